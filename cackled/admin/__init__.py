@@ -1,0 +1,1 @@
+"""One table of operator commands: telnet manhole, command line, admin HTTP."""

@@ -1,0 +1,1 @@
+"""The soft cache that stands before PostgreSQL."""

@@ -1,0 +1,88 @@
+"""Time: a reactor on the monotonic clock, sleeping, and periodic jobs.
+
+Ground: imports Twisted only. Twisted's reactor reads the wall clock, and a step back of an hour would stop every
+timer for an hour; ours does not notice.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+log = Logger()
+
+
+def install_monotonic_reactor() -> None:
+    """Install an epoll reactor on the monotonic clock, unless a reactor was chosen already.
+
+    A reactor that is there already (``--reactor``, a test runner) is put on the monotonic clock where nothing is
+    scheduled on it yet, else left alone.
+    """
+    if "twisted.internet.reactor" in sys.modules:
+        reactor: Any = sys.modules["twisted.internet.reactor"]
+        if hasattr(reactor, "getDelayedCalls") and not reactor.getDelayedCalls():
+            reactor.seconds = time.monotonic
+        return
+    from twisted.internet.epollreactor import EPollReactor
+    from twisted.internet.main import installReactor
+
+    class MonotonicReactor(EPollReactor):
+        """The epoll reactor; wall time has no part in its timers."""
+
+        seconds = staticmethod(time.monotonic)
+
+    installReactor(MonotonicReactor())
+
+
+def wall_time() -> float:
+    """Seconds since 1970: for what is stored or shown, never for timers."""
+    return time.time()
+
+
+async def sleep(clock: IReactorTime, seconds: float) -> None:
+    """Wait *seconds* on *clock*."""
+    await deferLater(clock, seconds)  # type: ignore[arg-type]
+
+
+class Periodic:
+    """A job that runs every *interval* seconds and outlives its own errors.
+
+    The job may return an awaitable; runs never overlap. An error is logged and the next run comes in its turn.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, interval: float, job: Callable[[], Awaitable[Any] | None], name: str
+    ) -> None:
+        self._job = job
+        self._name = name
+        self._interval = interval
+        self._loop = LoopingCall(self._run)
+        self._loop.clock = clock
+
+    def start(self, *, now: bool = False) -> None:
+        """Begin; the first run comes after one interval, or at once with *now*."""
+        if not self._loop.running:
+            self._loop.start(self._interval, now=now).addErrback(lambda f: None)
+
+    def stop(self) -> None:
+        """Stop; a run under way is left to end by itself."""
+        if self._loop.running:
+            self._loop.stop()
+
+    def _run(self) -> Deferred[None]:
+        done = maybeDeferred(self._call)
+        done.addErrback(lambda f: log.failure("periodic job {name} failed", f, name=self._name))
+        return done
+
+    def _call(self) -> Deferred[Any] | None:
+        result = self._job()
+        if result is None or isinstance(result, Deferred):
+            return result
+        return Deferred.fromCoroutine(result)  # type: ignore[arg-type]

@@ -1,0 +1,267 @@
+"""Configuration: a TOML file, every key with a default, wrong keys and types named with their path.
+
+Ground: imports the standard library and msgspec only. Sizes are bytes and times are seconds everywhere. A listener is
+a Twisted endpoint string. Secrets are named by file (``*_file``), never written inline.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+PositiveInt = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+MIB = 1024 * 1024
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; the message is one line for the operator."""
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all sections: frozen, and unknown keys are errors."""
+
+
+class Listen(Section):
+    """One public listener, ``[[listen]]``."""
+
+    endpoint: str = "tcp:8080:interface=127.0.0.1"
+
+
+class Http(Section):
+    """``[http]``: what the public listeners accept."""
+
+    # Names this server answers to; others get 421. Empty: any well-formed name (one machine, development).
+    hosts: list[str] = []
+    # Networks whose X-Forwarded-For / -Proto are believed, as CIDR.
+    trusted_proxies: list[str] = []
+    max_connections: PositiveInt = 10_000
+    max_connections_per_address: PositiveInt = 1_000
+    head_timeout: PositiveFloat = 10.0
+    head_bytes: PositiveInt = 8_192
+    head_fields: PositiveInt = 64
+    idle_timeout: PositiveFloat = 30.0
+    body_timeout: PositiveFloat = 20.0
+    body_bytes: PositiveInt = 65_536
+    stall_timeout: PositiveFloat = 30.0
+    access_log: bool = False
+
+
+class Microcache(Section):
+    """``[microcache]``: finished answers of public routes, kept for a moment."""
+
+    ttl: PositiveFloat = 3.0
+    stale_while_revalidate: float = 10.0
+    stale_if_error: float = 120.0
+    max_bytes: PositiveInt = 64 * MIB
+    entry_bytes: PositiveInt = 2 * MIB
+
+
+class Cache(Section):
+    """``[cache]``: the soft cache before PostgreSQL."""
+
+    max_bytes: PositiveInt = 256 * MIB
+    ttl: PositiveFloat = 300.0
+    # Resident memory of the process the governor aims at; 0: from the cgroup and the machine.
+    target_bytes: Natural = 0
+    # Memory of the machine that is never counted as free.
+    reserve_bytes: Natural = 256 * MIB
+    idle_seconds_per_free_mib: PositiveFloat = 1.0
+
+
+class DatabaseServer(Section):
+    """``[[database.server]]``: one PostgreSQL server; its role is discovered."""
+
+    dsn: str
+    name: str = ""
+
+
+class Database(Section):
+    """``[database]``: an embedded server unless ``dsn`` or servers are given."""
+
+    dsn: str = ""
+    password_file: str = ""
+    server: list[DatabaseServer] = []
+    connections: PositiveInt = 8
+    max_waiting: PositiveInt = 1_000
+    wait_timeout: PositiveFloat = 2.0
+    statement_timeout: PositiveFloat = 5.0
+    connect_timeout: PositiveInt = 3
+    # Rows of the event log are kept this long.
+    event_retention: PositiveFloat = 48 * 3600.0
+
+
+class Realtime(Section):
+    """``[realtime]``: history, buffers and heartbeats of live connections."""
+
+    history_events: PositiveInt = 100
+    history_seconds: PositiveFloat = 600.0
+    history_bytes: PositiveInt = 64 * MIB
+    client_buffer: PositiveInt = 256 * 1024
+    heartbeat: PositiveFloat = 25.0
+    max_subscriptions: PositiveInt = 100
+    max_message: PositiveInt = 16 * 1024
+    poll_wait: PositiveFloat = 25.0
+    drain_seconds: float = 5.0
+    presence: bool = True
+    typing: bool = True
+
+
+class Geo(Section):
+    """``[geo]``: MMDB files and where in their records the fields are."""
+
+    files: list[str] = []
+    country: str = "country/iso_code"
+    continent: str = "continent/code"
+    latitude: str = "location/latitude"
+    longitude: str = "location/longitude"
+
+
+class Dns(Section):
+    """``[dns]``: the authoritative server."""
+
+    enabled: bool = True
+    # Addresses "host:port"; each is served over UDP and TCP.
+    listen: list[str] = ["127.0.0.1:5300"]
+    # A zone file; empty: a zone is made from the nodes and the keys below.
+    zone_file: str = ""
+    origin: str = "cackle.test."
+    # Owner names (relative to the origin) that answer with the nearest live nodes.
+    geo_names: list[str] = ["@", "www", "rt"]
+    ttl: PositiveInt = 30
+    answers: PositiveInt = 2
+    nsid: str = ""
+    max_tcp: PositiveInt = 200
+    axfr_from: list[str] = []
+
+
+class Node(Section):
+    """``[[node]]``: one node of the cluster, as others and browsers reach it."""
+
+    name: str
+    # Public addresses for DNS.
+    addresses: list[str] = ["127.0.0.1"]
+    # Base URL that browsers use; empty: the address the loader itself was fetched from.
+    url: str = ""
+    weight: PositiveInt = 1
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class Manhole(Section):
+    """``[manhole]``: the telnet console; loopback only, the password is clear text on the wire."""
+
+    enabled: bool = True
+    endpoint: str = "tcp:2300:interface=127.0.0.1"
+    user: str = "admin"
+
+
+class Admin(Section):
+    """``[admin]``: the HTTP listener of health, metrics and operator commands."""
+
+    endpoint: str = "tcp:8081:interface=127.0.0.1"
+
+
+class Log(Section):
+    """``[log]``."""
+
+    level: Literal["debug", "info", "warn", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+
+
+class Limits(Section):
+    """``[limits]``: what one visitor may do; the rest gets 429 with Retry-After. Rates are per second."""
+
+    posts_per_address: PositiveFloat = 0.5
+    posts_burst: PositiveInt = 10
+    votes_per_address: PositiveFloat = 2.0
+    votes_burst: PositiveInt = 40
+    reads_per_address: PositiveFloat = 50.0
+    reads_burst: PositiveInt = 500
+    sessions_per_address: PositiveFloat = 0.5
+    sessions_burst: PositiveInt = 60
+    posts_per_site: PositiveFloat = 200.0
+    # Addresses (CIDR) that no limit applies to: load tests, own services.
+    exempt: list[str] = []
+
+
+class Demo(Section):
+    """``[demo]``: site 1 with its lively pages."""
+
+    enabled: bool = True
+
+
+class Config(Section):
+    """The whole file."""
+
+    # Where everything that must outlive a restart is kept.
+    state: str = "var"
+    node: str = "local"
+    deployment: str = "global"
+    # Seconds given to requests and clients after SIGTERM; the process is gone by then.
+    shutdown_timeout: PositiveFloat = 8.0
+    listen: list[Listen] = [Listen()]
+    http: Http = Http()
+    microcache: Microcache = Microcache()
+    cache: Cache = Cache()
+    database: Database = Database()
+    realtime: Realtime = Realtime()
+    geo: Geo = Geo()
+    dns: Dns = Dns()
+    nodes: list[Node] = []
+    manhole: Manhole = Manhole()
+    admin: Admin = Admin()
+    log: Log = Log()
+    limits: Limits = Limits()
+    demo: Demo = Demo()
+    # "devel": the loader fetches libraries one by one; "prod": one bundle per widget.
+    env: Literal["prod", "devel"] = "prod"
+
+
+def load(path: str | Path | None = None) -> Config:
+    """Read the file at *path*; without one, all defaults.
+
+    A relative ``state`` is relative to the current directory.
+
+    Raises:
+        ConfigError: the file can't be read, is no TOML, or has a wrong key or type (its path is in the message).
+    """
+    if path is None:
+        return parse(b"")
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    return parse(raw, str(path))
+
+
+def parse(raw: bytes, name: str = "configuration") -> Config:
+    """Read TOML bytes; *name* stands before error messages.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    try:
+        tree = tomllib.loads(raw.decode("utf-8"))
+        config = msgspec.convert(tree, Config)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{name}: {error}".replace("\n", " ")) from None
+    _check(config, name)
+    return config
+
+
+def _check(config: Config, name: str) -> None:
+    if not config.listen:
+        raise ConfigError(f"{name}: at least one [[listen]] is needed")
+    names = [node.name for node in config.nodes]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"{name}: two [[nodes]] share a name")
+    if names and config.node not in names:
+        raise ConfigError(f"{name}: node = {config.node!r} is not among [[nodes]]")
+    if config.database.dsn and config.database.server:
+        raise ConfigError(f"{name}: give [database] dsn or [[database.server]], not both")

@@ -1,0 +1,1 @@
+"""PostgreSQL: pool, routing by readPreference, event log tail, migrations, embedded server."""

@@ -1,0 +1,1 @@
+"""The authoritative DNS server that sends visitors to the nearest live node."""

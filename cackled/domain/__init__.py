@@ -1,0 +1,1 @@
+"""The rules of comments and sites; no sockets."""

@@ -1,0 +1,77 @@
+"""Positions and events: the words that every room of the house shares.
+
+Ground: imports the standard library and msgspec only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import blake2b
+
+from msgspec import Struct
+
+_POSITION = re.compile(r"([1-9][0-9]{0,9})/([0-9]{1,19})(?:@([0-9]{1,18}))?", re.ASCII)
+_BIGGEST = 2**63 - 1
+
+
+class Position(Struct, frozen=True, order=True):
+    """A place in a channel's history, written ``site/channel@seq``.
+
+    It is the realtime offset, the cache version and the read-your-writes token at once.
+    ``seq`` is -1 where the text gave none ("from now on").
+    """
+
+    site: int
+    channel: int
+    seq: int = -1
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """Read ``17/42@106`` or ``17/42``.
+
+        Raises:
+            ValueError: if the text is anything else.
+        """
+        match = _POSITION.fullmatch(text)
+        if match is None or int(match[2]) > _BIGGEST:
+            raise ValueError("a position is written site/channel@seq")
+        return cls(int(match[1]), int(match[2]), -1 if match[3] is None else int(match[3]))
+
+    @property
+    def sub(self) -> str:
+        """The channel's name on the wire: ``17/42``."""
+        return f"{self.site}/{self.channel}"
+
+    def __str__(self) -> str:
+        return self.sub if self.seq < 0 else f"{self.site}/{self.channel}@{self.seq}"
+
+
+class Event(Struct, frozen=True):
+    """One durable change of a channel, as the event log tells it.
+
+    ``data`` is the JSON text of the message's ``data`` member, passed on as bytes and never parsed on the way.
+    """
+
+    site: int
+    channel: int
+    seq: int
+    type: str
+    data: bytes
+
+    @property
+    def position(self) -> Position:
+        """Where in the channel this event stands."""
+        return Position(self.site, self.channel, self.seq)
+
+
+EventHandler = Callable[[Event], None]
+
+
+def channel_id(key: str) -> int:
+    """The id of the channel that a site calls *key*: 63 bits of BLAKE2b.
+
+    Computed, not assigned, so that a page nobody has written on yet can be subscribed to without a row being made
+    for everyone who asks. Two keys of one site that meet in one id are told apart by the stored key.
+    """
+    return int.from_bytes(blake2b(key.encode("utf-8"), digest_size=8, person=b"cackled.channel").digest(), "big") >> 1

@@ -1,0 +1,112 @@
+"""Logs: one JSON object a line, or text for eyes; a key that repeats too fast is counted, not written.
+
+Ground: imports the standard library, msgspec and twisted.logger only.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import msgspec
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+    textFileLogObserver,
+)
+from zope.interface import implementer
+
+# A message (its format string) may be written this often, in lines per second and at once.
+RATE = 5.0
+BURST = 50
+_HIDDEN = ("log_", "format", "message", "isError", "why", "failure", "traceback")
+
+levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+
+
+def set_level(name: str) -> None:
+    """Write *name* (debug, info, warn, error) and worse from now on."""
+    levels.clearLogLevels()
+    levels.setLogLevelForNamespace("", LogLevel.levelWithName(name))
+
+
+class RateLimit:
+    """A token bucket for each message: passes an event, or counts it as suppressed."""
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._buckets: dict[object, tuple[float, float, int]] = {}
+
+    def admit(self, event: LogEvent) -> int | None:
+        """The number of earlier events of this kind left out, or None when this one is to be left out too."""
+        key = (event.get("log_namespace"), event.get("log_format"))
+        now = self._seconds()
+        tokens, then, missed = self._buckets.get(key, (float(BURST), now, 0))
+        tokens = min(float(BURST), tokens + (now - then) * RATE)
+        if tokens < 1:
+            self._buckets[key] = (tokens, now, missed + 1)
+            return None
+        if len(self._buckets) > 4096:
+            self._buckets.clear()
+        self._buckets[key] = (tokens - 1, now, 0)
+        return missed
+
+
+def as_json(event: LogEvent) -> str:
+    """One line of JSON for *event*: time, level, where, message, and the event's own plain fields."""
+    level = event.get("log_level")
+    line: dict[str, Any] = {
+        "time": datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds"),
+        "level": level.name if level is not None else "info",
+        "logger": event.get("log_namespace", ""),
+        "message": formatEvent(event),
+    }
+    for key, value in event.items():
+        if key.startswith(_HIDDEN) or key in ("system", "time") or key in line:
+            continue
+        if isinstance(value, str | int | float | bool):
+            line[key] = value
+    failure = event.get("log_failure")
+    if failure is not None:
+        line["traceback"] = failure.getTraceback()
+    return msgspec.json.encode(line).decode("utf-8", "replace")
+
+
+@implementer(ILogObserver)
+class JsonObserver:
+    """Writes `as_json` lines to a file, rate-limited per message."""
+
+    def __init__(self, out: IO[str], limit: RateLimit | None = None) -> None:
+        self._out = out
+        self._limit = limit or RateLimit()
+
+    def __call__(self, event: LogEvent) -> None:
+        missed = self._limit.admit(event)
+        if missed is None:
+            return
+        if missed:
+            event = {**event, "suppressed": missed}
+        try:
+            self._out.write(as_json(event) + "\n")
+            self._out.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def observer(form: str = "json", out: IO[str] | None = None) -> Any:
+    """The observer of the daemon: *form* is ``json`` or ``text``, to standard output unless *out* is given."""
+    out = out or sys.stdout
+    inner: Any = JsonObserver(out) if form == "json" else textFileLogObserver(out)
+    return FilteringLogObserver(inner, [levels])
+
+
+def json() -> Any:
+    """For ``twistd --logger cackled.logs.json``."""
+    return observer("json")

@@ -1,0 +1,62 @@
+"""Metrics: one registry, named ``cackled_<area>_<thing>_<unit>[_total]``, base units, bounded labels.
+
+Ground: imports prometheus_client only. Parts are handed a `Metrics` and make their own figures with it; asking twice
+for one name gives the same figure, so that two caches or two listeners can share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.metrics import MetricWrapperBase
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_M = TypeVar("_M", bound=MetricWrapperBase)
+
+
+class Metrics:
+    """A registry of figures, and the makers of figures in it."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._made: dict[str, MetricWrapperBase] = {}
+
+    def _make(self, kind: type[_M], name: str, text: str, labels: Sequence[str], **more: object) -> _M:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = kind(
+                f"cackled_{name}", text, labels, registry=self.registry, **more  # type: ignore[arg-type]
+            )
+        if not isinstance(made, kind):
+            raise TypeError(f"metric {name} exists as {type(made).__name__}")
+        return made
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        """A figure that only grows; the text format appends ``_total``."""
+        return self._make(Counter, name, text, labels)
+
+    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        """A figure that rises and falls."""
+        return self._make(Gauge, name, text, labels)
+
+    def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A figure that *read* is asked for at each scrape."""
+        self.gauge(name, text).set_function(read)
+
+    def histogram(
+        self, name: str, text: str, labels: Sequence[str] = (), buckets: Sequence[float] = LATENCY_BUCKETS
+    ) -> Histogram:
+        """A distribution, in seconds unless the buckets say otherwise."""
+        return self._make(Histogram, name, text, labels, buckets=buckets)
+
+    def value(self, name: str, **labels: str) -> float:
+        """What a figure stands at (0 where it was never touched): for tests and operator commands."""
+        found = self.registry.get_sample_value(f"cackled_{name}", labels)
+        return 0.0 if found is None else found
+
+    def render(self) -> bytes:
+        """All figures in the Prometheus text format."""
+        return generate_latest(self.registry)

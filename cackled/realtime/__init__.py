@@ -1,0 +1,1 @@
+"""Live delivery: channels, history, recovery, presence; one module per transport."""

@@ -1,0 +1,1 @@
+"""Bytes in, bytes out: HTTP, TLS, microcache, assets. Knows no comments."""

@@ -1,0 +1,1 @@
+"""Browser source: loader, widgets, styles, locales."""
