@@ -37,9 +37,9 @@ class Http(Section):
     """``[http]``: what the public listeners accept."""
 
     # Names this server answers to; others get 421. Empty: any well-formed name (one machine, development).
-    hosts: list[str] = []
+    hosts: tuple[str, ...] = ()
     # Networks whose X-Forwarded-For / -Proto are believed, as CIDR.
-    trusted_proxies: list[str] = []
+    trusted_proxies: tuple[str, ...] = ()
     max_connections: PositiveInt = 10_000
     max_connections_per_address: PositiveInt = 1_000
     head_timeout: PositiveFloat = 10.0
@@ -86,7 +86,7 @@ class Database(Section):
 
     dsn: str = ""
     password_file: str = ""
-    server: list[DatabaseServer] = []
+    server: tuple[DatabaseServer, ...] = ()
     connections: PositiveInt = 8
     max_waiting: PositiveInt = 1_000
     wait_timeout: PositiveFloat = 2.0
@@ -115,7 +115,7 @@ class Realtime(Section):
 class Geo(Section):
     """``[geo]``: MMDB files and where in their records the fields are."""
 
-    files: list[str] = []
+    files: tuple[str, ...] = ()
     country: str = "country/iso_code"
     continent: str = "continent/code"
     latitude: str = "location/latitude"
@@ -127,17 +127,17 @@ class Dns(Section):
 
     enabled: bool = True
     # Addresses "host:port"; each is served over UDP and TCP.
-    listen: list[str] = ["127.0.0.1:5300"]
+    listen: tuple[str, ...] = ("127.0.0.1:5300",)
     # A zone file; empty: a zone is made from the nodes and the keys below.
     zone_file: str = ""
     origin: str = "cackle.test."
     # Owner names (relative to the origin) that answer with the nearest live nodes.
-    geo_names: list[str] = ["@", "www", "rt"]
+    geo_names: tuple[str, ...] = ("@", "www", "rt",)
     ttl: PositiveInt = 30
     answers: PositiveInt = 2
     nsid: str = ""
     max_tcp: PositiveInt = 200
-    axfr_from: list[str] = []
+    axfr_from: tuple[str, ...] = ()
 
 
 class Node(Section):
@@ -145,7 +145,7 @@ class Node(Section):
 
     name: str
     # Public addresses for DNS.
-    addresses: list[str] = ["127.0.0.1"]
+    addresses: tuple[str, ...] = ("127.0.0.1",)
     # Base URL that browsers use; empty: the address the loader itself was fetched from.
     url: str = ""
     weight: PositiveInt = 1
@@ -187,7 +187,7 @@ class Limits(Section):
     sessions_burst: PositiveInt = 60
     posts_per_site: PositiveFloat = 200.0
     # Addresses (CIDR) that no limit applies to: load tests, own services.
-    exempt: list[str] = []
+    exempt: tuple[str, ...] = ()
 
 
 class Demo(Section):
@@ -205,7 +205,7 @@ class Config(Section):
     deployment: str = "global"
     # Seconds given to requests and clients after SIGTERM; the process is gone by then.
     shutdown_timeout: PositiveFloat = 8.0
-    listen: list[Listen] = [Listen()]
+    listen: tuple[Listen, ...] = (Listen(),)
     http: Http = Http()
     microcache: Microcache = Microcache()
     cache: Cache = Cache()
@@ -213,7 +213,7 @@ class Config(Section):
     realtime: Realtime = Realtime()
     geo: Geo = Geo()
     dns: Dns = Dns()
-    nodes: list[Node] = []
+    nodes: tuple[Node, ...] = ()
     manhole: Manhole = Manhole()
     admin: Admin = Admin()
     log: Log = Log()
