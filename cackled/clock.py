@@ -48,7 +48,7 @@ def wall_time() -> float:
 
 async def sleep(clock: IReactorTime, seconds: float) -> None:
     """Wait *seconds* on *clock*."""
-    await deferLater(clock, seconds)  # type: ignore[arg-type]
+    await deferLater(clock, seconds)
 
 
 class Periodic:
@@ -76,7 +76,7 @@ class Periodic:
         if self._loop.running:
             self._loop.stop()
 
-    def _run(self) -> Deferred[None]:
+    def _run(self) -> Deferred[Any]:
         done = maybeDeferred(self._call)
         done.addErrback(lambda f: log.failure("periodic job {name} failed", f, name=self._name))
         return done

@@ -27,13 +27,13 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all sections: frozen, and unknown keys are errors."""
 
 
-class Listen(Section):
+class Listen(Section, frozen=True):
     """One public listener, ``[[listen]]``."""
 
     endpoint: str = "tcp:8080:interface=127.0.0.1"
 
 
-class Http(Section):
+class Http(Section, frozen=True):
     """``[http]``: what the public listeners accept."""
 
     # Names this server answers to; others get 421. Empty: any well-formed name (one machine, development).
@@ -52,7 +52,7 @@ class Http(Section):
     access_log: bool = False
 
 
-class Microcache(Section):
+class Microcache(Section, frozen=True):
     """``[microcache]``: finished answers of public routes, kept for a moment."""
 
     ttl: PositiveFloat = 3.0
@@ -62,7 +62,7 @@ class Microcache(Section):
     entry_bytes: PositiveInt = 2 * MIB
 
 
-class Cache(Section):
+class Cache(Section, frozen=True):
     """``[cache]``: the soft cache before PostgreSQL."""
 
     max_bytes: PositiveInt = 256 * MIB
@@ -74,14 +74,14 @@ class Cache(Section):
     idle_seconds_per_free_mib: PositiveFloat = 1.0
 
 
-class DatabaseServer(Section):
+class DatabaseServer(Section, frozen=True):
     """``[[database.server]]``: one PostgreSQL server; its role is discovered."""
 
     dsn: str
     name: str = ""
 
 
-class Database(Section):
+class Database(Section, frozen=True):
     """``[database]``: an embedded server unless ``dsn`` or servers are given."""
 
     dsn: str = ""
@@ -96,7 +96,7 @@ class Database(Section):
     event_retention: PositiveFloat = 48 * 3600.0
 
 
-class Realtime(Section):
+class Realtime(Section, frozen=True):
     """``[realtime]``: history, buffers and heartbeats of live connections."""
 
     history_events: PositiveInt = 100
@@ -112,7 +112,7 @@ class Realtime(Section):
     typing: bool = True
 
 
-class Geo(Section):
+class Geo(Section, frozen=True):
     """``[geo]``: MMDB files and where in their records the fields are."""
 
     files: tuple[str, ...] = ()
@@ -122,7 +122,7 @@ class Geo(Section):
     longitude: str = "location/longitude"
 
 
-class Dns(Section):
+class Dns(Section, frozen=True):
     """``[dns]``: the authoritative server."""
 
     enabled: bool = True
@@ -140,7 +140,7 @@ class Dns(Section):
     axfr_from: tuple[str, ...] = ()
 
 
-class Node(Section):
+class Node(Section, frozen=True):
     """``[[node]]``: one node of the cluster, as others and browsers reach it."""
 
     name: str
@@ -153,7 +153,7 @@ class Node(Section):
     longitude: float | None = None
 
 
-class Manhole(Section):
+class Manhole(Section, frozen=True):
     """``[manhole]``: the telnet console; loopback only, the password is clear text on the wire."""
 
     enabled: bool = True
@@ -161,20 +161,20 @@ class Manhole(Section):
     user: str = "admin"
 
 
-class Admin(Section):
+class Admin(Section, frozen=True):
     """``[admin]``: the HTTP listener of health, metrics and operator commands."""
 
     endpoint: str = "tcp:8081:interface=127.0.0.1"
 
 
-class Log(Section):
+class Log(Section, frozen=True):
     """``[log]``."""
 
     level: Literal["debug", "info", "warn", "error"] = "info"
     format: Literal["json", "text"] = "json"
 
 
-class Limits(Section):
+class Limits(Section, frozen=True):
     """``[limits]``: what one visitor may do; the rest gets 429 with Retry-After. Rates are per second."""
 
     posts_per_address: PositiveFloat = 0.5
@@ -190,13 +190,13 @@ class Limits(Section):
     exempt: tuple[str, ...] = ()
 
 
-class Demo(Section):
+class Demo(Section, frozen=True):
     """``[demo]``: site 1 with its lively pages."""
 
     enabled: bool = True
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """The whole file."""
 
     # Where everything that must outlive a restart is kept.

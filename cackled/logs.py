@@ -88,6 +88,7 @@ class JsonObserver:
         self._limit = limit or RateLimit()
 
     def __call__(self, event: LogEvent) -> None:
+        """Write *event*, or count it."""
         missed = self._limit.admit(event)
         if missed is None:
             return
