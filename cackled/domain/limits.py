@@ -1,0 +1,56 @@
+"""Rate limits: token buckets by key, bounded in number.
+
+May touch: ground.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from ipaddress import IPv4Address, ip_address, ip_network
+
+from twisted.internet.interfaces import IReactorTime
+
+from cackled.domain.errors import TooFast
+
+
+def address_key(address: str) -> str:
+    """What counts as one caller: an IPv4 address, or the /64 of an IPv6 address (mapped IPv4 as IPv4)."""
+    try:
+        ip = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ip_network((int(ip) >> 64 << 64, 64)))
+
+
+class Buckets:
+    """Token buckets: each key earns *rate* tokens a second up to *burst*.
+
+    At most *max_keys* are remembered; the one unused for longest is forgotten first (and is full again then).
+    """
+
+    def __init__(self, clock: IReactorTime, rate: float, burst: float, max_keys: int = 100_000) -> None:
+        self._clock = clock
+        self._rate = rate
+        self._burst = burst
+        self._max = max_keys
+        self._state: OrderedDict[object, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: object, cost: float = 1.0) -> None:
+        """Spend *cost* tokens of *key*.
+
+        Raises:
+            TooFast: there are not enough; nothing was spent.
+        """
+        now = self._clock.seconds()
+        tokens, then = self._state.pop(key, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - then) * self._rate)
+        if tokens < cost:
+            self._state[key] = (tokens, now)
+            raise TooFast((cost - tokens) / self._rate)
+        self._state[key] = (tokens - cost, now)
+        if len(self._state) > self._max:
+            self._state.popitem(last=False)

@@ -1,0 +1,272 @@
+"""Sites: the tenants. All of them are held in memory; the catalog's own notifications keep them fresh.
+
+May touch: database. Whatever names a tenant's data (cache group, channel, position) is built from a `Site`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+from twisted.logger import Logger
+
+from cackled.database.query import Query
+from cackled.database.routing import Database, ReadPreference
+from cackled.domain.errors import BadField, NotFound
+from cackled.events import Position, channel_id
+
+log = Logger()
+
+SELECT_SITES = Query(
+    "select_sites",
+    """
+    select s.id, s.name, s.settings::text, coalesce(array_agg(d.pattern) filter (where d.pattern is not null), '{}')
+    from catalog.site s left join catalog.domain d on d.site_id = s.id
+    group by s.id
+    """,
+)
+INSERT_SITE = Query(
+    "insert_site",
+    """
+    insert into catalog.site (id, name, settings)
+    values (coalesce($1, (select coalesce(max(id), 0) + 1 from catalog.site)), $2, $3::jsonb)
+    on conflict (id) do nothing
+    returning id
+    """,
+    ("int", "text", "text"),
+)
+UPDATE_SETTINGS = Query(
+    "update_settings", "update catalog.site set settings = $2::jsonb where id = $1 returning id", ("int", "text")
+)
+INSERT_DOMAIN = Query(
+    "insert_domain",
+    "insert into catalog.domain (site_id, pattern) values ($1, $2) on conflict do nothing",
+    ("int", "text"),
+)
+DELETE_DOMAIN = Query(
+    "delete_domain", "delete from catalog.domain where site_id = $1 and pattern = $2 returning pattern", ("int", "text")
+)
+SELECT_SECRET = Query("select_secret", "select value from catalog.secret where name = $1", ("text",))
+
+_PATTERN = re.compile(r"(?:(https?)://)?((?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::([0-9]{1,5}|\*))?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a site's owner may choose; times in seconds, lengths in characters."""
+
+    level: Annotated[int, Meta(ge=0, le=20)] = 5
+    edit_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 900
+    max_length: Annotated[int, Meta(ge=1, le=10_000)] = 8_000
+    votes: bool = True
+    typing: bool = True
+    presence: bool = True
+    webhook_url: str = ""
+    webhook_secret: str = ""
+
+    def public(self) -> dict[str, Any]:
+        """What a browser may know."""
+        return {
+            "level": self.level,
+            "edit_seconds": self.edit_seconds,
+            "max_length": self.max_length,
+            "votes": self.votes,
+            "typing": self.typing,
+            "presence": self.presence,
+        }
+
+
+class OriginPattern(Struct, frozen=True):
+    """``[scheme://][*.]host[:port|:*]``; without a scheme both, without a port the scheme's own."""
+
+    scheme: str | None
+    host: str
+    port: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> OriginPattern:
+        """Read a pattern.
+
+        Raises:
+            ValueError: it is none.
+        """
+        match = _PATTERN.fullmatch(text.lower())
+        if match is None:
+            raise ValueError(f"{text!r} is no origin pattern: write example.com, *.example.com or localhost:*")
+        return cls(match[1], match[2], match[3])
+
+    def matches(self, scheme: str, host: str, port: int) -> bool:
+        """Whether an origin taken apart fits."""
+        if self.scheme is not None and self.scheme != scheme:
+            return False
+        if self.host.startswith("*."):
+            if not host.endswith(self.host[1:]) or len(host) < len(self.host):
+                return False
+        elif host != self.host:
+            return False
+        if self.port == "*":
+            return True
+        return port == (int(self.port) if self.port else _DEFAULT_PORTS[scheme])
+
+
+def split_origin(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an ``Origin`` header, or None where it is not one of a web page (``null`` too)."""
+    if len(origin) > 300:
+        return None
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path or parts.query or parts.fragment:
+        return None
+    if parts.username is not None or parts.password is not None:
+        return None
+    host = parts.hostname.lower()
+    if ":" in host:
+        host = f"[{host}]"
+    return parts.scheme, host, port if port is not None else _DEFAULT_PORTS[parts.scheme]
+
+
+class Site(Struct, frozen=True):
+    """One tenant."""
+
+    id: int
+    name: str
+    settings: SiteSettings
+    origins: tuple[OriginPattern, ...] = ()
+    patterns: tuple[str, ...] = ()
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether a page of *origin* may speak for this site."""
+        parts = split_origin(origin)
+        return parts is not None and any(pattern.matches(*parts) for pattern in self.origins)
+
+    def channel(self, key: str) -> int:
+        """The id of this site's channel *key*."""
+        return channel_id(key)
+
+    def position(self, channel: int, seq: int = -1) -> Position:
+        """A place in a channel of this site."""
+        return Position(self.id, channel, seq)
+
+    def group(self, channel: int) -> tuple[int, int]:
+        """The cache group of a channel of this site: the only way such a key is made."""
+        return (self.id, channel)
+
+
+def build_site(site_id: int, name: str, settings: str, patterns: Iterable[str]) -> Site:
+    """A `Site` from catalog columns; settings this release does not know are left out, broken ones logged."""
+    try:
+        raw = msgspec.json.decode(settings, type=dict[str, Any])
+        known = {key: value for key, value in raw.items() if key in SiteSettings.__struct_fields__}
+        chosen = msgspec.convert(known, SiteSettings)
+    except msgspec.MsgspecError as error:
+        log.error("settings of site {site} can't be used: {reason}", site=site_id, reason=str(error))
+        chosen = SiteSettings()
+    origins = []
+    for pattern in patterns:
+        try:
+            origins.append(OriginPattern.parse(pattern))
+        except ValueError as error:
+            log.error("an origin of site {site} can't be used: {reason}", site=site_id, reason=str(error))
+    return Site(site_id, name, chosen, tuple(origins), tuple(sorted(patterns)))
+
+
+class SiteDirectory:
+    """All sites, in memory."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sites: dict[int, Site] = {}
+
+    def __len__(self) -> int:
+        return len(self._sites)
+
+    def get(self, site_id: int) -> Site:
+        """The site.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        try:
+            return self._sites[site_id]
+        except KeyError:
+            raise NotFound("There is no such site.", slug="unknown-site") from None
+
+    def find(self, site_id: int) -> Site | None:
+        """The site, or None."""
+        return self._sites.get(site_id)
+
+    def all(self) -> list[Site]:
+        """Every site, by id."""
+        return [self._sites[key] for key in sorted(self._sites)]
+
+    async def refresh(self, preference: ReadPreference = ReadPreference.PRIMARY_PREFERRED) -> None:
+        """Read the catalog anew."""
+        rows = await self._database.system.read(SELECT_SITES, preference=preference)
+        self._sites = {row[0]: build_site(*row) for row in rows.rows}
+
+    async def add(
+        self, name: str, patterns: Iterable[str], *, site_id: int | None = None, settings: str = "{}"
+    ) -> Site | None:
+        """Make a site; None where *site_id* is taken.
+
+        Raises:
+            BadField: a pattern or the settings can't be used.
+        """
+        patterns = [self._pattern(pattern) for pattern in patterns]
+        rows = await self._database.system.write(INSERT_SITE, site_id, name, settings)
+        if not rows:
+            return None
+        for pattern in patterns:
+            await self._database.system.write(INSERT_DOMAIN, rows[0][0], pattern)
+        await self.refresh(ReadPreference.PRIMARY)
+        return self.get(rows[0][0])
+
+    async def add_origin(self, site_id: int, pattern: str) -> Site:
+        """Let pages of *pattern* speak for the site."""
+        self.get(site_id)
+        await self._database.system.write(INSERT_DOMAIN, site_id, self._pattern(pattern))
+        await self.refresh(ReadPreference.PRIMARY)
+        return self.get(site_id)
+
+    async def remove_origin(self, site_id: int, pattern: str) -> Site:
+        """Take an origin away."""
+        if not await self._database.system.write(DELETE_DOMAIN, site_id, pattern.lower()):
+            raise NotFound(f"{pattern} is not an origin of site {site_id}.")
+        await self.refresh(ReadPreference.PRIMARY)
+        return self.get(site_id)
+
+    async def change(self, site_id: int, name: str, value: Any) -> Site:
+        """Set one setting.
+
+        Raises:
+            BadField: there is no such setting, or the value is of the wrong kind.
+        """
+        site = self.get(site_id)
+        tree = {**msgspec.to_builtins(site.settings), name: value}
+        try:
+            msgspec.convert(tree, SiteSettings)
+        except msgspec.ValidationError as error:
+            raise BadField(str(error), field=name) from None
+        await self._database.system.write(UPDATE_SETTINGS, site_id, msgspec.json.encode(tree).decode())
+        await self.refresh(ReadPreference.PRIMARY)
+        return self.get(site_id)
+
+    async def secret(self, name: str) -> bytes:
+        """A key that all nodes share."""
+        rows = await self._database.system.read(SELECT_SECRET, name, preference=ReadPreference.PRIMARY_PREFERRED)
+        return bytes(rows.rows[0][0])
+
+    @staticmethod
+    def _pattern(text: str) -> str:
+        try:
+            OriginPattern.parse(text)
+        except ValueError as error:
+            raise BadField(str(error), field="origin") from None
+        return text.lower()

@@ -1,0 +1,86 @@
+"""From what a visitor typed to what is stored: clean text, small Markdown, sanitised HTML; once, at write.
+
+May touch: markdown-it-py, nh3. nh3 is quadratic in nesting depth, so the length is capped before and Markdown's own
+nesting is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from html import escape
+
+import nh3
+from markdown_it import MarkdownIt
+
+from cackled.domain.errors import BadField, Unprocessable
+
+# Raised when rendering changes, so that older rows can be rendered anew from their source.
+HTML_VERSION = 1
+MAX_NAME = 60
+
+_TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li"}
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+# Bidirectional overrides and isolates can turn the text of others around.
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = re.compile("[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u206f\u3164\ufe0f\ufeff\uffa0]")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+_markdown = (
+    MarkdownIt("zero", {"breaks": True, "linkify": True, "html": False, "maxNesting": 12})
+    .enable(["emphasis", "strikethrough", "link", "autolink", "backticks", "escape", "entity", "newline"])
+    .enable(["blockquote", "fence", "list", "linkify", "balance_pairs", "fragments_join"])
+)
+
+# Only what says that it is a link becomes one; "setup.py" is no web site.
+_markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False})  # type: ignore[union-attr]
+_TAG = re.compile(r"<[^>]*>")
+
+
+def clean_text(raw: str, max_length: int) -> str:
+    """*raw* normalised: NFC, one kind of line end, no control characters, at most one blank line in a row.
+
+    Raises:
+        Unprocessable: nothing visible is left, or it is longer than *max_length* characters.
+    """
+    if len(raw) > 4 * max_length:
+        raise Unprocessable(f"At most {max_length} characters.", field="text", slug="text-too-long")
+    text = _CONTROLS.sub("", unicodedata.normalize("NFC", raw.replace("\r\n", "\n").replace("\r", "\n")))
+    text = _BLANK_LINES.sub("\n\n", text).strip()
+    if not _INVISIBLE.sub("", text):
+        raise Unprocessable("Write something first.", field="text", slug="text-empty")
+    if len(text) > max_length:
+        raise Unprocessable(f"At most {max_length} characters.", field="text", slug="text-too-long")
+    return text
+
+
+def clean_name(raw: str) -> str:
+    """A display name: one line, no controls, 1 to 60 characters.
+
+    Raises:
+        BadField: nothing visible is left, or it is longer.
+    """
+    if len(raw) > 1000:
+        raise BadField(f"A name has at most {MAX_NAME} characters.", field="name")
+    name = _BIDI.sub("", _CONTROLS.sub("", unicodedata.normalize("NFC", raw)))
+    name = " ".join(name.split())
+    if not _INVISIBLE.sub("", name):
+        raise BadField("A name is needed.", field="name")
+    if len(name) > MAX_NAME:
+        raise BadField(f"A name has at most {MAX_NAME} characters.", field="name")
+    return name
+
+
+def render(text: str) -> str:
+    """The HTML of cleaned *text*: Markdown without raw HTML or images, then an allow-list of elements."""
+    html = nh3.clean(
+        _markdown.render(text),
+        tags=_TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow ugc noopener noreferrer",
+    ).strip()
+    if not _TAG.sub("", html).strip():
+        # Nested deeper than we follow: show what was typed rather than nothing.
+        return f"<p>{escape(text)}</p>"
+    return html
