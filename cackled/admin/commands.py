@@ -1,0 +1,366 @@
+"""The operator commands: one table for the telnet manhole, ``cackled admin`` and the admin HTTP listener.
+
+May touch: the ground, `cackled.admin.console`. A command gets the `Console` and its words and returns plain data.
+"""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from cackled import logs
+from cackled.admin.console import BanKind, CommandError, Console, Data, Facts, Table
+from cackled.events import Position, channel_id
+from cackled.metrics import Metrics
+
+log = Logger()
+
+MOST_CHANNELS = 1_000
+LONGEST_LINE = 4_096
+MOST_BAN_HOURS = 24.0 * 366 * 10
+_LEVELS = ("debug", "info", "warn", "error")
+_T = TypeVar("_T")
+
+
+class Quit(Exception):
+    """The operator ends the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One operator command. ``mutates``: it changes something, so a reader of the audit log cares."""
+
+    name: str
+    usage: str
+    help: str
+    run: Callable[[Console, Sequence[str]], Awaitable[Data]]
+    mutates: bool = False
+
+
+class _Usage(Exception):
+    """Wrong words after the command."""
+
+
+def _need(area: _T | None, name: str) -> _T:
+    if area is None:
+        raise CommandError(f"this process has no {name}")
+    return area
+
+
+def _number(text: str, name: str, low: int, high: int) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or not low <= int(text) <= high:
+        raise CommandError(f"{name} is a number from {low} to {high}")
+    return int(text)
+
+
+def _site(text: str) -> int:
+    return _number(text, "SITE", 1, 2**31 - 1)
+
+
+async def _help(console: Console, words: Sequence[str]) -> Data:
+    if not words:
+        return [{"command": f"{c.name} {c.usage}".strip(), "help": c.help} for c in COMMANDS.values()]
+    if len(words) > 1:
+        raise _Usage
+    command = find(words[0])
+    return {"usage": f"{command.name} {command.usage}".strip(), "help": command.help}
+
+
+async def _status(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    sections: dict[str, Facts | Table] = {"process": console.process.facts()}
+    if console.live is not None:
+        sections["sessions"] = console.live.sessions()
+    if console.requests is not None:
+        sections["requests"] = console.requests.requests()
+    if console.cache is not None:
+        sections["cache"] = console.cache.caches()
+    if console.database is not None:
+        sections["database"] = console.database.servers()
+        sections["tail"] = console.database.tail()
+    return sections
+
+
+async def _sessions(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    return _need(console.live, "realtime").sessions()
+
+
+async def _channels(console: Console, words: Sequence[str]) -> Data:
+    if len(words) > 1:
+        raise _Usage
+    most = _number(words[0], "N", 1, MOST_CHANNELS) if words else 20
+    return _need(console.live, "realtime").channels(most)
+
+
+async def _cache(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    return _need(console.cache, "cache").caches()
+
+
+async def _evict(console: Console, words: Sequence[str]) -> Data:
+    if len(words) != 1:
+        raise _Usage
+    cache = _need(console.cache, "cache")
+    if words[0] == "all":
+        cache.clear()
+        return "everything is evicted"
+    position = parse_channel(words[0])
+    cache.evict(position.site, position.channel)
+    return f"{position.sub} is evicted"
+
+
+def parse_channel(text: str) -> Position:
+    """``SITE/CHANNEL``: the channel's id as in positions, or else the key the site gave it.
+
+    Raises:
+        CommandError: there is no site number before a slash.
+    """
+    site, slash, key = text.partition("/")
+    if not slash or not key:
+        raise CommandError("a channel is written SITE/ID or SITE/KEY")
+    number = _site(site)
+    try:
+        return Position.parse(text)
+    except ValueError:
+        return Position(number, channel_id(key))
+
+
+async def _site_command(console: Console, words: Sequence[str]) -> Data:
+    sites = _need(console.sites, "sites")
+    match list(words):
+        case []:
+            return await sites.sites()
+        case ["add", name, *origins] if origins:
+            return {"site": await sites.add(name, origins)}
+        case ["origins", site, "add", pattern]:
+            await sites.add_origin(_site(site), pattern)
+            return await sites.site(_site(site))
+        case ["origins", site, "remove", pattern]:
+            await sites.remove_origin(_site(site), pattern)
+            return await sites.site(_site(site))
+        case ["set", site, key, value]:
+            return {"site": _site(site), key: await sites.set(_site(site), key, value)}
+        case [site] if site not in ("add", "origins", "set"):
+            return await sites.site(_site(site))
+    raise _Usage
+
+
+async def _ban(console: Console, words: Sequence[str]) -> Data:
+    bans = _need(console.bans, "sites")
+    match list(words):
+        case ["list", site]:
+            return await bans.bans(_site(site))
+        case ["remove", site, kind, value]:
+            known, value = _ban_value(kind, value)
+            if not await bans.unban(_site(site), known, value):
+                raise CommandError(f"site {site} has no ban of {known} {value}")
+            return f"{known} {value} is no longer banned from site {site}"
+        case [site, kind, value, *hours] if len(hours) <= 1 and site not in ("list", "remove"):
+            known, value = _ban_value(kind, value)
+            number, seconds = _site(site), _hours(hours[0]) if hours else None
+            await bans.ban(number, known, value, seconds)
+            return {"site": number, "kind": known, "value": value, "for_seconds": seconds}
+    raise _Usage
+
+
+def _ban_value(kind: str, value: str) -> tuple[BanKind, str]:
+    match kind:
+        case "ip":
+            try:
+                network = ip_network(value, strict=False)
+            except ValueError:
+                raise CommandError(f"{value} is no IP address or network") from None
+            # One address is written without its mask, however it was typed.
+            alone = network.num_addresses == 1
+            return "ip", str(ip_address(network.network_address)) if alone else str(network)
+        case "visitor":
+            if not value.isascii() or not value.isdigit() or len(value) > 19:
+                raise CommandError("a visitor is a number")
+            return "visitor", value
+        case "word":
+            if not 2 <= len(value) <= 100 or not value.isprintable():
+                raise CommandError("a word has 2 to 100 printable characters")
+            return "word", value
+    raise CommandError("a ban is of kind ip, visitor or word")
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1.0
+    if not 0 < hours <= MOST_BAN_HOURS:
+        raise CommandError("HOURS is a number above 0")
+    return hours * 3600
+
+
+async def _loglevel(console: Console, words: Sequence[str]) -> Data:
+    if len(words) > 1:
+        raise _Usage
+    if words:
+        if words[0] not in _LEVELS:
+            raise CommandError(f"LEVEL is one of {', '.join(_LEVELS)}")
+        logs.set_level(words[0])
+    level = logs.levels.logLevelForNamespace("")
+    return {"level": level.name}
+
+
+async def _gc(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    return console.process.collect()
+
+
+async def _drain(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    return await console.process.drain()
+
+
+async def _shutdown(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    await console.process.shutdown()
+    return "stopping"
+
+
+async def _quit(console: Console, words: Sequence[str]) -> Data:
+    raise Quit
+
+
+def _none(words: Sequence[str]) -> None:
+    if words:
+        raise _Usage
+
+
+_BAN_USAGE = "SITE ip|visitor|word VALUE [HOURS] | list SITE | remove SITE KIND VALUE"
+_SITE_USAGE = "[SITE | add NAME ORIGIN... | origins SITE add|remove PATTERN | set SITE KEY VALUE]"
+
+COMMANDS: Mapping[str, Command] = {
+    command.name: command
+    for command in (
+        Command("help", "[COMMAND]", "this list, or one command", _help),
+        Command("status", "", "everything at a glance", _status),
+        Command("sessions", "", "live connections by transport", _sessions),
+        Command("channels", "[N]", "the busiest channels (20)", _channels),
+        Command("cache", "", "what the caches hold and how they do", _cache),
+        Command("evict", "SITE/CHANNEL | all", "drop cached answers of a channel, or all", _evict, mutates=True),
+        Command("site", _SITE_USAGE, "list, show, make and change sites", _site_command, mutates=True),
+        Command("ban", _BAN_USAGE, "bans of a site; without HOURS until removed", _ban, mutates=True),
+        Command("loglevel", "[debug|info|warn|error]", "show or set what is logged", _loglevel, mutates=True),
+        Command("gc", "", "full garbage collection; the process stands still meanwhile", _gc, mutates=True),
+        Command("drain", "", "turn unready, leave DNS, move clients; stay up", _drain, mutates=True),
+        Command("quit", "", "end this telnet session", _quit),
+        Command("shutdown", "", "orderly stop of the daemon", _shutdown, mutates=True),
+    )
+}
+
+
+def find(name: str) -> Command:
+    """The command called *name*.
+
+    Raises:
+        CommandError: there is none; the message proposes one that is close.
+    """
+    command = COMMANDS.get(name)
+    if command is None:
+        close = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"did you mean {close[0]}?" if close else "try help"
+        raise CommandError(f"unknown command {name[:40]!r}; {hint}")
+    return command
+
+
+class Runner:
+    """Runs command lines on a `Console`: words, usage errors, a time limit, an audit line in the log.
+
+    Args:
+        expected: errors of the areas that the operator needs no traceback of (``DatabaseError``, for example).
+        timeout: seconds after which a command is no longer waited for. It is not cancelled: what it asked of the
+            database may yet happen.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        clock: IReactorTime,
+        metrics: Metrics,
+        *,
+        expected: tuple[type[Exception], ...] = (),
+        timeout: float = 30.0,
+    ) -> None:
+        self._console = console
+        self._clock = clock
+        self._expected = expected
+        self._timeout = timeout
+        self._runs = metrics.counter("admin_commands", "Operator commands run.", ["command", "outcome"])
+
+    @staticmethod
+    def knows(line: str) -> bool:
+        """Whether the line's first word is a command."""
+        words = line.split(None, 1)
+        return bool(words) and words[0] in COMMANDS
+
+    async def run(self, line: str, who: str) -> Data:
+        """Run one line for *who* (a name for the audit log).
+
+        Raises:
+            CommandError: one line of explanation.
+            Quit: the line was ``quit``.
+        """
+        if len(line) > LONGEST_LINE:
+            raise CommandError("the line is too long")
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise CommandError(str(error).lower()) from None
+        if not words:
+            raise CommandError("no command; try help")
+        command = find(words[0])
+        note = log.info if command.mutates else log.debug
+        note("operator {who}: {line}", who=who, line=line[:200])
+        try:
+            data = await self._within(command.run(self._console, words[1:]))
+        except Quit:
+            raise
+        except _Usage:
+            self._runs.labels(command.name, "refused").inc()
+            raise CommandError(f"usage: {command.name} {command.usage}".rstrip()) from None
+        except CommandError:
+            self._runs.labels(command.name, "refused").inc()
+            raise
+        except self._expected as error:
+            self._runs.labels(command.name, "failed").inc()
+            raise CommandError(one_line(error)) from None
+        except Exception as error:
+            self._runs.labels(command.name, "failed").inc()
+            log.failure("operator command {command} failed", command=command.name)
+            raise CommandError(f"{one_line(error)} (traceback in the log)") from None
+        self._runs.labels(command.name, "done").inc()
+        return data
+
+    def _within(self, work: Awaitable[Data]) -> Deferred[Data]:
+        outcome: Deferred[Data] = Deferred()
+        late = self._clock.callLater(
+            self._timeout,
+            lambda: outcome.errback(CommandError(f"no answer for {self._timeout:g} s; it may yet happen")),
+        )
+
+        def settle(result: object) -> None:
+            if late.active():
+                late.cancel()
+                outcome.callback(result)  # type: ignore[arg-type]
+
+        Deferred.fromCoroutine(work).addBoth(settle)  # type: ignore[arg-type]
+        return outcome
+
+
+def one_line(error: BaseException) -> str:
+    """*error* as one short line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:300] if text else type(error).__name__

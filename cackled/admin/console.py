@@ -1,0 +1,130 @@
+"""What operator commands need of the daemon: one small protocol per area, gathered in a `Console`.
+
+May touch: the standard library only. The composition root hands over the areas that its process has; a command whose
+area is absent says so. Everything is plain data (`Data`), so that text and JSON are two views of the same answer.
+In names, ``_seconds`` and ``_bytes`` say the unit; the text view makes them readable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Fact = str | int | float | bool | None | Sequence[str]
+# Names and values of one thing.
+Facts = Mapping[str, Fact]
+# Rows of a table; the first row names the columns.
+Table = Sequence[Facts]
+# A line, facts, a table, or named sections of those.
+Data = str | Facts | Table | Mapping[str, "Facts | Table"]
+
+BanKind = Literal["ip", "visitor", "word"]
+
+
+class CommandError(Exception):
+    """A command can't be done; the message is one line for the operator. Areas raise it as well."""
+
+
+class ProcessArea(Protocol):
+    """This process: `cackled.admin.process.LocalProcess` is the real one."""
+
+    def facts(self) -> Facts:
+        """Node, version, uptime, reactor lag, memory."""
+
+    def collect(self) -> Facts:
+        """Run a full garbage collection; the daemon stands still meanwhile."""
+
+    async def drain(self) -> Facts:
+        """Leave DNS, turn unready and ask clients to move; the process stays up."""
+
+    async def shutdown(self) -> None:
+        """Begin an orderly stop and return at once."""
+
+
+class LiveArea(Protocol):
+    """Realtime connections."""
+
+    def sessions(self) -> Table:
+        """One row per transport: ``transport``, ``sessions`` and whatever else is known."""
+
+    def channels(self, most: int) -> Table:
+        """At most *most* channels, busiest first: ``channel`` (``site/id``), ``subscribers``, ..."""
+
+
+class RequestArea(Protocol):
+    """The public HTTP listeners."""
+
+    def requests(self) -> Facts:
+        """Open connections, requests so far, answers by class."""
+
+
+class CacheArea(Protocol):
+    """The soft cache and the microcache of this process."""
+
+    def caches(self) -> Table:
+        """One row per cache: ``cache``, entries, bytes, hits, misses, ..."""
+
+    def evict(self, site: int, channel: int) -> None:
+        """Drop all that was built from one channel."""
+
+    def clear(self) -> None:
+        """Drop everything."""
+
+
+class DatabaseArea(Protocol):
+    """PostgreSQL as this process sees it."""
+
+    def servers(self) -> Table:
+        """One row per server: ``server``, role, state, latency, lag, connections."""
+
+    def tail(self) -> Facts:
+        """How far the tail of the event log is behind."""
+
+
+class SiteArea(Protocol):
+    """The catalog of sites. An unknown site is a `CommandError`."""
+
+    async def sites(self) -> Table:
+        """All sites, shortly."""
+
+    async def site(self, site: int) -> Facts:
+        """One site with its origins and settings."""
+
+    async def add(self, name: str, origins: Sequence[str]) -> int:
+        """Make a site and return its id."""
+
+    async def add_origin(self, site: int, pattern: str) -> None:
+        """Let pages of *pattern* (``example.com``, ``*.example.com``, ``localhost:*``) embed the site."""
+
+    async def remove_origin(self, site: int, pattern: str) -> None:
+        """Take an origin away."""
+
+    async def set(self, site: int, key: str, value: str) -> Fact:
+        """Change one setting; the text is turned into the setting's type, which is returned."""
+
+
+class BanArea(Protocol):
+    """Bans of a site."""
+
+    async def bans(self, site: int) -> Table:
+        """Bans in force: ``kind``, ``value``, ``until``."""
+
+    async def ban(self, site: int, kind: BanKind, value: str, seconds: float | None) -> None:
+        """Ban for *seconds*, or until it is removed."""
+
+    async def unban(self, site: int, kind: BanKind, value: str) -> bool:
+        """Remove a ban; False when there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The areas this process has; None where it has not."""
+
+    process: ProcessArea
+    live: LiveArea | None = None
+    requests: RequestArea | None = None
+    cache: CacheArea | None = None
+    database: DatabaseArea | None = None
+    sites: SiteArea | None = None
+    bans: BanArea | None = None
