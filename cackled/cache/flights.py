@@ -1,0 +1,312 @@
+"""Loads under way: one per key however many wait, and what becomes of their results.
+
+May touch `types` and twisted.internet.defer. Knows nothing of how values are kept: it is given `floor` and `store`.
+
+A key has a *lane*: at most one flight that can be joined, and those that an eviction doomed while they flew. Doomed
+flights still answer who waited for them, store nothing and are joined by nobody. At most `MAX_LOADS` loads of a key
+run at once: in a storm of evictions the next flight waits on the ground until one of the doomed has landed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from operator import index
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred, fail
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from cackled.cache.types import Load, Loaded
+
+log = Logger()
+
+# One running and one trailing.
+MAX_LOADS = 2
+
+
+class Counts(Struct, gc=False):
+    """What a cache counts; the meaning of each is in `cackled.cache.types.CacheStats`."""
+
+    hits: int = 0
+    joins: int = 0
+    misses: int = 0
+    loads: int = 0
+    reloads: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    abandoned: int = 0
+    refused_evicted: int = 0
+    refused_size: int = 0
+    refused_older: int = 0
+    evicted_size: int = 0
+    evicted_soft: int = 0
+    expired: int = 0
+    invalidated: int = 0
+
+
+class Lane:
+    """The flights of one key."""
+
+    __slots__ = ("current", "doomed")
+
+    def __init__(self) -> None:
+        self.current: Flight | None = None
+        self.doomed: list[Flight] = []
+
+
+class Flight:
+    """One load and those who wait for it.
+
+    `waiters` is a dict (to leave it costs the same however many wait) from the waiter's own Deferred to the ``after``
+    it asked for and the number of loads that had begun when it came: a fresh load that began later is the truth for
+    it, whatever its ``seq``.
+    """
+
+    __slots__ = (
+        "after", "begun", "doomed", "floor", "fresh", "group", "key", "load", "over", "running", "since", "table",
+        "ttl", "waiters",
+    )  # fmt: skip
+
+    def __init__(self, table: Flights, group: Hashable, key: Hashable, load: Load, ttl: float) -> None:
+        self.table = table
+        self.group = group
+        self.key = key
+        self.load = load
+        self.ttl = ttl
+        self.waiters: dict[Deferred[Loaded], tuple[int, int]] = {}
+        self.after = 0
+        self.begun = 0
+        self.floor = 0
+        self.fresh = False
+        self.doomed = False
+        self.over = False
+        self.running: Deferred[Any] | None = None
+        self.since = 0.0
+
+    def wait(self, after: int) -> Deferred[Loaded]:
+        """A new waiter's Deferred."""
+        waiter: Deferred[Loaded] = Deferred(self._leave)
+        self.waiters[waiter] = (after, self.begun)
+        if after > self.after:
+            self.after = after
+        return waiter
+
+    def begin(self, fresh: bool) -> None:
+        """Call the loader. It may answer, fail, evict, get or cancel before it returns."""
+        table = self.table
+        if not self.begun:
+            # An eviction, which alone can raise it, dooms this flight: the first floor holds for all its life.
+            self.floor = table.floor(self.group)
+        self.fresh = fresh
+        self.begun += 1
+        self.since = table.seconds()
+        table.counts.loads += 1
+        self.running = None
+        try:
+            running = _as_deferred(self.load(fresh))
+        except Exception:
+            running = fail(Failure())
+        self.running = running
+        running.addCallbacks(self._loaded, self._failed)
+        if self.over:
+            # Its last waiter left while the loader was still being called.
+            _cancel(running)
+
+    def _loaded(self, result: Any) -> None:
+        if self.over:
+            return
+        table = self.table
+        table.took(table.seconds() - self.since)
+        try:
+            # Copied: encoders over-allocate, and the bound counts len().
+            loaded = Loaded(bytes(memoryview(result.value)), index(result.seq))
+        except (AttributeError, TypeError):
+            self._end_with(Failure(TypeError(f"a loader must give Loaded(bytes, int), not {type(result).__name__}")))
+            return
+        if loaded.seq >= self.floor and loaded.seq >= self.after:
+            self._arrive(loaded, self.waiters)
+            return
+        ready, late = self._divide(loaded.seq)
+        if late:
+            self._again(loaded, ready, late)
+        else:
+            self._arrive(loaded, ready)
+
+    def _arrive(self, loaded: Loaded, ready: dict[Deferred[Loaded], Any]) -> None:
+        """Keep the value, free the key, and only then answer: callbacks come back to the cache."""
+        table = self.table
+        self.over = True
+        if self.doomed:
+            table.counts.refused_evicted += 1
+        else:
+            table.store(self.group, self.key, loaded, self.ttl, self.fresh)
+        table.remove(self)
+        _fire(ready, loaded)
+
+    def _again(self, loaded: Loaded, ready: dict[Deferred[Loaded], Any], late: dict[Deferred[Loaded], Any]) -> None:
+        """Answer who can be answered, keep what can be kept, and ask the primary for the others."""
+        table = self.table
+        if not self.doomed and (self.fresh or loaded.seq >= self.floor):
+            table.store(self.group, self.key, loaded, self.ttl, self.fresh)
+        self.waiters = late
+        self.after = max(after for after, _ in late.values())
+        table.counts.reloads += 1
+        self.begin(True)
+        _fire(ready, loaded)
+
+    def _divide(self, seq: int) -> tuple[dict[Deferred[Loaded], Any], dict[Deferred[Loaded], Any]]:
+        ready: dict[Deferred[Loaded], Any] = {}
+        late: dict[Deferred[Loaded], Any] = {}
+        for waiter, wish in self.waiters.items():
+            after, joined = wish
+            fits = (seq >= after and seq >= self.floor) or (self.fresh and joined < self.begun)
+            (ready if fits else late)[waiter] = wish
+        return ready, late
+
+    def _failed(self, failure: Failure) -> None:
+        if not self.over:
+            self.table.took(self.table.seconds() - self.since)
+            self._end_with(failure)
+
+    def _end_with(self, failure: Failure) -> None:
+        self.over = True
+        self.table.counts.failed += 1
+        self.table.remove(self)
+        traceback = failure.getTracebackObject()
+        for waiter in list(self.waiters):
+            if not waiter.called:
+                # Its own Failure: they are changed as they pass through callbacks.
+                waiter.errback(Failure(failure.value, failure.type, traceback))
+
+    def _leave(self, waiter: Deferred[Loaded]) -> None:
+        """The canceller of every waiter's Deferred."""
+        if self.waiters.pop(waiter, None) is None or self.over:
+            return
+        counts = self.table.counts
+        counts.cancelled += 1
+        if self.waiters:
+            return
+        self.over = True
+        self.table.remove(self)
+        if self.begun:
+            counts.abandoned += 1
+        if self.running is not None:
+            _cancel(self.running)
+
+
+class Flights:
+    """All loads under way, by group and key.
+
+    *floor* tells the least ``seq`` of a group, *store* is given what may be kept, *took* the seconds of each load.
+    """
+
+    __slots__ = ("_lanes", "counts", "floor", "seconds", "store", "took")
+
+    # Tests put a broken one here to see whether they would notice.
+    flight = Flight
+
+    def __init__(
+        self,
+        *,
+        seconds: Callable[[], float],
+        counts: Counts,
+        floor: Callable[[Hashable], int],
+        store: Callable[[Hashable, Hashable, Loaded, float, bool], None],
+        took: Callable[[float], None],
+    ) -> None:
+        self.seconds = seconds
+        self.counts = counts
+        self.floor = floor
+        self.store = store
+        self.took = took
+        self._lanes: dict[Hashable, dict[Hashable, Lane]] = {}
+
+    def __iter__(self) -> Iterator[Flight]:
+        """All flights, doomed ones and those that wait to begin too."""
+        for lanes in self._lanes.values():
+            for lane in lanes.values():
+                if lane.current is not None:
+                    yield lane.current
+                yield from lane.doomed
+
+    def join(self, group: Hashable, key: Hashable, load: Load, after: int, ttl: float) -> Deferred[Loaded]:
+        """Wait for the flight of this key, or begin one with *load*."""
+        lanes = self._lanes.get(group)
+        if lanes is None:
+            lanes = self._lanes[group] = {}
+        lane = lanes.get(key)
+        if lane is None:
+            lane = lanes[key] = Lane()
+        flight = lane.current
+        if flight is not None:
+            self.counts.joins += 1
+            return flight.wait(after)
+        self.counts.misses += 1
+        flight = lane.current = self.flight(self, group, key, load, ttl)
+        waiter = flight.wait(after)
+        if len(lane.doomed) < MAX_LOADS:
+            flight.begin(False)
+        return waiter
+
+    def doom(self, group: Hashable) -> None:
+        """What is being loaded for *group* is old news: nobody joins it, and it is not kept."""
+        lanes = self._lanes.get(group)
+        if lanes is None:
+            return
+        for lane in lanes.values():
+            flight = lane.current
+            # One that has not begun will read what is there by then.
+            if flight is not None and flight.begun:
+                flight.doomed = True
+                lane.doomed.append(flight)
+                lane.current = None
+
+    def doom_all(self) -> None:
+        """As `doom`, for every group."""
+        for group in self._lanes:
+            self.doom(group)
+
+    def remove(self, flight: Flight) -> None:
+        """Free the key of a flight that is over; the one that waited for that begins."""
+        lanes = self._lanes[flight.group]
+        lane = lanes[flight.key]
+        if flight.doomed:
+            lane.doomed.remove(flight)
+        else:
+            lane.current = None
+        following = lane.current
+        if following is not None:
+            if not following.begun:
+                following.begin(False)
+        elif not lane.doomed:
+            del lanes[flight.key]
+            if not lanes:
+                del self._lanes[flight.group]
+
+
+def _as_deferred(awaitable: Any) -> Deferred[Any]:
+    if isinstance(awaitable, Deferred):
+        return awaitable
+    if hasattr(awaitable, "send"):
+        return Deferred.fromCoroutine(awaitable)
+    return Deferred.fromCoroutine(_wait_for(awaitable))
+
+
+async def _wait_for(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def _fire(waiters: dict[Deferred[Loaded], Any], loaded: Loaded) -> None:
+    # A list: callbacks may cancel their neighbours.
+    for waiter in list(waiters):
+        if not waiter.called:
+            waiter.callback(loaded)
+
+
+def _cancel(running: Deferred[Any]) -> None:
+    try:
+        running.cancel()
+    except Exception:
+        log.failure("a load could not be cancelled")

@@ -1,0 +1,187 @@
+"""The governor of caches: when memory grows short they yield, the way a soft reference does.
+
+May touch `pressure`, `cackled.clock`, `cackled.metrics` and the caches it is given.
+
+Once a second it reads how many bytes are free (`cackled.cache.pressure`).
+
+- Some are free: entries may stay idle for ``max(min_idle, idle_seconds_per_free_mib * free MiB)`` seconds; one slice
+  of the walk over all entries drops those that were idle longer, and those that expired.
+- None are: what is missing, and a tenth of what the caches hold, is dropped in the order of eviction.
+
+How much was dropped is known by the caches' own accounting. It never reads the resident size to see whether that was
+enough: freed memory stays with the allocator, so the size does not fall, and a loop on it empties the cache. Each
+slice is at most 2 ms and `SLICE_BYTES`, and ends with `malloc_trim`; one trim of all at the end would hold the reactor
+for ten milliseconds and more.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from cackled.cache.pressure import Pressure
+from cackled.clock import Periodic
+from cackled.metrics import Metrics
+
+log = Logger()
+
+MIB = 1024 * 1024
+INTERVAL = 1.0
+SLICE_SECONDS = 0.002
+SLICE_BYTES = 8 * MIB
+# A cache looks at the clock each time it has dropped this much or looked at so many entries.
+_BITE_BYTES = 64 * 1024
+_BITE_ENTRIES = 64
+# Freed bytes below which a trim is not worth its price.
+_TRIM_BYTES = 256 * 1024
+
+
+class Yielding(Protocol):
+    """A cache that can give memory back; `cackled.cache.soft.SoftCache` is one."""
+
+    nbytes: int
+
+    def shrink(self, nbytes: int) -> int:
+        """Drop at least *nbytes*; how many were dropped, 0 when it is empty."""
+
+    def sweep(self, idle: float, count: int) -> tuple[int, bool]:
+        """Look at *count* entries, drop the idle; the bytes dropped, and whether a round is done."""
+
+
+def find_malloc_trim() -> Callable[[], object]:
+    """glibc's ``malloc_trim(0)``, or a function that does nothing where there is none (musl, macOS)."""
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):
+        return lambda: None
+    trim.argtypes = [ctypes.c_size_t]
+    trim.restype = ctypes.c_int
+    return lambda: trim(0)
+
+
+class Governor:
+    """Watches *read_pressure* and makes *caches* yield.
+
+    *target_bytes* is the resident size to aim at (0: only control groups and the machine count); *reserve_bytes* of the
+    machine's memory never count as free. *timer* measures slices, *trim* hands freed memory back to the kernel.
+    """
+
+    def __init__(
+        self,
+        caches: Sequence[Yielding],
+        *,
+        clock: IReactorTime,
+        read_pressure: Callable[[], Pressure],
+        metrics: Metrics,
+        target_bytes: int = 0,
+        reserve_bytes: int = 0,
+        idle_seconds_per_free_mib: float = 1.0,
+        min_idle: float = 10.0,
+        trim: Callable[[], object] | None = None,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.caches = list(caches)
+        self.free = 0
+        self._clock = clock
+        self._read = read_pressure
+        self._target = target_bytes
+        self._reserve = reserve_bytes
+        self._idle_per_mib = idle_seconds_per_free_mib
+        self._min_idle = min_idle
+        self._trim = trim or find_malloc_trim()
+        self._timer = timer
+        self._turn = 0
+        self._missing = 0
+        self._next_slice: IDelayedCall | None = None
+        self._blind = False
+        self._ticks = Periodic(clock, INTERVAL, self._tick, "cache governor")
+        metrics.watch("cache_free_bytes", "Memory the governor counts as free; negative is missing.", lambda: self.free)
+        self._resident = metrics.gauge("process_resident_bytes", "Resident memory of the process.")
+        self._passes = metrics.counter("cache_governor_passes", "Times memory was short and caches had to yield.")
+        self._freed = metrics.counter("cache_governor_freed_bytes", "Bytes that caches gave back.", ["why"])
+        self._slice_seconds = metrics.histogram(
+            "cache_governor_slice_seconds", "Seconds per slice, its trim included.",
+            buckets=(0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.05),
+        )  # fmt: skip
+
+    def start(self) -> None:
+        """Begin; the first look comes after a second."""
+        self._ticks.start()
+
+    def stop(self) -> None:
+        """Stop at once, in the middle of a pass too."""
+        self._ticks.stop()
+        if self._next_slice is not None:
+            self._next_slice.cancel()
+            self._next_slice = None
+
+    def _tick(self) -> None:
+        if self._next_slice is not None:
+            return
+        try:
+            pressure = self._read()
+        except (OSError, ValueError) as error:
+            if not self._blind:
+                self._blind = True
+                log.warn("memory pressure can't be read: {error}", error=str(error))
+            return
+        self._blind = False
+        self.free = pressure.free(self._target, self._reserve)
+        self._resident.set(pressure.rss)
+        if self.free > 0:
+            self._sweep(max(self._min_idle, self._idle_per_mib * self.free / MIB))
+            return
+        held = sum(cache.nbytes for cache in self.caches)
+        self._missing = min(held, held // 10 - self.free)
+        if self._missing > 0:
+            self._passes.inc()
+            self._yield()
+
+    def _sweep(self, idle: float) -> None:
+        """One slice of the walk; one cache a tick, the next one when its round is done."""
+        if not self.caches:
+            return
+        cache = self.caches[self._turn % len(self.caches)]
+        began = self._timer()
+        freed = 0
+        while True:
+            dropped, done = cache.sweep(idle, _BITE_ENTRIES)
+            freed += dropped
+            if done:
+                self._turn += 1
+            if done or freed >= SLICE_BYTES or self._timer() - began >= SLICE_SECONDS:
+                break
+        self._end_slice(began, freed, "idle")
+
+    def _yield(self) -> None:
+        """One slice of a pass; the next one comes in the next turn of the reactor."""
+        self._next_slice = None
+        began = self._timer()
+        freed = 0
+        while self._missing > freed and freed < SLICE_BYTES:
+            held = sum(cache.nbytes for cache in self.caches)
+            # Each gives its share: a bite of the largest at a time keeps them in proportion.
+            cache = max(self.caches, key=lambda each: each.nbytes)
+            dropped = cache.shrink(min(_BITE_BYTES, self._missing - freed)) if held else 0
+            if not dropped:
+                self._missing = 0
+                break
+            freed += dropped
+            if self._timer() - began >= SLICE_SECONDS:
+                break
+        self._missing -= freed
+        if self._missing > 0:
+            self._next_slice = self._clock.callLater(0, self._yield)
+        self._end_slice(began, freed, "pressure")
+
+    def _end_slice(self, began: float, freed: int, why: str) -> None:
+        if freed:
+            self._freed.labels(why).inc(freed)
+        if freed >= _TRIM_BYTES or (freed and why == "pressure"):
+            self._trim()
+        self._slice_seconds.observe(self._timer() - began)
