@@ -52,7 +52,9 @@ DELETE_DOMAIN = Query(
 )
 SELECT_SECRET = Query("select_secret", "select value from catalog.secret where name = $1", ("text",))
 
-_PATTERN = re.compile(r"(?:(https?)://)?((?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::([0-9]{1,5}|\*))?")
+_PATTERN = re.compile(
+    r"(?:(https?)://)?((?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::([0-9]{1,5}|\*))?"
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

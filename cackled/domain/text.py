@@ -23,7 +23,9 @@ _TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul",
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 # Bidirectional overrides and isolates can turn the text of others around.
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_INVISIBLE = re.compile("[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u206f\u3164\ufe0f\ufeff\uffa0]")
+_INVISIBLE = re.compile(
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u206f\u3164\ufe0f\ufeff\uffa0]"
+)
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 _markdown = (
@@ -54,6 +56,11 @@ def clean_text(raw: str, max_length: int) -> str:
     return text
 
 
+def clean_line(raw: str) -> str:
+    """*raw* in NFC, without control characters; line ends become spaces."""
+    return _CONTROLS.sub("", unicodedata.normalize("NFC", raw)).replace("\n", " ")
+
+
 def clean_name(raw: str) -> str:
     """A display name: one line, no controls, 1 to 60 characters.
 
@@ -62,8 +69,7 @@ def clean_name(raw: str) -> str:
     """
     if len(raw) > 1000:
         raise BadField(f"A name has at most {MAX_NAME} characters.", field="name")
-    name = _BIDI.sub("", _CONTROLS.sub("", unicodedata.normalize("NFC", raw)))
-    name = " ".join(name.split())
+    name = " ".join(_BIDI.sub("", clean_line(raw)).split())
     if not _INVISIBLE.sub("", name):
         raise BadField("A name is needed.", field="name")
     if len(name) > MAX_NAME:

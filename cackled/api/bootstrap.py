@@ -1,0 +1,105 @@
+"""The first render: settings, page, counts and position in one request, answered from memory.
+
+May touch: domain, transport. A visitor's own votes and blocks are added behind the shared bytes, never into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from cackled.api.calls import argument, bearer, guarded, number
+from cackled.api.routes import Limits, wanted
+from cackled.database.errors import DatabaseError
+from cackled.database.routing import ReadPreference
+from cackled.domain.accounts import Session, Sessions
+from cackled.domain.comments import ChannelRef, Comments, check_channel
+from cackled.domain.errors import BadField
+from cackled.domain.pages import NOBODY
+from cackled.domain.sites import Site, SiteDirectory
+from cackled.transport.http import Request
+from cackled.transport.response import CONFIGURED_TTL, Response
+
+
+def channel_key(request: Request) -> str:
+    """The page's channel: ``channel``, else ``url`` without its fragment.
+
+    Raises:
+        BadField: neither is given.
+    """
+    key = argument(request, "channel") or argument(request, "url").partition("#")[0]
+    if not key:
+        raise BadField("Name the channel or the url.", field="channel")
+    return check_channel(ChannelRef(key)).key
+
+
+class Bootstrap:
+    """Answers ``GET /bootstrap``; `answer` is given to the microcache as the route's handler."""
+
+    def __init__(
+        self,
+        sites: SiteDirectory,
+        sessions: Sessions,
+        comments: Callable[[Site], Comments],
+        limits: Limits,
+        client_address: Callable[[Any], str],
+    ) -> None:
+        self._sites = sites
+        self._sessions = sessions
+        self._comments = comments
+        self._limits = limits
+        self._client_address = client_address
+
+    @staticmethod
+    def personal(request: Request) -> bool:
+        """Whether the answer will hold something of one visitor, and must not be shared."""
+        return b"me" in request.args or request.getHeader(b"authorization") is not None
+
+    async def answer(self, request: Request) -> Response:
+        """The first render; problems are answers too."""
+        response = await guarded(self._answer(request))
+        response.headers.append((b"access-control-allow-origin", b"*"))
+        return response
+
+    async def _answer(self, request: Request) -> Response:
+        site = self._sites.get(number(request, "site", 0, 0, 2**31 - 1))
+        self._limits.read(self._client_address(request))
+        session = self._session(request, site)
+        key = channel_key(request)
+        after = number(request, "after", 0, 0, 2**62)
+        comments = self._comments(site)
+        page = await comments.page(key, wanted(request), after=after)
+        me = NOBODY
+        if session is not None:
+            try:
+                # A vote just counted in the page must not be missing here: both are read from a copy as new.
+                me = await comments.mine(key, session, ReadPreference.PRIMARY_PREFERRED)
+            except DatabaseError:
+                # The page is readable without it; the widget asks again when it is back.
+                me = b"null"
+        head = msgspec.json.encode(
+            {"site": {"id": str(site.id), "name": site.name, "settings": site.settings.public()}}
+        )
+        group = site.group(site.channel(key))
+        private = self.personal(request)
+        return Response(
+            status=200,
+            headers=[
+                (b"content-type", b"application/json"),
+                (b"cache-control", b"private, no-store" if private else b"public, max-age=0, must-revalidate"),
+            ],
+            body=b'%s,%s,"me":%s}' % (head[:-1], page.value, me),
+            tags=() if private else (group,),
+            ttl=None if private else CONFIGURED_TTL,
+            seqs={group: page.seq},
+            owner=site.id,
+        )
+
+    def _session(self, request: Request, site: Site) -> Session | None:
+        ticket = argument(request, "me")
+        if ticket:
+            return self._sessions.check_view(site, ticket)
+        token = bearer(request)
+        return None if token is None else self._sessions.check(site, token)

@@ -1,0 +1,234 @@
+"""What every API call goes through: site, origin, session, body and fields in; problem+json and CORS out.
+
+May touch: domain, transport, database (errors, ReadPreference).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from cackled.database.errors import DatabaseError, Unavailable
+from cackled.database.routing import ReadPreference
+from cackled.domain.accounts import Session, Sessions
+from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
+from cackled.domain.sites import Site
+from cackled.transport.http import Request
+from cackled.transport.problems import problem
+from cackled.transport.response import Response
+
+log = Logger()
+_T = TypeVar("_T")
+_AT = re.compile(r" - at `\$\.?([^`]*)`")
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+_KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
+
+ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+ALLOWED_HEADERS = b"authorization, content-type, idempotency-key"
+EXPOSED_HEADERS = b"retry-after, idempotent-replayed, x-cackled-staleness, x-cackled-server"
+
+
+def header(request: Request, name: str) -> str | None:
+    """One header's value as text, or None."""
+    value = request.getHeader(name.encode("ascii"))
+    if value is None:
+        return None
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def argument(request: Request, name: str, default: str = "") -> str:
+    """The last value of a query argument.
+
+    Raises:
+        BadField: it is no UTF-8.
+    """
+    values = request.args.get(name.encode("ascii"))
+    if not values:
+        return default
+    try:
+        return str(values[-1].decode("utf-8"))
+    except UnicodeDecodeError:
+        raise BadField(f"{name} is not UTF-8.", field=name) from None
+
+
+def number(request: Request, name: str, default: int, least: int, most: int) -> int:
+    """A whole number in the query.
+
+    Raises:
+        BadField: it is none, or out of bounds.
+    """
+    value = argument(request, name)
+    if value == "":
+        return default
+    if not (value.isascii() and value.isdigit() and len(value) < 19 and least <= int(value) <= most):
+        raise BadField(f"{name} is a number from {least} to {most}.", field=name)
+    return int(value)
+
+
+def read_preference(request: Request, default: ReadPreference) -> ReadPreference:
+    """The caller's ``readPreference``.
+
+    Raises:
+        BadField: there is no such preference.
+    """
+    value = argument(request, "readPreference")
+    if not value:
+        return default
+    try:
+        return ReadPreference(value)
+    except ValueError:
+        raise BadField(
+            f"readPreference is one of {', '.join(one.value for one in ReadPreference)}.", field="readPreference"
+        ) from None
+
+
+def bearer(request: Request) -> str | None:
+    """The bearer token of the call, or None where it carries none."""
+    value = header(request, "authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("Authorization must be a bearer token.", slug="bad-token")
+    return token.strip()
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The client's own key of a write.
+
+    Raises:
+        BadField: it is not 1 to 64 visible ASCII characters.
+    """
+    value = header(request, "idempotency-key")
+    if value is not None and _KEY.fullmatch(value) is None:
+        raise BadField("An idempotency key is 1 to 64 visible ASCII characters.", field="Idempotency-Key")
+    return value
+
+
+def body(request: Request, shape: type[_T]) -> _T:
+    """The JSON body as *shape*.
+
+    Raises:
+        BadField: it is no JSON, or a member is missing or of the wrong kind (``field`` names it).
+    """
+    raw = request.content.read()
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        at = _AT.search(text)
+        missing = _MISSING.search(text)
+        path = [part for part in (at[1] if at else "", missing[1] if missing else "") if part]
+        raise BadField(_AT.sub("", text), field=".".join(path) or None) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadField("The body is not JSON.", slug="bad-json") from None
+
+
+def json_response(value: Any, status: int = 200, *headers: tuple[bytes, bytes]) -> Response:
+    """*value* (or JSON bytes) as an answer that is not to be stored."""
+    raw = value if isinstance(value, bytes) else msgspec.json.encode(value)
+    return Response(
+        status=status,
+        headers=[(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *headers],
+        body=raw,
+    )
+
+
+def refusal(error: Refused) -> Response:
+    """The problem document of a refusal."""
+    extra: dict[str, Any] = {} if error.field is None else {"field": error.field}
+    answer = problem(error.status, error.slug, error.title, error.detail, **extra)
+    if error.retry_after is not None:
+        answer.headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.5))))
+    if error.status == 401:
+        answer.headers.append((b"www-authenticate", b'Bearer realm="cackled"'))
+    return answer
+
+
+def unavailable(retry_after: float = 2.0) -> Response:
+    """The answer while the database can't be reached."""
+    answer = problem(503, "unavailable", "Not available right now", "Nothing is lost. Try again in a moment.")
+    answer.headers.append((b"retry-after", b"%d" % max(1, round(retry_after + 0.5))))
+    return answer
+
+
+async def guarded(work: Awaitable[Response]) -> Response:
+    """*work*'s answer; refusals and database faults become problem documents."""
+    try:
+        return await work
+    except Refused as error:
+        return refusal(error)
+    except Unavailable as error:
+        return unavailable(error.retry_after)
+    except DatabaseError as error:
+        log.error("database fault: {reason}", reason=str(error))
+        return unavailable()
+
+
+class Call:
+    """One call on behalf of a site."""
+
+    __slots__ = ("_sessions", "address", "origin", "request", "site")
+
+    def __init__(self, request: Request, site: Site, sessions: Sessions, address: str) -> None:
+        self.request = request
+        self.site = site
+        self.address = address
+        self.origin = header(request, "origin")
+        self._sessions = sessions
+        if self.origin is not None and not site.allows_origin(self.origin):
+            raise Forbidden("Pages of that origin can't speak for this site.", slug="origin")
+
+    def session(self) -> Session:
+        """Who is calling.
+
+        Raises:
+            Unauthorized: nobody we know.
+        """
+        token = bearer(self.request)
+        if token is None:
+            raise Unauthorized("Open a session first.", slug="no-token")
+        return self._sessions.check(self.site, token)
+
+    def visitor(self) -> Session | None:
+        """Who is calling, or None for a call without a token."""
+        token = bearer(self.request)
+        return None if token is None else self._sessions.check(self.site, token)
+
+
+def cors(request: Request, allowed: bool) -> None:
+    """Set the CORS headers of an API answer: the page's own origin where the site knows it, never credentials."""
+    origin = header(request, "origin")
+    headers = request.responseHeaders
+    headers.addRawHeader(b"vary", b"Origin")
+    if origin is not None and allowed:
+        headers.setRawHeaders(b"access-control-allow-origin", [origin.encode("latin-1")])
+        headers.setRawHeaders(b"access-control-expose-headers", [EXPOSED_HEADERS])
+
+
+def shielded(work: Awaitable[_T]) -> Deferred[_T]:
+    """*work* as a Deferred whose cancellation does not reach it.
+
+    A client that goes away must not cut a write in half, nor cancel a query (see `cackled.database.pool`).
+    """
+    outer: Deferred[_T] = Deferred(lambda d: None)
+    inner = Deferred.fromCoroutine(_run(work))
+
+    def done(result: Any) -> None:
+        if not outer.called:
+            outer.callback(result)
+
+    inner.addBoth(done)
+    return outer
+
+
+async def _run(work: Awaitable[_T]) -> _T:
+    return await work
+
+
+Handler = Callable[..., Awaitable[Response]]

@@ -1,0 +1,397 @@
+"""The JSON API under ``/api/v1``: one thin method per call; the rules are the domain's.
+
+May touch: domain, transport. Routing is klein's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from klein import Klein
+from msgspec import Meta, Struct
+from twisted.internet.defer import Deferred
+from werkzeug.exceptions import HTTPException
+
+from cackled.api import openapi
+from cackled.api.calls import (
+    ALLOWED_HEADERS,
+    ALLOWED_METHODS,
+    Call,
+    argument,
+    bearer,
+    body,
+    cors,
+    guarded,
+    header,
+    idempotency_key,
+    json_response,
+    number,
+    read_preference,
+    shielded,
+)
+from cackled.database.routing import ReadPreference
+from cackled.domain.accounts import Sessions
+from cackled.domain.comments import ChannelRef, Comments, Written, check_channel, parse_id
+from cackled.domain.errors import BadField, NotFound
+from cackled.domain.limits import Buckets, address_key
+from cackled.domain.moderation import Moderation
+from cackled.domain.pages import MAX_SIZE, Wanted, check_cursor
+from cackled.domain.sites import Site, SiteDirectory
+from cackled.transport.http import Request
+from cackled.transport.problems import problem
+from cackled.transport.response import Response
+
+
+class ChannelBody(Struct):
+    """The page a comment is written on."""
+
+    key: str
+    url: str = ""
+    title: str = ""
+
+
+class PostBody(Struct):
+    """A new comment."""
+
+    channel: ChannelBody
+    text: str
+    name: str
+    parent: str | None = None
+
+
+class EditBody(Struct):
+    """A comment's new text."""
+
+    text: str
+
+
+class VoteBody(Struct):
+    """A vote; 0 takes it back."""
+
+    value: Literal[1, 0, -1]
+
+
+class FlagBody(Struct):
+    """A report."""
+
+    reason: Annotated[str, Meta(max_length=2000)] = ""
+
+
+class Limits:
+    """The buckets that calls draw from, by caller's address and by site."""
+
+    def __init__(self, posts: Buckets, votes: Buckets, sessions: Buckets, reads: Buckets, site_posts: Buckets,
+                 exempt: Callable[[str], bool]) -> None:  # fmt: skip
+        self._posts = posts
+        self._votes = votes
+        self._sessions = sessions
+        self._reads = reads
+        self._site_posts = site_posts
+        self._exempt = exempt
+
+    def post(self, call: Call) -> None:
+        """A comment is about to be written."""
+        if not self._exempt(call.address):
+            self._posts.take(address_key(call.address))
+            self._site_posts.take(call.site.id)
+
+    def vote(self, call: Call) -> None:
+        """A vote, edit, deletion, flag or block is about to be written."""
+        if not self._exempt(call.address):
+            self._votes.take(address_key(call.address))
+
+    def session(self, call: Call) -> None:
+        """A session is about to be opened."""
+        if not self._exempt(call.address):
+            self._sessions.take(address_key(call.address))
+
+    def read(self, address: str) -> None:
+        """Something is about to be read."""
+        if not self._exempt(address):
+            self._reads.take(address_key(address))
+
+
+def wanted(request: Request) -> Wanted:
+    """The page of comments a query asks for.
+
+    Raises:
+        BadField: an argument is not right.
+    """
+    sort = argument(request, "sort", "best")
+    if sort not in ("best", "new", "old"):
+        raise BadField("sort is best, new or old.", field="sort")
+    parent = argument(request, "parent")
+    return Wanted(
+        sort,  # type: ignore[arg-type]
+        number(request, "size", 25, 1, MAX_SIZE),
+        check_cursor(argument(request, "cursor")),
+        parse_id(parent, "parent") if parent else None,
+    )
+
+
+def after_write(request: Request, response: Response) -> Response:
+    """Mark an answer to a write, so that the writer's next read goes past the microcache."""
+    response.headers.append((b"x-microcachable", b"0"))
+    if request.isSecure():
+        response.headers.append((b"set-cookie", b"_mcnc=1; Max-Age=2; Path=/; SameSite=None; Secure; Partitioned"))
+    return response
+
+
+class Api:
+    """The API's resource tree; `resource` is mounted at ``/api/v1``."""
+
+    app = Klein()
+
+    def __init__(
+        self,
+        sites: SiteDirectory,
+        sessions: Sessions,
+        comments: Callable[[Site], Comments],
+        moderation: Callable[[Site], Moderation],
+        limits: Limits,
+        client_address: Callable[[Any], str],
+    ) -> None:
+        self._sites = sites
+        self._sessions = sessions
+        self._comments = comments
+        self._moderation = moderation
+        self._limits = limits
+        self._client_address = client_address
+
+    def resource(self) -> Any:
+        """The twisted.web resource of the whole API."""
+        return self.app.resource()
+
+    def _call(self, request: Request, site_id: int, handler: Callable[[Call], Awaitable[Response]]) -> Deferred[None]:
+        """Run *handler* for a site's call and write its answer, whatever happens."""
+
+        async def run() -> Response:
+            site = self._sites.get(site_id)
+            return await handler(Call(request, site, self._sessions, self._client_address(request)))
+
+        async def answer() -> None:
+            response = await guarded(run())
+            site = self._sites.find(site_id)
+            origin = header(request, "origin")
+            cors(request, site is not None and origin is not None and site.allows_origin(origin))
+            request.respond(response)
+
+        return shielded(answer())
+
+    @app.handle_errors(HTTPException)
+    def no_route(self, request: Request, failure: Any) -> None:
+        """No such address, or not with that method."""
+        error = failure.value
+        status = error.code or 404
+        answer = problem(status, {404: "not-found", 405: "method"}.get(status, "bad-request"), error.name)
+        if status == 405 and error.valid_methods:
+            answer.headers.append((b"allow", ", ".join(sorted(error.valid_methods)).encode()))
+        request.respond(answer)
+
+    @app.route("/openapi.json", methods=["GET"])
+    def openapi(self, request: Request) -> None:
+        """The API's own description."""
+        request.setHeader(b"access-control-allow-origin", b"*")
+        request.respond(json_response(openapi.document()))
+
+    @app.route("/sites/<int:site_id>/<path:rest>", methods=["OPTIONS"])
+    def preflight(self, request: Request, site_id: int, rest: str) -> Deferred[None]:
+        """Tell a browser what its page may send."""
+
+        async def handler(call: Call) -> Response:
+            return Response(
+                status=204,
+                headers=[
+                    (b"access-control-allow-methods", ALLOWED_METHODS),
+                    (b"access-control-allow-headers", ALLOWED_HEADERS),
+                    (b"access-control-max-age", b"7200"),
+                ],
+            )
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/sessions", methods=["POST"])
+    def open_session(self, request: Request, site_id: int) -> Deferred[None]:
+        """An anonymous session, or a fresh token of the one whose old token is sent."""
+
+        async def handler(call: Call) -> Response:
+            self._limits.session(call)
+            return json_response(self._sessions.open(call.site, bearer(request)), 201)
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/comments", methods=["GET"])
+    def list_comments(self, request: Request, site_id: int) -> Deferred[None]:
+        """A page of a channel, or of the replies below a root."""
+
+        async def handler(call: Call) -> Response:
+            self._limits.read(call.address)
+            ref = check_channel(ChannelRef(argument(request, "channel")))
+            page = await self._comments(call.site).page(
+                ref.key,
+                wanted(request),
+                after=number(request, "after", 0, 0, 2**62),
+                preference=read_preference(request, ReadPreference.PRIMARY),
+            )
+            return json_response(b"{" + page.value + b"}")
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/comments", methods=["POST"])
+    def post_comment(self, request: Request, site_id: int) -> Deferred[None]:
+        """Write a comment."""
+
+        async def handler(call: Call) -> Response:
+            session = call.session()
+            key = idempotency_key(request)
+            sent = body(request, PostBody)
+            parent = None if sent.parent is None else parse_id(sent.parent, "parent")
+            self._limits.post(call)
+            written = await self._comments(call.site).post(
+                session,
+                ChannelRef(sent.channel.key, sent.channel.url, sent.channel.title),
+                sent.text,
+                sent.name,
+                parent=parent,
+                address=call.address,
+                idempotency_key=key,
+            )
+            answer = self._written(request, written, 201)
+            if written.replayed:
+                answer.headers.append((b"idempotent-replayed", b"true"))
+            return answer
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/comments/<comment_id>", methods=["GET"])
+    def get_comment(self, request: Request, site_id: int, comment_id: str) -> Deferred[None]:
+        """One comment."""
+
+        async def handler(call: Call) -> Response:
+            self._limits.read(call.address)
+            json = await self._comments(call.site).one(
+                parse_id(comment_id), call.visitor(), read_preference(request, ReadPreference.PRIMARY)
+            )
+            return json_response(b'{"comment":' + json + b"}")
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/comments/<comment_id>", methods=["PATCH"])
+    def edit_comment(self, request: Request, site_id: int, comment_id: str) -> Deferred[None]:
+        """Change one's own comment."""
+
+        async def handler(call: Call) -> Response:
+            session = call.session()
+            sent = body(request, EditBody)
+            self._limits.vote(call)
+            return self._written(
+                request, await self._comments(call.site).edit(session, parse_id(comment_id), sent.text)
+            )
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/comments/<comment_id>", methods=["DELETE"])
+    def delete_comment(self, request: Request, site_id: int, comment_id: str) -> Deferred[None]:
+        """Take one's own comment away."""
+
+        async def handler(call: Call) -> Response:
+            session = call.session()
+            self._limits.vote(call)
+            return self._written(request, await self._comments(call.site).delete(session, parse_id(comment_id)))
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/comments/<comment_id>/vote", methods=["PUT"])
+    def vote(self, request: Request, site_id: int, comment_id: str) -> Deferred[None]:
+        """Vote on a comment."""
+
+        async def handler(call: Call) -> Response:
+            session = call.session()
+            value = body(request, VoteBody).value
+            if not call.site.settings.votes:
+                raise NotFound("This site takes no votes.")
+            self._limits.vote(call)
+            voted = await self._comments(call.site).vote(session, parse_id(comment_id), value)
+            answer = json_response(
+                {
+                    "id": comment_id,
+                    "up": voted.up,
+                    "down": voted.down,
+                    "score": voted.up - voted.down,
+                    "value": value,
+                    "position": str(voted.position),
+                }
+            )
+            return after_write(request, answer)
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/comments/<comment_id>/flags", methods=["POST"])
+    def flag(self, request: Request, site_id: int, comment_id: str) -> Deferred[None]:
+        """Report a comment to the moderators."""
+
+        async def handler(call: Call) -> Response:
+            session = call.session()
+            sent = body(request, FlagBody)
+            self._limits.vote(call)
+            await self._moderation(call.site).flag(session, parse_id(comment_id), sent.reason)
+            return json_response({}, 201)
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/blocks", methods=["GET"])
+    def list_blocks(self, request: Request, site_id: int) -> Deferred[None]:
+        """Whom this visitor blocks."""
+
+        async def handler(call: Call) -> Response:
+            session = call.session()
+            self._limits.read(call.address)
+            blocked = await self._moderation(call.site).blocked(
+                session, read_preference(request, ReadPreference.PRIMARY)
+            )
+            return json_response({"blocked": blocked})
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/blocks/<author_id>", methods=["PUT", "DELETE"])
+    def block(self, request: Request, site_id: int, author_id: str) -> Deferred[None]:
+        """Block or unblock an author for this visitor."""
+
+        async def handler(call: Call) -> Response:
+            session = call.session()
+            author = parse_id(author_id, "author")
+            self._limits.vote(call)
+            moderation = self._moderation(call.site)
+            if request.method == b"PUT":
+                await moderation.block(session, author)
+            else:
+                await moderation.unblock(session, author)
+            return Response(status=204, headers=[], body=b"")
+
+        return self._call(request, site_id, handler)
+
+    @app.route("/sites/<int:site_id>/counts", methods=["GET"])
+    def counts(self, request: Request, site_id: int) -> Deferred[None]:
+        """How many comments each of up to 100 channels shows."""
+
+        async def handler(call: Call) -> Response:
+            self._limits.read(call.address)
+            raw = request.args.get(b"channel", [])
+            if not 1 <= len(raw) <= 100:
+                raise BadField("Ask for 1 to 100 channels.", field="channel")
+            try:
+                keys = [check_channel(ChannelRef(key.decode("utf-8"))).key for key in raw]
+            except UnicodeDecodeError:
+                raise BadField("channel is not UTF-8.", field="channel") from None
+            counts = await self._comments(call.site).counts(keys, read_preference(request, ReadPreference.NEAREST))
+            return json_response({"counts": counts})
+
+        return self._call(request, site_id, handler)
+
+    def _written(self, request: Request, written: Written, status: int = 200) -> Response:
+        parts = [b'"position":' + msgspec.json.encode(str(written.position))]
+        if written.comment:
+            parts.insert(0, b'"comment":' + written.comment)
+        return after_write(request, json_response(b"{" + b",".join(parts) + b"}", status))

@@ -1,0 +1,262 @@
+"""Comments: what may be written, and how it is read and written in one round trip each.
+
+May touch: database, cache. Built with a site, so that no function takes a bare id of nobody's. The database makes the
+JSON of a comment (`comment_json`), so that pages, answers and events can't differ; here it is only put together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from cackled.cache.soft import SoftCache
+from cackled.cache.types import Loaded
+from cackled.database.errors import QueryFailed
+from cackled.database.query import Query
+from cackled.database.routing import Database, ReadPreference
+from cackled.domain import pages, text
+from cackled.domain.accounts import Session
+from cackled.domain.errors import BadField, NotFound, from_sqlstate
+from cackled.domain.sites import Site
+from cackled.events import Position
+
+POST_COMMENT = Query(
+    "post_comment",
+    "select comment, seq, replayed from post_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    (
+        "int", "bigint", "text", "text", "text", "bigint", "text", "inet", "text", "bigint", "text", "text", "int",
+        "boolean",
+    ),
+)  # fmt: skip
+EDIT_COMMENT = Query(
+    "edit_comment",
+    "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6)",
+    ("int", "bigint", "bigint", "text", "text", "int"),
+)
+DELETE_COMMENT = Query(
+    "delete_comment", "select seq, channel from delete_comment($1, $2, $3)", ("int", "bigint", "bigint")
+)
+VOTE_COMMENT = Query(
+    "vote_comment",
+    "select up, down, seq, channel from vote_comment($1, $2, $3, $4)",
+    ("int", "bigint", "bigint", "int"),
+)
+SELECT_COMMENT = Query(
+    "select_comment",
+    """
+    select comment_json(c), c.src, c.visitor_id from comment c
+    where c.site_id = $1 and c.id = $2 and c.shown
+    """,
+    ("int", "bigint"),
+)
+SELECT_COUNTS = Query(
+    "select_counts",
+    "select key, n_visible from channel where site_id = $1 and id = any($2)",
+    ("int", "bigint[]"),
+)
+SELECT_MINE = Query(
+    "select_mine",
+    """
+    (select 'v', v.comment_id, v.value::int from vote v
+     where v.site_id = $1 and v.channel_id = $2 and v.visitor_id = $3 order by v.comment_id desc limit 1000)
+    union all
+    (select 'b', b.author_id, 0 from block b where b.site_id = $1 and b.visitor_id = $3 limit 1000)
+    """,
+    ("int", "bigint", "bigint"),
+)
+
+MAX_KEY = 500
+MAX_URL = 1000
+MAX_TITLE = 300
+_ID = re.compile("[0-9]{1,19}", re.ASCII)
+
+
+class ChannelRef(Struct, frozen=True):
+    """The channel a page names: its key, and where and what the page is."""
+
+    key: str
+    url: str = ""
+    title: str = ""
+
+
+class Written(Struct, frozen=True):
+    """What a write answers with; ``comment`` is JSON text."""
+
+    position: Position
+    comment: bytes = b""
+    replayed: bool = False
+
+
+class Voted(Struct, frozen=True):
+    """A comment's votes after a vote."""
+
+    position: Position
+    up: int
+    down: int
+
+
+def parse_id(value: str, field: str = "id") -> int:
+    """An id as clients write it.
+
+    Raises:
+        NotFound: it can't be the id of anything.
+    """
+    if _ID.fullmatch(value) is None or int(value) >= 2**63:
+        raise NotFound("There is no such comment.", field=field)
+    return int(value)
+
+
+def check_channel(ref: ChannelRef) -> ChannelRef:
+    """*ref* as it is stored.
+
+    Raises:
+        BadField: the key is missing, or something is too long.
+    """
+    key = ref.key.strip()
+    if not key or len(key) > MAX_KEY or "\x00" in key:
+        raise BadField(f"A channel key has 1 to {MAX_KEY} characters.", field="channel.key")
+    url = ref.url.strip()
+    if url and (len(url) > MAX_URL or not re.match(r"https?://[^\s\x00-\x1f]+$", url)):
+        raise BadField("That is no web address.", field="channel.url")
+    title = " ".join(text.clean_line(ref.title).split())[:MAX_TITLE]
+    return ChannelRef(key, url, title)
+
+
+class Comments:
+    """The comments of one site.
+
+    ``evict`` is told each position a write led to before the writer is answered; the event log tells everybody else.
+    """
+
+    def __init__(self, site: Site, database: Database, cache: SoftCache, evict: Callable[[Position], None]) -> None:
+        self._site = site
+        self._database = database.site(site.id)
+        self._cache = cache
+        self._evict = evict
+
+    async def page(
+        self,
+        key: str,
+        wanted: pages.Wanted,
+        *,
+        after: int = 0,
+        preference: ReadPreference = ReadPreference.NEAREST,
+    ) -> Loaded:
+        """One page of a channel: the JSON members ``channel``, ``position`` and ``page``, without outer braces.
+
+        Never older than seq *after*. The shared bytes hold nothing of any one visitor.
+        """
+        channel = self._site.channel(key)
+
+        async def load(fresh: bool) -> Loaded:
+            where = ReadPreference.PRIMARY if fresh else preference
+            query, args = pages.statement(wanted)
+            rows = await self._database.read(query, self._site.id, channel, *args, preference=where)
+            return pages.build(self._site, channel, key, wanted, rows.rows)
+
+        group = self._site.group(channel)
+        # Two keys that meet in one channel id must not meet in the cache.
+        entry = (key, wanted)
+        if preference in (ReadPreference.NEAREST, ReadPreference.SECONDARY_PREFERRED, ReadPreference.PRIMARY_PREFERRED):
+            found = self._cache.peek(group, entry, after)
+            if found is not None:
+                return found
+            return await self._cache.get(group, entry, load, after=after)
+        return await load(False)
+
+    async def mine(self, key: str, session: Session, preference: ReadPreference = ReadPreference.NEAREST) -> bytes:
+        """The JSON object ``me``: the visitor's own votes on the page, and whom they block."""
+        rows = await self._database.read(
+            SELECT_MINE, self._site.id, self._site.channel(key), session.visitor, preference=preference
+        )
+        return pages.mine(rows.rows)
+
+    async def one(
+        self, comment_id: int, session: Session | None, preference: ReadPreference = ReadPreference.PRIMARY
+    ) -> bytes:
+        """One comment as JSON text; its author also gets the source.
+
+        Raises:
+            NotFound: there is none that can be seen.
+        """
+        rows = await self._database.read(SELECT_COMMENT, self._site.id, comment_id, preference=preference)
+        if not rows.rows:
+            raise NotFound("There is no such comment.")
+        json, source, visitor = rows.rows[0]
+        if session is None or session.visitor != visitor:
+            return json.encode()
+        return pages.with_source(json, source)
+
+    async def counts(self, keys: list[str], preference: ReadPreference = ReadPreference.NEAREST) -> dict[str, int]:
+        """How many comments each channel shows; unknown ones 0."""
+        ids = [self._site.channel(key) for key in keys]
+        rows = await self._database.read(SELECT_COUNTS, self._site.id, ids, preference=preference)
+        found: dict[str, int] = dict(rows.rows)
+        return {key: found.get(key, 0) for key in keys}
+
+    async def post(
+        self,
+        session: Session,
+        ref: ChannelRef,
+        source: str,
+        name: str,
+        *,
+        parent: int | None = None,
+        address: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Written:
+        """Write a comment; with the same *idempotency_key* again, answer with the first one.
+
+        Raises:
+            Refused: as the rules say (empty or long text, a parent that is gone or too deep, a ban, a closed channel).
+        """
+        ref = check_channel(ref)
+        name = text.clean_name(name)
+        source = text.clean_text(source, self._site.settings.max_length)
+        channel = self._site.channel(ref.key)
+        rows = await self._write(
+            POST_COMMENT,
+            self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, address, idempotency_key,
+            parent, source, text.render(source), self._site.settings.level, bool(self._site.settings.webhook_url),
+        )  # fmt: skip
+        json, seq, replayed = rows[0]
+        return self._written(channel, seq, pages.with_source(json, source), replayed)
+
+    async def edit(self, session: Session, comment_id: int, source: str) -> Written:
+        """Change one's own comment within the site's window."""
+        source = text.clean_text(source, self._site.settings.max_length)
+        rows = await self._write(
+            EDIT_COMMENT,
+            self._site.id, comment_id, session.visitor, source, text.render(source), self._site.settings.edit_seconds,
+        )  # fmt: skip
+        json, seq, channel = rows[0]
+        return self._written(channel, seq, pages.with_source(json, source))
+
+    async def delete(self, session: Session, comment_id: int) -> Written:
+        """Take one's own comment away."""
+        rows = await self._write(DELETE_COMMENT, self._site.id, comment_id, session.visitor)
+        seq, channel = rows[0]
+        return self._written(channel, seq)
+
+    async def vote(self, session: Session, comment_id: int, value: int) -> Voted:
+        """Vote 1, -1 or 0 (take the vote back); once per visitor, however often it is said."""
+        rows = await self._write(VOTE_COMMENT, self._site.id, comment_id, session.visitor, value)
+        up, down, seq, channel = rows[0]
+        return Voted(self._written(channel, seq).position, up, down)
+
+    def _written(self, channel: int, seq: int, comment: bytes = b"", replayed: bool = False) -> Written:
+        position = self._site.position(channel, seq)
+        self._evict(position)
+        return Written(position, comment, replayed)
+
+    async def _write(self, query: Query, *args: Any) -> list[tuple[Any, ...]]:
+        try:
+            return await self._database.write(query, *args)
+        except QueryFailed as error:
+            refused = from_sqlstate(error.sqlstate, error.message)
+            if refused is None:
+                raise
+            raise refused from None

@@ -1,0 +1,139 @@
+"""Keeping the peace: flags, a visitor's own blocks, a site's bans.
+
+May touch: database.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import Any
+
+from msgspec import Struct
+
+from cackled.database.errors import QueryFailed
+from cackled.database.query import Query
+from cackled.database.routing import Database, ReadPreference
+from cackled.domain import text
+from cackled.domain.accounts import Session
+from cackled.domain.errors import BadField, NotFound, Unprocessable, from_sqlstate
+from cackled.domain.sites import Site
+
+FLAG_COMMENT = Query("flag_comment", "select flag_comment($1, $2, $3, $4)", ("int", "bigint", "bigint", "text"))
+INSERT_BLOCK = Query(
+    "insert_block",
+    """
+    insert into block (site_id, visitor_id, author_id)
+    select $1, $2, $3 where (select count(*) from block b where b.site_id = $1 and b.visitor_id = $2) < 500
+    on conflict do nothing
+    """,
+    ("int", "bigint", "bigint"),
+)
+DELETE_BLOCK = Query(
+    "delete_block",
+    "delete from block where site_id = $1 and visitor_id = $2 and author_id = $3",
+    ("int", "bigint", "bigint"),
+)
+SELECT_BLOCKS = Query(
+    "select_blocks",
+    "select author_id from block where site_id = $1 and visitor_id = $2 order by created_at limit 1000",
+    ("int", "bigint"),
+)
+INSERT_BAN = Query(
+    "insert_ban",
+    """
+    insert into ban (site_id, kind, value, network, until) values ($1, $2, $3, $4, $5)
+    on conflict (site_id, kind, value) do update set until = excluded.until, network = excluded.network
+    returning id
+    """,
+    ("int", "text", "text", "inet", "timestamptz"),
+)
+SELECT_BANS = Query(
+    "select_bans",
+    "select id, kind, value, until::text, created_at::text from ban where site_id = $1 order by id desc limit 500",
+    ("int",),
+)
+DELETE_BAN = Query("delete_ban", "delete from ban where site_id = $1 and id = $2 returning id", ("int", "bigint"))
+
+MAX_REASON = 500
+
+
+class Ban(Struct, frozen=True):
+    """A ban of a site; times as text, in UTC."""
+
+    id: int
+    kind: str
+    value: str
+    until: str | None
+    created: str
+
+
+class Moderation:
+    """Flags, blocks and bans of one site."""
+
+    def __init__(self, site: Site, database: Database) -> None:
+        self._site = site
+        self._database = database.site(site.id)
+
+    async def flag(self, session: Session, comment_id: int, reason: str) -> int:
+        """Report a comment; each visitor counts once. Gives the number of reports."""
+        reason = text.clean_line(reason).strip()
+        if len(reason) > MAX_REASON:
+            raise Unprocessable(f"At most {MAX_REASON} characters.", field="reason")
+        try:
+            rows = await self._database.write(FLAG_COMMENT, self._site.id, comment_id, session.visitor, reason)
+        except QueryFailed as error:
+            raise from_sqlstate(error.sqlstate, error.message) or error from None
+        return int(rows[0][0])
+
+    async def block(self, session: Session, author: int) -> None:
+        """Stop showing an author to this visitor (at most 500 authors)."""
+        if author == session.visitor:
+            raise Unprocessable("You can't block yourself.", field="author")
+        await self._database.write(INSERT_BLOCK, self._site.id, session.visitor, author)
+
+    async def unblock(self, session: Session, author: int) -> None:
+        """Show the author again."""
+        await self._database.write(DELETE_BLOCK, self._site.id, session.visitor, author)
+
+    async def blocked(self, session: Session, preference: ReadPreference = ReadPreference.PRIMARY) -> list[str]:
+        """Whom this visitor blocks."""
+        rows = await self._database.read(SELECT_BLOCKS, self._site.id, session.visitor, preference=preference)
+        return [str(row[0]) for row in rows.rows]
+
+    async def ban(self, kind: str, value: str, until: float | None = None) -> int:
+        """Ban a ``visitor`` (id), an ``ip`` (address or network) or a ``word``; *until* is in seconds since 1970.
+
+        Raises:
+            BadField: the kind or value can't be used.
+        """
+        network: Any = None
+        value = text.clean_line(value).strip()
+        if kind == "ip":
+            try:
+                network = str(ip_network(value, strict=False))
+            except ValueError:
+                raise BadField(f"{value!r} is no address or network.", field="value") from None
+            value = network
+        elif kind == "visitor":
+            if not (value.isascii() and value.isdigit()):
+                raise BadField(f"{value!r} is no visitor id.", field="value")
+        elif kind != "word" or not 2 <= len(value) <= 100:
+            raise BadField("Ban a visitor, an ip, or a word of 2 to 100 characters.", field="kind")
+        end = None if until is None else datetime.fromtimestamp(until, UTC).isoformat()
+        rows = await self._database.write(INSERT_BAN, self._site.id, kind, value, network, end)
+        return int(rows[0][0])
+
+    async def bans(self, preference: ReadPreference = ReadPreference.PRIMARY) -> list[Ban]:
+        """The newest 500 bans."""
+        rows = await self._database.read(SELECT_BANS, self._site.id, preference=preference)
+        return [Ban(*row) for row in rows.rows]
+
+    async def unban(self, ban_id: int) -> None:
+        """Lift a ban.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        if not await self._database.write(DELETE_BAN, self._site.id, ban_id):
+            raise NotFound(f"Site {self._site.id} has no ban {ban_id}.")
