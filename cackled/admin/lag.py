@@ -11,9 +11,9 @@ import platform
 import time
 from collections import deque
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any, Protocol
 
-import twisted
 from prometheus_client import PlatformCollector, ProcessCollector
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -148,7 +148,7 @@ class Freezer:
         metrics: Metrics,
         count: Callable[[], int],
         *,
-        collector: Collector = gc,  # type: ignore[assignment]
+        collector: Collector = gc,
         interval: float = 5.0,
         growth: float = 0.10,
         least: int = 1_000,
@@ -188,8 +188,8 @@ class Freezer:
 
 
 def process_metrics(metrics: Metrics) -> None:
-    """Register ``process_*`` (memory, CPU, descriptors), ``python_info`` and ``cackled_build_info``. Once a registry."""
+    """Register ``process_*`` (memory, CPU, files), ``python_info`` and ``cackled_build_info``; once for a registry."""
     ProcessCollector(registry=metrics.registry)
     PlatformCollector(registry=metrics.registry)
     build = metrics.gauge("build_info", "The running version; always 1.", ["version", "python", "twisted"])
-    build.labels(__version__, platform.python_version(), twisted.__version__).set(1)
+    build.labels(__version__, platform.python_version(), version("twisted")).set(1)

@@ -82,6 +82,10 @@ def _is_section(value: object) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and all(isinstance(v, Mapping) for v in value)
 
 
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
 def _facts(facts: Mapping[str, Any]) -> str:
     if not facts:
         return "nothing"
@@ -97,7 +101,7 @@ def _table(rows: Sequence[Mapping[str, Fact]]) -> str:
         columns.extend(name for name in row if name not in columns)
     cells = [[value_text(name, row.get(name)) for name in columns] for row in rows]
     heads = [_label(name) for name in columns]
-    right = [all(isinstance(row.get(name), int | float | None) for row in rows) for name in columns]
+    right = [all(_is_number(row.get(name)) for row in rows) for name in columns]
     widths = [max(len(head), *(len(line[i]) for line in cells)) for i, head in enumerate(heads)]
     lines = [heads, *cells]
     return "\n".join(

@@ -1,0 +1,291 @@
+"""The telnet console: the operator commands first, and a Python prompt inside the running daemon.
+
+May touch: twisted.conch, the ground, cackled.admin. Telnet is clear text and the prompt is the daemon itself, so the
+listener must be loopback or a private unix socket (`ManholeFactory.check` refuses anything else).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from twisted.conch.insults.insults import ServerProtocol
+from twisted.conch.manhole import Manhole
+from twisted.conch.telnet import ECHO, NAWS, SGA, TelnetProtocol
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from cackled import __version__
+from cackled.admin.commands import Quit, Runner, one_line
+from cackled.admin.console import CommandError, Data
+from cackled.admin.endpoints import require_local
+from cackled.admin.login import ConsoleTransport, Gate, Login
+from cackled.admin.render import as_text
+from cackled.admin.secrets import Password
+from cackled.metrics import Metrics
+
+log = Logger()
+
+MOST_SESSIONS = 8
+LONGEST_LINE = 4_096
+MOST_HISTORY = 500
+MOST_QUEUED = 200
+_PRINTABLE_FROM = 0x80
+
+
+class Shell(Manhole):
+    """One operator at the prompt.
+
+    A line whose first word is a command runs it, anything else is Python (in *namespace*; None: no Python). While a
+    command works, lines typed ahead wait; ^C stops waiting for it.
+    """
+
+    ps = (b"cackled> ", b"...      ")
+
+    def __init__(self, runner: Runner, who: str, namespace: Mapping[str, Any] | None) -> None:
+        python = None if namespace is None else {"run": Deferred.fromCoroutine, **namespace}
+        super().__init__(python)
+        self._runner = runner
+        self._who = who
+        self._python = python is not None
+        self._queue: list[bytes] = []
+        self._busy: object | None = None
+        self._over = False
+
+    def connectionMade(self) -> None:
+        """Begin; both keys that terminals send for backspace are one."""
+        super().connectionMade()
+        self.keyHandlers[b"\x08"] = self.handle_BACKSPACE
+
+    def initializeScreen(self) -> None:
+        """Greet; the screen is left as it is."""
+        more = "anything else is Python (run(coroutine) waits for one)" if self._python else "quit to leave"
+        self.terminal.write(f"\ncackled {__version__}. help lists the commands; {more}.\n".encode())
+        self.terminal.write(self.ps[0])
+        self.setInsertMode()
+
+    def terminalSize(self, width: int, height: int) -> None:
+        """Remember; Twisted would clear the screen."""
+        self.width, self.height = width, height
+
+    def keystrokeReceived(self, keyID: Any, modifier: Any) -> None:
+        """Take a key; bytes of UTF-8 are printable too, and keys of no meaning are nothing to log."""
+        if keyID in self.keyHandlers or (isinstance(keyID, bytes) and keyID in self._printableChars):
+            super().keystrokeReceived(keyID, modifier)
+        elif isinstance(keyID, bytes) and len(keyID) == 1 and keyID[0] >= _PRINTABLE_FROM:
+            self.characterReceived(keyID, False)
+
+    def characterReceived(self, ch: bytes, moreCharactersComing: bool) -> None:
+        """Insert a character, unless the line is long enough."""
+        if len(self.lineBuffer) < LONGEST_LINE:
+            super().characterReceived(ch, moreCharactersComing)
+
+    def handle_TAB(self) -> None:
+        """A tab is a space here: columns are for Python to judge, not for the cursor."""
+        for _ in range(self.TABSTOP if self.pn else 1):
+            self.characterReceived(b" ", False)
+
+    def handle_INT(self) -> None:
+        """^C: forget the line, and what was being waited for."""
+        self._busy = None
+        self._queue.clear()
+        super().handle_INT()
+
+    def handle_QUIT(self) -> None:
+        """End the session."""
+        self._bye()
+
+    def lineReceived(self, line: bytes) -> None:
+        """Run a line, or keep it for later."""
+        del self.historyLines[:-MOST_HISTORY]
+        self.historyPosition = len(self.historyLines)
+        if self._over:
+            return
+        if self._busy is not None:
+            if len(self._queue) < MOST_QUEUED:
+                self._queue.append(line)
+            return
+        self._run(line)
+
+    def _run(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
+        first = self.pn == 0
+        if first and not text.strip():
+            self.terminal.write(self.ps[0])
+        elif first and text.strip() == "exit":
+            self._bye()
+        elif first and (not self._python or self._runner.knows(text)):
+            self._command(text)
+        else:
+            log.info("operator {who}: python: {line}", who=self._who, line=text[:200])
+            try:
+                super().lineReceived(text.encode("utf-8"))
+            except SystemExit:
+                self._bye()
+
+    def _command(self, text: str) -> None:
+        mark = self._busy = object()
+
+        def done(answer: Data | Failure) -> None:
+            if self._busy is not mark or self._over:
+                return
+            self._busy = None
+            if isinstance(answer, Failure):
+                if answer.check(Quit):
+                    self._bye()
+                    return
+                answer = f"error: {_explain(answer)}"
+            self.terminal.write(as_text(answer) + "\n")
+            if self._queue:
+                self.terminal.write(self.ps[0] + self._queue[0] + b"\n")
+                self._run(self._queue.pop(0))
+            else:
+                self.drawInputLine()
+
+        Deferred.fromCoroutine(self._runner.run(text, self._who)).addBoth(done).addErrback(
+            lambda f: log.failure("console: answer not shown", f)
+        )
+
+    def addOutput(self, data: Any, isAsync: Any = None) -> None:
+        """Show what Python printed; a Deferred may fire when nobody is here any more."""
+        if not self._over:
+            super().addOutput(data, isAsync)
+
+    def _bye(self) -> None:
+        self._over = True
+        self._queue.clear()
+        self.terminal.write(b"bye\n")
+        # ServerProtocol.loseConnection would reset the operator's whole terminal.
+        self.terminal.transport.loseConnection()
+
+    def connectionLost(self, reason: Any) -> None:
+        """The answer of a command under way goes nowhere."""
+        self._over = True
+        self._queue.clear()
+
+
+def _explain(failure: Failure) -> str:
+    return str(failure.value) if failure.check(CommandError) else one_line(failure.value or Exception())
+
+
+class ShellTransport(TelnetProtocol):
+    """Between telnet and the terminal: negotiates echo and window size, whatever the client makes of it."""
+
+    transport: Any
+
+    def __init__(self, make: Callable[[], Shell]) -> None:
+        self._terminal: Any = ServerProtocol(make)
+
+    def connectionMade(self) -> None:
+        """Ask for what a line editor needs, then begin."""
+        self.transport.negotiationMap[NAWS] = self._window
+        for ask, option in ((self.transport.do, NAWS), (self.transport.do, SGA), (self.transport.will, SGA)):
+            ask(option).addErrback(lambda f: None)
+        # The login has asked for ECHO already and left it on.
+        self.transport.will(ECHO).addErrback(lambda f: None)
+        self._terminal.makeConnection(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keys."""
+        if self._terminal is not None:
+            self._terminal.dataReceived(data)
+
+    def write(self, data: bytes) -> None:
+        """Text; the terminal has made its newlines already, and telnet makes them again from LF."""
+        self.transport.write(data.replace(b"\r\n", b"\n"))
+
+    def loseConnection(self) -> None:
+        """End the session."""
+        self.transport.leave()
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        """Tell the terminal."""
+        terminal, self._terminal = self._terminal, None
+        if terminal is not None:
+            terminal.connectionLost(reason)
+
+    def enableLocal(self, option: bytes) -> bool:
+        """Echo and character mode are ours."""
+        return option in (ECHO, SGA)
+
+    def enableRemote(self, option: bytes) -> bool:
+        """The client may tell its window and work by character."""
+        return option in (NAWS, SGA)
+
+    def _window(self, data: list[bytes]) -> None:
+        if len(data) == 4 and self._terminal is not None and self._terminal.terminalProtocol is not None:
+            width, height = data[0][0] << 8 | data[1][0], data[2][0] << 8 | data[3][0]
+            self._terminal.terminalProtocol.terminalSize(width or 80, height or 24)
+
+
+class ManholeFactory(Factory):
+    """Makes console sessions, at most eight at once.
+
+    Args:
+        password: see `Password.open`.
+        in_thread: runs a function in a thread and gives its result (``partial(deferToThreadPool, reactor, pool)``);
+            the gate asks for one at a time.
+        namespace: names of the Python prompt; None for no Python at all.
+        idle: seconds without a key after which a session ends.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        *,
+        runner: Runner,
+        password: Password,
+        clock: IReactorTime,
+        metrics: Metrics,
+        in_thread: Callable[..., Awaitable[bool]],
+        user: str = "admin",
+        namespace: Mapping[str, Any] | None = None,
+        idle: float = 900.0,
+    ) -> None:
+        self._runner = runner
+        self._clock = clock
+        self._namespace = namespace
+        self._idle = idle
+        self._gate = Gate(clock, user, lambda attempt: in_thread(password.check, attempt))
+        self._open: set[ConsoleTransport] = set()
+        metrics.watch("admin_console_sessions", "Open connections to the telnet console.", lambda: len(self._open))
+
+    @staticmethod
+    def check(endpoint: str) -> None:
+        """Refuse an endpoint that others can reach.
+
+        Raises:
+            ConfigError: it is not loopback, nor a unix socket of mode 600.
+        """
+        require_local(endpoint, "[manhole] endpoint")
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """A session, or None when there are too many."""
+        if len(self._open) >= MOST_SESSIONS:
+            log.warn("console: refused a connection, {most} are open", most=MOST_SESSIONS)
+            return None
+        session = _Session(self._clock, self._idle, lambda: Login(self._gate, self._shell))
+        session.closed = self._open.discard
+        self._open.add(session)
+        return session
+
+    def close(self) -> None:
+        """End all sessions: the daemon stops."""
+        for session in list(self._open):
+            session.write(b"\nThe daemon stops.\n")
+            session.leave()
+
+    def _shell(self, who: str) -> TelnetProtocol:
+        return ShellTransport(lambda: Shell(self._runner, who, self._namespace))
+
+
+class _Session(ConsoleTransport):
+    closed: Callable[[ConsoleTransport], None] = staticmethod(lambda session: None)
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self.closed(self)
+        super().connectionLost(reason)

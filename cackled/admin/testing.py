@@ -1,0 +1,168 @@
+"""A console without a daemon behind it, for tests of whatever runs operator commands.
+
+May touch: `cackled.admin.console`. It keeps sites and bans in dictionaries and notes what was done to it in `done`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cackled.admin.console import BanKind, CommandError, Console, Fact, Facts, Table
+
+
+class FakeProcess:
+    """A process of fixed figures."""
+
+    def __init__(self, done: list[str]) -> None:
+        self._done = done
+
+    def facts(self) -> Facts:
+        """Fixed facts."""
+        return {"node": "n1", "version": "0", "uptime_seconds": 90061.0, "memory_bytes": 123 * 1024 * 1024}
+
+    def collect(self) -> Facts:
+        """Note it."""
+        self._done.append("collect")
+        return {"collected_objects": 7, "pause_seconds": 0.004}
+
+    async def drain(self) -> Facts:
+        """Note it."""
+        self._done.append("drain")
+        return {"clients": 3}
+
+    async def shutdown(self) -> None:
+        """Note it."""
+        self._done.append("shutdown")
+
+
+class FakeLive:
+    """Three transports and as many channels as are asked for."""
+
+    def sessions(self) -> Table:
+        """Fixed rows."""
+        return [{"transport": name, "sessions": count} for name, count in (("ws", 1200), ("sse", 30), ("poll", 4))]
+
+    def channels(self, most: int) -> Table:
+        """*most* rows."""
+        return [{"channel": f"1/{number}", "subscribers": 1000 - number} for number in range(most)]
+
+
+class FakeRequests:
+    """Fixed figures of the listeners."""
+
+    def requests(self) -> Facts:
+        """Fixed facts."""
+        return {"connections": 12, "requests": 34567}
+
+
+class FakeCache:
+    """A cache that notes evictions."""
+
+    def __init__(self, done: list[str]) -> None:
+        self._done = done
+
+    def caches(self) -> Table:
+        """Fixed rows."""
+        return [{"cache": "soft", "entries": 10, "bytes": 4096}, {"cache": "microcache", "entries": 2, "bytes": 512}]
+
+    def evict(self, site: int, channel: int) -> None:
+        """Note it."""
+        self._done.append(f"evict {site}/{channel}")
+
+    def clear(self) -> None:
+        """Note it."""
+        self._done.append("clear")
+
+
+class FakeDatabase:
+    """One healthy primary."""
+
+    def servers(self) -> Table:
+        """Fixed rows."""
+        return [{"server": "main", "role": "primary", "state": "up", "latency_seconds": 0.0004}]
+
+    def tail(self) -> Facts:
+        """Fixed facts."""
+        return {"lag_seconds": 0.0, "events": 5}
+
+
+class FakeSites:
+    """A catalog in a dictionary; site 1 is there."""
+
+    def __init__(self) -> None:
+        self.origins: dict[int, list[str]] = {1: ["localhost:*"]}
+        self.names: dict[int, str] = {1: "demo"}
+
+    def _known(self, site: int) -> list[str]:
+        if site not in self.origins:
+            raise CommandError(f"there is no site {site}")
+        return self.origins[site]
+
+    async def sites(self) -> Table:
+        """All of them."""
+        return [{"site": site, "name": name} for site, name in self.names.items()]
+
+    async def site(self, site: int) -> Facts:
+        """One of them."""
+        return {"site": site, "name": self.names.get(site), "origins": tuple(self._known(site))}
+
+    async def add(self, name: str, origins: Sequence[str]) -> int:
+        """The next free number."""
+        site = max(self.origins) + 1
+        self.names[site], self.origins[site] = name, list(origins)
+        return site
+
+    async def add_origin(self, site: int, pattern: str) -> None:
+        """Append it."""
+        self._known(site).append(pattern)
+
+    async def remove_origin(self, site: int, pattern: str) -> None:
+        """Remove it, if it is there."""
+        if pattern not in self._known(site):
+            raise CommandError(f"site {site} has no origin {pattern}")
+        self._known(site).remove(pattern)
+
+    async def set(self, site: int, key: str, value: str) -> Fact:
+        """Only the name can be set."""
+        self._known(site)
+        if key != "name":
+            raise CommandError(f"there is no setting {key}")
+        self.names[site] = value
+        return value
+
+
+class FakeBans:
+    """Bans in a dictionary."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[int, str, str], float | None] = {}
+
+    async def bans(self, site: int) -> Table:
+        """Those of one site."""
+        return [{"kind": k, "value": v, "seconds": left} for (s, k, v), left in self.held.items() if s == site]
+
+    async def ban(self, site: int, kind: BanKind, value: str, seconds: float | None) -> None:
+        """Keep it."""
+        self.held[site, kind, value] = seconds
+
+    async def unban(self, site: int, kind: BanKind, value: str) -> bool:
+        """Forget it."""
+        return self.held.pop((site, kind, value), "none") != "none"
+
+
+class FakeConsole:
+    """All areas faked: `console` is what a `Runner` wants, `done` what it did."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.sites = FakeSites()
+        self.bans = FakeBans()
+        self.console = Console(
+            process=FakeProcess(self.done),
+            live=FakeLive(),
+            requests=FakeRequests(),
+            cache=FakeCache(self.done),
+            database=FakeDatabase(),
+            sites=self.sites,
+            bans=self.bans,
+        )
