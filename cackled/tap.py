@@ -1,0 +1,54 @@
+"""What `twistd cackled` takes and makes.
+
+May touch: app, config, clock. Imported by twistd before there is a reactor; that is when ours is chosen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from cackled import __version__
+from cackled.clock import install_monotonic_reactor
+from cackled.config import Config, ConfigError, load
+
+DEFAULT_FILE = "cackled.toml"
+
+
+class Options(usage.Options):
+    """Command line of `twistd cackled`."""
+
+    optParameters = [
+        ["config", "c", None, f"configuration file (default: ./{DEFAULT_FILE} where it exists, else all defaults)"],
+    ]
+    longdesc = "Live comments for web sites, from one daemon. See conf/cackled.toml for all settings."
+
+    def opt_version(self) -> None:
+        """Print the version and leave."""
+        print(f"cackled {__version__}")
+        raise SystemExit(0)
+
+    def postOptions(self) -> None:
+        """Read the configuration and install the reactor on the monotonic clock."""
+        path = self["config"]
+        if path is None and Path(DEFAULT_FILE).is_file():
+            path = DEFAULT_FILE
+        try:
+            self["settings"] = load(path)
+        except ConfigError as error:
+            raise usage.UsageError(str(error)) from None
+        self["path"] = path
+        install_monotonic_reactor()
+
+
+def makeService(options: dict[str, Any]) -> IService:  # noqa: N802 - twistd's name
+    """The daemon as a service."""
+    from twisted.internet import reactor
+
+    from cackled.app import Daemon
+
+    settings: Config = options["settings"]
+    return Daemon(reactor, settings, options["path"])
