@@ -1,0 +1,145 @@
+"""txpostgres' connection with its traps closed: the only module that reads txpostgres' private parts.
+
+Database: imports twisted, psycopg2 and txpostgres. What differs from the library (version 1.7.0, unmaintained):
+
+- a query ended by ``statement_timeout`` stays ``QueryCanceledError`` (the library makes it a ``CancelledError``);
+- cancelling never calls psycopg2's ``cancel()``, a blocking connect that holds the GIL: it closes the connection;
+- a connection lost while idle tells its owner at once, without a traceback in the log;
+- notifications are handed over in order, in the turn in which they arrive;
+- JSON comes back as text, bytea as bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+import psycopg2.extensions
+import txpostgres.txpostgres as _library
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+PostgresError = psycopg2.Error
+QueryCanceledError = psycopg2.extensions.QueryCanceledError
+
+
+def _text(value: str | None, cursor: Any) -> str | None:
+    return value
+
+
+def _bytes(value: str | None, cursor: Any) -> bytes | None:
+    found = psycopg2.BINARY(value, cursor)
+    return None if found is None else bytes(found)
+
+
+_JSON = psycopg2.extensions.new_type((114, 3802), "CACKLED_JSON", _text)
+_BYTEA = psycopg2.extensions.new_type((17,), "CACKLED_BYTEA", _bytes)
+
+
+class Cursor(_library.Cursor):
+    """A cursor whose cancellation is the end of its connection."""
+
+    def _handleCancellation(self, f: Failure) -> Failure:
+        return f
+
+    def _cancel(self, d: Deferred[Any]) -> None:
+        self._connection.close()
+
+
+class Connection(_library.Connection):
+    """One asynchronous connection.
+
+    *lost* is called once when an open connection ends other than by `close`; *notified* with (channel, payload).
+    """
+
+    cursorFactory = Cursor
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        lost: Callable[[], None] | None = None,
+        notified: Callable[[str, str], None] | None = None,
+    ) -> None:
+        super().__init__(reactor=reactor)
+        self._lost = lost
+        self._notified = notified
+        self._opened = False
+        self._closing = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection is open, as far as anyone has noticed."""
+        return self._opened and not self._closing and not self._connection.closed
+
+    def open(self, dsn: str) -> Deferred[Connection]:
+        """Connect; cancel it to give up."""
+
+        def opened(result: Any) -> Connection:
+            psycopg2.extensions.register_type(_JSON, self._connection)
+            psycopg2.extensions.register_type(_BYTEA, self._connection)
+            self._opened = True
+            return self
+
+        return self.connect(dsn).addCallback(opened)
+
+    def run(self, sql: str, params: Any = None) -> Deferred[list[tuple[Any, ...]]]:
+        """Send one message and give the rows of its last statement. One at a time; the caller sees to that.
+
+        Raises:
+            psycopg2.Error, ValueError (a NUL character), UnicodeError: in the Deferred.
+        """
+        cursor = self.cursor()
+
+        def done(result: Any) -> list[tuple[Any, ...]]:
+            rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description is not None else []
+            return rows
+
+        return cursor.execute(sql, params).addCallback(done)
+
+    def close(self) -> None:
+        """End the connection; a query under way fails. Harmless when repeated."""
+        self._closing = True
+        if self._connection is not None:
+            super().close()
+
+    def _handleCancellation(self, f: Failure) -> Failure:
+        return f
+
+    def _cancel(self, d: Deferred[Any]) -> None:
+        self.close()
+
+    def continuePolling(self, swallowErrors: bool = False) -> None:
+        try:
+            super().continuePolling(swallowErrors=False)
+        except (psycopg2.Error, _library.UnexpectedPollResult):
+            self._end()
+
+    def connectionLost(self, reason: Failure) -> None:
+        super().connectionLost(reason)
+        if not self._cursors and self._opened:
+            self._end()
+
+    def checkForNotifies(self) -> None:
+        notifies = self._connection.notifies
+        if notifies:
+            batch = notifies[:]
+            del notifies[:]
+            if self._notified is not None:
+                for notify in batch:
+                    self._notified(notify.channel, notify.payload)
+
+    def _end(self) -> None:
+        if self._closing:
+            return
+        self.close()
+        if self._lost is not None:
+            self._lost()
+
+
+def first_line(error: BaseException) -> str:
+    """The message of a PostgreSQL error without its position, hints and details (they may quote the values sent)."""
+    diagnosis = getattr(error, "diag", None)
+    text = getattr(diagnosis, "message_primary", None) or str(error) or type(error).__name__
+    return text.strip().split("\n", 1)[0][:500]

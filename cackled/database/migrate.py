@@ -1,0 +1,223 @@
+"""Migrations: numbered SQL files, applied once each and in order, however many daemons start at the same moment.
+
+Database: imports twisted and this package only. A file is named ``NNNN_name.sql`` and lies in ``cackled/database/sql``.
+Comment lines of the form ``-- cackled: ...`` give it properties:
+
+``compat N``
+    the oldest code that still works on the schema, where code counts as the number of its newest file. Without the line
+    N is the file's own number: older code refuses to start on it.
+``no-transaction``
+    each statement is its own transaction (``create index concurrently``). Statements end where a line ends in ``;``.
+    Such a file must bear being run again after it broke off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from itertools import pairwise
+
+import psycopg2
+from msgspec import Struct
+from twisted.internet.interfaces import IReactorTime
+
+from cackled.clock import sleep
+from cackled.database._txpostgres import Connection, first_line
+from cackled.database.dsn import connection_dsn
+from cackled.database.errors import DatabaseError, Unavailable
+
+# Any number will do as long as all releases agree on it.
+LOCK = 0x6361636B6C6564
+LOCK_POLL = 0.1
+# A statement that waits longer for a table's lock than this would stop all traffic behind it.
+LOCK_TIMEOUT = "5s"
+
+_FILE = re.compile(r"([0-9]{4})_([a-z0-9_]+)\.sql", re.ASCII)
+_HEADER = re.compile(r"^-- cackled: +(.+?) *$", re.MULTILINE)
+
+_TABLE = """
+create schema if not exists catalog;
+create table if not exists catalog.schema_version (
+  version int primary key,
+  name text not null,
+  compat int not null,
+  applied_at timestamptz not null default now()
+)
+"""
+
+
+class MigrationError(DatabaseError):
+    """A file is wrong, failed, or the schema is too new for this code; the message names the file."""
+
+
+class Migration(Struct, frozen=True):
+    """One file."""
+
+    version: int
+    name: str
+    sql: str
+    compat: int
+    transaction: bool = True
+
+    @property
+    def file(self) -> str:
+        """How the file is called."""
+        return f"{self.version:04d}_{self.name}.sql"
+
+
+def parse(file: str, sql: str) -> Migration:
+    """Read one file.
+
+    Raises:
+        MigrationError: its name or one of its header lines is malformed.
+    """
+    match = _FILE.fullmatch(file)
+    if match is None:
+        raise MigrationError(f"{file}: a migration is named NNNN_name.sql")
+    version = int(match[1])
+    compat, transaction = version, True
+    for line in _HEADER.findall(sql):
+        words = line.split()
+        if words == ["no-transaction"]:
+            transaction = False
+        elif len(words) == 2 and words[0] == "compat" and words[1].isdecimal() and int(words[1]) <= version:
+            compat = int(words[1])
+        else:
+            raise MigrationError(f"{file}: unknown header {line!r}")
+    return Migration(version, match[2], sql, compat, transaction)
+
+
+def shipped() -> list[Migration]:
+    """The files that this release brings, in order.
+
+    Raises:
+        MigrationError: one is malformed, or two share a number.
+    """
+    folder = files("cackled.database") / "sql"
+    return ordered([parse(one.name, one.read_text("utf-8")) for one in folder.iterdir() if one.name.endswith(".sql")])
+
+
+def ordered(migrations: Sequence[Migration]) -> list[Migration]:
+    """*migrations* by number.
+
+    Raises:
+        MigrationError: two share a number.
+    """
+    made = sorted(migrations, key=lambda one: one.version)
+    for one, other in pairwise(made):
+        if one.version == other.version:
+            raise MigrationError(f"{one.file} and {other.file} share a number")
+    return made
+
+
+def split(sql: str) -> list[str]:
+    """The statements of a file without transaction."""
+    statements = re.split(r";[ \t]*(?:\n|\Z)", sql)
+    return [one for one in statements if re.sub(r"--[^\n]*", "", one).strip()]
+
+
+async def migrate(
+    dsn: str,
+    *,
+    clock: IReactorTime,
+    progress: Callable[[str], None] = lambda line: None,
+    migrations: Sequence[Migration] | None = None,
+) -> list[str]:
+    """Apply what is missing, as the DSN's user; gives the names of the files applied by this call.
+
+    Raises:
+        MigrationError: a file failed (it is rolled back and named), or the schema is too new for this code.
+        Unavailable: the server can't be reached, or was lost.
+    """
+    known = shipped() if migrations is None else ordered(migrations)
+    connection = await _connect(dsn, clock)
+    try:
+        await _lock(connection, clock, progress)
+        try:
+            await connection.run(_TABLE)
+        except psycopg2.Error as error:
+            raise MigrationError(f"the version table: {first_line(error)}") from None
+        applied = []
+        for one in await _missing(connection, known):
+            progress(f"applying {one.file}")
+            await _apply(connection, one)
+            applied.append(one.file)
+        return applied
+    except psycopg2.OperationalError as error:
+        raise Unavailable(reason=first_line(error)) from None
+    finally:
+        connection.close()  # which frees the lock
+
+
+async def pending(
+    dsn: str, *, clock: IReactorTime, migrations: Sequence[Migration] | None = None
+) -> list[str]:
+    """The names of the files that `migrate` would apply; changes nothing.
+
+    Raises:
+        MigrationError: the schema is too new for this code.
+        Unavailable: the server can't be reached.
+    """
+    known = shipped() if migrations is None else ordered(migrations)
+    connection = await _connect(dsn, clock)
+    try:
+        there = await connection.run("select to_regclass('catalog.schema_version') is not null")
+        return [one.file for one in (await _missing(connection, known) if there[0][0] else known)]
+    except psycopg2.OperationalError as error:
+        raise Unavailable(reason=first_line(error)) from None
+    finally:
+        connection.close()
+
+
+async def _connect(dsn: str, clock: IReactorTime) -> Connection:
+    connection = Connection(clock)
+    try:
+        opening = connection.open(connection_dsn(dsn, application="cackled migrate"))
+        return await opening.addTimeout(10.0, clock)
+    except (psycopg2.Error, TimeoutError) as error:
+        connection.close()
+        raise Unavailable(reason=first_line(error)) from None
+
+
+async def _lock(connection: Connection, clock: IReactorTime, progress: Callable[[str], None]) -> None:
+    # Asked again and again rather than waited for, so that a stop of this daemon finds the connection free.
+    told = False
+    while not (await connection.run(f"select pg_try_advisory_lock({LOCK})"))[0][0]:
+        if not told:
+            progress("waiting for another daemon that migrates")
+            told = True
+        await sleep(clock, LOCK_POLL)
+
+
+async def _missing(connection: Connection, known: Sequence[Migration]) -> list[Migration]:
+    rows = await connection.run("select version, name, compat from catalog.schema_version")
+    done = {version for version, _, _ in rows}
+    ours = known[-1].version if known else 0
+    for version, name, compat in sorted(rows):
+        if version > ours and compat > ours:
+            raise MigrationError(
+                f"the database has {version:04d}_{name}, which needs a newer release (this one ends with {ours:04d})"
+            )
+    return [one for one in known if one.version not in done]
+
+
+async def _apply(connection: Connection, one: Migration) -> None:
+    row = "insert into catalog.schema_version (version, name, compat) values (%s, %s, %s)"
+    values = (one.version, one.name, one.compat)
+    try:
+        if one.transaction:
+            await connection.run(f"begin; set local lock_timeout = '{LOCK_TIMEOUT}'")
+            await connection.run(one.sql)
+            await connection.run(row, values)
+            await connection.run("commit")
+        else:
+            for statement in split(one.sql):
+                await connection.run(statement)
+            await connection.run(row, values)
+    except psycopg2.Error as error:
+        if not connection.alive:
+            raise
+        if one.transaction:
+            await connection.run("rollback")
+        raise MigrationError(f"{one.file}: {first_line(error)}") from None

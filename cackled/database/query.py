@@ -1,0 +1,89 @@
+"""Queries as constants, what comes back, and where a read may go.
+
+Database: imports the standard library and msgspec only.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import msgspec
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,50}", re.ASCII)
+
+
+class ReadPreference(str, Enum):  # noqa: UP042 - format() of it must give the bare word on every Python
+    """Which servers may answer a read; the values are those of the public API."""
+
+    PRIMARY = "primary"
+    PRIMARY_PREFERRED = "primaryPreferred"
+    SECONDARY = "secondary"
+    SECONDARY_PREFERRED = "secondaryPreferred"
+    NEAREST = "nearest"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Query:
+    """A statement with ``$1..$n``, PREPAREd lazily on each connection.
+
+    *types* are PostgreSQL's names of the parameters' types; left out, the server infers them. Stands as a module
+    constant beside the function that runs it.
+    """
+
+    __slots__ = ("_calls", "_label", "name", "prepare", "sql", "types")
+
+    def __init__(self, name: str, sql: str, types: tuple[str, ...] = ()) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"not a query name: {name!r}")
+        self.name = name
+        self.sql = sql
+        self.types = types
+        # The sum keeps two texts under one name apart, also on a server that an older release is connected to.
+        self._label = f"{name}_{crc32(sql.encode()):08x}"
+        declared = f"({', '.join(types)})" if types else ""
+        self.prepare = f"prepare {self._label}{declared} as {sql}"
+        self._calls: dict[int, str] = {}
+
+    @property
+    def label(self) -> str:
+        """Its name as a prepared statement."""
+        return self._label
+
+    def call(self, count: int) -> str:
+        """``execute`` with *count* places for psycopg2 to fill."""
+        text = self._calls.get(count)
+        if text is None:
+            if self.types and count != len(self.types):
+                raise TypeError(f"query {self.name} takes {len(self.types)} arguments, {count} given")
+            places = f"({','.join(['%s'] * count)})" if count else ""
+            text = self._calls[count] = f"execute {self._label}{places}"
+        return text
+
+    def __repr__(self) -> str:
+        return f"Query({self.name!r})"
+
+
+class Rows(NamedTuple):
+    """The answer to a read and who gave it.
+
+    ``staleness`` is in seconds: how far behind the primary the server was when last asked; 0.0 on the primary.
+    """
+
+    rows: list[tuple[Any, ...]]
+    server: str
+    staleness: float
+    primary: bool
+
+
+def adapt(value: Any) -> Any:
+    """*value* as psycopg2 is to be given it: dicts become JSON text, tuples arrays."""
+    if isinstance(value, dict):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, list | tuple):
+        return [adapt(one) for one in value]
+    return value
