@@ -1,0 +1,193 @@
+"""The head of a request: one strict parser for every path through the server.
+
+May touch: the standard library and the ground. Stricter than RFC 9112 wherever two parsers could disagree.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from cackled.transport.problems import problem
+from cackled.transport.response import Response
+
+METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
+ALLOW = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+# Methods that exist but have no business here; others are unknown.
+_REFUSED_METHODS = frozenset((b"CONNECT", b"TRACE", b"TRACK"))
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
+# Possessive quantifiers: no head can make the match backtrack.
+_HEAD = re.compile(
+    rb"(" + _TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n((?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n"
+)
+_FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
+_LINE = re.compile(rb"(" + _TOKEN + rb") ([^ ]++) HTTP/([0-9])\.([0-9])")
+_STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n)(?!\Z)")
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?)\.?(?::[0-9]{1,5})?")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)([/?].*)?", re.IGNORECASE | re.DOTALL)
+_MCNC = re.compile(rb"(?:^|[;, ])_mcnc=")
+# Fields that decide about framing or trust: a second one is an error.
+_ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"authorization", b"upgrade"))
+
+
+class Refused(Exception):
+    """The request can't be served; carries the answer. The connection is to be closed."""
+
+    def __init__(self, response: Response, why: str) -> None:
+        super().__init__(why)
+        self.response = response
+        self.why = why
+
+
+def refusal(status: int, why: str, detail: str = "", headers: list[tuple[bytes, bytes]] | None = None) -> Refused:
+    """A `Refused` with a problem document; *why* is the short reason in the metrics."""
+    return Refused(problem(status, "", "", detail, headers=headers), why)
+
+
+class Head:
+    """A valid head. Names are lower case; ``target`` is in origin form (or ``*``); ``host`` lower case, no port."""
+
+    __slots__ = ("expects", "fields", "host", "length", "method", "named", "persistent", "target", "version")
+
+    def __init__(self, method: bytes, target: bytes, minor: bytes, fields: list[tuple[bytes, bytes]]) -> None:
+        self.method = method
+        self.target = target
+        self.version = b"HTTP/1." + minor
+        self.fields = fields
+        # name -> last value; fields that must not repeat are checked by `parse`.
+        self.named: dict[bytes, bytes] = {}
+        self.host = b""
+        # Bytes of the body; None when chunked.
+        self.length: int | None = 0
+        self.persistent = minor == b"1"
+        self.expects = False
+
+    @property
+    def no_cache(self) -> bool:
+        """Whether a microcache must stay out of it: credentials, or the mark of a recent write."""
+        named = self.named
+        if b"authorization" in named:
+            return True
+        return b"cookie" in named and any(
+            name == b"cookie" and _MCNC.search(value) is not None for name, value in self.fields
+        )
+
+
+def stray_line_end(data: bytes, start: int = 0) -> bool:
+    """Whether *data* holds a CR or LF that is no part of a CRLF (a CR at the very end may still become one)."""
+    return _STRAY.search(data, start) is not None
+
+
+def parse(raw: bytes, max_fields: int, hosts: frozenset[bytes] = frozenset()) -> Head:
+    """Read a complete head, up to and including the empty line.
+
+    *hosts* are the names answered to, lower case; empty: any well-formed name.
+
+    Raises:
+        Refused: with the status RFC 9110 and 9112 ask for.
+    """
+    match = _HEAD.fullmatch(raw)
+    if match is None:
+        raise _why_not(raw)
+    method, target, minor, block = match.groups()
+    fields: list[tuple[bytes, bytes]] = []
+    head = Head(method, target, minor, fields)
+    named = head.named
+    for name, value in _FIELD.findall(block):
+        name = name.lower()
+        if name in named and name in _ONCE:
+            raise refusal(400, "repeated", f"More than one {name.decode('ascii')} field.")
+        value = value.rstrip(b" \t")
+        named[name] = value
+        fields.append((name, value))
+    if len(fields) > max_fields:
+        raise refusal(431, "fields", "Too many header fields.")
+    if method not in METHODS:
+        if method in _REFUSED_METHODS:
+            raise refusal(405, "method", "", [(b"Allow", ALLOW)])
+        raise refusal(501, "method", "This method is not known here.")
+    _check_host(head, hosts)
+    _check_target(head)
+    _check_body(head)
+    if b"connection" in named:
+        _check_connection(head)
+    return head
+
+
+@lru_cache(maxsize=1024)
+def normal_host(raw: bytes) -> bytes | None:
+    """A Host value in lower case without its port and final dot; None when it is none (RFC 9110 section 7.2)."""
+    match = _HOST.fullmatch(raw)
+    if match is None or b".." in raw:
+        return None
+    return match[1].lower()
+
+
+def _check_host(head: Head, hosts: frozenset[bytes]) -> None:
+    raw = head.named.get(b"host")
+    if raw is None:
+        raise refusal(400, "host", "A request needs a Host field.")
+    host = normal_host(raw)
+    if host is None:
+        raise refusal(400, "host", "The Host field is no host name.")
+    if hosts and host not in hosts:
+        raise refusal(421, "unknown-host", "This server does not answer to that name.")
+    head.host = host
+
+
+def _check_target(head: Head) -> None:
+    target = head.target
+    if b"#" in target:
+        raise refusal(400, "target", "A request target has no fragment.")
+    if target.startswith(b"/"):
+        return
+    if target == b"*" and head.method == b"OPTIONS":
+        return
+    match = _ABSOLUTE.fullmatch(target)
+    if match is None or normal_host(match[1]) != head.host:
+        raise refusal(400, "target", "The request target does not agree with the Host field.")
+    rest = match[2] or b"/"
+    head.target = rest if rest.startswith(b"/") else b"/" + rest
+
+
+def _check_body(head: Head) -> None:
+    named = head.named
+    length = named.get(b"content-length")
+    coding = named.get(b"transfer-encoding")
+    if coding is not None:
+        if length is not None or head.version == b"HTTP/1.0" or coding.lower() != b"chunked":
+            raise refusal(400, "framing", "Transfer-Encoding may only be chunked, alone, and on HTTP/1.1.")
+        head.length = None
+    elif length is not None:
+        if not length.isdigit() or len(length) > 18:
+            raise refusal(400, "framing", "Content-Length is no number.")
+        head.length = int(length)
+    if head.length != 0 and head.method in (b"GET", b"HEAD"):
+        raise refusal(400, "framing", "A request of this method has no body.")
+    expect = named.get(b"expect")
+    if expect is not None:
+        if expect.lower() != b"100-continue":
+            raise refusal(417, "expect")
+        head.expects = head.version == b"HTTP/1.1" and head.length != 0
+
+
+def _check_connection(head: Head) -> None:
+    for name, value in head.fields:
+        if name == b"connection" and b"close" in (token.strip() for token in value.lower().split(b",")):
+            head.persistent = False
+
+
+def _why_not(raw: bytes) -> Refused:
+    """Why *raw* is no head: found out only for those that are none."""
+    line, _, rest = raw.partition(b"\r\n")
+    if stray_line_end(raw):
+        return refusal(400, "line-end", "Lines end with CR LF.")
+    match = _LINE.fullmatch(line)
+    if match is None:
+        return refusal(400, "request-line", "The request line is malformed.")
+    if (match[3], match[4]) not in ((b"1", b"0"), (b"1", b"1")):
+        return refusal(505, "version")
+    if rest[:1] in (b" ", b"\t") or b"\r\n " in rest or b"\r\n\t" in rest:
+        return refusal(400, "obs-fold", "Header fields may not be folded.")
+    return refusal(400, "field", "A header field or the target is malformed.")

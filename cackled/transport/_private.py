@@ -1,0 +1,84 @@
+"""The private names of Twisted that the hot path reads, all in one place.
+
+May touch: Twisted. ``tests/transport/test_private.py`` pins them; `supported` checks them once at start, and where the
+answer is no everything goes through the transport's public ``write``.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.protocol import Protocol
+from twisted.web import resource
+from twisted.web.http import _ChunkedTransferDecoder, _MalformedChunkedDataError
+
+ChunkedDecoder = _ChunkedTransferDecoder
+MalformedChunk = _MalformedChunkedDataError
+# What Resource.getChild answers with when there is nothing.
+ErrorPage: Any = getattr(resource, "_UnsafeErrorPageBase", None)
+
+
+class _NoReactor:
+    """Takes a descriptor's registrations and does nothing."""
+
+    def addReader(self, reader: object) -> None: ...
+
+    def addWriter(self, writer: object) -> None: ...
+
+    def removeReader(self, reader: object) -> None: ...
+
+    def removeWriter(self, writer: object) -> None: ...
+
+
+def supported() -> bool:
+    """Whether TCP transports still keep unsent bytes where the direct send looks for them."""
+    ours, theirs = socket.socketpair()
+    try:
+        transport: Any = tcp.Connection(ours, Protocol(), _NoReactor())  # type: ignore[arg-type]
+        transport.connected = 1
+        if transport.dataBuffer != b"" or transport._tempDataBuffer != [] or transport.offset != 0:
+            return False
+        transport.write(b"12345")
+        if transport._tempDataBuffer != [b"12345"] or transport._tempDataLen != 5:
+            return False
+        transport.doWrite()
+        return transport.dataBuffer == b"" and transport._tempDataBuffer == [] and theirs.recv(9) == b"12345"
+    except Exception:
+        return False
+    finally:
+        ours.close()
+        theirs.close()
+
+
+def tcp_of(transport: Any) -> Any:
+    """The TCP connection under *transport* (itself, or below TLS), or None where there is none."""
+    for _ in range(3):
+        if isinstance(transport, tcp.Connection):
+            return transport
+        transport = getattr(transport, "transport", None)
+    return None
+
+
+def unsent(connection: Any) -> int:
+    """Bytes that a `tcp.Connection` still holds for the kernel."""
+    return len(connection.dataBuffer) - connection.offset + connection._tempDataLen
+
+
+def idle_for_writing(connection: Any) -> bool:
+    """Whether bytes given to the socket now would go out in their turn."""
+    return (
+        connection.connected
+        and not connection._tempDataBuffer
+        and not connection.dataBuffer
+        and not connection.disconnecting
+    )
+
+
+def unsent_tls(transport: Any) -> int:
+    """Bytes (or at least their being there) that a TLS transport holds above TCP; 0 for others."""
+    held = getattr(transport, "_appSendBuffer", None)
+    if held:
+        return sum(map(len, held))
+    return 0

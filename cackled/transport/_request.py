@@ -1,0 +1,207 @@
+"""The request object that resources see, and how a Response leaves through it.
+
+May touch: twisted.web and the ground.
+"""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from tempfile import SpooledTemporaryFile
+from typing import Any
+from urllib.parse import unquote_to_bytes as unquote
+
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web import server
+from twisted.web.error import UnsupportedMethod
+from twisted.web.http import datetimeToString
+from twisted.web.resource import IResource, getChildForRequest
+
+from cackled.transport import _private
+from cackled.transport.problems import problem, reason
+from cackled.transport.response import Response
+
+SERVER = b"cackled"
+# Bodies above this go to a file; caps of that size belong to uploads.
+_BODY_IN_MEMORY = 1 << 20
+_BODILESS = frozenset((204, 304))
+_BAD_VALUE = re.compile(rb"[\x00\r\n]")
+
+log = Logger()
+
+
+def status_line(status: int) -> bytes:
+    """``HTTP/1.1 200 OK`` with its line end."""
+    return b"HTTP/1.1 %d %s\r\n" % (status, reason(status).encode("ascii"))
+
+
+def render_head(status: int, headers: list[tuple[bytes, bytes]], length: int | None, *, close: bool = False) -> bytes:
+    """A whole response head with Server and Date; *length* None leaves Content-Length out.
+
+    Raises:
+        ValueError: a name or value would break out of its line.
+    """
+    parts = [status_line(status), b"Server: ", SERVER, b"\r\nDate: ", datetimeToString(), b"\r\n"]
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    if length is not None:
+        parts.append(b"Content-Length: %d\r\n" % length)
+    if close:
+        parts.append(b"Connection: close\r\n")
+    parts.append(b"\r\n")
+    if any(_BAD_VALUE.search(name) or _BAD_VALUE.search(value) for name, value in headers):
+        raise ValueError("a response header holds a line end")
+    return b"".join(parts)
+
+
+class Request(server.Request):
+    """A request on a hardened connection.
+
+    Its head is valid, its body is complete and within the cap. ``host`` of the URL is `public_host`; the peer is
+    `client_address`. Bodies are never parsed into ``args``.
+    """
+
+    # The client is answered as to HEAD, whatever ``method`` says meanwhile.
+    channel: Any
+    method: bytes = b""
+    head_only = False
+    public_host = b""
+    scheme = b"http"
+    no_cache = False
+    defaultContentType = None
+
+    def __init__(self, channel: Any) -> None:
+        super().__init__(channel, parsePOSTFormSubmission=False)
+
+    def gotLength(self, length: int | None) -> None:
+        """Make room for the body; its cap was checked before."""
+        if length is None or length > _BODY_IN_MEMORY:
+            self.content = SpooledTemporaryFile(_BODY_IN_MEMORY)  # noqa: SIM115 (closed with the request)
+        else:
+            self.content = BytesIO()
+
+    @property
+    def client_address(self) -> str:
+        """The client's IP address, trusted proxies seen through (computed once)."""
+        known = self.__dict__.get("_client_address")
+        if known is None:
+            forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For") or ()
+            peer = getattr(self.client, "host", "")
+            known = self.__dict__["_client_address"] = self.channel.site.proxies.client(peer, forwarded)
+        return known
+
+    def isSecure(self) -> bool:
+        """Whether the browser speaks https, to us or to a trusted proxy."""
+        return self.scheme == b"https"
+
+    def process(self) -> None:
+        """Find the resource and let it render."""
+        self.site = self.channel.site
+        self.prepath = []
+        self.postpath = [unquote(part) for part in self.path[1:].split(b"/")]
+        try:
+            if self.path == b"*":
+                self.respond(Response(204))
+                return
+            found = getChildForRequest(self.site.root, self)  # type: ignore[union-attr]
+            if _private.ErrorPage and isinstance(found, _private.ErrorPage):
+                self.respond(problem(getattr(found, "code", 404)))
+                return
+            self.render(found)
+        except Exception:
+            self.failed(Failure())
+
+    def render(self, resrc: IResource) -> None:
+        """Ask *resrc* for the answer; a method it does not have is 405 (HEAD falls back to GET)."""
+        try:
+            body = resrc.render(self)
+        except UnsupportedMethod as error:
+            allowed: list[bytes] = list(error.allowedMethods)
+            if self.method != b"HEAD" or b"GET" not in allowed:
+                self.respond(problem(405, headers=[(b"Allow", b", ".join(sorted(allowed)))]))
+                return
+            self.head_only = True
+            self.method = b"GET"
+            body = resrc.render(self)
+        if body is server.NOT_DONE_YET:
+            return
+        if isinstance(body, Response):
+            self.respond(body)
+        elif self.startedWriting:
+            raise TypeError("a resource that writes by itself returns NOT_DONE_YET")
+        else:
+            headers = [(b"Content-Type", b"text/html")] if not self.responseHeaders.hasHeader(b"Content-Type") else []
+            self.respond(Response(self.code, headers, body))
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        """Twisted's name for `failed`."""
+        self.failed(reason)
+        return reason
+
+    def failed(self, failure: Failure) -> None:
+        """The handler broke: log it, answer 500, tell the client nothing of it."""
+        log.failure("{method} {path} failed", failure, method=self.method, path=self.path[:200])
+        if self.finished or self._disconnected:
+            return
+        if self.startedWriting:
+            self.channel.abort("handler")
+            return
+        self.responseHeaders.setRawHeaders(b"Connection", [])
+        self.respond(problem(500, "internal", detail="Something went wrong on our side."))
+
+    def respond(self, response: Response) -> None:
+        """Send *response* and finish; does nothing when the client has gone.
+
+        Headers set on the request before come along, those of the response win.
+        """
+        if self._disconnected or self.finished:
+            return
+        headers = response.headers
+        given = list(self.responseHeaders.getAllRawHeaders())
+        if given or self.cookies:
+            names = {name.lower() for name, _ in headers}
+            headers = [
+                *headers,
+                *((n, v) for n, values in given for v in values if n.lower() not in names and n != b"Connection"),
+                *((b"Set-Cookie", cookie) for cookie in self.cookies),
+            ]
+        status = response.status
+        try:
+            self.send(
+                render_head(
+                    status,
+                    headers,
+                    None if status in _BODILESS else len(response.body),
+                    close=not self.channel.may_persist(),
+                ),
+                response.body,
+                status,
+            )
+        except ValueError:
+            self.failed(Failure())
+
+    def send(self, head: bytes, body: bytes, status: int) -> None:
+        """Write finished bytes as the whole answer and finish (the head says whether the connection closes)."""
+        if self._disconnected or self.finished:
+            return
+        self.code = status
+        self.startedWriting = 1
+        if self.head_only or self.method == b"HEAD" or status in _BODILESS:
+            self.channel.write(head)
+        else:
+            self.sentLength = len(body)
+            self.channel.write(head + body if len(body) < 65536 else head)
+            if len(body) >= 65536:
+                self.channel.write(body)
+        self.finish()
+
+    def write(self, data: bytes) -> None:
+        """Stream: the first write sends the head, with our Server and Date."""
+        if not self.startedWriting:
+            fields = self.responseHeaders
+            fields.setRawHeaders(b"Server", [SERVER])
+            fields.setRawHeaders(b"Date", [datetimeToString()])
+            if not self.channel.may_persist():
+                fields.setRawHeaders(b"Connection", [b"close"])
+        super().write(b"" if self.head_only else data)

@@ -1,0 +1,310 @@
+"""The public HTTP server: a factory of hardened connections before a tree of resources.
+
+May touch: twisted.web and the ground. What a stranger can do is bounded in bytes, time and number here; see
+``docs/architecture.md``. HTTP/1.1 only.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import IO, Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.protocol import Factory, Protocol
+from twisted.logger import Logger
+from twisted.web.resource import IResource
+
+from cackled import config
+from cackled.metrics import Metrics
+from cackled.transport import _private
+from cackled.transport._channel import BUSY, GONE, IDLE, Channel
+from cackled.transport._head import Head, normal_host
+from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
+from cackled.transport._request import Request, render_head
+from cackled.transport.problems import problem
+
+__all__ = ["HttpFactory", "Request", "attach", "client_address", "takeover"]
+
+SWEEP_SECONDS = 0.5
+SLOW_SECONDS = 0.1
+# Lanes: connections whose raw heads mean the same thing. Bits.
+LANE_TLS = 1
+LANE_PROXY = 2
+
+log = Logger()
+
+
+class _Full(Protocol):
+    """Says 503 to a connection above the caps, and closes."""
+
+    def connectionMade(self) -> None:
+        """Answer before anything is read."""
+        answer = problem(503, "too-many-connections", headers=[(b"Retry-After", b"5")])
+        assert self.transport is not None
+        self.transport.write(render_head(503, answer.headers, len(answer.body), close=True) + answer.body)
+        self.transport.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Nothing is read."""
+
+
+class HttpFactory(Factory):
+    """Serves *root* to every connection.
+
+    - *clock*: monotonic timers. *settings*: limits; ``settings.hosts`` are the names answered to.
+    - *body_limit*: ``(method, target) -> bytes``, the cap of a body on a route; without it ``settings.body_bytes``.
+    - *fast*: a `cackled.transport._fastpath.FastPath`, usually made by ``Microcache.fast_path()``.
+    - *access*: where access lines go when ``settings.access_log`` is on (default: none).
+    - *tls*: whether connections reach us through TLS; it is also seen from the transport.
+
+    Raises:
+        ValueError: a network in ``settings.trusted_proxies`` or a name in ``settings.hosts`` is malformed.
+    """
+
+    noisy = False
+    displayTracebacks = False
+
+    def __init__(
+        self,
+        root: IResource,
+        settings: config.Http,
+        clock: IReactorTime,
+        metrics: Metrics,
+        *,
+        body_limit: Callable[[bytes, bytes], int] | None = None,
+        fast: Any = None,
+        tls: bool = False,
+        access: IO[str] | None = None,
+    ) -> None:
+        self.root = root
+        self.settings = settings
+        self.clock = clock
+        self.fast = fast
+        self.tls = tls
+        self.access = access if settings.access_log else None
+        self.proxies = TrustedProxies(settings.trusted_proxies)
+        self.hosts = frozenset(_known_host(name) for name in settings.hosts)
+        self.limits = ConnectionLimits(settings.max_connections, settings.max_connections_per_address)
+        self.body_limit = body_limit or (lambda method, target: settings.body_bytes)
+        self.direct = _private.supported()
+        self.draining = False
+        self.in_flight = 0
+        self.channels: set[Channel] = set()
+        self._sweep: IDelayedCall | None = None
+        self._drained: list[Deferred[bool]] = []
+        self._drain_ends: IDelayedCall | None = None
+        self._requests = metrics.counter("http_requests", "Requests answered.", ["status"])
+        self._seconds = metrics.histogram("http_request_seconds", "Time to answer, microcache hits left out.")
+        self._slow = metrics.counter("http_slow_requests", "Requests that took more than 100 ms.")
+        self._refusals = metrics.counter("http_refusals", "Requests and connections refused.", ["reason"])
+        self._cuts = metrics.counter("http_connections_cut", "Connections closed by a deadline.", ["reason"])
+        self._connections = metrics.gauge("http_connections", "Open connections, realtime ones included.")
+        self._flying = metrics.gauge("http_requests_in_flight", "Requests being answered.")
+        if not self.direct:
+            log.warn("this Twisted keeps its write buffers elsewhere: direct sends and the stall watchdog are off")
+
+    # Connections
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """A connection, or a refusal above the caps."""
+        host = getattr(addr, "host", "")
+        network = network_of(host)
+        proxy = bool(self.proxies) and self.proxies.trusts(host)
+        why = self.limits.admit(network, counted=not proxy)
+        if why is not None:
+            self._refusals.labels(why).inc()
+            return _Full()
+        lane = (LANE_TLS if self.tls else 0) | (LANE_PROXY if proxy else 0)
+        return Channel(self, addr, network, lane)
+
+    def opened(self, channel: Channel) -> None:
+        """A connection is up."""
+        self._connections.inc()
+        if channel.isSecure():
+            channel.lane |= LANE_TLS
+        self.channels.add(channel)
+        _set_user_timeout(channel.tcp, self.settings.stall_timeout)
+        if self._sweep is None:
+            self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
+
+    def closed(self, channel: Channel) -> None:
+        """A connection is gone."""
+        self._forget(channel)
+        self._freed(channel.network)
+
+    def _forget(self, channel: Channel) -> None:
+        self.channels.discard(channel)
+        if not self.channels and self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+            self._flush()
+        self._maybe_drained()
+
+    def _freed(self, network: str) -> None:
+        self._connections.dec()
+        self.limits.release(network)
+
+    def _check(self) -> None:
+        self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
+        now = self.clock.seconds()
+        for channel in list(self.channels):
+            channel.check(now)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self.fast is not None:
+            hits = self.fast.take_hits()
+            if hits:
+                self._requests.labels("2xx").inc(hits)
+
+    def scheme(self, lane: int, head: Head) -> bytes:
+        """``http`` or ``https``, as the browser sees it."""
+        if lane & LANE_PROXY:
+            told = head.named.get(b"x-forwarded-proto")
+            if told is not None:
+                return b"https" if told.lower() == b"https" else b"http"
+        return b"https" if lane & LANE_TLS else b"http"
+
+    # Accounts
+
+    def began(self) -> float:
+        """A request is handed to its resource; returns when."""
+        self.in_flight += 1
+        self._flying.inc()
+        return self.clock.seconds()
+
+    def answered(self, began: float, status: int) -> None:
+        """It was answered (499: the client left first; 101: taken over)."""
+        self.in_flight -= 1
+        self._flying.dec()
+        self._requests.labels(f"{status // 100}xx").inc()
+        if status != 101:
+            took = self.clock.seconds() - began
+            self._seconds.observe(took)
+            if took > SLOW_SECONDS:
+                self._slow.inc()
+        self._maybe_drained()
+
+    def refused(self, why: str, status: int) -> None:
+        """A request was refused before it reached a resource."""
+        self._refusals.labels(why).inc()
+        self._requests.labels(f"{status // 100}xx").inc()
+
+    def cut(self, why: str) -> None:
+        """A connection is closed by a deadline."""
+        self._cuts.labels(why).inc()
+
+    def log(self, request: Request) -> None:
+        """Twisted's hook at the end of a request: the access line."""
+        if self.access is not None:
+            self.access.write(
+                f"{request.client_address} {request.method.decode()} {request.uri[:1000].decode('ascii', 'replace')}"
+                f" {request.code} {request.sentLength}\n"
+            )
+
+    # The end
+
+    def drain(self, timeout: float | None = None, grace: float = 1.0) -> Deferred[bool]:
+        """Finish: connections close after the request in work; idle ones after *grace* seconds.
+
+        A request that still comes in on one of them is answered, with ``Connection: close``. Fires with True when no
+        connection of ours is left (those taken over are not ours), with False after *timeout* seconds. Stop the
+        listening first.
+        """
+        self.draining = True
+        until = self.clock.seconds() + grace
+        for channel in self.channels:
+            if channel.state == IDLE:
+                channel.deadline = min(channel.deadline, until)
+        done: Deferred[bool] = Deferred()
+        self._drained.append(done)
+        if timeout is not None and self._drain_ends is None:
+            self._drain_ends = self.clock.callLater(timeout, self._drain_over, False)
+        self._maybe_drained()
+        return done
+
+    def _maybe_drained(self) -> None:
+        if self.draining and self._drained and not self.channels:
+            self._drain_over(True)
+
+    def _drain_over(self, clean: bool) -> None:
+        if self._drain_ends is not None and self._drain_ends.active():
+            self._drain_ends.cancel()
+        self._drain_ends = None
+        waiting, self._drained = self._drained, []
+        for done in waiting:
+            done.callback(clean)
+
+    def abort_all(self) -> None:
+        """Drop every connection that is still ours."""
+        for channel in list(self.channels):
+            channel.abort("shutdown")
+
+
+def _known_host(name: str) -> bytes:
+    host = normal_host(name.encode("ascii", "replace"))
+    if host is None:
+        raise ValueError(f"[http] hosts: {name!r} is no host name")
+    return host
+
+
+def _set_user_timeout(connection: Any, seconds: float) -> None:
+    """Let the kernel drop a peer that acknowledges nothing (RFC 5482), also when nobody looks."""
+    if connection is None or not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return
+    try:
+        connection.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+    except (OSError, AttributeError):
+        pass
+
+
+def client_address(request: Any) -> str:
+    """The client's IP address; X-Forwarded-For is read only where a trusted proxy speaks."""
+    return request.client_address
+
+
+def takeover(request: Any) -> tuple[Any, bytes]:
+    """Detach the connection from HTTP: for WebSocket and EventSource.
+
+    Returns the transport and the bytes that came after the request's head. The request is over (its ``notifyFinish``
+    never fires, it must not be written to), the channel holds no timer and no reference to it is left; the connection
+    counts in the caps and gauges until the socket closes. Hand both to `attach`. Must be called before anything was
+    written, and while the request is being rendered or waited for.
+
+    Raises:
+        RuntimeError: the connection has gone, or the answer was begun.
+    """
+    channel = getattr(request, "channel", None)
+    if channel is None or request.startedWriting or request.finished or channel.state != BUSY:
+        raise RuntimeError("this request can't be taken over any more")
+    transport = channel.transport
+    factory = channel.factory
+    rest = channel.let_go()
+    assert channel.state == GONE
+    # Whoever gets the connection need not know of our accounts: they are closed when the transport closes.
+    original = getattr(transport, "connectionLost", None)
+    if original is not None:
+        transport.connectionLost = partial(_lost, factory, channel.network, original)
+    else:
+        factory._freed(channel.network)
+    factory._forget(channel)
+    return transport, rest
+
+
+def _lost(factory: HttpFactory, network: str, original: Callable[..., Any], *args: Any, **kw: Any) -> Any:
+    factory._freed(network)
+    return original(*args, **kw)
+
+
+def attach(transport: Any, protocol: Protocol, leftover: bytes = b"") -> None:
+    """Make *protocol* the reader of a *transport* from `takeover`, plain or TLS, and replay *leftover* into it."""
+    if hasattr(transport, "wrappedProtocol"):
+        transport.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
+    protocol.makeConnection(transport)
+    if leftover:
+        protocol.dataReceived(leftover)
