@@ -27,9 +27,8 @@ MAX_LOADS = 2
 
 
 class Counts(Struct, gc=False):
-    """What a cache counts; the meaning of each is in `cackled.cache.types.CacheStats`."""
+    """What a cache counts beside its hits; the meaning of each is in `cackled.cache.types.CacheStats`."""
 
-    hits: int = 0
     joins: int = 0
     misses: int = 0
     loads: int = 0

@@ -46,6 +46,7 @@ class SoftCache:
         self.nbytes = 0
         self.max_bytes = max_bytes
         self._ttl = ttl
+        self._hits = 0
         self._seconds = clock.seconds
         self._groups: dict[Hashable, dict[Hashable, Entry]] = {}
         self._sieve = self.sieve_factory()
@@ -68,23 +69,21 @@ class SoftCache:
 
     def peek(self, group: Hashable, key: Hashable, after: int = 0) -> Loaded | None:
         """The value, if it is there, alive, and of ``seq`` *after* or later. Never loads; costs half a microsecond."""
-        keys = self._groups.get(group)
-        if keys is None:
+        try:
+            entry = self._groups[group][key]
+        except KeyError:
             return None
-        entry = keys.get(key)
-        if entry is None:
-            return None
-        loaded = entry.loaded
         now = self._seconds()
         if entry.expires <= now:
             self._counts.expired += 1
             self._drop(entry)
             return None
-        if loaded.seq < after:
+        loaded = entry.loaded
+        if after and loaded.seq < after:
             return None
         entry.visited = True
         entry.touched = now
-        self._counts.hits += 1
+        self._hits += 1
         return loaded
 
     def get(
@@ -171,6 +170,7 @@ class SoftCache:
             max_bytes=self.max_bytes,
             flights=len(flights),
             waiters=sum(len(flight.waiters) for flight in flights),
+            hits=self._hits,
             **{name: getattr(counts, name) for name in counts.__struct_fields__},
         )
 
