@@ -16,7 +16,7 @@ from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
 from cackled.domain.accounts import Session
-from cackled.domain.errors import BadField, NotFound, Unprocessable, from_sqlstate
+from cackled.domain.errors import BadField, Unprocessable, from_sqlstate
 from cackled.domain.sites import Site
 
 FLAG_COMMENT = Query("flag_comment", "select flag_comment($1, $2, $3, $4)", ("int", "bigint", "bigint", "text"))
@@ -50,10 +50,17 @@ INSERT_BAN = Query(
 )
 SELECT_BANS = Query(
     "select_bans",
-    "select id, kind, value, until::text, created_at::text from ban where site_id = $1 order by id desc limit 500",
+    "
+    select id, kind, value, until::text, created_at::text from ban
+    where site_id = $1 and (until is null or until > now()) order by id desc limit 500
+    ",
     ("int",),
 )
-DELETE_BAN = Query("delete_ban", "delete from ban where site_id = $1 and id = $2 returning id", ("int", "bigint"))
+DELETE_BAN = Query(
+    "delete_ban",
+    "delete from ban where site_id = $1 and kind = $2 and value = $3 returning id",
+    ("int", "text", "text"),
+)
 
 MAX_REASON = 500
 
@@ -129,11 +136,11 @@ class Moderation:
         rows = await self._database.read(SELECT_BANS, self._site.id, preference=preference)
         return [Ban(*row) for row in rows.rows]
 
-    async def unban(self, ban_id: int) -> None:
-        """Lift a ban.
-
-        Raises:
-            NotFound: there is none of that id.
-        """
-        if not await self._database.write(DELETE_BAN, self._site.id, ban_id):
-            raise NotFound(f"Site {self._site.id} has no ban {ban_id}.")
+    async def unban(self, kind: str, value: str) -> bool:
+        """Lift a ban; False when there was none."""
+        if kind == "ip":
+            try:
+                value = str(ip_network(value, strict=False))
+            except ValueError:
+                return False
+        return bool(await self._database.write(DELETE_BAN, self._site.id, kind, value))

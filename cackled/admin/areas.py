@@ -1,0 +1,202 @@
+"""The areas of the operator's console over the real parts.
+
+May touch: domain, database, cache, realtime, cluster (their public faces), `cackled.admin.console`. See there for what
+each method promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from cackled.admin.console import BanKind, CommandError, Fact, Facts, Table
+from cackled.cache.soft import SoftCache
+from cackled.clock import wall_time
+from cackled.database.routing import Database
+from cackled.domain.errors import NotFound, Refused
+from cackled.domain.moderation import Moderation
+from cackled.domain.sites import Site, SiteDirectory
+from cackled.metrics import Metrics
+from cackled.realtime.hub import Hub
+
+
+class Live:
+    """Realtime connections: `cackled.admin.console.LiveArea`."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def sessions(self) -> Table:
+        """One row per transport."""
+        sessions = self._hub.stats().sessions
+        return [{"transport": kind, "sessions": sessions[kind]} for kind in sorted(sessions)]
+
+    def channels(self, most: int) -> Table:
+        """The busiest channels."""
+        return [
+            {"channel": sub, "subscribers": count, "seq": seq} for sub, count, seq in self._hub.busiest(most)
+        ]
+
+
+class Requests:
+    """The public HTTP listeners: `cackled.admin.console.RequestArea`."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def requests(self) -> Facts:
+        """Open connections and answers by class."""
+        value = self._metrics.value
+        facts: dict[str, Fact] = {
+            "connections": int(value("http_connections")),
+            "in_flight": int(value("http_requests_in_flight")),
+            "slow": int(value("http_slow_requests_total")),
+        }
+        for kind in ("2xx", "3xx", "4xx", "5xx"):
+            facts[f"answers_{kind}"] = int(value("http_requests_total", status=kind))
+        return facts
+
+
+class Caches:
+    """The soft cache and the microcache: `cackled.admin.console.CacheArea`."""
+
+    def __init__(
+        self, cache: SoftCache, microcache: Any, evict: Callable[[tuple[int, int]], None], clear: Callable[[], None]
+    ) -> None:
+        self._cache = cache
+        self._microcache = microcache
+        self._evict = evict
+        self._clear = clear
+
+    def caches(self) -> Table:
+        """One row per cache."""
+        rows = []
+        for name, stats in (("soft", self._cache.stats()), ("microcache", self._microcache.stats())):
+            facts = msgspec.to_builtins(stats) if isinstance(stats, msgspec.Struct) else dict(stats)
+            rows.append({"cache": name, **{key: value for key, value in facts.items() if not isinstance(value, dict)}})
+        return rows
+
+    def evict(self, site: int, channel: int) -> None:
+        """Drop one channel."""
+        self._evict((site, channel))
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._clear()
+
+
+class Servers:
+    """PostgreSQL: `cackled.admin.console.DatabaseArea`."""
+
+    def __init__(self, database: Database, tail: Any) -> None:
+        self._database = database
+        self._tail = tail
+
+    def servers(self) -> Table:
+        """One row per server."""
+        return [
+            {
+                "server": server.name,
+                "role": "primary" if server.primary else "replica",
+                "state": "up" if server.alive else "down",
+                "latency_seconds": round(server.latency, 6),
+                "lag_seconds": round(server.staleness, 3) if server.alive else None,
+            }
+            for server in self._database.servers
+        ]
+
+    def tail(self) -> Facts:
+        """The tail of the event log."""
+        return {"connected": bool(self._tail.connected), "events": int(self._tail.events)}
+
+
+class Sites:
+    """The catalog: `cackled.admin.console.SiteArea`."""
+
+    def __init__(self, directory: SiteDirectory) -> None:
+        self._directory = directory
+
+    async def sites(self) -> Table:
+        """All sites."""
+        return [
+            {"site": site.id, "name": site.name, "origins": ", ".join(site.patterns)} for site in self._directory.all()
+        ]
+
+    async def site(self, site: int) -> Facts:
+        """One site."""
+        found = _known(self._directory, site)
+        settings = {key: value for key, value in msgspec.to_builtins(found.settings).items() if "secret" not in key}
+        return {"site": found.id, "name": found.name, "origins": list(found.patterns), **settings}
+
+    async def add(self, name: str, origins: Sequence[str]) -> int:
+        """Make a site."""
+        try:
+            made = await self._directory.add(name, origins)
+        except Refused as error:
+            raise CommandError(error.detail) from None
+        if made is None:
+            raise CommandError("another node made a site at the same moment; try again")
+        return made.id
+
+    async def add_origin(self, site: int, pattern: str) -> None:
+        """Add an origin."""
+        try:
+            await self._directory.add_origin(site, pattern)
+        except Refused as error:
+            raise CommandError(error.detail) from None
+
+    async def remove_origin(self, site: int, pattern: str) -> None:
+        """Remove an origin."""
+        try:
+            await self._directory.remove_origin(site, pattern)
+        except Refused as error:
+            raise CommandError(error.detail) from None
+
+    async def set(self, site: int, key: str, value: str) -> Fact:
+        """Change a setting."""
+        old = getattr(_known(self._directory, site).settings, key, None)
+        if old is None:
+            raise CommandError(f"there is no setting {key}")
+        try:
+            typed: Any = msgspec.convert(value, type(old), strict=False)
+            made = await self._directory.change(site, key, typed)
+        except msgspec.ValidationError as error:
+            raise CommandError(f"{key}: {error}") from None
+        except Refused as error:
+            raise CommandError(error.detail) from None
+        changed: Fact = getattr(made.settings, key)
+        return "(set)" if "secret" in key else changed
+
+
+class Bans:
+    """Bans: `cackled.admin.console.BanArea`."""
+
+    def __init__(self, directory: SiteDirectory, moderation: Callable[[Site], Moderation]) -> None:
+        self._directory = directory
+        self._moderation = moderation
+
+    async def bans(self, site: int) -> Table:
+        """Bans in force."""
+        bans = await self._moderation(_known(self._directory, site)).bans()
+        return [{"kind": ban.kind, "value": ban.value, "until": ban.until} for ban in bans]
+
+    async def ban(self, site: int, kind: BanKind, value: str, seconds: float | None) -> None:
+        """Ban."""
+        until = None if seconds is None else wall_time() + seconds
+        try:
+            await self._moderation(_known(self._directory, site)).ban(kind, value, until)
+        except Refused as error:
+            raise CommandError(error.detail) from None
+
+    async def unban(self, site: int, kind: BanKind, value: str) -> bool:
+        """Remove a ban."""
+        return await self._moderation(_known(self._directory, site)).unban(kind, value)
+
+
+def _known(directory: SiteDirectory, site: int) -> Site:
+    try:
+        return directory.get(site)
+    except NotFound:
+        raise CommandError(f"there is no site {site}") from None

@@ -1,0 +1,91 @@
+"""The address space of a public listener: which path is whose.
+
+May touch: twisted.web, transport, domain (errors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.web.resource import IResource, Resource
+
+from cackled.domain.errors import Forbidden, NotFound, Refused
+from cackled.domain.sites import SiteDirectory
+from cackled.transport.response import Response
+
+# Addresses under which pages made years ago still ask for the loader.
+LOADER_ALIASES = (
+    b"mc.widget-min.js",
+    b"mc.widget.js",
+    b"mc.last-min.js",
+    b"mc.count-min.js",
+)
+
+
+class Redirect(Resource):
+    """Sends a browser elsewhere."""
+
+    isLeaf = True
+
+    def __init__(self, target: bytes) -> None:
+        super().__init__()
+        self._target = target
+
+    def render_GET(self, request: Any) -> Any:
+        """302 to the target."""
+        return Response(302, [(b"location", self._target), (b"cache-control", b"no-store")])
+
+
+class Front(Resource):
+    """The root: a table of names, and ``/`` itself."""
+
+    def __init__(self, children: Mapping[bytes, IResource], index: IResource) -> None:
+        super().__init__()
+        for name, child in children.items():
+            self.putChild(name, child)
+        self.putChild(b"", index)
+
+
+def front(
+    *,
+    loader: IResource,
+    assets: IResource,
+    bootstrap: IResource,
+    api: IResource,
+    realtime: IResource,
+    healthz: IResource,
+    readyz: IResource,
+    demo: IResource | None,
+) -> Front:
+    """The tree of a public listener."""
+    versions = Resource()
+    versions.putChild(b"v1", api)
+    children: dict[bytes, IResource] = {
+        b"widget.js": loader,
+        b"widget": assets,
+        b"bootstrap": bootstrap,
+        b"api": versions,
+        b"rt": realtime,
+        b"healthz": healthz,
+        b"readyz": readyz,
+    }
+    for name in LOADER_ALIASES:
+        children[name] = loader
+    if demo is not None:
+        children[b"demo"] = demo
+    return Front(children, Redirect(b"/demo" if demo is not None else b"/healthz"))
+
+
+def refusal_of(directory: SiteDirectory) -> Callable[[int, str | None, str | None], Refused | None]:
+    """Who may listen to a site's channels: pages of its origins, and whoever sends no Origin (no browser)."""
+
+    def authorize(site_id: int, origin: str | None, token: str | None) -> Refused | None:
+        site = directory.find(site_id)
+        if site is None:
+            return NotFound("There is no such site.", slug="unknown-site")
+        if origin is not None and not site.allows_origin(origin):
+            return Forbidden("Pages of that origin can't listen to this site.", slug="origin")
+        return None
+
+    return authorize

@@ -1,0 +1,138 @@
+"""The demo site: site 1, with a few lively pages, made at the first start.
+
+May touch: database, domain. Comments are written through the same door as everybody's; only their times and votes are
+put back afterwards, so that the page looks lived in.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cackled.database.query import Query
+from cackled.database.routing import Database, ReadPreference
+from cackled.domain.accounts import Session
+from cackled.domain.comments import ChannelRef, Comments, parse_id
+from cackled.domain.sites import Site, SiteDirectory
+
+SITE = 1
+ORIGINS = ("localhost:*", "127.0.0.1:*", "[::1]:*")
+CHANNEL = "demo"
+
+AGE_COMMENT = Query(
+    "age_comment",
+    """
+    update comment set created_at = now() - make_interval(mins => $3), modified_at = now(), up = $4, down = $5,
+      rank = vote_rank($4, $5)
+    where site_id = $1 and id = $2
+    """,
+    ("int", "bigint", "int", "int", "int"),
+)
+CHANNEL_EXISTS = Query(
+    "channel_exists", "select 1 from channel where site_id = $1 and id = $2", ("int", "bigint")
+)
+
+
+class Line(Struct, frozen=True):
+    """One comment of the demo: who, minutes ago, votes, what, and the replies to it."""
+
+    name: str
+    minutes: int
+    up: int
+    down: int
+    text: str
+    replies: tuple[Line, ...] = ()
+
+
+_DEMO = (
+    Line(
+        "Marta Lindqvist", 2890, 41, 2,
+        "We walked the whole embankment on Sunday and the new bridge is *lovely* from below. The handrail is warm "
+        "wood instead of steel, so you can lean on it in winter.",
+        (
+            Line("Tom Okafor", 2815, 17, 0,
+                 "The handrail was my office's one stubborn idea. You have no idea how happy this makes me.",
+                 (
+                     Line("Marta Lindqvist", 2790, 9, 0, "Please tell your office that strangers noticed."),
+                     Line("Jun", 1400, 3, 0, "What wood is it? It does not feel like oak."),
+                     Line("Tom Okafor", 1375, 6, 0, "Thermally treated ash. Local, and it greys evenly."),
+                 )),
+            Line("Иван Петров", 2600, 4, 1, "А скамейки будут? На фото ни одной."),
+        ),
+    ),
+    Line(
+        "Priya N.", 2440, 28, 1,
+        "As somebody who cycles this route twice a day:\n\n- the ramp is finally wide enough for two cargo bikes\n"
+        "- the lights are *not* in your eyes\n- and nobody has to shout any more\n\nThat is three more things than I "
+        "expected.",
+        (
+            Line("bengt_on_wheels", 2300, 8, 0, "Seconded. The old ramp ate my left mirror. Twice."),
+            Line("Elif", 610, 2, 0, "Is it gritted in winter? The old one was an ice rink."),
+        ),
+    ),
+    Line(
+        "渡辺さくら", 1980, 15, 0,
+        "写真だけでも空気が伝わってきます。夜のライトアップの記事も読みたいです。",
+    ),
+    Line(
+        "Dr. A. Whitcombe", 1500, 12, 9,
+        "I remain unconvinced. 14 million for a footbridge, while the library closes on Fridays?",
+        (
+            Line("Luís", 1460, 19, 3,
+                 "Both come from different pots, and the bridge one could not be spent on the library. "
+                 "The council's answer is here: https://example.org/answers/bridge"),
+            Line("Dr. A. Whitcombe", 1390, 7, 1, "I did not know that. Thank you for a source instead of a shout."),
+        ),
+    ),
+    Line("Noor 🌿", 320, 6, 0, "Swifts are nesting under the east pier already. Somebody planned for them, didn't they?"),
+    Line("Sam", 95, 3, 0, "Does anyone know when the north stairs open? The sign says `spring` and it is nearly that."),
+    Line("Greta", 12, 1, 0, "Reading this *on* the bridge right now. Hello from the middle!"),
+)  # fmt: skip
+_GARDEN = (
+    Line("Olu", 700, 5, 0, "Leave the seed heads standing until March. The finches will do the tidying."),
+    Line("Hanne", 410, 2, 0, "And what about the roses?", (Line("Olu", 400, 3, 0, "When the forsythia blooms."),)),
+)
+_BREAD = (Line("Kaito", 2000, 4, 0, "78 % water and a cold night. That is the whole secret."),)
+PAGES = (
+    (ChannelRef(CHANNEL, "http://localhost/demo", "The bridge that hums"), _DEMO),
+    (ChannelRef("demo-garden", "http://localhost/demo/garden", "What to leave undone in autumn"), _GARDEN),
+    (ChannelRef("demo-bread", "http://localhost/demo/bread", "Bread for people with jobs"), _BREAD),
+    (ChannelRef("demo-empty", "http://localhost/demo/empty", "A page nobody has written on"), ()),
+)
+
+
+async def ensure(directory: SiteDirectory, database: Database, comments: type[Comments], **parts: object) -> Site:
+    """Make the demo site and its pages where they are missing; gives the site.
+
+    *parts* are the further arguments of `Comments`.
+    """
+    site = directory.find(SITE)
+    if site is None:
+        site = await directory.add("Cackle demo", ORIGINS, site_id=SITE)
+    if site is None:
+        # Another daemon was faster.
+        await directory.refresh(ReadPreference.PRIMARY)
+        site = directory.get(SITE)
+    writer = comments(site, database, **parts)  # type: ignore[arg-type]
+    own = database.site(site.id)
+    for ref, lines in PAGES:
+        if not lines:
+            continue
+        there = await own.read(CHANNEL_EXISTS, site.id, site.channel(ref.key), preference=ReadPreference.PRIMARY)
+        if not there.rows:
+            for line in sorted(lines, key=lambda one: -one.minutes):
+                await _write(writer, database, site, ref, line, None)
+    return site
+
+
+async def _write(
+    writer: Comments, database: Database, site: Site, ref: ChannelRef, line: Line, parent: int | None
+) -> None:
+    visitor = site.channel(f"demo visitor {line.name}")
+    key = f"demo-{ref.key}-{line.minutes}"
+    written = await writer.post(
+        Session(site.id, visitor), ref, line.text, line.name, parent=parent, idempotency_key=key
+    )
+    comment = parse_id(written.comment.split(b'"', 4)[3].decode())
+    await database.site(site.id).write(AGE_COMMENT, site.id, comment, line.minutes, line.up, line.down)
+    for reply in sorted(line.replies, key=lambda one: -one.minutes):
+        await _write(writer, database, site, ref, reply, comment)

@@ -1,0 +1,80 @@
+"""Jobs that keep the database tidy: partitions of the event log, keys and work that are done with.
+
+May touch: database. Each job stands in its own try, so that one that fails does not stop the others; several nodes may
+run them at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from cackled.clock import Periodic
+from cackled.database.errors import DatabaseError, Unavailable
+from cackled.database.query import Query
+from cackled.database.routing import Database
+from cackled.metrics import Metrics
+
+log = Logger()
+
+INTERVAL = 600.0
+# Partitions are made so many days ahead.
+AHEAD = 2
+
+MAKE_PARTITIONS = Query("make_partitions", "select event_partitions($1)", ("int",))
+EXPIRE_EVENTS = Query("expire_events", "select event_expire(make_interval(secs => $1))", ("float8",))
+EXPIRE_POST_KEYS = Query(
+    "expire_post_keys",
+    """
+    delete from post_key where ctid = any(array(
+      select ctid from post_key where created_at < now() - interval '48 hours' limit 10000
+    )) returning 1
+    """,
+)
+EXPIRE_OUTBOX = Query(
+    "expire_outbox",
+    """
+    delete from outbox where id = any(array(
+      select id from outbox where done_at < now() - interval '48 hours' limit 10000
+    )) returning 1
+    """,
+)
+
+
+class Housekeeping:
+    """Runs all jobs every ten minutes. *event_retention* is in seconds."""
+
+    def __init__(self, database: Database, clock: IReactorTime, metrics: Metrics, event_retention: float) -> None:
+        self._database = database
+        self._runs = metrics.counter("jobs_runs", "Housekeeping jobs run.", ["job", "outcome"])
+        self._jobs: list[tuple[Query, tuple[Any, ...]]] = [
+            (MAKE_PARTITIONS, (AHEAD,)),
+            (EXPIRE_EVENTS, (event_retention,)),
+            (EXPIRE_POST_KEYS, ()),
+            (EXPIRE_OUTBOX, ()),
+        ]
+        self._job = Periodic(clock, INTERVAL, self.run, "housekeeping")
+
+    def start(self) -> None:
+        """Run now and every `INTERVAL` seconds."""
+        self._job.start(now=True)
+
+    def stop(self) -> None:
+        """Run no more."""
+        self._job.stop()
+
+    async def run(self) -> None:
+        """Run every job once."""
+        for query, args in self._jobs:
+            try:
+                await self._database.system.write(query, *args)
+            except Unavailable:
+                self._runs.labels(query.name, "unavailable").inc()
+                return
+            except DatabaseError as error:
+                self._runs.labels(query.name, "failed").inc()
+                log.error("job {job} failed: {reason}", job=query.name, reason=str(error))
+            else:
+                self._runs.labels(query.name, "done").inc()
