@@ -138,6 +138,11 @@ class Dns(Section, frozen=True):
     nsid: str = ""
     max_tcp: PositiveInt = 200
     axfr_from: tuple[str, ...] = ()
+    # Equal answers per second to one network (/24, /56) over UDP; 0: no limit. Over it one of "slip" is sent
+    # truncated, which a real client asks again over TCP; the others are dropped.
+    rate: Natural = 200
+    slip: Natural = 2
+    rate_exempt: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
 
 
 class Node(Section, frozen=True):

@@ -1,0 +1,214 @@
+"""From question to answer: the semantics of an authoritative server, and answers kept as wire bytes.
+
+Part of dns; may touch dns.wire, dns.zone and dns.nearest. RFC 1034 section 4.3.2 (look-up), 2308 (negative answers),
+4592 (wildcards), 8482 (minimal ANY).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from itertools import cycle
+
+from .nearest import Choice, NearestAnswers
+from .wire import AA, AAAA, ANY, CNAME, DS, HINFO, IN, NOERROR, NS, NXDOMAIN, QR, RD, RECORD, A, Record, Writer
+from .zone import Zone
+
+# Finished answers are kept for this many questions, then learned anew: a flood of names can't fill the memory.
+LEARNED = 16_384
+_MINIMAL_ANY = b"\x07RFC8482\x00"
+_ANY_TTL = 3600
+
+# The ten header bytes behind the id, for (recursion desired: no, yes) and then the same with OPT; and all records.
+Variant = tuple[tuple[bytes, bytes, bytes, bytes], bytes]
+
+
+class Kind(IntEnum):
+    """Classes of answers, as rate limiting counts them."""
+
+    ANSWER = 0
+    NODATA = 1
+    NXDOMAIN = 2
+    REFERRAL = 3
+    ERROR = 4
+
+
+class Resolved:
+    """What a question comes to, as records. ``geo``: the name whose nearest addresses end the answer section."""
+
+    __slots__ = ("aa", "additional", "answers", "authority", "geo", "kind", "rcode")
+
+    def __init__(self) -> None:
+        self.rcode = NOERROR
+        self.aa = True
+        self.kind = Kind.ANSWER
+        self.answers: list[Record] = []
+        self.geo: bytes | None = None
+        self.authority: list[Record] = []
+        self.additional: list[Record] = []
+
+
+class Entry:
+    """The finished answer to one question.
+
+    Either ``variant`` is the answer for everybody, or ``table`` holds, by location class, an iterator over the
+    answers that rotate there. ``size``: bytes of the longest variant.
+    """
+
+    __slots__ = ("kind", "rcode", "size", "table", "variant")
+
+    def __init__(self, kind: Kind, rcode: int) -> None:
+        self.kind = kind
+        self.rcode = rcode
+        self.size = 0
+        self.variant: Variant | None = None
+        self.table: list[Iterator[Variant]] | None = None
+
+
+class Answers:
+    """Answers questions about one zone.
+
+    ``table`` maps question bytes (lower-case name, type, class) to finished answers; it is the whole fast path.
+    Whoever changes liveness or classes in *nearest* calls `refresh` in the same turn.
+    """
+
+    def __init__(self, zone: Zone, nearest: NearestAnswers) -> None:
+        self.zone = zone
+        self._nearest = nearest
+        self.table: dict[bytes, Entry] = {}
+        self._shared: dict[tuple[int, bytes, bytes, int, bytes], tuple[list[Iterator[Variant]], int]] = {}
+
+    def refresh(self) -> None:
+        """Forget every finished answer. The table stays the same object."""
+        self.table.clear()
+        self._shared.clear()
+
+    def entry(self, name: bytes, qtype: int) -> Entry:
+        """The answer to a question of class IN for *name*, which is in the zone."""
+        key = name + qtype.to_bytes(2, "big") + b"\0\x01"
+        entry = self.table.get(key)
+        if entry is None:
+            resolved = self.resolve(name, qtype)
+            entry = self._finish(name, qtype, resolved)
+            # Names that don't exist are without number and would only push out those that do.
+            if resolved.rcode == NOERROR:
+                if len(self.table) >= LEARNED:
+                    self.refresh()
+                self.table[key] = entry
+        return entry
+
+    def resolve(self, name: bytes, qtype: int) -> Resolved:
+        """Look *name* up, following CNAMEs as far as they stay in the zone."""
+        zone = self.zone
+        out = Resolved()
+        seen = set()
+        while True:
+            seen.add(name)
+            cut = zone.delegation(name)
+            if cut is not None and not (qtype == DS and name == cut):
+                if not out.answers:
+                    self._refer(out, cut)
+                return out
+            owner, _ = zone.find(name)
+            if owner is None:
+                out.rcode, out.kind = NXDOMAIN, Kind.NXDOMAIN
+                out.authority.append(zone.negative)
+                return out
+            if owner.geo and qtype in (A, AAAA) and self._nearest.has(qtype):
+                out.geo = name
+                return out
+            rrset = owner.sets.get(qtype)
+            if rrset is not None:
+                out.answers += rrset.records(name)
+                return out
+            alias = owner.sets.get(CNAME)
+            if alias is None:
+                if qtype == ANY and (owner.sets or owner.geo):
+                    out.answers.append((name, HINFO, _ANY_TTL, _MINIMAL_ANY))
+                    return out
+                out.kind = Kind.NODATA
+                out.authority.append(zone.negative)
+                return out
+            out.answers += alias.records(name)
+            target = alias.rdatas[0].lower()
+            if qtype == ANY or target in seen or not zone.contains(target):
+                return out
+            name = target
+
+    def _refer(self, out: Resolved, cut: bytes) -> None:
+        out.aa = False
+        out.kind = Kind.REFERRAL
+        servers = self.zone.names[cut].sets[NS]
+        out.authority += servers.records(cut)
+        for target in servers.rdatas:
+            owner = self.zone.names.get(target.lower())
+            for rtype in (A, AAAA):
+                if owner is not None and rtype in owner.sets:
+                    out.additional += owner.sets[rtype].records(target.lower())
+
+    def _finish(self, name: bytes, qtype: int, resolved: Resolved) -> Entry:
+        entry = Entry(resolved.kind, resolved.rcode)
+        writer = Writer(name)
+        for record in resolved.answers:
+            writer.record(record)
+        if resolved.geo is not None:
+            entry.table, entry.size = self._nearby(name, qtype, resolved, writer)
+            return entry
+        for record in (*resolved.authority, *resolved.additional):
+            writer.record(record)
+        body = bytes(writer.out)
+        counts = len(resolved.answers), len(resolved.authority), len(resolved.additional)
+        entry.variant = heads(resolved.rcode, resolved.aa, *counts), body
+        entry.size = len(body)
+        return entry
+
+    def _nearby(
+        self, name: bytes, qtype: int, resolved: Resolved, writer: Writer
+    ) -> tuple[list[Iterator[Variant]], int]:
+        """The table of a geo answer; answers with equal bytes share one."""
+        assert resolved.geo is not None
+        prefix = bytes(writer.out)
+        owner = writer.encoded(resolved.geo)
+        writer.record(self.zone.negative)
+        nothing = bytes(writer.out)
+        key = (qtype, prefix, owner, len(resolved.answers), nothing)
+        made = self._shared.get(key)
+        if made is not None:
+            return made
+        start = owner + RECORD.pack(qtype, IN, self.zone.geo_ttl, 4 if qtype == A else 16)
+        known: dict[int, Iterator[Variant]] = {}
+        table = []
+        size = len(nothing)
+
+        def encode(choice: Choice) -> Iterator[Variant]:
+            nonlocal size
+            variants: list[Variant] = []
+            for addresses in choice:
+                if not addresses:
+                    variants.append((heads(NOERROR, True, len(resolved.answers), 1, 0), nothing))
+                    continue
+                body = prefix + b"".join([start + address for address in addresses])
+                size = max(size, len(body))
+                variants.append((heads(NOERROR, True, len(resolved.answers) + len(addresses), 0, 0), body))
+            return cycle(variants)
+
+        for choice in self._nearest.choices[qtype]:
+            turn = known.get(id(choice))
+            if turn is None:
+                turn = known[id(choice)] = encode(choice)
+            table.append(turn)
+        self._shared[key] = table, size
+        return table, size
+
+
+def heads(rcode: int, aa: bool, answers: int, authority: int, additional: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """The ten bytes behind the id of a reply with one question, as in `Variant`."""
+    flags = QR | (AA if aa else 0)
+
+    def head(rd: int, opt: int) -> bytes:
+        counts = (1, answers, authority, additional + opt)
+        return bytes((flags | rd, rcode & 0x0F)) + b"".join([count.to_bytes(2, "big") for count in counts])
+
+    return head(0, 0), head(RD, 0), head(0, 1), head(RD, 1)
+
+

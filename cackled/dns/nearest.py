@@ -1,0 +1,144 @@
+"""Which addresses a geo name answers with: nearest live nodes first, equals by weight.
+
+Part of dns; may touch config, dns.wire, dns.zone and geo.nearest. Nothing is encoded here: answer.py writes a choice
+down once for each name that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from random import Random
+
+from cackled.config import Node
+from cackled.geo.nearest import Order
+
+from .wire import AAAA, A
+from .zone import addresses_by_node
+
+# One choice has this many variants where weights are to be told apart: a share is right to 1/32.
+VARIANTS = 32
+
+Addresses = tuple[bytes, ...]
+# The variants a class rotates through; the empty tuple of addresses stands for "none of this type".
+Choice = tuple[Addresses, ...]
+
+
+class NearestAnswers:
+    """Turns location classes and the set of live nodes into choices of addresses.
+
+    A choice changes with liveness and with the classes only; equal choices are the same object.
+
+    Args:
+        nodes: all nodes, in the order of configuration.
+        count: how many addresses an answer has.
+
+    Raises:
+        ZoneError: a node has a wrong address.
+    """
+
+    def __init__(self, nodes: Sequence[Node], count: int, random: Random) -> None:
+        self._nodes = {node.name: node for node in nodes}
+        self._addresses = addresses_by_node(nodes)
+        self._count = count
+        self._random = random
+        self._live: frozenset[str] = frozenset()
+        self._usable: frozenset[str] = frozenset(self._nodes)
+        self._classes: tuple[Order, ...] = ((tuple(self._nodes),),)
+        self.choices: dict[int, list[Choice]] = {}
+        self._build()
+
+    @property
+    def usable(self) -> frozenset[str]:
+        """The nodes that answers are made of now."""
+        return self._usable
+
+    def has(self, rtype: int) -> bool:
+        """Whether any node, live or not, has an address of this type."""
+        return any(addresses[rtype] for addresses in self._addresses.values())
+
+    def set_classes(self, classes: Sequence[Order]) -> None:
+        """Take the location classes of a new index; class 0 is "place not known"."""
+        self._classes = tuple(classes)
+        self._build()
+
+    def set_live(self, names: Collection[str], drained: Collection[str] = ()) -> bool:
+        """Answer with the nodes *names* except *drained*; unknown names are ignored.
+
+        With nothing left, drained nodes that live still serve; when none is left at all the answer is every node:
+        better a wrong guess of ours than nobody reached. Tells whether anything changed.
+        """
+        live = frozenset(self._nodes).intersection(names)
+        usable = live.difference(drained) or live or frozenset(self._nodes)
+        if usable == self._usable:
+            return False
+        self._usable = usable
+        self._build()
+        return True
+
+    def _build(self) -> None:
+        made: dict[tuple[int, tuple[tuple[str, ...], ...]], Choice] = {}
+        self.choices = {A: [], AAAA: []}
+        for rtype, choices in self.choices.items():
+            for order in self._classes:
+                groups = self._candidates(order, rtype)
+                choice = made.get((rtype, groups))
+                if choice is None:
+                    choice = made[rtype, groups] = self._choose(groups, rtype)
+                choices.append(choice)
+
+    def _candidates(self, order: Order, rtype: int) -> tuple[tuple[str, ...], ...]:
+        """The usable nodes with an address of the type, by groups; no more groups than can matter."""
+        groups = []
+        nodes = 0
+        for group in order:
+            usable = tuple(
+                name for name in group if name in self._usable and self._addresses[name][rtype]
+            )
+            if usable:
+                groups.append(usable)
+                nodes += len(usable)
+                if nodes >= self._count:
+                    break
+        return tuple(groups)
+
+    def _choose(self, groups: tuple[tuple[str, ...], ...], rtype: int) -> Choice:
+        if not groups:
+            return ((),)
+        if all(len(group) == 1 and len(self._addresses[group[0]][rtype]) == 1 for group in groups):
+            return (self._variant(tuple(group[0] for group in groups), rtype, 0),)
+        variants = []
+        for number, first in enumerate(self._first_picks(groups[0])):
+            rest = [name for name in groups[0] if name != first]
+            names = [first]
+            while rest and len(names) < self._count:
+                pick = self._random.choices(rest, [self._nodes[name].weight for name in rest])[0]
+                rest.remove(pick)
+                names.append(pick)
+            for group in groups[1:]:
+                later = sorted(group, key=lambda name: -(self._random.random() ** (1 / self._nodes[name].weight)))
+                names += later
+            variants.append(self._variant(tuple(names), rtype, number))
+        self._random.shuffle(variants)
+        return tuple(variants)
+
+    def _first_picks(self, group: tuple[str, ...]) -> list[str]:
+        """`VARIANTS` names, each as often as its weight asks; every one at least once."""
+        total = sum(self._nodes[name].weight for name in group)
+        exact = {name: self._nodes[name].weight * max(VARIANTS, len(group)) / total for name in group}
+        counts = {name: max(1, int(share)) for name, share in exact.items()}
+        for name in sorted(group, key=lambda name: counts[name] - exact[name]):
+            if sum(counts.values()) >= VARIANTS:
+                break
+            counts[name] += 1
+        return [name for name, count in counts.items() for _ in range(count)]
+
+    def _variant(self, names: Sequence[str], rtype: int, turn: int) -> Addresses:
+        """The addresses of one answer: one of each node in turn, and more of the first where nodes are few."""
+        out: list[bytes] = []
+        more: list[bytes] = []
+        for name in names[: self._count]:
+            own = self._addresses[name][rtype]
+            start = turn % len(own)
+            out.append(own[start])
+            more += own[start + 1 :] + own[:start]
+        return tuple(dict.fromkeys([*out, *more]))[: self._count]

@@ -1,0 +1,276 @@
+"""One datagram or TCP message in, one reply out: the fast path over finished answers, and the strict one for the rest.
+
+Part of dns; may touch geo.index and the other modules of dns, no sockets. `Responder.handle` never raises and never
+answers a response.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from twisted.logger import Logger
+
+from cackled.geo.index import Index
+
+from .answer import Answers, Entry, Kind, Variant
+from .cookies import Cookies, packed_host
+from .edns import (
+    COOKIE_OPTION,
+    NOT_AUTHORITATIVE,
+    NSID_OPTION,
+    FormatError,
+    Subnet,
+    extended_error,
+    opt_record,
+    option,
+)
+from .nearest import NearestAnswers
+from .packet import Query, parse
+from .rrl import RateLimit, Verdict
+from .wire import (
+    AXFR,
+    BADVERS,
+    FORMERR,
+    IN,
+    IXFR,
+    NOERROR,
+    NOTIMP,
+    PLAIN_SIZE,
+    QR,
+    RD,
+    REFUSED,
+    TC,
+)
+from .zone import Zone
+
+log = Logger()
+
+# Bytes 4 to 11 of a query: one question and nothing else; the same and one additional record.
+_PLAIN = b"\0\1\0\0\0\0\0\0"
+_EXTENDED = b"\0\1\0\0\0\0\0\1"
+# OPT from its version on, without options: without and with DO.
+_NO_OPTIONS = {b"\0\0\0\0\0\0": opt_record(), b"\0\0\x80\0\0\0": opt_record(do=True)}
+# The same with one option, an IPv4 client subnet /24 (what resolvers send), and the reply's OPT up to the scope.
+_SUBNET24 = b"\0\x0b\0\x08\0\x07\0\x01\x18"
+_ONE_SUBNET = {
+    b"\0\0%c\0%s\0" % (do, _SUBNET24): opt_record(do=bool(do))[:-2] + _SUBNET24 for do in (0, 0x80)
+}
+_BYTE = [bytes((number,)) for number in range(256)]
+# Above this size an answer goes the strict way, where it is compared with the limit: 512 less header, the longest
+# question and OPT with one subnet.
+_SMALL = PLAIN_SIZE - 12 - 259 - 22
+MAX_HOSTS = 65_536
+
+
+class Responder:
+    """Answers messages for one zone.
+
+    Attributes are figures for the metrics: ``hits`` answers of the fast path, ``rcodes`` the others by code,
+    ``ignored`` messages without reply, ``failures`` errors of ours.
+    """
+
+    def __init__(
+        self, zone: Zone, nearest: NearestAnswers, index: Index, cookies: Cookies, limit: RateLimit, nsid: bytes = b""
+    ) -> None:
+        self._nearest = nearest
+        self._cookies = cookies
+        self.limit = limit
+        self._nsid = option(NSID_OPTION, nsid[:64]) if nsid else b""
+        self.hits = 0
+        self.ignored = 0
+        self.failures = 0
+        self.truncated = 0
+        self.rcodes = [0] * 32
+        self._hosts: dict[str, int] = {}
+        self._exempt = limit.exempt
+        self.set_zone(zone)
+        self.set_index(index)
+
+    @property
+    def zone(self) -> Zone:
+        """The zone that is answered for."""
+        return self._answers.zone
+
+    def set_zone(self, zone: Zone) -> None:
+        """Answer for *zone* from now on."""
+        self._answers = Answers(zone, self._nearest)
+        self._table = self._answers.table
+
+    def set_index(self, index: Index) -> None:
+        """Locate clients by *index* from now on."""
+        self._lookup4 = index.lookup4
+        self._lookup = index.lookup
+        self._hosts.clear()
+        self._nearest.set_classes(index.classes)
+        self._answers.refresh()
+
+    def refresh(self) -> None:
+        """The nearest live nodes have changed."""
+        self._answers.refresh()
+
+    def handle(self, data: bytes, host: str, tcp: bool = False) -> bytes | None:
+        """The reply to the message *data* from *host* (an address as sockets give it); None for silence."""
+        try:
+            end = data.find(b"\0", 12) + 1
+            stop = end + 4
+            # Type and class are never made lower case: type 65 is the letter A. A name with a zero byte inside a
+            # label is cut at that byte here, and what is left of it differs from every key.
+            entry = self._table.get(data[12:end].lower() + data[end:stop])
+            rd = data[2]
+            if entry is None or rd > 1 or entry.size > _SMALL:
+                return self._strict(data, host, tcp)
+            counts = data[4:12]
+            table = entry.table
+            if counts == _PLAIN:
+                if len(data) != stop:
+                    return self._strict(data, host, tcp)
+                variant = entry.variant if table is None else next(table[self._class_of(host)])
+                reply = data[:2] + variant[0][rd] + data[12:stop] + variant[1]  # type: ignore[index]
+            else:
+                if counts != _EXTENDED or data[stop : stop + 3] != b"\0\0\x29":
+                    return self._strict(data, host, tcp)
+                rest = data[stop + 5 :]
+                opt = _NO_OPTIONS.get(rest)
+                if opt is not None:
+                    variant = entry.variant if table is None else next(table[self._class_of(host)])
+                else:
+                    opt = _ONE_SUBNET.get(rest[:15])
+                    if opt is None or len(rest) != 18:
+                        return self._strict(data, host, tcp)
+                    subnet = rest[15:]
+                    if table is None:
+                        variant = entry.variant
+                        opt = opt + b"\0" + subnet
+                    else:
+                        number, scope = self._lookup4(subnet + b"\0")
+                        variant = next(table[number])
+                        opt = opt + _BYTE[scope if scope < 24 else 24] + subnet
+                reply = data[:2] + variant[0][rd + 2] + data[12:stop] + variant[1] + opt  # type: ignore[index]
+            self.hits += 1
+            if tcp or host in self._exempt:
+                return reply
+            return self._limited(reply, data, host, entry.kind, stop)
+        except Exception:
+            if len(data) < 12:
+                self.ignored += 1
+                return None
+            self.failures += 1
+            log.failure("a DNS message of {size} bytes was not answered", size=len(data))
+            return None
+
+    def _class_of(self, host: str) -> int:
+        """The location class of a client by its own address."""
+        number = self._hosts.get(host)
+        if number is None:
+            number = self._lookup(_unmapped(host))[0]
+            if len(self._hosts) >= MAX_HOSTS:
+                self._hosts.clear()
+            self._hosts[host] = number
+        return number
+
+    def _limited(self, reply: bytes, data: bytes, host: str, kind: Kind, stop: int, opt: bytes = b"") -> bytes | None:
+        verdict = self.limit.check(host, kind, len(data), len(reply))
+        if verdict is Verdict.SEND:
+            return reply
+        if verdict is Verdict.TRUNCATE and kind is not Kind.ERROR:
+            return _bare(data, reply[3] & 0x0F, reply[2] & ~QR | TC, data[12:stop], opt)
+        return None
+
+    def _strict(self, data: bytes, host: str, tcp: bool) -> bytes | None:
+        """The whole protocol, for everything unusual."""
+        if len(data) < 12 or data[2] & QR:
+            self.ignored += 1
+            return None
+        opcode = data[2] & 0x78
+        if opcode:
+            return self._error(_bare(data, NOTIMP, opcode), NOTIMP, data, host, tcp)
+        query = Query()
+        try:
+            parse(data, query)
+        except FormatError:
+            opt = opt_record(do=query.edns.do) if query.edns is not None else b""
+            return self._error(_bare(data, FORMERR, 0, query.question, opt), FORMERR, data, host, tcp)
+        edns = query.edns
+        proven = tcp
+        options = b""
+        if edns is not None:
+            if edns.version:
+                opt = opt_record(do=edns.do, rcode=BADVERS)
+                return self._error(_bare(data, BADVERS, 0, query.question, opt), BADVERS, data, host, tcp)
+            if edns.cookie is not None:
+                cookie, valid = self._cookies.answer(edns.cookie, host)
+                options += option(COOKIE_OPTION, cookie)
+                proven = proven or valid
+            if edns.nsid:
+                options += self._nsid
+        if not query.question:
+            reply = _bare(data, NOERROR, 0, b"", opt_record(options))
+            return self._error(reply, NOERROR, data, host, proven)
+        refused = query.qclass != IN or not self.zone.contains(query.name)
+        if refused or query.qtype in (AXFR, IXFR):
+            if edns is None:
+                opt = b""
+            else:
+                opt = opt_record(options + (extended_error(NOT_AUTHORITATIVE) if refused else b""), do=edns.do)
+            return self._error(_bare(data, REFUSED, 0, query.question, opt), REFUSED, data, host, proven)
+        return self._answer(data, host, tcp, proven, query, options)
+
+    def _answer(
+        self, data: bytes, host: str, tcp: bool, proven: bool, query: Query, options: bytes
+    ) -> bytes | None:
+        edns = query.edns
+        entry = self._answers.entry(query.name, query.qtype)
+        variant, scope = self._pick(entry, host, edns.subnet if edns is not None else None)
+        opt = b""
+        if edns is not None:
+            if edns.subnet is not None:
+                options += edns.subnet.option(scope)
+            opt = opt_record(options, do=edns.do)
+        head = variant[0][(data[2] & RD) + (2 if edns is not None else 0)]
+        reply = data[:2] + head + query.question + variant[1] + opt
+        self.rcodes[entry.rcode] += 1
+        if tcp:
+            return reply
+        limit = PLAIN_SIZE if edns is None else edns.size
+        if len(reply) > limit:
+            self.truncated += 1
+            reply = _bare(data, entry.rcode, head[0] & ~QR & ~RD | TC, query.question, opt)
+        if proven or host in self._exempt:
+            return reply
+        return self._limited(reply, data, host, entry.kind, 12 + len(query.question), opt)
+
+    def _pick(self, entry: Entry, host: str, subnet: Subnet | None) -> tuple[Variant, int]:
+        """The variant for a client and the scope it holds for."""
+        if entry.table is None:
+            assert entry.variant is not None
+            return entry.variant, 0
+        if subnet is None or not subnet.bits:
+            return next(entry.table[self._class_of(host)]), 0
+        width = 4 if subnet.family == 1 else 16
+        number, scope = self._lookup(subnet.address.ljust(width, b"\0"))
+        # Finer than /24 and /56 only for who asked so fine (RFC 7871 section 11.1).
+        return next(entry.table[number]), min(scope, max(subnet.bits, 24 if width == 4 else 56))
+
+    def _error(self, reply: bytes, rcode: int, data: bytes, host: str, proven: bool) -> bytes | None:
+        self.rcodes[rcode] += 1
+        if proven or host in self._exempt:
+            return reply
+        return self._limited(reply, data, host, Kind.ERROR, 12)
+
+
+def _bare(data: bytes, rcode: int, flags: int, question: bytes = b"", opt: bytes = b"") -> bytes:
+    """A reply without records. *flags*: opcode, AA, TC; id and RD are copied, QR is set."""
+    head = bytes((QR | flags | data[2] & RD, rcode & 0x0F, 0, 1 if question else 0, 0, 0, 0, 0, 0, 1 if opt else 0))
+    return data[:2] + head + question + opt
+
+
+def _unmapped(host: str) -> bytes:
+    """The packed address; an IPv4 address inside an IPv6 one is taken out."""
+    packed = packed_host(host)
+    if len(packed) == 16:
+        mapped = ip_address(packed).ipv4_mapped  # type: ignore[union-attr]
+        if mapped is not None:
+            return mapped.packed
+    return packed
+
+

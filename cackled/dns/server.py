@@ -1,0 +1,231 @@
+"""The authoritative DNS server: sockets, zone, liveness and location put together.
+
+Part of dns; may touch config, metrics, geo and the other modules of dns.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection, Sequence
+from ipaddress import ip_address, ip_network
+from random import Random
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+
+from cackled.clock import Periodic, wall_time
+from cackled.config import ConfigError, Dns, Node
+from cackled.geo.index import Index
+from cackled.geo.nearest import Places
+from cackled.metrics import Metrics
+
+from .cookies import ROTATION, Cookies
+from .metrics import DnsCollector
+from .nearest import NearestAnswers
+from .responder import Responder
+from .rrl import RateLimit
+from .tcp import DnsTcpFactory
+from .udp import UdpReader, bind_udp
+from .zone import Zone, load_zone
+
+log = Logger()
+
+BACKLOG = 128
+
+
+class Geo(Protocol):
+    """What the server wants of `cackled.geo.service.GeoService`."""
+
+    index: Index
+
+    def watch(self, changed: Any) -> None:
+        """Call *changed* with each new index."""
+
+
+class CannotBind(CannotListenError):
+    """An address of ``dns.listen`` can't be bound; the message names it."""
+
+    def __str__(self) -> str:
+        return f"DNS can't listen on {self.port} at {self.interface}: {self.socketError}"
+
+
+class DnsServer:
+    """Serves one zone over UDP and TCP.
+
+    `bind` takes the ports (before privileges are dropped), `start` begins to answer. Everything between is in one
+    process; `set_live`, `reload_zone` and a new geo index take effect between two queries.
+
+    Args:
+        zone: from `load_zone`; None makes it of *settings* and *nodes*.
+        geo: gives the geo index and its replacements; None: all clients are in one place.
+        nodes: as configured; none stands for one on this machine.
+        identity: what NSID tells when ``dns.nsid`` is empty.
+
+    Raises:
+        ConfigError: zone, node address or one of *settings* can't be used; one line.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        zone: Zone | None,
+        geo: Geo | None,
+        nodes: Sequence[Node],
+        settings: Dns,
+        clock: Any,
+        random: Random,
+        metrics: Metrics,
+        *,
+        identity: str = "",
+    ) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._nodes = tuple(nodes) or (Node(name=identity or "local"),)
+        self._clock = clock
+        try:
+            self._transfer_networks = [ip_network(text, strict=False) for text in settings.axfr_from]
+            limit = RateLimit(clock, settings.rate, settings.slip, settings.rate_exempt)
+        except ValueError as error:
+            raise ConfigError(f"dns: {error}") from None
+        self._listen = [_parse_address(text) for text in settings.listen]
+        self._nearest = NearestAnswers(self._nodes, settings.answers, random)
+        self._cookies = Cookies(wall_time)
+        index = geo.index if geo is not None else Index.single(Places(self._nodes).unknown)
+        nsid = (settings.nsid or identity).encode("utf-8")
+        self.responder = Responder(
+            zone or load_zone(settings, self._nodes), self._nearest, index, self._cookies, limit, nsid
+        )
+        self.handle = self.responder.handle
+        if geo is not None:
+            geo.watch(self.responder.set_index)
+        self._readers: list[UdpReader] = []
+        self._listeners: list[socket.socket] = []
+        self._factories: list[DnsTcpFactory] = []
+        self._ports: list[IListeningPort] = []
+        self.addresses: list[tuple[str, int]] = []
+        self._rotation = Periodic(clock, ROTATION, self._cookies.rotate, "dns cookie secret")
+        metrics.registry.register(DnsCollector(self.responder, lambda: (self._readers, self._factories)))
+
+    def bind(self) -> None:
+        """Bind every address, UDP and TCP; ``addresses`` has them then. All or none.
+
+        Raises:
+            CannotBind: one of them is taken, not ours, or not allowed.
+        """
+        try:
+            for host, port in self._listen:
+                self._bind(host, port)
+        except BaseException:
+            self._close()
+            raise
+
+    def _bind(self, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            if ip_address(host).is_unspecified:
+                # A reply must leave from the address that was asked; a socket on all addresses can't promise that.
+                raise OSError("give each address by itself")
+            udp = bind_udp(family, (host, port))
+            self._readers.append(UdpReader(self._reactor, udp, self.handle))
+            port = udp.getsockname()[1]
+            tcp = socket.socket(family, socket.SOCK_STREAM)
+            self._listeners.append(tcp)
+            tcp.setblocking(False)
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            tcp.bind((host, port))
+        except OSError as error:
+            raise CannotBind(host, port, error) from None
+        self.addresses.append((host, port))
+
+    def start(self) -> None:
+        """Answer. The sockets are bound first, if they are not yet.
+
+        Raises:
+            CannotBind: as `bind`.
+        """
+        if not self._readers:
+            self.bind()
+        for reader in self._readers:
+            reader.start()
+        for listener in self._listeners:
+            listener.listen(BACKLOG)
+            factory = DnsTcpFactory(
+                self._clock, self.handle, lambda: self.responder.zone, self._settings.max_tcp,
+                self._may_transfer, self.responder.limit.prove,
+            )
+            self._factories.append(factory)
+            self._ports.append(self._reactor.adoptStreamPort(listener.fileno(), listener.family, factory))
+            # Adopting duplicates the descriptor; ours is not needed any more.
+            listener.close()
+        self._listeners.clear()
+        self._rotation.start()
+        log.info(
+            "DNS answers for {zone} at {addresses}",
+            zone=self._settings.origin,
+            addresses=", ".join(f"{host}:{port}" for host, port in self.addresses),
+        )
+
+    async def stop(self) -> None:
+        """Stop answering and close everything."""
+        self._rotation.stop()
+        stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        for factory in self._factories:
+            factory.close()
+        self._close()
+        for each in stopped:
+            await each
+        self._ports.clear()
+
+    def _close(self) -> None:
+        for reader in self._readers:
+            reader.stop()
+        for listener in self._listeners:
+            listener.close()
+        self._readers.clear()
+        self._listeners.clear()
+        self.addresses.clear()
+
+    def set_live(self, names: Collection[str], drained: Collection[str] = ()) -> None:
+        """Answer with the live nodes *names*, without *drained* ones while others are there; see `NearestAnswers`."""
+        if self._nearest.set_live(names, drained):
+            self.responder.refresh()
+            log.info("DNS answers with {nodes}", nodes=", ".join(sorted(self._nearest.usable)))
+
+    def reload_zone(self) -> int:
+        """Read the zone again and return its serial number; a zone that makes no sense leaves the old one.
+
+        Raises:
+            ZoneError: why it makes none; one line.
+        """
+        self.responder.set_zone(load_zone(self._settings, self._nodes))
+        serial = self.responder.zone.serial
+        log.info("DNS zone {zone} loaded, serial {serial}", zone=self._settings.origin, serial=serial)
+        return serial
+
+    def _may_transfer(self, host: str) -> bool:
+        if not self._transfer_networks:
+            return False
+        address = ip_address(host.partition("%")[0])
+        return any(address in network for network in self._transfer_networks)
+
+
+def _parse_address(text: str) -> tuple[str, int]:
+    """``host:port`` or ``[host]:port``.
+
+    Raises:
+        ConfigError: it is neither, or the host is no address.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    try:
+        ip_address(host.partition("%")[0])
+        if not 0 <= int(port) <= 65535:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(f"dns.listen: {text!r} is no address:port") from None
+    return host, int(port)

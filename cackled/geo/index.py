@@ -1,0 +1,205 @@
+"""The geo index: flat arrays that map an address to its location class in a fraction of a microsecond.
+
+Part of geo; may touch the standard library, msgspec and geo.nearest. A file (``.gix``) is written by build.py and read
+whole: magic, header length, header (JSON), arrays, all little-endian. The address space is cut into aligned blocks
+whose addresses have one class, as large as they can be; so a block's prefix length is the exact scope for client subnet
+answers (RFC 7871 section 7.2.1). IPv6 counts to /64.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+import msgspec
+from msgspec import Struct
+
+from .nearest import Order
+
+MAGIC: Final = b"cackgix\x01"
+Lookup = Callable[[bytes], tuple[int, int]]
+
+
+class DamagedIndex(Exception):
+    """The file is no index, is damaged, or does not give what its builder saw."""
+
+
+class Source(Struct, frozen=True):
+    """An MMDB file as it was when the index was built."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str = ""
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """What an index file says about itself.
+
+    ``settings`` names everything but the files that the index depends on; ``canaries`` are addresses with the class
+    that the database itself gave for them.
+    """
+
+    settings: str
+    sources: tuple[Source, ...]
+    classes: tuple[Order, ...]
+    blocks4: int
+    blocks6: int
+    records: int
+    crc: int
+    canaries: tuple[tuple[str, int], ...] = ()
+
+
+class Blocks:
+    """One address family: first value of each block, its class, its prefix length; sorted, without holes.
+
+    *shift* is how many bits stand below the upper 16, by which ``tops`` cuts the search short.
+    """
+
+    __slots__ = ("classes", "lengths", "starts", "tops")
+
+    def __init__(self, starts: array[int], classes: array[int], lengths: array[int], tops: array[int]) -> None:
+        self.starts = starts
+        self.classes = classes
+        self.lengths = lengths
+        self.tops = tops
+
+    @staticmethod
+    def tops_of(starts: Sequence[int], shift: int) -> array[int]:
+        """For every value of the upper 16 bits the number of blocks that start below it."""
+        return array("I", [bisect_left(starts, high << shift) for high in range(65537)])
+
+
+def lookup_in(blocks: Blocks, width: int) -> Lookup:
+    """The look-up function of one family; *width* bytes of the address count."""
+    starts, classes, lengths, tops = blocks.starts, blocks.classes, blocks.lengths, blocks.tops
+    shift = width * 8 - 16
+    read, find = int.from_bytes, bisect_right
+
+    def lookup(packed: bytes) -> tuple[int, int]:
+        value = read(packed[:width], "big")
+        high = value >> shift
+        at = find(starts, value, tops[high], tops[high + 1]) - 1
+        return classes[at], lengths[at]
+
+    return lookup
+
+
+def _one_class(packed: bytes) -> tuple[int, int]:
+    return 0, 0
+
+
+class Index:
+    """Address -> (location class, scope in bits).
+
+    ``lookup4`` and ``lookup6`` take 4 and 16 packed bytes. ``classes[n]`` is the preference order of class *n*.
+    """
+
+    __slots__ = ("classes", "header", "lookup4", "lookup6")
+
+    def __init__(self, classes: Sequence[Order], lookup4: Lookup, lookup6: Lookup, header: Header | None) -> None:
+        self.classes = tuple(classes)
+        self.lookup4 = lookup4
+        self.lookup6 = lookup6
+        self.header = header
+
+    @classmethod
+    def single(cls, order: Order) -> Index:
+        """An index that has one class for everybody."""
+        return cls((order,), _one_class, _one_class, None)
+
+    def lookup(self, packed: bytes) -> tuple[int, int]:
+        """The class of a packed address, and for how long a prefix of it the class holds."""
+        return self.lookup4(packed) if len(packed) == 4 else self.lookup6(packed)
+
+    def lookup_text(self, address: str) -> tuple[int, int, Order]:
+        """For people: class, scope and preference order of an address as text.
+
+        Raises:
+            ValueError: it is no address.
+        """
+        number, scope = self.lookup(ip_address(address).packed)
+        return number, scope, self.classes[number]
+
+
+def write(path: Path, header: Header, families: Sequence[Blocks]) -> None:
+    """Write an index file, whole or not at all (a rename)."""
+    payload = b"".join(_bytes(part) for blocks in families for part in _parts(blocks))
+    head = msgspec.json.encode(msgspec.structs.replace(header, crc=crc32(payload)))
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_bytes(MAGIC + len(head).to_bytes(4, "little") + head + payload)
+    temporary.replace(path)
+
+
+def read_header(path: Path) -> Header:
+    """The header alone.
+
+    Raises:
+        DamagedIndex: the file can't be read or is no index.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+            if len(start) < 12 or start[:8] != MAGIC:
+                raise DamagedIndex(f"{path}: no index of this version")
+            head = file.read(int.from_bytes(start[8:], "little"))
+        return msgspec.json.decode(head, type=Header)
+    except OSError as error:
+        raise DamagedIndex(f"{path}: {error.strerror or error}") from None
+    except msgspec.MsgspecError as error:
+        raise DamagedIndex(f"{path}: damaged header: {error}") from None
+
+
+def load(path: Path) -> Index:
+    """Read an index file and check it: size, checksum, classes, and the canaries.
+
+    Raises:
+        DamagedIndex: it can't be read, is damaged, or gives another class for a canary.
+    """
+    header = read_header(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DamagedIndex(f"{path}: {error.strerror or error}") from None
+    payload = memoryview(raw)[12 + int.from_bytes(raw[8:12], "little") :]
+    if crc32(payload) != header.crc:
+        raise DamagedIndex(f"{path}: damaged (checksum)")
+    families = []
+    at = 0
+    for code, count in (("I", header.blocks4), ("Q", header.blocks6)):
+        parts = []
+        for kind, length in ((code, count), ("H", count), ("B", count), ("I", 65537)):
+            part = array(kind)
+            part.frombytes(payload[at : at + length * part.itemsize])
+            if sys.byteorder == "big":
+                part.byteswap()
+            if len(part) != length:
+                raise DamagedIndex(f"{path}: damaged (length)")
+            at += length * part.itemsize
+            parts.append(part)
+        blocks = Blocks(*parts)
+        if not count or blocks.starts[0] or max(blocks.classes) >= len(header.classes):
+            raise DamagedIndex(f"{path}: damaged (blocks)")
+        families.append(blocks)
+    index = Index(header.classes, lookup_in(families[0], 4), lookup_in(families[1], 8), header)
+    for text, number in header.canaries:
+        if index.lookup_text(text)[0] != number:
+            raise DamagedIndex(f"{path}: {text} is in class {index.lookup_text(text)[0]}, the database says {number}")
+    return index
+
+
+def _parts(blocks: Blocks) -> tuple[array[int], ...]:
+    return blocks.starts, blocks.classes, blocks.lengths, blocks.tops
+
+
+def _bytes(part: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        part = array(part.typecode, part)
+        part.byteswap()
+    return part.tobytes()
