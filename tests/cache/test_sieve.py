@@ -41,8 +41,8 @@ class SieveTests(SynchronousTestCase):
         self.assertIsNone(queue.victim())
         self.assertEqual(len(queue), 0)
 
-    def test_the_example_of_the_paper(self) -> None:
-        """The sequence of figure 1: the visited stay where they are, the hand goes on from where it stopped."""
+    def test_visited_stay_where_they_are(self) -> None:
+        """The hand takes the bit and leaves the entry in its place; it goes on from where it stopped."""
         queue = Sieve()
         made = fill(queue, "abcdefg")
         for name in "abg":
