@@ -1,0 +1,75 @@
+"""Sending on the socket itself: the one module of realtime that reads private attributes of Twisted.
+
+May touch: Twisted's TCP transport and `cackled.transport._private`, which checks these attributes at start and whose
+tests pin them. ``transport.write`` costs one `send` and two `epoll_ctl`; a direct send costs the one `send`.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet import tcp
+
+from cackled.transport import _private
+
+# The kernel holds at most so much per client (it doubles the figure for its own books), of which so much unsent.
+SEND_BUFFER = 64 * 1024
+NOT_SENT = 32 * 1024
+TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+
+_SUPPORTED: list[bool] = []
+
+
+def usable(transport: Any) -> bool:
+    """Whether `send` may be used on *transport*: plain TCP, no producer, and Twisted as we know it."""
+    if not _SUPPORTED:
+        _SUPPORTED.append(_private.supported())
+    return (
+        _SUPPORTED[0]
+        and isinstance(transport, tcp.Connection)
+        and not getattr(transport, "TLS", False)
+        and transport.producer is None
+    )
+
+
+def send(transport: Any, data: bytes) -> int:
+    """Put *data* on the wire, or behind what waits to go there.
+
+    Returns the bytes that *transport* holds afterwards (0: the kernel has it all), or -1 where the connection is dead.
+    Only for a transport that is `usable` and connected.
+    """
+    if not transport._tempDataBuffer and not transport.dataBuffer:
+        try:
+            sent = transport.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except (OSError, AttributeError):
+            return -1
+        if sent == len(data):
+            return 0
+        data = data[sent:]
+    transport.write(data)
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+
+
+def held(transport: Any) -> int:
+    """Bytes that *transport* (TCP, or TLS over it) still holds for the kernel; 0 where that can't be known."""
+    connection = _private.tcp_of(transport)
+    if connection is None:
+        return 0
+    return _private.unsent(connection) + _private.unsent_tls(transport)
+
+
+def tune(transport: Any) -> None:
+    """Bound what the kernel holds for a client that does not read, and let it look for dead peers (RFC 9293 3.8.4)."""
+    connection = _private.tcp_of(transport)
+    if connection is None:
+        return
+    try:
+        handle = connection.socket
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        handle.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOT_SENT)
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    except (OSError, AttributeError):
+        pass

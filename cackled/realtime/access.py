@@ -1,0 +1,170 @@
+"""Who may subscribe to what: the query of a realtime request, and the question to the house.
+
+May touch: the ground and the hub. The rules themselves (sites, origins, tokens) are injected by the application.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import isawaitable
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+
+from cackled.events import Position
+from cackled.realtime import messages
+from cackled.realtime.hub import Hub
+from cackled.realtime.messages import Message
+
+TOKEN_LENGTH = 2_048
+_WAIT = re.compile(rb"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
+
+
+class Refusal(Struct, frozen=True):
+    """Why a subscription is refused: HTTP *status* (404 unknown site, 403 origin, 401 token) and a slug."""
+
+    status: int
+    type: str
+    detail: str = ""
+
+
+# (site, origin or None, token or None) -> None where it is allowed. May be a coroutine or a Deferred.
+Authorize = Callable[[int, str | None, str | None], Refusal | Awaitable[Refusal | None] | None]
+
+
+class QueryError(ValueError):
+    """The query of a realtime request is wrong; *field* says where."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field = field
+        self.detail = detail
+
+
+class Query(Struct, frozen=True):
+    """What a realtime request asks for."""
+
+    positions: tuple[Position, ...]
+    token: str | None = None
+    wait: float | None = None
+
+
+class Gate:
+    """The hub, and the question whether somebody may listen."""
+
+    def __init__(self, hub: Hub, authorize: Authorize) -> None:
+        self.hub = hub
+        self._authorize = authorize
+        settings = hub.config
+        # The greeting of a connection.
+        self.hello: Message = messages.hello(
+            settings.heartbeat, max_subscriptions=settings.max_subscriptions, max_message=messages.CLIENT_MESSAGE
+        )
+
+    def ask(self, site: int, origin: str | None, token: str | None) -> Refusal | Deferred[Refusal | None] | None:
+        """None where *origin* with *token* may listen to channels of *site*; a Deferred where that takes time."""
+        answer = self._authorize(site, origin, token)
+        if answer is None or isinstance(answer, Refusal | Deferred):
+            return answer
+        assert isawaitable(answer)
+        return Deferred.fromCoroutine(_wait_for(answer))
+
+    def ask_all(
+        self, sites: Sequence[int], origin: str | None, token: str | None
+    ) -> Refusal | Deferred[Refusal | None] | None:
+        """The first refusal among *sites*, or None."""
+        for place, site in enumerate(sites):
+            answer = self.ask(site, origin, token)
+            if isinstance(answer, Deferred):
+                rest = sites[place + 1:]
+                return Deferred.fromCoroutine(self._ask_rest(answer, rest, origin, token))
+            if answer is not None:
+                return answer
+        return None
+
+    async def _ask_rest(
+        self, first: Deferred[Refusal | None], rest: Sequence[int], origin: str | None, token: str | None
+    ) -> Refusal | None:
+        answer = await first
+        if answer is not None:
+            return answer
+        last = self.ask_all(rest, origin, token)
+        return await last if isinstance(last, Deferred) else last
+
+
+async def _wait_for(answer: Awaitable[Refusal | None]) -> Refusal | None:
+    return await answer
+
+
+def read_query(args: Mapping[bytes, Sequence[bytes]], most: int, *, last_event_id: bytes | None = None) -> Query:
+    """Read ``sub`` (repeatable, at most *most*), ``token``, ``wait`` and ``lastEventId``.
+
+    A position in *last_event_id* (the header) or ``lastEventId`` wins over the ``sub`` of the same channel; positions
+    of channels that no ``sub`` names are ignored. A channel named twice is an error.
+
+    Raises:
+        QueryError: something is malformed, doubled or too many.
+    """
+    subs = args.get(b"sub", ())
+    if len(subs) > most:
+        raise QueryError("sub", f"At most {most} subscriptions.")
+    positions: dict[tuple[int, int], Position] = {}
+    for text in subs:
+        position = _position("sub", text)
+        key = (position.site, position.channel)
+        if key in positions:
+            raise QueryError("sub", "A channel is named twice.")
+        positions[key] = position
+    if last_event_id is None:
+        last_event_id = _one(args, b"lastEventId")
+    if last_event_id:
+        places = last_event_id.split(b" ")
+        if len(places) > most:
+            raise QueryError("lastEventId", f"At most {most} positions.")
+        for text in places:
+            position = _position("lastEventId", text)
+            key = (position.site, position.channel)
+            if key in positions and position.seq >= 0:
+                positions[key] = position
+    token = _one(args, b"token")
+    if token is not None and len(token) > TOKEN_LENGTH:
+        raise QueryError("token", "The token is too long.")
+    wait = _one(args, b"wait")
+    if wait is not None and _WAIT.fullmatch(wait) is None:
+        raise QueryError("wait", "Seconds, as a decimal number.")
+    return Query(
+        tuple(positions.values()),
+        None if not token else token.decode("latin-1"),
+        None if wait is None else float(wait),
+    )
+
+
+def _position(field: str, text: bytes) -> Position:
+    try:
+        return Position.parse(text.decode("ascii"))
+    except ValueError:
+        raise QueryError(field, "A position is written site/channel@seq.") from None
+
+
+def _one(args: Mapping[bytes, Sequence[bytes]], name: bytes) -> bytes | None:
+    values = args.get(name, ())
+    if len(values) > 1:
+        raise QueryError(name.decode("ascii"), "Given more than once.")
+    return values[0] if values else None
+
+
+def origin_of(request: Any) -> str | None:
+    """The request's Origin as it stands; None where there is none.
+
+    Raises:
+        QueryError: there are several, or it is no printable ASCII.
+    """
+    values = request.requestHeaders.getRawHeaders(b"origin") or ()
+    if not values:
+        return None
+    text: str = values[0].decode("latin-1")
+    if len(values) > 1 or len(text) > 300 or not text.isascii() or not text.isprintable():
+        raise QueryError("origin", "The Origin header is malformed.")
+    return text

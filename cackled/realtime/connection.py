@@ -1,0 +1,121 @@
+"""A live connection: a slotted object on the transport, after HTTP has let go of it.
+
+May touch: Twisted's interfaces, the hub, realtime._direct. A protocol that inherits Twisted's Protocol carries a dict
+for each connection; this one does not, and sends on the socket itself where it can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.interfaces import IProtocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cackled.realtime import _direct
+from cackled.realtime.channel import Subscription
+from cackled.realtime.hub import Hub
+from cackled.realtime.messages import Message
+
+OPEN, CLOSING, DEAD = range(3)
+
+
+@implementer(IProtocol)
+class Connection:
+    """What WebSocket and EventSource connections share: the way out, its bound, and the end.
+
+    A client that does not take what it is sent is cut off once ``config.client_buffer`` bytes wait for it; it comes
+    back and resumes by its position.
+    """
+
+    __slots__ = ("_direct", "hub", "state", "subscriptions", "transport")
+    kind = ""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.subscriptions: list[Subscription] = []
+        self.state = OPEN
+        self.transport: Any = None
+        self._direct = False
+
+    # IProtocol
+
+    def makeConnection(self, transport: Any) -> None:
+        """Take the transport over."""
+        self.transport = transport
+        self._direct = _direct.usable(transport)
+        _direct.tune(transport)
+        self.hub.join(self)
+        self.connectionMade()
+
+    def connectionMade(self) -> None:
+        """The connection is live."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the client."""
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """The connection is gone."""
+        self.state = DEAD
+        self.hub.leave(self)
+
+    # Out
+
+    def send(self, data: bytes) -> None:
+        """Send *data* now or as soon as the client takes it; condemns a client that is dead or too far behind."""
+        if self.state:
+            return
+        if self._direct:
+            held = _direct.send(self.transport, data)
+            if held:
+                self._behind(held)
+        else:
+            self.transport.write(data)
+            self._behind(_direct.held(self.transport))
+
+    def _behind(self, held: int) -> None:
+        if held < 0:
+            self.hub.condemn(self, "dead")
+        elif held > self.hub.config.client_buffer:
+            self.hub.condemn(self, "slow")
+
+    def room(self) -> int:
+        """Bytes that may still be buffered for this client."""
+        return self.hub.config.client_buffer - _direct.held(self.transport) if self.state == OPEN else 0
+
+    def deliver(self, subscription: Subscription, message: Message) -> None:
+        """Send a message of a channel."""
+        raise NotImplementedError
+
+    def catch_up(self, subscription: Subscription, messages: Sequence[Message], end: Message, whole: bool) -> None:
+        """Send what was missed, then *end*."""
+        raise NotImplementedError
+
+    def control(self, message: Message) -> None:
+        """Send a message that is of no channel."""
+        raise NotImplementedError
+
+    def beat(self) -> None:
+        """Give a sign of life."""
+        raise NotImplementedError
+
+    def move(self, message: Message) -> None:
+        """Tell the client to go elsewhere."""
+        self.control(message)
+
+    # The end
+
+    def close(self, reason: str) -> None:
+        """End the connection when everything is sent; a client that does not take it is aborted soon."""
+        if self.state == OPEN:
+            self.state = CLOSING
+            self.transport.loseConnection()
+            self.hub.linger(self)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self.state != DEAD:
+            self.state = DEAD
+            self.transport.abortConnection()
+            self.hub.leave(self)

@@ -1,0 +1,63 @@
+"""Heartbeats: one sweep for all connections instead of a timer for each.
+
+May touch: Twisted's clock interface, the ground, realtime.channel. Connections are dealt into as many rings as there
+are seconds in the interval; each second one ring is visited, in slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted.internet.interfaces import IReactorTime
+
+from cackled.clock import Periodic
+from cackled.realtime.channel import Client
+
+SLICE = 512
+
+
+class Heartbeat:
+    """Calls ``beat()`` of every client once in *interval* seconds."""
+
+    def __init__(self, clock: IReactorTime, interval: float) -> None:
+        rings = max(1, round(interval))
+        self._clock = clock
+        self._rings: list[set[Client]] = [set() for _ in range(rings)]
+        self._home: dict[Client, set[Client]] = {}
+        self._next = 0
+        self._dealt = 0
+        self._job = Periodic(clock, interval / rings, self._sweep, "heartbeat sweep")
+
+    def start(self) -> None:
+        """Begin."""
+        self._job.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._job.stop()
+
+    def add(self, client: Client) -> None:
+        """Visit *client* from now on."""
+        self._dealt = (self._dealt + 1) % len(self._rings)
+        ring = self._rings[self._dealt]
+        ring.add(client)
+        self._home[client] = ring
+
+    def discard(self, client: Client) -> None:
+        """Visit *client* no more."""
+        ring = self._home.pop(client, None)
+        if ring is not None:
+            ring.discard(client)
+
+    def _sweep(self) -> None:
+        ring = self._rings[self._next]
+        self._next = (self._next + 1) % len(self._rings)
+        self._visit(ring, iter(tuple(ring)))
+
+    def _visit(self, ring: set[Client], clients: Iterator[Client]) -> None:
+        for visited, client in enumerate(clients, 1):
+            if client in ring:
+                client.beat()
+            if visited == SLICE:
+                self._clock.callLater(0, self._visit, ring, clients)
+                return

@@ -1,0 +1,144 @@
+"""History: the latest messages of each channel, so that who comes back gets what was missed.
+
+May touch: realtime.messages. A `History` is a ring that holds everything in ``(floor, seq]`` without holes; the
+`HistoryStore` bounds the age and the bytes of all rings together and forgets the least recently written first. What a
+ring has lost can be loaded from the event log again: it is a cache, never the truth.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from itertools import islice
+
+from cackled.realtime.messages import Message
+
+UNKNOWN = -1
+
+
+class History:
+    """The ring of one channel.
+
+    ``seq`` is the channel's latest known number, `UNKNOWN` before the first load; ``floor`` is the number after which
+    every message is here.
+    """
+
+    __slots__ = ("bytes", "floor", "ring", "seq")
+
+    def __init__(self) -> None:
+        self.seq = UNKNOWN
+        self.floor = UNKNOWN
+        self.ring: deque[Message] = deque()
+        self.bytes = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether the channel's latest number is known."""
+        return self.seq != UNKNOWN
+
+    def after(self, seq: int) -> list[Message]:
+        """The messages after *seq*, in order.
+
+        Raises:
+            ValueError: *seq* is not within ``floor..self.seq``.
+        """
+        if not self.floor <= seq <= self.seq or self.seq == UNKNOWN:
+            raise ValueError("the history does not reach there")
+        return list(islice(self.ring, seq - self.floor, None))
+
+
+class HistoryStore:
+    """All rings of a process: at most *events* messages each, *seconds* old, and *max_bytes* in all."""
+
+    def __init__(self, events: int, seconds: float, max_bytes: int) -> None:
+        self.events = events
+        self.seconds = seconds
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        # Rings that hold something, the least recently written first.
+        self._written: OrderedDict[History, None] = OrderedDict()
+
+    def restart(self, history: History, seq: int) -> None:
+        """Empty *history* and let it stand at *seq*."""
+        self._empty(history)
+        history.seq = history.floor = seq
+
+    def forget(self, history: History) -> None:
+        """Empty *history*; its latest number is unknown again."""
+        self.restart(history, UNKNOWN)
+
+    def append(self, history: History, message: Message) -> None:
+        """Add *message*, which must be the next one.
+
+        Raises:
+            ValueError: it is not the next one.
+        """
+        if message.seq != history.seq + 1 or history.seq == UNKNOWN:
+            raise ValueError("not the next message")
+        ring = history.ring
+        ring.append(message)
+        history.seq = message.seq
+        cost = message.cost
+        history.bytes += cost
+        self.bytes += cost
+        self._written[history] = None
+        self._written.move_to_end(history)
+        oldest = message.at - self.seconds
+        while len(ring) > self.events or ring[0].at < oldest:
+            self._pop(history)
+        if self.bytes > self.max_bytes:
+            self._shrink()
+
+    def prepend(self, history: History, messages: Sequence[Message]) -> None:
+        """Put *messages* before the ring: they must end exactly at its floor.
+
+        Raises:
+            ValueError: they don't.
+        """
+        if not messages or messages[-1].seq != history.floor:
+            raise ValueError("not the messages before")
+        room = self.events - len(history.ring)
+        for message in list(messages)[::-1][:room]:
+            history.ring.appendleft(message)
+            history.floor = message.seq - 1
+            history.bytes += message.cost
+            self.bytes += message.cost
+        if history.ring:
+            self._written[history] = None
+            self._written.move_to_end(history)
+
+    def settle(self) -> None:
+        """Keep the byte bound after `prepend`, once its messages were used."""
+        if self.bytes > self.max_bytes:
+            self._shrink()
+
+    def expire(self, now: float) -> None:
+        """Empty the rings that nothing was added to within the time kept."""
+        oldest = now - self.seconds
+        for history in list(islice(self._written, 1_000)):
+            if history.ring[-1].at >= oldest:
+                break
+            self._empty(history)
+
+    def _shrink(self) -> None:
+        while self.bytes > self.max_bytes and self._written:
+            history = next(iter(self._written))
+            if len(self._written) == 1:
+                self._pop(history)
+            else:
+                self._empty(history)
+
+    def _pop(self, history: History) -> None:
+        message = history.ring.popleft()
+        history.floor = message.seq
+        history.bytes -= message.cost
+        self.bytes -= message.cost
+        if not history.ring:
+            self._written.pop(history, None)
+
+    def _empty(self, history: History) -> None:
+        self.bytes -= history.bytes
+        history.bytes = 0
+        history.ring.clear()
+        history.floor = history.seq
+        self._written.pop(history, None)

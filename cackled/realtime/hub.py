@@ -1,0 +1,326 @@
+"""The hub: events come in, every subscriber gets them once and in order.
+
+May touch: the ground and the other modules of realtime except the transports. One hub serves a process; it is given
+its clock, random source, settings and the loader of the event log, and knows no sockets.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from cackled import config
+from cackled.clock import Periodic
+from cackled.events import Event, Position
+from cackled.metrics import Metrics
+from cackled.realtime import messages
+from cackled.realtime.channel import Channel, Client, Key, Subscription
+from cackled.realtime.drain import drain
+from cackled.realtime.fanout import FanOut
+from cackled.realtime.heartbeat import Heartbeat
+from cackled.realtime.history import HistoryStore
+from cackled.realtime.messages import Message
+from cackled.realtime.presence import Presence
+from cackled.realtime.recovery import Load, Recovery
+
+# A channel that nobody listens to is remembered this long, and so many of them at most.
+LINGER = 120.0
+IDLE_CHANNELS = 10_000
+
+log = Logger()
+
+
+class HubStats(Struct, frozen=True):
+    """Figures of a hub at one moment. ``sessions`` is by transport."""
+
+    sessions: dict[str, int]
+    channels: int
+    idle: int
+    subscriptions: int
+    history_bytes: int
+    draining: bool
+
+
+def everything_allowed(site: int, feature: str) -> bool:
+    """The switch of presence and typing where no site has an opinion."""
+    return True
+
+
+class Hub:
+    """All channels and connections of a process.
+
+    ``load(site, channel, after, limit)`` answers ``(current seq, events after `after` in order, or None where they
+    are no longer all there)`` from the event log; with limit 0 only the current seq is asked. It must read what is at
+    least as fresh as the events already given to `deliver`.
+
+    ``allows(site, feature)`` switches ``presence`` and ``typing`` per site. ``announce(site, channel, type, data)`` is
+    called for signals that begin here (typing, presence counts), for whoever carries them to other processes.
+    ``freeze`` is called as connections grow by a tenth (gc.freeze: a full collection over 100,000 connections is a
+    pause of 0.2 s).
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        random: Random,
+        config: config.Realtime,
+        load: Load,
+        metrics: Metrics,
+        allows: Callable[[int, str], bool] = everything_allowed,
+        announce: Callable[[int, int, str, Mapping[str, Any]], None] | None = None,
+        freeze: Callable[[], object] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.random = random
+        self.config = config
+        self.draining = False
+        # Counts seconds while the hub runs: what rates are measured by.
+        self.tick = 0
+        self._channels: dict[Key, Channel] = {}
+        self._idle: OrderedDict[Key, float] = OrderedDict()
+        self._clients: set[Client] = set()
+        self._lingering: dict[Client, int] = {}
+        self._origins: dict[str, str] = {}
+        self._freeze = freeze
+        self._frozen = 1_000
+        self._store = HistoryStore(config.history_events, config.history_seconds, config.history_bytes)
+        self._count(metrics)
+        self._fan_out = FanOut(clock, self._deliveries.inc, self._seconds.observe, self._end)
+        self._recovery = Recovery(
+            clock=clock, random=random, store=self._store, load=load, append=self._append, welcome=self._welcome,
+            lost=Channel.mistrust, count=lambda result: self._loads.labels(result).inc(),
+        )  # fmt: skip
+        self.presence = Presence(self, self._channels, allows, announce)
+        self.heartbeat = Heartbeat(clock, config.heartbeat)
+        self._seconds_job = Periodic(clock, 1.0, self._second, "realtime second")
+
+    def _count(self, metrics: Metrics) -> None:
+        self._sessions = metrics.gauge("realtime_sessions", "Open connections.", ("transport",))
+        self._deliveries = metrics.counter("realtime_deliveries", "Messages sent to subscribers.")
+        self._dropped = metrics.counter("realtime_dropped", "Connections ended by the server.", ("reason",))
+        self._recovered = metrics.counter("realtime_recovered", "Subscriptions by how they began.", ("result",))
+        self._loads = metrics.counter("realtime_loads", "Loads of the event log by outcome.", ("result",))
+        self._duplicates = metrics.counter("realtime_duplicates", "Events that came twice.")
+        self._gaps = metrics.counter("realtime_gaps", "Events that came before their turn.")
+        self._seconds = metrics.histogram("realtime_fanout_seconds", "From an event's arrival to its last send.")
+        metrics.watch("realtime_history_bytes", "Bytes kept for recovery.", lambda: self._store.bytes)
+        metrics.watch("realtime_channels", "Channels remembered.", lambda: len(self._channels))
+
+    def start(self) -> None:
+        """Begin heartbeats and housekeeping."""
+        self._seconds_job.start()
+        self.heartbeat.start()
+
+    def stop(self) -> None:
+        """End heartbeats and housekeeping, and every connection at once."""
+        self._seconds_job.stop()
+        self.heartbeat.stop()
+        self._recovery.stop()
+        for client in list(self._clients):
+            client.abort()
+
+    # What the rest of the house calls.
+
+    def deliver(self, event: Event) -> None:
+        """Take the next event of a channel from the tail: keep it, and send it to the channel's subscribers.
+
+        An event that was here before is dropped; one that comes before its turn waits until those before it have
+        come or were loaded from the log.
+        """
+        channel = self._channels.get((event.site, event.channel))
+        if channel is None:
+            return
+        history = channel.history
+        if event.seq == history.seq + 1 and history.known:
+            self._append(channel, messages.durable(event, self.clock.seconds()))
+            if channel.early:
+                self._recovery.absorb(channel)
+            if channel.waiting:
+                self._recovery.settle(channel)
+            return
+        if history.known and event.seq <= history.seq:
+            self._duplicates.inc()
+            return
+        if channel.idle:
+            # A hole and nobody to mind it: the next subscriber loads what it needs.
+            self._forget(channel)
+            return
+        self._gaps.inc()
+        early = channel.early
+        early[event.seq] = event
+        if len(early) > self.config.history_events:
+            del early[min(early)]
+        self._recovery.settle(channel)
+
+    def signal(
+        self, site: int, channel: int, type: str, data: Mapping[str, Any], *, skip: Client | None = None
+    ) -> None:
+        """Send something ephemeral to a channel's subscribers (but *skip*): it has no number and may be lost."""
+        found = self._channels.get((site, channel))
+        if found is not None and not found.idle:
+            message = messages.ephemeral(found.sub, type, data)
+            message.at = self.clock.seconds()
+            self._fan_out.spread(found, message, skip)
+
+    def reset(self) -> None:
+        """Trust no history: the tail has lost more than the log holds, or the log's numbers went back.
+
+        Every subscriber is told ``recovered: false`` with the current seq, and goes on from there.
+        """
+        for channel in list(self._channels.values()):
+            self._store.forget(channel.history)
+            channel.early.clear()
+            if channel.idle:
+                self._forget(channel)
+            else:
+                channel.mistrust()
+                self._recovery.settle(channel)
+
+    def drain(self, seconds: float, host: Callable[[], str | None]) -> Deferred[None]:
+        """Send all connections away in batches over *seconds*; each is told what *host* answers, then closed.
+
+        From now on `draining` is true and new connections should be refused. Fires when all are gone, at the latest
+        shortly after *seconds*.
+        """
+        self.draining = True
+        return drain(self.clock, self.random, lambda: list(self._clients), seconds, host)
+
+    def stats(self) -> HubStats:
+        """Figures for operators and tests."""
+        sessions: dict[str, int] = {}
+        for client in self._clients:
+            sessions[client.kind] = sessions.get(client.kind, 0) + 1
+        subscriptions = sum(channel.count for channel in self._channels.values())
+        return HubStats(
+            sessions, len(self._channels), len(self._idle), subscriptions, self._store.bytes, self.draining
+        )
+
+    # What connections call.
+
+    def join(self, client: Client) -> None:
+        """Count *client* in; its heartbeat begins."""
+        self._clients.add(client)
+        self._sessions.labels(client.kind).inc()
+        self.heartbeat.add(client)
+        if self._freeze is not None and len(self._clients) > self._frozen * 1.1:
+            self._frozen = len(self._clients)
+            self._freeze()
+
+    def leave(self, client: Client) -> None:
+        """Count *client* out and end its subscriptions. Harmless when it left before."""
+        if client not in self._clients:
+            return
+        self._clients.discard(client)
+        self._lingering.pop(client, None)
+        self._sessions.labels(client.kind).dec()
+        self.heartbeat.discard(client)
+        subscriptions, client.subscriptions = client.subscriptions, []
+        for subscription in subscriptions:
+            self._leave(subscription)
+
+    def subscribe(self, client: Client, position: Position) -> Subscription:
+        """Let *client* have a channel's events after ``position.seq`` (-1: from now), then ``recovered``, then live.
+
+        A subscription of the same client to the same channel is replaced.
+        """
+        self.unsubscribe(client, position.site, position.channel)
+        key = (position.site, position.channel)
+        channel = self._channels.get(key)
+        if channel is None:
+            channel = self._channels[key] = Channel(*key)
+        self._idle.pop(key, None)
+        subscription = Subscription(client, channel, position.seq)
+        client.subscriptions.append(subscription)
+        channel.waiting.append(subscription)
+        self.presence.changed(channel)
+        self._recovery.settle(channel)
+        return subscription
+
+    def unsubscribe(self, client: Client, site: int, channel: int) -> bool:
+        """End *client*'s subscription to a channel; tells whether there was one."""
+        for subscription in client.subscriptions:
+            if subscription.channel.key == (site, channel):
+                client.subscriptions.remove(subscription)
+                self._leave(subscription)
+                return True
+        return False
+
+    def condemn(self, client: Client, reason: str) -> None:
+        """*client* is dead, slow or rude: end its connection as soon as no loop runs over connections."""
+        self._fan_out.condemn(client, reason)
+
+    def linger(self, client: Client, seconds: int = 3) -> None:
+        """Abort *client* in about *seconds* unless it is gone by then: it was sent a goodbye."""
+        self._lingering.setdefault(client, self.tick + seconds)
+
+    def intern(self, origin: str) -> str:
+        """One string object for equal origins: thousands of connections share a few."""
+        if len(self._origins) > 4_096:
+            self._origins.clear()
+        return self._origins.setdefault(origin, origin)
+
+    # Inside.
+
+    def _append(self, channel: Channel, message: Message) -> None:
+        self._store.append(channel.history, message)
+        self._fan_out.spread(channel, message)
+
+    def _welcome(self, subscription: Subscription, missed: list[Message] | None) -> None:
+        channel, client = subscription.channel, subscription.client
+        if missed and sum(len(message.body) for message in missed) > client.room():
+            # More than the client may have buffered: its page is loaded faster than this is replayed.
+            missed = None
+        seq = subscription.seq = channel.history.seq
+        channel.enter(subscription)
+        self._recovered.labels("no" if missed is None else "yes").inc()
+        end = messages.recovered(channel.sub, seq, missed is not None)
+        end.seq = seq
+        client.catch_up(subscription, missed or (), end, missed is not None)
+        self.presence.greet(subscription)
+
+    def _leave(self, subscription: Subscription) -> None:
+        channel = subscription.channel
+        channel.leave(subscription)
+        self.presence.changed(channel)
+        if not channel.idle:
+            return
+        if not channel.history.known or channel.early:
+            self._forget(channel)
+            return
+        self._idle[channel.key] = self.clock.seconds()
+        if len(self._idle) > IDLE_CHANNELS:
+            self._forget(self._channels[next(iter(self._idle))])
+
+    def _forget(self, channel: Channel) -> None:
+        if self._channels.get(channel.key) is channel:
+            del self._channels[channel.key]
+            self._idle.pop(channel.key, None)
+        channel.early.clear()
+        self._store.forget(channel.history)
+
+    def _end(self, client: Client, reason: str) -> None:
+        if client in self._clients:
+            self._dropped.labels(reason).inc()
+            client.abort()
+
+    def _second(self) -> None:
+        self.tick += 1
+        now = self.clock.seconds()
+        for client in [client for client, tick in self._lingering.items() if tick <= self.tick]:
+            self._lingering.pop(client, None)
+            client.abort()
+        while self._idle:
+            key, since = next(iter(self._idle.items()))
+            if since > now - LINGER:
+                break
+            self._forget(self._channels[key])
+        self._store.expire(now)
+        self.presence.second(now)

@@ -1,0 +1,120 @@
+"""Long poll: one answer with what came since the given positions, after a while at the latest.
+
+May touch: the hub, realtime.access, transport's Response. Nothing is kept for a client between two polls: its cursor
+says where it stands, and the channel's history has the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.interfaces import IDelayedCall
+
+from cackled.events import Position
+from cackled.realtime import messages
+from cackled.realtime.access import Gate
+from cackled.realtime.channel import LOST, Key, Subscription
+from cackled.realtime.messages import Message
+from cackled.transport.problems import problem
+from cackled.transport.response import Response, json_response
+
+# The share of the wait that is left to chance, so that pollers don't fall into step.
+JITTER = 0.2
+
+
+class LongPoll:
+    """One waiting request as a client of the hub; calls *answer* once, unless `abort` comes first.
+
+    Durable events, ``recovered: false`` and the place of a subscription "from now" answer at once; ephemeral signals
+    only come along (the latest of each kind and channel).
+    """
+
+    kind = "poll"
+
+    def __init__(self, gate: Gate, answer: Callable[[Response], None]) -> None:
+        self.hub = gate.hub
+        self.subscriptions: list[Subscription] = []
+        self._answer: Callable[[Response], None] | None = answer
+        self._fresh: frozenset[Key] = frozenset()
+        self._events: list[bytes] = []
+        self._signals: dict[str, bytes] = {}
+        self._size = 0
+        self._timer: IDelayedCall | None = None
+        self._soon = False
+
+    def begin(self, positions: Sequence[Position], wait: float | None) -> None:
+        """Subscribe, and wait: at most *wait* seconds, and at most what the configuration allows."""
+        settings, random = self.hub.config, self.hub.random
+        seconds = settings.poll_wait if wait is None else min(wait, settings.poll_wait)
+        self._timer = self.hub.clock.callLater(seconds * random.uniform(1 - JITTER, 1), self._finish)
+        self._fresh = frozenset((position.site, position.channel) for position in positions if position.seq < 0)
+        self.hub.join(self)
+        for position in positions:
+            if self._answer is not None:
+                self.hub.subscribe(self, position)
+
+    def deliver(self, subscription: Subscription, message: Message) -> None:
+        """Keep a durable message and answer when this turn is over; note an ephemeral one."""
+        if message.seq:
+            self._take(message.body)
+        elif len(message.body) < self.room():
+            self._signals[subscription.channel.sub] = message.body
+
+    def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
+        """Answer at once where something was missed, or where the client did not know its place."""
+        for message in missed:
+            self._take(message.body)
+        if not whole or subscription.channel.key in self._fresh:
+            self._take(end.body)
+
+    def room(self) -> int:
+        """Bytes that the answer may still grow by."""
+        return self.hub.config.client_buffer - self._size if self._answer is not None else 0
+
+    def control(self, message: Message) -> None:
+        """Take it into the answer, which goes out now."""
+        self._take(message.body)
+
+    def move(self, message: Message) -> None:
+        """As `control`."""
+        self._take(message.body)
+
+    def beat(self) -> None:
+        """Nothing: a poll's life is bounded by its wait."""
+
+    def close(self, reason: str) -> None:
+        """Answer now."""
+        self._finish()
+
+    def abort(self) -> None:
+        """The request is gone, or is to be: no answer."""
+        self._end()
+
+    def _take(self, body: bytes) -> None:
+        self._events.append(body)
+        self._size += len(body)
+        if not self._soon and self._timer is not None:
+            # Not at once: what else comes in this turn goes along.
+            self._soon = True
+            self._timer.reset(0)
+
+    def _finish(self) -> None:
+        answer = self._answer
+        if answer is None:
+            return
+        places = list(self.subscriptions)
+        if any(place.seq == LOST for place in places):
+            # Its place is in doubt, and the log has not answered: it asks again with the cursor it has.
+            response = problem(503, "realtime-unavailable", headers=[(b"Retry-After", b"2")])
+        else:
+            events = [*self._events, *self._signals.values()]
+            response = json_response(messages.poll_answer(events, [str(place) for place in places]))
+            response.headers.append((b"Cache-Control", b"no-store"))
+        self._end()
+        answer(response)
+
+    def _end(self) -> None:
+        self._answer = None
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self.hub.leave(self)

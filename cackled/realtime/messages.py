@@ -1,0 +1,169 @@
+"""Realtime messages: one JSON text, encoded once for each transport; and what clients may say.
+
+May touch: the ground (events) and msgspec. The JSON is the same on every transport (docs/protocol.md); a WebSocket
+gets it as one unmasked, uncompressed text frame (RFC 6455 section 5.2), an EventSource as one `data:` line (WHATWG
+HTML section 9.2.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from cackled.events import Event
+
+# What a message costs in a history, beside its text: the objects around it, and the copies for each transport.
+OVERHEAD = 400
+NAME_LENGTH = 64
+# A client message may be this long whatever the frame limit is: positions and names are short.
+CLIENT_MESSAGE = 1_024
+
+_encode = msgspec.json.Encoder().encode
+_BREAKS = bytes.maketrans(b"\r\n", b"  ")
+
+
+def text_frame(body: bytes) -> bytes:
+    """*body* as one WebSocket text frame from a server: FIN, no mask, no extension (RFC 6455 section 5.2)."""
+    size = len(body)
+    if size < 126:
+        return b"\x81" + size.to_bytes(1, "big") + body
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + body
+    return b"\x81\x7f" + size.to_bytes(8, "big") + body
+
+
+class Message:
+    """One message on its way out: the JSON text, and its form for each transport once somebody asked for it.
+
+    ``seq`` is the event's number in its channel, or 0 for what has none. ``at`` is when it came, in seconds of the
+    reactor's clock.
+    """
+
+    __slots__ = ("_block", "_frame", "_single", "at", "body", "seq")
+
+    def __init__(self, body: bytes, seq: int = 0, at: float = 0.0) -> None:
+        self.body = body
+        self.seq = seq
+        self.at = at
+        self._frame: bytes | None = None
+        self._block: bytes | None = None
+        self._single: bytes | None = None
+
+    @property
+    def frame(self) -> bytes:
+        """As a WebSocket text frame."""
+        frame = self._frame
+        if frame is None:
+            frame = self._frame = text_frame(self.body)
+        return frame
+
+    @property
+    def block(self) -> bytes:
+        """As an EventSource block without an id."""
+        block = self._block
+        if block is None:
+            block = self._block = b"data: " + self.body + b"\n\n"
+        return block
+
+    def single(self, sub: str) -> bytes:
+        """As an EventSource block for a connection whose only subscription is *sub*, with the id."""
+        single = self._single
+        if single is None:
+            single = self._single = f"id: {sub}@{self.seq}\n".encode() + self.block
+        return single
+
+    @property
+    def cost(self) -> int:
+        """Bytes this message is counted with in a history: text, one encoded copy, objects."""
+        return 2 * len(self.body) + OVERHEAD
+
+
+def durable(event: Event, at: float = 0.0) -> Message:
+    """The message of *event*. Raw line breaks in its data (insignificant in JSON) become spaces."""
+    data = event.data
+    if b"\n" in data or b"\r" in data:
+        data = data.translate(_BREAKS)
+    head = f'{{"sub":"{event.site}/{event.channel}","seq":{event.seq},"type":'.encode()
+    return Message(b"".join((head, _encode(event.type), b',"data":', data or b"null", b"}")), event.seq, at)
+
+
+def ephemeral(sub: str, type: str, data: Mapping[str, Any]) -> Message:
+    """A signal of channel *sub* that has no number and may be lost."""
+    return Message(_encode({"sub": sub, "type": type, "data": data}))
+
+
+def hello(heartbeat: float, **more: Any) -> Message:
+    """The first message of a connection: the server's terms."""
+    return Message(_encode({"type": "hello", "data": {"heartbeat": heartbeat, **more}}))
+
+
+def recovered(sub: str, seq: int, whole: bool) -> Message:
+    """The end of a subscription's catching up: it stands at *seq*, and nothing is missing if *whole*."""
+    return Message(_encode({"type": "recovered", "sub": sub, "recovered": whole, "seq": seq}))
+
+
+def move(host: str | None, after: float) -> Message:
+    """Go to *host* (None: to any other server) in *after* seconds."""
+    return Message(_encode({"type": "move", "host": host, "after": round(after, 3)}))
+
+
+def error(code: str, sub: str | None = None, detail: str = "") -> Message:
+    """A client's wish that was not granted; *code* is ``origin``, ``limit``, ``sub`` or ``message``."""
+    said: dict[str, Any] = {"type": "error", "code": code}
+    if sub is not None:
+        said["sub"] = sub
+    if detail:
+        said["detail"] = detail
+    return Message(_encode(said))
+
+
+PONG = Message(_encode({"type": "pong"}))
+
+
+def poll_answer(events: Sequence[bytes], cursor: Sequence[str]) -> bytes:
+    """The body of a long poll's answer."""
+    return b'{"events":[' + b",".join(events) + b'],"cursor":' + _encode(list(cursor)) + b"}"
+
+
+class Subscribe(Struct, tag_field="type", tag="sub", frozen=True, forbid_unknown_fields=True):
+    """A client asks for a channel, from a position on."""
+
+    sub: Annotated[str, Meta(max_length=64)]
+
+
+class Unsubscribe(Struct, tag_field="type", tag="unsub", frozen=True, forbid_unknown_fields=True):
+    """A client has enough of a channel."""
+
+    sub: Annotated[str, Meta(max_length=64)]
+
+
+class Typing(Struct, tag_field="type", tag="typing", frozen=True, forbid_unknown_fields=True):
+    """A client's user is writing."""
+
+    sub: Annotated[str, Meta(max_length=64)]
+    name: Annotated[str, Meta(max_length=NAME_LENGTH)] = ""
+
+
+class Ping(Struct, tag_field="type", tag="ping", frozen=True, forbid_unknown_fields=True):
+    """A client asks whether the server is there: browsers can't send WebSocket pings."""
+
+
+ClientMessage = Subscribe | Unsubscribe | Typing | Ping
+_decode = msgspec.json.Decoder(ClientMessage).decode
+
+
+def parse_client(text: bytes) -> ClientMessage:
+    """Read one message of a client.
+
+    Raises:
+        ValueError: it is too long, no JSON, or not one of the known messages.
+    """
+    if len(text) > CLIENT_MESSAGE:
+        raise ValueError("message is too long")
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None

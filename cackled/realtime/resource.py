@@ -1,0 +1,168 @@
+"""The realtime endpoints of the public HTTP tree: ``ws``, ``sse`` and ``poll``.
+
+May touch: twisted.web, transport (takeover, problems, Response), the hub and its transports.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from cackled.realtime.access import Authorize, Gate, Query, QueryError, Refusal, origin_of, read_query
+from cackled.realtime.eventsource import EventSource
+from cackled.realtime.hub import Hub
+from cackled.realtime.longpoll import LongPoll
+from cackled.realtime.websocket import HandshakeError, WebSocket, handshake
+from cackled.transport.http import attach, takeover
+from cackled.transport.problems import problem
+from cackled.transport.response import Response
+
+log = Logger()
+
+
+class RealtimeResource(Resource):
+    """``/rt``: *authorize* decides per site whether an origin with a token may listen (see `access.Authorize`)."""
+
+    def __init__(self, hub: Hub, authorize: Authorize) -> None:
+        super().__init__()
+        gate = Gate(hub, authorize)
+        self.putChild(b"ws", WebSocketResource(gate))
+        self.putChild(b"sse", EventSourceResource(gate))
+        self.putChild(b"poll", LongPollResource(gate))
+
+
+class _Endpoint(Resource):
+    """Reads the query, asks the gate, and hands the request on; what is wrong is answered as a problem document."""
+
+    isLeaf = True
+    # A WebSocket may begin with no subscription; the others can't add one later.
+    least = 1
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self.gate = gate
+
+    def render_GET(self, request: Any) -> int:
+        """Begin, or refuse."""
+        try:
+            if request.postpath:
+                refuse(request, problem(404))
+                return NOT_DONE_YET
+            if self.gate.hub.draining:
+                refuse(request, problem(503, "draining", headers=[(b"Retry-After", b"1")]))
+                return NOT_DONE_YET
+            last = request.requestHeaders.getRawHeaders(b"last-event-id") or [None]
+            query = read_query(request.args, self.gate.hub.config.max_subscriptions, last_event_id=last[0])
+            origin = origin_of(request)
+            if len(query.positions) < self.least:
+                raise QueryError("sub", "At least one subscription.")
+            prepared = self.prepare(request)
+        except QueryError as error:
+            refuse(request, problem(400, "bad-query", detail=error.detail, field=error.field))
+            return NOT_DONE_YET
+        except HandshakeError as error:
+            refuse(request, problem(error.status, "handshake", detail=error.detail, headers=error.headers))
+            return NOT_DONE_YET
+        sites = list(dict.fromkeys(position.site for position in query.positions))
+        answer = self.gate.ask_all(sites, origin, query.token)
+        if isinstance(answer, Deferred):
+            Deferred.fromCoroutine(self._when_decided(answer, request, query, origin, prepared))
+        else:
+            self._decided(answer, request, query, origin, prepared)
+        return NOT_DONE_YET
+
+    async def _when_decided(
+        self, answer: Deferred[Refusal | None], request: Any, query: Query, origin: str | None, prepared: bytes
+    ) -> None:
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+        try:
+            refusal = await answer
+            if not gone:
+                self._decided(refusal, request, query, origin, prepared)
+        except Exception:
+            log.failure("a realtime request could not be authorised")
+            if not gone:
+                refuse(request, problem(503, "realtime-unavailable", headers=[(b"Retry-After", b"2")]))
+
+    def _decided(
+        self, refusal: Refusal | None, request: Any, query: Query, origin: str | None, prepared: bytes
+    ) -> None:
+        if refusal is not None:
+            refuse(request, problem(refusal.status, refusal.type, detail=refusal.detail))
+        else:
+            self.begin(request, query, origin, prepared)
+
+    def prepare(self, request: Any) -> bytes:
+        """Check what is particular to the transport.
+
+        Raises:
+            HandshakeError: the request can't become such a connection.
+        """
+        return b""
+
+    def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
+        """Make the connection; everything was checked."""
+        raise NotImplementedError
+
+
+class WebSocketResource(_Endpoint):
+    """``/rt/ws``."""
+
+    least = 0
+
+    def prepare(self, request: Any) -> bytes:
+        """The handshake."""
+        return handshake(request)
+
+    def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
+        """Answer 101, and go on as a WebSocket."""
+        hub = self.gate.hub
+        connection: Any = WebSocket(self.gate, hub.intern(origin) if origin else None, query.token)
+        transport, rest = takeover(request)
+        attach(transport, connection)
+        connection.begin(prepared, query.positions)
+        if rest:
+            connection.dataReceived(rest)
+
+
+class EventSourceResource(_Endpoint):
+    """``/rt/sse``."""
+
+    def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
+        """Send the head, and go on as a stream."""
+        connection: Any = EventSource(self.gate)
+        transport, rest = takeover(request)
+        attach(transport, connection)
+        connection.begin(query.positions, origin)
+        if rest:
+            connection.dataReceived(rest)
+
+
+class LongPollResource(_Endpoint):
+    """``/rt/poll``."""
+
+    def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
+        """Wait on the request; a client that leaves ends its poll."""
+        allow(request, origin)
+        poll = LongPoll(self.gate, request.respond)
+        request.notifyFinish().addErrback(lambda _: poll.abort())
+        poll.begin(query.positions, query.wait)
+
+
+def allow(request: Any, origin: str | None) -> None:
+    """Let the page at *origin*, which was checked, read the answer."""
+    request.responseHeaders.setRawHeaders(b"Vary", [b"Origin"])
+    if origin is not None:
+        request.responseHeaders.setRawHeaders(b"Access-Control-Allow-Origin", [origin.encode("ascii")])
+
+
+def refuse(request: Any, response: Response) -> None:
+    """Answer with an error, which any page may read."""
+    response.headers.append((b"Access-Control-Allow-Origin", b"*"))
+    request.respond(response)

@@ -1,0 +1,273 @@
+"""WebSocket: the handshake, and the connection after it (RFC 6455), subprotocol ``cackle.v1``.
+
+May touch: the hub, realtime.framing, realtime.access, realtime.connection. No extension is offered: compressing per
+client would undo encoding once.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from hashlib import sha1
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from cackled.events import Position
+from cackled.realtime import framing, messages
+from cackled.realtime.access import Gate, Refusal
+from cackled.realtime.channel import Subscription
+from cackled.realtime.connection import CLOSING, DEAD, OPEN, Connection
+from cackled.realtime.framing import FrameReader, Limits
+from cackled.realtime.hub import Hub
+from cackled.realtime.messages import Message
+
+SUBPROTOCOL = b"cackle.v1"
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+# Frames and bytes that a client may send within a second; then 1008.
+FRAMES_PER_SECOND = 100
+BYTES_PER_SECOND = 128 * 1024
+TYPING_SECONDS = 2
+
+_PING = framing.frame(framing.PING)
+
+log = Logger()
+
+
+class HandshakeError(Exception):
+    """The request is no WebSocket handshake we take: answer *status* with *headers*."""
+
+    def __init__(self, status: int, detail: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = list(headers)
+
+
+def handshake(request: Any) -> bytes:
+    """Check a twisted.web request and return the whole 101 answer (RFC 6455 section 4.2).
+
+    Raises:
+        HandshakeError: with 426 where another protocol or version is spoken, 400 for what is malformed.
+    """
+    upgrade = [(b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13")]
+    if b"websocket" not in _tokens(request, b"upgrade") or b"upgrade" not in _tokens(request, b"connection"):
+        raise HandshakeError(426, "This is a WebSocket endpoint.", [*upgrade, (b"Connection", b"Upgrade")])
+    if request.clientproto != b"HTTP/1.1":
+        raise HandshakeError(400, "A WebSocket handshake is HTTP/1.1.")
+    versions = _fields(request, b"sec-websocket-version")
+    if versions != [b"13"]:
+        raise HandshakeError(426, "Sec-WebSocket-Version is 13.", upgrade)
+    keys = _fields(request, b"sec-websocket-key")
+    try:
+        valid = len(keys) == 1 and len(b64decode(keys[0], validate=True)) == 16
+    except (binascii.Error, ValueError):
+        valid = False
+    if not valid:
+        raise HandshakeError(400, "Sec-WebSocket-Key is 16 bytes in base64, once.")
+    accept = b64encode(sha1(keys[0] + GUID, usedforsecurity=False).digest())
+    lines = [
+        b"HTTP/1.1 101 Switching Protocols",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Accept: " + accept,
+    ]
+    if SUBPROTOCOL in _tokens(request, b"sec-websocket-protocol", lower=False):
+        lines.append(b"Sec-WebSocket-Protocol: " + SUBPROTOCOL)
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _fields(request: Any, name: bytes) -> list[bytes]:
+    return [value.strip() for value in request.requestHeaders.getRawHeaders(name) or ()]
+
+
+def _tokens(request: Any, name: bytes, *, lower: bool = True) -> list[bytes]:
+    joined = b",".join(_fields(request, name))
+    return [token.strip() for token in (joined.lower() if lower else joined).split(b",")]
+
+
+class WebSocketConnection(Connection):
+    """The rules of RFC 6455 on a connection, and limits; what a message means is for a subclass (`said`)."""
+
+    __slots__ = ("_bytes", "_frames", "_quiet", "_reader", "_window")
+    kind = "ws"
+    frames_per_second = FRAMES_PER_SECOND
+    bytes_per_second = BYTES_PER_SECOND
+
+    def __init__(self, hub: Hub, limits: Limits) -> None:
+        super().__init__(hub)
+        self._reader = FrameReader(limits)
+        self._quiet = False
+        self._window = 0
+        self._bytes = 0
+        self._frames = 0
+
+    def said(self, opcode: int, payload: bytes) -> None:
+        """A whole message came."""
+        raise NotImplementedError
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read frames; answer pings and closes; close on what breaks rules or limits."""
+        if self.state == DEAD:
+            return
+        self._quiet = False
+        reader, tick = self._reader, self.hub.tick
+        if tick != self._window:
+            self._window = tick
+            self._bytes = reader.frames = 0
+        self._bytes += len(data)
+        found = reader.feed(data)
+        if self._bytes > self.bytes_per_second or reader.frames > self.frames_per_second:
+            self.fail(framing.POLICY, "too much at once")
+            return
+        for opcode, payload in found:
+            if self.state == CLOSING:
+                # Only the peer's half of the closing handshake is still of interest.
+                if opcode == framing.CLOSE:
+                    self.transport.loseConnection()
+                continue
+            if self.state != OPEN:
+                return
+            if opcode == framing.TEXT or opcode == framing.BINARY:
+                self.said(opcode, payload)
+            elif opcode == framing.PING:
+                self.send(framing.frame(framing.PONG, payload))
+            elif opcode == framing.CLOSE:
+                self._goodbye(payload[:2] if payload else b"")
+                self.transport.loseConnection()
+            elif opcode == framing.FAILED:
+                self._fail(payload)
+
+    def fail(self, code: int, reason: str) -> None:
+        """Close with *code* because of what the client did; nothing more is read from it."""
+        if self.state == OPEN:
+            self._fail(framing.close_payload(code, reason))
+
+    def _fail(self, payload: bytes) -> None:
+        self._reader.ended = True
+        self._goodbye(payload)
+        # Half-closed, so that our reason is not lost in a reset over what the client still sends.
+        lose = getattr(self.transport, "loseWriteConnection", None)
+        if self._direct and lose is not None:
+            lose()
+        else:
+            self.transport.loseConnection()
+
+    def close(self, reason: str) -> None:
+        """Begin the closing handshake: 1012 where clients should come back elsewhere, else 1001."""
+        if self.state == OPEN:
+            self._goodbye(framing.close_payload(framing.RESTART if reason == "moved" else framing.GOING_AWAY, reason))
+
+    def _goodbye(self, payload: bytes) -> None:
+        self.send(framing.frame(framing.CLOSE, payload))
+        if self.state == OPEN:
+            self.state = CLOSING
+        self.hub.linger(self)
+
+    def beat(self) -> None:
+        """Ping; a client from which nothing came since the last ping is dead."""
+        if self.state:
+            return
+        if self._quiet:
+            self.hub.condemn(self, "dead")
+            return
+        self._quiet = True
+        self.send(_PING)
+
+
+class WebSocket(WebSocketConnection):
+    """A subscriber on WebSocket."""
+
+    __slots__ = ("_asking", "_gate", "_origin", "_token", "_typed")
+
+    def __init__(self, gate: Gate, origin: str | None, token: str | None) -> None:
+        limit = gate.hub.config.max_message
+        super().__init__(gate.hub, Limits(limit, limit))
+        self._gate = gate
+        self._origin = origin
+        self._token = token
+        self._typed = -TYPING_SECONDS
+        self._asking = 0
+
+    def begin(self, answer: bytes, positions: Sequence[Position]) -> None:
+        """Send the handshake's *answer* and greet, and subscribe to what the query asked for (authorised before)."""
+        self.send(answer + self._gate.hello.frame)
+        for position in positions:
+            if self.state == OPEN:
+                self.hub.subscribe(self, position)
+
+    def deliver(self, subscription: Subscription, message: Message) -> None:
+        """One frame, the same bytes for everybody."""
+        self.send(message.frame)
+
+    def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
+        """What was missed and the end of it in one write."""
+        self.send(b"".join([*(message.frame for message in missed), end.frame]) if missed else end.frame)
+
+    def control(self, message: Message) -> None:
+        """One frame."""
+        self.send(message.frame)
+
+    def said(self, opcode: int, payload: bytes) -> None:
+        """Do what the client asks for; what can't be understood or granted is answered with an ``error`` message."""
+        if opcode != framing.TEXT:
+            self.fail(framing.UNSUPPORTED, "messages are text")
+            return
+        try:
+            wish = messages.parse_client(payload)
+            if isinstance(wish, messages.Ping):
+                self.control(messages.PONG)
+                return
+            position = Position.parse(wish.sub)
+        except ValueError:
+            self.control(messages.error("message"))
+            return
+        if isinstance(wish, messages.Subscribe):
+            self._subscribe(position)
+        elif isinstance(wish, messages.Unsubscribe):
+            if not self.hub.unsubscribe(self, position.site, position.channel):
+                self.control(messages.error("sub", position.sub))
+        else:
+            self._typing(position, wish.name)
+
+    def _subscribe(self, position: Position) -> None:
+        limit = self.hub.config.max_subscriptions
+        known = any(held.channel.key == (position.site, position.channel) for held in self.subscriptions)
+        if not known and len(self.subscriptions) + self._asking >= limit:
+            self.control(messages.error("limit", position.sub))
+            return
+        if any(held.channel.key[0] == position.site for held in self.subscriptions):
+            self.hub.subscribe(self, position)
+            return
+        answer = self._gate.ask(position.site, self._origin, self._token)
+        if not isinstance(answer, Deferred):
+            self._asked(answer, position)
+            return
+        self._asking += 1
+        answer.addBoth(self._answered, position)
+
+    def _answered(self, answer: Refusal | Failure | None, position: Position) -> None:
+        self._asking -= 1
+        if isinstance(answer, Failure):
+            log.failure("a subscription could not be authorised", answer)
+            answer = Refusal(503, "sub")
+        self._asked(answer, position)
+
+    def _asked(self, answer: Refusal | None, position: Position) -> None:
+        if self.state != OPEN:
+            return
+        if answer is None:
+            self.hub.subscribe(self, position)
+        else:
+            self.control(messages.error("origin" if answer.status in (401, 403) else "sub", position.sub))
+
+    def _typing(self, position: Position, name: str) -> None:
+        if not any(held.channel.key == (position.site, position.channel) for held in self.subscriptions):
+            self.control(messages.error("sub", position.sub))
+            return
+        if self.hub.tick - self._typed >= TYPING_SECONDS:
+            self._typed = self.hub.tick
+            self.hub.presence.typing(self, position.site, position.channel, name)
