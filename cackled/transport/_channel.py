@@ -49,6 +49,7 @@ class Channel(HTTPChannel):
         self.site = factory
         self.network = network
         self.lane = lane
+        self.idle_timeout = factory.settings.idle_timeout
         self.tcp: Any = None
         self.state = IDLE
         self.deadline = 0.0
@@ -213,6 +214,7 @@ class Channel(HTTPChannel):
         request.public_host = head.host
         request.scheme = self.factory.scheme(self.lane, head)
         request.no_cache = head.no_cache
+        request.accept_encoding = head.joined(b"accept-encoding")
         request.parseCookies()
         request.gotLength(head.length)
         self.persistent = head.persistent

@@ -63,6 +63,10 @@ class Head:
         self.persistent = minor == b"1"
         self.expects = False
 
+    def joined(self, name: bytes) -> bytes:
+        """All values of *name* as one list (RFC 9110 section 5.3)."""
+        return b", ".join([value for key, value in self.fields if key == name])
+
     @property
     def no_cache(self) -> bool:
         """Whether a microcache must stay out of it: credentials, or the mark of a recent write."""

@@ -69,6 +69,7 @@ class Request(server.Request):
     public_host = b""
     scheme = b"http"
     no_cache = False
+    accept_encoding = b""
     defaultContentType = None
 
     def __init__(self, channel: Any) -> None:

@@ -91,6 +91,8 @@ class HttpFactory(Factory):
         self.body_limit = body_limit or (lambda method, target: settings.body_bytes)
         self.direct = _private.supported()
         self.draining = False
+        # Set while every answer has to go the long way: to be logged, or to close its connection.
+        self.plain_answers_only = self.access is not None
         self.in_flight = 0
         self.channels: set[Channel] = set()
         self._sweep: IDelayedCall | None = None
@@ -214,7 +216,7 @@ class HttpFactory(Factory):
         connection of ours is left (those taken over are not ours), with False after *timeout* seconds. Stop the
         listening first.
         """
-        self.draining = True
+        self.draining = self.plain_answers_only = True
         until = self.clock.seconds() + grace
         for channel in self.channels:
             if channel.state == IDLE:

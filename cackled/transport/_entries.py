@@ -1,0 +1,172 @@
+"""What the microcache keeps of an answer: its forms, ready to send, and how long each may be used.
+
+May touch: the standard library and the ground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from twisted.web.http import datetimeToString
+
+from cackled.transport._request import SERVER, status_line
+from cackled.transport._variants import IDENTITY, compress, compressible, variant_etag
+from cackled.transport.response import Response
+
+if TYPE_CHECKING:
+    from twisted.internet.defer import Deferred
+
+# scheme, host, target without ``after``
+Key = tuple[bytes, bytes, bytes]
+
+STORABLE = frozenset((200, 301, 308, 404, 410))
+_NEGATIVE = frozenset((404, 410))
+NEGATIVE_TTL = 1.0
+# Set by the cache or the transport themselves.
+_OURS = frozenset(
+    (b"age", b"cache-status", b"connection", b"content-length", b"date", b"etag", b"server", b"transfer-encoding",
+     b"vary", b"x-microcachable")
+)  # fmt: skip
+_NOT_IN_304 = frozenset((b"content-type", b"content-language", b"last-modified"))
+# What an entry weighs beside its bytes.
+_OVERHEAD = 1500
+# Bodies above this are not joined with their head in memory.
+JOINED = 128 * 1024
+
+
+def ttl_of(response: Response, configured: float, entry_bytes: int) -> float:
+    """Seconds that *response* may be kept; 0 when it may not be kept at all (RFC 9111 section 3, narrowed)."""
+    ttl = response.ttl
+    if ttl is None or ttl == 0 or response.status not in STORABLE or len(response.body) > entry_bytes:
+        return 0.0
+    for name, value in response.headers:
+        name = name.lower()
+        if name in (b"set-cookie", b"content-encoding", b"content-range"):
+            return 0.0
+        if name == b"cache-control":
+            directives = _directives(value)
+            if directives & {b"private", b"no-store", b"no-cache"}:
+                return 0.0
+        elif name == b"vary" and {part.strip() for part in value.lower().split(b",")} - {b"accept-encoding", b""}:
+            return 0.0
+    if ttl < 0:
+        ttl = configured
+    return min(ttl, NEGATIVE_TTL) if response.status in _NEGATIVE else ttl
+
+
+def _directives(value: bytes) -> set[bytes]:
+    return {part.partition(b"=")[0].strip() for part in value.lower().split(b",")}
+
+
+class Variant:
+    """One coded form of an entry, with its whole answer rebuilt at most once a second."""
+
+    __slots__ = ("body", "etag", "fixed", "fixed304", "wire", "wire304", "wire_until")
+
+    def __init__(self, body: bytes, etag: bytes, fixed: bytes, fixed304: bytes) -> None:
+        self.body = body
+        self.etag = etag
+        # The parts of the heads that never change.
+        self.fixed = fixed
+        self.fixed304 = fixed304
+        self.wire = b""
+        self.wire304 = b""
+        # On the monotonic clock; the wires hold until then.
+        self.wire_until = 0.0
+
+    def heads(self, moving: bytes) -> tuple[bytes, bytes]:
+        """The heads of the 200 (or whatever the status is) and of the 304, with the *moving* fields in them."""
+        return self.fixed + moving, self.fixed304 + moving
+
+
+class Entry:
+    """An answer in the cache. All times are on the monotonic clock, in seconds."""
+
+    __slots__ = (
+        "asked", "body", "coded", "etag", "fields", "fresh_until", "key", "must_revalidate", "owner", "pending", "seq",
+        "seqs", "size", "status", "stored", "tags", "variants", "visited",
+    )  # fmt: skip
+
+    def __init__(self, key: Key, response: Response, now: float, ttl: float, asked: int) -> None:
+        self.key = key
+        self.status = response.status
+        self.body = response.body
+        self.tags = response.tags
+        self.seqs: dict[Hashable, int] = dict(response.seqs)
+        # What ``after`` is compared with: the oldest of what the answer was made from.
+        self.seq = min(self.seqs.values()) if self.seqs else 0
+        # The highest ``after`` the load was asked for: better than this nobody can do before it expires.
+        self.asked = asked
+        self.owner = response.owner
+        self.stored = now
+        self.fresh_until = now + ttl
+        self.visited = False
+        self.variants: dict[bytes, Variant] = {}
+        self.pending: dict[bytes, Deferred[Variant]] = {}
+        self.fields = [(n, v) for n, v in response.headers if n.lower() not in _OURS]
+        control = response.header(b"Cache-Control")
+        if control is None:
+            self.fields.append((b"Cache-Control", b"public, max-age=0"))
+        self.must_revalidate = bool(_directives(control or b"") & {b"must-revalidate", b"proxy-revalidate"})
+        self.etag = response.header(b"ETag") or b'"' + blake2b(self.body, digest_size=9).hexdigest().encode() + b'"'
+        self.coded = compressible(response.header(b"Content-Type"), len(self.body))
+        self.size = _OVERHEAD + len(self.body) + sum(len(n) + len(v) for n, v in self.fields)
+        self._add(IDENTITY, self.body)
+
+    def coding(self, wanted: bytes) -> bytes:
+        """The coding in which a client of class *wanted* is answered."""
+        return wanted if self.coded else IDENTITY
+
+    def satisfies(self, after: int) -> bool:
+        """Whether a read that must see ``after`` may have this."""
+        return after <= self.seq or after <= self.asked
+
+    def compressed(self, coding: bytes) -> bytes:
+        """The body in *coding* (may take milliseconds; safe in a thread)."""
+        return compress(self.body, coding)
+
+    def add(self, coding: bytes, body: bytes) -> Variant:
+        """Keep a compressed form. One that came out larger is replaced by the plain one."""
+        if len(body) >= len(self.body):
+            variant = self.variants[coding] = self.variants[IDENTITY]
+            return variant
+        return self._add(coding, body)
+
+    def _add(self, coding: bytes, body: bytes) -> Variant:
+        etag = variant_etag(self.etag, coding)
+        fields = [*self.fields, (b"ETag", etag)]
+        if self.coded:
+            fields.append((b"Vary", b"Accept-Encoding"))
+        fields.append((b"X-Microcachable", b"1"))
+        common = b"Server: " + SERVER + b"\r\n"
+        short = b"".join(b"%b: %b\r\n" % field for field in fields if field[0].lower() not in _NOT_IN_304)
+        full = b"".join(b"%b: %b\r\n" % field for field in fields)
+        if coding:
+            full += b"Content-Encoding: " + coding + b"\r\n"
+        full += b"Content-Length: %d\r\n" % len(body)
+        variant = Variant(body, etag, status_line(self.status) + common + full, status_line(304) + common + short)
+        self.variants[coding] = variant
+        # The body, its copy in the wire, and both heads twice.
+        self.size += len(body) * (1 if len(body) > JOINED else 2) + 2 * (len(full) + len(short))
+        return variant
+
+    def rebuild(self, variant: Variant, now: float, wall: float) -> None:
+        """Make the wires of a hit anew; they hold until Date or Age change, or freshness ends."""
+        age = int(now - self.stored)
+        moving = b"Date: %b\r\nAge: %d\r\nCache-Status: cackled; hit; ttl=%d\r\n\r\n" % (
+            datetimeToString(wall), age, int(self.fresh_until - now),
+        )  # fmt: skip
+        head, variant.wire304 = variant.heads(moving)
+        variant.wire = head + variant.body if len(variant.body) <= JOINED else b""
+        variant.wire_until = min(self.fresh_until, self.stored + age + 1, now + 1 - wall % 1)
+
+    def moving(self, now: float, wall: float, status: bytes, *, close: bool, age: bool = True) -> bytes:
+        """The changing end of a head: Date, Age, Cache-Status *status*, and Connection."""
+        return b"Date: %b\r\n%bCache-Status: cackled; %b\r\n%b\r\n" % (
+            datetimeToString(wall),
+            b"Age: %d\r\n" % int(now - self.stored) if age else b"",
+            status,
+            b"Connection: close\r\n" if close else b"",
+        )

@@ -1,0 +1,183 @@
+"""Hits answered straight from the bytes of a request, before any request object exists.
+
+May touch: the ground. Two ways in: a raw head seen before is looked up whole (`answer`), a new one has been read by
+the strict parser already (`answer_new`). Only what the slow path would answer with the same bytes is answered here;
+everything else is left to it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from cackled.transport._entries import Key
+from cackled.transport._variants import encoding_class
+
+if TYPE_CHECKING:
+    from cackled.transport._channel import Channel
+    from cackled.transport._head import Head
+    from cackled.transport.microcache import Microcache
+
+# Heads above this are not remembered: browsers' are about 500 bytes.
+MEMO_HEAD = 2048
+# Bytes of heads per generation of a memo; there are two generations, and one memo for each lane in use.
+MEMO_BYTES = 4 << 20
+# What a remembered head weighs beside its bytes.
+_OVERHEAD = 300
+
+_AFTER = re.compile(rb"[?&]after=([0-9]{1,18})(?=&|\Z)")
+# Key, encoding class, after, If-None-Match.
+Known = tuple[Key, bytes, int, bytes | None]
+
+
+def split_after(target: bytes) -> tuple[bytes, int]:
+    """Take ``after=SEQ`` out of a target: it says how new an answer must be, not which one is asked for.
+
+    A target in which it stands twice or malformed is left as it is, with 0.
+    """
+    if b"after=" not in target or target.count(b"after=") != 1:
+        return target, 0
+    match = _AFTER.search(target)
+    if match is None:
+        return target, 0
+    path, _, query = target.partition(b"?")
+    rest = b"&".join(part for part in query.split(b"&") if not part.startswith(b"after="))
+    return (path + b"?" + rest if rest else path), int(match[1])
+
+
+class Memo:
+    """Raw head -> what it asks for. Bounded: when the young generation is full, the old one is dropped."""
+
+    __slots__ = ("_old", "_room", "_size", "_young", "get")
+
+    def __init__(self, room: int = MEMO_BYTES) -> None:
+        self._room = room
+        self._size = 0
+        self._young: dict[bytes, Known] = {}
+        self._old: dict[bytes, Known] = {}
+        self.get = self._young.get
+
+    def revive(self, raw: bytes) -> Known | None:
+        """Look in the old generation, and keep what is found there."""
+        known = self._old.pop(raw, None)
+        if known is not None:
+            self.put(raw, known)
+        return known
+
+    def put(self, raw: bytes, known: Known) -> None:
+        """Remember *raw*, unless it is too long."""
+        if len(raw) > MEMO_HEAD:
+            return
+        self._size += len(raw) + _OVERHEAD
+        if self._size > self._room:
+            self._old = self._young
+            self._young = {}
+            self.get = self._young.get
+            self._size = len(raw) + _OVERHEAD
+        self._young[raw] = known
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+
+class FastPath:
+    """Answers hits of *microcache* for the channels of an `HttpFactory`."""
+
+    def __init__(self, microcache: Microcache) -> None:
+        self._microcache = microcache
+        self._entries = microcache.entries
+        self._now = microcache.clock.seconds
+        self.hits = 0
+        # One for each lane: TLS or not, behind a trusted proxy or not.
+        self.memos = [Memo() for _ in range(4)]
+
+    def answer(self, channel: Channel, data: bytes) -> bool:
+        """Answer if *data* is one whole head that was answered from the cache before, and can be again."""
+        memo = self.memos[channel.lane]
+        known = memo.get(data)
+        if known is None:
+            if not memo._old:
+                return False
+            known = memo.revive(data)
+            if known is None:
+                return False
+        return self._hit(channel, known)
+
+    def answer_new(self, channel: Channel, raw: bytes, head: Head) -> bool:
+        """Answer a head just read, if it asks for something that is in the cache."""
+        named = head.named
+        if (
+            head.method != b"GET"
+            or not head.persistent
+            or head.length != 0
+            or head.version != b"HTTP/1.1"
+            or head.no_cache
+            or b"upgrade" in named
+        ):
+            return False
+        target, after = split_after(head.target)
+        key = (channel.factory.scheme(channel.lane, head), head.host, target)
+        if key not in self._entries:
+            return False
+        match = named.get(b"if-none-match")
+        known = (key, encoding_class(head.joined(b"accept-encoding")), after, match)
+        if (match is not None and not _simple(match)) or not self._hit(channel, known):
+            return False
+        self.memos[channel.lane].put(raw, known)
+        return True
+
+    def _hit(self, channel: Channel, known: Known) -> bool:
+        key, wanted, after, match = known
+        entry = self._entries.get(key)
+        if entry is None or channel.factory.plain_answers_only:
+            return False
+        variant = entry.variants.get(wanted if entry.coded else b"")
+        if variant is None or (after > entry.seq and after > entry.asked):
+            return False
+        now = self._now()
+        if now >= variant.wire_until:
+            if now >= entry.fresh_until:
+                return False
+            entry.rebuild(variant, now, self._microcache.wall())
+        if match is not None and match == variant.etag and entry.status == 200:
+            wire = variant.wire304
+        else:
+            wire = variant.wire
+            if not wire or (match is not None and variant.etag.startswith(b"W/")):
+                return False
+        entry.visited = True
+        self.hits += 1
+        channel.state = 0
+        channel.deadline = now + channel.idle_timeout
+        connection: Any = channel.tcp
+        if (
+            connection is not None
+            and connection is channel.transport
+            and connection.connected
+            and not connection._tempDataBuffer
+            and not connection.dataBuffer
+            and not connection.disconnecting
+            and channel._requestProducer is None
+        ):
+            try:
+                sent = connection.socket.send(wire)
+            except OSError:
+                # Nothing went out; whether the socket is full or broken, the transport will find out.
+                sent = 0
+            if sent == len(wire):
+                return True
+            wire = wire[sent:]
+        channel.write(wire)
+        return True
+
+    def take_hits(self) -> int:
+        """Hits since the last call; they go into the microcache's metrics here."""
+        hits, self.hits = self.hits, 0
+        self._microcache.hits += hits
+        self._microcache.flush()
+        return hits
+
+
+def _simple(if_none_match: bytes) -> bool:
+    """Whether it is one strong tag, to be compared byte by byte."""
+    return if_none_match.startswith(b'"') and if_none_match.endswith(b'"') and b"," not in if_none_match

@@ -1,0 +1,279 @@
+"""The browser's files: bundled, minified, named by their content, compressed once at start.
+
+May touch: twisted.web and the ground. The folder has ``bundles.json``::
+
+    {"bundles": {"comments.js": ["lib/a.js", "lib/b.js"], "comments.css": ["styles/base.css"]},
+     "lazy": {"editor.js": ["lib/editor.js"]}}
+
+"lazy" are bundles too; the loader fetches them later. Scripts are plain scripts that may be put one behind another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import msgspec
+import rcssmin
+import rjsmin
+from msgspec import Struct
+from twisted.web.resource import Resource
+
+from cackled.transport._variants import (
+    BROTLI,
+    GZIP,
+    IDENTITY,
+    compress,
+    compressible,
+    encoding_class,
+    matches,
+    variant_etag,
+)
+from cackled.transport.problems import problem
+from cackled.transport.response import Response
+
+# Stands in web/loader.js where the configuration goes, as a JSON value.
+CONFIG_TOKEN = b"__CACKLE_CONFIG__"
+LOADER_CACHE = b"public, max-age=300, stale-while-revalidate=86400"
+_IMMUTABLE = b"public, max-age=31536000, immutable"
+_MISSING = b"public, max-age=10"
+_TYPES = {
+    ".js": b"text/javascript; charset=utf-8",
+    ".css": b"text/css; charset=utf-8",
+    ".json": b"application/json",
+    ".html": b"text/html; charset=utf-8",
+    ".svg": b"image/svg+xml",
+    ".png": b"image/png",
+    ".ico": b"image/x-icon",
+    ".woff2": b"font/woff2",
+}
+_ESCAPES = ((b"</", b"<\\/"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_PUBLIC = [
+    (b"Access-Control-Allow-Origin", b"*"),
+    (b"Cross-Origin-Resource-Policy", b"cross-origin"),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Timing-Allow-Origin", b"*"),
+]
+
+
+# Given the paths of every bundle; returns the loader's configuration.
+Render = Callable[[dict[str, list[str]]], Any]
+
+
+class AssetsError(Exception):
+    """The folder can't be served; the message names the file."""
+
+
+class _Manifest(Struct, forbid_unknown_fields=True):
+    bundles: dict[str, list[str]] = {}
+    lazy: dict[str, list[str]] = {}
+
+
+class _File:
+    """One finished file with its coded forms, and the answers for each."""
+
+    def __init__(self, body: bytes, content_type: bytes, cache: bytes, *, best: bool = True) -> None:
+        self.hash = blake2b(body, digest_size=8).hexdigest()
+        self._etag = b'"' + self.hash.encode() + b'"'
+        self.body = body
+        self._fields = [(b"Content-Type", content_type), (b"Cache-Control", cache), *_PUBLIC]
+        self._bodies = {IDENTITY: body}
+        if compressible(content_type, len(body)):
+            self._fields.append((b"Vary", b"Accept-Encoding"))
+            for coding in (GZIP, BROTLI):
+                packed = compress(body, coding, best=best)
+                if len(packed) < len(body):
+                    self._bodies[coding] = packed
+
+    def size(self, coding: bytes = IDENTITY) -> int:
+        return len(self._bodies.get(coding, self.body))
+
+    def answer(self, request: Any) -> Response:
+        coding = encoding_class(getattr(request, "accept_encoding", b""))
+        if coding not in self._bodies:
+            coding = IDENTITY
+        etag = variant_etag(self._etag, coding)
+        fields = [*self._fields, (b"ETag", etag)]
+        known = request.getHeader(b"If-None-Match")
+        if known is not None and matches(known, etag):
+            return Response(304, [field for field in fields if field[0] != b"Content-Type"])
+        if coding:
+            fields.append((b"Content-Encoding", coding))
+        return Response(200, fields, self._bodies[coding])
+
+
+class Assets:
+    """Everything below ``/widget/``, made when constructed.
+
+    In env ``prod``: one minified file per bundle under ``/widget/<hash>/<name>``, for ever; another hash is 404 with a
+    short life. In env ``devel``: the sources one by one, as they are on disk now, under ``/widget/devel/<path>``.
+
+    Raises:
+        AssetsError: ``bundles.json`` is missing or malformed, or names a file that can't be read.
+    """
+
+    def __init__(self, folder: str | Path, env: Literal["prod", "devel"] = "prod", base: str = "/widget") -> None:
+        self.folder = Path(folder).resolve()
+        self.env = env
+        self._base = base
+        manifest = self._manifest()
+        self._sources = {**manifest.bundles, **manifest.lazy}
+        self.lazy = tuple(manifest.lazy)
+        self._files: dict[str, _File] = {}
+        for name, sources in self._sources.items():
+            if _NAME.fullmatch(name) is None or Path(name).suffix not in (".js", ".css"):
+                raise AssetsError(f"bundles.json: {name!r} is no name of a .js or .css bundle")
+            texts = [self._source(path) for path in sources]
+            if env == "prod":
+                suffix = Path(name).suffix
+                self._files[name] = _File(bundle(texts, suffix), _TYPES[suffix], _IMMUTABLE)
+
+    def urls(self) -> dict[str, list[str]]:
+        """What the loader is told: for each bundle the paths to load, in order (one in prod, all sources in devel)."""
+        if self.env == "devel":
+            return {name: [f"{self._base}/devel/{path}" for path in paths] for name, paths in self._sources.items()}
+        return {name: [f"{self._base}/{file.hash}/{name}"] for name, file in self._files.items()}
+
+    def sizes(self) -> dict[str, dict[str, int]]:
+        """Bytes of each bundle: plain, gzip and br."""
+        return {
+            name: {"plain": file.size(), "gzip": file.size(GZIP), "br": file.size(BROTLI)}
+            for name, file in self._files.items()
+        }
+
+    def resource(self) -> Resource:
+        """For ``/widget``."""
+        return _AssetsResource(self)
+
+    def loader(self, render: Render, template: str = "loader.js") -> LoaderResource:
+        """For ``/widget.js``: *template* with `CONFIG_TOKEN` replaced by what *render* makes of `urls`.
+
+        *render* returns a JSON-able value, or JSON text as bytes. It is called for each request, so that nodes coming
+        and going show; a new loader is made only when its value has changed.
+        """
+        return LoaderResource(self, template, render)
+
+    def answer(self, request: Any, parts: list[bytes]) -> Response:
+        """The answer to a GET of the path *parts* below ``/widget``."""
+        try:
+            names = [part.decode("ascii") for part in parts]
+        except UnicodeDecodeError:
+            return _missing()
+        if self.env == "devel":
+            return self._devel(request, names[1:]) if names[:1] == ["devel"] else _missing()
+        if len(names) != 2:
+            return _missing()
+        file = self._files.get(names[1])
+        if file is None or file.hash != names[0]:
+            return _missing()
+        return file.answer(request)
+
+    def _devel(self, request: Any, names: list[str]) -> Response:
+        if names == ["list.json"]:
+            return Response(200, [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-cache"), *_PUBLIC],
+                            msgspec.json.encode(self.urls()))  # fmt: skip
+        content_type = _TYPES.get(PurePosixPath(names[-1]).suffix) if names else None
+        if content_type is None:
+            return _missing()
+        try:
+            body = self._path("/".join(names)).read_bytes()
+        except (AssetsError, OSError, ValueError):
+            return _missing()
+        return _File(body, content_type, b"no-cache", best=False).answer(request)
+
+    def _manifest(self) -> _Manifest:
+        try:
+            return msgspec.json.decode((self.folder / "bundles.json").read_bytes(), type=_Manifest)
+        except OSError as error:
+            raise AssetsError(f"{self.folder / 'bundles.json'}: {error.strerror}") from None
+        except msgspec.DecodeError as error:
+            raise AssetsError(f"bundles.json: {error}") from None
+
+    def _path(self, path: str) -> Path:
+        """A file in the folder; nothing outside it, nothing hidden, whatever *path* says."""
+        parts = path.split("/")
+        if not parts or any(_NAME.fullmatch(part) is None for part in parts):
+            raise AssetsError(f"{path!r} is no path of a source")
+        found = self.folder.joinpath(*parts).resolve()
+        if not found.is_relative_to(self.folder):
+            raise AssetsError(f"{path!r} is outside {self.folder}")
+        return found
+
+    def _source(self, path: str) -> bytes:
+        try:
+            return self._path(path).read_bytes()
+        except OSError as error:
+            raise AssetsError(f"{path}: {error.strerror}") from None
+
+
+def bundle(texts: list[bytes], suffix: str) -> bytes:
+    """One minified text of several; scripts are separated so that none can swallow the next."""
+    if suffix == ".css":
+        return b"\n".join(bytes(rcssmin.cssmin(text)) for text in texts)
+    return b"".join(bytes(rjsmin.jsmin(text)).strip() + b"\n;\n" for text in texts)
+
+
+def _missing() -> Response:
+    response = problem(404)
+    response.headers = [(n, _MISSING if n == b"Cache-Control" else v) for n, v in response.headers] + _PUBLIC
+    return response
+
+
+class _AssetsResource(Resource):
+    isLeaf = True
+
+    def __init__(self, assets: Assets) -> None:
+        super().__init__()
+        self._assets = assets
+
+    def render_GET(self, request: Any) -> Response:
+        return self._assets.answer(request, list(request.postpath))
+
+    render_HEAD = render_GET
+
+
+class LoaderResource(Resource):
+    """``/widget.js``; made by `Assets.loader`."""
+
+    isLeaf = True
+
+    def __init__(self, assets: Assets, template: str, render: Render) -> None:
+        super().__init__()
+        self._assets = assets
+        self._name = template
+        self._render = render
+        self._template = self._read()
+        # The last configurations and their files.
+        self._made: dict[bytes, _File] = {}
+
+    def _read(self) -> bytes:
+        text = self._assets._source(self._name)
+        if text.count(CONFIG_TOKEN) != 1:
+            raise AssetsError(f"{self._name} must have {CONFIG_TOKEN.decode()} once")
+        return text if self._assets.env == "devel" else bytes(rjsmin.jsmin(text)).strip()
+
+    def render_GET(self, request: Any) -> Response:
+        """The loader of this moment."""
+        if self._assets.env == "devel":
+            self._template = self._read()
+        value = self._render(self._assets.urls())
+        config = value if isinstance(value, bytes) else msgspec.json.encode(value)
+        key = self._template + config if self._assets.env == "devel" else config
+        file = self._made.get(key)
+        if file is None:
+            if len(self._made) >= 64:
+                self._made.clear()
+            # "</" and the two line separators would end a script or a string where the loader is written into a page.
+            safe = config
+            for raw, escaped in _ESCAPES:
+                safe = safe.replace(raw, escaped)
+            body = self._template.replace(CONFIG_TOKEN, safe)
+            cache = LOADER_CACHE if self._assets.env == "prod" else b"no-cache"
+            file = self._made[key] = _File(body, _TYPES[".js"], cache)
+        return file.answer(request)
+
+    render_HEAD = render_GET
