@@ -1,0 +1,264 @@
+"""The ``cackled`` program: run the daemon, check its configuration, ask it, follow a channel.
+
+May touch: everything; it is an entry point like `cackled.tap`. Imports what a subcommand needs when it runs, so that
+``--version`` is fast and no reactor is chosen by accident. Errors are one line on standard error and exit status 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from cackled import __version__
+from cackled.config import Config, ConfigError, load
+
+DEFAULT_FILE = "cackled.toml"
+
+
+class CliError(Exception):
+    """What went wrong, in one line."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; gives the exit status."""
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options) or 0)
+    except (CliError, ConfigError) as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough.
+        sys.stderr.close()
+        return 0
+
+
+def _fail(message: str) -> int:
+    print(f"cackled: {message}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cackled", description="Live comments for web sites, from one daemon.")
+    parser.add_argument("--version", action="version", version=f"cackled {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable[[Any], int | None], text: str, *, file: bool = True) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        one.set_defaults(run=run)
+        if file:
+            one.add_argument("-c", "--config", metavar="FILE", help=f"default: ./{DEFAULT_FILE} where it is")
+        return one
+
+    add("run", _run, "run the daemon in the foreground")
+    check = add("check-config", _check_config, "read a configuration and say what is wrong", file=False)
+    check.add_argument("config", metavar="FILE", nargs="?")
+    add("default-config", _default_config, "print a configuration with all defaults, commented", file=False)
+    migrate = add("migrate", _migrate, "bring the database's schema up to date")
+    migrate.add_argument("--check", action="store_true", help="only list what is missing; exit status 1 if anything is")
+    admin = add("admin", _admin, "run an operator command in the daemon (try: cackled admin help)")
+    admin.add_argument("--json", action="store_true", help="print the answer as JSON")
+    admin.add_argument("words", metavar="WORD", nargs="+")
+    tail = add("tail", _tail, "follow a channel and print its events, one JSON object a line")
+    tail.add_argument("channel", metavar="SITE/CHANNEL", help="id or key; with @SEQ after an id, from there on")
+    tail.add_argument("--url", help="ws:// or wss:// address of a server; default: the first [[listen]]")
+    tail.add_argument("--origin", help="Origin header to send, as a page of the site would")
+    tail.add_argument("--token", help="for private channels")
+    geo = add("geo", _geo, "look an address up in the geographic index, or build the index")
+    geo.add_argument("action", choices=("lookup", "build"))
+    geo.add_argument("address", nargs="?")
+    return parser
+
+
+def _load(options: Any) -> Config:
+    return load(_path(options))
+
+
+def _path(options: Any) -> str | None:
+    if options.config is None and Path(DEFAULT_FILE).is_file():
+        return DEFAULT_FILE
+    return str(options.config) if options.config is not None else None
+
+
+def _check_config(options: Any) -> None:
+    from cackled.admin import http
+    from cackled.admin.manhole import ManholeFactory
+    from cackled.database.dsn import servers_of
+
+    config = _load(options)
+    if config.manhole.enabled:
+        ManholeFactory.check(config.manhole.endpoint)
+    http.check(config.admin.endpoint)
+    servers_of(config.database)
+    print("ok")
+
+
+def _default_config(options: Any) -> None:
+    from cackled.admin.defaults import render
+
+    print(render(), end="")
+
+
+def _run(options: Any) -> int:
+    from twisted.scripts import twistd
+
+    from cackled import logs
+
+    config = _load(options)
+    logs.set_level(config.log.level)
+    path = _path(options)
+    sys.argv = [
+        "twistd",
+        "--nodaemon",
+        "--pidfile=",
+        f"--logger=cackled.admin.cli.{config.log.format}_log",
+        "cackled",
+        *(["--config", path] if path is not None else []),
+    ]
+    twistd.run()
+    return 0
+
+
+def json_log() -> Any:
+    """``--logger`` of twistd: JSON lines on standard output."""
+    from cackled import logs
+
+    return logs.observer("json")
+
+
+def text_log() -> Any:
+    """``--logger`` of twistd: text on standard output."""
+    from cackled import logs
+
+    return logs.observer("text")
+
+
+def _admin(options: Any) -> None:
+    import msgspec
+
+    from cackled.admin.client import AdminError, send
+
+    words = options.words
+    # One quoted argument is a whole line, several are its words.
+    line = words[0] if len(words) == 1 else shlex.join(words)
+    try:
+        answer = send(_load(options), line)
+    except AdminError as error:
+        raise CliError(str(error)) from None
+    if options.json:
+        print(msgspec.json.format(msgspec.json.encode(answer["data"])).decode())
+    else:
+        print(answer["text"])
+
+
+def _migrate(options: Any) -> int:
+    from cackled.database.dsn import servers_of
+    from cackled.database.errors import DatabaseError
+    from cackled.database.migrate import migrate, pending
+
+    config = _load(options)
+    if not config.database.dsn and not config.database.server:
+        raise CliError("the embedded server is migrated by the daemon when it starts")
+    servers = servers_of(config.database)
+
+    async def work(reactor: Any) -> int:
+        failures: list[str] = []
+        for server in servers:
+            try:
+                if options.check:
+                    missing = await pending(server.dsn, clock=reactor)
+                    print("\n".join(missing) if missing else "up to date")
+                    return 1 if missing else 0
+                applied = await migrate(server.dsn, clock=reactor, progress=print)
+                print(f"applied {len(applied)}" if applied else "up to date")
+                return 0
+            except DatabaseError as error:
+                # A replica is read-only, a server may be down: another one may be the primary.
+                failures.append(f"{server.name}: {' '.join(str(error).split())}")
+        raise CliError("; ".join(failures))
+
+    return _react(work)
+
+
+def _tail(options: Any) -> int:
+    from cackled.admin.commands import parse_channel
+    from cackled.admin.console import CommandError
+    from cackled.admin.endpoints import parse
+    from cackled.admin.tail import Follower, Refused, follow
+
+    try:
+        position = parse_channel(options.channel)
+    except CommandError as error:
+        raise CliError(str(error)) from None
+    url = options.url
+    if url is None:
+        place = parse(_load(options).listen[0].endpoint, "[[listen]] endpoint")
+        url = f"ws://{place.host or '127.0.0.1'}:{place.port}"
+
+    def show(line: str) -> None:
+        print(line, flush=True)
+
+    def note(line: str) -> None:
+        print(f"cackled: {line}", file=sys.stderr, flush=True)
+
+    async def work(reactor: Any) -> int:
+        follower = Follower(position, show=show, note=note)
+        try:
+            await follow(reactor, follower, url, token=options.token, origin=options.origin, note=note)
+        except Refused as error:
+            raise CliError(str(error)) from None
+        return 0
+
+    return _react(work)
+
+
+def _geo(options: Any) -> int:
+    try:
+        from cackled.geo import cli as geo
+    except ImportError:
+        raise CliError("this release has no geographic index") from None
+    return int(geo.run(_load(options), options.action, options.address) or 0)
+
+
+def _react(work: Callable[[Any], Awaitable[int]]) -> int:
+    """Run *work* on the monotonic reactor until it is done or interrupted."""
+    from cackled.clock import install_monotonic_reactor
+
+    install_monotonic_reactor()
+    from twisted.internet import reactor
+    from twisted.internet.defer import Deferred
+    from twisted.internet.error import ReactorNotRunning
+    from twisted.python.failure import Failure
+
+    clock: Any = reactor
+    outcome: list[Any] = []
+
+    def over(result: object) -> None:
+        outcome.append(result)
+        try:
+            clock.stop()
+        except ReactorNotRunning:
+            pass
+
+    async def call() -> int:
+        return await work(clock)
+
+    def begin() -> None:
+        Deferred.fromCoroutine(call()).addBoth(over)
+
+    clock.callWhenRunning(begin)
+    clock.run()
+    if not outcome:
+        return 130
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return int(outcome[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""``cackled admin``: sends one operator command to the daemon's admin listener.
+
+May touch: the standard library, the ground, cackled.admin. Blocking: for the command line only.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cackled.admin import secrets
+from cackled.admin.endpoints import Place, parse
+from cackled.config import Config
+
+LONGEST_ANSWER = 16 * 1024 * 1024
+
+
+class AdminError(Exception):
+    """The command was not done; the message is one line."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def send(config: Config, line: str, *, timeout: float = 40.0) -> dict[str, Any]:
+    """Have the daemon of *config* run *line*; gives ``{"data", "text"}``.
+
+    Raises:
+        ConfigError: the admin endpoint can't be read.
+        AdminError: no daemon, no token, or the command was refused.
+    """
+    place = parse(config.admin.endpoint, "[admin] endpoint")
+    try:
+        token = secrets.read(Path(config.state) / secrets.TOKEN)
+    except secrets.SecretError as error:
+        raise AdminError(f"{error}; has the daemon run with this configuration, as this user?") from None
+    where = place.path or f"{place.host}:{place.port}"
+    connection = _connection(place, timeout)
+    try:
+        connection.request(
+            "POST",
+            "/admin/command",
+            msgspec.json.encode({"line": line}),
+            {"authorization": f"Bearer {token}", "content-type": "application/json"},
+        )
+        answer = connection.getresponse()
+        body = answer.read(LONGEST_ANSWER)
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise AdminError(f"no daemon at {where}: {reason}") from None
+    finally:
+        connection.close()
+    try:
+        told = msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise AdminError(f"{where} answers {answer.status}, and not as the daemon does") from None
+    if answer.status != 200:
+        raise AdminError(str(told.get("detail") or told.get("title") or answer.status))
+    return told
+
+
+def _connection(place: Place, timeout: float) -> http.client.HTTPConnection:
+    if place.path:
+        return _UnixConnection(place.path, timeout)
+    # An unspecified address is reached by loopback.
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(place.host, place.host)
+    return http.client.HTTPConnection(host, place.port, timeout=timeout)

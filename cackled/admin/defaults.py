@@ -1,0 +1,105 @@
+"""The configuration file with every key at its default, made from `cackled.config` and the comments there.
+
+May touch: cackled.config, the standard library. So the file that is shipped can't differ from what the program does:
+``cackled default-config`` prints it, and a test compares it with ``conf/cackled.toml``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from typing import Any, get_args
+
+import msgspec
+
+from cackled import config
+
+_HEAD = """\
+# cackled: all settings, each at its default. A line that begins with "#" and a key is not set; take the "#" away to
+# set it. Sizes are bytes, times are seconds. Listeners are Twisted endpoint strings. Secrets are named by file.
+# Check a file with: cackled check-config FILE
+"""
+_ASSIGNED = re.compile(r"    (\w+): ")
+
+
+def render() -> str:
+    """The file's text."""
+    lines = [_HEAD]
+    tables: list[tuple[str, type[config.Section], bool]] = []
+    for name, kind, default in _fields(config.Config):
+        many = _rows_of(kind)
+        section = kind if isinstance(kind, type) and issubclass(kind, config.Section) else many
+        if section is not None:
+            tables.append((name, section, many is not None))
+        else:
+            lines.append(_entry(config.Config, name, default))
+    for name, section, is_array in tables:
+        lines.append(_table(name, section, is_array))
+        for inner, kind, _ in _fields(section):
+            rows = _rows_of(kind)
+            if rows is not None:
+                lines.append(_table(f"{name}.{inner}", rows, True))
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, section: type[config.Section], many: bool) -> str:
+    # The docstrings name their table, which follows here anyway.
+    text = re.sub(r"(^|, )``\[+[\w.]+\]+``:? ?", "", " ".join((section.__doc__ or "").split()))
+    text = text.strip(" .").replace("``", "")
+    lines = [""]
+    if text:
+        lines.append(textwrap.fill(text[0].upper() + text[1:] + ".", 118, initial_indent="# ", subsequent_indent="# "))
+    lines.append(f"#[[{name}]]" if many else f"[{name}]")
+    for field, kind, default in _fields(section):
+        if _rows_of(kind) is None:
+            lines.append(_entry(section, field, default))
+    return "\n".join(lines)
+
+
+def _entry(section: type[config.Section], name: str, default: object) -> str:
+    lines = [f"# {line}" for line in _comments(section).get(name, ())]
+    if default is msgspec.NODEFAULT:
+        lines.append(f"#{name} =            # needed")
+    elif default is None:
+        lines.append(f"#{name} =            # not set")
+    else:
+        lines.append(f"#{name} = {_toml(default)}")
+    return "\n".join(lines)
+
+
+def _fields(section: type[config.Section]) -> list[tuple[str, Any, object]]:
+    return [(field.name, field.type, field.default) for field in msgspec.structs.fields(section)]
+
+
+def _rows_of(kind: Any) -> type[config.Section] | None:
+    rows = [one for one in get_args(kind) if isinstance(one, type) and issubclass(one, config.Section)]
+    return rows[0] if rows else None
+
+
+def _comments(section: type[config.Section]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    held: list[str] = []
+    for line in inspect.getsource(section).splitlines():
+        if line.startswith("    # "):
+            held.append(line[6:])
+            continue
+        match = _ASSIGNED.match(line)
+        if match is not None and held:
+            found[match[1]] = held
+        held = []
+    return found
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, int):
+        return f"{value:_}" if value >= 10_000 else str(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    raise TypeError(f"no TOML for {type(value).__name__}")

@@ -1,0 +1,196 @@
+"""HTTP for operators and their machines: health, metrics, and the operator commands.
+
+May touch: twisted.web, the ground, cackled.admin. Works below any ``Site`` or `HttpFactory`; `healthz` and `readyz` are
+for the public listeners as well. The listener is loopback, which other users of the machine share: commands need the
+bearer token of the state directory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from cackled import __version__
+from cackled.admin import secrets
+from cackled.admin.commands import Quit, Runner
+from cackled.admin.console import CommandError
+from cackled.admin.endpoints import require_local
+from cackled.admin.health import Health
+from cackled.admin.render import as_text
+from cackled.metrics import Metrics
+
+log = Logger()
+
+LONGEST_BODY = 16_384
+_JSON = b"application/json"
+_TEXT = b"text/plain; charset=utf-8"
+# The format every scraper reads.
+_METRICS = b"text/plain; version=0.0.4; charset=utf-8"
+_INDEX = f"""cackled {__version__}
+GET  /healthz        the process answers
+GET  /readyz         fit to serve, with its checks
+GET  /metrics        Prometheus
+POST /admin/command  {{"line": "status"}} with Authorization: Bearer <state>/admin-token
+"""
+
+
+class Line(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of ``POST /admin/command``."""
+
+    line: str
+
+
+def check(endpoint: str) -> None:
+    """Refuse an endpoint of the admin listener that is neither loopback nor in a private network.
+
+    Raises:
+        ConfigError: one line with a remedy.
+    """
+    require_local(endpoint, "[admin] endpoint", private=True)
+
+
+def answer(request: Request, status: int, body: bytes, kind: bytes = _JSON) -> bytes:
+    """Set status and headers for *body*, and give it back."""
+    request.setResponseCode(status)
+    request.setHeader(b"content-type", kind)
+    request.setHeader(b"content-length", b"%d" % len(body))
+    request.setHeader(b"cache-control", b"no-store")
+    request.setHeader(b"x-content-type-options", b"nosniff")
+    return body
+
+
+def problem(request: Request, status: int, slug: str, title: str, detail: str = "") -> bytes:
+    """An error as RFC 9457 tells it."""
+    body = {"type": f"https://cackle.dev/problems/{slug}", "title": title, "status": status}
+    if detail:
+        body["detail"] = detail
+    return answer(request, status, msgspec.json.encode(body), b"application/problem+json")
+
+
+class _Leaf(Resource):
+    isLeaf = True
+
+
+class Healthz(_Leaf):
+    """``/healthz``: the process answers. No I/O."""
+
+    def render_GET(self, request: Request) -> bytes:
+        """Say ok."""
+        return answer(request, 200, b"ok\n", _TEXT)
+
+
+class Readyz(_Leaf):
+    """``/readyz``: 200 when every check passes, else 503; the checks by name.
+
+    Args:
+        details: tell what is wrong; without, ``failed`` (for the public listeners).
+    """
+
+    def __init__(self, health: Health, *, details: bool = True) -> None:
+        super().__init__()
+        self._health = health
+        self._details = details
+
+    def render_GET(self, request: Request) -> int:
+        """Look, and answer when it is known."""
+        _answer_later(request, self._look(request))
+        return NOT_DONE_YET
+
+    async def _look(self, request: Request) -> bytes:
+        found = await self._health.look()
+        checks = found.checks
+        if not self._details:
+            checks = {name: "ok" if outcome == "ok" else "failed" for name, outcome in checks.items()}
+        if not found.ready:
+            request.setHeader(b"retry-after", b"2")
+        body = {"ready": found.ready, "checks": checks}
+        return answer(request, 200 if found.ready else 503, msgspec.json.encode(body) + b"\n")
+
+
+class MetricsPage(_Leaf):
+    """``/metrics`` for Prometheus."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def render_GET(self, request: Request) -> bytes:
+        """All figures."""
+        return answer(request, 200, self._metrics.render(), _METRICS)
+
+
+class CommandPage(_Leaf):
+    """``POST /admin/command``: one operator command; the answer as data and as text."""
+
+    def __init__(self, runner: Runner, token: str) -> None:
+        super().__init__()
+        self._runner = runner
+        self._token = token
+
+    def render_POST(self, request: Request) -> bytes | int:
+        """Check the token, then the body, then run."""
+        scheme, _, given = (request.getHeader(b"authorization") or b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not secrets.same(given.strip().decode("latin-1"), self._token):
+            request.setHeader(b"www-authenticate", b'Bearer realm="cackled"')
+            return problem(request, 401, "unauthorized", "Unauthorized", "The token of the state directory is needed.")
+        content: Any = request.content
+        raw = content.read(LONGEST_BODY + 1)
+        if len(raw) > LONGEST_BODY:
+            return problem(request, 413, "content-too-large", "Content Too Large")
+        try:
+            line = msgspec.json.decode(raw, type=Line).line
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return problem(request, 400, "bad-request", "Bad Request", str(error))
+        _answer_later(request, self._run(request, line))
+        return NOT_DONE_YET
+
+    async def _run(self, request: Request, line: str) -> bytes:
+        try:
+            data = await self._runner.run(line, "http")
+        except CommandError as error:
+            return problem(request, 422, "command", "The command was refused", str(error))
+        except Quit:
+            return problem(request, 422, "command", "The command was refused", "only a telnet session can be quit")
+        return answer(request, 200, msgspec.json.encode({"data": data, "text": as_text(data)}))
+
+
+class _Index(_Leaf):
+    def render_GET(self, request: Request) -> bytes:
+        return answer(request, 200, _INDEX.encode(), _TEXT)
+
+
+def admin_resource(*, health: Health, metrics: Metrics, runner: Runner, token: str) -> Resource:
+    """The tree of the admin listener."""
+    root, admin = Resource(), Resource()
+    root.putChild(b"", _Index())
+    root.putChild(b"healthz", Healthz())
+    root.putChild(b"readyz", Readyz(health))
+    root.putChild(b"metrics", MetricsPage(metrics))
+    root.putChild(b"admin", admin)
+    admin.putChild(b"command", CommandPage(runner, token))
+    return root
+
+
+def _answer_later(request: Request, work: Any) -> None:
+    gone: list[object] = []
+    request.notifyFinish().addErrback(gone.append)
+
+    def send(body: bytes) -> None:
+        if not gone:
+            request.write(body)
+            request.finish()
+
+    def fail(failure: Failure) -> None:
+        log.failure("admin request failed", failure)
+        if not gone:
+            send(problem(request, 500, "internal-server-error", "Internal Server Error"))
+
+    Deferred.fromCoroutine(work).addCallbacks(send, fail)
