@@ -156,8 +156,8 @@ def read_header(path: Path) -> Header:
         raise DamagedIndex(f"{path}: damaged header: {error}") from None
 
 
-def load(path: Path) -> Index:
-    """Read an index file and check it: size, checksum, classes, and the canaries.
+def load(path: Path, *, thorough: bool = False) -> Index:
+    """Read an index file and check it: size, checksum, and the canaries; *thorough*, every block as well.
 
     Raises:
         DamagedIndex: it can't be read, is damaged, or gives another class for a canary.
@@ -184,14 +184,24 @@ def load(path: Path) -> Index:
             at += length * part.itemsize
             parts.append(part)
         blocks = Blocks(*parts)
-        if not count or blocks.starts[0] or max(blocks.classes) >= len(header.classes):
+        if not count or blocks.starts[0]:
             raise DamagedIndex(f"{path}: damaged (blocks)")
+        if thorough:
+            _check(blocks, path, len(header.classes))
         families.append(blocks)
     index = Index(header.classes, lookup_in(families[0], 4), lookup_in(families[1], 8), header)
     for text, number in header.canaries:
         if index.lookup_text(text)[0] != number:
             raise DamagedIndex(f"{path}: {text} is in class {index.lookup_text(text)[0]}, the database says {number}")
     return index
+
+
+def _check(blocks: Blocks, path: Path, classes: int) -> None:
+    starts = blocks.starts
+    if max(blocks.classes) >= classes:
+        raise DamagedIndex(f"{path}: a block of class {max(blocks.classes)}, of {classes}")
+    if any(starts[at] >= starts[at + 1] for at in range(len(starts) - 1)):
+        raise DamagedIndex(f"{path}: blocks out of order")
 
 
 def _parts(blocks: Blocks) -> tuple[array[int], ...]:
