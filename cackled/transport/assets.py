@@ -5,7 +5,9 @@ May touch: twisted.web and the ground. The folder has ``bundles.json``::
     {"bundles": {"comments.js": ["lib/a.js", "lib/b.js"], "comments.css": ["styles/base.css"]},
      "lazy": {"editor.js": ["lib/editor.js"]}}
 
-"lazy" are bundles too; the loader fetches them later. Scripts are plain scripts that may be put one behind another.
+"lazy" are bundles too; the loader fetches them later. "widgets" names the bundles of each widget's first render
+(``{"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}``), "locales" the bundle of each language. Scripts are
+plain scripts that may be put one behind another.
 """
 
 from __future__ import annotations
@@ -60,17 +62,24 @@ _PUBLIC = [
 ]
 
 
-# Given the paths of every bundle; returns the loader's configuration.
-Render = Callable[[dict[str, list[str]]], Any]
+# What the deployment adds to the loader's configuration ("servers").
+Render = Callable[[], dict[str, Any]]
 
 
 class AssetsError(Exception):
     """The folder can't be served; the message names the file."""
 
 
+class _Widget(Struct, forbid_unknown_fields=True):
+    js: list[str] = []
+    css: list[str] = []
+
+
 class _Manifest(Struct, forbid_unknown_fields=True):
     bundles: dict[str, list[str]] = {}
     lazy: dict[str, list[str]] = {}
+    widgets: dict[str, _Widget] = {}
+    locales: dict[str, str] = {}
 
 
 class _File:
@@ -120,9 +129,12 @@ class Assets:
         self.folder = Path(folder).resolve()
         self.env = env
         self._base = base
-        manifest = self._manifest()
+        manifest = self._checked = self._manifest()
         self._sources = {**manifest.bundles, **manifest.lazy}
-        self.lazy = tuple(manifest.lazy)
+        unknown = [n for w in manifest.widgets.values() for n in w.js + w.css if n not in self._sources]
+        unknown += [n for n in manifest.locales.values() if n not in self._sources]
+        if unknown:
+            raise AssetsError(f"bundles.json: there is no bundle {unknown[0]!r}")
         self._files: dict[str, _File] = {}
         for name, sources in self._sources.items():
             if _NAME.fullmatch(name) is None or Path(name).suffix not in (".js", ".css"):
@@ -138,6 +150,28 @@ class Assets:
             return {name: [f"{self._base}/devel/{path}" for path in paths] for name, paths in self._sources.items()}
         return {name: [f"{self._base}/{file.hash}/{name}"] for name, file in self._files.items()}
 
+    @property
+    def version(self) -> str:
+        """Changes whenever any bundle does."""
+        return blake2b("".join(file.hash for file in self._files.values()).encode(), digest_size=6).hexdigest()
+
+    def config(self) -> dict[str, Any]:
+        """What the loader has to know of the files: env, version, and the paths of each widget and lazy bundle."""
+        urls, manifest = self.urls(), self._checked
+        return {
+            "env": self.env,
+            "version": self.version,
+            "bundles": {
+                name: {
+                    "js": [url for bundle in widget.js for url in urls[bundle]],
+                    "css": [url for bundle in widget.css for url in urls[bundle]],
+                }
+                for name, widget in manifest.widgets.items()
+            },
+            "lazy": {name: urls[name] for name in manifest.lazy},
+            "locales": manifest.locales,
+        }
+
     def sizes(self) -> dict[str, dict[str, int]]:
         """Bytes of each bundle: plain, gzip and br."""
         return {
@@ -150,12 +184,15 @@ class Assets:
         return _AssetsResource(self)
 
     def loader(self, render: Render, template: str = "loader.js") -> LoaderResource:
-        """For ``/widget.js``: *template* with `CONFIG_TOKEN` replaced by what *render* makes of `urls`.
+        """For ``/widget.js``: *template* with `CONFIG_TOKEN` replaced by `config` and what *render* adds to it.
 
-        *render* returns a JSON-able value, or JSON text as bytes. It is called for each request, so that nodes coming
-        and going show; a new loader is made only when its value has changed.
+        *render* is asked once, and again after ``changed()`` of the result was called.
         """
         return LoaderResource(self, template, render)
+
+    def folder(self, path: str | Path) -> Resource:
+        """The files of another folder as they stand (the demo pages): no bundling, revalidated at each use."""
+        return _FolderResource(Path(path), b"no-cache")
 
     def answer(self, request: Any, parts: list[bytes]) -> Response:
         """The answer to a GET of the path *parts* below ``/widget``."""
@@ -195,13 +232,7 @@ class Assets:
 
     def _path(self, path: str) -> Path:
         """A file in the folder; nothing outside it, nothing hidden, whatever *path* says."""
-        parts = path.split("/")
-        if not parts or any(_NAME.fullmatch(part) is None for part in parts):
-            raise AssetsError(f"{path!r} is no path of a source")
-        found = self.folder.joinpath(*parts).resolve()
-        if not found.is_relative_to(self.folder):
-            raise AssetsError(f"{path!r} is outside {self.folder}")
-        return found
+        return _inside(self.folder, path)
 
     def _source(self, path: str) -> bytes:
         try:
@@ -215,6 +246,16 @@ def bundle(texts: list[bytes], suffix: str) -> bytes:
     if suffix == ".css":
         return b"\n".join(bytes(rcssmin.cssmin(text)) for text in texts)
     return b"".join(bytes(rjsmin.jsmin(text)).strip() + b"\n;\n" for text in texts)
+
+
+def _inside(folder: Path, path: str) -> Path:
+    parts = path.split("/")
+    if any(_NAME.fullmatch(part) is None for part in parts):
+        raise AssetsError(f"{path!r} is no path of a source")
+    found = folder.joinpath(*parts).resolve()
+    if not found.is_relative_to(folder):
+        raise AssetsError(f"{path!r} is outside {folder}")
+    return found
 
 
 def _missing() -> Response:
@@ -247,8 +288,8 @@ class LoaderResource(Resource):
         self._name = template
         self._render = render
         self._template = self._read()
-        # The last configurations and their files.
-        self._made: dict[bytes, _File] = {}
+        self._file: _File | None = None
+        self._config = b""
 
     def _read(self) -> bytes:
         text = self._assets._source(self._name)
@@ -256,24 +297,51 @@ class LoaderResource(Resource):
             raise AssetsError(f"{self._name} must have {CONFIG_TOKEN.decode()} once")
         return text if self._assets.env == "devel" else bytes(rjsmin.jsmin(text)).strip()
 
+    def changed(self) -> None:
+        """What *render* returns may have changed: ask it again at the next request."""
+        self._config = b""
+
     def render_GET(self, request: Any) -> Response:
         """The loader of this moment."""
         if self._assets.env == "devel":
             self._template = self._read()
-        value = self._render(self._assets.urls())
-        config = value if isinstance(value, bytes) else msgspec.json.encode(value)
-        key = self._template + config if self._assets.env == "devel" else config
-        file = self._made.get(key)
-        if file is None:
-            if len(self._made) >= 64:
-                self._made.clear()
-            # "</" and the two line separators would end a script or a string where the loader is written into a page.
-            safe = config
+            self._config, self._file = b"", None
+        if not self._config:
+            config = msgspec.json.encode({**self._assets.config(), **self._render()})
             for raw, escaped in _ESCAPES:
-                safe = safe.replace(raw, escaped)
-            body = self._template.replace(CONFIG_TOKEN, safe)
-            cache = LOADER_CACHE if self._assets.env == "prod" else b"no-cache"
-            file = self._made[key] = _File(body, _TYPES[".js"], cache)
-        return file.answer(request)
+                config = config.replace(raw, escaped)
+            if config != self._config or self._file is None:
+                cache = LOADER_CACHE if self._assets.env == "prod" else b"no-cache"
+                self._file = _File(self._template.replace(CONFIG_TOKEN, config), _TYPES[".js"], cache)
+            self._config = config
+        assert self._file is not None
+        return self._file.answer(request)
+
+    render_HEAD = render_GET
+
+
+class _FolderResource(Resource):
+    """A folder's files as they stand; a folder itself is its ``index.html``."""
+
+    isLeaf = True
+
+    def __init__(self, folder: Path, cache: bytes) -> None:
+        super().__init__()
+        self._folder = folder.resolve()
+        self._cache = cache
+        self._files: dict[Path, tuple[int, _File]] = {}
+
+    def render_GET(self, request: Any) -> Response:
+        try:
+            names = [part.decode("ascii") for part in request.postpath if part] or ["index.html"]
+            path = _inside(self._folder, "/".join(names))
+            content_type = _TYPES[path.suffix]
+            changed = path.stat().st_mtime_ns
+            known = self._files.get(path)
+            if known is None or known[0] != changed:
+                known = self._files[path] = (changed, _File(path.read_bytes(), content_type, self._cache, best=False))
+        except (AssetsError, OSError, ValueError, KeyError):
+            return _missing()
+        return known[1].answer(request)
 
     render_HEAD = render_GET
