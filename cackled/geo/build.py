@@ -161,11 +161,13 @@ def build(job: Job, output: Path) -> Header:
     finally:
         for database in databases:
             database.close()
-    blocks4, blocks6 = cut(four, 32, "I"), cut(six, V6_BITS, "Q")
+    pairs: dict[tuple[int, int], int] = {}
+    blocks4, blocks6 = cut(four, 32, "I", pairs), cut(six, V6_BITS, "Q", pairs)
     header = Header(
         settings=job.settings,
         sources=sources,
         classes=tuple(classify.classes),
+        pairs=tuple(pairs),
         blocks4=len(blocks4.starts),
         blocks6=len(blocks6.starts),
         records=classify.located,
@@ -213,9 +215,9 @@ def _family(
     return [(0, 0)], None
 
 
-def cut(ranges: Sequence[tuple[int, int]], bits: int, code: str) -> Blocks:
-    """Cut merged ranges into the fewest aligned blocks."""
-    starts, classes, lengths = array(code), array("H"), array("B")
+def cut(ranges: Sequence[tuple[int, int]], bits: int, code: str, pairs: dict[tuple[int, int], int]) -> Blocks:
+    """Cut merged ranges into the fewest aligned blocks; new (class, prefix length) are numbered in *pairs*."""
+    starts, numbers = array(code), array("I")
     ends = [start for start, _ in ranges[1:]]
     ends.append(1 << bits)
     for (start, number), end in zip(ranges, ends, strict=True):
@@ -225,10 +227,9 @@ def cut(ranges: Sequence[tuple[int, int]], bits: int, code: str) -> Blocks:
             if at:
                 size = min(size, (at & -at).bit_length() - 1)
             starts.append(at)
-            classes.append(number)
-            lengths.append(bits - size)
+            numbers.append(pairs.setdefault((number, bits - size), len(pairs)))
             at += 1 << size
-    return Blocks(starts, classes, lengths, Blocks.tops_of(starts, bits - 16))
+    return Blocks(starts, numbers, Blocks.tops_of(starts, bits))
 
 
 def _canaries(

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from .nearest import Order
 
-MAGIC: Final = b"cackgix\x01"
+MAGIC: Final = b"cackgix\x02"
 Lookup = Callable[[bytes], tuple[int, int]]
 
 
@@ -49,6 +49,8 @@ class Header(Struct, frozen=True, kw_only=True):
     settings: str
     sources: tuple[Source, ...]
     classes: tuple[Order, ...]
+    # Distinct (class, prefix length) of blocks; a block holds the number of its pair.
+    pairs: tuple[tuple[int, int], ...]
     blocks4: int
     blocks6: int
     records: int
@@ -57,36 +59,44 @@ class Header(Struct, frozen=True, kw_only=True):
 
 
 class Blocks:
-    """One address family: first value of each block, its class, its prefix length; sorted, without holes.
+    """One address family: first value of each block and number of its pair; sorted, without holes.
 
-    *shift* is how many bits stand below the upper 16, by which ``tops`` cuts the search short.
+    ``tops`` has, for every value of the upper 16 bits, the number of blocks that start below it.
     """
 
-    __slots__ = ("classes", "lengths", "starts", "tops")
+    __slots__ = ("numbers", "starts", "tops")
 
-    def __init__(self, starts: array[int], classes: array[int], lengths: array[int], tops: array[int]) -> None:
+    def __init__(self, starts: array[int], numbers: array[int], tops: array[int]) -> None:
         self.starts = starts
-        self.classes = classes
-        self.lengths = lengths
+        self.numbers = numbers
         self.tops = tops
 
     @staticmethod
-    def tops_of(starts: Sequence[int], shift: int) -> array[int]:
-        """For every value of the upper 16 bits the number of blocks that start below it."""
-        return array("I", [bisect_left(starts, high << shift) for high in range(65537)])
+    def tops_of(starts: Sequence[int], bits: int) -> array[int]:
+        """``tops`` for values of so many bits."""
+        return array("I", [bisect_left(starts, high << (bits - 16)) for high in range(65537)])
 
 
-def lookup_in(blocks: Blocks, width: int) -> Lookup:
-    """The look-up function of one family; *width* bytes of the address count."""
-    starts, classes, lengths, tops = blocks.starts, blocks.classes, blocks.lengths, blocks.tops
-    shift = width * 8 - 16
+def _lookup4(blocks: Blocks, pairs: Sequence[tuple[int, int]]) -> Lookup:
+    starts, numbers, tops = blocks.starts, blocks.numbers, blocks.tops
     read, find = int.from_bytes, bisect_right
 
     def lookup(packed: bytes) -> tuple[int, int]:
-        value = read(packed[:width], "big")
-        high = value >> shift
-        at = find(starts, value, tops[high], tops[high + 1]) - 1
-        return classes[at], lengths[at]
+        value = read(packed, "big")
+        high = value >> 16
+        return pairs[numbers[find(starts, value, tops[high], tops[high + 1]) - 1]]
+
+    return lookup
+
+
+def _lookup6(blocks: Blocks, pairs: Sequence[tuple[int, int]]) -> Lookup:
+    starts, numbers, tops = blocks.starts, blocks.numbers, blocks.tops
+    read, find = int.from_bytes, bisect_right
+
+    def lookup(packed: bytes) -> tuple[int, int]:
+        value = read(packed[:8], "big")
+        high = value >> 48
+        return pairs[numbers[find(starts, value, tops[high], tops[high + 1]) - 1]]
 
     return lookup
 
@@ -174,7 +184,7 @@ def load(path: Path, *, thorough: bool = False) -> Index:
     at = 0
     for code, count in (("I", header.blocks4), ("Q", header.blocks6)):
         parts = []
-        for kind, length in ((code, count), ("H", count), ("B", count), ("I", 65537)):
+        for kind, length in ((code, count), ("I", count), ("I", 65537)):
             part = array(kind)
             part.frombytes(payload[at : at + length * part.itemsize])
             if sys.byteorder == "big":
@@ -187,25 +197,28 @@ def load(path: Path, *, thorough: bool = False) -> Index:
         if not count or blocks.starts[0]:
             raise DamagedIndex(f"{path}: damaged (blocks)")
         if thorough:
-            _check(blocks, path, len(header.classes))
+            _check(blocks, path, len(header.pairs))
         families.append(blocks)
-    index = Index(header.classes, lookup_in(families[0], 4), lookup_in(families[1], 8), header)
+    pairs = list(header.pairs)
+    if any(number >= len(header.classes) for number, _ in pairs):
+        raise DamagedIndex(f"{path}: damaged (classes)")
+    index = Index(header.classes, _lookup4(families[0], pairs), _lookup6(families[1], pairs), header)
     for text, number in header.canaries:
         if index.lookup_text(text)[0] != number:
             raise DamagedIndex(f"{path}: {text} is in class {index.lookup_text(text)[0]}, the database says {number}")
     return index
 
 
-def _check(blocks: Blocks, path: Path, classes: int) -> None:
+def _check(blocks: Blocks, path: Path, pairs: int) -> None:
     starts = blocks.starts
-    if max(blocks.classes) >= classes:
-        raise DamagedIndex(f"{path}: a block of class {max(blocks.classes)}, of {classes}")
+    if max(blocks.numbers) >= pairs:
+        raise DamagedIndex(f"{path}: a block refers to pair {max(blocks.numbers)} of {pairs}")
     if any(starts[at] >= starts[at + 1] for at in range(len(starts) - 1)):
         raise DamagedIndex(f"{path}: blocks out of order")
 
 
 def _parts(blocks: Blocks) -> tuple[array[int], ...]:
-    return blocks.starts, blocks.classes, blocks.lengths, blocks.tops
+    return blocks.starts, blocks.numbers, blocks.tops
 
 
 def _bytes(part: array[int]) -> bytes:

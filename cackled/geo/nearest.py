@@ -19,9 +19,9 @@ Vector = tuple[float, float, float]
 EARTH_KM = 6371.0
 # Nodes this close to each other are one place: a client can't tell them apart by distance.
 SAME_PLACE_KM = 50.0
-# So many places are ordered by distance, the others follow in the order of configuration: further ones hardly ever
-# answer, and every distinct order is a class of its own.
-DEPTH = 6
+# So many places are ordered by their distance from the client, the others by theirs from the first one: they hardly
+# ever answer, and every distinct order is a class of its own and cuts the address space into smaller blocks.
+DEPTH = 3
 
 
 def vector(latitude: float, longitude: float) -> Vector:
@@ -81,6 +81,9 @@ class Places:
     def order(self, ranking: Sequence[int]) -> Order:
         """The location class of a ranking."""
         rest = [number for number in range(len(self._names)) if number not in ranking]
+        if ranking:
+            nearest = self._vectors[ranking[0]]
+            rest.sort(key=lambda number: distance_km(nearest, self._vectors[number]))
         groups = [self._names[number] for number in (*ranking, *rest)]
         return (*groups, self._lost) if self._lost else tuple(groups)
 

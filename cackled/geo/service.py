@@ -15,6 +15,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -115,7 +116,7 @@ class GeoService:
         if not self.wanted:
             return
         try:
-            self._load()
+            self._take(self._read())
         except DamagedIndex as error:
             log.info("no geo index from before: {error}", error=str(error))
         self._poll.start(now=True)
@@ -153,7 +154,9 @@ class GeoService:
         self._tried = now
         try:
             await self._build()
-            self._load()
+            # Reading and its checksum take some ten milliseconds, most of it without the interpreter's lock.
+            pool = self._reactor.getThreadPool()
+            self._take(await deferToThreadPool(self._reactor, pool, self._read))
         except (BuildFailed, DamagedIndex) as error:
             self._failed(str(error))
             return False
@@ -189,11 +192,14 @@ class GeoService:
             if timeout.active():
                 timeout.cancel()
 
-    def _load(self) -> None:
-        header = read_header(self._path)
-        if header.settings != self._job.settings:
+    def _read(self) -> Index:
+        if read_header(self._path).settings != self._job.settings:
             raise DamagedIndex(f"{self._path}: made for other nodes or fields")
-        index = load(self._path)
+        return load(self._path)
+
+    def _take(self, index: Index) -> None:
+        header = index.header
+        assert header is not None
         self.index = index
         self._broken.set(0)
         self._blocks.set(header.blocks4 + header.blocks6)
