@@ -1,0 +1,224 @@
+/* Writing: the box, drafts that survive a reload and a failure, sending that shows the comment at once. */
+(function (Cackle) {
+  'use strict';
+  var el = Cackle.el, P = Cackle.Comments.prototype;
+
+  /* {parent: item} a reply, {edit: item, text, send, done} an edit, {} the main box. -> {node, input, set(text)} */
+  P.composer = function (how) {
+    var self = this, t = this.t, max = this.settings.max_length || 8000, parent = how.parent && how.parent.c;
+    var draft = how.edit ? '' : ['draft', this.site, this.key, parent ? parent.id : ''].join(':'), saving, busy = false;
+    var label = parent ? t('replyTo', {name: (how.to || how.parent).c.author.name || t('guest')}) : how.edit ? t('edit') : t('join');
+    if (this.channel.locked && !how.edit) return {node: el('div.mc-empty', null, t('closed'))};
+    var input = el('textarea.mc-input', {rows: 1, placeholder: label, 'aria-label': label, dir: 'auto', name: 'mc-text', oninput: typed, onkeydown: keys});
+    var name = el('input.mc-nick', {type: 'text', placeholder: t('name'), 'aria-label': t('name'), autocomplete: 'nickname', maxlength: 50, dir: 'auto', name: 'mc-name', onkeydown: keys,
+      onchange: function () { self.session.set('name', name.value.trim()); }});
+    var left = el('span.mc-left', {'aria-live': 'polite'}), error = el('div.mc-error', {role: 'alert'});
+    var submit = el('button.mc-formbtn', {disabled: true}, t(how.edit ? 'save' : parent ? 'reply' : 'post'));
+    var tool = el('button.mc-act.mc-tool', {'aria-label': t('format'), title: t('format'), onclick: tools}, Cackle.icon('format'));
+    var box = el('div.mc-box', null, input, el('div.mc-foot', null, !how.edit && name, tool, left,
+      (parent || how.edit) && el('button.mc-act.mc-cancel', {onclick: done}, t('cancel')), submit));
+    var node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
+    submit.type = 'submit';
+    name.value = this.session.get('name') || '';
+    set(how.text != null ? how.text : draft && Cackle.load(draft) || '');
+    if (parent || how.edit) node.classList.add('mc-open');
+    this.listen(window, 'storage', function (event) {
+      if (event.key === 'cackle:' + self.site && document.activeElement !== name) name.value = (Cackle.load(self.site) || {}).name || name.value;
+    });
+
+    function open() {
+      if (node.classList.contains('mc-open') && self.warm) return;
+      node.classList.add('mc-open');
+      // The session is there when the first words are written.
+      self.warm = true;
+      self.session.open().catch(function () {});
+    }
+    function set(text) {
+      input.value = text;
+      if (text) node.classList.add('mc-open');
+      requestAnimationFrame(grow);
+      count();
+    }
+    function grow() {
+      if (window.CSS && CSS.supports('field-sizing', 'content')) return;
+      input.style.height = 'auto';
+      input.style.height = input.scrollHeight + 2 + 'px';
+    }
+    function count() {
+      var length = Array.from(input.value.trim()).length, rest = max - length;
+      submit.disabled = !length || rest < 0 || busy;
+      left.textContent = rest > Math.min(200, max / 5) ? '' : rest < 0 ? t('over', {n: -rest}) : t('left', {n: rest});
+      left.classList.toggle('mc-bad', rest < 0);
+    }
+    function typed() {
+      grow();
+      count();
+      error.textContent = '';
+      clearTimeout(saving);
+      if (draft) saving = setTimeout(keep, 250);
+      if (!how.edit && input.value) self.tell(name.value.trim());
+    }
+    function keep() { Cackle.save(draft, input.value || null); }
+    function keys(event) {
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!submit.disabled) send(); }
+      else if (event.key === 'Escape' && !event.isComposing) {
+        event.stopPropagation();
+        if (parent || how.edit) done();
+        else { input.blur(); name.blur(); if (!input.value) node.classList.remove('mc-open'); }
+      }
+    }
+    function done() {
+      if (draft) keep();
+      if (how.done) how.done();
+    }
+    function tools() {
+      Cackle.lazy('editor.js').then(function () {
+        if (node.editor) { node.editor.remove(); node.editor = null; } else node.editor = Cackle.editor(input, t, typed);
+        if (node.editor) box.insertBefore(node.editor, input.nextSibling);
+        tool.setAttribute('aria-expanded', '' + !!node.editor);
+        input.focus();
+      }, function () { error.textContent = t('network'); });
+    }
+    function send(event) {
+      var text = input.value.trim();
+      if (event) event.preventDefault();
+      if (submit.disabled || !text) return;
+      error.textContent = '';
+      if (how.edit) {
+        busy = true;
+        count();
+        how.send(text).catch(function (e) { error.textContent = Cackle.reason(t, e); }).finally(function () { busy = false; count(); });
+        return;
+      }
+      clearTimeout(saving);
+      // The draft stays stored until the server has acknowledged it.
+      Cackle.save(draft, text);
+      self.session.set('name', name.value.trim());
+      var entry = {key: Cackle.uid(), parent: parent ? parent.id : null, text: text, name: name.value.trim() || t('guest'), at: Date.now(), draft: draft};
+      self.fire('submit', {text: text, parent: entry.parent});
+      input.value = '';
+      count();
+      grow();
+      if (how.done) how.done();
+      self.send(entry, true);
+      if (!parent) { node.classList.remove('mc-open'); input.blur(); }
+    }
+    return {node: node, input: input, set: set};
+  };
+
+  P.reply = function (item) {
+    var self = this, form, parent = item;
+    if (item.form) return item.form.input.focus();
+    // Deeper than the site allows: an answer beside the comment, that names whom it answers.
+    while (parent.parent && parent.depth >= this.settings.level) parent = parent.parent;
+    form = item.form = this.composer({parent: parent, to: item, text: parent === item ? null : '@' + item.c.author.name + ' ', done: function () {
+      form.node.remove();
+      item.form = null;
+      self.focus(item.reply);
+    }});
+    item.slot.append(form.node);
+    form.input.focus();
+    this.fire('reply', {id: item.c.id});
+  };
+
+  /* ---- Sending: `entry` carries its idempotency key through every retry, and through a reload of the tab ---- */
+  P.outbox = function () { return ['out', this.site, this.key].join(':'); };
+  P.keepOutbox = function () {
+    var entries = [];
+    this.items.forEach(function (item) { if (item.c.pending) entries.push(item.entry); });
+    Cackle.tab.set(this.outbox(), entries);
+  };
+  P.restore = function () {
+    (Cackle.tab.get(this.outbox()) || []).forEach(function (entry) {
+      if (this.main.input && !entry.parent && this.main.input.value.trim() === entry.text) this.main.set('');
+      if (Date.now() - entry.at < 864e5) this.send(entry);
+    }, this);
+  };
+
+  P.send = function (entry, scroll) {
+    var parent = entry.parent ? this.items.get(entry.parent) : null, item = this.items.get(entry.key), c;
+    if (item) return;
+    if (entry.parent && !parent) return;
+    c = {id: entry.key, parent: entry.parent, author: {id: this.session.visitor() || '', name: entry.name}, text: entry.text, pending: true, created: new Date().toISOString(), score: 0, up: 0, down: 0};
+    item = this.append(c, parent, !parent && this.sort !== 'old');
+    item.entry = entry;
+    this.counts();
+    this.keepOutbox();
+    this.flash(item);
+    if (scroll) item.node.scrollIntoView({block: 'nearest'});
+    if (scroll) this.focus(item.node);
+    this.post(item);
+  };
+
+  P.post = function (item) {
+    var self = this, entry = item.entry;
+    item.error = null;
+    item.busy = true;
+    this.draw(item);
+    this.api('POST', '/comments', {key: entry.key, body: {
+      channel: {key: this.key, url: this.o.url || location.href.split('#')[0], title: this.o.title || document.title},
+      parent: entry.parent, text: entry.text, name: entry.name
+    }}).then(function (data) {
+      self.sent(item, data);
+    }, function (error) {
+      item.error = error;
+      item.busy = false;
+      self.draw(item);
+      self.say(self.t('unsent'));
+      self.unhold();
+    });
+  };
+
+  /* Acknowledged. Another way (an event, another tab) may have brought the comment already. */
+  P.sent = function (item, data) {
+    var c = data.comment, other = this.items.get(c.id), focused = item.node.contains(document.activeElement), entry = item.entry;
+    this.items.delete(entry.key);
+    item.busy = false;
+    if (Cackle.load(entry.draft) === entry.text) Cackle.save(entry.draft, null);
+    this.waiting.delete(c.id);
+    if (other) {
+      item.node.remove();
+      item = other;
+      item.c.source = c.source;
+      this.draw(item);
+    } else {
+      item.c = Object.assign(c, {more: 0});
+      item.seq = +data.position.split('@')[1];
+      item.node.id = 'mc-' + c.id;
+      this.items.set(c.id, item);
+      this.draw(item);
+    }
+    if (+data.position.split('@')[1] > this.seq) this.count(c.id, 1);
+    this.keepOutbox();
+    if (focused) this.focus(item.node);
+    this.counts();
+    this.fire('create', c);
+    this.unhold();
+    this.showPill();
+  };
+
+  P.pendingRow = function (item) {
+    var self = this, t = this.t;
+    item.node.classList.toggle('mc-sending', !item.error);
+    if (!item.error) return item.acts.append(el('span.mc-note', null, t('sending')));
+    item.acts.append(
+      el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + Cackle.reason(t, item.error)),
+      el('button.mc-act.mc-retry', {onclick: function () { self.post(item); }}, t('retry')),
+      el('button.mc-act', {onclick: function () {
+        var form;
+        self.remove(item);
+        self.keepOutbox();
+        if (item.parent) { self.reply(item.parent); form = item.parent.form; } else form = self.main;
+        form.set(item.entry.text);
+        form.input.focus();
+        self.counts();
+      }}, t('edit')));
+  };
+  /* Back online: what failed for want of a connection is tried again by itself; the key makes that safe. */
+  P.resend = function () {
+    var self = this;
+    this.items.forEach(function (item) {
+      if (item.c.pending && item.error && (!item.error.status || item.error.status >= 500)) self.post(item);
+    });
+  };
+})(window.Cackle);

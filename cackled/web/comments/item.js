@@ -1,0 +1,175 @@
+/* One comment: its nodes, where it hangs, and how it changes in place. */
+(function (Cackle) {
+  'use strict';
+  var el = Cackle.el, icon = Cackle.icon, P = Cackle.Comments.prototype;
+
+  function hue(text) {
+    var h = 0, i;
+    for (i = 0; i < text.length; i++) h = (h * 31 + text.charCodeAt(i)) >>> 0;
+    return h * 47 % 360;
+  }
+  function initial(name) {
+    var text = name.trim(), first;
+    try { first = new Intl.Segmenter().segment(text)[Symbol.iterator]().next().value.segment; } catch (e) { first = Array.from(text)[0]; }
+    return (first || '?').toUpperCase();
+  }
+
+  P.avatar = function (author) {
+    var face = el('div.mc-avatar', {'aria-hidden': 'true'}), image;
+    if (!author) return face;
+    face.textContent = initial(author.name || '?');
+    face.style.setProperty('--mc-hue', hue(author.id || ''));
+    if (author.avatar && /^https?:/.test(author.avatar)) {
+      image = el('img.mc-face', {alt: '', loading: 'lazy', decoding: 'async', referrerpolicy: 'no-referrer', onerror: function () { image.remove(); }});
+      image.src = author.avatar;
+      face.append(image);
+    }
+    return face;
+  };
+
+  /* Adds a comment with its replies under `parent` (null: a root), at the end or `first`. -> item */
+  P.append = function (c, parent, first) {
+    var item = {c: c, parent: parent || null, depth: parent ? parent.depth + 1 : 0, seq: this.seq}, list;
+    item.node = el('div.mc-c', {role: 'listitem', id: 'mc-' + c.id, tabindex: -1});
+    if (item.depth > this.level) item.node.classList.add('mc-flat');
+    this.items.set(c.id, item);
+    this.draw(item);
+    list = parent ? this.branch(parent) : this.list;
+    if (first) list.prepend(item.node);
+    else list.append(item.node);
+    (c.replies || []).forEach(function (r) { this.append(r, item); }, this);
+    if (c.more) this.moreReplies(item);
+    return item;
+  };
+
+  /* The list of replies of an item, with the line that folds it. */
+  P.branch = function (item) {
+    var self = this, name = item.c.author ? item.c.author.name : '';
+    if (!item.list) {
+      item.list = el('div.mc-replies', {role: 'list'});
+      item.line = el('button.mc-thread', {'aria-expanded': 'true', 'aria-label': this.t('collapse', {name: name}), title: this.t('collapse', {name: name}),
+        onclick: function () { self.collapse(item, true); }});
+      item.nest = el('div.mc-nest', null, item.line, item.list);
+      if (item.depth >= this.level) item.nest.classList.add('mc-flat');
+      item.node.append(item.nest);
+      item.node.classList.add('mc-has');
+    }
+    return item.list;
+  };
+
+  P.collapse = function (item, fold) {
+    var self = this, n;
+    item.node.classList.toggle('mc-collapsed', fold);
+    if (item.unfold) item.unfold.remove();
+    if (!fold) return this.focus(item.line);
+    n = item.list.querySelectorAll('.mc-c').length + (item.c.more || 0);
+    item.unfold = el('button.mc-more.mc-unfold', {'aria-expanded': 'false', 'aria-label': this.t('expand') + ', ' + this.t('replies', {n: n}),
+      onclick: function () { self.collapse(item, false); }}, this.t('replies', {n: n}));
+    item.node.append(item.unfold);
+    this.focus(item.unfold);
+  };
+
+  P.moreReplies = function (item) {
+    var self = this, button;
+    if (item.rest) item.rest.remove();
+    item.rest = null;
+    if (!item.c.more) return;
+    this.branch(item);
+    button = el('button.mc-more', {onclick: function () { self.replies(item, button); }}, this.t('moreReplies', {n: item.c.more}));
+    item.nest.append(item.rest = button);
+  };
+
+  /* (Re)draws the comment itself; replies and an open reply form stay as they are. */
+  P.draw = function (item) {
+    var c = item.c, t = this.t, self = this, name = c.author ? c.author.name || t('guest') : '', body, blocked = c.author && this.blocked.has(c.author.id) && !item.shown;
+    item.text = item.edit = null;
+    item.node.classList.toggle('mc-gone', !!(c.deleted || blocked));
+    if (c.deleted || !c.author) {
+      body = el('div.mc-body', null, this.avatar(null), el('div.mc-main', null, el('div.mc-note', null, t('deleted'))));
+    } else if (blocked) {
+      body = el('div.mc-body', null, this.avatar(null), el('div.mc-main', null, el('div.mc-note', null, t('blocked') + ' ',
+        el('button.mc-act', {onclick: function () { item.shown = true; self.draw(item); }}, t('show')),
+        el('button.mc-act', {onclick: function () { self.later(function () { self.block(item, false); }); }}, t('unblock')))));
+    } else {
+      item.text = el('div.mc-text', {dir: 'auto'}, c.pending ? this.plain(c.text) : Cackle.html(c.html));
+      item.acts = el('div.mc-acts');
+      body = el('div.mc-body', {role: 'article', 'aria-label': name},
+        this.avatar(c.author),
+        el('div.mc-main', null,
+          el('div.mc-head', null,
+            el('bdi.mc-name', {dir: 'auto'}, name), this.me(c) && el('span.mc-badge', null, t('you')),
+            item.depth > this.level && item.parent && item.parent.c.author && el('span.mc-to', null, t('to', {name: '\u2068' + item.parent.c.author.name + '\u2069'})),
+            el('a.mc-time', {href: '#mc-' + c.id}, this.times.node(c.created)),
+            c.edited && el('span.mc-edited', {title: t('editedAt', {time: this.times.full(c.edited)})}, t('edited'))),
+          item.text, item.acts, item.slot || (item.slot = el('div.mc-slot'))));
+      this.actions(item);
+    }
+    if (item.body) item.body.replaceWith(body);
+    else item.node.prepend(body);
+    item.body = body;
+  };
+
+  P.plain = function (text) {
+    return text.trim().split(/\n{2,}/).map(function (part) {
+      var lines = part.split('\n'), p = el('p');
+      lines.forEach(function (line, i) { p.append(i ? el('br') : '', line); });
+      return p;
+    });
+  };
+
+  P.actions = function (item) {
+    var c = item.c, t = this.t, self = this, value = this.votes[c.id] || 0, mine = this.me(c);
+    if (c.pending) return this.pendingRow(item);
+    function button(kind, label, f, extra) {
+      return el('button.mc-act.mc-' + kind, Object.assign({onclick: f}, extra), icon(kind), label && el('span.mc-label', null, label));
+    }
+    item.up = item.down = null;
+    if (this.settings.votes !== false && !this.o.ratingOff) {
+      item.up = button('up', '', function () { self.vote(item, 1); }, {'aria-label': t('up'), title: t('up'), 'aria-pressed': '' + (value > 0)});
+      item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
+      item.down = button('down', '', function () { self.vote(item, -1); }, {'aria-label': t('down'), title: t('down'), 'aria-pressed': '' + (value < 0)});
+      item.acts.append(el('span.mc-votes', null, item.up, item.score, item.down));
+    }
+    if (!this.channel.locked) {
+      item.reply = button('reply', t('reply'), function () { self.reply(item); });
+      item.acts.append(item.reply);
+    }
+    if (mine && !this.late(c)) item.acts.append(item.editButton = button('edit', t('edit'), function () { self.edit(item); }));
+    item.more = button('more', '', function () { self.menu(item, mine); }, {'aria-label': t('more'), title: t('more'), 'aria-haspopup': 'menu', 'aria-expanded': 'false'});
+    item.acts.append(el('span.mc-morebox', null, item.more));
+  };
+  P.late = function (c) {
+    var seconds = this.settings.edit_seconds;
+    return seconds != null && Date.now() - new Date(c.created) > seconds * 1000;
+  };
+
+  P.showVotes = function (item) {
+    var value = this.votes[item.c.id] || 0;
+    if (!item.up) return;
+    item.up.setAttribute('aria-pressed', '' + (value > 0));
+    item.down.setAttribute('aria-pressed', '' + (value < 0));
+    item.score.textContent = this.t.number(item.c.score);
+    item.score.setAttribute('aria-label', this.t('score') + ' ' + item.c.score);
+  };
+
+  /* Takes an item out of the page; a comment that others answered leaves its place. */
+  P.remove = function (item, tombstone) {
+    var focused = item.node.contains(document.activeElement);
+    if (tombstone || (item.list && item.list.firstChild)) {
+      item.c.deleted = true;
+      this.draw(item);
+      if (focused) this.focus(item.node);
+      return;
+    }
+    if (focused) this.focus(item.parent ? item.parent.node : this.node.querySelector('.mc-input'));
+    item.node.remove();
+    this.items.delete(item.c.id);
+    if (item.parent && item.parent.list && !item.parent.list.firstChild && !item.parent.c.more) {
+      item.parent.nest.remove();
+      item.parent.list = item.parent.nest = null;
+      item.parent.node.classList.remove('mc-has');
+      // A tombstone without replies has nothing left to hold.
+      if (item.parent.c.deleted) this.remove(item.parent);
+    }
+  };
+})(window.Cackle);

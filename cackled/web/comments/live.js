@@ -1,0 +1,232 @@
+/* Live: events in place where that moves nothing, else behind "3 new comments"; presence, typing, the state of the line. */
+(function (Cackle) {
+  'use strict';
+  var P = Cackle.Comments.prototype;
+
+  /* Reading doesn't wait for this: the connection's code comes after the first render. */
+  P.subscribe = function (position) {
+    var self = this;
+    Cackle.lazy('later.js').then(function () { if (!self.closed) self.attach(position); }, function () {
+      setTimeout(function () { if (!self.closed) self.subscribe(position); }, 1e4);
+    });
+  };
+  P.attach = function (position) {
+    var self = this;
+    this.sub = Cackle.subscribe(position, {
+      event: function (m) { self.event(m); },
+      status: function (state) {
+        self.state = state;
+        self.connection();
+        if (state === 'live') self.resend();
+      },
+      reset: function (seq) { return self.reload(seq); }
+    });
+    this.closers.push(function () { self.sub.close(); });
+  };
+
+  P.event = function (m) {
+    var data = m.data || {}, c = data.comment, id = c ? c.id : data.id, item = this.items.get(id), waits = this.waiting.get(id);
+    if (m.type === 'presence') return this.presence(data.count);
+    if (m.type === 'typing') return this.someone(data.name);
+    if (m.seq > this.seq) this.seq = m.seq;
+    switch (m.type) {
+      case 'comment.created':
+        this.count(id, 1);
+        if (item) break;
+        // Perhaps the one being posted from here: its answer, on the way, will tell.
+        if (this.me(c) && this.posting()) this.held.push(c);
+        else this.arrived(c);
+        break;
+      case 'comment.updated':
+        if (item) { this.updated(item, c, m.seq); this.flash(item); }
+        if (waits) Object.assign(waits, c);
+        break;
+      case 'comment.voted':
+        if (item) this.scored(item, data, m.seq);
+        if (waits) Object.assign(waits, {up: data.up, down: data.down, score: data.score});
+        break;
+      case 'comment.deleted':
+        this.count('-' + id, -1);
+        if (item) this.remove(item, data.tombstone);
+        (data.removed || []).forEach(function (gone) { if (this.items.has(gone)) this.remove(this.items.get(gone)); }, this);
+        this.waiting.delete(id);
+        this.showPill();
+        this.counts();
+        break;
+      case 'channel.updated':
+        if (data.comments != null) this.channel.comments = data.comments;
+        if (data.locked != null && data.locked !== this.channel.locked) {
+          this.channel.locked = data.locked;
+          this.main.node.replaceWith((this.main = this.composer({})).node);
+          this.items.forEach(function (i) { this.draw(i); }, this);
+        }
+        this.counts();
+    }
+  };
+
+  /* The channel's count moves once for each change, whether its event or the answer to our own write comes first. */
+  P.count = function (change, by) {
+    if (this.counted.has(change)) return;
+    this.counted.add(change);
+    this.channel.comments += by;
+    this.counts();
+  };
+  P.posting = function () {
+    var yes = false;
+    this.items.forEach(function (item) { if (item.c.pending && item.busy) yes = true; });
+    return yes;
+  };
+  P.unhold = function () {
+    if (this.posting()) return;
+    this.held.splice(0).forEach(function (c) { if (!this.items.has(c.id)) this.arrived(c); }, this);
+  };
+
+  P.arrived = function (c) {
+    var parent = c.parent ? this.items.get(c.parent) : null, root, lost = null;
+    if (this.waiting.has(c.id)) return;
+    // A post of ours that seemed to fail may have come through: asking again with its key settles it.
+    if (this.me(c)) this.items.forEach(function (i) { if (i.c.pending && i.error && i.entry.parent === c.parent) lost = i; });
+    if (lost) { this.held.push(c); return this.post(lost); }
+    if (c.parent && !parent && !this.waiting.has(c.parent)) {
+      root = this.items.get(c.root);
+      if (root) { root.c.more = (root.c.more || 0) + 1; this.moreReplies(root); }
+      return;
+    }
+    if (c.author && this.blocked.has(c.author.id)) return this.insert(c);
+    if (this.mayInsert(c, parent)) {
+      this.flash(this.insert(c));
+      this.announce(c);
+    } else {
+      this.waiting.set(c.id, c);
+      this.showPill();
+      this.announce(c);
+    }
+  };
+
+  P.insert = function (c) {
+    var item = this.append(Object.assign({replies: [], more: 0}, c), c.parent ? this.items.get(c.parent) : null, !c.parent && this.sort !== 'old');
+    this.counts();
+    return item;
+  };
+
+  /* May it stand there at once? Where the reader sees it come, or while the comments haven't been reached yet. */
+  P.mayInsert = function (c, parent) {
+    var box = this.node.getBoundingClientRect(), active = document.activeElement, place, last;
+    if (c.parent && !parent) return false;
+    if (box.top > innerHeight || !this.list.firstChild) return true;
+    if (parent) {
+      if (this.folded(parent)) return true;
+      last = parent.list && parent.list.lastElementChild;
+      place = (last || parent.body).getBoundingClientRect().bottom;
+    } else {
+      place = this.list.getBoundingClientRect()[this.sort === 'old' ? 'bottom' : 'top'];
+      if (this.sort === 'old' && this.cursor) return false;
+    }
+    if (place < 0 || place > innerHeight) return false;
+    // Nothing is pushed away under the hands of somebody who writes below that place.
+    return !(active && this.node.contains(active) && /^(TEXTAREA|INPUT)$/.test(active.tagName) && active.getBoundingClientRect().top > place);
+  };
+  P.folded = function (item) {
+    for (; item; item = item.parent) if (item.node.classList.contains('mc-collapsed')) return true;
+    return false;
+  };
+
+  P.showPill = function () {
+    var n = this.waiting.size;
+    this.pill.hidden = !n;
+    if (n) this.pill.textContent = this.t('fresh', {n: n});
+  };
+  P.flush = function (go) {
+    var first = null, self = this;
+    this.waiting.forEach(function (c) {
+      var item;
+      if (self.items.has(c.id) || (c.parent && !self.items.has(c.parent))) return;
+      item = self.insert(c);
+      self.flash(item);
+      if (!first || item.node.compareDocumentPosition(first.node) & 4) first = item;
+    });
+    this.waiting.clear();
+    this.showPill();
+    this.counts();
+    if (first && go) this.reveal(first);
+  };
+
+  /* Spoken in one breath, however many came. */
+  P.announce = function (c) {
+    var self = this, name = c.author ? c.author.name : '';
+    this.unsaid = (this.unsaid || 0) + 1;
+    if (this.sayTimer) return;
+    this.sayTimer = setTimeout(function () {
+      self.say(self.unsaid === 1 ? self.t('freshBy', {name: name}) : self.t('fresh', {n: self.unsaid}));
+      self.unsaid = self.sayTimer = 0;
+    }, 1500);
+  };
+  P.say = function (text) { this.live.textContent = text; };
+
+  /* The server can't replay what was missed: the first page anew, at least as new as `seq`. */
+  P.reload = function (seq) {
+    var self = this;
+    return Cackle.get(this.address(seq)).then(function (answer) {
+      if (!answer.ok) throw answer;
+      return answer.json();
+    }).then(function (data) {
+      var anchor = document.activeElement, top = self.node.contains(anchor) && anchor.getBoundingClientRect().top, open = [];
+      if (self.closed) return seq;
+      // Open forms keep their place: only a page nobody writes in is replaced whole.
+      self.items.forEach(function (item) { if (item.form || item.edit) open.push(item); });
+      if (open.length) self.merge(data);
+      else self.replace(data);
+      if (top !== false && anchor.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - top);
+      return self.seq;
+    });
+  };
+  P.merge = function (data) {
+    var self = this, walk = function (c) {
+      var item = self.items.get(c.id);
+      if (item) self.updated(item, c, self.seq);
+      else if (!self.waiting.has(c.id)) self.waiting.set(c.id, Object.assign({}, c, {replies: []}));
+      (c.replies || []).forEach(walk);
+    };
+    this.page(data);
+    data.page.comments.forEach(walk);
+    this.showPill();
+    this.counts();
+  };
+
+  P.presence = function (count) {
+    this.online.hidden = !(count > 1) || this.settings.presence === false;
+    this.online.textContent = count > 1 ? this.t('online', {n: count}) : '';
+  };
+
+  P.tell = function (name) {
+    if (this.settings.typing === false || !this.sub || Date.now() - (this.told || 0) < 3000) return;
+    this.told = Date.now();
+    this.sub.send({type: 'typing', name: name || this.t('guest')});
+  };
+  P.someone = function (name) {
+    var self = this, names, now = Date.now();
+    this.writers = this.writers || {};
+    if (name) this.writers[name] = now + 5000;
+    names = Object.keys(this.writers).filter(function (n) { return self.writers[n] > now && n !== self.session.get('name'); });
+    this.typing.textContent = !names.length ? '' : names.length === 1 ? this.t('typing1', {name: names[0]}) :
+      names.length === 2 ? this.t('typing2', {name: names[0], other: names[1]}) : this.t('typingMany');
+    this.typing.classList.toggle('mc-on', !!names.length);
+    clearTimeout(this.writersTimer);
+    if (names.length) this.writersTimer = setTimeout(function () { self.someone(); }, 1500);
+  };
+
+  /* Short breaks aren't worth a word. */
+  P.connection = function () {
+    var self = this;
+    clearTimeout(this.lineTimer);
+    if (this.state !== 'down') {
+      if (this.bar.textContent === this.t('offline')) this.bar.classList.remove('mc-on');
+      return;
+    }
+    this.lineTimer = setTimeout(function () {
+      if (self.closed || self.state !== 'down') return;
+      self.bar.textContent = self.t('offline');
+      self.bar.classList.add('mc-on');
+    }, 2500);
+  };
+})(window.Cackle);

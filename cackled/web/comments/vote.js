@@ -1,0 +1,61 @@
+/* Votes, and newer states of comments in place. */
+(function (Cackle) {
+  'use strict';
+  var P = Cackle.Comments.prototype;
+
+  /* Shown at once, sent one at a time: the last wish counts. */
+  P.vote = function (item, value) {
+    var self = this, id = item.c.id, old = this.votes[id] || 0;
+    if (value === old) value = 0;
+    item.c.score += value - old;
+    this.votes[id] = value;
+    this.showVotes(item);
+    item.wish = value;
+    if (item.voting) return;
+    item.sure = old;
+    item.voting = true;
+    function send() {
+      var sent = item.wish;
+      self.api('PUT', '/comments/' + id + '/vote', {body: {value: sent}}).then(function (data) {
+        item.sure = sent;
+        if (item.wish !== sent) return send();
+        item.voting = false;
+        self.scored(item, data, +data.position.split('@')[1]);
+        self.fire('vote', {id: id, value: sent, score: item.c.score});
+      }).catch(function (error) {
+        item.voting = false;
+        item.c.score += item.sure - self.votes[id];
+        self.votes[id] = item.sure;
+        self.showVotes(item);
+        self.notice(Cackle.reason(self.t, error));
+      });
+    }
+    send();
+  };
+  P.scored = function (item, data, seq) {
+    if (item.scoreSeq > seq || item.voting) return;
+    item.scoreSeq = seq;
+    Object.assign(item.c, {up: data.up, down: data.down, score: data.score});
+    this.showVotes(item);
+  };
+
+  /* A newer state of a comment. While its author edits it, only the data change. */
+  P.updated = function (item, c, seq) {
+    if (seq < item.seq) return;
+    item.seq = seq;
+    item.c = Object.assign(item.c, c, {replies: item.c.replies, more: item.c.more, score: item.voting ? item.c.score : c.score});
+    if (c.source === undefined) delete item.c.source;
+    if (item.edit && item.edit.node.isConnected) return;
+    var inside = item.body.contains(document.activeElement) && !item.slot.contains(document.activeElement);
+    this.draw(item);
+    if (inside) this.focus(item.node);
+  };
+
+  // Rarer actions come with the code that is loaded after the first render.
+  P.menu = function (item, mine) { this.later(function (self) { self.openMenu(item, mine); }); };
+  P.edit = function (item) { this.later(function (self) { self.openEdit(item); }); };
+  P.later = function (f) {
+    var self = this;
+    Cackle.lazy('later.js').then(function () { if (!self.closed) f(self); }, function () { self.notice(self.t('network')); });
+  };
+})(window.Cackle);

@@ -1,0 +1,300 @@
+/* The comments widget: first render, header, list, sorting, paging, the way to a linked comment. Other files of this
+   folder add to its prototype. It keeps `items`: comment id -> {c: data, node, ...}, everything that stands in the page. */
+(function (Cackle) {
+  'use strict';
+  var el = Cackle.el;
+  var SORTS = ['best', 'new', 'old'];
+
+  function Comments(widget) {
+    var o = widget.options, self = this;
+    this.widget = widget;
+    this.o = o;
+    this.site = widget.site;
+    this.key = widget.channel;
+    this.node = widget.node;
+    this.sort = widget.sort;
+    this.t = Cackle.words(widget.lang, o.msg);
+    this.times = Cackle.times(this.t);
+    this.session = Cackle.session(this.site);
+    this.items = new Map();
+    this.waiting = new Map();
+    this.held = [];
+    this.seq = 0;
+    this.closers = [];
+    this.blocked = new Set();
+    this.votes = {};
+    this.counted = new Set();
+    this.node.classList.add('mc-root');
+    this.node.lang = this.t.lang;
+    this.closers.push(Cackle.theme(this.node, o.theme));
+    this.skeleton();
+    this.first(widget.first);
+    this.every(30000, function () { if (!document.hidden) self.times.refresh(self.node); });
+    this.session.onopen(function (visitor) { self.fire('loggedin', {id: visitor}); });
+  }
+  var P = Comments.prototype;
+  Cackle.Comments = Comments;
+  Cackle.widgets.Comment = function (widget) {
+    var comments = new Comments(widget);
+    return function () { comments.close(); };
+  };
+
+  P.every = function (ms, f) {
+    var timer = setInterval(f, ms);
+    this.closers.push(function () { clearInterval(timer); });
+  };
+  P.listen = function (target, type, f, options) {
+    target.addEventListener(type, f, options);
+    this.closers.push(function () { target.removeEventListener(type, f, options); });
+  };
+  P.close = function () {
+    this.closed = true;
+    this.closers.forEach(function (f) { f(); });
+    this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced');
+    this.node.replaceChildren();
+  };
+  /* The page's own functions; what they throw is theirs. */
+  P.fire = function (name, data) {
+    [].concat((this.o.callback || {})[name] || []).forEach(function (f) {
+      try { f(data); } catch (e) { setTimeout(function () { throw e; }); }
+    });
+  };
+  P.api = function (method, path, options) { return this.session.call(method, path, options); };
+  P.me = function (c) { return !!c.author && c.author.id === this.session.visitor(); };
+
+  /* ---- First render ---- */
+  P.skeleton = function () {
+    var i, bones = [];
+    // What the site printed for search engines is read until the live comments stand.
+    if (this.node.querySelector('#mc-content')) return;
+    for (i = 0; i < 3; i++) {
+      bones.push(el('div.mc-bone', null, el('i.mc-bone-face'), el('div.mc-bone-lines', null, el('i.mc-bone-line'), el('i.mc-bone-line'), el('i.mc-bone-line'))));
+    }
+    this.node.replaceChildren(el('div.mc-skeleton', {'aria-hidden': 'true'}, bones));
+  };
+
+  P.first = function (promise) {
+    var self = this;
+    promise.then(function (answer) {
+      if (answer.ok) return answer.json();
+      throw {status: answer.status, retry: +answer.headers.get('Retry-After')};
+    }).then(function (data) {
+      if (!self.closed) self.render(data);
+    }).catch(function (error) {
+      if (self.closed) return;
+      if (!error || error.status === undefined) console.error('cackle', error);
+      self.failed(error);
+    });
+  };
+
+  P.failed = function (error) {
+    var self = this, wait = (error && error.retry ? error.retry * 1000 : this.pause = Math.min(60000, (this.pause || 2000) * 2)) * (1 + Math.random() / 2);
+    function again() {
+      clearTimeout(timer);
+      removeEventListener('online', again);
+      if (!self.closed) self.first(Cackle.get(self.address()));
+    }
+    var timer = setTimeout(again, wait);
+    addEventListener('online', again);
+    if (!this.node.querySelector('#mc-content')) {
+      this.node.replaceChildren(el('div.mc-empty', {role: 'status'}, this.t('loadFailed') + ' ', el('button.mc-more', {onclick: again}, this.t('tryAgain'))));
+    }
+  };
+
+  P.address = function (after) {
+    var query = {widget: 'Comment', site: this.site, channel: this.key, url: this.o.url || location.href.split('#')[0], sort: this.sort, size: this.widget.size};
+    if (after) query.after = after;
+    if (this.session.view()) query.me = this.session.view();
+    return '/bootstrap?' + new URLSearchParams(query);
+  };
+
+  P.render = function (data) {
+    var self = this, t = this.t, s = data.site.settings || {};
+    this.settings = s;
+    this.channel = data.channel;
+    // Deeper replies than this stop moving inwards and say whom they answer.
+    this.level = Math.min(this.o.level == null ? 3 : +this.o.level, 3);
+    this.page(data);
+    this.title = el('div.mc-title', {role: 'heading', 'aria-level': 2});
+    this.online = el('span.mc-online', {hidden: true});
+    this.sorts = el('div.mc-sorts', {role: 'group', 'aria-label': t('sort')}, SORTS.map(function (name) {
+      return el('button.mc-sort', {'aria-pressed': '' + (name === self.sort), onclick: function () { self.resort(name); }}, t(name));
+    }));
+    this.bar = el('div.mc-bar', {role: 'status'});
+    this.pill = el('button.mc-pill', {hidden: true, onclick: function () { self.flush(true); }});
+    this.typing = el('div.mc-typing', {'aria-hidden': 'true'});
+    this.live = el('div.mc-hidden', {'aria-live': 'polite', role: 'log', 'aria-relevant': 'additions'});
+    this.list = el('div.mc-list', {role: 'list', 'aria-label': t('title')});
+    this.foot = el('div.mc-listfoot');
+    this.main = this.composer({});
+    this.node.replaceChildren(
+      el('div.mc-header', null, this.title, this.online, this.sorts), this.main.node, this.typing,
+      el('div.mc-float', null, this.bar, this.pill), this.list, this.foot, this.live);
+    this.fill(data.page.comments);
+    this.restore();
+    this.release();
+    this.subscribe(data.position);
+    this.arrive();
+    this.listen(window, 'hashchange', function () { self.arrive(); });
+    this.fire('ready', {channel: this.channel});
+  };
+
+  P.page = function (data) {
+    var me = data.me || {};
+    this.cursor = data.page.cursor;
+    this.channel = data.channel;
+    this.seq = +data.position.split('@')[1];
+    this.votes = Object.assign(this.votes, me.votes);
+    (me.blocked || []).forEach(function (id) { this.blocked.add(id); }, this);
+  };
+
+  P.fill = function (comments) {
+    this.items.clear();
+    this.list.replaceChildren();
+    comments.forEach(function (c) { this.append(c); }, this);
+    this.counts();
+    this.footer();
+  };
+
+  /* The reserved height is let go when that can't move anything the reader sees. */
+  P.release = function () {
+    var node = this.node, self = this, box, natural;
+    function free() {
+      if (self.widget.held) node.style.minHeight = '';
+      self.widget.held = false;
+    }
+    if (!this.widget.held) return;
+    box = node.getBoundingClientRect();
+    natural = (node.lastElementChild || node).getBoundingClientRect().bottom;
+    if (box.top > innerHeight || natural >= box.bottom - 1 || Math.min(natural, box.bottom) > innerHeight) return free();
+    ['pointerdown', 'keydown'].forEach(function (type) { self.listen(window, type, free, {once: true}); });
+  };
+
+  P.counts = function () {
+    var n = Math.max(0, this.channel.comments), o = this.o.countContainer && document.getElementById(this.o.countContainer);
+    this.title.textContent = n ? this.t('comments', {n: n}) : this.t('title');
+    this.sorts.hidden = n < 2;
+    if (o) o.textContent = this.t.number(n);
+    if (!this.list.firstChild && !this.waiting.size) {
+      if (!this.empty) this.list.before(this.empty = el('div.mc-empty', null, this.t('empty')));
+    } else if (this.empty) { this.empty.remove(); this.empty = null; }
+  };
+
+  P.footer = function () {
+    var self = this;
+    this.foot.replaceChildren();
+    if (this.cursor) this.foot.append(this.moreButton = el('button.mc-more', {onclick: function () { self.next(); }}, this.t('loadMore')));
+  };
+
+  /* ---- Sorting and paging ---- */
+  P.query = function (values) {
+    return '/comments?' + new URLSearchParams(Object.assign({channel: this.key, sort: this.sort, size: this.widget.size, after: this.seq}, values));
+  };
+
+  P.resort = function (name) {
+    var self = this, old = this.sort;
+    if (name === old) return;
+    this.sort = name;
+    this.marks();
+    this.list.classList.add('mc-busy');
+    this.api('GET', this.query()).then(function (data) {
+      if (self.sort !== name) return;
+      self.session.set('sort', name);
+      self.replace(data);
+    }).catch(function (error) {
+      self.sort = old;
+      self.marks();
+      self.notice(Cackle.reason(self.t, error));
+    }).finally(function () { self.list.classList.remove('mc-busy'); });
+  };
+  P.marks = function () {
+    SORTS.forEach(function (name, i) { this.sorts.children[i].setAttribute('aria-pressed', '' + (name === this.sort)); }, this);
+  };
+
+  /* A new first page in place of everything; the visitor's own unsent comments stay. */
+  P.replace = function (data) {
+    this.page(data);
+    this.waiting.clear();
+    this.fill(data.page.comments);
+    this.restore();
+    this.showPill();
+  };
+
+  P.next = function () {
+    var self = this, button = this.moreButton, known = this.list.lastElementChild;
+    button.disabled = true;
+    this.api('GET', this.query({cursor: this.cursor})).then(function (data) {
+      self.cursor = data.page.cursor;
+      data.page.comments.forEach(function (c) { if (!self.items.has(c.id)) self.append(c); });
+      self.footer();
+      self.focus(known && known.nextElementSibling);
+    }).catch(function (error) {
+      button.disabled = false;
+      self.notice(Cackle.reason(self.t, error));
+    });
+  };
+
+  P.replies = function (item, button) {
+    var self = this;
+    button.disabled = true;
+    this.api('GET', this.query({parent: item.c.id, sort: 'old', cursor: item.cursor || ''})).then(function (data) {
+      var before = item.c.more;
+      item.cursor = data.page.cursor;
+      self.graft(data.page.comments, item);
+      item.c.more = item.cursor ? Math.max(1, before - data.page.comments.length) : 0;
+      self.moreReplies(item);
+    }).catch(function (error) {
+      button.disabled = false;
+      self.notice(Cackle.reason(self.t, error));
+    });
+  };
+  P.graft = function (comments, root) {
+    comments.forEach(function (c) {
+      var nested = c.replies || [];
+      if (!this.items.has(c.id) && c.id !== root.c.id) this.append(Object.assign({}, c, {replies: []}), this.items.get(c.parent) || root);
+      this.graft(nested, root);
+    }, this);
+  };
+
+  /* ---- #mc-<id>: to the comment, fetched if it isn't on this page ---- */
+  P.arrive = function () {
+    var self = this, id = (/^#mc-c?(\d+)$/.exec(location.hash) || [])[1], item;
+    if (!id) return;
+    item = this.items.get(id);
+    if (item) return this.reveal(item);
+    this.api('GET', '/comments/' + id).then(function (data) {
+      var root = data.comment.root || id;
+      return root === id ? data.comment : self.api('GET', '/comments/' + root).then(function (r) { return r.comment; });
+    }).then(function (root) {
+      var parent = self.items.get(root.id) || self.append(Object.assign({replies: [], more: 0}, root), null, true);
+      if (root.id === id) return parent;
+      return self.api('GET', self.query({parent: root.id, sort: 'old', size: 100})).then(function (data) {
+        self.graft(data.page.comments, parent);
+        return self.items.get(id);
+      });
+    }).then(function (found) { if (found) self.reveal(found); }, function () { /* no longer there */ });
+  };
+  P.reveal = function (item) {
+    for (var p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) this.collapse(p, false);
+    item.node.scrollIntoView({block: 'center', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'});
+    this.flash(item);
+    this.focus(item.node);
+  };
+  P.focus = function (node) { if (node) node.focus({preventScroll: true}); };
+  P.flash = function (item) {
+    var list = item.body.classList;
+    list.remove('mc-fresh');
+    void item.body.offsetWidth;
+    list.add('mc-fresh');
+    setTimeout(function () { list.remove('mc-fresh'); }, 1600);
+  };
+
+  /* A short word at the top edge of the reader's view; also spoken. */
+  P.notice = function (text) {
+    var self = this;
+    clearTimeout(this.noticeTimer);
+    this.bar.textContent = text;
+    this.bar.classList.add('mc-on');
+    this.noticeTimer = setTimeout(function () { self.bar.classList.remove('mc-on'); self.connection(); }, 4000);
+  };
+})(window.Cackle);

@@ -1,0 +1,53 @@
+/* Building DOM from data: createElement, textContent and attributes only. Storage of the visitor's things. */
+(function (Cackle) {
+  'use strict';
+  var SVG = 'http://www.w3.org/2000/svg';
+  // 20 px, 1.5 px stroke.
+  var ICONS = {
+    up: 'M5 12l5-5 5 5', down: 'M5 8l5 5 5-5', reply: 'M8 5L4 9l4 4M4 9h7a5 5 0 0 1 5 5v1',
+    more: 'M4.5 10h.01M10 10h.01M15.5 10h.01', edit: 'M4 16l1-4 8-8 3 3-8 8-4 1z', link: 'M8.5 11.5l3-3M9 6l1.5-1.5a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.5 1.5a3.5 3.5 0 0 1-5-5L6 9',
+    trash: 'M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6', flag: 'M5 17V4h9l-2 3 2 3H5', block: 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM5 5l10 10',
+    format: 'M4 15l4-10 4 10M5.4 12h5.2M13 15l2-5 2 5M13.6 13.5h2.8'
+  };
+
+  /* el('button.mc-a.mc-b', {attribute: value, onclick: fn}, child, 'text', [more]). null, false and undefined are left out. */
+  Cackle.el = function el(spec, props) {
+    var parts = spec.split('.'), node = document.createElement(parts[0]), key, value;
+    if (parts.length > 1) node.className = parts.slice(1).join(' ');
+    if (parts[0] === 'button') node.type = 'button';
+    for (key in props || {}) {
+      value = props[key];
+      if (value == null || value === false) continue;
+      if (typeof value === 'function') node.addEventListener(key.slice(2), value);
+      else node.setAttribute(key, value === true ? '' : value);
+    }
+    for (key = 2; key < arguments.length; key++) add(node, arguments[key]);
+    return node;
+  };
+  function add(node, child) {
+    if (child == null || child === false) return;
+    if (Array.isArray(child)) child.forEach(function (c) { add(node, c); });
+    else node.append(child);
+  }
+
+  Cackle.icon = function (name) {
+    var svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path'), key;
+    var attributes = {viewBox: '0 0 20 20', width: 20, height: 20, fill: 'none', stroke: 'currentColor', 'stroke-width': name === 'more' ? 2.2 : 1.5,
+      'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true', 'class': 'mc-icon'};
+    for (key in attributes) svg.setAttribute(key, attributes[key]);
+    path.setAttribute('d', ICONS[name]);
+    svg.append(path);
+    return svg;
+  };
+
+  Cackle.uid = function () {
+    if (window.crypto && crypto.randomUUID) return crypto.randomUUID();
+    return Array.from(crypto.getRandomValues(new Uint32Array(4)), function (n) { return n.toString(36); }).join('-');
+  };
+
+  /* Per-tab storage that survives a reload. */
+  Cackle.tab = {
+    get: function (key) { try { return JSON.parse(sessionStorage.getItem('cackle:' + key)); } catch (e) { return null; } },
+    set: function (key, value) { try { sessionStorage.setItem('cackle:' + key, JSON.stringify(value)); } catch (e) { /* not kept */ } }
+  };
+})(window.Cackle);

@@ -1,0 +1,263 @@
+/* Live events: one connection, shared by the tabs of a browser (Web Locks elect the tab that holds it, BroadcastChannel
+   carries its messages); without those, one each. Every subscriber gets every event once and in order, by position:
+   doubles are dropped by seq, a hole is asked for again, and what the server can't replay ends in handler.reset(seq). */
+(function (Cackle) {
+  'use strict';
+  var ORDER = ['ws', 'sse', 'poll'];
+
+  /* ---- One connection that keeps itself up. subs: sub -> seq up to which everything was delivered. ---- */
+  function Link(deliver, status) {
+    var subs = {}, way = +Cackle.tab.get('way') || 0, failures = 0, tries = 0, connection = null, timer = 0, state = '', stopped = false;
+    var heard = 0, check = 0, better = 0, pause = 120000;
+
+    function set(value) { if (state !== value) status(state = value); }
+    function positions() { return Object.keys(subs).map(function (s) { return s + '@' + subs[s]; }); }
+    function drop() {
+      clearTimeout(check);
+      clearTimeout(better);
+      if (connection) connection.close();
+      connection = null;
+    }
+    function later(ms) {
+      drop();
+      clearTimeout(timer);
+      timer = setTimeout(connect, ms);
+    }
+    function connect() {
+      var name = ORDER[way], opened = false, base = Cackle.base(), own;
+      drop();
+      clearTimeout(timer);
+      if (stopped || !Object.keys(subs).length) return;
+      if (!Cackle.transports[name]) { next(); return connect(); }
+      own = {
+        open: function () {
+          opened = true;
+          heard = Date.now();
+          failures = tries = 0;
+          Cackle.tab.set('way', way);
+          set('live');
+          if (way) better = setTimeout(function () { pause *= 2; way = 0; failures = 1; connect(); }, pause);
+          watch();
+        },
+        message: function (m) {
+          heard = Date.now();
+          clearTimeout(check);
+          if (m.type === 'move') return move(m);
+          if (m.sub) {
+            if (m.seq > subs[m.sub]) {
+              if (m.type === 'recovered' || m.seq === subs[m.sub] + 1) subs[m.sub] = m.seq;
+              else return resume(m.sub);
+            }
+            deliver(m);
+          } else if (m.type === 'error' && m.code === 'origin') { stopped = true; drop(); set('off'); }
+          watch();
+        },
+        close: function (fatal) {
+          connection = null;
+          clearTimeout(check);
+          if (fatal) { stopped = true; return set('off'); }
+          set('down');
+          // A way that never opened twice is tried no more for now; then another server, then another way.
+          if (!opened && navigator.onLine !== false && ++failures > 1) { Cackle.fail(base); next(); }
+          later(Math.random() * Math.min(30000, 400 * Math.pow(2, tries++)));
+        }
+      };
+      try { connection = Cackle.transports[name](base, positions(), own); } catch (e) { next(); later(50); }
+    }
+    function next() { way = (way + 1) % ORDER.length; failures = 0; }
+    // Browsers hide the server's pings from scripts: after a long silence ask, and believe only silence to a question.
+    function watch() {
+      clearTimeout(check);
+      check = setTimeout(function () { ask(10000); }, 60000);
+    }
+    function ask(limit) {
+      var asked = Date.now();
+      if (!connection || !connection.send) return;
+      connection.send({type: 'ping'});
+      clearTimeout(check);
+      check = setTimeout(function () { if (heard < asked && !document.hidden) later(0); }, limit);
+    }
+    function move(m) {
+      var host = m.host && (m.host.indexOf('://') > 0 ? m.host : location.protocol + '//' + m.host);
+      setTimeout(function () {
+        if (stopped) return;
+        if (host) Cackle.move(host);
+        else Cackle.fail(Cackle.base());
+        way = 0;
+        connect();
+      }, 1000 * (m.after || 0));
+    }
+    function resume(sub) {
+      if (connection && connection.send && state === 'live') {
+        connection.send({type: 'unsub', sub: sub});
+        connection.send({type: 'sub', sub: sub + '@' + subs[sub]});
+      } else if (connection || state === '') later(20);
+    }
+    function wake() {
+      if (stopped || !Object.keys(subs).length) return;
+      if (state !== 'live') { tries = 0; later(Math.random() * 300); } else if (connection && connection.send) ask(5000);
+      else if (Date.now() - heard > 60000) later(0);
+    }
+    return {
+      add: function (sub, seq) {
+        if (subs[sub] <= seq) return;
+        subs[sub] = seq;
+        resume(sub);
+      },
+      remove: function (sub) {
+        delete subs[sub];
+        if (!Object.keys(subs).length) { drop(); clearTimeout(timer); set(''); }
+        else if (connection && connection.send) connection.send({type: 'unsub', sub: sub});
+      },
+      send: function (m) { if (connection && connection.send) connection.send(m); },
+      wake: wake,
+      stop: function () { stopped = true; drop(); clearTimeout(timer); },
+      state: function () { return state; }
+    };
+  }
+
+  /* ---- The tabs of a browser. ---- */
+  var id = Cackle.uid(), local = {}, bus = null, link = null, release = null, state = '', last = {}, answered = 0;
+
+  function say(m) { if (bus) bus.postMessage(Object.assign({from: id}, m)); }
+  function mine() {
+    var subs = {}, sub;
+    for (sub in local) subs[sub] = local[sub].seq;
+    return subs;
+  }
+  function status(value) {
+    state = value;
+    for (var sub in local) local[sub].handlers.forEach(function (h) { h.status(value); });
+  }
+  function own() {
+    if (link) return;
+    link = Link(function (m) {
+      if (m.type === 'presence') last[m.sub] = m;
+      deliver(m);
+      if (release) say({t: 'm', m: m});
+    }, function (value) {
+      status(value);
+      if (release) say({t: 'state', state: value});
+    });
+    want(mine());
+  }
+  function want(subs) {
+    for (var sub in subs) link.add(sub, subs[sub]);
+  }
+  function ask() {
+    var asked = Date.now();
+    if (link) return want(mine());
+    say({t: 'want', subs: mine()});
+    // A leader that doesn't answer is frozen or gone: a connection of our own.
+    setTimeout(function () { if (answered < asked) own(); }, 2500);
+  }
+
+  function deliver(m) {
+    var entry = local[m.sub];
+    if (!entry) return;
+    if (m.type === 'recovered') {
+      if (m.recovered === false && m.seq !== entry.seq) reset(entry, m.seq);
+      else if (m.seq > entry.seq && !entry.busy) ask();
+    } else if (m.seq == null) {
+      entry.handlers.forEach(function (h) { h.event(m); });
+    } else if (entry.busy) {
+      entry.held.push(m);
+    } else if (m.seq === entry.seq + 1) {
+      entry.seq = m.seq;
+      entry.holes = 0;
+      entry.handlers.forEach(function (h) { h.event(m); });
+    } else if (m.seq > entry.seq) {
+      if (++entry.holes > 20) reset(entry, m.seq);
+      else if (entry.holes === 1) ask();
+    }
+  }
+  function reset(entry, seq) {
+    if (entry.busy) return;
+    entry.busy = true;
+    entry.held = [];
+    Promise.all(entry.handlers.map(function (h) { return h.reset(seq); })).then(function (seqs) {
+      entry.seq = Math.min.apply(null, seqs);
+      entry.busy = false;
+      entry.holes = 0;
+      entry.held.forEach(deliver);
+    }, function () {
+      entry.busy = false;
+      setTimeout(function () { reset(entry, seq); }, 2000 + 3000 * Math.random());
+    });
+  }
+
+  function heard(event) {
+    var m = event.data, sub;
+    if (m.from === id) return;
+    if (m.t === 'm') { answered = Date.now(); if (!link) deliver(m.m); }
+    else if (m.t === 'state') { answered = Date.now(); if (!link) status(m.state); }
+    else if (m.t === 'who') { answered = Date.now(); if (!link) say({t: 'want', subs: mine()}); }
+    else if (!release) return;
+    else if (m.t === 'want') {
+      say({t: 'state', state: state});
+      want(m.subs);
+      for (sub in m.subs) if (last[sub]) say({t: 'm', m: last[sub]});
+    } else if (m.t === 'send') link.send(m.m);
+  }
+
+  function start() {
+    if (bus || link) return;
+    if (!window.BroadcastChannel || !navigator.locks) return own();
+    bus = new BroadcastChannel('cackle:' + Cackle.origin);
+    bus.onmessage = heard;
+    navigator.locks.request('cackle:' + Cackle.origin, function () {
+      if (!bus) return;
+      return new Promise(function (resolve) {
+        release = resolve;
+        own();
+        say({t: 'who'});
+        say({t: 'state', state: state});
+      });
+    }).catch(own);
+    ask();
+  }
+  function stop() {
+    if (link) link.stop();
+    if (bus) bus.close();
+    if (release) release();
+    link = bus = release = null;
+  }
+
+  // A page in the back/forward cache holds neither lock nor socket.
+  addEventListener('pagehide', stop);
+  addEventListener('pageshow', function (event) { if (event.persisted && Object.keys(local).length) start(); });
+  addEventListener('online', function () { if (link) link.wake(); });
+  document.addEventListener('visibilitychange', function () {
+    if (document.hidden || !Object.keys(local).length) return;
+    if (link) link.wake();
+    else if (bus) ask();
+  });
+
+  /* position "site/channel@seq". handler: event(message), status('live'|'down'|'off'), reset(seq) -> promise of the seq that
+     was loaded instead. -> {send(message), close()} */
+  Cackle.subscribe = function (position, handler) {
+    var at = position.lastIndexOf('@'), sub = position.slice(0, at), seq = +position.slice(at + 1), entry = local[sub];
+    if (entry) {
+      // The second widget of one channel on one page: from the older position; handlers apply an event twice without harm.
+      entry.seq = Math.min(entry.seq, seq);
+    } else entry = local[sub] = {seq: seq, handlers: [], held: [], busy: false, holes: 0};
+    entry.handlers.push(handler);
+    if (state) handler.status(state);
+    if (bus || link) ask();
+    else start();
+    return {
+      sub: sub,
+      send: function (m) {
+        m.sub = sub;
+        if (link) link.send(m);
+        else say({t: 'send', m: m});
+      },
+      close: function () {
+        entry.handlers = entry.handlers.filter(function (h) { return h !== handler; });
+        if (entry.handlers.length) return;
+        delete local[sub];
+        if (link && !bus) link.remove(sub);
+      }
+    };
+  };
+})(window.Cackle);

@@ -1,0 +1,73 @@
+/* The host's look: background, accent; and whether ours has to be light or dark. Reads, and sets custom properties only. */
+(function (Cackle) {
+  'use strict';
+  function channels(color) {
+    var m = /^rgba?\(([\d.]+)[, ]+([\d.]+)[, ]+([\d.]+)(?:[, /]+([\d.]+))?/.exec(color);
+    return m && {rgb: [+m[1], +m[2], +m[3]], alpha: m[4] === undefined ? 1 : +m[4]};
+  }
+  function luminance(rgb) {
+    var l = rgb.map(function (v) { v /= 255; return v <= 0.04045 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4); });
+    return 0.2126 * l[0] + 0.7152 * l[1] + 0.0722 * l[2];
+  }
+  function contrast(a, b) {
+    a = luminance(a) + 0.05;
+    b = luminance(b) + 0.05;
+    return a > b ? a / b : b / a;
+  }
+  function background(node) {
+    for (var color; node && node.nodeType === 1; node = node.parentNode) {
+      color = channels(getComputedStyle(node).backgroundColor);
+      if (color && color.alpha > 0.5) return color.rgb;
+    }
+    return null;
+  }
+
+  /* -> a function that ends the watching. */
+  Cackle.theme = function (root, wanted) {
+    var scheme = matchMedia('(prefers-color-scheme: dark)'), observer, timer;
+    function apply() {
+      var paper = background(root.parentNode), text, dark, probe, accent;
+      root.classList.remove('mc-dark', 'mc-light');
+      text = channels(getComputedStyle(root).color);
+      if (wanted === 'dark' || wanted === 'light') {
+        dark = wanted === 'dark';
+        if (!paper || luminance(paper) < 0.2 !== dark) paper = dark ? [27, 28, 31] : [255, 255, 255];
+        root.classList.add(dark ? 'mc-dark' : 'mc-light', 'mc-forced');
+      } else {
+        // No colour up to the root (a picture, or the canvas itself): light text means a dark page.
+        if (!paper) paper = text && luminance(text.rgb) > 0.4 ? [22, 22, 24] : [255, 255, 255];
+        dark = luminance(paper) < 0.2;
+        root.classList.add(dark ? 'mc-dark' : 'mc-light');
+      }
+      root.style.setProperty('--mc-paper', 'rgb(' + paper + ')');
+      // The site's link colour is its accent, if it is one and can be read.
+      probe = document.createElement('a');
+      probe.href = '#';
+      root.append(probe);
+      accent = channels(getComputedStyle(probe).color);
+      probe.remove();
+      root.style.removeProperty('--mc-host');
+      if (accent && '' + accent.rgb !== '0,0,238' && '' + accent.rgb !== '158,158,255' && contrast(accent.rgb, paper) >= 4.5 &&
+          Math.max.apply(null, accent.rgb) - Math.min.apply(null, accent.rgb) > 40) {
+        root.style.setProperty('--mc-host', 'rgb(' + accent.rgb + ')');
+        root.style.setProperty('--mc-on-host', luminance(accent.rgb) > 0.35 ? '#111' : '#fff');
+      }
+    }
+    function later() {
+      apply();
+      clearTimeout(timer);
+      timer = setTimeout(apply, 450);
+    }
+    apply();
+    observer = new MutationObserver(later);
+    [document.documentElement, document.body].forEach(function (node) {
+      observer.observe(node, {attributes: true, attributeFilter: ['class', 'style', 'data-theme', 'data-color-scheme', 'data-bs-theme']});
+    });
+    if (scheme.addEventListener) scheme.addEventListener('change', later);
+    return function () {
+      observer.disconnect();
+      clearTimeout(timer);
+      if (scheme.removeEventListener) scheme.removeEventListener('change', later);
+    };
+  };
+})(window.Cackle);

@@ -1,0 +1,32 @@
+/* Times as people say them, kept current: one timer a widget. */
+(function (Cackle) {
+  'use strict';
+  var STEPS = [[60, 'second', 1], [3600, 'minute', 60], [86400, 'hour', 3600], [604800, 'day', 86400], [2629800, 'week', 604800]];
+  Cackle.times = function (t) {
+    var relative = new Intl.RelativeTimeFormat(t.lang, {numeric: 'auto', style: 'short'});
+    var day = new Intl.DateTimeFormat(t.lang, {day: 'numeric', month: 'short'});
+    var year = new Intl.DateTimeFormat(t.lang, {day: 'numeric', month: 'short', year: 'numeric'});
+    var full = new Intl.DateTimeFormat(t.lang, {dateStyle: 'full', timeStyle: 'short'});
+    function say(date) {
+      var age = (Date.now() - date) / 1000, i;
+      if (age < 45) return t('now');
+      for (i = 0; i < STEPS.length; i++) {
+        if (age < STEPS[i][0] && i) return relative.format(-Math.max(1, Math.floor(age / STEPS[i][2])), STEPS[i][1]);
+      }
+      return (date.getFullYear() === new Date().getFullYear() ? day : year).format(date);
+    }
+    return {
+      full: function (iso) { return full.format(new Date(iso)); },
+      node: function (iso) {
+        var date = new Date(iso);
+        return Cackle.el('time.mc-t', {datetime: iso, title: full.format(date)}, say(date));
+      },
+      refresh: function (root) {
+        root.querySelectorAll('time.mc-t').forEach(function (node) {
+          var text = say(new Date(node.dateTime));
+          if (node.textContent !== text) node.textContent = text;
+        });
+      }
+    };
+  };
+})(window.Cackle);

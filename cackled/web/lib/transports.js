@@ -1,0 +1,83 @@
+/* Three ways to the same messages. Each: open(base, positions, on) -> {send?, close}; on = {open(), message(m), close(fatal)}.
+   After close() or on.close() nothing more is called. */
+(function (Cackle) {
+  'use strict';
+  function query(positions) {
+    return positions.map(function (p) { return 'sub=' + encodeURIComponent(p); }).join('&');
+  }
+  function parse(text, on) {
+    var message;
+    try { message = JSON.parse(text); } catch (e) { return; }
+    on.message(message);
+  }
+
+  function websocket(base, positions, on) {
+    var socket = new WebSocket(base.replace(/^http/, 'ws') + '/rt/ws?' + query(positions), 'cackle.v1');
+    var timer = setTimeout(function () { end(true); }, 8000), ended = false;
+    function end(tell) {
+      if (ended) return;
+      ended = true;
+      clearTimeout(timer);
+      socket.onopen = socket.onmessage = socket.onerror = socket.onclose = null;
+      socket.close();
+      if (tell) on.close();
+    }
+    socket.onopen = function () { clearTimeout(timer); on.open(); };
+    socket.onmessage = function (event) { if (!ended) parse(event.data, on); };
+    socket.onerror = socket.onclose = function () { end(true); };
+    return {
+      send: function (message) { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },
+      close: function () { end(false); }
+    };
+  }
+
+  function eventsource(base, positions, on) {
+    // Reconnecting is ours: with our own positions, our own jitter and, perhaps, another server.
+    var source = new EventSource(base + '/rt/sse?' + query(positions)), timer = setTimeout(function () { end(true); }, 10000);
+    function end(tell) {
+      if (!source) return;
+      clearTimeout(timer);
+      source.close();
+      source = null;
+      if (tell) on.close();
+    }
+    source.onopen = function () { clearTimeout(timer); on.open(); };
+    source.onmessage = function (event) { if (source) parse(event.data, on); };
+    source.onerror = function () { end(true); };
+    return {close: function () { end(false); }};
+  }
+
+  function longpoll(base, positions, on) {
+    var control = new AbortController(), opened = false, ended = false;
+    function end(tell, fatal) {
+      if (ended) return;
+      ended = true;
+      control.abort();
+      if (tell) on.close(fatal);
+    }
+    function poll() {
+      var timer = setTimeout(function () { end(true); }, 40000);
+      // The first question is short: its answer tells that this way is open.
+      fetch(base + '/rt/poll?' + query(positions) + '&wait=' + (opened ? 25 : 1), {credentials: 'omit', signal: control.signal}).then(function (answer) {
+        if (answer.ok) return answer.json();
+        end(true, answer.status > 399 && answer.status < 500 && answer.status !== 408 && answer.status !== 429);
+        throw answer;
+      }).then(function (data) {
+        clearTimeout(timer);
+        if (ended) return;
+        if (!opened) { opened = true; on.open(); }
+        data.events.forEach(function (m) { if (!ended) on.message(m); });
+        if (data.cursor && data.cursor.length) positions = data.cursor;
+        if (!ended) poll();
+      }).catch(function () { clearTimeout(timer); end(true); });
+    }
+    poll();
+    return {close: function () { end(false); }};
+  }
+
+  Cackle.transports = {
+    ws: window.WebSocket && websocket,
+    sse: window.EventSource && eventsource,
+    poll: longpoll
+  };
+})(window.Cackle);

@@ -1,0 +1,136 @@
+/* The loader, /widget.js: reads window.cackle_widget, picks a server, fetches a widget's files and its first data in
+   parallel, mounts it. The server puts the deployment's configuration in place of the token below. */
+((w, d) => {
+  'use strict';
+  const C = w.Cackle = w.Cackle || {};
+  if (C.bootstrap) return C.bootstrap();
+  const config = C.config = __CACKLE_CONFIG__;
+  const script = d.currentScript || d.querySelector('script[src*="widget"]') || {};
+  const origin = C.origin = new URL(script.src || '/', location.href).origin;
+  const servers = config.servers.map(s => ({url: s.url.replace(/\/+$/, '') || origin, weight: s.weight, down: 0}));
+  const files = {}, seen = new WeakSet(), hour = 36e5;
+  let current, policy, mounted = [];
+  C.widgets = {};
+
+  // Storage may be forbidden or full: then nothing is remembered.
+  C.load = key => { try { return JSON.parse(localStorage.getItem('cackle:' + key)); } catch (e) { return null; } };
+  C.save = (key, value) => {
+    try {
+      if (value === null) localStorage.removeItem('cackle:' + key);
+      else localStorage.setItem('cackle:' + key, JSON.stringify(value));
+    } catch (e) { /* not kept */ }
+  };
+
+  // A random server by weight, kept for an hour so that the browser's cache is of use.
+  C.move = url => {
+    current = url;
+    C.save('server', {url, until: Date.now() + hour});
+    return url;
+  };
+  C.base = () => {
+    if (current) return current;
+    let up = servers.filter(s => s.down < Date.now());
+    if (!up.length) up = servers;
+    const kept = C.load('server') || {};
+    let dice = Math.random() * up.reduce((sum, s) => sum + s.weight, 0);
+    return C.move((up.find(s => kept.until > Date.now() && s.url === kept.url) || up.find(s => (dice -= s.weight) < 0) || up[0]).url);
+  };
+  C.fail = base => {
+    servers.forEach(s => { if (s.url === base) s.down = Date.now() + 3e4; });
+    if (base === current) { current = ''; C.save('server', null); }
+  };
+
+  // GET from the current server, on failure once from each other one.
+  C.get = (path, options, tries = 1) => {
+    const base = C.base(), more = tries < servers.length;
+    const next = () => { C.fail(base); return C.get(path, options, tries + 1); };
+    return fetch(base + path, {credentials: 'omit', ...options}).then(answer => answer.status > 499 && more ? next() : answer, error => {
+      if (more && error.name !== 'AbortError') return next();
+      throw error;
+    });
+  };
+
+  // script.src is a Trusted Types sink: the policy lets through nothing but our own server's files.
+  try {
+    policy = w.trustedTypes.createPolicy('cackle', {createScriptURL: url => url.startsWith(C.base() + '/') ? url : ''});
+  } catch (e) { /* none here, or the page allows no policy of ours */ }
+
+  const insert = (path, tries) => new Promise((done, failed) => {
+    const base = C.base(), url = base + path, css = /css$/.test(path), node = d.createElement(css ? 'link' : 'script');
+    node.nonce = script.nonce;
+    node.onload = done;
+    node.onerror = () => {
+      node.remove();
+      C.fail(base);
+      if (tries > servers.length) { delete files[path]; failed(path); }
+      else setTimeout(() => insert(path, tries + 1).then(done, failed), tries < servers.length ? 0 : 2e3);
+    };
+    if (css) { node.rel = 'stylesheet'; node.href = url; }
+    else { node.async = false; node.src = policy ? policy.createScriptURL(url) : url; }
+    d.head.append(node);
+  });
+  C.files = paths => Promise.all([].concat(paths || []).map(path => files[path] = files[path] || insert(path, 1)));
+  C.lazy = name => C.files(config.lazy[name]);
+
+  C.channel = o => {
+    if (o.channel) return '' + o.channel;
+    const url = new URL(o.url || '', location.href), value = url.searchParams.get(o.chanParam);
+    url.hash = '';
+    if (o.chanParam || o.chanWithoutParams) url.search = '';
+    if (value) url.searchParams.set(o.chanParam, value);
+    return url.href;
+  };
+
+  const mount = (o, again) => {
+    const kind = o.widget, bundle = config.bundles[kind], counts = kind === 'CommentCount';
+    const id = o.container || {CommentRecent: 'mc-last', Review: 'mc-review', Poll: 'mc-poll'}[kind] || 'mc-container';
+    const node = counts ? null : d.getElementById(id), site = '' + o.id, channel = C.channel(o);
+    if (!bundle) return;
+    if (!node && !counts) {
+      if (!again) d.addEventListener('DOMContentLoaded', () => mount(o, 1));
+      return;
+    }
+    const widget = {options: o, site, channel, node, lang: (o.lang || d.documentElement.lang || navigator.language).toLowerCase()};
+    mounted = mounted.filter(m => {
+      if (m.node !== node && (!m.node || m.node.isConnected)) return true;
+      m.gone = true;
+      if (m.close) m.close();
+    });
+    mounted.push(widget);
+    let locale;
+    if (kind === 'Comment') {
+      // The place is held at once, down to the lower edge of the window, so that nothing below will jump.
+      if (!node.style.minHeight) {
+        widget.held = node.style.minHeight = Math.max(400, innerHeight - Math.max(0, node.getBoundingClientRect().top)) + 'px';
+      }
+      const me = C.load(site) || {}, query = new URLSearchParams({widget: kind, site, channel, url: o.url || location.href.split('#')[0],
+        sort: widget.sort = me.sort || (/^(new|old)$/.test(o.sort) ? o.sort : 'best'), size: widget.size = o.size || 25});
+      if (me.view) query.set('me', me.visitor + '.' + me.view);
+      widget.first = C.get('/bootstrap?' + query);
+      widget.first.catch(() => {});
+      locale = config.lazy['locale-' + widget.lang.slice(0, 2) + '.js'];
+    }
+    Promise.all([C.files(bundle.css), C.files(bundle.js), C.files(locale)]).then(() => {
+      if (!widget.gone) widget.close = C.widgets[kind](widget);
+    }).catch(error => console.error('cackle', error));
+  };
+
+  // Cackle.bootstrap(true) mounts the whole array anew: pages that change without a reload call it.
+  C.bootstrap = all => {
+    const queue = w.cackle_widget = w.cackle_widget || [];
+    if (queue.push === [].push) {
+      queue.push = (...more) => {
+        [].push.apply(queue, more);
+        C.bootstrap();
+        return queue.length;
+      };
+    }
+    queue.forEach(o => {
+      if (seen.has(o) && !all) return;
+      seen.add(o);
+      mount(o);
+    });
+  };
+  if (w.mcSite) (w.cackle_widget = w.cackle_widget || []).push({widget: 'Comment', id: w.mcSite, channel: w.mcChannel});
+  C.bootstrap();
+})(window, document);

@@ -1,0 +1,530 @@
+"""A small stand-in for the daemon, in memory, for tests of the browser side alone: the same addresses and formats.
+
+Run as ``python -m tests.browser.mock PORT [prod|devel]``; it prints the port. Steered by POST /_mock with JSON:
+``fail`` [{"method","path","status","times","retry","delay"}], ``seed`` {"channel": [comment..]}, ``drop`` (ends all live
+connections), ``forget`` (history lost), ``block`` ["ws","sse","poll"], ``lock``, ``presence``, ``reset``.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from autobahn.twisted.resource import WebSocketResource
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.internet import reactor
+from twisted.web.http import HTTPChannel
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Site
+
+from tests.browser.bundles import WEB, Built
+
+START = int(time.time() * 1000)
+TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class Channel:
+    def __init__(self, key: str) -> None:
+        self.key, self.seq, self.locked, self.title, self.url = key, 0, False, "", ""
+        self.comments: dict[str, dict] = {}
+        self.events: list[dict] = []
+        self.lost = 0
+        self.clients: set = set()
+
+    @property
+    def id(self) -> str:
+        return str(4_000_000 + sum(ord(c) << (i % 8) for i, c in enumerate(self.key)))
+
+    @property
+    def sub(self) -> str:
+        return f"1/{self.id}"
+
+    @property
+    def position(self) -> str:
+        return f"{self.sub}@{self.seq}"
+
+    def count(self) -> int:
+        return sum(not c["deleted"] for c in self.comments.values())
+
+    def json(self) -> dict:
+        return {"id": self.id, "key": self.key, "seq": self.seq, "url": self.url, "title": self.title,
+                "comments": self.count(), "locked": self.locked}  # fmt: skip
+
+    def event(self, kind: str, data: dict) -> None:
+        self.seq += 1
+        message = {"sub": self.sub, "seq": self.seq, "type": kind, "data": data}
+        self.events.append(message)
+        for client in list(self.clients):
+            client.tell(message)
+
+    def since(self, seq: int) -> list[dict] | None:
+        if seq < self.lost or seq > self.seq:
+            return None
+        return [e for e in self.events if e["seq"] > seq]
+
+
+class World:
+    def __init__(self) -> None:
+        self.channels: dict[str, Channel] = {}
+        self.votes: dict[str, dict[str, int]] = defaultdict(dict)
+        self.blocks: dict[str, set[str]] = defaultdict(set)
+        self.keys: dict[str, dict] = {}
+        self.sources: dict[str, str] = {}
+        self.last = START
+        self.visitors = 0
+        self.fail: list[dict] = []
+        self.block: list[str] = []
+        self.live: set = set()
+        self.log: list[str] = []
+
+    def channel(self, key: str) -> Channel:
+        if key not in self.channels:
+            self.channels[key] = Channel(key)
+        return self.channels[key]
+
+    def by_sub(self, sub: str) -> Channel | None:
+        return next((c for c in self.channels.values() if c.sub == sub), None)
+
+    def find(self, cid: str) -> tuple[Channel, dict] | tuple[None, None]:
+        for channel in self.channels.values():
+            if cid in channel.comments:
+                return channel, channel.comments[cid]
+        return None, None
+
+    def add(self, channel: Channel, author: dict, text: str, parent: str | None = None, **more) -> dict:
+        self.last += 1
+        up = channel.comments.get(parent) if parent else None
+        cid = str(self.last * 4096)
+        comment = {"id": cid, "parent": parent, "root": up["root"] if up else cid, "depth": up["depth"] + 1 if up else 0,
+                   "author": author, "html": more.pop("html", None) or render(text),
+                   "created": more.pop("created", None) or stamp(time.time()), "edited": None,
+                   "up": 0, "down": 0, "score": 0, "deleted": False}  # fmt: skip
+        comment.update(more)
+        self.sources[cid] = text
+        channel.comments[cid] = comment
+        return comment
+
+
+def stamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(seconds))
+
+
+def render(text: str) -> str:
+    return "".join(f"<p>{'<br>'.join(html.escape(part).split(chr(10)))}</p>" for part in text.split("\n\n") if part.strip())
+
+
+def page(world: World, channel: Channel, query: dict) -> dict:
+    size = int(query.get("size", ["25"])[0])
+    start = int(query.get("cursor", [""])[0] or 0)
+    sort = query.get("sort", ["best"])[0]
+    parent = query.get("parent", [""])[0]
+    children = defaultdict(list)
+    for c in channel.comments.values():
+        children[c["parent"]].append(c)
+
+    def alive(c: dict) -> bool:
+        return not c["deleted"] or any(alive(r) for r in children[c["id"]])
+
+    if parent:
+        rows = [c for c in channel.comments.values() if c["root"] == parent and c["parent"] and alive(c)]
+        shown = rows[start : start + size]
+        comments = [{**c, "replies": [], "more": 0} for c in shown]
+    else:
+        rows = [c for c in children[None] if alive(c)]
+        rows.sort(key=lambda c: (c["score"] if sort == "best" else 0, int(c["id"])), reverse=sort != "old")
+        shown = rows[start : start + size]
+        comments = []
+        for root in shown:
+            budget = [50]
+
+            def tree(c: dict, budget: list[int] = budget) -> dict:
+                replies = []
+                for r in children[c["id"]]:
+                    if alive(r) and budget[0] > 0:
+                        budget[0] -= 1
+                        replies.append(tree(r))
+                return {**c, "replies": replies, "more": 0}
+
+            made = tree(root)
+            total = sum(c["root"] == root["id"] and c["parent"] is not None and alive(c) for c in channel.comments.values())
+            made["more"] = max(0, total - (50 - budget[0]))
+            comments.append(made)
+    cursor = str(start + size) if start + size < len(rows) else None
+    return {"channel": channel.json(), "position": channel.position, "page": {"sort": sort, "comments": comments, "cursor": cursor}}
+
+
+class Api(Resource):
+    isLeaf = True
+
+    def __init__(self, world: World, built: Built, port: int) -> None:
+        super().__init__()
+        self.world, self.built, self.port = world, built, port
+
+    def render(self, request):
+        world = self.world
+        path, method = request.path.decode(), request.method.decode()
+        request.setHeader("access-control-allow-origin", request.getHeader("origin") or "*")
+        request.setHeader("access-control-expose-headers", "retry-after, idempotent-replayed")
+        if method == "OPTIONS":
+            request.setHeader("access-control-allow-headers", "authorization, content-type, idempotency-key")
+            request.setHeader("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")
+            request.setHeader("access-control-max-age", "7200")
+            return b""
+        if path.startswith("/bootstrap") or path.startswith("/api"):
+            world.log.append(f"{method} {request.uri.decode()}")
+        for rule in world.fail:
+            if rule.get("method", method) == method and rule["path"] in request.uri.decode() and rule.get("times", 1) > 0:
+                rule["times"] = rule.get("times", 1) - 1
+                if rule.get("delay"):
+                    reactor.callLater(rule["delay"], self.finish, request, *self.answer(request, method, path))
+                    return NOT_DONE_YET
+                if rule["status"] == 0:
+                    request.transport.abortConnection()
+                    return NOT_DONE_YET
+                if rule.get("commit"):
+                    self.answer(request, method, path)
+                    request.transport.abortConnection()
+                    return NOT_DONE_YET
+                if rule.get("retry"):
+                    request.setHeader("retry-after", str(rule["retry"]))
+                return self.finish(request, rule["status"], {"status": rule["status"], "title": "x", "detail": rule.get("detail", "")}, False)
+        if path == "/rt/poll":
+            return Poll(world, request).start()
+        if path == "/rt/sse":
+            return Sse(world, request).start()
+        return self.finish(request, *self.answer(request, method, path), False)
+
+    def finish(self, request, status, data, late=True):
+        if isinstance(data, bytes):
+            body = data
+        else:
+            body = json.dumps(data).encode()
+            request.setHeader("content-type", "application/json" if status < 400 else "application/problem+json")
+        request.setResponseCode(status)
+        if late:
+            request.write(body)
+            request.finish()
+            return NOT_DONE_YET
+        return body
+
+    def answer(self, request, method, path):
+        world = self.world
+        query = parse_qs(request.uri.decode().partition("?")[2], keep_blank_values=True)
+        if path == "/_mock":
+            return 200, self.steer(json.loads(request.content.read() or b"{}"))
+        if path == "/widget.js":
+            request.setHeader("content-type", "text/javascript")
+            return 200, self.built.loader
+        if path in self.built.files:
+            kind, body = self.built.files[path]
+            request.setHeader("content-type", kind)
+            return 200, body
+        if path == "/demo" or path.startswith("/demo/"):
+            file = WEB / "demo" / (path[6:] or "index.html")
+            if file.is_file():
+                request.setHeader("content-type", TYPES[file.suffix])
+                return 200, file.read_bytes()
+        if path.startswith("/pages/"):
+            file = Path(__file__).parent / "pages" / path[7:]
+            if file.is_file():
+                request.setHeader("content-type", TYPES[file.suffix])
+                if query.get("csp"):
+                    request.setHeader("content-security-policy", query["csp"][0])
+                return 200, file.read_bytes()
+        if path == "/bootstrap":
+            channel = world.channel(query["channel"][0])
+            me = (query.get("me", [""])[0]).partition(".")[0]
+            return 200, {
+                "site": {"id": "1", "name": "Mock", "settings": {"level": 5, "edit_seconds": 900, "max_length": 8000,
+                         "votes": True, "typing": True, "presence": True}},
+                **page(world, channel, query),
+                "me": {"votes": world.votes[me] if me else {}, "blocked": sorted(world.blocks[me]) if me else []},
+            }  # fmt: skip
+        parts = path.split("/")
+        if path.startswith("/api/v1/sites/1/") and len(parts) > 5:
+            return self.api(request, method, parts[5], parts[6:], query)
+        return 404, {"status": 404, "title": "Not found"}
+
+    def api(self, request, method, what, rest, query):
+        world = self.world
+        token = (request.getHeader("authorization") or "").removeprefix("Bearer ")
+        me = token.removeprefix("token-") if token.startswith("token-") else None
+        body = json.loads(request.content.read() or b"{}") if method in ("POST", "PUT", "PATCH") else {}
+        if what == "sessions":
+            if me is None:
+                world.visitors += 1
+                me = str(900_000 + world.visitors)
+            return 201, {"token": f"token-{me}", "visitor": me, "view": "view", "expires": int(time.time()) + 900}
+        if what == "counts":
+            return 200, {"counts": {k: world.channel(k).count() for k in query["channel"]}}
+        if what == "comments" and method == "GET" and not rest:
+            return 200, page(world, world.channel(query["channel"][0]), query)
+        channel, comment = world.find(rest[0]) if what == "comments" and rest else (None, None)
+        if what == "comments" and rest and comment is None:
+            return 404, {"status": 404, "title": "Not found"}
+        if what == "comments" and method == "GET":
+            return 200, {"comment": {**comment, "source": world.sources[rest[0]]} if comment["author"] and comment["author"]["id"] == me else comment}
+        if me is None:
+            return 401, {"status": 401, "title": "A session is needed"}
+        if what == "blocks":
+            (world.blocks[me].add if method == "PUT" else world.blocks[me].discard)(rest[0])
+            return 204, b""
+        if what == "comments" and not rest:
+            key = f"{me}/{request.getHeader('idempotency-key')}"
+            if key in world.keys:
+                return 201, world.keys[key]
+            channel = world.channel(body["channel"]["key"])
+            if not body["text"].strip():
+                return 422, {"status": 422, "title": "x", "detail": "Write something first.", "field": "text"}
+            made = world.add(channel, {"id": me, "name": body["name"], "avatar": None}, body["text"], body["parent"])
+            channel.event("comment.created", {"comment": made})
+            world.keys[key] = {"comment": {**made, "source": body["text"]}, "position": channel.position}
+            return 201, world.keys[key]
+        if rest[1:] == ["vote"]:
+            old = world.votes[me].get(comment["id"], 0)
+            new = body["value"]
+            world.votes[me][comment["id"]] = new
+            comment["up"] += (new == 1) - (old == 1)
+            comment["down"] += (new == -1) - (old == -1)
+            comment["score"] = comment["up"] - comment["down"]
+            data = {k: comment[k] for k in ("id", "up", "down", "score")}
+            channel.event("comment.voted", data)
+            return 200, {**data, "value": new, "position": channel.position}
+        if rest[1:] == ["flags"]:
+            return 201, {}
+        if comment["author"]["id"] != me:
+            return 403, {"status": 403, "title": "That is not allowed"}
+        if method == "PATCH":
+            comment.update(html=render(body["text"]), edited=stamp(time.time()))
+            world.sources[comment["id"]] = body["text"]
+            channel.event("comment.updated", {"comment": comment})
+            return 200, {"comment": {**comment, "source": body["text"]}, "position": channel.position}
+        if method == "DELETE":
+            tombstone = any(c["parent"] == comment["id"] for c in channel.comments.values())
+            if tombstone:
+                comment.update(deleted=True, author=None, html="")
+            else:
+                del channel.comments[comment["id"]]
+            channel.event("comment.deleted", {"id": rest[0], "tombstone": tombstone, "removed": []})
+            return 200, {"position": channel.position}
+        return 405, {"status": 405, "title": "No"}
+
+    def steer(self, order: dict):
+        world = self.world
+        if order.get("reset"):
+            for client in list(world.live):
+                client.end()
+            world.__init__()
+        world.fail += order.get("fail", [])
+        if "clear" in order:
+            world.fail.clear()
+        if "block" in order:
+            world.block = order["block"]
+        made = []
+        for key, rows in order.get("seed", {}).items():
+            channel = world.channel(key)
+            for row in rows:
+                row = dict(row)
+                parent = row.pop("parent", None)
+                name = row.pop("name", "Ann")
+                author = {"id": row.pop("author", str(1000 + sum(map(ord, name)) % 997)), "name": name, "avatar": row.pop("avatar", None)}
+                if isinstance(parent, int):
+                    parent = made[parent]
+                live = row.pop("live", False)
+                ago = row.pop("ago", 60)
+                comment = world.add(channel, author, row.pop("text", ""), parent, created=stamp(time.time() - ago), **row)
+                if comment["deleted"]:
+                    comment.update(author=None, html="")
+                made.append(comment["id"])
+                if live:
+                    channel.event("comment.created", {"comment": comment})
+        for event in order.get("events", []):
+            world.channel(event["channel"]).event(event["type"], event["data"])
+        for signal in order.get("signals", []):
+            channel = world.channel(signal["channel"])
+            for client in list(channel.clients):
+                client.tell({"sub": channel.sub, "type": signal["type"], "data": signal["data"]})
+        if order.get("forget"):
+            for channel in world.channels.values():
+                channel.seq += 5
+                channel.lost = channel.seq
+                channel.events.clear()
+        if order.get("drop"):
+            for client in list(world.live):
+                client.end()
+        if "lock" in order:
+            world.channel(order["lock"]).locked = True
+            world.channel(order["lock"]).event("channel.updated", {"comments": world.channel(order["lock"]).count(), "locked": True})
+        return {"ids": made, "live": sorted(type(c).__name__ for c in world.live), "log": world.log,
+                "positions": {k: c.position for k, c in world.channels.items()}}  # fmt: skip
+
+
+class Client:
+    def join(self, positions: list[str]) -> None:
+        self.world.live.add(self)
+        for position in positions:
+            sub, _, seq = position.rpartition("@")
+            channel = self.world.by_sub(sub)
+            if channel is None:
+                continue
+            events = channel.since(int(seq or 0))
+            for event in events or []:
+                self.tell(event)
+            channel.clients.add(self)
+            self.tell({"type": "recovered", "sub": sub, "recovered": events is not None, "seq": channel.seq})
+            self.presence(channel)
+
+    def leave(self) -> None:
+        self.world.live.discard(self)
+        for channel in self.world.channels.values():
+            if self in channel.clients:
+                channel.clients.discard(self)
+                self.presence(channel)
+
+    @staticmethod
+    def presence(channel: Channel) -> None:
+        for client in list(channel.clients):
+            client.tell({"sub": channel.sub, "type": "presence", "data": {"count": len(channel.clients)}})
+
+
+class Poll(Client):
+    def __init__(self, world: World, request) -> None:
+        self.world, self.request, self.out, self.timer = world, request, [], None
+        self.query = parse_qs(request.uri.decode().partition("?")[2])
+
+    def start(self):
+        if "poll" in self.world.block:
+            self.request.transport.abortConnection()
+            return NOT_DONE_YET
+        self.request.notifyFinish().addErrback(lambda _: self.close())
+        self.request.setHeader("content-type", "application/json")
+        before = [p for p in self.query["sub"]]
+        self.join(before)
+        self.out = [m for m in self.out if m["type"] in ("presence",) or m.get("seq") and (m["type"] != "recovered" or not m["recovered"])]
+        if not any(m.get("seq") for m in self.out):
+            self.timer = reactor.callLater(min(25.0, float(self.query["wait"][0])), self.end)
+        else:
+            self.end()
+        return NOT_DONE_YET
+
+    def tell(self, message) -> None:
+        self.out.append(message)
+        if self.timer and self.timer.active() and message.get("seq"):
+            self.timer.reset(0)
+
+    def close(self):
+        if self.timer and self.timer.active():
+            self.timer.cancel()
+        self.request = None
+        self.leave()
+
+    def end(self):
+        if self.request is None:
+            return
+        request, subs = self.request, [p.rpartition("@")[0] for p in self.query["sub"]]
+        cursor = [self.world.by_sub(s).position if self.world.by_sub(s) else s + "@0" for s in subs]
+        self.close()
+        request.write(json.dumps({"events": self.out, "cursor": cursor}).encode())
+        request.finish()
+
+
+class Sse(Client):
+    def __init__(self, world: World, request) -> None:
+        self.world, self.request = world, request
+        self.query = parse_qs(request.uri.decode().partition("?")[2])
+
+    def start(self):
+        if "sse" in self.world.block:
+            self.request.transport.abortConnection()
+            return NOT_DONE_YET
+        self.request.notifyFinish().addBoth(lambda _: self.leave())
+        self.request.setHeader("content-type", "text/event-stream")
+        self.request.write(b"retry: 1000\n\n")
+        self.tell({"type": "hello", "data": {"heartbeat": 25}})
+        self.join(self.query["sub"])
+        return NOT_DONE_YET
+
+    def tell(self, message) -> None:
+        self.request.write(b"data: " + json.dumps(message).encode() + b"\n\n")
+
+    def end(self):
+        self.request.transport.abortConnection()
+
+
+class Ws(WebSocketServerProtocol, Client):
+    def onConnect(self, request):
+        self.world = self.factory.world
+        if "ws" in self.world.block:
+            self.transport.abortConnection()
+        self.query = request.params
+        return "cackle.v1"
+
+    def onOpen(self):
+        self.tell({"type": "hello", "data": {"heartbeat": 25}})
+        self.join(self.query.get("sub", []))
+
+    def onMessage(self, payload, isBinary):
+        message = json.loads(payload)
+        if message["type"] == "sub":
+            self.join([message["sub"]])
+        elif message["type"] == "unsub":
+            channel = self.world.by_sub(message["sub"])
+            if channel:
+                channel.clients.discard(self)
+        elif message["type"] == "typing":
+            channel = self.world.by_sub(message["sub"])
+            for client in list(channel.clients):
+                if client is not self:
+                    client.tell({"sub": channel.sub, "type": "typing", "data": {"name": message["name"]}})
+        elif message["type"] == "ping":
+            self.tell({"type": "pong"})
+
+    def onClose(self, clean, code, reason):
+        if hasattr(self, "world"):
+            self.leave()
+
+    def tell(self, message) -> None:
+        self.sendMessage(json.dumps(message).encode())
+
+    def end(self):
+        self.transport.abortConnection()
+
+    def __hash__(self):
+        return id(self)
+
+    def __eq__(self, other):
+        return self is other
+
+
+class Root(Resource):
+    def __init__(self, world: World, built: Built, port: int) -> None:
+        super().__init__()
+        factory = WebSocketServerFactory(f"ws://127.0.0.1:{port}", protocols=["cackle.v1"])
+        factory.protocol = Ws
+        factory.world = world
+        factory.startFactory()
+        self.api, self.ws = Api(world, built, port), WebSocketResource(factory)
+
+    def getChild(self, name, request):
+        request.prepath, request.postpath = [], []
+        return self.ws if request.path == b"/rt/ws" else self.api
+
+
+def main() -> None:
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    env = sys.argv[2] if len(sys.argv) > 2 else "prod"
+    world = World()
+    site = Site(Root(world, Built(env), port))
+    site.protocol = HTTPChannel
+    listening = reactor.listenTCP(port, site, interface="127.0.0.1")
+    print(listening.getHost().port, flush=True)
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()
