@@ -1,7 +1,7 @@
-"""The composition root: builds every part, hands each only what it needs, starts and stops them in order.
+"""The daemon: when everything happens. Read it first, then `cackled.parts`, which says what there is.
 
-The only module that knows everything; read it first. `Parts` is what there is, `Daemon` is when it happens: listeners
-are bound while privileges are there, the rest starts with the reactor, and the stop is bounded in time.
+Listeners are bound while privileges are there, the rest starts with the reactor, and the stop is bounded in time. These
+two modules alone know everything.
 """
 
 from __future__ import annotations
@@ -9,68 +9,271 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from functools import partial
-from ipaddress import ip_address, ip_network
-from pathlib import Path
-from random import SystemRandom
-from typing import Any
+from typing import Any, NoReturn
 
-from msgspec import Struct
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.threads import deferToThreadPool
+from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import Site as AdminServer
 
 from cackled import __version__, logs
 from cackled.admin import areas
 from cackled.admin.commands import Runner
 from cackled.admin.console import Console
-from cackled.admin.http import AdminSite
-from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
+from cackled.admin.http import admin_resource
+from cackled.admin.http import check as admin_check
 from cackled.admin.manhole import ManholeFactory
 from cackled.admin.process import LocalProcess
 from cackled.admin.secrets import Password, SecretError, admin_token
-from cackled.admin.systemd import Systemd
-from cackled.api.bootstrap import Bootstrap
-from cackled.api.front import front, refusal_of
-from cackled.api.routes import Api, Limits
-from cackled.cache.governor import Governor
-from cackled.cache.pressure import PressureReader
-from cackled.cache.soft import SoftCache
-from cackled.clock import Periodic, sleep, wall_time
-from cackled.cluster.membership import Membership
-from cackled.cluster.probe import Prober
-from cackled.config import Config, ConfigError, Node, load
-from cackled.database.dsn import servers_of
-from cackled.database.embedded import EmbeddedError, EmbeddedServer
+from cackled.config import Config, ConfigError, load
+from cackled.database.embedded import EmbeddedError
 from cackled.database.errors import DatabaseError
-from cackled.database.eventlog import load_events
-from cackled.domain.housekeeping import Housekeeping
 from cackled.database.migrate import migrate
-from cackled.database.routing import Database, ReadPreference
-from cackled.database.tail import Tail
-from cackled.dns.server import DnsServer
+from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
-from cackled.domain import demo
-from cackled.domain.accounts import Sessions
-from cackled.domain.comments import Comments
-from cackled.domain.limits import Buckets
-from cackled.domain.moderation import Moderation
-from cackled.domain.sites import Site, SiteDirectory
-from cackled.events import Event, Position
-from cackled.metrics import Metrics
-from cackled.realtime.hub import Hub
-from cackled.realtime.resource import RealtimeResource
-from cackled.transport.assets import Assets
-from cackled.transport.http import HttpFactory, client_address
-from cackled.transport.microcache import Microcache
+from cackled.parts import Ground, House
 
 log = Logger()
 
-WEB = Path(__file__).parent / "web"
 BACKLOG = 4096
+# Errors that are told in one line at the start; everything else is a fault of ours and gets a traceback.
+EXPECTED = (ConfigError, EmbeddedError, DatabaseError, SecretError, ZoneError, CannotBind, OSError)
+
+
+class Daemon(MultiService):
+    """The service that twistd runs."""
+
+    def __init__(self, reactor: Any, config: Config, path: str | None = None) -> None:
+        super().__init__()
+        self.setName("cackled")
+        self._reactor = reactor
+        self._config = config
+        self._path = path
+        self._ports: list[Any] = []
+        self._house: House | None = None
+        self._starting: Deferred[None] | None = None
+        self._exit_code = 0
+        logs.set_level(config.log.level)
+        try:
+            self.ground = Ground(reactor, config)
+        except EXPECTED as error:
+            self._fail_now(error)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """Also set the log's format, unless twistd was told one."""
+        if isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, logs.observer(self._config.log.format))
+        super().setServiceParent(parent)
+
+    # Bind
+
+    def privilegedStartService(self) -> None:
+        """Bind every listener while we may; one that can't be bound ends the daemon with one line."""
+        config, ground = self._config, self.ground
+        try:
+            ground.state.mkdir(parents=True, exist_ok=True)
+            admin_check(config.admin.endpoint)
+            for listen in config.listen:
+                self._listen(listen.endpoint, ground.http, "[[listen]]")
+            self._admin = Resource()
+            self._listen(config.admin.endpoint, AdminServer(self._admin), "[admin]")
+            if config.manhole.enabled:
+                ManholeFactory.check(config.manhole.endpoint)
+                self._manhole = Delayed()
+                self._listen(config.manhole.endpoint, self._manhole, "[manhole]")
+            if config.dns.enabled:
+                ground.dns.bind()
+        except EXPECTED as error:
+            self._fail_now(error)
+        super().privilegedStartService()
+
+    def _listen(self, description: str, factory: Any, key: str) -> None:
+        if description.startswith("tcp") and "backlog=" not in description:
+            description += f":backlog={BACKLOG}"
+        try:
+            bound = maybeDeferred(serverFromString(self._reactor, description).listen, factory)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise ConfigError(f"{key} {description!r} is no endpoint: {error}") from None
+        failed: list[Failure] = []
+        bound.addCallbacks(self._ports.append, failed.append)
+        if failed:
+            taken = failed[0].value
+            if isinstance(taken, CannotListenError):
+                reason = getattr(taken.socketError, "strerror", None) or taken.socketError
+                raise ConfigError(f"{key} can't listen on {description.rsplit(':backlog', 1)[0]}: {reason}")
+            raise ConfigError(f"{key} {description!r}: {failed[0].getErrorMessage()}")
+
+    # Start
+
+    def startService(self) -> None:
+        """Start the rest; errors that were to be expected end the daemon with one line and exit code 1."""
+        super().startService()
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(self._failed)
+
+    async def _start(self) -> None:
+        ground = self.ground
+        for part in (ground.lag, ground.pauses, ground.governor):
+            part.start()
+        if ground.embedded is not None:
+            await ground.embedded.start()
+        house = House(ground)
+        dsn = house.database.primary_dsn()
+        await migrate(dsn, clock=self._reactor, progress=lambda line: log.info("database: {line}", line=line))
+        self._house = house
+        tree = await house.open()
+        ground.database_is_up = lambda: "" if house.database.ready else "no database server answers"
+        self._open_console(house)
+        ground.geo.start()
+        if self._config.dns.enabled:
+            ground.dns.start()
+        ground.prober.start()
+        ground.http.root = tree
+        ground.freezer.start()
+        ground.systemd.ready("serving")
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
+        log.info("cackled {version} is ready, node {node}", version=__version__, node=self._config.node)
+
+    def _open_console(self, house: House) -> None:
+        ground, config = self.ground, self._config
+        process = LocalProcess(
+            config.node,
+            self._reactor,
+            ground.lag,
+            stop=self._reactor.stop,
+            drain=self.drain,
+            draining=lambda: ground.draining,
+        )
+        console = Console(
+            process=process,
+            live=areas.Live(house.hub),
+            requests=areas.Requests(ground.metrics),
+            cache=areas.Caches(ground.cache, ground.microcache, house.evict, house.forget),
+            database=areas.Servers(house.database, house.tail, ground.metrics),
+            sites=areas.Sites(house.sites),
+            bans=areas.Bans(house.sites, house.moderation),
+        )
+        runner = Runner(console, self._reactor, ground.metrics, expected=(DatabaseError,))
+        token = admin_token(ground.state)
+        tree = admin_resource(health=ground.health, metrics=ground.metrics, runner=runner, token=token)
+        for name, child in tree.children.items():
+            self._admin.putChild(name, child)
+        if config.manhole.enabled:
+            self._manhole.factory = ManholeFactory(
+                runner=runner,
+                password=Password.open(ground.state),
+                clock=self._reactor,
+                metrics=ground.metrics,
+                in_thread=ground.in_thread,
+                user=config.manhole.user,
+                namespace={"daemon": self, "ground": ground, "house": house, "console": console},
+            )
+
+    # Faults of the start
+
+    def _fail_now(self, error: BaseException) -> NoReturn:
+        say(error)
+        raise SystemExit(1)
+
+    def _failed(self, failure: Failure) -> None:
+        self._exit_code = 1
+        if failure.check(*EXPECTED):
+            say(failure.value)
+        else:
+            log.failure("the start failed", failure)
+            say(failure.value)
+        if self._reactor.running:
+            self._reactor.addSystemEventTrigger("after", "shutdown", leave, 1)
+            self._reactor.stop()
+
+    # Change
+
+    def reload(self) -> None:
+        """Read again what can be: log level, zone, geo files. The rest needs a restart, and is named if it changed."""
+        try:
+            new = load(self._path)
+        except ConfigError as error:
+            log.error("the configuration was not read again: {reason}", reason=str(error))
+            return
+        logs.set_level(new.log.level)
+        try:
+            self.ground.dns.reload_zone()
+        except ZoneError as error:
+            log.error("the zone was not read again: {reason}", reason=str(error))
+        old = {name: getattr(self._config, name) for name in self._config.__struct_fields__ if name != "log"}
+        changed = [f"[{name}]" for name, value in old.items() if getattr(new, name) != value]
+        log.info("configuration read again; needs a restart: {parts}", parts=", ".join(changed) or "nothing")
+
+    async def drain(self) -> dict[str, Any]:
+        """Leave DNS and the loader, turn unready, and send live clients elsewhere; the process stays up."""
+        ground = self.ground
+        ground.draining = True
+        ground.membership.drain()
+        moved = self._house.hub.stats().sessions if self._house else {}
+        if self._house is not None:
+            await self._house.hub.drain(self._config.realtime.drain_seconds, ground.elsewhere)
+        return {"drained": True, "moved": sum(moved.values())}
+
+    # Stop
+
+    def stopService(self) -> Deferred[None]:
+        """Stop accepting, tell clients to move, finish requests, close the database: in bounded time."""
+        super().stopService()
+        log.info("stopping")
+        self.ground.systemd.stopping()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        ground, total = self.ground, self._config.shutdown_timeout
+        ground.draining = True
+        closing = [maybeDeferred(port.stopListening) for port in self._ports]
+        house = self._house
+        if house is not None:
+            share = min(self._config.realtime.drain_seconds, total / 2)
+            closing.append(house.hub.drain(share, ground.elsewhere))
+            closing.append(ground.http.drain(total / 2, grace=0.2))
+        await self._within(total * 0.75, DeferredList(closing, consumeErrors=True), "connections")
+        ground.http.abort_all()
+        for part in (ground.lag, ground.pauses, ground.governor, ground.freezer, ground.geo, ground.systemd):
+            part.stop()
+        await self._within(1.0, Deferred.fromCoroutine(ground.dns.stop()), "DNS")
+        await self._within(1.0, ground.prober.stop(), "probes")
+        if house is not None:
+            await self._within(2.0, Deferred.fromCoroutine(house.close()), "database connections")
+        if ground.embedded is not None:
+            await self._within(9.0, Deferred.fromCoroutine(ground.embedded.stop()), "PostgreSQL")
+
+    async def _within(self, seconds: float, work: Deferred[Any], what: str) -> None:
+        try:
+            await work.addTimeout(seconds, self._reactor)
+        except Exception as error:
+            log.warn("{what} did not close in order: {reason}", what=what, reason=str(error) or type(error).__name__)
+
+
+class Delayed(Factory):
+    """A listener whose factory comes later; until then connections are closed."""
+
+    noisy = False
+    factory: Factory | None = None
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """What the factory builds, once there is one."""
+        return None if self.factory is None else self.factory.buildProtocol(addr)
+
+
+def say(error: BaseException | None) -> None:
+    """One line for the operator, on the real standard error (twistd's own is the log)."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    print(f"cackled: {text}", file=sys.__stderr__, flush=True)
+
+
+def leave(code: int) -> None:
+    """End the process with *code*; twistd would make it 0."""
+    sys.stdout.flush()
+    os._exit(code)

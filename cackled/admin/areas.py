@@ -15,6 +15,7 @@ from cackled.admin.console import BanKind, CommandError, Fact, Facts, Table
 from cackled.cache.soft import SoftCache
 from cackled.clock import wall_time
 from cackled.database.routing import Database
+from cackled.database.tail import Tail
 from cackled.domain.errors import NotFound, Refused
 from cackled.domain.moderation import Moderation
 from cackled.domain.sites import Site, SiteDirectory
@@ -35,9 +36,7 @@ class Live:
 
     def channels(self, most: int) -> Table:
         """The busiest channels."""
-        return [
-            {"channel": sub, "subscribers": count, "seq": seq} for sub, count, seq in self._hub.busiest(most)
-        ]
+        return [{"channel": sub, "subscribers": count, "seq": seq} for sub, count, seq in self._hub.busiest(most)]
 
 
 class Requests:
@@ -90,9 +89,10 @@ class Caches:
 class Servers:
     """PostgreSQL: `cackled.admin.console.DatabaseArea`."""
 
-    def __init__(self, database: Database, tail: Any) -> None:
+    def __init__(self, database: Database, tail: Tail, metrics: Metrics) -> None:
         self._database = database
         self._tail = tail
+        self._metrics = metrics
 
     def servers(self) -> Table:
         """One row per server."""
@@ -109,7 +109,11 @@ class Servers:
 
     def tail(self) -> Facts:
         """The tail of the event log."""
-        return {"connected": bool(self._tail.connected), "events": int(self._tail.events)}
+        return {
+            "connected": bool(self._tail.connected),
+            "events": int(self._metrics.value("tail_events_total")),
+            "lag_seconds": round(self._tail.lag, 3),
+        }
 
 
 class Sites:

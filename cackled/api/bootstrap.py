@@ -54,8 +54,8 @@ class Bootstrap:
 
     @staticmethod
     def personal(request: Request) -> bool:
-        """Whether the answer will hold something of one visitor, and must not be shared."""
-        return b"me" in request.args or request.getHeader(b"authorization") is not None
+        """Whether the answer will hold something of one visitor by its address, and must not be shared."""
+        return b"me" in request.args
 
     async def answer(self, request: Request) -> Response:
         """The first render; problems are answers too."""
@@ -83,7 +83,7 @@ class Bootstrap:
             {"site": {"id": str(site.id), "name": site.name, "settings": site.settings.public()}}
         )
         group = site.group(site.channel(key))
-        private = self.personal(request)
+        private = session is not None or self.personal(request)
         return Response(
             status=200,
             headers=[

@@ -13,7 +13,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from cackled.database.errors import DatabaseError, Unavailable
+from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
 from cackled.domain.accounts import Session, Sessions
 from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
@@ -116,7 +116,7 @@ def body(request: Request, shape: type[_T]) -> _T:
     Raises:
         BadField: it is no JSON, or a member is missing or of the wrong kind (``field`` names it).
     """
-    raw = request.content.read()
+    raw = b"" if request.content is None else request.content.read()
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
@@ -165,8 +165,11 @@ async def guarded(work: Awaitable[Response]) -> Response:
         return refusal(error)
     except Unavailable as error:
         return unavailable(error.retry_after)
+    except QueryFailed as error:
+        log.error("query failed: {reason}", reason=str(error))
+        return problem(500, "internal", "Something went wrong", "It was noted.")
     except DatabaseError as error:
-        log.error("database fault: {reason}", reason=str(error))
+        log.warn("database: {reason}", reason=str(error))
         return unavailable()
 
 

@@ -5,7 +5,7 @@ May touch: twisted.web, transport, domain (errors).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.web.resource import IResource, Resource
@@ -77,15 +77,11 @@ def front(
     return Front(children, Redirect(b"/demo" if demo is not None else b"/healthz"))
 
 
-def refusal_of(directory: SiteDirectory) -> Callable[[int, str | None, str | None], Refused | None]:
-    """Who may listen to a site's channels: pages of its origins, and whoever sends no Origin (no browser)."""
-
-    def authorize(site_id: int, origin: str | None, token: str | None) -> Refused | None:
-        site = directory.find(site_id)
-        if site is None:
-            return NotFound("There is no such site.", slug="unknown-site")
-        if origin is not None and not site.allows_origin(origin):
-            return Forbidden("Pages of that origin can't listen to this site.", slug="origin")
-        return None
-
-    return authorize
+def listening_refused(directory: SiteDirectory, site_id: int, origin: str | None) -> Refused | None:
+    """Why a caller may not listen to a site's channels; None for pages of its origins, and for no browser at all."""
+    site = directory.find(site_id)
+    if site is None:
+        return NotFound("There is no such site.", slug="unknown-site")
+    if origin is not None and not site.allows_origin(origin):
+        return Forbidden("Pages of that origin can't listen to this site.", slug="origin")
+    return None

@@ -180,7 +180,7 @@ class Api:
 
         return shielded(answer())
 
-    @app.handle_errors(HTTPException)
+    @app.handle_errors(HTTPException)  # type: ignore[arg-type]
     def no_route(self, request: Request, failure: Any) -> None:
         """No such address, or not with that method."""
         error = failure.value

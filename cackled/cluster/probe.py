@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.web.client import Agent, HTTPConnectionPool, readBody
@@ -23,10 +25,23 @@ DEADLINE = 0.9
 MAX_BODY = 64 * 1024
 
 
+class Ready(Struct):
+    """The part of a ``/readyz`` answer that matters here."""
+
+    checks: dict[str, str] = {}
+
+
+def _is_draining(body: bytes) -> bool:
+    try:
+        return msgspec.json.decode(body, type=Ready).checks.get("draining", "ok") != "ok"
+    except msgspec.MsgspecError:
+        return False
+
+
 class Prober:
     """Asks, and tells the membership what it heard.
 
-    A node that answers 503 with ``"draining": true`` in its body is draining, any other 5xx is a miss.
+    A node whose check ``draining`` failed is draining; any other answer but 200 is a miss.
     """
 
     def __init__(self, reactor: Any, membership: Membership, clock: IReactorTime | None = None) -> None:
@@ -67,7 +82,7 @@ class Prober:
         except Exception:
             self._membership.missed(node.name)
             return
-        draining = b'"draining":true' in body.replace(b" ", b"")
+        draining = _is_draining(body)
         if response.code == 200 or draining:
             self._membership.heard(node.name, draining=draining)
         else:

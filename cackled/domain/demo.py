@@ -6,6 +6,8 @@ put back afterwards, so that the page looks lived in.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from cackled.database.query import Query
@@ -83,7 +85,8 @@ _DEMO = (
             Line("Dr. A. Whitcombe", 1390, 7, 1, "I did not know that. Thank you for a source instead of a shout."),
         ),
     ),
-    Line("Noor 🌿", 320, 6, 0, "Swifts are nesting under the east pier already. Somebody planned for them, didn't they?"),
+    Line("Noor 🌿", 320, 6, 0,
+         "Swifts are nesting under the east pier already. Somebody planned for them, didn't they?"),
     Line("Sam", 95, 3, 0, "Does anyone know when the north stairs open? The sign says `spring` and it is nearly that."),
     Line("Greta", 12, 1, 0, "Reading this *on* the bridge right now. Hello from the middle!"),
 )  # fmt: skip
@@ -100,11 +103,8 @@ PAGES = (
 )
 
 
-async def ensure(directory: SiteDirectory, database: Database, comments: type[Comments], **parts: object) -> Site:
-    """Make the demo site and its pages where they are missing; gives the site.
-
-    *parts* are the further arguments of `Comments`.
-    """
+async def ensure(directory: SiteDirectory, database: Database, comments: Callable[[Site], Comments]) -> Site:
+    """Make the demo site and its pages where they are missing; gives the site."""
     site = directory.find(SITE)
     if site is None:
         site = await directory.add("Cackle demo", ORIGINS, site_id=SITE)
@@ -112,7 +112,7 @@ async def ensure(directory: SiteDirectory, database: Database, comments: type[Co
         # Another daemon was faster.
         await directory.refresh(ReadPreference.PRIMARY)
         site = directory.get(SITE)
-    writer = comments(site, database, **parts)  # type: ignore[arg-type]
+    writer = comments(site)
     own = database.site(site.id)
     for ref, lines in PAGES:
         if not lines:

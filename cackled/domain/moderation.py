@@ -50,10 +50,10 @@ INSERT_BAN = Query(
 )
 SELECT_BANS = Query(
     "select_bans",
-    "
+    """
     select id, kind, value, until::text, created_at::text from ban
     where site_id = $1 and (until is null or until > now()) order by id desc limit 500
-    ",
+    """,
     ("int",),
 )
 DELETE_BAN = Query(

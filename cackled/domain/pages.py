@@ -36,22 +36,21 @@ class Wanted(Struct, frozen=True):
 # One snapshot for the channel's seq and for all rows: that is what makes the seq the version of the page.
 _PAGE = """
     with roots as (
-      select c, c.id, row_number() over () as n from (
-        select * from comment c
-        where c.site_id = $1 and c.channel_id = $2 and c.parent_id is null and c.shown and {begin}
-        order by {order} limit $3 + 1
-      ) c
+      select c as row, c.id, row_number() over (order by {order}) as n
+      from comment c
+      where c.site_id = $1 and c.channel_id = $2 and c.parent_id is null and c.shown and {begin}
+      order by {order} limit $3 + 1
     )
     select 0, 0::bigint, 0::bigint, '', ch.key, ch.seq, ch.n_visible, ch.locked::int, ch.url, ch.title
       from channel ch where ch.site_id = $1 and ch.id = $2
     union all
-    select 1, r.id, 0, comment_json(r.c), (r.c).rank::text, (r.c).n_thread, r.n::int, 0, '', '' from roots r
+    select 1, r.id, 0, comment_json(r.row), (r.row).rank::text, (r.row).n_thread, r.n::int, 0, '', '' from roots r
     union all
-    select 2, x.id, x.parent_id, comment_json(x), '', x.root_id, 0, 0, '', '' from roots r
+    select 2, (x.row).id, (x.row).parent_id, comment_json(x.row), '', (x.row).root_id, 0, 0, '', '' from roots r
       cross join lateral (
-        select * from comment x
-        where x.site_id = $1 and x.channel_id = $2 and x.root_id = r.id and x.parent_id is not null and x.shown
-        order by x.id limit {replies}
+        select y as row from comment y
+        where y.site_id = $1 and y.channel_id = $2 and y.root_id = r.id and y.parent_id is not null and y.shown
+        order by y.id limit {replies}
       ) x
     where r.n <= $3
 """

@@ -203,6 +203,11 @@ class Hub:
             sessions, len(self._channels), len(self._idle), subscriptions, self._store.bytes, self.draining
         )
 
+    def busiest(self, most: int) -> list[tuple[str, int, int]]:
+        """At most *most* channels with the most subscribers: name, subscribers, last seq known."""
+        channels = sorted(self._channels.values(), key=lambda channel: -channel.count)[:most]
+        return [(channel.sub, channel.count, channel.history.seq) for channel in channels]
+
     # What connections call.
 
     def join(self, client: Client) -> None:

@@ -1,0 +1,276 @@
+"""All parts, built and connected: the second half of the composition root.
+
+`Ground` is what stands before the database is known, `House` what needs it. Each part is handed only what it needs;
+nothing is started here, that is `cackled.app`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.web.resource import IResource, Resource
+
+from cackled import __version__
+from cackled.admin.health import Health, NotReady
+from cackled.admin.http import Healthz, Readyz
+from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
+from cackled.admin.systemd import Systemd
+from cackled.api.bootstrap import Bootstrap
+from cackled.api.front import front, listening_refused
+from cackled.api.pages import Pages
+from cackled.api.routes import Api, Limits
+from cackled.cache.governor import Governor
+from cackled.cache.pressure import MemoryReader
+from cackled.cache.soft import SoftCache
+from cackled.clock import wall_time
+from cackled.cluster.membership import Membership
+from cackled.cluster.probe import Prober
+from cackled.config import Config, Node
+from cackled.database.dsn import servers_of
+from cackled.database.embedded import EmbeddedServer
+from cackled.database.eventlog import load_events
+from cackled.database.routing import Database, ReadPreference
+from cackled.database.tail import Tail
+from cackled.dns.server import DnsServer
+from cackled.domain import demo
+from cackled.domain.accounts import Sessions
+from cackled.domain.comments import Comments
+from cackled.domain.housekeeping import Housekeeping
+from cackled.domain.limits import Buckets
+from cackled.domain.moderation import Moderation
+from cackled.domain.sites import Site, SiteDirectory
+from cackled.events import Event, Position
+from cackled.geo.service import GeoService
+from cackled.metrics import Metrics
+from cackled.realtime.access import Refusal
+from cackled.realtime.hub import Hub
+from cackled.realtime.resource import RealtimeResource
+from cackled.transport.assets import Assets
+from cackled.transport.http import HttpFactory, client_address
+from cackled.transport.microcache import Microcache, MicrocachedResource
+from cackled.transport.problems import problem
+
+log = Logger()
+
+WEB = Path(__file__).parent / "web"
+
+
+class Ground:
+    """The parts that stand before the database is known: figures, caches, listeners' factories, the cluster's view."""
+
+    def __init__(self, reactor: Any, config: Config) -> None:
+        self.reactor = reactor
+        self.config = config
+        self.state = Path(os.path.abspath(config.state))
+        self.random = SystemRandom()
+        self.in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        self.metrics = metrics = Metrics()
+        self.draining = False
+
+        self.systemd = Systemd(reactor)
+        self.lag = LagMonitor(reactor, metrics)
+        self.pauses = PauseMonitor(metrics)
+        self.freezer = Freezer(reactor, metrics, lambda: int(metrics.value("http_connections")))
+        process_metrics(metrics)
+
+        own = config.database.dsn or config.database.server
+        self.embedded = None if own else EmbeddedServer(reactor, self.state)
+        cache = config.cache
+        self.cache = SoftCache(clock=reactor, max_bytes=cache.max_bytes, ttl=cache.ttl, metrics=metrics)
+        self.microcache = Microcache(reactor, config.microcache, metrics, defer_to_pool=self.in_thread)
+        self.governor = Governor(
+            [self.cache],
+            clock=reactor,
+            read_pressure=MemoryReader(),
+            metrics=metrics,
+            target_bytes=cache.target_bytes,
+            reserve_bytes=cache.reserve_bytes,
+            idle_seconds_per_free_mib=cache.idle_seconds_per_free_mib,
+        )
+
+        nodes = config.nodes or (Node(name=config.node),)
+        self.membership = Membership(nodes, config.node, reactor, metrics, self._nodes_changed)
+        self.prober = Prober(reactor, self.membership)
+        self.geo = GeoService(reactor, config.geo, nodes, self.state, reactor, metrics)
+        self.dns = DnsServer(
+            reactor, None, self.geo, nodes, config.dns, reactor, self.random, metrics, identity=config.node
+        )
+        self.assets = Assets(WEB, config.env)
+        self.loader = self.assets.loader(self.loader_config)
+        self.http = HttpFactory(Starting(), config.http, reactor, metrics, fast=self.microcache.fast_path())
+        # The database has its say once there is one.
+        self.database_is_up: Callable[[], str] = lambda: "starting"
+        self.health = Health({"database": self._check_database, "draining": self._check_draining}, reactor, metrics)
+
+    async def _check_database(self) -> None:
+        wrong = self.database_is_up()
+        if wrong:
+            raise NotReady(wrong)
+
+    async def _check_draining(self) -> None:
+        if self.draining:
+            raise NotReady("this node is draining")
+
+    def _nodes_changed(self) -> None:
+        self.dns.set_live({node.name for node in self.membership.usable()})
+
+    def loader_config(self) -> dict[str, Any]:
+        """What the loader is told beside its files: the servers a browser may choose from."""
+        usable = self.membership.usable()
+        return {"version": __version__, "servers": [{"url": node.url, "weight": node.weight} for node in usable]}
+
+    def elsewhere(self) -> str | None:
+        """A live node other than this one, for clients that are sent away; None where there is none."""
+        others = [n for n in self.membership.usable() if n.name != self.config.node and n.url]
+        if not others:
+            return None
+        return self.random.choices(others, [node.weight for node in others])[0].url
+
+
+class House:
+    """The parts that need the database: what is written, read, and sent out live."""
+
+    def __init__(self, ground: Ground) -> None:
+        self.ground = ground
+        config, clock, metrics = ground.config, ground.reactor, ground.metrics
+        servers = servers_of(config.database, ground.embedded.dsn if ground.embedded else "")
+        self.database = Database(servers, clock=clock, random=ground.random, metrics=metrics, settings=config.database)
+        self.sites = SiteDirectory(self.database)
+        self.tail = Tail(
+            clock=clock,
+            random=ground.random,
+            dsn=self.database.primary_dsn,
+            on_event=self.arrived,
+            on_gap=self.lost,
+            metrics=metrics,
+            on_catalog=self.catalog_changed,
+            retention=config.database.event_retention,
+        )
+        self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
+        self.hub = Hub(
+            clock=clock,
+            random=ground.random,
+            config=config.realtime,
+            load=partial(load_events, self.database),
+            metrics=metrics,
+            allows=self.allows,
+        )
+
+    def comments(self, site: Site) -> Comments:
+        """The comments of *site*."""
+        return Comments(site, self.database, self.ground.cache, self.wrote)
+
+    def moderation(self, site: Site) -> Moderation:
+        """The peace of *site*."""
+        return Moderation(site, self.database)
+
+    def wrote(self, position: Position) -> None:
+        """A write of this process led to *position*: nothing older is answered from here on."""
+        group = (position.site, position.channel)
+        self.ground.cache.evict(group, position.seq)
+        self.ground.microcache.evict(group, position.seq)
+
+    def arrived(self, event: Event) -> None:
+        """An event came through the log: evict first, then keep and deliver."""
+        self.wrote(event.position)
+        self.hub.deliver(event)
+
+    def lost(self) -> None:
+        """The log can't tell what happened meanwhile: trust nothing that is in memory."""
+        self.forget()
+        self.hub.reset()
+
+    def evict(self, group: tuple[int, int]) -> None:
+        """Drop what was built from one channel."""
+        self.ground.cache.evict(group)
+        self.ground.microcache.evict(group)
+
+    def forget(self) -> None:
+        """Empty the caches."""
+        self.ground.cache.clear()
+        self.ground.microcache.clear()
+
+    def catalog_changed(self) -> None:
+        """A site was made or changed, here or on another node."""
+        work = Deferred.fromCoroutine(self.sites.refresh())
+        work.addErrback(lambda f: log.warn("sites can't be read anew: {reason}", reason=f.getErrorMessage()))
+
+    def allows(self, site_id: int, feature: str) -> bool:
+        """Whether a site has presence or typing switched on."""
+        site = self.sites.find(site_id)
+        return site is not None and bool(getattr(site.settings, feature))
+
+    def authorize(self, site_id: int, origin: str | None, token: str | None) -> Refusal | None:
+        """Who may listen to a site's channels."""
+        refused = listening_refused(self.sites, site_id, origin)
+        return None if refused is None else Refusal(refused.status, refused.slug, refused.detail)
+
+    def limits(self) -> Limits:
+        """The rate limits, as configured."""
+        given, clock = self.ground.config.limits, self.ground.reactor
+        networks = [ip_network(text, strict=False) for text in given.exempt]
+
+        def exempt(address: str) -> bool:
+            return bool(networks) and any(ip_address(address) in network for network in networks)
+
+        return Limits(
+            Buckets(clock, given.posts_per_address, given.posts_burst),
+            Buckets(clock, given.votes_per_address, given.votes_burst),
+            Buckets(clock, given.sessions_per_address, given.sessions_burst),
+            Buckets(clock, given.reads_per_address, given.reads_burst),
+            Buckets(clock, given.posts_per_site, given.posts_per_site * 2),
+            exempt if networks else lambda address: False,
+        )
+
+    async def open(self) -> IResource:
+        """Connect, read the catalog, follow the log; gives the tree of the public listeners."""
+        ground = self.ground
+        await self.database.start()
+        await self.sites.refresh(ReadPreference.PRIMARY_PREFERRED)
+        if ground.config.demo.enabled:
+            await demo.ensure(self.sites, self.database, self.comments)
+        sessions = Sessions(await self.sites.secret("session"), wall_time, ground.random)
+        self.hub.start()
+        await self.tail.start()
+        self.housekeeping.start()
+        limits = self.limits()
+        bootstrap = Bootstrap(self.sites, sessions, self.comments, limits, client_address)
+        api = Api(self.sites, sessions, self.comments, self.moderation, limits, client_address)
+        return front(
+            loader=ground.loader,
+            assets=ground.assets.resource(),
+            bootstrap=MicrocachedResource(ground.microcache, bootstrap.answer, bypass=bootstrap.personal),
+            api=api.resource(),
+            realtime=RealtimeResource(self.hub, self.authorize),
+            healthz=Healthz(),
+            readyz=Readyz(ground.health, details=False),
+            demo=Pages(WEB / "demo", devel=ground.config.env == "devel") if ground.config.demo.enabled else None,
+        )
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        self.housekeeping.stop()
+        self.hub.stop()
+        await self.tail.stop()
+        await self.database.stop()
+
+
+class Starting(Resource):
+    """The tree before the house is open: alive, not ready."""
+
+    def getChild(self, path: bytes, request: Any) -> IResource:
+        """``/healthz`` answers, everything else is asked to wait."""
+        return Healthz() if path == b"healthz" else self
+
+    def render(self, request: Any) -> Any:
+        """503, try again in a second."""
+        return problem(503, "starting", "Starting", headers=[(b"Retry-After", b"1")])
