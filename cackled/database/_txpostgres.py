@@ -45,6 +45,7 @@ class Cursor(_library.Cursor):
         return f
 
     def _cancel(self, d: Deferred[Any]) -> None:
+        self._pollingD = None  # so that it ends as CancelledError
         self._connection.close()
 
 
@@ -108,6 +109,7 @@ class Connection(_library.Connection):
         return f
 
     def _cancel(self, d: Deferred[Any]) -> None:
+        self._pollingD = None
         self.close()
 
     def continuePolling(self, swallowErrors: bool = False) -> None:

@@ -141,6 +141,13 @@ def reachable(path: Path, user: User) -> bool:
     return all(_may(parent, user, stat.S_IXOTH) for parent in path.parents if parent.exists())
 
 
+def make_shared(shared: Path) -> None:
+    """Make the folder of what can't lie in the state directory, passable for all whatever the umask."""
+    if not shared.is_dir():
+        shared.mkdir(parents=True)
+        shared.chmod(0o755)
+
+
 def binaries_for(user: User, found: Binaries, shared: Path = SHARED) -> tuple[Binaries, str]:
     """*found*, or a copy of it that *user* can reach; the text tells the operator of a copy made now.
 
@@ -161,7 +168,7 @@ def binaries_for(user: User, found: Binaries, shared: Path = SHARED) -> tuple[Bi
         return moved, ""
     libraries = found.root.with_name(found.root.name + ".libs")
     try:
-        shared.mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_shared(shared)
         scratch = Path(tempfile.mkdtemp(prefix=".copy", dir=shared))
         for tree in (found.root / "pginstall", libraries):
             if tree.is_dir():

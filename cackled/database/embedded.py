@@ -18,6 +18,7 @@ from typing import Any
 import psycopg2
 from psycopg2.extensions import make_dsn
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.error import ProcessDone
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
@@ -226,7 +227,11 @@ class EmbeddedServer:
 
     async def _prepare(self) -> None:
         try:
-            self._state_dir.mkdir(parents=True, exist_ok=True)
+            if not self._state_dir.is_dir():
+                self._state_dir.mkdir(parents=True)
+                if os.geteuid() == 0:
+                    # The server's user has to pass through, whatever the umask; parents that were there are left alone.
+                    self._state_dir.chmod(0o711)
         except OSError as error:
             raise EmbeddedError(f"{self._state_dir}: {error.strerror or error}") from None
         self._lock = leftovers.lock_state(self._state_dir / "postgres.lock")
@@ -236,6 +241,8 @@ class EmbeddedServer:
         self._found, told = programs.binaries_for(self._user, self._found, self._shared)
         if told:
             log.info("{told}", told=told)
+        if self._base.parent == self._shared:
+            programs.make_shared(self._shared)
         leftovers.own_folder(self._base, self._user)
         self._sockets = leftovers.socket_folder(self._base / "run", self._user)
         if not (self.data / "PG_VERSION").exists():
@@ -254,15 +261,11 @@ class EmbeddedServer:
         if (there / "data" / "PG_VERSION").exists():
             self._user = programs.server_user(there / "data")
             self._base = there
-        elif not programs.reachable(here / "data", self._user) and not self._fits(here):
+        elif not programs.reachable(here, self._user):
             self._base = there
         if self._base == there:
             log.info("user {user} can't reach {here}: the database is in {there}",
                      user=self._user.name, here=str(here), there=str(there))
-
-    def _fits(self, here: Path) -> bool:
-        # `here` itself is made for that user; only what is above it counts.
-        return programs.reachable(here, self._user)
 
     def _check_version(self) -> None:
         assert self._found is not None
@@ -281,7 +284,8 @@ class EmbeddedServer:
         # Under another name until it is whole: a half-made directory would never start.
         scratch = self._base / "data.new"
         shutil.rmtree(scratch, ignore_errors=True)
-        shutil.rmtree(self.data, ignore_errors=True)
+        if self.data.is_dir() and any(self.data.iterdir()):
+            raise EmbeddedError(f"{self.data} is not empty and holds no database")
         log.info("making the database in {data}", data=str(self.data))
         lines: list[str] = []
         output = _Output(lambda line: lines.append(line) if len(lines) < 1_000 else None)
@@ -391,6 +395,7 @@ class EmbeddedServer:
                 told = now
                 log.info("waiting for the database server: {reason}", reason=reason)
             await sleep(self._reactor, POLL)
+        await sleep(self._reactor, 5 * POLL)  # its last words may still be in the pipe
         raise EmbeddedError(f"the database server ended: {self._last or 'see the log'}")
 
     async def _try(self) -> str:
@@ -399,7 +404,7 @@ class EmbeddedServer:
         try:
             await connection.open(self.dsn).addTimeout(5.0, self._reactor)
             return ""
-        except TimeoutError:
+        except TimedOut:
             return "no answer"
         except psycopg2.Error as error:
             # libpq gives no SQLSTATE for a refused connection.
@@ -412,7 +417,7 @@ class EmbeddedServer:
         try:
             await maker.open(self._dsn("postgres")).addTimeout(5.0, self._reactor)
             await maker.run(f"create database {DATABASE} owner {ROLE}")
-        except (psycopg2.Error, TimeoutError) as error:
+        except (psycopg2.Error, TimedOut) as error:
             return first_line(error)
         finally:
             maker.close()
@@ -423,7 +428,7 @@ class EmbeddedServer:
         try:
             await connection.open(self.dsn).addTimeout(5.0, self._reactor)
             return True
-        except (psycopg2.Error, TimeoutError):
+        except (psycopg2.Error, TimedOut):
             return False
         finally:
             connection.close()
@@ -451,12 +456,12 @@ class EmbeddedServer:
         text = text.strip() if level is not None else line.strip()
         if not text:
             return
-        if word in ("FATAL", "PANIC", "LOG"):
+        if word in ("FATAL", "PANIC"):
             self._last = text
+        elif level is None and self.state == "starting":
+            self._last = f"{self._last} {text}".strip()[:500]
         if level is None:
             level = LogLevel.debug
-        if level is LogLevel.warn and self.state == "stopping":
-            level = LogLevel.debug
-        if level is LogLevel.warn and "the database system is " in text:
-            level = LogLevel.debug  # starting up, shutting down: told to those who connect
+        if level is LogLevel.warn and (self.state != "running" or "the database system is " in text):
+            level = LogLevel.debug  # what it tells those who connect while it starts and stops
         log.emit(level, "postgres: {text}", text=text)

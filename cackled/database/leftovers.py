@@ -65,7 +65,6 @@ def own_folder(folder: Path, user: User) -> None:
         EmbeddedError
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             folder.mkdir(mode=0o700)
             if user.other:

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -20,7 +21,7 @@ from cackled.database.query import Query, adapt
 log = Logger()
 
 BACKOFF_FIRST = 0.1
-BACKOFF_MOST = 5.0
+BACKOFF_MOST = 2.0
 # A statement that the server refused to prepare is not offered again on this connection for so many seconds.
 REFUSED_FOR = 5.0
 # Bad arguments, as SQLSTATE: character_not_in_repertoire, datatype_mismatch.
@@ -168,7 +169,7 @@ class Link:
         if attempt != self._attempt or self._stopped:
             return
         self._opening = None
-        late = failure.check(TimeoutError, CancelledError)
+        late = failure.check(TimedOut, CancelledError)
         self._failed("connecting took too long" if late else first_line(failure.value))
 
     def _failed(self, reason: str) -> None:
@@ -187,6 +188,13 @@ class Link:
         delay = self._backoff * (0.5 + self._random.random())
         self._backoff = min(self._backoff * 2, BACKOFF_MOST)
         self._retry = self._clock.callLater(delay, self._open)
+
+    def hurry(self) -> None:
+        """Connect now, if it waits for its next attempt."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._backoff = BACKOFF_FIRST
+            self._open()
 
     def submit(self, job: Job) -> None:
         """Run *job*; only when `alive` and without another."""

@@ -20,6 +20,7 @@ from itertools import pairwise
 
 import psycopg2
 from msgspec import Struct
+from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IReactorTime
 
 from cackled.clock import sleep
@@ -175,7 +176,7 @@ async def _connect(dsn: str, clock: IReactorTime) -> Connection:
     try:
         opening = connection.open(connection_dsn(dsn, application="cackled migrate"))
         return await opening.addTimeout(10.0, clock)
-    except (psycopg2.Error, TimeoutError) as error:
+    except (psycopg2.Error, TimedOut) as error:
         connection.close()
         raise Unavailable(reason=first_line(error)) from None
 

@@ -153,6 +153,11 @@ class Pool:
         """Close the breaker."""
         self._broken = ""
 
+    def hurry(self) -> None:
+        """The server is back: connect now."""
+        for link in self._links:
+            link.hurry()
+
     def _give(self, link: Link, job: Job) -> None:
         self._busy.add(link)
         job.sent = self._clock.seconds()

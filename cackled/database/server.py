@@ -147,9 +147,11 @@ class Server:
         if not self._known or self.primary == recovering:
             log.info("database {server} is up, {role}", server=self.name, role="a replica" if recovering else "primary")
         self.primary = not recovering
+        for pool in (self.app, self.system):
+            pool.mend()
+            if not self._known:
+                pool.hurry()
         self._known = True
-        self.app.mend()
-        self.system.mend()
 
     def _unanswered(self, failure: Failure) -> None:
         self._settled()

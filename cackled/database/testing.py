@@ -37,11 +37,11 @@ _numbers = itertools.count(1)
 
 
 class TestServer:
-    """A server in a private temporary directory: `signal`, `kill` and `restart` it as a test needs."""
+    """A server in a private temporary directory, or a streaming replica of another, to be stopped and killed."""
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, replica_of: TestServer | None = None) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="cackled-pg-", dir="/tmp"))
         self._data = self._folder / "data"
         self._user = programs.server_user(self._data)
@@ -50,9 +50,13 @@ class TestServer:
             os.chown(self._folder, self._user.uid, self._user.gid)
         self._process: subprocess.Popen[bytes] | None = None
         self.migrated = False
-        subprocess.run(
-            initdb_command(self._found, self._data, sync=False), check=True, stdout=subprocess.DEVNULL, **self._child()
-        )
+        command = initdb_command(self._found, self._data, sync=False)
+        if replica_of is not None:
+            command = [
+                self._found.program("pg_basebackup"), "-D", str(self._data), "-R", "-X", "stream", "-c", "fast",
+                "--no-sync", "-d", replica_of.dsn("postgres"),
+            ]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._child())
         self.start()
 
     def _child(self) -> dict[str, Any]:

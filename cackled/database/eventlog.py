@@ -1,0 +1,51 @@
+"""Reading the event log: the events of a channel after a position.
+
+Database: imports this package and cackled.events only.
+"""
+
+from __future__ import annotations
+
+from cackled.database.query import Query, ReadPreference
+from cackled.database.routing import Database
+from cackled.events import Event
+
+# The channel's seq and its events come from one statement, so from one snapshot. One row with nulls: no events.
+EVENTS_AFTER = Query(
+    "events_after",
+    """
+    select c.seq, e.seq, e.type, e.data::text
+    from (select coalesce((select seq from channel where site_id = $1 and id = $2), 0) as seq) c
+    left join lateral (
+      select seq, type, data from event
+      where site_id = $1 and channel_id = $2 and seq > $3 and seq <= c.seq
+      order by seq limit $4
+    ) e on true
+    order by e.seq
+    """,
+    ("int", "bigint", "bigint", "int"),
+)
+
+
+async def load_events(
+    db: Database,
+    site: int,
+    channel: int,
+    after: int,
+    limit: int,
+    *,
+    preference: ReadPreference = ReadPreference.PRIMARY,
+) -> tuple[int, list[Event] | None]:
+    """The channel's current seq (0: nobody wrote there yet) and its events after *after*, in order.
+
+    The events are None where they can't be told whole: more than *limit*, no longer all in the log, or *after* lies
+    beyond what this server knows.
+
+    Raises:
+        Unavailable, QueryTimeout, QueryFailed
+    """
+    answer = await db.site(site).read(EVENTS_AFTER, site, channel, after, limit + 1, preference=preference)
+    current: int = answer.rows[0][0]
+    events = [Event(site, channel, seq, kind, data.encode()) for _, seq, kind, data in answer.rows if seq is not None]
+    if after > current or len(events) != current - after or len(events) > limit:
+        return current, None
+    return current, events

@@ -1,0 +1,406 @@
+"""The event log, followed: every event of the primary once, in the order of its channel, over lost connections too.
+
+Database: imports twisted, msgspec and this package only.
+
+Notifications carry the events; the log itself is the truth. A notification that leaves a hole, or is too small for its
+event, only says how far a channel has come: the events are then read from the table. What was never announced is found
+by the sweep, which reads all that was written at or after the last horizon, the oldest transaction that was still open
+when the log was last read to its end (``pg_snapshot_xmin``). The same sweep catches up after a lost connection.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import msgspec
+import psycopg2
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as TimedOut
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from cackled.clock import sleep
+from cackled.database._txpostgres import Connection, first_line
+from cackled.database.dsn import SYSTEM_ROLE, connection_dsn
+from cackled.events import Event, EventHandler
+from cackled.metrics import Metrics
+
+log = Logger()
+
+Key = tuple[int, int]
+
+SWEEP = 5.0
+ANSWER = 5.0
+BACKOFF_FIRST = 0.1
+BACKOFF_MOST = 5.0
+# At most so long is spent on events in one turn of the reactor.
+SLICE = 0.004
+FETCH_CHANNELS = 100
+FETCH_ROWS = 200
+# A number that is announced but not in the table is looked for so often, the pauses growing from the first.
+TRIES = 4
+TRY_PAUSE = 0.05
+
+_IDENTITY = """
+select pg_is_in_recovery(), (select system_identifier from pg_control_system()), oid,
+       case when pg_is_in_recovery() then '' else left(pg_walfile_name(pg_current_wal_lsn()), 8) end
+from pg_database where datname = current_database()
+"""
+_SWEEP = """
+with h as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as xmin)
+select h.xmin::text, e.site_id, e.channel_id, e.first, e.last
+from h left join (
+  select site_id, channel_id, min(seq) as first, max(seq) as last from event
+  where xid >= %s::xid8 group by site_id, channel_id
+) e on true
+"""
+_FETCH = """
+select e.site_id, e.channel_id, e.seq, e.type, e.data::text
+from unnest(%s::int[], %s::bigint[], %s::bigint[]) k (site_id, channel_id, seq)
+join event e on e.site_id = k.site_id and e.channel_id = k.channel_id and e.seq > k.seq
+order by 1, 2, 3 limit %s
+"""
+
+
+class _Note(msgspec.Struct):
+    """The payload of ``NOTIFY cackled_event``; ``d`` is absent where it would have been too large."""
+
+    s: int
+    c: str
+    q: int
+    t: str
+    d: msgspec.Raw = msgspec.Raw(b"")
+
+
+class _Want:
+    """Events of a channel to be read from the table, up to *target*."""
+
+    __slots__ = ("not_before", "target", "tries")
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.tries = 0
+        self.not_before = 0.0
+
+
+class _Lost(Exception):
+    """The connection is gone or useless."""
+
+
+_decode = msgspec.json.Decoder(_Note).decode
+
+
+class Tail:
+    """Follows the log of the server that *dsn* gives, as ``cackled_system``.
+
+    *on_event* gets each event once, in the order of its channel. *on_gap* is called when that can't be kept up any more
+    (the log no longer reaches back, or the database is another one): everything known has to be thrown away.
+    *on_catalog*, when given, is called after each connect and whenever the catalog changed.
+
+    At most *channels* channels are remembered by their last number; one that was forgotten is taken at its next event
+    as it comes.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        random: Random,
+        dsn: Callable[[], str],
+        on_event: EventHandler,
+        on_gap: Callable[[], None],
+        metrics: Metrics,
+        on_catalog: Callable[[], None] | None = None,
+        retention: float = 48 * 3600.0,
+        channels: int = 100_000,
+        sweep: float = SWEEP,
+    ) -> None:
+        self._clock = clock
+        self._random = random
+        self._dsn = dsn
+        self._on_event = on_event
+        self._on_gap = on_gap
+        self._on_catalog = on_catalog
+        self._retention = retention
+        self._channels = channels
+        self._interval = sweep
+        self._connection: Connection | None = None
+        self._loop: Deferred[None] | None = None
+        self._first: list[Deferred[None]] = []
+        self._wake: Deferred[None] | None = None
+        self._last: OrderedDict[Key, int] = OrderedDict()
+        self._wanted: OrderedDict[Key, _Want] = OrderedDict()
+        self._arrived: deque[_Note] = deque()
+        self._draining: IDelayedCall | None = None
+        self._identity: tuple[Any, ...] = ()
+        self._horizon = ""
+        self._read = clock.seconds()
+        self._running = False
+        self.connected = False
+        self._events = metrics.counter("tail_events", "Events of the log handed on")
+        self._gaps = metrics.counter("tail_gaps", "Times when events could not be told any more")
+        self._reconnects = metrics.counter("tail_reconnects", "Connections of the tail made again")
+        self._fetches = metrics.counter("tail_fetches", "Readings of the table for events not announced whole")
+        metrics.watch("tail_lag_seconds", "Since the log was last read to its end", lambda: self.lag)
+        metrics.watch("tail_connected", "Whether the log is being followed", lambda: float(self.connected))
+
+    @property
+    def lag(self) -> float:
+        """Seconds since the log was last known to be read to its end; up to the sweep's interval is normal."""
+        return self._clock.seconds() - self._read
+
+    async def start(self, timeout: float = 10.0) -> None:
+        """Begin to follow; returns when connected, or after *timeout* seconds with the attempts going on."""
+        if self._loop is not None:
+            return
+        self._running = True
+        self._loop = Deferred.fromCoroutine(self._follow())
+        self._loop.addErrback(lambda f: None if f.check(CancelledError) else log.failure("the tail ended", f))
+        if self.connected:
+            return
+        ready: Deferred[None] = Deferred()
+        self._first.append(ready)
+        try:
+            await ready.addTimeout(timeout, self._clock)
+        except TimedOut:
+            log.warn("the event log is not followed yet")
+        finally:
+            if ready in self._first:
+                self._first.remove(ready)
+
+    async def stop(self) -> None:
+        """Stop following."""
+        self._running = False
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.cancel()
+        if self._draining is not None:
+            self._draining.cancel()
+            self._draining = None
+        self._disconnect()
+
+    # The connection.
+
+    async def _follow(self) -> None:
+        backoff = BACKOFF_FIRST
+        while self._running:
+            try:
+                await self._connect()
+                backoff = BACKOFF_FIRST
+                await self._stay()
+            except (_Lost, TimedOut, psycopg2.Error) as error:
+                if self.connected:
+                    log.warn("the event log's connection was lost: {reason}", reason=first_line(error))
+                else:
+                    log.debug("the event log can't be followed: {reason}", reason=first_line(error))
+            except CancelledError:
+                raise
+            except Exception:
+                log.failure("the event log's connection failed")
+            self._disconnect()
+            if not self._running:
+                return
+            await sleep(self._clock, backoff * (0.5 + self._random.random()))
+            backoff = min(backoff * 2, BACKOFF_MOST)
+
+    def _disconnect(self) -> None:
+        self.connected = False
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    async def _connect(self) -> None:
+        connection = self._connection = Connection(self._clock, lost=self._rouse, notified=self._notified)
+        dsn = connection_dsn(self._dsn(), role=SYSTEM_ROLE, statement_timeout=ANSWER, application="cackled tail")
+        await connection.open(dsn).addTimeout(ANSWER, self._clock)
+        # Listening first: what is committed after this is announced, what was before is seen by the sweep.
+        await self._run("listen cackled_event; listen cackled_catalog")
+        recovering, *identity = (await self._run(_IDENTITY))[0]
+        if recovering:
+            raise _Lost("the server is a replica")
+        if not self._identity:
+            await self._sweep(known=True)
+        elif tuple(identity) != self._identity:
+            await self._gap("the database is another one, or was restored")
+        elif self.lag > self._retention:
+            await self._gap("the log does not reach back so far")
+        else:
+            self._reconnects.inc()
+            await self._sweep()
+        self._identity = tuple(identity)
+        self.connected = True
+        self._catalog()
+        waiting, self._first = self._first, []
+        for one in waiting:
+            one.callback(None)
+
+    async def _run(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:
+        connection = self._connection
+        if connection is None or not connection.alive:
+            raise _Lost("closed")
+        try:
+            return await connection.run(sql, params).addTimeout(ANSWER, self._clock)
+        except TimedOut:
+            raise _Lost("no answer") from None
+        except Exception as error:
+            if isinstance(error, psycopg2.Error) and connection.alive:
+                raise
+            raise _Lost(first_line(error)) from None
+
+    async def _stay(self) -> None:
+        sweep = self._clock.seconds() + self._interval
+        while True:
+            connection = self._connection
+            if connection is None or not connection.alive:
+                raise _Lost("closed by the server")
+            now = self._clock.seconds()
+            if now >= sweep:
+                await self._sweep()
+                sweep = self._clock.seconds() + self._interval
+            elif self._wanted:
+                await self._fetch()
+            else:
+                await self._pause(sweep - now)
+
+    async def _pause(self, seconds: float) -> None:
+        self._wake = Deferred()
+        try:
+            await self._wake.addTimeout(seconds, self._clock)
+        except TimedOut:
+            pass
+        finally:
+            self._wake = None
+
+    def _rouse(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            wake.callback(None)
+
+    # Arrivals.
+
+    def _notified(self, channel: str, payload: str) -> None:
+        if channel == "cackled_catalog":
+            self._catalog()
+            return
+        try:
+            note = _decode(payload)
+            int(note.c)
+        except (msgspec.MsgspecError, ValueError):
+            log.warn("a notification that is no event")
+            return
+        self._arrived.append(note)
+        if self._draining is None:
+            self._draining = self._clock.callLater(0, self._drain)
+
+    def _catalog(self) -> None:
+        if self._on_catalog is not None:
+            try:
+                self._on_catalog()
+            except Exception:
+                log.failure("telling of a change of the catalog failed")
+
+    def _drain(self) -> None:
+        self._draining = None
+        end = self._clock.seconds() + SLICE
+        while self._arrived:
+            self._take(self._arrived.popleft())
+            if self._clock.seconds() > end and self._arrived:
+                self._draining = self._clock.callLater(0, self._drain)
+                return
+
+    def _take(self, note: _Note) -> None:
+        key = (note.s, int(note.c))
+        last = self._last.get(key)
+        if last is not None and note.q <= last:
+            return
+        whole = bytes(note.d)
+        if key not in self._wanted and whole and (last is None or note.q == last + 1):
+            self._deliver(Event(note.s, key[1], note.q, note.t, whole))
+        else:
+            self._want(key, note.q, note.q - 1)
+
+    def _want(self, key: Key, target: int, base: int) -> None:
+        want = self._wanted.get(key)
+        if want is None:
+            self._wanted[key] = _Want(target)
+            self._last.setdefault(key, base)
+            self._rouse()
+        elif target > want.target:
+            want.target = target
+
+    def _deliver(self, event: Event) -> None:
+        key = (event.site, event.channel)
+        self._last[key] = event.seq
+        self._last.move_to_end(key)
+        if len(self._last) > self._channels:
+            oldest = next(iter(self._last))
+            if oldest in self._wanted:
+                self._last.move_to_end(oldest)
+            else:
+                del self._last[oldest]
+        self._events.inc()
+        try:
+            self._on_event(event)
+        except Exception:
+            log.failure("handing an event on failed")
+
+    # The table.
+
+    async def _sweep(self, *, known: bool = False) -> None:
+        """Find what was written since the last horizon; with *known* it counts as seen."""
+        began = self._clock.seconds()
+        if known:
+            self._horizon = (await self._run("select pg_snapshot_xmin(pg_current_snapshot())::text"))[0][0]
+        rows = await self._run(_SWEEP, (self._horizon,))
+        for _, site, channel, first, last in rows:
+            if site is None:
+                continue
+            key = (site, channel)
+            if known:
+                self._last[key] = last
+            elif last > self._last.get(key, first - 1):
+                self._want(key, last, first - 1)
+        self._horizon = rows[0][0]
+        while self._wanted and not known:
+            # Read to the end before the horizon counts: a connection lost now makes the next sweep begin here again.
+            await self._fetch()
+        self._read = began
+
+    async def _fetch(self) -> None:
+        """Read what is wanted and due, or wait until something is."""
+        now = self._clock.seconds()
+        keys = [key for key, want in self._wanted.items() if want.not_before <= now][:FETCH_CHANNELS]
+        if not keys:
+            soon = min((want.not_before for want in self._wanted.values()), default=now)
+            await self._pause(max(0.001, soon - now))
+            return
+        after = [self._last[key] for key in keys]
+        self._fetches.inc()
+        rows = await self._run(_FETCH, ([key[0] for key in keys], [key[1] for key in keys], after, FETCH_ROWS))
+        for site, channel, seq, kind, data in rows:
+            if seq == self._last[site, channel] + 1:
+                self._deliver(Event(site, channel, seq, kind, data.encode()))
+        # A full answer may have been cut within its last channel, and lacks those that sort after it.
+        cut = (rows[-1][0], rows[-1][1]) if len(rows) == FETCH_ROWS else None
+        for key in keys:
+            want = self._wanted[key]
+            if self._last[key] >= want.target:
+                del self._wanted[key]
+            elif cut is None or key < cut:
+                want.tries += 1
+                if want.tries >= TRIES:
+                    await self._gap(f"the log lacks {key[0]}/{key[1]}@{self._last[key] + 1}")
+                    return
+                want.not_before = self._clock.seconds() + TRY_PAUSE * 2**want.tries
+
+    async def _gap(self, reason: str) -> None:
+        log.error("events can't be told any more: {reason}", reason=reason)
+        self._gaps.inc()
+        self._wanted.clear()
+        self._last.clear()
+        self._arrived.clear()
+        await self._sweep(known=True)
+        self._on_gap()

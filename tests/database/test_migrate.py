@@ -1,0 +1,120 @@
+"""Migrations: headers, order, two at once, failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from cackled.database.errors import Unavailable
+from cackled.database.migrate import Migration, MigrationError, migrate, ordered, parse, pending, shipped, split
+from cackled.database.testing import fresh_dsn, server
+
+clock: Any = reactor
+ONE = parse("0001_one.sql", "create table one (a int); insert into one values (1); -- 100 % fine\n")
+TWO = parse("0002_two.sql", "create function two() returns int language sql as $$ select 2; select 3 $$;")
+
+
+class FileTests(SynchronousTestCase):
+    """Names and headers."""
+
+    def test_headers(self) -> None:
+        """Headers give the properties; without them a file is a transaction that shuts older code out."""
+        self.assertEqual((ONE.version, ONE.name, ONE.compat, ONE.transaction), (1, "one", 1, True))
+        made = parse("0007_x.sql", "-- cackled: compat 3\n-- cackled: no-transaction\nselect 1;\n")
+        self.assertEqual((made.compat, made.transaction, made.file), (3, False, "0007_x.sql"))
+
+    def test_malformed(self) -> None:
+        """Wrong names and headers are named."""
+        for file, sql in (("1_x.sql", ""), ("0001_X.sql", ""), ("0001_x.sql", "-- cackled: compta 1")):
+            with self.assertRaises(MigrationError) as caught:
+                parse(file, sql)
+            self.assertIn(file, str(caught.exception))
+        self.assertRaises(MigrationError, parse, "0001_x.sql", "-- cackled: compat 2")
+        self.assertRaises(MigrationError, ordered, [ONE, parse("0001_other.sql", "")])
+
+    def test_split(self) -> None:
+        """A file without transaction falls into its statements; comments alone are none."""
+        sql = "-- what for;\ncreate index concurrently a on b (c);\nselect ';';  \n-- the end\n"
+        self.assertEqual(split(sql), ["create index concurrently a on b (c)", "select ';'"])
+
+    def test_shipped(self) -> None:
+        """The files of this release are well-formed and numbered without a hole."""
+        self.assertEqual([one.version for one in shipped()], list(range(1, len(shipped()) + 1)))
+
+
+class MigrateTests(TestCase):
+    """Against a real server."""
+
+    dsn = ""
+
+    async def setUp(self) -> None:
+        self.dsn = await fresh_dsn(self, migrated=False)
+        self.name = self.dsn.split("dbname=")[1]
+        self.lines: list[str] = []
+
+    async def run_with(self, *migrations: Migration) -> list[str]:
+        return await migrate(self.dsn, clock=clock, progress=self.lines.append, migrations=migrations)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        return server().execute(sql, database=self.name)
+
+    async def test_in_order_and_once(self) -> None:
+        """Files are applied by number, told of, and not again."""
+        self.assertEqual(await pending(self.dsn, clock=clock, migrations=[ONE, TWO]), ["0001_one.sql", "0002_two.sql"])
+        self.assertEqual(await self.run_with(TWO, ONE), ["0001_one.sql", "0002_two.sql"])
+        self.assertEqual(self.lines, ["applying 0001_one.sql", "applying 0002_two.sql"])
+        self.assertEqual(await self.run_with(ONE, TWO), [])
+        self.assertEqual(await pending(self.dsn, clock=clock, migrations=[ONE, TWO]), [])
+        self.assertEqual(self.ask("select two()"), [(3,)])
+
+    async def test_two_at_once(self) -> None:
+        """Daemons that start together apply each file once between them."""
+        slow = parse("0001_slow.sql", "create table slow (a int); select pg_sleep(0.3);")
+        runs = [Deferred.fromCoroutine(self.run_with(slow, TWO)) for _ in range(4)]
+        done = await gatherResults(runs)
+        self.assertEqual(sorted(map(len, done)), [0, 0, 0, 2])
+        self.assertIn("waiting for another daemon that migrates", self.lines)
+
+    async def test_failing(self) -> None:
+        """A failing file leaves nothing, names itself and the error; those before it stay."""
+        bad = parse("0002_bad.sql", "create table half (a int);\nselect 1 / 0;\n")
+        with self.assertRaises(MigrationError) as caught:
+            await self.run_with(ONE, bad)
+        self.assertEqual(str(caught.exception), "0002_bad.sql: division by zero")
+        self.assertEqual(self.ask("select to_regclass('half')"), [(None,)])
+        self.assertEqual(self.ask("select version from catalog.schema_version"), [(1,)])
+        self.assertEqual(await self.run_with(ONE, TWO), ["0002_two.sql"])
+
+    async def test_without_transaction(self) -> None:
+        """What can't run in a transaction runs without."""
+        index = parse(
+            "0002_index.sql",
+            "-- cackled: no-transaction\ncreate index concurrently one_a on one (a);\n"
+            "create index concurrently one_b on one (a);\n",
+        )
+        await self.run_with(ONE, index)
+        self.assertEqual(self.ask("select count(*) from pg_indexes where tablename = 'one'"), [(2,)])
+
+    async def test_too_new(self) -> None:
+        """Older code refuses a schema that it can't work on, and takes one that says it can."""
+        await self.run_with(ONE, TWO)
+        with self.assertRaises(MigrationError) as caught:
+            await self.run_with(ONE)
+        self.assertIn("0002_two", str(caught.exception))
+        with self.assertRaises(MigrationError):
+            await pending(self.dsn, clock=clock, migrations=[ONE])
+        compatible = parse("0003_more.sql", "-- cackled: compat 2\nselect 1;")
+        await self.run_with(ONE, TWO, compatible)
+        self.assertEqual(await self.run_with(ONE, TWO), [])
+
+    async def test_no_server(self) -> None:
+        """A server that isn't there is `Unavailable`."""
+        with self.assertRaises(Unavailable):
+            await migrate("host=/nonexistent dbname=x", clock=clock)
+
+    async def test_shipped(self) -> None:
+        """The files of this release apply to an empty database."""
+        self.assertEqual(len(await migrate(self.dsn, clock=clock)), len(shipped()))
