@@ -20,7 +20,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import Site as AdminServer
+from twisted.web.server import Site as HttpSite
 
 from cackled import __version__, logs
 from cackled.admin import areas
@@ -254,6 +254,15 @@ class Daemon(MultiService):
             await work.addTimeout(seconds, self._reactor)
         except Exception as error:
             log.warn("{what} did not close in order: {reason}", what=what, reason=str(error) or type(error).__name__)
+
+
+class AdminServer(HttpSite):
+    """The admin listener's HTTP; scrapes are not worth a line in the log."""
+
+    noisy = False
+
+    def log(self, request: Any) -> None:
+        """Write nothing."""
 
 
 class Delayed(Factory):
