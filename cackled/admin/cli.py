@@ -218,11 +218,30 @@ def _tail(options: Any) -> int:
 
 
 def _geo(options: Any) -> int:
+    from cackled.geo.build import BuildError, Job, build
+    from cackled.geo.index import DamagedIndex
+    from cackled.geo.index import load as load_index
+
+    config = _load(options)
+    path = Path(config.state) / "geo.gix"
+    if options.action == "build":
+        if not config.geo.files:
+            raise CliError("[geo] names no files")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            header = build(Job(config.geo, config.nodes), path)
+        except (BuildError, OSError) as error:
+            raise CliError(" ".join(str(error).split())) from None
+        print(f"{path}: {header.blocks4 + header.blocks6} blocks, {len(header.classes)} classes of places")
+        return 0
+    if options.address is None:
+        raise CliError("geo lookup needs an address")
     try:
-        from cackled.geo import cli as geo
-    except ImportError:
-        raise CliError("this release has no geographic index") from None
-    return int(geo.run(_load(options), options.action, options.address) or 0)
+        number, scope, order = load_index(path).lookup_text(options.address)
+    except (DamagedIndex, ValueError) as error:
+        raise CliError(" ".join(str(error).split())) from None
+    print(f"{options.address}/{scope} is of class {number}: " + "; then ".join(", ".join(group) for group in order))
+    return 0
 
 
 def _react(work: Callable[[Any], Awaitable[int]]) -> int:

@@ -323,7 +323,7 @@ class Runner:
             raise CommandError("no command; try help")
         command = find(words[0])
         note = log.info if command.mutates else log.debug
-        note("operator {who}: {line}", who=who, line=line[:200])
+        note("operator {who}: {line}", who=who, line=shlex.join(_without_secrets(words))[:200])
         try:
             data = await self._within(command.run(self._console, words[1:]))
         except Quit:
@@ -358,6 +358,14 @@ class Runner:
 
         Deferred.fromCoroutine(work).addBoth(settle)  # type: ignore[arg-type]
         return outcome
+
+
+def _without_secrets(words: Sequence[str]) -> Sequence[str]:
+    # ``site set 1 webhook_secret X``: what follows the name of a secret does not go into the log.
+    for number, word in enumerate(words):
+        if any(name in word.lower() for name in ("secret", "password", "token")):
+            return [*words[: number + 1], *(["***"] if words[number + 1 :] else [])]
+    return words
 
 
 def one_line(error: BaseException) -> str:

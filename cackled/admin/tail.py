@@ -7,6 +7,7 @@ server's history window nothing is missed or seen twice.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -24,6 +25,7 @@ SUBPROTOCOL = "cackle.v1"
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 LONGEST_MESSAGE = 1024 * 1024
+_STATUS = re.compile(r"upgrade failed \[(4[0-9]{2})\]")
 
 
 class Refused(Exception):
@@ -107,7 +109,7 @@ class TailFactory(WebSocketClientFactory):
     def __init__(self, follower: Follower, base: str, token: str | None, origin: str | None, reactor: Any) -> None:
         # Autobahn's timers live in txaio, on the global reactor unless told otherwise.
         txaio.use_twisted()
-        txaio.config.loop = reactor
+        txaio.config.loop = reactor  # type: ignore[attr-defined]
         query = [("sub", str(follower.position))]
         if token:
             query.append(("token", token))
@@ -126,8 +128,9 @@ class TailFactory(WebSocketClientFactory):
         """The connection is gone."""
         if self.done.called:
             return
-        # 4xx in the reason: the handshake was refused for what was asked, not for how the server is.
-        if "(4" in reason and "(429" not in reason:
+        # Autobahn tells the handshake's status in words only. 4xx: refused for what was asked, not for how things are.
+        status = _STATUS.search(reason)
+        if status is not None and status[1] not in ("408", "429"):
             self.done.errback(Refused(reason))
         else:
             self.done.callback(reason or f"closed with {code}")

@@ -155,6 +155,18 @@ class RunnerTests(RunnerCase):
         self.refusal("ban 'open")
         self.refusal("x" * 5000)
 
+    def test_no_secret_in_the_audit_log(self) -> None:
+        """The value of a setting that is a secret stays out of the log."""
+        from twisted.logger import globalLogPublisher
+
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        self.start("site set 1 webhook_secret hunter2 hunter3").addErrback(lambda f: None)
+        self.start("site set 1 webhook_secret hunter2").addErrback(lambda f: None)
+        self.assertIn("webhook_secret '***'", [e["line"][11:] for e in events if "line" in e])
+        self.assertNotIn("hunter", repr(events))
+
     def test_expected_error_is_one_line_without_a_traceback(self) -> None:
         """An error that areas are known to raise is told, not logged."""
 
