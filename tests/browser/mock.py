@@ -349,6 +349,9 @@ class Api(Resource):
             channel = world.channel(signal["channel"])
             for client in list(channel.clients):
                 client.tell({"sub": channel.sub, "type": signal["type"], "data": signal["data"]})
+        if "raw" in order:
+            for client in list(world.live):
+                client.tell(order["raw"])
         if order.get("forget"):
             for channel in world.channels.values():
                 channel.seq += 5
@@ -504,7 +507,7 @@ class Ws(WebSocketServerProtocol, Client):
 class Root(Resource):
     def __init__(self, world: World, built: Built, port: int) -> None:
         super().__init__()
-        factory = WebSocketServerFactory(f"ws://127.0.0.1:{port}", protocols=["cackle.v1"])
+        factory = WebSocketServerFactory(protocols=["cackle.v1"])
         factory.protocol = Ws
         factory.world = world
         factory.startFactory()

@@ -199,7 +199,6 @@
 
   P.pendingRow = function (item) {
     var self = this, t = this.t;
-    item.node.classList.toggle('mc-sending', !item.error);
     if (!item.error) return item.acts.append(el('span.mc-note', null, t('sending')));
     item.acts.append(
       el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + Cackle.reason(t, item.error)),

@@ -83,6 +83,7 @@
   P.draw = function (item) {
     var c = item.c, t = this.t, self = this, name = c.author ? c.author.name || t('guest') : '', body, blocked = c.author && this.blocked.has(c.author.id) && !item.shown;
     item.text = item.edit = null;
+    item.node.classList.toggle('mc-sending', !!(c.pending && !item.error));
     item.node.classList.toggle('mc-gone', !!(c.deleted || blocked));
     if (c.deleted || !c.author) {
       body = el('div.mc-body', null, this.avatar(null), el('div.mc-main', null, el('div.mc-note', null, t('deleted'))));

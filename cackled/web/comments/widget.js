@@ -50,7 +50,7 @@
   P.close = function () {
     this.closed = true;
     this.closers.forEach(function (f) { f(); });
-    this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced');
+    this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced', 'mc-sheet');
     this.node.replaceChildren();
   };
   /* The page's own functions; what they throw is theirs. */

@@ -26,13 +26,18 @@
   Cackle.theme = function (root, wanted) {
     var scheme = matchMedia('(prefers-color-scheme: dark)'), observer, timer;
     function apply() {
-      var paper = background(root.parentNode), text, dark, probe, accent;
-      root.classList.remove('mc-dark', 'mc-light');
+      var paper, text, dark, probe, accent;
+      root.classList.remove('mc-dark', 'mc-light', 'mc-forced', 'mc-sheet');
+      paper = background(root);
       text = channels(getComputedStyle(root).color);
       if (wanted === 'dark' || wanted === 'light') {
         dark = wanted === 'dark';
-        if (!paper || luminance(paper) < 0.2 !== dark) paper = dark ? [27, 28, 31] : [255, 255, 255];
-        root.classList.add(dark ? 'mc-dark' : 'mc-light', 'mc-forced');
+        root.classList.add(dark ? 'mc-dark' : 'mc-light');
+        // Asked for what the page isn't: then on a sheet of its own.
+        if (!paper || luminance(paper) < 0.2 !== dark) {
+          paper = dark ? [27, 28, 31] : [255, 255, 255];
+          root.classList.add('mc-forced', 'mc-sheet');
+        }
       } else {
         // No colour up to the root (a picture, or the canvas itself): light text means a dark page.
         if (!paper) paper = text && luminance(text.rgb) > 0.4 ? [22, 22, 24] : [255, 255, 255];
