@@ -140,15 +140,22 @@ class Flight:
         if self.doomed:
             table.counts.refused_evicted += 1
         else:
-            table.store(self.group, self.key, loaded, self.ttl, self.fresh)
+            self._keep(loaded)
         table.remove(self)
         _fire(ready, loaded)
+
+    def _keep(self, loaded: Loaded) -> None:
+        try:
+            self.table.store(self.group, self.key, loaded, self.ttl, self.fresh)
+        except Exception:
+            # Out of memory, or our own mistake: those who wait have their value all the same.
+            log.failure("a value could not be kept")
 
     def _again(self, loaded: Loaded, ready: dict[Deferred[Loaded], Any], late: dict[Deferred[Loaded], Any]) -> None:
         """Answer who can be answered, keep what can be kept, and ask the primary for the others."""
         table = self.table
         if not self.doomed and (self.fresh or loaded.seq >= self.floor):
-            table.store(self.group, self.key, loaded, self.ttl, self.fresh)
+            self._keep(loaded)
         self.waiters = late
         self.after = max(after for after, _ in late.values())
         table.counts.reloads += 1

@@ -14,7 +14,8 @@ from msgspec import Struct
 
 # A limit above this is the kernel's way to say "none" (v1 has no word for it).
 _NONE = 1 << 60
-_FIELD = re.compile(rb"^(?:total_)?inactive_file (\d+)$", re.MULTILINE)
+# Version 1 counts the group alone and, with "total", all below it, as its limit does.
+_IDLE = tuple(re.compile(rb"^%s (\d+)$" % name, re.MULTILINE) for name in (b"total_inactive_file", b"inactive_file"))
 _AVAILABLE = re.compile(rb"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 
 
@@ -86,7 +87,8 @@ class _Group:
             return None
         use = self._use.number() or 0
         # File cache nobody uses goes by itself; to count it would empty our cache beside any busy disk.
-        idle = _FIELD.search(self._stat.read())
+        stat = self._stat.read()
+        idle = _IDLE[0].search(stat) or _IDLE[1].search(stat)
         return min(limits) - max(0, use - (int(idle[1]) if idle else 0))
 
     def close(self) -> None:
@@ -164,7 +166,10 @@ def _groups(proc: Path, mount: Path) -> list[_Group]:
 def _chain(mount: Path, path: str, limits: tuple[str, ...], use: str) -> list[_Group]:
     """The groups from *path* up to the mount. In a container the path may not be visible: then the mount alone."""
     groups = []
+    mount = Path(os.path.normpath(mount))
     folder = Path(os.path.normpath(f"{mount}/{path}"))
+    if not folder.is_relative_to(mount):
+        folder = mount
     while folder.is_relative_to(mount):
         try:
             groups.append(_Group(folder, limits, use))

@@ -547,7 +547,7 @@ class FlightsTests(SynchronousTestCase):
         self.done()
 
     def test_after_that_joins_a_load_from_the_primary(self) -> None:
-        """A load from the primary that began before the caller came may be too old for it: the primary is asked anew."""
+        """A load from the primary that began before the caller came may be too old for it: it is asked anew."""
         self.cache.evict("g", 5)
         first = self.get()
         self.loads.end(0, b"four", 4)
@@ -624,6 +624,15 @@ class FlightsTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(waiter).seq, 3)
         self.cache.evict("busy", 1_001)
         self.assertEqual(self.cache.peek("quiet", 1), Loaded(b"three", 3))
+        self.done()
+
+    def test_store_that_fails(self) -> None:
+        """Where a value can't be kept, those who wait get it, and the key is free for the next."""
+        self.patch(self.cache._flights, "store", lambda *args: 1 / 0)
+        waiter = self.get()
+        self.loads.end(0)
+        self.assertEqual(self.successResultOf(waiter).value, b"value")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.done()
 
     def test_failed_deferred(self) -> None:
