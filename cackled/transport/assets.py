@@ -126,7 +126,7 @@ class Assets:
     """
 
     def __init__(self, folder: str | Path, env: Literal["prod", "devel"] = "prod", base: str = "/widget") -> None:
-        self.folder = Path(folder).resolve()
+        self._folder = Path(folder).resolve()
         self.env = env
         self._base = base
         manifest = self._checked = self._manifest()
@@ -224,15 +224,15 @@ class Assets:
 
     def _manifest(self) -> _Manifest:
         try:
-            return msgspec.json.decode((self.folder / "bundles.json").read_bytes(), type=_Manifest)
+            return msgspec.json.decode((self._folder / "bundles.json").read_bytes(), type=_Manifest)
         except OSError as error:
-            raise AssetsError(f"{self.folder / 'bundles.json'}: {error.strerror}") from None
+            raise AssetsError(f"{self._folder / 'bundles.json'}: {error.strerror}") from None
         except msgspec.DecodeError as error:
             raise AssetsError(f"bundles.json: {error}") from None
 
     def _path(self, path: str) -> Path:
         """A file in the folder; nothing outside it, nothing hidden, whatever *path* says."""
-        return _inside(self.folder, path)
+        return _inside(self._folder, path)
 
     def _source(self, path: str) -> bytes:
         try:

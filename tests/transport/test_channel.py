@@ -1,0 +1,381 @@
+"""Tests of one connection: deadlines, bodies, pipelining, ends."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from cackled.transport import _private
+from cackled.transport.resources import AsyncResource
+from cackled.transport.response import Response
+from tests.transport.common import Server, Wire, answers, get
+
+
+class Slow(AsyncResource):
+    """Answers when told to."""
+
+    def __init__(self) -> None:
+        super().__init__(self._wait)
+        self.waiting: list[Deferred[Response]] = []
+
+    async def _wait(self, request: Any) -> Response:
+        done: Deferred[Response] = Deferred()
+        self.waiting.append(done)
+        return await done
+
+
+class Streaming(Resource):
+    """Writes as long as the client takes it."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Any) -> Any:
+        self.request = request
+        self.paused = False
+        self.stopped = False
+        request.registerProducer(self, True)
+        request.write(b"begin")
+        return NOT_DONE_YET
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+
+    def stopProducing(self) -> None:
+        self.stopped = True
+
+
+class DeadlineTests(SynchronousTestCase):
+    """Every state of a connection ends in time."""
+
+    def pump(self, server: Server, seconds: float, step: float = 0.5) -> None:
+        """Let *seconds* pass."""
+        server.clock.pump([step] * int(seconds / step))
+
+    def test_head_deadline_is_absolute(self) -> None:
+        """One byte a second does not keep a head open longer than the deadline; the answer is 408."""
+        server = Server(head_timeout=10)
+        wire = server.connect()
+        raw = get("/" + "a" * 200)
+        for at in range(9):
+            wire.protocol.dataReceived(raw[at : at + 1])
+            self.pump(server, 1)
+        self.assertFalse(wire.disconnecting)
+        self.pump(server, 1.5)
+        self.assertEqual([answer.status for answer in answers(wire.value())], [408])
+        self.assertTrue(wire.lost)
+        self.assertEqual(server.factory.limits.total, 0)
+
+    def test_body_deadline(self) -> None:
+        """A body that trickles is cut with 408 though bytes keep coming."""
+        server = Server(body_timeout=20)
+        wire = server.send(get("/", "Content-Length: 8192", method="POST"))
+        for _ in range(20):
+            wire.protocol.dataReceived(b"x")
+            self.pump(server, 1)
+        self.assertFalse(wire.lost)
+        self.pump(server, 1.5)
+        self.assertEqual([answer.status for answer in answers(wire.value())], [408])
+        self.assertEqual(server.seen, [])
+
+    def test_chunked_body_deadline(self) -> None:
+        """The same for a chunked body, whose length nobody knows."""
+        server = Server(body_timeout=20)
+        wire = server.send(get("/", "Transfer-Encoding: chunked", method="POST"))
+        for _ in range(21):
+            wire.protocol.dataReceived(b"1\r\nx\r\n")
+            self.pump(server, 1)
+        self.assertEqual([answer.status for answer in answers(wire.value())], [408])
+
+    def test_large_body_has_more_time(self) -> None:
+        """The deadline grows with the length: 8 KB a second is quick enough."""
+        server = Server(body_timeout=1, body_bytes=100_000)
+        wire = server.send(get("/", "Content-Length: 81920", method="POST"))
+        for _ in range(10):
+            self.pump(server, 1)
+            wire.protocol.dataReceived(b"x" * 8192)
+        self.assertEqual(server.metrics.value("http_requests_total", status="2xx"), 1)
+
+    def test_idle(self) -> None:
+        """A connection without requests is closed after the idle time, silently, before the first and after one."""
+        for first in (b"", get()):
+            server = Server(idle_timeout=30)
+            wire = server.connect()
+            if first:
+                wire.protocol.dataReceived(first)
+            wire.clear()
+            self.pump(server, 29.5)
+            self.assertFalse(wire.lost)
+            self.pump(server, 1)
+            self.assertTrue(wire.lost)
+            self.assertEqual(wire.value(), b"")
+            self.assertEqual(server.metrics.value("http_connections_cut_total", reason="idle"), 1)
+
+    def test_each_request_renews_the_idle_time(self) -> None:
+        """A connection in use stays."""
+        server = Server(idle_timeout=30)
+        wire = server.connect()
+        for _ in range(5):
+            wire.protocol.dataReceived(get())
+            self.pump(server, 25)
+        self.assertFalse(wire.lost)
+
+    def test_handler_has_no_deadline(self) -> None:
+        """While a resource works the connection stays, however long it takes."""
+        slow = Slow()
+        server = Server({b"slow": slow})
+        wire = server.send(get("/slow"))
+        self.pump(server, 300)
+        slow.waiting[0].callback(Response(body=b"late"))
+        self.assertEqual(answers(wire.value())[0].body, b"late")
+
+    def test_no_timers_left(self) -> None:
+        """When the last connection is gone nothing is left on the clock."""
+        server = Server()
+        wire = server.send(get())
+        self.assertTrue(server.clock.getDelayedCalls())
+        wire.loseConnection()
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+
+
+class StallTests(SynchronousTestCase):
+    """A client that does not read is cut off; real sockets, no reactor."""
+
+    def setUp(self) -> None:
+        """A server whose answer is larger than any socket buffer."""
+        self.server = Server(
+            {b"big": AsyncResource(self.big), b"stream": (stream := Streaming())}, stall_timeout=30, idle_timeout=5
+        )
+        self.stream = stream
+        ours, self.theirs = socket.socketpair()
+        self.addCleanup(self.theirs.close)
+        self.transport: Any = tcp.Connection(ours, None, _private._NoReactor())  # type: ignore[arg-type]
+        self.transport.connected = 1
+        self.transport.reactor.callLater = self.server.clock.callLater
+        self.transport._closeSocket = lambda orderly: ours.close()
+        self.transport.getPeer = lambda: Wire().getPeer()
+        self.transport.getHost = self.transport.getPeer
+        self.transport.setTcpNoDelay = lambda on: None
+        self.channel: Any = self.server.factory.buildProtocol(self.transport.getPeer())
+        self.transport.protocol = self.channel
+        self.channel.makeConnection(self.transport)
+
+    async def big(self, request: Any) -> Response:
+        """Thirty megabytes."""
+        return Response(body=b"x" * 30_000_000)
+
+    def run_for(self, seconds: int) -> None:
+        """Let the transport write what it can, each second."""
+        for _ in range(seconds * 2):
+            if self.transport.connected and _private.unsent(self.transport):
+                self.transport.doWrite()
+            self.server.clock.advance(0.5)
+
+    def take(self, most: int) -> None:
+        """Read at the client's end what is there."""
+        with contextlib.suppress(BlockingIOError):
+            self.theirs.recv(most, socket.MSG_DONTWAIT)
+
+    def cut(self) -> float:
+        return self.server.metrics.value("http_connections_cut_total", reason="stall")
+
+    def test_reader_that_stops(self) -> None:
+        """Nothing taken for the stall time: aborted, though the answer is finished and the idle time is shorter."""
+        self.channel.dataReceived(get("/big"))
+        self.run_for(29)
+        self.assertEqual(self.cut(), 0)
+        self.run_for(3)
+        self.assertEqual(self.cut(), 1)
+        self.assertEqual(self.server.factory.limits.total, 0)
+
+    def test_slow_reader_lives(self) -> None:
+        """As long as bytes go out the connection stays, far beyond the idle and the stall time."""
+        self.channel.dataReceived(get("/big"))
+        for _ in range(20):
+            self.take(200_000)
+            self.run_for(10)
+        self.assertEqual(self.cut(), 0)
+        self.assertTrue(self.channel in self.server.factory.channels)
+
+    def test_drip_is_a_stall(self) -> None:
+        """A few bytes within the stall time are not enough."""
+        self.channel.dataReceived(get("/big"))
+        self.run_for(1)
+        for _ in range(40):
+            self.take(10)
+            self.run_for(1)
+        self.assertEqual(self.cut(), 1)
+
+    def test_producer(self) -> None:
+        """A stream whose client stopped reading is cut as well, and its producer told."""
+        self.channel.dataReceived(get("/stream"))
+        while not self.stream.paused:
+            self.stream.request.write(b"x" * 100_000)
+            self.transport.doWrite()
+        self.run_for(32)
+        self.assertEqual(self.cut(), 1)
+        self.assertTrue(self.stream.stopped)
+
+
+class BodyTests(SynchronousTestCase):
+    """Bodies are counted before and while they come."""
+
+    def test_length_over_the_cap(self) -> None:
+        """413 comes before a byte of the body is taken, and no 100 Continue."""
+        server = Server(body_bytes=10)
+        wire = server.send(get("/", "Content-Length: 11", "Expect: 100-continue", method="POST"))
+        self.assertEqual([answer.status for answer in answers(wire.value())], [413])
+        self.assertEqual(server.seen, [])
+
+    def test_chunked_over_the_cap(self) -> None:
+        """A chunked body is cut at the cap, whatever it announced."""
+        server = Server(body_bytes=10)
+        wire = server.send(get("/", "Transfer-Encoding: chunked", method="POST"))
+        wire.protocol.dataReceived(b"a\r\n0123456789\r\n")
+        self.assertEqual(wire.value(), b"")
+        wire.protocol.dataReceived(b"1\r\nx\r\n0\r\n\r\n")
+        self.assertEqual([answer.status for answer in answers(wire.value())], [413])
+        self.assertEqual(server.seen, [])
+
+    def test_huge_chunk_size(self) -> None:
+        """A chunk that announces terabytes costs what has come of it, no more than the cap."""
+        server = Server(body_bytes=10)
+        wire = server.send(get("/", "Transfer-Encoding: chunked", method="POST"))
+        wire.protocol.dataReceived(b"ffffffffff\r\n" + b"x" * 100)
+        self.assertEqual([answer.status for answer in answers(wire.value())], [413])
+
+    def test_cap_of_a_route(self) -> None:
+        """The cap is the route's own."""
+        server = Server(body_limit=lambda method, target: 100 if target.startswith(b"/big") else 1)
+        self.assertEqual(server.ask(get("/big", "Content-Length: 2", method="POST", body=b"ab")).status, 200)
+        self.assertEqual(server.ask(get("/", "Content-Length: 2", method="POST", body=b"ab")).status, 413)
+
+    def test_continue(self) -> None:
+        """A client that waits is told to go on, then answered; one that does not wait is not told."""
+        server = Server()
+        wire = server.send(get("/", "Content-Length: 3", "Expect: 100-continue", method="POST"))
+        self.assertEqual(wire.value(), b"HTTP/1.1 100 Continue\r\n\r\n")
+        wire.protocol.dataReceived(b"abc")
+        self.assertEqual([answer.status for answer in answers(wire.value())], [100, 200])
+        wire = server.send(get("/", "Content-Length: 3", "Expect: 100-continue", method="POST", body=b"abc"))
+        self.assertEqual([answer.status for answer in answers(wire.value())], [200])
+
+    def test_bodies_arrive(self) -> None:
+        """A body arrives whole with either framing, in pieces of any size, and in a file when it is large."""
+        text = b"0123456789" * 3
+        chunked = b"1e\r\n" + text + b"\r\n0\r\n\r\n"
+        for framing, body in (("Content-Length: 30", text), ("Transfer-Encoding: chunked", chunked)):
+            for size in (1, 7, 1000):
+                server = Server()
+                wire = server.connect()
+                raw = get("/", framing, method="POST", body=body)
+                for at in range(0, len(raw), size):
+                    wire.protocol.dataReceived(raw[at : at + size])
+                self.assertIn(text, answers(wire.value())[0].body)
+        server = Server(body_bytes=3_000_000)
+        body = b"y" * 2_500_000
+        answer = server.ask(get("/", f"Content-Length: {len(body)}", method="POST", body=body))
+        self.assertIn(body, answer.body)
+
+    def test_form_is_not_parsed(self) -> None:
+        """A form in a body does not become arguments."""
+        server = Server()
+        kind = "Content-Type: application/x-www-form-urlencoded"
+        server.ask(get("/?a=1", kind, "Content-Length: 3", method="POST", body=b"b=2"))
+        self.assertEqual(server.seen[0].args, {b"a": [b"1"]})
+
+
+class PipelineTests(SynchronousTestCase):
+    """Several requests on one connection."""
+
+    def test_order(self) -> None:
+        """Requests sent at once are answered one after another, in order."""
+        slow = Slow()
+        server = Server({b"slow": slow})
+        wire = server.send(get("/slow") + get("/b") + get("/slow") + get("/d"))
+        self.assertEqual(wire.value(), b"")
+        slow.waiting[0].callback(Response(body=b"first"))
+        self.assertEqual(answers(wire.value())[0].body, b"first")
+        self.assertEqual(len(answers(wire.value())), 2)
+        slow.waiting[1].callback(Response(body=b"third"))
+        found = answers(wire.value())
+        self.assertEqual([a.status for a in found], [200] * 4)
+        self.assertIn(b"/d", found[3].body)
+
+    def test_many_at_once(self) -> None:
+        """Hundreds of pipelined requests do not pile up on the stack."""
+        server = Server()
+        wire = server.send(get() * 2000)
+        self.assertEqual(len(answers(wire.value())), 2000)
+
+    def test_held_back(self) -> None:
+        """While one request is answered, reading stops once a little more has come."""
+        slow = Slow()
+        server = Server({b"slow": slow})
+        wire = server.send(get("/slow"))
+        wire.protocol.dataReceived(get("/b") * 200)
+        self.assertEqual(wire.producerState, "producing")
+        wire.protocol.dataReceived(get("/b") * 300)
+        self.assertEqual(wire.producerState, "paused")
+        slow.waiting[0].callback(Response())
+        self.assertEqual(wire.producerState, "producing")
+        self.assertEqual(len(answers(wire.value())), 501)
+
+    def test_close(self) -> None:
+        """Connection: close, in any list, ends the connection after the answer; so does HTTP/1.0."""
+        for raw in (
+            get("/", "Connection: close"),
+            get("/", "Connection: x, Close"),
+            get("/", "Connection: x", "Connection: close"),
+            b"GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+        ):
+            server = Server()
+            wire = server.send(raw + get("/second"))
+            (answer,) = answers(wire.value())
+            self.assertEqual(answer.headers["connection"], "close")
+            self.assertTrue(wire.lost)
+            self.assertEqual(len(server.seen), 1)
+
+    def test_data_after_a_refusal(self) -> None:
+        """What comes after a 400 is dropped without a word in the log."""
+        server = Server()
+        wire = server.send(b"rubbish\r\n\r\n")
+        channel = wire.protocol
+        for data in (b"more", get(), b"\x00" * 100):
+            channel.dataReceived(data)
+        self.assertEqual([answer.status for answer in answers(wire.value())], [400])
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_lost_while_answering(self) -> None:
+        """A client that leaves is noticed, counted, and its late answer dropped."""
+        slow = Slow()
+        server = Server({b"slow": slow})
+        wire = server.send(get("/slow"))
+        self.assertEqual(server.factory.in_flight, 1)
+        wire.loseConnection()
+        self.assertEqual(server.factory.in_flight, 0)
+        slow.waiting[0].callback(Response())
+        self.assertEqual(wire.value(), b"")
+        self.assertEqual(server.metrics.value("http_requests_total", status="4xx"), 1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_streaming(self) -> None:
+        """A resource that writes by itself is chunked, with our Server and a Date."""
+        stream = Streaming()
+        server = Server({b"stream": stream})
+        wire = server.send(get("/stream"))
+        stream.request.unregisterProducer()
+        stream.request.finish()
+        head, _, body = wire.value().partition(b"\r\n\r\n")
+        self.assertIn(b"Server: cackled", head)
+        self.assertIn(b"Date: ", head)
+        self.assertEqual(body, b"5\r\nbegin\r\n0\r\n\r\n")

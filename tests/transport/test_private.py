@@ -1,0 +1,67 @@
+"""Pins the private names of Twisted that the hot path reads."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.protocol import Protocol
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.resource import Resource
+
+from cackled.transport import _private
+
+
+class PrivateTests(SynchronousTestCase):
+    """This Twisted is the one the code was written for."""
+
+    def connection(self) -> tuple[Any, socket.socket]:
+        """A TCP transport without a reactor, and its other end."""
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        transport: Any = tcp.Connection(ours, Protocol(), _private._NoReactor())  # type: ignore[arg-type]
+        transport.connected = 1
+        return transport, theirs
+
+    def test_supported(self) -> None:
+        """The check at start says yes here."""
+        self.assertTrue(_private.supported())
+
+    def test_not_supported(self) -> None:
+        """A transport that keeps its buffer elsewhere is found out."""
+        self.patch(tcp.Connection, "write", lambda self, data: None)
+        self.assertFalse(_private.supported())
+
+    def test_unsent(self) -> None:
+        """Bytes are counted while the transport holds them, wherever it does."""
+        transport, theirs = self.connection()
+        self.assertEqual(_private.unsent(transport), 0)
+        self.assertTrue(_private.idle_for_writing(transport))
+        transport.write(b"x" * 4_000_000)
+        self.assertEqual(_private.unsent(transport), 4_000_000)
+        transport.doWrite()
+        left = _private.unsent(transport)
+        self.assertTrue(0 < left < 4_000_000)
+        self.assertFalse(_private.idle_for_writing(transport))
+        got = len(theirs.recv(10_000_000, socket.MSG_DONTWAIT))
+        while _private.unsent(transport):
+            transport.doWrite()
+            got += len(theirs.recv(10_000_000, socket.MSG_DONTWAIT))
+        self.assertEqual(got, 4_000_000)
+
+    def test_tcp_of(self) -> None:
+        """The connection is found through wrappers, and None where there is none."""
+        transport, _ = self.connection()
+        wrapper = Protocol()
+        wrapper.transport = transport
+        self.assertIs(_private.tcp_of(transport), transport)
+        self.assertIs(_private.tcp_of(wrapper), transport)
+        self.assertIsNone(_private.tcp_of(object()))
+
+    def test_error_page(self) -> None:
+        """A child that is not there is recognised."""
+        page = Resource().getChild(b"x", None)
+        self.assertIsInstance(page, _private.ErrorPage)
+        self.assertEqual(page.code, 404)
