@@ -36,13 +36,23 @@ _PR_SET_PDEATHSIG = 1
 _numbers = itertools.count(1)
 
 
+def scratch_folder(prefix: str) -> Path:
+    """A new temporary directory, in memory where there is room: databases of tests need no disk."""
+    try:
+        shm = os.statvfs("/dev/shm")
+        roomy = shm.f_bavail * shm.f_frsize >= 1 << 30
+    except OSError:
+        roomy = False
+    return Path(tempfile.mkdtemp(prefix=prefix, dir="/dev/shm" if roomy else "/tmp"))
+
+
 class TestServer:
     """A server in a private temporary directory, or a streaming replica of another, to be stopped and killed."""
 
     __test__ = False
 
     def __init__(self, replica_of: TestServer | None = None) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="cackled-pg-", dir="/tmp"))
+        self._folder = scratch_folder("cackled-pg-")
         self._data = self._folder / "data"
         self._user = programs.server_user(self._data)
         self._found, _ = programs.binaries_for(self._user, programs.find_binaries())

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 import cackled
 from cackled.database import binaries, leftovers
 from cackled.database.embedded import EmbeddedError, EmbeddedServer
+from cackled.database.testing import scratch_folder
 
 clock: Any = reactor
 ROOT = os.geteuid() == 0
@@ -41,7 +41,7 @@ reactor.run()
 
 def folder(test: Any) -> Path:
     """A directory that every user can pass through, gone after the test."""
-    made = Path(tempfile.mkdtemp(prefix="cackled-test-", dir="/tmp"))
+    made = scratch_folder("cackled-test-")
     made.chmod(0o755)
     test.addCleanup(shutil.rmtree, made, ignore_errors=True)
     return made
