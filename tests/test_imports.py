@@ -1,0 +1,232 @@
+"""The house's arrows: who may import whom, read from the source with ``ast``.
+
+The table below is the rule; docs/architecture.md tells why. A new package needs a line here.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache, cached_property
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import cackled
+
+GROUND = ("cackled", "cackled.clock", "cackled.config", "cackled.events", "cackled.logs", "cackled.metrics")
+
+# Module or package -> what it may import beside itself; the longest name that fits counts. A name allows its package.
+ARROWS: dict[str, tuple[str, ...]] = {
+    "cackled": (),
+    "cackled.config": (),
+    "cackled.clock": (),
+    "cackled.events": (),
+    "cackled.logs": (),
+    "cackled.metrics": (),
+    "cackled.web": GROUND,
+    "cackled.transport": GROUND,
+    "cackled.cache": GROUND,
+    "cackled.database": GROUND,
+    "cackled.geo": GROUND,
+    "cackled.realtime": ("cackled.transport", *GROUND),
+    "cackled.dns": ("cackled.geo", *GROUND),
+    "cackled.cluster": ("cackled.geo", *GROUND),
+    "cackled.domain": ("cackled.database", "cackled.cache", *GROUND),
+    "cackled.api": ("cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND),
+    "cackled.admin": ("cackled.domain", "cackled.database", "cackled.cache", *GROUND),
+    # The console's areas over the real parts: the composition root's hand in admin.
+    "cackled.admin.areas": (
+        "cackled.domain", "cackled.database", "cackled.cache", "cackled.realtime", "cackled.cluster",
+        "cackled.transport", *GROUND,
+    ),
+    # Entry points and the composition root know everything.
+    "cackled.admin.cli": ("cackled.*",),
+    "cackled.__main__": ("cackled.admin.cli",),
+    "cackled.app": ("cackled.*",),
+    "cackled.parts": ("cackled.*",),
+    "cackled.tap": ("cackled.app", *GROUND),
+}
+# What a package must not import from outside.
+FORBIDDEN: dict[str, tuple[str, ...]] = {
+    "cackled.domain": ("twisted.web", "twisted.names", "twisted.conch", "autobahn", "klein", "treq"),
+    "cackled.events": ("twisted",),
+    "cackled.config": ("twisted",),
+    "cackled.metrics": ("twisted",),
+    "cackled.cache": ("twisted.web", "psycopg2"),
+    "cackled.database": ("twisted.web",),
+    "cackled.transport": ("psycopg2", "txredisapi"),
+}
+# What nothing but the composition root may import: everybody else is handed it.
+ROOTS = ("cackled.app", "cackled.parts", "cackled.tap", "cackled.admin.cli")
+LONGEST_MODULE = 500
+
+SOURCE = Path(cackled.__file__).parent
+
+
+class Module:
+    """One module's source: its name and what it imports."""
+
+    def __init__(self, name: str, text: str, *, package: bool = False) -> None:
+        self.name = name
+        self.lines = text.count("\n")
+        self.tree = ast.parse(text)
+        self._package = package
+
+    @cached_property
+    def imports(self) -> list[str]:
+        """Every module or name imported, wherever it stands, relative ones made whole."""
+        return [name for node in ast.walk(self.tree) for name in self._names(node)]
+
+    def at_module_level(self) -> Iterator[str]:
+        """What is imported when the module is: not in functions, and not for type checkers alone."""
+        waiting: list[ast.AST] = [self.tree]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+                continue
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+                waiting.extend(node.orelse)
+                continue
+            yield from self._names(node)
+            waiting.extend(ast.iter_child_nodes(node))
+
+    def _names(self, node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = self.name.split(".")
+                parts = parts[: len(parts) - node.level + self._package]
+                base = ".".join([*parts, base] if base else parts)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@cache
+def modules() -> list[Module]:
+    """All Python modules of the package, read once."""
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = list(path.relative_to(SOURCE.parent).with_suffix("").parts)
+        package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if package else parts)
+        found.append(Module(name, path.read_text("utf-8"), package=package))
+    return found
+
+
+def within(name: str, prefix: str) -> bool:
+    """Whether *name* is *prefix* or below it. The bare package holds nothing below it but its own names."""
+    if prefix == "cackled":
+        return name == "cackled" or (name.startswith("cackled.") and name.removeprefix("cackled.").startswith("__"))
+    if prefix.endswith(".*"):
+        return name.startswith(prefix[:-1])
+    return name == prefix or name.startswith(prefix + ".")
+
+
+def rule_of(name: str) -> str:
+    """The longest name of the table that fits."""
+    return max((rule for rule in ARROWS if name == rule or name.startswith(rule + ".")), key=len)
+
+
+def upward(module: Module) -> list[str]:
+    """Imports of *module* that the table does not allow."""
+    rule = rule_of(module.name)
+    # A module of a package with a rule of its own may use the package around it.
+    home = ".".join(rule.split(".")[:2]) if rule != "cackled" else rule
+    allowed = (*ARROWS[rule], rule, home)
+    return [
+        name
+        for name in module.imports
+        if name.split(".")[0] == "cackled" and not any(within(name, prefix) for prefix in allowed)
+    ]
+
+
+class ArrowTests(SynchronousTestCase):
+    def test_every_module_has_a_rule(self) -> None:
+        """A new package or top-level module is entered into the table before it is used."""
+        homeless = [m.name for m in modules() if m.name != "cackled" and rule_of(m.name) == "cackled"]
+        self.assertEqual(homeless, [])
+
+    def test_arrows_point_down(self) -> None:
+        """No module imports what stands above or beside it."""
+        wrong = [f"{module.name} imports {name}" for module in modules() for name in upward(module)]
+        self.assertEqual(wrong, [])
+
+    def test_nobody_reaches_for_a_root(self) -> None:
+        """The composition root and the programs are imported by each other alone."""
+        wrong = [
+            f"{module.name} imports {name}"
+            for module in modules()
+            if module.name not in (*ROOTS, "cackled.__main__")
+            for name in module.imports
+            if any(within(name, root) for root in ROOTS)
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_forbidden(self) -> None:
+        """Rooms keep clear of libraries that belong to others."""
+        wrong = [
+            f"{module.name} imports {name}"
+            for module in modules()
+            for place, names in FORBIDDEN.items()
+            if within(module.name, place)
+            for name in module.imports
+            if any(within(name, one) for one in names)
+        ]
+        self.assertEqual(wrong, [])
+
+    def test_no_reactor_at_module_level(self) -> None:
+        """Importing any module chooses no reactor."""
+        wrong = [m.name for m in modules() for name in m.at_module_level() if within(name, "twisted.internet.reactor")]
+        self.assertEqual(wrong, [])
+
+    def test_length(self) -> None:
+        """A module over 500 lines is two modules."""
+        self.assertEqual([f"{m.name}: {m.lines}" for m in modules() if m.lines > LONGEST_MODULE], [])
+
+    def test_docstrings(self) -> None:
+        """Every module says first what it is."""
+        self.assertEqual([m.name for m in modules() if not ast.get_docstring(m.tree)], [])
+
+
+class CheckerTests(SynchronousTestCase):
+    """The checks themselves find what they are for."""
+
+    def test_upward_arrows_are_found(self) -> None:
+        """Absolute, relative, lazy and plain imports alike."""
+        for text in (
+            "from cackled.api import routes",
+            "import cackled.api.routes",
+            "from ..api import routes",
+            "from .. import api",
+            "def f():\n    from cackled import app",
+            "from cackled.realtime.hub import Hub",
+        ):
+            self.assertTrue(upward(Module("cackled.domain.comments", text)), text)
+        self.assertTrue(upward(Module("cackled.domain", "from ..api import x", package=True)))
+        self.assertTrue(upward(Module("cackled.clock", "from cackled.metrics import Metrics")))
+        self.assertTrue(upward(Module("cackled.tap", "from cackled.transport import http")))
+
+    def test_downward_arrows_pass(self) -> None:
+        """What the table allows is not complained of."""
+        for name, text in (
+            ("cackled.domain.comments", "from cackled.database.query import Query\nfrom . import text\nimport json"),
+            ("cackled.domain.comments", "from cackled import __version__\nfrom ..events import Position"),
+            ("cackled.admin.areas", "from cackled.realtime.hub import Hub\nfrom .console import Facts"),
+            ("cackled.app", "from cackled.realtime import hub\nfrom cackled import parts"),
+        ):
+            self.assertEqual(upward(Module(name, text)), [], text)
+
+    def test_reactor(self) -> None:
+        """At module level in any form, also in a class or a try; not in a function, nor for type checkers."""
+        for text, found in (
+            ("from twisted.internet import reactor", True),
+            ("import twisted.internet.reactor", True),
+            ("try:\n    from twisted.internet import reactor\nexcept ImportError: pass", True),
+            ("class A:\n    from twisted.internet import reactor", True),
+            ("def f():\n    from twisted.internet import reactor", False),
+            ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from twisted.internet import reactor", False),
+        ):
+            names = list(Module("cackled.x", text).at_module_level())
+            self.assertEqual(any(within(name, "twisted.internet.reactor") for name in names), found, text)
