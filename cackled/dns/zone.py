@@ -12,10 +12,10 @@ from zlib import crc32
 
 import dns.exception
 import dns.name
-import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.zone
+import dns.tokenizer
+import dns.zonefile
 
 from cackled.config import ConfigError, Dns, Node
 
@@ -272,21 +272,31 @@ def read_file(path: str, origin: str) -> list[Record]:
     """The records of a zone file (RFC 1035 section 5), for `Zone`.
 
     Raises:
-        ZoneError: it can't be read, or a line is wrong (its number is in the message).
+        ZoneError: it can't be read, or a line is wrong (its number, or that of the next, is in the message).
     """
+    manager = dns.zonefile.RRSetsReaderManager(dns.name.from_text(origin), False, dns.rdataclass.IN)
+    reader = None
     try:
-        zone = dns.zone.from_file(path, origin=dns.name.from_text(origin), relativize=False, check_origin=False)
+        with open(path, encoding="utf-8") as file, manager.writer(True) as transaction:
+            tokens = dns.tokenizer.Tokenizer(file, filename="line")
+            reader = dns.zonefile.Reader(tokens, dns.rdataclass.IN, transaction)
+            # Else a record outside the zone would be left out silently.
+            reader.zone_origin = dns.name.root
+            reader.read()
     except OSError as error:
         raise ZoneError(error.strerror or str(error)) from None
-    except (dns.exception.DNSException, ValueError, UnicodeDecodeError) as error:
-        raise ZoneError(" ".join(f"{type(error).__name__}: {error}".split())) from None
+    except dns.zonefile.CNAMEAndOtherData:
+        raise ZoneError(f"{reader.last_name if reader else path}: a CNAME beside other records") from None
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ZoneError(" ".join((str(error) or type(error).__name__).split())) from None
     out: list[Record] = []
-    for name, ttl, rdata in zone.iterate_rdatas():
-        if rdata.rdclass != dns.rdataclass.IN:
-            raise ZoneError(f"{name}: only class IN is served")
-        wire = rdata.to_wire()
-        assert wire is not None
-        out.append((name.to_wire().lower(), int(rdata.rdtype), ttl, wire))  # type: ignore[union-attr]
+    for rrset in manager.rrsets:
+        owner = rrset.name.to_wire()
+        assert owner is not None
+        for rdata in rrset:
+            wire = rdata.to_wire()
+            assert wire is not None
+            out.append((owner.lower(), int(rdata.rdtype), rrset.ttl, wire))
     return out
 
 

@@ -1,0 +1,82 @@
+"""Choices of addresses: nearest, live, by weight."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.config import Node
+from cackled.dns.nearest import NearestAnswers
+from cackled.dns.wire import AAAA, A
+
+TWO_PLACES = (
+    Node(name="a1", addresses=("192.0.2.1",), weight=1),
+    Node(name="a2", addresses=("192.0.2.2",), weight=3),
+    Node(name="b1", addresses=("192.0.2.3", "192.0.2.4", "2001:db8::3")),
+)
+FIRST_A = (("a1", "a2"), ("b1",))
+FIRST_B = (("b1",), ("a1", "a2"))
+
+
+class NearestAnswersTests(SynchronousTestCase):
+    def make(self, count: int = 2) -> NearestAnswers:
+        nearest = NearestAnswers(TWO_PLACES, count, Random(3))
+        nearest.set_classes([(("a1", "a2", "b1"),), FIRST_A, FIRST_B])
+        return nearest
+
+    def firsts(self, nearest: NearestAnswers, number: int, rtype: int = A) -> Counter[int]:
+        """How often each address (its last byte) comes first."""
+        return Counter(addresses[0][-1] for addresses in nearest.choices[rtype][number])
+
+    def test_weight(self) -> None:
+        """Equally near nodes come first by weight: 1 to 3."""
+        shares = self.firsts(self.make(), 1)
+        self.assertEqual(shares, {1: 8, 2: 24})
+
+    def test_next(self) -> None:
+        """The second address is of another node: of the same place if it has one, else of the next."""
+        nearest = self.make()
+        self.assertTrue(all({each[-1] for each in pair} == {1, 2} for pair in nearest.choices[A][1]))
+        for first, second in ((pair[0][-1], pair[1][-1]) for pair in nearest.choices[A][2]):
+            self.assertIn(first, (3, 4))
+            self.assertIn(second, (1, 2))
+
+    def test_one_live(self) -> None:
+        """A lone node gives all its addresses it may."""
+        nearest = self.make()
+        self.assertTrue(nearest.set_live({"b1", "stranger"}))
+        self.assertTrue(all({each[-1] for each in pair} == {3, 4} for pair in nearest.choices[A][1]))
+        self.assertEqual(nearest.choices[AAAA][1][0], (bytes.fromhex("20010db8000000000000000000000003"),))
+
+    def test_no_change(self) -> None:
+        """The same set again changes nothing, and says so: finished answers stay."""
+        nearest = self.make()
+        before = nearest.choices
+        self.assertFalse(nearest.set_live({"a1", "a2", "b1"}))
+        self.assertIs(nearest.choices, before)
+
+    def test_drained(self) -> None:
+        """A draining node is left out while another lives, serves while none does; with nobody left all answer."""
+        nearest = self.make()
+        for live, drained, usable in (
+            ({"a1", "a2", "b1"}, {"a1"}, {"a2", "b1"}),
+            ({"a1"}, {"a1"}, {"a1"}),
+            (set(), {"a1"}, {"a1", "a2", "b1"}),
+            ({"a2"}, {"b1"}, {"a2"}),
+        ):
+            nearest.set_live(live, drained)
+            self.assertEqual(nearest.usable, usable)
+
+    def test_equal_choices_are_shared(self) -> None:
+        """Classes that differ only in nodes that don't matter now share one choice."""
+        nearest = self.make()
+        nearest.set_live({"b1"})
+        self.assertIs(nearest.choices[A][1], nearest.choices[A][2])
+
+    def test_many_nodes(self) -> None:
+        """More nodes in one place than variants: every one of them comes first somewhere."""
+        nodes = [Node(name=f"n{n}", addresses=(f"192.0.2.{n}",), weight=n) for n in range(1, 60)]
+        nearest = NearestAnswers(nodes, 2, Random(1))
+        self.assertEqual(len(self.firsts(nearest, 0)), 59)
