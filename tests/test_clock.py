@@ -1,0 +1,161 @@
+"""The monotonic reactor, sleeping, and periodic jobs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Awaitable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.clock import Periodic, sleep
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout.strip()
+
+
+class ReactorTests(SynchronousTestCase):
+    """Each in a process of its own: a process has one reactor for life."""
+
+    def test_installed(self) -> None:
+        """The reactor's clock is the monotonic one, and its timers fire though the wall clock stands an hour back."""
+        self.assertEqual(
+            python(
+                "import time\n"
+                "from cackled.clock import install_monotonic_reactor\n"
+                "install_monotonic_reactor()\n"
+                "from twisted.internet import reactor\n"
+                "real = time.time\n"
+                "def back():\n"
+                "    time.time = lambda: real() - 3600\n"
+                "    reactor.callLater(0.02, lambda: (print('fired'), reactor.stop()))\n"
+                "reactor.callLater(0, back)\n"
+                "reactor.run()\n"
+                "print(abs(reactor.seconds() - time.monotonic()) < 1)\n"
+            ),
+            "fired\nTrue",
+        )
+
+    def test_chosen_reactor_is_kept(self) -> None:
+        """A reactor that is there already stays, and is put on the monotonic clock while nothing waits on it."""
+        self.assertEqual(
+            python(
+                "import time\n"
+                "from twisted.internet import selectreactor; selectreactor.install()\n"
+                "from cackled.clock import install_monotonic_reactor\n"
+                "install_monotonic_reactor()\n"
+                "from twisted.internet import reactor\n"
+                "print(type(reactor).__name__, reactor.seconds is time.monotonic)\n"
+            ),
+            "SelectReactor True",
+        )
+
+    def test_running_timers_are_left_alone(self) -> None:
+        """A reactor that has timers keeps its clock: they would all fire at once, or never."""
+        self.assertEqual(
+            python(
+                "import time\n"
+                "from twisted.internet import reactor\n"
+                "reactor.callLater(5, print)\n"
+                "from cackled.clock import install_monotonic_reactor\n"
+                "install_monotonic_reactor()\n"
+                "print(reactor.seconds is time.monotonic)\n"
+            ),
+            "False",
+        )
+
+
+class SleepTests(SynchronousTestCase):
+    def test_sleep(self) -> None:
+        """It lasts as long as was said, and a cancel leaves no timer."""
+        clock = Clock()
+        asleep = Deferred.fromCoroutine(sleep(clock, 3))
+        clock.advance(2.9)
+        self.assertNoResult(asleep)
+        clock.advance(0.1)
+        self.successResultOf(asleep)
+        asleep = Deferred.fromCoroutine(sleep(clock, 3))
+        asleep.addErrback(lambda failure: None)
+        asleep.cancel()
+        self.assertEqual(clock.getDelayedCalls(), [])
+
+
+class PeriodicTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.runs: list[float] = []
+        self.outcome: Any = None
+
+    def job(self) -> Awaitable[Any] | None:
+        self.runs.append(self.clock.seconds())
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+    def start(self, *, now: bool = False) -> Periodic:
+        periodic = Periodic(self.clock, 10, self.job, "test")
+        periodic.start(now=now)
+        return periodic
+
+    def test_runs(self) -> None:
+        """After each interval; at once when asked to; starting twice is once."""
+        self.start().start()
+        self.clock.pump([10] * 3)
+        self.assertEqual(self.runs, [10, 20, 30])
+        self.runs.clear()
+        self.start(now=True)
+        self.assertEqual(self.runs, [30])
+
+    def test_outlives_errors(self) -> None:
+        """An error is logged with the job's name, and the next run comes in its turn."""
+        self.start()
+        self.outcome = ValueError("broken")
+        self.clock.pump([10, 10])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+        self.outcome = None
+        self.clock.advance(10)
+        self.assertEqual(self.runs, [10, 20, 30])
+
+    def test_no_overlap(self) -> None:
+        """A run that takes long delays the next one; a coroutine is waited for like a Deferred."""
+        slow: Deferred[None] = Deferred()
+
+        async def work() -> None:
+            await slow
+
+        self.outcome = work()
+        self.start()
+        self.clock.pump([10] * 3)
+        self.assertEqual(self.runs, [10])
+        self.outcome = None
+        slow.callback(None)
+        self.clock.advance(10)
+        self.assertEqual(len(self.runs), 2)
+
+    def test_stop(self) -> None:
+        """No run comes after stop, no timer stays, and it can be started again."""
+        periodic = self.start()
+        periodic.stop()
+        periodic.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.clock.advance(50)
+        self.assertEqual(self.runs, [])
+        periodic.start()
+        self.clock.advance(10)
+        self.assertEqual(len(self.runs), 1)
+
+    def test_stop_during_a_run(self) -> None:
+        """A run under way ends by itself and is the last."""
+        slow: Deferred[None] = Deferred()
+        self.outcome = slow
+        periodic = self.start()
+        self.clock.advance(10)
+        periodic.stop()
+        slow.callback(None)
+        self.clock.advance(50)
+        self.assertEqual(self.runs, [10])

@@ -1,0 +1,105 @@
+"""Reading the configuration. The file of defaults is in tests/admin/test_defaults.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.config import Config, ConfigError, Section, load, parse
+
+
+class ParseTests(SynchronousTestCase):
+    def refusal(self, text: str) -> str:
+        error = str(self.assertRaises(ConfigError, parse, text.encode(), "x.toml"))
+        self.assertTrue(error.startswith("x.toml: "), error)
+        self.assertNotIn("\n", error)
+        return error
+
+    def test_nothing(self) -> None:
+        """No file at all is a working configuration."""
+        self.assertEqual(load(), Config())
+        self.assertEqual(parse(b""), Config())
+        self.assertEqual(load().listen[0].endpoint, "tcp:8080:interface=127.0.0.1")
+
+    def test_values(self) -> None:
+        """Given keys are taken, all others keep their defaults."""
+        config = parse(b'node = "a"\n[[nodes]]\nname = "a"\n[http]\nhead_bytes = 4096\n[[listen]]\nendpoint = "tcp:80"')
+        self.assertEqual((config.http.head_bytes, config.http.head_fields), (4096, Config().http.head_fields))
+        self.assertEqual([listen.endpoint for listen in config.listen], ["tcp:80"])
+
+    def test_wrong_keys_and_types_are_named(self) -> None:
+        """The message has the key's path."""
+        for text, words in (
+            ("hots = 1", ["hots"]),
+            ("[database]\npoool = 8", ["poool", "$.database"]),
+            ('[http]\nhead_bytes = "8"', ["int", "$.http.head_bytes"]),
+            ("[http]\nhead_bytes = 0", [">= 1", "$.http.head_bytes"]),
+            ("[http]\nhead_timeout = -1.0", ["$.http.head_timeout"]),
+            ('[log]\nlevel = "loud"', ["loud", "$.log.level"]),
+            ("[[database.server]]\nname = 'x'", ["dsn", "$.database.server"]),
+        ):
+            refusal = self.refusal(text)
+            for word in words:
+                self.assertIn(word, refusal)
+
+    def test_contradictions(self) -> None:
+        """What each key allows but the whole does not."""
+        self.refusal("listen = []")
+        self.assertIn("share a name", self.refusal("[[nodes]]\nname = 'local'\n[[nodes]]\nname = 'local'"))
+        self.assertIn("'b'", self.refusal("node = 'b'\n[[nodes]]\nname = 'a'"))
+        self.assertIn("not both", self.refusal("[database]\ndsn = 'x'\n[[database.server]]\ndsn = 'y'"))
+
+    def test_no_toml(self) -> None:
+        """Broken syntax and broken text are one line."""
+        self.refusal("[http")
+        self.assertRaises(ConfigError, parse, b"\xff\xfe")
+
+    def test_file(self) -> None:
+        """A file is named in its errors; one that can't be read is an error."""
+        path = Path(self.mktemp())
+        path.write_text("x = 1")
+        self.assertIn(str(path), str(self.assertRaises(ConfigError, load, path)))
+        self.assertIn("No such file", str(self.assertRaises(ConfigError, load, "/nonexistent/c.toml")))
+        self.assertRaises(ConfigError, load, path.parent)
+
+    def test_immutable(self) -> None:
+        """Nobody changes a configuration that others read."""
+        self.assertRaises(AttributeError, setattr, Config(), "node", "x")
+        self.assertRaises(AttributeError, setattr, Config().http, "head_bytes", 1)
+
+    @given(st.binary(max_size=80))
+    def test_any_bytes(self, raw: bytes) -> None:
+        """Any bytes are a configuration or a ConfigError."""
+        try:
+            parse(raw)
+        except ConfigError:
+            pass
+
+
+class SectionTests(SynchronousTestCase):
+    def sections(self) -> list[type[Section]]:
+        found: list[type[Section]] = []
+        waiting: list[type[Section]] = [Section]
+        while waiting:
+            found.extend(waiting[0].__subclasses__())
+            waiting.extend(waiting.pop(0).__subclasses__())
+        return found
+
+    def test_all_are_frozen_and_strict(self) -> None:
+        """A new section can't forget it: unknown keys are errors everywhere, and nothing is mutable."""
+        for section in self.sections():
+            info = msgspec.inspect.type_info(section)
+            assert isinstance(info, msgspec.inspect.StructType)
+            self.assertTrue(info.forbid_unknown_fields, section)
+            self.assertTrue(section.__struct_config__.frozen, section)
+
+    def test_no_inline_secrets(self) -> None:
+        """Secrets are named by file."""
+        for section in self.sections():
+            for field in msgspec.structs.fields(section):
+                if any(word in field.name for word in ("password", "secret", "token")):
+                    self.assertTrue(field.name.endswith("_file"), f"{section.__name__}.{field.name}")

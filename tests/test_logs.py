@@ -1,0 +1,131 @@
+"""Log lines: their form, their level, and how many there may be."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled import logs
+from cackled.logs import BURST, RATE, JsonObserver, RateLimit, as_json
+
+
+def event(form: str = "hello {name}", **more: Any) -> dict[str, Any]:
+    return {
+        "log_time": 1_700_000_000.25, "log_level": LogLevel.warn, "log_namespace": "cackled.x", "log_format": form,
+        "name": "Ann", **more,
+    }
+
+
+class JsonTests(SynchronousTestCase):
+    def test_line(self) -> None:
+        """Time, level, place, message, and the event's own plain fields."""
+        self.assertEqual(
+            json.loads(as_json(event(count=3, part=object()))),
+            {
+                "time": "2023-11-14T22:13:20.250+00:00",
+                "level": "warn",
+                "logger": "cackled.x",
+                "message": "hello Ann",
+                "name": "Ann",
+                "count": 3,
+            },
+        )
+
+    def test_one_line(self) -> None:
+        """Whatever is in it, an event is one line of JSON."""
+        line = as_json(event(name='two\nlines "and" \x1b[2J é \udce9'.encode("utf-8", "replace").decode()))
+        self.assertNotIn("\n", line)
+        self.assertNotIn("\x1b", line)
+        self.assertIn("two\nlines", json.loads(line)["message"])
+
+    def test_failure(self) -> None:
+        """A failure brings its traceback."""
+        try:
+            raise ValueError("broken")
+        except ValueError:
+            line = json.loads(as_json(event(log_failure=Failure())))
+        self.assertIn("ValueError: broken", line["traceback"])
+
+    def test_fields_do_not_overwrite(self) -> None:
+        """An event's field can't pose as the time or the message."""
+        line = json.loads(as_json(event(level="debug", logger="fake", time=0)))
+        self.assertEqual((line["level"], line["logger"]), ("warn", "cackled.x"))
+
+    def test_event_without_anything(self) -> None:
+        """Events of old-style loggers are lines too."""
+        self.assertEqual(json.loads(as_json({}))["level"], "info")
+
+
+class RateLimitTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.now = 0.0
+        self.limit = RateLimit(lambda: self.now)
+
+    def admit(self, times: int, **more: Any) -> int:
+        return sum(self.limit.admit(event(**more)) is not None for _ in range(times))
+
+    def test_burst_then_rate(self) -> None:
+        """So many at once, then so many a second; the next one through tells how many were left out."""
+        self.assertEqual(self.admit(BURST + 30), BURST)
+        self.now += 1
+        self.assertEqual(self.limit.admit(event()), 30)
+        self.assertEqual(self.admit(30), int(RATE) - 1)
+
+    def test_by_message(self) -> None:
+        """The values in a message do not make it another; another message has its own allowance."""
+        self.admit(BURST)
+        self.assertEqual(self.admit(5, name="Bob"), 0)
+        self.assertEqual(self.admit(5, form="other"), 5)
+        self.assertEqual(self.admit(5, log_namespace="cackled.y"), 5)
+
+    def test_bounded(self) -> None:
+        """Ever new messages do not take ever more memory."""
+        for number in range(10_000):
+            self.limit.admit(event(form=str(number)))
+        self.assertLess(len(self.limit._buckets), 5_000)
+
+
+class ObserverTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.addCleanup(logs.set_level, logs.levels.logLevelForNamespace("").name)
+        self.out = io.StringIO()
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.getvalue().splitlines()]
+
+    def test_level(self) -> None:
+        """What is below the level is not written; the level can be changed while running."""
+        log = Logger("cackled.x", observer=logs.observer("json", self.out))
+        logs.set_level("warn")
+        log.info("one")
+        log.error("two")
+        logs.set_level("debug")
+        log.debug("three")
+        self.assertEqual([line["message"] for line in self.lines()], ["two", "three"])
+
+    def test_text(self) -> None:
+        """Text for eyes: one readable line."""
+        Logger("cackled.x", observer=logs.observer("text", self.out)).info("hello {name}", name="Ann")
+        self.assertIn("hello Ann", self.out.getvalue())
+        self.assertEqual(self.out.getvalue().count("\n"), 1)
+
+    def test_suppressed_are_counted(self) -> None:
+        """The first line after a flood tells how many are missing."""
+        now = [0.0]
+        observer = JsonObserver(self.out, RateLimit(lambda: now[0]))
+        for _ in range(BURST + 7):
+            observer(event())
+        now[0] = 10.0
+        observer(event())
+        self.assertEqual(len(self.lines()), BURST + 1)
+        self.assertEqual(self.lines()[-1]["suppressed"], 7)
+
+    def test_closed_output(self) -> None:
+        """A log that can't be written stops nothing."""
+        self.out.close()
+        JsonObserver(self.out)(event())
