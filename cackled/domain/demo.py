@@ -48,47 +48,43 @@ class Line(Struct, frozen=True):
 _DEMO = (
     Line(
         "Marta Lindqvist", 2890, 41, 2,
-        "We walked the whole embankment on Sunday and the new bridge is *lovely* from below. The handrail is warm "
-        "wood instead of steel, so you can lean on it in winter.",
+        "We put one long table through the whole courtyard last summer: 31 neighbours, 14 languages, one bread knife. "
+        "Nobody *planned* to stay until midnight.",
         (
             Line("Tom Okafor", 2815, 17, 0,
-                 "The handrail was my office's one stubborn idea. You have no idea how happy this makes me.",
+                 "The bread knife is the trick. As soon as something has to be passed along, people talk.",
                  (
-                     Line("Marta Lindqvist", 2790, 9, 0, "Please tell your office that strangers noticed."),
-                     Line("Jun", 1400, 3, 0, "What wood is it? It does not feel like oak."),
-                     Line("Tom Okafor", 1375, 6, 0, "Thermally treated ash. Local, and it greys evenly."),
+                     Line("Marta Lindqvist", 2790, 9, 0, "Next year there will be only one salt shaker, too."),
+                     Line("Jun", 1400, 3, 0, "How did you keep the far end from becoming its own party?"),
+                     Line("Tom Okafor", 1375, 6, 0, "Dessert was served at the other end. Everybody had to move up."),
                  )),
-            Line("Иван Петров", 2600, 4, 1, "А скамейки будут? На фото ни одной."),
+            Line("Иван Петров", 2600, 4, 1, "У нас во дворе так делали каждое лето. Надо бы вернуть."),
         ),
     ),
     Line(
         "Priya N.", 2440, 28, 1,
-        "As somebody who cycles this route twice a day:\n\n- the ramp is finally wide enough for two cargo bikes\n"
-        "- the lights are *not* in your eyes\n- and nobody has to shout any more\n\nThat is three more things than I "
-        "expected.",
+        "Three things I like about a conversation under an article:\n\n- you can read it the next morning\n"
+        "- the quiet ones get to finish their sentence\n- and nobody has to shout over the music",
         (
-            Line("bengt_on_wheels", 2300, 8, 0, "Seconded. The old ramp ate my left mirror. Twice."),
-            Line("Elif", 610, 2, 0, "Is it gritted in winter? The old one was an ice rink."),
+            Line("bengt", 2300, 8, 0, "Seconded. I am one of the quiet ones, and this took me four drafts."),
+            Line("Elif", 610, 2, 0, "Worth all four."),
         ),
     ),
-    Line(
-        "渡辺さくら", 1980, 15, 0,
-        "写真だけでも空気が伝わってきます。夜のライトアップの記事も読みたいです。",
-    ),
+    Line("渡辺さくら", 1980, 15, 0, "長いテーブルの写真も見てみたいです。うちの町でもやってみようかな。"),
     Line(
         "Dr. A. Whitcombe", 1500, 12, 9,
-        "I remain unconvinced. 14 million for a footbridge, while the library closes on Fridays?",
+        "I remain unconvinced. Most threads I know end in the third reply, and not in friendship.",
         (
             Line("Luís", 1460, 19, 3,
-                 "Both come from different pots, and the bridge one could not be spent on the library. "
-                 "The council's answer is here: https://example.org/answers/bridge"),
-            Line("Dr. A. Whitcombe", 1390, 7, 1, "I did not know that. Thank you for a source instead of a shout."),
+                 "That depends on who hosts. A table without a host is a canteen. There is good reading on this: "
+                 "https://example.org/essays/hosting"),
+            Line("Dr. A. Whitcombe", 1390, 7, 1, "Read it. I withdraw the word *most*. Thank you for a source instead of a shout."),
         ),
     ),
     Line("Noor 🌿", 320, 6, 0,
-         "Swifts are nesting under the east pier already. Somebody planned for them, didn't they?"),
-    Line("Sam", 95, 3, 0, "Does anyone know when the north stairs open? The sign says `spring` and it is nearly that."),
-    Line("Greta", 12, 1, 0, "Reading this *on* the bridge right now. Hello from the middle!"),
+         "Opened this in two windows and argued with myself for ten minutes. I lost."),
+    Line("Sam", 95, 3, 0, "Does it also work when the train goes into the tunnel? Asking from a train: `yes`, it does."),
+    Line("Greta", 12, 1, 0, "Hello from the *very* end of the table!"),
 )  # fmt: skip
 _GARDEN = (
     Line("Olu", 700, 5, 0, "Leave the seed heads standing until March. The finches will do the tidying."),
@@ -96,7 +92,7 @@ _GARDEN = (
 )
 _BREAD = (Line("Kaito", 2000, 4, 0, "78 % water and a cold night. That is the whole secret."),)
 PAGES = (
-    (ChannelRef(CHANNEL, "http://localhost/demo", "The bridge that hums"), _DEMO),
+    (ChannelRef(CHANNEL, "http://localhost/demo", "The long table"), _DEMO),
     (ChannelRef("demo-garden", "http://localhost/demo/garden", "What to leave undone in autumn"), _GARDEN),
     (ChannelRef("demo-bread", "http://localhost/demo/bread", "Bread for people with jobs"), _BREAD),
     (ChannelRef("demo-empty", "http://localhost/demo/empty", "A page nobody has written on"), ()),
