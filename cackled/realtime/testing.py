@@ -1,0 +1,151 @@
+"""Doubles for tests of realtime and of what uses it: a client that writes down what it gets, and a model event log.
+
+May touch: the ground and the hub's interfaces. `FakeClient` is a `channel.Client`; `ModelLog.load` is a `Load`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from twisted.internet.defer import Deferred
+
+from cackled.events import Event
+from cackled.realtime.channel import Subscription
+from cackled.realtime.messages import Message
+
+
+class FakeClient:
+    """Keeps every message as parsed JSON in ``got``.
+
+    With ``hub`` set, `abort` leaves it, as a connection does. ``space`` is what `room` answers; ``on_deliver`` is called
+    at each delivery, for tests of what may happen in the middle of a fan-out.
+    """
+
+    kind = "fake"
+
+    def __init__(self, hub: Any = None, space: int = 1 << 20) -> None:
+        self.hub = hub
+        self.space = space
+        self.subscriptions: list[Subscription] = []
+        self.got: list[dict[str, Any]] = []
+        self.beats = 0
+        self.closed: list[str] = []
+        self.on_deliver: Any = None
+
+    @property
+    def seqs(self) -> list[int]:
+        """The numbers of the durable messages, in order of arrival."""
+        return [message["seq"] for message in self.got if "seq" in message and message["type"] != "recovered"]
+
+    @property
+    def recoveries(self) -> list[tuple[bool, int]]:
+        """``(recovered, seq)`` of each recovered message."""
+        return [(said["recovered"], said["seq"]) for said in self.got if said["type"] == "recovered"]
+
+    def of(self, type: str) -> list[dict[str, Any]]:
+        """The messages of one type."""
+        return [message for message in self.got if message["type"] == type]
+
+    def deliver(self, subscription: Subscription, message: Message) -> None:
+        """Write it down."""
+        self.control(message)
+        if self.on_deliver is not None:
+            self.on_deliver()
+
+    def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
+        """Write all down."""
+        for message in (*missed, end):
+            self.control(message)
+
+    def room(self) -> int:
+        """As much as the test says."""
+        return self.space
+
+    def control(self, message: Message) -> None:
+        """Write it down."""
+        self.got.append(msgspec.json.decode(message.body))
+
+    def beat(self) -> None:
+        """Count it."""
+        self.beats += 1
+
+    def move(self, message: Message) -> None:
+        """Write it down."""
+        self.control(message)
+
+    def close(self, reason: str) -> None:
+        """Note it."""
+        self.closed.append(reason)
+
+    def abort(self) -> None:
+        """Note it, and leave."""
+        self.closed.append("abort")
+        if self.hub is not None:
+            self.hub.leave(self)
+
+
+class ModelLog:
+    """An event log in memory, which answers as the database would, or worse.
+
+    ``failing``: loads raise. ``held``: loads answer with what was true when they were asked, but only on `release`.
+    ``behind``: the newest events that loads don't see (a replica that lags). ``keep``: how many events of a channel the
+    log holds. ``asked`` are the questions.
+    """
+
+    def __init__(self) -> None:
+        self.events: dict[tuple[int, int], list[Event]] = {}
+        self.first: dict[tuple[int, int], int] = {}
+        self.failing = False
+        self.held = False
+        self.behind = 0
+        self.keep = 1 << 30
+        self.asked: list[tuple[int, int, int, int]] = []
+        self._waiting: list[tuple[Deferred[Any], Any]] = []
+
+    def commit(self, site: int = 1, channel: int = 5, type: str = "comment.created", data: bytes | None = None) -> Event:
+        """Write the next event of a channel."""
+        events = self.events.setdefault((site, channel), [])
+        seq = self.first.setdefault((site, channel), 0) + len(events) + 1
+        event = Event(site, channel, seq, type, b'{"n":%d}' % seq if data is None else data)
+        events.append(event)
+        return event
+
+    def start_at(self, seq: int, site: int = 1, channel: int = 5) -> None:
+        """Let a channel that has no events yet stand at *seq*."""
+        self.first[(site, channel)] = seq
+        self.events[(site, channel)] = []
+
+    def current(self, site: int = 1, channel: int = 5) -> int:
+        """The latest number of a channel."""
+        return self.first.get((site, channel), 0) + len(self.events.get((site, channel), ()))
+
+    async def load(self, site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
+        """As `cackled.realtime.recovery.Load`."""
+        self.asked.append((site, channel, after, limit))
+        if self.failing:
+            raise ConnectionError("the log is down")
+        answer = self._answer(site, channel, after, limit)
+        if self.held:
+            released: Deferred[Any] = Deferred()
+            self._waiting.append((released, answer))
+            return await released
+        return answer
+
+    def release(self, failing: bool = False) -> None:
+        """Let the held loads answer, or fail."""
+        waiting, self._waiting = self._waiting, []
+        for deferred, answer in waiting:
+            if failing:
+                deferred.errback(ConnectionError("the log went down"))
+            else:
+                deferred.callback(answer)
+
+    def _answer(self, site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
+        current = max(0, self.current(site, channel) - self.behind)
+        oldest = max(self.first.get((site, channel), 0), current - self.keep)
+        if after < oldest:
+            return current, None
+        events = [e for e in self.events.get((site, channel), ()) if after < e.seq <= current]
+        return current, events[:limit]
