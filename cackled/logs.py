@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from json import dumps
 from typing import IO, Any
 
 import msgspec
@@ -76,7 +77,11 @@ def as_json(event: LogEvent) -> str:
     failure = event.get("log_failure")
     if failure is not None:
         line["traceback"] = failure.getTraceback()
-    return msgspec.json.encode(line).decode("utf-8", "replace")
+    try:
+        return msgspec.json.encode(line).decode()
+    except UnicodeEncodeError:
+        # A lone surrogate, from bytes that were no text: written escaped rather than not at all.
+        return dumps(line)
 
 
 @implementer(ILogObserver)

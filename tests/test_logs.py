@@ -38,10 +38,16 @@ class JsonTests(SynchronousTestCase):
 
     def test_one_line(self) -> None:
         """Whatever is in it, an event is one line of JSON."""
-        line = as_json(event(name='two\nlines "and" \x1b[2J é \udce9'.encode("utf-8", "replace").decode()))
+        line = as_json(event(name='two\nlines "and" \x1b[2J é'))
         self.assertNotIn("\n", line)
         self.assertNotIn("\x1b", line)
         self.assertIn("two\nlines", json.loads(line)["message"])
+
+    def test_broken_text(self) -> None:
+        """What was no text to begin with is written too, escaped: nobody hides a line that way."""
+        line = as_json(event(name="\udce9"))
+        self.assertEqual(json.loads(line)["name"], "\udce9")
+        line.encode("utf-8")
 
     def test_failure(self) -> None:
         """A failure brings its traceback."""

@@ -107,35 +107,10 @@ def _default_config(options: Any) -> None:
 def _run(options: Any) -> int:
     from twisted.scripts import twistd
 
-    from cackled import logs
-
-    config = _load(options)
-    logs.set_level(config.log.level)
     path = _path(options)
-    sys.argv = [
-        "twistd",
-        "--nodaemon",
-        "--pidfile=",
-        f"--logger=cackled.admin.cli.{config.log.format}_log",
-        "cackled",
-        *(["--config", path] if path is not None else []),
-    ]
+    sys.argv = ["twistd", "--nodaemon", "--pidfile=", "cackled", *(["--config", path] if path is not None else [])]
     twistd.run()
     return 0
-
-
-def json_log() -> Any:
-    """``--logger`` of twistd: JSON lines on standard output."""
-    from cackled import logs
-
-    return logs.observer("json")
-
-
-def text_log() -> Any:
-    """``--logger`` of twistd: text on standard output."""
-    from cackled import logs
-
-    return logs.observer("text")
 
 
 def _admin(options: Any) -> None:
