@@ -208,6 +208,7 @@ class Channel(HTTPChannel):
         if head.length is not None and head.length > cap:
             raise refusal(413, "body", f"At most {cap} bytes are taken here.")
         request = self.requestFactory(self)
+        request.site = self.factory
         self.requests.append(request)
         for name, value in head.fields:
             request.requestHeaders.addRawHeader(name, value)
@@ -314,9 +315,8 @@ class Channel(HTTPChannel):
         self.requests.clear()
         self._transferDecoder = None
         self._handlingRequest = False
-        self.write(
-            render_head(response.status, response.headers, len(response.body), close=True) + response.body
-        )
+        head = render_head(response.status, response.headers, len(response.body), close=True)
+        self.write(head if error.head_only else head + response.body)
         self.close(linger=True)
 
     def close(self, *, linger: bool = False) -> None:

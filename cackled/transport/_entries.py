@@ -85,8 +85,8 @@ class Entry:
     """An answer in the cache. All times are on the monotonic clock, in seconds."""
 
     __slots__ = (
-        "asked", "body", "coded", "etag", "fields", "fresh_until", "key", "must_revalidate", "owner", "pending", "seq",
-        "seqs", "size", "status", "stored", "tags", "variants", "visited",
+        "asked", "body", "coded", "etag", "fields", "fresh_until", "key", "must_revalidate", "owner", "pending",
+        "retry_at", "seq", "seqs", "size", "status", "stored", "tags", "variants", "visited",
     )  # fmt: skip
 
     def __init__(self, key: Key, response: Response, now: float, ttl: float, asked: int) -> None:
@@ -102,6 +102,8 @@ class Entry:
         self.owner = response.owner
         self.stored = now
         self.fresh_until = now + ttl
+        # While loads fail, no other is tried before this.
+        self.retry_at = 0.0
         self.visited = False
         self.variants: dict[bytes, Variant] = {}
         self.pending: dict[bytes, Deferred[Variant]] = {}

@@ -38,6 +38,8 @@ class Refused(Exception):
         super().__init__(why)
         self.response = response
         self.why = why
+        # Set where the request was a HEAD: its answer has no body, even this one.
+        self.head_only = False
 
 
 def refusal(status: int, why: str, detail: str = "", headers: list[tuple[bytes, bytes]] | None = None) -> Refused:
@@ -91,6 +93,14 @@ def parse(raw: bytes, max_fields: int, hosts: frozenset[bytes] = frozenset()) ->
     Raises:
         Refused: with the status RFC 9110 and 9112 ask for.
     """
+    try:
+        return _parse(raw, max_fields, hosts)
+    except Refused as error:
+        error.head_only = raw.startswith(b"HEAD ")
+        raise
+
+
+def _parse(raw: bytes, max_fields: int, hosts: frozenset[bytes]) -> Head:
     match = _HEAD.fullmatch(raw)
     if match is None:
         raise _why_not(raw)

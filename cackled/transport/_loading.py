@@ -27,6 +27,8 @@ WAIT_SECONDS = 5.0
 ABANDON_SECONDS = 30.0
 # For so long, requests for what turned out uncacheable don't queue behind each other.
 PASS_SECONDS = 3.0
+# After a failed load, what expired is served for so long without asking the handler again.
+RETRY_SECONDS = 1.0
 MAX_PASSES = 4096
 
 Load = Callable[[], Awaitable[Response]]
@@ -97,8 +99,11 @@ class Loading(Store):
                 self._results.labels("pass").inc()
                 return succeed(Outcome(b"fwd=miss"))
             del self._passes[key]
-        stale = self.stale(key, after, now, self.settings.stale_while_revalidate)
-        if stale is not None:
+        stale = self.stale(key, after, now, self.settings.stale_if_error)
+        if stale is not None and now < stale.retry_at:
+            self._results.labels("stale").inc()
+            return succeed(Outcome(b"fwd=stale; detail=failing", stale))
+        if stale is not None and now < stale.fresh_until + self.settings.stale_while_revalidate:
             if key not in self._flights:
                 self._begin(key, after, load)
                 renewed = self.fresh(key, after, now)
@@ -195,6 +200,9 @@ class Loading(Store):
                 waiter.done.callback(Outcome(status if waiter.leads else status + b"; collapsed", entry))
 
     def _deliver_error(self, error: Response, key: Key, flight: _Flight, now: float) -> None:
+        known = self.entries.get(key)
+        if known is not None:
+            known.retry_at = now + RETRY_SECONDS
         for waiter in flight.waiters:
             stale = self.stale(key, waiter.after, now, self.settings.stale_if_error)
             if stale is not None:

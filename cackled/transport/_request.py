@@ -64,6 +64,7 @@ class Request(server.Request):
 
     # The client is answered as to HEAD, whatever ``method`` says meanwhile.
     channel: Any
+    site: Any
     method: bytes = b""
     head_only = False
     public_host = b""
@@ -89,7 +90,7 @@ class Request(server.Request):
         if known is None:
             forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For") or ()
             peer = getattr(self.client, "host", "")
-            known = self.__dict__["_client_address"] = self.channel.site.proxies.client(peer, forwarded)
+            known = self.__dict__["_client_address"] = self.site.proxies.client(peer, forwarded)
         return known
 
     def isSecure(self) -> bool:
@@ -98,14 +99,13 @@ class Request(server.Request):
 
     def process(self) -> None:
         """Find the resource and let it render."""
-        self.site = self.channel.site
         self.prepath = []
         self.postpath = [unquote(part) for part in self.path[1:].split(b"/")]
         try:
             if self.path == b"*":
                 self.respond(Response(204))
                 return
-            found = getChildForRequest(self.site.root, self)  # type: ignore[union-attr]
+            found = getChildForRequest(self.site.root, self)
             if _private.ErrorPage and isinstance(found, _private.ErrorPage):
                 self.respond(problem(getattr(found, "code", 404)))
                 return

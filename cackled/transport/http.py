@@ -12,10 +12,11 @@ from functools import partial
 from typing import IO, Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolNegotiationFactory, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.web.resource import IResource
+from zope.interface import implementer
 
 from cackled import config
 from cackled.metrics import Metrics
@@ -51,6 +52,7 @@ class _Full(Protocol):
         """Nothing is read."""
 
 
+@implementer(IProtocolNegotiationFactory)
 class HttpFactory(Factory):
     """Serves *root* to every connection.
 
@@ -107,6 +109,10 @@ class HttpFactory(Factory):
         self._flying = metrics.gauge("http_requests_in_flight", "Requests being answered.")
         if not self.direct:
             log.warn("this Twisted keeps its write buffers elsewhere: direct sends and the stall watchdog are off")
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What TLS offers (ALPN): HTTP/1.1, nothing else."""
+        return [b"http/1.1"]
 
     # Connections
 

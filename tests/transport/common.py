@@ -76,7 +76,11 @@ class Wire(StringTransport):
     def _end(self) -> None:
         if not self.lost:
             self.lost = True
-            self.protocol.connectionLost(Failure(ConnectionDone()))
+            self.connectionLost(Failure(ConnectionDone()))
+
+    def connectionLost(self, reason: Any) -> None:
+        """As a TCP transport: the end goes to whoever is the protocol now."""
+        self.protocol.connectionLost(reason)
 
 
 class Root(Resource):

@@ -1,0 +1,210 @@
+"""Tests of bundles, the loader, and what can't be reached through them."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import brotli
+import msgspec
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.transport.assets import Assets, AssetsError
+from tests.transport.common import Answer, Server, get
+
+SCRIPT = "// a comment that goes\n(function () {\n  var %s = 1; window.x = %s;\n})()\n"
+
+
+class AssetsTestCase(SynchronousTestCase):
+    """A small folder of sources."""
+
+    env: Any = "prod"
+
+    def setUp(self) -> None:
+        """Write the folder and serve it."""
+        self.folder = self.mktemp()
+        os.makedirs(os.path.join(self.folder, "lib"))
+        os.makedirs(os.path.join(self.folder, "demo"))
+        self.write("lib/a.js", SCRIPT % ("a", "a") + "/* " + "long " * 200 + "*/")
+        self.write("lib/b.js", SCRIPT % ("b", "b") * 20)
+        self.write("base.css", ".mc-a { color: red; }\n")
+        self.write("loader.js", "// loads\nvar config = __CACKLE_CONFIG__;\nwindow.y = config;\n")
+        self.write("demo/index.html", "<h1>Demo</h1>")
+        self.write("demo/.secret", "no")
+        self.write(
+            "bundles.json",
+            '{"bundles": {"comments.js": ["lib/a.js", "lib/b.js"], "comments.css": ["base.css"]},'
+            ' "lazy": {"editor.js": ["lib/b.js"]}, "locales": {},'
+            ' "widgets": {"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}}',
+        )
+        self.write("../outside.js", "secret")
+        self.serve()
+
+    def write(self, name: str, text: str) -> None:
+        with open(os.path.join(self.folder, name), "w") as file:
+            file.write(text)
+
+    def serve(self) -> None:
+        self.assets = Assets(self.folder, self.env)
+        self.servers = [{"url": "https://a.example</script>\u2028", "weight": 1}]
+        self.loader = self.assets.loader(lambda: {"servers": self.servers})
+        self.server = Server(
+            {
+                b"widget": self.assets.resource(),
+                b"widget.js": self.loader,
+                b"demo": self.assets.folder(os.path.join(self.folder, "demo")),
+            }
+        )
+
+    def ask(self, target: str, *fields: str, **more: Any) -> Answer:
+        return self.server.ask(get(target, *fields, **more))
+
+
+class ProdTests(AssetsTestCase):
+    """Bundles."""
+
+    def test_bundle(self) -> None:
+        """One minified file, immutable, open to all origins, of the right type."""
+        (url,) = self.assets.urls()["comments.js"]
+        self.assertTrue(re.fullmatch("/widget/[0-9a-f]{16}/comments.js", url))
+        answer = self.ask(url)
+        self.assertEqual(answer.status, 200)
+        self.assertNotIn(b"comment that goes", answer.body)
+        self.assertIn(b"window.x=a", answer.body)
+        self.assertIn(b"window.x=b", answer.body)
+        for name, value in (
+            ("content-type", "text/javascript; charset=utf-8"),
+            ("cache-control", "public, max-age=31536000, immutable"),
+            ("access-control-allow-origin", "*"),
+            ("cross-origin-resource-policy", "cross-origin"),
+            ("x-content-type-options", "nosniff"),
+            ("vary", "Accept-Encoding"),
+        ):
+            self.assertEqual(answer.headers[name], value)
+        css = self.ask(self.assets.urls()["comments.css"][0])
+        self.assertEqual((css.body, css.headers["content-type"]), (b".mc-a{color:red}", "text/css; charset=utf-8"))
+
+    def test_scripts_stay_apart(self) -> None:
+        """A script without a final semicolon does not swallow the next."""
+        self.write("lib/a.js", "(function(){})()")
+        self.write("lib/b.js", "(function(){})()")
+        self.serve()
+        body = self.ask(self.assets.urls()["comments.js"][0]).body
+        self.assertEqual(body, b"(function(){})()\n;\n(function(){})()\n;\n")
+
+    def test_codings(self) -> None:
+        """Compressed forms are ready; each has its tag and is revalidated by it."""
+        (url,) = self.assets.urls()["comments.js"]
+        plain, packed = self.ask(url), self.ask(url, "Accept-Encoding: br")
+        self.assertEqual(brotli.decompress(packed.body), plain.body)
+        self.assertEqual(packed.headers["content-encoding"], "br")
+        self.assertEqual(self.assets.sizes()["comments.js"]["br"], len(packed.body))
+        self.assertNotEqual(packed.headers["etag"], plain.headers["etag"])
+        self.assertEqual(self.ask(url, "If-None-Match: " + plain.headers["etag"]).status, 304)
+        self.assertEqual(self.ask(url, "If-None-Match: " + packed.headers["etag"]).status, 200)
+
+    def test_name_follows_content(self) -> None:
+        """A changed source has another address and version; what did not change keeps its own."""
+        before, version = self.assets.urls(), self.assets.version
+        self.write("lib/a.js", "var changed")
+        self.serve()
+        after = self.assets.urls()
+        self.assertNotEqual(before["comments.js"], after["comments.js"])
+        self.assertEqual(before["editor.js"], after["editor.js"])
+        self.assertNotEqual(version, self.assets.version)
+
+    def test_missing(self) -> None:
+        """Another hash, another name, the sources: 404, for a short time, readable by the page."""
+        (url,) = self.assets.urls()["comments.js"]
+        for target in (
+            "/widget", "/widget/", "/widget/0000000000000000/comments.js", url + "x", url + "/x",
+            "/widget/devel/lib/a.js",            "/widget/" + url.split("/")[2] + "/editor.js", "/widget/%ff/%ff",
+        ):  # fmt: skip
+            answer = self.ask(target)
+            self.assertEqual(answer.status, 404, target)
+            self.assertEqual(answer.headers["cache-control"], "public, max-age=10")
+            self.assertEqual(answer.headers["access-control-allow-origin"], "*")
+
+    def test_loader(self) -> None:
+        """The configuration is in it, can't end a script, and is renewed when told."""
+        answer = self.ask("/widget.js")
+        self.assertEqual(answer.headers["cache-control"], "public, max-age=300, stale-while-revalidate=86400")
+        self.assertNotIn(b"loads", answer.body)
+        self.assertNotIn(b"</script", answer.body)
+        self.assertNotIn("\u2028".encode(), answer.body)
+        text = re.search(rb"config=(\{.*\});", answer.body)
+        assert text is not None
+        config = msgspec.json.decode(text[1])
+        self.assertEqual(config["servers"], self.servers)
+        self.assertEqual(config["bundles"]["Comment"]["js"], self.assets.urls()["comments.js"])
+        self.assertEqual(config["lazy"]["editor.js"], self.assets.urls()["editor.js"])
+        self.assertEqual((config["env"], config["version"]), ("prod", self.assets.version))
+        self.assertEqual(self.ask("/widget.js", "If-None-Match: " + answer.headers["etag"]).status, 304)
+        self.servers.append({"url": "https://b.example", "weight": 1})
+        self.assertEqual(self.ask("/widget.js").body, answer.body)
+        self.loader.changed()
+        self.assertIn(b"b.example", self.ask("/widget.js").body)
+        self.assertEqual(self.ask("/widget.js", method="HEAD").body, b"")
+
+    def test_folder(self) -> None:
+        """A folder as it stands: its index, changes at once, nothing hidden, nothing outside."""
+        for target in ("/demo", "/demo/", "/demo/index.html", "/demo?split"):
+            answer = self.ask(target)
+            self.assertEqual(answer.body, b"<h1>Demo</h1>")
+            self.assertEqual(answer.headers["content-type"], "text/html; charset=utf-8")
+        for target in ("/demo/.secret", "/demo/../loader.js", "/demo/%2e%2e/loader.js", "/demo/x.html", "/demo/%00.js"):
+            self.assertEqual(self.ask(target).status, 404, target)
+        self.write("demo/index.html", "<h1>New</h1> ")
+        self.assertEqual(self.ask("/demo").body, b"<h1>New</h1> ")
+
+    def test_bad_folders(self) -> None:
+        """What is wrong with a folder is said with the name of the file."""
+        for text, word in (
+            ("{", "bundles.json"),
+            ('{"bundels": {}}', "bundels"),
+            ('{"bundles": {"a.js": ["none.js"]}}', "none.js"),
+            ('{"bundles": {"a.js": ["../outside.js"]}}', "outside.js"),
+            ('{"bundles": {"a.exe": []}}', "a.exe"),
+            ('{"bundles": {}, "widgets": {"W": {"js": ["x.js"]}}}', "x.js"),
+        ):
+            self.write("bundles.json", text)
+            self.assertIn(word, str(self.assertRaises(AssetsError, Assets, self.folder)))
+        self.assertRaises(AssetsError, Assets, self.mktemp())
+
+
+class DevelTests(AssetsTestCase):
+    """Sources one by one."""
+
+    env = "devel"
+
+    def test_sources(self) -> None:
+        """Every source has its own address, as it is on disk now."""
+        self.assertEqual(self.assets.urls()["comments.js"], ["/widget/devel/lib/a.js", "/widget/devel/lib/b.js"])
+        answer = self.ask("/widget/devel/lib/a.js")
+        self.assertIn(b"comment that goes", answer.body)
+        self.assertEqual(answer.headers["cache-control"], "no-cache")
+        self.write("lib/a.js", "var changed")
+        self.assertEqual(self.ask("/widget/devel/lib/a.js").body, b"var changed")
+        listed = msgspec.json.decode(self.ask("/widget/devel/list.json").body)
+        self.assertEqual(listed, self.assets.urls())
+
+    def test_traversal(self) -> None:
+        """Nothing outside the folder, nothing hidden, no other types, whatever the path."""
+        os.symlink("../outside.js", os.path.join(self.folder, "link.js"))
+        for path in (
+            "../outside.js", "lib/../../outside.js", "%2e%2e/outside.js", "..%2foutside.js",
+            "lib%2f..%2f..%2foutside.js", "/etc/passwd", "//etc/passwd", "lib", "lib/", ".", "",
+            "demo/.secret", "link.js", "lib/a.js%00",
+            "lib/a.js/",            "lib\\a.js", "%ff.js", "bundles.json/", "lib/none.js",
+        ):  # fmt: skip
+            answer = self.ask("/widget/devel/" + path)
+            self.assertEqual(answer.status, 404, path)
+            self.assertNotIn(b"secret", answer.body)
+
+    def test_loader(self) -> None:
+        """The loader is not minified, and read anew."""
+        self.assertIn(b"// loads", self.ask("/widget.js").body)
+        self.write("loader.js", "other(__CACKLE_CONFIG__)")
+        self.assertTrue(self.ask("/widget.js").body.startswith(b"other({"))
+        self.assertEqual(self.ask("/widget.js").headers["cache-control"], "no-cache")

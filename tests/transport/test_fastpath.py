@@ -1,0 +1,253 @@
+"""Tests of the direct path: the same bytes as the long way, and bounded memory."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet import tcp
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.transport import _private
+from cackled.transport._fastpath import MEMO_HEAD, Memo, split_after
+from cackled.transport.response import Response
+from tests.transport.common import Server, Wire, answers, get
+
+
+def server(fast: bool) -> Server:
+    """A server with one microcached route and one that is not."""
+    made = Server(fast=fast or None, hosts=("a.example",), trusted_proxies=("10.0.0.0/8",), idle_timeout=60)
+    made.calls = 0  # type: ignore[attr-defined]
+
+    async def handler(request: Any) -> Response:
+        made.calls += 1  # type: ignore[attr-defined]
+        size = int(request.args.get(b"size", [b"600"])[0])
+        status = int(request.args.get(b"status", [b"200"])[0])
+        etag = [(b"ETag", b'W/"weak"')] if b"weak" in request.args else []
+        return Response(
+            status, [(b"Content-Type", b"text/plain"), *etag], b"abc" * size, ("t",), 3.0, {"t": 5},
+        )  # fmt: skip
+
+    made.cached(b"m", handler)
+    return made
+
+
+TARGETS = (
+    "/m", "/m?size=1", "/m?status=404", "/m?after=5", "/m?after=6", "/m?weak", "/m?weak&after=3", "/other",
+    "http://a.example/m", "/m?size=60000", "/m#x", "//m",
+)  # fmt: skip
+FIELDS = (
+    "Accept-Encoding: gzip, br", "Accept-Encoding: gzip", "Accept-Encoding: br;q=0", "Cookie: a=1", "Cookie: _mcnc=1",
+    "Authorization: x", 'If-None-Match: "x"', 'If-None-Match: W/"weak"', 'If-None-Match: "weak"', "If-None-Match: *",
+    "Connection: close", "Connection: keep-alive", "Upgrade: websocket", "Range: bytes=0-1", "Content-Length: 0",
+    "Content-Length: 1", "Expect: 100-continue", "X-Forwarded-Proto: https", "Host: a.example", "Transfer-Encoding: x",
+    "Cache-Control: no-cache", " folded", "If-None-Match: ETAG",
+)  # fmt: skip
+requests = st.builds(
+    lambda target, fields, method, host: (target, fields, method, host),
+    st.sampled_from(TARGETS),
+    st.lists(st.sampled_from(FIELDS), max_size=3),
+    st.sampled_from(("GET", "GET", "GET", "GET", "HEAD", "POST")),
+    st.sampled_from(("a.example", "A.example:80", "b.example")),
+)
+steps = st.lists(
+    st.one_of(requests, st.floats(0.1, 4), st.just("evict"), st.integers(5, 7), st.just("again")), max_size=25
+)
+
+
+class SameTests(SynchronousTestCase):
+    """Both paths are one server."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(steps, st.booleans(), st.sampled_from(("127.0.0.1", "10.0.0.1")))
+    def test_same_bytes(self, script: list[Any], keep: bool, peer: str) -> None:
+        """Whatever is asked, in whatever order, the bytes are the same with the direct path and without it."""
+        pair = [server(True), server(False)]
+        wires: list[Wire | None] = [None, None]
+        etag = '"-"'
+        last: Any = None
+        for step in script:
+            if isinstance(step, float):
+                for each in pair:
+                    each.clock.advance(step)
+            elif step == "evict":
+                for each in pair:
+                    each.microcache.evict("t")
+            elif isinstance(step, int):
+                for each in pair:
+                    each.microcache.evict("t", step)
+            else:
+                step = last if step == "again" else step
+                if step is None:
+                    continue
+                last = step
+                target, fields, method, host = step
+                raw = get(target, *(f.replace("ETAG", etag) for f in fields), method=method, host=host)
+                sent = []
+                for number, each in enumerate(pair):
+                    wire = wires[number]
+                    if wire is None or wire.lost or not keep:
+                        wire = wires[number] = each.connect(peer)
+                    wire.clear()
+                    wire.protocol.dataReceived(raw)
+                    sent.append((wire.value(), wire.lost))
+                self.assertEqual(sent[0], sent[1])
+                found = answers(sent[0][0], (method == "HEAD",))
+                if found and "etag" in found[0].headers:
+                    etag = found[0].headers["etag"]
+        self.assertEqual(pair[0].calls, pair[1].calls)  # type: ignore[attr-defined]
+
+    def test_direct_path_is_taken(self) -> None:
+        """A hit makes no request object, from the second one on not even a parsed head."""
+        made = server(True)
+        raw = get("/m", "Accept-Encoding: br", host="a.example")
+        made.ask(raw)
+        self.patch(made.factory.buildProtocol(None), "requestFactory", None)
+        wire = made.connect()
+        wire.protocol.requestFactory = None
+        wire.protocol.dataReceived(raw)
+        self.patch(wire.protocol, "_feed", None)
+        for _ in range(3):
+            wire.protocol.dataReceived(raw)
+        self.assertEqual(len(answers(wire.value())), 4)
+        self.assertEqual(made.factory.fast.take_hits(), 4)
+        self.assertEqual(made.metrics.value("microcache_requests_total", result="hit"), 4)
+
+    def test_pipelined_and_split(self) -> None:
+        """Heads that come in pieces or together are answered like whole ones."""
+        made = server(True)
+        raw = get("/m", host="a.example")
+        made.ask(raw)
+        wire = made.connect()
+        for data in (raw + raw, raw[:20], raw[20:] + raw[:5], raw[5:], b"\r\n" + raw):
+            wire.protocol.dataReceived(data)
+        self.assertEqual([answer.status for answer in answers(wire.value())], [200] * 5)
+
+    def test_draining_and_access_log(self) -> None:
+        """While every answer must be logged or close its connection, none goes the short way."""
+        made = server(True)
+        raw = get("/m", host="a.example")
+        made.ask(raw)
+        wire = made.send(raw)
+        made.factory.drain()
+        wire.protocol.dataReceived(raw)
+        found = answers(wire.value())
+        self.assertEqual(found[1].headers["connection"], "close")
+        self.assertTrue(wire.lost)
+
+
+class DirectTests(SynchronousTestCase):
+    """Sends on the socket itself."""
+
+    def setUp(self) -> None:
+        """A connection over a socket pair, without a reactor."""
+        self.server = server(True)
+        self.raw = get("/m?size=30000", host="a.example")
+        self.server.ask(self.raw)
+        ours, self.theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(self.theirs.close)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        self.transport: Any = tcp.Connection(ours, None, _private._NoReactor())  # type: ignore[arg-type]
+        self.transport.connected = 1
+        peer = Wire().getPeer()
+        self.transport.getPeer = self.transport.getHost = lambda: peer
+        self.transport.setTcpNoDelay = lambda on: None
+        self.channel: Any = self.server.factory.buildProtocol(peer)
+        self.transport.protocol = self.channel
+        self.channel.makeConnection(self.transport)
+
+    def read(self) -> bytes:
+        """All that the transport has to send."""
+        data = b""
+        while True:
+            try:
+                data += self.theirs.recv(1 << 20, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                if not _private.unsent(self.transport):
+                    return data
+                self.transport.doWrite()
+
+    def test_tail(self) -> None:
+        """What the socket does not take goes out by the transport, in order, watched."""
+        self.channel.dataReceived(self.raw)
+        self.assertGreater(_private.unsent(self.transport), 0)
+        self.assertTrue(self.channel.watching)
+        self.channel.dataReceived(self.raw)
+        found = answers(self.read())
+        self.assertEqual([len(answer.body) for answer in found], [90000, 90000])
+
+    def test_whole(self) -> None:
+        """What fits is sent at once; the transport knows nothing of it."""
+        small = get("/m?size=100", host="a.example")
+        self.server.ask(small)
+        writes: list[bytes] = []
+        self.patch(self.transport, "write", writes.append)
+        self.channel.dataReceived(small)
+        self.assertEqual(len(answers(self.theirs.recv(9999))[0].body), 300)
+        self.assertEqual(writes, [])
+
+    def test_dead_socket(self) -> None:
+        """A connection that is gone is left to the transport to find out."""
+        self.theirs.close()
+        self.channel.dataReceived(self.raw)
+        self.assertGreater(_private.unsent(self.transport), 0)
+
+    def test_not_supported(self) -> None:
+        """On another Twisted everything goes through the transport's write."""
+        self.channel.tcp = None
+        self.channel.dataReceived(self.raw)
+        self.assertGreater(_private.unsent(self.transport), 90000)
+
+
+class MemoTests(SynchronousTestCase):
+    """The memory of raw heads."""
+
+    def test_bounded(self) -> None:
+        """However many heads come, the bytes held are bounded by two generations."""
+        memo = Memo(10_000)
+        known: Any = ((b"", b"", b""), b"", 0, None)
+        for number in range(1000):
+            memo.put(b"%04d" % number * 25, known)
+        self.assertLessEqual(len(memo), 2 * 10_000 // 400)
+        self.assertIs(memo.get(b"0999" * 25), known)
+
+    def test_long_heads(self) -> None:
+        """Long heads are not kept."""
+        memo = Memo()
+        memo.put(b"x" * (MEMO_HEAD + 1), ((b"", b"", b""), b"", 0, None))
+        self.assertEqual(len(memo), 0)
+
+    def test_revive(self) -> None:
+        """What is used again survives the change of generations."""
+        memo = Memo(1000)
+        known: Any = ((b"", b"", b""), b"", 0, None)
+        memo.put(b"used", known)
+        for number in range(100):
+            memo.put(b"%d" % number, known)
+            if memo.get(b"used") is None:
+                self.assertIs(memo.revive(b"used"), known)
+        self.assertIsNone(memo.revive(b"0"))
+
+
+class SplitTests(SynchronousTestCase):
+    """``after`` in a target."""
+
+    def test_forms(self) -> None:
+        """It is taken out wherever it stands, and left alone where it is not exactly that."""
+        for target, expected in (
+            (b"/a?after=5", (b"/a", 5)),
+            (b"/a?x=1&after=5", (b"/a?x=1", 5)),
+            (b"/a?after=5&x=1", (b"/a?x=1", 5)),
+            (b"/a?x=1&after=5&y=2", (b"/a?x=1&y=2", 5)),
+            (b"/a?x=1", (b"/a?x=1", 0)),
+            (b"/after=5", (b"/after=5", 0)),
+            (b"/a?thereafter=5", (b"/a?thereafter=5", 0)),
+            (b"/a?after=5&after=6", (b"/a?after=5&after=6", 0)),
+            (b"/a?after=-1", (b"/a?after=-1", 0)),
+            (b"/a?after=", (b"/a?after=", 0)),
+            (b"/a?after=" + b"9" * 30, (b"/a?after=" + b"9" * 30, 0)),
+        ):
+            self.assertEqual(split_after(target), expected)
