@@ -1,13 +1,13 @@
 /* What can be done with a comment: edit, delete, report, block, copy the link. Loaded after the first render. */
 (function (Cackle) {
   'use strict';
-  var el = Cackle.el, icon = Cackle.icon, P = Cackle.Comments.prototype;
+  var el = Cackle.el, press = Cackle.press, icon = Cackle.icon, P = Cackle.Comments.prototype;
 
   P.openMenu = function (item, mine) {
     var self = this, t = this.t, box = item.more.parentNode, menu, entries;
     if (box.querySelector('.mc-menu')) return close(true);
     function entry(kind, label, f, stay) {
-      return el('button.mc-entry', {role: 'menuitem', tabindex: -1, onclick: function () { if (!stay) close(true); f(this); }}, icon(kind), el('span', null, label));
+      return press('mc-entry', {role: 'menuitem', tabindex: -1, onclick: function () { if (!stay) close(true); f(this); }}, icon(kind), el('span', null, label));
     }
     function close(focus) {
       var open = box.querySelector('.mc-menu');
@@ -17,16 +17,16 @@
       if (focus === true) item.more.focus();
     }
     function outside(event) { if (!box.contains(event.target)) close(); }
-    entries = [entry('link', t('copy'), function () { self.copy(item); })];
+    entries = [entry('link', t('copy'), () => { self.copy(item); })];
     if (mine) {
-      entries.push(entry('trash', t('delete'), function (button) {
+      entries.push(entry('trash', t('delete'), button => {
         if (button.dataset.sure) { close(); self.erase(item); }
         else { button.dataset.sure = 1; button.lastChild.textContent = t('confirm'); }
       }, true));
     } else {
-      entries.push(entry('flag', t('flag'), function () { self.flag(item); }), entry('block', t('block'), function () { self.block(item, true); }));
+      entries.push(entry('flag', t('flag'), () => { self.flag(item); }), entry('block', t('block'), () => { self.block(item, true); }));
     }
-    menu = el('div.mc-menu', {role: 'menu', onkeydown: function (event) {
+    menu = el('div.mc-menu', {role: 'menu', onkeydown: event => {
       var step = {ArrowDown: 1, ArrowUp: -1}[event.key], at = entries.indexOf(document.activeElement);
       if (event.key === 'Escape') { event.stopPropagation(); close(true); }
       else if (event.key === 'Tab') close(true);
@@ -42,15 +42,15 @@
   P.copy = function (item) {
     var self = this, url = new URL(location.href);
     url.hash = 'mc-' + item.c.id;
-    Promise.resolve(navigator.clipboard && navigator.clipboard.writeText(url.href)).then(function () {
+    Promise.resolve(navigator.clipboard && navigator.clipboard.writeText(url.href)).then(() => {
       if (navigator.clipboard) self.notice(self.t('copied'));
       else location.hash = url.hash;
-    }, function () { location.hash = url.hash; });
+    }, () => { location.hash = url.hash; });
   };
 
   P.flag = function (item) {
     var self = this;
-    this.api('POST', '/comments/' + item.c.id + '/flags', {body: {reason: ''}}).then(function () { self.notice(self.t('flagged')); },
+    this.api('POST', '/comments/' + item.c.id + '/flags', {body: {reason: ''}}).then(() => { self.notice(self.t('flagged')); },
       function (error) { self.notice(Cackle.reason(self.t, error)); });
   };
 
@@ -58,13 +58,13 @@
     var self = this, author = item.c.author.id;
     function apply(on) {
       self.blocked[on ? 'add' : 'delete'](author);
-      self.items.forEach(function (other) {
+      self.items.forEach(other => {
         if (other.c.author && other.c.author.id === author) { other.shown = false; self.draw(other); }
       });
     }
     apply(yes);
     this.focus(item.node);
-    this.api(yes ? 'PUT' : 'DELETE', '/blocks/' + author).catch(function (error) {
+    this.api(yes ? 'PUT' : 'DELETE', '/blocks/' + author).catch(error => {
       apply(!yes);
       self.notice(Cackle.reason(self.t, error));
     });
@@ -73,22 +73,22 @@
   P.erase = function (item) {
     var self = this;
     item.node.classList.add('mc-sending');
-    this.api('DELETE', '/comments/' + item.c.id).then(function (data) {
+    this.api('DELETE', '/comments/' + item.c.id).then(data => {
       if (+data.position.split('@')[1] > self.seq) self.count('-' + item.c.id, -1);
       self.fire('status', {id: item.c.id, status: 'deleted'});
       if (self.items.get(item.c.id) !== item || item.c.deleted) return;
       self.remove(item);
       self.counts();
-    }).catch(function (error) { self.notice(Cackle.reason(self.t, error)); }).finally(function () { item.node.classList.remove('mc-sending'); });
+    }).catch(error => { self.notice(Cackle.reason(self.t, error)); }).finally(() => { item.node.classList.remove('mc-sending'); });
   };
 
   P.openEdit = function (item) {
     var self = this, source = item.c.source != null ? Promise.resolve(item.c) :
-      this.api('GET', '/comments/' + item.c.id, {mine: true}).then(function (data) { return data.comment; });
+      this.api('GET', '/comments/' + item.c.id, {mine: true}).then(data => data.comment);
     if (item.edit) return item.edit.input.focus();
-    source.then(function (c) {
-      var form = self.composer({edit: item, text: c.source, done: close, send: function (text) {
-        return self.api('PATCH', '/comments/' + item.c.id, {body: {text: text}}).then(function (data) {
+    source.then(c => {
+      var form = self.composer({edit: item, text: c.source, done: close, send: text => {
+        return self.api('PATCH', '/comments/' + item.c.id, {body: {text: text}}).then(data => {
           self.updated(item, data.comment, +data.position.split('@')[1]);
           self.fire('edit', data.comment);
           close();
@@ -104,7 +104,7 @@
       item.text.hidden = item.acts.hidden = true;
       item.text.before(form.node);
       form.input.focus();
-    }).catch(function (error) { self.notice(Cackle.reason(self.t, error)); });
+    }).catch(error => { self.notice(Cackle.reason(self.t, error)); });
   };
 
 })(window.Cackle);

@@ -1,7 +1,7 @@
 /* Writing: the box, drafts that survive a reload and a failure, sending that shows the comment at once. */
 (function (Cackle) {
   'use strict';
-  var el = Cackle.el, P = Cackle.Comments.prototype;
+  var el = Cackle.el, press = Cackle.press, P = Cackle.Comments.prototype;
 
   /* {parent: item} a reply, {edit: item, text, send, done} an edit, {} the main box. -> {node, input, set(text)} */
   P.composer = function (how) {
@@ -11,18 +11,18 @@
     if (this.channel.locked && !how.edit) return {node: el('div.mc-empty', null, t('closed'))};
     var input = el('textarea.mc-input', {rows: 1, placeholder: label, 'aria-label': label, dir: 'auto', name: 'mc-text', oninput: typed, onkeydown: keys});
     var name = el('input.mc-nick', {type: 'text', placeholder: t('name'), 'aria-label': t('name'), autocomplete: 'nickname', maxlength: 50, dir: 'auto', name: 'mc-name', onkeydown: keys,
-      onchange: function () { self.session.set('name', name.value.trim()); }});
+      onchange: () => { self.session.set('name', name.value.trim()); }});
     var left = el('span.mc-left', {'aria-live': 'polite'}), error = el('div.mc-error', {role: 'alert'});
     var submit = el('button.mc-formbtn', {disabled: true}, t(how.edit ? 'save' : parent ? 'reply' : 'post'));
-    var tool = el('button.mc-act.mc-tool', {'aria-label': t('format'), title: t('format'), onclick: tools}, Cackle.icon('format'));
+    var tool = press('mc-act.mc-tool', {'aria-label': t('format'), title: t('format'), onclick: tools}, Cackle.icon('format'));
     var box = el('div.mc-box', null, input, el('div.mc-foot', null, !how.edit && name, tool, left,
-      (parent || how.edit) && el('button.mc-act.mc-cancel', {onclick: done}, t('cancel')), submit));
+      (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')), submit));
     var node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
     submit.type = 'submit';
     name.value = this.session.get('name') || '';
     set(how.text != null ? how.text : draft && Cackle.load(draft) || '');
     if (parent || how.edit) node.classList.add('mc-open');
-    this.listen(window, 'storage', function (event) {
+    this.listen(window, 'storage', event => {
       if (event.key === 'cackle:' + self.site && document.activeElement !== name) name.value = (Cackle.load(self.site) || {}).name || name.value;
     });
 
@@ -31,7 +31,7 @@
       node.classList.add('mc-open');
       // The session is there when the first words are written.
       self.warm = true;
-      self.session.open().catch(function () {});
+      self.session.open().catch(() => {});
     }
     function set(text) {
       input.value = text;
@@ -72,12 +72,12 @@
       if (how.done) how.done();
     }
     function tools() {
-      Cackle.lazy('editor.js').then(function () {
+      Cackle.lazy('editor.js').then(() => {
         if (node.editor) { node.editor.remove(); node.editor = null; } else node.editor = Cackle.editor(input, t, typed);
         if (node.editor) box.insertBefore(node.editor, input.nextSibling);
         tool.setAttribute('aria-expanded', '' + !!node.editor);
         input.focus();
-      }, function () { error.textContent = t('network'); });
+      }, () => { error.textContent = t('network'); });
     }
     function send(event) {
       var text = input.value.trim();
@@ -87,7 +87,7 @@
       if (how.edit) {
         busy = true;
         count();
-        how.send(text).catch(function (e) { error.textContent = Cackle.reason(t, e); }).finally(function () { busy = false; count(); });
+        how.send(text).catch(e => { error.textContent = Cackle.reason(t, e); }).finally(() => { busy = false; count(); });
         return;
       }
       clearTimeout(saving);
@@ -111,7 +111,7 @@
     if (item.form) return item.form.input.focus();
     // Deeper than the site allows: an answer beside the comment, that names whom it answers.
     while (parent.parent && parent.depth >= this.settings.level) parent = parent.parent;
-    form = item.form = this.composer({parent: parent, to: item, text: parent === item ? null : '@' + item.c.author.name + ' ', done: function () {
+    form = item.form = this.composer({parent: parent, to: item, text: parent === item ? null : '@' + item.c.author.name + ' ', done: () => {
       form.node.remove();
       item.form = null;
       self.focus(item.reply);
@@ -125,7 +125,7 @@
   P.outbox = function () { return ['out', this.site, this.key].join(':'); };
   P.keepOutbox = function () {
     var entries = [];
-    this.items.forEach(function (item) { if (item.c.pending) entries.push(item.entry); });
+    this.items.forEach(item => { if (item.c.pending) entries.push(item.entry); });
     Cackle.tab.set(this.outbox(), entries);
   };
   P.restore = function () {
@@ -158,9 +158,9 @@
     this.api('POST', '/comments', {key: entry.key, body: {
       channel: {key: this.key, url: this.o.url || location.href.split('#')[0], title: this.o.title || document.title},
       parent: entry.parent, text: entry.text, name: entry.name
-    }}).then(function (data) {
+    }}).then(data => {
       self.sent(item, data);
-    }, function (error) {
+    }, error => {
       item.error = error;
       item.busy = false;
       self.draw(item);
@@ -202,8 +202,8 @@
     if (!item.error) return item.acts.append(el('span.mc-note', null, t('sending')));
     item.acts.append(
       el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + Cackle.reason(t, item.error)),
-      el('button.mc-act.mc-retry', {onclick: function () { self.post(item); }}, t('retry')),
-      el('button.mc-act', {onclick: function () {
+      press('mc-act.mc-retry', {onclick: () => { self.post(item); }}, t('retry')),
+      press('mc-act', {onclick: () => {
         var form;
         self.remove(item);
         self.keepOutbox();
@@ -216,7 +216,7 @@
   /* Back online: what failed for want of a connection is tried again by itself; the key makes that safe. */
   P.resend = function () {
     var self = this;
-    this.items.forEach(function (item) {
+    this.items.forEach(item => {
       if (item.c.pending && item.error && (!item.error.status || item.error.status >= 500)) self.post(item);
     });
   };

@@ -1,7 +1,7 @@
 /* One comment: its nodes, where it hangs, and how it changes in place. */
 (function (Cackle) {
   'use strict';
-  var el = Cackle.el, icon = Cackle.icon, P = Cackle.Comments.prototype;
+  var el = Cackle.el, press = Cackle.press, icon = Cackle.icon, P = Cackle.Comments.prototype;
 
   function hue(text) {
     var h = 0, i;
@@ -14,13 +14,13 @@
     return (first || '?').toUpperCase();
   }
 
-  P.avatar = function (author) {
+  P.avatar = author => {
     var face = el('div.mc-avatar', {'aria-hidden': 'true'}), image;
     if (!author) return face;
     face.textContent = initial(author.name || '?');
     face.style.setProperty('--mc-hue', hue(author.id || ''));
     if (author.avatar && /^https?:/.test(author.avatar)) {
-      image = el('img.mc-face', {alt: '', loading: 'lazy', decoding: 'async', referrerpolicy: 'no-referrer', onerror: function () { image.remove(); }});
+      image = el('img.mc-face', {alt: '', loading: 'lazy', decoding: 'async', referrerpolicy: 'no-referrer', onerror: () => { image.remove(); }});
       image.src = author.avatar;
       face.append(image);
     }
@@ -47,8 +47,8 @@
     var self = this, name = item.c.author ? item.c.author.name : '';
     if (!item.list) {
       item.list = el('div.mc-replies', {role: 'list'});
-      item.line = el('button.mc-thread', {'aria-expanded': 'true', 'aria-label': this.t('collapse', {name: name}), title: this.t('collapse', {name: name}),
-        onclick: function () { self.collapse(item, true); }});
+      item.line = press('mc-thread', {'aria-expanded': 'true', 'aria-label': this.t('collapse', {name: name}), title: this.t('collapse', {name: name}),
+        onclick: () => { self.collapse(item, true); }});
       item.nest = el('div.mc-nest', null, item.line, item.list);
       if (item.depth >= this.level) item.nest.classList.add('mc-flat');
       item.node.append(item.nest);
@@ -63,8 +63,8 @@
     if (item.unfold) item.unfold.remove();
     if (!fold) return this.focus(item.line);
     n = item.list.querySelectorAll('.mc-c').length + (item.c.more || 0);
-    item.unfold = el('button.mc-more.mc-unfold', {'aria-expanded': 'false', 'aria-label': this.t('expand') + ', ' + this.t('replies', {n: n}),
-      onclick: function () { self.collapse(item, false); }}, this.t('replies', {n: n}));
+    item.unfold = press('mc-more.mc-unfold', {'aria-expanded': 'false', 'aria-label': this.t('expand') + ', ' + this.t('replies', {n: n}),
+      onclick: () => { self.collapse(item, false); }}, this.t('replies', {n: n}));
     item.node.append(item.unfold);
     this.focus(item.unfold);
   };
@@ -75,7 +75,7 @@
     item.rest = null;
     if (!item.c.more) return;
     this.branch(item);
-    button = el('button.mc-more', {onclick: function () { self.replies(item, button); }}, this.t('moreReplies', {n: item.c.more}));
+    button = press('mc-more', {onclick: () => { self.replies(item, button); }}, this.t('moreReplies', {n: item.c.more}));
     item.nest.append(item.rest = button);
   };
 
@@ -89,8 +89,8 @@
       body = el('div.mc-body', null, this.avatar(null), el('div.mc-main', null, el('div.mc-note', null, t('deleted'))));
     } else if (blocked) {
       body = el('div.mc-body', null, this.avatar(null), el('div.mc-main', null, el('div.mc-note', null, t('blocked') + ' ',
-        el('button.mc-act', {onclick: function () { item.shown = true; self.draw(item); }}, t('show')),
-        el('button.mc-act', {onclick: function () { self.later(function () { self.block(item, false); }); }}, t('unblock')))));
+        press('mc-act', {onclick: () => { item.shown = true; self.draw(item); }}, t('show')),
+        press('mc-act', {onclick: () => { self.later(() => { self.block(item, false); }); }}, t('unblock')))));
     } else {
       item.text = el('div.mc-text', {dir: 'auto'}, c.pending ? this.plain(c.text) : Cackle.html(c.html));
       item.acts = el('div.mc-acts');
@@ -110,10 +110,10 @@
     item.body = body;
   };
 
-  P.plain = function (text) {
-    return text.trim().split(/\n{2,}/).map(function (part) {
+  P.plain = text => {
+    return text.trim().split(/\n{2,}/).map(part => {
       var lines = part.split('\n'), p = el('p');
-      lines.forEach(function (line, i) { p.append(i ? el('br') : '', line); });
+      lines.forEach((line, i) => { p.append(i ? el('br') : '', line); });
       return p;
     });
   };
@@ -122,21 +122,21 @@
     var c = item.c, t = this.t, self = this, value = this.votes[c.id] || 0, mine = this.me(c);
     if (c.pending) return this.pendingRow(item);
     function button(kind, label, f, extra) {
-      return el('button.mc-act.mc-' + kind, Object.assign({onclick: f}, extra), icon(kind), label && el('span.mc-label', null, label));
+      return press('mc-act.mc-' + kind, Object.assign({onclick: f}, extra), icon(kind), label && el('span.mc-label', null, label));
     }
     item.up = item.down = null;
     if (this.settings.votes !== false && !this.o.ratingOff) {
-      item.up = button('up', '', function () { self.vote(item, 1); }, {'aria-label': t('up'), title: t('up'), 'aria-pressed': '' + (value > 0)});
+      item.up = button('up', '', () => { self.vote(item, 1); }, {'aria-label': t('up'), title: t('up'), 'aria-pressed': '' + (value > 0)});
       item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
-      item.down = button('down', '', function () { self.vote(item, -1); }, {'aria-label': t('down'), title: t('down'), 'aria-pressed': '' + (value < 0)});
+      item.down = button('down', '', () => { self.vote(item, -1); }, {'aria-label': t('down'), title: t('down'), 'aria-pressed': '' + (value < 0)});
       item.acts.append(el('span.mc-votes', null, item.up, item.score, item.down));
     }
     if (!this.channel.locked) {
-      item.reply = button('reply', t('reply'), function () { self.reply(item); });
+      item.reply = button('reply', t('reply'), () => { self.reply(item); });
       item.acts.append(item.reply);
     }
-    if (mine && !this.late(c)) item.acts.append(item.editButton = button('edit', t('edit'), function () { self.edit(item); }));
-    item.more = button('more', '', function () { self.menu(item, mine); }, {'aria-label': t('more'), title: t('more'), 'aria-haspopup': 'menu', 'aria-expanded': 'false'});
+    if (mine && !this.late(c)) item.acts.append(item.editButton = button('edit', t('edit'), () => { self.edit(item); }));
+    item.more = button('more', '', () => { self.menu(item, mine); }, {'aria-label': t('more'), title: t('more'), 'aria-haspopup': 'menu', 'aria-expanded': 'false'});
     item.acts.append(el('span.mc-morebox', null, item.more));
   };
   P.late = function (c) {

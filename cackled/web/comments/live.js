@@ -6,22 +6,22 @@
   /* Reading doesn't wait for this: the connection's code comes after the first render. */
   P.subscribe = function (position) {
     var self = this;
-    Cackle.lazy('later.js').then(function () { if (!self.closed) self.attach(position); }, function () {
-      setTimeout(function () { if (!self.closed) self.subscribe(position); }, 1e4);
+    Cackle.lazy('later.js').then(() => { if (!self.closed) self.attach(position); }, () => {
+      setTimeout(() => { if (!self.closed) self.subscribe(position); }, 1e4);
     });
   };
   P.attach = function (position) {
     var self = this;
     this.sub = Cackle.subscribe(position, {
-      event: function (m) { self.event(m); },
-      status: function (state) {
+      event: m => { self.event(m); },
+      status: state => {
         self.state = state;
         self.connection();
         if (state === 'live') self.resend();
       },
-      reset: function (seq) { return self.reload(seq); }
+      reset: seq => self.reload(seq)
     });
-    this.closers.push(function () { self.sub.close(); });
+    this.closers.push(() => { self.sub.close(); });
   };
 
   P.event = function (m) {
@@ -73,7 +73,7 @@
   };
   P.posting = function () {
     var yes = false;
-    this.items.forEach(function (item) { if (item.c.pending && item.busy) yes = true; });
+    this.items.forEach(item => { if (item.c.pending && item.busy) yes = true; });
     return yes;
   };
   P.unhold = function () {
@@ -85,7 +85,7 @@
     var parent = c.parent ? this.items.get(c.parent) : null, root, lost = null;
     if (this.waiting.has(c.id)) return;
     // A post of ours that seemed to fail may have come through: asking again with its key settles it.
-    if (this.me(c)) this.items.forEach(function (i) { if (i.c.pending && i.error && i.entry.parent === c.parent) lost = i; });
+    if (this.me(c)) this.items.forEach(i => { if (i.c.pending && i.error && i.entry.parent === c.parent) lost = i; });
     if (lost) { this.held.push(c); return this.post(lost); }
     if (c.parent && !parent && !this.waiting.has(c.parent)) {
       root = this.items.get(c.root);
@@ -126,7 +126,7 @@
     // Nothing is pushed away under the hands of somebody who writes below that place.
     return !(active && this.node.contains(active) && /^(TEXTAREA|INPUT)$/.test(active.tagName) && active.getBoundingClientRect().top > place);
   };
-  P.folded = function (item) {
+  P.folded = item => {
     for (; item; item = item.parent) if (item.node.classList.contains('mc-collapsed')) return true;
     return false;
   };
@@ -138,7 +138,7 @@
   };
   P.flush = function (go) {
     var first = null, self = this;
-    this.waiting.forEach(function (c) {
+    this.waiting.forEach(c => {
       var item;
       if (self.items.has(c.id) || (c.parent && !self.items.has(c.parent))) return;
       item = self.insert(c);
@@ -156,7 +156,7 @@
     var self = this, name = c.author ? c.author.name : '';
     this.unsaid = (this.unsaid || 0) + 1;
     if (this.sayTimer) return;
-    this.sayTimer = setTimeout(function () {
+    this.sayTimer = setTimeout(() => {
       self.say(self.unsaid === 1 ? self.t('freshBy', {name: name}) : self.t('fresh', {n: self.unsaid}));
       self.unsaid = self.sayTimer = 0;
     }, 1500);
@@ -166,14 +166,14 @@
   /* The server can't replay what was missed: the first page anew, at least as new as `seq`. */
   P.reload = function (seq) {
     var self = this;
-    return Cackle.get(this.address(seq)).then(function (answer) {
+    return Cackle.get(this.address(seq)).then(answer => {
       if (!answer.ok) throw answer;
       return answer.json();
-    }).then(function (data) {
+    }).then(data => {
       var anchor = document.activeElement, top = self.node.contains(anchor) && anchor.getBoundingClientRect().top, open = [];
       if (self.closed) return seq;
       // Open forms keep their place: only a page nobody writes in is replaced whole.
-      self.items.forEach(function (item) { if (item.form || item.edit) open.push(item); });
+      self.items.forEach(item => { if (item.form || item.edit) open.push(item); });
       if (open.length) self.merge(data);
       else self.replace(data);
       if (top !== false && anchor.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - top);
@@ -181,7 +181,7 @@
     });
   };
   P.merge = function (data) {
-    var self = this, walk = function (c) {
+    var self = this, walk = c => {
       var item = self.items.get(c.id);
       if (item) self.updated(item, c, self.seq);
       else if (!self.waiting.has(c.id)) self.waiting.set(c.id, Object.assign({}, c, {replies: []}));
@@ -207,12 +207,12 @@
     var self = this, names, now = Date.now();
     this.writers = this.writers || {};
     if (name) this.writers[name] = now + 5000;
-    names = Object.keys(this.writers).filter(function (n) { return self.writers[n] > now && n !== self.session.get('name'); });
+    names = Object.keys(this.writers).filter(n => self.writers[n] > now && n !== self.session.get('name'));
     this.typing.textContent = !names.length ? '' : names.length === 1 ? this.t('typing1', {name: names[0]}) :
       names.length === 2 ? this.t('typing2', {name: names[0], other: names[1]}) : this.t('typingMany');
     this.typing.classList.toggle('mc-on', !!names.length);
     clearTimeout(this.writersTimer);
-    if (names.length) this.writersTimer = setTimeout(function () { self.someone(); }, 1500);
+    if (names.length) this.writersTimer = setTimeout(() => { self.someone(); }, 1500);
   };
 
   /* Short breaks aren't worth a word. */
@@ -223,7 +223,7 @@
       if (this.bar.textContent === this.t('offline')) this.bar.classList.remove('mc-on');
       return;
     }
-    this.lineTimer = setTimeout(function () {
+    this.lineTimer = setTimeout(() => {
       if (self.closed || self.state !== 'down') return;
       self.bar.textContent = self.t('offline');
       self.bar.classList.add('mc-on');

@@ -16,13 +16,13 @@
     item.voting = true;
     function send() {
       var sent = item.wish;
-      self.api('PUT', '/comments/' + id + '/vote', {body: {value: sent}}).then(function (data) {
+      self.api('PUT', '/comments/' + id + '/vote', {body: {value: sent}}).then(data => {
         item.sure = sent;
         if (item.wish !== sent) return send();
         item.voting = false;
         self.scored(item, data, +data.position.split('@')[1]);
         self.fire('vote', {id: id, value: sent, score: item.c.score});
-      }).catch(function (error) {
+      }).catch(error => {
         item.voting = false;
         item.c.score += item.sure - self.votes[id];
         self.votes[id] = item.sure;
@@ -52,10 +52,10 @@
   };
 
   // Rarer actions come with the code that is loaded after the first render.
-  P.menu = function (item, mine) { this.later(function (self) { self.openMenu(item, mine); }); };
-  P.edit = function (item) { this.later(function (self) { self.openEdit(item); }); };
+  P.menu = function (item, mine) { this.later(self => { self.openMenu(item, mine); }); };
+  P.edit = function (item) { this.later(self => { self.openEdit(item); }); };
   P.later = function (f) {
     var self = this;
-    Cackle.lazy('later.js').then(function () { if (!self.closed) f(self); }, function () { self.notice(self.t('network')); });
+    Cackle.lazy('later.js').then(() => { if (!self.closed) f(self); }, () => { self.notice(self.t('network')); });
   };
 })(window.Cackle);

@@ -2,7 +2,7 @@
    folder add to its prototype. It keeps `items`: comment id -> {c: data, node, ...}, everything that stands in the page. */
 (function (Cackle) {
   'use strict';
-  var el = Cackle.el;
+  var el = Cackle.el, press = Cackle.press;
   var SORTS = ['best', 'new', 'old'];
 
   function Comments(widget) {
@@ -27,36 +27,46 @@
     this.node.classList.add('mc-root');
     this.node.lang = this.t.lang;
     this.closers.push(Cackle.theme(this.node, o.theme));
+    this.fit();
     this.skeleton();
     this.first(widget.first);
-    this.every(30000, function () { if (!document.hidden) self.times.refresh(self.node); });
-    this.session.onopen(function (visitor) { self.fire('loggedin', {id: visitor}); });
+    this.every(30000, () => { if (!document.hidden) self.times.refresh(self.node); });
+    this.session.onopen(visitor => { self.fire('loggedin', {id: visitor}); });
   }
   var P = Comments.prototype;
   Cackle.Comments = Comments;
-  Cackle.widgets.Comment = function (widget) {
+  Cackle.widgets.Comment = widget => {
     var comments = new Comments(widget);
-    return function () { comments.close(); };
+    return () => { comments.close(); };
   };
 
   P.every = function (ms, f) {
     var timer = setInterval(f, ms);
-    this.closers.push(function () { clearInterval(timer); });
+    this.closers.push(() => { clearInterval(timer); });
   };
   P.listen = function (target, type, f, options) {
     target.addEventListener(type, f, options);
-    this.closers.push(function () { target.removeEventListener(type, f, options); });
+    this.closers.push(() => { target.removeEventListener(type, f, options); });
   };
   P.close = function () {
     this.closed = true;
-    this.closers.forEach(function (f) { f(); });
-    this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced', 'mc-sheet');
+    this.closers.forEach(f => { f(); });
+    this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced', 'mc-sheet', 'mc-narrow');
     this.node.replaceChildren();
+  };
+  /* Narrow is what the column is, not the window. */
+  P.fit = function () {
+    var node = this.node, observer, set = () => { node.classList.toggle('mc-narrow', node.clientWidth < 520); };
+    set();
+    if (!window.ResizeObserver) return;
+    observer = new ResizeObserver(set);
+    observer.observe(node);
+    this.closers.push(() => { observer.disconnect(); });
   };
   /* The page's own functions; what they throw is theirs. */
   P.fire = function (name, data) {
-    [].concat((this.o.callback || {})[name] || []).forEach(function (f) {
-      try { f(data); } catch (e) { setTimeout(function () { throw e; }); }
+    [].concat((this.o.callback || {})[name] || []).forEach(f => {
+      try { f(data); } catch (e) { setTimeout(() => { throw e; }); }
     });
   };
   P.api = function (method, path, options) { return this.session.call(method, path, options); };
@@ -75,12 +85,12 @@
 
   P.first = function (promise) {
     var self = this;
-    promise.then(function (answer) {
+    promise.then(answer => {
       if (answer.ok) return answer.json();
       throw {status: answer.status, retry: +answer.headers.get('Retry-After')};
-    }).then(function (data) {
+    }).then(data => {
       if (!self.closed) self.render(data);
-    }).catch(function (error) {
+    }).catch(error => {
       if (self.closed) return;
       if (!error || error.status === undefined) console.error('cackle', error);
       self.failed(error);
@@ -97,7 +107,7 @@
     var timer = setTimeout(again, wait);
     addEventListener('online', again);
     if (!this.node.querySelector('#mc-content')) {
-      this.node.replaceChildren(el('div.mc-empty', {role: 'status'}, this.t('loadFailed') + ' ', el('button.mc-more', {onclick: again}, this.t('tryAgain'))));
+      this.node.replaceChildren(el('div.mc-empty', {role: 'status'}, this.t('loadFailed') + ' ', press('mc-more', {onclick: again}, this.t('tryAgain'))));
     }
   };
 
@@ -117,25 +127,25 @@
     this.page(data);
     this.title = el('div.mc-title', {role: 'heading', 'aria-level': 2});
     this.online = el('span.mc-online', {hidden: true});
-    this.sorts = el('div.mc-sorts', {role: 'group', 'aria-label': t('sort')}, SORTS.map(function (name) {
-      return el('button.mc-sort', {'aria-pressed': '' + (name === self.sort), onclick: function () { self.resort(name); }}, t(name));
+    this.sorts = el('div.mc-sorts', {role: 'group', 'aria-label': t('sort')}, SORTS.map(name => {
+      return press('mc-sort', {'aria-pressed': '' + (name === self.sort), onclick: () => { self.resort(name); }}, t(name));
     }));
     this.bar = el('div.mc-bar', {role: 'status'});
-    this.pill = el('button.mc-pill', {hidden: true, onclick: function () { self.flush(true); }});
+    this.pill = el('button.mc-pill', {hidden: true, onclick: () => { self.flush(true); }});
     this.typing = el('div.mc-typing', {'aria-hidden': 'true'});
     this.live = el('div.mc-hidden', {'aria-live': 'polite', role: 'log', 'aria-relevant': 'additions'});
     this.list = el('div.mc-list', {role: 'list', 'aria-label': t('title')});
     this.foot = el('div.mc-listfoot');
     this.main = this.composer({});
     this.node.replaceChildren(
-      el('div.mc-header', null, this.title, this.online, this.sorts), this.main.node, this.typing,
-      el('div.mc-float', null, this.bar, this.pill), this.list, this.foot, this.live);
+      el('div.mc-header', null, this.title, this.online, this.sorts), this.main.node,
+      el('div.mc-float', null, this.bar, this.pill), this.typing, this.list, this.foot, this.live);
     this.fill(data.page.comments);
     this.restore();
     this.release();
     this.subscribe(data.position);
     this.arrive();
-    this.listen(window, 'hashchange', function () { self.arrive(); });
+    this.listen(window, 'hashchange', () => { self.arrive(); });
     this.fire('ready', {channel: this.channel});
   };
 
@@ -167,7 +177,7 @@
     box = node.getBoundingClientRect();
     natural = (node.lastElementChild || node).getBoundingClientRect().bottom;
     if (box.top > innerHeight || natural >= box.bottom - 1 || Math.min(natural, box.bottom) > innerHeight) return free();
-    ['pointerdown', 'keydown'].forEach(function (type) { self.listen(window, type, free, {once: true}); });
+    ['pointerdown', 'keydown'].forEach(type => { self.listen(window, type, free, {once: true}); });
   };
 
   P.counts = function () {
@@ -183,7 +193,7 @@
   P.footer = function () {
     var self = this;
     this.foot.replaceChildren();
-    if (this.cursor) this.foot.append(this.moreButton = el('button.mc-more', {onclick: function () { self.next(); }}, this.t('loadMore')));
+    if (this.cursor) this.foot.append(this.moreButton = el('button.mc-more', {onclick: () => { self.next(); }}, this.t('loadMore')));
   };
 
   /* ---- Sorting and paging ---- */
@@ -197,15 +207,15 @@
     this.sort = name;
     this.marks();
     this.list.classList.add('mc-busy');
-    this.api('GET', this.query()).then(function (data) {
+    this.api('GET', this.query()).then(data => {
       if (self.sort !== name) return;
       self.session.set('sort', name);
       self.replace(data);
-    }).catch(function (error) {
+    }).catch(error => {
       self.sort = old;
       self.marks();
       self.notice(Cackle.reason(self.t, error));
-    }).finally(function () { self.list.classList.remove('mc-busy'); });
+    }).finally(() => { self.list.classList.remove('mc-busy'); });
   };
   P.marks = function () {
     SORTS.forEach(function (name, i) { this.sorts.children[i].setAttribute('aria-pressed', '' + (name === this.sort)); }, this);
@@ -223,12 +233,12 @@
   P.next = function () {
     var self = this, button = this.moreButton, known = this.list.lastElementChild;
     button.disabled = true;
-    this.api('GET', this.query({cursor: this.cursor})).then(function (data) {
+    this.api('GET', this.query({cursor: this.cursor})).then(data => {
       self.cursor = data.page.cursor;
-      data.page.comments.forEach(function (c) { if (!self.items.has(c.id)) self.append(c); });
+      data.page.comments.forEach(c => { if (!self.items.has(c.id)) self.append(c); });
       self.footer();
       self.focus(known && known.nextElementSibling);
-    }).catch(function (error) {
+    }).catch(error => {
       button.disabled = false;
       self.notice(Cackle.reason(self.t, error));
     });
@@ -236,15 +246,16 @@
 
   P.replies = function (item, button) {
     var self = this;
-    button.disabled = true;
-    this.api('GET', this.query({parent: item.c.id, sort: 'old', cursor: item.cursor || ''})).then(function (data) {
+    if (button.ariaDisabled === 'true') return;
+    button.setAttribute('aria-disabled', 'true');
+    this.api('GET', this.query({parent: item.c.id, sort: 'old', cursor: item.cursor || ''})).then(data => {
       var before = item.c.more;
       item.cursor = data.page.cursor;
       self.graft(data.page.comments, item);
       item.c.more = item.cursor ? Math.max(1, before - data.page.comments.length) : 0;
       self.moreReplies(item);
-    }).catch(function (error) {
-      button.disabled = false;
+    }).catch(error => {
+      button.removeAttribute('aria-disabled');
       self.notice(Cackle.reason(self.t, error));
     });
   };
@@ -262,17 +273,17 @@
     if (!id) return;
     item = this.items.get(id);
     if (item) return this.reveal(item);
-    this.api('GET', '/comments/' + id).then(function (data) {
+    this.api('GET', '/comments/' + id).then(data => {
       var root = data.comment.root || id;
-      return root === id ? data.comment : self.api('GET', '/comments/' + root).then(function (r) { return r.comment; });
-    }).then(function (root) {
+      return root === id ? data.comment : self.api('GET', '/comments/' + root).then(r => r.comment);
+    }).then(root => {
       var parent = self.items.get(root.id) || self.append(Object.assign({replies: [], more: 0}, root), null, true);
       if (root.id === id) return parent;
-      return self.api('GET', self.query({parent: root.id, sort: 'old', size: 100})).then(function (data) {
+      return self.api('GET', self.query({parent: root.id, sort: 'old', size: 100})).then(data => {
         self.graft(data.page.comments, parent);
         return self.items.get(id);
       });
-    }).then(function (found) { if (found) self.reveal(found); }, function () { /* no longer there */ });
+    }).then(found => { if (found) self.reveal(found); }, () => { /* no longer there */ });
   };
   P.reveal = function (item) {
     for (var p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) this.collapse(p, false);
@@ -280,13 +291,13 @@
     this.flash(item);
     this.focus(item.node);
   };
-  P.focus = function (node) { if (node) node.focus({preventScroll: true}); };
-  P.flash = function (item) {
+  P.focus = node => { if (node) node.focus({preventScroll: true}); };
+  P.flash = item => {
     var list = item.body.classList;
     list.remove('mc-fresh');
     void item.body.offsetWidth;
     list.add('mc-fresh');
-    setTimeout(function () { list.remove('mc-fresh'); }, 1600);
+    setTimeout(() => { list.remove('mc-fresh'); }, 1600);
   };
 
   /* A short word at the top edge of the reader's view; also spoken. */
@@ -295,6 +306,6 @@
     clearTimeout(this.noticeTimer);
     this.bar.textContent = text;
     this.bar.classList.add('mc-on');
-    this.noticeTimer = setTimeout(function () { self.bar.classList.remove('mc-on'); self.connection(); }, 4000);
+    this.noticeTimer = setTimeout(() => { self.bar.classList.remove('mc-on'); self.connection(); }, 4000);
   };
 })(window.Cackle);

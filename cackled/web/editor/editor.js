@@ -1,11 +1,11 @@
 /* Formatting for the composer, loaded when first asked for: Markdown marks around the selection, and some emoji. */
-(function (Cackle) {
+(Cackle => {
   'use strict';
-  var el = Cackle.el;
+  var el = Cackle.el, press = Cackle.press;
   var MARKS = [['B', '**', '**', 'Bold'], ['I', '*', '*', 'Italic'], ['S', '~~', '~~', 'Strikethrough'], ['<>', '`', '`', 'Code'],
     ['❝', '\n> ', '', 'Quote'], ['•', '\n- ', '', 'List'], ['🔗', '[', '](https://)', 'Link']];
   var EMOJI = ['🙂', '😀', '😂', '😍', '🤔', '👍', '🙏', '🎉', '🔥', '❤️'];
-  Cackle.editor = function (input, t, changed) {
+  Cackle.editor = (input, t, changed) => {
     function put(before, after) {
       var from = input.selectionStart, to = input.selectionEnd, value = input.value, chosen = value.slice(from, to);
       if (before[0] === '\n' && (!from || value[from - 1] === '\n')) before = before.slice(1);
@@ -14,10 +14,10 @@
       input.focus();
       changed();
     }
-    return el('div.mc-editor', {role: 'toolbar', 'aria-label': t('format')}, MARKS.map(function (m) {
-      return el('button.mc-mark', {title: m[3], 'aria-label': m[3], onclick: function () { put(m[1], m[2]); }}, m[0]);
-    }), EMOJI.map(function (e) {
-      return el('button.mc-mark', {'aria-label': e, onclick: function () { put(e, ''); }}, e);
+    return el('div.mc-editor', {role: 'toolbar', 'aria-label': t('format')}, MARKS.map(m => {
+      return press('mc-mark', {title: m[3], 'aria-label': m[3], onclick: () => { put(m[1], m[2]); }}, m[0]);
+    }), EMOJI.map(e => {
+      return press('mc-mark', {'aria-label': e, onclick: () => { put(e, ''); }}, e);
     }));
   };
 })(window.Cackle);

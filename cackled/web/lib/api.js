@@ -8,26 +8,26 @@
     this.retry = retry;
   }
 
-  Cackle.session = function (site) {
+  Cackle.session = site => {
     var me = Cackle.load(site) || {}, pending = null, listeners = [];
 
     function request(method, path, options) {
-      var control = new AbortController(), headers = {}, timer = setTimeout(function () { control.abort(); }, options.timeout || 15000), init;
+      var control = new AbortController(), headers = {}, timer = setTimeout(() => { control.abort(); }, options.timeout || 15000), init;
       if (options.token) headers.Authorization = 'Bearer ' + options.token;
       if (options.key) headers['Idempotency-Key'] = options.key;
       if (options.body) headers['Content-Type'] = 'application/json';
       init = {method: method, headers: headers, signal: control.signal, credentials: 'omit', body: options.body && JSON.stringify(options.body)};
-      return (method === 'GET' ? Cackle.get(path, init) : fetch(Cackle.base() + path, init)).catch(function () {
+      return (method === 'GET' ? Cackle.get(path, init) : fetch(Cackle.base() + path, init)).catch(() => {
         if (method !== 'GET') Cackle.fail(Cackle.base());
         throw new Refused(0);
-      }).then(function (answer) {
-        return answer.text().catch(function () { throw new Refused(0); }).then(function (text) {
+      }).then(answer => {
+        return answer.text().catch(() => { throw new Refused(0); }).then(text => {
           var data = {};
           try { data = text ? JSON.parse(text) : {}; } catch (e) { if (answer.ok) throw new Refused(0); }
           if (answer.ok) return data;
           throw new Refused(answer.status, data, parseFloat(answer.headers.get('Retry-After')));
         });
-      }).finally(function () { clearTimeout(timer); });
+      }).finally(() => { clearTimeout(timer); });
     }
 
     function keep(values) {
@@ -37,9 +37,9 @@
     }
 
     function open(token) {
-      return request('POST', '/api/v1/sites/' + site + '/sessions', {token: token, body: {}}).then(function (s) {
+      return request('POST', '/api/v1/sites/' + site + '/sessions', {token: token, body: {}}).then(s => {
         keep({token: s.token, visitor: s.visitor, view: s.view, expires: s.expires});
-        listeners.forEach(function (f) { f(s.visitor); });
+        listeners.forEach(f => { f(s.visitor); });
         return s.token;
       });
     }
@@ -47,10 +47,10 @@
     function token() {
       me = Object.assign(me, Cackle.load(site));
       if (me.token && me.expires - Date.now() / 1000 > 30) return Promise.resolve(me.token);
-      pending = pending || open(me.token).catch(function (error) {
+      pending = pending || open(me.token).catch(error => {
         if (error.status !== 401 && error.status !== 403 || !me.token) throw error;
         return open();
-      }).finally(function () { pending = null; });
+      }).finally(() => { pending = null; });
       return pending;
     }
 
@@ -58,29 +58,29 @@
       options = options || {};
       path = '/api/v1/sites/' + site + path;
       if (method === 'GET' && !options.mine) return request(method, path, options);
-      return token().then(function (t) {
+      return token().then(t => {
         return request(method, path, Object.assign({token: t}, options));
-      }).catch(function (error) {
+      }).catch(error => {
         // The session may have been ended on the server: once more with a new one.
         if (error.status !== 401 || options.again) throw error;
         keep({token: null, expires: 0});
-        return token().then(function (t) { return request(method, path, Object.assign({token: t}, options)); });
+        return token().then(t => request(method, path, Object.assign({token: t}, options)));
       });
     }
 
     return {
       call: call,
       open: token,
-      visitor: function () { return me.visitor || null; },
-      view: function () { return me.view ? me.visitor + '.' + me.view : null; },
-      get: function (key) { return me[key]; },
-      set: function (key, value) { var o = {}; o[key] = value; keep(o); },
-      onopen: function (f) { listeners.push(f); }
+      visitor: () => me.visitor || null,
+      view: () => me.view ? me.visitor + '.' + me.view : null,
+      get: key => me[key],
+      set: (key, value) => { var o = {}; o[key] = value; keep(o); },
+      onopen: f => { listeners.push(f); }
     };
   };
 
   /* What to tell the visitor about an error. */
-  Cackle.reason = function (t, error) {
+  Cackle.reason = (t, error) => {
     var s = error.status;
     if (s === 429) return t('fast', {n: Math.max(1, Math.ceil(error.retry || 5))});
     if (s === 0) return t('network');

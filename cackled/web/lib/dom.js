@@ -24,13 +24,23 @@
     for (key = 2; key < arguments.length; key++) add(node, arguments[key]);
     return node;
   };
+  /* A quiet control: a button to everybody but the page's own `button {..}`, which would make a slab of each vote arrow. */
+  Cackle.press = function (spec, props) {
+    var node = Cackle.el.apply(null, ['span.mc-press.' + spec, Object.assign({role: 'button', tabindex: 0, onkeydown: event => {
+      if (event.target === node && (event.key === 'Enter' || event.key === ' ')) {
+        event.preventDefault();
+        node.click();
+      }
+    }}, props)].concat([].slice.call(arguments, 2)));
+    return node;
+  };
   function add(node, child) {
     if (child == null || child === false) return;
-    if (Array.isArray(child)) child.forEach(function (c) { add(node, c); });
+    if (Array.isArray(child)) child.forEach(c => { add(node, c); });
     else node.append(child);
   }
 
-  Cackle.icon = function (name) {
+  Cackle.icon = name => {
     var svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path'), key;
     var attributes = {viewBox: '0 0 20 20', width: 20, height: 20, fill: 'none', stroke: 'currentColor', 'stroke-width': name === 'more' ? 2.2 : 1.5,
       'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true', 'class': 'mc-icon'};
@@ -40,14 +50,14 @@
     return svg;
   };
 
-  Cackle.uid = function () {
+  Cackle.uid = () => {
     if (window.crypto && crypto.randomUUID) return crypto.randomUUID();
-    return Array.from(crypto.getRandomValues(new Uint32Array(4)), function (n) { return n.toString(36); }).join('-');
+    return Array.from(crypto.getRandomValues(new Uint32Array(4)), n => n.toString(36)).join('-');
   };
 
   /* Per-tab storage that survives a reload. */
   Cackle.tab = {
-    get: function (key) { try { return JSON.parse(sessionStorage.getItem('cackle:' + key)); } catch (e) { return null; } },
-    set: function (key, value) { try { sessionStorage.setItem('cackle:' + key, JSON.stringify(value)); } catch (e) { /* not kept */ } }
+    get: key => { try { return JSON.parse(sessionStorage.getItem('cackle:' + key)); } catch (e) { return null; } },
+    set: (key, value) => { try { sessionStorage.setItem('cackle:' + key, JSON.stringify(value)); } catch (e) { /* not kept */ } }
   };
 })(window.Cackle);

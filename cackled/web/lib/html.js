@@ -1,12 +1,12 @@
 /* Comment HTML from the server into nodes. The server has sanitised it; this is the second wall: a small tokenizer that
    creates allowed elements only and writes everything else as text. No innerHTML, so no Trusted Types policy is needed. */
-(function (Cackle) {
+(Cackle => {
   'use strict';
   var ALLOWED = ' a b i em strong p br code pre blockquote ul ol li del s ';
   var ENTITIES = {amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0'};
 
   function decode(text) {
-    return text.replace(/&(?:#(\d+)|#x([\da-f]+)|(\w+));/gi, function (all, decimal, hex, name) {
+    return text.replace(/&(?:#(\d+)|#x([\da-f]+)|(\w+));/gi, (all, decimal, hex, name) => {
       var code;
       if (name) return Object.prototype.hasOwnProperty.call(ENTITIES, name) ? ENTITIES[name] : all;
       code = decimal ? parseInt(decimal, 10) : parseInt(hex, 16);
@@ -24,10 +24,10 @@
     node.target = '_blank';
   }
 
-  Cackle.html = function (html) {
+  Cackle.html = html => {
     var root = document.createDocumentFragment(), stack = [root];
     var tokens = new RegExp('<!--[\\s\\S]*?-->|<(/?)([a-z][a-z0-9]*)((?:"[^"]*"|\'[^\']*\'|[^"\'<>])*)>|[^<]+|<', 'gi');
-    String(html).replace(tokens, function (token, closing, name, attributes) {
+    String(html).replace(tokens, (token, closing, name, attributes) => {
       var top = stack[stack.length - 1], node, depth;
       name = name && name.toLowerCase();
       if (!name) {

@@ -1,7 +1,7 @@
 /* Live events: one connection, shared by the tabs of a browser (Web Locks elect the tab that holds it, BroadcastChannel
    carries its messages); without those, one each. Every subscriber gets every event once and in order, by position:
    doubles are dropped by seq, a hole is asked for again, and what the server can't replay ends in handler.reset(seq). */
-(function (Cackle) {
+(Cackle => {
   'use strict';
   var ORDER = ['ws', 'sse', 'poll'];
 
@@ -11,7 +11,7 @@
     var heard = 0, check = 0, better = 0, pause = 120000;
 
     function set(value) { if (state !== value) status(state = value); }
-    function positions() { return Object.keys(subs).map(function (s) { return s + '@' + subs[s]; }); }
+    function positions() { return Object.keys(subs).map(s => s + '@' + subs[s]); }
     function drop() {
       clearTimeout(check);
       clearTimeout(better);
@@ -30,16 +30,16 @@
       if (stopped || !Object.keys(subs).length) return;
       if (!Cackle.transports[name]) { next(); return connect(); }
       own = {
-        open: function () {
+        open: () => {
           opened = true;
           heard = Date.now();
           failures = tries = 0;
           Cackle.tab.set('way', way);
           set('live');
-          if (way) better = setTimeout(function () { pause *= 2; way = 0; failures = 1; connect(); }, pause);
+          if (way) better = setTimeout(() => { pause *= 2; way = 0; failures = 1; connect(); }, pause);
           watch();
         },
-        message: function (m) {
+        message: m => {
           heard = Date.now();
           clearTimeout(check);
           if (m.type === 'move') return move(m);
@@ -52,7 +52,7 @@
           } else if (m.type === 'error' && m.code === 'origin') { stopped = true; drop(); set('off'); }
           watch();
         },
-        close: function (fatal) {
+        close: fatal => {
           connection = null;
           clearTimeout(check);
           if (fatal) { stopped = true; return set('off'); }
@@ -68,18 +68,18 @@
     // Browsers hide the server's pings from scripts: after a long silence ask, and believe only silence to a question.
     function watch() {
       clearTimeout(check);
-      check = setTimeout(function () { ask(10000); }, 60000);
+      check = setTimeout(() => { ask(10000); }, 60000);
     }
     function ask(limit) {
       var asked = Date.now();
       if (!connection || !connection.send) return;
       connection.send({type: 'ping'});
       clearTimeout(check);
-      check = setTimeout(function () { if (heard < asked && !document.hidden) later(0); }, limit);
+      check = setTimeout(() => { if (heard < asked && !document.hidden) later(0); }, limit);
     }
     function move(m) {
       var host = m.host && (m.host.indexOf('://') > 0 ? m.host : location.protocol + '//' + m.host);
-      setTimeout(function () {
+      setTimeout(() => {
         if (stopped) return;
         if (host) Cackle.move(host);
         else Cackle.fail(Cackle.base());
@@ -99,20 +99,20 @@
       else if (Date.now() - heard > 60000) later(0);
     }
     return {
-      add: function (sub, seq) {
+      add: (sub, seq) => {
         if (subs[sub] <= seq) return;
         subs[sub] = seq;
         resume(sub);
       },
-      remove: function (sub) {
+      remove: sub => {
         delete subs[sub];
         if (!Object.keys(subs).length) { drop(); clearTimeout(timer); set(''); }
         else if (connection && connection.send) connection.send({type: 'unsub', sub: sub});
       },
-      send: function (m) { if (connection && connection.send) connection.send(m); },
+      send: m => { if (connection && connection.send) connection.send(m); },
       wake: wake,
-      stop: function () { stopped = true; drop(); clearTimeout(timer); },
-      state: function () { return state; }
+      stop: () => { stopped = true; drop(); clearTimeout(timer); },
+      state: () => state
     };
   }
 
@@ -127,15 +127,15 @@
   }
   function status(value) {
     state = value;
-    for (var sub in local) local[sub].handlers.forEach(function (h) { h.status(value); });
+    for (var sub in local) local[sub].handlers.forEach(h => { h.status(value); });
   }
   function own() {
     if (link) return;
-    link = Link(function (m) {
+    link = Link(m => {
       if (m.type === 'presence') last[m.sub] = m;
       deliver(m);
       if (release) say({t: 'm', m: m});
-    }, function (value) {
+    }, value => {
       status(value);
       if (release) say({t: 'state', state: value});
     });
@@ -149,7 +149,7 @@
     if (link) return want(mine());
     say({t: 'want', subs: mine()});
     // A leader that doesn't answer is frozen or gone: a connection of our own.
-    setTimeout(function () { if (answered < asked) own(); }, 2500);
+    setTimeout(() => { if (answered < asked) own(); }, 2500);
   }
 
   function deliver(m) {
@@ -159,13 +159,13 @@
       if (m.recovered === false && m.seq !== entry.seq) reset(entry, m.seq);
       else if (m.seq > entry.seq && !entry.busy) ask();
     } else if (m.seq == null) {
-      entry.handlers.forEach(function (h) { h.event(m); });
+      entry.handlers.forEach(h => { h.event(m); });
     } else if (entry.busy) {
       entry.held.push(m);
     } else if (m.seq === entry.seq + 1) {
       entry.seq = m.seq;
       entry.holes = 0;
-      entry.handlers.forEach(function (h) { h.event(m); });
+      entry.handlers.forEach(h => { h.event(m); });
     } else if (m.seq > entry.seq) {
       if (++entry.holes > 20) reset(entry, m.seq);
       else if (entry.holes === 1) ask();
@@ -175,14 +175,14 @@
     if (entry.busy) return;
     entry.busy = true;
     entry.held = [];
-    Promise.all(entry.handlers.map(function (h) { return h.reset(seq); })).then(function (seqs) {
+    Promise.all(entry.handlers.map(h => h.reset(seq))).then(seqs => {
       entry.seq = Math.min.apply(null, seqs);
       entry.busy = false;
       entry.holes = 0;
       entry.held.forEach(deliver);
-    }, function () {
+    }, () => {
       entry.busy = false;
-      setTimeout(function () { reset(entry, seq); }, 2000 + 3000 * Math.random());
+      setTimeout(() => { reset(entry, seq); }, 2000 + 3000 * Math.random());
     });
   }
 
@@ -205,9 +205,9 @@
     if (!window.BroadcastChannel || !navigator.locks) return own();
     bus = new BroadcastChannel('cackle:' + Cackle.origin);
     bus.onmessage = heard;
-    navigator.locks.request('cackle:' + Cackle.origin, function () {
+    navigator.locks.request('cackle:' + Cackle.origin, () => {
       if (!bus) return;
-      return new Promise(function (resolve) {
+      return new Promise(resolve => {
         release = resolve;
         own();
         say({t: 'who'});
@@ -225,9 +225,9 @@
 
   // A page in the back/forward cache holds neither lock nor socket.
   addEventListener('pagehide', stop);
-  addEventListener('pageshow', function (event) { if (event.persisted && Object.keys(local).length) start(); });
-  addEventListener('online', function () { if (link) link.wake(); });
-  document.addEventListener('visibilitychange', function () {
+  addEventListener('pageshow', event => { if (event.persisted && Object.keys(local).length) start(); });
+  addEventListener('online', () => { if (link) link.wake(); });
+  document.addEventListener('visibilitychange', () => {
     if (document.hidden || !Object.keys(local).length) return;
     if (link) link.wake();
     else if (bus) ask();
@@ -235,7 +235,7 @@
 
   /* position "site/channel@seq". handler: event(message), status('live'|'down'|'off'), reset(seq) -> promise of the seq that
      was loaded instead. -> {send(message), close()} */
-  Cackle.subscribe = function (position, handler) {
+  Cackle.subscribe = (position, handler) => {
     var at = position.lastIndexOf('@'), sub = position.slice(0, at), seq = +position.slice(at + 1), entry = local[sub];
     if (entry) {
       // The second widget of one channel on one page: from the older position; handlers apply an event twice without harm.
@@ -247,13 +247,13 @@
     else start();
     return {
       sub: sub,
-      send: function (m) {
+      send: m => {
         m.sub = sub;
         if (link) link.send(m);
         else say({t: 'send', m: m});
       },
-      close: function () {
-        entry.handlers = entry.handlers.filter(function (h) { return h !== handler; });
+      close: () => {
+        entry.handlers = entry.handlers.filter(h => h !== handler);
         if (entry.handlers.length) return;
         delete local[sub];
         if (link && !bus) link.remove(sub);

@@ -1,12 +1,12 @@
 /* The host's look: background, accent; and whether ours has to be light or dark. Reads, and sets custom properties only. */
-(function (Cackle) {
+(Cackle => {
   'use strict';
   function channels(color) {
     var m = /^rgba?\(([\d.]+)[, ]+([\d.]+)[, ]+([\d.]+)(?:[, /]+([\d.]+))?/.exec(color);
     return m && {rgb: [+m[1], +m[2], +m[3]], alpha: m[4] === undefined ? 1 : +m[4]};
   }
   function luminance(rgb) {
-    var l = rgb.map(function (v) { v /= 255; return v <= 0.04045 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4); });
+    var l = rgb.map(v => { v /= 255; return v <= 0.04045 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4); });
     return 0.2126 * l[0] + 0.7152 * l[1] + 0.0722 * l[2];
   }
   function contrast(a, b) {
@@ -23,7 +23,7 @@
   }
 
   /* -> a function that ends the watching. */
-  Cackle.theme = function (root, wanted) {
+  Cackle.theme = (root, wanted) => {
     var scheme = matchMedia('(prefers-color-scheme: dark)'), observer, timer;
     function apply() {
       var paper, text, dark, probe, accent;
@@ -44,6 +44,7 @@
         dark = luminance(paper) < 0.2;
         root.classList.add(dark ? 'mc-dark' : 'mc-light');
       }
+      root.style.setProperty('--mc-ink', getComputedStyle(root).color);
       root.style.setProperty('--mc-paper', 'rgb(' + paper + ')');
       // The site's link colour is its accent, if it is one and can be read.
       probe = document.createElement('a');
@@ -65,11 +66,11 @@
     }
     apply();
     observer = new MutationObserver(later);
-    [document.documentElement, document.body].forEach(function (node) {
+    [document.documentElement, document.body].forEach(node => {
       observer.observe(node, {attributes: true, attributeFilter: ['class', 'style', 'data-theme', 'data-color-scheme', 'data-bs-theme']});
     });
     if (scheme.addEventListener) scheme.addEventListener('change', later);
-    return function () {
+    return () => {
       observer.disconnect();
       clearTimeout(timer);
       if (scheme.removeEventListener) scheme.removeEventListener('change', later);

@@ -1,8 +1,8 @@
 /* Times as people say them, kept current: one timer a widget. */
-(function (Cackle) {
+(Cackle => {
   'use strict';
   var STEPS = [[60, 'second', 1], [3600, 'minute', 60], [86400, 'hour', 3600], [604800, 'day', 86400], [2629800, 'week', 604800]];
-  Cackle.times = function (t) {
+  Cackle.times = t => {
     var relative = new Intl.RelativeTimeFormat(t.lang, {numeric: 'auto', style: 'short'});
     var day = new Intl.DateTimeFormat(t.lang, {day: 'numeric', month: 'short'});
     var year = new Intl.DateTimeFormat(t.lang, {day: 'numeric', month: 'short', year: 'numeric'});
@@ -16,13 +16,13 @@
       return (date.getFullYear() === new Date().getFullYear() ? day : year).format(date);
     }
     return {
-      full: function (iso) { return full.format(new Date(iso)); },
-      node: function (iso) {
+      full: iso => full.format(new Date(iso)),
+      node: iso => {
         var date = new Date(iso);
         return Cackle.el('time.mc-t', {datetime: iso, title: full.format(date)}, say(date));
       },
-      refresh: function (root) {
-        root.querySelectorAll('time.mc-t').forEach(function (node) {
+      refresh: root => {
+        root.querySelectorAll('time.mc-t').forEach(node => {
           var text = say(new Date(node.dateTime));
           if (node.textContent !== text) node.textContent = text;
         });

@@ -3,7 +3,7 @@
 (function (Cackle) {
   'use strict';
   function query(positions) {
-    return positions.map(function (p) { return 'sub=' + encodeURIComponent(p); }).join('&');
+    return positions.map(p => 'sub=' + encodeURIComponent(p)).join('&');
   }
   function parse(text, on) {
     var message;
@@ -13,7 +13,7 @@
 
   function websocket(base, positions, on) {
     var socket = new WebSocket(base.replace(/^http/, 'ws') + '/rt/ws?' + query(positions), 'cackle.v1');
-    var timer = setTimeout(function () { end(true); }, 8000), ended = false;
+    var timer = setTimeout(() => { end(true); }, 8000), ended = false;
     function end(tell) {
       if (ended) return;
       ended = true;
@@ -22,18 +22,18 @@
       socket.close();
       if (tell) on.close();
     }
-    socket.onopen = function () { clearTimeout(timer); on.open(); };
-    socket.onmessage = function (event) { if (!ended) parse(event.data, on); };
-    socket.onerror = socket.onclose = function () { end(true); };
+    socket.onopen = () => { clearTimeout(timer); on.open(); };
+    socket.onmessage = event => { if (!ended) parse(event.data, on); };
+    socket.onerror = socket.onclose = () => { end(true); };
     return {
-      send: function (message) { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },
-      close: function () { end(false); }
+      send: message => { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },
+      close: () => { end(false); }
     };
   }
 
   function eventsource(base, positions, on) {
     // Reconnecting is ours: with our own positions, our own jitter and, perhaps, another server.
-    var source = new EventSource(base + '/rt/sse?' + query(positions)), timer = setTimeout(function () { end(true); }, 10000);
+    var source = new EventSource(base + '/rt/sse?' + query(positions)), timer = setTimeout(() => { end(true); }, 10000);
     function end(tell) {
       if (!source) return;
       clearTimeout(timer);
@@ -41,10 +41,10 @@
       source = null;
       if (tell) on.close();
     }
-    source.onopen = function () { clearTimeout(timer); on.open(); };
-    source.onmessage = function (event) { if (source) parse(event.data, on); };
-    source.onerror = function () { end(true); };
-    return {close: function () { end(false); }};
+    source.onopen = () => { clearTimeout(timer); on.open(); };
+    source.onmessage = event => { if (source) parse(event.data, on); };
+    source.onerror = () => { end(true); };
+    return {close: () => { end(false); }};
   }
 
   function longpoll(base, positions, on) {
@@ -56,23 +56,23 @@
       if (tell) on.close(fatal);
     }
     function poll() {
-      var timer = setTimeout(function () { end(true); }, 40000);
+      var timer = setTimeout(() => { end(true); }, 40000);
       // The first question is short: its answer tells that this way is open.
-      fetch(base + '/rt/poll?' + query(positions) + '&wait=' + (opened ? 25 : 1), {credentials: 'omit', signal: control.signal}).then(function (answer) {
+      fetch(base + '/rt/poll?' + query(positions) + '&wait=' + (opened ? 25 : 1), {credentials: 'omit', signal: control.signal}).then(answer => {
         if (answer.ok) return answer.json();
         end(true, answer.status > 399 && answer.status < 500 && answer.status !== 408 && answer.status !== 429);
         throw answer;
-      }).then(function (data) {
+      }).then(data => {
         clearTimeout(timer);
         if (ended) return;
         if (!opened) { opened = true; on.open(); }
-        data.events.forEach(function (m) { if (!ended) on.message(m); });
+        data.events.forEach(m => { if (!ended) on.message(m); });
         if (data.cursor && data.cursor.length) positions = data.cursor;
         if (!ended) poll();
-      }).catch(function () { clearTimeout(timer); end(true); });
+      }).catch(() => { clearTimeout(timer); end(true); });
     }
     poll();
-    return {close: function () { end(false); }};
+    return {close: () => { end(false); }};
   }
 
   Cackle.transports = {
