@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from html import escape
+from html import escape, unescape
 
 import nh3
 from markdown_it import MarkdownIt
@@ -24,7 +24,8 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ud800-\udfff
 # Bidirectional overrides and isolates can turn the text of others around.
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _INVISIBLE = re.compile(
-    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2060-\u206f\u3164\ufe0f\ufeff\uffa0]"
+    "[\\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -36,6 +37,9 @@ _markdown = (
 
 # Only what says that it is a link becomes one; "setup.py" is no web site.
 _markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False})  # type: ignore[union-attr]
+# A link without a scheme would lead somewhere on the site that shows the comment.
+_LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
+_markdown.validateLink = lambda url: _LINK.match(url) is not None  # type: ignore[method-assign]
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -77,16 +81,26 @@ def clean_name(raw: str) -> str:
     return name
 
 
-def render(text: str) -> str:
-    """The HTML of cleaned *text*: Markdown without raw HTML or images, then an allow-list of elements."""
-    html = nh3.clean(
-        _markdown.render(text),
+def _keep(element: str, attribute: str, value: str) -> str | None:
+    # nh3 lets some attributes through on every element.
+    return value if attribute == "rel" or (attribute == "href" and _LINK.match(value)) else None
+
+
+def _sanitised(html: str) -> str:
+    return nh3.clean(
+        html,
         tags=_TAGS,
         attributes={"a": {"href"}},
+        attribute_filter=_keep,
         url_schemes={"http", "https", "mailto"},
         link_rel="nofollow ugc noopener noreferrer",
     ).strip()
-    if not _TAG.sub("", html).strip():
-        # Nested deeper than we follow: show what was typed rather than nothing.
-        return f"<p>{escape(text)}</p>"
+
+
+def render(text: str) -> str:
+    """The HTML of cleaned *text*: Markdown without raw HTML or images, then an allow-list of elements."""
+    html = _sanitised(_markdown.render(text))
+    if not _INVISIBLE.sub("", unescape(_TAG.sub("", html))):
+        # Nested deeper than we follow, or all of it empty: show what was typed rather than nothing.
+        return _sanitised(f"<p>{escape(text)}</p>")
     return html

@@ -1,0 +1,280 @@
+"""The real daemon in a process of its own, for tests that want all of it: ``twistd -n cackled`` in a temporary folder.
+
+    daemon = Daemon()                      # free ports, own state; waits until /readyz says 200
+    urlopen(daemon.url + "/demo")
+    daemon.kill(); daemon.restart()
+
+Blocks, so that synchronous tests can use it; `Daemon.for_test(case)` also stops it when a test is over. As root the
+PostgreSQL child runs as another user, who has to reach the state: the folder is passable by all.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from cackled.database import leftovers
+
+ROOT = Path(__file__).resolve().parents[1]
+TWISTD = Path(sys.executable).parent / "twistd"
+# A loaded machine is slow; a wait ends as soon as what it waits for is there.
+PATIENCE = 60.0
+
+
+class DaemonDied(AssertionError):
+    """The daemon ended, or did not become ready; the message ends with its log."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on just now, over TCP and UDP."""
+    held, ports = [], []
+    while len(ports) < count:
+        tcp = socket.socket()
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        held += [tcp, udp]
+        tcp.bind(("127.0.0.1", 0))
+        try:
+            udp.bind(tcp.getsockname())
+        except OSError:
+            continue
+        ports.append(tcp.getsockname()[1])
+    for one in held:
+        one.close()
+    return ports
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    made = dict(under)
+    for key, value in over.items():
+        old = made.get(key)
+        made[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return made
+
+
+class Daemon:
+    """One daemon; *extra* is TOML laid over the configuration below. With *wait* false it is not waited for."""
+
+    def __init__(self, extra: str = "", *, wait: bool = True, start: bool = True) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="cackled-daemon-", dir="/tmp"))
+        self.folder.chmod(0o755)
+        atexit.register(self.remove)
+        self.state = self.folder / "var"
+        http, admin, manhole, dns = free_ports(4)
+        base = {
+            "state": str(self.state),
+            "shutdown_timeout": 4.0,
+            "listen": [{"endpoint": f"tcp:{http}:interface=127.0.0.1"}],
+            "admin": {"endpoint": f"tcp:{admin}:interface=127.0.0.1"},
+            "manhole": {"endpoint": f"tcp:{manhole}:interface=127.0.0.1"},
+            "dns": {"listen": [f"127.0.0.1:{dns}"]},
+            "realtime": {"drain_seconds": 0.5},
+        }
+        self.settings = _merge(base, tomllib.loads(extra))
+        self.port, self.admin_port, self.manhole_port, self.dns_port = http, admin, manhole, dns
+        self.url = f"http://127.0.0.1:{http}"
+        self.admin_url = f"http://127.0.0.1:{admin}"
+        self.config = self.folder / "cackled.toml"
+        self.out = self.folder / "out"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.took = 0.0
+        if start:
+            self.start(wait=wait)
+
+    @classmethod
+    def for_test(cls, case: Any, extra: str = "", **options: Any) -> Daemon:
+        """One that is gone when *case* (a TestCase) is over."""
+        made = cls(extra, start=False)
+        case.addCleanup(made.remove)
+        made.start(**options)
+        return made
+
+    def command(self) -> list[str]:
+        """What is run."""
+        return [
+            sys.executable, str(TWISTD), "-n", f"--pidfile={self.folder / 'pid'}", "cackled", "-c", str(self.config),
+        ]  # fmt: skip
+
+    def start(self, *, wait: bool = True, cwd: Path | None = None) -> None:
+        """Run it; ``took`` is the seconds until it was ready."""
+        self.config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in self.settings.items()))
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        began = time.monotonic()
+        with open(self.out, "ab") as out:
+            self.process = subprocess.Popen(
+                self.command(), cwd=cwd or self.folder, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+        if wait:
+            self.wait_ready()
+            self.took = time.monotonic() - began
+
+    def wait_ready(self, timeout: float = PATIENCE) -> None:
+        """Wait until /readyz says 200.
+
+        Raises:
+            DaemonDied
+        """
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if self.process is None or self.process.poll() is not None:
+                code = None if self.process is None else self.process.returncode
+                raise DaemonDied(f"the daemon ended with {code}:\n{self.log()[-4000:]}")
+            if self.ready():
+                return
+            time.sleep(0.02)
+        raise DaemonDied(f"not ready in {timeout:.0f} s:\n{self.log()[-4000:]}")
+
+    def ready(self) -> bool:
+        """Whether /readyz says 200."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                return answer.status == 200
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def wait_log(self, pattern: str, timeout: float = PATIENCE, since: int = 0) -> str:
+        """Wait for a line of the log that *pattern* is found in (after *since* characters); gives the line."""
+        end = time.monotonic() + timeout
+        while True:
+            for line in self.log()[since:].splitlines():
+                if re.search(pattern, line):
+                    return line
+            if time.monotonic() > end:
+                raise DaemonDied(f"no line with {pattern!r}:\n{self.log()[-4000:]}")
+            time.sleep(0.02)
+
+    def log(self) -> str:
+        """All it wrote, over restarts too."""
+        return self.out.read_text("utf-8", "replace") if self.out.exists() else ""
+
+    def wait(self, timeout: float = PATIENCE) -> int:
+        """Wait for its end; gives the exit code."""
+        assert self.process is not None
+        return self.process.wait(timeout)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the daemon alone."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def stop(self) -> int:
+        """SIGTERM; gives the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        """SIGKILL the daemon; its PostgreSQL is left alone, as in an accident."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def restart(self) -> None:
+        """Start it again, after stopping it where it still runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        self.start()
+
+    def data(self) -> Path:
+        """PostgreSQL's data directory, wherever the daemon put it."""
+        match = re.findall(r"making the database in ([^\s\"]+)", self.log())
+        return Path(match[-1]) if match else self.state / "postgres" / "data"
+
+    def postgres(self) -> list[int]:
+        """The processes of its PostgreSQL."""
+        return leftovers.working_in(self.data())
+
+    def postmaster(self) -> int | None:
+        """The first of them, if it lives."""
+        return leftovers.postmaster(self.data())
+
+    def remove(self) -> None:
+        """End everything and remove the folder; harmless when repeated."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        data = self.data()
+        end = time.monotonic() + 10
+        for number in (signal.SIGQUIT, signal.SIGKILL):
+            while (left := leftovers.working_in(data)) and time.monotonic() < end:
+                leftovers.send(left, number)
+                time.sleep(0.05)
+            end = time.monotonic() + 5
+        if data.parent.parent != self.state:
+            shutil.rmtree(data.parent, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        atexit.unregister(self.remove)
+
+
+class Answer:
+    """One answer over HTTP."""
+
+    def __init__(self, status: int, headers: Any, body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+def call(url: str, method: str = "GET", body: Any = None, timeout: float = 15.0, **headers: str) -> Answer:
+    """Ask; statuses of 400 and above are answers too. Header names are written with ``_`` for ``-``."""
+    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(url, data=data, method=method, headers=named)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return Answer(answer.status, answer.headers, answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.headers, error.read())
+
+
+class Visitor:
+    """A visitor of one site of a daemon: a session, and the calls a widget makes."""
+
+    def __init__(self, url: str, site: int = 1, name: str = "Ann") -> None:
+        self.api = f"{url}/api/v1/sites/{site}"
+        self.url = url
+        self.site = site
+        self.name = name
+        given = call(f"{self.api}/sessions", "POST").json()
+        self.token, self.id, self.view = given["token"], given["visitor"], given["view"]
+
+    def call(self, path: str, method: str = "GET", body: Any = None, **headers: str) -> Answer:
+        """Call the site's API with the session."""
+        return call(f"{self.api}{path}", method, body, Authorization=f"Bearer {self.token}", **headers)
+
+    def post(self, key: str, text: str, parent: str | None = None, **headers: str) -> Answer:
+        """Write a comment."""
+        channel = {"key": key, "url": "http://localhost/page", "title": key}
+        body = {"channel": channel, "text": text, "name": self.name, "parent": parent}
+        return self.call("/comments", "POST", body, **headers)

@@ -1,0 +1,268 @@
+"""From what was typed to what is stored: nothing breaks it, nothing dangerous gets through, nothing visible is lost."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import nh3
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.domain import text
+from cackled.domain.errors import BadField, Refused, Unprocessable
+
+TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li"}
+# Known ways past sanitisers (mutation XSS, odd schemes, broken markup), as text and inside Markdown.
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<ScRiPt src=//evil.example></sCrIpT>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<svg><style><img src=x onerror=alert(1)></style></svg>",
+    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=alert(1)&gt;'>",
+    "<math><mtext><mglyph><svg><mtext><style><path id='</style><img onerror=alert(1) src>'>",
+    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
+    "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+    "<svg></p><style><a id='</style><img src=1 onerror=alert(1)>'>",
+    "<a href='javascript:alert(1)'>x</a>",
+    "[x](javascript:alert(1))",
+    "[x](JaVaScRiPt:alert(1))",
+    "[x](java&#10;script:alert(1))",
+    "[x](java\tscript:alert(1))",
+    "[x](&#106;avascript:alert(1))",
+    "[x](&#x6A;&#x61;vascript:alert(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)",
+    "[x](vbscript:msgbox(1))",
+    "[x](http://a.example/\"onmouseover=alert(1)//)",
+    "[x](<http://a.example/ \"onmouseover=alert(1)>)",
+    "[x](http://a.example 'title\" onmouseover=\"alert(1)')",
+    "<javascript:alert(1)>",
+    "<http://a.example/?x=\"onclick=alert(1)\">",
+    "![x](javascript:alert(1))",
+    "![x\" onerror=\"alert(1)](http://a.example/x.png)",
+    "```<img src=x onerror=alert(1)>\ncode\n```",
+    "``` \"onclick=alert(1)\n</code></pre><script>alert(1)</script>\n```",
+    "`<script>alert(1)</script>`",
+    "> <iframe src=javascript:alert(1)>",
+    "http://a.example/<script>alert(1)</script>",
+    "http://a.example/\"><script>alert(1)</script>",
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "<style>@import 'javascript:alert(1)'</style>",
+    "<base href=javascript:alert(1)//>",
+    "<meta http-equiv=refresh content='0;url=javascript:alert(1)'>",
+    "<x onclick=alert(1)>",
+    "<!--><script>alert(1)</script>-->",
+    "<![CDATA[<script>alert(1)</script>]]>",
+    "\x00<scr\x00ipt>alert(1)</scr\x00ipt>",
+    "<a\x0chref=javascript:alert(1)>x</a>",
+    "[x]: javascript:alert(1)\n[x]",
+    "//evil.example/x",
+    "[x](//evil.example)",
+    "[x](/\\evil.example)",
+]
+
+
+class Markup(HTMLParser):
+    """Collects the elements, attributes and text that a browser would see."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.others: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.others.append(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+def harmless(test: SynchronousTestCase, html: str) -> None:
+    """Only known elements, and the only attributes are a link's address (of a known scheme) and its fixed rel."""
+    seen = Markup(html)
+    test.assertEqual(seen.others, [], html)
+    for tag, attributes in seen.found:
+        test.assertIn(tag, TAGS, html)
+        test.assertLessEqual(set(attributes), {"href", "rel"} if tag == "a" else set(), html)
+        if tag == "a":
+            test.assertEqual(attributes.get("rel"), "nofollow ugc noopener noreferrer", html)
+            href = attributes.get("href")
+            if href is not None:
+                test.assertRegex(href, r"(?i)\A(https?://|mailto:)", html)
+
+
+def cleaned_again(html: str) -> str:
+    """*html* through the sanitiser once more, told the same."""
+    return nh3.clean(
+        html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"},
+        link_rel="nofollow ugc noopener noreferrer",
+    )  # fmt: skip
+
+
+characters = st.text(
+    alphabet=st.one_of(
+        st.characters(), st.sampled_from("<>\"'&`*_~[]()!#->\\ \n\t\x00:/=\u200b\u202e\ufeff\u2028")
+    ),
+    max_size=300,
+)
+MARKS = ["> ", "- ", "1. ", "```\n", "\n\n", "*", "**", "~~", "`", "[", "](", ")", "    "]
+markdown = st.lists(
+    st.one_of(characters, st.sampled_from(HOSTILE), st.sampled_from(MARKS)), max_size=12
+).map("".join)  # fmt: skip
+
+
+class CleanTextTests(SynchronousTestCase):
+    """`clean_text`."""
+
+    @given(characters)
+    @example("\ud800")
+    @example("\r\r\r")
+    def test_only_refusals(self, raw: str) -> None:
+        """Any text is cleaned or refused; what was cleaned is encodable, bounded, and does not change any more."""
+        try:
+            clean = text.clean_text(raw, 100)
+        except Refused as error:
+            self.assertEqual((error.status, error.field), (422, "text"))
+            return
+        clean.encode("utf-8")
+        self.assertLessEqual(len(clean), 100)
+        self.assertNotIn("\x00", clean)
+        self.assertNotIn("\r", clean)
+        self.assertNotIn("\n\n\n", clean)
+        self.assertEqual(text.clean_text(clean, 100), clean)
+
+    def test_length(self) -> None:
+        """The cap counts characters of the cleaned text, and is exact."""
+        self.assertEqual(text.clean_text("я" * 100, 100), "я" * 100)
+        self.assertEqual(text.clean_text("  " + "😀" * 100 + "\n\n\n", 100), "😀" * 100)
+        for raw in ("x" * 101, "x" * 1000, "x" + " " * 99 + "y", " " * 401):
+            with self.assertRaises(Unprocessable) as caught:
+                text.clean_text(raw, 100)
+            self.assertEqual(caught.exception.slug, "text-too-long", repr(raw))
+
+    def test_empty(self) -> None:
+        """Text of which nothing can be seen is empty, by whatever characters."""
+        invisible = [
+            "", " ", "\n\t\r", "\u200b", "\u200d\u200c", "\ufeff", "\u00ad", "\u2060\u2061", "\u3164", "\u115f\u1160",
+            "\u2800", "\u180e", "\u00a0\u2003\u3000", "\u202e", "\ufe0f", "\u034f", "\uffa0", "\x00\x01", "\U000e0020",
+            "\u200b \u3164\n\u00ad",
+        ]  # fmt: skip
+        for raw in invisible:
+            with self.assertRaises(Unprocessable, msg=repr(raw)) as caught:
+                text.clean_text(raw, 100)
+            self.assertEqual(caught.exception.slug, "text-empty", repr(raw))
+
+    def test_kept(self) -> None:
+        """What joins emoji, marks direction and sets lines apart stays."""
+        for raw in ("👩\u200d👧", "❤\ufe0f", "a\u200cb", "\u200fעברית", "one\n\ntwo", "tab\tbed"):
+            self.assertEqual(text.clean_text(raw, 100), raw)
+        self.assertEqual(text.clean_text("a\r\n\r\n\r\n\r\nb\rc", 100), "a\n\nb\nc")
+        self.assertEqual(text.clean_text("e\u0301", 100), "é")
+
+
+class CleanNameTests(SynchronousTestCase):
+    """`clean_name` and `clean_line`."""
+
+    @given(characters)
+    def test_only_refusals(self, raw: str) -> None:
+        """A name is one visible line of at most 60 characters, or refused by its field."""
+        try:
+            name = text.clean_name(raw)
+        except Refused as error:
+            self.assertEqual((error.status, error.field), (400, "name"))
+            return
+        self.assertTrue(1 <= len(name) <= 60)
+        self.assertEqual(name, " ".join(name.split()))
+        self.assertNotRegex(name, "[\u202a-\u202e\u2066-\u2069\x00-\x1f\u2028]")
+        self.assertEqual(text.clean_name(name), name)
+
+    def test_examples(self) -> None:
+        """Spaces fold; overrides of direction go; length is exact."""
+        self.assertEqual(text.clean_name("  Ann\n \tLee "), "Ann Lee")
+        self.assertEqual(text.clean_name("\u202eAnn\u2066"), "Ann")
+        self.assertEqual(text.clean_name("x" * 60), "x" * 60)
+        for raw in ("x" * 61, "", "\u200b", "x" * 2000):
+            self.assertRaises(BadField, text.clean_name, raw)
+
+    @given(characters)
+    def test_line(self, raw: str) -> None:
+        """A cleaned line holds no line end that a terminal or page would break at."""
+        self.assertNotRegex(text.clean_line(raw), "[\x00-\x08\n\u2028\u2029]")
+
+
+class RenderTests(SynchronousTestCase):
+    """`render`."""
+
+    def test_hostile(self) -> None:
+        """No known trick leaves more than harmless markup, alone, quoted, in lists, links and emphasis."""
+        for trick in HOSTILE:
+            for around in ("%s", "> %s", "- %s", "*%s*", "[%s](http://a.example)", "a\n\n%s\n\nb", "```\n%s\n```"):
+                html = text.render(text.clean_text(around % trick, 10_000))
+                harmless(self, html)
+                self.assertEqual(cleaned_again(html), html)
+
+    @settings(max_examples=150)
+    @given(markdown)
+    def test_anything(self, raw: str) -> None:
+        """Whatever comes is harmless, already clean, and never empty."""
+        try:
+            clean = text.clean_text(raw, 8_000)
+        except Unprocessable:
+            return
+        html = text.render(clean)
+        harmless(self, html)
+        self.assertEqual(cleaned_again(html), html)
+        self.assertTrue(html)
+
+    def test_markdown(self) -> None:
+        """The small Markdown that is promised."""
+        for source, html in (
+            ("*a* **b** ~~c~~ `d`", "<p><em>a</em> <strong>b</strong> <s>c</s> <code>d</code></p>"),
+            ("a\nb", "<p>a<br>\nb</p>"),
+            ("> a", "<blockquote>\n<p>a</p>\n</blockquote>"),
+            ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
+            ("```py\na < b\n```", "<pre><code>a &lt; b\n</code></pre>"),
+            ("# no heading", "<p># no heading</p>"),
+            ("<b>x</b>", "<p>&lt;b&gt;x&lt;/b&gt;</p>"),
+            ("setup.py and a@b.example", "<p>setup.py and a@b.example</p>"),
+        ):
+            self.assertEqual(text.render(source), html)
+        link = '<a href="%s" rel="nofollow ugc noopener noreferrer">%s</a>'
+        self.assertEqual(text.render("https://a.example/x"), f"<p>{link % (('https://a.example/x',) * 2)}</p>")
+        self.assertEqual(text.render("[t](http://a.example)"), f"<p>{link % ('http://a.example', 't')}</p>")
+
+    def test_no_images(self) -> None:
+        """An image is no image: pages must not be made to fetch what a visitor names."""
+        self.assertNotIn("<img", text.render("![x](http://a.example/x.png)"))
+
+    def test_deep(self) -> None:
+        """Text nested deeper than we follow is shown as typed rather than lost."""
+        for source in (">" * 4000 + "deep", "- " * 2000 + "deep", "*" * 3999 + "deep", "[" * 7000 + "deep",
+                       "`" * 7000 + "deep", "![" * 3500 + "deep", "**a" * 2600 + "deep"):  # fmt: skip
+            html = text.render(text.clean_text(source, 8_000))
+            self.assertIn("deep", html)
+            harmless(self, html)
+
+    def test_nothing_visible(self) -> None:
+        """What renders to nothing is shown as it was typed."""
+        for source in ("[](http://a.example)", "```\n```", "&#8203;", "&nbsp;", "&#x202e;", "> ",
+                       "[ ](http://a.example)", "[\u200b](http://a.example)"):
+            html = text.render(source)
+            seen = "".join(Markup(html).words)
+            self.assertRegex(seen, r"[!-~]", (source, html))
+            harmless(self, html)
+
+    def test_no_relative_links(self) -> None:
+        """A link without a scheme would point into the site that shows the comment: it stays text."""
+        for target in ("/logout", "logout?now=1", "//evil.example", "#top", "?delete=1", "/\\evil.example", "http:x"):
+            self.assertNotIn("<a", text.render(f"[x]({target})"), target)
+            self.assertIn("x", text.render(f"[x]({target})"))
