@@ -6,19 +6,23 @@ Database: imports twisted, psycopg2 and txpostgres. What differs from the librar
 - cancelling never calls psycopg2's ``cancel()``, a blocking connect that holds the GIL: it closes the connection;
 - a connection lost while idle tells its owner at once, without a traceback in the log;
 - notifications are handed over in order, in the turn in which they arrive;
-- JSON comes back as text, bytea as bytes.
+- JSON comes back as text, bytea as bytes;
+- the server's name is looked up in a thread (libpq's look-up blocks).
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import psycopg2
 import psycopg2.extensions
 import txpostgres.txpostgres as _library
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
 PostgresError = psycopg2.Error
@@ -75,15 +79,19 @@ class Connection(_library.Connection):
         return self._opened and not self._closing and not self._connection.closed
 
     def open(self, dsn: str) -> Deferred[Connection]:
-        """Connect; cancel it to give up."""
+        """Connect; cancel it to give up.
 
-        def opened(result: Any) -> Connection:
-            psycopg2.extensions.register_type(_JSON, self._connection)
-            psycopg2.extensions.register_type(_BYTEA, self._connection)
-            self._opened = True
-            return self
+        Raises:
+            psycopg2.Error, OSError (the name is not found): in the Deferred.
+        """
+        return Deferred.fromCoroutine(self._open(dsn))
 
-        return self.connect(dsn).addCallback(opened)
+    async def _open(self, dsn: str) -> Connection:
+        await self.connect(await located(self.reactor, dsn))
+        psycopg2.extensions.register_type(_JSON, self._connection)
+        psycopg2.extensions.register_type(_BYTEA, self._connection)
+        self._opened = True
+        return self
 
     def run(self, sql: str, params: Any = None) -> Deferred[list[tuple[Any, ...]]]:
         """Send one message and give the rows of its last statement. One at a time; the caller sees to that.
@@ -138,6 +146,23 @@ class Connection(_library.Connection):
         self.close()
         if self._lost is not None:
             self._lost()
+
+
+async def located(reactor: Any, dsn: str) -> str:
+    """*dsn* with the address of its host, found in a thread: libpq would look it up blocking.
+
+    Socket directories, addresses and lists of hosts are left as they are; the name stays for checking certificates.
+    """
+    given = psycopg2.extensions.parse_dsn(dsn)
+    host = given.get("host", "")
+    if not host or host.startswith(("/", "@")) or "," in host or "hostaddr" in given or isIPAddress(host):
+        return dsn
+    if isIPv6Address(host):
+        return dsn
+    found = await deferToThreadPool(
+        reactor, reactor.getThreadPool(), socket.getaddrinfo, host, None, type=socket.SOCK_STREAM
+    )
+    return psycopg2.extensions.make_dsn(dsn, hostaddr=found[0][4][0])
 
 
 def first_line(error: BaseException) -> str:

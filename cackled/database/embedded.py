@@ -40,8 +40,8 @@ DATABASE = "cackled"
 POLL = 0.01
 # Crash recovery may have much to read before the server answers.
 START_TIMEOUT = 300.0
-FAST_STOP = 6.0
-HARD_STOP = 2.0
+FAST_STOP = 5.0
+HARD_STOP = 1.0
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 10.0
 # A run of so many seconds was a good one: the next restart comes at once.
@@ -214,7 +214,7 @@ class EmbeddedServer:
         self.state = "running"
 
     async def stop(self) -> None:
-        """Stop the server: connections are ended and the rest written, within 8 s in all. Harmless when repeated."""
+        """Stop the server: connections are ended and the rest written, within 7 s in all. Harmless when repeated."""
         self.state = "stopping"
         if self._retry is not None:
             self._retry.cancel()
@@ -448,6 +448,9 @@ class EmbeddedServer:
             if output.over:
                 break
             log.warn("the database server does not stop at SIG{number}", number=number)
+        if not output.over or number == "KILL":
+            # What a killed postmaster leaves would hold the next start up.
+            leftovers.send(leftovers.working_in(self.data), signal.SIGKILL)
         self._process = None
 
     def _log_line(self, line: str) -> None:

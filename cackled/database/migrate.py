@@ -176,7 +176,7 @@ async def _connect(dsn: str, clock: IReactorTime) -> Connection:
     try:
         opening = connection.open(connection_dsn(dsn, application="cackled migrate"))
         return await opening.addTimeout(10.0, clock)
-    except (psycopg2.Error, TimedOut) as error:
+    except (psycopg2.Error, OSError, TimedOut) as error:
         connection.close()
         raise Unavailable(reason=first_line(error)) from None
 

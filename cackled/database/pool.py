@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from cackled.database.errors import Busy, DatabaseError, QueryTimeout, Unavailable
+from cackled.database.errors import Busy, DatabaseError, QueryFailed, QueryTimeout, Unavailable
 from cackled.database.link import Job, Link
 from cackled.database.query import Query
 from cackled.metrics import Metrics
@@ -74,10 +74,12 @@ class Pool:
         self._running = False
         self._broken = ""
         self._reason = "not connected"
+        # When the server last answered a query, on the clock.
+        self.answered = -1.0
         self._seconds = metrics.histogram("database_query_seconds", "From asking to the answer", ["pool"]).labels(name)
         self._errors = metrics.counter("database_errors", "Queries that failed", ["pool", "kind"])
         self._waits = metrics.counter("database_waits", "Queries that waited for a connection", ["pool"]).labels(name)
-        self._reconnects = metrics.counter("database_lost_connections", "Connections lost", ["pool"]).labels(name)
+        self._lost = metrics.counter("database_lost_connections", "Connections lost", ["pool"]).labels(name)
         gauge = metrics.gauge("database_connections", "Connections by state", ["pool", "state"])
         gauge.labels(name, "idle").set_function(lambda: len(self._idle))
         gauge.labels(name, "busy").set_function(lambda: len(self._busy))
@@ -193,14 +195,19 @@ class Pool:
         self._reason = reason
         if link in self._idle:
             self._idle.remove(link)
-        self._reconnects.inc()
+            self._lost.inc()
+        elif link in self._busy:
+            self._lost.inc()
 
     def link_done(self, link: Link, job: Job, error: DatabaseError | None) -> None:
         """A link ended its job."""
         self._busy.discard(link)
-        self._seconds.observe(self._clock.seconds() - job.since)
+        now = self._clock.seconds()
+        self._seconds.observe(now - job.since)
         if error is not None:
             self._count(error)
+        if error is None or isinstance(error, QueryFailed):
+            self.answered = now
         if link.alive and self._running:
             self.link_ready(link)
 

@@ -19,7 +19,7 @@ from cackled.database.dsn import ServerSettings
 from cackled.database.errors import ConnectionLost, Unavailable
 from cackled.database.pool import PoolSettings
 from cackled.database.query import Query, ReadPreference, Rows
-from cackled.database.server import Server
+from cackled.database.server import HANG, Server
 from cackled.metrics import Metrics
 
 __all__ = ["Database", "ReadPreference", "Rows", "SiteDatabase", "SystemDatabase"]
@@ -30,7 +30,10 @@ RETRY_AFTER = 1.0
 
 
 class Database:
-    """All servers. Nothing is connected before `start`."""
+    """All servers. Nothing is connected before `start`.
+
+    A server that leaves a heartbeat unanswered for *hang* seconds, and everything else too, counts as down.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Database:
         random: Random,
         metrics: Metrics,
         settings: config.Database | None = None,
+        hang: float = HANG,
     ) -> None:
         given = settings or config.Database()
         pool = PoolSettings(
@@ -49,7 +53,7 @@ class Database:
         self._clock = clock
         self._random = random
         self.servers = [
-            Server(one, clock=clock, random=random, settings=pool, metrics=metrics) for one in servers
+            Server(one, clock=clock, random=random, settings=pool, metrics=metrics, hang=hang) for one in servers
         ]
         self._system = SystemDatabase(self)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from random import Random
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -46,11 +46,20 @@ class Server:
     """A server with its two pools: ``app`` under row-level security, ``system`` that sees all sites."""
 
     def __init__(
-        self, given: ServerSettings, *, clock: IReactorTime, random: Random, settings: PoolSettings, metrics: Metrics
+        self,
+        given: ServerSettings,
+        *,
+        clock: IReactorTime,
+        random: Random,
+        settings: PoolSettings,
+        metrics: Metrics,
+        hang: float = HANG,
     ) -> None:
         self.name = given.name
         self.dsn = given.dsn
         self._clock = clock
+        self._patience = hang
+        self._sent = 0.0
 
         def pool(kind: str, role: str, connections: int, timeout: float) -> Pool:
             dsn = connection_dsn(
@@ -124,9 +133,9 @@ class Server:
     def _beat(self) -> None:
         if self._pending is not None:
             return
-        sent = self._clock.seconds()
+        self._sent = sent = self._clock.seconds()
         # The reactor may itself have stood still: answers that wait in the socket are read before the second look.
-        self._hang = self._clock.callLater(HANG, self._look_again)
+        self._hang = self._clock.callLater(self._patience, self._look_again)
         pending: Deferred[object] = self._pulse.execute(HEARTBEAT_QUERY, ())  # type: ignore[assignment]
         self._pending = pending
         pending.addCallbacks(self._answered, self._unanswered, callbackArgs=(sent,))
@@ -154,6 +163,8 @@ class Server:
         self._known = True
 
     def _unanswered(self, failure: Failure) -> None:
+        if failure.check(CancelledError):
+            return  # by ourselves, in `_hung` or `stop`
         self._settled()
         self._down(str(failure.value) if failure.check(DatabaseError) else "no heartbeat")
 
@@ -162,9 +173,13 @@ class Server:
 
     def _hung(self) -> None:
         self._hang = None
+        if max(self.app.answered, self.system.answered) > self._sent:
+            # Slow to answer this one, but it answers others: no reason to throw away what is under way.
+            self._sent = self._clock.seconds()
+            self._hang = self._clock.callLater(self._patience, self._look_again)
+            return
         pending, self._pending = self._pending, None
         if pending is not None:
-            pending.addErrback(lambda f: None)
             pending.cancel()
         self._down("the server hangs")
         self.app.break_off("the server hangs")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import psycopg2
@@ -68,9 +68,9 @@ order by 1, 2, 3 limit %s
 class _Note(msgspec.Struct):
     """The payload of ``NOTIFY cackled_event``; ``d`` is absent where it would have been too large."""
 
-    s: int
-    c: str
-    q: int
+    s: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+    c: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
+    q: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
     t: str
     d: msgspec.Raw = msgspec.Raw(b"")
 
@@ -90,6 +90,7 @@ class _Lost(Exception):
     """The connection is gone or useless."""
 
 
+_BIGGEST = 2**63 - 1
 _decode = msgspec.json.Decoder(_Note).decode
 
 
@@ -191,7 +192,7 @@ class Tail:
                 await self._connect()
                 backoff = BACKOFF_FIRST
                 await self._stay()
-            except (_Lost, TimedOut, psycopg2.Error) as error:
+            except (_Lost, TimedOut, OSError, psycopg2.Error) as error:
                 if self.connected:
                     log.warn("the event log's connection was lost: {reason}", reason=first_line(error))
                 else:
@@ -287,8 +288,9 @@ class Tail:
             return
         try:
             note = _decode(payload)
-            int(note.c)
-        except (msgspec.MsgspecError, ValueError):
+        except msgspec.MsgspecError:
+            note = None
+        if note is None or int(note.c) > _BIGGEST:
             log.warn("a notification that is no event")
             return
         self._arrived.append(note)
@@ -402,5 +404,8 @@ class Tail:
         self._wanted.clear()
         self._last.clear()
         self._arrived.clear()
-        await self._sweep(known=True)
-        self._on_gap()
+        try:
+            await self._sweep(known=True)
+        finally:
+            # Told also when the connection is lost now: what was known is forgotten already.
+            self._on_gap()

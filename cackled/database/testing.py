@@ -209,10 +209,11 @@ async def database_for_test(
     metrics: Metrics | None = None,
     dsn: str = "",
     prepare: Callable[[str], None] | None = None,
+    hang: float = 15.0,
 ) -> Database:
     """A started `Database` on a fresh migrated database, stopped and dropped when *test* is over.
 
-    *prepare* is called with its DSN before anything connects.
+    *prepare* is called with its DSN before anything connects. Time limits are wide: the machine may be busy.
     """
     if clock is None:
         from twisted.internet import reactor
@@ -223,7 +224,7 @@ async def database_for_test(
         prepare(dsn)
     made = Database(
         [ServerSettings("test", dsn)], clock=clock, random=random.Random(1), metrics=metrics or Metrics(),
-        settings=settings or config.Database(connections=2),
+        settings=settings or config.Database(connections=2, wait_timeout=15.0, statement_timeout=30.0), hang=hang,
     )
     test.addCleanup(made.stop)
     await made.start()

@@ -19,7 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 import cackled
-from cackled.database import binaries, leftovers
+from cackled.database import binaries, embedded, leftovers
 from cackled.database.embedded import EmbeddedError, EmbeddedServer
 from cackled.database.testing import scratch_folder
 
@@ -155,6 +155,19 @@ class EmbeddedServerTests(TestCase):
         await server.start()
         self.assertEqual(ask(server.dsn, "select n from kept"), [(42,)])
         self.assertNotIn(int(pid), leftovers.working_in(server.data))
+
+    async def test_stop_of_a_hung_server(self) -> None:
+        """A server that heeds no signal is killed in the end, with all its processes."""
+        for name in ("FAST_STOP", "HARD_STOP"):
+            self.patch(embedded, name, 0.2)
+        server = self.server()
+        await server.start()
+        pids = leftovers.working_in(server.data)
+        self.assertGreater(len(pids), 1)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        await server.stop()
+        await self.until(lambda: leftovers.working_in(server.data) == [])
 
     async def test_stale_files(self) -> None:
         """Lock files that name a living process which is no server of ours are removed."""

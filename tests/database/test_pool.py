@@ -38,7 +38,7 @@ class PoolTests(TestCase):
         self.dsn = await fresh_dsn(self, migrated=False)
 
     def pool(self, **more: Any) -> Pool:
-        settings = PoolSettings(**{"connections": 3, **more})
+        settings = PoolSettings(**{"connections": 3, "wait_timeout": 15.0, **more})
         dsn = connection_dsn(self.dsn, statement_timeout=settings.statement_timeout, application="pool test")
         self.metrics = Metrics()
         made = Pool(

@@ -43,7 +43,7 @@ class DatabaseTests(TestCase):
     db: Database
 
     async def setUp(self) -> None:
-        self.db = await database_for_test(self)
+        self.db = await database_for_test(self, hang=0.9)
 
     async def test_site(self) -> None:
         """A site's query runs in the app's role and with the site set."""

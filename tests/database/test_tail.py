@@ -208,7 +208,9 @@ class TailTests(TestCase):
         await self.tail()
         self.assertEqual(self.catalog, 1)
         with self.writer.cursor() as cursor:
-            for payload in ("", "[]", '{"s":1}', '{"s":1,"c":"x","q":1,"t":"x"}'):
+            huge = f'{{"s":1,"c":"{2**63}","q":1,"t":"x"}}'
+            small = '{"s":0,"c":"1","q":1,"t":"x"}'
+            for payload in ("", "[]", '{"s":1}', '{"s":1,"c":"x","q":1,"t":"x"}', small, huge):
                 cursor.execute("select pg_notify('cackled_event', %s)", (payload,))
             cursor.execute("insert into catalog.site (id, name) values (99, 'x')")
         announce(self.writer, 17, 42)
