@@ -6,7 +6,8 @@ Once a second it reads how many bytes are free (`cackled.cache.pressure`).
 
 - Some are free: entries may stay idle for ``max(min_idle, idle_seconds_per_free_mib * free MiB)`` seconds; one slice
   of the walk over all entries drops those that were idle longer, and those that expired.
-- None are: what is missing, and a tenth of what the caches hold, is dropped in the order of eviction.
+- None are: what is missing, and a tenth of what the caches hold, is dropped in the order of eviction, down to
+  ``keep_bytes`` in all.
 
 How much was dropped is known by the caches' own accounting. It never reads the resident size to see whether that was
 enough: freed memory stays with the allocator, so the size does not fall, and a loop on it empties the cache. Each
@@ -31,6 +32,9 @@ from cackled.metrics import Metrics
 log = Logger()
 
 MIB = 1024 * 1024
+# Left to the caches even where nothing is free: it would not help the machine, and without the hottest pages the
+# database would be asked for everything.
+KEEP_BYTES = 4 * MIB
 INTERVAL = 1.0
 SLICE_SECONDS = 0.002
 SLICE_BYTES = 8 * MIB
@@ -82,6 +86,7 @@ class Governor:
         reserve_bytes: int = 0,
         idle_seconds_per_free_mib: float = 1.0,
         min_idle: float = 10.0,
+        keep_bytes: int = KEEP_BYTES,
         trim: Callable[[], object] | None = None,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -93,6 +98,7 @@ class Governor:
         self._reserve = reserve_bytes
         self._idle_per_mib = idle_seconds_per_free_mib
         self._min_idle = min_idle
+        self._keep = keep_bytes
         self._trim = trim or find_malloc_trim()
         self._timer = timer
         self._turn = 0
@@ -137,7 +143,7 @@ class Governor:
             self._sweep(max(self._min_idle, self._idle_per_mib * self.free / MIB))
             return
         held = sum(cache.nbytes for cache in self.caches)
-        self._missing = min(held, held // 10 - self.free)
+        self._missing = min(held - self._keep, held // 10 - self.free)
         if self._missing > 0:
             self._passes.inc()
             self._yield()

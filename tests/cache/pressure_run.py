@@ -37,7 +37,7 @@ def main(loop: bool) -> None:
 
     governor = Governor(
         [cache], clock=clock, read_pressure=relative, metrics=metrics, target_bytes=TARGET,
-        idle_seconds_per_free_mib=1e6,
+        idle_seconds_per_free_mib=1e6, keep_bytes=0,
     )  # fmt: skip
     if not loop:
         governor.start()

@@ -39,7 +39,7 @@ class GovernorTests(SynchronousTestCase):
         return SoftCache(clock=self.clock, max_bytes=64 * MIB, ttl=1e6, metrics=self.metrics, name=name)
 
     def govern(self, caches: list[SoftCache], **more: float) -> Governor:
-        settings = {"target_bytes": 100 * MIB, "idle_seconds_per_free_mib": 1.0, "min_idle": 10.0, **more}
+        settings = {"target_bytes": 100 * MIB, "min_idle": 10.0, "keep_bytes": 0, **more}
         governor = Governor(
             caches, clock=self.clock, read_pressure=self.read, metrics=self.metrics, timer=self.timer,
             trim=self.trim, **settings,  # type: ignore[arg-type]
@@ -220,6 +220,19 @@ class GovernorTests(SynchronousTestCase):
         self.rss = 1_000 * MIB
         self.clock.advance(1)
         self.assertEqual(len(self.cache), 0)
+
+    def test_something_is_kept(self) -> None:
+        """Where others took all the memory for good, the hottest few stay."""
+        self.governor.stop()
+        self.governor = self.govern([self.cache], keep_bytes=20 * SIZE)
+        self.fill(self.cache, 100)
+        for hot in range(10):
+            self.cache.peek(hot, 0)
+        self.rss = 1_000 * MIB
+        self.clock.pump([1.0] * 5)
+        self.assertEqual(len(self.cache), 20)
+        self.assertTrue(all(self.cache.peek(hot, 0) for hot in range(10)))
+        self.assertEqual(self.metrics.value("cache_governor_passes_total"), 1)
 
     def test_stop(self) -> None:
         """It stops in the middle of a pass."""

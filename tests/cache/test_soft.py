@@ -186,13 +186,13 @@ class SoftCacheTests(SynchronousTestCase):
         """Gives back what is asked for, in the order of eviction, and all of it if need be."""
         cache, _ = make_cache()
         for number in range(10):
-            self.put(cache, number, 0, b"x" * 88)
+            self.put(cache, number, 0, b"x" * (1_000 - OVERHEAD))
         cache.peek(0, 0)
-        self.assertEqual(cache.shrink(1), 600)
+        self.assertEqual(cache.shrink(1), 1_000)
         self.assertIsNotNone(cache.peek(0, 0))
         self.assertIsNone(cache.peek(1, 0))
-        self.assertEqual(cache.shrink(1_800), 1_800)
-        self.assertEqual(cache.shrink(10**9), 3_600)
+        self.assertEqual(cache.shrink(3_000), 3_000)
+        self.assertEqual(cache.shrink(10**9), 6_000)
         self.assertEqual(cache.shrink(1), 0)
         self.assertEqual((len(cache), cache.nbytes, cache.stats().evicted_soft), (0, 0, 10))
         check(cache)
@@ -201,12 +201,12 @@ class SoftCacheTests(SynchronousTestCase):
         """Drops what nobody asked for of late and what expired, in slices, whatever happens between two of them."""
         cache, clock = make_cache(ttl=100.0)
         for number in range(6):
-            self.put(cache, number, 0, b"x" * 88)
+            self.put(cache, number, 0, b"x" * (1_000 - OVERHEAD))
         self.successResultOf(cache.get("short", 0, loader(), ttl=5.0))
         clock.advance(20)
         for number in (1, 4):
             cache.peek(number, 0)
-        self.assertEqual(cache.sweep(10.0, 2), (600, False))
+        self.assertEqual(cache.sweep(10.0, 2), (1_000, False))
         cache.evict(2)
         check(cache)
         self.assertTrue(cache.sweep(10.0, 100)[1])
