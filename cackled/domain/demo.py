@@ -78,12 +78,14 @@ _DEMO = (
             Line("Luís", 1460, 19, 3,
                  "That depends on who hosts. A table without a host is a canteen. There is good reading on this: "
                  "https://example.org/essays/hosting"),
-            Line("Dr. A. Whitcombe", 1390, 7, 1, "Read it. I withdraw the word *most*. Thank you for a source instead of a shout."),
+            Line("Dr. A. Whitcombe", 1390, 7, 1,
+                 "Read it. I withdraw the word *most*. Thank you for a source instead of a shout."),
         ),
     ),
     Line("Noor 🌿", 320, 6, 0,
          "Opened this in two windows and argued with myself for ten minutes. I lost."),
-    Line("Sam", 95, 3, 0, "Does it also work when the train goes into the tunnel? Asking from a train: `yes`, it does."),
+    Line("Sam", 95, 3, 0,
+         "Does it also work when the train goes into the tunnel? Asking from a train: `yes`, it does."),
     Line("Greta", 12, 1, 0, "Hello from the *very* end of the table!"),
 )  # fmt: skip
 _GARDEN = (
