@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.cache.soft import SoftCache
 from cackled.cache.types import Loaded
@@ -82,3 +83,27 @@ def check(cache: SoftCache) -> None:
         backwards.append(entry)
         entry = entry.older
     assert [id(each) for each in reversed(backwards)] == [id(each) for each in queue], "the ring is torn"
+
+
+class Oops(Exception):
+    """What a load fails with here."""
+
+
+class FlightsCase(SynchronousTestCase):
+    """A cache and loads that end by hand; the structure is checked after each test."""
+
+    def setUp(self) -> None:
+        self.cache, self.clock = make_cache()
+        self.loads = Loads()
+
+    def tearDown(self) -> None:
+        check(self.cache)
+
+    def get(self, key: object = 1, after: int = 0, group: object = "g") -> Deferred[Loaded]:
+        return self.cache.get(group, key, self.loads, after=after)
+
+    def done(self) -> None:
+        """Nothing is under way and nothing is left of what was."""
+        stats = self.cache.stats()
+        self.assertEqual((stats.flights, stats.waiters), (0, 0))
+        self.assertEqual(self.cache._flights._lanes, {})
