@@ -84,6 +84,8 @@ class FanOut:
             if self._burst >= SENDS or now() - began > SLICE:
                 self._scheduled = True
                 self._clock.callLater(0, self._turn)
+                # The next turn begins with another channel.
+                busy.rotate(-1)
                 break
             channel = busy[0]
             if not channel.jobs:

@@ -122,25 +122,27 @@ class Recovery:
     def _wants(channel: Channel) -> bool:
         return bool(channel.waiting or (channel.early and channel.history.known))
 
-    def _question(self, channel: Channel) -> tuple[int, int]:
-        """What to ask the event log for: (after, limit)."""
+    def _question(self, channel: Channel, doubt: bool) -> tuple[int, int]:
+        """What to ask the event log for: (after, limit). With *doubt* it was asked for too old a place before."""
         history, events = channel.history, self._store.events
         places = [subscription.seq for subscription in channel.waiting if subscription.seq >= 0]
         if not history.known:
             return (min(places), events) if places else (0, 0)
         if channel.early:
             return history.seq, events
-        behind = [seq for seq in places if seq < history.floor]
-        return (min(behind), events) if behind else (history.seq, events)
+        behind = sorted({seq for seq in places if seq < history.floor})
+        if not behind:
+            return history.seq, events
+        return behind[len(behind) // 2 if doubt else 0], events
 
     async def _fly(self, channel: Channel) -> None:
-        pause = FIRST_PAUSE
+        pause, doubt = FIRST_PAUSE, False
         try:
             while not self._stopped and self._wants(channel):
                 before = (channel.history.seq, channel.history.floor, len(channel.waiting))
                 await self._turns.acquire()
                 try:
-                    after, limit = self._question(channel)
+                    after, limit = self._question(channel, doubt)
                     known = channel.history.known
                     asked = [s for s in channel.waiting if s.seq >= 0]
                     current, events = await self._ask(channel, after, limit)
@@ -152,7 +154,9 @@ class Recovery:
                         break
                     for subscription in asked:
                         subscription.ahead += subscription.seq > current
-                        subscription.asked |= known and after <= subscription.seq
+                        # The log does not reach back to `after`, so neither to what is older.
+                        subscription.asked |= known and events is None and subscription.seq <= after
+                    doubt = events is None
                     self._land(channel, after, limit, current, events)
                 finally:
                     self._turns.release()

@@ -1,0 +1,51 @@
+"""A hub on a fake clock, as most tests of realtime want it."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from cackled import config
+from cackled.events import Position
+from cackled.metrics import Metrics
+from cackled.realtime.access import Gate, Refusal
+from cackled.realtime.hub import Hub
+from cackled.realtime.testing import FakeClient, ModelLog
+
+
+class House:
+    """A hub with its model log, clock, metrics and gate; *settings* are those of ``[realtime]``."""
+
+    def __init__(self, hub: dict[str, Any] | None = None, **settings: Any) -> None:
+        settings.setdefault("presence", False)
+        self.clock = Clock()
+        self.log = ModelLog()
+        self.metrics = Metrics()
+        self.hub = Hub(
+            clock=self.clock, random=Random(1), config=config.Realtime(**settings), load=self.log.load,
+            metrics=self.metrics, **(hub or {}),
+        )  # fmt: skip
+        self.refusals: dict[int, Refusal] = {}
+        self.gate = Gate(self.hub, lambda site, origin, token: self.refusals.get(site))
+
+    def client(self, position: str | None = None, **more: Any) -> FakeClient:
+        """A client, subscribed to *position*."""
+        client = FakeClient(self.hub, **more)
+        self.hub.join(client)
+        if position is not None:
+            self.hub.subscribe(client, Position.parse(position))
+        return client
+
+    def post(self, count: int = 1, channel: int = 5, *, deliver: bool = True) -> None:
+        """Commit events, and let the hub hear of them."""
+        for _ in range(count):
+            event = self.log.commit(1, channel)
+            if deliver:
+                self.hub.deliver(event)
+
+    def seconds(self, count: int) -> None:
+        """Let so many seconds go by."""
+        for _ in range(count):
+            self.clock.advance(1.0)

@@ -1,0 +1,87 @@
+"""Tests of `cackled.realtime.history`."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.realtime.history import UNKNOWN, History, HistoryStore
+from cackled.realtime.messages import Message
+
+
+def message(seq: int, at: float = 0.0, size: int = 50) -> Message:
+    return Message(b"x" * size, seq, at)
+
+
+class HistoryTests(SynchronousTestCase):
+    """Rings and their bounds."""
+
+    def test_after(self) -> None:
+        """Gives what follows a number, and refuses a number outside."""
+        store, history = HistoryStore(10, 60, 1 << 20), History()
+        self.assertFalse(history.known)
+        store.restart(history, 5)
+        for seq in (6, 7, 8):
+            store.append(history, message(seq))
+        self.assertEqual([m.seq for m in history.after(6)], [7, 8])
+        self.assertEqual(history.after(8), [])
+        for outside in (4, 9, UNKNOWN):
+            self.assertRaises(ValueError, history.after, outside)
+
+    def test_only_the_next(self) -> None:
+        """A ring has no holes: another number is refused."""
+        store, history = HistoryStore(10, 60, 1 << 20), History()
+        self.assertRaises(ValueError, store.append, history, message(0))
+        store.restart(history, 5)
+        self.assertRaises(ValueError, store.append, history, message(7))
+        self.assertRaises(ValueError, store.prepend, history, [message(4)])
+
+    def test_bounds(self) -> None:
+        """Number, age and bytes."""
+        store, history = HistoryStore(3, 60, 1 << 20), History()
+        store.restart(history, 0)
+        for seq in range(1, 6):
+            store.append(history, message(seq))
+        self.assertEqual((history.floor, len(history.ring)), (2, 3))
+        store.append(history, message(6, at=100))
+        self.assertEqual((history.floor, len(history.ring)), (5, 1))
+        store.expire(161)
+        self.assertEqual((history.floor, history.seq, store.bytes), (6, 6, 0))
+
+    def test_least_recently_written_goes_first(self) -> None:
+        """When the bytes are used up, the ring that was written longest ago is emptied."""
+        store = HistoryStore(100, 60, 3 * message(1).cost)
+        old, new = History(), History()
+        for history in (old, new):
+            store.restart(history, 0)
+        store.append(old, message(1))
+        store.append(new, message(1))
+        store.append(old, message(2))
+        store.append(old, message(3))
+        self.assertEqual((len(new.ring), new.floor, len(old.ring)), (0, 1, 3))
+        store.append(old, message(4, size=10_000))
+        self.assertLessEqual(store.bytes, store.max_bytes)
+        self.assertEqual(old.seq, 4)
+
+    @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 400)), max_size=60))
+    def test_books_are_right(self, steps: list[tuple[int, int, int]]) -> None:
+        """After any sequence of calls: the bound holds, the sums are right, rings have no holes."""
+        store, rings = HistoryStore(5, 10, 4_000), [History(), History(), History()]
+        for number, (which, what, size) in enumerate(steps):
+            history = rings[which]
+            if what == 0 or not history.known:
+                store.restart(history, size)
+            elif what == 1:
+                store.append(history, message(history.seq + 1, number, size))
+            elif what == 2 and history.floor > 2:
+                store.prepend(history, [message(history.floor - 1, number), message(history.floor, number)])
+                store.settle()
+            else:
+                store.expire(number)
+            self.assertLessEqual(store.bytes, store.max_bytes)
+            self.assertEqual(store.bytes, sum(m.cost for ring in rings for m in ring.ring))
+            for ring in rings:
+                if ring.known:
+                    self.assertEqual([m.seq for m in ring.ring], list(range(ring.floor + 1, ring.seq + 1)))
+                    self.assertLessEqual(len(ring.ring), 5)

@@ -1,0 +1,234 @@
+"""Tests of `cackled.realtime.hub`."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.events import Event, Position
+from cackled.realtime import hub as module
+from cackled.realtime.fanout import SENDS
+from tests.realtime.common import House
+
+
+class DeliverTests(SynchronousTestCase):
+    """Events to subscribers."""
+
+    def test_to_its_channel_only(self) -> None:
+        """Subscribers of other channels and sites hear nothing."""
+        house = House()
+        mine, other = house.client("1/5@0"), house.client("1/6@0")
+        house.hub.deliver(Event(2, 5, 1, "x", b"1"))
+        house.post()
+        self.assertEqual((mine.seqs, other.seqs), ([1], []))
+
+    def test_message(self) -> None:
+        """A durable message has sub, seq, type and the data as it stands in the log."""
+        house = House()
+        client = house.client("1/5@0")
+        house.hub.deliver(Event(1, 5, 1, "comment.voted", b'{"id":"9",\n"up":3}'))
+        expected = {"sub": "1/5", "seq": 1, "type": "comment.voted", "data": {"id": "9", "up": 3}}
+        self.assertEqual(client.got[-1], expected)
+
+    def test_duplicates(self) -> None:
+        """An event that was here is dropped, and counted."""
+        house = House()
+        client = house.client("1/5@0")
+        house.post(2)
+        for event in house.log.events[(1, 5)]:
+            house.hub.deliver(event)
+        self.assertEqual(client.seqs, [1, 2])
+        self.assertEqual(house.metrics.value("realtime_duplicates_total"), 2)
+
+    def test_unsubscribed(self) -> None:
+        """After `unsubscribe` nothing comes; it tells whether there was something."""
+        house = House()
+        client = house.client("1/5@0")
+        self.assertTrue(house.hub.unsubscribe(client, 1, 5))
+        self.assertFalse(house.hub.unsubscribe(client, 1, 5))
+        house.post()
+        self.assertEqual(client.seqs, [])
+
+    def test_subscribed_again(self) -> None:
+        """A second subscription to a channel replaces the first."""
+        house = House()
+        house.post(3)
+        client = house.client("1/5@3")
+        house.hub.subscribe(client, Position.parse("1/5@1"))
+        house.post()
+        self.assertEqual(client.seqs, [2, 3, 4])
+        self.assertEqual(house.hub.stats().subscriptions, 1)
+
+
+class FanOutTests(SynchronousTestCase):
+    """Many subscribers."""
+
+    def test_slices_keep_order(self) -> None:
+        """A crowd is served over several turns; every client sees the channel's order."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(SENDS + 700)]
+        house.post(3)
+        served = [len(client.seqs) for client in clients]
+        self.assertLess(sum(served), 3 * len(clients))
+        house.clock.pump([0] * 12)
+        self.assertEqual({tuple(client.seqs) for client in clients}, {(1, 2, 3)})
+
+    def test_slice_ends_with_its_time(self) -> None:
+        """Slow sends end a slice before its number does."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(256)]
+        for client in clients:
+            client.on_deliver = lambda: setattr(house.clock, "rightNow", house.clock.rightNow + 1e-3)
+        house.post()
+        self.assertLess(sum(len(client.seqs) for client in clients), 256)
+        house.clock.pump([0] * 10)
+        self.assertEqual(sum(len(client.seqs) for client in clients), 256)
+
+    def test_comer_during_a_fan_out(self) -> None:
+        """Who subscribes while a crowd is being served gets everything once."""
+        house = House()
+        for _ in range(SENDS * 2):
+            house.client("1/5@0")
+        house.post(2)
+        late = house.client("1/5@0")
+        house.clock.pump([0] * 12)
+        self.assertEqual(late.seqs, [1, 2])
+
+    def test_leaver_during_a_fan_out(self) -> None:
+        """Who leaves while a crowd is being served gets nothing more; who comes back does not get it twice."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(SENDS * 2)]
+        house.post(1)
+        waiting = [client for client in clients if not client.seqs]
+        gone, back = waiting[0], waiting[1]
+        house.hub.leave(gone)
+        house.hub.subscribe(back, Position.parse("1/5@0"))
+        house.clock.pump([0] * 12)
+        self.assertEqual((gone.seqs, back.seqs), ([], [1]))
+
+    def test_small_channel_beside_a_crowd(self) -> None:
+        """A small channel is served after a slice of the big one, not after all of it."""
+        house = House()
+        crowd = [house.client("1/5@0") for _ in range(SENDS * 4)]
+        small = house.client("1/6@0")
+        served: list[int] = []
+        small.on_deliver = lambda: served.append(sum(len(client.seqs) for client in crowd))
+        house.post(3)
+        house.post(channel=6)
+        house.clock.pump([0] * 6)
+        self.assertEqual(len(served), 1)
+        self.assertLessEqual(served[0], 2 * SENDS)
+
+    def test_dead_in_the_loop(self) -> None:
+        """A client condemned in the middle of a fan-out is ended after it; the others are served."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(10)]
+        clients[3].on_deliver = lambda: house.hub.condemn(clients[3], "dead")
+        house.post(2)
+        house.clock.advance(0)
+        self.assertEqual(clients[3].closed, ["abort"])
+        self.assertEqual({len(c.seqs) for c in clients if c is not clients[3]}, {2})
+        self.assertEqual(house.metrics.value("realtime_dropped_total", reason="dead"), 1)
+
+
+class HousekeepingTests(SynchronousTestCase):
+    """What is kept, and for how long."""
+
+    def test_idle_channel_is_kept_a_while(self) -> None:
+        """A channel without subscribers goes on with its history, then is forgotten."""
+        house = House()
+        house.hub.start()
+        self.addCleanup(house.hub.stop)
+        house.hub.leave(house.client("1/5@0"))
+        house.post(2)
+        asked = len(house.log.asked)
+        self.assertEqual(house.client("1/5@0").seqs, [1, 2])
+        self.assertEqual(len(house.log.asked), asked)
+        house.hub.leave(next(iter(house.hub._clients)))
+        house.seconds(int(module.LINGER) + 2)
+        self.assertEqual((house.hub.stats().channels, house.hub.stats().history_bytes), (0, 0))
+
+    def test_idle_channels_are_bounded(self) -> None:
+        """Only so many channels without subscribers are remembered."""
+        self.patch(module, "IDLE_CHANNELS", 10)
+        house = House()
+        for channel in range(1, 30):
+            house.hub.leave(house.client(f"1/{channel}"))
+        self.assertEqual(house.hub.stats().channels, 10)
+
+    def test_hole_in_an_idle_channel(self) -> None:
+        """Nobody minds it: the channel is forgotten, nothing is loaded, and the next subscriber lacks nothing."""
+        house = House()
+        house.hub.leave(house.client("1/5@0"))
+        house.post(2, deliver=False)
+        asked = len(house.log.asked)
+        house.post()
+        self.assertEqual(len(house.log.asked), asked)
+        self.assertEqual(house.client("1/5@0").seqs, [1, 2, 3])
+
+    def test_early_events_are_bounded(self) -> None:
+        """Events that come before their turn are kept up to the history's length; none is lost."""
+        house = House(history_events=10)
+        client = house.client("1/5@0")
+        house.log.held = True
+        house.log.commit()
+        house.post(50)
+        self.assertLessEqual(len(house.hub._channels[(1, 5)].early), 10)
+        house.log.held = False
+        house.log.release()
+        house.seconds(5)
+        self.assertEqual(client.seqs, list(range(1, 52)))
+
+    def test_sessions_are_counted(self) -> None:
+        """By transport, in stats and in the metrics; leaving twice counts once."""
+        house = House()
+        client = house.client("1/5")
+        self.assertEqual(house.hub.stats().sessions, {"fake": 1})
+        self.assertEqual(house.metrics.value("realtime_sessions", transport="fake"), 1)
+        house.hub.leave(client)
+        house.hub.leave(client)
+        self.assertEqual(house.metrics.value("realtime_sessions", transport="fake"), 0)
+        self.assertEqual(house.metrics.value("realtime_recovered_total", result="yes"), 1)
+
+    def test_freeze_as_connections_grow(self) -> None:
+        """The collector is frozen again as connections grow by a tenth, from a thousand on."""
+        calls: list[int] = []
+        house = House({"freeze": lambda: calls.append(1)})
+        for _ in range(1_300):
+            house.client()
+        self.assertEqual(len(calls), 2)
+
+    def test_stop(self) -> None:
+        """Ends every connection, and leaves no timer."""
+        house = House()
+        house.hub.start()
+        client = house.client("1/5")
+        house.hub.stop()
+        self.assertEqual(client.closed, ["abort"])
+        self.assertEqual(house.clock.getDelayedCalls(), [])
+
+    def test_lingering(self) -> None:
+        """A client that was sent a goodbye is aborted when it stays."""
+        house = House()
+        house.hub.start()
+        self.addCleanup(house.hub.stop)
+        client = house.client()
+        house.hub.linger(client)
+        house.seconds(5)
+        self.assertEqual(client.closed, ["abort"])
+
+
+class SignalTests(SynchronousTestCase):
+    """Ephemeral messages."""
+
+    def test_no_number(self) -> None:
+        """They have no seq, are not kept, and reach live subscribers but the one to skip."""
+        house = House()
+        one, two = house.client("1/5@0"), house.client("1/5@0")
+        house.hub.signal(1, 5, "typing", {"name": "Ann"}, skip=one)
+        self.assertEqual(one.of("typing"), [])
+        self.assertEqual(two.of("typing"), [{"sub": "1/5", "type": "typing", "data": {"name": "Ann"}}])
+        self.assertEqual(house.client("1/5@0").of("typing"), [])
+
+    def test_nobody_there(self) -> None:
+        """A signal to a channel that nobody listens to is no error."""
+        House().hub.signal(1, 5, "typing", {"name": "Ann"})

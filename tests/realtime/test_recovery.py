@@ -1,0 +1,306 @@
+"""Tests of `cackled.realtime.recovery`, through the hub that it serves."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.events import Event, Position
+from cackled.realtime import recovery
+from tests.realtime.common import House
+
+
+class SubscribeTests(SynchronousTestCase):
+    """From a position to live."""
+
+    def test_replays_then_says_so(self) -> None:
+        """Events after the position, then `recovered` with the current number, then live."""
+        house = House()
+        house.post(5)
+        client = house.client("1/5@2")
+        self.assertEqual(client.seqs, [3, 4, 5])
+        self.assertEqual(client.got[-1], {"type": "recovered", "sub": "1/5", "recovered": True, "seq": 5})
+        house.post()
+        self.assertEqual(client.seqs, [3, 4, 5, 6])
+
+    def test_from_now(self) -> None:
+        """Without a number only what comes is sent; the log is asked for the current number alone."""
+        house = House()
+        house.post(5)
+        client = house.client("1/5")
+        self.assertEqual((client.seqs, client.recoveries), ([], [(True, 5)]))
+        self.assertEqual(house.log.asked, [(1, 5, 0, 0)])
+
+    def test_up_to_date(self) -> None:
+        """Nothing missed is `recovered: true` without events."""
+        house = House()
+        house.post(5)
+        self.assertEqual(house.client("1/5@5").recoveries, [(True, 5)])
+
+    def test_empty_channel(self) -> None:
+        """A channel nobody has written to stands at 0."""
+        house = House()
+        client = house.client("1/77@0")
+        self.assertEqual(client.recoveries, [(True, 0)])
+        house.post(channel=77)
+        self.assertEqual(client.seqs, [1])
+
+    def test_older_than_the_window(self) -> None:
+        """More missed than the history holds: `recovered: false` with the current number, then live from there."""
+        house = House(history_events=10)
+        house.post(30)
+        client = house.client("1/5@19")
+        self.assertEqual((client.seqs, client.recoveries), ([], [(False, 30)]))
+        house.post()
+        self.assertEqual(client.seqs, [31])
+        self.assertEqual(house.client("1/5@21").seqs, list(range(22, 32)))
+
+    def test_older_than_the_log(self) -> None:
+        """What the log has dropped can't be recovered; who stands nearer is not hurt by who stands further back."""
+        house = House(history_events=10)
+        house.log.keep = 4
+        house.post(30)
+        house.log.held = True
+        old, near = house.client("1/5@22"), house.client("1/5@27")
+        house.log.held = False
+        house.log.release()
+        self.assertEqual((old.seqs, old.recoveries), ([], [(False, 30)]))
+        self.assertEqual((near.seqs, near.recoveries), ([28, 29, 30], [(True, 30)]))
+
+    def test_ahead(self) -> None:
+        """A number that was never given: asked for a few times (a replica may be late), then `recovered: false`."""
+        house = House()
+        house.post(3)
+        client = house.client("1/5@9")
+        self.assertEqual(client.recoveries, [])
+        house.seconds(2)
+        self.assertEqual(client.recoveries, [(False, 3)])
+        self.assertEqual(len(house.log.asked), recovery.AHEAD_TRIES)
+        house.post()
+        self.assertEqual(client.seqs, [4])
+
+    def test_ahead_of_the_tail(self) -> None:
+        """A client may know more than this process has heard: the log is asked, and nobody gets anything twice."""
+        house = House()
+        house.post(3)
+        first = house.client("1/5@3")
+        house.post(2, deliver=False)
+        second = house.client("1/5@5")
+        self.assertEqual((second.seqs, second.recoveries), ([], [(True, 5)]))
+        self.assertEqual(first.seqs, [4, 5])
+        for event in house.log.events[(1, 5)]:
+            house.hub.deliver(event)
+        self.assertEqual((first.seqs, second.seqs), ([4, 5], []))
+
+    def test_no_gap_between_load_and_live(self) -> None:
+        """Events that come while the log is being read are neither lost nor doubled."""
+        house = House()
+        house.post(3)
+        house.log.held = True
+        client = house.client("1/5@1")
+        house.post(2)
+        self.assertEqual(client.got, [])
+        house.log.release()
+        self.assertEqual(client.seqs, [2, 3, 4, 5])
+
+    def test_late_comer_reaches_back(self) -> None:
+        """The first subscriber came for now only; the next one's older position is loaded in front."""
+        house = House()
+        house.post(8)
+        first = house.client("1/5")
+        house.post(2)
+        second = house.client("1/5@4")
+        self.assertEqual(second.seqs, [5, 6, 7, 8, 9, 10])
+        self.assertEqual(first.seqs, [9, 10])
+        asked = len(house.log.asked)
+        self.assertEqual(house.client("1/5@5").seqs, [6, 7, 8, 9, 10])
+        self.assertEqual(len(house.log.asked), asked)
+
+    def test_too_much_to_replay(self) -> None:
+        """More than a client may have buffered is not replayed: it reloads its page."""
+        house = House()
+        house.post(5)
+        client = house.client("1/5@0", space=100)
+        self.assertEqual((client.seqs, client.recoveries), ([], [(False, 5)]))
+
+
+class HerdTests(SynchronousTestCase):
+    """Many at once."""
+
+    def test_one_load_for_a_herd(self) -> None:
+        """A thousand who come back to one channel, each from its own place, cost one load."""
+        house = House()
+        house.post(50)
+        house.log.held = True
+        clients = [house.client(f"1/5@{number % 50}") for number in range(1_000)]
+        house.log.release()
+        house.log.held = False
+        # The first flight asked from the first one's place.
+        self.assertLessEqual(len(house.log.asked), 2)
+        for number, client in enumerate(clients):
+            self.assertEqual(client.seqs, list(range(number % 50 + 1, 51)))
+
+    def test_bounded_parallel_loads(self) -> None:
+        """Herds of many channels wait for their turn."""
+        house = House()
+        house.log.held = True
+        clients = [house.client(f"1/{channel}@0") for channel in range(1, 101)]
+        self.assertEqual(len(house.log.asked), recovery.PARALLEL)
+        for _ in range(100):
+            house.log.release()
+        self.assertEqual({tuple(client.recoveries) for client in clients}, {((True, 0),)})
+
+    def test_client_leaves_during_load(self) -> None:
+        """Nothing is kept of a channel whose only subscriber left before the log answered."""
+        house = House()
+        house.post(3)
+        house.log.held = True
+        client = house.client("1/5@0")
+        house.hub.leave(client)
+        house.log.release()
+        self.assertEqual(client.got, [])
+        self.assertEqual((house.hub.stats().channels, house.hub.stats().history_bytes), (0, 0))
+
+
+class HoleTests(SynchronousTestCase):
+    """Numbers that are missing in the live stream."""
+
+    def test_hole_is_loaded(self) -> None:
+        """An event before its turn waits for those between, which are loaded; order is kept."""
+        house = House()
+        client = house.client("1/5@0")
+        house.post(2)
+        house.post(3, deliver=False)
+        house.post()
+        self.assertEqual(client.seqs, [1, 2, 3, 4, 5, 6])
+        self.assertEqual(house.metrics.value("realtime_gaps_total"), 1)
+
+    def test_hole_fills_itself(self) -> None:
+        """The missing one comes late, while the log is being asked: no event twice."""
+        house = House()
+        client = house.client("1/5@0")
+        house.log.held = True
+        first, second = house.log.commit(), house.log.commit()
+        house.hub.deliver(second)
+        self.assertEqual(client.seqs, [])
+        house.hub.deliver(first)
+        self.assertEqual(client.seqs, [1, 2])
+        house.log.release()
+        self.assertEqual(client.seqs, [1, 2])
+
+    def test_failing_load_is_retried(self) -> None:
+        """While the log is down subscribers wait and the pauses grow; then everything arrives."""
+        house = House()
+        client = house.client("1/5@0")
+        house.log.failing = True
+        house.post(2, deliver=False)
+        house.post()
+        house.seconds(60)
+        self.assertEqual(client.seqs, [])
+        asked = len(house.log.asked)
+        self.assertLess(asked, 30)
+        house.log.failing = False
+        house.seconds(6)
+        self.assertEqual(client.seqs, [1, 2, 3])
+        self.assertGreater(house.metrics.value("realtime_loads_total", result="failed"), 5)
+
+    def test_hanging_load_is_given_up(self) -> None:
+        """A load that never answers is asked again; its late answer is ignored."""
+        house = House()
+        house.post(2)
+        house.log.held = True
+        client = house.client("1/5@0")
+        house.log.held = False
+        house.seconds(int(recovery.LOAD_TIMEOUT) + 1)
+        self.assertEqual(client.seqs, [1, 2])
+        house.log.release()
+        self.assertEqual(client.seqs, [1, 2])
+
+    def test_hole_older_than_the_log(self) -> None:
+        """What can't be loaded any more: everybody is told, and goes on from the current number."""
+        house = House(history_events=10)
+        client = house.client("1/5@0")
+        house.post(1)
+        house.post(30, deliver=False)
+        house.log.keep = 3
+        house.post()
+        house.seconds(1)
+        self.assertEqual((client.seqs, client.recoveries), ([1], [(True, 0), (False, 32)]))
+        house.post()
+        self.assertEqual(client.seqs, [1, 33])
+
+    def test_long_hole_within_the_log(self) -> None:
+        """A hole longer than one load is filled by several."""
+        house = House(history_events=10)
+        client = house.client("1/5@0")
+        house.post(35, deliver=False)
+        house.post()
+        house.seconds(1)
+        self.assertEqual(client.seqs, list(range(1, 37)))
+
+    def test_a_log_with_a_hole_is_not_believed(self) -> None:
+        """An answer that skips a number is refused and asked for again."""
+        house = House()
+        broken = True
+        good = house.log.load
+
+        async def load(site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
+            current, events = await good(site, channel, after, limit)
+            return current, events[1:] if events and broken else events
+
+        house.hub._recovery._load = load
+        house.post(3)
+        client = house.client("1/5@0")
+        self.assertEqual(client.got, [])
+        broken = False
+        house.seconds(2)
+        self.assertEqual(client.seqs, [1, 2, 3])
+
+
+class ResetTests(SynchronousTestCase):
+    """Nothing is to be trusted any more."""
+
+    def test_everybody_is_told(self) -> None:
+        """Live and waiting subscribers get `recovered: false` with the current number, whatever was kept."""
+        house = House()
+        house.post(5)
+        clients = [house.client("1/5@5"), house.client("1/5"), house.client("1/6@0")]
+        house.post(1)
+        house.hub.reset()
+        self.assertEqual([client.recoveries[-1] for client in clients], [(False, 6), (False, 6), (False, 0)])
+        house.post()
+        self.assertEqual([client.seqs[-1:] for client in clients], [[7], [7], []])
+
+    def test_numbers_went_back(self) -> None:
+        """After a failover that lost the newest events their numbers are given again: nobody is deaf to them."""
+        house = House()
+        client = house.client("1/5@0")
+        house.post(6)
+        del house.log.events[(1, 5)][4:]
+        house.hub.reset()
+        self.assertEqual(client.recoveries[-1], (False, 4))
+        house.post(2)
+        self.assertEqual(client.seqs, [1, 2, 3, 4, 5, 6, 5, 6])
+
+    def test_waits_for_the_log(self) -> None:
+        """While the log is down the answer waits; events meanwhile are not lost."""
+        house = House()
+        client = house.client("1/5@0")
+        house.log.failing = True
+        house.hub.reset()
+        house.post(2)
+        self.assertEqual(client.seqs, [])
+        house.log.failing = False
+        house.seconds(6)
+        self.assertEqual(client.recoveries[-1], (False, 2))
+
+    def test_asked_again_during_reset(self) -> None:
+        """Who subscribes anew during a reset stands where it says."""
+        house = House()
+        house.post(3)
+        client = house.client("1/5@3")
+        house.log.held = True
+        house.hub.reset()
+        house.hub.subscribe(client, Position.parse("1/5@1"))
+        house.log.held = False
+        house.log.release()
+        self.assertEqual(client.seqs, [2, 3])
