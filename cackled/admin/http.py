@@ -116,14 +116,20 @@ class Readyz(_Leaf):
 
 
 class MetricsPage(_Leaf):
-    """``/metrics`` for Prometheus."""
+    """``/metrics`` for Prometheus. Readiness is looked at first, so that its figure is never from before the start."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, health: Health) -> None:
         super().__init__()
         self._metrics = metrics
+        self._health = health
 
-    def render_GET(self, request: Request) -> bytes:
+    def render_GET(self, request: Request) -> int:
         """All figures."""
+        _answer_later(request, self._figures(request))
+        return NOT_DONE_YET
+
+    async def _figures(self, request: Request) -> bytes:
+        await self._health.look()
         return answer(request, 200, self._metrics.render(), _METRICS)
 
 
@@ -173,7 +179,7 @@ def admin_resource(*, health: Health, metrics: Metrics, runner: Runner, token: s
     root.putChild(b"", _Index())
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(health))
-    root.putChild(b"metrics", MetricsPage(metrics))
+    root.putChild(b"metrics", MetricsPage(metrics, health))
     root.putChild(b"admin", admin)
     admin.putChild(b"command", CommandPage(runner, token))
     return root

@@ -77,6 +77,7 @@ class AdminHttpTests(SynchronousTestCase):
         self.metrics.counter("things", "Things.").inc(3)
         response, body = self.get("/metrics")
         self.assertIn(b"cackled_things_total 3.0", body)
+        self.assertIn(b"cackled_ready 1.0", body, "readiness is looked at before it is told")
         self.assertEqual(
             response.headers.getRawHeaders("content-type"), ["text/plain; version=0.0.4; charset=utf-8"]
         )
