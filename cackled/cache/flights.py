@@ -111,7 +111,6 @@ class Flight:
         running.addCallbacks(self._loaded, self._failed)
         if self.over:
             # Answered by now, or its last waiter left while the loader was still being called.
-            self.running = None
             _cancel(running)
 
     def _loaded(self, result: Any) -> None:
@@ -138,9 +137,6 @@ class Flight:
         """Keep the value, free the key, and only then answer: callbacks come back to the cache."""
         table = self.table
         self.over = True
-        # Waiters know their flight: let go of them, or each load leaves a cycle to the garbage collector.
-        self.waiters = {}
-        self.running = None
         if self.doomed:
             table.counts.refused_evicted += 1
         else:
@@ -184,9 +180,8 @@ class Flight:
         self.over = True
         self.table.counts.failed += 1
         self.table.remove(self)
-        waiters, self.waiters, self.running = self.waiters, {}, None
         traceback = failure.getTracebackObject()
-        for waiter in list(waiters):
+        for waiter in list(self.waiters):
             if not waiter.called:
                 # Its own Failure: they are changed as they pass through callbacks.
                 waiter.errback(Failure(failure.value, failure.type, traceback))
@@ -203,9 +198,8 @@ class Flight:
         self.table.remove(self)
         if self.begun:
             counts.abandoned += 1
-        running, self.running = self.running, None
-        if running is not None:
-            _cancel(running)
+        if self.running is not None:
+            _cancel(self.running)
 
 
 class Flights:
