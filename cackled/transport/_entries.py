@@ -117,6 +117,10 @@ class Entry:
         self.size = _OVERHEAD + len(self.body) + sum(len(n) + len(v) for n, v in self.fields)
         self._add(IDENTITY, self.body)
 
+    def ttl(self, now: float) -> int:
+        """Whole seconds of freshness left: the lifetime less the Age, so that both change together."""
+        return int(self.fresh_until - self.stored) - int(now - self.stored)
+
     def coding(self, wanted: bytes) -> bytes:
         """The coding in which a client of class *wanted* is answered."""
         return wanted if self.coded else IDENTITY
@@ -158,7 +162,7 @@ class Entry:
         """Make the wires of a hit anew; they hold until Date or Age change, or freshness ends."""
         age = int(now - self.stored)
         moving = b"Date: %b\r\nAge: %d\r\nCache-Status: cackled; hit; ttl=%d\r\n\r\n" % (
-            datetimeToString(wall), age, int(self.fresh_until - now),
+            datetimeToString(wall), age, self.ttl(now),
         )  # fmt: skip
         head, variant.wire304 = variant.heads(moving)
         variant.wire = head + variant.body if len(variant.body) <= JOINED else b""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Heads above this are not remembered: browsers' are about 500 bytes.
 MEMO_HEAD = 2048
 # Bytes of heads per generation of a memo; there are two generations, and one memo for each lane in use.
-MEMO_BYTES = 4 << 20
+MEMO_BYTES = 8 << 20
 # What a remembered head weighs beside its bytes.
 _OVERHEAD = 300
 

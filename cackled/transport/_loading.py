@@ -92,7 +92,7 @@ class Loading(Store):
         entry = self.fresh(key, after, now)
         if entry is not None:
             self.hits += 1
-            return succeed(Outcome(b"hit; ttl=%d" % int(entry.fresh_until - now), entry))
+            return succeed(Outcome(b"hit; ttl=%d" % entry.ttl(now), entry))
         passing = self._passes.get(key)
         if passing is not None:
             if now < passing:
