@@ -102,11 +102,15 @@ class RateLimit:
             self._counts[key] = count
         if proven is None:
             spent = self._spent.get(prefix, 0) + size - AMPLIFICATION * received
-            if spent > ALLOWANCE:
+            # With the table full there is no allowance for newcomers.
+            if spent > (ALLOWANCE if len(self._spent) < MAX_KEYS or prefix in self._spent else 0):
                 self.truncated += 1
                 return Verdict.TRUNCATE
             # Credit from small answers is not saved up: it would pay for one burst of big ones.
-            self._spent[prefix] = spent if spent > 0 else 0
+            if spent > 0:
+                self._spent[prefix] = spent
+            else:
+                self._spent.pop(prefix, None)
         return Verdict.SEND
 
     def _prefix(self, host: str) -> bytes | None:

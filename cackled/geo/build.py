@@ -45,9 +45,14 @@ class Job(Struct, frozen=True):
         relevant = (
             FORMAT,
             self.geo,
-            [(node.name, node.latitude, node.longitude) for node in self.nodes],
+            # 50 and 50.0 are one place, and JSON tells them apart.
+            [(node.name, *map(_plain, (node.latitude, node.longitude))) for node in self.nodes],
         )
         return sha256(msgspec.json.encode(relevant)).hexdigest()
+
+
+def _plain(degrees: float | None) -> float | None:
+    return None if degrees is None else float(degrees)
 
 
 def encode_job(geo: Geo, nodes: Sequence[Node]) -> bytes:

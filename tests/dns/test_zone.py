@@ -52,7 +52,7 @@ class FileTests(SynchronousTestCase):
     def test_syntax(self) -> None:
         """A line that can't be read is named by its number."""
         self.refused(HEAD + "www 300 IN A 192.0.2.300\n", "line:5: Text input is malformed")
-        self.refused(HEAD + 'www 300 IN TXT "open\n', "4")
+        self.refused(HEAD + 'www 300 IN TXT "open\n', "newline in quoted string")
 
     def test_foreign_name(self) -> None:
         """A record outside the zone is named, not left out."""

@@ -1,0 +1,88 @@
+"""Rate limiting by itself."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.dns import rrl
+from cackled.dns.rrl import ALLOWANCE, PROVEN_FACTOR, PROVEN_SECONDS, RateLimit, Verdict
+
+
+class RateLimitTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def passed(self, limit: RateLimit, hosts: list[str], kind: int = 0) -> int:
+        """How many small answers go through whole."""
+        return sum(limit.check(host, kind, 50, 60) is Verdict.SEND for host in hosts)
+
+    def test_networks(self) -> None:
+        """A /24 and a /56 count as one; others for themselves."""
+        limit = RateLimit(self.clock, 10)
+        self.assertEqual(self.passed(limit, [f"192.0.2.{n}" for n in range(30)]), 10)
+        self.assertEqual(self.passed(limit, [f"192.0.{n}.1" for n in range(3, 33)]), 30)
+        self.assertEqual(self.passed(limit, [f"2001:db8:0:{n:x}::1" for n in range(30)]), 10)
+        self.assertEqual(self.passed(limit, [f"2001:db8:0:{n << 8:x}::1" for n in range(1, 31)]), 30)
+        self.assertEqual(self.passed(limit, ["fe80::1%eth0"] * 30), 10)
+
+    def test_kinds(self) -> None:
+        """Each class of answers has its own rate."""
+        limit = RateLimit(self.clock, 10)
+        self.assertEqual(self.passed(limit, ["192.0.2.1"] * 20, 0), 10)
+        self.assertEqual(self.passed(limit, ["192.0.2.1"] * 20, 1), 10)
+
+    def test_slip(self) -> None:
+        """slip 0 drops all, 1 truncates all, 3 every third."""
+        for slip, truncated in ((0, 0), (1, 30), (3, 10)):
+            limit = RateLimit(self.clock, 10, slip)
+            for _ in range(40):
+                limit.check("192.0.2.1", 0, 50, 60)
+            self.assertEqual((limit.truncated, limit.dropped), (truncated, 30 - truncated))
+
+    def test_bytes(self) -> None:
+        """Beyond the allowance the bytes sent are at most twice those received, second by second."""
+        limit = RateLimit(self.clock, 10_000)
+        for _ in range(3):
+            sent = sum(1200 for _ in range(100) if limit.check("192.0.2.1", 0, 40, 1200) is Verdict.SEND)
+            self.assertLessEqual(sent, 2 * 100 * 40 + ALLOWANCE)
+            self.assertGreater(sent, 0)
+            self.clock.advance(1)
+
+    def test_ordinary_answers_are_not_truncated(self) -> None:
+        """Answers about as long as twice the query never meet the bound."""
+        limit = RateLimit(self.clock, 10_000)
+        for _ in range(1000):
+            self.assertIs(limit.check("192.0.2.1", 0, 41, 80), Verdict.SEND)
+
+    def test_proven(self) -> None:
+        """Who spoke TCP has a higher rate by itself and no bound of bytes, for some minutes."""
+        limit = RateLimit(self.clock, 10)
+        limit.prove("192.0.2.1")
+        verdicts = [limit.check("192.0.2.1", 0, 40, 1200) for _ in range(10 * PROVEN_FACTOR + 5)]
+        self.assertEqual(verdicts.count(Verdict.SEND), 10 * PROVEN_FACTOR)
+        self.assertEqual(self.passed(limit, ["192.0.2.2"] * 20), 10)
+        self.clock.advance(PROVEN_SECONDS)
+        self.assertEqual(self.passed(limit, ["192.0.2.1"] * 20), 10)
+
+    def test_exempt(self) -> None:
+        """Configured networks have no limit, and are remembered where the caller looks first."""
+        limit = RateLimit(self.clock, 10, 2, ["192.0.2.0/25", "2001:db8::/32"])
+        self.assertEqual(self.passed(limit, ["192.0.2.1"] * 50), 50)
+        self.assertEqual(self.passed(limit, ["192.0.2.200"] * 50), 10)
+        self.assertEqual(self.passed(limit, ["2001:db8::1"] * 50), 50)
+        self.assertEqual(limit.exempt, {"192.0.2.1", "2001:db8::1"})
+
+    def test_off(self) -> None:
+        """Rate 0 is no limit at all."""
+        self.assertEqual(self.passed(RateLimit(self.clock, 0), ["192.0.2.1"] * 1000), 1000)
+
+    def test_memory(self) -> None:
+        """Forged addresses without end stay within the tables' bounds."""
+        self.patch(rrl, "MAX_KEYS", 100)
+        limit = RateLimit(self.clock, 10)
+        for number in range(1000):
+            host = f"10.{number >> 8}.{number & 255}.1"
+            limit.check(host, 0, 40, 1200)
+            limit.prove(host)
+        self.assertLessEqual(max(map(len, (limit._counts, limit._spent, limit._prefixes, limit._proven))), 101)
