@@ -181,11 +181,12 @@ class Server:
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.cancel()
-        self._down("the server hangs")
-        self.app.break_off("the server hangs")
-        self.system.break_off("the server hangs")
+        reason = "the server hangs" if self._pulse.healthy else self._pulse.reason
+        self._down(reason)
+        self.app.break_off(reason)
+        self.system.break_off(reason)
         # The heartbeat's own connection hangs too; another one tells when it is over.
-        self._pulse.break_off("the server hangs")
+        self._pulse.break_off(reason)
         self._pulse.mend()
 
     def _down(self, reason: str) -> None:

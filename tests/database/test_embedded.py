@@ -9,7 +9,6 @@ import signal
 import stat
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,7 @@ class EmbeddedServerTests(TestCase):
         return made
 
     def path(self) -> str:
-        return f"{Path(cackled.__file__).parent.parent}:{sysconfig.get_path('purelib')}"
+        return f"{Path(cackled.__file__).parent.parent}:{Path(psycopg2.__file__).parent.parent}"
 
     async def test_first_and_second_start(self) -> None:
         """The first start makes a private database, the second finds it as it was."""

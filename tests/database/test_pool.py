@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredList, gathe
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.trial.unittest import TestCase
 
+from cackled.database import pool as pool_module
 from cackled.database.dsn import connection_dsn
 from cackled.database.errors import Busy, ConnectionLost, QueryFailed, QueryTimeout, Unavailable
 from cackled.database.pool import Pool, PoolSettings
@@ -182,7 +183,7 @@ class PoolTests(TestCase):
     async def test_hung_server(self) -> None:
         """A stopped server: queries end by their deadline, the reactor keeps ticking, and all is well afterwards."""
         pool = self.pool(statement_timeout=0.2, wait_timeout=0.3)
-        self.patch(__import__("cackled.database.pool").database.pool, "GRACE", 0.1)
+        self.patch(pool_module, "GRACE", 0.1)
         await self.full(pool)
         await gatherResults([pool.execute(ONE, ()) for _ in range(3)])
         ticks = 0

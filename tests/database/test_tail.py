@@ -7,10 +7,14 @@ import signal
 from typing import Any
 
 import psycopg2
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet import reactor
-from twisted.internet.task import deferLater
-from twisted.trial.unittest import TestCase
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock, deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from cackled.database import tail as tail_module
 from cackled.database.eventlog import load_events
 from cackled.database.tail import Tail
 from cackled.database.testing import database_for_test, fresh_dsn, server
@@ -144,7 +148,7 @@ class TailTests(TestCase):
 
     async def test_hung_server(self) -> None:
         """A tail whose server hangs says so and comes back; the reactor is never blocked."""
-        self.patch(__import__("cackled.database.tail").database.tail, "ANSWER", 0.3)
+        self.patch(tail_module, "ANSWER", 0.3)
         tail = await self.tail(sweep=0.1)
         server().signal(signal.SIGSTOP)
         try:
@@ -240,6 +244,80 @@ class TailTests(TestCase):
         announce(self.writer, 17, 42)
         await until(lambda: len(seen) == 2)
         self.assertEqual(len(self.flushLoggedErrors(Broken)), 2)
+
+
+class FakeLog:
+    """A connection to a log in memory, which answers what `Tail` asks at once."""
+
+    alive = True
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, int, int, str, str]] = []
+
+    def run(self, sql: str, params: Any = None) -> Deferred[list[tuple[Any, ...]]]:
+        if "unnest" in sql:
+            sites, channels, after, limit = params
+            start = dict(zip(zip(sites, channels, strict=True), after, strict=True))
+            found = sorted(row for row in self.rows if row[2] > start.get(row[:2], 1 << 62))
+            return succeed(found[:limit])
+        if "h.xmin" in sql:
+            touched: dict[tuple[int, int], list[int]] = {}
+            for site, channel, seq, _, _ in self.rows:
+                touched.setdefault((site, channel), []).append(seq)
+            rows = [("9", *key, min(seqs), max(seqs)) for key, seqs in touched.items()]
+            return succeed(rows or [("9", None, None, None, None)])
+        return succeed([("9",)])
+
+    def close(self) -> None:
+        self.alive = False
+
+
+class OrderTests(SynchronousTestCase):
+    """The order of events, whatever happens to their notifications."""
+
+    @given(
+        st.lists(
+            st.tuples(st.integers(1, 3), st.sampled_from(["sent", "sent", "large", "lost", "twice"]), st.booleans()),
+            max_size=40,
+        ),
+        st.integers(1, 5),
+    )
+    def test_each_once_in_order(self, story: list[tuple[int, str, bool]], limit: int) -> None:
+        """Lost, repeated and oversize notifications: every event is told once, in its channel's order."""
+        clock = Clock()
+        told: list[Event] = []
+        gaps: list[None] = []
+        tail = Tail(
+            clock=clock, random=random.Random(1), dsn=lambda: "", on_event=told.append,
+            on_gap=lambda: gaps.append(None), metrics=Metrics(), sweep=1.0,
+        )
+        log = FakeLog()
+        tail._connection = log  # type: ignore[assignment]
+        self.patch(tail_module, "FETCH_ROWS", limit)
+        staying = Deferred.fromCoroutine(tail._stay())
+        heads: dict[int, int] = {}
+
+        def happen(channel: int, fate: str) -> None:
+            seq = heads[channel] = heads.get(channel, 0) + 1
+            log.rows.append((1, channel, seq, "x", str(seq)))
+            data = "" if fate == "large" else f',"d":{seq}'
+            for _ in range({"lost": 0, "twice": 2}.get(fate, 1)):
+                tail._notified("cackled_event", f'{{"s":1,"c":"{channel}","q":{seq},"t":"x"{data}}}')
+
+        for channel in (1, 2, 3):
+            happen(channel, "sent")
+        for channel, fate, pause in story:
+            happen(channel, fate)
+            if pause:
+                clock.advance(0.001)
+        clock.pump([0.01] * 300)
+        for channel, head in heads.items():
+            events = [event for event in told if event.channel == channel]
+            self.assertEqual([event.seq for event in events], list(range(1, head + 1)))
+            self.assertEqual([int(event.data) for event in events], list(range(1, head + 1)))
+        self.assertEqual(gaps, [])
+        staying.addErrback(lambda f: None)
+        staying.cancel()
 
 
 class LoadEventsTests(TestCase):
