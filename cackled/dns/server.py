@@ -49,7 +49,8 @@ class CannotBind(CannotListenError):
     """An address of ``dns.listen`` can't be bound; the message names it."""
 
     def __str__(self) -> str:
-        return f"DNS can't listen on {self.port} at {self.interface}: {self.socketError}"
+        reason = getattr(self.socketError, "strerror", None) or self.socketError
+        return f"DNS can't listen at {self.interface}, port {self.port}: {reason}"
 
 
 class DnsServer:
@@ -123,24 +124,18 @@ class DnsServer:
             raise
 
     def _bind(self, host: str, port: int) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            if ip_address(host).is_unspecified:
-                # A reply must leave from the address that was asked; a socket on all addresses can't promise that.
-                raise OSError("give each address by itself")
-            udp = bind_udp(family, (host, port))
+        # Of port 0 the kernel makes a free UDP port, which may be taken for TCP.
+        for left in range(0 if port else 20, -1, -1):
+            try:
+                udp, tcp = _bind_pair(host, port)
+            except OSError as error:
+                if left:
+                    continue
+                raise CannotBind(host, port, error) from None
             self._readers.append(UdpReader(self._reactor, udp, self.handle))
-            port = udp.getsockname()[1]
-            tcp = socket.socket(family, socket.SOCK_STREAM)
             self._listeners.append(tcp)
-            tcp.setblocking(False)
-            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            tcp.bind((host, port))
-        except OSError as error:
-            raise CannotBind(host, port, error) from None
-        self.addresses.append((host, port))
+            self.addresses.append((host, udp.getsockname()[1]))
+            return
 
     def start(self) -> None:
         """Answer. The sockets are bound first, if they are not yet.
@@ -212,6 +207,31 @@ class DnsServer:
             return False
         address = ip_address(host.partition("%")[0])
         return any(address in network for network in self._transfer_networks)
+
+
+def _bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket on one port.
+
+    Raises:
+        OSError: one can't be had.
+    """
+    if ip_address(host.partition("%")[0]).is_unspecified:
+        # A reply must leave from the address that was asked; a socket on all addresses can't promise that.
+        raise OSError("give each address by itself")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    udp = bind_udp(family, (host, port))
+    tcp = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        tcp.setblocking(False)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        tcp.bind((host, udp.getsockname()[1]))
+    except BaseException:
+        udp.close()
+        tcp.close()
+        raise
+    return udp, tcp
 
 
 def _parse_address(text: str) -> tuple[str, int]:
