@@ -107,6 +107,12 @@ def _default_config(options: Any) -> None:
 def _run(options: Any) -> int:
     from twisted.scripts import twistd
 
+    import twisted.plugins
+
+    # In a checkout twistd would find the plugin from that folder only.
+    plugins = str(Path(__file__).parents[2] / "twisted" / "plugins")
+    if plugins not in twisted.plugins.__path__:
+        twisted.plugins.__path__.append(plugins)
     path = _path(options)
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", "cackled", *(["--config", path] if path is not None else [])]
     twistd.run()

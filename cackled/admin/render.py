@@ -10,6 +10,8 @@ from typing import Any
 
 from cackled.admin.console import Data, Fact
 
+# A table wider than this is turned, if it has few rows.
+WIDE = 120
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -101,9 +103,24 @@ def _table(rows: Sequence[Mapping[str, Fact]]) -> str:
         columns.extend(name for name in row if name not in columns)
     cells = [[value_text(name, row.get(name)) for name in columns] for row in rows]
     heads = [_label(name) for name in columns]
+    if len(columns) > 4 and sum(_widths(heads, cells)) + 2 * len(columns) > WIDE and len(rows) <= 8:
+        return _turned(heads, cells)
     right = [all(_is_number(row.get(name)) for row in rows) for name in columns]
-    widths = [max(len(head), *(len(line[i]) for line in cells)) for i, head in enumerate(heads)]
-    lines = [heads, *cells]
+    return _aligned([heads, *cells], _widths(heads, cells), right)
+
+
+def _turned(heads: list[str], cells: list[list[str]]) -> str:
+    """A table too wide for a terminal, with its rows as columns."""
+    lines = [[head, *(line[number] for line in cells)] for number, head in enumerate(heads)]
+    widths = _widths(lines[0], lines[1:])
+    return _aligned(lines, widths, [False] + [True] * len(cells))
+
+
+def _widths(heads: list[str], cells: list[list[str]]) -> list[int]:
+    return [max(len(head), *(len(line[number]) for line in cells)) for number, head in enumerate(heads)]
+
+
+def _aligned(lines: list[list[str]], widths: list[int], right: list[bool]) -> str:
     return "\n".join(
         "  ".join(
             cell.rjust(width) if is_right else cell.ljust(width)

@@ -17,6 +17,14 @@ class RenderTests(SynchronousTestCase):
             "long  2.0 KiB  yes",
         ])
 
+    def test_wide_table_is_turned(self) -> None:
+        """What no terminal is wide enough for becomes a line per column; with many rows it stays as it is."""
+        row = {"cache": "soft", **{f"a_long_name_{n}": n for n in range(12)}}
+        lines = as_text([row, {**row, "cache": "microcache", "a_long_name_3": 77}]).splitlines()
+        self.assertEqual((lines[0], lines[4]), ("cache           soft  microcache", "a long name 3      3          77"))
+        self.assertEqual(len(lines), 13)
+        self.assertEqual(len(as_text([row] * 9).splitlines()), 10)
+
     def test_facts_and_sections(self) -> None:
         """Facts are two columns; sections are headed and indented; empty things say so."""
         text = as_text({"process": {"node": "n1", "uptime_seconds": 3700}, "sessions": []})
