@@ -54,6 +54,7 @@ class Health:
         self._max_age = max_age
         self._timeout = timeout
         self._last: tuple[float, Readiness] | None = None
+        self._told: bool | None = None
         self._waiting: list[Deferred[Readiness]] | None = None
         self._ready = metrics.gauge("ready", "Whether this node is fit to serve, when it was last asked.")
         self._failed = metrics.counter("ready_failures", "Failed readiness checks.", ["check"])
@@ -73,7 +74,8 @@ class Health:
             if outcome != "ok":
                 self._failed.labels(name).inc()
         found = Readiness(all(outcome == "ok" for outcome in outcomes.values()), outcomes)
-        if self._last is None or self._last[1].ready != found.ready:
+        if self._told != found.ready:
+            self._told = found.ready
             wrong = {name: outcome for name, outcome in outcomes.items() if outcome != "ok"}
             log.info("ready: {ready} {wrong}", ready=found.ready, wrong=wrong or "")
         self._last = (self._clock.seconds(), found)
@@ -82,6 +84,10 @@ class Health:
         for one in waiting:
             one.callback(found)
         return found
+
+    def forget(self) -> None:
+        """Have the next asker look again: something is known to have changed (a drain begins)."""
+        self._last = None
 
     def _run(self, check: Check) -> Deferred[str]:
         outcome: Deferred[str] = Deferred()

@@ -61,6 +61,14 @@ class HealthTests(SynchronousTestCase):
         self.look(health)
         self.assertEqual(self.asked, 2)
 
+    def test_forget(self) -> None:
+        """Told to forget, it looks again at once."""
+        health = self.health()
+        self.look(health)
+        self.answer = NotReady("draining")
+        health.forget()
+        self.assertFalse(self.successResultOf(self.look(health)).ready)
+
     def test_askers_share_a_check_under_way(self) -> None:
         """While a check runs, all wait for that one."""
         self.answer = Deferred()
