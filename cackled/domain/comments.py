@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
 
 from msgspec import Struct
@@ -25,7 +26,8 @@ from cackled.events import Position
 
 POST_COMMENT = Query(
     "post_comment",
-    "select comment, seq, replayed from post_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    "select comment, seq, replayed, source from "
+    "post_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     (
         "int", "bigint", "text", "text", "text", "bigint", "text", "inet", "text", "bigint", "text", "text", "int",
         "boolean",
@@ -125,6 +127,15 @@ def check_channel(ref: ChannelRef) -> ChannelRef:
     return ChannelRef(key, url, title)
 
 
+def _inet(address: str | None) -> str | None:
+    # A unix socket has no address, PostgreSQL knows no zones, and a ban of IPv4 holds for a mapped address too.
+    try:
+        ip = ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return None
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
+
+
 class Comments:
     """The comments of one site.
 
@@ -219,10 +230,10 @@ class Comments:
         channel = self._site.channel(ref.key)
         rows = await self._write(
             POST_COMMENT,
-            self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, address, idempotency_key,
+            self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, _inet(address), idempotency_key,
             parent, source, text.render(source), self._site.settings.level, bool(self._site.settings.webhook_url),
         )  # fmt: skip
-        json, seq, replayed = rows[0]
+        json, seq, replayed, source = rows[0]
         return self._written(channel, seq, pages.with_source(json, source), replayed)
 
     async def edit(self, session: Session, comment_id: int, source: str) -> Written:

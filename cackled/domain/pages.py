@@ -116,7 +116,11 @@ def _cursor(cursor: str) -> tuple[str | None, int | None]:
             raise ValueError
         rank, _, last = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode().partition(",")
         if rank:
-            rank = repr(float(rank))
+            # A rank as the column holds it: PostgreSQL refuses what a real can't.
+            number = float(rank)
+            if not (number == 0 or 1e-37 < abs(number) <= 1):
+                raise ValueError
+            rank = repr(number)
         if not 0 <= int(last) <= _LAST:
             raise ValueError
         return rank or None, int(last)

@@ -131,6 +131,8 @@ def split_origin(origin: str) -> tuple[str, str, int] | None:
     host = parts.hostname.lower()
     if ":" in host:
         host = f"[{host}]"
+    if parts.netloc.lower() not in (host, f"{host}:{port}"):
+        return None  # something around the host that a browser would not write
     return parts.scheme, host, port if port is not None else _DEFAULT_PORTS[parts.scheme]
 
 
@@ -222,6 +224,10 @@ class SiteDirectory:
             BadField: a pattern or the settings can't be used.
         """
         patterns = [self._pattern(pattern) for pattern in patterns]
+        try:
+            msgspec.json.decode(settings, type=SiteSettings)
+        except msgspec.MsgspecError as error:
+            raise BadField(str(error), field="settings") from None
         rows = await self._database.system.write(INSERT_SITE, site_id, name, settings)
         if not rows:
             return None

@@ -44,7 +44,7 @@ create table comment (
   n_replies int not null default 0,
   n_thread int not null default 0,
   n_flags int not null default 0,
-  rank real not null default 0.2113249,
+  rank real not null default 0.21132487,
   created_at timestamptz not null default now(),
   edited_at timestamptz,
   modified_at timestamptz not null default now(),
@@ -116,15 +116,17 @@ create table ban (
 );
 create unique index ban_value on ban (site_id, kind, value);
 
--- The client's own key of a post: the same key again answers with the same comment.
+-- The client's own key of a post: the same key again in the same channel, under whose lock it is looked for, answers
+-- with the same comment.
 create table post_key (
   site_id int not null,
   visitor_id bigint not null,
+  channel_id bigint not null,
   key text not null,
   comment_id bigint not null,
   seq bigint not null,
   created_at timestamptz not null default now(),
-  primary key (site_id, visitor_id, key)
+  primary key (site_id, visitor_id, channel_id, key)
 );
 create index post_key_age on post_key (created_at);
 
@@ -266,11 +268,21 @@ begin
 end
 $$;
 
+-- Whether a visitor may not write (a text with these words, from this address).
+create function banned(p_site int, p_visitor bigint, p_ip inet, p_src text) returns boolean
+language sql stable as $$
+  select exists (
+    select from ban b where b.site_id = p_site and (b.until is null or b.until > now()) and (
+      (b.kind = 'visitor' and b.value = p_visitor::text) or (b.kind = 'ip' and p_ip <<= b.network)
+      or (b.kind = 'word' and strpos(lower(p_src), lower(b.value)) > 0))
+  )
+$$;
+
 -- Outcomes that are no success are raised with an SQLSTATE of class CK; the last three characters are the HTTP status.
 create function post_comment(
   p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
   p_idem text, p_parent bigint, p_src text, p_html text, p_level int, p_webhook boolean
-) returns table (comment text, seq bigint, replayed boolean) language plpgsql as $$
+) returns table (comment text, seq bigint, replayed boolean, source text) language plpgsql as $$
 declare
   ch channel;
   k post_key;
@@ -284,9 +296,11 @@ begin
     select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
   end if;
   if p_idem is not null then
-    select * into k from post_key x where x.site_id = p_site and x.visitor_id = p_visitor and x.key = p_idem;
+    select * into k from post_key x
+    where x.site_id = p_site and x.visitor_id = p_visitor and x.channel_id = p_channel and x.key = p_idem;
     if found then
-      return query select comment_json(x), k.seq, true from comment x where x.site_id = p_site and x.id = k.comment_id;
+      return query select comment_json(x), k.seq, true, x.src from comment x
+        where x.site_id = p_site and x.id = k.comment_id;
       return;
     end if;
   end if;
@@ -295,11 +309,7 @@ begin
   elsif ch.locked then
     raise exception using errcode = 'CK403', message = 'locked';
   end if;
-  if exists (
-    select from ban b where b.site_id = p_site and (b.until is null or b.until > now()) and (
-      (b.kind = 'visitor' and b.value = p_visitor::text) or (b.kind = 'ip' and p_ip <<= b.network)
-      or (b.kind = 'word' and strpos(lower(p_src), lower(b.value)) > 0))
-  ) then
+  if banned(p_site, p_visitor, p_ip, p_src) then
     raise exception using errcode = 'CK403', message = 'banned';
   end if;
   if p_parent is not null then
@@ -332,7 +342,8 @@ begin
   where x.site_id = p_site and x.id = p_channel
   returning * into ch;
   if p_idem is not null then
-    insert into post_key (site_id, visitor_id, key, comment_id, seq) values (p_site, p_visitor, p_idem, c.id, ch.seq);
+    insert into post_key (site_id, visitor_id, channel_id, key, comment_id, seq)
+    values (p_site, p_visitor, p_channel, p_idem, c.id, ch.seq);
   end if;
   insert into visitor (site_id, id, name, first_ip, last_ip, n_comments)
   values (p_site, p_visitor, p_name, p_ip, p_ip, 1)
@@ -346,6 +357,7 @@ begin
   end if;
   seq := ch.seq;
   replayed := false;
+  source := p_src;
   return next;
 end
 $$;
@@ -382,6 +394,8 @@ begin
     raise exception using errcode = 'CK403', message = 'author';
   elsif c.created_at < now() - make_interval(secs => p_window) then
     raise exception using errcode = 'CK409', message = 'window';
+  elsif banned(p_site, p_visitor, null, p_src) then
+    raise exception using errcode = 'CK403', message = 'banned';
   end if;
   update comment x set src = p_src, html = p_html, edited_at = now(), modified_at = now()
   where x.site_id = p_site and x.id = p_id returning * into c;
@@ -436,6 +450,9 @@ declare
   c comment := lock_comment(p_site, p_id);
   old int;
 begin
+  if banned(p_site, p_visitor, null, '') then
+    raise exception using errcode = 'CK403', message = 'banned';
+  end if;
   select v.value into old from vote v
   where v.site_id = p_site and v.channel_id = c.channel_id and v.visitor_id = p_visitor and v.comment_id = p_id;
   old := coalesce(old, 0);

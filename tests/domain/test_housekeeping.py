@@ -1,0 +1,121 @@
+"""Housekeeping: partitions made ahead and dropped behind, old keys and done work gone; one job fails alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.database.errors import QueryFailed, Unavailable
+from cackled.domain.housekeeping import INTERVAL, Housekeeping
+from cackled.metrics import Metrics
+from tests.domain.common import DomainCase
+
+DAY = 86_400.0
+
+
+class JobsTests(DomainCase):
+    """Against a real database."""
+
+    def job(self) -> Housekeeping:
+        self.metrics = Metrics()
+        return Housekeeping(self.database, Clock(), self.metrics, 2 * DAY)
+
+    def partitions(self) -> set[str]:
+        rows = self.sql("select inhrelid::regclass::text from pg_inherits where inhparent = 'event'::regclass")
+        return {row[0] for row in rows}
+
+    async def test_partitions(self) -> None:
+        """Days ahead are made, once; days over are dropped; events go where they belong and are read as one."""
+        await self.post()
+        old = "event_20200101"
+        self.sql(f"create table {old} partition of event for values from ('2020-01-01') to ('2020-01-02')")
+        self.sql(
+            "insert into event (site_id, channel_id, seq, type, data, created_at) values "
+            "(1, 1, 1, 'x', '{}', '2020-01-01'), (1, 1, 2, 'x', '{}', '2020-02-01'), "
+            "(1, 1, 3, 'x', '{}', now() + '9 days')"
+        )
+        tomorrow = self.sql("select 'event_' || to_char(current_date + 2, 'YYYYMMDD')")[0][0]
+        self.sql(f"drop table {tomorrow}")
+        await self.job().run()
+        self.assertNotIn(old, self.partitions())
+        self.assertIn(tomorrow, self.partitions())
+        self.assertEqual(self.sql("select seq from event where channel_id = 1"), [(3,)])
+        self.assertEqual(len(self.events()), 1)
+        before = self.partitions()
+        await self.job().run()
+        self.assertEqual(self.partitions(), before)
+
+    async def test_day_taken_by_the_rest(self) -> None:
+        """A day whose events already lie in the rest can't become a partition, and that is no fault."""
+        self.sql("insert into event (site_id, channel_id, seq, type, data, created_at) values "
+                 "(1, 1, 1, 'x', '{}', current_date + 3 + interval '1 hour')")  # fmt: skip
+        self.sql("select event_partitions(5)")
+        name = self.sql("select 'event_' || to_char(current_date + 3, 'YYYYMMDD')")[0][0]
+        self.assertNotIn(name, self.partitions())
+
+    async def test_keys_and_outbox(self) -> None:
+        """Keys and done work older than two days go, the rest stays."""
+        await self.post(idempotency_key="old")
+        await self.post(idempotency_key="new")
+        self.sql("update post_key set created_at = now() - interval '49 hours' where key = 'old'")
+        self.sql("insert into outbox (site_id, kind, body, done_at) values "
+                 "(1, 'webhook', 'a', now() - interval '49 hours'), (1, 'webhook', 'b', now()), "
+                 "(1, 'webhook', 'c', null)")
+        await self.job().run()
+        self.assertEqual(self.sql("select key from post_key"), [("new",)])
+        self.assertEqual(self.sql("select body from outbox order by body"), [("b",), ("c",)])
+
+
+class FakeSystem:
+    """Fails as it is told, by the query's name."""
+
+    def __init__(self) -> None:
+        self.ran: list[str] = []
+        self.errors: dict[str, Exception] = {}
+
+    @property
+    def system(self) -> FakeSystem:
+        return self
+
+    def write(self, query: Any, *args: Any) -> Any:
+        self.ran.append(query.name)
+        if query.name in self.errors:
+            raise self.errors[query.name]
+        return succeed([])
+
+
+class RunTests(SynchronousTestCase):
+    """When it runs, and what a fault does."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.fake = FakeSystem()
+        self.metrics = Metrics()
+        fake: Any = self.fake
+        self.job = Housekeeping(fake, self.clock, self.metrics, DAY)
+
+    def test_times(self) -> None:
+        """At the start and every ten minutes, until it is stopped."""
+        self.job.start()
+        self.assertEqual(len(self.fake.ran), 4)
+        self.clock.advance(INTERVAL)
+        self.assertEqual(len(self.fake.ran), 8)
+        self.job.stop()
+        self.clock.advance(10 * INTERVAL)
+        self.assertEqual(len(self.fake.ran), 8)
+
+    def test_one_fails(self) -> None:
+        """The others run; without a database the rest waits for the next turn; the turn after that is whole."""
+        self.fake.errors["expire_events"] = QueryFailed("42P01", "no table")
+        self.job.start()
+        self.assertEqual(len(self.fake.ran), 4)
+        self.fake.errors = {"expire_events": Unavailable(1.0)}
+        self.clock.advance(INTERVAL)
+        self.assertEqual(len(self.fake.ran), 6)
+        self.fake.errors = {}
+        self.clock.advance(INTERVAL)
+        self.assertEqual(len(self.fake.ran), 10)
+        self.job.stop()
