@@ -56,7 +56,8 @@ class Subscription:
     """One client's place in one channel.
 
     ``seq`` is the last number the client was given (or asked to go on from), `FROM_NOW`, `LOST` where its place is no
-    longer to be trusted, or `GONE`. ``asked`` counts loads that began after it came and could have told its fate.
+    longer to be trusted, or `GONE`. ``ahead`` and ``asked`` count the loads that began after it came and found it
+    ahead of the log, or behind the history still.
     """
 
     __slots__ = ("ahead", "asked", "channel", "client", "seq")
@@ -65,7 +66,7 @@ class Subscription:
         self.client = client
         self.channel = channel
         self.seq = seq
-        self.asked = False
+        self.asked = 0
         self.ahead = 0
 
     def __str__(self) -> str:

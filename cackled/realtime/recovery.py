@@ -32,6 +32,8 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 # A position ahead of what the log says is asked for this often before it is called lost: a replica may be late.
 AHEAD_TRIES = 3
+# A history too small for what it is to hold would be loaded for ever.
+MOST_TRIES = 20
 
 SERVED, TOO_LATE, OPEN = range(3)
 
@@ -116,7 +118,7 @@ class Recovery:
             return TOO_LATE
         if seq > history.seq:
             return TOO_LATE if subscription.ahead >= AHEAD_TRIES else OPEN
-        return TOO_LATE if subscription.asked or history.seq - seq > self._store.events else OPEN
+        return TOO_LATE if subscription.asked >= MOST_TRIES or history.seq - seq > self._store.events else OPEN
 
     @staticmethod
     def _wants(channel: Channel) -> bool:
@@ -154,8 +156,10 @@ class Recovery:
                         break
                     for subscription in asked:
                         subscription.ahead += subscription.seq > current
-                        # The log does not reach back to `after`, so neither to what is older.
-                        subscription.asked |= known and events is None and subscription.seq <= after
+                        if known and events is None and subscription.seq <= after:
+                            # The log does not reach back to `after`, so neither to what is older.
+                            subscription.asked = MOST_TRIES
+                        subscription.asked += 1
                     doubt = events is None
                     self._land(channel, after, limit, current, events)
                 finally:

@@ -19,8 +19,8 @@ from cackled.realtime.messages import Message
 class FakeClient:
     """Keeps every message as parsed JSON in ``got``.
 
-    With ``hub`` set, `abort` leaves it, as a connection does. ``space`` is what `room` answers; ``on_deliver`` is called
-    at each delivery, for tests of what may happen in the middle of a fan-out.
+    With ``hub`` set, `abort` leaves it, as a connection does. ``space`` is what `room` answers; ``on_deliver`` is
+    called at each delivery, for tests of what may happen in the middle of a fan-out.
     """
 
     kind = "fake"
@@ -104,7 +104,9 @@ class ModelLog:
         self.asked: list[tuple[int, int, int, int]] = []
         self._waiting: list[tuple[Deferred[Any], Any]] = []
 
-    def commit(self, site: int = 1, channel: int = 5, type: str = "comment.created", data: bytes | None = None) -> Event:
+    def commit(
+        self, site: int = 1, channel: int = 5, type: str = "comment.created", data: bytes | None = None
+    ) -> Event:
         """Write the next event of a channel."""
         events = self.events.setdefault((site, channel), [])
         seq = self.first.setdefault((site, channel), 0) + len(events) + 1

@@ -3,6 +3,7 @@
 
 Limits are those of the Autobahn suite's largest cases. Prints one line when it listens; ends with SIGTERM.
 """
+# ruff: noqa: E402
 
 import sys
 from pathlib import Path

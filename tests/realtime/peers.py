@@ -10,7 +10,10 @@ from twisted.internet.testing import StringTransport
 from cackled.realtime.framing import unmask
 
 
-def masked(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bytes = b"\x37\xfa\x21\x3d") -> bytes:
+MASK = b"\x37\xfa\x21\x3d"
+
+
+def masked(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bytes = MASK) -> bytes:
     """A client's frame."""
     size = len(payload)
     head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])

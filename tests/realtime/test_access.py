@@ -1,0 +1,85 @@
+"""Tests of `cackled.realtime.access`."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyRequest
+
+from cackled.events import Position
+from cackled.realtime.access import Gate, QueryError, Refusal, origin_of, read_query
+from tests.realtime.common import House
+
+
+class QueryTests(SynchronousTestCase):
+    """What a request asks for."""
+
+    def test_all(self) -> None:
+        """Positions, token and wait."""
+        query = read_query({b"sub": [b"1/5@3", b"1/6"], b"token": [b"abc"], b"wait": [b"2.5"]}, 100)
+        self.assertEqual(query.positions, (Position(1, 5, 3), Position(1, 6, -1)))
+        self.assertEqual((query.token, query.wait), ("abc", 2.5))
+
+    def test_last_event_id(self) -> None:
+        """Wins over `sub`, in the header or the query; unknown channels and positions without number are ignored."""
+        args = {b"sub": [b"1/5@3", b"1/6@9"]}
+        query = read_query(args, 100, last_event_id=b"1/5@7 1/6 1/8@1")
+        self.assertEqual(query.positions, (Position(1, 5, 7), Position(1, 6, 9)))
+        query = read_query({**args, b"lastEventId": [b"1/6@10"]}, 100)
+        self.assertEqual(query.positions, (Position(1, 5, 3), Position(1, 6, 10)))
+
+    def test_refused(self) -> None:
+        """Malformed, doubled and too many, each with the field's name."""
+        for field, args in (
+            ("sub", {b"sub": [b"x"]}), ("sub", {b"sub": [b"1/5@-1"]}), ("sub", {b"sub": [b"1/5", b"1/5@3"]}),
+            ("sub", {b"sub": [b"\xff"]}), ("sub", {b"sub": [b"1/%d" % n for n in range(4)]}),
+            ("lastEventId", {b"lastEventId": [b"1/5@3  1/6"]}), ("lastEventId", {b"lastEventId": [b"1/5", b"1/6"]}),
+            ("lastEventId", {b"lastEventId": [b"1/1 1/2 1/3 1/4"]}), ("token", {b"token": [b"a", b"b"]}),
+            ("token", {b"token": [b"x" * 2_049]}), ("wait", {b"wait": [b"-1"]}), ("wait", {b"wait": [b"nan"]}),
+            ("wait", {b"wait": [b"1e9"]}), ("sub", {b"sub": ["\u0661/5".encode()]}),
+        ):  # fmt: skip
+            error = self.assertRaises(QueryError, read_query, args, 3)
+            self.assertEqual(error.field, field, args)
+
+    def test_origin(self) -> None:
+        """One printable header, or none."""
+        request = DummyRequest([b""])
+        self.assertIsNone(origin_of(request))
+        for good in (b"https://a.example", b"null"):
+            request.requestHeaders.setRawHeaders(b"origin", [good])
+            self.assertEqual(origin_of(request), good.decode())
+        for bad in ([b"https://a", b"https://b"], [b"a\xff"], [b"x" * 301]):
+            request.requestHeaders.setRawHeaders(b"origin", bad)
+            self.assertRaises(QueryError, origin_of, request)
+
+
+class GateTests(SynchronousTestCase):
+    """The question to the house."""
+
+    def test_every_site_is_asked(self) -> None:
+        """The first refusal counts; whatever comes at once is answered at once."""
+        asked: list[tuple[int, str | None, str | None]] = []
+
+        def authorize(site: int, origin: str | None, token: str | None) -> Refusal | None:
+            asked.append((site, origin, token))
+            return Refusal(404, "site") if site == 3 else None
+
+        gate = Gate(House().hub, authorize)
+        self.assertIsNone(gate.ask_all([1, 2], "o", "t"))
+        self.assertEqual(gate.ask_all([1, 3, 4], "o", None), Refusal(404, "site"))
+        self.assertEqual(asked, [(1, "o", "t"), (2, "o", "t"), (1, "o", None), (3, "o", None)])
+
+    def test_slow_answers(self) -> None:
+        """Coroutines and Deferreds are waited for, one site after the other."""
+        waiting: dict[int, Deferred[Refusal | None]] = {1: Deferred(), 2: Deferred()}
+
+        async def authorize(site: int, origin: str | None, token: str | None) -> Refusal | None:
+            return await waiting[site]
+
+        gate = Gate(House().hub, authorize)
+        answer = gate.ask_all([1, 2], None, None)
+        assert isinstance(answer, Deferred)
+        waiting[1].callback(None)
+        self.assertNoResult(answer)
+        waiting[2].callback(Refusal(403, "origin"))
+        self.assertEqual(self.successResultOf(answer), Refusal(403, "origin"))

@@ -1,0 +1,136 @@
+"""Tests of `cackled.realtime.longpoll`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.events import Position
+from cackled.realtime.longpoll import LongPoll
+from cackled.transport.response import Response
+from tests.realtime.common import House
+
+
+class LongPollTests(SynchronousTestCase):
+    """One answer per request."""
+
+    def setUp(self) -> None:
+        self.house = House()
+        self.answers: list[Response] = []
+
+    def poll(self, *positions: str, wait: float | None = None) -> LongPoll:
+        poll = LongPoll(self.house.gate, self.answers.append)
+        poll.begin([Position.parse(text) for text in positions], wait)
+        return poll
+
+    def answer(self) -> Any:
+        self.assertEqual(len(self.answers), 1)
+        return json.loads(self.answers.pop().body)
+
+    def test_at_once(self) -> None:
+        """What was missed is answered at once, with the cursor behind it."""
+        self.house.post(3)
+        self.poll("1/5@1")
+        self.house.clock.advance(0)
+        answer = self.answer()
+        self.assertEqual([m["seq"] for m in answer["events"]], [2, 3])
+        self.assertEqual(answer["cursor"], ["1/5@3"])
+        self.assertEqual(self.house.hub.stats().sessions, {})
+
+    def test_waits_for_an_event(self) -> None:
+        """Nothing missed: the next event answers, with all that came in its turn."""
+        self.poll("1/5@0", "1/6@0")
+        self.house.clock.advance(5)
+        self.assertEqual(self.answers, [])
+        self.house.post(2)
+        self.house.post(1, channel=6)
+        self.house.clock.advance(0)
+        answer = self.answer()
+        self.assertEqual([(m["sub"], m["seq"]) for m in answer["events"]], [("1/5", 1), ("1/5", 2), ("1/6", 1)])
+        self.assertEqual(answer["cursor"], ["1/5@2", "1/6@1"])
+
+    def test_between_polls(self) -> None:
+        """Events between two polls come with the next: none lost, none doubled."""
+        self.poll("1/5@0")
+        self.house.post(1)
+        self.house.clock.advance(0)
+        cursor = self.answer()["cursor"]
+        self.house.post(2)
+        self.poll(*cursor)
+        self.house.clock.advance(0)
+        self.assertEqual([m["seq"] for m in self.answer()["events"]], [2, 3])
+
+    def test_wait_is_bounded_and_jittered(self) -> None:
+        """An empty answer after the wait, at most the configured one, not all in the same moment."""
+        waits = set()
+        for wait in (2.0, 2.0, 2.0, 9_999.0, None):
+            began = self.house.clock.seconds()
+            self.poll("1/5@0", wait=wait)
+            while not self.answers:
+                self.house.clock.advance(0.01)
+            took = self.house.clock.seconds() - began
+            self.assertLessEqual(took, 25.1)
+            if wait == 2.0:
+                self.assertTrue(1.5 < took < 2.1)
+                waits.add(took)
+            self.assertEqual(self.answer(), {"events": [], "cursor": ["1/5@0"]})
+        self.assertEqual(len(waits), 3)
+
+    def test_first_poll_learns_its_place(self) -> None:
+        """Without a number the answer comes at once and says where now is."""
+        self.house.post(7)
+        self.poll("1/5")
+        self.house.clock.advance(0)
+        answer = self.answer()
+        self.assertEqual(answer["events"], [{"type": "recovered", "sub": "1/5", "recovered": True, "seq": 7}])
+        self.assertEqual(answer["cursor"], ["1/5@7"])
+
+    def test_not_recovered(self) -> None:
+        """A position outside the window is answered at once."""
+        self.house.post(300)
+        self.poll("1/5@3")
+        self.house.clock.advance(0)
+        self.assertEqual(self.answer()["events"][0]["recovered"], False)
+
+    def test_signals_come_along(self) -> None:
+        """They don't answer by themselves; the latest of a channel goes with the next answer."""
+        self.poll("1/5@0")
+        for name in ("Ann", "Bob"):
+            self.house.hub.signal(1, 5, "typing", {"name": name})
+        self.house.clock.advance(1)
+        self.assertEqual(self.answers, [])
+        self.house.post()
+        self.house.clock.advance(0)
+        self.assertEqual([m["type"] for m in self.answer()["events"]], ["comment.created", "typing"])
+
+    def test_client_leaves(self) -> None:
+        """Nothing is answered, and nothing is left behind."""
+        poll = self.poll("1/5@0")
+        poll.abort()
+        self.house.post()
+        self.house.clock.advance(60)
+        self.assertEqual(self.answers, [])
+        self.assertEqual(self.house.hub.stats().subscriptions, 0)
+        self.assertEqual(self.house.clock.getDelayedCalls(), [])
+
+    def test_log_is_down(self) -> None:
+        """The position comes back as it was; a place in doubt is a 503."""
+        self.house.log.failing = True
+        self.poll("1/5@4", wait=2)
+        self.house.clock.advance(2)
+        self.assertEqual(self.answer()["cursor"], ["1/5@4"])
+        self.house.log.failing = False
+        self.poll("1/5@0", wait=2)
+        self.house.log.failing = True
+        self.house.hub.reset()
+        self.house.clock.advance(2)
+        self.assertEqual(self.answers[0].status, 503)
+
+    def test_drained(self) -> None:
+        """`move` answers."""
+        self.poll("1/5@0")
+        self.house.hub.drain(1.0, lambda: "https://b")
+        self.house.clock.advance(0)
+        self.assertEqual(self.answer()["events"][0]["type"], "move")

@@ -1,0 +1,236 @@
+"""Tests of `cackled.realtime.websocket`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.test.requesthelper import DummyRequest
+
+from cackled.events import Position
+from cackled.realtime import framing, websocket
+from cackled.realtime.access import Gate, Refusal
+from cackled.realtime.websocket import HandshakeError, WebSocket, handshake
+from tests.realtime.common import House
+from tests.realtime.peers import Wire, frames, masked, say, texts
+
+GOOD = {
+    b"upgrade": [b"websocket"], b"connection": [b"keep-alive, Upgrade"], b"sec-websocket-version": [b"13"],
+    b"sec-websocket-key": [b"dGhlIHNhbXBsZSBub25jZQ=="],
+}  # fmt: skip
+
+
+def request(**changes: Any) -> DummyRequest:
+    made = DummyRequest([b"ws"])
+    made.clientproto = changes.pop("version", b"HTTP/1.1")
+    for name, values in {**GOOD, **{k.replace("_", "-").encode(): v for k, v in changes.items()}}.items():
+        made.requestHeaders.setRawHeaders(name, values)
+    return made
+
+
+class HandshakeTests(SynchronousTestCase):
+    """RFC 6455 section 4."""
+
+    def test_accept(self) -> None:
+        """The RFC's own example; no extension, and the subprotocol only where it is offered."""
+        lines = handshake(request(sec_websocket_extensions=[b"permessage-deflate"])).split(b"\r\n")
+        self.assertEqual(lines[0], b"HTTP/1.1 101 Switching Protocols")
+        self.assertIn(b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", lines)
+        self.assertFalse([line for line in lines if b"Extensions" in line or b"Protocol:" in line])
+        offered = handshake(request(sec_websocket_protocol=[b"other, cackle.v1"]))
+        self.assertIn(b"\r\nSec-WebSocket-Protocol: cackle.v1\r\n", offered)
+
+    def test_refused(self) -> None:
+        """No WebSocket, another version, no or a wrong key, HTTP/1.0."""
+        for status, changes in (
+            (426, {"upgrade": []}), (426, {"upgrade": [b"h2c"]}), (426, {"connection": [b"close"]}),
+            (426, {"sec_websocket_version": [b"8"]}), (426, {"sec_websocket_version": []}),
+            (426, {"sec_websocket_version": [b"13", b"13"]}), (400, {"sec_websocket_key": []}),
+            (400, {"sec_websocket_key": [b"c2hvcnQ="]}), (400, {"sec_websocket_key": [b"!" * 24]}),
+            (400, {"sec_websocket_key": GOOD[b"sec-websocket-key"] * 2}), (400, {"version": b"HTTP/1.0"}),
+        ):  # fmt: skip
+            error = self.assertRaises(HandshakeError, handshake, request(**changes))
+            self.assertEqual(error.status, status, changes)
+            if status == 426:
+                self.assertIn((b"Sec-WebSocket-Version", b"13"), error.headers)
+
+
+class ConnectionTests(SynchronousTestCase):
+    """A subscriber."""
+
+    def setUp(self) -> None:
+        self.house = House()
+
+    def connect(self, *positions: str, gate: Gate | None = None) -> tuple[WebSocket, Wire]:
+        wire = Wire()
+        socket = WebSocket(gate or self.house.gate, "https://a", None)
+        socket.makeConnection(wire)
+        socket.begin(b"", [Position.parse(text) for text in positions])
+        return socket, wire
+
+    def closed_with(self, wire: Wire) -> int:
+        opcode, payload = frames(wire.value())[-1]
+        self.assertEqual(opcode, framing.CLOSE)
+        return int.from_bytes(payload[:2], "big")
+
+    def test_greeting(self) -> None:
+        """`hello` with the terms, then each subscription's `recovered`."""
+        self.house.post(2)
+        _, wire = self.connect("1/5@1", "1/6")
+        said = texts(wire.value())
+        self.assertEqual([message["type"] for message in said], ["hello", "comment.created", "recovered", "recovered"])
+        self.assertEqual(said[0]["data"]["heartbeat"], 25.0)
+
+    def test_sub_and_unsub(self) -> None:
+        """A client may take and leave channels at any time."""
+        socket, wire = self.connect()
+        self.house.post(2)
+        wire.clear()
+        socket.dataReceived(say(type="sub", sub="1/5@1"))
+        self.assertEqual([m.get("seq") for m in texts(wire.value())], [2, 2])
+        socket.dataReceived(say(type="unsub", sub="1/5") + say(type="unsub", sub="1/5"))
+        self.house.post()
+        self.assertEqual(texts(wire.value())[-1], {"type": "error", "code": "sub", "sub": "1/5"})
+
+    def test_ping(self) -> None:
+        """Both kinds: the protocol's and the one that browsers can send."""
+        socket, wire = self.connect()
+        wire.clear()
+        socket.dataReceived(masked(framing.PING, b"echo") + say(type="ping"))
+        self.assertEqual(frames(wire.value()), [(framing.PONG, b"echo"), (framing.TEXT, b'{"type":"pong"}')])
+
+    def test_limit(self) -> None:
+        """One subscription too many is an error; one that is there already is not."""
+        self.house = House(max_subscriptions=2)
+        socket, wire = self.connect("1/5", "1/6")
+        wire.clear()
+        socket.dataReceived(say(type="sub", sub="1/7") + say(type="sub", sub="1/6"))
+        self.assertEqual([m["type"] for m in texts(wire.value())], ["error", "recovered"])
+        self.assertEqual(texts(wire.value())[0]["code"], "limit")
+
+    def test_other_sites_are_asked_for(self) -> None:
+        """A site that was not authorised yet is; refusals come back as errors, and the connection lives on."""
+        self.house.refusals = {2: Refusal(403, "origin"), 3: Refusal(404, "site")}
+        socket, wire = self.connect("1/5")
+        wire.clear()
+        for site in (2, 3, 4):
+            socket.dataReceived(say(type="sub", sub=f"{site}/5"))
+        self.assertEqual([m.get("code") for m in texts(wire.value())], ["origin", "sub", None])
+        self.assertEqual(self.house.hub.stats().subscriptions, 2)
+
+    def test_slow_authorisation(self) -> None:
+        """While it takes time the limit counts it; one that fails is an error; one that comes too late is dropped."""
+        self.house = House(max_subscriptions=2)
+        waiting: list[Deferred[Refusal | None]] = []
+
+        def authorize(site: int, origin: str | None, token: str | None) -> Deferred[Refusal | None]:
+            waiting.append(Deferred())
+            return waiting[-1]
+
+        socket, wire = self.connect(gate=Gate(self.house.hub, authorize))
+        wire.clear()
+        for channel in (5, 6, 7):
+            socket.dataReceived(say(type="sub", sub=f"1/{channel}"))
+        self.assertEqual([m["code"] for m in texts(wire.value())], ["limit"])
+        waiting[0].errback(RuntimeError("no database"))
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+        self.assertEqual(texts(wire.value())[-1]["code"], "sub")
+        socket.connectionLost()
+        waiting[1].callback(None)
+        self.assertEqual(self.house.hub.stats().subscriptions, 0)
+
+    def test_nonsense(self) -> None:
+        """JSON that is none of ours is answered with an error; binary is closed with 1003."""
+        socket, wire = self.connect()
+        wire.clear()
+        socket.dataReceived(masked(framing.TEXT, b"nonsense") + say(type="sub", sub="x"))
+        self.assertEqual([m["code"] for m in texts(wire.value())], ["message", "message"])
+        socket.dataReceived(masked(framing.BINARY, b"\0"))
+        self.assertEqual(self.closed_with(wire), 1003)
+
+    def test_too_fast(self) -> None:
+        """Too many frames or bytes within a second: 1008; spread over seconds they are fine."""
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        socket, wire = self.connect()
+        for _ in range(3):
+            socket.dataReceived(masked(framing.PONG) * websocket.FRAMES_PER_SECOND)
+            self.house.seconds(1)
+        self.assertEqual(socket.state, 0)
+        socket.dataReceived(masked(framing.PONG) * (websocket.FRAMES_PER_SECOND + 1))
+        self.assertEqual(self.closed_with(wire), 1008)
+        self.house.seconds(5)
+        self.assertTrue(wire.aborted)
+
+    def test_too_big(self) -> None:
+        """A message over `max_message`: 1009, at its header."""
+        socket, wire = self.connect()
+        socket.dataReceived(masked(framing.TEXT, b"x" * 16_385)[:8])
+        self.assertEqual(self.closed_with(wire), 1009)
+
+    def test_closing_handshake(self) -> None:
+        """The client's code is echoed, the connection ends, and nothing more is sent."""
+        socket, wire = self.connect("1/5@0")
+        socket.dataReceived(masked(framing.CLOSE, b"\x03\xe9bye"))
+        self.assertEqual(self.closed_with(wire), 1001)
+        self.assertTrue(wire.disconnecting)
+        wire.clear()
+        self.house.post()
+        socket.beat()
+        self.assertEqual(wire.value(), b"")
+
+    def test_protocol_error(self) -> None:
+        """What breaks the framing is closed with its code; what was sent before still counts."""
+        socket, wire = self.connect()
+        socket.dataReceived(say(type="ping") + b"\x81\x01x")
+        self.assertEqual(texts(wire.value())[-1], {"type": "pong"})
+        self.assertEqual(self.closed_with(wire), 1002)
+        self.assertEqual(self.house.hub.stats().sessions, {"ws": 1})
+        socket.connectionLost()
+        self.assertEqual(self.house.hub.stats().sessions, {})
+
+    def test_server_closes(self) -> None:
+        """1012 after a move, 1001 otherwise; the client's answer ends it; a client that does not answer is cut."""
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        socket, wire = self.connect()
+        socket.close("moved")
+        self.assertEqual(self.closed_with(wire), 1012)
+        self.assertFalse(wire.disconnecting)
+        socket.dataReceived(masked(framing.CLOSE, b"\x03\xf4"))
+        self.assertTrue(wire.disconnecting)
+        other, silent = self.connect()
+        other.close("stopping")
+        self.assertEqual(self.closed_with(silent), 1001)
+        self.house.seconds(5)
+        self.assertTrue(silent.aborted)
+
+    def test_heartbeat(self) -> None:
+        """A ping at each beat; anything from the client is a sign of life; silence between two beats is death."""
+        socket, wire = self.connect()
+        wire.clear()
+        socket.beat()
+        self.assertEqual(frames(wire.value()), [(framing.PING, b"")])
+        socket.dataReceived(masked(framing.PONG))
+        socket.beat()
+        socket.beat()
+        self.house.clock.advance(0)
+        self.assertTrue(wire.aborted)
+        self.assertEqual(self.house.metrics.value("realtime_dropped_total", reason="dead"), 1)
+
+    def test_typing(self) -> None:
+        """Goes to the others of a channel one is in, not more often than every other second."""
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        socket, mine = self.connect("1/5")
+        _, theirs = self.connect("1/5")
+        theirs.clear()
+        mine.clear()
+        socket.dataReceived(say(type="typing", sub="1/5", name="Ann\n") * 3)
+        self.assertEqual(texts(theirs.value()), [{"sub": "1/5", "type": "typing", "data": {"name": "Ann"}}])
+        socket.dataReceived(say(type="typing", sub="1/9", name="Ann"))
+        self.assertEqual(texts(mine.value()), [{"type": "error", "code": "sub", "sub": "1/9"}])
+        self.house.seconds(3)
+        socket.dataReceived(say(type="typing", sub="1/5", name="Ann"))
+        self.assertEqual(len(texts(theirs.value())), 2)
