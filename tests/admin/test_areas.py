@@ -1,0 +1,160 @@
+"""The console over the real parts: how their figures and errors are told. The parts themselves are stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.admin import areas
+from cackled.admin.console import CommandError
+from cackled.domain.errors import BadField, NotFound
+from cackled.domain.sites import SiteSettings
+from cackled.metrics import Metrics
+
+
+class Directory:
+    """Sites in a dictionary; what was asked of it in `asked`."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        settings = SiteSettings(webhook_secret="hunter2")
+        self.known = {1: SimpleNamespace(id=1, name="demo", patterns=("localhost:*",), settings=settings)}
+
+    def all(self) -> Any:
+        return self.known.values()
+
+    def get(self, site: int) -> Any:
+        if site not in self.known:
+            raise NotFound("no such site")
+        return self.known[site]
+
+    async def add(self, name: str, origins: Any) -> Any:
+        if name == "race":
+            return None
+        if name == "bad":
+            raise BadField("A name has letters.", field="name")
+        return SimpleNamespace(id=7)
+
+    async def add_origin(self, site: int, pattern: str) -> None:
+        self.asked.append((site, pattern))
+        raise BadField("That is no origin.", field="origin")
+
+    async def change(self, site: int, key: str, value: Any) -> Any:
+        self.asked.append((key, value))
+        return SimpleNamespace(settings=SimpleNamespace(**{key: value}))
+
+
+class AreaCase(SynchronousTestCase):
+    def outcome(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.successResultOf(Deferred.fromCoroutine(work))
+
+    def refusal(self, work: Coroutine[Any, Any, Any]) -> str:
+        return str(self.failureResultOf(Deferred.fromCoroutine(work), CommandError).value)
+
+
+class SitesTests(AreaCase):
+    def setUp(self) -> None:
+        self.directory: Any = Directory()
+        self.sites = areas.Sites(self.directory)
+
+    def test_secrets_are_not_shown(self) -> None:
+        """A site's facts have its settings, without those that are secret."""
+        facts = self.outcome(self.sites.site(1))
+        self.assertEqual((facts["site"], facts["name"], facts["votes"]), (1, "demo", True))
+        self.assertNotIn("hunter2", repr(facts))
+        self.assertNotIn("hunter2", repr(self.outcome(self.sites.sites())))
+
+    def test_set(self) -> None:
+        """Text becomes the setting's type; what can't is told with the setting's name; a secret is not repeated."""
+        self.assertEqual(self.outcome(self.sites.set(1, "edit_seconds", "60")), 60)
+        self.assertIs(self.outcome(self.sites.set(1, "votes", "false")), False)
+        self.assertEqual(self.outcome(self.sites.set(1, "webhook_secret", "hunter3")), "(set)")
+        self.assertEqual(
+            self.directory.asked, [("edit_seconds", 60), ("votes", False), ("webhook_secret", "hunter3")]
+        )
+        self.assertTrue(self.refusal(self.sites.set(1, "edit_seconds", "soon")).startswith("edit_seconds: "))
+        self.assertIn("no setting", self.refusal(self.sites.set(1, "colour", "red")))
+
+    def test_unknown_site(self) -> None:
+        """A site that is not there is one line everywhere."""
+        for work in (self.sites.site(9), self.sites.set(9, "votes", "true")):
+            self.assertEqual(self.refusal(work), "there is no site 9")
+
+    def test_refusals_of_the_domain(self) -> None:
+        """The domain's words for a wrong value are the operator's; two nodes at once can be tried again."""
+        self.assertEqual(self.outcome(self.sites.add("shop", ["a.example"])), 7)
+        self.assertEqual(self.refusal(self.sites.add("bad", [])), "A name has letters.")
+        self.assertIn("try again", self.refusal(self.sites.add("race", [])))
+        self.assertEqual(self.refusal(self.sites.add_origin(1, "?")), "That is no origin.")
+
+
+class BansTests(AreaCase):
+    def test_bans(self) -> None:
+        """Seconds from now become a time; without, there is no end; the domain's refusals are told."""
+        given: list[Any] = []
+
+        class Moderation:
+            async def ban(self, kind: str, value: str, until: float | None) -> int:
+                if value == "bad":
+                    raise BadField("No.", field="value")
+                given.append((kind, value, until))
+                return 1
+
+            async def unban(self, kind: str, value: str) -> bool:
+                return value == "there"
+
+        self.patch(areas, "wall_time", lambda: 1000.0)
+        directory: Any = Directory()
+        moderation: Any = lambda site: Moderation()  # noqa: E731
+        bans = areas.Bans(directory, moderation)
+        self.outcome(bans.ban(1, "ip", "192.0.2.1", 60))
+        self.outcome(bans.ban(1, "word", "spam", None))
+        self.assertEqual(given, [("ip", "192.0.2.1", 1060.0), ("word", "spam", None)])
+        self.assertEqual(self.refusal(bans.ban(1, "word", "bad", None)), "No.")
+        self.assertEqual(self.refusal(bans.ban(9, "word", "spam", None)), "there is no site 9")
+        self.assertTrue(self.outcome(bans.unban(1, "word", "there")))
+        self.assertFalse(self.outcome(bans.unban(1, "word", "absent")))
+
+
+class FigureTests(AreaCase):
+    def test_requests(self) -> None:
+        """The listeners' figures come from the metrics."""
+        metrics = Metrics()
+        metrics.counter("http_requests", "", ["status"]).labels("2xx").inc(5)
+        metrics.gauge("http_connections", "").set(3)
+        facts = areas.Requests(metrics).requests()
+        self.assertEqual((facts["connections"], facts["answers_2xx"], facts["answers_5xx"]), (3, 5, 0))
+
+    def test_live(self) -> None:
+        """Transports in order of name, channels as the hub ranks them."""
+        hub: Any = SimpleNamespace(
+            stats=lambda: SimpleNamespace(sessions={"ws": 5, "poll": 1}), busiest=lambda most: [("1/5", 4, 9)][:most]
+        )
+        live = areas.Live(hub)
+        self.assertEqual([row["transport"] for row in live.sessions()], ["poll", "ws"])
+        self.assertEqual(live.channels(3), [{"channel": "1/5", "subscribers": 4, "seq": 9}])
+
+    def test_caches(self) -> None:
+        """Both caches have a row of plain figures; evictions go to both at once."""
+        done: list[Any] = []
+        cache: Any = SimpleNamespace(stats=lambda: {"entries": 1, "by_reason": {"x": 1}})
+        micro: Any = SimpleNamespace(stats=lambda: {"entries": 2})
+        caches = areas.Caches(cache, micro, done.append, lambda: done.append("all"))
+        self.assertEqual(caches.caches(), [{"cache": "soft", "entries": 1}, {"cache": "microcache", "entries": 2}])
+        caches.evict(1, 5)
+        caches.clear()
+        self.assertEqual(done, [(1, 5), "all"])
+
+    def test_servers(self) -> None:
+        """A server that is down has no lag to tell."""
+        server = SimpleNamespace(name="a", primary=False, alive=False, latency=0.001, staleness=9.0)
+        database: Any = SimpleNamespace(servers=[server])
+        tail: Any = SimpleNamespace(connected=True, lag=0.5)
+        servers = areas.Servers(database, tail, Metrics())
+        row = servers.servers()[0]
+        self.assertEqual((row["role"], row["state"], row["lag_seconds"]), ("replica", "down", None))
+        self.assertEqual(servers.tail(), {"connected": True, "events": 0, "lag_seconds": 0.5})
