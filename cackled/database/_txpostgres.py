@@ -42,18 +42,59 @@ _JSON = psycopg2.extensions.new_type((114, 3802), "CACKLED_JSON", _text)
 _BYTEA = psycopg2.extensions.new_type((17,), "CACKLED_BYTEA", _bytes)
 
 
-class Cursor(_library.Cursor):
-    """A cursor whose cancellation is the end of its connection."""
+def _fire(d: Deferred[Any], outcome: Any) -> None:
+    # It may have been cancelled in the turn between.
+    if not d.called:
+        d.callback(outcome)
+
+
+class _Polling:
+    """What `Cursor` and `Connection` do otherwise than txpostgres' ``_PollingMixin``."""
+
+    reactor: Any
+    _pollingD: Deferred[Any] | None
+
+    def continuePolling(self, swallowErrors: bool = False) -> None:
+        """Go on with what libpq is doing; an error that nobody waits for ends the connection."""
+        outcome: Any = self
+        try:
+            state = self.pollable().poll()  # type: ignore[attr-defined]
+            if state == psycopg2.extensions.POLL_READ:
+                self.reactor.addReader(self)
+                return
+            if state == psycopg2.extensions.POLL_WRITE:
+                self.reactor.addWriter(self)
+                return
+            if state != psycopg2.extensions.POLL_OK:
+                outcome = Failure(_library.UnexpectedPollResult())
+        except (psycopg2.Error, ValueError):  # ValueError: the descriptor is gone
+            outcome = Failure()
+        d, self._pollingD = self._pollingD, None
+        if d is not None:
+            # Not at once: what waits may start the next query, and we are inside the reactor's doRead.
+            self.reactor.callLater(0, _fire, d, outcome)
+        elif outcome is not self:
+            self._end()
+
+    def _end(self) -> None:
+        """The connection is of no use any more."""
 
     def _handleCancellation(self, f: Failure) -> Failure:
         return f
+
+
+class Cursor(_Polling, _library.Cursor):
+    """A cursor whose cancellation is the end of its connection."""
 
     def _cancel(self, d: Deferred[Any]) -> None:
         self._pollingD = None  # so that it ends as CancelledError
         self._connection.close()
 
+    def _end(self) -> None:
+        self._connection._end()
 
-class Connection(_library.Connection):
+
+class Connection(_Polling, _library.Connection):
     """One asynchronous connection.
 
     *lost* is called once when an open connection ends other than by `close`; *notified* with (channel, payload).
@@ -76,7 +117,7 @@ class Connection(_library.Connection):
     @property
     def alive(self) -> bool:
         """Whether the connection is open, as far as anyone has noticed."""
-        return self._opened and not self._closing and not self._connection.closed
+        return self._opened and not self._closing and self._open_descriptor()
 
     def open(self, dsn: str) -> Deferred[Connection]:
         """Connect; cancel it to give up.
@@ -113,18 +154,28 @@ class Connection(_library.Connection):
         if self._connection is not None:
             super().close()
 
-    def _handleCancellation(self, f: Failure) -> Failure:
-        return f
+    def _open_descriptor(self) -> bool:
+        # psycopg2 may call a connection open whose socket libpq has closed.
+        connection = self._connection
+        return not connection.closed and connection.fileno() >= 0
 
     def _cancel(self, d: Deferred[Any]) -> None:
         self._pollingD = None
         self.close()
 
-    def continuePolling(self, swallowErrors: bool = False) -> None:
-        try:
-            super().continuePolling(swallowErrors=False)
-        except (psycopg2.Error, _library.UnexpectedPollResult):
-            self._end()
+    def doRead(self) -> None:
+        self.reactor.removeReader(self)
+        if not self._connection.closed:
+            self.continuePolling()
+        self.checkForNotifies()
+        if self._open_descriptor():
+            self.reactor.addReader(self)
+
+    def cursorFinished(self, cursor: Any) -> None:
+        self._cursors.discard(cursor)
+        if self._open_descriptor():
+            self.reactor.addReader(self)
+            self.checkForNotifies()
 
     def connectionLost(self, reason: Failure) -> None:
         super().connectionLost(reason)
