@@ -1,0 +1,55 @@
+"""Tests of `cackled.realtime.drain`."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.realtime.common import House
+
+
+class DrainTests(SynchronousTestCase):
+    """Sending everybody away."""
+
+    def test_batches(self) -> None:
+        """Each is told a host and its own moment within the time, a batch at a time; who stays is closed, then cut."""
+        house = House()
+        clients = [house.client("1/5") for _ in range(200)]
+        hosts = iter(range(1_000))
+        done = house.hub.drain(10.0, lambda: f"https://{next(hosts) % 3}")
+        self.assertTrue(house.hub.draining)
+        self.assertEqual(sum(len(client.of("move")) for client in clients), 10)
+        house.clock.pump([0.25] * 12)
+        told = sum(len(client.of("move")) for client in clients)
+        self.assertTrue(100 < told < 200)
+        house.clock.pump([0.25] * 9)
+        moves = [client.of("move") for client in clients]
+        self.assertEqual({len(move) for move in moves}, {1})
+        self.assertEqual({move[0]["host"] for move in moves}, {f"https://{n}" for n in range(3)})
+        afters = [move[0]["after"] for move in moves]
+        self.assertTrue(all(0 <= after <= 8 for after in afters))
+        self.assertGreater(len(set(afters)), 150)
+        for client in clients[:150]:
+            house.hub.leave(client)
+        house.clock.pump([0.25] * 20)
+        self.assertEqual([client.closed for client in clients[:150]], [[]] * 150)
+        self.assertEqual({tuple(client.closed) for client in clients[150:]}, {("moved",)})
+        house.clock.pump([0.25] * 8)
+        self.assertEqual({tuple(client.closed) for client in clients[150:]}, {("moved", "abort")})
+        self.assertIsNone(self.successResultOf(done))
+
+    def test_nobody(self) -> None:
+        """An empty house is drained at once."""
+        house = House()
+        done = house.hub.drain(5.0, lambda: None)
+        house.clock.pump([0.25] * 12)
+        self.successResultOf(done)
+        self.assertEqual(house.clock.getDelayedCalls(), [])
+
+    def test_without_time(self) -> None:
+        """Zero seconds: told, closed, cut."""
+        house = House()
+        client = house.client("1/5")
+        done = house.hub.drain(0.0, lambda: None)
+        house.clock.pump([0.25] * 6)
+        self.assertEqual(client.closed, ["moved", "abort"])
+        self.successResultOf(done)

@@ -1,0 +1,116 @@
+"""Tests of `cackled.realtime.presence`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.realtime import presence
+from tests.realtime.common import House
+
+
+class PresenceTests(SynchronousTestCase):
+    """How many are here."""
+
+    def house(self, hub: dict[str, Any] | None = None, **settings: Any) -> House:
+        house = House(hub, **{"presence": True, **settings})
+        house.hub.start()
+        self.addCleanup(house.hub.stop)
+        return house
+
+    def counts(self, client: Any) -> list[int]:
+        return [message["data"]["count"] for message in client.of("presence")]
+
+    def test_once_a_second(self) -> None:
+        """Many changes within a second are one message; no change is none."""
+        house = self.house()
+        first = house.client("1/5@0")
+        others = [house.client("1/5@0") for _ in range(9)]
+        house.hub.leave(others[0])
+        house.seconds(1)
+        self.assertEqual(self.counts(first), [9])
+        house.seconds(3)
+        self.assertEqual(self.counts(first), [9])
+
+    def test_newcomer_is_told(self) -> None:
+        """The count that is known goes to who comes, without waiting."""
+        house = self.house()
+        house.client("1/5@0")
+        house.seconds(1)
+        self.assertEqual(self.counts(house.client("1/5@0")), [2])
+
+    def test_coming_and_going_unnoticed(self) -> None:
+        """Who came and left within a second changes nothing."""
+        house = self.house()
+        first = house.client("1/5@0")
+        house.seconds(1)
+        house.hub.leave(house.client("1/5@0"))
+        house.seconds(1)
+        self.assertEqual(self.counts(first), [1])
+
+    def test_crowds_are_told_less_often(self) -> None:
+        """In a big channel counts are rarer, in proportion."""
+        house = self.house()
+        crowd = [house.client("1/5@0") for _ in range(presence.CROWD * 4)]
+        house.seconds(5)
+        before = len(self.counts(crowd[0]))
+        for _ in range(8):
+            house.client("1/5@0")
+            house.seconds(1)
+        self.assertLessEqual(len(self.counts(crowd[0])) - before, 3)
+
+    def test_switches(self) -> None:
+        """Off by configuration, or for a site."""
+        house = self.house(presence=False)
+        client = house.client("1/5@0")
+        house.seconds(2)
+        self.assertEqual(self.counts(client), [])
+        house = self.house({"allows": lambda site, feature: (site, feature) != (1, "presence")})
+        mine, theirs = house.client("1/5@0"), house.client("2/5@0")
+        house.seconds(2)
+        self.assertEqual((self.counts(mine), self.counts(theirs)), ([], [1]))
+
+    def test_other_processes(self) -> None:
+        """Their counts are added for a while; our own is announced to them."""
+        announced: list[Any] = []
+        house = self.house({"announce": lambda *call: announced.append(call)})
+        client = house.client("1/5@0")
+        house.hub.presence.remote("b", 1, 5, 4)
+        house.hub.presence.remote("b", 1, 99, 4)
+        house.seconds(1)
+        self.assertEqual(self.counts(client), [5])
+        self.assertEqual(announced, [(1, 5, "presence", {"count": 1})])
+        house.seconds(int(presence.REMOTE_SECONDS) + 1)
+        house.client("1/5@0")
+        house.seconds(1)
+        self.assertEqual(self.counts(client)[-1], 2)
+
+    def test_remote_processes_are_bounded(self) -> None:
+        """Only so many are believed."""
+        house = self.house()
+        house.client("1/5@0")
+        for number in range(presence.REMOTES + 10):
+            house.hub.presence.remote(f"p{number}", 1, 5, 1)
+        self.assertEqual(len(house.hub._channels[(1, 5)].others or ()), presence.REMOTES)
+
+
+class TypingTests(SynchronousTestCase):
+    """Who writes."""
+
+    def test_switches_and_limit(self) -> None:
+        """Off by configuration or for a site; in one channel not more often than the pause."""
+        house = House(typing=False)
+        self.assertFalse(house.hub.presence.typing(house.client("1/5"), 1, 5, "Ann"))
+        house = House({"allows": lambda site, feature: feature != "typing"})
+        self.assertFalse(house.hub.presence.typing(house.client("1/5"), 1, 5, "Ann"))
+        announced: list[Any] = []
+        house = House({"announce": lambda *call: announced.append(call)})
+        client = house.client("1/5")
+        house.clock.advance(1)
+        self.assertTrue(house.hub.presence.typing(client, 1, 5, "An\u202en\0"))
+        self.assertFalse(house.hub.presence.typing(client, 1, 5, "Ann"))
+        house.clock.advance(2 * presence.TYPING_PAUSE)
+        self.assertTrue(house.hub.presence.typing(client, 1, 5, "Ann"))
+        self.assertEqual(announced[0], (1, 5, "typing", {"name": "Ann"}))
+        self.assertFalse(house.hub.presence.typing(client, 1, 99, "Ann"))
