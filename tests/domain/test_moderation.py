@@ -65,7 +65,7 @@ class ModerationTests(DomainCase):
         """What can't be banned is refused by its field."""
         for kind, value, field in (
             ("ip", "nonsense", "value"), ("ip", "1.2.3.4/99", "value"), ("visitor", "x", "value"),
-            ("visitor", "", "value"), ("visitor", "-1", "value"), ("word", "x", "kind"), ("word", "x" * 101, "kind"), 
+            ("visitor", "", "value"), ("visitor", "-1", "value"), ("word", "x", "kind"), ("word", "x" * 101, "kind"),
             ("word", "\u200b", "kind"), ("colour", "red", "kind"),
         ):  # fmt: skip
             error = await self.refused(self.moderation.ban(kind, value))
