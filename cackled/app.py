@@ -58,7 +58,7 @@ class Daemon(MultiService):
         self._ports: list[Any] = []
         self._house: House | None = None
         self._starting: Deferred[None] | None = None
-        self._exit_code = 0
+        self._manhole = Delayed()
         logs.set_level(config.log.level)
         try:
             self.ground = Ground(reactor, config)
@@ -85,7 +85,6 @@ class Daemon(MultiService):
             self._listen(config.admin.endpoint, AdminServer(self._admin), "[admin]")
             if config.manhole.enabled:
                 ManholeFactory.check(config.manhole.endpoint)
-                self._manhole = Delayed()
                 self._listen(config.manhole.endpoint, self._manhole, "[manhole]")
             if config.dns.enabled:
                 ground.dns.bind()
@@ -129,7 +128,7 @@ class Daemon(MultiService):
         self._house = house
         tree = await house.open()
         ground.database_is_up = lambda: "" if house.database.ready else "no database server answers"
-        self._open_console(house)
+        await self._open_console(house)
         ground.geo.start()
         if self._config.dns.enabled:
             ground.dns.start()
@@ -140,7 +139,7 @@ class Daemon(MultiService):
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         log.info("cackled {version} is ready, node {node}", version=__version__, node=self._config.node)
 
-    def _open_console(self, house: House) -> None:
+    async def _open_console(self, house: House) -> None:
         ground, config = self.ground, self._config
         process = LocalProcess(
             config.node,
@@ -167,7 +166,7 @@ class Daemon(MultiService):
         if config.manhole.enabled:
             self._manhole.factory = ManholeFactory(
                 runner=runner,
-                password=Password.open(ground.state),
+                password=await ground.in_thread(Password.open, ground.state),
                 clock=self._reactor,
                 metrics=ground.metrics,
                 in_thread=ground.in_thread,
@@ -182,7 +181,6 @@ class Daemon(MultiService):
         raise SystemExit(1)
 
     def _failed(self, failure: Failure) -> None:
-        self._exit_code = 1
         if failure.check(*EXPECTED):
             say(failure.value)
         else:
@@ -214,6 +212,7 @@ class Daemon(MultiService):
         """Leave DNS and the loader, turn unready, and send live clients elsewhere; the process stays up."""
         ground = self.ground
         ground.draining = True
+        ground.health.forget()
         ground.membership.drain()
         moved = self._house.hub.stats().sessions if self._house else {}
         if self._house is not None:
@@ -232,6 +231,9 @@ class Daemon(MultiService):
     async def _stop(self) -> None:
         ground, total = self.ground, self._config.shutdown_timeout
         ground.draining = True
+        ground.health.forget()
+        if self._manhole.factory is not None:
+            self._manhole.factory.close()
         closing = [maybeDeferred(port.stopListening) for port in self._ports]
         house = self._house
         if house is not None:
@@ -266,10 +268,10 @@ class AdminServer(HttpSite):
 
 
 class Delayed(Factory):
-    """A listener whose factory comes later; until then connections are closed."""
+    """The console's listener before there is a console: connections are closed."""
 
     noisy = False
-    factory: Factory | None = None
+    factory: ManholeFactory | None = None
 
     def buildProtocol(self, addr: Any) -> Any:
         """What the factory builds, once there is one."""

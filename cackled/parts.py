@@ -72,7 +72,7 @@ class Ground:
         self.config = config
         self.state = Path(os.path.abspath(config.state))
         self.random = SystemRandom()
-        self.in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        self.in_thread: Callable[..., Deferred[Any]] = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self.metrics = metrics = Metrics()
         self.draining = False
 

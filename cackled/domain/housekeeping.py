@@ -48,7 +48,7 @@ class Housekeeping:
 
     def __init__(self, database: Database, clock: IReactorTime, metrics: Metrics, event_retention: float) -> None:
         self._database = database
-        self._runs = metrics.counter("jobs_runs", "Housekeeping jobs run.", ["job", "outcome"])
+        self._runs = metrics.counter("jobs_runs", "Housekeeping jobs run.", ["task", "outcome"])
         self._jobs: list[tuple[Query, tuple[Any, ...]]] = [
             (MAKE_PARTITIONS, (AHEAD,)),
             (EXPIRE_EVENTS, (event_retention,)),
