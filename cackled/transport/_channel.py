@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
@@ -76,8 +75,6 @@ class Channel(HTTPChannel):
         self.tcp = _private.tcp_of(self.transport) if factory.direct else None
         factory.opened(self)
         self.deadline = factory.clock.seconds() + factory.settings.idle_timeout
-        if self.lane & 1 and not ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
 
     def getPeer(self) -> Any:
         """The peer, as it was when the connection was accepted."""

@@ -50,7 +50,10 @@ def refusal(status: int, why: str, detail: str = "", headers: list[tuple[bytes, 
 class Head:
     """A valid head. Names are lower case; ``target`` is in origin form (or ``*``); ``host`` lower case, no port."""
 
-    __slots__ = ("expects", "fields", "host", "length", "method", "named", "persistent", "target", "version")
+    __slots__ = (
+        "expects", "fields", "host", "length", "method", "named", "no_cache", "persistent", "repeats", "target",
+        "version",
+    )  # fmt: skip
 
     def __init__(self, method: bytes, target: bytes, minor: bytes, fields: list[tuple[bytes, bytes]]) -> None:
         self.method = method
@@ -59,6 +62,10 @@ class Head:
         self.fields = fields
         # name -> last value; fields that must not repeat are checked by `parse`.
         self.named: dict[bytes, bytes] = {}
+        # Whether any name stands more than once.
+        self.repeats = False
+        # Whether a microcache must stay out of it: credentials, or the mark of a recent write.
+        self.no_cache = False
         self.host = b""
         # Bytes of the body; None when chunked.
         self.length: int | None = 0
@@ -67,17 +74,9 @@ class Head:
 
     def joined(self, name: bytes) -> bytes:
         """All values of *name* as one list (RFC 9110 section 5.3)."""
-        return b", ".join([value for key, value in self.fields if key == name])
-
-    @property
-    def no_cache(self) -> bool:
-        """Whether a microcache must stay out of it: credentials, or the mark of a recent write."""
-        named = self.named
-        if b"authorization" in named:
-            return True
-        return b"cookie" in named and any(
-            name == b"cookie" and _MCNC.search(value) is not None for name, value in self.fields
-        )
+        if self.repeats:
+            return b", ".join([value for key, value in self.fields if key == name])
+        return self.named.get(name, b"")
 
 
 def stray_line_end(data: bytes, start: int = 0) -> bool:
@@ -110,8 +109,10 @@ def _parse(raw: bytes, max_fields: int, hosts: frozenset[bytes]) -> Head:
     named = head.named
     for name, value in _FIELD.findall(block):
         name = name.lower()
-        if name in named and name in _ONCE:
-            raise refusal(400, "repeated", f"More than one {name.decode('ascii')} field.")
+        if name in named:
+            if name in _ONCE:
+                raise refusal(400, "repeated", f"More than one {name.decode('ascii')} field.")
+            head.repeats = True
         value = value.rstrip(b" \t")
         named[name] = value
         fields.append((name, value))
@@ -124,8 +125,11 @@ def _parse(raw: bytes, max_fields: int, hosts: frozenset[bytes]) -> Head:
     _check_host(head, hosts)
     _check_target(head)
     _check_body(head)
-    if b"connection" in named:
+    if named.get(b"connection", b"keep-alive") != b"keep-alive" or head.repeats:
         _check_connection(head)
+    head.no_cache = b"authorization" in named or (
+        b"_mcnc=" in block and any(name == b"cookie" and _MCNC.search(value) for name, value in fields)
+    )
     return head
 
 

@@ -159,7 +159,11 @@ class HttpFactory(Factory):
         self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
         now = self.clock.seconds()
         for channel in list(self.channels):
-            channel.check(now)
+            try:
+                channel.check(now)
+            except Exception:
+                log.failure("deadlines of a connection")
+                channel.abort("error")
         self._flush()
 
     def _flush(self) -> None:

@@ -61,6 +61,8 @@ class Wire(StringTransport):
         self.aborted = False
         self.protocol: Any = None
         self.lost = False
+        # With a clock, the end comes a turn later, as with a real transport.
+        self.clock: Clock | None = None
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         self.no_delay = enabled
@@ -76,7 +78,10 @@ class Wire(StringTransport):
     def _end(self) -> None:
         if not self.lost:
             self.lost = True
-            self.connectionLost(Failure(ConnectionDone()))
+            if self.clock is None:
+                self.connectionLost(Failure(ConnectionDone()))
+            else:
+                self.clock.callLater(0, self.connectionLost, Failure(ConnectionDone()))
 
     def connectionLost(self, reason: Any) -> None:
         """As a TCP transport: the end goes to whoever is the protocol now."""
