@@ -26,6 +26,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# Not the scripts' own folder: there are modules named as the standard library's.
+sys.path[0] = str(ROOT)
 TICK = os.sysconf("SC_CLK_TCK")
 NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 GROUP = 10
@@ -40,7 +42,6 @@ HANDSHAKE = (
 
 def serve() -> None:
     """The server side of ours: ``/rt`` and a publisher at ``/pub?id=CHANNEL``."""
-    sys.path.insert(0, str(ROOT))
     from cackled.clock import install_monotonic_reactor
 
     install_monotonic_reactor()

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from cackled.clock import install_monotonic_reactor
 

@@ -9,7 +9,6 @@ from twisted.internet.testing import StringTransport
 
 from cackled.realtime.framing import unmask
 
-
 MASK = b"\x37\xfa\x21\x3d"
 
 

@@ -27,7 +27,7 @@ class MessageTests(SynchronousTestCase):
         self.assertIs(message.frame, message.frame)
         self.assertIs(message.single("17/42"), message.single("17/42"))
 
-    @given(st.recursive(st.none() | st.text() | st.integers(), lambda inner: st.lists(inner, max_size=3)), st.booleans())
+    @given(st.recursive(st.none() | st.text() | st.integers(), lambda more: st.lists(more, max_size=3)), st.booleans())
     def test_any_data(self, data: object, pretty: bool) -> None:
         """Any JSON, also with line breaks between its tokens, arrives whole on an event stream."""
         text = json.dumps(data, indent=2 if pretty else None, ensure_ascii=False).encode()

@@ -171,7 +171,8 @@ class RealtimeResourceTests(TestCase):
             ("/rt/sse?sub=x", "", 400, "bad-query"), ("/rt/sse", "", 400, "bad-query"),
             ("/rt/ws?sub=1/1&sub=1/2&sub=1/3&sub=1/4", UPGRADE, 400, "bad-query"),
             ("/rt/ws?sub=1/5", "", 426, "handshake"), ("/rt/poll?sub=1/5&wait=x", "", 400, "bad-query"),
-            ("/rt/sse?sub=1/5", "Last-Event-ID: junk\r\n", 400, "bad-query"), ("/rt/sse/x?sub=1/5", "", 404, "not-found"),
+            ("/rt/sse?sub=1/5", "Last-Event-ID: junk\r\n", 400, "bad-query"),
+            ("/rt/sse/x?sub=1/5", "", 404, "not-found"),
         ):  # fmt: skip
             peer = await self.ask(target, more)
             data = await peer.has(b"}")
