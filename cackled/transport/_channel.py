@@ -189,7 +189,6 @@ class Channel(HTTPChannel):
         head = _head.parse(raw, settings.head_fields, self.factory.hosts)
         fast = self.factory.fast
         if fast is not None and not self._buffer and fast.answer_new(self, raw, head):
-            self.state = IDLE
             return True
         self._begin(head)
         return True

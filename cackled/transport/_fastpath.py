@@ -108,9 +108,7 @@ class FastPath:
         named = head.named
         if (
             head.method != b"GET"
-            or not head.persistent
             or head.length != 0
-            or head.version != b"HTTP/1.1"
             or head.no_cache
             or b"upgrade" in named
         ):
@@ -121,7 +119,11 @@ class FastPath:
             return False
         match = named.get(b"if-none-match")
         known = (key, encoding_class(head.joined(b"accept-encoding")), after, match)
-        if (match is not None and not _simple(match)) or not self._hit(channel, known):
+        if match is not None and not _simple(match):
+            return False
+        if not head.persistent:
+            return self._last(channel, known)
+        if not self._hit(channel, known):
             return False
         self.memos[channel.lane].put(raw, known)
         return True
@@ -168,6 +170,23 @@ class FastPath:
                 return True
             wire = wire[sent:]
         channel.write(wire)
+        return True
+
+    def _last(self, channel: Channel, known: Known) -> bool:
+        """Answer a request whose connection closes afterwards."""
+        key, wanted, after, match = known
+        entry = self._entries[key]
+        variant = entry.variants.get(wanted if entry.coded else b"")
+        now = self._now()
+        if match is not None or variant is None or now >= entry.fresh_until or not entry.satisfies(after):
+            return False
+        if channel.factory.plain_answers_only:
+            return False
+        entry.visited = True
+        self.hits += 1
+        status = b"hit; ttl=%d" % entry.ttl(now)
+        channel.write(variant.fixed + entry.moving(now, self._microcache.wall(), status, close=True) + variant.body)
+        channel.close()
         return True
 
     def take_hits(self) -> int:
