@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -90,26 +91,31 @@ class BrowserCase(SynchronousTestCase):
         return context
 
     @staticmethod
-    def until(page: Page, expression: str) -> None:
-        """Wait until JavaScript *expression* is true."""
-        page.wait_for_function(expression)
+    def until(page: Page, expression: str, arg: object = None) -> None:
+        """Wait until JavaScript *expression* is true (asked from outside: a page's policy may forbid eval)."""
+        end = time.monotonic() + PATIENCE / 1000
+        while not page.evaluate(expression, arg):
+            if time.monotonic() > end:
+                seen = page.evaluate("document.body.innerText.slice(-1500)")
+                raise AssertionError(f"never became true: {expression} ({arg}); the page ends with:\n{seen}")
+            page.wait_for_timeout(50)
 
     @staticmethod
     def texts(page: Page) -> list[str]:
         """The text of every comment in the page, in order."""
         return page.evaluate("[...document.querySelectorAll('.mc-text')].map(n => n.innerText.trim())")
 
-    @staticmethod
-    def post(page: Page, text: str, name: str = "Ada") -> None:
+    def post(self, page: Page, text: str, name: str = "Ada") -> None:
         """Write a comment and wait until the server has acknowledged it."""
         before = page.locator(".mc-c:not(.mc-sending)").count()
         page.click(".mc-input >> nth=0")
         page.fill(".mc-input >> nth=0", text)
         page.fill(".mc-nick >> nth=0", name)
         page.keyboard.press("Control+Enter")
-        page.wait_for_function(
+        self.until(
+            page,
             "n => document.querySelectorAll('.mc-c:not(.mc-sending)').length > n && !document.querySelector('.mc-sending, .mc-retry')",
-            arg=before,
+            before,
         )
 
 

@@ -89,15 +89,15 @@
     source.then(c => {
       var form = self.composer({edit: item, text: c.source, done: close, send: text => {
         return self.api('PATCH', '/comments/' + item.c.id, {body: {text: text}}).then(data => {
+          close();
           self.updated(item, data.comment, +data.position.split('@')[1]);
           self.fire('edit', data.comment);
-          close();
         });
       }});
       function close() {
         form.node.remove();
         item.edit = null;
-        if (item.text) item.text.hidden = item.acts.hidden = false;
+        if (self.items.has(item.c.id)) self.draw(item);
         self.focus(item.editButton);
       }
       item.edit = form;

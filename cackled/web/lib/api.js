@@ -24,7 +24,10 @@
         return answer.text().catch(() => { throw new Refused(0); }).then(text => {
           var data = {};
           try { data = text ? JSON.parse(text) : {}; } catch (e) { if (answer.ok) throw new Refused(0); }
-          if (answer.ok) return data;
+          if (answer.ok) {
+            if (Cackle.wake) Cackle.wake();
+            return data;
+          }
           throw new Refused(answer.status, data, parseFloat(answer.headers.get('Retry-After')));
         });
       }).finally(() => { clearTimeout(timer); });

@@ -8,7 +8,7 @@
   /* ---- One connection that keeps itself up. subs: sub -> seq up to which everything was delivered. ---- */
   function Link(deliver, status) {
     var subs = {}, way = +Cackle.tab.get('way') || 0, failures = 0, tries = 0, connection = null, timer = 0, state = '', stopped = false;
-    var heard = 0, check = 0, better = 0, pause = 120000;
+    var heard = 0, since = 0, check = 0, better = 0, pause = 120000;
 
     function set(value) { if (state !== value) status(state = value); }
     function positions() { return Object.keys(subs).map(s => s + '@' + subs[s]); }
@@ -33,7 +33,7 @@
         open: () => {
           opened = true;
           heard = Date.now();
-          failures = tries = 0;
+          failures = tries = since = 0;
           Cackle.tab.set('way', way);
           set('live');
           if (way) better = setTimeout(() => { pause *= 2; way = 0; failures = 1; connect(); }, pause);
@@ -57,12 +57,26 @@
           clearTimeout(check);
           if (fatal) { stopped = true; return set('off'); }
           set('down');
-          // A way that never opened twice is tried no more for now; then another server, then another way.
-          if (!opened && navigator.onLine !== false && ++failures > 1) { Cackle.fail(base); next(); }
-          later(Math.random() * Math.min(30000, 400 * Math.pow(2, tries++)));
+          since = since || Date.now();
+          // A way that failed twice to open is given up for another one, unless it's the server that can't be reached.
+          if (opened || navigator.onLine === false || ++failures < 2) return again();
+          reachable(base).then(yes => {
+            if (yes) next();
+            else Cackle.fail(base);
+            if (!connection) again();
+          });
         }
       };
       try { connection = Cackle.transports[name](base, positions(), own); } catch (e) { next(); later(50); }
+    }
+    // Full jitter; never longer than half of what the break has lasted, so that a short one ends soon.
+    function again() {
+      later(Math.random() * Math.min(30000, 400 * Math.pow(2, tries++), Math.max(4000, (Date.now() - since) / 2)));
+    }
+    function reachable(base) {
+      var control = new AbortController(), limit = setTimeout(() => { control.abort(); }, 5000);
+      return fetch(base + '/healthz', {mode: 'no-cors', credentials: 'omit', cache: 'no-store', signal: control.signal}).then(() => true, () => false)
+        .finally(() => { clearTimeout(limit); });
     }
     function next() { way = (way + 1) % ORDER.length; failures = 0; }
     // Browsers hide the server's pings from scripts: after a long silence ask, and believe only silence to a question.
@@ -197,7 +211,8 @@
       say({t: 'state', state: state});
       want(m.subs);
       for (sub in m.subs) if (last[sub]) say({t: 'm', m: last[sub]});
-    } else if (m.t === 'send') link.send(m.m);
+    } else if (m.t === 'send') pass(m.m);
+    else if (m.t === 'wake') Cackle.wake();
   }
 
   function start() {
@@ -233,6 +248,19 @@
     else if (bus) ask();
   });
 
+  /* What the visitor of one tab types, the other tabs of this browser see too. */
+  function pass(m) {
+    var shown = {sub: m.sub, type: m.type, data: {name: m.name}};
+    link.send(m);
+    deliver(shown);
+    if (release) say({t: 'm', m: shown});
+  }
+  /* The server has just answered: no reason to wait longer for the line. */
+  Cackle.wake = () => {
+    if (link && link.state() === 'down') link.wake();
+    else if (!link && state === 'down') say({t: 'wake'});
+  };
+
   /* position "site/channel@seq". handler: event(message), status('live'|'down'|'off'), reset(seq) -> promise of the seq that
      was loaded instead. -> {send(message), close()} */
   Cackle.subscribe = (position, handler) => {
@@ -249,7 +277,7 @@
       sub: sub,
       send: m => {
         m.sub = sub;
-        if (link) link.send(m);
+        if (link) pass(m);
         else say({t: 'send', m: m});
       },
       close: () => {

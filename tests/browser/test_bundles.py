@@ -1,0 +1,80 @@
+"""Budgets of the browser side, and that minified bundles are what was written."""
+
+from __future__ import annotations
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.browser.bundles import WEB, Built, gzipped, manifest, minify
+
+SERVERS = [{"url": "https://a.comments.example", "weight": 3}, {"url": "https://b.comments.example", "weight": 2}]
+
+
+class BundlesTests(SynchronousTestCase):
+    def size(self, name: str) -> int:
+        spec = manifest()
+        return gzipped(minify(name, {**spec["bundles"], **spec["lazy"]}[name]))
+
+    def test_loader(self) -> None:
+        """The loader, with the configuration of two servers in it, stays below 2.3 KB, and alone at 2 KB (2,048 bytes)."""
+        self.assertLessEqual(gzipped(minify("loader.js", ["loader.js"])), 2048)
+        self.assertLessEqual(gzipped(Built(servers=SERVERS).loader), 2400)
+
+    def test_first_render(self) -> None:
+        """Loader, script and style of the first render of comments: at most 20 KB (20,480 bytes) over the wire."""
+        total = gzipped(Built(servers=SERVERS).loader) + self.size("comments.js") + self.size("comments.css")
+        self.assertLessEqual(total, 20_480)
+
+    def test_counter(self) -> None:
+        """The counter stays below 1 KB."""
+        self.assertLess(self.size("count.js"), 1000)
+
+    def test_lists(self) -> None:
+        """Every source file is in exactly one bundle, and every name that is used is defined."""
+        spec = manifest()
+        lists = [*spec["bundles"].values(), *spec["lazy"].values()]
+        named = sorted(path for sources in lists for path in sources)
+        there = sorted(
+            str(path.relative_to(WEB))
+            for folder in ("lib", "comments", "count", "editor", "locales")
+            for path in (WEB / folder).iterdir()
+            if path.suffix in (".js", ".css")
+        )
+        self.assertEqual(named, there)
+        for kinds in spec["widgets"].values():
+            for name in kinds["js"] + kinds["css"]:
+                self.assertIn(name, spec["bundles"])
+        for name in spec["locales"].values():
+            self.assertIn(name, spec["lazy"])
+
+    def test_token(self) -> None:
+        """The loader has one place for the configuration."""
+        self.assertEqual((WEB / "loader.js").read_text().count("__CACKLE_" + "CONFIG__"), 1)
+
+    def test_no_html_sinks(self) -> None:
+        """Nothing of the widgets writes markup or evaluates text."""
+        for path in WEB.rglob("*.js"):
+            text = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(), flags=re.S)
+            for sink in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser"):
+                self.assertNotIn(sink, text, f"{path.name}: {sink}")
+
+    def test_css_yields(self) -> None:
+        """All rules are in one layer and of no specificity, without !important: the page's own rules win."""
+        css = re.sub(r"/\*.*?\*/", "", (WEB / "comments" / "comments.css").read_text(), flags=re.S)
+        self.assertNotIn("!important", css)
+        self.assertTrue(css.strip().startswith("@layer cackle {"))
+        for selector in re.findall(r"([^{}]+)\{", css):
+            selector = selector.strip()
+            if not selector.startswith(("@", "from", "to")):
+                self.assertTrue(selector.startswith(":where("), selector)
+
+    def test_locales_are_whole(self) -> None:
+        """Every language has every word of English."""
+
+        def words(name: str) -> set[str]:
+            return set(re.findall(r"[{,]\s*'?(\w+)'?: [{']", (WEB / "locales" / name).read_text().split("=", 2)[-1]))
+
+        english = words("en.js") - {"one", "other"}
+        for path in (WEB / "locales").glob("*.js"):
+            self.assertEqual(english - words(path.name), set(), path.name)

@@ -1,0 +1,142 @@
+"""The widget against the real daemon: the demo page, live over each transport, through a crash of the server."""
+
+from __future__ import annotations
+
+from tests.browser.case import BrowserCase
+from tests.browser.test_live import ALONE, NO_EVENTSOURCE, NO_WEBSOCKET
+from tests.daemon import Daemon
+
+BLOCKED = {"websocket": "", "eventsource": NO_WEBSOCKET, "longpoll": NO_WEBSOCKET + NO_EVENTSOURCE}
+CHANNEL = "window.cackle_widget = [{widget: 'Comment', id: 1, channel: %r}]; "
+
+
+class DaemonTests(BrowserCase):
+    daemon: Daemon | None = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        # One for all tests: each writes on a page of its own.
+        if DaemonTests.daemon is None:
+            DaemonTests.daemon = Daemon()
+        self.url = DaemonTests.daemon.url
+
+    def reader(self, channel: str, script: str = "", **options):
+        """A page of the demo site with the conversation *channel* alone."""
+        context = self.context(**options)
+        context.add_init_script(ALONE + script)
+        context.route("**/demo/demo.js", lambda route: route.fulfill(body=CHANNEL % channel, content_type="text/javascript"))
+        page = self.page(f"{self.url}/demo?embed=1", context=context)
+        # Live once the shared connection has said so.
+        self.until(page, "performance.getEntriesByType('resource').some(e => e.name.includes('later.js'))")
+        page.wait_for_timeout(500)
+        return page
+
+    def both(self, pages, *texts: str) -> None:
+        """Both pages come to show exactly these texts, in any order."""
+        for page in pages:
+            self.until(
+                page,
+                "t => [...document.querySelectorAll('.mc-text')].map(n => n.innerText.trim()).sort().join('|') === t.sort().join('|')",
+                list(texts),
+            )
+            title = f"{len(texts)} comment{'s' * (len(texts) != 1)}"
+            self.until(page, "t => document.querySelector('.mc-title').textContent === t", title)
+
+    def conversation(self, way: str) -> None:
+        script = BLOCKED[way]
+        first, second = self.reader(f"e2e-{way}", script), self.reader(f"e2e-{way}", script)
+        self.post(first, "Hello from *one*")
+        self.both((first, second), "Hello from one")
+        self.assertEqual(second.locator(".mc-text em").inner_text(), "one")
+        second.click(".mc-reply")
+        second.fill(".mc-slot .mc-input", "Hello from two")
+        second.fill(".mc-slot .mc-nick", "Grace")
+        second.click(".mc-slot .mc-formbtn")
+        self.both((first, second), "Hello from one", "Hello from two")
+        second.click(".mc-up >> nth=0")
+        self.until(first, "document.querySelector('.mc-score').textContent === '1'")
+        first.click(".mc-edit")
+        self.assertEqual(first.input_value(".mc-main .mc-input"), "Hello from *one*")
+        first.fill(".mc-main .mc-input", "Edited **by one**")
+        first.click(".mc-formbtn >> text=Save")
+        self.both((first, second), "Edited by one", "Hello from two")
+        first.click(".mc-more >> nth=0")
+        first.click(".mc-entry >> text=Delete")
+        first.click(".mc-entry >> text=Delete for good?")
+        self.both((first, second), "Hello from two")
+        second.wait_for_selector("text=This comment was deleted")
+        second.click(".mc-replies .mc-more")
+        second.click(".mc-entry >> text=Delete")
+        second.click(".mc-entry >> text=Delete for good?")
+        first.wait_for_selector("text=No comments yet. Be the first.")
+        second.wait_for_selector("text=No comments yet. Be the first.")
+        self.assertEqual(self.problems, [])
+
+    def test_websocket(self) -> None:
+        """Post, reply, vote, edit and delete in one window are live in the other over WebSocket."""
+        self.conversation("websocket")
+
+    def test_eventsource(self) -> None:
+        """The same over EventSource."""
+        self.conversation("eventsource")
+
+    def test_longpoll(self) -> None:
+        """The same over long polling."""
+        self.conversation("longpoll")
+
+    def test_crash(self) -> None:
+        """Killed and started again between two posts: nothing is missing and nothing is double, on either page."""
+        for way, script in BLOCKED.items():
+            first, second = (self.reader(f"e2e-crash-{way}", script) for _ in range(2))
+            self.post(first, "Before the crash")
+            self.both((first, second), "Before the crash")
+            DaemonTests.daemon.kill()
+            # Written while the server is down: stays, is tried again by itself.
+            second.click(".mc-input")
+            second.fill(".mc-input", "During the crash")
+            second.fill(".mc-nick", "Grace")
+            second.keyboard.press("Control+Enter")
+            second.wait_for_selector("text=Not sent.")
+            DaemonTests.daemon.start()
+            self.post(first, "After the crash")
+            self.both((first, second), "Before the crash", "During the crash", "After the crash")
+            for page in (first, second):
+                page.reload()
+                page.wait_for_selector(".mc-c")
+            self.both((first, second), "Before the crash", "During the crash", "After the crash")
+
+    def test_demo(self) -> None:
+        """The demo page reads well at once: comments, counter, no request wasted, nothing jumps, nothing refused by its policy."""
+        page = self.page(f"{self.url}/demo", script="""
+            window.shift = 0;
+            new PerformanceObserver(l => l.getEntries().forEach(e => { if (!e.hadRecentInput) window.shift += e.value; }))
+                .observe({type: 'layout-shift', buffered: true});
+        """)
+        self.until(page, "document.querySelectorAll('.mc-c').length > 5")
+        self.until(page, "document.querySelector('a[cackle-channel]').textContent.match(/^\\d+ comments$/)")
+        page.wait_for_timeout(500)
+        self.assertEqual(page.evaluate("window.shift"), 0)
+        asked = page.evaluate("performance.getEntriesByType('resource').map(e => e.name).filter(n => /bootstrap|api/.test(n))")
+        self.assertEqual(len([name for name in asked if "/bootstrap" in name]), 1, asked)
+        self.assertEqual([name for name in asked if "/sessions" in name], [])
+        self.assertEqual(self.problems, [])
+
+    def test_split(self) -> None:
+        """/demo?split is two live windows on one conversation."""
+        page = self.page(f"{self.url}/demo?split", wait="iframe")
+        left, right = (page.frame_locator(f"iframe >> nth={n}") for n in (0, 1))
+        right.locator(".mc-c >> nth=0").wait_for()
+        left.locator(".mc-input >> nth=0").click()
+        left.locator(".mc-input >> nth=0").fill("From the left window")
+        left.locator(".mc-nick >> nth=0").fill("Left")
+        left.locator(".mc-formbtn >> nth=0").click()
+        right.locator("text=From the left window").wait_for()
+
+    def test_devel(self) -> None:
+        """env = devel: the sources one by one, in order, make the same widget."""
+        daemon = Daemon.for_test(self, 'env = "devel"')
+        page = self.page(f"{daemon.url}/demo")
+        page.wait_for_selector(".mc-c")
+        names = page.evaluate("[...document.scripts].map(s => s.src).filter(s => s.includes('/widget/devel/'))")
+        self.assertGreater(len(names), 5)
+        self.assertEqual(self.problems, [])
