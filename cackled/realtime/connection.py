@@ -18,7 +18,8 @@ from cackled.realtime.channel import Subscription
 from cackled.realtime.hub import Hub
 from cackled.realtime.messages import Message
 
-OPEN, CLOSING, DEAD = range(3)
+# CORKED: open, but what is sent is collected, to leave in one segment.
+CORKED, OPEN, CLOSING, DEAD = -1, 0, 1, 2
 
 
 @implementer(IProtocol)
@@ -29,7 +30,7 @@ class Connection:
     back and resumes by its position.
     """
 
-    __slots__ = ("_direct", "hub", "state", "subscriptions", "transport")
+    __slots__ = ("_direct", "_pile", "hub", "state", "subscriptions", "transport")
     kind = ""
 
     def __init__(self, hub: Hub) -> None:
@@ -38,6 +39,7 @@ class Connection:
         self.state = OPEN
         self.transport: Any = None
         self._direct = False
+        self._pile: list[bytes] | None = None
 
     # IProtocol
 
@@ -65,6 +67,8 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Send *data* now or as soon as the client takes it; condemns a client that is dead or too far behind."""
         if self.state:
+            if self.state == CORKED and self._pile is not None:
+                self._pile.append(data)
             return
         if self._direct:
             held = _direct.send(self.transport, data)
@@ -74,6 +78,20 @@ class Connection:
             self.transport.write(data)
             self._behind(_direct.held(self.transport))
 
+    def cork(self) -> None:
+        """Collect what is sent until `uncork`; both in one turn."""
+        if self.state == OPEN:
+            self.state = CORKED
+            self._pile = []
+
+    def uncork(self) -> None:
+        """Send what was collected."""
+        pile, self._pile = self._pile, None
+        if self.state == CORKED:
+            self.state = OPEN
+            if pile:
+                self.send(b"".join(pile))
+
     def _behind(self, held: int) -> None:
         if held < 0:
             self.hub.condemn(self, "dead")
@@ -82,7 +100,9 @@ class Connection:
 
     def room(self) -> int:
         """Bytes that may still be buffered for this client."""
-        return self.hub.config.client_buffer - _direct.held(self.transport) if self.state == OPEN else 0
+        if self.state > OPEN:
+            return 0
+        return self.hub.config.client_buffer - _direct.held(self.transport) - sum(map(len, self._pile or ()))
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Send a message of a channel."""
@@ -108,6 +128,7 @@ class Connection:
 
     def close(self, reason: str) -> None:
         """End the connection when everything is sent; a client that does not take it is aborted soon."""
+        self.uncork()
         if self.state == OPEN:
             self.state = CLOSING
             self.transport.loseConnection()

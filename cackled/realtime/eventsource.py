@@ -55,10 +55,11 @@ class EventSource(Connection):
 
     def begin(self, positions: Sequence[Position], origin: str | None) -> None:
         """Send the head and a greeting, and subscribe (authorised before)."""
+        self.cork()
         self.send(head(origin) + self._retry() + self._gate.hello.block)
         for position in positions:
-            if self.state == OPEN:
-                self.hub.subscribe(self, position)
+            self.hub.subscribe(self, position)
+        self.uncork()
 
     def _retry(self) -> bytes:
         return b"retry: %d\n" % (self.hub.random.uniform(*RETRY) * 1000)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -33,6 +34,7 @@ from cackled.realtime.recovery import Load, Recovery
 # A channel that nobody listens to is remembered this long, and so many of them at most.
 LINGER = 120.0
 IDLE_CHANNELS = 10_000
+KINDS = ("ws", "sse", "poll")
 
 log = Logger()
 
@@ -89,6 +91,7 @@ class Hub:
         self._clients: set[Client] = set()
         self._lingering: dict[Client, int] = {}
         self._origins: dict[str, str] = {}
+        self._kinds: dict[str, int] = {}
         self._freeze = freeze
         self._frozen = 1_000
         self._store = HistoryStore(config.history_events, config.history_seconds, config.history_bytes)
@@ -104,9 +107,13 @@ class Hub:
 
     def _count(self, metrics: Metrics) -> None:
         self._sessions = metrics.gauge("realtime_sessions", "Open connections.", ("transport",))
+        for kind in KINDS:
+            self._new_kind(kind)
         self._deliveries = metrics.counter("realtime_deliveries", "Messages sent to subscribers.")
         self._dropped = metrics.counter("realtime_dropped", "Connections ended by the server.", ("reason",))
-        self._recovered = metrics.counter("realtime_recovered", "Subscriptions by how they began.", ("result",))
+        recovered = metrics.counter("realtime_recovered", "Subscriptions by how they began.", ("result",))
+        # Looking a label up costs more than counting.
+        self._recovered_yes, self._recovered_no = recovered.labels("yes"), recovered.labels("no")
         self._loads = metrics.counter("realtime_loads", "Loads of the event log by outcome.", ("result",))
         self._duplicates = metrics.counter("realtime_duplicates", "Events that came twice.")
         self._gaps = metrics.counter("realtime_gaps", "Events that came before their turn.")
@@ -195,9 +202,7 @@ class Hub:
 
     def stats(self) -> HubStats:
         """Figures for operators and tests."""
-        sessions: dict[str, int] = {}
-        for client in self._clients:
-            sessions[client.kind] = sessions.get(client.kind, 0) + 1
+        sessions = {kind: number for kind, number in self._kinds.items() if number}
         subscriptions = sum(channel.count for channel in self._channels.values())
         return HubStats(
             sessions, len(self._channels), len(self._idle), subscriptions, self._store.bytes, self.draining
@@ -213,7 +218,9 @@ class Hub:
     def join(self, client: Client) -> None:
         """Count *client* in; its heartbeat begins."""
         self._clients.add(client)
-        self._sessions.labels(client.kind).inc()
+        if client.kind not in self._kinds:
+            self._new_kind(client.kind)
+        self._kinds[client.kind] += 1
         self.heartbeat.add(client)
         if self._freeze is not None and len(self._clients) > self._frozen * 1.1:
             self._frozen = len(self._clients)
@@ -225,7 +232,7 @@ class Hub:
             return
         self._clients.discard(client)
         self._lingering.pop(client, None)
-        self._sessions.labels(client.kind).dec()
+        self._kinds[client.kind] -= 1
         self.heartbeat.discard(client)
         subscriptions, client.subscriptions = client.subscriptions, []
         for subscription in subscriptions:
@@ -274,6 +281,10 @@ class Hub:
 
     # Inside.
 
+    def _new_kind(self, kind: str) -> None:
+        self._kinds[kind] = 0
+        self._sessions.labels(kind).set_function(partial(self._kinds.__getitem__, kind))
+
     def _append(self, channel: Channel, message: Message) -> None:
         self._store.append(channel.history, message)
         self._fan_out.spread(channel, message)
@@ -285,7 +296,7 @@ class Hub:
             missed = None
         seq = subscription.seq = channel.history.seq
         channel.enter(subscription)
-        self._recovered.labels("no" if missed is None else "yes").inc()
+        (self._recovered_no if missed is None else self._recovered_yes).inc()
         end = messages.recovered(channel.sub, seq, missed is not None)
         end.seq = seq
         client.catch_up(subscription, missed or (), end, missed is not None)

@@ -194,10 +194,11 @@ class WebSocket(WebSocketConnection):
 
     def begin(self, answer: bytes, positions: Sequence[Position]) -> None:
         """Send the handshake's *answer* and greet, and subscribe to what the query asked for (authorised before)."""
+        self.cork()
         self.send(answer + self._gate.hello.frame)
         for position in positions:
-            if self.state == OPEN:
-                self.hub.subscribe(self, position)
+            self.hub.subscribe(self, position)
+        self.uncork()
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """One frame, the same bytes for everybody."""
