@@ -76,6 +76,8 @@ class Answers:
         self.zone = zone
         self._nearest = nearest
         self.table: dict[bytes, Entry] = {}
+        # Of names that don't exist the answer depends on the length alone: the SOA's names point to its end.
+        self._missing: dict[int, Entry] = {}
         self._shared: dict[tuple[int, bytes, bytes, int, bytes], tuple[list[Iterator[Variant]], int]] = {}
 
     def refresh(self) -> None:
@@ -87,14 +89,24 @@ class Answers:
         """The answer to a question of class IN for *name*, which is in the zone."""
         key = name + qtype.to_bytes(2, "big") + b"\0\x01"
         entry = self.table.get(key)
+        if entry is not None:
+            return entry
+        if self.zone.find(name)[0] is None and self.zone.delegation(name) is None:
+            return self._no_such_name(len(name))
+        entry = self._finish(name, qtype, self.resolve(name, qtype))
+        if len(self.table) >= LEARNED:
+            self.refresh()
+        self.table[key] = entry
+        return entry
+
+    def _no_such_name(self, length: int) -> Entry:
+        entry = self._missing.get(length)
         if entry is None:
-            resolved = self.resolve(name, qtype)
-            entry = self._finish(name, qtype, resolved)
-            # Names that don't exist are without number and would only push out those that do.
-            if resolved.rcode == NOERROR:
-                if len(self.table) >= LEARNED:
-                    self.refresh()
-                self.table[key] = entry
+            writer = Writer(self.zone.origin, length - len(self.zone.origin))
+            writer.record(self.zone.negative)
+            entry = self._missing[length] = Entry(Kind.NXDOMAIN, NXDOMAIN)
+            entry.variant = heads(NXDOMAIN, True, 0, 1, 0), bytes(writer.out)
+            entry.size = len(writer.out)
         return entry
 
     def resolve(self, name: bytes, qtype: int) -> Resolved:

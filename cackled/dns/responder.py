@@ -134,10 +134,10 @@ class Responder:
                 if opt is not None:
                     variant = entry.variant if table is None else next(table[self._class_of(host)])
                 else:
-                    opt = _ONE_SUBNET.get(rest[:15])
-                    if opt is None or len(rest) != 18:
+                    opt = _ONE_SUBNET.get(rest[:14])
+                    if opt is None or len(rest) != 17:
                         return self._strict(data, host, tcp)
-                    subnet = rest[15:]
+                    subnet = rest[14:]
                     if table is None:
                         variant = entry.variant
                         opt = opt + b"\0" + subnet

@@ -90,16 +90,17 @@ def parents(wire: bytes) -> list[bytes]:
 class Writer:
     """Writes records that follow the question of a message, with names compressed (RFC 1035 section 4.1.4).
 
-    The question's name is *question*; it stands at offset 12 and its suffixes are the first targets of pointers.
+    The question's name is *question*; it stands at offset 12 and its suffixes are the first targets of pointers. With
+    *before*, the name has so many bytes more in front, which don't matter.
     """
 
     __slots__ = ("_base", "_offsets", "out")
 
-    def __init__(self, question: bytes) -> None:
+    def __init__(self, question: bytes, before: int = 0) -> None:
         self.out = bytearray()
-        self._base = 12 + len(question) + 4
+        self._base = 12 + before + len(question) + 4
         self._offsets: dict[bytes, int] = {}
-        self._note(question.lower(), 12, len(question))
+        self._note(question.lower(), 12 + before, len(question))
 
     def _note(self, name: bytes, offset: int, upto: int) -> None:
         at = 0

@@ -208,6 +208,19 @@ class SubnetTests(RigCase):
         self.assertEqual((option.family, option.srclen, option.scopelen), (2, 56, 56))
         self.assertEqual(addresses(reply)[0], "2001:db8:1::1")
 
+    def test_fast_path(self) -> None:
+        """What resolvers send all day takes the fast path: plain, EDNS, DO, a subnet of /24."""
+        self.query("www.geo.test.")
+        for hits, more in enumerate(
+            (
+                {}, {"use_edns": 0}, {"ednsflags": 0x8000}, subnet("10.1.2.0", 24),
+                {"ednsflags": 0x8000, **subnet("10.0.0.0", 24)},
+            ),
+            1,
+        ):
+            self.query("wWw.GEO.test.", **more)
+            self.assertEqual(self.rig.responder.hits, hits, more)
+
     def test_do_with_subnet(self) -> None:
         """DO is copied beside a subnet as well."""
         reply = self.query("www.geo.test.", ednsflags=0x8000, **subnet("10.1.2.0", 24))

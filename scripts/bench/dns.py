@@ -1,0 +1,292 @@
+"""DNS: CPU time per query of cackled and of its peers, under dnsperf.
+
+    scripts/bench/dns.py [--mmdb GeoLite2-City.mmdb] [--queries 50000] [--rounds 3] [--only cackled,gdnsd]
+
+Each query carries a random /24 client subnet, A and AAAA by turns; the same again without EDNS. Every server has one
+UDP thread and is held on the first CPU, dnsperf on the last. CPU time is of all threads of the server, from
+/proc/PID/task/*/schedstat; the best of the rounds counts, as a busy machine only adds. Queries per second are limited
+by dnsperf above some 150,000. Without --mmdb a database is made up. Peers that are not installed are left out.
+"""
+
+# ruff: noqa: E402
+
+from __future__ import annotations
+
+import sys
+
+# This file and a neighbour bear the names of packages that are needed.
+sys.path[:] = [path for path in sys.path if not path.endswith("bench")]
+
+import argparse
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+HOST = "127.0.0.1"
+PLACES = {"eu": (50.0, 8.0), "us": (40.0, -75.0), "sg": (1.3, 103.8)}
+ADDRESSES = {
+    name: (f"192.0.2.{number}", f"2001:db8::{number}") for number, name in enumerate(PLACES, 1)
+}
+QUESTION = b"\3www\3geo\4test\0"
+
+
+def make_mmdb(path: Path) -> None:
+    """A database of made-up places, 6,000 networks."""
+    from mmdb_writer import MMDBWriter
+    from netaddr import IPSet
+
+    rng = random.Random(1)
+    writer = MMDBWriter(6, "GeoLite2-City", ipv4_compatible=True, float_type="f64")
+    for _ in range(6000):
+        bits = rng.randrange(10, 25)
+        start = rng.getrandbits(bits) << (32 - bits)
+        place = {"latitude": rng.uniform(-50, 65), "longitude": rng.uniform(-180, 180)}
+        try:
+            writer.insert_network(IPSet([f"{socket.inet_ntoa(start.to_bytes(4, 'big'))}/{bits}"]), {
+                "location": place, "country": {"iso_code": "DE"}, "continent": {"code": "EU"},
+            })
+        except ValueError:
+            continue
+    writer.to_db_file(str(path))
+
+
+def make_queries(path: Path, count: int, ecs: bool) -> None:
+    """*count* queries as dnsperf -B reads them."""
+    rng = random.Random(2)
+    with path.open("wb") as out:
+        for number in range(count):
+            rtype = (1, 28)[number % 2]
+            packet = bytes((0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, int(ecs))) + QUESTION + bytes((0, rtype, 0, 1))
+            if ecs:
+                subnet = bytes((rng.randrange(1, 224), rng.randrange(256), rng.randrange(256)))
+                packet += b"\0\0\x29\x10\0\0\0\0\0\0\x0b\0\x08\0\x07\0\x01\x18\0" + subnet
+            out.write(len(packet).to_bytes(2, "big") + packet)
+
+
+def serve(port: int, mmdb: str, state: str, rate: int) -> None:
+    """Our server by itself, until it is killed."""
+    from cackled.clock import install_monotonic_reactor
+
+    install_monotonic_reactor()
+    import gc
+    from random import Random
+
+    from twisted.internet import reactor
+
+    from cackled.config import Dns, Geo, Node
+    from cackled.dns.server import DnsServer
+    from cackled.geo.build import Job, build
+    from cackled.geo.service import GeoService
+    from cackled.metrics import Metrics
+
+    nodes = tuple(
+        Node(name=name, addresses=ADDRESSES[name], latitude=at[0], longitude=at[1]) for name, at in PLACES.items()
+    )
+    settings = Geo(files=(mmdb,))
+    output = Path(state) / "geo.gix"
+    if not output.exists():
+        build(Job(settings, nodes), output)
+    metrics = Metrics()
+    geo = GeoService(reactor, settings, nodes, state, reactor, metrics)
+    geo.start()
+    exempt = () if rate else ("127.0.0.0/8",)
+    server = DnsServer(
+        reactor, None, geo, nodes,
+        Dns(listen=(f"{HOST}:{port}",), origin="geo.test.", geo_names=("www",), rate=rate or 200, rate_exempt=exempt),
+        reactor, Random(), metrics,
+    )
+    server.start()
+    gc.freeze()
+    reactor.run()  # type: ignore[attr-defined]
+
+
+def serve_names(port: int) -> None:
+    """twisted.names with a static zone: it knows neither EDNS nor places."""
+    from twisted.internet import reactor
+    from twisted.names import authority, dns, server
+
+    class Zone(authority.FileAuthority):
+        def __init__(self) -> None:
+            super().__init__("")
+
+        def loadFile(self, filename: str) -> None:
+            first, second = list(ADDRESSES.values())[:2]
+            self.soa = (b"geo.test", dns.Record_SOA(b"ns1.geo.test", b"h.geo.test", 1, 1, 1, 1, 60))
+            self.records = {
+                b"geo.test": [self.soa[1], dns.Record_NS(b"ns1.geo.test")],
+                b"www.geo.test": [
+                    dns.Record_A(first[0], 30), dns.Record_A(second[0], 30),
+                    dns.Record_AAAA(first[1], 30), dns.Record_AAAA(second[1], 30),
+                ],
+            }
+
+    factory = server.DNSServerFactory(authorities=[Zone()])
+    reactor.listenUDP(port, dns.DNSDatagramProtocol(factory), interface=HOST)  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]
+
+
+def start_gdnsd(port: int, mmdb: str, state: str) -> list[str]:
+    folder = Path(state) / "gdnsd"
+    for part in ("zones", "geoip", "run", "state"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    coordinates = " ".join(f"{name} => [{at[0]}, {at[1]}]," for name, at in PLACES.items())
+    # Two addresses in each answer, as ours have.
+    names = list(PLACES)
+    pairs = {name: (name, names[number - 1]) for number, name in enumerate(names)}
+    targets = " ".join(
+        f"{name} => {{ addrs_v4 => [{', '.join(ADDRESSES[each][0] for each in pair)}], "
+        f"addrs_v6 => [{', '.join(ADDRESSES[each][1] for each in pair)}] }},"
+        for name, pair in pairs.items()
+    )
+    (folder / "config").write_text(f"""
+options => {{
+  listen => [{HOST}:{port}], run_dir => {folder}/run, state_dir => {folder}/state, udp_threads => 1, tcp_threads => 1
+}}
+plugins => {{ geoip => {{
+  maps => {{ m => {{
+    geoip2_db => {mmdb}, datacenters => [{', '.join(PLACES)}], auto_dc_coords => {{ {coordinates} }}
+  }} }}
+  resources => {{ www => {{ map => m, service_types => up, dcmap => {{ {targets} }} }} }}
+}} }}
+""")
+    (folder / "zones" / "geo.test").write_text(
+        "@ 3600 SOA ns1 hostmaster 1 7200 1800 86400 60\n@ 3600 NS ns1\nns1 3600 A 192.0.2.53\nwww 30 DYNA geoip!www\n"
+    )
+    return [shutil.which("gdnsd") or "gdnsd", "-c", str(folder), "start"]
+
+
+def cpu_seconds(pid: int) -> float:
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+def wait_ready(port: int, log: Path, seconds: float = 60) -> None:
+    packet = b"\0\1\0\0\0\1" + bytes(6) + QUESTION + b"\0\1\0\1"
+    end = time.monotonic() + seconds
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.3)
+        while time.monotonic() < end:
+            try:
+                sock.sendto(packet, (HOST, port))
+                sock.recv(512)
+                return
+            except OSError:
+                time.sleep(0.1)
+    raise SystemExit(f"no answer on port {port}:\n{log.read_text(errors='replace')[-2000:]}")
+
+
+def run_dnsperf(port: int, queries: Path, cpu: int) -> tuple[int, float, float]:
+    """Answered queries, queries per second, share lost."""
+    done = subprocess.run(
+        [
+            "taskset", "-c", str(cpu), "dnsperf", "-s", HOST, "-p", str(port), "-B", "-d", str(queries), "-n", "1",
+            "-c", "4", "-q", "100",
+        ],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    completed = int(re.search(r"Queries completed:\s+(\d+)", done)[1])  # type: ignore[index]
+    qps = float(re.search(r"Queries per second:\s+([\d.]+)", done)[1])  # type: ignore[index]
+    lost = float(re.search(r"Queries lost:\s+\d+ \(([\d.]+)%\)", done)[1])  # type: ignore[index]
+    return completed, qps, lost
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mmdb", default="")
+    parser.add_argument("--queries", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        kind, port, mmdb, state = options.serve
+        if kind == "names":
+            serve_names(int(port))
+        else:
+            serve(int(port), mmdb, state, 10_000_000 if kind == "limited" else 0)
+        return
+    if not shutil.which("dnsperf"):
+        raise SystemExit("dnsperf is not installed")
+    cpus = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as state:
+        mmdb = os.path.abspath(options.mmdb) if options.mmdb else str(Path(state) / "made-up.mmdb")
+        if not options.mmdb:
+            make_mmdb(Path(mmdb))
+        with_ecs, plain = Path(state) / "ecs", Path(state) / "plain"
+        make_queries(with_ecs, options.queries, True)
+        make_queries(plain, options.queries, False)
+
+        def ours(kind: str) -> Callable[[int], list[str]]:
+            return lambda port: [sys.executable, __file__, "--serve", kind, str(port), mmdb, state]
+
+        servers: dict[str, Callable[[int], list[str]]] = {
+            "cackled": ours("exempt"), "cackled, rate limits": ours("limited"), "twisted.names": ours("names"),
+        }
+        if shutil.which("gdnsd"):
+            servers["gdnsd"] = lambda port: start_gdnsd(port, mmdb, state)
+        chosen = [name for name in servers if not options.only or name in options.only.split(",")]
+        table: dict[str, dict[str, tuple[float, float, float]]] = {}
+        running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
+        log = open(Path(state) / "log", "wb")  # noqa: SIM115
+        try:
+            for name in chosen:
+                port = free_port()
+                process = subprocess.Popen(
+                    ["taskset", "-c", str(cpus[0]), *servers[name](port)],
+                    stdout=subprocess.DEVNULL, stderr=log,
+                )
+                running[name] = process, port
+                wait_ready(port, Path(state) / "log")
+            # Rounds go over all servers, so that what else the machine does meets each of them.
+            for _ in range(options.rounds):
+                for label, queries in (("subnet", with_ecs), ("plain", plain)):
+                    for name, (process, port) in running.items():
+                        if name == "twisted.names" and label == "subnet":
+                            continue
+                        before = cpu_seconds(process.pid)
+                        completed, qps, lost = run_dnsperf(port, queries, cpus[-1])
+                        used = (cpu_seconds(process.pid) - before) / completed * 1e6
+                        best = table.setdefault(name, {}).get(label)
+                        if best is None or used < best[0]:
+                            table[name][label] = used, qps, lost
+        finally:
+            for process, _ in running.values():
+                process.send_signal(signal.SIGTERM)
+            for process, _ in running.values():
+                try:
+                    process.wait(5)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+    base = table.get("gdnsd", table[chosen[0]])
+    print(f"{'server':24}{'us CPU, subnet':>16}{'qps':>9}{'lost %':>8}", end="")
+    print(f"{'us CPU, plain':>15}{'qps':>9}{'CPU / gdnsd':>13}")
+    for name, rows in table.items():
+        subnet, bare = rows.get("subnet"), rows["plain"]
+        ratio = (subnet or bare)[0] / (base["subnet"] if subnet else base["plain"])[0]
+        first = f"{subnet[0]:16.2f}{subnet[1]:9.0f}{subnet[2]:8.2f}" if subnet else f"{'-':>16}{'-':>9}{'-':>8}"
+        print(f"{name:24}{first}{bare[0]:15.2f}{bare[1]:9.0f}{ratio:13.2f}")
+    print(json.dumps({"queries": options.queries, "rounds": options.rounds, "mmdb": options.mmdb or "made up"}))
+
+
+if __name__ == "__main__":
+    main()
