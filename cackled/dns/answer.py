@@ -58,7 +58,7 @@ class Entry:
     __slots__ = ("kind", "rcode", "size", "table", "variant")
 
     def __init__(self, kind: Kind, rcode: int) -> None:
-        self.kind = kind
+        self.kind = int(kind)
         self.rcode = rcode
         self.size = 0
         self.variant: Variant | None = None

@@ -26,7 +26,7 @@ from .edns import (
 )
 from .nearest import NearestAnswers
 from .packet import Query, parse
-from .rrl import RateLimit, Verdict
+from .rrl import TRUNCATE, RateLimit
 from .wire import (
     AXFR,
     BADVERS,
@@ -60,6 +60,7 @@ _BYTE = [bytes((number,)) for number in range(256)]
 # question and OPT with one subnet.
 _SMALL = PLAIN_SIZE - 12 - 259 - 22
 MAX_HOSTS = 65_536
+_ERROR = int(Kind.ERROR)
 
 
 class Responder:
@@ -83,6 +84,7 @@ class Responder:
         self.rcodes = [0] * 32
         self._hosts: dict[str, int] = {}
         self._exempt = limit.exempt
+        self._check = limit.check
         self.set_zone(zone)
         self.set_index(index)
 
@@ -149,7 +151,11 @@ class Responder:
             self.hits += 1
             if tcp or host in self._exempt:
                 return reply
-            return self._limited(reply, data, host, entry.kind, stop)
+            verdict = self._check(host, entry.kind, len(data), len(reply))
+            if not verdict:
+                return reply
+            opt = opt_record() if counts == _EXTENDED else b""
+            return _over(verdict, reply, data, entry.kind, data[12:stop], opt)
         except Exception:
             if len(data) < 12:
                 self.ignored += 1
@@ -167,14 +173,6 @@ class Responder:
                 self._hosts.clear()
             self._hosts[host] = number
         return number
-
-    def _limited(self, reply: bytes, data: bytes, host: str, kind: Kind, stop: int, opt: bytes = b"") -> bytes | None:
-        verdict = self.limit.check(host, kind, len(data), len(reply))
-        if verdict is Verdict.SEND:
-            return reply
-        if verdict is Verdict.TRUNCATE and kind is not Kind.ERROR:
-            return _bare(data, reply[3] & 0x0F, reply[2] & ~QR | TC, data[12:stop], opt)
-        return None
 
     def _strict(self, data: bytes, host: str, tcp: bool) -> bytes | None:
         """The whole protocol, for everything unusual."""
@@ -237,7 +235,8 @@ class Responder:
             reply = _bare(data, entry.rcode, head[0] & ~QR & ~RD | TC, query.question, opt)
         if proven or host in self._exempt:
             return reply
-        return self._limited(reply, data, host, entry.kind, 12 + len(query.question), opt)
+        verdict = self._check(host, entry.kind, len(data), len(reply))
+        return _over(verdict, reply, data, entry.kind, query.question, opt) if verdict else reply
 
     def _pick(self, entry: Entry, host: str, subnet: Subnet | None) -> tuple[Variant, int]:
         """The variant for a client and the scope it holds for."""
@@ -253,9 +252,16 @@ class Responder:
 
     def _error(self, reply: bytes, rcode: int, data: bytes, host: str, proven: bool) -> bytes | None:
         self.rcodes[rcode] += 1
-        if proven or host in self._exempt:
+        if proven or host in self._exempt or not self._check(host, _ERROR, len(data), len(reply)):
             return reply
-        return self._limited(reply, data, host, Kind.ERROR, 12)
+        return None
+
+
+def _over(verdict: int, reply: bytes, data: bytes, kind: int, question: bytes, opt: bytes) -> bytes | None:
+    """What is left of an answer over a limit."""
+    if verdict != TRUNCATE or kind == _ERROR:
+        return None
+    return _bare(data, reply[3] & 0x0F, reply[2] & ~QR & ~RD | TC, question, opt)
 
 
 def _bare(data: bytes, rcode: int, flags: int, question: bytes = b"", opt: bytes = b"") -> bytes:

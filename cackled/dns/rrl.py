@@ -9,7 +9,6 @@ bigger than the query and sends a real client to TCP, where it proves its addres
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from twisted.internet.interfaces import IReactorTime
@@ -26,12 +25,13 @@ PROVEN_SECONDS = 600.0
 MAX_KEYS = 100_000
 
 
-class Verdict(IntEnum):
-    """What to do with an answer."""
+# What to do with an answer. Plain numbers: this is asked for every datagram.
+SEND, TRUNCATE, DROP = 0, 1, 2
+KINDS = 5
 
-    SEND = 0
-    TRUNCATE = 1
-    DROP = 2
+# One network's figures in the present window: answers by kind, then these.
+_SPENT, _END, _RATE, _PROVEN = KINDS, KINDS + 1, KINDS + 2, KINDS + 3
+_NOTHING = [0.0] * (KINDS + 1)
 
 
 class RateLimit:
@@ -43,85 +43,86 @@ class RateLimit:
     Args:
         rate: equal answers per second and network; 0 turns the whole limit off.
         slip: of answers over the rate, one in this many is sent truncated, the others are dropped; 0 drops all.
+
+    Raises:
+        ValueError: one of *exempt* is no network.
     """
 
     def __init__(self, clock: IReactorTime, rate: int, slip: int = 2, exempt: Sequence[str] = ()) -> None:
         self._clock = clock
-        self.rate = rate
+        self._rate = rate
         self._slip = slip
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(text, strict=False) for text in exempt]
         self.exempt: set[str] = set()
-        self._prefixes: dict[str, bytes | None] = {}
-        self._counts: dict[tuple[bytes, int], int] = {}
-        self._spent: dict[bytes, int] = {}
+        # Addresses of one network share its record; an address that is proven has its own.
+        self._hosts: dict[str, list[float]] = {}
+        self._records: dict[bytes, list[float]] = {}
         self._proven: dict[str, float] = {}
-        self._until = 0.0
         self.truncated = 0
         self.dropped = 0
 
     def prove(self, host: str) -> None:
         """*host* has completed a TCP handshake: for a while it is known not to be forged by everybody."""
+        now = self._clock.seconds()
         if len(self._proven) >= MAX_KEYS:
-            now = self._clock.seconds()
             self._proven = {key: end for key, end in self._proven.items() if end > now}
         if len(self._proven) < MAX_KEYS:
-            self._proven[host] = self._clock.seconds() + PROVEN_SECONDS
+            if self._proven.get(host, 0) <= now:
+                self._hosts.pop(host, None)
+            self._proven[host] = now + PROVEN_SECONDS
 
-    def check(self, host: str, kind: int, received: int, size: int) -> Verdict:
+    def check(self, host: str, kind: int, received: int, size: int) -> int:
         """Judge an answer of *size* bytes of class *kind* to a query of *received* bytes from *host*, and count it."""
-        if not self.rate:
-            return Verdict.SEND
+        record = self._hosts.get(host)
+        if record is None:
+            record = self._enter(host)
+            if record is None:
+                return SEND
         now = self._clock.seconds()
-        if now >= self._until:
-            self._until = now + WINDOW
-            self._counts.clear()
-            self._spent.clear()
-        prefix = self._prefixes.get(host)
-        if prefix is None:
-            prefix = self._prefix(host)
-            if prefix is None:
-                return Verdict.SEND
-        rate = self.rate
-        proven = self._proven.get(host)
-        if proven is not None:
-            if proven > now:
-                prefix, rate = host.encode("ascii"), rate * PROVEN_FACTOR
-            else:
-                del self._proven[host]
-                proven = None
-        key = (prefix, kind)
-        count = self._counts.get(key, 0) + 1
-        if count > rate:
-            self._counts[key] = count
-            if self._slip and not (count - rate) % self._slip:
+        if now >= record[_END]:
+            record[: KINDS + 1] = _NOTHING
+            record[_END] = now + WINDOW
+            if record[_PROVEN] and now >= self._proven.get(host, 0):
+                # The proof is too old: back to the neighbours.
+                self._proven.pop(host, None)
+                del self._hosts[host]
+                return self.check(host, kind, received, size)
+        count = record[kind] + 1
+        record[kind] = count
+        if count > record[_RATE]:
+            if self._slip and not (count - record[_RATE]) % self._slip:
                 self.truncated += 1
-                return Verdict.TRUNCATE
+                return TRUNCATE
             self.dropped += 1
-            return Verdict.DROP
-        if count > 1 or len(self._counts) < MAX_KEYS:
-            self._counts[key] = count
-        if proven is None:
-            spent = self._spent.get(prefix, 0) + size - AMPLIFICATION * received
-            # With the table full there is no allowance for newcomers.
-            if spent > (ALLOWANCE if len(self._spent) < MAX_KEYS or prefix in self._spent else 0):
+            return DROP
+        if not record[_PROVEN]:
+            spent = record[_SPENT] + size - AMPLIFICATION * received
+            if spent > ALLOWANCE:
                 self.truncated += 1
-                return Verdict.TRUNCATE
+                return TRUNCATE
             # Credit from small answers is not saved up: it would pay for one burst of big ones.
-            if spent > 0:
-                self._spent[prefix] = spent
-            else:
-                self._spent.pop(prefix, None)
-        return Verdict.SEND
+            record[_SPENT] = spent if spent > 0 else 0
+        return SEND
 
-    def _prefix(self, host: str) -> bytes | None:
+    def _enter(self, host: str) -> list[float] | None:
+        """The record that *host* counts in from now on; None for one that is exempt."""
         address = ip_address(host.partition("%")[0])
-        if any(address in network for network in self._networks):
+        if not self._rate or any(address in network for network in self._networks):
             if len(self.exempt) < MAX_KEYS:
                 self.exempt.add(host)
             return None
-        packed = packed_host(host)
-        prefix = packed[:3] if len(packed) == 4 else packed[:7]
-        if len(self._prefixes) >= MAX_KEYS:
-            self._prefixes.clear()
-        self._prefixes[host] = prefix
-        return prefix
+        if len(self._hosts) >= MAX_KEYS:
+            # Forged addresses without end: everybody begins a new window.
+            self._hosts.clear()
+            self._records.clear()
+        if self._proven.get(host, 0) > self._clock.seconds():
+            record: list[float] = [*_NOTHING, 0.0, self._rate * PROVEN_FACTOR, 1]
+        else:
+            packed = packed_host(host)
+            prefix = packed[:3] if len(packed) == 4 else packed[:7]
+            found = self._records.get(prefix)
+            if found is None:
+                found = self._records[prefix] = [*_NOTHING, 0.0, self._rate, 0]
+            record = found
+        self._hosts[host] = record
+        return record
