@@ -42,31 +42,26 @@ class Message:
     reactor's clock.
     """
 
-    __slots__ = ("_block", "_frame", "_single", "at", "body", "seq")
+    __slots__ = ("_single", "at", "block", "body", "frame", "seq")
+    # As a WebSocket text frame, and as an EventSource block without an id: made when first asked for.
+    frame: bytes
+    block: bytes
 
     def __init__(self, body: bytes, seq: int = 0, at: float = 0.0) -> None:
         self.body = body
         self.seq = seq
         self.at = at
-        self._frame: bytes | None = None
-        self._block: bytes | None = None
         self._single: bytes | None = None
 
-    @property
-    def frame(self) -> bytes:
-        """As a WebSocket text frame."""
-        frame = self._frame
-        if frame is None:
-            frame = self._frame = text_frame(self.body)
-        return frame
-
-    @property
-    def block(self) -> bytes:
-        """As an EventSource block without an id."""
-        block = self._block
-        if block is None:
-            block = self._block = b"data: " + self.body + b"\n\n"
-        return block
+    def __getattr__(self, name: str) -> bytes:
+        # Called for a slot that is not filled yet, and never again: a property would cost a call per delivery.
+        if name == "frame":
+            self.frame = text_frame(self.body)
+            return self.frame
+        if name == "block":
+            self.block = b"data: " + self.body + b"\n\n"
+            return self.block
+        raise AttributeError(name)
 
     def single(self, sub: str) -> bytes:
         """As an EventSource block for a connection whose only subscription is *sub*, with the id."""

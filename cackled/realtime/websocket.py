@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from cackled.events import Position
 from cackled.realtime import framing, messages
+from cackled.realtime._direct import send as direct_send
 from cackled.realtime.access import Gate, Refusal
 from cackled.realtime.channel import Subscription
 from cackled.realtime.connection import CLOSING, DEAD, OPEN, Connection
@@ -31,6 +32,8 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 FRAMES_PER_SECOND = 100
 BYTES_PER_SECOND = 128 * 1024
 TYPING_SECONDS = 2
+# A client may ask for as many channels as it may have at once, and for as many again after so many seconds.
+WISH_SECONDS = 10
 
 _PING = framing.frame(framing.PING)
 
@@ -181,7 +184,7 @@ class WebSocketConnection(Connection):
 class WebSocket(WebSocketConnection):
     """A subscriber on WebSocket."""
 
-    __slots__ = ("_asking", "_gate", "_origin", "_token", "_typed")
+    __slots__ = ("_asking", "_gate", "_origin", "_since", "_token", "_typed", "_wishes")
 
     def __init__(self, gate: Gate, origin: str | None, token: str | None) -> None:
         limit = gate.hub.config.max_message
@@ -191,6 +194,8 @@ class WebSocket(WebSocketConnection):
         self._token = token
         self._typed = -TYPING_SECONDS
         self._asking = 0
+        self._since = 0
+        self._wishes = 0
 
     def begin(self, answer: bytes, positions: Sequence[Position]) -> None:
         """Send the handshake's *answer* and greet, and subscribe to what the query asked for (authorised before)."""
@@ -201,8 +206,13 @@ class WebSocket(WebSocketConnection):
         self.uncork()
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
-        """One frame, the same bytes for everybody."""
-        self.send(message.frame)
+        """One frame, the same bytes for everybody. As `send`, with one call less: this is the hot path."""
+        if self.state == OPEN and self._direct:
+            held = direct_send(self.transport, message.frame)
+            if held:
+                self._behind(held)
+        else:
+            self.send(message.frame)
 
     def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
         """What was missed and the end of it in one write."""
@@ -235,7 +245,14 @@ class WebSocket(WebSocketConnection):
             self._typing(position, wish.name)
 
     def _subscribe(self, position: Position) -> None:
-        limit = self.hub.config.max_subscriptions
+        limit, tick = self.hub.config.max_subscriptions, self.hub.tick
+        if tick - self._since >= WISH_SECONDS:
+            self._since, self._wishes = tick, 0
+        self._wishes += 1
+        if self._wishes > limit:
+            # Each may cost a load of the event log.
+            self.control(messages.error("limit", position.sub))
+            return
         known = any(held.channel.key == (position.site, position.channel) for held in self.subscriptions)
         if not known and len(self.subscriptions) + self._asking >= limit:
             self.control(messages.error("limit", position.sub))

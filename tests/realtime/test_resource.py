@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from OpenSSL.crypto import X509, PKey
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.endpoints import SSL4ClientEndpoint, TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
@@ -27,6 +34,17 @@ UPGRADE = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 )
+
+
+def certificate() -> CertificateOptions:
+    """A server's key and its own signature of it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    signed = made.sign(key, hashes.SHA256())
+    return CertificateOptions(PKey.from_cryptography_key(key), X509.from_cryptography(signed))
 
 
 class Peer(Protocol):
@@ -90,8 +108,9 @@ class RealtimeResourceTests(TestCase):
     async def end(self) -> None:
         self.hub.stop()
         for peer in self.peers:
-            assert peer.transport is not None
-            peer.transport.abortConnection()  # type: ignore[attr-defined]
+            if not peer.closed:
+                assert peer.transport is not None
+                peer.transport.abortConnection()  # type: ignore[attr-defined]
         await self.port.stopListening()
         self.factory.abort_all()
         while self.factory.channels or not all(peer.closed for peer in self.peers):
@@ -227,6 +246,36 @@ class RealtimeResourceTests(TestCase):
         self.assertIn(b'"host":"https://b.example"', data)
         self.assertIn(b"\x88\x07\x03\xf4moved", data)
         await done
+
+    async def test_over_tls(self) -> None:
+        """The same over TLS, where nothing is sent directly: upgrade, event, stream, the server's goodbye."""
+        tls = certificate()
+        port = reactor.listenSSL(0, self.factory, tls, interface="127.0.0.1")  # type: ignore[attr-defined]
+        self.addCleanup(port.stopListening)
+        self.post()
+        peers = []
+        for target, more in (("/rt/ws?sub=1/5@0", UPGRADE), ("/rt/sse?sub=1/5@0", "")):
+            peer = Peer()
+            self.peers.append(peer)
+            peers.append(peer)
+            endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port, CertificateOptions())
+            await connectProtocol(endpoint, peer)
+            assert peer.transport is not None
+            peer.transport.write(f"GET {target} HTTP/1.1\r\nHost: a\r\n{more}\r\n".encode())
+            await peer.has(b"recovered")
+        self.post()
+        for peer in peers:
+            await peer.has(b'{"n":2}')
+        assert peers[0].transport is not None
+        peers[0].transport.write(b"\x81\x00")
+        await peers[0].until(lambda p: p.closed)
+        self.assertIn(b"\x88", peers[0].data)
+        self.assertIn(b"\x03\xea", peers[0].data)
+        for client in list(self.hub._clients):
+            client.close("stopping")
+        await peers[1].until(lambda p: p.closed)
+        while self.hub.stats().sessions:
+            await deferLater(reactor, 0.01)  # type: ignore[arg-type]
 
     async def test_autobahn(self) -> None:
         """Another implementation's client: subprotocol, events, fragments, pings, a clean close."""

@@ -109,6 +109,20 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual([m["type"] for m in texts(wire.value())], ["error", "recovered"])
         self.assertEqual(texts(wire.value())[0]["code"], "limit")
 
+    def test_restless(self) -> None:
+        """Taking and leaving channels over and over is limited: each may cost a load."""
+        self.house = House(max_subscriptions=5)
+        socket, wire = self.connect()
+        wire.clear()
+        for _ in range(8):
+            socket.dataReceived(say(type="sub", sub="1/5") + say(type="unsub", sub="1/5"))
+        self.assertEqual(len([m for m in texts(wire.value()) if m["type"] == "recovered"]), 5)
+        self.assertEqual([m["code"] for m in texts(wire.value()) if m["type"] == "error"], ["limit", "sub"] * 3)
+        self.house.hub.tick += websocket.WISH_SECONDS
+        wire.clear()
+        socket.dataReceived(say(type="sub", sub="1/5"))
+        self.assertEqual(texts(wire.value())[0]["type"], "recovered")
+
     def test_other_sites_are_asked_for(self) -> None:
         """A site that was not authorised yet is; refusals come back as errors, and the connection lives on."""
         self.house.refusals = {2: Refusal(403, "origin"), 3: Refusal(404, "site")}

@@ -1,0 +1,80 @@
+"""Tests of `cackled.realtime.fanout`, through the hub that it serves."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.events import Position
+from cackled.realtime.fanout import SENDS
+from tests.realtime.common import House
+
+
+class FanOutTests(SynchronousTestCase):
+    """Many subscribers."""
+
+    def test_slices_keep_order(self) -> None:
+        """A crowd is served over several turns; every client sees the channel's order."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(SENDS + 700)]
+        house.post(3)
+        served = [len(client.seqs) for client in clients]
+        self.assertLess(sum(served), 3 * len(clients))
+        house.clock.pump([0] * 12)
+        self.assertEqual({tuple(client.seqs) for client in clients}, {(1, 2, 3)})
+
+    def test_slice_ends_with_its_time(self) -> None:
+        """Slow sends end a slice before its number does."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(256)]
+        for client in clients:
+            client.on_deliver = lambda: setattr(house.clock, "rightNow", house.clock.rightNow + 1e-3)
+        house.post()
+        self.assertLess(sum(len(client.seqs) for client in clients), 256)
+        house.clock.pump([0] * 10)
+        self.assertEqual(sum(len(client.seqs) for client in clients), 256)
+
+    def test_comer_during_a_fan_out(self) -> None:
+        """Who subscribes while a crowd is being served gets everything once."""
+        house = House()
+        for _ in range(SENDS * 2):
+            house.client("1/5@0")
+        house.post(2)
+        late = house.client("1/5@0")
+        house.clock.pump([0] * 12)
+        self.assertEqual(late.seqs, [1, 2])
+
+    def test_leaver_during_a_fan_out(self) -> None:
+        """Who leaves while a crowd is being served gets nothing more; who comes back does not get it twice."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(SENDS * 2)]
+        house.post(1)
+        waiting = [client for client in clients if not client.seqs]
+        gone, back = waiting[0], waiting[1]
+        house.hub.leave(gone)
+        house.hub.subscribe(back, Position.parse("1/5@0"))
+        house.clock.pump([0] * 12)
+        self.assertEqual((gone.seqs, back.seqs), ([], [1]))
+
+    def test_small_channel_beside_a_crowd(self) -> None:
+        """A small channel is served after a slice of the big one, not after all of it."""
+        house = House()
+        crowd = [house.client("1/5@0") for _ in range(SENDS * 4)]
+        small = house.client("1/6@0")
+        served: list[int] = []
+        small.on_deliver = lambda: served.append(sum(len(client.seqs) for client in crowd))
+        house.post(3)
+        house.post(channel=6)
+        house.clock.pump([0] * 6)
+        self.assertEqual(len(served), 1)
+        self.assertLessEqual(served[0], 2 * SENDS)
+
+    def test_dead_in_the_loop(self) -> None:
+        """A client condemned in the middle of a fan-out is ended after it; the others are served."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(10)]
+        clients[3].on_deliver = lambda: house.hub.condemn(clients[3], "dead")
+        house.post(2)
+        house.clock.advance(0)
+        self.assertEqual(clients[3].closed, ["abort"])
+        self.assertEqual({len(c.seqs) for c in clients if c is not clients[3]}, {2})
+        self.assertEqual(house.metrics.value("realtime_dropped_total", reason="dead"), 1)
