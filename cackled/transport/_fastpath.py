@@ -8,6 +8,7 @@ everything else is left to it.
 from __future__ import annotations
 
 import re
+from array import array
 from typing import TYPE_CHECKING, Any
 
 from cackled.transport._entries import Key
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MEMO_HEAD = 2048
 # Bytes of heads per generation of a memo; there are two generations, and one memo for each lane in use.
 MEMO_BYTES = 8 << 20
+# Hashes of heads seen once; the second time a head is kept. Most heads of a flood never come again.
+DOOR_SLOTS = 1 << 16
 # What a remembered head weighs beside its bytes.
 _OVERHEAD = 300
 
@@ -48,13 +51,14 @@ def split_after(target: bytes) -> tuple[bytes, int]:
 class Memo:
     """Raw head -> what it asks for. Bounded: when the young generation is full, the old one is dropped."""
 
-    __slots__ = ("_old", "_room", "_size", "_young", "get")
+    __slots__ = ("_door", "_old", "_room", "_size", "_young", "get")
 
     def __init__(self, room: int = MEMO_BYTES) -> None:
         self._room = room
         self._size = 0
         self._young: dict[bytes, Known] = {}
         self._old: dict[bytes, Known] = {}
+        self._door: array[int] = array("q", bytes(0))
         self.get = self._young.get
 
     def revive(self, raw: bytes) -> Known | None:
@@ -63,6 +67,18 @@ class Memo:
         if known is not None:
             self.put(raw, known)
         return known
+
+    def offer(self, raw: bytes, known: Known) -> None:
+        """Remember *raw* if it was offered before (not too long ago)."""
+        door = self._door
+        if not door:
+            door.frombytes(bytes(8 * DOOR_SLOTS))
+        mark = hash(raw)
+        slot = mark & (DOOR_SLOTS - 1)
+        if door[slot] == mark:
+            self.put(raw, known)
+        else:
+            door[slot] = mark
 
     def put(self, raw: bytes, known: Known) -> None:
         """Remember *raw*, unless it is too long."""
@@ -125,7 +141,7 @@ class FastPath:
             return self._last(channel, known)
         if not self._hit(channel, known):
             return False
-        self.memos[channel.lane].put(raw, known)
+        self.memos[channel.lane].offer(raw, known)
         return True
 
     def _hit(self, channel: Channel, known: Known) -> bool:

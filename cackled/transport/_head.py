@@ -48,20 +48,25 @@ def refusal(status: int, why: str, detail: str = "", headers: list[tuple[bytes, 
 
 
 class Head:
-    """A valid head. Names are lower case; ``target`` is in origin form (or ``*``); ``host`` lower case, no port."""
+    """A valid head: ``target`` in origin form (or ``*``), ``host`` in lower case without port, ``fields`` as received.
+
+    The names in ``named`` are lower case.
+    """
 
     __slots__ = (
         "expects", "fields", "host", "length", "method", "named", "no_cache", "persistent", "repeats", "target",
         "version",
     )  # fmt: skip
 
-    def __init__(self, method: bytes, target: bytes, minor: bytes, fields: list[tuple[bytes, bytes]]) -> None:
+    def __init__(
+        self, method: bytes, target: bytes, minor: bytes, fields: list[tuple[bytes, bytes]], named: dict[bytes, bytes]
+    ) -> None:
         self.method = method
         self.target = target
         self.version = b"HTTP/1." + minor
         self.fields = fields
         # name -> last value; fields that must not repeat are checked by `parse`.
-        self.named: dict[bytes, bytes] = {}
+        self.named = named
         # Whether any name stands more than once.
         self.repeats = False
         # Whether a microcache must stay out of it: credentials, or the mark of a recent write.
@@ -75,7 +80,7 @@ class Head:
     def joined(self, name: bytes) -> bytes:
         """All values of *name* as one list (RFC 9110 section 5.3)."""
         if self.repeats:
-            return b", ".join([value for key, value in self.fields if key == name])
+            return b", ".join([value for key, value in self.fields if key.lower() == name])
         return self.named.get(name, b"")
 
 
@@ -104,20 +109,19 @@ def _parse(raw: bytes, max_fields: int, hosts: frozenset[bytes]) -> Head:
     if match is None:
         raise _why_not(raw)
     method, target, minor, block = match.groups()
-    fields: list[tuple[bytes, bytes]] = []
-    head = Head(method, target, minor, fields)
-    named = head.named
-    for name, value in _FIELD.findall(block):
-        name = name.lower()
-        if name in named:
-            if name in _ONCE:
-                raise refusal(400, "repeated", f"More than one {name.decode('ascii')} field.")
-            head.repeats = True
-        value = value.rstrip(b" \t")
-        named[name] = value
-        fields.append((name, value))
+    fields = _FIELD.findall(block)
+    if b" \r\n" in block or b"\t\r\n" in block:
+        fields = [(name, value.rstrip(b" \t")) for name, value in fields]
+    named = {name.lower(): value for name, value in fields}
+    head = Head(method, target, minor, fields, named)
     if len(fields) > max_fields:
         raise refusal(431, "fields", "Too many header fields.")
+    if len(named) != len(fields):
+        head.repeats = True
+        names = [name.lower() for name, _ in fields]
+        for name in _ONCE:
+            if names.count(name) > 1:
+                raise refusal(400, "repeated", f"More than one {name.decode('ascii')} field.")
     if method not in METHODS:
         if method in _REFUSED_METHODS:
             raise refusal(405, "method", "", [(b"Allow", ALLOW)])
@@ -128,7 +132,7 @@ def _parse(raw: bytes, max_fields: int, hosts: frozenset[bytes]) -> Head:
     if named.get(b"connection", b"keep-alive") != b"keep-alive" or head.repeats:
         _check_connection(head)
     head.no_cache = b"authorization" in named or (
-        b"_mcnc=" in block and any(name == b"cookie" and _MCNC.search(value) for name, value in fields)
+        b"_mcnc=" in block and any(name.lower() == b"cookie" and _MCNC.search(value) for name, value in fields)
     )
     return head
 
@@ -192,7 +196,7 @@ def _check_body(head: Head) -> None:
 
 def _check_connection(head: Head) -> None:
     for name, value in head.fields:
-        if name == b"connection" and b"close" in (token.strip() for token in value.lower().split(b",")):
+        if name.lower() == b"connection" and b"close" in (token.strip() for token in value.lower().split(b",")):
             head.persistent = False
 
 

@@ -161,7 +161,7 @@ class Request(server.Request):
         headers = response.headers
         given = list(self.responseHeaders.getAllRawHeaders())
         if given or self.cookies:
-            names = {name.lower() for name, _ in headers}
+            names = {b"content-length", *(name.lower() for name, _ in headers)}  # the length is ours to tell
             headers = [
                 *headers,
                 *((n, v) for n, values in given for v in values if n.lower() not in names and n != b"Connection"),

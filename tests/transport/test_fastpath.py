@@ -100,7 +100,7 @@ class SameTests(SynchronousTestCase):
         self.assertEqual(pair[0].calls, pair[1].calls)  # type: ignore[attr-defined]
 
     def test_direct_path_is_taken(self) -> None:
-        """A hit makes no request object, from the second one on not even a parsed head."""
+        """A hit makes no request object, from the third one on not even a parsed head."""
         made = server(True)
         raw = get("/m", "Accept-Encoding: br", host="a.example")
         made.ask(raw)
@@ -108,8 +108,9 @@ class SameTests(SynchronousTestCase):
         wire = made.connect()
         wire.protocol.requestFactory = None
         wire.protocol.dataReceived(raw)
+        wire.protocol.dataReceived(raw)
         self.patch(wire.protocol, "_feed", None)
-        for _ in range(3):
+        for _ in range(2):
             wire.protocol.dataReceived(raw)
         self.assertEqual(len(answers(wire.value())), 4)
         self.assertEqual(made.factory.fast.take_hits(), 4)
@@ -213,6 +214,15 @@ class MemoTests(SynchronousTestCase):
             memo.put(b"%04d" % number * 25, known)
         self.assertLessEqual(len(memo), 2 * 10_000 // 400)
         self.assertIs(memo.get(b"0999" * 25), known)
+
+    def test_second_sight(self) -> None:
+        """A head is kept when it comes for the second time."""
+        memo = Memo()
+        known: Any = ((b"", b"", b""), b"", 0, None)
+        memo.offer(b"a", known)
+        self.assertIsNone(memo.get(b"a"))
+        memo.offer(b"a", known)
+        self.assertIs(memo.get(b"a"), known)
 
     def test_long_heads(self) -> None:
         """Long heads are not kept."""

@@ -169,7 +169,7 @@ class ParseTests(SynchronousTestCase):
     """The parser alone."""
 
     def test_fields(self) -> None:
-        """Names come in lower case, values without the space around them, repeated ones can be joined."""
+        """Names are found in lower case, values without the space around them, repeated ones can be joined."""
         head = _head.parse(get("/", "A:  b \t", "Accept-Encoding: gzip", "accept-encoding: br"), 64)
         self.assertEqual(head.named[b"a"], b"b")
         self.assertEqual(head.joined(b"accept-encoding"), b"gzip, br")
