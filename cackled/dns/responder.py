@@ -227,9 +227,7 @@ class Responder:
         head = variant[0][(data[2] & RD) + (2 if edns is not None else 0)]
         reply = data[:2] + head + query.question + variant[1] + opt
         self.rcodes[entry.rcode] += 1
-        if tcp:
-            return reply
-        limit = PLAIN_SIZE if edns is None else edns.size
+        limit = 65_535 if tcp else PLAIN_SIZE if edns is None else edns.size
         if len(reply) > limit:
             self.truncated += 1
             reply = _bare(data, entry.rcode, head[0] & ~QR & ~RD | TC, query.question, opt)

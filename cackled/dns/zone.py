@@ -48,6 +48,7 @@ NEGATIVE_TTL = 60
 MAX_NAME_SERVERS = 6
 # An RRset must fit into one message over TCP, with room for question and OPT.
 MAX_RRSET = 60_000
+MAX_CHAIN = 8
 # We don't sign, and DNAME would need names made at query time.
 _UNSERVED = frozenset((DNAME, DNSKEY, RRSIG, NSEC, NSEC3, 51, 59, 60, OPT, TSIG, IXFR, AXFR))
 
@@ -87,15 +88,23 @@ class Zone:
     Args:
         records: owner, type, TTL, uncompressed rdata; in one RRset the smallest TTL counts.
         geo_names: names that answer A and AAAA with the nearest nodes, *geo_ttl* seconds.
+        everybody: type and address of all nodes: what a geo name has in a zone transfer, as a secondary server of
+            another make can't choose.
 
     Raises:
         ZoneError: see `check`.
     """
 
     def __init__(
-        self, origin: bytes, records: Iterable[Record], geo_names: Iterable[bytes] = (), geo_ttl: int = 30
+        self,
+        origin: bytes,
+        records: Iterable[Record],
+        geo_names: Iterable[bytes] = (),
+        geo_ttl: int = 30,
+        everybody: Sequence[tuple[int, bytes]] = (),
     ) -> None:
         self.origin = origin
+        self._everybody = tuple(everybody)
         self.geo_ttl = geo_ttl
         self.names: dict[bytes, Owner] = {}
         self.cuts: set[bytes] = set()
@@ -168,12 +177,14 @@ class Zone:
         return int.from_bytes(self.soa[3][-20:-16], "big")
 
     def records(self) -> list[Record]:
-        """Every static record, the SOA first: what a zone transfer carries."""
+        """Every record, the SOA first: what a zone transfer carries."""
         out = [self.soa]
         for name, owner in self.names.items():
             for rtype, rrset in owner.sets.items():
                 if rtype != SOA:
                     out += rrset.records(name)
+            if owner.geo:
+                out += [(name, rtype, self.geo_ttl, packed) for rtype, packed in self._everybody]
         return out
 
     def check(self) -> None:
@@ -227,8 +238,8 @@ class Zone:
     def _check_chain(self, where: str, target: bytes) -> None:
         seen = set()
         while self.contains(target):
-            if target in seen:
-                raise ZoneError(f"{where}: CNAME loop")
+            if target in seen or len(seen) == MAX_CHAIN:
+                raise ZoneError(f"{where}: CNAME loop, or more than {MAX_CHAIN} in a row")
             seen.add(target)
             owner, _ = self.find(target)
             if owner is None or CNAME not in owner.sets:
@@ -249,7 +260,8 @@ def load_zone(settings: Dns, nodes: Sequence[Node]) -> Zone:
     geo = [_relative(name, origin) for name in settings.geo_names]
     try:
         records = read_file(settings.zone_file, settings.origin) if settings.zone_file else generate(origin, nodes)
-        return Zone(origin, records, geo, settings.ttl)
+        everybody = [address for node in nodes for address in node_addresses(node)]
+        return Zone(origin, records, geo, settings.ttl, everybody)
     except ZoneError as error:
         raise ZoneError(f"{settings.zone_file or 'dns zone'}: {error}") from None
 

@@ -1,6 +1,7 @@
 """DNS: CPU time per query of cackled and of its peers, under dnsperf.
 
     scripts/bench/dns.py [--mmdb GeoLite2-City.mmdb] [--queries 50000] [--rounds 3] [--only cackled,gdnsd]
+    scripts/bench/dns.py --changes [--mmdb ..]: 20,000 queries a second while nodes flap and the index is replaced
 
 Each query carries a random /24 client subnet, A and AAAA by turns; the same again without EDNS. Every server has one
 UDP thread and is held on the first CPU, dnsperf on the last. CPU time is of all threads of the server, from
@@ -30,6 +31,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -75,7 +77,7 @@ def make_queries(path: Path, count: int, ecs: bool) -> None:
             out.write(len(packet).to_bytes(2, "big") + packet)
 
 
-def serve(port: int, mmdb: str, state: str, rate: int) -> None:
+def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False) -> None:
     """Our server by itself, until it is killed."""
     from cackled.clock import install_monotonic_reactor
 
@@ -109,7 +111,46 @@ def serve(port: int, mmdb: str, state: str, rate: int) -> None:
     )
     server.start()
     gc.freeze()
+    if changes:
+        make_changes(reactor, server, geo, Path(state) / "lag")
     reactor.run()  # type: ignore[attr-defined]
+
+
+def make_changes(reactor: Any, server: Any, geo: Any, report: Path) -> None:
+    """Nodes come and go 20 times a second, the index is read anew every other second; the reactor's lag is noted."""
+    from twisted.internet.task import LoopingCall
+    from twisted.internet.threads import deferToThread
+
+    sets = [{"eu", "us", "sg"}, {"us", "sg"}, {"eu", "sg"}, set()]
+    lags: list[float] = []
+    last = time.monotonic()
+    turns = 0
+
+    def tick() -> None:
+        nonlocal last
+        now = time.monotonic()
+        lags.append(now - last - 0.001)
+        last = now
+        reactor.callLater(0.001, tick)
+
+    def flip() -> None:
+        nonlocal turns
+        turns += 1
+        server.set_live(sets[turns % len(sets)])
+
+    LoopingCall(flip).start(0.05)
+    LoopingCall(lambda: deferToThread(geo._read).addCallback(geo._take)).start(2)
+
+    def write() -> None:
+        found = sorted(lags)
+        report.write_text(json.dumps({
+            "changes of liveness": turns, "lag p50 ms": round(found[len(found) // 2] * 1e3, 2),
+            "lag p99 ms": round(found[len(found) * 99 // 100] * 1e3, 2), "lag max ms": round(found[-1] * 1e3, 1),
+        }))
+
+    reactor.callLater(1, lags.clear)
+    reactor.callLater(0.001, tick)
+    reactor.addSystemEventTrigger("before", "shutdown", write)
 
 
 def serve_names(port: int) -> None:
@@ -216,6 +257,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="")
+    parser.add_argument("--changes", action="store_true")
     parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -223,7 +265,7 @@ def main() -> None:
         if kind == "names":
             serve_names(int(port))
         else:
-            serve(int(port), mmdb, state, 10_000_000 if kind == "limited" else 0)
+            serve(int(port), mmdb, state, 10_000_000 if kind == "limited" else 0, kind == "changing")
         return
     if not shutil.which("dnsperf"):
         raise SystemExit("dnsperf is not installed")
@@ -235,6 +277,25 @@ def main() -> None:
         with_ecs, plain = Path(state) / "ecs", Path(state) / "plain"
         make_queries(with_ecs, options.queries, True)
         make_queries(plain, options.queries, False)
+
+        if options.changes:
+            port = free_port()
+            command = [sys.executable, __file__, "--serve", "changing", str(port), mmdb, state]
+            child = subprocess.Popen(["taskset", "-c", str(cpus[0]), *command])
+            try:
+                wait_ready(port, Path("/dev/null"))
+                time.sleep(1.5)
+                done = subprocess.run(
+                    ["taskset", "-c", str(cpus[-1]), "dnsperf", "-s", HOST, "-p", str(port), "-B", "-d", str(with_ecs),
+                     "-l", "10", "-Q", "20000", "-q", "1000", "-c", "4", "-t", "2"],
+                    capture_output=True, text=True, check=True,
+                ).stdout
+                print("\n".join(line for line in done.splitlines() if line.startswith("  Q") or "codes" in line))
+            finally:
+                child.send_signal(signal.SIGTERM)
+                child.wait(10)
+            print((Path(state) / "lag").read_text())
+            return
 
         def ours(kind: str) -> Callable[[int], list[str]]:
             return lambda port: [sys.executable, __file__, "--serve", kind, str(port), mmdb, state]

@@ -67,6 +67,8 @@ class FileTests(SynchronousTestCase):
         """A loop is found at load."""
         self.refused(HEAD + "a 300 IN CNAME b\nb 300 IN CNAME c\nc 300 IN CNAME a\n", "CNAME loop")
         self.refused(HEAD + "a 300 IN CNAME a\n", "a.geo.test. CNAME", "loop")
+        chain = "".join(f"c{n} 300 IN CNAME c{n + 1}\n" for n in range(20))
+        self.refused(HEAD + chain, "CNAME", "in a row")
 
     def test_targets(self) -> None:
         """NS and MX point to names with an address, where those are ours; null MX is fine."""
@@ -116,6 +118,12 @@ class GeneratedTests(SynchronousTestCase):
         settings = Dns()
         self.assertEqual(load_zone(settings, NODES).records(), load_zone(settings, NODES).records())
         self.assertNotEqual(load_zone(settings, NODES).serial, load_zone(settings, NODES[:2]).serial)
+
+    def test_transfer(self) -> None:
+        """A transfer has the addresses of all nodes at geo names."""
+        zone = load_zone(Dns(origin="cackle.test.", geo_names=("www",)), NODES)
+        found = [rdata for owner, _, _, rdata in zone.records() if owner == pack_name("www.cackle.test.")]
+        self.assertEqual(len(found), 5)
 
     def test_bad_address(self) -> None:
         """A wrong address names its node."""
