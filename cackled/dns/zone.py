@@ -236,7 +236,7 @@ class Zone:
                 raise ZoneError(f"{where}: {name_text(target)} has no address in the zone")
 
     def _check_chain(self, where: str, target: bytes) -> None:
-        seen = set()
+        seen: set[bytes] = set()
         while self.contains(target):
             if target in seen or len(seen) == MAX_CHAIN:
                 raise ZoneError(f"{where}: CNAME loop, or more than {MAX_CHAIN} in a row")
