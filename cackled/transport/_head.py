@@ -21,7 +21,7 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _HEAD = re.compile(
     rb"(" + _TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n((?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n"
 )
-_FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
+_FIELD = re.compile(rb"([^:]++):[ \t]*+((?:[^\r]*[^\r \t])?+)[ \t]*+\r\n")
 _LINE = re.compile(rb"(" + _TOKEN + rb") ([^ ]++) HTTP/([0-9])\.([0-9])")
 _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n)(?!\Z)")
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?)\.?(?::[0-9]{1,5})?")
@@ -29,6 +29,10 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([/?].*)?", re.IGNORECASE | re.DOTAL
 _MCNC = re.compile(rb"(?:^|[;, ])_mcnc=")
 # Fields that decide about framing or trust: a second one is an error.
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"authorization", b"upgrade"))
+
+
+# Scripts of any page may read why a request was refused: nothing in it is anybody's own.
+OPEN = (b"Access-Control-Allow-Origin", b"*")
 
 
 class Refused(Exception):
@@ -44,7 +48,7 @@ class Refused(Exception):
 
 def refusal(status: int, why: str, detail: str = "", headers: list[tuple[bytes, bytes]] | None = None) -> Refused:
     """A `Refused` with a problem document; *why* is the short reason in the metrics."""
-    return Refused(problem(status, "", "", detail, headers=headers), why)
+    return Refused(problem(status, "", "", detail, headers=[OPEN, *(headers or ())]), why)
 
 
 class Head:
@@ -110,8 +114,6 @@ def _parse(raw: bytes, max_fields: int, hosts: frozenset[bytes]) -> Head:
         raise _why_not(raw)
     method, target, minor, block = match.groups()
     fields = _FIELD.findall(block)
-    if b" \r\n" in block or b"\t\r\n" in block:
-        fields = [(name, value.rstrip(b" \t")) for name, value in fields]
     named = {name.lower(): value for name, value in fields}
     head = Head(method, target, minor, fields, named)
     if len(fields) > max_fields:
@@ -131,9 +133,11 @@ def _parse(raw: bytes, max_fields: int, hosts: frozenset[bytes]) -> Head:
     _check_body(head)
     if named.get(b"connection", b"keep-alive") != b"keep-alive" or head.repeats:
         _check_connection(head)
-    head.no_cache = b"authorization" in named or (
-        b"_mcnc=" in block and any(name.lower() == b"cookie" and _MCNC.search(value) for name, value in fields)
-    )
+    if b"authorization" in named:
+        head.no_cache = True
+    elif b"cookie" in named:
+        cookies = head.joined(b"cookie")
+        head.no_cache = b"_mcnc=" in cookies and _MCNC.search(cookies) is not None
     return head
 
 

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from cackled import config
 from cackled.metrics import Metrics
 from cackled.transport._entries import Entry, Key, ttl_of
+from cackled.transport._head import OPEN
 from cackled.transport._store import Store
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
@@ -143,7 +144,7 @@ class Loading(Store):
         stale = self.stale(key, after, self.clock.seconds(), self.settings.stale_if_error)
         if stale is not None:
             return Outcome(b"fwd=stale", stale)
-        return Outcome(b"fwd=miss", None, problem(503, "overloaded", headers=[(b"Retry-After", b"1")]))
+        return Outcome(b"fwd=miss", None, problem(503, "overloaded", headers=[(b"Retry-After", b"1"), OPEN]))
 
     # Loading
 
@@ -179,7 +180,7 @@ class Loading(Store):
         now = self.clock.seconds()
         if isinstance(result, Failure):
             log.failure("microcached route {target} failed", result, target=key[2][:200])
-            result = problem(500, "internal", detail="Something went wrong on our side.")
+            result = problem(500, "internal", detail="Something went wrong on our side.", headers=[OPEN])
         if result.status >= 500:
             self._deliver_error(result, key, flight, now)
             return

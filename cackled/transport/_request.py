@@ -19,6 +19,7 @@ from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource, getChildForRequest
 
 from cackled.transport import _private
+from cackled.transport._head import OPEN
 from cackled.transport.problems import problem, reason
 from cackled.transport.response import Response
 
@@ -149,7 +150,8 @@ class Request(server.Request):
             self.channel.abort("handler")
             return
         self.responseHeaders.setRawHeaders(b"Connection", [])
-        self.respond(problem(500, "internal", detail="Something went wrong on our side."))
+        self.responseHeaders.removeHeader(b"Access-Control-Allow-Origin")
+        self.respond(problem(500, "internal", detail="Something went wrong on our side.", headers=[OPEN]))
 
     def respond(self, response: Response) -> None:
         """Send *response* and finish; does nothing when the client has gone.

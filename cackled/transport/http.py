@@ -42,11 +42,17 @@ class _Full(Protocol):
     """Says 503 to a connection above the caps, and closes."""
 
     def connectionMade(self) -> None:
-        """Answer before anything is read."""
+        """Answer before anything is read.
+
+        Below TLS there is no answer before the handshake, and nobody to wait for it: then the end comes at once.
+        """
+        transport: Any = self.transport
+        if hasattr(transport, "wrappedProtocol"):
+            transport.abortConnection()
+            return
         answer = problem(503, "too-many-connections", headers=[(b"Retry-After", b"5")])
-        assert self.transport is not None
-        self.transport.write(render_head(503, answer.headers, len(answer.body), close=True) + answer.body)
-        self.transport.loseConnection()
+        transport.write(render_head(503, answer.headers, len(answer.body), close=True) + answer.body)
+        transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
         """Nothing is read."""

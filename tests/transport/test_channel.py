@@ -6,6 +6,8 @@ import contextlib
 import socket
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -224,6 +226,43 @@ class StallTests(SynchronousTestCase):
         self.run_for(32)
         self.assertEqual(self.cut(), 1)
         self.assertTrue(self.stream.stopped)
+
+
+PIECES = (
+    b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"HEAD / HTTP/1.0\r\n", b"Host: a\r\n", b"Host: a\r\n\r\n",
+    b"\r\n", b"\r\n\r\n", b"\n", b"\r", b" ", b":", b"\x00", b"x" * 5000, b"A: b\r\n" * 70,
+    b"Content-Length: 5\r\n", b"Content-Length: 5\r\n\r\nabcde", b"Transfer-Encoding: chunked\r\n\r\n",
+    b"5\r\nabcde\r\n", b"0\r\n\r\n", b"0\r\nTrailer: x\r\n\r\n", b"ffffffffffffffffffff\r\n",
+    b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"Upgrade: websocket\r\n",
+    get(), get("/b", "Content-Length: 3", method="POST", body=b"abc"),
+)  # fmt: skip
+
+
+class StrangerTests(SynchronousTestCase):
+    """Whatever a stranger sends."""
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.lists(st.one_of(st.sampled_from(PIECES), st.binary(max_size=20), st.floats(0, 12)), max_size=30))
+    def test_anything(self, script: list[Any]) -> None:
+        """Nothing is logged as an error, every answer is whole, and in the end nothing is left."""
+        server = Server(body_bytes=1000)
+        wire = server.connect()
+        channel = wire.protocol
+        for step in script:
+            if isinstance(step, float):
+                server.clock.advance(step)
+            else:
+                channel.dataReceived(step)
+        sent = wire.value()
+        while sent:
+            head, end, sent = sent.partition(b"\r\n\r\n")
+            self.assertTrue(head.startswith(b"HTTP/1.1 ") and end)
+            sent = sent[sent.index(b"HTTP/1.1 ") :] if b"HTTP/1.1 " in sent else b""
+        server.clock.pump([1] * 120)
+        self.assertTrue(wire.lost)
+        self.assertEqual((server.factory.limits.total, server.factory.in_flight), (0, 0))
+        self.assertEqual(server.clock.getDelayedCalls(), [])
+        self.assertEqual(self.flushLoggedErrors(), [])
 
 
 class BodyTests(SynchronousTestCase):

@@ -121,6 +121,7 @@ class ProbeTests(SynchronousTestCase):
                 self.assertEqual([answer.status for answer in found], [status])
                 self.assertEqual(found[0].headers["content-type"], "application/problem+json")
                 self.assertEqual(found[0].headers["connection"], "close")
+                self.assertEqual(found[0].headers["access-control-allow-origin"], "*")
                 self.assertIn(b"" if to_head else b'"status":%d' % status, found[0].body)
                 self.assertTrue(wire.disconnecting)
                 self.assertEqual(server.seen, [])

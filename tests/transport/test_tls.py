@@ -157,6 +157,15 @@ class HandshakeTests(TlsTestCase):
         self.assertEqual(self.server.factory.limits.total, 0)
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_above_the_caps(self) -> None:
+        """A connection too many does not stay to wait for a handshake."""
+        self.server.factory.limits.total = 10_000
+        wire = Wire()
+        wire.clock = self.server.clock
+        wire.protocol = self.factory.buildProtocol(wire.getPeer())
+        wire.protocol.makeConnection(wire)
+        self.assertTrue(wire.aborted)
+
     def test_names(self) -> None:
         """The certificate fits the name; for others, and without one, the default is given."""
         serial = {name: certificate.serial for name, certificate in self.certificates._by_name.items()}
