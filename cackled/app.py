@@ -13,8 +13,7 @@ from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -38,12 +37,13 @@ from cackled.database.migrate import migrate
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
 from cackled.parts import Ground, House
+from cackled.transport.tls import CertificateError, TlsEndpoint, server_endpoint
 
 log = Logger()
 
 BACKLOG = 4096
 # Errors that are told in one line at the start; everything else is a fault of ours and gets a traceback.
-EXPECTED = (ConfigError, EmbeddedError, DatabaseError, SecretError, ZoneError, CannotBind, OSError)
+EXPECTED = (ConfigError, EmbeddedError, DatabaseError, SecretError, ZoneError, CannotBind, CertificateError, OSError)
 
 
 class Daemon(MultiService):
@@ -56,6 +56,7 @@ class Daemon(MultiService):
         self._config = config
         self._path = path
         self._ports: list[Any] = []
+        self._tls: list[TlsEndpoint] = []
         self._house: House | None = None
         self._starting: Deferred[None] | None = None
         self._manhole = Delayed()
@@ -96,7 +97,10 @@ class Daemon(MultiService):
         if description.startswith("tcp") and "backlog=" not in description:
             description += f":backlog={BACKLOG}"
         try:
-            bound = maybeDeferred(serverFromString(self._reactor, description).listen, factory)
+            endpoint = server_endpoint(self._reactor, description, self.ground.metrics)
+            if isinstance(endpoint, TlsEndpoint):
+                self._tls.append(endpoint)
+            bound = maybeDeferred(endpoint.listen, factory)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ConfigError(f"{key} {description!r} is no endpoint: {error}") from None
         failed: list[Failure] = []
@@ -113,8 +117,19 @@ class Daemon(MultiService):
     def startService(self) -> None:
         """Start the rest; errors that were to be expected end the daemon with one line and exit code 1."""
         super().startService()
+        # After the reactor took its own: twistd would end with the signal, as if it had been killed.
+        self._reactor.callWhenRunning(signal.signal, signal.SIGTERM, self._terminated)
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._failed)
+
+    def _terminated(self, *_: Any) -> None:
+        self._reactor.callFromThread(self._end)
+
+    def _end(self) -> None:
+        try:
+            self._reactor.stop()
+        except ReactorNotRunning:
+            pass  # it is stopping already
 
     async def _start(self) -> None:
         ground = self.ground
@@ -186,9 +201,12 @@ class Daemon(MultiService):
         else:
             log.failure("the start failed", failure)
             say(failure.value)
-        if self._reactor.running:
-            self._reactor.addSystemEventTrigger("after", "shutdown", leave, 1)
-            self._reactor.stop()
+        # It may have failed before the reactor runs.
+        self._reactor.callWhenRunning(self._give_up)
+
+    def _give_up(self) -> None:
+        self._reactor.addSystemEventTrigger("after", "shutdown", leave, 1)
+        self._end()
 
     # Change
 
@@ -200,6 +218,8 @@ class Daemon(MultiService):
             log.error("the configuration was not read again: {reason}", reason=str(error))
             return
         logs.set_level(new.log.level)
+        for endpoint in self._tls:
+            endpoint.certificates.reload()
         try:
             self.ground.dns.reload_zone()
         except ZoneError as error:
