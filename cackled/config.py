@@ -79,6 +79,8 @@ class DatabaseServer(Section, frozen=True):
 
     dsn: str
     name: str = ""
+    # This node's own server: reads that may go anywhere near go there first.
+    local: bool = False
 
 
 class Database(Section, frozen=True):
@@ -92,6 +94,8 @@ class Database(Section, frozen=True):
     wait_timeout: PositiveFloat = 2.0
     statement_timeout: PositiveFloat = 5.0
     connect_timeout: PositiveInt = 3
+    # A replica further behind than this is not read from while another server answers.
+    max_staleness: PositiveFloat = 60.0
     # Rows of the event log are kept this long.
     event_retention: PositiveFloat = 48 * 3600.0
 
@@ -143,6 +147,8 @@ class Dns(Section, frozen=True):
     rate: Natural = 200
     slip: Natural = 2
     rate_exempt: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    # Many datagrams to a system call (recvmmsg) where the system can.
+    batch: bool = True
 
 
 class Node(Section, frozen=True):

@@ -22,6 +22,7 @@ from cackled.geo.index import Index
 from cackled.geo.nearest import Places
 from cackled.metrics import Metrics
 
+from .batch import BatchReader, available
 from .cookies import ROTATION, Cookies
 from .metrics import DnsCollector
 from .nearest import NearestAnswers
@@ -132,7 +133,8 @@ class DnsServer:
                 if left:
                     continue
                 raise CannotBind(host, port, error) from None
-            self._readers.append(UdpReader(self._reactor, udp, self.handle))
+            reader = BatchReader if self._settings.batch and available() else UdpReader
+            self._readers.append(reader(self._reactor, udp, self.handle))
             self._listeners.append(tcp)
             self.addresses.append((host, udp.getsockname()[1]))
             return

@@ -77,7 +77,7 @@ def make_queries(path: Path, count: int, ecs: bool) -> None:
             out.write(len(packet).to_bytes(2, "big") + packet)
 
 
-def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False) -> None:
+def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False, batch: bool = True) -> None:
     """Our server by itself, until it is killed."""
     from cackled.clock import install_monotonic_reactor
 
@@ -106,7 +106,8 @@ def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False) ->
     exempt = () if rate else ("127.0.0.0/8",)
     server = DnsServer(
         reactor, None, geo, nodes,
-        Dns(listen=(f"{HOST}:{port}",), origin="geo.test.", geo_names=("www",), rate=rate or 200, rate_exempt=exempt),
+        Dns(listen=(f"{HOST}:{port}",), origin="geo.test.", geo_names=("www",), rate=rate or 200,
+            rate_exempt=exempt, batch=batch),
         reactor, Random(), metrics,
     )
     server.start()
@@ -265,7 +266,7 @@ def main() -> None:
         if kind == "names":
             serve_names(int(port))
         else:
-            serve(int(port), mmdb, state, 10_000_000 if kind == "limited" else 0, kind == "changing")
+            serve(int(port), mmdb, state, 10_000_000 if kind == "limited" else 0, kind == "changing", kind != "single")
         return
     if not shutil.which("dnsperf"):
         raise SystemExit("dnsperf is not installed")
@@ -301,7 +302,8 @@ def main() -> None:
             return lambda port: [sys.executable, __file__, "--serve", kind, str(port), mmdb, state]
 
         servers: dict[str, Callable[[int], list[str]]] = {
-            "cackled": ours("exempt"), "cackled, rate limits": ours("limited"), "twisted.names": ours("names"),
+            "cackled": ours("exempt"), "cackled, rate limits": ours("limited"),
+            "cackled, batch = false": ours("single"), "twisted.names": ours("names"),
         }
         if shutil.which("gdnsd"):
             servers["gdnsd"] = lambda port: start_gdnsd(port, mmdb, state)

@@ -21,10 +21,14 @@ class FakeReactor:
 
 
 class UdpReaderTests(SynchronousTestCase):
+    reader_class: type[UdpReader] = UdpReader
+
     def setUp(self) -> None:
         self.asked: list[bytes] = []
+        self.hosts: set[str] = set()
         self.reactor = FakeReactor()
-        self.reader = UdpReader(self.reactor, bind_udp(socket.AF_INET, ("127.0.0.1", 0)), self.handle)  # type: ignore[arg-type]
+        sock = bind_udp(socket.AF_INET, ("127.0.0.1", 0))
+        self.reader = self.reader_class(self.reactor, sock, self.handle)  # type: ignore[arg-type]
         self.reader.start()
         self.address = self.reader._socket.getsockname()
         self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -35,6 +39,7 @@ class UdpReaderTests(SynchronousTestCase):
 
     def handle(self, data: bytes, host: str) -> bytes | None:
         self.asked.append(data)
+        self.hosts.add(host)
         return None if data == b"silence" else data.upper()
 
     def test_answers(self) -> None:
@@ -44,6 +49,37 @@ class UdpReaderTests(SynchronousTestCase):
         self.reader.doRead()
         self.assertEqual([self.client.recv(100), self.client.recv(100)], [b"ONE", b"TWO"])
         self.assertEqual((self.reader.queries, self.reader.replies), (3, 2))
+        self.assertEqual(self.hosts, {"127.0.0.1"})
+        self.reader.doRead()
+
+    def test_replies_reach_their_askers(self) -> None:
+        """Of many clients in one turn, some of them left without answer, each gets its own replies, whole."""
+        clients = []
+        for number in range(8):
+            client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            client.bind(("127.0.0.1", 0))
+            client.setblocking(False)
+            self.addCleanup(client.close)
+            clients.append(client)
+            for turn in range(5):
+                query = b"%d" % number * (100 * turn + 1)
+                client.sendto(query if (number + turn) % 3 else b"silence", self.address)
+        for _ in range(3):
+            self.reader.doRead()
+        for number, client in enumerate(clients):
+            for turn in range(5):
+                if (number + turn) % 3:
+                    self.assertEqual(client.recv(4096), b"%d" % number * (100 * turn + 1))
+            self.assertRaises(BlockingIOError, client.recv, 100)
+
+    def test_large(self) -> None:
+        """The largest reply there is goes out, the empty query comes in."""
+        for data in (b"", bytes(1232), bytes(5000)):
+            self.client.sendto(data, self.address)
+        self.reader.doRead()
+        self.assertEqual([len(data) for data in self.asked], [0, 1232, 4096])
+        self.assertEqual(len(self.client.recv(5000)), 0)
+        self.assertEqual(len(self.client.recv(5000)), 1232)
 
     def test_batch(self) -> None:
         """One turn answers a limited number; the rest waits for the next."""
@@ -71,7 +107,7 @@ class UdpReaderTests(SynchronousTestCase):
         small = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         small.bind(("127.0.0.1", 0))
-        reader = UdpReader(self.reactor, small, self.handle)  # type: ignore[arg-type]
+        reader = self.reader_class(self.reactor, small, self.handle)  # type: ignore[arg-type]
         self.addCleanup(reader.stop)
         for _ in range(200):
             self.client.sendto(bytes(500), small.getsockname())
@@ -81,3 +117,4 @@ class UdpReaderTests(SynchronousTestCase):
         """After the end the reactor has nothing of it."""
         self.reader.stop()
         self.assertEqual((self.reactor.readers, self.reader.fileno()), (set(), -1))
+        self.reader.doRead()
