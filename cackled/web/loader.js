@@ -8,7 +8,7 @@
   const script = d.currentScript || d.querySelector('script[src*="widget"]') || {};
   const origin = C.origin = new URL(script.src || '/', location.href).origin;
   const servers = config.servers.map(s => ({url: s.url.replace(/\/+$/, '') || origin, weight: s.weight, down: 0}));
-  const files = {}, seen = new WeakSet(), hour = 36e5;
+  const files = {}, seen = new WeakSet();
   let current, policy, mounted = [];
   C.widgets = {};
 
@@ -16,15 +16,15 @@
   C.load = key => { try { return JSON.parse(localStorage.getItem('cackle:' + key)); } catch (e) { return null; } };
   C.save = (key, value) => {
     try {
+      localStorage.setItem('cackle:' + key, JSON.stringify(value));
       if (value === null) localStorage.removeItem('cackle:' + key);
-      else localStorage.setItem('cackle:' + key, JSON.stringify(value));
     } catch (e) { /* not kept */ }
   };
 
   // A random server by weight, kept for an hour so that the browser's cache is of use.
   C.move = url => {
     current = url;
-    C.save('server', {url, until: Date.now() + hour});
+    C.save('server', {url, until: Date.now() + 36e5});
     return url;
   };
   C.base = () => {
@@ -37,7 +37,7 @@
   };
   C.fail = base => {
     servers.forEach(s => { if (s.url === base) s.down = Date.now() + 3e4; });
-    if (base === current) { current = ''; C.save('server', null); }
+    if (base === current) C.save('server', current = null);
   };
 
   // GET from the current server, on failure once from each other one.
@@ -86,10 +86,7 @@
     const id = o.container || {CommentRecent: 'mc-last', Review: 'mc-review', Poll: 'mc-poll'}[kind] || 'mc-container';
     const node = counts ? null : d.getElementById(id), site = '' + o.id, channel = C.channel(o);
     if (!bundle) return;
-    if (!node && !counts) {
-      if (!again) d.addEventListener('DOMContentLoaded', () => mount(o, 1));
-      return;
-    }
+    if (!node && !counts) return again || d.addEventListener('DOMContentLoaded', () => mount(o, 1));
     const widget = {options: o, site, channel, node, lang: (o.lang || d.documentElement.lang || navigator.language).toLowerCase()};
     mounted = mounted.filter(m => {
       if (m.node !== node && (!m.node || m.node.isConnected)) return true;
@@ -99,10 +96,9 @@
     mounted.push(widget);
     let locale;
     if (kind === 'Comment') {
-      // The place is held at once, down to the lower edge of the window, so that nothing below will jump.
-      if (!node.style.minHeight) {
-        widget.held = node.style.minHeight = Math.max(400, innerHeight - Math.max(0, node.getBoundingClientRect().top)) + 'px';
-      }
+      // The place is held: as high as the page wants it, else down to the lower edge of the window; nothing below will jump.
+      widget.held = node.style.minHeight = (parseFloat(getComputedStyle(node).minHeight) ||
+        Math.max(400, innerHeight - Math.max(0, node.getBoundingClientRect().top))) + 'px';
       const me = C.load(site) || {}, query = new URLSearchParams({widget: kind, site, channel, url: o.url || location.href.split('#')[0],
         sort: widget.sort = me.sort || (/^(new|old)$/.test(o.sort) ? o.sort : 'best'), size: widget.size = o.size || 25});
       if (me.view) query.set('me', me.visitor + '.' + me.view);

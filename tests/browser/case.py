@@ -23,10 +23,15 @@ except ImportError:  # pragma: no cover
     sync_playwright = None  # type: ignore[assignment]
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 ROOT = Path(__file__).resolve().parents[2]
 # Generous: a loaded machine is slow, and a wait ends as soon as what it waits for is there.
 PATIENCE = 20_000
@@ -69,6 +74,8 @@ class BrowserCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.browser = browser()
         self.problems: list[str] = []
+        # Whatever a test is about: no script may fail in the page, and no policy be broken.
+        self.addCleanup(lambda: self.assertEqual(self.problems, []))
 
     def page(self, url: str, *, context=None, script: str = "", wait: str = ".mc-header", **options) -> Page:
         """A page in a context (a browser profile) of its own, unless one is given, with the widget rendered."""
@@ -77,7 +84,10 @@ class BrowserCase(SynchronousTestCase):
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("console", lambda message: self.problems.append(message.text) if "Content Security" in message.text else None)
+        page.on(
+            "console",
+            lambda message: self.problems.append(message.text) if "Content Security" in message.text else None,
+        )
         if script:
             page.add_init_script(script)
         page.goto(url)

@@ -115,7 +115,9 @@ def stamp(seconds: float) -> str:
 
 
 def render(text: str) -> str:
-    return "".join(f"<p>{'<br>'.join(html.escape(part).split(chr(10)))}</p>" for part in text.split("\n\n") if part.strip())
+    return "".join(
+        f"<p>{'<br>'.join(html.escape(part).split(chr(10)))}</p>" for part in text.split("\n\n") if part.strip()
+    )
 
 
 def page(world: World, channel: Channel, query: dict) -> dict:
@@ -151,11 +153,17 @@ def page(world: World, channel: Channel, query: dict) -> dict:
                 return {**c, "replies": replies, "more": 0}
 
             made = tree(root)
-            total = sum(c["root"] == root["id"] and c["parent"] is not None and alive(c) for c in channel.comments.values())
+            total = sum(
+                c["root"] == root["id"] and c["parent"] is not None and alive(c) for c in channel.comments.values()
+            )
             made["more"] = max(0, total - (50 - budget[0]))
             comments.append(made)
     cursor = str(start + size) if start + size < len(rows) else None
-    return {"channel": channel.json(), "position": channel.position, "page": {"sort": sort, "comments": comments, "cursor": cursor}}
+    return {
+        "channel": channel.json(),
+        "position": channel.position,
+        "page": {"sort": sort, "comments": comments, "cursor": cursor},
+    }
 
 
 class Api(Resource):
@@ -178,7 +186,11 @@ class Api(Resource):
         if path.startswith("/bootstrap") or path.startswith("/api"):
             world.log.append(f"{method} {request.uri.decode()}")
         for rule in world.fail:
-            if rule.get("method", method) == method and rule["path"] in request.uri.decode() and rule.get("times", 1) > 0:
+            if (
+                rule.get("method", method) == method
+                and rule["path"] in request.uri.decode()
+                and rule.get("times", 1) > 0
+            ):
                 rule["times"] = rule.get("times", 1) - 1
                 if rule.get("delay"):
                     reactor.callLater(rule["delay"], self.finish, request, *self.answer(request, method, path))
@@ -192,7 +204,12 @@ class Api(Resource):
                     return NOT_DONE_YET
                 if rule.get("retry"):
                     request.setHeader("retry-after", str(rule["retry"]))
-                return self.finish(request, rule["status"], {"status": rule["status"], "title": "x", "detail": rule.get("detail", "")}, False)
+                return self.finish(
+                    request,
+                    rule["status"],
+                    {"status": rule["status"], "title": "x", "detail": rule.get("detail", "")},
+                    False,
+                )
         if path == "/rt/poll":
             return Poll(world, request).start()
         if path == "/rt/sse":
@@ -206,6 +223,8 @@ class Api(Resource):
             body = json.dumps(data).encode()
             request.setHeader("content-type", "application/json" if status < 400 else "application/problem+json")
         request.setResponseCode(status)
+        if late and request.channel is None:
+            return NOT_DONE_YET
         if late:
             request.write(body)
             request.finish()
@@ -268,7 +287,11 @@ class Api(Resource):
         if what == "comments" and rest and comment is None:
             return 404, {"status": 404, "title": "Not found"}
         if what == "comments" and method == "GET":
-            return 200, {"comment": {**comment, "source": world.sources[rest[0]]} if comment["author"] and comment["author"]["id"] == me else comment}
+            return 200, {
+                "comment": {**comment, "source": world.sources[rest[0]]}
+                if comment["author"] and comment["author"]["id"] == me
+                else comment
+            }
         if me is None:
             return 401, {"status": 401, "title": "A session is needed"}
         if what == "blocks":
@@ -332,12 +355,18 @@ class Api(Resource):
                 row = dict(row)
                 parent = row.pop("parent", None)
                 name = row.pop("name", "Ann")
-                author = {"id": row.pop("author", str(1000 + sum(map(ord, name)) % 997)), "name": name, "avatar": row.pop("avatar", None)}
+                author = {
+                    "id": row.pop("author", str(1000 + sum(map(ord, name)) % 997)),
+                    "name": name,
+                    "avatar": row.pop("avatar", None),
+                }
                 if isinstance(parent, int):
                     parent = made[parent]
                 live = row.pop("live", False)
                 ago = row.pop("ago", 60)
-                comment = world.add(channel, author, row.pop("text", ""), parent, created=stamp(time.time() - ago), **row)
+                comment = world.add(
+                    channel, author, row.pop("text", ""), parent, created=stamp(time.time() - ago), **row
+                )
                 if comment["deleted"]:
                     comment.update(author=None, html="")
                 made.append(comment["id"])
@@ -362,7 +391,9 @@ class Api(Resource):
                 client.end()
         if "lock" in order:
             world.channel(order["lock"]).locked = True
-            world.channel(order["lock"]).event("channel.updated", {"comments": world.channel(order["lock"]).count(), "locked": True})
+            world.channel(order["lock"]).event(
+                "channel.updated", {"comments": world.channel(order["lock"]).count(), "locked": True}
+            )
         return {"ids": made, "live": sorted(type(c).__name__ for c in world.live), "log": world.log,
                 "positions": {k: c.position for k, c in world.channels.items()}}  # fmt: skip
 
@@ -408,7 +439,11 @@ class Poll(Client):
         self.request.setHeader("content-type", "application/json")
         before = [p for p in self.query["sub"]]
         self.join(before)
-        self.out = [m for m in self.out if m["type"] in ("presence",) or m.get("seq") and (m["type"] != "recovered" or not m["recovered"])]
+        self.out = [
+            m
+            for m in self.out
+            if m["type"] in ("presence",) or (m.get("seq") and (m["type"] != "recovered" or not m["recovered"]))
+        ]
         if not any(m.get("seq") for m in self.out):
             self.timer = reactor.callLater(min(25.0, float(self.query["wait"][0])), self.end)
         else:

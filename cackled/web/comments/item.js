@@ -75,7 +75,7 @@
     item.rest = null;
     if (!item.c.more) return;
     this.branch(item);
-    button = press('mc-more', {onclick: () => { self.replies(item, button); }}, this.t('moreReplies', {n: item.c.more}));
+    button = press('mc-more', {onclick: () => { self.later(() => self.replies(item, button)); }}, this.t('moreReplies', {n: item.c.more}));
     item.nest.append(item.rest = button);
   };
 

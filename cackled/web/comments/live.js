@@ -3,15 +3,11 @@
   'use strict';
   var P = Cackle.Comments.prototype;
 
-  /* Reading doesn't wait for this: the connection's code comes after the first render. */
-  P.subscribe = function (position) {
+  P.begin = function (position) {
     var self = this;
-    Cackle.lazy('later.js').then(() => { if (!self.closed) self.attach(position); }, () => {
-      setTimeout(() => { if (!self.closed) self.subscribe(position); }, 1e4);
-    });
-  };
-  P.attach = function (position) {
-    var self = this;
+    this.restore();
+    this.arrive();
+    this.listen(window, 'hashchange', () => { self.arrive(); });
     this.sub = Cackle.subscribe(position, {
       event: m => { self.event(m); },
       status: state => {

@@ -52,10 +52,6 @@
   };
 
   // Rarer actions come with the code that is loaded after the first render.
-  P.menu = function (item, mine) { this.later(self => { self.openMenu(item, mine); }); };
-  P.edit = function (item) { this.later(self => { self.openEdit(item); }); };
-  P.later = function (f) {
-    var self = this;
-    Cackle.lazy('later.js').then(() => { if (!self.closed) f(self); }, () => { self.notice(self.t('network')); });
-  };
+  P.menu = function (item, mine) { this.later(() => { this.openMenu(item, mine); }); };
+  P.edit = function (item) { this.later(() => { this.openEdit(item); }); };
 })(window.Cackle);

@@ -1,9 +1,7 @@
-/* The comments widget: first render, header, list, sorting, paging, the way to a linked comment. Other files of this
-   folder add to its prototype. It keeps `items`: comment id -> {c: data, node, ...}, everything that stands in the page. */
+/* The comments widget: first render, header, list. Other files of this folder add to its prototype. It keeps `items`: comment id -> {c: data, node, ...}, everything that stands in the page. */
 (function (Cackle) {
   'use strict';
   var el = Cackle.el, press = Cackle.press;
-  var SORTS = ['best', 'new', 'old'];
 
   function Comments(widget) {
     var o = widget.options, self = this;
@@ -35,6 +33,7 @@
   }
   var P = Comments.prototype;
   Cackle.Comments = Comments;
+  P.orders = ['best', 'new', 'old'];
   Cackle.widgets.Comment = widget => {
     var comments = new Comments(widget);
     return () => { comments.close(); };
@@ -127,8 +126,8 @@
     this.page(data);
     this.title = el('div.mc-title', {role: 'heading', 'aria-level': 2});
     this.online = el('span.mc-online', {hidden: true});
-    this.sorts = el('div.mc-sorts', {role: 'group', 'aria-label': t('sort')}, SORTS.map(name => {
-      return press('mc-sort', {'aria-pressed': '' + (name === self.sort), onclick: () => { self.resort(name); }}, t(name));
+    this.sorts = el('div.mc-sorts', {role: 'group', 'aria-label': t('sort')}, this.orders.map(name => {
+      return press('mc-sort', {'aria-pressed': '' + (name === self.sort), onclick: () => { self.later(() => self.resort(name)); }}, t(name));
     }));
     this.bar = el('div.mc-bar', {role: 'status'});
     this.pill = el('button.mc-pill', {hidden: true, onclick: () => { self.flush(true); }});
@@ -141,12 +140,21 @@
       el('div.mc-header', null, this.title, this.online, this.sorts), this.main.node,
       el('div.mc-float', null, this.bar, this.pill), this.typing, this.list, this.foot, this.live);
     this.fill(data.page.comments);
-    this.restore();
     this.release();
-    this.subscribe(data.position);
-    this.arrive();
-    this.listen(window, 'hashchange', () => { self.arrive(); });
+    this.wake(data.position);
     this.fire('ready', {channel: this.channel});
+  };
+
+  /* What reading doesn't wait for: the live line, sending, paging, the rarer actions. */
+  P.wake = function (position) {
+    var self = this;
+    Cackle.lazy('later.js').then(() => { if (!self.closed) self.begin(position); }, () => {
+      setTimeout(() => { if (!self.closed) self.wake(position); }, 1e4);
+    });
+  };
+  P.later = function (f) {
+    var self = this;
+    return Cackle.lazy('later.js').then(() => { if (!self.closed) f(); }, () => { self.notice(self.t('network')); });
   };
 
   P.page = function (data) {
@@ -193,104 +201,9 @@
   P.footer = function () {
     var self = this;
     this.foot.replaceChildren();
-    if (this.cursor) this.foot.append(this.moreButton = el('button.mc-more', {onclick: () => { self.next(); }}, this.t('loadMore')));
+    if (this.cursor) this.foot.append(this.moreButton = el('button.mc-more', {onclick: () => { self.later(() => self.next()); }}, this.t('loadMore')));
   };
 
-  /* ---- Sorting and paging ---- */
-  P.query = function (values) {
-    return '/comments?' + new URLSearchParams(Object.assign({channel: this.key, sort: this.sort, size: this.widget.size, after: this.seq}, values));
-  };
-
-  P.resort = function (name) {
-    var self = this, old = this.sort;
-    if (name === old) return;
-    this.sort = name;
-    this.marks();
-    this.list.classList.add('mc-busy');
-    this.api('GET', this.query()).then(data => {
-      if (self.sort !== name) return;
-      self.session.set('sort', name);
-      self.replace(data);
-    }).catch(error => {
-      self.sort = old;
-      self.marks();
-      self.notice(Cackle.reason(self.t, error));
-    }).finally(() => { self.list.classList.remove('mc-busy'); });
-  };
-  P.marks = function () {
-    SORTS.forEach(function (name, i) { this.sorts.children[i].setAttribute('aria-pressed', '' + (name === this.sort)); }, this);
-  };
-
-  /* A new first page in place of everything; the visitor's own unsent comments stay. */
-  P.replace = function (data) {
-    this.page(data);
-    this.waiting.clear();
-    this.fill(data.page.comments);
-    this.restore();
-    this.showPill();
-  };
-
-  P.next = function () {
-    var self = this, button = this.moreButton, known = this.list.lastElementChild;
-    button.disabled = true;
-    this.api('GET', this.query({cursor: this.cursor})).then(data => {
-      self.cursor = data.page.cursor;
-      data.page.comments.forEach(c => { if (!self.items.has(c.id)) self.append(c); });
-      self.footer();
-      self.focus(known && known.nextElementSibling);
-    }).catch(error => {
-      button.disabled = false;
-      self.notice(Cackle.reason(self.t, error));
-    });
-  };
-
-  P.replies = function (item, button) {
-    var self = this;
-    if (button.ariaDisabled === 'true') return;
-    button.setAttribute('aria-disabled', 'true');
-    this.api('GET', this.query({parent: item.c.id, sort: 'old', cursor: item.cursor || ''})).then(data => {
-      var before = item.c.more;
-      item.cursor = data.page.cursor;
-      self.graft(data.page.comments, item);
-      item.c.more = item.cursor ? Math.max(1, before - data.page.comments.length) : 0;
-      self.moreReplies(item);
-    }).catch(error => {
-      button.removeAttribute('aria-disabled');
-      self.notice(Cackle.reason(self.t, error));
-    });
-  };
-  P.graft = function (comments, root) {
-    comments.forEach(function (c) {
-      var nested = c.replies || [];
-      if (!this.items.has(c.id) && c.id !== root.c.id) this.append(Object.assign({}, c, {replies: []}), this.items.get(c.parent) || root);
-      this.graft(nested, root);
-    }, this);
-  };
-
-  /* ---- #mc-<id>: to the comment, fetched if it isn't on this page ---- */
-  P.arrive = function () {
-    var self = this, id = (/^#mc-c?(\d+)$/.exec(location.hash) || [])[1], item;
-    if (!id) return;
-    item = this.items.get(id);
-    if (item) return this.reveal(item);
-    this.api('GET', '/comments/' + id).then(data => {
-      var root = data.comment.root || id;
-      return root === id ? data.comment : self.api('GET', '/comments/' + root).then(r => r.comment);
-    }).then(root => {
-      var parent = self.items.get(root.id) || self.append(Object.assign({replies: [], more: 0}, root), null, true);
-      if (root.id === id) return parent;
-      return self.api('GET', self.query({parent: root.id, sort: 'old', size: 100})).then(data => {
-        self.graft(data.page.comments, parent);
-        return self.items.get(id);
-      });
-    }).then(found => { if (found) self.reveal(found); }, () => { /* no longer there */ });
-  };
-  P.reveal = function (item) {
-    for (var p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) this.collapse(p, false);
-    item.node.scrollIntoView({block: 'center', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'});
-    this.flash(item);
-    this.focus(item.node);
-  };
   P.focus = node => { if (node) node.focus({preventScroll: true}); };
   P.flash = item => {
     var list = item.body.classList;
@@ -306,6 +219,6 @@
     clearTimeout(this.noticeTimer);
     this.bar.textContent = text;
     this.bar.classList.add('mc-on');
-    this.noticeTimer = setTimeout(() => { self.bar.classList.remove('mc-on'); self.connection(); }, 4000);
+    this.noticeTimer = setTimeout(() => { self.bar.classList.remove('mc-on'); if (self.connection) self.connection(); }, 4000);
   };
 })(window.Cackle);

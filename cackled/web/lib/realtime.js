@@ -166,14 +166,14 @@
     setTimeout(() => { if (answered < asked) own(); }, 2500);
   }
 
-  function deliver(m) {
+  function deliver(m, except) {
     var entry = local[m.sub];
     if (!entry) return;
     if (m.type === 'recovered') {
       if (m.recovered === false && m.seq !== entry.seq) reset(entry, m.seq);
       else if (m.seq > entry.seq && !entry.busy) ask();
     } else if (m.seq == null) {
-      entry.handlers.forEach(h => { h.event(m); });
+      entry.handlers.forEach(h => { if (h !== except) h.event(m); });
     } else if (entry.busy) {
       entry.held.push(m);
     } else if (m.seq === entry.seq + 1) {
@@ -193,7 +193,7 @@
       entry.seq = Math.min.apply(null, seqs);
       entry.busy = false;
       entry.holes = 0;
-      entry.held.forEach(deliver);
+      entry.held.forEach(e => { deliver(e); });
     }, () => {
       entry.busy = false;
       setTimeout(() => { reset(entry, seq); }, 2000 + 3000 * Math.random());
@@ -249,10 +249,10 @@
   });
 
   /* What the visitor of one tab types, the other tabs of this browser see too. */
-  function pass(m) {
+  function pass(m, from) {
     var shown = {sub: m.sub, type: m.type, data: {name: m.name}};
     link.send(m);
-    deliver(shown);
+    deliver(shown, from);
     if (release) say({t: 'm', m: shown});
   }
   /* The server has just answered: no reason to wait longer for the line. */
@@ -277,7 +277,7 @@
       sub: sub,
       send: m => {
         m.sub = sub;
-        if (link) pass(m);
+        if (link) pass(m, handler);
         else say({t: 'send', m: m});
       },
       close: () => {

@@ -1,0 +1,104 @@
+/* Other pages of comments: another order, the next page, more replies, the one comment an address names. */
+(function (Cackle) {
+  'use strict';
+  var P = Cackle.Comments.prototype;
+
+  P.query = function (values) {
+    return '/comments?' + new URLSearchParams(Object.assign({channel: this.key, sort: this.sort, size: this.widget.size, after: this.seq}, values));
+  };
+
+  P.resort = function (name) {
+    var self = this, old = this.sort;
+    if (name === old) return;
+    this.sort = name;
+    this.marks();
+    this.list.classList.add('mc-busy');
+    this.api('GET', this.query()).then(data => {
+      if (self.sort !== name) return;
+      self.session.set('sort', name);
+      self.replace(data);
+    }).catch(error => {
+      self.sort = old;
+      self.marks();
+      self.notice(Cackle.reason(self.t, error));
+    }).finally(() => { self.list.classList.remove('mc-busy'); });
+  };
+  P.marks = function () {
+    this.orders.forEach(function (name, i) { this.sorts.children[i].setAttribute('aria-pressed', '' + (name === this.sort)); }, this);
+  };
+
+  /* A new first page in place of everything; the visitor's own unsent comments stay. */
+  P.replace = function (data) {
+    this.page(data);
+    this.waiting.clear();
+    this.fill(data.page.comments);
+    this.restore();
+    this.showPill();
+  };
+
+  P.next = function () {
+    var self = this, button = this.moreButton, known = this.list.lastElementChild;
+    button.disabled = true;
+    this.api('GET', this.query({cursor: this.cursor})).then(data => {
+      self.cursor = data.page.cursor;
+      data.page.comments.forEach(c => { if (!self.items.has(c.id)) self.append(c); });
+      self.footer();
+      self.focus(known && known.nextElementSibling);
+    }).catch(error => {
+      button.disabled = false;
+      self.notice(Cackle.reason(self.t, error));
+    });
+  };
+
+  P.replies = function (item, button) {
+    var self = this;
+    if (button.ariaDisabled === 'true') return;
+    button.setAttribute('aria-disabled', 'true');
+    // The first replies are here already: on until there is a new one.
+    (function next() {
+      return self.api('GET', self.query({parent: item.c.id, sort: 'old', size: 100, cursor: item.cursor || ''})).then(data => {
+        var before = self.items.size;
+        item.cursor = data.page.cursor;
+        self.graft(data.page.comments, item);
+        item.c.more = item.cursor ? Math.max(1, item.c.more - self.items.size + before) : 0;
+        if (item.cursor && self.items.size === before) return next();
+        self.moreReplies(item);
+      });
+    })().catch(error => {
+      button.removeAttribute('aria-disabled');
+      self.notice(Cackle.reason(self.t, error));
+    });
+  };
+  P.graft = function (comments, root) {
+    comments.forEach(function (c) {
+      var nested = c.replies || [];
+      if (!this.items.has(c.id) && c.id !== root.c.id) this.append(Object.assign({}, c, {replies: []}), this.items.get(c.parent) || root);
+      this.graft(nested, root);
+    }, this);
+  };
+
+  /* ---- #mc-<id>: to the comment, fetched if it isn't on this page ---- */
+  P.arrive = function () {
+    var self = this, id = (/^#mc-c?(\d+)$/.exec(location.hash) || [])[1], item;
+    if (!id) return;
+    item = this.items.get(id);
+    if (item) return this.reveal(item);
+    this.api('GET', '/comments/' + id).then(data => {
+      var root = data.comment.root || id;
+      return root === id ? data.comment : self.api('GET', '/comments/' + root).then(r => r.comment);
+    }).then(root => {
+      var parent = self.items.get(root.id) || self.append(Object.assign({replies: [], more: 0}, root), null, true);
+      if (root.id === id) return parent;
+      return self.api('GET', self.query({parent: root.id, sort: 'old', size: 100})).then(data => {
+        self.graft(data.page.comments, parent);
+        return self.items.get(id);
+      });
+    }).then(found => { if (found) self.reveal(found); }, () => { /* no longer there */ });
+  };
+  P.reveal = function (item) {
+    for (var p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) this.collapse(p, false);
+    item.node.scrollIntoView({block: 'center', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'});
+    this.flash(item);
+    this.focus(item.node);
+  };
+})(window.Cackle);

@@ -1,0 +1,105 @@
+/* Sending: the comment stands there at once, dimmed until acknowledged. Its entry carries one idempotency key through
+   every retry, and through a reload of the tab. */
+(function (Cackle) {
+  'use strict';
+  var el = Cackle.el, press = Cackle.press, P = Cackle.Comments.prototype;
+
+  P.outbox = function () { return ['out', this.site, this.key].join(':'); };
+  P.keepOutbox = function () {
+    var entries = [];
+    this.items.forEach(item => { if (item.c.pending) entries.push(item.entry); });
+    Cackle.tab.set(this.outbox(), entries);
+  };
+  P.restore = function () {
+    (Cackle.tab.get(this.outbox()) || []).forEach(function (entry) {
+      if (this.main.input && !entry.parent && this.main.input.value.trim() === entry.text) this.main.set('');
+      if (Date.now() - entry.at < 864e5) this.send(entry);
+    }, this);
+  };
+
+  P.send = function (entry, scroll) {
+    var parent = entry.parent ? this.items.get(entry.parent) : null, item = this.items.get(entry.key), c;
+    if (item) return;
+    if (entry.parent && !parent) return;
+    c = {id: entry.key, parent: entry.parent, author: {id: this.session.visitor() || '', name: entry.name}, text: entry.text, pending: true, created: new Date().toISOString(), score: 0, up: 0, down: 0};
+    item = this.append(c, parent, !parent && this.sort !== 'old');
+    item.entry = entry;
+    this.counts();
+    this.keepOutbox();
+    this.flash(item);
+    if (scroll) item.node.scrollIntoView({block: 'nearest'});
+    if (scroll) this.focus(item.node);
+    this.post(item);
+  };
+
+  P.post = function (item) {
+    var self = this, entry = item.entry;
+    item.error = null;
+    item.busy = true;
+    this.draw(item);
+    this.api('POST', '/comments', {key: entry.key, body: {
+      channel: {key: this.key, url: this.o.url || location.href.split('#')[0], title: this.o.title || document.title},
+      parent: entry.parent, text: entry.text, name: entry.name
+    }}).then(data => {
+      self.sent(item, data);
+    }, error => {
+      item.error = error;
+      item.busy = false;
+      self.draw(item);
+      self.say(self.t('unsent'));
+      self.unhold();
+    });
+  };
+
+  /* Acknowledged. Another way (an event, another tab) may have brought the comment already. */
+  P.sent = function (item, data) {
+    var c = data.comment, other = this.items.get(c.id), focused = item.node.contains(document.activeElement), entry = item.entry;
+    this.items.delete(entry.key);
+    item.busy = false;
+    if (Cackle.load(entry.draft) === entry.text) Cackle.save(entry.draft, null);
+    this.waiting.delete(c.id);
+    if (other) {
+      item.node.remove();
+      item = other;
+      item.c.source = c.source;
+      this.draw(item);
+    } else {
+      item.c = Object.assign(c, {more: 0});
+      item.seq = +data.position.split('@')[1];
+      item.node.id = 'mc-' + c.id;
+      this.items.set(c.id, item);
+      this.draw(item);
+    }
+    if (+data.position.split('@')[1] > this.seq) this.count(c.id, 1);
+    this.keepOutbox();
+    if (focused) this.focus(item.node);
+    this.counts();
+    this.fire('create', c);
+    this.unhold();
+    this.showPill();
+  };
+
+  P.pendingRow = function (item) {
+    var self = this, t = this.t;
+    if (!item.error) return item.acts.append(el('span.mc-note', null, t('sending')));
+    item.acts.append(
+      el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + Cackle.reason(t, item.error)),
+      press('mc-act.mc-retry', {onclick: () => { self.post(item); }}, t('retry')),
+      press('mc-act', {onclick: () => {
+        var form;
+        self.remove(item);
+        self.keepOutbox();
+        if (item.parent) { self.reply(item.parent); form = item.parent.form; } else form = self.main;
+        form.set(item.entry.text);
+        form.input.focus();
+        self.counts();
+      }}, t('edit')));
+  };
+  /* Back online: what failed for want of a connection is tried again by itself; the key makes that safe. */
+  P.resend = function () {
+    var self = this;
+    this.items.forEach(item => {
+      if (item.c.pending && item.error && (!item.error.status || item.error.status >= 500)) self.post(item);
+    });
+  };
+})(window.Cackle);

@@ -1,0 +1,142 @@
+"""The loader: the calls that pages make, several servers, several widgets."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from tests.browser.case import MockCase
+
+
+class LoaderTests(MockCase):
+    def config(self, page, servers: list[dict]) -> None:
+        """Serve widget.js with other servers in its configuration."""
+
+        def change(route) -> None:
+            body = route.fetch().text()
+            route.fulfill(
+                body=body.replace('"servers":[{"url":"","weight":1}]', '"servers":' + json.dumps(servers)),
+                content_type="text/javascript",
+            )
+
+        page.route("**/widget.js", change)
+
+    def test_string_id_and_twice(self) -> None:
+        """An id as a string, and the script inserted twice: one widget, one request."""
+        self.seed("Once")
+        page = self.plain(
+            "o=" + quote('{"id": "1"}'),
+            script="""
+            addEventListener('DOMContentLoaded', () => { const s = document.createElement('script'); s.src = '/widget.js'; document.head.append(s); });
+        """,
+        )
+        page.wait_for_timeout(500)
+        self.assertEqual(self.texts(page), ["Once"])
+        self.assertEqual(len([line for line in self.steer()["log"] if "bootstrap" in line]), 1)
+
+    def test_pushed_later(self) -> None:
+        """A widget pushed after the script has run is mounted, in the container it names."""
+        self.seed("Elsewhere", channel="other")
+        page = self.plain()
+        page.evaluate("""() => { const n = document.createElement('div'); n.id = 'second'; document.body.append(n);
+            cackle_widget.push({widget: 'Comment', id: 1, channel: 'other', container: 'second'}); }""")
+        page.wait_for_selector("#second >> text=Elsewhere")
+        self.assertEqual(page.locator(".mc-root").count(), 2)
+
+    def test_single_page_app(self) -> None:
+        """Cackle.bootstrap(true) with a new array replaces the widget and its live line."""
+        self.seed("First page", channel="one")
+        self.seed("Second page", channel="two")
+        page = self.plain("channel=one")
+        page.wait_for_selector("text=First page")
+        page.evaluate(
+            "() => { window.cackle_widget = []; cackle_widget.push({widget: 'Comment', id: 1, channel: 'two'}); Cackle.bootstrap(true); }"
+        )
+        page.wait_for_selector("text=Second page")
+        self.assertEqual(self.texts(page), ["Second page"])
+        page.wait_for_timeout(600)
+        self.seed({"text": "Live on the second", "live": True}, channel="two")
+        page.wait_for_selector("text=Live on the second")
+        page.evaluate("() => { Cackle.bootstrap(true); }")
+        page.wait_for_selector("text=Second page")
+        self.assertEqual(len(self.texts(page)), 2)
+
+    def test_channels(self) -> None:
+        """The channel: as given, else the address without its fragment, without or with one parameter."""
+        page = self.plain()
+        made = page.evaluate("""() => [
+            {channel: 7}, {url: 'https://a.example/p?x=1&y=2#frag'}, {url: 'https://a.example/p?x=1#f', chanWithoutParams: true},
+            {url: 'https://a.example/p?x=1&y=2', chanParam: 'y'}].map(Cackle.channel)""")
+        self.assertEqual(made, ["7", "https://a.example/p?x=1&y=2", "https://a.example/p", "https://a.example/p?y=2"])
+
+    def test_failover(self) -> None:
+        """A dead server among two: script, data and writes come from the other one."""
+        self.seed("From the living")
+        context = self.context()
+        page = context.new_page()
+        self.config(page, [{"url": "http://127.0.0.1:9", "weight": 1000}, {"url": self.base, "weight": 0.0001}])
+        page.goto(f"{self.base}/pages/plain.html")
+        page.wait_for_selector("text=From the living")
+        self.post(page, "And written there")
+        self.assertEqual(page.evaluate("Cackle.base()"), self.base)
+
+    def test_weights(self) -> None:
+        """Servers are drawn by weight, and the draw is kept for the next page."""
+        context = self.context()
+        page = context.new_page()
+        self.config(
+            page, [{"url": self.base, "weight": 3}, {"url": self.base.replace("127.0.0.1", "localhost"), "weight": 1}]
+        )
+        page.goto(f"{self.base}/pages/plain.html")
+        page.wait_for_selector(".mc-header")
+        first = page.evaluate("Cackle.base()")
+        page.reload()
+        page.wait_for_selector(".mc-header")
+        self.assertEqual(page.evaluate("Cackle.base()"), first)
+
+    def test_no_storage(self) -> None:
+        """Where the browser forbids storage and crypto.randomUUID, everything but memory works."""
+        page = self.plain(
+            script="""
+            for (const name of ['localStorage', 'sessionStorage'])
+                Object.defineProperty(window, name, {get() { throw new DOMException('no', 'SecurityError'); }});
+            delete Crypto.prototype.randomUUID;
+        """
+        )
+        self.post(page, "Without memory")
+        page.click(".mc-up")
+        self.assertEqual(page.inner_text(".mc-score"), "1")
+
+    def test_counts(self) -> None:
+        """CommentCount writes the numbers of all links with one request."""
+        self.seed("1", "2", channel="a")
+        self.seed("1", channel="b")
+        page = self.plain()
+        page.evaluate("""() => { for (const k of ['a', 'b', 'c', 'a']) { const a = document.createElement('a'); a.href = '/x#mc-container';
+            a.setAttribute('cackle-channel', k); a.className = 'n'; document.body.append(a); }
+            cackle_widget.push({widget: 'CommentCount', id: 1, no: 'none', one: '{num} comment', mult: '{num} comments'}); }""")
+        self.until(
+            page,
+            "[...document.querySelectorAll('.n')].map(n => n.textContent).join() === '2 comments,1 comment,none,2 comments'",
+        )
+        self.assertEqual(len([line for line in self.steer()["log"] if "/counts" in line]), 1)
+
+    def test_old_globals(self) -> None:
+        """Pages from the times of mcSite."""
+        self.seed("Ancient", channel="old")
+        page = self.plain(
+            "o=" + quote('{"widget": "None"}'),
+            script="window.mcSite = '1'; window.mcChannel = 'old';",
+            wait="text=Ancient",
+        )
+        self.assertEqual(self.texts(page), ["Ancient"])
+
+
+class DevelTests(MockCase):
+    env = "devel"
+
+    def test_sources(self) -> None:
+        """The sources one by one make the same widget."""
+        page = self.plain()
+        self.post(page, "From the sources")
+        self.assertEqual(self.texts(page), ["From the sources"])

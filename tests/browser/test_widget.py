@@ -1,0 +1,487 @@
+"""The comments widget by itself: reading, writing, drafts, errors, keyboard, screen reader, hostile text, strict hosts."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+from tests.browser.case import MockCase
+
+HOSTILE = [
+    "<script>window.hacked = 1</script>",
+    "<img src=x onerror='window.hacked = 1'>",
+    "<a href='javascript:window.hacked=1'>x</a><a href=\"&#106;avascript:window.hacked=1\">y</a>",
+    "<svg><a xlink:href='javascript:window.hacked=1'><text>z</text></a></svg>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=window.hacked=1></style></mglyph></table></mtext></math>",
+    "<p onclick='window.hacked=1' style='position:fixed;inset:0'>covers</p>",
+    "<iframe srcdoc='<script>parent.hacked=1</script>'></iframe><object data=x></object><form action=x><input name=a></form>",
+    "<b><i><b>unclosed <",
+    "<a href='https://ok.example/?a=1&amp;b=2' target=_self onclick=window.hacked=1>fine</a>",
+]
+STRICT = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws:; img-src https:; "
+    "require-trusted-types-for 'script'; trusted-types cackle"
+)
+OLD = 86_400 * 3
+
+
+class ReadingTests(MockCase):
+    def test_structure(self) -> None:
+        """Names, times, votes and nested replies, as lists to a screen reader."""
+        ids = self.seed(
+            {"text": "Root", "name": "Ann", "up": 3, "score": 3, "ago": OLD},
+            {"text": "Reply", "name": "Ben", "parent": 0},
+        )
+        page = self.plain()
+        tree = page.evaluate("""() => [...document.querySelectorAll('[role=listitem]')].map(n => ({
+            id: n.id, parent: n.parentNode.getAttribute('role'), depth: document.querySelectorAll('#' + n.id).length,
+            name: n.querySelector('.mc-name').textContent, iso: n.querySelector('time').dateTime, full: n.querySelector('time').title}))""")
+        self.assertEqual([row["name"] for row in tree], ["Ann", "Ben"])
+        self.assertEqual([row["id"] for row in tree], [f"mc-{cid}" for cid in ids])
+        self.assertEqual({row["parent"] for row in tree}, {"list"})
+        self.assertEqual(page.inner_text("time >> nth=0"), "3 days ago")
+        self.assertIn(tree[0]["iso"][:4], tree[0]["full"])
+        self.assertEqual(page.get_attribute(".mc-time", "href"), f"#mc-{ids[0]}")
+        self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "false")
+        self.assertEqual(page.inner_text(".mc-title"), "2 comments")
+        self.assertEqual(page.get_attribute(".mc-name", "dir"), "auto")
+
+    def test_one_request(self) -> None:
+        """The first render asks the API one thing."""
+        self.seed("Only one")
+        self.plain().wait_for_selector("text=Only one")
+        self.assertEqual([line.split("?")[0] for line in self.steer()["log"]], ["GET /bootstrap"])
+
+    def test_empty(self) -> None:
+        """No comments: an invitation."""
+        page = self.plain()
+        self.assertEqual(page.inner_text(".mc-empty"), "No comments yet. Be the first.")
+        self.assertFalse(page.is_visible(".mc-sorts"))
+
+    def test_nothing_jumps(self) -> None:
+        """Layout shift is 0 with something below the widget, empty or full, quick or slow."""
+        self.seed(*(f"Comment {n}" for n in range(12)), channel="full")
+        for channel in ("full", "none"):
+            for delay in (0, 0.7):
+                if delay:
+                    self.steer(fail=[{"path": "/bootstrap", "status": 200, "delay": delay}])
+                page = self.plain(f"channel={channel}")
+                page.wait_for_timeout(400)
+                self.assertEqual(page.evaluate("window.shift"), 0, (channel, delay))
+
+    def test_skeleton_waits(self) -> None:
+        """A slow answer: three quiet shapes, but only after 300 ms."""
+        self.steer(fail=[{"path": "/bootstrap", "status": 200, "delay": 2}])
+        page = self.plain(wait=".mc-skeleton")
+        self.assertEqual(
+            page.evaluate("getComputedStyle(document.querySelector('.mc-skeleton')).animationDelay"), "0.3s"
+        )
+        self.assertEqual(page.locator(".mc-bone").count(), 3)
+
+    def test_served_text_stays_until_then(self) -> None:
+        """Comments that the site printed inside the container are read until the live ones stand."""
+        self.seed("Live")
+        self.steer(fail=[{"path": "/bootstrap", "status": 200, "delay": 1}])
+        page = self.plain(
+            wait="",
+            script="""
+            addEventListener('DOMContentLoaded', () => {
+                const p = document.createElement('p'); p.id = 'mc-content'; p.textContent = 'Printed';
+                document.getElementById('mc-container').append(p); });
+        """,
+        )
+        page.wait_for_timeout(500)
+        self.assertTrue(page.is_visible("text=Printed"))
+        page.wait_for_selector("text=Live")
+        self.assertEqual(page.locator("#mc-content").count(), 0)
+
+    def test_pages(self) -> None:
+        """More comments come by cursor, none twice, and the keyboard goes on at the first new one."""
+        self.seed(*({"text": f"Comment {n}", "ago": 1000 - n} for n in range(30)))
+        page = self.plain("o=" + quote('{"size": 10}'))
+        self.assertEqual(page.locator(".mc-c").count(), 10)
+        for count in (20, 30):
+            page.click("text=More comments")
+            self.until(page, f"document.querySelectorAll('.mc-c').length === {count}")
+        self.assertFalse(page.is_visible("text=More comments"))
+        self.assertEqual(len(set(self.texts(page))), 30)
+        self.assertTrue(page.evaluate("document.activeElement.className.includes('mc-c')"))
+
+    def test_more_replies(self) -> None:
+        """Replies that are not on the page are a button away."""
+        self.seed("Root", *({"text": f"Reply {n}", "parent": 0} for n in range(60)))
+        page = self.plain()
+        page.click("text=Show 10 more replies")
+        self.until(page, "document.querySelectorAll('.mc-c').length === 61")
+        self.assertEqual(page.locator("text=more repl").count(), 0)
+
+    def test_sort(self) -> None:
+        """Another order, and it is remembered."""
+        self.seed({"text": "Best", "score": 9}, {"text": "Newest"})
+        page = self.plain()
+        self.assertEqual(self.texts(page), ["Best", "Newest"])
+        page.click(".mc-sort >> text=New")
+        self.until(page, "document.querySelector('.mc-text').innerText === 'Newest'")
+        self.assertEqual(page.get_attribute(".mc-sort >> text=New", "aria-pressed"), "true")
+        page.reload()
+        page.wait_for_selector(".mc-c")
+        self.assertEqual(self.texts(page), ["Newest", "Best"])
+
+    def test_collapse(self) -> None:
+        """A branch folds by its line and unfolds, with the keyboard; focus goes along."""
+        self.seed("Root", {"text": "Reply", "parent": 0})
+        page = self.plain()
+        page.focus(".mc-thread")
+        page.keyboard.press("Enter")
+        self.assertFalse(page.is_visible("text=Reply >> nth=-1") and page.is_visible(".mc-replies"))
+        self.assertEqual(page.evaluate("document.activeElement.textContent"), "1 reply")
+        page.keyboard.press("Space")
+        self.assertTrue(page.is_visible(".mc-replies"))
+        self.assertEqual(page.evaluate("document.activeElement.className.includes('mc-thread')"), True)
+
+    def test_depth(self) -> None:
+        """Past three levels replies stop moving inwards and say whom they answer."""
+        self.seed("L0", *({"text": f"L{n}", "parent": n - 1, "name": f"N{n}"} for n in range(1, 6)))
+        page = self.plain()
+        lefts = page.evaluate(
+            "[...document.querySelectorAll('.mc-body')].map(n => Math.round(n.getBoundingClientRect().left))"
+        )
+        self.assertEqual(len(set(lefts[:4])), 4)
+        self.assertEqual(len(set(lefts[3:])), 1)
+        self.assertIn("to \u2068N4\u2069", page.locator(".mc-to").last.text_content())
+
+    def test_link_to_comment(self) -> None:
+        """#mc-ID scrolls there, also to a reply on a page that isn't loaded."""
+        ids = self.seed(
+            {"text": "Old root", "ago": 9999},
+            {"text": "Sought", "parent": 0},
+            *(f"Comment {n}\n\na\n\nb" for n in range(30)),
+        )
+        context = self.context()
+        page = context.new_page()
+        page.goto(f"{self.base}/pages/plain.html?o={quote(json.dumps({'sort': 'new', 'size': 10}))}#mc-{ids[1]}")
+        page.wait_for_selector("text=Sought")
+        self.until(
+            page,
+            "(r => r.top > 0 && r.bottom < innerHeight)([...document.querySelectorAll('.mc-text')].find(n => n.innerText === 'Sought').getBoundingClientRect())",
+        )
+
+    def test_deleted_keeps_its_place(self) -> None:
+        """A tombstone for a deleted comment with replies."""
+        self.seed({"text": "", "deleted": True}, {"text": "Still here", "parent": 0})
+        page = self.plain()
+        self.assertTrue(page.is_visible("text=This comment was deleted"))
+        self.assertTrue(page.is_visible("text=Still here"))
+
+    def test_hostile_html(self) -> None:
+        """Even if the server let markup through: nothing runs, only allowed elements and attributes exist."""
+        self.seed(*({"text": "x", "html": html, "name": html} for html in HOSTILE))
+        page = self.plain()
+        page.wait_for_timeout(300)
+        found = page.evaluate("""() => [...document.querySelectorAll('.mc-text *')].map(n =>
+            [n.localName, ...[...n.attributes].map(a => a.name).filter(a => !['href', 'rel', 'target'].includes(a))])""")
+        self.assertEqual({tuple(f) for f in found} - {("p",), ("a",), ("b",), ("i",)}, set())
+        hrefs = page.evaluate("[...document.querySelectorAll('.mc-text a')].map(a => a.getAttribute('href'))")
+        self.assertEqual([h for h in hrefs if h], ["https://ok.example/?a=1&b=2"])
+        self.assertIsNone(page.evaluate("window.hacked ?? null"))
+
+    def test_strict_host(self) -> None:
+        """Under default-src 'none' with the documented line, and with Trusted Types enforced, everything works."""
+        page = self.plain("csp=" + quote(STRICT))
+        self.post(page, "Under strict rules")
+        page.click(".mc-tool >> nth=0", force=True) if page.is_visible(".mc-tool") else page.click(".mc-input")
+        page.click(".mc-more >> nth=0")
+        page.wait_for_selector(".mc-menu")
+
+    def test_languages(self) -> None:
+        """lang of the widget, else of the page; overrides by msg; plurals."""
+        self.seed("1", "2", "3")
+        page = self.plain("lang=ru")
+        self.assertEqual(page.inner_text(".mc-title"), "3 комментария")
+        page = self.plain("lang=ru&o=" + quote('{"lang": "ja", "msg": {"join": "Say it"}}'))
+        self.assertEqual(page.inner_text(".mc-title"), "コメント 3 件")
+        self.assertEqual(page.get_attribute(".mc-input", "placeholder"), "Say it")
+        page = self.plain("lang=xx")
+        self.assertEqual(page.inner_text(".mc-title"), "3 comments")
+
+    def test_right_to_left(self) -> None:
+        """In a right-to-left page avatars stand right, and nothing is cut off."""
+        self.seed({"text": "שלום", "name": "יעל"}, {"text": "English", "parent": 0})
+        page = self.plain("dir=rtl&lang=he", viewport={"width": 360, "height": 700})
+        boxes = page.evaluate("[...document.querySelectorAll('.mc-avatar')].map(n => n.getBoundingClientRect().right)")
+        self.assertGreater(min(boxes), 250)
+        self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+    def test_long_words(self) -> None:
+        """A word of 2,000 letters and a name of 200 break; the page doesn't scroll sideways, even at 320 px."""
+        self.seed(
+            {"text": "a" * 2000, "name": "W" * 200},
+            {"text": "x", "html": "<pre><code>" + "y" * 500 + "</code></pre>", "parent": 0},
+        )
+        page = self.plain(viewport={"width": 320, "height": 700})
+        self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+    def test_contrast(self) -> None:
+        """Quiet text keeps 4.5:1 on white and on dark."""
+        self.seed("Text")
+        for look in ("", "dark", "serif", "picture"):
+            page = self.plain(f"look={look}")
+            ratio = page.evaluate("""() => {
+                const draw = c => { const x = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+                    x.fillStyle = c; x.fillRect(0, 0, 1, 1); return [...x.getImageData(0, 0, 1, 1).data]; };
+                const over = (f, b) => f.slice(0, 3).map((v, i) => v * f[3] / 255 + b[i] * (1 - f[3] / 255));
+                const lum = c => { const l = c.map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+                    return .2126 * l[0] + .7152 * l[1] + .0722 * l[2]; };
+                const root = document.querySelector('.mc-root');
+                const paper = draw(getComputedStyle(root).getPropertyValue('--mc-paper'));
+                return Math.min(...['.mc-t', '.mc-acts', '.mc-typing', '.mc-sort', '.mc-formbtn'].map(s => {
+                    const n = document.querySelector(s), style = getComputedStyle(n);
+                    const back = s === '.mc-formbtn' ? draw(style.backgroundColor) : paper;
+                    const a = lum(over(draw(style.color), back)) + .05, b = lum(back.slice(0, 3)) + .05;
+                    return a > b ? a / b : b / a; }));
+            }""")
+            self.assertGreaterEqual(ratio, 4.5, look)
+
+    def test_touch_targets(self) -> None:
+        """On touch every control is at least 40 px high."""
+        self.seed("Text", {"text": "Reply", "parent": 0})
+        page = self.plain(viewport={"width": 360, "height": 700}, has_touch=True, is_mobile=True)
+        page.tap(".mc-input")
+        heights = page.evaluate("""() => [...document.querySelectorAll('#mc-container [role=button], #mc-container button, #mc-container textarea')]
+            .filter(n => n.offsetParent && !n.classList.contains('mc-thread')).map(n => [n.className, n.getBoundingClientRect().height])""")
+        self.assertGreater(len(heights), 8)
+        self.assertEqual([row for row in heights if row[1] < 40], [])
+
+    def test_load_failure(self) -> None:
+        """The server is away at the first render: a word and a way to try again."""
+        self.seed("There after all")
+        self.steer(fail=[{"path": "/bootstrap", "status": 503}])
+        page = self.plain(wait="text=Comments can’t be loaded right now.")
+        page.click("text=Try again")
+        page.wait_for_selector("text=There after all")
+
+
+class WritingTests(MockCase):
+    def test_calls(self) -> None:
+        """The page's callbacks are called."""
+        self.seed("Root")
+        page = self.plain()
+        self.post(page, "Mine")
+        page.click(".mc-up >> nth=1")
+        page.click(".mc-edit")
+        page.fill(".mc-main .mc-input", "Mine, edited")
+        page.click(".mc-formbtn >> text=Save")
+        page.wait_for_selector(".mc-edited")
+        page.click(".mc-reply >> nth=0")
+        names = page.evaluate("window.calls.map(c => c[0])")
+        for name in ("ready", "loggedin", "submit", "create", "vote", "edit", "reply"):
+            self.assertIn(name, names)
+
+    def test_draft_survives(self) -> None:
+        """A half-written comment and a half-written reply are there after a reload."""
+        self.seed("Root")
+        page = self.plain()
+        page.click(".mc-reply")
+        page.type(".mc-slot .mc-input", "A reply, unfinished")
+        page.click(".mc-input >> nth=0")
+        page.type(".mc-input >> nth=0", "Unfinished")
+        page.wait_for_timeout(400)
+        page.reload()
+        page.wait_for_selector(".mc-c")
+        self.assertEqual(page.input_value(".mc-input >> nth=0"), "Unfinished")
+        page.click(".mc-reply")
+        self.assertEqual(page.input_value(".mc-slot .mc-input"), "A reply, unfinished")
+
+    def test_failed_post(self) -> None:
+        """Too fast: the comment stands there with words and Retry; the retry carries the same key; the draft is gone after it."""
+        keys = []
+        page = self.plain()
+        page.on(
+            "request",
+            lambda r: (
+                keys.append(r.headers.get("idempotency-key"))
+                if r.method == "POST" and r.url.endswith("/comments")
+                else None
+            ),
+        )
+        self.steer(fail=[{"method": "POST", "path": "/comments", "status": 429, "retry": 8}])
+        page.click(".mc-input")
+        page.fill(".mc-input", "Too fast")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector("text=That’s a bit fast. Try again in 8 seconds.")
+        page.click("text=Retry")
+        self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
+        self.assertEqual(len(keys), 2)
+        self.assertEqual(len(set(keys)), 1)
+        page.reload()
+        page.wait_for_selector("text=Too fast")
+        self.assertEqual(page.input_value(".mc-input"), "")
+        self.assertEqual(self.texts(page), ["Too fast"])
+
+    def test_failed_post_survives_reload(self) -> None:
+        """A comment that could not be sent is sent after a reload, once."""
+        self.steer(fail=[{"method": "POST", "path": "/comments", "status": 422, "detail": "No.", "times": 1}])
+        page = self.plain()
+        page.click(".mc-input")
+        page.fill(".mc-input", "Persistent")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector("text=Not sent.")
+        page.reload()
+        page.wait_for_selector("text=Persistent")
+        self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
+        page.reload()
+        page.wait_for_selector("text=Persistent")
+        self.assertEqual(self.texts(page), ["Persistent"])
+        self.assertEqual(page.input_value(".mc-input"), "")
+
+    def test_failed_post_back_to_the_box(self) -> None:
+        """Edit of an unsent comment gives the text back."""
+        self.steer(fail=[{"method": "POST", "path": "/comments", "status": 422, "detail": "No.", "times": 9}])
+        page = self.plain()
+        page.click(".mc-input")
+        page.fill(".mc-input", "Not like this")
+        page.keyboard.press("Control+Enter")
+        page.click("text=Edit")
+        self.assertEqual(page.input_value(".mc-input"), "Not like this")
+        self.assertEqual(self.texts(page), [])
+
+    def test_dimmed_until_acknowledged(self) -> None:
+        """A comment stands there at once, dimmed until the server has it."""
+        page = self.plain()
+        self.steer(fail=[{"method": "POST", "path": "/comments", "status": 201, "delay": 1}])
+        page.click(".mc-input")
+        page.fill(".mc-input", "Optimistic")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".mc-sending >> text=Optimistic")
+        page.wait_for_selector(".mc-c:not(.mc-sending) >> text=Optimistic")
+
+    def test_expired_session(self) -> None:
+        """A session the server no longer knows is replaced without a word."""
+        page = self.plain()
+        self.post(page, "First")
+        self.steer(fail=[{"method": "POST", "path": "/comments", "status": 401}])
+        self.post(page, "Second")
+        self.assertEqual(len(self.texts(page)), 2)
+
+    def test_vote(self) -> None:
+        """A vote counts at once, is pressed, can be taken back, is there after a reload, and is undone if refused."""
+        self.seed({"text": "Root", "score": 4, "up": 4})
+        page = self.plain()
+        page.click(".mc-up")
+        self.assertEqual(page.inner_text(".mc-score"), "5")
+        self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "true")
+        page.wait_for_timeout(300)
+        page.reload()
+        page.wait_for_selector(".mc-c")
+        self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "true")
+        page.click(".mc-down")
+        self.assertEqual(page.inner_text(".mc-score"), "3")
+        page.click(".mc-down")
+        self.assertEqual(page.inner_text(".mc-score"), "4")
+        page.wait_for_timeout(300)
+        self.steer(fail=[{"method": "PUT", "path": "/vote", "status": 403}])
+        page.click(".mc-up")
+        self.until(page, "document.querySelector('.mc-score').textContent === '4'")
+        self.assertEqual(page.text_content(".mc-bar"), "That isn’t possible here.")
+
+    def test_quick_votes(self) -> None:
+        """Five quick clicks leave what the last one meant, here and on the server."""
+        self.seed({"text": "Root"})
+        page = self.plain()
+        page.evaluate("() => { const up = document.querySelector('.mc-up'); for (let n = 0; n < 5; n++) up.click(); }")
+        page.wait_for_timeout(800)
+        self.assertEqual(page.inner_text(".mc-score"), "1")
+        self.assertEqual(self.plain().inner_text(".mc-score"), "1")
+
+    def test_keyboard_only(self) -> None:
+        """Write, open the menu and walk in it, reply and leave with Escape: without a mouse, with visible focus."""
+        self.seed("Root")
+        page = self.plain()
+        page.focus(".mc-input")
+        page.keyboard.type("By keyboard")
+        page.keyboard.press("Tab")
+        page.keyboard.type("Ada")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".mc-badge")
+        page.focus(".mc-more >> nth=0")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".mc-menu")
+        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Copy link")
+        page.keyboard.press("ArrowDown")
+        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Delete")
+        page.keyboard.press("Escape")
+        self.assertEqual(page.locator(".mc-menu").count(), 0)
+        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-more')"))
+        outline = page.evaluate("(s => [s.outlineWidth, s.outlineOffset])(getComputedStyle(document.activeElement))")
+        self.assertEqual(outline, ["2px", "2px"])
+        page.focus(".mc-reply >> nth=0")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".mc-slot .mc-input")
+        page.keyboard.type("Hm")
+        page.keyboard.press("Escape")
+        self.assertEqual(page.locator(".mc-slot .mc-input").count(), 0)
+        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-reply')"))
+
+    def test_announced(self) -> None:
+        """New comments are spoken in one breath."""
+        page = self.plain(script="delete window.BroadcastChannel;")
+        self.until(page, "document.querySelector('.mc-live, [aria-live=polite][role=log]')")
+        page.wait_for_timeout(700)
+        self.seed({"text": "One", "live": True}, {"text": "Two", "live": True}, {"text": "Three", "live": True})
+        self.until(page, "document.querySelector('[role=log]').textContent === '3 new comments'")
+
+    def test_block_author(self) -> None:
+        """A blocked author's comments fold away, also after a reload; unblocking brings them back."""
+        self.seed({"text": "Annoying", "name": "Troll"}, {"text": "Nice", "name": "Ann"})
+        page = self.plain()
+        page.click(".mc-c:has-text('Annoying') .mc-more")
+        page.click(".mc-entry >> text=Block author")
+        page.wait_for_selector("text=You blocked this author")
+        self.assertEqual(self.texts(page), ["Nice"])
+        page.wait_for_timeout(300)
+        page.reload()
+        page.wait_for_selector("text=You blocked this author")
+        page.click("text=Unblock")
+        page.wait_for_selector("text=Annoying")
+
+    def test_report(self) -> None:
+        """A report is sent and thanked for."""
+        self.seed("Rude")
+        page = self.plain()
+        page.click(".mc-c .mc-more")
+        page.click(".mc-entry >> text=Report")
+        self.until(page, "document.querySelector('.mc-bar').textContent === 'Reported. Thank you.'")
+        self.assertTrue([line for line in self.steer()["log"] if "/flags" in line])
+
+    def test_edit_window(self) -> None:
+        """No Edit after the window; a refusal for lateness is said."""
+        page = self.plain()
+        self.post(page, "Mine")
+        self.assertEqual(page.locator(".mc-edit").count(), 1)
+        self.steer(fail=[{"method": "PATCH", "path": "/comments", "status": 409}])
+        page.click(".mc-edit")
+        page.fill(".mc-main .mc-input", "Too late")
+        page.click(".mc-formbtn >> text=Save")
+        page.wait_for_selector("text=The time for editing is over.")
+        self.assertEqual(page.input_value(".mc-main .mc-input"), "Too late")
+
+    def test_counter(self) -> None:
+        """Near the limit the characters left are counted; over it, posting waits."""
+        page = self.plain()
+        page.click(".mc-input")
+        page.fill(".mc-input", "x" * 7990)
+        self.assertEqual(page.inner_text(".mc-left"), "10 characters left")
+        page.fill(".mc-input", "x" * 8001)
+        self.assertEqual(page.inner_text(".mc-left"), "1 character too long")
+        self.assertTrue(page.is_disabled(".mc-formbtn"))
+
+    def test_toolbar(self) -> None:
+        """The formatting bar comes when asked for, and marks the selection."""
+        page = self.plain()
+        page.click(".mc-input")
+        page.fill(".mc-input", "bold")
+        page.click(".mc-tool")
+        page.wait_for_selector(".mc-editor")
+        page.evaluate("document.querySelector('.mc-input').select()")
+        page.click(".mc-mark >> nth=0")
+        self.assertEqual(page.input_value(".mc-input"), "**bold**")
