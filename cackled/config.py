@@ -151,14 +151,26 @@ class Dns(Section, frozen=True):
     batch: bool = True
 
 
+class Mesh(Section, frozen=True):
+    """``[mesh]``: links between nodes under mutual TLS; each of ``[[nodes]]`` has an address ``mesh`` then."""
+
+    # Where ca.pem, NODE.pem and NODE.key are, which "cackled mesh" makes. Empty: no mesh; the other nodes are asked for
+    # their /readyz, and presence and typing stay within a node.
+    folder: str = ""
+    # "host:port" to listen on, where that is not the own node's "mesh" (0.0.0.0:7946, behind address translation).
+    listen: str = ""
+
+
 class Node(Section, frozen=True):
-    """``[[node]]``: one node of the cluster, as others and browsers reach it."""
+    """``[[nodes]]``: one node of the cluster, as others and browsers reach it; the same list on every node."""
 
     name: str
     # Public addresses for DNS.
     addresses: tuple[str, ...] = ("127.0.0.1",)
     # Base URL that browsers use; empty: the address the loader itself was fetched from.
     url: str = ""
+    # Where other nodes reach it, "host:port"; with [mesh].
+    mesh: str = ""
     weight: PositiveInt = 1
     latitude: float | None = None
     longitude: float | None = None
@@ -225,6 +237,7 @@ class Config(Section, frozen=True):
     geo: Geo = Geo()
     dns: Dns = Dns()
     nodes: tuple[Node, ...] = ()
+    mesh: Mesh = Mesh()
     manhole: Manhole = Manhole()
     admin: Admin = Admin()
     log: Log = Log()
@@ -274,5 +287,11 @@ def _check(config: Config, name: str) -> None:
         raise ConfigError(f"{name}: two [[nodes]] share a name")
     if names and config.node not in names:
         raise ConfigError(f"{name}: node = {config.node!r} is not among [[nodes]]")
+    if config.mesh.folder:
+        if len(names) < 2:
+            raise ConfigError(f"{name}: [mesh] needs two [[nodes]] at least")
+        lacking = [node.name for node in config.nodes if not node.mesh]
+        if lacking:
+            raise ConfigError(f"{name}: [[nodes]] {lacking[0]!r} needs mesh = \"host:port\", as there is a [mesh]")
     if config.database.dsn and config.database.server:
         raise ConfigError(f"{name}: give [database] dsn or [[database.server]], not both")

@@ -23,44 +23,62 @@ HOLD_DOWN = 30.0
 
 
 class NodeState(Struct, frozen=True):
-    """One node as an operator sees it. ``since`` is in seconds of the clock."""
+    """One node as an operator sees it. ``since`` is in seconds of the clock.
+
+    ``returns_in``: a node that is down and heard again is used in so many seconds, if it stays so.
+    """
 
     name: str
     live: bool
     draining: bool
     missed: int
     since: float
+    returns_in: float | None = None
 
 
 class _Known:
-    __slots__ = ("back", "draining", "live", "missed", "node", "since")
+    __slots__ = ("back", "draining", "fresh", "live", "missed", "node", "since")
 
-    def __init__(self, node: Node, now: float) -> None:
+    def __init__(self, node: Node, now: float, live: bool) -> None:
         self.node = node
-        self.live = True
+        self.live = live
+        # Not heard yet since this process began: its first word is enough.
+        self.fresh = not live
         self.draining = False
         self.missed = 0
         # When it was heard again after it was down; None while nothing is heard.
         self.back: float | None = None
         self.since = now
 
+    @property
+    def wanted(self) -> bool:
+        return self.live and not self.draining
+
 
 class Membership:
     """The nodes of one deployment.
 
-    Every node counts as live until it has missed `MISSES` heartbeats; then it is down until it has been heard for
-    `HOLD_DOWN` seconds without a miss. A node that drains is left out at once. *changed* is called after a change of
-    who is usable. When nobody is left, all are offered: a wrong answer then is no worse than none.
+    A node that has missed `MISSES` heartbeats is down until it has been heard for `HOLD_DOWN` seconds without a miss.
+    Until something is heard of it a node counts as live with *trusting*, else as down, without a hold-down for its
+    first word. This node goes by the same rules (its own readiness is its heartbeat), so that all nodes come to the
+    same view. A node that drains is left out at once. *changed* is called after a change of who is usable.
     """
 
     def __init__(
-        self, nodes: Iterable[Node], own: str, clock: IReactorTime, metrics: Metrics, changed: Callable[[], None]
+        self,
+        nodes: Iterable[Node],
+        own: str,
+        clock: IReactorTime,
+        metrics: Metrics,
+        changed: Callable[[], None],
+        *,
+        trusting: bool = True,
     ) -> None:
         self.own = own
         self._clock = clock
         self._changed = changed
         now = clock.seconds()
-        self._known = {node.name: _Known(node, now) for node in nodes}
+        self._known = {node.name: _Known(node, now, trusting) for node in nodes}
         self._flaps = metrics.counter("cluster_changes", "Nodes that went down or came back.", ["direction"])
         metrics.watch("cluster_nodes_live", "Nodes in use.", lambda: len(self.usable()))
         metrics.watch("cluster_nodes", "Nodes configured.", lambda: len(self._known))
@@ -72,25 +90,25 @@ class Membership:
             return
         now = self._clock.seconds()
         known.missed = 0
-        was = known.live and not known.draining
+        was = known.wanted
         known.draining = draining
         if not known.live:
             if known.back is None:
                 known.back = now
-            if now - known.back >= HOLD_DOWN:
+            if known.fresh or now - known.back >= HOLD_DOWN:
                 self._turn(known, True, now)
-        if was != (known.live and not known.draining):
+        if was != known.wanted:
             self._changed()
 
     def missed(self, name: str) -> None:
-        """A heartbeat of *name* did not come in its time."""
+        """A heartbeat of *name* did not come in its time, or said that it is not fit to serve."""
         known = self._known.get(name)
-        if known is None or name == self.own:
+        if known is None:
             return
         known.missed += 1
         known.back = None
         if known.live and known.missed >= MISSES:
-            was = not known.draining
+            was = known.wanted
             self._turn(known, False, self._clock.seconds())
             if was:
                 self._changed()
@@ -104,16 +122,29 @@ class Membership:
 
     def _turn(self, known: _Known, live: bool, now: float) -> None:
         known.live = live
+        known.fresh = False
         known.since = now
         known.back = None
         direction = "up" if live else "down"
         self._flaps.labels(direction).inc()
         log.warn("node {node} is {direction}", node=known.node.name, direction=direction)
 
+    def live(self) -> set[str]:
+        """Names of nodes that live, draining ones too."""
+        return {name for name, known in self._known.items() if known.live}
+
+    def draining(self) -> set[str]:
+        """Names of nodes that drain."""
+        return {name for name, known in self._known.items() if known.draining}
+
     def usable(self) -> list[Node]:
-        """Nodes that visitors are sent to; all of them when none is left."""
-        usable = [known.node for known in self._known.values() if known.live and not known.draining]
-        return usable or [known.node for known in self._known.values()]
+        """Nodes that visitors are sent to. With none left, those that live and drain; with none at all, every node.
+
+        A wrong answer then is no worse than none.
+        """
+        known = self._known.values()
+        chosen = [one for one in known if one.wanted] or [one for one in known if one.live] or known
+        return [one.node for one in chosen]
 
     def others(self) -> list[Node]:
         """Every node but this one."""
@@ -123,6 +154,9 @@ class Membership:
         """All nodes, for operators."""
         now = self._clock.seconds()
         return [
-            NodeState(name, known.live, known.draining, known.missed, now - known.since)
+            NodeState(
+                name, known.live, known.draining, known.missed, now - known.since,
+                None if known.live or known.back is None else max(0.0, known.back + HOLD_DOWN - now),
+            )
             for name, known in self._known.items()
-        ]
+        ]  # fmt: skip

@@ -1,0 +1,288 @@
+"""One connection to another node: who it is, hello, then messages within bounds.
+
+May touch: Twisted's AMP, cluster.messages, cluster.outbox. Nothing that comes is looked at before the other end is
+known; whatever is wrong ends the connection with one line in the log at most.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import msgspec
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.protocols import amp
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from cackled.cluster.messages import (
+    MAX_BODY,
+    PROTOCOL,
+    BadMessage,
+    Beat,
+    Heartbeat,
+    Hello,
+    Hint,
+    Hints,
+    SayHello,
+    SendHints,
+    SendSignals,
+    Signal,
+    Signals,
+    decode,
+)
+from cackled.cluster.outbox import Bucket
+
+# From the connection to the other's hello, handshake included.
+HELLO_TIMEOUT = 5.0
+# A link that is closed in order is aborted when the other end has not done so by then.
+CLOSE_TIMEOUT = 2.0
+# What one link may bring: bytes and signals, a second and at once. Twice and more of what a node sends.
+BYTES_RATE, BYTES_BURST = 2e6, 8e6
+SIGNALS_RATE, SIGNALS_BURST = 4_000.0, 10_000.0
+# A box of ours is one name and one body.
+MAX_BOX = MAX_BODY + 8_192
+
+
+class Owner(Protocol):
+    """Who is told what happens on links."""
+
+    def identify(self, link: Link) -> str:
+        """Name of the node at the other end; any exception: it is refused."""
+
+    def hello(self) -> Hello:
+        """What this node says first."""
+
+    def linked(self, link: Link) -> None:
+        """The other end said hello, and fits."""
+
+    def heard(self, link: Link, beat: Beat) -> None:
+        """A heartbeat came."""
+
+    def signals(self, link: Link, signals: list[Signal]) -> None:
+        """Signals came."""
+
+    def hints(self, link: Link, hints: list[Hint]) -> None:
+        """Hints came."""
+
+    def closed(self, link: Link, reason: str) -> None:
+        """It is over; called once for every link that was connected."""
+
+    def dropped(self) -> None:
+        """A signal was thrown away."""
+
+
+class Wrong(Exception):
+    """The other end is not to be talked to; the message says why."""
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class Link(amp.AMP):
+    """``name`` is known after the handshake; ``greeting`` after the other's hello, and only then is it in use.
+
+    Args:
+        expected: the node that was dialled; None for one that dialled us.
+    """
+
+    transport: Any
+
+    def __init__(self, owner: Owner, clock: IReactorTime, expected: str | None = None) -> None:
+        super().__init__()
+        self.expected = expected
+        self.name: str | None = None
+        self.greeting: Hello | None = None
+        self._owner = owner
+        self._clock = clock
+        self._deadline: IDelayedCall | None = None
+        self._why = ""
+        self._over = False
+        self._paused = False
+        self._since_box = 0
+        self._bytes = Bucket(clock, BYTES_RATE, BYTES_BURST)
+        self._signals = Bucket(clock, SIGNALS_RATE, SIGNALS_BURST)
+
+    # The connection
+
+    def connectionMade(self) -> None:
+        """Give the other end so long to say who it is."""
+        super().connectionMade()
+        if hasattr(self.transport, "setTcpNoDelay"):
+            self.transport.setTcpNoDelay(True)
+        self._deadline = self._clock.callLater(HELLO_TIMEOUT, self.drop, f"no hello within {HELLO_TIMEOUT:g} s")
+
+    def handshakeCompleted(self) -> None:
+        """TLS stands: find out who it is, and say hello."""
+        try:
+            self.name = self._owner.identify(self)
+        except Exception as error:
+            self.drop(f"refused: {' '.join(str(error).split()) or type(error).__name__}")
+            return
+        self.transport.registerProducer(self, True)
+        self._say(SayHello, self._owner.hello())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes of a node that is known."""
+        if self._over:
+            return
+        if self.name is None:
+            self.drop("spoke before it was known")
+            return
+        if not self._bytes.take(len(data)):
+            self.drop("sends too much")
+            return
+        self._since_box += len(data)
+        try:
+            super().dataReceived(data)
+        except Exception as error:
+            self.drop(f"sent what is no AMP: {type(error).__name__}")
+            return
+        if self._since_box > MAX_BOX:
+            self.drop("sent a box that is too large")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the owner, once."""
+        self._settle()
+        self._over = True
+        super().connectionLost(reason)
+        self._owner.closed(self, self._why or _words(reason))
+
+    def drop(self, why: str) -> None:
+        """End it at once."""
+        self._why = self._why or why
+        self._over = True
+        self._settle()
+        self.transport.abortConnection()
+
+    def close(self, why: str) -> None:
+        """End it after what is written has left."""
+        if self._over:
+            return
+        self._why = why
+        self._over = True
+        self._settle()
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self._deadline = self._clock.callLater(CLOSE_TIMEOUT, self.transport.abortConnection)
+
+    def _settle(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
+
+    # The other end does not read
+
+    def pauseProducing(self) -> None:
+        """Buffers are full: what would be sent now is not."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """There is room again."""
+        self._paused = False
+
+    def stopProducing(self) -> None:
+        """The transport is gone."""
+        self._paused = True
+
+    @property
+    def over(self) -> bool:
+        """Whether it was ended."""
+        return self._over
+
+    @property
+    def clear(self) -> bool:
+        """Whether what is sent now leaves soon."""
+        return not self._over and not self._paused
+
+    # Out
+
+    def _say(self, command: type[amp.Command], message: Any) -> None:
+        self.callRemote(command, body=msgspec.json.encode(message))
+
+    def beat(self, beat: Beat) -> bool:
+        """Send a heartbeat, unless earlier bytes wait still."""
+        if not self.clear:
+            return False
+        self._say(Heartbeat, beat)
+        return True
+
+    def pass_on(self, signals: list[bytes], hints: list[bytes]) -> bool:
+        """Send bodies of signals and hints, unless earlier bytes wait still."""
+        if not self.clear:
+            return False
+        for body in signals:
+            self.callRemote(SendSignals, body=body)
+        for body in hints:
+            self.callRemote(SendHints, body=body)
+        return True
+
+    # In
+
+    def ampBoxReceived(self, box: Any) -> None:
+        """One box; nothing in it reaches AMP's own machinery but our four commands."""
+        self._since_box = 0
+        if self._over:
+            return
+        handler = self._handlers.get(box.get(amp.COMMAND))
+        try:
+            if handler is None:
+                # A command of a newer version; but nothing comes before hello.
+                self._greeted()
+            else:
+                handler(self, box.get(b"body"))
+        except (BadMessage, Wrong) as error:
+            self.drop(str(error))
+
+    def _greeted(self) -> None:
+        if self.greeting is None:
+            raise Wrong("did not say hello first")
+
+    def _hello(self, body: bytes | None) -> None:
+        if self.greeting is not None:
+            raise Wrong("said hello twice")
+        said, mine = decode(body, Hello), self._owner.hello()
+        if said.name != self.name:
+            raise Wrong(f"says it is {said.name[:60]!r}")
+        if said.protocol != PROTOCOL:
+            raise Wrong(f"speaks version {said.protocol} of the mesh, we speak {PROTOCOL}")
+        if said.deployment != mine.deployment:
+            raise Wrong(f"is of deployment {said.deployment[:60]!r}, we are of {mine.deployment!r}")
+        self.greeting = said
+        self._settle()
+        self._owner.linked(self)
+
+    def _beat(self, body: bytes | None) -> None:
+        self._greeted()
+        self._owner.heard(self, decode(body, Beat))
+
+    def _take_signals(self, body: bytes | None) -> None:
+        self._greeted()
+        signals = decode(body, Signals)
+        self._owner.signals(self, [signal for signal in signals if self._may_pass()])
+
+    def _may_pass(self) -> bool:
+        if self._signals.take():
+            return True
+        self._owner.dropped()
+        return False
+
+    def _take_hints(self, body: bytes | None) -> None:
+        self._greeted()
+        hints = decode(body, Hints)
+        self._owner.hints(self, [hint for hint in hints if self._may_pass()])
+
+    _handlers = {
+        SayHello.commandName: _hello,
+        Heartbeat.commandName: _beat,
+        SendSignals.commandName: _take_signals,
+        SendHints.commandName: _take_hints,
+    }
+
+
+def _words(reason: Any) -> str:
+    if isinstance(reason, Failure):
+        reason = reason.value
+    inner = getattr(reason, "args", None) or ()
+    # OpenSSL's errors are lists of (library, function, reason).
+    if inner and isinstance(inner[0], list) and inner[0] and isinstance(inner[0][0], tuple):
+        return f"TLS: {inner[0][0][-1]}"
+    return " ".join(str(reason).split())[:200]
