@@ -155,6 +155,7 @@ class House:
             on_catalog=self.catalog_changed,
             retention=config.database.event_retention,
         )
+        self.database.on_primary(self.tail.moved)
         self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
         self.hub = Hub(
             clock=clock,

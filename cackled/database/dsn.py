@@ -18,10 +18,11 @@ SYSTEM_ROLE = "cackled_system"
 
 
 class ServerSettings(Struct, frozen=True):
-    """One server: its name in metrics and answers, and how to reach it."""
+    """One server: its name in metrics and answers, how to reach it, and whether it is this node's own."""
 
     name: str
     dsn: str
+    local: bool = False
 
 
 def servers_of(settings: config.Database, embedded: str = "") -> tuple[ServerSettings, ...]:
@@ -37,13 +38,15 @@ def servers_of(settings: config.Database, embedded: str = "") -> tuple[ServerSet
         except OSError as error:
             raise config.ConfigError(f"{settings.password_file}: {error.strerror or error}") from None
     if settings.server:
-        given = [(server.name or f"server{n}", server.dsn) for n, server in enumerate(settings.server, 1)]
+        given = [(server.name or f"server{n}", server.dsn, server.local) for n, server in enumerate(settings.server, 1)]
+        if len({name for name, _, _ in given}) < len(given):
+            raise config.ConfigError("[[database.server]]: two servers share a name")
     else:
-        given = [("primary", settings.dsn)] if settings.dsn else [("embedded", embedded)]
+        given = [("primary", settings.dsn, False)] if settings.dsn else [("embedded", embedded, False)]
     made = []
-    for name, dsn in given:
+    for name, dsn, local in given:
         try:
-            made.append(ServerSettings(name, make_dsn(dsn, **({"password": password} if password else {}))))
+            made.append(ServerSettings(name, make_dsn(dsn, **({"password": password} if password else {})), local))
         except psycopg2.Error as error:
             # The message may quote the DSN, and a DSN may hold a password.
             raise config.ConfigError(f"[database] the dsn of {name} can't be parsed") from error

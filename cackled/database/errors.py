@@ -36,7 +36,7 @@ class ConnectionLost(Unavailable):
 
 
 class QueryTimeout(DatabaseError):
-    """The server ended the query at ``statement_timeout``, or never answered it in that time; it had no effect."""
+    """The server ended the query at ``statement_timeout``; it had no effect."""
 
 
 class QueryFailed(DatabaseError):

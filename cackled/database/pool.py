@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from cackled.database.errors import Busy, DatabaseError, QueryFailed, QueryTimeout, Unavailable
+from cackled.database.errors import Busy, DatabaseError, QueryFailed, Unavailable
 from cackled.database.link import Job, Link
 from cackled.database.query import Query
 from cackled.metrics import Metrics
@@ -50,7 +50,7 @@ class PoolStats(Struct, frozen=True):
 class Pool:
     """*connections* links to the server that *dsn* names, each kept open.
 
-    *name* labels the metrics; *dsn* is asked at each attempt to connect.
+    *name* labels the metrics; *dsn* is asked at each attempt to connect; *on_lost* is called when one was lost.
     """
 
     def __init__(
@@ -62,8 +62,10 @@ class Pool:
         settings: PoolSettings,
         metrics: Metrics,
         name: str,
+        on_lost: Callable[[], None] | None = None,
     ) -> None:
         self._clock = clock
+        self._on_lost = on_lost or (lambda: None)
         self._settings = settings
         self._name = name
         self._links = [Link(clock, random, dsn, settings.connect_timeout, self) for _ in range(settings.connections)]
@@ -196,6 +198,7 @@ class Pool:
         if link in self._idle:
             self._idle.remove(link)
             self._lost.inc()
+            self._on_lost()
         elif link in self._busy:
             self._lost.inc()
 
@@ -210,6 +213,8 @@ class Pool:
             self.answered = now
         if link.alive and self._running:
             self.link_ready(link)
+        elif self._running:
+            self._on_lost()
 
     # Deadlines: one timer for all, running only while something is under way.
 
@@ -225,7 +230,8 @@ class Pool:
             job = link.job
             if job is not None and job.sent < hung:
                 log.warn("a query was not answered in time, its connection is replaced: {query}", query=job.query.name)
-                job.fail(QueryTimeout("not answered in time"))
+                # Not QueryTimeout: a commit that waits for a standby has happened all the same.
+                job.fail(Unavailable(RETRY_AFTER, "not answered in time"))
                 link.replace("hung")
         late = now - self._settings.wait_timeout
         while self._waiting and (self._waiting[0].deferred is None or self._waiting[0].since <= late):

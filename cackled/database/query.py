@@ -71,13 +71,15 @@ class Query:
 class Rows(NamedTuple):
     """The answer to a read and who gave it.
 
-    ``staleness`` is in seconds: how far behind the primary the server was when last asked; 0.0 on the primary.
+    ``staleness`` is in seconds: so far behind the primary the server may be, 0.0 on the primary. ``stale``: it may be
+    older than was asked for, because no primary is up to know, or no server as fresh as that.
     """
 
     rows: list[tuple[Any, ...]]
     server: str
     staleness: float
     primary: bool
+    stale: bool = False
 
 
 def adapt(value: Any) -> Any:

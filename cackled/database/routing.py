@@ -6,17 +6,20 @@ bound keeps replicas out that lag more, and the preferred kinds fall back to the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from cackled import config
 from cackled.clock import sleep
 from cackled.database.dsn import ServerSettings
+from cackled.database.election import Election
 from cackled.database.errors import ConnectionLost, Unavailable
+from cackled.database.freshness import Freshness
 from cackled.database.pool import PoolSettings
 from cackled.database.query import Query, ReadPreference, Rows
 from cackled.database.server import HANG, Server
@@ -53,8 +56,15 @@ class Database:
         self._clock = clock
         self._random = random
         self.servers = [
-            Server(one, clock=clock, random=random, settings=pool, metrics=metrics, hang=hang) for one in servers
+            Server(
+                one, clock=clock, random=random, settings=pool, metrics=metrics, hang=hang, beaten=self._beaten
+            )
+            for one in servers
         ]
+        self._max_staleness = given.max_staleness
+        self._freshness = Freshness()
+        self._election = Election(self.servers, metrics, self._moved)
+        self._told: list[Callable[[], None]] = []
         self._system = SystemDatabase(self)
 
     async def start(self, timeout: float = 10.0) -> None:
@@ -95,38 +105,65 @@ class Database:
     @property
     def writable(self) -> bool:
         """Whether a primary is up."""
-        return any(server.alive and server.primary for server in self.servers)
+        return self.primary is not None
+
+    @property
+    def primary(self) -> Server | None:
+        """The server that writes go to, if it is up."""
+        return self._election.primary
 
     @property
     def reason(self) -> str:
         """Why a server is not to be had, for operators."""
         return "; ".join(f"{s.name}: {s.app.reason}" for s in self.servers if not s.alive) or "all up"
 
+    def on_primary(self, told: Callable[[], None]) -> None:
+        """Have *told* called whenever another server is the primary, or the primary is back."""
+        self._told.append(told)
+
+    def _moved(self) -> None:
+        self._freshness.clear()
+        for told in self._told:
+            told()
+
+    def _beaten(self, server: Server) -> None:
+        """A server answered its heartbeat, or went down."""
+        self._election.hold()
+        primary = self._election.primary
+        if server is primary:
+            self._freshness.primary_at(server.position, server.asked)
+        if primary is None:
+            return
+        for one in self.servers if server is primary else (server,):
+            # One that still follows an older timeline may hold what the primary never had.
+            if one.alive and not one.primary and one.timeline in (0, primary.timeline):
+                one.contains(self._freshness.as_of(one.position))
+
     def primary_dsn(self) -> str:
         """The DSN of the primary, or of the server most likely to be it."""
-        for server in self.servers:
-            if server.alive and server.primary:
-                return server.dsn
-        for server in self.servers:
-            if server.primary:
-                return server.dsn
-        return self.servers[0].dsn
+        if self.primary is not None:
+            return self.primary.dsn
+        claims = [server for server in self.servers if server.primary]
+        return max(claims, key=lambda server: server.timeline).dsn if claims else self.servers[0].dsn
 
     def candidates(self, preference: ReadPreference, max_staleness: float | None = None) -> list[Server]:
-        """The servers that may answer, in the order to ask them."""
-        alive = [server for server in self.servers if server.alive]
-        primaries = [server for server in alive if server.primary][:1]
+        """The servers that may answer, in the order to ask them.
+
+        Without *max_staleness* the configured bound counts, but where it leaves no server, one beyond it may answer.
+        """
+        primaries = [] if self.primary is None else [self.primary]
         if preference is ReadPreference.PRIMARY:
             return primaries
-        replicas = [server for server in alive if not server.primary]
+        replicas = [server for server in self.servers if server.alive and not server.primary]
         replicas.sort(key=lambda server: server.staleness)
-        eligible = [s for s in replicas if max_staleness is None or s.staleness <= max_staleness]
+        bound = self._max_staleness if max_staleness is None else max_staleness
+        eligible = self._nearest([s for s in replicas if s.staleness <= bound])
         if preference is ReadPreference.SECONDARY:
-            return self._nearest(eligible)
+            return eligible if max_staleness is not None else eligible or replicas
         if preference is ReadPreference.PRIMARY_PREFERRED:
             return primaries + replicas
         if preference is ReadPreference.SECONDARY_PREFERRED:
-            chosen = self._nearest(eligible) + primaries
+            chosen = eligible + primaries
         else:
             chosen = self._nearest(eligible + primaries)
         # With no primary left, the freshest replica answers, and its answer says how stale it is.
@@ -135,6 +172,9 @@ class Database:
     def _nearest(self, servers: list[Server]) -> list[Server]:
         if len(servers) < 2:
             return servers
+        own = [server for server in servers if server.local]
+        if own:
+            return own + self._nearest([server for server in servers if not server.local])
         best = min(server.latency for server in servers)
         near = [server for server in servers if server.latency <= best + NEAR]
         far = sorted((server for server in servers if server.latency > best + NEAR), key=lambda s: s.latency)
@@ -153,23 +193,36 @@ class Database:
                 try:
                     rows = await pool.execute(query, args, site)
                 except ConnectionLost as lost:
-                    # A read does no harm twice; the other connections may be sound.
+                    # A read does no harm twice; other connections may be sound, or are there again in a moment.
                     error = lost
-                    if not pool.healthy:
+                    if not server.alive:
                         break
                 except Unavailable as unavailable:
                     error = unavailable
                     break
                 else:
-                    return Rows(rows, server.name, server.staleness, server.primary)
+                    return self._answer(rows, server, max_staleness)
         raise error
+
+    def _answer(self, rows: list[tuple[Any, ...]], server: Server, max_staleness: float | None) -> Rows:
+        if server is self.primary:
+            return Rows(rows, server.name, 0.0, True)
+        staleness = server.staleness
+        stale = self.primary is None or (max_staleness is not None and staleness > max_staleness)
+        return Rows(rows, server.name, staleness, False, stale)
 
     def write(self, query: Query, args: tuple[Any, ...], site: int | None) -> Deferred[list[tuple[Any, ...]]]:
         """See `SiteDatabase.write`."""
-        for server in self.servers:
-            if server.primary and server.alive:
-                return (server.system if site is None else server.app).execute(query, args, site)
-        raise Unavailable(RETRY_AFTER, "the primary is not up")
+        server = self.primary
+        if server is None:
+            raise Unavailable(RETRY_AFTER, "the primary is not up")
+        done = (server.system if site is None else server.app).execute(query, args, site)
+        return done.addErrback(self._refused, server)
+
+    def _refused(self, failure: Failure, server: Server) -> Failure:
+        if failure.check(Unavailable):
+            server.doubt()
+        return failure
 
 
 class _Face:

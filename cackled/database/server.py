@@ -1,10 +1,11 @@
-"""One PostgreSQL server as this process sees it: its pools, and a heartbeat that finds its role, latency and lag.
+"""One PostgreSQL server as this process sees it: its pools, and a heartbeat that finds its role, latency and position.
 
-Database: imports twisted and this package only.
+Database: imports twisted and this package only. Nothing about a server is configured but how to reach it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -21,22 +22,27 @@ from cackled.metrics import Metrics
 
 log = Logger()
 
-HEARTBEAT = 1.0
-# A heartbeat not answered for so long means that the server hangs; with the interval: noticed within 2 s.
+HEARTBEAT = 0.5
+# A heartbeat not answered for so long means that the server hangs; with the interval: noticed within 1.5 s.
 HANG = 0.9
 # Weight of the newest latency in the moving average.
 EWMA = 0.2
 UNKNOWN_LAG = 1e9
+# When the primary's positions don't say how old a replica is (it is minutes behind, or no primary was seen yet), the
+# time of the last transaction it replayed does, by the servers' wall clocks.
+COARSE = 60.0
 
-# On a replica that has replayed all it received, while it receives, the age of the last transaction is no lag.
+# What a server says of itself: whether it is a replica, the database it holds, its timeline (0: not told), how far its
+# log is flushed or replayed (in bytes), and the age of the last transaction it replayed. The receiver's timeline is
+# shown to superusers and members of pg_monitor.
 HEARTBEAT_QUERY = Query(
     "heartbeat",
     """
-    select r, case when not r then 0.0
-                   when exists (select from pg_stat_wal_receiver where pid is not null)
-                        and pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then 0.0
-                   else coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()), 1e9)
-              end::float8
+    select r, (select system_identifier from pg_control_system()),
+           case when not r then ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int
+                else coalesce((select received_tli from pg_stat_wal_receiver), 0) end,
+           (case when r then pg_last_wal_replay_lsn() else pg_current_wal_flush_lsn() end - '0/0'::pg_lsn)::bigint,
+           case when r then extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) end::float8
     from pg_is_in_recovery() r
     """,
 )
@@ -54,11 +60,14 @@ class Server:
         settings: PoolSettings,
         metrics: Metrics,
         hang: float = HANG,
+        beaten: Callable[[Server], None] | None = None,
     ) -> None:
         self.name = given.name
         self.dsn = given.dsn
+        self.local = given.local
         self._clock = clock
         self._patience = hang
+        self._beaten = beaten or (lambda server: None)
         self._sent = 0.0
 
         def pool(kind: str, role: str, connections: int, timeout: float) -> Pool:
@@ -71,7 +80,8 @@ class Server:
                 statement_timeout=timeout, connect_timeout=settings.connect_timeout,
             )
             return Pool(
-                clock=clock, random=random, dsn=lambda: dsn, settings=one, metrics=metrics, name=f"{given.name}/{kind}"
+                clock=clock, random=random, dsn=lambda: dsn, settings=one, metrics=metrics, name=f"{given.name}/{kind}",
+                on_lost=self._check,
             )
 
         self.app = pool("app", APP_ROLE, settings.connections, settings.statement_timeout)
@@ -80,11 +90,19 @@ class Server:
         self._beats = Periodic(clock, HEARTBEAT, self._beat, f"heartbeat of {given.name}")
         self._pending: Deferred[object] | None = None
         self._hang: IDelayedCall | None = None
-        self._seen: float | None = None
+        self._beat_seen = False
+        self._running = False
         self._known = False
         self.primary = False
+        # Which database it is a copy of, on which timeline (0: unknown), and how far it has come in bytes of log.
+        self.cluster = 0
+        self.timeline = 0
+        self.position = 0
+        # When the last answered heartbeat was sent, on the clock.
+        self.asked = 0.0
         self.latency = 0.0
-        self._lag = UNKNOWN_LAG
+        # All that was committed before this moment is there; None: unknown.
+        self.as_of: float | None = None
         metrics.gauge("database_up", "Whether the server answers heartbeats", ["server"]).labels(
             given.name
         ).set_function(lambda: float(self.alive))
@@ -99,21 +117,26 @@ class Server:
 
     @property
     def staleness(self) -> float:
-        """Seconds behind the primary, at most: the lag when last asked and the time since."""
+        """Seconds that it may be behind the primary, at most; 0.0 on a primary."""
         if self.primary:
             return 0.0
-        if self._seen is None:
-            return UNKNOWN_LAG
-        return self._lag + self._clock.seconds() - self._seen
+        return UNKNOWN_LAG if self.as_of is None else self._clock.seconds() - self.as_of
+
+    def contains(self, moment: float | None) -> None:
+        """It was found to lack nothing that was committed before *moment*."""
+        if moment is not None and (self.as_of is None or moment > self.as_of):
+            self.as_of = moment
 
     def start(self) -> None:
         """Begin to connect and to beat."""
+        self._running = True
         for pool in (self._pulse, self.app, self.system):
             pool.start()
         self._beats.start(now=True)
 
     def stop(self) -> None:
         """Close everything."""
+        self._known = self._running = False
         self._beats.stop()
         if self._hang is not None:
             self._hang.cancel()
@@ -123,11 +146,15 @@ class Server:
             self._pending = None
         for pool in (self.app, self.system, self._pulse):
             pool.stop()
-        self._known = False
 
     def hurry(self) -> None:
         """Beat now if nothing is known yet and the connection is there: for the start."""
         if not self._known and self._pulse.healthy:
+            self._beat()
+
+    def doubt(self) -> None:
+        """Something does not fit what is known of its role: ask it now."""
+        if self._running:
             self._beat()
 
     def _beat(self) -> None:
@@ -146,21 +173,28 @@ class Server:
             self._hang.cancel()
             self._hang = None
 
-    def _answered(self, rows: list[tuple[bool, float]], sent: float) -> None:
+    def _answered(self, rows: list[tuple[bool, int, int, int | None, float | None]], sent: float) -> None:
         self._settled()
         now = self._clock.seconds()
-        recovering, self._lag = rows[0]
+        recovering, self.cluster, self.timeline, position, age = rows[0]
         took = now - sent
-        self.latency = took if self._seen is None else self.latency + EWMA * (took - self.latency)
-        self._seen = now
+        self.latency = self.latency + EWMA * (took - self.latency) if self._beat_seen else took
+        self._beat_seen = True
+        self.asked = sent
+        self.position = position or 0
         if not self._known or self.primary == recovering:
             log.info("database {server} is up, {role}", server=self.name, role="a replica" if recovering else "primary")
+        if recovering and self.primary:
+            self.as_of = None
         self.primary = not recovering
+        if age is not None and (self.as_of is None or now - self.as_of > COARSE):
+            self.contains(sent - age)
         for pool in (self.app, self.system):
             pool.mend()
             if not self._known:
                 pool.hurry()
         self._known = True
+        self._beaten(self)
 
     def _unanswered(self, failure: Failure) -> None:
         if failure.check(CancelledError):
@@ -189,7 +223,13 @@ class Server:
         self._pulse.break_off(reason)
         self._pulse.mend()
 
+    def _check(self) -> None:
+        # A server can't change its role without ending all connections: with none left, nothing is known of it.
+        if self._known and not (self._pulse.healthy or self.app.healthy or self.system.healthy):
+            self._down(self.app.reason)
+
     def _down(self, reason: str) -> None:
-        if self._known:
+        known, self._known = self._known, False
+        if known:
             log.warn("database {server} is down: {reason}", server=self.name, reason=reason)
-        self._known = False
+            self._beaten(self)

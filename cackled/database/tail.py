@@ -6,6 +6,10 @@ Notifications carry the events; the log itself is the truth. A notification that
 event, only says how far a channel has come: the events are then read from the table. What was never announced is found
 by the sweep, which reads all that was written at or after the last horizon, the oldest transaction that was still open
 when the log was last read to its end (``pg_snapshot_xmin``). The same sweep catches up after a lost connection.
+
+The log is replicated as everything else is, so it goes on where a replica was promoted. What the old primary had told
+but not yet passed on is gone then: `recent` knows the newest events handed on, and a new primary that lacks one of
+them, or has another in its place, is a gap. Replication keeps a prefix of the log; where the newest are there, all are.
 """
 
 from __future__ import annotations
@@ -22,9 +26,9 @@ from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from cackled.clock import sleep
 from cackled.database._txpostgres import Connection, first_line
 from cackled.database.dsn import SYSTEM_ROLE, connection_dsn
+from cackled.database.recent import FIND_RECENT, KEPT, Recent
 from cackled.events import Event, EventHandler
 from cackled.metrics import Metrics
 
@@ -40,6 +44,8 @@ BACKOFF_MOST = 5.0
 SLICE = 0.004
 FETCH_CHANNELS = 100
 FETCH_ROWS = 200
+# A new primary counts transactions from where replication stood: the sweep begins at a horizon at least so old.
+HORIZONS_SECONDS = 600.0
 # A number that is announced but not in the table is looked for so often, the pauses growing from the first.
 TRIES = 4
 TRY_PAUSE = 0.05
@@ -137,7 +143,12 @@ class Tail:
         self._arrived: deque[_Note] = deque()
         self._draining: IDelayedCall | None = None
         self._identity: tuple[Any, ...] = ()
+        self._timeline = ""
+        self._recent = Recent()
         self._horizon = ""
+        # Earlier ones, oldest first, with the time at which each was read.
+        self._horizons: deque[tuple[float, str]] = deque()
+        self._backoff: Deferred[None] | None = None
         self._read = clock.seconds()
         self._running = False
         self.connected = False
@@ -183,6 +194,16 @@ class Tail:
             self._draining = None
         self._disconnect()
 
+    def moved(self) -> None:
+        """Another server is the primary: follow that one, at once."""
+        connection = self._connection
+        if connection is not None:
+            connection.close()
+        waiting, self._backoff = self._backoff, None
+        if waiting is not None:
+            waiting.callback(None)
+        self._rouse()
+
     # The connection.
 
     async def _follow(self) -> None:
@@ -204,8 +225,17 @@ class Tail:
             self._disconnect()
             if not self._running:
                 return
-            await sleep(self._clock, backoff * (0.5 + self._random.random()))
+            await self._rest(backoff * (0.5 + self._random.random()))
             backoff = min(backoff * 2, BACKOFF_MOST)
+
+    async def _rest(self, seconds: float) -> None:
+        self._backoff = Deferred()
+        try:
+            await self._backoff.addTimeout(seconds, self._clock)
+        except TimedOut:
+            pass
+        finally:
+            self._backoff = None
 
     def _disconnect(self) -> None:
         self.connected = False
@@ -219,7 +249,7 @@ class Tail:
         await connection.open(dsn).addTimeout(ANSWER, self._clock)
         # Listening first: what is committed after this is announced, what was before is seen by the sweep.
         await self._run("listen cackled_event; listen cackled_catalog")
-        recovering, *identity = (await self._run(_IDENTITY))[0]
+        recovering, *identity, timeline = (await self._run(_IDENTITY))[0]
         if recovering:
             raise _Lost("the server is a replica")
         if not self._identity:
@@ -228,15 +258,30 @@ class Tail:
             await self._gap("the database is another one, or was restored")
         elif self.lag > self._retention:
             await self._gap("the log does not reach back so far")
+        elif timeline != self._timeline:
+            await self._promoted()
         else:
             self._reconnects.inc()
             await self._sweep()
         self._identity = tuple(identity)
+        self._timeline = timeline
         self.connected = True
         self._catalog()
         waiting, self._first = self._first, []
         for one in waiting:
             one.callback(None)
+
+    async def _promoted(self) -> None:
+        """The server was a replica until now: see what it lacks, then catch up."""
+        self._reconnects.inc()
+        lacking = self._recent.lacking(await self._run(FIND_RECENT, self._recent.question()))
+        if lacking:
+            await self._gap(f"a replica was promoted that lacks the last events; of {KEPT}, {lacking}")
+            return
+        if self._horizons:
+            self._horizon = self._horizons[0][1]
+        await self._sweep()
+        log.info("the event log goes on without loss on the server that was promoted")
 
     async def _run(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:
         connection = self._connection
@@ -343,6 +388,7 @@ class Tail:
                 self._last.move_to_end(oldest)
             else:
                 del self._last[oldest]
+        self._recent.add(event)
         self._events.inc()
         try:
             self._on_event(event)
@@ -370,6 +416,9 @@ class Tail:
             # Read to the end before the horizon counts: a connection lost now makes the next sweep begin here again.
             await self._fetch()
         self._read = began
+        while self._horizons and self._horizons[0][0] < began - HORIZONS_SECONDS:
+            self._horizons.popleft()
+        self._horizons.append((began, self._horizon))
 
     async def _fetch(self) -> None:
         """Read what is wanted and due, or wait until something is."""
@@ -403,6 +452,8 @@ class Tail:
         self._gaps.inc()
         self._wanted.clear()
         self._last.clear()
+        self._recent.clear()
+        self._horizons.clear()
         self._arrived.clear()
         try:
             await self._sweep(known=True)

@@ -1,0 +1,78 @@
+"""Which server is the primary: the one that says so, and of several the one whose history goes on.
+
+Database: imports twisted and this package only. Each promotion begins a new timeline, so of two live primaries the one
+with the higher number was promoted later and is the one that others follow. A timeline once seen is remembered: while
+its primary is down, an older one that comes back gets neither writes nor reads. That holds for this process's life; who
+promotes has to see to it that the old primary stays away (fencing).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from twisted.logger import Logger
+
+from cackled.metrics import Metrics
+
+if TYPE_CHECKING:
+    from cackled.database.server import Server
+
+log = Logger()
+
+
+class Election:
+    """``primary`` is the server that writes go to, or None; *changed* is called when another one is, or it is back."""
+
+    def __init__(self, servers: Sequence[Server], metrics: Metrics, changed: Callable[[], None]) -> None:
+        self._servers = servers
+        self._changed = changed
+        self._cluster = 0
+        self._timeline = 0
+        self._alarm = ""
+        self._last: Server | None = None
+        self.primary: Server | None = None
+        self._claims = metrics.gauge("database_primaries", "Servers that are up and call themselves primary")
+        self._changes = metrics.counter("database_primary_changes", "Times when another server became the primary")
+
+    @property
+    def timeline(self) -> int:
+        """The highest timeline seen; 0 before any."""
+        return self._timeline
+
+    def hold(self) -> None:
+        """Look at all servers' last heartbeats."""
+        claims = [server for server in self._servers if server.alive and server.primary]
+        if not self._cluster and claims:
+            self._cluster = claims[0].cluster
+        ours = [server for server in claims if server.cluster == self._cluster]
+        self._timeline = max([self._timeline, *(server.timeline for server in ours)])
+        lawful = sorted(
+            (server for server in ours if server.timeline == self._timeline), key=lambda server: server.name
+        )
+        self._watch(claims, lawful)
+        before, self.primary = self.primary, lawful[0] if lawful else None
+        if self.primary is None or self.primary is before:
+            return
+        last, self._last = self._last, self.primary
+        if last is None:
+            return
+        if last is not self.primary:
+            self._changes.inc()
+            log.warn("database {server} is the primary now", server=self.primary.name)
+        self._changed()
+
+    def _watch(self, claims: list[Server], lawful: list[Server]) -> None:
+        self._claims.set(len(claims))
+        alarm = ""
+        if len(claims) > 1 or len(lawful) < len(claims):
+            told = ", ".join(f"{server.name} (timeline {server.timeline})" for server in claims)
+            foreign = [server.name for server in claims if server.cluster != self._cluster]
+            alarm = f"primaries that are up: {told}; "
+            if foreign:
+                alarm += f"{', '.join(foreign)} holds another database; "
+            used = lawful[0].name if lawful else "none of them"
+            alarm += f"{used} is used (timeline {self._timeline}); stop the others"
+        if alarm and alarm != self._alarm:
+            log.error("{alarm}", alarm=alarm)
+        self._alarm = alarm

@@ -1,0 +1,45 @@
+"""The newest events handed on, to be looked for on a server that was promoted.
+
+Database: imports cackled.events only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from cackled.events import Event
+
+KEPT = 512
+FIND_RECENT = """
+select k.n, e.type, e.data::text
+from unnest(%s::int[], %s::int[], %s::bigint[], %s::bigint[]) k (n, site_id, channel_id, seq)
+join event e on e.site_id = k.site_id and e.channel_id = k.channel_id and e.seq = k.seq
+"""
+
+
+class Recent:
+    """The newest `KEPT` events, by position and what they said."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self) -> None:
+        self._events: deque[tuple[int, int, int, int]] = deque(maxlen=KEPT)
+
+    def add(self, event: Event) -> None:
+        """One was handed on."""
+        self._events.append((event.site, event.channel, event.seq, hash((event.type, event.data))))
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._events.clear()
+
+    def question(self) -> tuple[list[int], ...]:
+        """The arguments of `FIND_RECENT`."""
+        numbered = [(n, site, channel, seq) for n, (site, channel, seq, _) in enumerate(self._events)]
+        return tuple(list(column) for column in zip(*numbered, strict=True)) if numbered else ([], [], [], [])
+
+    def lacking(self, rows: list[tuple[Any, ...]]) -> int:
+        """How many of them the answer has not, or has with something else in them."""
+        found = {n: hash((kind, data.encode())) for n, kind, data in rows}
+        return sum(found.get(n) != event[3] for n, event in enumerate(self._events))
