@@ -99,6 +99,10 @@ class Daemon:
         self.out = self.folder / "out"
         self.process: subprocess.Popen[bytes] | None = None
         self.took = 0.0
+        # Where the package is taken from, whether the configuration is written at a start, and whom to run as (uid).
+        self.pythonpath = ROOT
+        self.write = True
+        self.user: int | None = None
         if start:
             self.start(wait=wait)
 
@@ -118,17 +122,32 @@ class Daemon:
 
     def start(self, *, wait: bool = True, cwd: Path | None = None) -> None:
         """Run it; ``took`` is the seconds until it was ready."""
-        self.config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in self.settings.items()))
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        if self.write:
+            self.config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in self.settings.items()))
         began = time.monotonic()
         with open(self.out, "ab") as out:
             self.process = subprocess.Popen(
-                self.command(), cwd=cwd or self.folder, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True,
-            )  # fmt: skip
+                self.command(), stdout=out, stderr=out, start_new_session=True, **self._child(cwd or self.folder)
+            )
         if wait:
             self.wait_ready()
             self.took = time.monotonic() - began
+
+    def _child(self, cwd: Path) -> dict[str, Any]:
+        environ = {**os.environ, "PYTHONPATH": str(self.pythonpath), "PYTHONDONTWRITEBYTECODE": "1"}
+        made: dict[str, Any] = {"cwd": cwd, "env": environ, "stdin": subprocess.DEVNULL}
+        if self.user is not None:
+            made.update(user=self.user, group=self.user, extra_groups=[])
+            environ["HOME"] = str(self.folder)
+        return made
+
+    def runs(self) -> bool:
+        """Whether the user can run Python with our packages at all."""
+        command = [sys.executable, "-c", "import twisted, psycopg2, cackled.config"]
+        try:
+            return subprocess.run(command, capture_output=True, check=False, **self._child(self.folder)).returncode == 0
+        except OSError:
+            return False
 
     def wait_ready(self, timeout: float = PATIENCE) -> None:
         """Wait until /readyz says 200.

@@ -12,6 +12,7 @@ from twisted.web.resource import IResource, Resource
 
 from cackled.domain.errors import Forbidden, NotFound, Refused
 from cackled.domain.sites import SiteDirectory
+from cackled.transport.problems import problem
 from cackled.transport.response import Response
 
 # Addresses under which pages made years ago still ask for the loader.
@@ -37,7 +38,15 @@ class Redirect(Resource):
         return Response(302, [(b"location", self._target), (b"cache-control", b"no-store")])
 
 
-class Front(Resource):
+class Folder(Resource):
+    """A table of names; there is nothing at its own address."""
+
+    def render(self, request: Any) -> Any:
+        """404."""
+        return problem(404, "not-found", "Not Found")
+
+
+class Front(Folder):
     """The root: a table of names, and ``/`` itself."""
 
     def __init__(self, children: Mapping[bytes, IResource], index: IResource) -> None:
@@ -59,7 +68,7 @@ def front(
     demo: IResource | None,
 ) -> Front:
     """The tree of a public listener."""
-    versions = Resource()
+    versions = Folder()
     versions.putChild(b"v1", api)
     children: dict[bytes, IResource] = {
         b"widget.js": loader,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from klein import Klein
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
+from twisted.web.resource import IResource, Resource
 from werkzeug.exceptions import HTTPException
 
 from cackled.api import openapi
@@ -139,6 +141,38 @@ def after_write(request: Request, response: Response) -> Response:
     return response
 
 
+class Fixed(Resource):
+    """Answers with one `Response`: what klein's functions return when they need not wait."""
+
+    isLeaf = True
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self._answer = answer
+
+    def render(self, request: Any) -> Any:
+        """The answer."""
+        return self._answer
+
+
+class Utf8(Resource):
+    """Lets addresses through that are UTF-8; klein logs others as faults."""
+
+    isLeaf = True
+
+    def __init__(self, inner: IResource) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def render(self, request: Any) -> Any:
+        """The inner resource's answer, or 404."""
+        try:
+            unquote_to_bytes(request.path).decode("utf-8")
+        except UnicodeDecodeError:
+            return problem(404)
+        return self._inner.render(request)
+
+
 class Api:
     """The API's resource tree; `resource` is mounted at ``/api/v1``."""
 
@@ -162,7 +196,7 @@ class Api:
 
     def resource(self) -> Any:
         """The twisted.web resource of the whole API."""
-        return self.app.resource()
+        return Utf8(self.app.resource())
 
     def _call(self, request: Request, site_id: int, handler: Callable[[Call], Awaitable[Response]]) -> Deferred[None]:
         """Run *handler* for a site's call and write its answer, whatever happens."""
@@ -181,20 +215,21 @@ class Api:
         return shielded(answer())
 
     @app.handle_errors(HTTPException)  # type: ignore[arg-type]
-    def no_route(self, request: Request, failure: Any) -> None:
+    def no_route(self, request: Request, failure: Any) -> IResource:
         """No such address, or not with that method."""
         error = failure.value
-        status = error.code or 404
-        answer = problem(status, {404: "not-found", 405: "method"}.get(status, "bad-request"), error.name)
-        if status == 405 and error.valid_methods:
-            answer.headers.append((b"allow", ", ".join(sorted(error.valid_methods)).encode()))
-        request.respond(answer)
+        status, methods = error.code or 404, getattr(error, "valid_methods", None) or ()
+        if status == 405 and set(methods) == {"OPTIONS"}:
+            status = 404  # every address has a preflight
+        answer = problem(status)
+        if status == 405:
+            answer.headers.append((b"allow", ", ".join(sorted(methods)).encode()))
+        return Fixed(answer)
 
     @app.route("/openapi.json", methods=["GET"])
-    def openapi(self, request: Request) -> None:
+    def openapi(self, request: Request) -> IResource:
         """The API's own description."""
-        request.setHeader(b"access-control-allow-origin", b"*")
-        request.respond(json_response(openapi.document()))
+        return Fixed(json_response(openapi.document(), 200, (b"access-control-allow-origin", b"*")))
 
     @app.route("/sites/<int:site_id>/<path:rest>", methods=["OPTIONS"])
     def preflight(self, request: Request, site_id: int, rest: str) -> Deferred[None]:

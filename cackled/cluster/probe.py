@@ -12,7 +12,9 @@ import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.web.client import Agent, HTTPConnectionPool, readBody
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
 from twisted.web.http_headers import Headers
 
 from cackled.clock import Periodic
@@ -29,6 +31,34 @@ class Ready(Struct):
     """The part of a ``/readyz`` answer that matters here."""
 
     checks: dict[str, str] = {}
+
+
+class _Body(Protocol):
+    """Collects a body of at most `MAX_BODY`; cancelling ``done`` drops the connection.
+
+    `readBody` logs an error then.
+    """
+
+    def __init__(self) -> None:
+        self.done: Deferred[bytes] = Deferred(self._cancelled)
+        self._got = b""
+
+    def _cancelled(self, done: Deferred[bytes]) -> None:
+        if self.transport is not None:
+            self.transport.loseConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._got += data
+        if len(self._got) > MAX_BODY and not self.done.called:
+            self.done.errback(ValueError("that is no /readyz"))
+            self._cancelled(self.done)
+
+    def connectionLost(self, reason: Failure = None) -> None:  # type: ignore[assignment]
+        if not self.done.called:
+            if reason.check(ResponseDone):
+                self.done.callback(self._got)
+            else:
+                self.done.errback(reason)
 
 
 def _is_draining(body: bytes) -> bool:
@@ -50,7 +80,7 @@ class Prober:
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.retryAutomatically = False
         self._agent = Agent(reactor, connectTimeout=DEADLINE, pool=self._pool)
-        self._asking: set[str] = set()
+        self._asking: dict[str, Deferred[None]] = {}
         self._job = Periodic(self._clock, INTERVAL, self._round, "cluster probe")
 
     def start(self) -> None:
@@ -61,24 +91,26 @@ class Prober:
     def stop(self) -> Deferred[None]:
         """Stop asking; fires when the connections are closed."""
         self._job.stop()
+        for asked in list(self._asking.values()):
+            asked.cancel()
         return self._pool.closeCachedConnections()
 
     def _round(self) -> None:
         for node in self._membership.others():
             if node.url and node.name not in self._asking:
-                self._asking.add(node.name)
-                Deferred.fromCoroutine(self._ask(node)).addBoth(self._asked, node.name)
+                self._asking[node.name] = asked = Deferred.fromCoroutine(self._ask(node))
+                asked.addBoth(self._asked, node.name)
 
     def _asked(self, result: Any, name: str) -> None:
-        self._asking.discard(name)
+        self._asking.pop(name, None)
 
     async def _ask(self, node: Node) -> None:
         asked = self._agent.request(b"GET", f"{node.url.rstrip('/')}/readyz".encode(), Headers({b"Accept": [b"*/*"]}))
         try:
             response = await asked.addTimeout(DEADLINE, self._clock)
-            if not isinstance(response.length, int) or response.length > MAX_BODY:
-                raise ValueError("that is no /readyz")
-            body = await readBody(response).addTimeout(DEADLINE, self._clock)
+            collected = _Body()
+            response.deliverBody(collected)
+            body = await collected.done.addTimeout(DEADLINE, self._clock)
         except Exception:
             self._membership.missed(node.name)
             return

@@ -441,9 +441,7 @@ class ModelTests(DomainCase):
 
     @staticmethod
     def shown(model: dict[int, dict[str, Any]], one: int) -> bool:
-        return not model[one]["deleted"] or any(
-            model[x]["parent"] == one and ModelTests.shown(model, x) for x in model
-        )
+        return not model[one]["deleted"] or any(model[x]["parent"] == one and ModelTests.shown(model, x) for x in model)
 
     @staticmethod
     def root(model: dict[int, dict[str, Any]], one: int) -> int:

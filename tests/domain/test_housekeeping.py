@@ -61,9 +61,11 @@ class JobsTests(DomainCase):
         await self.post(idempotency_key="old")
         await self.post(idempotency_key="new")
         self.sql("update post_key set created_at = now() - interval '49 hours' where key = 'old'")
-        self.sql("insert into outbox (site_id, kind, body, done_at) values "
-                 "(1, 'webhook', 'a', now() - interval '49 hours'), (1, 'webhook', 'b', now()), "
-                 "(1, 'webhook', 'c', null)")
+        self.sql(
+            "insert into outbox (site_id, kind, body, done_at) values "
+            "(1, 'webhook', 'a', now() - interval '49 hours'), (1, 'webhook', 'b', now()), "
+            "(1, 'webhook', 'c', null)"
+        )
         await self.job().run()
         self.assertEqual(self.sql("select key from post_key"), [("new",)])
         self.assertEqual(self.sql("select body from outbox order by body"), [("b",), ("c",)])

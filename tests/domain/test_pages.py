@@ -23,6 +23,7 @@ class CursorTests(SynchronousTestCase):
 
     def test_foreign(self) -> None:
         """What is not one of ours is refused by its name, in every order."""
+
         def made(text: str) -> str:
             return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 

@@ -34,19 +34,19 @@ HOSTILE = [
     "[x](&#x6A;&#x61;vascript:alert(1))",
     "[x](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)",
     "[x](vbscript:msgbox(1))",
-    "[x](http://a.example/\"onmouseover=alert(1)//)",
-    "[x](<http://a.example/ \"onmouseover=alert(1)>)",
+    '[x](http://a.example/"onmouseover=alert(1)//)',
+    '[x](<http://a.example/ "onmouseover=alert(1)>)',
     "[x](http://a.example 'title\" onmouseover=\"alert(1)')",
     "<javascript:alert(1)>",
-    "<http://a.example/?x=\"onclick=alert(1)\">",
+    '<http://a.example/?x="onclick=alert(1)">',
     "![x](javascript:alert(1))",
-    "![x\" onerror=\"alert(1)](http://a.example/x.png)",
+    '![x" onerror="alert(1)](http://a.example/x.png)',
     "```<img src=x onerror=alert(1)>\ncode\n```",
-    "``` \"onclick=alert(1)\n</code></pre><script>alert(1)</script>\n```",
+    '``` "onclick=alert(1)\n</code></pre><script>alert(1)</script>\n```',
     "`<script>alert(1)</script>`",
     "> <iframe src=javascript:alert(1)>",
     "http://a.example/<script>alert(1)</script>",
-    "http://a.example/\"><script>alert(1)</script>",
+    'http://a.example/"><script>alert(1)</script>',
     "&lt;script&gt;alert(1)&lt;/script&gt;",
     "<style>@import 'javascript:alert(1)'</style>",
     "<base href=javascript:alert(1)//>",
@@ -109,9 +109,7 @@ def cleaned_again(html: str) -> str:
 
 
 characters = st.text(
-    alphabet=st.one_of(
-        st.characters(), st.sampled_from("<>\"'&`*_~[]()!#->\\ \n\t\x00:/=\u200b\u202e\ufeff\u2028")
-    ),
+    alphabet=st.one_of(st.characters(), st.sampled_from("<>\"'&`*_~[]()!#->\\ \n\t\x00:/=\u200b\u202e\ufeff\u2028")),
     max_size=300,
 )
 MARKS = ["> ", "- ", "1. ", "```\n", "\n\n", "*", "**", "~~", "`", "[", "](", ")", "    "]
@@ -254,8 +252,16 @@ class RenderTests(SynchronousTestCase):
 
     def test_nothing_visible(self) -> None:
         """What renders to nothing is shown as it was typed."""
-        for source in ("[](http://a.example)", "```\n```", "&#8203;", "&nbsp;", "&#x202e;", "> ",
-                       "[ ](http://a.example)", "[\u200b](http://a.example)"):
+        for source in (
+            "[](http://a.example)",
+            "```\n```",
+            "&#8203;",
+            "&nbsp;",
+            "&#x202e;",
+            "> ",
+            "[ ](http://a.example)",
+            "[\u200b](http://a.example)",
+        ):
             html = text.render(source)
             seen = "".join(Markup(html).words)
             self.assertRegex(seen, r"[!-~]", (source, html))
