@@ -43,7 +43,7 @@ class ChannelTests(SynchronousTestCase):
 
     def test_mistrust(self) -> None:
         """Everybody with a place loses it; who asked for now still does."""
-        live, waiting, new = self.subscription(5), self.subscription(2, live=False), self.subscription(-1, live=False)
+        live, waiting, new = self.subscription(5), self.subscription(0, live=False), self.subscription(-1, live=False)
         self.channel.mistrust()
         self.assertEqual([live.seq, waiting.seq, new.seq], [LOST, LOST, FROM_NOW])
         self.assertEqual(set(self.channel.waiting), {live, waiting, new})

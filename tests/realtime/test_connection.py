@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IProtocol
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from cackled.realtime import _direct
 from cackled.realtime.connection import CLOSING, DEAD, Connection
 from cackled.realtime.messages import Message
 from cackled.realtime.websocket import WebSocket
@@ -61,6 +62,11 @@ class ConnectionTests(SynchronousTestCase):
         self.connection.abort()
         self.assertFalse(self.wire.aborted)
         self.assertEqual(self.house.hub.stats().sessions, {})
+
+    def test_room(self) -> None:
+        """What the transport holds already is no room."""
+        self.patch(_direct, "held", lambda transport: 300)
+        self.assertEqual(self.connection.room(), 700)
 
     def test_abstract(self) -> None:
         """What a transport must say for itself is not guessed."""

@@ -99,3 +99,7 @@ class EventSourceTests(SynchronousTestCase):
         source.close("moved")
         self.assertTrue(wire.value().startswith(b"retry: "))
         self.assertTrue(wire.disconnecting)
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        self.house.seconds(5)
+        self.assertTrue(wire.aborted)

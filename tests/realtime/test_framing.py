@@ -162,6 +162,11 @@ class ReservedTests(SynchronousTestCase):
                 found = read(masked(TEXT, b"ok") + masked(opcode, b"", rsv=rsv), chop=1)
                 self.assertEqual((found[0], code(found)), ((TEXT, b"ok"), 1002))
 
+    def test_first_byte(self) -> None:
+        """What the first byte gives away is not waited on."""
+        for first in (b"\xf1", b"\x83", b"\x80", b"\x09"):
+            self.assertEqual(code(read(first)), 1002)
+
     def test_opcodes(self) -> None:
         """Opcodes 3 to 7 and 11 to 15 are protocol errors."""
         for opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15):

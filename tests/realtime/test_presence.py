@@ -86,6 +86,73 @@ class PresenceTests(SynchronousTestCase):
         house.seconds(1)
         self.assertEqual(self.counts(client)[-1], 2)
 
+    def two(self) -> tuple[House, House, list[Any]]:
+        """Two processes that tell each other their counts; the list holds all that was said."""
+        said: list[Any] = []
+        houses: dict[str, House] = {}
+
+        def told_by(name: str, other: str) -> Any:
+            def announce(site: int, channel: int, kind: str, data: Any) -> None:
+                said.append((name, channel, data["count"]))
+                houses[other].hub.presence.remote(name, site, channel, data["count"])
+
+            return announce
+
+        houses["a"] = self.house({"announce": told_by("a", "b")})
+        houses["b"] = self.house({"announce": told_by("b", "a")})
+        return houses["a"], houses["b"], said
+
+    def both(self, a: House, b: House, seconds: int) -> None:
+        for _ in range(seconds):
+            a.seconds(1)
+            b.seconds(1)
+
+    def test_two_processes_agree(self) -> None:
+        """Each has the sum, whoever came first; an exchange of one here for one there is told too."""
+        a, b, said = self.two()
+        first = a.client("1/5@0")
+        self.both(a, b, 3)
+        second = b.client("1/5@0")
+        self.both(a, b, 3)
+        self.assertEqual((self.counts(first)[-1], self.counts(second)[-1]), (2, 2))
+        third = a.client("1/5@0")
+        b.hub.leave(second)
+        self.both(a, b, 3)
+        self.assertEqual((self.counts(first)[-1], self.counts(third)[-1]), (2, 2))
+        self.assertIn(("b", 5, 0), said)
+        self.assertEqual(self.counts(b.client("1/5@0"))[-1:], [2])
+
+    def test_counts_are_told_again(self) -> None:
+        """What was told holds for a while, and is told again before; nobody is told of empty channels."""
+        a, b, said = self.two()
+        first, second = a.client("1/5@0"), b.client("1/5@0")
+        a.hub.leave(a.client("1/6@0"))
+        self.both(a, b, int(presence.REMOTE_SECONDS * 3))
+        self.assertEqual((self.counts(first)[-1], self.counts(second)[-1]), (2, 2))
+        self.assertNotIn(6, {channel for name, channel, count in said})
+
+    def test_a_process_goes(self) -> None:
+        """Its subscribers are not counted any more."""
+        a, b, _ = self.two()
+        first = a.client("1/5@0")
+        b.client("1/5@0")
+        self.both(a, b, 2)
+        a.hub.presence.forget("b")
+        a.seconds(1)
+        self.assertEqual(self.counts(first), [1, 2, 1])
+
+    def test_a_process_comes(self) -> None:
+        """It is told of every channel within seconds."""
+        said: list[Any] = []
+        house = self.house({"announce": lambda *call: said.append(call)})
+        for number in range(2, 400):
+            house.client(f"1/{number}@0")
+        house.seconds(1)
+        said.clear()
+        house.hub.presence.renew()
+        house.seconds(1)
+        self.assertEqual({call[1] for call in said}, set(range(2, 400)))
+
     def test_remote_processes_are_bounded(self) -> None:
         """Only so many are believed."""
         house = self.house()

@@ -91,6 +91,27 @@ class SubscribeTests(SynchronousTestCase):
             house.hub.deliver(event)
         self.assertEqual((first.seqs, second.seqs), ([4, 5], []))
 
+    def test_the_tail_catches_up(self) -> None:
+        """Who waits because the log's answer was old goes live with the event that was missing, not with a timer."""
+        house = House()
+        house.post(3)
+        house.client("1/5@3")
+        house.log.behind = 2
+        house.post(2, deliver=False)
+        client = house.client("1/5@5")
+        self.assertEqual(client.got, [])
+        for event in house.log.events[(1, 5)]:
+            house.hub.deliver(event)
+        self.assertEqual(client.recoveries, [(True, 5)])
+
+    def test_bytes_after_reaching_back(self) -> None:
+        """What is loaded for one client does not stay beyond the bound."""
+        house = House(history_bytes=3_000)
+        house.post(20)
+        house.client("1/5")
+        self.assertEqual(house.client("1/5@2").seqs, list(range(3, 21)))
+        self.assertLessEqual(house.hub.stats().history_bytes, 3_000)
+
     def test_no_gap_between_load_and_live(self) -> None:
         """Events that come while the log is being read are neither lost nor doubled."""
         house = House()

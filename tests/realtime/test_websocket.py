@@ -48,6 +48,7 @@ class HandshakeTests(SynchronousTestCase):
             (426, {"sec_websocket_version": [b"8"]}), (426, {"sec_websocket_version": []}),
             (426, {"sec_websocket_version": [b"13", b"13"]}), (400, {"sec_websocket_key": []}),
             (400, {"sec_websocket_key": [b"c2hvcnQ="]}), (400, {"sec_websocket_key": [b"!" * 24]}),
+            (400, {"sec_websocket_key": [b"dGhl IHNhbXBsZSBub25jZQ=="]}),
             (400, {"sec_websocket_key": GOOD[b"sec-websocket-key"] * 2}), (400, {"version": b"HTTP/1.0"}),
         ):  # fmt: skip
             error = self.assertRaises(HandshakeError, handshake, request(**changes))
