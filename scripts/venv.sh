@@ -23,6 +23,10 @@ prepare_venv() {
     if ! "$VENV/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         python="$(find_python)" || exit 1
         echo "Making $VENV ..." >&2
+        if [ -e "$VENV" ] && [ ! -f "$VENV/pyvenv.cfg" ]; then
+            echo "$VENV is there and is no virtual environment." >&2
+            exit 1
+        fi
         rm -rf "$VENV"
         "$python" -m venv "$VENV"
     fi
