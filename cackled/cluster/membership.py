@@ -80,6 +80,7 @@ class Membership:
         now = clock.seconds()
         self._known = {node.name: _Known(node, now, trusting) for node in nodes}
         self._flaps = metrics.counter("cluster_changes", "Nodes that went down or came back.", ["direction"])
+        self._told = [node.name for node in self.usable()]
         metrics.watch("cluster_nodes_live", "Nodes in use.", lambda: len(self.usable()))
         metrics.watch("cluster_nodes", "Nodes configured.", lambda: len(self._known))
 
@@ -90,15 +91,13 @@ class Membership:
             return
         now = self._clock.seconds()
         known.missed = 0
-        was = known.wanted
         known.draining = draining
         if not known.live:
             if known.back is None:
                 known.back = now
             if known.fresh or now - known.back >= HOLD_DOWN:
                 self._turn(known, True, now)
-        if was != known.wanted:
-            self._changed()
+        self._tell()
 
     def missed(self, name: str) -> None:
         """A heartbeat of *name* did not come in its time, or said that it is not fit to serve."""
@@ -108,16 +107,20 @@ class Membership:
         known.missed += 1
         known.back = None
         if known.live and known.missed >= MISSES:
-            was = known.wanted
             self._turn(known, False, self._clock.seconds())
-            if was:
-                self._changed()
+            self._tell()
 
     def drain(self, draining: bool = True) -> None:
         """This node leaves (or comes back)."""
         known = self._known.get(self.own)
-        if known is not None and known.draining != draining:
+        if known is not None:
             known.draining = draining
+            self._tell()
+
+    def _tell(self) -> None:
+        names = [node.name for node in self.usable()]
+        if names != self._told:
+            self._told = names
             self._changed()
 
     def _turn(self, known: _Known, live: bool, now: float) -> None:

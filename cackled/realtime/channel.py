@@ -94,7 +94,7 @@ class Channel:
 
     __slots__ = (
         "_live", "early", "flying", "history", "jobs", "key", "others", "presence_at", "present", "snapshot", "sub",
-        "typing_at", "waiting",
+        "told", "typing_at", "waiting",
     )  # fmt: skip
 
     def __init__(self, site: int, channel: int) -> None:
@@ -107,8 +107,9 @@ class Channel:
         self.early: dict[int, Event] = {}
         self.jobs: deque[Job] = deque()
         self.flying = False
-        # Presence: the count last told, when, and how many are on other processes.
+        # Presence: the count last told, when, our part in it as other processes know it, and how many they have.
         self.present = 0
+        self.told = 0
         self.presence_at = 0.0
         self.typing_at = 0.0
         self.others: dict[str, tuple[int, float]] | None = None

@@ -7,6 +7,7 @@ channel here.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ CROWD = 500
 # What another process said of a channel's count holds for this long, and so many processes are believed.
 REMOTE_SECONDS = 60.0
 REMOTES = 64
+# So they are told again of all our channels in this time, or so many channels a second when one of them is new.
+REFRESH_SECONDS = 20
+HURRY = 1_000
 TYPING_PAUSE = 0.2
 
 
@@ -42,6 +46,10 @@ class Presence:
         self._allows = allows
         self._announce = announce
         self._changed: set[Channel] = set()
+        # Channels that other processes are to be told of, whether or not the count has changed.
+        self._owed: set[Channel] = set()
+        self._round: deque[Channel] = deque()
+        self._pace = 0
 
     def counts(self, site: int) -> bool:
         """Whether *site* shows presence."""
@@ -63,13 +71,31 @@ class Presence:
     def remote(self, source: str, site: int, channel: int, count: int) -> None:
         """Process *source* has *count* subscribers of a channel."""
         found = self._channels.get((site, channel))
-        if found is None:
+        if found is None or not self._hub.config.presence:
             return
         if found.others is None:
             found.others = {}
-        if source in found.others or len(found.others) < REMOTES:
+        if not count:
+            if found.others.pop(source, None) is not None:
+                self.changed(found)
+        elif source in found.others or len(found.others) < REMOTES:
+            if source not in found.others and self._announce is not None:
+                # It has just begun with this channel, so it may not know of us.
+                self._owed.add(found)
             found.others[source] = (count, self._hub.clock.seconds())
             self.changed(found)
+
+    def forget(self, source: str) -> None:
+        """Process *source* is gone, and its subscribers with it."""
+        for channel in self._channels.values():
+            if channel.others and channel.others.pop(source, None) is not None:
+                self.changed(channel)
+
+    def renew(self) -> None:
+        """A process has come that knows nothing yet: tell it of all our channels, soon."""
+        if self._announce is not None and self._hub.config.presence:
+            self._round = deque(self._channels.values())
+            self._pace = HURRY
 
     def greet(self, subscription: Subscription) -> None:
         """Tell a new subscriber the count."""
@@ -90,15 +116,31 @@ class Presence:
             if local and now - channel.presence_at < local / CROWD:
                 later.add(channel)
                 continue
+            if local != channel.told and self._announce is not None:
+                self._owed.add(channel)
             total = self.total(channel)
             if total == channel.present:
                 continue
             channel.present = total
             channel.presence_at = now
             self._hub.signal(site, number, "presence", {"count": total})
-            if self._announce is not None:
-                self._announce(site, number, "presence", {"count": local})
         self._changed = later
+        if self._announce is not None:
+            self._tell_others(self._announce)
+
+    def _tell_others(self, announce: Callable[[int, int, str, Mapping[str, Any]], None]) -> None:
+        """Counts that changed, and a part of those that did not: what was told holds for a while only."""
+        owed, self._owed = self._owed, set()
+        if not self._round:
+            self._round = deque(self._channels.values())
+            self._pace = -(-len(self._round) // REFRESH_SECONDS)
+        for _ in range(min(self._pace, len(self._round))):
+            channel = self._round.popleft()
+            if channel.count and self.counts(channel.key[0]):
+                owed.add(channel)
+        for channel in owed:
+            channel.told = channel.count
+            announce(*channel.key, "presence", {"count": channel.told})
 
     def typing(self, client: Client, site: int, channel: int, name: str) -> bool:
         """*client*'s user writes in a channel it is subscribed to; tells whether that was passed on."""
