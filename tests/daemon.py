@@ -215,6 +215,17 @@ class Daemon:
             self.stop()
         self.start()
 
+    def admin(self, line: str) -> Any:
+        """Run an operator's command; gives its data."""
+        token = (self.state / "admin-token").read_text().strip()
+        answer = call(
+            f"{self.admin_url}/admin/command", "POST", {"line": line}, Authorization=f"Bearer {token}",
+            Content_Type="application/json",
+        )  # fmt: skip
+        if answer.status != 200:
+            raise AssertionError(f"{line!r}: {answer.status} {answer.body!r}")
+        return answer.json()["data"]
+
     def data(self) -> Path:
         """PostgreSQL's data directory, wherever the daemon put it."""
         match = re.findall(r"making the database in ([^\s\"]+)", self.log())

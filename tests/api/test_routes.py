@@ -55,7 +55,7 @@ class EveryCallTests(ApiCase):
         self.assertEqual(self.sql("select count(*) from comment"), [(0,)])
 
     async def test_cors(self) -> None:
-        """The site's own origin is let in by name, for problems too, no credentials; the preflight says what may come."""
+        """The site's own origin is let in by name, for problems too, no credentials; the preflight says what may be."""
         auth = await self.visitor()
         for method, path, body, needs in CALLS:
             for token in (auth, None):
