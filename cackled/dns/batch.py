@@ -105,20 +105,21 @@ class BatchReader(UdpReader):
         if count <= 0:
             # Nothing there, or an ICMP error about a reply of ours.
             return
-        handle, hosts, names, queries, replies = self._handle, self._hosts, self._names, self._queries, self._replies
+        handle, hosts, queries, replies = self._handle, self._hosts, self._queries, self._replies
+        names = bytes(self._names[: count * _NAME])
         lengths, targets, sizes, name_at = self._lengths, self._targets, self._sizes, self._name_at
         first, last = (8, 28) if self._six else (4, 8)
         ready = 0
         for n in range(count):
             at = n * _NAME
-            packed = bytes(names[at + first : at + last])
+            packed = names[at + first : at + last]
             host = hosts.get(packed)
             if host is None:
                 host = self._host(packed)
             start = n * MAX_QUERY
             # Offset of "len" in a header of 64 bytes: 56, the fifteenth number of 32 bits.
             reply = handle(bytes(queries[start : start + lengths[n * 16 + 14]]), host)
-            if reply is None or not (names[at + 2] or names[at + 3]):
+            if reply is None or names[at + 2 : at + 4] == b"\0\0":
                 continue
             size = len(reply)
             if size > REPLY:
