@@ -124,7 +124,8 @@ class BrowserCase(SynchronousTestCase):
         page.keyboard.press("Control+Enter")
         self.until(
             page,
-            "n => document.querySelectorAll('.mc-c:not(.mc-sending)').length > n && !document.querySelector('.mc-sending, .mc-retry')",
+            "n => document.querySelectorAll('.mc-c:not(.mc-sending)').length > n"
+            " && !document.querySelector('.mc-sending, .mc-retry')",
             before,
         )
 

@@ -1,8 +1,8 @@
 """A small stand-in for the daemon, in memory, for tests of the browser side alone: the same addresses and formats.
 
 Run as ``python -m tests.browser.mock PORT [prod|devel]``; it prints the port. Steered by POST /_mock with JSON:
-``fail`` [{"method","path","status","times","retry","delay"}], ``seed`` {"channel": [comment..]}, ``drop`` (ends all live
-connections), ``forget`` (history lost), ``block`` ["ws","sse","poll"], ``lock``, ``presence``, ``reset``.
+``fail`` [{"method","path","status","times","retry","delay"}], ``seed`` {"channel": [comment..]}, ``drop`` (ends all
+live connections), ``forget`` (history lost), ``block`` ["ws","sse","poll"], ``lock``, ``presence``, ``reset``.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ class World:
         self.last += 1
         up = channel.comments.get(parent) if parent else None
         cid = str(self.last * 4096)
-        comment = {"id": cid, "parent": parent, "root": up["root"] if up else cid, "depth": up["depth"] + 1 if up else 0,
+        comment = {"id": cid, "parent": parent, "root": up["root"] if up else cid,
+                   "depth": up["depth"] + 1 if up else 0,
                    "author": author, "html": more.pop("html", None) or render(text),
                    "created": more.pop("created", None) or stamp(time.time()), "edited": None,
                    "up": 0, "down": 0, "score": 0, "deleted": False}  # fmt: skip
@@ -183,7 +184,7 @@ class Api(Resource):
             request.setHeader("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")
             request.setHeader("access-control-max-age", "7200")
             return b""
-        if path.startswith("/bootstrap") or path.startswith("/api"):
+        if path.startswith(("/bootstrap", "/api")):
             world.log.append(f"{method} {request.uri.decode()}")
         for rule in world.fail:
             if (
@@ -437,7 +438,7 @@ class Poll(Client):
             return NOT_DONE_YET
         self.request.notifyFinish().addErrback(lambda _: self.close())
         self.request.setHeader("content-type", "application/json")
-        before = [p for p in self.query["sub"]]
+        before = list(self.query["sub"])
         self.join(before)
         self.out = [
             m

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from tests.browser.case import MockCase
 
-NO_WEBSOCKET = (
-    "window.WebSocket = class { constructor() { setTimeout(() => this.onerror && this.onerror({}), 5); } close() {} };"
-)
-NO_EVENTSOURCE = "window.EventSource = class { constructor() { setTimeout(() => this.onerror && this.onerror({}), 5); } close() {} };"
+FAILS = "class { constructor() { setTimeout(() => this.onerror && this.onerror({}), 5); } close() {} };"
+NO_WEBSOCKET = f"window.WebSocket = {FAILS}"
+NO_EVENTSOURCE = f"window.EventSource = {FAILS}"
 ALONE = "delete window.BroadcastChannel;"
 
 
@@ -105,7 +104,7 @@ class LiveTests(MockCase):
         self.assertEqual(page.input_value(".mc-slot .mc-input"), "Half a sent")
 
     def test_tabs_share(self) -> None:
-        """Three tabs of a browser hold one connection; when its tab closes, another takes it over and nothing is lost."""
+        """Three tabs hold one connection; when its tab closes another takes it over, and nothing is lost."""
         context = self.context()
         tabs = [self.plain(context=context) for _ in range(3)]
         self.connected("Ws")

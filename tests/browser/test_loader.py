@@ -27,7 +27,8 @@ class LoaderTests(MockCase):
         page = self.plain(
             "o=" + quote('{"id": "1"}'),
             script="""
-            addEventListener('DOMContentLoaded', () => { const s = document.createElement('script'); s.src = '/widget.js'; document.head.append(s); });
+            addEventListener('DOMContentLoaded', () => {
+                const s = document.createElement('script'); s.src = '/widget.js'; document.head.append(s); });
         """,
         )
         page.wait_for_timeout(500)
@@ -50,7 +51,8 @@ class LoaderTests(MockCase):
         page = self.plain("channel=one")
         page.wait_for_selector("text=First page")
         page.evaluate(
-            "() => { window.cackle_widget = []; cackle_widget.push({widget: 'Comment', id: 1, channel: 'two'}); Cackle.bootstrap(true); }"
+            "() => { window.cackle_widget = []; cackle_widget.push({widget: 'Comment', id: 1, channel: 'two'});"
+            " Cackle.bootstrap(true); }"
         )
         page.wait_for_selector("text=Second page")
         self.assertEqual(self.texts(page), ["Second page"])
@@ -65,7 +67,8 @@ class LoaderTests(MockCase):
         """The channel: as given, else the address without its fragment, without or with one parameter."""
         page = self.plain()
         made = page.evaluate("""() => [
-            {channel: 7}, {url: 'https://a.example/p?x=1&y=2#frag'}, {url: 'https://a.example/p?x=1#f', chanWithoutParams: true},
+            {channel: 7}, {url: 'https://a.example/p?x=1&y=2#frag'},
+            {url: 'https://a.example/p?x=1#f', chanWithoutParams: true},
             {url: 'https://a.example/p?x=1&y=2', chanParam: 'y'}].map(Cackle.channel)""")
         self.assertEqual(made, ["7", "https://a.example/p?x=1&y=2", "https://a.example/p", "https://a.example/p?y=2"])
 
@@ -112,12 +115,16 @@ class LoaderTests(MockCase):
         self.seed("1", "2", channel="a")
         self.seed("1", channel="b")
         page = self.plain()
-        page.evaluate("""() => { for (const k of ['a', 'b', 'c', 'a']) { const a = document.createElement('a'); a.href = '/x#mc-container';
+        page.evaluate("""() => { for (const k of ['a', 'b', 'c', 'a']) {
+            const a = document.createElement('a'); a.href = '/x#mc-container';
             a.setAttribute('cackle-channel', k); a.className = 'n'; document.body.append(a); }
-            cackle_widget.push({widget: 'CommentCount', id: 1, no: 'none', one: '{num} comment', mult: '{num} comments'}); }""")
+            cackle_widget.push({widget: 'CommentCount', id: 1, no: 'none', one: '{num} comment',
+                mult: '{num} comments'});
+            }""")
         self.until(
             page,
-            "[...document.querySelectorAll('.n')].map(n => n.textContent).join() === '2 comments,1 comment,none,2 comments'",
+            "[...document.querySelectorAll('.n')].map(n => n.textContent).join()"
+            " === '2 comments,1 comment,none,2 comments'",
         )
         self.assertEqual(len([line for line in self.steer()["log"] if "/counts" in line]), 1)
 
