@@ -207,14 +207,21 @@ class StallTests(SynchronousTestCase):
             self.run_for(10)
         self.assertEqual(self.cut(), 0)
         self.assertTrue(self.channel in self.server.factory.channels)
+        self.assertEqual(self.server.metrics.value("http_connections_cut_total", reason="idle"), 0)
 
     def test_drip_is_a_stall(self) -> None:
         """A few bytes within the stall time are not enough."""
         self.channel.dataReceived(get("/big"))
-        self.run_for(1)
-        for _ in range(40):
-            self.take(10)
-            self.run_for(1)
+        held = [30_000_000]
+
+        def drip(connection: Any) -> int:
+            held[0] -= 10
+            return held[0]
+
+        self.patch(_private, "unsent", drip)
+        self.server.clock.pump([0.5] * 58)
+        self.assertEqual(self.cut(), 0)
+        self.server.clock.pump([0.5] * 6)
         self.assertEqual(self.cut(), 1)
 
     def test_producer(self) -> None:

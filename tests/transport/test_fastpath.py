@@ -27,7 +27,7 @@ def server(fast: bool) -> Server:
         status = int(request.args.get(b"status", [b"200"])[0])
         etag = [(b"ETag", b'W/"weak"')] if b"weak" in request.args else []
         return Response(
-            status, [(b"Content-Type", b"text/plain"), *etag], b"abc" * size, ("t",), 3.0, {"t": 5},
+            status, [(b"Content-Type", b"text/plain"), *etag], b"abc" * size, ("t",), 2.5, {"t": 5},
         )  # fmt: skip
 
     made.cached(b"m", handler)
@@ -189,6 +189,14 @@ class DirectTests(SynchronousTestCase):
         self.channel.dataReceived(small)
         self.assertEqual(len(answers(self.theirs.recv(9999))[0].body), 300)
         self.assertEqual(writes, [])
+
+    def test_behind_what_waits(self) -> None:
+        """What the transport was given before goes out before."""
+        small = get("/m?size=100", host="a.example")
+        self.server.ask(small)
+        self.transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        self.channel.dataReceived(small)
+        self.assertEqual([answer.status for answer in answers(self.read())], [204, 200])
 
     def test_dead_socket(self) -> None:
         """A connection that is gone is left to the transport to find out."""
