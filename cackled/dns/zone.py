@@ -104,7 +104,7 @@ class Zone:
         everybody: Sequence[tuple[int, bytes]] = (),
     ) -> None:
         self.origin = origin
-        self._everybody = tuple(everybody)
+        self._everybody = sorted(everybody)
         self.geo_ttl = geo_ttl
         self.names: dict[bytes, Owner] = {}
         self.cuts: set[bytes] = set()
@@ -329,7 +329,8 @@ def generate(origin: bytes, nodes: Sequence[Node]) -> list[Record]:
         records += [(name, rtype, NS_TTL, packed) for rtype, packed in node_addresses(node)]
     if not servers:
         raise ZoneError("no [[nodes]] to make a zone from")
-    serial = crc32(repr(records).encode("utf-8")) or 1
+    everybody = [node_addresses(node) for node in nodes]
+    serial = crc32(repr((records, everybody)).encode("utf-8")) or 1
     times = (serial, 7200, 1800, 1209600, NEGATIVE_TTL)
     rdata = servers[0] + b"\x0ahostmaster" + origin + b"".join(number.to_bytes(4, "big") for number in times)
     assert name_length(rdata) < len(rdata)

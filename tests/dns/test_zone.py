@@ -118,6 +118,8 @@ class GeneratedTests(SynchronousTestCase):
         settings = Dns()
         self.assertEqual(load_zone(settings, NODES).records(), load_zone(settings, NODES).records())
         self.assertNotEqual(load_zone(settings, NODES).serial, load_zone(settings, NODES[:2]).serial)
+        many = [Node(name=f"n{n}", addresses=(f"192.0.2.{n}",)) for n in range(1, 10)]
+        self.assertNotEqual(load_zone(settings, many).serial, load_zone(settings, many[:8]).serial)
 
     def test_transfer(self) -> None:
         """A transfer has the addresses of all nodes at geo names."""
