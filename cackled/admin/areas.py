@@ -14,11 +14,14 @@ import msgspec
 from cackled.admin.console import BanKind, CommandError, Fact, Facts, Table
 from cackled.cache.soft import SoftCache
 from cackled.clock import wall_time
+from cackled.cluster.membership import Membership, NodeState
+from cackled.cluster.mesh import Mesh
 from cackled.database.routing import Database
 from cackled.database.tail import Tail
 from cackled.domain.errors import NotFound, Refused
 from cackled.domain.moderation import Moderation
 from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.usage import Usage
 from cackled.metrics import Metrics
 from cackled.realtime.hub import Hub
 
@@ -197,6 +200,82 @@ class Bans:
     async def unban(self, site: int, kind: BanKind, value: str) -> bool:
         """Remove a ban."""
         return await self._moderation(_known(self._directory, site)).unban(kind, value)
+
+    async def lock(self, site: int, channel: int, locked: bool) -> str:
+        """Close or open a conversation."""
+        try:
+            return str(await self._moderation(_known(self._directory, site)).lock(channel, locked))
+        except Refused as error:
+            raise CommandError(error.detail) from None
+
+    async def remove(self, site: int, comment: int) -> str:
+        """Delete a comment."""
+        try:
+            return str(await self._moderation(_known(self._directory, site)).remove(comment))
+        except Refused as error:
+            raise CommandError(error.detail) from None
+
+
+class Cluster:
+    """All nodes: `cackled.admin.console.ClusterArea`. Without a mesh only who lives is known."""
+
+    def __init__(self, membership: Membership, mesh: Mesh | None) -> None:
+        self._membership = membership
+        self._mesh = mesh
+
+    def nodes(self) -> Table:
+        """One row per node, this one first."""
+        own = self._membership.own
+        seen = self._mesh.states() if self._mesh is not None else {}
+        rows = []
+        for node in sorted(self._membership.states(), key=lambda node: (node.name != own, node.name)):
+            row: dict[str, Fact] = {
+                "node": f"{node.name} (this)" if node.name == own else node.name,
+                "state": _state(node),
+                "since_seconds": round(node.since, 1),
+            }
+            told = seen.get(node.name)
+            if told is not None:
+                row["ready"] = told.ready
+                row["linked"] = told.linked
+                row["connections"] = told.connections
+                row["free"] = f"{told.free:.0%}"
+                row["round_trip_seconds"] = None if told.round_trip is None else round(told.round_trip, 5)
+                row["db_lag_seconds"] = None if told.lag is None else round(told.lag, 3)
+                row["version"] = told.version
+                row["trouble"] = told.trouble
+            rows.append(row)
+        return rows
+
+
+def _state(node: NodeState) -> str:
+    if node.live:
+        return "draining" if node.draining else "live"
+    return "down" if node.returns_in is None else f"down, back in {node.returns_in:.0f} s"
+
+
+class Usages:
+    """Usage: `cackled.admin.console.UsageArea`."""
+
+    def __init__(self, directory: SiteDirectory, usage: Usage) -> None:
+        self._directory = directory
+        self._usage = usage
+
+    async def usage(self, site: int, month: str) -> Table:
+        """One month of a site."""
+        try:
+            found = await self._usage.month(_known(self._directory, site).id, month)
+        except ValueError:
+            raise CommandError("a month is written 2026-11") from None
+        rows: list[Facts] = [
+            {"preference": one.value, "reads": reads, "credits": credits} for one, reads, credits in found
+        ]
+        total: Facts = {
+            "preference": "total",
+            "reads": sum(reads for _, reads, _ in found),
+            "credits": sum(credits for _, _, credits in found),
+        }
+        return [*rows, total]
 
 
 def _known(directory: SiteDirectory, site: int) -> Site:

@@ -72,6 +72,16 @@ def _parser() -> argparse.ArgumentParser:
     geo = add("geo", _geo, "look an address up in the geographic index, or build the index")
     geo.add_argument("action", choices=("lookup", "build"))
     geo.add_argument("address", nargs="?")
+    mesh = commands.add_parser("mesh", help="certificates for the links between nodes")
+    acts = mesh.add_subparsers(metavar="ACTION", required=True)
+    init = acts.add_parser("init-ca", help="make the private authority: ca.pem for every node, ca.key for nobody")
+    init.add_argument("folder", metavar="DIR")
+    init.set_defaults(run=_mesh_init)
+    issue = acts.add_parser("issue", help="make NAME.pem and NAME.key for a node")
+    issue.add_argument("name", metavar="NAME", help="the node's name in [[nodes]]")
+    issue.add_argument("--days", type=int, metavar="N", help="how long it is good (397)")
+    issue.add_argument("--dir", metavar="DIR", default="mesh", help="where the authority is (./mesh)")
+    issue.set_defaults(run=_mesh_issue)
     return parser
 
 
@@ -95,6 +105,10 @@ def _check_config(options: Any) -> None:
         ManholeFactory.check(config.manhole.endpoint)
     http.check(config.admin.endpoint)
     servers_of(config.database)
+    if config.mesh.folder:
+        from cackled.cluster.tls import Credentials
+
+        Credentials(config.mesh.folder, config.node)
     print("ok")
 
 
@@ -223,6 +237,26 @@ def _geo(options: Any) -> int:
         raise CliError(" ".join(str(error).split())) from None
     print(f"{options.address}/{scope} is of class {number}: " + "; then ".join(", ".join(group) for group in order))
     return 0
+
+
+def _mesh_init(options: Any) -> None:
+    from cackled.cluster.ca import CA_KEY, CaError, init_ca
+
+    try:
+        path = init_ca(Path(options.folder))
+    except CaError as error:
+        raise CliError(str(error)) from None
+    print(f"{path}: for every node. {path.with_name(CA_KEY)}: keep it off the nodes; it makes new ones.")
+
+
+def _mesh_issue(options: Any) -> None:
+    from cackled.cluster.ca import CA_CERTIFICATE, NODE_DAYS, CaError, issue
+
+    try:
+        path = issue(Path(options.dir), options.name, days=NODE_DAYS if options.days is None else options.days)
+    except CaError as error:
+        raise CliError(str(error)) from None
+    print(f"{path}, {path.with_suffix('.key').name}: for node {options.name} alone, with {CA_CERTIFICATE}")
 
 
 def _react(work: Callable[[Any], Awaitable[int]]) -> int:

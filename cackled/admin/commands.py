@@ -77,6 +77,8 @@ async def _help(console: Console, words: Sequence[str]) -> Data:
 async def _status(console: Console, words: Sequence[str]) -> Data:
     _none(words)
     sections: dict[str, Facts | Table] = {"process": console.process.facts()}
+    if console.cluster is not None:
+        sections["cluster"] = console.cluster.nodes()
     if console.live is not None:
         sections["sessions"] = console.live.sessions()
     if console.requests is not None:
@@ -92,6 +94,11 @@ async def _status(console: Console, words: Sequence[str]) -> Data:
 async def _sessions(console: Console, words: Sequence[str]) -> Data:
     _none(words)
     return _need(console.live, "realtime").sessions()
+
+
+async def _nodes(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    return _need(console.cluster, "other nodes").nodes()
 
 
 async def _channels(console: Console, words: Sequence[str]) -> Data:
@@ -116,6 +123,26 @@ async def _evict(console: Console, words: Sequence[str]) -> Data:
     position = parse_channel(words[0])
     cache.evict(position.site, position.channel)
     return f"{position.sub} is evicted"
+
+
+async def _lock(console: Console, words: Sequence[str]) -> Data:
+    match list(words):
+        case [name] | [name, "on"]:
+            locked = True
+        case [name, "off"]:
+            locked = False
+        case _:
+            raise _Usage
+    position = parse_channel(name)
+    now = await _need(console.bans, "bans").lock(position.site, position.channel, locked)
+    return f"{now} is {'closed' if locked else 'open'}"
+
+
+async def _remove(console: Console, words: Sequence[str]) -> Data:
+    if len(words) != 2:
+        raise _Usage
+    site, comment = _site(words[0]), _number(words[1], "COMMENT", 1, 2**63 - 1)
+    return f"removed, {await _need(console.bans, 'bans').remove(site, comment)}"
 
 
 def parse_channel(text: str) -> Position:
@@ -203,6 +230,12 @@ def _hours(text: str) -> float:
     return hours * 3600
 
 
+async def _usage(console: Console, words: Sequence[str]) -> Data:
+    if not 1 <= len(words) <= 2:
+        raise _Usage
+    return await _need(console.usage, "sites").usage(_site(words[0]), words[1] if len(words) == 2 else "")
+
+
 async def _loglevel(console: Console, words: Sequence[str]) -> Data:
     if len(words) > 1:
         raise _Usage
@@ -247,12 +280,16 @@ COMMANDS: Mapping[str, Command] = {
     for command in (
         Command("help", "[COMMAND]", "this list, or one command", _help),
         Command("status", "", "everything at a glance", _status),
+        Command("nodes", "", "the cluster as this node sees it", _nodes),
         Command("sessions", "", "live connections by transport", _sessions),
         Command("channels", "[N]", "the busiest channels (20)", _channels),
         Command("cache", "", "what the caches hold and how they do", _cache),
         Command("evict", "SITE/CHANNEL | all", "drop cached answers of a channel, or all", _evict, mutates=True),
         Command("site", _SITE_USAGE, "list, show, make and change sites", _site_command, mutates=True),
         Command("ban", _BAN_USAGE, "bans of a site; without HOURS until removed", _ban, mutates=True),
+        Command("lock", "SITE/CHANNEL [on|off]", "close a conversation, or open it again", _lock, mutates=True),
+        Command("remove", "SITE COMMENT", "delete anybody's comment", _remove, mutates=True),
+        Command("usage", "SITE [YYYY-MM]", "reads of a site in a month, and their credits", _usage),
         Command("loglevel", "[debug|info|warn|error]", "show or set what is logged", _loglevel, mutates=True),
         Command("gc", "", "full garbage collection; the process stands still meanwhile", _gc, mutates=True),
         Command("drain", "", "turn unready, leave DNS, move clients; stay up", _drain, mutates=True),

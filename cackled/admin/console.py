@@ -116,6 +116,26 @@ class BanArea(Protocol):
     async def unban(self, site: int, kind: BanKind, value: str) -> bool:
         """Remove a ban; False when there was none."""
 
+    async def lock(self, site: int, channel: int, locked: bool) -> str:
+        """Close or open a conversation; gives its position."""
+
+    async def remove(self, site: int, comment: int) -> str:
+        """Delete anybody's comment; gives the position."""
+
+
+class ClusterArea(Protocol):
+    """The nodes of the deployment as this one sees them."""
+
+    def nodes(self) -> Table:
+        """One row per node: ``node``, ``state``, and what its heartbeat tells."""
+
+
+class UsageArea(Protocol):
+    """What sites read."""
+
+    async def usage(self, site: int, month: str) -> Table:
+        """Reads and credits of *month* ("2026-11"; "": this one) by readPreference, and their sum."""
+
 
 @dataclass(frozen=True, slots=True)
 class Console:
@@ -128,3 +148,5 @@ class Console:
     database: DatabaseArea | None = None
     sites: SiteArea | None = None
     bans: BanArea | None = None
+    usage: UsageArea | None = None
+    cluster: ClusterArea | None = None

@@ -136,6 +136,7 @@ class FakeBans:
 
     def __init__(self) -> None:
         self.held: dict[tuple[int, str, str], float | None] = {}
+        self.done: list[str] = []
 
     async def bans(self, site: int) -> Table:
         """Those of one site."""
@@ -148,6 +149,16 @@ class FakeBans:
     async def unban(self, site: int, kind: BanKind, value: str) -> bool:
         """Forget it."""
         return self.held.pop((site, kind, value), "none") != "none"
+
+    async def lock(self, site: int, channel: int, locked: bool) -> str:
+        """Note it."""
+        self.done.append(f"lock {site}/{channel} {locked}")
+        return f"{site}/{channel}@1"
+
+    async def remove(self, site: int, comment: int) -> str:
+        """Note it."""
+        self.done.append(f"remove {site} {comment}")
+        return f"{site}/1@1"
 
 
 class FakeConsole:

@@ -16,8 +16,10 @@ from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
 from cackled.domain.accounts import Session
-from cackled.domain.errors import BadField, Unprocessable, from_sqlstate
+from cackled.domain.errors import BadField, NotFound, Unprocessable, from_sqlstate
+from cackled.domain.reading import Reading
 from cackled.domain.sites import Site
+from cackled.events import Position
 
 FLAG_COMMENT = Query("flag_comment", "select flag_comment($1, $2, $3, $4)", ("int", "bigint", "bigint", "text"))
 INSERT_BLOCK = Query(
@@ -62,6 +64,11 @@ DELETE_BAN = Query(
     ("int", "text", "text"),
 )
 
+LOCK_CHANNEL = Query("lock_channel", "select lock_channel($1, $2, $3)", ("int", "bigint", "boolean"))
+REMOVE_COMMENT = Query(
+    "remove_comment", "select seq, channel from delete_comment($1, $2, null)", ("int", "bigint")
+)
+
 MAX_REASON = 500
 
 
@@ -103,10 +110,13 @@ class Moderation:
         """Show the author again."""
         await self._database.write(DELETE_BLOCK, self._site.id, session.visitor, author)
 
-    async def blocked(self, session: Session, preference: ReadPreference = ReadPreference.PRIMARY) -> list[str]:
+    async def blocked(
+        self, session: Session, preference: ReadPreference | Reading = ReadPreference.PRIMARY
+    ) -> list[str]:
         """Whom this visitor blocks."""
-        rows = await self._database.read(SELECT_BLOCKS, self._site.id, session.visitor, preference=preference)
-        return [str(row[0]) for row in rows.rows]
+        reading = Reading.of(preference)
+        rows = await reading.rows(self._database, SELECT_BLOCKS, self._site.id, session.visitor)
+        return [str(row[0]) for row in reading.found(rows)]
 
     async def ban(self, kind: str, value: str, until: float | None = None) -> int:
         """Ban a ``visitor`` (id), an ``ip`` (address or network) or a ``word``; *until* is in seconds since 1970.
@@ -144,3 +154,26 @@ class Moderation:
             except ValueError:
                 return False
         return bool(await self._database.write(DELETE_BAN, self._site.id, kind, value))
+
+    async def lock(self, channel: int, locked: bool) -> Position:
+        """Close a conversation to new comments, or open it again; everybody on the page is told.
+
+        Raises:
+            NotFound: nobody has written there yet.
+        """
+        rows = await self._database.write(LOCK_CHANNEL, self._site.id, channel, locked)
+        if rows[0][0] is None:
+            raise NotFound("Nobody has written there yet.")
+        return self._site.position(channel, rows[0][0])
+
+    async def remove(self, comment_id: int) -> Position:
+        """Delete anybody's comment, as its author would.
+
+        Raises:
+            NotFound: there is none that can be seen.
+        """
+        try:
+            rows = await self._database.write(REMOVE_COMMENT, self._site.id, comment_id)
+        except QueryFailed as error:
+            raise from_sqlstate(error.sqlstate, error.message) or error from None
+        return self._site.position(rows[0][1], rows[0][0])

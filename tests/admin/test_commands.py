@@ -52,7 +52,7 @@ class CommandTests(RunnerCase):
             self.assertEqual(len(outcome), 1, name)
             if name == "quit":
                 self.assertTrue(outcome[0].check(Quit))
-            elif name in ("evict", "ban"):
+            elif name in ("evict", "ban", "lock", "remove"):
                 self.assertTrue(str(outcome[0].value).startswith(f"usage: {name} "))
             else:
                 self.assertTrue(as_text(outcome[0]))
@@ -106,6 +106,16 @@ class CommandTests(RunnerCase):
         self.assertEqual(self.refusal("site 9"), "there is no site 9")
         for line in ("site add", "site add x", "site origins 2", "site origins 2 zap x", "site set 2 name", "site set"):
             self.assertTrue(self.refusal(line).startswith("usage: site "), line)
+
+    def test_lock_and_remove(self) -> None:
+        """A conversation is closed and opened by its name, a comment removed by its id; the rest is a usage error."""
+        self.assertEqual(self.run_line("lock 1/42"), "1/42@1 is closed")
+        self.assertEqual(self.run_line("lock 1/42 off"), "1/42@1 is open")
+        self.assertEqual(self.run_line("remove 1 77"), "removed, 1/1@1")
+        self.assertEqual(self.fake.bans.done, ["lock 1/42 True", "lock 1/42 False", "remove 1 77"])
+        for line in ("lock 1/42 maybe", "lock", "remove 1", "remove 1 x"):
+            self.refusal(line)
+        self.assertEqual(len(self.fake.bans.done), 3)
 
     def test_ban(self) -> None:
         """Addresses, networks, visitors and words are checked and put into one form."""

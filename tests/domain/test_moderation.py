@@ -83,3 +83,25 @@ class ModerationTests(DomainCase):
         self.assertEqual((await self.refused(theirs.flag(Session(2, BOB), one, ""))).status, 404)
         await theirs.block(Session(2, ANN), BOB)
         self.assertEqual(await self.moderation.blocked(Session(1, ANN)), [])
+
+    async def test_lock(self) -> None:
+        """Nobody writes in a closed conversation; closing and opening is told once each, and only where it changes."""
+        await self.post()
+        channel = self.site.channel("page")
+        before = self.sql("select seq from channel")[0][0]
+        self.assertEqual((await self.moderation.lock(channel, True)).seq, before + 1)
+        self.assertEqual((await self.moderation.lock(channel, True)).seq, before + 1)
+        self.assertEqual((await self.refused(self.post())).status, 403)
+        self.assertEqual((await self.moderation.lock(channel, False)).seq, before + 2)
+        await self.post()
+        told = self.sql("select data from event where type = 'channel.updated' order by seq")
+        self.assertEqual(told, [('{"comments":1,"locked":true}',), ('{"comments":1,"locked":false}',)])
+        self.assertEqual((await self.refused(self.moderation.lock(5, True))).status, 404)
+
+    async def test_remove(self) -> None:
+        """A moderator removes anybody's comment, once."""
+        one = the_id(await self.post())
+        position = await self.moderation.remove(one)
+        self.assertEqual(self.sql("select status, src from comment"), [(4, "")])
+        self.assertEqual(position.seq, self.sql("select seq from channel")[0][0])
+        self.assertEqual((await self.refused(self.moderation.remove(one))).status, 404)

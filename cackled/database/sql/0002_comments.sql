@@ -504,5 +504,22 @@ begin
 end
 $$;
 
+-- Open or close a conversation; announced only where it changes something. Gives null where there is none.
+create function lock_channel(p_site int, p_channel bigint, p_locked boolean) returns bigint language plpgsql as $$
+declare
+  ch channel;
+begin
+  select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
+  if not found or ch.locked = p_locked then
+    return ch.seq;
+  end if;
+  update channel x set locked = p_locked where x.site_id = p_site and x.id = p_channel;
+  ch.seq := bump(p_site, p_channel, 0, 0);
+  perform announce(p_site, p_channel, ch.seq, 'channel.updated',
+                   format('{"comments":%s,"locked":%s}', ch.n_visible, p_locked::text));
+  return ch.seq;
+end
+$$;
+
 revoke execute on function announce(int, bigint, bigint, text, text) from public;
 grant execute on function announce(int, bigint, bigint, text, text) to cackled_app, cackled_system;
