@@ -5,6 +5,8 @@
 
 Two layouts: "dense", one channel with everybody; "sparse", channels of ten with eight messages on their way. CPU is
 the server's own user + system time from /proc, on loopback: the system part holds the receiver's TCP input as well.
+Messages come in by HTTP POST on both servers; what a POST costs is measured on a channel without subscribers and taken
+off the deliveries (ours get their events from the database's log, not by POST).
 RSS is the server's growth per connection. The client is one process with raw sockets and epoll. Run it on an idle
 machine; wall-clock figures are noisy on a shared one, CPU per delivery and RSS are not.
 """
@@ -32,7 +34,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 NCHAN = Path("/usr/lib/nginx/modules/ngx_nchan_module.so")
 GROUP = 10
 IN_FLIGHT = 8
-MARK = b"~"
+# One byte that is in each message once, and in no frame header (126, "~", is).
+MARK = b"`"
 PADDING = 130
 HANDSHAKE = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -215,6 +218,12 @@ class Crowd:
     def publish(self, channel: int, body: bytes) -> None:
         self.publisher.sendall(self.server.publish(channel, body))
 
+    def answered(self) -> None:
+        """Wait for the answer of a POST."""
+        self.publisher.settimeout(10)
+        if not self.publisher.recv(65536):
+            raise SystemExit("the publisher was cut off")
+
     def drain_publisher(self) -> None:
         self.publisher.setblocking(False)
         try:
@@ -261,7 +270,14 @@ def run(kind: type[Ours] | type[Nchan], transport: str, layout: str, count: int,
         for channel in range(1, min(channels, 20) + 1):
             crowd.publish(channel, body)
             crowd.receive(crowd.got + each)
+        posts = 1_000
         user, system = cpu(server.pid)
+        for _ in range(posts):
+            crowd.publish(9_000_000, body)
+            crowd.answered()
+        now = cpu(server.pid)
+        post = ((now[0] - user) / posts, (now[1] - system) / posts)
+        user, system = now
         first, began = crowd.got, time.monotonic()
         if layout == "dense":
             for _ in range(messages):
@@ -270,8 +286,9 @@ def run(kind: type[Ours] | type[Nchan], transport: str, layout: str, count: int,
                 crowd.receive(crowd.got + each)
                 lasts.append(time.monotonic() - start)
                 crowd.drain_publisher()
+            sent_in_all = messages
         else:
-            total = messages * channels
+            total = sent_in_all = messages * channels
             for sent in range(0, total, IN_FLIGHT):
                 start = time.monotonic()
                 size = min(IN_FLIGHT, total - sent)
@@ -284,11 +301,14 @@ def run(kind: type[Ours] | type[Nchan], transport: str, layout: str, count: int,
         time.sleep(0.1)
         after = cpu(server.pid)
         deliveries = crowd.got - first
+        gross = (after[0] + after[1] - user - system) / deliveries * 1e6
+        user, system = user + sent_in_all * post[0], system + sent_in_all * post[1]
         crowd.close()
         return {
             "server": server.name, "transport": transport, "layout": layout, "rss": grown / count,
             "connect": crowd.cpu / count * 1e6, "connects": count / crowd.seconds,
             "user": (after[0] - user) / deliveries * 1e6, "sys": (after[1] - system) / deliveries * 1e6,
+            "post": sum(post) * 1e6, "gross": gross,
             "last": statistics.median(lasts) * 1e3, "rate": deliveries / seconds,
         }  # fmt: skip
     finally:
@@ -316,9 +336,9 @@ def main() -> None:
     if options.only != "cackled" and NCHAN.exists() and shutil.which("nginx"):
         kinds.append(Nchan)
     print(f"{options.subscribers} subscribers, {options.messages} messages, {PADDING + 70}-byte frames or so\n")
-    print("| server | transport | layout | RSS/conn B | CPU us/connect | CPU us/delivery = user + sys | to last ms "
-          "| deliveries/s | CPU ours/nchan | RSS ours/nchan |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| server | transport | layout | RSS/conn B | CPU us/connect | CPU us/POST | CPU us/delivery with POST "
+          "| without = user + sys | to last ms | deliveries/s | CPU ours/nchan | RSS ours/nchan |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|")
     for layout in options.layouts.split(","):
         for transport in options.transports.split(","):
             rows = [
@@ -331,6 +351,7 @@ def main() -> None:
                     size = f"{row['rss'] / rows[1]['rss']:.2f}"
                 print(
                     f"| {row['server']} | {transport} | {layout} | {row['rss']:,.0f} | {row['connect']:.0f} "
+                    f"| {row['post']:.0f} | {row['gross']:.1f} "
                     f"| {row['user'] + row['sys']:.1f} = {row['user']:.1f} + {row['sys']:.1f} | {row['last']:.1f} "
                     f"| {row['rate']:,.0f} | {ratio} | {size} |", flush=True,
                 )  # fmt: skip
