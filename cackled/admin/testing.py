@@ -161,6 +161,22 @@ class FakeBans:
         return f"{site}/1@1"
 
 
+class FakeUsage:
+    """One read, whoever asks."""
+
+    async def usage(self, site: int, month: str) -> Table:
+        """Fixed rows."""
+        return [{"preference": "nearest", "reads": 1, "credits": 1}]
+
+
+class FakeCluster:
+    """Two nodes."""
+
+    def nodes(self) -> Table:
+        """Fixed rows."""
+        return [{"node": "n1 (this)", "state": "live"}, {"node": "n2", "state": "down"}]
+
+
 class FakeConsole:
     """All areas faked: `console` is what a `Runner` wants, `done` what it did."""
 
@@ -176,4 +192,6 @@ class FakeConsole:
             database=FakeDatabase(),
             sites=self.sites,
             bans=self.bans,
+            cluster=FakeCluster(),
+            usage=FakeUsage(),
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cackled.api.calls import argument, bearer, guarded, number
+from cackled.api.calls import argument, bearer, guarded, number, reading, sourced
 from cackled.api.routes import Limits, wanted
 from cackled.database.errors import DatabaseError
 from cackled.database.routing import ReadPreference
@@ -45,7 +45,9 @@ class Bootstrap:
         comments: Callable[[Site], Comments],
         limits: Limits,
         client_address: Callable[[Any], str],
+        usage: Callable[[int, ReadPreference], None] = lambda site, preference: None,
     ) -> None:
+        self._usage = usage
         self._sites = sites
         self._sessions = sessions
         self._comments = comments
@@ -68,13 +70,15 @@ class Bootstrap:
         self._limits.read(self._client_address(request))
         session = self._session(request, site)
         key = channel_key(request)
-        after = number(request, "after", 0, 0, 2**62)
+        wish = reading(request, ReadPreference.NEAREST)
+        self._usage(site.id, wish.preference)
         comments = self._comments(site)
-        page = await comments.page(key, wanted(request), after=after)
+        page = await comments.page(key, wanted(request), preference=wish)
         me = NOBODY
         if session is not None:
             try:
                 # A vote just counted in the page must not be missing here: both are read from a copy as new.
+                self._usage(site.id, ReadPreference.PRIMARY_PREFERRED)
                 me = await comments.mine(key, session, ReadPreference.PRIMARY_PREFERRED)
             except DatabaseError:
                 # The page is readable without it; the widget asks again when it is back.
@@ -84,7 +88,9 @@ class Bootstrap:
         )
         group = site.group(site.channel(key))
         private = session is not None or self.personal(request)
-        return Response(
+        # What may be older than it should be, or was asked for with a bound, is not handed to the next one.
+        shared = not private and not wish.stale and wish.max_staleness is None
+        answer = Response(
             status=200,
             headers=[
                 (b"content-type", b"application/json"),
@@ -92,10 +98,11 @@ class Bootstrap:
             ],
             body=b'%s,%s,"me":%s}' % (head[:-1], page.value, me),
             tags=() if private else (group,),
-            ttl=None if private else CONFIGURED_TTL,
+            ttl=CONFIGURED_TTL if shared else None,
             seqs={group: page.seq},
             owner=site.id,
         )
+        return sourced(answer, wish)
 
     def _session(self, request: Request, site: Site) -> Session | None:
         ticket = argument(request, "me")

@@ -17,6 +17,7 @@ from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
 from cackled.domain.accounts import Session, Sessions
 from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
+from cackled.domain.reading import Reading
 from cackled.domain.sites import Site
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
@@ -28,9 +29,11 @@ _AT = re.compile(r" - at `\$\.?([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 
+# A week, in seconds.
+MOST_STALENESS = 604_800
 ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = b"authorization, content-type, idempotency-key"
-EXPOSED_HEADERS = b"retry-after, idempotent-replayed, x-cackled-staleness, x-cackled-server"
+EXPOSED_HEADERS = b"retry-after, idempotent-replayed, x-cackled-server, x-cackled-staleness, x-cackled-stale"
 
 
 def header(request: Request, name: str) -> str | None:
@@ -85,6 +88,28 @@ def read_preference(request: Request, default: ReadPreference) -> ReadPreference
         raise BadField(
             f"readPreference is one of {', '.join(one.value for one in ReadPreference)}.", field="readPreference"
         ) from None
+
+
+def reading(request: Request, default: ReadPreference) -> Reading:
+    """What the caller wishes of a read: ``readPreference``, ``maxStaleness`` (whole seconds), ``after`` (a seq).
+
+    Raises:
+        BadField: one of them can't be used.
+    """
+    bound = number(request, "maxStaleness", -1, 0, MOST_STALENESS)
+    after = number(request, "after", 0, 0, 2**62)
+    return Reading(read_preference(request, default), None if bound < 0 else float(bound), after)
+
+
+def sourced(response: Response, reading: Reading) -> Response:
+    """*response* with the headers that say where its content was read, and how old it may be."""
+    if reading.server:
+        response.headers.append((b"x-cackled-server", reading.server.encode("ascii", "replace")))
+        known = reading.staleness < MOST_STALENESS
+        response.headers.append((b"x-cackled-staleness", b"%.3f" % reading.staleness if known else b"unknown"))
+        if reading.stale:
+            response.headers.append((b"x-cackled-stale", b"1"))
+    return response
 
 
 def bearer(request: Request) -> str | None:

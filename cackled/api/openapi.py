@@ -53,12 +53,17 @@ _READ = _query(
     {"enum": ["primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest"], "default": "primary"},
     "Which copy of the database may answer.",
 )
+_FRESH = [
+    _READ,
+    _query("maxStaleness", {"type": "integer", "minimum": 0, "maximum": 604_800}, "Seconds that a copy may be behind."),
+]
+_AFTER = _query("after", {"type": "integer", "minimum": 0}, "Never answer from anything older than this seq.")
 _SITE = _path("site", {"type": "integer", "minimum": 1})
 _PAGING = [
     _query("sort", {"enum": ["best", "new", "old"], "default": "best"}),
     _query("size", {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}),
     _query("cursor", _TEXT, "From the page before."),
-    _query("after", {"type": "integer", "minimum": 0}, "Never answer from anything older than this seq."),
+    _AFTER,
 ]
 
 
@@ -153,7 +158,7 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "listComments", "A page of a channel's comments, or of the replies below a root.",
                 [_SITE, _query("channel", _TEXT, "The channel's key.", True), *_PAGING,
-                 _query("parent", _ID, "A root whose replies are wanted."), _READ],
+                 _query("parent", _ID, "A root whose replies are wanted."), *_FRESH],
                 _answers(200, _ref("Page")),
             ),
             "post": _operation(
@@ -162,7 +167,7 @@ def _paths() -> dict[str, Any]:
             ),
         },
         "/sites/{site}/comments/{comment_id}": {
-            "get": _operation("getComment", "One comment.", [*one, _READ],
+            "get": _operation("getComment", "One comment.", [*one, _AFTER, *_FRESH],
                               _answers(200, _object({"comment": _ref("Comment")}), 401)),
             "patch": _operation("editComment", "Change one's own comment.", one, _answers(200, written, 409, 413, 422),
                                 body=_object({"text": _TEXT}), session=True),
@@ -178,7 +183,7 @@ def _paths() -> dict[str, Any]:
                                body=_object({}, {"reason": {"type": "string", "maxLength": 500}}), session=True)
         },
         "/sites/{site}/blocks": {
-            "get": _operation("listBlocks", "Whom this visitor blocks.", [_SITE, _READ],
+            "get": _operation("listBlocks", "Whom this visitor blocks.", [_SITE, *_FRESH],
                               _answers(200, _object({"blocked": {"type": "array", "items": _ID}})), session=True)
         },
         "/sites/{site}/blocks/{author_id}": {
@@ -190,7 +195,7 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "countComments", "How many comments each channel shows.",
                 [_SITE, {**_query("channel", {"type": "array", "items": _TEXT, "maxItems": 100}, "", True),
-                         "explode": True}, _READ],
+                         "explode": True}, *_FRESH],
                 _answers(200, _object({"counts": {"type": "object", "additionalProperties": {"type": "integer"}}})),
             )
         },

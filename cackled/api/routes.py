@@ -30,8 +30,9 @@ from cackled.api.calls import (
     idempotency_key,
     json_response,
     number,
-    read_preference,
+    reading,
     shielded,
+    sourced,
 )
 from cackled.database.routing import ReadPreference
 from cackled.domain.accounts import Sessions
@@ -40,6 +41,7 @@ from cackled.domain.errors import BadField, NotFound
 from cackled.domain.limits import Buckets, address_key
 from cackled.domain.moderation import Moderation
 from cackled.domain.pages import MAX_SIZE, Wanted, check_cursor
+from cackled.domain.reading import Reading
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
@@ -186,7 +188,9 @@ class Api:
         moderation: Callable[[Site], Moderation],
         limits: Limits,
         client_address: Callable[[Any], str],
+        usage: Callable[[int, ReadPreference], None] = lambda site, preference: None,
     ) -> None:
+        self._usage = usage
         self._sites = sites
         self._sessions = sessions
         self._comments = comments
@@ -264,13 +268,9 @@ class Api:
         async def handler(call: Call) -> Response:
             self._limits.read(call.address)
             ref = check_channel(ChannelRef(argument(request, "channel")))
-            page = await self._comments(call.site).page(
-                ref.key,
-                wanted(request),
-                after=number(request, "after", 0, 0, 2**62),
-                preference=read_preference(request, ReadPreference.PRIMARY),
-            )
-            return json_response(b"{" + page.value + b"}")
+            wish = self._reading(call, ReadPreference.PRIMARY)
+            page = await self._comments(call.site).page(ref.key, wanted(request), preference=wish)
+            return sourced(json_response(b"{" + page.value + b"}"), wish)
 
         return self._call(request, site_id, handler)
 
@@ -306,10 +306,9 @@ class Api:
 
         async def handler(call: Call) -> Response:
             self._limits.read(call.address)
-            json = await self._comments(call.site).one(
-                parse_id(comment_id), call.visitor(), read_preference(request, ReadPreference.PRIMARY)
-            )
-            return json_response(b'{"comment":' + json + b"}")
+            wish = self._reading(call, ReadPreference.PRIMARY)
+            json = await self._comments(call.site).one(parse_id(comment_id), call.visitor(), wish)
+            return sourced(json_response(b'{"comment":' + json + b"}"), wish)
 
         return self._call(request, site_id, handler)
 
@@ -383,10 +382,9 @@ class Api:
         async def handler(call: Call) -> Response:
             session = call.session()
             self._limits.read(call.address)
-            blocked = await self._moderation(call.site).blocked(
-                session, read_preference(request, ReadPreference.PRIMARY)
-            )
-            return json_response({"blocked": blocked})
+            wish = self._reading(call, ReadPreference.PRIMARY)
+            blocked = await self._moderation(call.site).blocked(session, wish)
+            return sourced(json_response({"blocked": blocked}), wish)
 
         return self._call(request, site_id, handler)
 
@@ -420,10 +418,17 @@ class Api:
                 keys = [check_channel(ChannelRef(key.decode("utf-8"))).key for key in raw]
             except UnicodeDecodeError:
                 raise BadField("channel is not UTF-8.", field="channel") from None
-            counts = await self._comments(call.site).counts(keys, read_preference(request, ReadPreference.NEAREST))
-            return json_response({"counts": counts})
+            wish = self._reading(call, ReadPreference.NEAREST)
+            counts = await self._comments(call.site).counts(keys, wish)
+            return sourced(json_response({"counts": counts}), wish)
 
         return self._call(request, site_id, handler)
+
+    def _reading(self, call: Call, default: ReadPreference) -> Reading:
+        """What the caller wishes of a read, which is counted."""
+        wish = reading(call.request, default)
+        self._usage(call.site.id, wish.preference)
+        return wish
 
     def _written(self, request: Request, written: Written, status: int = 200) -> Response:
         parts = [b'"position":' + msgspec.json.encode(str(written.position))]

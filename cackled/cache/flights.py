@@ -120,7 +120,7 @@ class Flight:
         table.took(table.seconds() - self.since)
         try:
             # Copied: encoders over-allocate, and the bound counts len().
-            loaded = Loaded(bytes(memoryview(result.value)), index(result.seq))
+            loaded = Loaded(bytes(memoryview(result.value)), index(result.seq), result.source)
         except (AttributeError, TypeError):
             self._end_with(Failure(TypeError(f"a loader must give Loaded(bytes, int), not {type(result).__name__}")))
             return

@@ -6,7 +6,7 @@ Ground of the cache: imports msgspec and twisted.internet.defer only.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
@@ -15,11 +15,12 @@ from twisted.internet.defer import Deferred
 class Loaded(Struct, frozen=True, gc=False):
     """What a load gives: finished bytes, and the ``seq`` of their channel, read in the same statement as they.
 
-    Immutable, so that all who are given it can share it.
+    Immutable, so that all who are given it can share it. ``source`` is the loader's own note, passed on as it is.
     """
 
     value: bytes
     seq: int
+    source: Any = None
 
 
 # Called with ``fresh``: False may read from any replica, True must read from the primary.

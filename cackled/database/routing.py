@@ -7,6 +7,7 @@ bound keeps replicas out that lag more, and the preferred kinds fall back to the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from random import Random
 from typing import Any
 
@@ -65,6 +66,8 @@ class Database:
         self._freshness = Freshness()
         self._election = Election(self.servers, metrics, self._moved)
         self._told: list[Callable[[], None]] = []
+        # When the event log began to be followed without a gap, and until when it was read; told by who follows it.
+        self.log: Callable[[], tuple[float, float]] = lambda: (inf, -inf)
         self._system = SystemDatabase(self)
 
     async def start(self, timeout: float = 10.0) -> None:
@@ -111,6 +114,10 @@ class Database:
     def primary(self) -> Server | None:
         """The server that writes go to, if it is up."""
         return self._election.primary
+
+    def now(self) -> float:
+        """Seconds on the clock that staleness is measured by."""
+        return self._clock.seconds()
 
     @property
     def reason(self) -> str:
@@ -231,6 +238,19 @@ class _Face:
     def __init__(self, database: Database, site: int | None) -> None:
         self._database = database
         self._site = site
+
+    @property
+    def writable(self) -> bool:
+        """Whether a primary is up."""
+        return self._database.writable
+
+    def now(self) -> float:
+        """Seconds on the clock that staleness is measured by."""
+        return self._database.now()
+
+    def log(self) -> tuple[float, float]:
+        """When the event log began to be followed without a gap, and until when it was read; (inf, -inf): it is not."""
+        return self._database.log()
 
     async def read(
         self, query: Query, *args: Any, preference: ReadPreference, max_staleness: float | None = None

@@ -150,6 +150,7 @@ class Tail:
         self._horizons: deque[tuple[float, str]] = deque()
         self._backoff: Deferred[None] | None = None
         self._read = clock.seconds()
+        self._begun = self._read
         self._running = False
         self.connected = False
         self._events = metrics.counter("tail_events", "Events of the log handed on")
@@ -163,6 +164,10 @@ class Tail:
     def lag(self) -> float:
         """Seconds since the log was last known to be read to its end; up to the sweep's interval is normal."""
         return self._clock.seconds() - self._read
+
+    def followed(self) -> tuple[float, float]:
+        """Since when, and until when, every event was handed on: two times on the clock."""
+        return self._begun, self._read
 
     async def start(self, timeout: float = 10.0) -> None:
         """Begin to follow; returns when connected, or after *timeout* seconds with the attempts going on."""
@@ -412,6 +417,8 @@ class Tail:
             elif last > self._last.get(key, first - 1):
                 self._want(key, last, first - 1)
         self._horizon = rows[0][0]
+        if known:
+            self._begun = self._clock.seconds()
         while self._wanted and not known:
             # Read to the end before the horizon counts: a connection lost now makes the next sweep begin here again.
             await self._fetch()

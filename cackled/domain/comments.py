@@ -12,15 +12,17 @@ from ipaddress import ip_address
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cackled.cache.soft import SoftCache
 from cackled.cache.types import Loaded
-from cackled.database.errors import QueryFailed
-from cackled.database.query import Query
+from cackled.database.errors import Busy, QueryFailed, Unavailable
+from cackled.database.query import Query, Rows
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import pages, text
 from cackled.domain.accounts import Session
 from cackled.domain.errors import BadField, NotFound, from_sqlstate
+from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sites import Site
 from cackled.events import Position
 
@@ -49,8 +51,9 @@ VOTE_COMMENT = Query(
 SELECT_COMMENT = Query(
     "select_comment",
     """
-    select comment_json(c), c.src, c.visitor_id from comment c
-    where c.site_id = $1 and c.id = $2 and c.shown
+    select comment_json(c), c.src, c.visitor_id,
+      (select h.seq from channel h where h.site_id = $1 and h.id = c.channel_id)
+    from comment c where c.site_id = $1 and c.id = $2 and c.shown
     """,
     ("int", "bigint"),
 )
@@ -70,6 +73,8 @@ SELECT_MINE = Query(
     ("int", "bigint", "bigint"),
 )
 
+# Seconds that an answer from before the primary went down is shared.
+STALE_TTL = 1.0
 MAX_KEY = 500
 MAX_URL = 1000
 MAX_TITLE = 300
@@ -154,58 +159,114 @@ class Comments:
         wanted: pages.Wanted,
         *,
         after: int = 0,
-        preference: ReadPreference = ReadPreference.NEAREST,
+        preference: ReadPreference | Reading = ReadPreference.NEAREST,
     ) -> Loaded:
         """One page of a channel: the JSON members ``channel``, ``position`` and ``page``, without outer braces.
 
-        Never older than seq *after*. The shared bytes hold nothing of any one visitor.
+        Never older than seq *after*, unless the reading is marked stale. The shared bytes hold nothing of any one
+        visitor.
+
+        Raises:
+            Unavailable: no server that may answer has come so far, or none is up.
         """
+        reading = Reading.of(preference, after)
         channel = self._site.channel(key)
+        query, args = pages.statement(wanted)
+        question = (query, self._site.id, channel, *args)
+
+        def build(rows: Rows) -> Loaded:
+            made = pages.build(self._site, channel, key, wanted, rows.rows)
+            return replace(made, source=Source(rows.server, self._database.now() - rows.staleness))
+
+        if reading.preference not in SHARED:
+            rows = await reading.rows(self._database, *question)
+            made = build(rows)
+            if made.seq < reading.after and not rows.primary:
+                newer = await reading.again(self._database, *question)
+                if newer is not None:
+                    rows, made = newer, build(newer)
+            reading.found(rows)
+            return made
 
         async def load(fresh: bool) -> Loaded:
-            where = ReadPreference.PRIMARY if fresh else preference
-            query, args = pages.statement(wanted)
-            rows = await self._database.read(query, self._site.id, channel, *args, preference=where)
-            return pages.build(self._site, channel, key, wanted, rows.rows)
+            where = ReadPreference.PRIMARY if fresh else reading.preference
+            bound = None if fresh else reading.max_staleness
+            return build(await self._database.read(*question, preference=where, max_staleness=bound))
+
+        async def rest(fresh: bool) -> Loaded:
+            return build(await self._database.read(*question, preference=ReadPreference.SECONDARY_PREFERRED))
 
         group = self._site.group(channel)
         # Two keys that meet in one channel id must not meet in the cache.
         entry = (key, wanted)
-        if preference in (ReadPreference.NEAREST, ReadPreference.SECONDARY_PREFERRED, ReadPreference.PRIMARY_PREFERRED):
-            found = self._cache.peek(group, entry, after)
-            if found is not None:
-                return found
-            return await self._cache.get(group, entry, load, after=after)
-        return await load(False)
+        found = self._cache.peek(group, entry, reading.after)
+        stale = False
+        try:
+            if found is None:
+                found = await self._cache.get(group, entry, load, after=reading.after)
+            if reading.max_staleness is not None and self._age(found) > reading.max_staleness:
+                found = await load(False)
+                if found.seq < reading.after:
+                    found = await load(True)
+        except Busy:
+            raise
+        except Unavailable:
+            # The primary is down, and no replica is as new as what was announced. What there is does not go among
+            # the answers that are kept: the primary may come back and know better.
+            found = await self._cache.get(("stale", *group), entry, rest, ttl=STALE_TTL)
+            stale = True
+        age = self._age(found)
+        late = reading.max_staleness is not None and age > reading.max_staleness
+        reading.note(found.source.server, age, stale or late or not self._database.writable)
+        return found
 
-    async def mine(self, key: str, session: Session, preference: ReadPreference = ReadPreference.NEAREST) -> bytes:
+    def _age(self, found: Loaded) -> float:
+        """Seconds that something kept may be behind: the event log keeps it as fresh as the log itself is read."""
+        begun, read = self._database.log()
+        as_of: float = found.source.as_of
+        return self._database.now() - (max(as_of, read) if as_of >= begun else as_of)
+
+    async def mine(
+        self, key: str, session: Session, preference: ReadPreference | Reading = ReadPreference.NEAREST
+    ) -> bytes:
         """The JSON object ``me``: the visitor's own votes on the page, and whom they block."""
-        rows = await self._database.read(
-            SELECT_MINE, self._site.id, self._site.channel(key), session.visitor, preference=preference
+        reading = Reading.of(preference)
+        rows = await reading.rows(
+            self._database, SELECT_MINE, self._site.id, self._site.channel(key), session.visitor
         )
-        return pages.mine(rows.rows)
+        return pages.mine(reading.found(rows))
 
     async def one(
-        self, comment_id: int, session: Session | None, preference: ReadPreference = ReadPreference.PRIMARY
+        self,
+        comment_id: int,
+        session: Session | None,
+        preference: ReadPreference | Reading = ReadPreference.PRIMARY,
     ) -> bytes:
         """One comment as JSON text; its author also gets the source.
 
         Raises:
             NotFound: there is none that can be seen.
         """
-        rows = await self._database.read(SELECT_COMMENT, self._site.id, comment_id, preference=preference)
-        if not rows.rows:
+        reading = Reading.of(preference)
+        question = (SELECT_COMMENT, self._site.id, comment_id)
+        rows = await reading.rows(self._database, *question)
+        if reading.after and not rows.primary and (not rows.rows or rows.rows[0][3] < reading.after):
+            rows = await reading.again(self._database, *question) or rows
+        if not reading.found(rows):
             raise NotFound("There is no such comment.")
-        json, source, visitor = rows.rows[0]
+        json, source, visitor, _ = rows.rows[0]
         if session is None or session.visitor != visitor:
             return json.encode()
         return pages.with_source(json, source)
 
-    async def counts(self, keys: list[str], preference: ReadPreference = ReadPreference.NEAREST) -> dict[str, int]:
+    async def counts(
+        self, keys: list[str], preference: ReadPreference | Reading = ReadPreference.NEAREST
+    ) -> dict[str, int]:
         """How many comments each channel shows; unknown ones 0."""
+        reading = Reading.of(preference)
         ids = [self._site.channel(key) for key in keys]
-        rows = await self._database.read(SELECT_COUNTS, self._site.id, ids, preference=preference)
-        found: dict[str, int] = dict(rows.rows)
+        rows = await reading.rows(self._database, SELECT_COUNTS, self._site.id, ids)
+        found: dict[str, int] = dict(reading.found(rows))
         return {key: found.get(key, 0) for key in keys}
 
     async def post(

@@ -52,7 +52,7 @@ class CommandTests(RunnerCase):
             self.assertEqual(len(outcome), 1, name)
             if name == "quit":
                 self.assertTrue(outcome[0].check(Quit))
-            elif name in ("evict", "ban", "lock", "remove"):
+            elif name in ("evict", "ban", "lock", "remove", "usage"):
                 self.assertTrue(str(outcome[0].value).startswith(f"usage: {name} "))
             else:
                 self.assertTrue(as_text(outcome[0]))
@@ -66,7 +66,7 @@ class CommandTests(RunnerCase):
     def test_status_shows_every_area(self) -> None:
         """Status is sections; an absent area is left out rather than an error."""
         self.assertEqual(
-            list(self.run_line("status")), ["process", "sessions", "requests", "cache", "database", "tail"]
+            list(self.run_line("status")), ["process", "cluster", "sessions", "requests", "cache", "database", "tail"]
         )
         bare = Runner(Console(process=FakeProcess([])), self.clock, Metrics())
         self.assertEqual(list(self.successResultOf(Deferred.fromCoroutine(bare.run("status", "t")))), ["process"])
