@@ -218,11 +218,15 @@ class Crowd:
     def publish(self, channel: int, body: bytes) -> None:
         self.publisher.sendall(self.server.publish(channel, body))
 
-    def answered(self) -> None:
-        """Wait for the answer of a POST."""
+    def answered(self, count: int) -> None:
+        """Wait for the answers of so many POSTs."""
         self.publisher.settimeout(10)
-        if not self.publisher.recv(65536):
-            raise SystemExit("the publisher was cut off")
+        got = b""
+        while got.count(b"HTTP/1.1 ") < count:
+            data = self.publisher.recv(65536)
+            if not data:
+                raise SystemExit("the publisher was cut off")
+            got += data
 
     def drain_publisher(self) -> None:
         self.publisher.setblocking(False)
@@ -272,9 +276,10 @@ def run(kind: type[Ours] | type[Nchan], transport: str, layout: str, count: int,
             crowd.receive(crowd.got + each)
         posts = 1_000
         user, system = cpu(server.pid)
-        for _ in range(posts):
-            crowd.publish(9_000_000, body)
-            crowd.answered()
+        for _ in range(0, posts, IN_FLIGHT):
+            for number in range(IN_FLIGHT):
+                crowd.publish(9_000_000 + number, body)
+            crowd.answered(IN_FLIGHT)
         now = cpu(server.pid)
         post = ((now[0] - user) / posts, (now[1] - system) / posts)
         user, system = now
