@@ -89,11 +89,12 @@ class Channel(HTTPChannel):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the request in work, and be forgotten."""
         busy = self.state == BUSY
+        timed = all(request.timed for request in self.requests)
         self.state = GONE
         self._buffer = b""
         super().connectionLost(reason)
         if busy:
-            self.factory.answered(self._began, 499)
+            self.factory.answered(self._began, 499, timed=timed)
         self.factory.closed(self)
 
     def write(self, data: bytes) -> None:
@@ -289,7 +290,7 @@ class Channel(HTTPChannel):
             raise TypeError("this request is not the one being answered")
         del self.requests[0]
         self._handlingRequest = False
-        self.factory.answered(self._began, request.code)
+        self.factory.answered(self._began, request.code, timed=request.timed)
         if not self._waitingForTransport:
             self._networkProducer.resumeProducing()
         if not self.may_persist():
@@ -388,7 +389,7 @@ class Channel(HTTPChannel):
         self._handlingRequest = False
         self._networkProducer.unregisterProducer()
         self._networkProducer.resumeProducing()
-        self.factory.answered(self._began, 101)
+        self.factory.answered(self._began, 101, timed=False)
         request.finished = 1
         request.channel = None
         if request.content is not None:

@@ -71,6 +71,8 @@ class Request(server.Request):
     public_host = b""
     scheme = b"http"
     no_cache = False
+    # False where waiting is the point (a long poll): the time taken is then no figure of ours.
+    timed = True
     accept_encoding = b""
     defaultContentType = None
 

@@ -7,6 +7,7 @@ May touch: twisted.web and the ground. What a stranger can do is bounded in byte
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import IO, Any
@@ -65,7 +66,7 @@ class HttpFactory(Factory):
     - *clock*: monotonic timers. *settings*: limits; ``settings.hosts`` are the names answered to.
     - *body_limit*: ``(method, target) -> bytes``, the cap of a body on a route; without it ``settings.body_bytes``.
     - *fast*: a `cackled.transport._fastpath.FastPath`, usually made by ``Microcache.fast_path()``.
-    - *access*: where access lines go when ``settings.access_log`` is on (default: none).
+    - *access*: where access lines go when ``settings.access_log`` is on (default: the process's standard output).
     - *tls*: whether connections reach us through TLS; it is also seen from the transport.
 
     Raises:
@@ -92,7 +93,7 @@ class HttpFactory(Factory):
         self.clock = clock
         self.fast = fast
         self.tls = tls
-        self.access = access if settings.access_log else None
+        self.access = (access or sys.__stdout__) if settings.access_log else None
         self.proxies = TrustedProxies(settings.trusted_proxies)
         self.hosts = frozenset(_known_host(name) for name in settings.hosts)
         self.limits = ConnectionLimits(settings.max_connections, settings.max_connections_per_address)
@@ -173,6 +174,8 @@ class HttpFactory(Factory):
         self._flush()
 
     def _flush(self) -> None:
+        if self.access is not None:
+            self.access.flush()
         if self.fast is not None:
             hits = self.fast.take_hits()
             if hits:
@@ -194,12 +197,12 @@ class HttpFactory(Factory):
         self._flying.inc()
         return self.clock.seconds()
 
-    def answered(self, began: float, status: int) -> None:
+    def answered(self, began: float, status: int, *, timed: bool) -> None:
         """It was answered (499: the client left first; 101: taken over)."""
         self.in_flight -= 1
         self._flying.dec()
         self._requests.labels(f"{status // 100}xx").inc()
-        if status != 101:
+        if timed:
             took = self.clock.seconds() - began
             self._seconds.observe(took)
             if took > SLOW_SECONDS:
@@ -312,8 +315,10 @@ def takeover(request: Any) -> tuple[Any, bytes]:
     return transport, rest
 
 
-def _lost(factory: HttpFactory, network: str, original: Callable[..., Any], *args: Any, **kw: Any) -> Any:
+def _lost(factory: HttpFactory, network: str, original: Any, *args: Any, **kw: Any) -> Any:
     factory._freed(network)
+    # The transport holds us and we hold the transport: without this it would wait for the garbage collector.
+    vars(original.__self__).pop("connectionLost", None)
     return original(*args, **kw)
 
 

@@ -105,6 +105,7 @@ class TakeoverTests(SynchronousTestCase):
         self.assertEqual(self.server.metrics.value("http_connections"), 1)
         self.wire.loseConnection()
         self.assertTrue(self.up.protocol.ended)
+        self.assertNotIn("connectionLost", vars(self.wire))
         self.assertEqual(self.server.factory.limits.total, 0)
         self.assertEqual(self.server.metrics.value("http_connections"), 0)
 
@@ -217,6 +218,24 @@ class AccountTests(SynchronousTestCase):
         self.assertEqual(value("http_slow_requests_total"), 1)
         self.assertEqual(value("http_request_seconds_count"), 2)
         self.assertEqual(value("http_refusals_total", reason="method"), 1)
+
+    def test_untimed(self) -> None:
+        """A request that waits on purpose is counted, not timed."""
+        server = Server()
+
+        async def handler(request: Any) -> Response:
+            request.timed = False
+            return await gate
+
+        gate: Deferred[Response] = Deferred()
+        server.root.putChild(b"poll", AsyncResource(handler))
+        server.send(get("/poll"))
+        server.send(get("/poll")).loseConnection()
+        server.clock.advance(25)
+        gate.callback(Response())
+        self.assertEqual(server.metrics.value("http_requests_total", status="2xx"), 1)
+        self.assertEqual(server.metrics.value("http_slow_requests_total"), 0)
+        self.assertEqual(server.metrics.value("http_request_seconds_count"), 0)
 
     def test_access_log(self) -> None:
         """One line for each request when wanted, hits included."""
