@@ -89,6 +89,8 @@ class Daemon(MultiService):
                 self._listen(config.manhole.endpoint, self._manhole, "[manhole]")
             if config.dns.enabled:
                 ground.dns.bind()
+            if ground.mesh is not None:
+                ground.mesh.bind()
         except EXPECTED as error:
             self._fail_now(error)
         super().privilegedStartService()
@@ -143,11 +145,16 @@ class Daemon(MultiService):
         self._house = house
         tree = await house.open()
         ground.database_is_up = lambda: "" if house.database.ready else "no database server answers"
+        ground.database_lag = house.lag
         await self._open_console(house)
         ground.geo.start()
         if self._config.dns.enabled:
             ground.dns.start()
-        ground.prober.start()
+        if ground.mesh is not None:
+            ground.mesh.start()
+            ground.mesh_files.start()
+        else:
+            ground.prober.start()
         ground.http.root = tree
         ground.freezer.start()
         ground.systemd.ready("serving")
@@ -172,6 +179,8 @@ class Daemon(MultiService):
             database=areas.Servers(house.database, house.tail, ground.metrics),
             sites=areas.Sites(house.sites),
             bans=areas.Bans(house.sites, house.moderation),
+            usage=areas.Usages(house.sites, house.usage),
+            cluster=areas.Cluster(ground.membership, ground.mesh) if config.nodes else None,
         )
         runner = Runner(console, self._reactor, ground.metrics, expected=(DatabaseError,))
         token = admin_token(ground.state)
@@ -211,7 +220,10 @@ class Daemon(MultiService):
     # Change
 
     def reload(self) -> None:
-        """Read again what can be: log level, zone, geo files. The rest needs a restart, and is named if it changed."""
+        """Read again what can be: log level, zone, geo files, certificates of the mesh and which nodes may link.
+
+        The rest needs a restart, and is named if it changed.
+        """
         try:
             new = load(self._path)
         except ConfigError as error:
@@ -224,6 +236,9 @@ class Daemon(MultiService):
             self.ground.dns.reload_zone()
         except ZoneError as error:
             log.error("the zone was not read again: {reason}", reason=str(error))
+        if self.ground.mesh is not None:
+            self.ground.mesh.allow([node.name for node in new.nodes])
+            self.ground.renew_mesh()
         old = {name: getattr(self._config, name) for name in self._config.__struct_fields__ if name != "log"}
         changed = [f"[{name}]" for name, value in old.items() if getattr(new, name) != value]
         log.info("configuration read again; needs a restart: {parts}", parts=", ".join(changed) or "nothing")
@@ -234,6 +249,8 @@ class Daemon(MultiService):
         ground.draining = True
         ground.health.forget()
         ground.membership.drain()
+        if ground.mesh is not None:
+            ground.mesh.beat()
         moved = self._house.hub.stats().sessions if self._house else {}
         if self._house is not None:
             await self._house.hub.drain(self._config.realtime.drain_seconds, ground.elsewhere)
@@ -252,6 +269,8 @@ class Daemon(MultiService):
         ground, total = self.ground, self._config.shutdown_timeout
         ground.draining = True
         ground.health.forget()
+        if ground.mesh is not None:
+            ground.mesh.beat()
         if self._manhole.factory is not None:
             self._manhole.factory.close()
         closing = [maybeDeferred(port.stopListening) for port in self._ports]
@@ -266,6 +285,9 @@ class Daemon(MultiService):
             part.stop()
         await self._within(1.0, Deferred.fromCoroutine(ground.dns.stop()), "DNS")
         await self._within(1.0, ground.prober.stop(), "probes")
+        if ground.mesh is not None:
+            ground.mesh_files.stop()
+            await self._within(1.0, Deferred.fromCoroutine(ground.mesh.stop()), "mesh")
         if house is not None:
             await self._within(2.0, Deferred.fromCoroutine(house.close()), "database connections")
         if ground.embedded is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from random import SystemRandom
 from typing import Any
@@ -20,7 +19,7 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 
 from cackled import __version__
-from cackled.admin.health import Health, NotReady
+from cackled.admin.health import Health, NotReady, Readiness
 from cackled.admin.http import Healthz, Readyz
 from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
 from cackled.admin.systemd import Systemd
@@ -31,10 +30,15 @@ from cackled.api.routes import Api, Limits
 from cackled.cache.governor import Governor
 from cackled.cache.pressure import MemoryReader
 from cackled.cache.soft import SoftCache
-from cackled.clock import wall_time
+from cackled.clock import Periodic, wall_time
+from cackled.cluster.ca import CaError, check_name
+from cackled.cluster.liveness import Load
 from cackled.cluster.membership import Membership
+from cackled.cluster.mesh import Mesh
+from cackled.cluster.messages import Hint, Signal
 from cackled.cluster.probe import Prober
-from cackled.config import Config, Node
+from cackled.cluster.tls import Credentials, TlsWire
+from cackled.config import Config, ConfigError, Node
 from cackled.database.dsn import servers_of
 from cackled.database.embedded import EmbeddedServer
 from cackled.database.eventlog import load_events
@@ -45,9 +49,10 @@ from cackled.domain import demo
 from cackled.domain.accounts import Sessions
 from cackled.domain.comments import Comments
 from cackled.domain.housekeeping import Housekeeping
-from cackled.domain.limits import Buckets
+from cackled.domain.limits import Buckets, within
 from cackled.domain.moderation import Moderation
 from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.usage import Usage
 from cackled.events import Event, Position
 from cackled.geo.service import GeoService
 from cackled.metrics import Metrics
@@ -61,6 +66,8 @@ from cackled.transport.problems import problem
 
 log = Logger()
 
+# Seconds between looks at the mesh's certificate files.
+CERTIFICATES = 60.0
 WEB = Path(__file__).parent / "web"
 
 
@@ -98,8 +105,15 @@ class Ground:
         )
 
         nodes = config.nodes or (Node(name=config.node),)
-        self.membership = Membership(nodes, config.node, reactor, metrics, self._nodes_changed)
+        self.membership = Membership(
+            nodes, config.node, reactor, metrics, self._nodes_changed, trusting=not config.mesh.folder
+        )
         self.prober = Prober(reactor, self.membership)
+        self.credentials: Credentials | None = None
+        self.mesh: Mesh | None = None
+        if config.mesh.folder:
+            self.credentials, self.mesh = self._make_mesh()
+        self.mesh_files = Periodic(reactor, CERTIFICATES, self.renew_mesh, "mesh certificates")
         self.geo = GeoService(reactor, config.geo, nodes, self.state, reactor, metrics)
         self.dns = DnsServer(
             reactor, None, self.geo, nodes, config.dns, reactor, self.random, metrics, identity=config.node
@@ -107,9 +121,60 @@ class Ground:
         self.assets = Assets(WEB, config.env)
         self.loader = self.assets.loader(self.loader_config)
         self.http = HttpFactory(Starting(), config.http, reactor, metrics, fast=self.microcache.fast_path())
-        # The database has its say once there is one.
+        # The database has its say once there is one: what is wrong with it, and how far it is behind.
         self.database_is_up: Callable[[], str] = lambda: "starting"
-        self.health = Health({"database": self._check_database, "draining": self._check_draining}, reactor, metrics)
+        self.database_lag: Callable[[], float | None] = lambda: None
+        checks = {"database": self._check_database, "draining": self._check_draining}
+        if self.mesh is not None:
+            checks["mesh"] = self._check_mesh
+        self.health = Health(checks, reactor, metrics)
+        self._fit = False
+
+    def _make_mesh(self) -> tuple[Credentials, Mesh]:
+        config = self.config
+        try:
+            for node in config.nodes:
+                check_name(node.name)
+        except CaError as error:
+            raise ConfigError(f"[[nodes]] with [mesh]: {error}") from None
+        credentials = Credentials(config.mesh.folder, config.node, self.metrics)
+        mesh = Mesh(
+            nodes=config.nodes,
+            own=config.node,
+            deployment=config.deployment,
+            version=__version__,
+            listen=config.mesh.listen,
+            wire=TlsWire(self.reactor, credentials),
+            clock=self.reactor,
+            random=self.random,
+            membership=self.membership,
+            metrics=self.metrics,
+            load=self._load,
+            changed=lambda: self.loader.changed(),
+            turned=lambda: self.health.forget(),
+        )
+        return credentials, mesh
+
+    def renew_mesh(self) -> None:
+        """Use the mesh's certificates as they are on disk now."""
+        if self.credentials is not None and self.mesh is not None and self.credentials.reload():
+            self.mesh.renew()
+
+    def _load(self) -> Load:
+        """What this node says of itself in heartbeats; draining is told apart from all else that is wrong."""
+        looked = Deferred.fromCoroutine(self.health.look())
+        looked.addCallback(self._looked)
+        limits = self.http.limits
+        lag = self.database_lag()
+        return Load(self._fit, self.draining, limits.total, self.config.http.max_connections, lag)
+
+    def _looked(self, found: Readiness) -> None:
+        self._fit = all(outcome == "ok" for name, outcome in found.checks.items() if name != "draining")
+
+    async def _check_mesh(self) -> None:
+        wrong = self.mesh.trouble() if self.mesh is not None else ""
+        if wrong:
+            raise NotReady(wrong)
 
     async def _check_database(self) -> None:
         wrong = self.database_is_up()
@@ -121,19 +186,28 @@ class Ground:
             raise NotReady("this node is draining")
 
     def _nodes_changed(self) -> None:
-        self.dns.set_live({node.name for node in self.membership.usable()})
+        self.dns.set_live(self.membership.live(), self.membership.draining())
+        self.loader.changed()
 
     def loader_config(self) -> dict[str, Any]:
         """What the loader is told beside its files: the servers a browser may choose from."""
         usable = self.membership.usable()
-        return {"version": __version__, "servers": [{"url": node.url, "weight": node.weight} for node in usable]}
+        pairs = zip(usable, self._weights(usable), strict=True)
+        return {"version": __version__, "servers": [{"url": node.url, "weight": weight} for node, weight in pairs]}
+
+    def _weights(self, nodes: list[Node]) -> list[int]:
+        """How likely each is to be chosen: its weight, by the share of its connections that is free."""
+        mesh = self.mesh
+        if mesh is None:
+            return [node.weight for node in nodes]
+        return [max(1, round(node.weight * 10 * mesh.free(node.name))) for node in nodes]
 
     def elsewhere(self) -> str | None:
         """A live node other than this one, for clients that are sent away; None where there is none."""
         others = [n for n in self.membership.usable() if n.name != self.config.node and n.url]
         if not others:
             return None
-        return self.random.choices(others, [node.weight for node in others])[0].url
+        return self.random.choices(others, self._weights(others))[0].url
 
 
 class House:
@@ -156,6 +230,8 @@ class House:
             retention=config.database.event_retention,
         )
         self.database.on_primary(self.tail.moved)
+        self.database.log = self.tail.followed
+        self.usage = Usage(self.database, clock, metrics)
         self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
         self.hub = Hub(
             clock=clock,
@@ -164,11 +240,17 @@ class House:
             load=partial(load_events, self.database),
             metrics=metrics,
             allows=self.allows,
+            announce=ground.mesh.announce if ground.mesh is not None else None,
         )
+        if ground.mesh is not None:
+            presence = self.hub.presence
+            ground.mesh.deliver_to(
+                signal=self.signalled, hint=self.hinted, came=lambda name: presence.renew(), gone=presence.forget
+            )
 
     def comments(self, site: Site) -> Comments:
         """The comments of *site*."""
-        return Comments(site, self.database, self.ground.cache, self.wrote)
+        return Comments(site, self.database, self.ground.cache, self.wrote_here)
 
     def moderation(self, site: Site) -> Moderation:
         """The peace of *site*."""
@@ -179,6 +261,30 @@ class House:
         group = (position.site, position.channel)
         self.ground.cache.evict(group, position.seq)
         self.ground.microcache.evict(group, position.seq)
+
+    def wrote_here(self, position: Position) -> None:
+        """A write of this process: the other nodes are told what is stale, in case that is faster than the log."""
+        self.wrote(position)
+        if self.ground.mesh is not None:
+            self.ground.mesh.hint(position.site, position.channel, position.seq)
+
+    def hinted(self, hint: Hint) -> None:
+        """Another node wrote, and says so before the log does."""
+        self.wrote(Position(hint.site, hint.channel, hint.seq))
+
+    def lag(self) -> float | None:
+        """Seconds that the nearest server that answers is behind the primary."""
+        alive = [server for server in self.database.servers if server.alive]
+        return min(alive, key=lambda server: server.latency).staleness if alive else None
+
+    def signalled(self, node: str, signal: Signal) -> None:
+        """Something ephemeral began on another node."""
+        if signal.type == "presence":
+            count = signal.data.get("count")
+            if isinstance(count, int) and count >= 0:
+                self.hub.presence.remote(node, signal.site, signal.channel, count)
+        elif signal.type == "typing" and self.allows(signal.site, "typing"):
+            self.hub.signal(signal.site, signal.channel, signal.type, signal.data)
 
     def arrived(self, event: Event) -> None:
         """An event came through the log: evict first, then keep and deliver."""
@@ -218,10 +324,10 @@ class House:
     def limits(self) -> Limits:
         """The rate limits, as configured."""
         given, clock = self.ground.config.limits, self.ground.reactor
-        networks = [ip_network(text, strict=False) for text in given.exempt]
-
-        def exempt(address: str) -> bool:
-            return bool(networks) and any(ip_address(address) in network for network in networks)
+        try:
+            exempt = within(given.exempt)
+        except ValueError as error:
+            raise ConfigError(f"[limits] exempt: {error}") from None
 
         return Limits(
             Buckets(clock, given.posts_per_address, given.posts_burst),
@@ -229,7 +335,7 @@ class House:
             Buckets(clock, given.sessions_per_address, given.sessions_burst),
             Buckets(clock, given.reads_per_address, given.reads_burst),
             Buckets(clock, given.posts_per_site, given.posts_per_site * 2),
-            exempt if networks else lambda address: False,
+            exempt,
         )
 
     async def open(self) -> IResource:
@@ -243,9 +349,12 @@ class House:
         self.hub.start()
         await self.tail.start()
         self.housekeeping.start()
+        self.usage.start()
         limits = self.limits()
-        bootstrap = Bootstrap(self.sites, sessions, self.comments, limits, client_address)
-        api = Api(self.sites, sessions, self.comments, self.moderation, limits, client_address)
+        bootstrap = Bootstrap(self.sites, sessions, self.comments, limits, client_address, self.usage.count)
+        api = Api(
+            self.sites, sessions, self.comments, self.moderation, limits, client_address, self.usage.count
+        )
         return front(
             loader=ground.loader,
             assets=ground.assets.resource(),
@@ -260,6 +369,7 @@ class House:
     async def close(self) -> None:
         """Let go of the database."""
         self.housekeeping.stop()
+        await self.usage.stop()
         self.hub.stop()
         await self.tail.stop()
         await self.database.stop()

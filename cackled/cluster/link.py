@@ -103,6 +103,10 @@ class Link(amp.AMP):
 
     # The connection
 
+    def makeConnection(self, transport: Any) -> None:
+        """As AMP does it, without its lines in the log."""
+        amp.BinaryBoxProtocol.makeConnection(self, transport)
+
     def connectionMade(self) -> None:
         """Give the other end so long to say who it is."""
         super().connectionMade()
@@ -143,7 +147,7 @@ class Link(amp.AMP):
         """Tell the owner, once."""
         self._settle()
         self._over = True
-        super().connectionLost(reason)
+        amp.BinaryBoxProtocol.connectionLost(self, reason)
         self._owner.closed(self, self._why or _words(reason))
 
     def drop(self, why: str) -> None:

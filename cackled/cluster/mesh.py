@@ -1,10 +1,7 @@
-"""The mesh: a link to every other node, a heartbeat on each, signals and hints across.
+"""The mesh: a link to every other node, heartbeats, signals and hints across.
 
-May touch: cluster.*, the ground. The mesh tells a `Membership` what it hears; sockets are a `Wire`'s.
-
-A node is heard when its heartbeat comes; silence is counted against it each second after the first one and a half, so
-one that hangs with its sockets open is out as fast as one that died. A heartbeat says as well whether the node is fit
-to serve; one that is not counts as missed, but as heard when it comes to who is cut off.
+May touch: cluster.*, the ground. Sockets are a `Wire`'s, so that a test needs none.
+Who is in use is `cackled.cluster.liveness`'s and the membership's business.
 """
 
 from __future__ import annotations
@@ -13,44 +10,25 @@ from collections.abc import Callable, Collection, Mapping
 from random import Random
 from typing import Any, Protocol
 
-from msgspec import Struct
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from cackled.clock import Periodic
 from cackled.cluster.link import Link
-from cackled.cluster.membership import MISSES, Membership
+from cackled.cluster.liveness import Liveness, Load
+from cackled.cluster.membership import Membership
 from cackled.cluster.messages import PROTOCOL, Beat, Hello, Hint, Signal
 from cackled.cluster.outbox import Bucket, Outbox
-from cackled.cluster.peer import Peer, free_share
+from cackled.cluster.peer import Peer
 from cackled.config import ConfigError, Node
 from cackled.metrics import Metrics
 
-INTERVAL = 1.0
-# A heartbeat may be so late before it is a miss.
-GRACE = 0.5
-LOOK = 0.25
-# This process stood still for longer: what it did not hear meanwhile is its own fault.
-STALL = 1.0
-# A link that is silent for so long is made anew: a connection through a cut that healed may take minutes to notice.
-SILENCE = 5.0
 # Connections from outside that have not said who they are.
 MOST_STRANGERS = 32
 
 log = Logger()
-
-
-class Load(Struct, frozen=True):
-    """What this node says of itself in a heartbeat: see `cackled.cluster.messages.Beat`."""
-
-    ready: bool = True
-    draining: bool = False
-    connections: int = 0
-    capacity: int = 0
-    lag: float | None = None
 
 
 class Wire(Protocol):
@@ -64,20 +42,6 @@ class Wire(Protocol):
 
     def identify(self, transport: Any, allowed: Collection[str]) -> str:
         """Which of *allowed* is at the other end; any exception: none of them."""
-
-
-class PeerState(Struct, frozen=True):
-    """One other node as seen through the mesh, for operators."""
-
-    linked: bool
-    ready: bool
-    connections: int
-    free: float
-    round_trip: float | None
-    lag: float | None
-    version: str
-    heard: float | None
-    trouble: str
 
 
 def address(text: str, key: str) -> tuple[str, int]:
@@ -97,11 +61,8 @@ class Mesh:
     """All links of this node.
 
     Args:
-        allowed: names of nodes that may link; every other one in *nodes* is dialled.
         listen: ``host:port``; empty: the own node's ``mesh``.
-        load: asked for each heartbeat.
-        changed: called when the free capacity of a node has changed by a tenth.
-        turned: called when this node is cut off from most others, or is no longer.
+        load, changed, turned: see `cackled.cluster.liveness.Liveness`.
 
     Raises:
         ConfigError: an address is none.
@@ -129,10 +90,6 @@ class Mesh:
         self._version = version
         self._wire = wire
         self._clock = clock
-        self._membership = membership
-        self._load = load
-        self._changed = changed
-        self._turned = turned
         self._boot = f"{random.getrandbits(64):016x}"
         self._allowed = frozenset(node.name for node in nodes)
         by_name = {node.name: node for node in nodes}
@@ -145,21 +102,22 @@ class Mesh:
         self._links: set[Link] = set()
         self._port: Any = None
         self._running = False
-        self._number = 0
-        self._looked = 0.0
-        self._unfit_at = -INTERVAL
-        self._mine = Load()
-        self._frees: dict[str, float] = {}
-        self._was_isolated = True
         self._on_signal: Callable[[str, Signal], None] = _ignore
         self._on_hint: Callable[[Hint], None] = _ignore
         self._on_came: Callable[[str], None] = _ignore
         self._on_gone: Callable[[str], None] = _ignore
+        self._liveness = Liveness(
+            own=own, version=version, peers=self._peers, clock=clock, membership=membership, load=load, changed=changed,
+            turned=turned, came=lambda name: self._on_came(name), gone=lambda name: self._on_gone(name),
+        )  # fmt: skip
         self._count(metrics)
         self._outbox = Outbox(clock, self._send, self.dropped)
         self._talk = Bucket(clock, 1.0, 20.0)
-        self._beats = Periodic(clock, INTERVAL, self.beat, "mesh heartbeat")
-        self._looks = Periodic(clock, LOOK, self._look, "mesh liveness")
+        # What may be asked of the mesh from outside.
+        self.beat = self._liveness.beat
+        self.free = self._liveness.free
+        self.states = self._liveness.states
+        self.trouble = self._liveness.trouble
 
     def _count(self, metrics: Metrics) -> None:
         self._refused = metrics.counter("mesh_refused", "Connections of nodes or strangers that were refused.")
@@ -168,7 +126,9 @@ class Mesh:
         self._sent = metrics.counter("mesh_messages_sent", "Bodies of signals and hints sent.")
         self._taken = metrics.counter("mesh_signals_received", "Signals and hints that came.")
         metrics.watch("mesh_links", "Nodes that are linked to this one.", self._linked_count)
-        metrics.watch("mesh_isolated", "Whether this node is cut off from most others.", lambda: float(self.isolated))
+        metrics.watch(
+            "mesh_isolated", "Whether this node is cut off from most others.", lambda: float(self._liveness.isolated)
+        )
 
     def _linked_count(self) -> int:
         return sum(peer.link is not None for peer in self._peers.values())
@@ -212,12 +172,9 @@ class Mesh:
         if self._port is None:
             self.bind()
         self._running = True
-        now = self._looked = self._clock.seconds()
         for peer in self._peers.values():
-            peer.due = now + INTERVAL + GRACE
             peer.start()
-        self._beats.start(now=True)
-        self._looks.start()
+        self._liveness.start()
         log.info(
             "mesh of {count} nodes, this one is {own} at {host}:{port}",
             count=len(self._peers) + 1, own=self._own, host=self._listen[0], port=self._listen[1],
@@ -226,10 +183,8 @@ class Mesh:
     async def stop(self) -> None:
         """Say that this node leaves, and close everything."""
         if self._running:
-            self.beat(leaving=True)
+            self._liveness.stop()
         self._running = False
-        self._beats.stop()
-        self._looks.stop()
         self._outbox.clear_timer()
         for peer in self._peers.values():
             peer.stop("this node stops")
@@ -257,123 +212,6 @@ class Mesh:
             if link.name is not None and link.name not in self._allowed:
                 log.warn("node {name} is no longer listed, its link ends", name=link.name)
                 link.drop("it is no longer listed")
-
-    # Liveness
-
-    def beat(self, *, leaving: bool = False) -> None:
-        """Send a heartbeat now, out of turn: what changed (a drain) is known elsewhere at once."""
-        mine = self._mine = self._load()
-        draining = mine.draining or leaving
-        self._number += 1
-        now = self._clock.seconds()
-        if mine.ready:
-            self._membership.heard(self._own, draining=draining)
-        elif now - self._unfit_at >= INTERVAL - LOOK:
-            # Beats out of turn are no further misses.
-            self._unfit_at = now
-            self._membership.missed(self._own)
-        for peer in self._peers.values():
-            if peer.link is None:
-                continue
-            last = peer.beat
-            beat = Beat(
-                number=self._number, at=now, echo=last.at if last else 0.0,
-                held=now - peer.heard_at if last else 0.0, ready=mine.ready, draining=draining,
-                connections=mine.connections, capacity=mine.capacity, lag=mine.lag, version=self._version,
-            )  # fmt: skip
-            peer.link.beat(beat)
-        self._weigh()
-
-    def _look(self) -> None:
-        now = self._clock.seconds()
-        stalled = now - self._looked > STALL
-        self._looked = now
-        for peer in self._peers.values():
-            if stalled:
-                peer.due = max(peer.due, now + INTERVAL + GRACE)
-            elif now >= peer.due:
-                peer.due = max(peer.due + INTERVAL, now)
-                peer.silent += 1
-                self._membership.missed(peer.name)
-                if peer.silent == MISSES and peer.heard_ever:
-                    log.warn("node {name} is silent: {why}", name=peer.name, why=peer.trouble or "no heartbeat")
-                    self._gone(peer)
-                if peer.link is not None and now - max(peer.heard_at, peer.linked_at) > SILENCE:
-                    peer.link.drop(f"silent for {SILENCE:g} s")
-        self._judge()
-
-    def _gone(self, peer: Peer) -> None:
-        peer.heard_ever = False
-        self._on_gone(peer.name)
-
-    def hears(self) -> int:
-        """How many other nodes are heard."""
-        return sum(peer.heard_ever for peer in self._peers.values())
-
-    @property
-    def isolated(self) -> bool:
-        """Whether this node does not hear most of the others: it is cut off, not they.
-
-        Of two nodes, or in halves of equal size, nobody is.
-        """
-        heard = self.hears()
-        return len(self._peers) - heard > heard + 1
-
-    def trouble(self) -> str:
-        """Why this node should not serve; empty: it may."""
-        if not self.isolated:
-            return ""
-        return f"cut off: {self.hears() + 1} of {len(self._peers) + 1} nodes are heard"
-
-    def _judge(self) -> None:
-        isolated = self.isolated
-        if isolated != self._was_isolated:
-            self._was_isolated = isolated
-            if isolated:
-                log.error("this node is {trouble}", trouble=self.trouble())
-            else:
-                log.info("this node hears most of the others")
-            self._turned()
-            self.beat()
-
-    # Load
-
-    def free(self, name: str) -> float:
-        """Share of a node's connections that is free, in tenths; 1 where nothing is known."""
-        if name == self._own:
-            return free_share(self._mine.connections, self._mine.capacity)
-        peer = self._peers.get(name)
-        return peer.free if peer is not None else 1.0
-
-    def _weigh(self) -> None:
-        frees = {name: self.free(name) for name in (self._own, *self._peers)}
-        if frees != self._frees:
-            self._frees = frees
-            self._changed()
-
-    def states(self) -> dict[str, PeerState]:
-        """Every node but this one, by name; and this one, as it describes itself."""
-        now = self._clock.seconds()
-        mine = self._mine
-        states = {
-            self._own: PeerState(
-                True, mine.ready, mine.connections, self.free(self._own), None, mine.lag, self._version, 0.0, ""
-            )
-        }
-        for name, peer in self._peers.items():
-            beat = peer.beat
-            states[name] = PeerState(
-                peer.link is not None,
-                peer.heard_ever and beat is not None and beat.ready,
-                beat.connections if beat else 0,
-                peer.free,
-                peer.round_trip,
-                beat.lag if beat else None,
-                beat.version if beat else "",
-                now - peer.heard_at if beat else None,
-                peer.trouble,
-            )
-        return states
 
     # Signals
 
@@ -428,32 +266,17 @@ class Mesh:
         """See `Owner`."""
         assert link.name is not None and link.greeting is not None
         peer = self._peers[link.name]
-        if peer.boot and peer.boot != link.greeting.boot and peer.heard_ever:
-            # It began anew before it was missed.
-            self._gone(peer)
-            peer.beat = None
+        if peer.boot and peer.boot != link.greeting.boot:
+            self._liveness.began_anew(peer)
         peer.boot = link.greeting.boot
         peer.adopt(link)
-        peer.linked_at = self._clock.seconds()
         log.info("linked with node {name}, version {version}", name=peer.name, version=link.greeting.version)
         self.beat()
 
     def heard(self, link: Link, beat: Beat) -> None:
         """See `Owner`."""
         assert link.name is not None
-        peer = self._peers[link.name]
-        came = not peer.heard_ever
-        peer.heard(beat)
-        peer.due = peer.heard_at + INTERVAL + GRACE
-        if beat.ready:
-            self._membership.heard(peer.name, draining=beat.draining)
-        elif peer.heard_at - peer.unfit_at >= INTERVAL - LOOK:
-            peer.unfit_at = peer.heard_at
-            self._membership.missed(peer.name)
-        if came:
-            self._on_came(peer.name)
-            self._judge()
-        self._weigh()
+        self._liveness.heard(self._peers[link.name], beat)
 
     def signals(self, link: Link, signals: list[Signal]) -> None:
         """See `Owner`."""
@@ -478,7 +301,7 @@ class Mesh:
             # Whoever finds the port can fill no log: a line a second, after a few.
             if self._talk.take():
                 log.info("mesh: no link with {who}: {reason}", who=name or "a stranger", reason=reason)
-        if peer is not None and (link.name is not None or link.expected is not None) and peer.lost(link, reason):
+        if peer is not None and peer.lost(link, reason):
             self._lost.inc()
             log.info("link with node {name} is lost: {reason}", name=name, reason=reason)
 

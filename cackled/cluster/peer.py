@@ -7,6 +7,7 @@ it replaces the old.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -51,7 +52,7 @@ class Peer:
         self.unfit_at = -1.0
         self.due = 0.0
         self.silent = 0
-        self.heard_ever = False
+        self.is_heard = False
         self.round_trip: float | None = None
         self.boot = ""
         self.trouble = ""
@@ -135,6 +136,7 @@ class Peer:
     def adopt(self, link: Link) -> None:
         """*link* said hello: use it, in place of the one before."""
         old, self.link = self.link, link
+        self.linked_at = self._clock.seconds()
         if self._trial is link:
             self._trial = None
         self._attempt = 0
@@ -169,7 +171,7 @@ class Peer:
         now = self._clock.seconds()
         self.beat = beat
         self.heard_at = now
-        self.heard_ever = True
+        self.is_heard = True
         self.silent = 0
         if beat.echo and beat.held >= 0:
             self.round_trip = max(0.0, now - beat.echo - beat.held)
@@ -192,5 +194,6 @@ def _words(failure: Failure) -> str:
     if isinstance(error, DNSLookupError):
         return "its host name is not known"
     if isinstance(error, ConnectError):
-        return "can't connect: " + (" ".join(str(error.osError or error).split()) or type(error).__name__)
+        number = error.osError
+        return f"can't connect: {os.strerror(number) if isinstance(number, int) else type(error).__name__}"
     return " ".join(str(error).split())[:200] or type(error).__name__
