@@ -116,6 +116,9 @@ class Entry:
         self.coded = compressible(response.header(b"Content-Type"), len(self.body))
         self.size = _OVERHEAD + len(self.body) + sum(len(n) + len(v) for n, v in self.fields)
         self._add(IDENTITY, self.body)
+        if self.coded:
+            for coding, body in response.coded.items():
+                self.add(coding, body)
 
     def ttl(self, now: float) -> int:
         """Whole seconds of freshness left: the lifetime less the Age, so that both change together."""

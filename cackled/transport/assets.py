@@ -34,8 +34,9 @@ from cackled.transport._variants import (
     matches,
     variant_etag,
 )
+from cackled.transport.microcache import Microcache, MicrocachedResource
 from cackled.transport.problems import problem
-from cackled.transport.response import Response
+from cackled.transport.response import CONFIGURED_TTL, Response
 
 # Stands in web/loader.js where the configuration goes, as a JSON value.
 CONFIG_TOKEN = b"__CACKLE_CONFIG__"
@@ -101,6 +102,12 @@ class _File:
     def size(self, coding: bytes = IDENTITY) -> int:
         return len(self._bodies.get(coding, self.body))
 
+    def shared(self, tag: str) -> Response:
+        """For the microcache: all forms in one."""
+        fields = [*self._fields, (b"ETag", self._etag)]
+        coded = {coding: body for coding, body in self._bodies.items() if coding}
+        return Response(200, fields, self.body, (tag,), CONFIGURED_TTL, owner="assets", coded=coded)
+
     def answer(self, request: Any) -> Response:
         coding = encoding_class(getattr(request, "accept_encoding", b""))
         if coding not in self._bodies:
@@ -121,11 +128,21 @@ class Assets:
     In env ``prod``: one minified file per bundle under ``/widget/<hash>/<name>``, for ever; another hash is 404 with a
     short life. In env ``devel``: the sources one by one, as they are on disk now, under ``/widget/devel/<path>``.
 
+    With a *microcache*, what is served in prod goes through it, for the sake of its direct path.
+
     Raises:
         AssetsError: ``bundles.json`` is missing or malformed, or names a file that can't be read.
     """
 
-    def __init__(self, folder: str | Path, env: Literal["prod", "devel"] = "prod", base: str = "/widget") -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        env: Literal["prod", "devel"] = "prod",
+        base: str = "/widget",
+        *,
+        microcache: Microcache | None = None,
+    ) -> None:
+        self._microcache = microcache if env == "prod" else None
         self._folder = Path(folder).resolve()
         self.env = env
         self._base = base
@@ -181,14 +198,16 @@ class Assets:
 
     def resource(self) -> Resource:
         """For ``/widget``."""
-        return _AssetsResource(self)
+        plain = _AssetsResource(self)
+        return plain if self._microcache is None else MicrocachedResource(self._microcache, plain.shared)
 
-    def loader(self, render: Render, template: str = "loader.js") -> LoaderResource:
+    def loader(self, render: Render, template: str = "loader.js") -> LoaderResource | CachedLoaderResource:
         """For ``/widget.js``: *template* with `CONFIG_TOKEN` replaced by `config` and what *render* adds to it.
 
         *render* is asked once, and again after ``changed()`` of the result was called.
         """
-        return LoaderResource(self, template, render)
+        plain = LoaderResource(self, template, render)
+        return plain if self._microcache is None else CachedLoaderResource(self._microcache, plain)
 
     def folder(self, path: str | Path) -> Resource:
         """The files of another folder as they stand (the demo pages): no bundling, revalidated at each use."""
@@ -202,12 +221,13 @@ class Assets:
             return _missing()
         if self.env == "devel":
             return self._devel(request, names[1:]) if names[:1] == ["devel"] else _missing()
-        if len(names) != 2:
-            return _missing()
-        file = self._files.get(names[1])
-        if file is None or file.hash != names[0]:
-            return _missing()
-        return file.answer(request)
+        file = self.find(names)
+        return _missing() if file is None else file.answer(request)
+
+    def find(self, names: list[str]) -> _File | None:
+        """The bundle at ``<hash>/<name>``."""
+        file = self._files.get(names[1]) if len(names) == 2 else None
+        return file if file is not None and file.hash == names[0] else None
 
     def _devel(self, request: Any, names: list[str]) -> Response:
         if names == ["list.json"]:
@@ -274,6 +294,10 @@ class _AssetsResource(Resource):
     def render_GET(self, request: Any) -> Response:
         return self._assets.answer(request, list(request.postpath))
 
+    async def shared(self, request: Any) -> Response:
+        file = self._assets.find([part.decode("latin-1") for part in request.postpath])
+        return _missing() if file is None else file.shared("bundle")
+
     render_HEAD = render_GET
 
 
@@ -303,6 +327,14 @@ class LoaderResource(Resource):
 
     def render_GET(self, request: Any) -> Response:
         """The loader of this moment."""
+        return self.current().answer(request)
+
+    async def shared(self, request: Any) -> Response:
+        """The same for the microcache."""
+        return self.current().shared("loader")
+
+    def current(self) -> _File:
+        """The loader of this moment, rendered if need be."""
         if self._assets.env == "devel":
             self._template = self._read()
             self._config, self._file = b"", None
@@ -315,9 +347,23 @@ class LoaderResource(Resource):
                 self._file = _File(self._template.replace(CONFIG_TOKEN, config), _TYPES[".js"], cache)
             self._config = config
         assert self._file is not None
-        return self._file.answer(request)
+        return self._file
 
     render_HEAD = render_GET
+
+
+class CachedLoaderResource(MicrocachedResource):
+    """A `LoaderResource` behind the microcache."""
+
+    def __init__(self, microcache: Microcache, plain: LoaderResource) -> None:
+        super().__init__(microcache, plain.shared)
+        self._plain = plain
+        self._cache = microcache
+
+    def changed(self) -> None:
+        """As `LoaderResource.changed`."""
+        self._plain.changed()
+        self._cache.evict("loader")
 
 
 class _FolderResource(Resource):

@@ -27,6 +27,7 @@ class Response(Struct, kw_only=False):
     - ``ttl``: seconds the answer may be kept; ``None`` never; `CONFIGURED_TTL` as configured.
     - ``tags``: what it was made from; evicting one of them drops the answer.
     - ``seqs``: for tags that are counted, the number (a channel's ``seq``) the answer was made at.
+    - ``coded``: the body in other codings (``br``, ``gzip``), where they are at hand.
     - ``owner``: whose room in the cache it takes (a site), so that one tenant can't push out all the others.
     """
 
@@ -37,6 +38,7 @@ class Response(Struct, kw_only=False):
     ttl: float | None = None
     seqs: dict[Hashable, int] = {}
     owner: Hashable = None
+    coded: dict[bytes, bytes] = {}
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of the header *name* (any case), or None."""

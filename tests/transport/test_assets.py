@@ -20,6 +20,7 @@ class AssetsTestCase(SynchronousTestCase):
     """A small folder of sources."""
 
     env: Any = "prod"
+    cached = False
 
     def setUp(self) -> None:
         """Write the folder and serve it."""
@@ -46,16 +47,16 @@ class AssetsTestCase(SynchronousTestCase):
             file.write(text)
 
     def serve(self) -> None:
-        self.assets = Assets(self.folder, self.env)
+        self.server = Server(fast=self.cached or None)
+        self.assets = Assets(self.folder, self.env, microcache=self.server.microcache if self.cached else None)
         self.servers = [{"url": "https://a.example</script>\u2028", "weight": 1}]
         self.loader = self.assets.loader(lambda: {"servers": self.servers})
-        self.server = Server(
-            {
-                b"widget": self.assets.resource(),
-                b"widget.js": self.loader,
-                b"demo": self.assets.folder(os.path.join(self.folder, "demo")),
-            }
-        )
+        for name, resource in (
+            (b"widget", self.assets.resource()),
+            (b"widget.js", self.loader),
+            (b"demo", self.assets.folder(os.path.join(self.folder, "demo"))),
+        ):
+            self.server.root.putChild(name, resource)
 
     def ask(self, target: str, *fields: str, **more: Any) -> Answer:
         return self.server.ask(get(target, *fields, **more))
@@ -171,6 +172,21 @@ class ProdTests(AssetsTestCase):
             self.write("bundles.json", text)
             self.assertIn(word, str(self.assertRaises(AssetsError, Assets, self.folder)))
         self.assertRaises(AssetsError, Assets, self.mktemp())
+
+
+class CachedTests(ProdTests):
+    """Bundles through the microcache: the same, and hits."""
+
+    cached = True
+
+    def test_hits(self) -> None:
+        """The second request is answered from the cache, with the forms made at start."""
+        (url,) = self.assets.urls()["comments.js"]
+        for target in (url, "/widget.js"):
+            first, second = (self.ask(target, "Accept-Encoding: br") for _ in range(2))
+            self.assertEqual(first.body, second.body)
+            self.assertEqual(second.headers["cache-status"], "cackled; hit; ttl=3")
+        self.assertEqual(len(self.ask(url, "Accept-Encoding: br").body), self.assets.sizes()["comments.js"]["br"])
 
 
 class DevelTests(AssetsTestCase):
