@@ -76,6 +76,11 @@ class _Endpoint(Resource):
             self._decided(answer, request, query, origin, prepared)
         return NOT_DONE_YET
 
+    def render_HEAD(self, request: Any) -> int:
+        """Refuse: nothing of a stream can be told without streaming it."""
+        refuse(request, problem(405, headers=[(b"Allow", b"GET")]))
+        return NOT_DONE_YET
+
     async def _when_decided(
         self, answer: Deferred[Refusal | None], request: Any, query: Query, origin: str | None, prepared: bytes
     ) -> None:

@@ -200,6 +200,20 @@ class RealtimeResourceTests(TestCase):
             self.assertEqual(problem["type"], "https://cackle.dev/problems/" + kind)
         self.assertEqual(self.asked, [])
 
+    async def test_methods(self) -> None:
+        """GET alone."""
+        for method in (b"HEAD", b"POST", b"OPTIONS"):
+            for kind in (b"ws", b"sse", b"poll"):
+                peer = await self.ask("/healthz")
+                await peer.has(b"404")
+                peer.data = b""
+                assert peer.transport is not None
+                length = b"Content-Length: 0\r\n" if method == b"POST" else b""
+                peer.transport.write(b"%s /rt/%s?sub=1/5 HTTP/1.1\r\nHost: a\r\n%s\r\n" % (method, kind, length))
+                data = await peer.has(b"\r\n\r\n")
+                self.assertTrue(data.startswith(b"HTTP/1.1 405 "), data)
+        self.assertEqual(self.hub.stats().sessions, {})
+
     async def test_unauthorised(self) -> None:
         """Unknown sites and foreign origins are refused before anything is upgraded, whichever way the answer comes."""
         for refusal in (Refusal(404, "unknown-site"), Refusal(403, "origin")):
