@@ -76,6 +76,8 @@ class BundlesTests(SynchronousTestCase):
             selector = selector.strip()
             if not selector.startswith(("@", "from", "to")):
                 self.assertTrue(selector.startswith(":where("), selector)
+                # A pseudo-element is not allowed there, and is dropped silently.
+                self.assertIsNone(re.search(r":where\([^()]*::", selector), selector)
 
     def test_locales_are_whole(self) -> None:
         """Every language has every word of English."""

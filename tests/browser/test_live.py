@@ -177,7 +177,7 @@ class LiveTests(MockCase):
         """How many read, and who writes, in a line that is always reserved."""
         first = self.plain(script=ALONE)
         second = self.plain(script=ALONE)
-        self.until(first, "document.querySelector('.mc-online').textContent === '2 reading'")
+        self.until(first, "document.querySelector('.mc-online.mc-on .mc-long')?.textContent === '2 reading'")
         before = first.locator(".mc-list").bounding_box()
         second.click(".mc-input")
         second.fill(".mc-nick", "Grace")

@@ -491,3 +491,20 @@ class WritingTests(MockCase):
         page.evaluate("document.querySelector('.mc-input').select()")
         page.click(".mc-mark >> nth=0")
         self.assertEqual(page.input_value(".mc-input"), "**bold**")
+
+
+class PhoneTests(MockCase):
+    def test_nothing_jumps_later(self) -> None:
+        """On a phone neither the count of readers nor a typing line moves anything."""
+        self.seed(*(f"Comment {n}" for n in range(12)))
+        for lang in ("en", "ru"):
+            options = {"viewport": {"width": 360, "height": 700}, "has_touch": True, "is_mobile": True}
+            page = self.plain(f"lang={lang}", script="delete window.BroadcastChannel;", **options)
+            place = page.locator(".mc-list").bounding_box()
+            other = self.plain(script="delete window.BroadcastChannel;")
+            page.wait_for_selector(".mc-online.mc-on")
+            other.click(".mc-input")
+            other.type(".mc-input", "x")
+            page.wait_for_selector(".mc-typing.mc-on")
+            self.assertEqual(page.locator(".mc-list").bounding_box(), place)
+            self.assertEqual(page.evaluate("window.shift"), 0)

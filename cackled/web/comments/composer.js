@@ -14,7 +14,7 @@
       onchange: () => { self.session.set('name', name.value.trim()); }});
     var left = el('span.mc-left', {'aria-live': 'polite'}), error = el('div.mc-error', {role: 'alert'});
     var submit = el('button.mc-formbtn', {disabled: true}, t(how.edit ? 'save' : parent ? 'reply' : 'post'));
-    var tool = press('mc-act.mc-tool', {'aria-label': t('format'), title: t('format'), onclick: tools}, Cackle.icon('format'));
+    var tool = press('mc-act.mc-tool', {'aria-label': t('format'), title: t('format'), onclick: tools}, 'Aa');
     var box = el('div.mc-box', null, input, el('div.mc-foot', null, !how.edit && name, tool, left,
       (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')), submit));
     var node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);

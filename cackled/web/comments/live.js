@@ -190,8 +190,11 @@
   };
 
   P.presence = function (count) {
-    this.online.hidden = !(count > 1) || this.settings.presence === false;
-    this.online.textContent = count > 1 ? this.t('online', {n: count}) : '';
+    var many = count > 1 && this.settings.presence !== false, online = this.online;
+    online.classList.toggle('mc-on', many);
+    if (!many) return;
+    online.title = online.firstChild.textContent = this.t('online', {n: count});
+    online.lastChild.textContent = this.t.number(count);
   };
 
   P.tell = function (name) {

@@ -125,7 +125,7 @@
     this.level = Math.min(this.o.level == null ? 3 : +this.o.level, 3);
     this.page(data);
     this.title = el('div.mc-title', {role: 'heading', 'aria-level': 2});
-    this.online = el('span.mc-online', {hidden: true});
+    this.online = el('span.mc-online', null, el('span.mc-long'), el('span.mc-short'));
     this.sorts = el('div.mc-sorts', {role: 'group', 'aria-label': t('sort')}, this.orders.map(name => {
       return press('mc-sort', {'aria-pressed': '' + (name === self.sort), onclick: () => { self.later(() => self.resort(name)); }}, t(name));
     }));

@@ -6,8 +6,7 @@
   var ICONS = {
     up: 'M5 12l5-5 5 5', down: 'M5 8l5 5 5-5', reply: 'M8 5L4 9l4 4M4 9h7a5 5 0 0 1 5 5v1',
     more: 'M4.5 10h.01M10 10h.01M15.5 10h.01', edit: 'M4 16l1-4 8-8 3 3-8 8-4 1z', link: 'M8.5 11.5l3-3M9 6l1.5-1.5a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.5 1.5a3.5 3.5 0 0 1-5-5L6 9',
-    trash: 'M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6', flag: 'M5 17V4h9l-2 3 2 3H5', block: 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM5 5l10 10',
-    format: 'M4 15l4-10 4 10M5.4 12h5.2M13 15l2-5 2 5M13.6 13.5h2.8'
+    trash: 'M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6', flag: 'M5 17V4h9l-2 3 2 3H5', block: 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM5 5l10 10'
   };
 
   /* el('button.mc-a.mc-b', {attribute: value, onclick: fn}, child, 'text', [more]). null, false and undefined are left out. */
