@@ -6,6 +6,7 @@ May touch: ground.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, ip_address, ip_network
 
 from twisted.internet.interfaces import IReactorTime
@@ -24,6 +25,25 @@ def address_key(address: str) -> str:
     if ip.ipv4_mapped is not None:
         return str(ip.ipv4_mapped)
     return str(ip_network((int(ip) >> 64 << 64, 64)))
+
+
+def within(networks: Iterable[str]) -> Callable[[str], bool]:
+    """Whether an address lies in one of *networks* (CIDR); what is no address lies in none.
+
+    Raises:
+        ValueError: one is no network.
+    """
+    known = [ip_network(text, strict=False) for text in networks]
+
+    def test(address: str) -> bool:
+        try:
+            ip = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        ip = getattr(ip, "ipv4_mapped", None) or ip
+        return any(ip in network for network in known)
+
+    return test if known else lambda address: False
 
 
 class Buckets:

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain.errors import TooFast
-from cackled.domain.limits import Buckets, address_key
+from cackled.domain.limits import Buckets, address_key, within
 
 
 class AddressKeyTests(SynchronousTestCase):
@@ -28,6 +28,21 @@ class AddressKeyTests(SynchronousTestCase):
         ):
             self.assertEqual(address_key(address), key)
         self.assertNotEqual(address_key("2001:db8:1:2::1"), address_key("2001:db8:1:3::1"))
+
+
+class WithinTests(SynchronousTestCase):
+    """`within`."""
+
+    def test_addresses(self) -> None:
+        """Addresses in a network, mapped ones too; what is no address is in none; no networks hold nobody."""
+        test = within(["127.0.0.0/8", "2001:db8::/32", "192.0.2.1"])
+        for address, inside in (
+            ("127.9.9.9", True), ("::ffff:127.0.0.1", True), ("2001:db8::5", True), ("2001:db8::5%eth0", True),
+            ("192.0.2.1", True), ("192.0.2.2", False), ("::1", False), ("", False), ("unix", False),
+        ):  # fmt: skip
+            self.assertIs(test(address), inside, address)
+        self.assertFalse(within([])("127.0.0.1"))
+        self.assertRaises(ValueError, within, ["nonsense"])
 
 
 class BucketsTests(SynchronousTestCase):
