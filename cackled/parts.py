@@ -13,12 +13,14 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 
 from cackled import __version__
+from cackled.admin.files import fit_connections
 from cackled.admin.health import Health, NotReady, Readiness
 from cackled.admin.http import Healthz, Readyz
 from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
@@ -38,7 +40,7 @@ from cackled.cluster.mesh import Mesh
 from cackled.cluster.messages import Hint, Signal
 from cackled.cluster.probe import Prober
 from cackled.cluster.tls import Credentials, TlsWire
-from cackled.config import Config, ConfigError, Node
+from cackled.config import Config, ConfigError, Http, Node
 from cackled.database.dsn import servers_of
 from cackled.database.embedded import EmbeddedServer
 from cackled.database.eventlog import load_events
@@ -120,7 +122,10 @@ class Ground:
         )
         self.assets = Assets(WEB, config.env)
         self.loader = self.assets.loader(self.loader_config)
-        self.http = HttpFactory(Starting(), config.http, reactor, metrics, fast=self.microcache.fast_path())
+        try:
+            self.http = HttpFactory(Starting(), self.http_settings(), reactor, metrics, fast=self.microcache.fast_path())
+        except ValueError as error:
+            raise ConfigError(f"[http] {str(error).removeprefix('[http] ')}") from None
         # The database has its say once there is one: what is wrong with it, and how far it is behind.
         self.database_is_up: Callable[[], str] = lambda: "starting"
         self.database_lag: Callable[[], float | None] = lambda: None
@@ -175,6 +180,16 @@ class Ground:
         wrong = self.mesh.trouble() if self.mesh is not None else ""
         if wrong:
             raise NotReady(wrong)
+
+    def http_settings(self) -> Http:
+        """``[http]``, with no more connections than this process may have open files."""
+        config = self.config
+        servers = max(1, len(config.database.server))
+        others = servers * config.database.connections + (config.dns.max_tcp if config.dns.enabled else 0)
+        room, told = fit_connections(config.http.max_connections, others)
+        if told:
+            log.warn("{told}", told=told)
+        return replace(config.http, max_connections=room)
 
     async def _check_database(self) -> None:
         wrong = self.database_is_up()

@@ -195,6 +195,8 @@ class FaultTests(SynchronousTestCase):
         self.refused("nodde = 'x'\n", "nodde")
         self.refused("[http]\nmax_connections = 'many'\n", "$.http.max_connections")
         self.refused("[database]\ndsn = 'host=/tmp = ='\n", "dsn")
+        self.refused("[limits]\nexempt = ['nonsense']\n", "cackled: [limits] exempt")
+        self.refused("[http]\ntrusted_proxies = ['nonsense']\n", "cackled: [http]")
         missing = Daemon(start=False)
         self.addCleanup(missing.remove)
         missing.config = missing.folder / "nowhere.toml"

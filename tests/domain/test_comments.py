@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg2
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.routing import ReadPreference
@@ -17,7 +18,7 @@ from cackled.domain.accounts import Session
 from cackled.domain.comments import ChannelRef, _inet, check_channel, parse_id
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.pages import Wanted
-from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
+from tests.domain.common import ANN, BOB, CAT, DomainCase, clock, the_id
 
 
 def start(work: Any) -> Deferred[Any]:
@@ -206,7 +207,11 @@ class PostTests(DomainCase):
         small = await self.post("small")
         await self.post("ж" * 4000)
         await self.comments.vote(Session(1, BOB), the_id(small), 1)
-        connection.poll()
+        for _ in range(500):
+            connection.poll()
+            if len(connection.notifies) >= 3:
+                break
+            await deferLater(clock, 0.01)
         told = [json.loads(one.payload) for one in connection.notifies]
         self.assertTrue(all(len(one.payload.encode()) < 8000 for one in connection.notifies))
         channel = str(self.site.channel("page"))
