@@ -60,9 +60,12 @@ class HistoryTests(SynchronousTestCase):
         store.append(old, message(2))
         store.append(old, message(3))
         self.assertEqual((len(new.ring), new.floor, len(old.ring)), (0, 1, 3))
-        store.append(old, message(4, size=10_000))
+        # Alone, a ring loses its oldest messages, not all.
+        store.append(old, message(4))
+        self.assertEqual((old.floor, len(old.ring)), (1, 3))
+        store.append(old, message(5, size=10_000))
         self.assertLessEqual(store.bytes, store.max_bytes)
-        self.assertEqual(old.seq, 4)
+        self.assertEqual(old.seq, 5)
 
     @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(0, 400)), max_size=60))
     def test_books_are_right(self, steps: list[tuple[int, int, int]]) -> None:

@@ -105,6 +105,20 @@ class LongPollTests(SynchronousTestCase):
         self.house.clock.advance(0)
         self.assertEqual([m["type"] for m in self.answer()["events"]], ["comment.created", "typing"])
 
+    def test_bounded_answer(self) -> None:
+        """What an answer may hold is bounded; its room shrinks with what it holds."""
+        self.house = House(client_buffer=400)
+        poll = self.poll("1/5@0")
+        before = poll.room()
+        self.house.post()
+        self.assertLess(poll.room(), before)
+        self.house.clock.advance(0)
+        self.answer()
+        self.house.post(20)
+        self.poll("1/5@1")
+        self.house.clock.advance(0)
+        self.assertEqual([m.get("recovered") for m in self.answer()["events"]], [False])
+
     def test_client_leaves(self) -> None:
         """Nothing is answered, and nothing is left behind."""
         poll = self.poll("1/5@0")

@@ -157,6 +157,7 @@ class HerdTests(SynchronousTestCase):
         house.log.held = False
         # The first flight asked from the first one's place.
         self.assertLessEqual(len(house.log.asked), 2)
+        self.assertEqual(house.metrics.value("realtime_loads_total", result="ok"), len(house.log.asked))
         for number, client in enumerate(clients):
             self.assertEqual(client.seqs, list(range(number % 50 + 1, 51)))
 
