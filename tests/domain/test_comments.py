@@ -143,11 +143,13 @@ class PostTests(DomainCase):
 
     async def test_idempotency_at_once(self) -> None:
         """Many with one key at the same moment, in one channel and in several, write one comment a channel."""
-        work = [start(self.post("x", idempotency_key="k", key=key)) for key in ("a", "b", "c") * 8]
-        written = await gatherResults(work, consumeErrors=True)
-        self.assertEqual(len({the_id(one) for one in written}), 3)
-        self.assertEqual(sum(not one.replayed for one in written), 3)
-        self.assertEqual(self.sql("select key, n_visible from channel order by key"), [("a", 1), ("b", 1), ("c", 1)])
+        for n in range(1, 9):  # on new channels first, then on channels that are there
+            work = [start(self.post("x", idempotency_key=f"k{n}", key=key)) for key in ("a", "b", "c") * 6]
+            written = await gatherResults(work, consumeErrors=True)
+            self.assertEqual(len({the_id(one) for one in written}), 3)
+            self.assertEqual(sum(not one.replayed for one in written), 3)
+            counts = self.sql("select key, n_visible from channel order by key")
+            self.assertEqual(counts, [("a", n), ("b", n), ("c", n)])
 
     async def test_bans(self) -> None:
         """A banned visitor, address, network or word is refused, here alone and while the ban lasts."""
