@@ -153,6 +153,36 @@ class LiveTests(MockCase):
         self.until(page, "document.querySelector('.mc-c').getBoundingClientRect().top > 0")
         self.assertFalse(page.is_visible(".mc-pill"))
 
+    def test_below_the_fold(self) -> None:
+        """A reply further down moves nothing: it stands in its place, and the pill tells of it until it was seen."""
+        root = self.seed(*(f"Comment {n}\n\nwith\n\nlines" for n in range(20)))[0]
+        page = self.plain("o=%7B%22sort%22:%22new%22%7D", script=ALONE)
+        self.connected("Ws")
+        self.steer(seed={"plain": [{"text": "Far below", "parent": root, "live": True}]})
+        page.wait_for_selector("text=1 new comment")
+        self.assertIn("Far below", self.texts(page))
+        page.click(".mc-pill")
+        self.until(page, "document.querySelector('.mc-replies .mc-c').getBoundingClientRect().bottom < innerHeight")
+        self.assertFalse(page.is_visible(".mc-pill"))
+        page.evaluate("scrollTo(0, 0)")
+        self.steer(seed={"plain": [{"text": "Far below, too", "parent": root, "live": True}]})
+        page.wait_for_selector("text=1 new comment")
+        page.locator("text=Far below, too").scroll_into_view_if_needed()
+        self.until(page, "document.querySelector('.mc-pill').hidden")
+
+    def test_back_and_forward(self) -> None:
+        """A page that comes back from the browser's history is live again, and has what it missed."""
+        context = self.context()
+        page = self.plain(context=context)
+        self.connected("Ws")
+        page.goto(f"{self.base}/pages/looks.css")
+        self.seed({"text": "Meanwhile", "live": True})
+        page.go_back()
+        page.wait_for_selector("text=Meanwhile")
+        self.connected("Ws")
+        self.seed({"text": "Live again", "live": True})
+        page.wait_for_selector("text=Live again")
+
     def test_own_post_once(self) -> None:
         """The event of one's own comment may come before the answer: it stands there once, counted once."""
         page = self.plain(script=ALONE)

@@ -78,7 +78,7 @@
   };
 
   P.arrived = function (c) {
-    var parent = c.parent ? this.items.get(c.parent) : null, root, lost = null;
+    var parent = c.parent ? this.items.get(c.parent) : null, root, where, lost = null;
     if (this.waiting.has(c.id)) return;
     // A post of ours that seemed to fail may have come through: asking again with its key settles it.
     if (this.me(c)) this.items.forEach(i => { if (i.c.pending && i.error && i.entry.parent === c.parent) lost = i; });
@@ -89,14 +89,12 @@
       return;
     }
     if (c.author && this.blocked.has(c.author.id)) return this.insert(c);
-    if (this.mayInsert(c, parent)) {
-      this.flash(this.insert(c));
-      this.announce(c);
-    } else {
-      this.waiting.set(c.id, c);
-      this.showPill();
-      this.announce(c);
-    }
+    where = this.where(c, parent);
+    if (where === 'above') this.waiting.set(c.id, c);
+    else if (where === 'below') this.watch(this.insert(c));
+    else this.flash(this.insert(c));
+    this.showPill();
+    this.announce(c);
   };
 
   P.insert = function (c) {
@@ -105,22 +103,46 @@
     return item;
   };
 
-  /* May it stand there at once? Where the reader sees it come, or while the comments haven't been reached yet. */
-  P.mayInsert = function (c, parent) {
-    var box = this.node.getBoundingClientRect(), active = document.activeElement, place, last;
-    if (c.parent && !parent) return false;
-    if (box.top > innerHeight || !this.list.firstChild) return true;
+  /* Where it would come for the reader: 'here', 'below' the window's edge, where it moves nothing, or 'above', where it would. */
+  P.where = function (c, parent) {
+    var active = document.activeElement, list = this.list.getBoundingClientRect(), place, last;
+    if (c.parent && !parent) return 'above';
+    // Who hasn't reached the comments yet reads none of them.
+    if (list.top > innerHeight || !this.list.firstChild) return 'here';
     if (parent) {
-      if (this.folded(parent)) return true;
+      if (this.folded(parent)) return 'here';
       last = parent.list && parent.list.lastElementChild;
       place = (last || parent.body).getBoundingClientRect().bottom;
-    } else {
-      place = this.list.getBoundingClientRect()[this.sort === 'old' ? 'bottom' : 'top'];
-      if (this.sort === 'old' && this.cursor) return false;
-    }
-    if (place < 0 || place > innerHeight) return false;
+    } else if (this.sort === 'old') {
+      // It belongs on a page that isn't loaded.
+      if (this.cursor) return 'above';
+      place = list.bottom;
+    } else place = list.top;
+    if (place < 0) return 'above';
+    if (place > innerHeight) return 'below';
     // Nothing is pushed away under the hands of somebody who writes below that place.
-    return !(active && this.node.contains(active) && /^(TEXTAREA|INPUT)$/.test(active.tagName) && active.getBoundingClientRect().top > place);
+    return active && this.node.contains(active) && /^(TEXTAREA|INPUT)$/.test(active.tagName) && active.getBoundingClientRect().top > place ? 'above' : 'here';
+  };
+  /* Told of until it has been seen. */
+  P.watch = function (item) {
+    var self = this;
+    this.unseen = this.unseen || new Set();
+    if (!this.eye && window.IntersectionObserver) {
+      this.eye = new IntersectionObserver(entries => {
+        entries.forEach(entry => {
+          var seen = self.items.get(entry.target.id.slice(3));
+          if (!entry.isIntersecting) return;
+          self.eye.unobserve(entry.target);
+          self.unseen.delete(seen);
+          if (seen) self.flash(seen);
+        });
+        self.showPill();
+      });
+      this.closers.push(() => { self.eye.disconnect(); });
+    }
+    if (!this.eye) return;
+    this.unseen.add(item);
+    this.eye.observe(item.node);
   };
   P.folded = item => {
     for (; item; item = item.parent) if (item.node.classList.contains('mc-collapsed')) return true;
@@ -128,23 +150,30 @@
   };
 
   P.showPill = function () {
-    var n = this.waiting.size;
+    var n = this.waiting.size, self = this;
+    (this.unseen || []).forEach(item => {
+      if (self.items.get(item.c.id) === item) n++;
+      else self.unseen.delete(item);
+    });
     this.pill.hidden = !n;
     if (n) this.pill.textContent = this.t('fresh', {n: n});
   };
-  P.flush = function (go) {
+  P.flush = function () {
     var first = null, self = this;
+    function earlier(item) { if (!first || item.node.compareDocumentPosition(first.node) & 4) first = item; }
     this.waiting.forEach(c => {
       var item;
       if (self.items.has(c.id) || (c.parent && !self.items.has(c.parent))) return;
       item = self.insert(c);
       self.flash(item);
-      if (!first || item.node.compareDocumentPosition(first.node) & 4) first = item;
+      earlier(item);
     });
+    (this.unseen || []).forEach(earlier);
     this.waiting.clear();
+    if (this.unseen) this.unseen.clear();
     this.showPill();
     this.counts();
-    if (first && go) this.reveal(first);
+    if (first) this.reveal(first);
   };
 
   /* Spoken in one breath, however many came. */

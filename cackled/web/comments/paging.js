@@ -52,7 +52,7 @@
 
   P.replies = function (item, button) {
     var self = this;
-    if (button.ariaDisabled === 'true') return;
+    if (button.hasAttribute('aria-disabled')) return;
     button.setAttribute('aria-disabled', 'true');
     // The first replies are here already: on until there is a new one.
     (function next() {

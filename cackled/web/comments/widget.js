@@ -130,7 +130,7 @@
       return press('mc-sort', {'aria-pressed': '' + (name === self.sort), onclick: () => { self.later(() => self.resort(name)); }}, t(name));
     }));
     this.bar = el('div.mc-bar', {role: 'status'});
-    this.pill = el('button.mc-pill', {hidden: true, onclick: () => { self.flush(true); }});
+    this.pill = el('button.mc-pill', {hidden: true, onclick: () => { self.flush(); }});
     this.typing = el('div.mc-typing', {'aria-hidden': 'true'});
     this.live = el('div.mc-hidden', {'aria-live': 'polite', role: 'log', 'aria-relevant': 'additions'});
     this.list = el('div.mc-list', {role: 'list', 'aria-label': t('title')});

@@ -84,13 +84,13 @@
 
   /* What to tell the visitor about an error. */
   Cackle.reason = (t, error) => {
-    var s = error.status;
+    var s = error.status, known = {locked: 'closed', window: 'late', parent: 'gone'}[String((error.problem || {}).type).split('/').pop()];
+    if (known) return t(known);
     if (s === 429) return t('fast', {n: Math.max(1, Math.ceil(error.retry || 5))});
     if (s === 0) return t('network');
     if (s === 403) return t('forbidden');
     if (s === 404 || s === 410) return t('gone');
-    if (s === 409) return t('late');
     if (s >= 500) return t('busy');
-    return (error.problem && error.problem.detail) || t('wrong');
+    return (error.problem && error.problem.detail) || t(s === 409 ? 'late' : 'wrong');
   };
 })(window.Cackle);
