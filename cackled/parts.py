@@ -122,8 +122,9 @@ class Ground:
         )
         self.assets = Assets(WEB, config.env)
         self.loader = self.assets.loader(self.loader_config)
+        http, fast = self.http_settings(), self.microcache.fast_path()
         try:
-            self.http = HttpFactory(Starting(), self.http_settings(), reactor, metrics, fast=self.microcache.fast_path())
+            self.http = HttpFactory(Starting(), http, reactor, metrics, fast=fast)
         except ValueError as error:
             raise ConfigError(f"[http] {str(error).removeprefix('[http] ')}") from None
         # The database has its say once there is one: what is wrong with it, and how far it is behind.
@@ -186,9 +187,13 @@ class Ground:
         config = self.config
         servers = max(1, len(config.database.server))
         others = servers * config.database.connections + (config.dns.max_tcp if config.dns.enabled else 0)
-        room, told = fit_connections(config.http.max_connections, others)
-        if told:
-            log.warn("{told}", told=told)
+        wanted = config.http.max_connections
+        room, files = fit_connections(wanted, others)
+        if room < wanted:
+            log.warn(
+                "[http] max_connections is {room} instead of {wanted}: this process may have {files} open files",
+                room=room, wanted=wanted, files=files,
+            )  # fmt: skip
         return replace(config.http, max_connections=room)
 
     async def _check_database(self) -> None:
@@ -358,7 +363,7 @@ class House:
         ground = self.ground
         await self.database.start()
         await self.sites.refresh(ReadPreference.PRIMARY_PREFERRED)
-        if ground.config.demo.enabled:
+        if ground.config.demo.enabled and self.database.writable:
             await demo.ensure(self.sites, self.database, self.comments)
         sessions = Sessions(await self.sites.secret("session"), wall_time, ground.random)
         self.hub.start()

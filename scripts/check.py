@@ -29,8 +29,9 @@ def trial(targets: list[str]) -> dict[str, int]:
         command = [sys.executable, "-m", "twisted.trial", "-j2", "--temp-directory", f"{temp}/t", *targets]
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
+            command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            errors="replace",
+        )  # fmt: skip
         assert process.stdout is not None
         ended = False
         for line in process.stdout:

@@ -1,0 +1,33 @@
+"""How many connections fit under the limit of open files.
+
+May touch: the standard library only. Above the limit nothing can be accepted, opened or resolved, operators included:
+so the public listeners keep below it.
+"""
+
+from __future__ import annotations
+
+import resource
+from typing import Any
+
+# Files, listeners, pipes, the event loop, threads' wake-up, operators' connections.
+ALWAYS = 64
+
+
+def fit_connections(wanted: int, others: int, limits: Any = resource) -> tuple[int, int]:
+    """The number of public connections to allow, and the limit of open files (0: there is none).
+
+    *others* is what the daemon opens beside them (database, DNS). The soft limit is raised first, as far as the hard
+    one lets us; where even half of it would be gone for the rest, the public gets the other half.
+    """
+    spare = others + ALWAYS
+    soft, hard = limits.getrlimit(limits.RLIMIT_NOFILE)
+    if soft == limits.RLIM_INFINITY:
+        return wanted, 0
+    if soft < wanted + spare and (hard == limits.RLIM_INFINITY or hard > soft):
+        raised = wanted + spare if hard == limits.RLIM_INFINITY else min(wanted + spare, hard)
+        try:
+            limits.setrlimit(limits.RLIMIT_NOFILE, (raised, hard))
+            soft = raised
+        except (OSError, ValueError):
+            pass  # no privilege, or above what the kernel allows at all: what we have must do
+    return min(wanted, max(soft - spare, soft // 2)), soft
