@@ -85,20 +85,30 @@ def as_json(event: LogEvent) -> str:
 
 
 @implementer(ILogObserver)
-class JsonObserver:
-    """Writes `as_json` lines to a file, rate-limited per message."""
+class Limited:
+    """Hands events on to *inner*, rate-limited per message; one that stands for others carries ``suppressed``."""
 
-    def __init__(self, out: IO[str], limit: RateLimit | None = None) -> None:
-        self._out = out
+    def __init__(self, inner: ILogObserver, limit: RateLimit | None = None) -> None:
+        self._inner = inner
         self._limit = limit or RateLimit()
 
     def __call__(self, event: LogEvent) -> None:
-        """Write *event*, or count it."""
+        """Hand *event* on, or count it."""
         missed = self._limit.admit(event)
         if missed is None:
             return
-        if missed:
-            event = {**event, "suppressed": missed}
+        self._inner({**event, "suppressed": missed} if missed else event)
+
+
+@implementer(ILogObserver)
+class JsonWriter:
+    """Writes `as_json` lines to a file."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write *event*."""
         try:
             self._out.write(as_json(event) + "\n")
             self._out.flush()
@@ -109,8 +119,8 @@ class JsonObserver:
 def observer(form: str = "json", out: IO[str] | None = None) -> Any:
     """The observer of the daemon: *form* is ``json`` or ``text``, to standard output unless *out* is given."""
     out = out or sys.stdout
-    inner: Any = JsonObserver(out) if form == "json" else textFileLogObserver(out)
-    return FilteringLogObserver(inner, [levels])
+    inner: Any = JsonWriter(out) if form == "json" else textFileLogObserver(out)
+    return FilteringLogObserver(Limited(inner), [levels])
 
 
 def json() -> Any:

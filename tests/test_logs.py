@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled import logs
-from cackled.logs import BURST, RATE, JsonObserver, RateLimit, as_json
+from cackled.logs import BURST, RATE, JsonWriter, Limited, RateLimit, as_json
 
 
 def event(form: str = "hello {name}", **more: Any) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class ObserverTests(SynchronousTestCase):
     def test_suppressed_are_counted(self) -> None:
         """The first line after a flood tells how many are missing."""
         now = [0.0]
-        observer = JsonObserver(self.out, RateLimit(lambda: now[0]))
+        observer = Limited(JsonWriter(self.out), RateLimit(lambda: now[0]))
         for _ in range(BURST + 7):
             observer(event())
         now[0] = 10.0
@@ -134,4 +134,11 @@ class ObserverTests(SynchronousTestCase):
     def test_closed_output(self) -> None:
         """A log that can't be written stops nothing."""
         self.out.close()
-        JsonObserver(self.out)(event())
+        JsonWriter(self.out)(event())
+
+    def test_text_is_limited_too(self) -> None:
+        """The form for eyes floods as little as the other."""
+        observer = logs.observer("text", self.out)
+        for _ in range(10 * BURST):
+            observer(event())
+        self.assertLess(len(self.out.getvalue().splitlines()), 2 * BURST)

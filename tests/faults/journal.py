@@ -36,7 +36,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = open(path, "a", encoding="utf-8")
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - held open until `close`
         self._lock = threading.Condition()
 
     def write(self, what: str, **fields: Any) -> None:
