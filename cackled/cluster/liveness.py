@@ -24,8 +24,10 @@ INTERVAL = 1.0
 # A heartbeat may be so late before it is a miss.
 GRACE = 0.5
 LOOK = 0.25
-# This process stood still for longer: what it did not hear meanwhile is its own fault.
+# This process stood still for longer: what it did not hear meanwhile is its own fault, and the others, who may have
+# given its links up, get so long to be heard again.
 STALL = 1.0
+SETTLE = 6.0
 # A link that is silent for so long is made anew: a connection through a cut that healed may take minutes to notice.
 SILENCE = 5.0
 
@@ -143,7 +145,7 @@ class Liveness:
         self._looked = now
         for peer in self._peers.values():
             if stalled:
-                peer.due = max(peer.due, now + INTERVAL + GRACE)
+                peer.due = max(peer.due, now + SETTLE)
             elif now >= peer.due:
                 peer.due = max(peer.due + INTERVAL, now)
                 peer.silent += 1

@@ -26,7 +26,7 @@ log = Logger()
 
 # Full jitter: a wait is anything up to BASE * 2**attempt, at most CAP. A peer that is back is found within CAP.
 BASE = 0.2
-CAP = 3.0
+CAP = 1.0
 # A chain of certificates is looked at in handshakes only: a link older than this is made anew, first the new one.
 LINK_AGE = 24 * 3600.0
 
