@@ -354,7 +354,7 @@ class House:
             Buckets(clock, given.votes_per_address, given.votes_burst),
             Buckets(clock, given.sessions_per_address, given.sessions_burst),
             Buckets(clock, given.reads_per_address, given.reads_burst),
-            Buckets(clock, given.posts_per_site, given.posts_per_site * 2),
+            Buckets(clock, given.posts_per_site, max(1.0, given.posts_per_site * 2)),
             exempt,
         )
 

@@ -177,10 +177,11 @@ class Daemon:
         """Wait for a line of the log that *pattern* is found in (after *since* characters); gives the line."""
         end = time.monotonic() + timeout
         while True:
+            over = self.process is None or self.process.poll() is not None or time.monotonic() > end
             for line in self.log()[since:].splitlines():
                 if re.search(pattern, line):
                     return line
-            if time.monotonic() > end:
+            if over:
                 raise DaemonDied(f"no line with {pattern!r}:\n{self.log()[-4000:]}")
             time.sleep(0.02)
 
