@@ -120,7 +120,7 @@ class Ground:
         self.dns = DnsServer(
             reactor, None, self.geo, nodes, config.dns, reactor, self.random, metrics, identity=config.node
         )
-        self.assets = Assets(WEB, config.env)
+        self.assets = Assets(WEB, config.env, microcache=self.microcache)
         self.loader = self.assets.loader(self.loader_config)
         http, fast = self.http_settings(), self.microcache.fast_path()
         try:

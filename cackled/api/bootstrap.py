@@ -94,7 +94,7 @@ class Bootstrap:
             status=200,
             headers=[
                 (b"content-type", b"application/json"),
-                (b"cache-control", b"private, no-store" if private else b"public, max-age=0, must-revalidate"),
+                (b"cache-control", b"private, no-store" if private else b"public, max-age=0"),
             ],
             body=b'%s,%s,"me":%s}' % (head[:-1], page.value, me),
             tags=() if private else (group,),

@@ -155,6 +155,8 @@ class LongPollResource(_Endpoint):
     def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
         """Wait on the request; a client that leaves ends its poll."""
         allow(request, origin)
+        # A poll takes as long as it takes: that is no slow request.
+        request.timed = False
         poll = LongPoll(self.gate, request.respond)
         request.notifyFinish().addErrback(lambda _: poll.abort())
         poll.begin(query.positions, query.wait)
