@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
@@ -33,7 +34,7 @@ from cackled.admin.secrets import Password, SecretError, admin_token
 from cackled.config import Config, ConfigError, load
 from cackled.database.embedded import EmbeddedError
 from cackled.database.errors import DatabaseError
-from cackled.database.migrate import migrate
+from cackled.database.migrate import migrate_primary
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
 from cackled.parts import Ground, House
@@ -140,8 +141,9 @@ class Daemon(MultiService):
         if ground.embedded is not None:
             await ground.embedded.start()
         house = House(ground)
-        dsn = house.database.primary_dsn()
-        await migrate(dsn, clock=self._reactor, progress=lambda line: log.info("database: {line}", line=line))
+        dsns = [server.dsn for server in house.database.servers]
+        told = partial(log.info, "database: {line}")
+        await migrate_primary(dsns, clock=self._reactor, progress=lambda line: told(line=line))
         self._house = house
         tree = await house.open()
         ground.database_is_up = lambda: "" if house.database.ready else "no database server answers"

@@ -40,6 +40,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.domain", "cackled.database", "cackled.cache", "cackled.realtime", "cackled.cluster",
         "cackled.transport", *GROUND,
     ),
+    "cackled.admin.devcluster": ("cackled.database", "cackled.cluster.ca", *GROUND),
     # Entry points and the composition root know everything.
     "cackled.admin.cli": ("cackled.*",),
     "cackled.__main__": ("cackled.admin.cli",),

@@ -82,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     issue.add_argument("--days", type=int, metavar="N", help="how long it is good (397)")
     issue.add_argument("--dir", metavar="DIR", default="mesh", help="where the authority is (./mesh)")
     issue.set_defaults(run=_mesh_issue)
+    dev = add("dev-cluster", _dev_cluster, "run three nodes on this machine, each with its PostgreSQL", file=False)
+    dev.add_argument("--folder", help="keep everything there; default: a temporary folder")
+    dev.add_argument("--synchronous", action="store_true", help="a commit waits for the first replica")
     return parser
 
 
@@ -210,6 +213,17 @@ def _tail(options: Any) -> int:
         return 0
 
     return _react(work)
+
+
+def _dev_cluster(options: Any) -> int:
+    from cackled.admin.devcluster import Cluster, ClusterError, run
+    from cackled.database.binaries import EmbeddedError
+
+    folder = None if options.folder is None else Path(options.folder)
+    try:
+        return run(Cluster(folder, synchronous=options.synchronous))
+    except (ClusterError, EmbeddedError, OSError) as error:
+        raise CliError(str(error)) from None
 
 
 def _geo(options: Any) -> int:

@@ -151,6 +151,55 @@ async def migrate(
         connection.close()  # which frees the lock
 
 
+async def migrate_primary(
+    dsns: Sequence[str], *, clock: IReactorTime, progress: Callable[[str], None] = lambda line: None
+) -> list[str]:
+    """`migrate` on the primary among *dsns*, of several the one that was promoted last.
+
+    Where no primary is up, a replica with the whole schema will do: there is nothing to apply then.
+
+    Raises:
+        MigrationError: as `migrate`.
+        Unavailable: no server can be reached, or only replicas that lack a migration.
+    """
+    primaries: list[tuple[int, str]] = []
+    replicas: list[str] = []
+    reasons: list[str] = []
+    for dsn in dsns:
+        try:
+            timeline = await _timeline(dsn, clock)
+        except Unavailable as error:
+            reasons.append(str(error))
+        else:
+            if timeline:
+                primaries.append((timeline, dsn))
+            else:
+                replicas.append(dsn)
+    if primaries:
+        return await migrate(max(primaries)[1], clock=clock, progress=progress)
+    for dsn in replicas:
+        if not await pending(dsn, clock=clock):
+            progress("no primary is up; a replica has the whole schema")
+            return []
+        reasons.append("a replica lacks migrations")
+    raise Unavailable(reason="; ".join(reasons) or "no server is known")
+
+
+async def _timeline(dsn: str, clock: IReactorTime) -> int:
+    """The timeline of a primary; 0 for a replica."""
+    connection = await _connect(dsn, clock)
+    try:
+        rows = await connection.run(
+            "select case when pg_is_in_recovery() then 0 "
+            "else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int end"
+        )
+        return int(rows[0][0])
+    except psycopg2.OperationalError as error:
+        raise Unavailable(reason=first_line(error)) from None
+    finally:
+        connection.close()
+
+
 async def pending(
     dsn: str, *, clock: IReactorTime, migrations: Sequence[Migration] | None = None
 ) -> list[str]:

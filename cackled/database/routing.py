@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cackled import config
@@ -26,11 +27,15 @@ from cackled.database.query import Query, ReadPreference, Rows
 from cackled.database.server import HANG, Server
 from cackled.metrics import Metrics
 
+log = Logger()
+
 __all__ = ["Database", "ReadPreference", "Rows", "SiteDatabase", "SystemDatabase"]
 
 # Servers whose latency is within so many seconds of the best one count as equally near.
 NEAR = 0.015
 RETRY_AFTER = 1.0
+# So many seconds the start looks for the primary when it has a replica.
+PATIENCE = 2.0
 
 
 class Database:
@@ -71,7 +76,9 @@ class Database:
         self._system = SystemDatabase(self)
 
     async def start(self, timeout: float = 10.0) -> None:
-        """Connect, and wait until a server was found or *timeout* seconds are over; it goes on connecting then.
+        """Connect, and wait until the primary was found, or for `PATIENCE` longer than for any server.
+
+        After *timeout* seconds without a server this fails; it goes on connecting all the same.
 
         Raises:
             Unavailable: none was found in time.
@@ -79,8 +86,17 @@ class Database:
         for server in self.servers:
             server.start()
         end = self._clock.seconds() + timeout
-        while not any(server.alive and server.app.healthy and server.system.healthy for server in self.servers):
-            if self._clock.seconds() >= end:
+        while True:
+            now = self._clock.seconds()
+            there = [one for one in self.servers if one.alive and one.app.healthy and one.system.healthy]
+            if self.primary in there:
+                return
+            if there:
+                end = min(end, now + PATIENCE)
+            if now >= end:
+                if there:
+                    log.warn("no primary was found: reads are answered, writes are not ({why})", why=self.reason)
+                    return
                 raise Unavailable(RETRY_AFTER, f"no database server answers ({self.reason})")
             await sleep(self._clock, 0.01)
             for server in self.servers:

@@ -1,38 +1,29 @@
 """A real PostgreSQL for tests: one server a process, started when first asked for, and a fresh migrated database each.
 
-Database: imports twisted, psycopg2 and this package only. Never imported by the daemon. The server is a plain child
-process, so that trial's reactor stays clean; it dies with the test process, however that ends.
+Database: imports twisted and this package only. Never imported by the daemon. The server is a plain child process, so
+that trial's reactor stays clean; it dies with the test process, however that ends.
 """
 
 from __future__ import annotations
 
 import atexit
-import ctypes
 import itertools
 import os
 import random
-import shutil
-import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg2
-from psycopg2.extensions import make_dsn
-
 from cackled import config
-from cackled.database import binaries as programs
 from cackled.database.dsn import ServerSettings
-from cackled.database.embedded import ROLE, environment, initdb_command, postgres_command
+from cackled.database.instance import Instance
 from cackled.database.migrate import migrate
 from cackled.database.routing import Database
 from cackled.metrics import Metrics
 
 _TEMPLATE = "template_cackled"
-_PR_SET_PDEATHSIG = 1
 _numbers = itertools.count(1)
 
 
@@ -46,112 +37,32 @@ def scratch_folder(prefix: str) -> Path:
     return Path(tempfile.mkdtemp(prefix=prefix, dir="/dev/shm" if roomy else "/tmp"))
 
 
-class TestServer:
-    """A server in a private temporary directory, or a streaming replica of another, to be stopped and killed."""
+class TestServer(Instance):
+    """A server in a private temporary directory, or a streaming replica of another, to be stopped and killed.
+
+    *settings* are further settings of the server; *slot* as for `Instance`.
+    """
 
     __test__ = False
 
-    def __init__(self, replica_of: TestServer | None = None) -> None:
-        self._folder = scratch_folder("cackled-pg-")
-        self._data = self._folder / "data"
-        self._user = programs.server_user(self._data)
-        self._found, _ = programs.binaries_for(self._user, programs.find_binaries())
-        if self._user.other:
-            os.chown(self._folder, self._user.uid, self._user.gid)
-        self._process: subprocess.Popen[bytes] | None = None
-        self.migrated = False
-        command = initdb_command(self._found, self._data, sync=False)
-        if replica_of is not None:
-            command = [
-                self._found.program("pg_basebackup"), "-D", str(self._data), "-R", "-X", "stream", "-c", "fast",
-                "--no-sync", "-d", replica_of.dsn("postgres"),
-            ]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._child())
-        self.start()
-
-    def _child(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"cwd": self._folder, "env": environment(self._folder), "stdin": subprocess.DEVNULL}
-        if self._user.other:
-            made.update(user=self._user.uid, group=self._user.gid, extra_groups=[])
-        return made
-
-    def start(self) -> None:
-        """Run it, and wait until it answers."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        command = postgres_command(
-            self._found, self._data, self._folder, fsync="off", full_page_writes="off", shared_buffers="32MB",
-            log_min_messages="fatal",
+    def __init__(
+        self,
+        replica_of: TestServer | None = None,
+        *,
+        slot: str = "",
+        settings: dict[str, str] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        fast = {"fsync": "off", "full_page_writes": "off", **(settings or {})}
+        super().__init__(
+            folder or scratch_folder("cackled-pg-"), replica_of=replica_of, slot=slot, settings=fast
         )
-        with open(self._folder / "log", "ab") as out:
-            self._process = subprocess.Popen(
-                command, stdout=out, stderr=out, start_new_session=True,
-                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT),
-                **self._child(),
-            )
-        end = time.monotonic() + 30
-        while True:
-            try:
-                psycopg2.connect(self.dsn("postgres")).close()
-                return
-            except psycopg2.OperationalError:
-                if self._process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError((self._folder / "log").read_text()) from None
-                time.sleep(0.01)
-
-    def dsn(self, database: str) -> str:
-        """How to reach *database* as the superuser."""
-        return make_dsn("", host=str(self._folder), port=5432, user=ROLE, dbname=database)
-
-    def signal(self, number: signal.Signals) -> None:
-        """Signal every process of the server, as SIGSTOP needs it to be."""
-        for pid in self.pids():
-            os.kill(pid, number)
-
-    def pids(self) -> list[int]:
-        """All its processes, the postmaster first."""
-        assert self._process is not None
-        main = self._process.pid
-        try:
-            children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
-        except OSError:
-            children = []
-        return [main, *map(int, children)]
-
-    def kill(self) -> None:
-        """SIGKILL all of it at once, and clear what it leaves."""
-        assert self._process is not None
-        pids = self.pids()
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        self._process.wait()
-        for name in ("data/postmaster.pid", ".s.PGSQL.5432", ".s.PGSQL.5432.lock"):
-            (self._folder / name).unlink(missing_ok=True)
+        self.migrated = False
+        self.start()
 
     def stop(self) -> None:
         """Stop it for good and remove its directory."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
-            self._process.send_signal(signal.SIGQUIT)
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def execute(self, sql: str, *args: Any, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """Run SQL as the superuser, blocking; gives the rows."""
-        connection = psycopg2.connect(self.dsn(database))
-        try:
-            connection.autocommit = True
-            with connection.cursor() as cursor:
-                cursor.execute(sql, args or None)
-                return list(cursor.fetchall()) if cursor.description is not None else []
-        finally:
-            connection.close()
+        self.remove()
 
     def create(self, template: str = "template1") -> str:
         """A new database; gives its name."""

@@ -1,0 +1,306 @@
+"""Three nodes on one machine, each with its own PostgreSQL: one primary, two streaming replicas. For tests and demos.
+
+May touch: the ground, `cackled.database.instance` and `cackled.cluster.ca`; an entry point as `cackled.admin.cli`.
+Blocks. Node N lives on 127.0.0.N; each daemon is told of all three servers, its own one marked ``local``. PostgreSQL
+trusts whoever reaches these addresses: nothing for a machine with strangers on it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from cackled.cluster import ca
+from cackled.database import binaries, leftovers
+from cackled.database.instance import Instance
+
+PATIENCE = 60.0
+_PR_SET_PDEATHSIG = 1
+
+
+class Ports(NamedTuple):
+    """The ports of every node, on its own address."""
+
+    http: int = 8080
+    admin: int = 8081
+    manhole: int = 2300
+    dns: int = 5300
+    mesh: int = 7946
+    postgres: int = 5440
+
+
+class ClusterError(Exception):
+    """The cluster can't be run; one line for the operator."""
+
+
+class Node:
+    """One daemon and its PostgreSQL."""
+
+    def __init__(self, number: int, folder: Path, ports: Ports) -> None:
+        self.number = number
+        self.name = f"n{number}"
+        self.address = f"127.0.0.{number}"
+        self.folder = folder / self.name
+        self.config = self.folder / "cackled.toml"
+        self.ports = ports
+        self.url = f"http://{self.address}:{ports.http}"
+        self.server: Instance
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Run the daemon; it is not waited for."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        command = [sys.executable, "-m", "cackled", "run", "-c", str(self.config)]
+        with open(self.folder / "out", "ab") as out:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
+            )  # fmt: skip
+
+    @property
+    def running(self) -> bool:
+        """Whether the daemon lives."""
+        return self.process is not None and self.process.poll() is None
+
+    def ready(self) -> bool:
+        """Whether /readyz says 200."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def log(self) -> str:
+        """What the daemon wrote."""
+        return (self.folder / "out").read_text("utf-8", "replace")
+
+    def end(self) -> None:
+        """SIGTERM to the daemon, where it runs; it is not waited for."""
+        if self.running and self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+
+
+class Cluster:
+    """All of it. *folder* is kept where it is given, else a temporary one; *extra* is TOML that every daemon gets."""
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        nodes: int = 3,
+        ports: Ports = Ports(),  # noqa: B008 - immutable
+        extra: str = "",
+        synchronous: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._kept = folder is not None
+        self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="cackled-cluster-", dir="/tmp"))
+        self.nodes = [Node(number, self.folder, ports) for number in range(1, nodes + 1)]
+        self._extra = extra
+        self._settings = dict(settings or {})
+        if synchronous:
+            names = ", ".join(node.name for node in self.nodes[1:])
+            self._settings["synchronous_standby_names"] = f"FIRST 1 ({names})"
+
+    def start(self, progress: Callable[[str], None] = lambda line: None) -> None:
+        """Make what is missing and start everything; returns when all nodes are ready.
+
+        Raises:
+            ClusterError
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self._kept:
+            self.folder.chmod(0o755)
+        self._check_folder()
+        progress("starting PostgreSQL")
+        self._start_servers()
+        mesh = self.folder / "mesh"
+        if not (mesh / "ca.pem").exists():
+            ca.init_ca(mesh)
+        for node in self.nodes:
+            if not (mesh / f"{node.name}.pem").exists():
+                ca.issue(mesh, node.name)
+            node.config.write_text(self._config(node))
+        progress("starting the daemons")
+        # The first migrates and makes the demo pages; the others find them. None is ready while it is alone.
+        for node in self.nodes:
+            node.start()
+            if node is self.nodes[0]:
+                self.wait(node, lambda node: f"is ready, node {node.name}" in node.log())
+        for node in self.nodes:
+            self.wait(node)
+
+    def _check_folder(self) -> None:
+        user = binaries.server_user(self.folder / "n1" / "data")
+        if user.other and not binaries.reachable(self.folder, user):
+            raise ClusterError(f"user {user.name}, whom PostgreSQL runs as, can't reach {self.folder}")
+
+    def _start_servers(self) -> None:
+        first: Instance | None = None
+        for node in self.nodes:
+            node.folder.mkdir(exist_ok=True)
+            data = node.folder / "postgres"
+            if leftovers.working_in(data / "data"):
+                raise ClusterError(f"a server is running on {data} already")
+            node.server = Instance(
+                data, replica_of=first, slot=node.name, address=node.address, port=node.ports.postgres,
+                settings={"cluster_name": node.name, "max_slot_wal_keep_size": "1GB", **self._settings},
+            )  # fmt: skip
+            node.server.clear()
+            try:
+                node.server.start()
+            except RuntimeError as error:
+                raise ClusterError(f"PostgreSQL of {node.name}: {str(error).strip().splitlines()[-1:]}") from None
+            if first is None:
+                first = node.server
+                if not first.execute("select 1 from pg_database where datname = 'cackled'"):
+                    first.execute("create database cackled")
+
+    def wait(self, node: Node, check: Callable[[Node], bool] = Node.ready, timeout: float = PATIENCE) -> None:
+        """Wait until *node* is ready, or whatever *check* looks for.
+
+        Raises:
+            ClusterError: it ended, or it takes too long.
+        """
+        end = time.monotonic() + timeout
+        while not check(node):
+            if not node.running or time.monotonic() > end:
+                raise ClusterError(f"{node.name} is not ready: {node.log()[-2000:]}")
+            time.sleep(0.02)
+
+    def _config(self, node: Node) -> str:
+        ports = node.ports
+        here = node.address
+        lines = [
+            f'state = "{node.folder / "var"}"', f'node = "{node.name}"', "shutdown_timeout = 4.0", self._extra,
+            f'[[listen]]\nendpoint = "tcp:{ports.http}:interface={here}"',
+            f'[admin]\nendpoint = "tcp:{ports.admin}:interface={here}"',
+            f'[manhole]\nendpoint = "tcp:{ports.manhole}:interface={here}"',
+            f'[dns]\nlisten = ["{here}:{ports.dns}"]',
+            f'[mesh]\nfolder = "{self.folder / "mesh"}"',
+        ]  # fmt: skip
+        for one in self.nodes:
+            lines.append(
+                f'[[nodes]]\nname = "{one.name}"\naddresses = ["{one.address}"]\nurl = "{one.url}"\n'
+                f'mesh = "{one.address}:{ports.mesh}"'
+            )
+            local = "true" if one is node else "false"
+            dsn = f"host={one.address} port={ports.postgres} user=cackled dbname=cackled"
+            lines.append(f'[[database.server]]\nname = "{one.name}"\ndsn = "{dsn}"\nlocal = {local}')
+        return "\n".join(lines) + "\n"
+
+    def table(self) -> str:
+        """Where everything is."""
+        rows = [("node", "pages", "DNS", "console", "admin", "PostgreSQL", "log")]
+        for node in self.nodes:
+            here, ports = node.address, node.ports
+            role = "replica" if node.server.execute("select pg_is_in_recovery()")[0][0] else "primary"
+            rows.append((
+                node.name, f"{node.url}/demo", f"{here}:{ports.dns}", f"telnet {here} {ports.manhole}",
+                f"{here}:{ports.admin}", f"{here}:{ports.postgres} ({role})", str(node.folder / "out"),
+            ))  # fmt: skip
+        widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+        return "\n".join("  ".join(cell.ljust(widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows)
+
+    def stop(self) -> None:
+        """Stop everything, and remove the folder unless it was given. Harmless when repeated."""
+        for node in self.nodes:
+            node.end()
+        for node in self.nodes:
+            if node.process is not None:
+                try:
+                    node.process.wait(10)
+                except subprocess.TimeoutExpired:
+                    node.process.kill()
+                    node.process.wait()
+        # Replicas first: a primary that stops waits for them to have it all.
+        for node in reversed(self.nodes):
+            if hasattr(node, "server"):
+                node.server.stop()
+        if not self._kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def command(self, line: str) -> str:
+        """Do what one line says: ``kill|hang|resume|start|promote|rebuild N`` (PostgreSQL of node N), or nothing."""
+        match line.split():
+            case [word, number] if number.isdigit() and 1 <= int(number) <= len(self.nodes):
+                return self._do(word, self.nodes[int(number) - 1])
+            case []:
+                return self.table()
+        return "kill N, hang N, resume N, start N, promote N, rebuild N; Ctrl-C ends"
+
+    def _do(self, word: str, node: Node) -> str:
+        server = node.server
+        match word:
+            case "kill":
+                server.kill()
+            case "hang":
+                server.signal(signal.SIGSTOP)
+            case "resume":
+                server.signal(signal.SIGCONT)
+            case "start":
+                server.start()
+            case "promote":
+                server.promote()
+                for other in self.nodes:
+                    if other is not node and other.server.running and self._follows(other):
+                        other.server.follow(server)
+            case "rebuild":
+                server.rebuild(next(one.server for one in self.nodes if one is not node and not self._follows(one)))
+            case _:
+                return f"{word}?"
+        return f"{word} {node.name}: done"
+
+    @staticmethod
+    def _follows(node: Node) -> bool:
+        return bool(node.server.execute("select pg_is_in_recovery()")[0][0])
+
+
+def run(cluster: Cluster) -> int:
+    """Run *cluster* in the foreground until Ctrl-C or SIGTERM; commands are read from a terminal.
+
+    Raises:
+        ClusterError
+    """
+
+    def ended(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, ended)
+    try:
+        cluster.start(lambda line: print(f"{line} ...", file=sys.stderr, flush=True))
+        print(cluster.table(), flush=True)
+        if sys.stdin.isatty():
+            print("PostgreSQL of node N: kill N, hang N, resume N, start N, promote N, rebuild N. Ctrl-C ends.")
+        while True:
+            for node in cluster.nodes:
+                if not node.running:
+                    raise ClusterError(f"{node.name} ended: {node.log()[-1000:]}")
+            ready = sys.stdin.isatty() and select.select([sys.stdin], [], [], 0.5)[0]
+            if ready:
+                try:
+                    print(cluster.command(sys.stdin.readline()), flush=True)
+                except Exception as error:  # whatever it is, the cluster goes on
+                    print(" ".join(str(error).split()), flush=True)
+            elif not sys.stdin.isatty():
+                time.sleep(0.5)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("stopping ...", file=sys.stderr, flush=True)
+        cluster.stop()
