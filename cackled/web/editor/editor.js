@@ -2,10 +2,12 @@
 (Cackle => {
   'use strict';
   var el = Cackle.el, press = Cackle.press;
-  var MARKS = [['B', '**', '**', 'Bold'], ['I', '*', '*', 'Italic'], ['S', '~~', '~~', 'Strikethrough'], ['<>', '`', '`', 'Code'],
-    ['❝', '\n> ', '', 'Quote'], ['•', '\n- ', '', 'List'], ['🔗', '[', '](https://)', 'Link']];
+  // Sign, what goes before and after the selection, element that shows it; their names are in `marks` of the locales.
+  var MARKS = [['B', '**', '**', 'b'], ['I', '*', '*', 'i'], ['S', '~~', '~~', 's'], ['<>', '`', '`', 'span'],
+    ['❝', '\n> ', '', 'span'], ['•', '\n- ', '', 'span'], ['[ ]', '[', '](https://)', 'span']];
   var EMOJI = ['🙂', '😀', '😂', '😍', '🤔', '👍', '🙏', '🎉', '🔥', '❤️'];
   Cackle.editor = (input, t, changed) => {
+    var names = t('marks').split('|');
     function put(before, after) {
       var from = input.selectionStart, to = input.selectionEnd, value = input.value, chosen = value.slice(from, to);
       if (before[0] === '\n' && (!from || value[from - 1] === '\n')) before = before.slice(1);
@@ -14,10 +16,8 @@
       input.focus();
       changed();
     }
-    return el('div.mc-editor', {role: 'toolbar', 'aria-label': t('format')}, MARKS.map(m => {
-      return press('mc-mark', {title: m[3], 'aria-label': m[3], onclick: () => { put(m[1], m[2]); }}, m[0]);
-    }), EMOJI.map(e => {
-      return press('mc-mark', {'aria-label': e, onclick: () => { put(e, ''); }}, e);
-    }));
+    return el('div.mc-editor', {role: 'toolbar', 'aria-label': t('format')},
+      MARKS.map((m, i) => press('mc-mark', {title: names[i], 'aria-label': names[i], onclick: () => { put(m[1], m[2]); }}, el(m[3], null, m[0]))),
+      EMOJI.map(e => press('mc-mark', {'aria-label': e, onclick: () => { put(e, ''); }}, e)));
   };
 })(window.Cackle);

@@ -3,7 +3,7 @@
   comments: {one: '{n} comment', other: '{n} comments'}, title: 'Comments', online: {one: '{n} reading', other: '{n} reading'},
   sort: 'Sort by', best: 'Best', 'new': 'New', old: 'Old',
   join: 'Join the discussion', replyTo: 'Reply to {name}', name: 'Your name', post: 'Post', reply: 'Reply', save: 'Save', cancel: 'Cancel',
-  format: 'Formatting', left: {one: '{n} character left', other: '{n} characters left'}, over: {one: '{n} character too long', other: '{n} characters too long'},
+  format: 'Formatting', marks: 'Bold|Italic|Strikethrough|Code|Quote|List|Link', left: {one: '{n} character left', other: '{n} characters left'}, over: {one: '{n} character too long', other: '{n} characters too long'},
   empty: 'No comments yet. Be the first.', closed: 'Comments are closed.', guest: 'Guest', you: 'You', edited: 'edited', editedAt: 'Edited {time}',
   deleted: 'This comment was deleted', blocked: 'You blocked this author', show: 'Show', unblock: 'Unblock', linked: 'Linked comment',
   up: 'Vote up', down: 'Vote down', score: 'Score', more: 'More', edit: 'Edit', 'delete': 'Delete', confirm: 'Delete for good?', copy: 'Copy link', copied: 'Link copied',

@@ -2,7 +2,7 @@
   comments: {other: 'コメント {n} 件'}, title: 'コメント', online: {other: '{n} 人が閲覧中'},
   sort: '並び順', best: '人気順', 'new': '新しい順', old: '古い順',
   join: 'コメントを書く', replyTo: '{name} さんに返信', name: 'お名前', post: '投稿', reply: '返信', save: '保存', cancel: 'キャンセル',
-  format: '書式', left: {other: '残り {n} 文字'}, over: {other: '{n} 文字超過'},
+  format: '書式', marks: '太字|斜体|取り消し線|コード|引用|リスト|リンク', left: {other: '残り {n} 文字'}, over: {other: '{n} 文字超過'},
   empty: 'まだコメントはありません。最初のコメントをどうぞ。', closed: 'コメントの受付は終了しました。', guest: 'ゲスト', you: 'あなた', edited: '編集済み', editedAt: '{time} に編集',
   deleted: 'このコメントは削除されました', blocked: 'ブロックした投稿者です', show: '表示', unblock: 'ブロック解除', linked: 'リンク先のコメント',
   up: '高く評価', down: '低く評価', score: '評価', more: 'その他', edit: '編集', 'delete': '削除', confirm: '本当に削除しますか？', copy: 'リンクをコピー', copied: 'リンクをコピーしました',
