@@ -44,7 +44,7 @@ class Options(usage.Options):
         install_monotonic_reactor()
 
 
-def makeService(options: dict[str, Any]) -> IService:  # noqa: N802 - twistd's name
+def makeService(options: dict[str, Any]) -> IService:
     """The daemon as a service."""
     from twisted.internet import reactor
 
