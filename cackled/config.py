@@ -161,6 +161,18 @@ class Mesh(Section, frozen=True):
     listen: str = ""
 
 
+class Redis(Section, frozen=True):
+    """``[redis]``: a Redis or Valkey beside the workers, for what lasts a moment: presence, typing, shared limits."""
+
+    # "redis://host:6379", "rediss://host:6380" (TLS), or "unix:///run/valkey/valkey.sock". Each node has its own server.
+    url: str = ""
+    # A user of its access list; empty: the default user.
+    username: str = ""
+    password_file: str = ""
+    # With rediss: who signed the server's certificate, a PEM file; empty: the authorities of the system.
+    ca_file: str = ""
+
+
 class Node(Section, frozen=True):
     """``[[nodes]]``: one node of the cluster, as others and browsers reach it; the same list on every node."""
 
@@ -228,6 +240,9 @@ class Config(Section, frozen=True):
     deployment: str = "global"
     # Seconds given to requests and clients after SIGTERM; the process is gone by then.
     shutdown_timeout: PositiveFloat = 8.0
+    # Processes that serve HTTP and realtime, for machines with several cores; they need [redis]. 0: one process does all.
+    # What is counted per process ([http] max_connections, [cache], [database] connections) counts for each of them.
+    workers: Annotated[int, Meta(ge=0, le=64)] = 0
     listen: tuple[Listen, ...] = (Listen(),)
     http: Http = Http()
     microcache: Microcache = Microcache()
@@ -238,6 +253,7 @@ class Config(Section, frozen=True):
     dns: Dns = Dns()
     nodes: tuple[Node, ...] = ()
     mesh: Mesh = Mesh()
+    redis: Redis = Redis()
     manhole: Manhole = Manhole()
     admin: Admin = Admin()
     log: Log = Log()
@@ -293,5 +309,7 @@ def _check(config: Config, name: str) -> None:
         lacking = [node.name for node in config.nodes if not node.mesh]
         if lacking:
             raise ConfigError(f"{name}: [[nodes]] {lacking[0]!r} needs mesh = \"host:port\", as there is a [mesh]")
+    if config.workers and not config.redis.url:
+        raise ConfigError(f"{name}: workers = {config.workers} needs a [redis] url, where the workers meet")
     if config.database.dsn and config.database.server:
         raise ConfigError(f"{name}: give [database] dsn or [[database.server]], not both")
