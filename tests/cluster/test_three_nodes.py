@@ -177,3 +177,25 @@ class ThreeNodes(SynchronousTestCase):
         self.assertLess(max(took, gone), OUT_WITHIN)
         for node in (first, third):
             self.assertNotIn("Traceback", node.log())
+
+    def test_drained_and_cut_off(self) -> None:
+        """A node that drains is out at once and sends its visitors to the others; the last of three offers everybody."""
+        first, second, third = self.nodes
+        everybody = {"n1", "n2", "n3"}
+        self.until(lambda: self.offered(*self.nodes) == [everybody] * 6, SOON, "three nodes offered")
+        page = self.page(second)
+        second.admin("drain")
+        self.until(lambda: self.offered(first, third) == [{"n1", "n3"}] * 4, 2.0, "drained node out")
+        self.assertEqual(call(f"{second.url}/readyz").status, 503)
+        self.until(lambda: any(m["type"] == "move" for m in page.got()), SOON, "visitors are told")
+        (host,) = [m["host"] for m in page.got() if m["type"] == "move"]
+        self.assertIn(host, (first.url, third.url))
+
+        first.kill()
+        self.until(lambda: self.offered(third) == [{"n3"}] * 2, OUT_WITHIN, "killed node out")
+        self.assertEqual(call(f"{third.url}/readyz").status, 200)
+        second.kill()
+        self.until(lambda: call(f"{third.url}/readyz").status == 503, OUT_WITHIN + 1, "cut off, so not ready")
+        self.assertNotEqual(call(f"{third.admin_url}/readyz").json()["checks"]["mesh"], "ok")
+        self.until(lambda: self.offered(third) == [everybody] * 2, SOON, "everybody offered")
+        self.assertEqual(Visitor(third.url).post(KEY, "alone").status, 201, "it serves whoever comes all the same")
