@@ -11,6 +11,7 @@ PostgreSQL child runs as another user, who has to reach the state: the folder is
 from __future__ import annotations
 
 import atexit
+import ctypes
 import json
 import os
 import re
@@ -33,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TWISTD = Path(sys.executable).parent / "twistd"
 # A loaded machine is slow; a wait ends as soon as what it waits for is there.
 PATIENCE = 60.0
+_libc = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 
 class DaemonDied(AssertionError):
@@ -136,6 +139,8 @@ class Daemon:
     def _child(self, cwd: Path) -> dict[str, Any]:
         environ = {**os.environ, "PYTHONPATH": str(self.pythonpath), "PYTHONDONTWRITEBYTECODE": "1"}
         made: dict[str, Any] = {"cwd": cwd, "env": environ, "stdin": subprocess.DEVNULL}
+        # However the tests end, SIGKILL too, the daemon stops in order after them.
+        made["preexec_fn"] = lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if self.user is not None:
             made.update(user=self.user, group=self.user, extra_groups=[])
             environ["HOME"] = str(self.folder)
