@@ -6,7 +6,7 @@ May touch: domain, transport, database (errors, ReadPreference).
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import msgspec
@@ -229,14 +229,15 @@ class Call:
         return None if token is None else self._sessions.check(self.site, token)
 
 
-def cors(request: Request, allowed: bool) -> None:
-    """Set the CORS headers of an API answer: the page's own origin where the site knows it, never credentials."""
+def cors(request: Request, response: Response, site: Site | None) -> None:
+    """Add the CORS headers of an API answer: the page's own origin where the site knows it, never credentials."""
     origin = header(request, "origin")
-    headers = request.responseHeaders
-    headers.addRawHeader(b"vary", b"Origin")
-    if origin is not None and allowed:
-        headers.setRawHeaders(b"access-control-allow-origin", [origin.encode("latin-1")])
-        headers.setRawHeaders(b"access-control-expose-headers", [EXPOSED_HEADERS])
+    response.headers.append((b"vary", b"Origin"))
+    if origin is not None and site is not None and site.allows_origin(origin):
+        response.headers += (
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"access-control-expose-headers", EXPOSED_HEADERS),
+        )
 
 
 def shielded(work: Awaitable[_T]) -> Deferred[_T]:
@@ -257,6 +258,3 @@ def shielded(work: Awaitable[_T]) -> Deferred[_T]:
 
 async def _run(work: Awaitable[_T]) -> _T:
     return await work
-
-
-Handler = Callable[..., Awaitable[Response]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -115,6 +116,7 @@ class OriginPattern(Struct, frozen=True):
         return port == (int(self.port) if self.port else _DEFAULT_PORTS[scheme])
 
 
+@lru_cache(maxsize=1024)
 def split_origin(origin: str) -> tuple[str, str, int] | None:
     """Scheme, host and port of an ``Origin`` header, or None where it is not one of a web page (``null`` too)."""
     if len(origin) > 300:
