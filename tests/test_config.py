@@ -80,6 +80,16 @@ class ParseTests(SynchronousTestCase):
             pass
 
 
+class MeshTests(SynchronousTestCase):
+    def test_needs(self) -> None:
+        """A mesh is of two listed nodes at least, each with an address."""
+        one = b'node = "a"\n[mesh]\nfolder = "mesh"\n[[nodes]]\nname = "a"\nmesh = "h:1"\n'
+        self.assertIn("two [[nodes]]", str(self.assertRaises(ConfigError, parse, one)))
+        two = one + b'[[nodes]]\nname = "b"\n'
+        self.assertIn("'b'", str(self.assertRaises(ConfigError, parse, two)))
+        self.assertEqual(parse(two + b'mesh = "h:2"\n').nodes[1].mesh, "h:2")
+
+
 class SectionTests(SynchronousTestCase):
     def sections(self) -> list[type[Section]]:
         found: list[type[Section]] = []

@@ -81,8 +81,11 @@ class Membership:
         self._known = {node.name: _Known(node, now, trusting) for node in nodes}
         self._flaps = metrics.counter("cluster_changes", "Nodes that went down or came back.", ["direction"])
         self._told = [node.name for node in self.usable()]
-        metrics.watch("cluster_nodes_live", "Nodes in use.", lambda: len(self.usable()))
+        metrics.watch("cluster_nodes_live", "Nodes that live and don't drain.", self._wanted)
         metrics.watch("cluster_nodes", "Nodes configured.", lambda: len(self._known))
+
+    def _wanted(self) -> int:
+        return sum(known.wanted for known in self._known.values())
 
     def heard(self, name: str, *, draining: bool = False) -> None:
         """A heartbeat of *name* came."""

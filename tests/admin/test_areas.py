@@ -7,10 +7,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.admin import areas
 from cackled.admin.console import CommandError
+from cackled.admin.render import as_text
+from cackled.cluster.liveness import PeerState
+from cackled.cluster.membership import Membership
+from cackled.config import Node
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.sites import SiteSettings
 from cackled.metrics import Metrics
@@ -158,3 +163,36 @@ class FigureTests(AreaCase):
         row = servers.servers()[0]
         self.assertEqual((row["role"], row["state"], row["lag_seconds"]), ("replica", "down", None))
         self.assertEqual(servers.tail(), {"connected": True, "events": 0, "lag_seconds": 0.5})
+
+
+class ClusterTests(SynchronousTestCase):
+    """The table of all nodes."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        nodes = [Node(name=name) for name in ("n1", "n2", "n3")]
+        self.membership = Membership(nodes, "n2", self.clock, Metrics(), lambda: None)
+        for _ in range(3):
+            self.membership.missed("n1")
+        self.membership.heard("n3", draining=True)
+
+    def states(self) -> list[Any]:
+        return [(row["node"], row["state"]) for row in areas.Cluster(self.membership, None).nodes()]
+
+    def test_without_mesh(self) -> None:
+        """This node first; who is down, back soon, or leaves."""
+        self.assertEqual(self.states(), [("n2 (this)", "live"), ("n1", "down"), ("n3", "draining")])
+        self.membership.heard("n1")
+        self.clock.advance(10)
+        self.assertEqual(self.states()[1], ("n1", "down, back in 20 s"))
+
+    def test_with_mesh(self) -> None:
+        """What heartbeats tell, and what is not known as nothing."""
+        known = PeerState(True, True, 7, 0.9, 0.0123456, 0.5, "1.2", 0.1, "")
+        unknown = PeerState(False, False, 0, 1.0, None, None, "", None, "can't connect")
+        mesh: Any = SimpleNamespace(states=lambda: {"n2": known, "n1": unknown})
+        first, second, third = areas.Cluster(self.membership, mesh).nodes()
+        self.assertEqual((first["connections"], first["free"], first["round_trip_seconds"]), (7, "90%", 0.01235))
+        self.assertEqual((second["linked"], second["db_lag_seconds"], second["trouble"]), (False, None, "can't connect"))
+        self.assertNotIn("linked", third)
+        self.assertIn("can't connect", as_text([first, second, third]))

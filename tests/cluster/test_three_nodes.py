@@ -179,7 +179,7 @@ class ThreeNodes(SynchronousTestCase):
             self.assertNotIn("Traceback", node.log())
 
     def test_drained_and_cut_off(self) -> None:
-        """A node that drains is out at once and sends its visitors to the others; the last of three offers everybody."""
+        """A node that drains is out at once, its visitors are told where to go; the last of three offers everybody."""
         first, second, third = self.nodes
         everybody = {"n1", "n2", "n3"}
         self.until(lambda: self.offered(*self.nodes) == [everybody] * 6, SOON, "three nodes offered")
