@@ -99,8 +99,9 @@ class LifeTests(SynchronousTestCase):
         self.figures.append(f"writes again {time.monotonic() - began:.1f} s after PostgreSQL was killed")
         self.assertLessEqual(seen, {503, 201, 429})
         self.assertEqual(self.texts(daemon), [*before, "<p>after postgres</p>"])
-        self.assertNotEqual(daemon.postmaster(), main)
+        until("another PostgreSQL", lambda: daemon.postmaster() not in (None, main))
         until("ready again", daemon.ready)
+        until("reads", lambda: call(f"{daemon.url}/bootstrap?site=1&channel=tail").status == 200)
         # Live delivery is back too.
         position = call(f"{daemon.url}/bootstrap?site=1&channel=tail").json()["position"]
         time.sleep(0.2)
