@@ -4,25 +4,21 @@
 Starts both on the loopback (server on one core, wrk on another), and prints the server's CPU time for each request
 from /proc: the figure to compare, for the client may be the slower of the two. Needs wrk.
 
-    .venv/bin/python scripts/bench/http.py [--seconds 4] [--only NAME] [--tls]
+    .venv/bin/python scripts/bench/serving.py [--seconds 4] [--only NAME] [--tls]
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import re
+import shutil
+import subprocess
 import sys
-
-# This file's name is that of a package of the standard library.
-sys.path[:] = [path for path in sys.path if not path.endswith("bench")]
-
-import argparse  # noqa: E402
-import os  # noqa: E402
-import re  # noqa: E402
-import shutil  # noqa: E402
-import subprocess  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-import urllib.request  # noqa: E402
-from pathlib import Path  # noqa: E402
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
 
 HERE = Path(__file__).resolve()
 SERVER_CORE, CLIENT_CORE = "0", "1"
