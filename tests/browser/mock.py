@@ -194,6 +194,7 @@ class Api(Resource):
             ):
                 rule["times"] = rule.get("times", 1) - 1
                 if rule.get("delay"):
+                    # Done at once, answered later.
                     reactor.callLater(rule["delay"], self.finish, request, *self.answer(request, method, path))
                     return NOT_DONE_YET
                 if rule["status"] == 0:
@@ -299,8 +300,9 @@ class Api(Resource):
             (world.blocks[me].add if method == "PUT" else world.blocks[me].discard)(rest[0])
             return 204, b""
         if what == "comments" and not rest:
-            key = f"{me}/{request.getHeader('idempotency-key')}"
-            if key in world.keys:
+            named = request.getHeader("idempotency-key")
+            key = f"{me}/{named}"
+            if named and key in world.keys:
                 return 201, world.keys[key]
             channel = world.channel(body["channel"]["key"])
             if not body["text"].strip():
@@ -396,6 +398,7 @@ class Api(Resource):
                 "channel.updated", {"comments": world.channel(order["lock"]).count(), "locked": True}
             )
         return {"ids": made, "live": sorted(type(c).__name__ for c in world.live), "log": world.log,
+                "clients": {k: len(c.clients) for k, c in world.channels.items()},
                 "positions": {k: c.position for k, c in world.channels.items()}}  # fmt: skip
 
 

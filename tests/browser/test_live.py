@@ -136,6 +136,7 @@ class LiveTests(MockCase):
         late.goto(f"{self.base}/pages/plain.html")
         late.wait_for_selector("text=Meanwhile")
         first.wait_for_selector("text=Meanwhile")
+        self.connected("Ws")
 
     def test_behind_the_pill(self) -> None:
         """Comments that come above what somebody reads wait, and nothing moves; a click shows them."""
@@ -187,9 +188,13 @@ class LiveTests(MockCase):
         """The event of one's own comment may come before the answer: it stands there once, counted once."""
         page = self.plain(script=ALONE)
         self.connected("Ws")
-        self.steer(fail=[{"method": "POST", "path": "/comments", "status": 201, "delay": 0.05}])
+        self.steer(fail=[{"method": "POST", "path": "/comments", "status": 201, "delay": 0.5}])
+        page.evaluate("""() => { window.most = 0; new MutationObserver(() => {
+            window.most = Math.max(window.most, document.querySelectorAll('.mc-c').length); }).observe(
+            document.querySelector('.mc-list'), {childList: true}); }""")
         self.post(page, "Just once")
         page.wait_for_timeout(300)
+        self.assertEqual(page.evaluate("window.most"), 1)
         self.assertEqual(self.texts(page), ["Just once"])
         self.assertEqual(page.inner_text(".mc-title"), "1 comment")
 

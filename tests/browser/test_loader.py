@@ -59,6 +59,12 @@ class LoaderTests(MockCase):
         page.wait_for_timeout(600)
         self.seed({"text": "Live on the second", "live": True}, channel="two")
         page.wait_for_selector("text=Live on the second")
+        # The first page's channel is let go.
+        for _ in range(60):
+            if self.steer()["clients"] == {"one": 0, "two": 1}:
+                break
+            page.wait_for_timeout(100)
+        self.assertEqual(self.steer()["clients"], {"one": 0, "two": 1})
         page.evaluate("() => { Cackle.bootstrap(true); }")
         page.wait_for_selector("text=Second page")
         self.assertEqual(len(self.texts(page)), 2)

@@ -122,16 +122,18 @@
         delete subs[sub];
         if (!Object.keys(subs).length) { drop(); clearTimeout(timer); set(''); }
         else if (connection && connection.send) connection.send({type: 'unsub', sub: sub});
+        else if (connection) later(20);
       },
       send: m => { if (connection && connection.send) connection.send(m); },
       wake: wake,
       stop: () => { stopped = true; drop(); clearTimeout(timer); },
-      state: () => state
+      state: () => state,
+      subs: () => Object.keys(subs)
     };
   }
 
   /* ---- The tabs of a browser. ---- */
-  var id = Cackle.uid(), local = {}, bus = null, link = null, release = null, state = '', last = {}, answered = 0;
+  var id = Cackle.uid(), local = {}, bus = null, link = null, release = null, state = '', last = {}, wanted = {}, answered = 0, pruning = 0;
 
   function say(m) { if (bus) bus.postMessage(Object.assign({from: id}, m)); }
   function mine() {
@@ -210,9 +212,11 @@
     else if (m.t === 'want') {
       say({t: 'state', state: state});
       want(m.subs);
+      for (sub in m.subs) wanted[sub] = Date.now();
       for (sub in m.subs) if (last[sub]) say({t: 'm', m: last[sub]});
     } else if (m.t === 'send') pass(m.m);
     else if (m.t === 'wake') Cackle.wake();
+    else if (m.t === 'drop') prune();
   }
 
   function start() {
@@ -231,7 +235,19 @@
     }).catch(own);
     ask();
   }
+  /* A channel that no tab shows any more is let go: the leader asks around, and drops what nobody answers for. */
+  function prune() {
+    var since = Date.now();
+    if (!release) return say({t: 'drop'});
+    say({t: 'who'});
+    clearTimeout(pruning);
+    pruning = setTimeout(() => {
+      if (!release) return;
+      link.subs().forEach(sub => { if (!local[sub] && !(wanted[sub] >= since)) link.remove(sub); });
+    }, 1500);
+  }
   function stop() {
+    if (!release) say({t: 'drop'});
     if (link) link.stop();
     if (bus) bus.close();
     if (release) release();
@@ -284,7 +300,8 @@
         entry.handlers = entry.handlers.filter(h => h !== handler);
         if (entry.handlers.length) return;
         delete local[sub];
-        if (link && !bus) link.remove(sub);
+        if (bus) prune();
+        else if (link) link.remove(sub);
       }
     };
   };
