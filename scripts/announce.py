@@ -83,4 +83,5 @@ def main() -> None:
         print(f"\n  cackled is running. Open the demo page: {url}/demo\n", file=sys.stderr, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

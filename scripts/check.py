@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -45,6 +46,14 @@ def stop(process: subprocess.Popen[str]) -> None:
         return
 
 
+def sweep(process: subprocess.Popen[str]) -> None:
+    """Once a run is over, end what is left of it: workers that outlive it would hold its output open."""
+    process.wait()
+    time.sleep(2)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def trial(targets: list[str], temp: str) -> dict[str, int]:
     """Run trial in two processes, show its output, and give its counts; a run that did not end counts as a failure."""
     print("-- trial", flush=True)
@@ -64,6 +73,7 @@ def trial(targets: list[str], temp: str) -> dict[str, int]:
     assert process.stdout is not None
     timer = threading.Timer(DEADLINE, stop, [process])
     timer.start()
+    threading.Thread(target=sweep, args=[process], daemon=True).start()
     ended = False
     try:
         for line in process.stdout:
