@@ -279,7 +279,7 @@ class House:
     def wrote(self, position: Position) -> None:
         """A write of this process led to *position*: nothing older is answered from here on."""
         group = (position.site, position.channel)
-        self.ground.cache.evict(group, position.seq)
+        self.ground.cache.outdate(group, position.seq)
         self.ground.microcache.evict(group, position.seq)
 
     def wrote_here(self, position: Position) -> None:

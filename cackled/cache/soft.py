@@ -119,6 +119,21 @@ class SoftCache:
             self._counts.invalidated += len(keys)
         self._flights.doom(group)
 
+    def outdate(self, group: Hashable, seq: int) -> None:
+        """What happened to *group* led to *seq*: drop what is older, and keep nothing older from now on.
+
+        Unlike `evict` this leaves what was read after the change, so that a change told twice (by its writer, then by
+        the log) costs one load. Loads under way may have read before it, the primary too: they are doomed all the same.
+        """
+        self._floors.announce(group, seq)
+        keys = self._groups.get(group)
+        if keys is not None:
+            older = [entry for entry in keys.values() if entry.loaded.seq < seq]
+            for entry in older:
+                self._drop(entry)
+            self._counts.invalidated += len(older)
+        self._flights.doom(group)
+
     def clear(self) -> None:
         """Drop all keys of all groups and doom all loads; floors stay."""
         self._counts.invalidated += len(self._sieve)

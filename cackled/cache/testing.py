@@ -46,6 +46,10 @@ class DirectCache:
         self.evicted.append((group, floor))
         self._floors[group] = max(floor, self._floors.get(group, 0))
 
+    def outdate(self, group: Hashable, seq: int) -> None:
+        """As `evict`: nothing is kept anyway."""
+        self.evict(group, seq)
+
     def clear(self) -> None:
         """There is nothing to clear."""
 

@@ -71,6 +71,9 @@ class Cache(Protocol):
     def evict(self, group: Hashable, floor: int = 0) -> None:
         """Forget all keys of *group*; nothing older than *floor* is kept for it from now on."""
 
+    def outdate(self, group: Hashable, seq: int) -> None:
+        """Forget what is older than *seq* in *group*, and keep nothing older from now on."""
+
     def clear(self) -> None:
         """Forget all keys of all groups."""
 

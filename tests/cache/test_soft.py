@@ -37,6 +37,42 @@ class SoftCacheTests(SynchronousTestCase):
         self.assertIsNone(cache.peek("other", 1))
         check(cache)
 
+    def test_outdated(self) -> None:
+        """A change drops what is older than it and leaves what was read after it, however often it is told."""
+        cache, _ = make_cache()
+        self.put(cache, "g", 1, b"old", 7)
+        self.put(cache, "g", 2, b"new", 8)
+        self.put(cache, "other", 1, b"other", 1)
+        cache.outdate("g", 8)
+        self.assertIsNone(cache.peek("g", 1))
+        self.put(cache, "g", 1, b"again", 8)
+        cache.outdate("g", 8)
+        self.assertEqual(cache.peek("g", 1), Loaded(b"again", 8))
+        self.assertEqual(cache.peek("g", 2), Loaded(b"new", 8))
+        self.assertEqual(cache.peek("other", 1), Loaded(b"other", 1))
+        cache.outdate("g", 9)
+        self.assertIsNone(cache.peek("g", 1))
+        self.assertIsNone(cache.peek("g", 2))
+        check(cache)
+
+    def test_outdated_while_the_primary_is_read(self) -> None:
+        """The primary was asked before the change and answers after it: that is not kept, nor given to newcomers."""
+        cache, _ = make_cache()
+        cache.outdate("g", 5)
+        loads = Loads()
+        first = cache.get("g", 1, loads)
+        loads.end(0, b"lagging", 4)
+        self.assertEqual(loads.calls, [False, True])
+        cache.outdate("g", 6)
+        second = cache.get("g", 1, loads)
+        loads.end(1, b"before", 5)
+        self.assertEqual(self.successResultOf(first).seq, 5)
+        self.assertIsNone(cache.peek("g", 1))
+        loads.end(2, b"after", 6)
+        self.assertEqual(self.successResultOf(second).seq, 6)
+        self.assertEqual(cache.peek("g", 1), Loaded(b"after", 6))
+        check(cache)
+
     def test_empty_value_is_a_value(self) -> None:
         """Nothing to show is an answer worth keeping."""
         cache, _ = make_cache()
