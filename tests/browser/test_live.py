@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.browser.case import MockCase
 
 FAILS = "class { constructor() { setTimeout(() => this.onerror && this.onerror({}), 5); } close() {} };"
@@ -125,14 +127,15 @@ class LiveTests(MockCase):
         first = self.plain(context=context)
         self.connected("Ws")
         late = context.new_page()
-        late.route(
-            "**/bootstrap*",
-            lambda route: (
-                body := route.fetch(),
-                self.seed({"text": "Meanwhile", "live": True}),
-                route.fulfill(response=body),
-            ),
-        )
+
+        def between(route) -> None:
+            body = route.fetch()
+            self.seed({"text": "Meanwhile", "live": True})
+            # Until the first tab has had it, and the second can't hear of it any more.
+            time.sleep(0.7)
+            route.fulfill(response=body)
+
+        late.route("**/bootstrap*", between)
         late.goto(f"{self.base}/pages/plain.html")
         late.wait_for_selector("text=Meanwhile")
         first.wait_for_selector("text=Meanwhile")
