@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import msgspec
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.protocols import amp
@@ -289,4 +290,6 @@ def _words(reason: Any) -> str:
     # OpenSSL's errors are lists of (library, function, reason).
     if inner and isinstance(inner[0], list) and inner[0] and isinstance(inner[0][0], tuple):
         return f"TLS: {inner[0][0][-1]}"
+    if isinstance(reason, ConnectionLost | ConnectionDone | ConnectionAborted):
+        return "the connection ended"
     return " ".join(str(reason).split())[:200]
