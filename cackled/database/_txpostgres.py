@@ -4,14 +4,17 @@ Database: imports twisted, psycopg2 and txpostgres. What differs from the librar
 
 - a query ended by ``statement_timeout`` stays ``QueryCanceledError`` (the library makes it a ``CancelledError``);
 - cancelling never calls psycopg2's ``cancel()``, a blocking connect that holds the GIL: it closes the connection;
+- no closed descriptor stays in the reactor when a query is sent on a dead connection;
 - a connection lost while idle tells its owner at once, without a traceback in the log;
 - notifications are handed over in order, in the turn in which they arrive;
+- a query costs no change of what the reactor watches: the connection is watched all the time, its cursors never;
 - JSON comes back as text, bytea as bytes;
 - the server's name is looked up in a thread (libpq's look-up blocks).
 """
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +23,7 @@ import psycopg2
 import psycopg2.extensions
 import txpostgres.txpostgres as _library
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
@@ -48,59 +51,11 @@ def _fire(d: Deferred[Any], outcome: Any) -> None:
         d.callback(outcome)
 
 
-class _Polling:
-    """What `Cursor` and `Connection` do otherwise than txpostgres' ``_PollingMixin``."""
-
-    reactor: Any
-    _pollingD: Deferred[Any] | None
-
-    def continuePolling(self, swallowErrors: bool = False) -> None:
-        """Go on with what libpq is doing; an error that nobody waits for ends the connection."""
-        outcome: Any = self
-        try:
-            state = self.pollable().poll()  # type: ignore[attr-defined]
-            if state == psycopg2.extensions.POLL_READ:
-                self.reactor.addReader(self)
-                return
-            if state == psycopg2.extensions.POLL_WRITE:
-                self.reactor.addWriter(self)
-                return
-            if state != psycopg2.extensions.POLL_OK:
-                outcome = Failure(_library.UnexpectedPollResult())
-        except (psycopg2.Error, ValueError):  # ValueError: the descriptor is gone
-            outcome = Failure()
-        d, self._pollingD = self._pollingD, None
-        if d is not None:
-            # Not at once: what waits may start the next query, and we are inside the reactor's doRead.
-            self.reactor.callLater(0, _fire, d, outcome)
-        elif outcome is not self:
-            self._end()
-
-    def _end(self) -> None:
-        """The connection is of no use any more."""
-
-    def _handleCancellation(self, f: Failure) -> Failure:
-        return f
-
-
-class Cursor(_Polling, _library.Cursor):
-    """A cursor whose cancellation is the end of its connection."""
-
-    def _cancel(self, d: Deferred[Any]) -> None:
-        self._pollingD = None  # so that it ends as CancelledError
-        self._connection.close()
-
-    def _end(self) -> None:
-        self._connection._end()
-
-
-class Connection(_Polling, _library.Connection):
+class Connection(_library.Connection):
     """One asynchronous connection.
 
     *lost* is called once when an open connection ends other than by `close`; *notified* with (channel, payload).
     """
-
-    cursorFactory = Cursor
 
     def __init__(
         self,
@@ -113,6 +68,10 @@ class Connection(_Polling, _library.Connection):
         self._notified = notified
         self._opened = False
         self._closing = False
+        # What is being waited for: the Deferred, and with it the cursor of the query (None: the connection itself).
+        self._pollingD: Deferred[Any] | None = None
+        self._cursor: Any = None
+        self._descriptor = -1
 
     @property
     def alive(self) -> bool:
@@ -129,6 +88,10 @@ class Connection(_Polling, _library.Connection):
 
     async def _open(self, dsn: str) -> Connection:
         await self.connect(await located(self.reactor, dsn))
+        # libpq closes its socket as it likes, and the reactor can't forget a closed descriptor: it is given a copy.
+        self.reactor.removeReader(self)
+        self._descriptor = os.dup(self._connection.fileno())
+        self.reactor.addReader(self)
         psycopg2.extensions.register_type(_JSON, self._connection)
         psycopg2.extensions.register_type(_BYTEA, self._connection)
         self._opened = True
@@ -140,18 +103,24 @@ class Connection(_Polling, _library.Connection):
         Raises:
             psycopg2.Error, ValueError (a NUL character), UnicodeError: in the Deferred.
         """
-        cursor = self.cursor()
-
-        def done(result: Any) -> list[tuple[Any, ...]]:
-            rows: list[tuple[Any, ...]] = cursor.fetchall() if cursor.description is not None else []
-            return rows
-
-        return cursor.execute(sql, params).addCallback(done)
+        if self._pollingD is not None:
+            return fail(_library.AlreadyPolling())
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(sql, params)
+        except Exception:
+            return fail()
+        self._cursor = cursor
+        d: Deferred[list[tuple[Any, ...]]] = Deferred(self._cancel)
+        self._pollingD = d
+        self.continuePolling()
+        return d
 
     def close(self) -> None:
         """End the connection; a query under way fails. Harmless when repeated."""
         self._closing = True
         if self._connection is not None:
+            self._unwatch()
             super().close()
 
     def _open_descriptor(self) -> bool:
@@ -160,26 +129,82 @@ class Connection(_Polling, _library.Connection):
         return not connection.closed and connection.fileno() >= 0
 
     def _cancel(self, d: Deferred[Any]) -> None:
-        self._pollingD = None
+        self._pollingD = self._cursor = None  # so that it ends as CancelledError
         self.close()
 
-    def doRead(self) -> None:
-        self.reactor.removeReader(self)
-        if not self._connection.closed:
-            self.continuePolling()
-        self.checkForNotifies()
-        if self._open_descriptor():
-            self.reactor.addReader(self)
+    def poll(self) -> Deferred[Any]:
+        """Wait until the connection is open; fires with it."""
+        d: Deferred[Any] = Deferred(self._cancel)
+        self._pollingD = d
+        self.continuePolling()
+        return d
 
-    def cursorFinished(self, cursor: Any) -> None:
-        self._cursors.discard(cursor)
-        if self._open_descriptor():
-            self.reactor.addReader(self)
+    def continuePolling(self, swallowErrors: bool = False) -> None:
+        """Go on with what libpq is doing, and tell who waits in the next turn."""
+        done = self._step()
+        if done is not None:
+            # Not at once: what waits may start the next query, and has not even got its Deferred yet.
+            self.reactor.callLater(0, _fire, *done)
+
+    def _step(self) -> tuple[Deferred[Any], Any] | None:
+        """One step of libpq; when it is through, who waits for it and what it is to be told.
+
+        An error that nobody waits for ends the connection.
+        """
+        outcome: Any = self
+        try:
+            state = self._connection.poll()
+            if state == psycopg2.extensions.POLL_READ:
+                if not self._opened:
+                    self.reactor.addReader(self)
+                return None
+            if state == psycopg2.extensions.POLL_WRITE:
+                self.reactor.addWriter(self)
+                return None
+            if state != psycopg2.extensions.POLL_OK:
+                outcome = Failure(_library.UnexpectedPollResult())
+            elif self._cursor is not None:
+                outcome = self._cursor.fetchall() if self._cursor.description is not None else []
+        except (psycopg2.Error, ValueError):  # ValueError: the descriptor is gone
+            outcome = Failure()
+        d, self._pollingD, self._cursor = self._pollingD, None, None
+        if d is not None:
+            return d, outcome
+        if isinstance(outcome, Failure):
+            self._end()
+        return None
+
+    def doRead(self) -> None:
+        """Bytes came: of the answer to a query, or a notification."""
+        done = None
+        if not self._opened:
+            # While it connects libpq may go over to another socket.
+            self.reactor.removeReader(self)
+        if not self._connection.closed:
+            done = self._step()
+        if self._connection.notifies:
             self.checkForNotifies()
+        if not self._open_descriptor():
+            self._unwatch()
+        # Last of all: what waits may start the next query.
+        if done is not None:
+            _fire(*done)
+
+    def fileno(self) -> int:
+        """What the reactor watches."""
+        return self._descriptor if self._descriptor >= 0 else int(super().fileno())
+
+    def _unwatch(self) -> None:
+        self.reactor.removeReader(self)
+        self.reactor.removeWriter(self)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def connectionLost(self, reason: Failure) -> None:
+        waited = self._pollingD is not None
         super().connectionLost(reason)
-        if not self._cursors and self._opened:
+        if not waited and self._opened:
             self._end()
 
     def checkForNotifies(self) -> None:
