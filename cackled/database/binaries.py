@@ -83,8 +83,10 @@ def find_binaries() -> Binaries:
 
 def version_of(postgres: Path) -> str:
     """``18.6`` for such a program, "" when it doesn't run."""
+    environ = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8"}
     try:
-        out = subprocess.run([postgres, "-V"], capture_output=True, timeout=10, check=False).stdout.decode()
+        done = subprocess.run([postgres, "-V"], capture_output=True, timeout=30, check=False, env=environ)
+        out = done.stdout.decode("utf-8", "replace")
     except (OSError, subprocess.SubprocessError):
         return ""
     match = re.search(r"\) ([0-9]+(?:\.[0-9]+)?)", out)

@@ -1,0 +1,132 @@
+"""The tail of the log over a promotion: it goes on where nothing is lost, and says so where something is."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from cackled.database.dsn import ServerSettings
+from cackled.database.recent import Recent
+from cackled.database.routing import Database
+from cackled.database.tail import Tail
+from cackled.database.testing import TestServer
+from cackled.events import Event
+from cackled.metrics import Metrics
+from tests.database.test_tail import announce, until, writer
+
+clock: Any = reactor
+
+
+class PromotionTests(TestCase):
+    """A primary, a replica, and a tail of whichever is the primary."""
+
+    async def setUp(self) -> None:
+        from cackled.database.migrate import migrate
+
+        self.one = TestServer()
+        self.addCleanup(self.one.stop)
+        self.one.execute("create database cackled")
+        await migrate(self.one.dsn("cackled"), clock=clock)
+        self.two = TestServer(replica_of=self.one, slot="two")
+        self.addCleanup(self.two.stop)
+        self.events: list[Event] = []
+        self.gaps = 0
+        metrics = Metrics()
+        self.db = Database(
+            [ServerSettings("one", self.one.dsn("cackled")), ServerSettings("two", self.two.dsn("cackled"))],
+            clock=clock, random=random.Random(1), metrics=metrics,
+        )  # fmt: skip
+
+        def gap() -> None:
+            self.gaps += 1
+
+        self.tail = Tail(
+            clock=clock, random=random.Random(1), dsn=self.db.primary_dsn, on_event=self.events.append, on_gap=gap,
+            metrics=metrics,
+        )  # fmt: skip
+        self.db.on_primary(self.tail.moved)
+        self.addCleanup(self.db.stop)
+        self.addCleanup(self.tail.stop)
+        await self.db.start()
+        await self.tail.start()
+        first = writer(self.one.dsn("cackled"))
+        for channel in (42, 43, 42, 42):
+            announce(first, 17, channel)
+        await until(lambda: len(self.events) == 4)
+        self.first = first
+
+    def replicated(self) -> bool:
+        (position,) = self.one.execute("select pg_current_wal_flush_lsn()")[0]
+        return bool(self.two.execute("select pg_last_wal_replay_lsn() >= %s", position)[0][0])
+
+    async def promote(self) -> Any:
+        self.one.kill()
+        self.two.promote()
+        second = writer(self.two.dsn("cackled"))
+        self.addCleanup(second.close)
+        return second
+
+    def seqs(self, channel: int = 42) -> list[int]:
+        return [event.seq for event in self.events if event.channel == channel]
+
+    async def test_nothing_lost(self) -> None:
+        """Everything was replicated: the tail goes on without a gap, and has what was written before it came too."""
+        await until(self.replicated)
+        second = await self.promote()
+        announce(second, 17, 42)
+        announce(second, 17, 44)
+        await until(lambda: len(self.events) == 6)
+        await until(lambda: self.tail.connected)
+        announce(second, 17, 42)
+        await until(lambda: len(self.events) == 7)
+        self.assertEqual((self.seqs(), self.seqs(43), self.seqs(44)), ([1, 2, 3, 4, 5], [1], [1]))
+        self.assertEqual(self.gaps, 0)
+
+    async def test_lost(self) -> None:
+        """Events that were told but not replicated are missed, though others stand in their places by then."""
+        await until(self.replicated)
+        self.two.execute("alter system set primary_conninfo = ''")
+        self.two.execute("select pg_reload_conf()")
+        await until(lambda: not self.two.execute("select 1 from pg_stat_wal_receiver where pid is not null"))
+        announce(self.first, 17, 42, '{"lost":1}')
+        await until(lambda: len(self.events) == 5)
+        second = await self.promote()
+        announce(second, 17, 42, '{"other":1}')
+        await until(lambda: self.gaps == 1)
+        await until(lambda: self.tail.connected)
+        announce(second, 17, 42, '{"n":6}')
+        await until(lambda: len(self.events) >= 6)
+        self.assertEqual(self.events[-1].data, b'{"n":6}')
+        self.assertEqual(self.gaps, 1)
+
+    async def test_two_live_primaries(self) -> None:
+        """The old primary lives on: writes and tail are with the promoted one."""
+        await until(self.replicated)
+        self.two.promote()
+        await until(lambda: self.db.primary is not None and self.db.primary.name == "two")
+        await until(lambda: self.tail.connected and self.tail._timeline == "00000002")
+        announce(self.first, 17, 42, '{"old":1}')  # into the wrong one: nobody hears of it
+        second = writer(self.two.dsn("cackled"))
+        self.addCleanup(second.close)
+        announce(second, 17, 42, '{"new":1}')
+        await until(lambda: len(self.events) == 5)
+        self.assertEqual(self.events[-1].data, b'{"new":1}')
+        self.assertEqual(self.gaps, 0)
+
+
+class RecentTests(TestCase):
+    """`Recent` by itself."""
+
+    def test_lacking(self) -> None:
+        """What is missing counts, and what says something else; an empty one lacks nothing."""
+        made = Recent()
+        self.assertEqual(made.lacking([]), 0)
+        self.assertEqual(made.question(), ([], [], [], []))
+        for n in range(3):
+            made.add(Event(1, 5, n, "x", b"%d" % n))
+        self.assertEqual(made.question(), ([0, 1, 2], [1, 1, 1], [5, 5, 5], [0, 1, 2]))
+        self.assertEqual(made.lacking([(0, "x", "0"), (1, "x", "1"), (2, "x", "2")]), 0)
+        self.assertEqual(made.lacking([(0, "x", "0"), (1, "y", "1")]), 2)
