@@ -192,7 +192,7 @@ class Member:
         self.mesh.start()
 
     def usable(self) -> str:
-        return "".join(node.name for node in self.membership.usable())
+        return "".join(sorted(node.name for node in self.membership.usable()))
 
     def live(self) -> str:
         return "".join(sorted(self.membership.live()))

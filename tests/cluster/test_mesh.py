@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -359,3 +361,62 @@ class AccessTests(SynchronousTestCase):
         net.advance(2)
         self.assertIsNot(net["a"].mesh._peers["b"].link, old)
         self.assertEqual(net["a"].metrics.value("mesh_links"), 1)
+
+
+class ChaosTests(SynchronousTestCase):
+    """Random faults in random order, and what must hold whatever they are."""
+
+    def run_one(self, seed: int) -> None:
+        rng = Random(seed)
+        net = Net("abcde"[: rng.choice([2, 3, 3, 4, 5])])
+        everybody = "".join(net.nodes)
+        net.start()
+        gone_since: dict[str, float] = {}
+        now = 0.0
+        for _ in range(rng.randrange(3, 8)):
+            name = rng.choice(everybody)
+            match rng.choice(["kill", "hang", "wake", "cut", "heal", "start", "drain"]):
+                case "kill" if name in net.nodes and name not in net.hung:
+                    net.kill(name)
+                    gone_since[name] = now
+                case "hang" if name in net.nodes and name not in net.hung:
+                    net.hang(name)
+                    gone_since[name] = now
+                case "wake" if name in net.hung:
+                    net.wake(name)
+                    del gone_since[name]
+                case "start" if name not in net.nodes:
+                    net.add(name).start()
+                    del gone_since[name]
+                case "cut":
+                    net.cut(name + rng.choice(everybody))
+                case "heal":
+                    net.heal()
+                case "drain" if name in net.nodes and name not in net.hung:
+                    node = net[name]
+                    node.load = replace(node.load, draining=not node.load.draining)
+                    node.mesh.beat()
+            for _ in range(rng.randrange(1, 60)):
+                net.advance(0.2)
+                now += 0.2
+                for one in (node for node in net.nodes.values() if node.name not in net.hung):
+                    self.assertTrue(one.usable(), "never an empty answer")
+                    for name, since in gone_since.items():
+                        if now - since > 4.5:
+                            self.assertNotIn(name, one.live(), f"seed {seed}: {name} is gone, says {one.name}")
+        net.heal()
+        for name in list(net.hung):
+            net.wake(name)
+        for name in everybody:
+            if name not in net.nodes:
+                net.add(name).start()
+            net[name].load = replace(net[name].load, draining=False)
+        net.advance(HOLD_DOWN + 15)
+        self.assertEqual([node.usable() for node in net.nodes.values()], [everybody] * len(everybody), f"seed {seed}")
+        self.assertEqual([node.mesh.trouble() for node in net.nodes.values()], [""] * len(everybody), f"seed {seed}")
+        self.assertEqual(len(net.ends), len(everybody) * (len(everybody) - 1), f"seed {seed}: a connection per pair")
+
+    def test_chaos(self) -> None:
+        """Who is gone is out in time, nobody ever answers with nobody, and afterwards all agree again."""
+        for seed in range(40):
+            self.run_one(seed)
