@@ -7,7 +7,7 @@ JSON of a comment (`comment_json`), so that pages, answers and events can't diff
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Any
 
@@ -22,6 +22,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain import pages, text
 from cackled.domain.accounts import Session
 from cackled.domain.errors import BadField, NotFound, from_sqlstate
+from cackled.domain.lanes import Queues
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sites import Site
 from cackled.events import Position
@@ -43,10 +44,10 @@ EDIT_COMMENT = Query(
 DELETE_COMMENT = Query(
     "delete_comment", "select seq, channel from delete_comment($1, $2, $3)", ("int", "bigint", "bigint")
 )
-VOTE_COMMENT = Query(
-    "vote_comment",
-    "select up, down, seq, channel from vote_comment($1, $2, $3, $4)",
-    ("int", "bigint", "bigint", "int"),
+VOTE_COMMENTS = Query(
+    "vote_comments",
+    "select up, down, seq, channel, refused from vote_comments($1, $2, $3, $4)",
+    ("int", "bigint", "bigint[]", "int[]"),
 )
 SELECT_COMMENT = Query(
     "select_comment",
@@ -145,10 +146,19 @@ class Comments:
     """The comments of one site.
 
     ``evict`` is told each position a write led to before the writer is answered; the event log tells everybody else.
+    ``queues`` are those of the process; without them this object has its own.
     """
 
-    def __init__(self, site: Site, database: Database, cache: SoftCache, evict: Callable[[Position], None]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        database: Database,
+        cache: SoftCache,
+        evict: Callable[[Position], None],
+        queues: Queues | None = None,
+    ) -> None:
         self._site = site
+        self._queues = Queues() if queues is None else queues
         self._database = database.site(site.id)
         self._cache = cache
         self._evict = evict
@@ -289,11 +299,17 @@ class Comments:
         name = text.clean_name(name)
         source = text.clean_text(source, self._site.settings.max_length)
         channel = self._site.channel(ref.key)
-        rows = await self._write(
-            POST_COMMENT,
-            self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, _inet(address), idempotency_key,
-            parent, source, text.render(source), self._site.settings.level, bool(self._site.settings.webhook_url),
-        )  # fmt: skip
+        html = text.render(source)
+
+        def write() -> Awaitable[list[tuple[Any, ...]]]:
+            return self._write(
+                POST_COMMENT,
+                self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, _inet(address),
+                idempotency_key, parent, source, html, self._site.settings.level,
+                bool(self._site.settings.webhook_url),
+            )  # fmt: skip
+
+        rows = await self._queues.posts.run((self._site.id, channel), write)
         json, seq, replayed, source = rows[0]
         return self._written(channel, seq, pages.with_source(json, source), replayed)
 
@@ -314,10 +330,22 @@ class Comments:
         return self._written(channel, seq)
 
     async def vote(self, session: Session, comment_id: int, value: int) -> Voted:
-        """Vote 1, -1 or 0 (take the vote back); once per visitor, however often it is said."""
-        rows = await self._write(VOTE_COMMENT, self._site.id, comment_id, session.visitor, value)
-        up, down, seq, channel = rows[0]
-        return Voted(self._written(channel, seq).position, up, down)
+        """Vote 1, -1 or 0 (take the vote back); once per visitor, however often it is said.
+
+        Votes on one comment that come while others of it are being written are written together, in the order they
+        came, with one number and one event: the counts and the position that each is answered with hold all of them.
+        """
+
+        async def send(votes: list[tuple[int, int]]) -> list[Any]:
+            visitors, values = [one for one, _ in votes], [one for _, one in votes]
+            rows = await self._write(VOTE_COMMENTS, self._site.id, comment_id, visitors, values)
+            self._written(rows[0][3], rows[0][2])
+            return [row[:4] if row[4] is None else from_sqlstate("CK403", row[4]) for row in rows]
+
+        up, down, seq, channel = await self._queues.votes.add(
+            (self._site.id, comment_id), (session.visitor, value), send
+        )
+        return Voted(self._site.position(channel, seq), up, down)
 
     def _written(self, channel: int, seq: int, comment: bytes = b"", replayed: bool = False) -> Written:
         position = self._site.position(channel, seq)

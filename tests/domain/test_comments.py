@@ -340,12 +340,12 @@ class ChangeTests(DomainCase):
         self.assertEqual([kind for _, kind, _ in self.events()], ["comment.created", *["comment.voted"] * 5])
 
     async def test_votes_at_once(self) -> None:
-        """A hundred at the same moment: same visitor counts once, different ones each."""
+        """A hundred at the same moment: same visitor counts once, different ones each; they share a number."""
         one = the_id(await self.post())
         await gatherResults([start(self.comments.vote(Session(1, BOB), one, 1)) for _ in range(50)])
         await gatherResults([start(self.comments.vote(Session(1, 100 + n), one, 1)) for n in range(50)])
         self.assertEqual(self.sql("select up, down from comment"), [(51, 0)])
-        self.assertEqual(self.channel()[0], 52)
+        self.assertLess(self.channel()[0], 10)
 
     async def test_posts_at_once(self) -> None:
         """Posts at the same moment on one new channel are numbered without gaps, in the order of their ids."""
