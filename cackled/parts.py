@@ -51,6 +51,7 @@ from cackled.domain import demo
 from cackled.domain.accounts import Sessions
 from cackled.domain.comments import Comments
 from cackled.domain.housekeeping import Housekeeping
+from cackled.domain.lanes import Queues
 from cackled.domain.limits import Buckets, within
 from cackled.domain.moderation import Moderation
 from cackled.domain.sites import Site, SiteDirectory
@@ -239,6 +240,8 @@ class House:
         servers = servers_of(config.database, ground.embedded.dsn if ground.embedded else "")
         self.database = Database(servers, clock=clock, random=ground.random, metrics=metrics, settings=config.database)
         self.sites = SiteDirectory(self.database)
+        self.queues = Queues()
+        metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
         self.tail = Tail(
             clock=clock,
             random=ground.random,
@@ -270,7 +273,7 @@ class House:
 
     def comments(self, site: Site) -> Comments:
         """The comments of *site*."""
-        return Comments(site, self.database, self.ground.cache, self.wrote_here)
+        return Comments(site, self.database, self.ground.cache, self.wrote_here, self.queues)
 
     def moderation(self, site: Site) -> Moderation:
         """The peace of *site*."""
