@@ -16,8 +16,8 @@
   C.load = key => { try { return JSON.parse(localStorage.getItem('cackle:' + key)); } catch (e) { return null; } };
   C.save = (key, value) => {
     try {
-      localStorage.setItem('cackle:' + key, JSON.stringify(value));
-      if (value === null) localStorage.removeItem('cackle:' + key);
+      if (value) localStorage.setItem('cackle:' + key, JSON.stringify(value));
+      else localStorage.removeItem('cackle:' + key);
     } catch (e) { /* not kept */ }
   };
 
@@ -36,7 +36,7 @@
     return C.move((up.find(s => kept.until > Date.now() && s.url === kept.url) || up.find(s => (dice -= s.weight) < 0) || up[0]).url);
   };
   C.fail = base => {
-    servers.forEach(s => { if (s.url === base) s.down = Date.now() + 3e4; });
+    servers.map(s => { if (s.url === base) s.down = Date.now() + 3e4; });
     if (base === current) C.save('server', current = null);
   };
 
@@ -44,10 +44,8 @@
   C.get = (path, options, tries = 1) => {
     const base = C.base(), more = tries < servers.length;
     const next = () => { C.fail(base); return C.get(path, options, tries + 1); };
-    return fetch(base + path, {credentials: 'omit', ...options}).then(answer => answer.status > 499 && more ? next() : answer, error => {
-      if (more && error.name !== 'AbortError') return next();
-      throw error;
-    });
+    return fetch(base + path, {credentials: 'omit', ...options}).then(answer => answer.status > 499 && more ? next() : answer,
+      error => more && error.name !== 'AbortError' ? next() : Promise.reject(error));
   };
 
   // script.src is a Trusted Types sink: the policy lets through nothing but our own server's files.
@@ -83,7 +81,7 @@
 
   const mount = (o, again) => {
     const kind = o.widget, bundle = config.bundles[kind], counts = kind === 'CommentCount';
-    const id = o.container || {CommentRecent: 'mc-last', Review: 'mc-review', Poll: 'mc-poll'}[kind] || 'mc-container';
+    const id = o.container || {Comment: 'mc-container', CommentRecent: 'mc-last'}[kind] || 'mc-' + kind.toLowerCase();
     const node = counts ? null : d.getElementById(id), site = '' + o.id, channel = C.channel(o);
     if (!bundle) return;
     if (!node && !counts) return again || d.addEventListener('DOMContentLoaded', () => mount(o, 1));
@@ -108,7 +106,7 @@
     }
     Promise.all([C.files(bundle.css), C.files(bundle.js), C.files(locale)]).then(() => {
       if (!widget.gone) widget.close = C.widgets[kind](widget);
-    }).catch(error => console.error('cackle', error));
+    }).catch(console.error);
   };
 
   // Cackle.bootstrap(true) mounts the whole array anew: pages that change without a reload call it.
@@ -116,17 +114,15 @@
     const queue = w.cackle_widget = w.cackle_widget || [];
     if (queue.push === [].push) {
       queue.push = (...more) => {
-        [].push.apply(queue, more);
+        queue.splice(queue.length, 0, ...more);
         C.bootstrap();
-        return queue.length;
       };
     }
-    queue.forEach(o => {
-      if (seen.has(o) && !all) return;
+    queue.map(o => {
+      if (all || !seen.has(o)) mount(o);
       seen.add(o);
-      mount(o);
     });
   };
-  if (w.mcSite) (w.cackle_widget = w.cackle_widget || []).push({widget: 'Comment', id: w.mcSite, channel: w.mcChannel});
   C.bootstrap();
+  if (w.mcSite) w.cackle_widget.push({widget: 'Comment', id: w.mcSite, channel: w.mcChannel});
 })(window, document);
