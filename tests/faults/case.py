@@ -78,11 +78,15 @@ class FaultCase(SynchronousTestCase):
         self.assert_quiet_log()
         return figures
 
-    def recovery(self, since: float) -> float:
-        """Seconds from *since* to the first acknowledgement of a request that was sent after it."""
-        acks = [line["at"] for line in self.journal.lines("ack") if line["began"] > since]
-        self.assertTrue(acks, "nothing was acknowledged afterwards")
-        return min(acks) - since
+    def recovery(self, since: float, timeout: float = 60.0) -> float:
+        """Wait for an acknowledgement of a request that was sent after *since*; the seconds from then to it."""
+        while True:
+            acks = [line["at"] for line in self.journal.lines("ack") if line["began"] > since]
+            if acks:
+                return min(acks) - since
+            if time.monotonic() > since + timeout:
+                self.fail(f"nothing was acknowledged afterwards:\n{self.daemon.log()[-3000:]}")
+            time.sleep(0.02)
 
     def assert_quiet_log(self, most: int = 64 * 1024) -> None:
         """The log has no traceback and stays small."""

@@ -70,9 +70,6 @@ class DatabaseFaultTests(FaultCase):
             self.assertIsNotNone(before)
             killed = time.monotonic()
             leftovers.send([before], signal.SIGKILL)
-            end = killed + 30
-            while not any(line["began"] > killed for line in self.journal.lines("ack")) and time.monotonic() < end:
-                time.sleep(0.02)
             recovered.append(self.recovery(killed))
             self.assertNotEqual(daemon.postmaster(), before)
         figures = self.finish(writers)
@@ -101,14 +98,12 @@ class DatabaseFaultTests(FaultCase):
             leftovers.send(held, signal.SIGCONT)
         resumed = time.monotonic()
         lag = self.metric("cackled_reactor_lag_max_seconds")
-        while not any(line["began"] > resumed for line in self.journal.lines("ack")):
-            self.assertLess(time.monotonic(), resumed + 60, "it does not recover")
-            time.sleep(0.05)
+        recovery = self.recovery(resumed)
         self.assertEqual({answer.status for answer in direct}, {503})
         self.assertEqual([a for a in direct if not a.headers.get("Retry-After")], [])
         figures = self.finish(writers)
         slowest = self.assert_reads(prober)
         # A reactor that waited for the database would have stood still for all of the five seconds.
         self.assertLess(lag, 3.0)
-        self.tell(**figures, recovery=self.recovery(resumed), reactor_lag=lag, slowest_read=slowest,
+        self.tell(**figures, recovery=recovery, reactor_lag=lag, slowest_read=slowest,
                   writes_refused=len(direct))  # fmt: skip

@@ -34,7 +34,6 @@ class RestartTests(FaultCase):
             killed = time.monotonic()
             daemon.kill()
             daemon.start()
-            self.wait_acks(acks + 10)
             recovered.append(self.recovery(killed))
         figures = self.finish(writers)
         for reader in self.readers:
