@@ -186,7 +186,6 @@ class Assets:
                 for name, widget in manifest.widgets.items()
             },
             "lazy": {name: urls[name] for name in manifest.lazy},
-            "locales": manifest.locales,
         }
 
     def sizes(self) -> dict[str, dict[str, int]]:
