@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
-from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.basic import Int32StringReceiver
 from twisted.python.failure import Failure
 
-from cackled.config import Config
 from cackled.cluster.view import View
+from cackled.config import Config
 
 # Figures of a worker are some hundred kilobytes; nothing is larger.
 LONGEST = 16 * 1024 * 1024
@@ -160,7 +160,7 @@ class Pipe(Int32StringReceiver):
         """Too long."""
         self._end(f"a message of {length} bytes")
 
-    def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The other end is gone."""
         self._end(reason.getErrorMessage())
 

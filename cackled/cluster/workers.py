@@ -54,6 +54,7 @@ GOOD_LIFE = 30.0
 ASK_SECONDS = 5.0
 # What a retiring worker gets above its time before it is killed.
 RETIRE_GRACE = 3.0
+STOP_GRACE = 0.8
 # We stood still for longer than this: what was not heard meanwhile is our own fault.
 STALL = 2.0
 
@@ -103,9 +104,9 @@ class Worker:
         self.serving: frozenset[int] = frozenset()
         self.dies_at: float | None = None
         self.retired = False
-        self.wants_to_leave = False
+        # Why it could not start.
+        self.failed = ""
         self.ready: Deferred[None] = Deferred()
-        self.ended: Deferred[None] = Deferred()
         self.asked: dict[int, Deferred[Any]] = {}
 
     @property
@@ -175,7 +176,7 @@ class Pool:
         self._assign()
         first = [self._spawn(slot) for slot in range(self.count)]
         for worker in first:
-            await worker.ready
+            await self._ready(worker)
 
     async def stop(self, seconds: float) -> None:
         """Have all finish within *seconds*, and kill who does not."""
@@ -189,7 +190,7 @@ class Pool:
             else:
                 self._retire(worker, seconds)
         end = self._clock.seconds() + seconds
-        while self._all and self._clock.seconds() < end + RETIRE_GRACE:
+        while self._all and self._clock.seconds() < end + STOP_GRACE:
             await sleep(self._clock, 0.02)
         self._job.stop()
         for worker in list(self._all):
@@ -217,12 +218,21 @@ class Pool:
         if call is not None:
             call.cancel()
         new = self._spawn(slot, instead_of=old)
-        await new.ready
+        await self._ready(new)
         self._current[slot] = new
         if old is not None and old.state == READY:
             old.state = RETIRING
+        # The old one hears of its retirement as soon as its successor accepts. The next slot waits until it is gone:
+        # memory and database connections are there for one process more, not for twice as many.
         self._assign()
-        # Its successor accepts already; it hears of its retirement as soon as that is certain.
+        while old in self._all and not self._stopping:
+            await sleep(self._clock, 0.05)
+
+    @staticmethod
+    async def _ready(worker: Worker) -> None:
+        await worker.ready
+        if worker.failed:
+            raise WorkerError(worker.failed)
 
     # What others ask
 
@@ -297,7 +307,6 @@ class Pool:
     def _spawn(self, slot: int, instead_of: Worker | None = None) -> Worker:
         source = f"w{slot}.{self._random.getrandbits(48):012x}"
         worker = Worker(slot, source, self._clock.seconds())
-        worker.ready.addErrback(lambda failure: failure)
         self._all.append(worker)
         if instead_of is None:
             self._current[slot] = worker
@@ -321,7 +330,6 @@ class Pool:
             case Answer(number, data, error):
                 self._is_answer(worker, number, data, error)
             case Leaving():
-                worker.wants_to_leave = True
                 self._let_go(worker)
             case Failed(reason):
                 log.error("worker {slot} can't start: {reason}", slot=worker.slot, reason=reason)
@@ -352,9 +360,8 @@ class Pool:
     @staticmethod
     def _fail(worker: Worker, reason: str) -> None:
         if not worker.ready.called:
-            # Whoever waits is told; nobody may be waiting.
-            worker.ready.errback(WorkerError(reason))
-            worker.ready.addErrback(lambda failure: None)
+            worker.failed = reason
+            worker.ready.callback(None)
 
     def _let_go(self, worker: Worker) -> None:
         """It was asked to end from outside: replace it in order, unless that happens anyway."""
@@ -393,11 +400,12 @@ class Pool:
         self._fail(worker, f"worker {worker.slot} ended while it started: {how}")
         self.departed(worker)
         self.tell(Gone(worker.source))
-        if not worker.ended.called:
-            worker.ended.callback(None)
         if self._current.get(worker.slot) is worker:
             del self._current[worker.slot]
-            if not self._stopping:
+            successor = next((other for other in self._all if other.slot == worker.slot), None)
+            if successor is not None:
+                self._current[worker.slot] = successor
+            elif not self._stopping:
                 self._again(worker)
         self._assign()
 

@@ -50,6 +50,8 @@ class Buckets:
     """Token buckets: each key earns *rate* tokens a second up to *burst*.
 
     At most *max_keys* are remembered; the one unused for longest is forgotten first (and is full again then).
+    ``spent(key, cost)`` is called after tokens were spent, for whoever counts over several processes and tells what is
+    left by `correct`.
     """
 
     def __init__(self, clock: IReactorTime, rate: float, burst: float, max_keys: int = 100_000) -> None:
@@ -58,6 +60,7 @@ class Buckets:
         self._burst = burst
         self._max = max_keys
         self._state: OrderedDict[object, tuple[float, float]] = OrderedDict()
+        self.spent: Callable[[object, float], None] | None = None
 
     def take(self, key: object, cost: float = 1.0) -> None:
         """Spend *cost* tokens of *key*.
@@ -74,3 +77,13 @@ class Buckets:
         self._state[key] = (tokens - cost, now)
         if len(self._state) > self._max:
             self._state.popitem(last=False)
+        if self.spent is not None:
+            self.spent(key, cost)
+
+    def correct(self, key: object, tokens: float) -> None:
+        """No more than *tokens* of *key* are left (less than none: spent in advance); more than we think is no news."""
+        now = self._clock.seconds()
+        known = self._state.get(key)
+        if known is not None:
+            left, then = known
+            self._state[key] = (min(tokens, left + (now - then) * self._rate), now)
