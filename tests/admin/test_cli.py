@@ -55,7 +55,11 @@ class CliTests(SynchronousTestCase):
         """A good file is ok; a wrong one is one line that names the file and the key."""
         self.assertEqual(run("check-config", self.file("[http]\nhosts = ['a.example']"))[:2], (0, "ok\n"))
         self.assertEqual(run("check-config", self.file(""))[:2], (0, "ok\n"))
+        mesh = "node = 'a'\n[mesh]\nfolder = 'none'\n" + "".join(
+            f"[[nodes]]\nname = '{name}'\nmesh = 'h:1'\n" for name in "ab"
+        )
         for text, words in (
+            (mesh, "ca.pem"),
             ("[http]\nhots = 1", "hots"),
             ("x", "="),
             ("[manhole]\nendpoint = 'tcp:2300'", "[manhole] endpoint"),
@@ -152,6 +156,9 @@ class AdminTests(TestCase):
         done = await deferToThread(run, "admin", "-c", path, "site", "add", "My shop", "*.shop.example")
         self.assertEqual(done, (0, "site  2\n", ""))
         self.assertEqual(fake.sites.names[2], "My shop")
+        status, out, _ = await deferToThread(run, "status", "-c", path)
+        self.assertEqual(status, 0)
+        self.assertIn("n1 (this)", out, "the cluster is part of it")
         status, out, _ = await deferToThread(run, "admin", "-c", path, "--json", "sessions")
         self.assertEqual((status, json.loads(out)[0]["transport"]), (0, "ws"))
         self.assertEqual((await deferToThread(run, "admin", "-c", path, "evict all"))[0], 0)
