@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -133,6 +134,7 @@ def check_channel(ref: ChannelRef) -> ChannelRef:
     return ChannelRef(key, url, title)
 
 
+@lru_cache(maxsize=4096)
 def _inet(address: str | None) -> str | None:
     # A unix socket has no address, PostgreSQL knows no zones, and a ban of IPv4 holds for a mapped address too.
     try:

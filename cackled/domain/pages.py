@@ -7,6 +7,7 @@ spliced into their parents' text, nothing is parsed.
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -33,7 +34,17 @@ class Wanted(Struct, frozen=True):
     parent: int | None = None
 
 
-# One snapshot for the channel's seq and for all rows: that is what makes the seq the version of the page.
+# One snapshot for the channel's seq and for all rows: that is what makes the seq the version of the page. Five columns,
+# as each value costs time to read:
+#   0, seq, -, key, rest of its JSON        the channel
+#   1, id, place, JSON, rank/n_thread       a root, or what else was asked for
+#   2, id, parent, JSON, -                  a reply below one of them
+_CHANNEL = """
+    select 0, ch.seq, 0::bigint, ch.key,
+        concat('"url":', to_json(ch.url), ',"title":', to_json(ch.title), ',"comments":', ch.n_visible,
+               ',"locked":', case when ch.locked then 'true' else 'false' end)
+      from channel ch where ch.site_id = $1 and ch.id = $2
+"""
 _PAGE = """
     with roots as (
       select c as row, c.id, row_number() over (order by {order}) as n
@@ -41,14 +52,13 @@ _PAGE = """
       where c.site_id = $1 and c.channel_id = $2 and c.parent_id is null and c.shown and {begin}
       order by {order} limit $3 + 1
     )
-    select 0, 0::bigint, 0::bigint, '', ch.key, ch.seq, ch.n_visible, ch.locked::int, ch.url, ch.title
-      from channel ch where ch.site_id = $1 and ch.id = $2
+    {channel}
     union all
-    select 1, r.id, 0, comment_json(r.row), (r.row).rank::text, (r.row).n_thread, r.n::int, 0, '', '' from roots r
+    select 1, r.id, r.n, comment_json(r.row), concat((r.row).rank, '/', (r.row).n_thread) from roots r
     union all
-    select 2, (x.row).id, (x.row).parent_id, comment_json(x.row), '', (x.row).root_id, 0, 0, '', '' from roots r
+    select 2, x.id, x.parent_id, comment_json(x.row), null from roots r
       cross join lateral (
-        select y as row from comment y
+        select y as row, y.id, y.parent_id from comment y
         where y.site_id = $1 and y.channel_id = $2 and y.root_id = r.id and y.parent_id is not null and y.shown
         order by y.id limit {replies}
       ) x
@@ -56,24 +66,27 @@ _PAGE = """
 """
 PAGE_BEST = Query(
     "page_best",
-    _PAGE.format(begin="(c.rank, c.id) < ($4, $5)", order="c.rank desc, c.id desc", replies=REPLIES),
+    _PAGE.format(
+        begin="(c.rank, c.id) < ($4, $5)", order="c.rank desc, c.id desc", replies=REPLIES, channel=_CHANNEL
+    ),
     ("int", "bigint", "int", "real", "bigint"),
 )
 PAGE_NEW = Query(
     "page_new",
-    _PAGE.format(begin="c.id < $4", order="c.id desc", replies=REPLIES),
+    _PAGE.format(begin="c.id < $4", order="c.id desc", replies=REPLIES, channel=_CHANNEL),
     ("int", "bigint", "int", "bigint"),
 )
 PAGE_OLD = Query(
-    "page_old", _PAGE.format(begin="c.id > $4", order="c.id", replies=REPLIES), ("int", "bigint", "int", "bigint")
+    "page_old",
+    _PAGE.format(begin="c.id > $4", order="c.id", replies=REPLIES, channel=_CHANNEL),
+    ("int", "bigint", "int", "bigint"),
 )
 PAGE_REPLIES = Query(
     "page_replies",
-    """
-    select 0, 0::bigint, 0::bigint, '', ch.key, ch.seq, ch.n_visible, ch.locked::int, ch.url, ch.title
-      from channel ch where ch.site_id = $1 and ch.id = $2
+    f"""
+    {_CHANNEL}
     union all
-    (select 1, x.id, x.parent_id, comment_json(x), '', 0, 0, 0, '', '' from comment x
+    (select 1, x.id, x.id, comment_json(x), '/0' from comment x
       where x.site_id = $1 and x.channel_id = $2 and x.root_id = $4 and x.parent_id is not null and x.shown
         and x.id > $5
       order by x.id limit $3 + 1)
@@ -134,57 +147,70 @@ def _next_cursor(rank: str, last: int) -> str:
 
 def build(site: Site, channel: int, key: str, wanted: Wanted, rows: list[tuple[Any, ...]]) -> Loaded:
     """The members ``channel``, ``position`` and ``page`` of an answer, without outer braces, at the rows' seq."""
-    seq, count, locked, url, title = 0, 0, False, "", ""
+    seq, rest = 0, '"url":"","title":"","comments":0,"locked":false'
     tops: list[tuple[Any, ...]] = []
     below: dict[int, list[tuple[Any, ...]]] = {}
     for row in rows:
-        if row[0] == 1:
+        kind = row[0]
+        if kind == 2:
+            siblings = below.get(row[2])
+            if siblings is None:
+                below[row[2]] = [row]
+            else:
+                siblings.append(row)
+        elif kind == 1:
             tops.append(row)
-        elif row[0] == 2:
-            below.setdefault(row[2], []).append(row)
-        elif row[4] == key:
-            _, _, _, _, _, seq, count, locked, url, title = row
+        elif row[3] == key:
+            _, seq, _, _, rest = row
         else:
             # Another key of this site has the same id: this one can't have comments.
             return build(site, channel, key, wanted, [])
-    if wanted.parent is None:
-        tops.sort(key=lambda row: int(row[6]))
+    tops.sort(key=_place)
     cursor = None
     if len(tops) > wanted.size:
         tops = tops[: wanted.size]
-        cursor = _next_cursor(tops[-1][4], tops[-1][1])
-    sent: dict[int, int] = {}
-    for replies in below.values():
-        for row in replies:
-            sent[row[5]] = sent.get(row[5], 0) + 1
-    if wanted.parent is None:
-        comments = ",".join(
-            _splice(row[3], row[1], below, f',"more":{max(0, row[5] - sent.get(row[1], 0))}') for row in tops
-        )
-    else:
-        comments = ",".join(row[3][:-1] + ',"replies":[]}' for row in tops)
-    head = msgspec.json.encode(
-        {
-            "channel": {
-                "id": str(channel),
-                "key": key,
-                "seq": seq,
-                "url": url,
-                "title": title,
-                "comments": count,
-                "locked": bool(locked),
-            },
-            "position": str(site.position(channel, seq)),
-        }
-    )
-    tail = f',"page":{{"sort":"{wanted.sort}","comments":[{comments}],"cursor":{_json(cursor)}}}'
-    return Loaded(head[1:-1] + tail.encode(), seq)
+        cursor = _next_cursor(tops[-1][4].partition("/")[0], tops[-1][1])
+    parts = [
+        f'"channel":{{"id":"{channel}","key":{_json(key)},"seq":{seq},{rest}}},'
+        f'"position":"{site.position(channel, seq)}","page":{{"sort":"{wanted.sort}","comments":['
+    ]
+    add = parts.append
+    comma = ""
+    for row in tops:
+        add(comma)
+        add(row[3][:-1])
+        comma = ","
+        if wanted.parent is not None:
+            add(',"replies":[]}')
+            continue
+        add(',"replies":[')
+        sent = _splice(below.get(row[1]), below, add)
+        add(f'],"more":{max(0, int(row[4].rpartition("/")[2]) - sent)}}}')
+    add(f'],"cursor":{_json(cursor)}}}')
+    return Loaded("".join(parts).encode(), seq)
 
 
-def _splice(json: str, comment_id: int, below: dict[int, list[tuple[Any, ...]]], more: str = "") -> str:
-    replies = below.get(comment_id, ())
-    inner = ",".join(_splice(row[3], row[1], below) for row in replies)
-    return f'{json[:-1]},"replies":[{inner}]{more}}}'
+def _place(row: tuple[Any, ...]) -> int:
+    place: int = row[2]
+    return place
+
+
+def _splice(rows: list[tuple[Any, ...]] | None, below: Any, add: Callable[[str], None]) -> int:
+    """Add *rows* and all that is below them; gives how many there were."""
+    if rows is None:
+        return 0
+    count = len(rows)
+    comma = ""
+    for row in rows:
+        children = below.get(row[1])
+        if children is None:
+            add(f'{comma}{row[3][:-1]},"replies":[]}}')
+        else:
+            add(f'{comma}{row[3][:-1]},"replies":[')
+            count += _splice(children, below, add)
+            add("]}")
+        comma = ","
+    return count
 
 
 def _json(value: Any) -> str:

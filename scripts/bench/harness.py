@@ -31,10 +31,10 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def seconds_of(pid: int) -> float:
-    """CPU seconds a process has used."""
+def seconds_of(pid: int, *, reaped: bool = False) -> float:
+    """CPU seconds a process has used; with *reaped* also those of its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    return sum(map(int, fields[11 : 15 if reaped else 13])) / TICK
 
 
 class Daemon:
@@ -76,10 +76,12 @@ class Daemon:
 
     def database_cpu(self) -> float:
         """CPU seconds of its PostgreSQL: those of processes that live, and of those that its postmaster reaped."""
+        data = self.state / "postgres" / "data"
+        main = leftovers.postmaster(data)
         total = 0.0
-        for pid in leftovers.working_in(self.state / "postgres" / "data"):
+        for pid in leftovers.working_in(data):
             try:
-                total += seconds_of(pid)
+                total += seconds_of(pid, reaped=pid == main)
             except OSError:
                 continue
         return total
@@ -110,9 +112,14 @@ class _Client:
         self.need = 0
         self.began = 0.0
 
-    def ask(self) -> None:
+    def ask(self) -> bool:
+        """Send the next request; False where there is none."""
+        data = next(self.requests, None)
+        if data is None:
+            return False
         self.began = time.perf_counter()
-        self.socket.sendall(next(self.requests))
+        self.socket.sendall(data)
+        return True
 
     def read(self) -> bytes | None:
         """A whole answer, or None for now."""
@@ -136,7 +143,7 @@ class _Client:
 def drive(
     port: int, streams: list[Iterator[bytes]], seconds: float, answered: Callable[[bytes, float], Any]
 ) -> float:
-    """Ask on one connection per stream, each its next request once the last is answered, for *seconds*.
+    """Ask on one connection per stream, each its next request once the last is answered, for *seconds* or until a stream ends.
 
     *answered* is told each answer and the seconds it took. Gives how long it lasted in all.
     """
@@ -155,9 +162,7 @@ def drive(
             if answer is None:
                 continue
             answered(answer, time.perf_counter() - one.began)
-            if time.monotonic() < until:
-                one.ask()
-            else:
+            if time.monotonic() >= until or not one.ask():
                 busy -= 1
                 chooser.unregister(one.socket)
     span = time.monotonic() - began

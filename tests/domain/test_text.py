@@ -272,3 +272,32 @@ class RenderTests(SynchronousTestCase):
         for target in ("/logout", "logout?now=1", "//evil.example", "#top", "?delete=1", "/\\evil.example", "http:x"):
             self.assertNotIn("<a", text.render(f"[x]({target})"), target)
             self.assertIn("x", text.render(f"[x]({target})"))
+
+
+class PlainTests(SynchronousTestCase):
+    """The short way of plain text gives what the long way gives."""
+
+    ALPHABET = st.one_of(
+        st.sampled_from(list("ab Яё.,:;!?()-+'\"#=|@/%$^{}*_~`[]<>&\\\n\n\t 019wmht\u00a0\u2028\u200b\x00")),
+        st.characters(exclude_categories=["Cs"]),
+    )
+    WORDS = st.sampled_from(
+        ["http:", "https:/", "www.a.com", "a@b.cc", "mailto", "mailto:a@b.cc", "1. x", "- ", "+ a", "\n", "\n\n", " ",
+         "word", "слово", "# h", "===", "---", "    code", "(c)", "...", "--", '"q"', "|a|b|", "![", "ftp:", "HTTP:",
+         "x.com:80/a", "😀", "e\u0301", "{a}", "%20", "\x0c", "\n\n\n"]
+    )  # fmt: skip
+
+    @settings(max_examples=400, deadline=None)
+    @given(st.one_of(st.text(ALPHABET, max_size=40), st.lists(WORDS, max_size=12).map("".join)))
+    def test_same(self, source: str) -> None:
+        """Byte for byte, whatever it takes on."""
+        made = text.plain(source)
+        if made is not None:
+            self.assertEqual(made, text.render_markdown(source))
+
+    def test_taken_on(self) -> None:
+        """Ordinary prose takes the short way, several paragraphs and quotes too; Markdown and links don't."""
+        for source in ("Hello.", 'He said: "no" (twice).\nIt\'s so.\n\nПривет, мир!', "e.g. setup.py, a@b.c"):
+            self.assertIsNotNone(text.plain(source), source)
+        for source in ("*a*", "a_b", "see https://x.y", "- a", "1. a", "a & b", "a < b", "`a`", "a  \nb", " a", ""):
+            self.assertIsNone(text.plain(source), source)
