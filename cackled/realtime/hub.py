@@ -114,6 +114,7 @@ class Hub:
         recovered = metrics.counter("realtime_recovered", "Subscriptions by how they began.", ("result",))
         # Looking a label up costs more than counting.
         self._recovered_yes, self._recovered_no = recovered.labels("yes"), recovered.labels("no")
+        self._recovered_part = recovered.labels("part")
         self._loads = metrics.counter("realtime_loads", "Loads of the event log by outcome.", ("result",))
         self._duplicates = metrics.counter("realtime_duplicates", "Events that came twice.")
         self._gaps = metrics.counter("realtime_gaps", "Events that came before their turn.")
@@ -291,8 +292,15 @@ class Hub:
 
     def _welcome(self, subscription: Subscription, missed: list[Message] | None) -> None:
         channel, client = subscription.channel, subscription.client
-        if missed and sum(len(message.body) for message in missed) > client.room():
-            # More than the client may have buffered: its page is loaded faster than this is replayed.
+        if missed and (part := _fitting(missed, client.room())) is not None:
+            if part:
+                # More than may be buffered for it: as much as fits, and it comes back for the rest from there.
+                subscription.seq = part[-1].seq
+                channel.enter(subscription)
+                self._recovered_part.inc()
+                client.catch_up(subscription, part, messages.move(None, self.random.uniform(0.05, 0.5)), True)
+                client.close("rest")
+                return
             missed = None
         seq = subscription.seq = channel.history.seq
         channel.enter(subscription)
@@ -340,3 +348,12 @@ class Hub:
             self._forget(self._channels[key])
         self._store.expire(now)
         self.presence.second(now)
+
+
+def _fitting(missed: list[Message], room: int) -> list[Message] | None:
+    """The first of *missed* that fit into *room* bytes; None where all do."""
+    for count, message in enumerate(missed):
+        room -= len(message.body)
+        if room < 0:
+            return missed[:count]
+    return None

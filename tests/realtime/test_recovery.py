@@ -136,11 +136,28 @@ class SubscribeTests(SynchronousTestCase):
         self.assertEqual(house.client("1/5@5").seqs, [6, 7, 8, 9, 10])
         self.assertEqual(len(house.log.asked), asked)
 
-    def test_too_much_to_replay(self) -> None:
-        """More than a client may have buffered is not replayed: it reloads its page."""
+    def test_more_than_fits(self) -> None:
+        """As much as may be buffered is replayed, then the client is sent off to come back for the rest."""
         house = House()
         house.post(5)
-        client = house.client("1/5@0", space=100)
+        seen: list[int] = []
+        position = 0
+        for _ in range(10):
+            client = house.client(f"1/5@{position}", space=300)
+            seen += client.seqs
+            position = max(client.seqs)
+            if client.recoveries:
+                break
+            self.assertEqual(client.got[-1]["type"], "move")
+            self.assertEqual(client.closed, ["rest"])
+        self.assertEqual(seen, [1, 2, 3, 4, 5])
+        self.assertEqual(client.recoveries, [(True, 5)])
+
+    def test_one_too_much_to_replay(self) -> None:
+        """An event that alone is more than may be buffered is not replayed: the page is reloaded."""
+        house = House()
+        house.post(5)
+        client = house.client("1/5@0", space=10)
         self.assertEqual((client.seqs, client.recoveries), ([], [(False, 5)]))
 
 
