@@ -55,6 +55,10 @@ def _need(area: _T | None, name: str) -> _T:
     return area
 
 
+async def _have(value: _T | Awaitable[_T]) -> _T:
+    return await value if isinstance(value, Awaitable) else value
+
+
 def _number(text: str, name: str, low: int, high: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19 or not low <= int(text) <= high:
         raise CommandError(f"{name} is a number from {low} to {high}")
@@ -79,12 +83,14 @@ async def _status(console: Console, words: Sequence[str]) -> Data:
     sections: dict[str, Facts | Table] = {"process": console.process.facts()}
     if console.cluster is not None:
         sections["cluster"] = console.cluster.nodes()
+    if console.workers is not None:
+        sections["workers"] = console.workers.workers()
     if console.live is not None:
-        sections["sessions"] = console.live.sessions()
+        sections["sessions"] = await _have(console.live.sessions())
     if console.requests is not None:
-        sections["requests"] = console.requests.requests()
+        sections["requests"] = await _have(console.requests.requests())
     if console.cache is not None:
-        sections["cache"] = console.cache.caches()
+        sections["cache"] = await _have(console.cache.caches())
     if console.database is not None:
         sections["database"] = console.database.servers()
         sections["tail"] = console.database.tail()
@@ -93,7 +99,7 @@ async def _status(console: Console, words: Sequence[str]) -> Data:
 
 async def _sessions(console: Console, words: Sequence[str]) -> Data:
     _none(words)
-    return _need(console.live, "realtime").sessions()
+    return await _have(_need(console.live, "realtime").sessions())
 
 
 async def _nodes(console: Console, words: Sequence[str]) -> Data:
@@ -105,12 +111,12 @@ async def _channels(console: Console, words: Sequence[str]) -> Data:
     if len(words) > 1:
         raise _Usage
     most = _number(words[0], "N", 1, MOST_CHANNELS) if words else 20
-    return _need(console.live, "realtime").channels(most)
+    return await _have(_need(console.live, "realtime").channels(most))
 
 
 async def _cache(console: Console, words: Sequence[str]) -> Data:
     _none(words)
-    return _need(console.cache, "cache").caches()
+    return await _have(_need(console.cache, "cache").caches())
 
 
 async def _evict(console: Console, words: Sequence[str]) -> Data:
@@ -118,10 +124,10 @@ async def _evict(console: Console, words: Sequence[str]) -> Data:
         raise _Usage
     cache = _need(console.cache, "cache")
     if words[0] == "all":
-        cache.clear()
+        await _have(cache.clear())
         return "everything is evicted"
     position = parse_channel(words[0])
-    cache.evict(position.site, position.channel)
+    await _have(cache.evict(position.site, position.channel))
     return f"{position.sub} is evicted"
 
 
@@ -243,13 +249,27 @@ async def _loglevel(console: Console, words: Sequence[str]) -> Data:
         if words[0] not in _LEVELS:
             raise CommandError(f"LEVEL is one of {', '.join(_LEVELS)}")
         logs.set_level(words[0])
+        if console.workers is not None:
+            await console.workers.set_level(words[0])
     level = logs.levels.logLevelForNamespace("")
     return {"level": level.name}
 
 
 async def _gc(console: Console, words: Sequence[str]) -> Data:
     _none(words)
+    if console.workers is not None:
+        return [{"worker": "parent", **console.process.collect()}, *await console.workers.collect()]
     return console.process.collect()
+
+
+async def _workers(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    return _need(console.workers, "workers").workers()
+
+
+async def _restart_workers(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    return _need(console.workers, "workers").restart()
 
 
 async def _drain(console: Console, words: Sequence[str]) -> Data:
@@ -293,6 +313,8 @@ COMMANDS: Mapping[str, Command] = {
         Command("loglevel", "[debug|info|warn|error]", "show or set what is logged", _loglevel, mutates=True),
         Command("gc", "", "full garbage collection; the process stands still meanwhile", _gc, mutates=True),
         Command("drain", "", "turn unready, leave DNS, move clients; stay up", _drain, mutates=True),
+        Command("workers", "", "the processes that serve", _workers),
+        Command("restart-workers", "", "replace them one by one, losing nothing", _restart_workers, mutates=True),
         Command("quit", "", "end this telnet session", _quit),
         Command("shutdown", "", "orderly stop of the daemon", _shutdown, mutates=True),
     )

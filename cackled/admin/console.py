@@ -7,7 +7,7 @@ In names, ``_seconds`` and ``_bytes`` say the unit; the text view makes them rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -43,32 +43,32 @@ class ProcessArea(Protocol):
 
 
 class LiveArea(Protocol):
-    """Realtime connections."""
+    """Realtime connections. Like requests and caches they may be those of other processes, who have to be asked."""
 
-    def sessions(self) -> Table:
+    def sessions(self) -> Table | Awaitable[Table]:
         """One row per transport: ``transport``, ``sessions`` and whatever else is known."""
 
-    def channels(self, most: int) -> Table:
+    def channels(self, most: int) -> Table | Awaitable[Table]:
         """At most *most* channels, busiest first: ``channel`` (``site/id``), ``subscribers``, ..."""
 
 
 class RequestArea(Protocol):
     """The public HTTP listeners."""
 
-    def requests(self) -> Facts:
+    def requests(self) -> Facts | Awaitable[Facts]:
         """Open connections, requests so far, answers by class."""
 
 
 class CacheArea(Protocol):
     """The soft cache and the microcache of this process."""
 
-    def caches(self) -> Table:
+    def caches(self) -> Table | Awaitable[Table]:
         """One row per cache: ``cache``, entries, bytes, hits, misses, ..."""
 
-    def evict(self, site: int, channel: int) -> None:
+    def evict(self, site: int, channel: int) -> Awaitable[None] | None:
         """Drop all that was built from one channel."""
 
-    def clear(self) -> None:
+    def clear(self) -> Awaitable[None] | None:
         """Drop everything."""
 
 
@@ -137,6 +137,22 @@ class UsageArea(Protocol):
         """Reads and credits of *month* ("2026-11"; "": this one) by readPreference, and their sum."""
 
 
+class WorkersArea(Protocol):
+    """The processes that serve, where this one does not serve itself."""
+
+    def workers(self) -> Table:
+        """One row per process: ``worker``, ``pid``, ``state``, ..."""
+
+    def restart(self) -> str:
+        """Begin to replace each without losing a connection."""
+
+    async def set_level(self, level: str) -> None:
+        """Log from *level* on."""
+
+    async def collect(self) -> Table:
+        """Run a full garbage collection in each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """The areas this process has; None where it has not."""
@@ -150,3 +166,4 @@ class Console:
     bans: BanArea | None = None
     usage: UsageArea | None = None
     cluster: ClusterArea | None = None
+    workers: WorkersArea | None = None

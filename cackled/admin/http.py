@@ -7,6 +7,7 @@ bearer token of the state directory.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -118,9 +119,9 @@ class Readyz(_Leaf):
 class MetricsPage(_Leaf):
     """``/metrics`` for Prometheus. Readiness is looked at first, so that its figure is never from before the start."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
+    def __init__(self, render: Callable[[], bytes | Awaitable[bytes]], health: Health) -> None:
         super().__init__()
-        self._metrics = metrics
+        self._render = render
         self._health = health
 
     def render_GET(self, request: Request) -> int:
@@ -130,7 +131,8 @@ class MetricsPage(_Leaf):
 
     async def _figures(self, request: Request) -> bytes:
         await self._health.look()
-        return answer(request, 200, self._metrics.render(), _METRICS)
+        page = self._render()
+        return answer(request, 200, page if isinstance(page, bytes) else await page, _METRICS)
 
 
 class CommandPage(_Leaf):
@@ -173,13 +175,20 @@ class _Index(_Leaf):
         return answer(request, 200, _INDEX.encode(), _TEXT)
 
 
-def admin_resource(*, health: Health, metrics: Metrics, runner: Runner, token: str) -> Resource:
-    """The tree of the admin listener."""
+def admin_resource(
+    *,
+    health: Health,
+    metrics: Metrics,
+    runner: Runner,
+    token: str,
+    render: Callable[[], bytes | Awaitable[bytes]] | None = None,
+) -> Resource:
+    """The tree of the admin listener. *render* makes the page of figures, where it has more than *metrics*."""
     root, admin = Resource(), Resource()
     root.putChild(b"", _Index())
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(health))
-    root.putChild(b"metrics", MetricsPage(metrics, health))
+    root.putChild(b"metrics", MetricsPage(render or metrics.render, health))
     root.putChild(b"admin", admin)
     admin.putChild(b"command", CommandPage(runner, token))
     return root

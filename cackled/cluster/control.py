@@ -114,7 +114,7 @@ class Answer(Message, frozen=True):
     """The answer to `Ask`: JSON, or one line about what went wrong."""
 
     number: int
-    data: Raw | None = None
+    data: Raw = Raw(b"null")
     error: str = ""
 
 

@@ -15,11 +15,14 @@ from typing import Any
 
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import Factory, ProcessProtocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 import cackled
 from cackled.cluster.control import Message, Pipe, ToParent
 from cackled.cluster.sockets import Bound, null
+
+log = Logger()
 
 MODULE = "cackled.worker"
 # The pipe's descriptor in the child; the listeners follow.
@@ -31,7 +34,7 @@ class Process(ProcessProtocol):
 
     def __init__(self, heard: Callable[[Any], None], ended: Callable[[str], None]) -> None:
         self._ended = ended
-        self.pipe = Pipe(ToParent, heard, lambda why: None)
+        self.pipe = Pipe(ToParent, heard, self._cut)
         self.pid: int | None = None
 
     def connectionMade(self) -> None:
@@ -48,6 +51,9 @@ class Process(ProcessProtocol):
             self.transport.signalProcess(number)  # type: ignore[union-attr]
         except ProcessExitedAlready:
             pass
+
+    def _cut(self, why: str) -> None:
+        log.debug("the pipe of process {pid} has closed: {reason}", pid=self.pid, reason=why)
 
     def processExited(self, reason: Failure) -> None:
         """It is over; what it still had to say has come (or never will)."""

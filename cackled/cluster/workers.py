@@ -355,7 +355,7 @@ class Pool:
         if error:
             asked.errback(WorkerError(error))
         else:
-            asked.callback(None if data is None else msgspec.json.decode(data))
+            asked.callback(msgspec.json.decode(data))
 
     @staticmethod
     def _fail(worker: Worker, reason: str) -> None:
@@ -453,9 +453,13 @@ class Pool:
                 worker.tell(Serve(sorted(wanted)))
             elif worker.state == RETIRING and not wanted and not worker.serving:
                 self._retire(worker, self._config().shutdown_timeout)
-        self._stand_in(
-            frozenset(slot for slot, owner in owners.items() if owner is None or slot not in owner.serving)
-        )
+        attended = {
+            slot
+            for worker in self._all
+            if worker.state == RETIRING or self._well(worker, now)
+            for slot in worker.serving & worker.told
+        }
+        self._stand_in(frozenset(owners) - attended)
 
     def _look(self) -> None:
         now = self._clock.seconds()
