@@ -97,7 +97,7 @@ _cleaner = nh3.Cleaner(
 # What Markdown or HTML could see more in than text: any of their characters, links, other white space than single line
 # ends and spaces within a line, what may begin a list, and what a serialiser writes as an entity.
 _MARKUP = re.compile(
-    r"[][*_~`<>&\\\0]|//|mailto:|[^\S \n]|(?:\A|\n)[\s0-9+-]|\s(?:\n|\Z)|\n\n\n", re.IGNORECASE
+    r"[][*_~`<>&\\\0]|//|mailto:|[^\S \n]|\A\n|(?:\A|\n)[ 0-9+-]| \n|[ \n]\Z|\n\n\n", re.IGNORECASE
 )
 _VISIBLE = re.compile("[^" + _INVISIBLE.pattern[1:])
 

@@ -9,7 +9,10 @@ from twisted.trial.unittest import TestCase
 
 from cackled.database.testing import fresh_dsn, server
 
-HARD = ['a"b', "back\\slash", "line\nend\ttab", "\u2028\u2029", "\x01\x1f\x7f", "Жанна 🙂 \U0010ffff", "</script>", "", "''%s{}"]
+HARD = [
+    'a"b', "back\\slash", "line\nend\ttab", "\u2028\u2029", "\x01\x1f\x7f", "Жанна 🙂 \U0010ffff", "</script>", "",
+    "''%s{}",
+]  # fmt: skip
 MEMBERS = [
     "id", "parent", "root", "depth", "author", "html", "created", "edited", "up", "down", "score", "deleted",
 ]  # fmt: skip
@@ -27,8 +30,8 @@ class JsonTests(TestCase):
         """Names and texts with everything that JSON has to write otherwise come back as they were."""
         for number, text in enumerate(HARD):
             self.sql(
-                "insert into comment (id, site_id, channel_id, parent_id, root_id, visitor_id, depth, author_name, src, "
-                "html, up, down, created_at) values (%s, 1, 5, %s, 9223372036854775807, 8, 1, %s, 's', %s, 3, 5, "
+                "insert into comment (id, site_id, channel_id, parent_id, root_id, visitor_id, depth, author_name, "
+                "src, html, up, down, created_at) values (%s, 1, 5, %s, 9223372036854775807, 8, 1, %s, 's', %s, 3, 5, "
                 "'2026-11-21 10:00:00.1239+00')",
                 number + 1, number or None, text, text,
             )
