@@ -112,9 +112,7 @@ class Cluster:
         self.nodes = [Node(number, self.folder, ports) for number in range(1, nodes + 1)]
         self._extra = extra
         self._settings = dict(settings or {})
-        if synchronous:
-            names = ", ".join(node.name for node in self.nodes[1:])
-            self._settings["synchronous_standby_names"] = f"FIRST 1 ({names})"
+        self._synchronous = synchronous
 
     def start(self, progress: Callable[[str], None] = lambda line: None) -> None:
         """Make what is missing and start everything; returns when all nodes are ready.
@@ -169,6 +167,11 @@ class Cluster:
                 first = node.server
                 if not first.execute("select 1 from pg_database where datname = 'cackled'"):
                     first.execute("create database cackled")
+        if self._synchronous and first is not None and not self._follows(self.nodes[0]):
+            # Only now that there are any: until then every commit would wait for them.
+            names = ", ".join(node.name for node in self.nodes[1:])
+            first.execute(f"alter system set synchronous_standby_names = 'FIRST 1 ({names})'")
+            first.execute("select pg_reload_conf()")
 
     def wait(self, node: Node, check: Callable[[Node], bool] = Node.ready, timeout: float = PATIENCE) -> None:
         """Wait until *node* is ready, or whatever *check* looks for.
@@ -280,7 +283,8 @@ def run(cluster: Cluster) -> int:
     def ended(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, ended)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ended)
     try:
         cluster.start(lambda line: print(f"{line} ...", file=sys.stderr, flush=True))
         print(cluster.table(), flush=True)

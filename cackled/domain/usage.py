@@ -35,11 +35,12 @@ ADD_USAGE = Query(
     "add_usage",
     """
     insert into usage_month as u (site_id, month, preference, reads, credits)
-    select * from unnest($1, $2, $3, $4, $5)
+    select x.site, x.month::date, x.preference, x.reads, x.credits
+    from unnest($1, $2, $3, $4, $5) x (site, month, preference, reads, credits)
     on conflict (site_id, month, preference) do update
     set reads = u.reads + excluded.reads, credits = u.credits + excluded.credits
     """,
-    ("int[]", "date[]", "text[]", "bigint[]", "bigint[]"),
+    ("int[]", "text[]", "text[]", "bigint[]", "bigint[]"),
 )
 SELECT_USAGE = Query(
     "select_usage",

@@ -75,34 +75,6 @@ class ConnectionTests(SynchronousTestCase):
         self.assertNotIn(self.connection, self.reactor.getReaders())
         self.assertFalse(self.connection.alive)
 
-    def test_found_dead_while_sending(self) -> None:
-        """libpq closes the socket of a connection that it finds dead while sending: nobody watches that number then."""
-        watched: list[bool] = []
-
-        class Dead:
-            def execute(cursor, *args: Any) -> None:  # noqa: N805
-                watched.append(self.connection in self.reactor.getReaders())
-                self.psycopg.descriptor = -1
-                raise psycopg2.OperationalError("gone")
-
-        self.psycopg.cursor = Dead  # type: ignore[attr-defined]
-        self.reactor.addReader(self.connection)
-        self.failureResultOf(self.connection.run("select 1"), psycopg2.OperationalError)
-        self.assertEqual(watched, [False])
-        self.assertNotIn(self.connection, self.reactor.getReaders())
-
-    def test_refused_before_sending(self) -> None:
-        """A query that psycopg2 itself refuses leaves the connection watched: notifications still come."""
-
-        class Refusing:
-            def execute(self, *args: Any) -> None:
-                raise ValueError("NUL")
-
-        self.psycopg.cursor = Refusing  # type: ignore[attr-defined]
-        self.reactor.addReader(self.connection)
-        self.failureResultOf(self.connection.run("select 1"), ValueError)
-        self.assertIn(self.connection, self.reactor.getReaders())
-
     def test_lost_while_idle(self) -> None:
         """The owner hears once that an idle connection ended; closing it oneself is no loss."""
         self.psycopg.answer = psycopg2.OperationalError("gone")

@@ -1,0 +1,171 @@
+"""Reads that say where they may go, and answers that say where they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from cackled.cache.soft import SoftCache
+from cackled.cache.types import Loaded
+from cackled.database.errors import Busy, Unavailable
+from cackled.database.query import Query, ReadPreference, Rows
+from cackled.domain import pages
+from cackled.domain.accounts import Session
+from cackled.domain.comments import Comments
+from cackled.domain.errors import NotFound
+from cackled.domain.pages import Wanted
+from cackled.domain.reading import Reading
+from cackled.domain.sites import Site, SiteSettings
+from cackled.metrics import Metrics
+
+clock: Any = reactor
+SITE = Site(1, "One", SiteSettings())
+WANTED = Wanted("new", 25)
+
+
+class FakeDatabase:
+    """A primary at one seq and a replica at another; either may be down. Keeps the preferences it was asked with."""
+
+    def __init__(self) -> None:
+        self.primary: int | None = 8
+        self.replica: int | None = 8
+        self.lag = 0.5
+        self.moment = 100.0
+        self.followed = (0.0, 99.0)
+        self.asked: list[str] = []
+        self.error: Exception = Unavailable(1.0)
+
+    @property
+    def writable(self) -> bool:
+        return self.primary is not None
+
+    def site(self, site: int) -> FakeDatabase:
+        return self
+
+    def now(self) -> float:
+        return self.moment
+
+    def log(self) -> tuple[float, float]:
+        return self.followed
+
+    async def read(
+        self, query: Query, *args: Any, preference: ReadPreference, max_staleness: float | None = None
+    ) -> Rows:
+        self.asked.append(preference.value)
+        second = self.primary if preference is not ReadPreference.SECONDARY else None
+        order = [("one", self.primary), ("two", self.replica)]
+        if preference is ReadPreference.PRIMARY:
+            order = order[:1]
+        elif preference is not ReadPreference.PRIMARY_PREFERRED:
+            late = max_staleness is not None and self.lag > max_staleness
+            order = [("one", second), ("two", self.replica)] if late else [("two", self.replica), ("one", second)]
+        for name, seq in order:
+            if seq is not None:
+                return self.rows(query, name, seq)
+        raise self.error
+
+    def rows(self, query: Query, name: str, seq: int) -> Rows:
+        if query.name == "select_comment":
+            rows: list[Any] = [('{"id":"5"}', "src", 9, seq)] if seq >= 8 else []
+        else:
+            rows = [(seq,)]
+        return Rows(rows, name, 0.0 if name == "one" else self.lag, name == "one", name == "two" and not self.writable)
+
+
+class ReadingTests(TestCase):
+    """`Comments` over `FakeDatabase`."""
+
+    def setUp(self) -> None:
+        # Only the seq matters here.
+        self.patch(pages, "build", lambda site, channel, key, wanted, rows: Loaded(b"", rows[0][0]))
+        self.db = FakeDatabase()
+        self.cache = SoftCache(clock=clock, max_bytes=1 << 20, ttl=300, metrics=Metrics())
+        self.comments = Comments(SITE, self.db, self.cache, lambda position: None)  # type: ignore[arg-type]
+
+    async def page(
+        self, preference: str = "nearest", after: int = 0, bound: float | None = None
+    ) -> tuple[int, Reading]:
+        reading = Reading(ReadPreference(preference), bound, after)
+        return (await self.comments.page("k", WANTED, preference=reading)).seq, reading
+
+    async def test_source(self) -> None:
+        """The answer says which server was read and how far it may be behind; the primary is not behind."""
+        _, reading = await self.page("secondary")
+        self.assertEqual((reading.server, reading.staleness, reading.stale), ("two", 0.5, False))
+        _, reading = await self.page("primary")
+        self.assertEqual((reading.server, reading.staleness, reading.stale), ("one", 0.0, False))
+
+    async def test_cached(self) -> None:
+        """A kept answer is as old as the log was last read; before the log was followed, as old as it is."""
+        await self.page()
+        self.db.moment, self.db.followed = 130.0, (0.0, 128.0)
+        _, reading = await self.page()
+        self.assertEqual((reading.server, reading.staleness), ("two", 2.0))
+        self.db.followed = (125.0, 128.0)
+        _, reading = await self.page()
+        self.assertEqual(reading.staleness, 30.5)
+        self.assertEqual(self.db.asked, ["nearest"])
+
+    async def test_after(self) -> None:
+        """A replica that has not come so far is passed over by all but who insists on replicas."""
+        self.db.replica = 7
+        for preference in ("nearest", "secondaryPreferred", "primaryPreferred", "primary"):
+            seq, reading = await self.page(preference, after=8)
+            self.assertEqual((seq, reading.server, reading.stale), (8, "one", False), preference)
+        with self.assertRaises(Unavailable):
+            await self.page("secondary", after=8)
+        self.db.replica = 8
+        self.assertEqual((await self.page("secondary", after=8))[0], 8)
+
+    async def test_primary_down(self) -> None:
+        """Without a primary the yielding ones are answered from the replica, marked; the answer is not kept."""
+        self.db.replica, self.db.primary = 7, None
+        self.cache.evict(SITE.group(SITE.channel("k")), 8)
+        for preference in ("nearest", "secondaryPreferred", "primaryPreferred"):
+            seq, reading = await self.page(preference, after=8)
+            self.assertEqual((seq, reading.server, reading.stale), (7, "two", True), preference)
+        for preference in ("primary", "secondary"):
+            with self.assertRaises(Unavailable):
+                await self.page(preference, after=8)
+        self.db.primary = 8
+        seq, reading = await self.page("nearest")
+        self.assertEqual((seq, reading.server, reading.stale), (8, "one", False))
+
+    async def test_busy(self) -> None:
+        """A primary that is only busy is no reason for an old answer."""
+        self.db.replica, self.db.primary, self.db.error = 7, None, Busy()
+        with self.assertRaises(Busy):
+            await self.page("nearest", after=8)
+
+    async def test_bound(self) -> None:
+        """maxStaleness keeps out a replica and a kept answer that may be older."""
+        _, reading = await self.page("nearest", bound=0.1)
+        self.assertEqual((reading.server, reading.stale), ("one", False))
+        self.db.moment, self.db.followed = 130.0, (125.0, 125.0)
+        _, reading = await self.page("nearest", bound=1.0)
+        self.assertEqual((reading.server, reading.staleness), ("two", 0.5))
+        self.db.replica, self.db.primary, self.db.lag = 8, None, 7.0
+        _, reading = await self.page("nearest", bound=1.0)
+        self.assertTrue(reading.stale)
+
+    async def test_one(self) -> None:
+        """A single comment that a replica has not got yet is asked of the primary."""
+        self.db.replica = 7
+        for preference in ("nearest", "primaryPreferred"):
+            reading = Reading(ReadPreference(preference), None, 8)
+            self.assertEqual(await self.comments.one(5, Session(1, 1), reading), b'{"id":"5"}')
+            self.assertEqual(reading.server, "one")
+        self.db.primary = None
+        reading = Reading(ReadPreference.NEAREST, None, 8)
+        with self.assertRaises(NotFound):
+            await self.comments.one(5, None, reading)
+        self.assertTrue(reading.stale)
+
+    async def test_oldest_counts(self) -> None:
+        """Of two reads behind one answer the older one is told."""
+        reading = Reading(ReadPreference.NEAREST)
+        reading.note("two", 3.0, False)
+        reading.note("one", 0.0, True)
+        self.assertEqual((reading.server, reading.staleness, reading.stale), ("two", 3.0, True))
