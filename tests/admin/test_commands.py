@@ -54,6 +54,8 @@ class CommandTests(RunnerCase):
                 self.assertTrue(outcome[0].check(Quit))
             elif name in ("evict", "ban", "lock", "remove", "usage"):
                 self.assertTrue(str(outcome[0].value).startswith(f"usage: {name} "))
+            elif name in ("workers", "restart-workers"):
+                self.assertEqual(str(outcome[0].value), "this process has no workers")
             else:
                 self.assertTrue(as_text(outcome[0]))
 
