@@ -20,7 +20,7 @@ from cackled import config
 from cackled.clock import sleep
 from cackled.database.dsn import ServerSettings
 from cackled.database.election import Election
-from cackled.database.errors import ConnectionLost, Unavailable
+from cackled.database.errors import ConnectionLost, DatabaseError, QueryFailed, Unavailable
 from cackled.database.freshness import Freshness
 from cackled.database.pool import PoolSettings
 from cackled.database.query import Query, ReadPreference, Rows
@@ -34,6 +34,8 @@ __all__ = ["Database", "ReadPreference", "Rows", "SiteDatabase", "SystemDatabase
 # Servers whose latency is within so many seconds of the best one count as equally near.
 NEAR = 0.015
 RETRY_AFTER = 1.0
+# What only a replica says: its schema is not there yet (class 42), or replay took away what the query was reading.
+REPLICA_ONLY = ("42", "40001", "40P01")
 # So many seconds the start looks for the primary when it has a replica.
 PATIENCE = 2.0
 
@@ -209,7 +211,7 @@ class Database:
         max_staleness: float | None,
     ) -> Rows:
         """See `SiteDatabase.read`."""
-        error = Unavailable(RETRY_AFTER, "no server of that kind is up")
+        error: DatabaseError = Unavailable(RETRY_AFTER, "no server of that kind is up")
         for server in self.candidates(preference, max_staleness):
             for _ in range(2):
                 pool = server.system if site is None else server.app
@@ -222,6 +224,11 @@ class Database:
                         break
                 except Unavailable as unavailable:
                     error = unavailable
+                    break
+                except QueryFailed as failed:
+                    if server.primary or not failed.sqlstate.startswith(REPLICA_ONLY):
+                        raise
+                    error = failed
                     break
                 else:
                     return self._answer(rows, server, max_staleness)

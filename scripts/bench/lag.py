@@ -18,7 +18,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from twisted.internet import task  # noqa: E402
 
-from cackled.clock import install_monotonic_reactor  # noqa: E402
+from cackled.clock import install_monotonic_reactor, sleep  # noqa: E402
 from cackled.database.migrate import migrate  # noqa: E402
 from cackled.database.testing import TestServer  # noqa: E402
 from tests.replicas.lag import delay, measure, servers  # noqa: E402
@@ -39,6 +39,9 @@ async def main(clock: Any) -> None:
         for milliseconds in (0, 20, 200):
             name = primary.create()
             await migrate(primary.dsn(name), clock=clock)
+            (end,) = primary.execute("select pg_current_wal_flush_lsn()")[0]
+            while not replica.execute("select pg_last_wal_replay_lsn() >= %s", end)[0][0]:
+                await sleep(clock, 0.05)
             delay(replica, milliseconds)
             found = await measure(
                 clock, servers(primary, replica, name), writes=options.writes, readers=options.readers, hot=20,

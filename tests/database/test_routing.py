@@ -157,6 +157,15 @@ class ReplicaTests(TestCase):
         rows = await site.read(ECHO, 1, preference=ReadPreference.SECONDARY)
         self.assertEqual((rows.server, rows.primary), ("two", False))
         self.assertLess(rows.staleness, 60)
+        # What the replica has not heard of yet is asked of the primary.
+        replica.execute("select pg_wal_replay_pause()")
+        primary.execute("create table young as select 5 as a; grant select on young to cackled_app", database=name)
+        young = Query("test_young", "select a from young")
+        rows = await site.read(young, preference=ReadPreference.SECONDARY_PREFERRED)
+        self.assertEqual((rows.rows, rows.server), ([(5,)], "one"))
+        with self.assertRaises(QueryFailed):
+            await site.read(young, preference=ReadPreference.SECONDARY)
+        replica.execute("select pg_wal_replay_resume()")
         rows = await site.read(ECHO, 1, preference=PRIMARY)
         self.assertEqual(rows.server, "one")
         primary.kill()
