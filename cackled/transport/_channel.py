@@ -15,6 +15,7 @@ from twisted.web.http import HTTPChannel
 from cackled.transport import _head, _private
 from cackled.transport._head import Head, Refused, refusal
 from cackled.transport._request import Request, render_head
+from cackled.transport._socket import Transport
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
@@ -42,13 +43,16 @@ class Channel(HTTPChannel):
     transport: Any
     _networkProducer: Any
 
-    def __init__(self, factory: HttpFactory, address: IAddress | None, network: str, lane: int) -> None:
+    def __init__(self, factory: HttpFactory, address: IAddress | None, network: str | None, lane: int) -> None:
         super().__init__()
         self.factory = factory
         self.site = factory
+        # What to release at the end; None where the listener does the counting.
         self.network = network
         self.lane = lane
         self.idle_timeout = factory.settings.idle_timeout
+        # Our own kind of transport, with `push` and `held`; None on any other.
+        self.own: Any = None
         self.tcp: Any = None
         self.state = IDLE
         self.deadline = 0.0
@@ -70,9 +74,16 @@ class Channel(HTTPChannel):
 
     def connectionMade(self) -> None:
         """Set the socket up and wait for a first byte."""
-        super().connectionMade()
         factory = self.factory
-        self.tcp = _private.tcp_of(self.transport) if factory.direct else None
+        if isinstance(self.transport, Transport):
+            # As Twisted does below, without asking around: its socket is set up, and it is a producer.
+            self.own = self._networkProducer = self.transport
+            self.transport.registerProducer(self, True)
+        else:
+            super().connectionMade()
+            if self.isSecure():
+                self.lane |= 1
+            self.tcp = _private.tcp_of(self.transport) if factory.direct else None
         factory.opened(self)
         self.deadline = factory.clock.seconds() + factory.settings.idle_timeout
 
@@ -99,8 +110,15 @@ class Channel(HTTPChannel):
 
     def write(self, data: bytes) -> None:
         """Response bytes, watched until the client has taken them."""
-        self._watch(len(data))
-        self.transport.write(data)
+        own = self.own
+        if own is None:
+            self.watch(len(data))
+            self.transport.write(data)
+            return
+        before = own.held
+        held = own.push(data)
+        if held > 0:
+            self.watch(held - before)
 
     def writeSequence(self, iovec: Any) -> None:
         """As `write`."""
@@ -108,10 +126,14 @@ class Channel(HTTPChannel):
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
         """As Twisted's, watched."""
-        self._watch(0)
+        own = self.own
+        before = 0 if own is None else own.held
         super().writeHeaders(b"HTTP/1.1", code, reason, headers)
+        if own is None or own.held > before:
+            self.watch(0 if own is None else own.held - before)
 
-    def _watch(self, size: int) -> None:
+    def watch(self, size: int) -> None:
+        """So many bytes more wait for the client to take them."""
         self._written += size
         if not self.watching:
             self.watching = True
@@ -323,7 +345,7 @@ class Channel(HTTPChannel):
         self._body_seen = 0
         self.deadline = self.factory.clock.seconds() + (LINGER_SECONDS if linger else self.abortTimeout)
         self._networkProducer.resumeProducing()
-        if linger and self.tcp is not None and self.tcp is self.transport:
+        if linger and (self.own is not None or (self.tcp is not None and self.tcp is self.transport)):
             self._networkProducer.unregisterProducer()
             self.transport.loseWriteConnection()
         else:
@@ -357,17 +379,19 @@ class Channel(HTTPChannel):
             self.factory.cut("idle")
             self.close()
         elif state == CLOSING:
-            if not self.watching or self.tcp is None:
+            if not self.watching or (self.tcp is None and self.own is None):
                 self.abort("close")
         elif state in (HEAD, BODY):
             self.refuse(refusal(408, "head" if state == HEAD else "body", "The request took too long."))
 
     def _stalled(self, now: float) -> bool:
         """Whether the client has stopped taking bytes; disarms the watchdog when all are taken."""
-        if self.tcp is None:
-            self.watching = False
-            return False
-        held = _private.unsent(self.tcp) + _private.unsent_tls(self.transport)
+        if self.own is not None:
+            held = self.own.held
+        elif self.tcp is not None:
+            held = _private.unsent(self.tcp) + _private.unsent_tls(self.transport)
+        else:
+            held = 0
         if held == 0:
             self.watching = False
             return False

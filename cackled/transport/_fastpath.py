@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cackled.transport._entries import Key
 from cackled.transport._variants import encoding_class
@@ -167,25 +167,14 @@ class FastPath:
         self.hits += 1
         channel.state = 0
         channel.deadline = now + channel.idle_timeout
-        connection: Any = channel.tcp
-        if (
-            connection is not None
-            and connection is channel.transport
-            and connection.connected
-            and not connection._tempDataBuffer
-            and not connection.dataBuffer
-            and not connection.disconnecting
-            and channel._requestProducer is None
-        ):
-            try:
-                sent = connection.socket.send(wire)
-            except OSError:
-                # Nothing went out; whether the socket is full or broken, the transport will find out.
-                sent = 0
-            if sent == len(wire):
-                return True
-            wire = wire[sent:]
-        channel.write(wire)
+        own = channel.own
+        if own is not None and not own.held:
+            # One system call, and nothing else to be done about it.
+            kept = own.push(wire)
+            if kept > 0:
+                channel.watch(kept)
+        else:
+            channel.write(wire)
         return True
 
     def _last(self, channel: Channel, known: Known) -> bool:

@@ -1,12 +1,13 @@
-"""The private names of Twisted that the hot path reads, all in one place.
+"""The private names of Twisted and of the standard library that the hot path reads, all in one place.
 
-May touch: Twisted. ``tests/transport/test_private.py`` pins them; `supported` checks them once at start, and where the
-answer is no everything goes through the transport's public ``write``.
+May touch: Twisted, the standard library. ``tests/transport/test_private.py`` pins them; `supported` and `lean_tls`
+check them at start, and where the answer is no the public ways are taken.
 """
 
 from __future__ import annotations
 
 import socket
+import ssl
 from typing import Any
 
 from twisted.internet import tcp
@@ -82,3 +83,48 @@ def unsent_tls(transport: Any) -> int:
     if held:
         return sum(map(len, held))
     return 0
+
+
+def _c_wrap(context: ssl.SSLContext, sock: socket.socket, owner: Any) -> tuple[Any, Any]:
+    # What SSLContext.wrap_socket makes an SSLSocket around, without that: half a KB and some system calls less.
+    return sock, context._wrap_socket(sock, True, None, owner=owner)  # type: ignore[attr-defined]
+
+
+def _public_wrap(context: ssl.SSLContext, sock: socket.socket, owner: Any) -> tuple[Any, Any]:
+    wrapped = context.wrap_socket(
+        sock, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
+    )
+    return wrapped, wrapped
+
+
+def lean_tls() -> bool:
+    """Whether ``SSLContext._wrap_socket`` and what it makes are as we know them."""
+    ours, theirs = socket.socketpair()
+    try:
+        ours.setblocking(False)
+        _, tls = _c_wrap(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ours, None)
+        names = ("read", "write", "do_handshake", "shutdown", "selected_alpn_protocol", "context", "session_reused")
+        if not all(hasattr(tls, name) for name in names):
+            return False
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return True
+    except Exception:
+        return False
+    finally:
+        ours.close()
+        theirs.close()
+    return False
+
+
+_LEAN = lean_tls()
+# (context, non-blocking socket, whom the SNI callback is given) -> (socket, TLS object), server side.
+tls_on = _c_wrap if _LEAN else _public_wrap
+
+
+def close_notify(tls: Any) -> None:
+    """Say goodbye on what `tls_on` made; SSLWantReadError is as good as a success."""
+    if isinstance(tls, ssl.SSLSocket):
+        tls.unwrap()
+    else:
+        tls.shutdown()

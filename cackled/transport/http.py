@@ -6,7 +6,6 @@ May touch: twisted.web and the ground. What a stranger can do is bounded in byte
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -26,6 +25,7 @@ from cackled.transport._channel import BUSY, GONE, IDLE, Channel
 from cackled.transport._head import Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
 from cackled.transport._request import Request, render_head
+from cackled.transport._socket import Transport
 from cackled.transport.problems import problem
 
 __all__ = ["HttpFactory", "Request", "attach", "client_address", "takeover"]
@@ -51,12 +51,16 @@ class _Full(Protocol):
         if hasattr(transport, "wrappedProtocol"):
             transport.abortConnection()
             return
-        answer = problem(503, "too-many-connections", headers=[(b"Retry-After", b"5")])
-        transport.write(render_head(503, answer.headers, len(answer.body), close=True) + answer.body)
+        transport.write(_full())
         transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
         """Nothing is read."""
+
+
+def _full() -> bytes:
+    answer = problem(503, "too-many-connections", headers=[(b"Retry-After", b"5")])
+    return render_head(503, answer.headers, len(answer.body), close=True) + answer.body
 
 
 @implementer(IProtocolNegotiationFactory)
@@ -112,8 +116,10 @@ class HttpFactory(Factory):
         self._slow = metrics.counter("http_slow_requests", "Requests that took more than 100 ms.")
         self._refusals = metrics.counter("http_refusals", "Requests and connections refused.", ["reason"])
         self._cuts = metrics.counter("http_connections_cut", "Connections closed by a deadline.", ["reason"])
-        self._connections = metrics.gauge("http_connections", "Open connections, realtime ones included.")
-        self._flying = metrics.gauge("http_requests_in_flight", "Requests being answered.")
+        metrics.watch(
+            "http_connections", "Open connections, realtime ones included.", lambda: float(self.limits.total)
+        )
+        metrics.watch("http_requests_in_flight", "Requests being answered.", lambda: float(self.in_flight))
         if not self.direct:
             log.warn("this Twisted keeps its write buffers elsewhere: direct sends and the stall watchdog are off")
 
@@ -123,32 +129,52 @@ class HttpFactory(Factory):
 
     # Connections
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """A connection, or a refusal above the caps."""
-        host = getattr(addr, "host", "")
+    def admit(self, host: str, proxy: bool) -> str | None:
+        """Count a connection from *host* (*proxy*: it speaks for others); gives what to `leave`; None: no room."""
         network = network_of(host)
-        proxy = bool(self.proxies) and self.proxies.trusts(host)
+        proxy = proxy or (bool(self.proxies) and self.proxies.trusts(host))
         why = self.limits.admit(network, counted=not proxy)
-        if why is not None:
-            self._refusals.labels(why).inc()
+        if why is None:
+            return network
+        self._refusals.labels(why).inc()
+        return None
+
+    def leave(self, network: str) -> None:
+        """Take back one `admit`."""
+        self.limits.release(network)
+
+    def full(self) -> bytes:
+        """What to tell a connection that is not admitted."""
+        return _full()
+
+    def build(self, transport: Transport) -> Protocol:
+        """The protocol of an admitted connection that is ready to speak; it is counted by its listener."""
+        lane = LANE_TLS if transport.secure else 0
+        if self.proxies and self.proxies.trusts(transport.peer[0]):
+            lane |= LANE_PROXY
+        return Channel(self, None, None, lane)
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        """On transports that are not our listeners': a connection, or a refusal above the caps."""
+        host = getattr(addr, "host", "")
+        network = self.admit(host, False)
+        if network is None:
             return _Full()
+        proxy = bool(self.proxies) and self.proxies.trusts(host)
         lane = (LANE_TLS if self.tls else 0) | (LANE_PROXY if proxy else 0)
         return Channel(self, addr, network, lane)
 
     def opened(self, channel: Channel) -> None:
         """A connection is up."""
-        self._connections.inc()
-        if channel.isSecure():
-            channel.lane |= LANE_TLS
         self.channels.add(channel)
-        _set_user_timeout(channel.tcp, self.settings.stall_timeout)
         if self._sweep is None:
             self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
 
     def closed(self, channel: Channel) -> None:
         """A connection is gone."""
         self._forget(channel)
-        self._freed(channel.network)
+        if channel.network is not None:
+            self.limits.release(channel.network)
 
     def _forget(self, channel: Channel) -> None:
         self.channels.discard(channel)
@@ -157,10 +183,6 @@ class HttpFactory(Factory):
             self._sweep = None
             self._flush()
         self._maybe_drained()
-
-    def _freed(self, network: str) -> None:
-        self._connections.dec()
-        self.limits.release(network)
 
     def _check(self) -> None:
         self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
@@ -194,13 +216,11 @@ class HttpFactory(Factory):
     def began(self) -> float:
         """A request is handed to its resource; returns when."""
         self.in_flight += 1
-        self._flying.inc()
         return self.clock.seconds()
 
     def answered(self, began: float, status: int, *, timed: bool) -> None:
         """It was answered (499: the client left first; 101: taken over)."""
         self.in_flight -= 1
-        self._flying.dec()
         self._requests.labels(f"{status // 100}xx").inc()
         if timed:
             took = self.clock.seconds() - began
@@ -272,16 +292,6 @@ def _known_host(name: str) -> bytes:
     return host
 
 
-def _set_user_timeout(connection: Any, seconds: float) -> None:
-    """Let the kernel drop a peer that acknowledges nothing (RFC 5482), also when nobody looks."""
-    if connection is None or not hasattr(socket, "TCP_USER_TIMEOUT"):
-        return
-    try:
-        connection.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
-    except (OSError, AttributeError):
-        pass
-
-
 def client_address(request: Any) -> str:
     """The client's IP address; X-Forwarded-For is read only where a trusted proxy speaks."""
     return request.client_address
@@ -306,17 +316,18 @@ def takeover(request: Any) -> tuple[Any, bytes]:
     rest = channel.let_go()
     assert channel.state == GONE
     # Whoever gets the connection need not know of our accounts: they are closed when the transport closes.
-    original = getattr(transport, "connectionLost", None)
-    if original is not None:
-        transport.connectionLost = partial(_lost, factory, channel.network, original)
-    else:
-        factory._freed(channel.network)
+    if channel.network is not None:
+        original = getattr(transport, "connectionLost", None)
+        if original is not None:
+            transport.connectionLost = partial(_lost, factory, channel.network, original)
+        else:
+            factory.limits.release(channel.network)
     factory._forget(channel)
     return transport, rest
 
 
 def _lost(factory: HttpFactory, network: str, original: Any, *args: Any, **kw: Any) -> Any:
-    factory._freed(network)
+    factory.limits.release(network)
     # The transport holds us and we hold the transport: without this it would wait for the garbage collector.
     vars(original.__self__).pop("connectionLost", None)
     return original(*args, **kw)

@@ -1,0 +1,431 @@
+"""A connection of a public listener: Twisted's transport interfaces over a socket, in a small object of our own.
+
+May touch: Twisted's interfaces and the ground. Two things differ from ``twisted.internet.tcp``: what is written goes to
+the kernel at once where nothing waits before it (`push`: one system call, where Twisted's ``write`` takes three and
+another turn of the reactor), and the object is slotted. Protocols see no difference; their ``connectionLost`` is never
+called from within a call of theirs.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import IConsumer, IPushProducer, IReadWriteDescriptor, ISystemHandle, ITCPTransport
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+if TYPE_CHECKING:
+    from cackled.transport.listener import Listener
+
+READ_BYTES = 65536
+# Above so many bytes waiting, a producer is paused.
+PRODUCER_BYTES = 65536
+# At most so much is given to the kernel in one turn of the reactor.
+TURN_BYTES = 256 * 1024
+# Pieces smaller than this are joined before they are sent.
+JOIN_BYTES = 16 * 1024
+_RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: on, 0 seconds
+
+# Stages: something has to happen before the protocol may speak, and which.
+OPEN, PREFACE, HANDSHAKE = range(3)
+
+
+@implementer(IReadWriteDescriptor, ITCPTransport, IConsumer, IPushProducer, ISystemHandle)
+class Transport:
+    """Plain TCP.
+
+    - *listener*: where it was accepted; told of the opening and the end. *network*: what it is counted under there.
+    - *peer*: the client's address as ``accept`` gave it, or as a PROXY header told.
+    """
+
+    __slots__ = (
+        "__weakref__", "_aborting", "_begun", "_ending", "_half", "_inside", "_offset", "_out", "_paused", "_reading",
+        "_streaming", "_writing", "connected", "disconnecting", "held", "listener", "network", "peer", "producer",
+        "protocol", "reactor", "secure", "socket", "stage",
+    )  # fmt: skip
+    disconnected = 0
+    logstr = "connection"
+
+    def __init__(self, sock: socket.socket, peer: tuple[Any, ...], listener: Listener | None, reactor: Any) -> None:
+        self.socket: Any = sock
+        self.peer = peer
+        self.listener = listener
+        self.network: str | None = None
+        self.reactor = reactor
+        self.protocol: Any = None
+        self.producer: Any = None
+        self.connected = True
+        self.disconnecting = False
+        # Whether the client speaks TLS, to us or to the proxy before us.
+        self.secure = False
+        self.stage = OPEN
+        # Bytes that wait for the kernel, and how many of the first piece it has.
+        self._out: list[bytes] | None = None
+        self._offset = 0
+        self.held = 0
+        self._streaming = False
+        self._paused = False
+        self._reading = False
+        self._writing = False
+        # In a call of doRead: the end may be told by its result.
+        self._inside = False
+        self._ending = False
+        self._aborting = False
+        # Half-closing: 1 asked for, 2 done.
+        self._half = 0
+        # Whether `begin` is over: until then the reactor does not know of us.
+        self._begun = False
+
+    # The reactor's side
+
+    def fileno(self) -> int:
+        """The descriptor, -1 once closed."""
+        return self.socket.fileno() if self.socket is not None else -1
+
+    def logPrefix(self) -> str:
+        """The prefix of log lines."""
+        return "-"
+
+    def begin(self) -> None:
+        """Read what has come already, and wait for more."""
+        self._reading = True
+        why: Any = self.doRead()
+        self._begun = True
+        if why is not None:
+            self.connectionLost(Failure(why))
+            return
+        if self._reading:
+            self.reactor.addReader(self)
+        if self._writing:
+            self.reactor.addWriter(self)
+
+    def doRead(self) -> Any:
+        """Give the protocol what has come."""
+        if self.stage:
+            return self._advance()
+        try:
+            data = self.socket.recv(READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        return self._received(data)
+
+    def _received(self, data: bytes) -> Any:
+        if self._aborting or self._ending:
+            return None
+        self._inside = True
+        try:
+            self.protocol.dataReceived(data)
+        finally:
+            self._inside = False
+        if self._ending:
+            return self._end()
+        return None
+
+    def _advance(self) -> Any:
+        """Do what is to be done before the protocol may speak; gives as `doRead`."""
+        if self.stage == PREFACE:
+            assert self.listener is not None
+            why = self.listener.preface(self)
+            if why is not None or self.stage == PREFACE:
+                return why
+            if self.stage:
+                return self._advance()
+            return self.opened()
+        return self.opened()
+
+    def opened(self) -> Any:
+        """Everything is in place: let the protocol speak, and read on."""
+        self.stage = OPEN
+        assert self.listener is not None
+        if not self.listener.opened(self):
+            return CONNECTION_DONE
+        return self.doRead() if self.connected and not self.disconnecting and self._reading else None
+
+    def doWrite(self) -> Any:
+        """Send what waits; then resume the producer, close, or wait for nothing."""
+        if self.stage:
+            return self._advance()
+        out = self._out
+        if out is not None:
+            left = TURN_BYTES
+            while out and left > 0:
+                if len(out) > 1 and len(out[0]) - self._offset < JOIN_BYTES:
+                    self._join(out)
+                data = out[0]
+                try:
+                    sent = self._some(data, self._offset)
+                except OSError:
+                    return CONNECTION_LOST
+                self.held -= sent
+                left -= sent
+                self._offset += sent
+                if self._offset < len(data):
+                    if sent == 0 or left > 0:
+                        return None
+                    break
+                del out[0]
+                self._offset = 0
+            if out:
+                return None
+            self._out = None
+        if self.producer is not None and (not self._streaming or self._paused):
+            if self._streaming:
+                self.stopWriting()
+            self._paused = False
+            self.producer.resumeProducing()
+            return None
+        self.stopWriting()
+        if self.producer is None:
+            if self.disconnecting:
+                return self._end()
+            if self._half == 1:
+                self._half = 2
+                return self._end_output()
+        return None
+
+    def _join(self, out: list[bytes]) -> None:
+        """Make the pieces that wait one, up to a bound."""
+        size, count = -self._offset, 0
+        for piece in out:
+            size += len(piece)
+            count += 1
+            if size >= TURN_BYTES:
+                break
+        first = out[0][self._offset :] if self._offset else out[0]
+        out[:count] = [b"".join((first, *out[1:count]))]
+        self._offset = 0
+
+    def _some(self, data: bytes, offset: int) -> int:
+        """Give the kernel what it takes of *data*; 0 when it is full. Raises OSError where the connection is dead."""
+        try:
+            if offset or len(data) > TURN_BYTES:
+                return int(self.socket.send(memoryview(data)[offset : offset + TURN_BYTES]))
+            return int(self.socket.send(data))
+        except BlockingIOError:
+            return 0
+
+    def _end(self) -> Any:
+        """All is sent and the end was asked for."""
+        return CONNECTION_DONE
+
+    def _end_output(self) -> Any:
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return CONNECTION_LOST
+        return None
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Close, and tell the protocol and the listener; once."""
+        sock = self.socket
+        if sock is None:
+            return
+        self.connected = False
+        if self._begun:
+            self.reactor.removeReader(self)
+            self.reactor.removeWriter(self)
+        self.socket = None
+        self._reading = self._writing = False
+        if self.producer is not None:
+            producer, self.producer = self.producer, None
+            producer.stopProducing()
+        self._out = None
+        self.held = 0
+        if self._aborting:
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            except OSError:
+                pass
+        sock.close()
+        protocol, self.protocol = self.protocol, None
+        listener, self.listener = self.listener, None
+        try:
+            if protocol is not None:
+                protocol.connectionLost(reason)
+        finally:
+            if listener is not None:
+                listener.lost(self)
+
+    # Out
+
+    def push(self, data: bytes) -> int:
+        """Send *data*, or keep what the kernel does not take behind what waits already.
+
+        Returns the bytes kept now (0: the kernel has it all), or -1 where the connection is dead or ending.
+        """
+        if self._out is None:
+            if not self.connected or self.disconnecting or self._half or self.stage:
+                return -1
+            try:
+                sent = self.socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                return -1
+            if sent == len(data):
+                return 0
+            data = data[sent:]
+        return self._keep(data)
+
+    def _keep(self, data: bytes) -> int:
+        if self.disconnecting or self._half:
+            return -1
+        if self._out is None:
+            self._out = [data]
+            self.startWriting()
+        else:
+            self._out.append(data)
+        self.held += len(data)
+        if self.held > PRODUCER_BYTES and self.producer is not None and self._streaming and not self._paused:
+            self._paused = True
+            self.producer.pauseProducing()
+        return self.held
+
+    def write(self, data: bytes) -> None:
+        """As `push`; an error is found by the reactor."""
+        if data:
+            self.push(data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """As `write`."""
+        self.write(b"".join(iovec))
+
+    # The end
+
+    def loseConnection(self, reason: object = None) -> None:
+        """Close when everything is sent and no producer is left."""
+        if not self.connected or self.disconnecting:
+            return
+        self.disconnecting = True
+        if self.stage:
+            self.abortConnection()
+        elif self._inside and self._out is None and self.producer is None:
+            self._ending = True
+        else:
+            self.stopReading()
+            self.startWriting()
+
+    def loseWriteConnection(self) -> None:
+        """Tell the peer that nothing more comes, when everything is sent; reading goes on."""
+        if self.connected and not self._half:
+            self._half = 1
+            self.startWriting()
+
+    def abortConnection(self) -> None:
+        """Close at once, unsent bytes are lost; the protocol hears of it in the next turn."""
+        if not self.connected or self._aborting:
+            return
+        self._aborting = True
+        self.disconnecting = True
+        self._out = None
+        self.stopReading()
+        self.stopWriting()
+        self.reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
+
+    # Reading and writing
+
+    def startReading(self) -> None:
+        """Want to read."""
+        if not self._reading:
+            self._reading = True
+            if self._begun:
+                self.reactor.addReader(self)
+
+    def stopReading(self) -> None:
+        """Want to read no more."""
+        if self._reading:
+            self._reading = False
+            if self._begun:
+                self.reactor.removeReader(self)
+
+    def startWriting(self) -> None:
+        """Want to write."""
+        if not self._writing:
+            self._writing = True
+            if self._begun:
+                self.reactor.addWriter(self)
+
+    def stopWriting(self) -> None:
+        """Want to write no more."""
+        if self._writing:
+            self._writing = False
+            if self._begun:
+                self.reactor.removeWriter(self)
+
+    def pauseProducing(self) -> None:
+        """Read no more for now."""
+        self.stopReading()
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        if self.connected and not self.disconnecting:
+            self.startReading()
+
+    def stopProducing(self) -> None:
+        """As `loseConnection`."""
+        self.loseConnection()
+
+    # Producers
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Pause *producer* while much waits; ask one that is not *streaming* whenever nothing does."""
+        if self.producer is not None:
+            raise RuntimeError("another producer is registered")
+        if not self.connected:
+            producer.stopProducing()
+            return
+        self.producer = producer
+        self._streaming = streaming
+        self._paused = False
+        if not streaming:
+            self.startWriting()
+
+    def unregisterProducer(self) -> None:
+        """There is no producer any more."""
+        self.producer = None
+        if self.connected and (self.disconnecting or self._half == 1):
+            self.startWriting()
+
+    # What is known
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        """The client's address."""
+        return _address(self.peer)
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """Our own address."""
+        return _address(self.socket.getsockname())
+
+    def getHandle(self) -> Any:
+        """The socket."""
+        return self.socket
+
+    def getTcpNoDelay(self) -> bool:
+        """Whether small writes go out at once."""
+        return bool(self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Small writes always go out at once: listeners have set it."""
+
+    def getTcpKeepAlive(self) -> bool:
+        """Whether the kernel looks for dead peers."""
+        return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    def setTcpKeepAlive(self, enabled: bool) -> None:
+        """Let the kernel look for dead peers."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, enabled)
+
+
+def _address(pair: tuple[Any, ...]) -> IPv4Address | IPv6Address:
+    if ":" in pair[0]:
+        return IPv6Address("TCP", *pair)
+    return IPv4Address("TCP", pair[0], pair[1])
