@@ -120,7 +120,7 @@ class Instance:
     def dsn(self, database: str) -> str:
         """How to reach *database* as the superuser."""
         place = {"host": self.address, "port": self.port} if self.address else {"host": str(self.folder), "port": 5432}
-        return make_dsn("", user=ROLE, dbname=database, **place)
+        return make_dsn("", **place, user=ROLE, dbname=database)
 
     def signal(self, number: signal.Signals) -> None:
         """Signal every process of the server, as SIGSTOP needs it to be."""
