@@ -1,0 +1,60 @@
+"""Where a read may go, what its answer says of that, and what it costs."""
+
+from __future__ import annotations
+
+from cackled.database.routing import ReadPreference
+from tests.api.common import ApiCase
+
+READS = ("/comments?channel=page", "/counts?channel=page", "/comments/{id}?", "/blocks?")
+
+
+class ReadTests(ApiCase):
+    """On one server, which is the primary."""
+
+    async def test_source(self) -> None:
+        """Every read says who was asked and how far that one may be behind; a primary is not, and nothing is stale."""
+        auth = await self.visitor()
+        comment = (await self.post(auth))["comment"]["id"]
+        for path in READS:
+            url = "/api/v1/sites/1" + path.format(id=comment)
+            for preference in ("primary", "primaryPreferred", "secondaryPreferred", "nearest"):
+                answer = await self.ask("GET", f"{url}&readPreference={preference}&maxStaleness=5", authorization=auth)
+                self.assertEqual(answer.status, 200, (url, answer))
+                self.assertEqual(answer.headers["x-cackled-server"], "primary")
+                self.assertLess(float(answer.headers["x-cackled-staleness"]), 5)
+                self.assertNotIn("x-cackled-stale", answer.headers)
+            answer = await self.ask("GET", f"{url}&readPreference=secondary", authorization=auth)
+            self.assertEqual((answer.status, answer.slug), (503, "unavailable"), url)
+
+    async def test_first_render(self) -> None:
+        """The first render says it too, kept or not; with a bound it is not kept for others."""
+        auth = await self.visitor()
+        await self.post(auth)
+        for _ in range(2):
+            answer = await self.bootstrap()
+            self.assertEqual(answer.headers["x-cackled-server"], "primary")
+            self.assertIn("x-cackled-staleness", answer.headers)
+        self.assertIn("hit", answer.headers["cache-status"])
+        for _ in range(2):
+            answer = await self.bootstrap(query="&maxStaleness=5&readPreference=secondaryPreferred")
+            self.assertNotIn("hit", answer.headers["cache-status"])
+
+    async def test_wrong(self) -> None:
+        """What can't be wished is named."""
+        for query, field in (("readPreference=any", "readPreference"), ("maxStaleness=soon", "maxStaleness"),
+                             ("maxStaleness=-1", "maxStaleness"), ("after=x", "after")):  # fmt: skip
+            for url in ("/bootstrap?site=1&channel=page", "/api/v1/sites/1/comments?channel=page"):
+                answer = await self.ask("GET", f"{url}&{query}")
+                self.assertEqual((answer.status, answer.json()["field"]), (400, field), (url, query))
+
+    async def test_usage(self) -> None:
+        """Reads are counted by preference; what the microcache answers is not."""
+        for _ in range(3):
+            await self.bootstrap()
+        await self.ask("GET", "/api/v1/sites/1/comments?channel=page")
+        await self.ask("GET", "/api/v1/sites/2/counts?channel=page")
+        await self.house.usage.flush()
+        self.assertEqual(
+            await self.house.usage.month(1), [(ReadPreference.PRIMARY, 1, 5), (ReadPreference.NEAREST, 1, 1)]
+        )
+        self.assertEqual(await self.house.usage.month(2), [(ReadPreference.NEAREST, 1, 1)])
