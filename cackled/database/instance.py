@@ -143,6 +143,9 @@ class Instance:
     def kill(self) -> None:
         """SIGKILL all of it at once, and clear what it leaves."""
         assert self._process is not None
+        # Stopped first, so that it is one moment for all: a commit that waits for a standby goes on without it when its
+        # postmaster dies before it, is not acknowledged, but announced.
+        self.signal(signal.SIGSTOP)
         self.signal(signal.SIGKILL)
         self._process.wait()
         self.clear()
