@@ -26,6 +26,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.metrics": (),
     "cackled.web": GROUND,
     "cackled.transport": GROUND,
+    "cackled.outbound": GROUND,
     "cackled.cache": GROUND,
     "cackled.database": GROUND,
     "cackled.geo": GROUND,

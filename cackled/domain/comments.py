@@ -39,11 +39,13 @@ POST_COMMENT = Query(
 )  # fmt: skip
 EDIT_COMMENT = Query(
     "edit_comment",
-    "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6)",
-    ("int", "bigint", "bigint", "text", "text", "int"),
+    "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6, $7)",
+    ("int", "bigint", "bigint", "text", "text", "int", "boolean"),
 )
 DELETE_COMMENT = Query(
-    "delete_comment", "select seq, channel from delete_comment($1, $2, $3)", ("int", "bigint", "bigint")
+    "delete_comment",
+    "select seq, channel from delete_comment($1, $2, $3, $4)",
+    ("int", "bigint", "bigint", "boolean"),
 )
 VOTE_COMMENTS = Query(
     "vote_comments",
@@ -307,8 +309,7 @@ class Comments:
             return self._write(
                 POST_COMMENT,
                 self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, _inet(address),
-                idempotency_key, parent, source, html, self._site.settings.level,
-                bool(self._site.settings.webhook_url),
+                idempotency_key, parent, source, html, self._site.settings.level, self._hooked,
             )  # fmt: skip
 
         rows = await self._queues.posts.run((self._site.id, channel), write)
@@ -321,13 +322,14 @@ class Comments:
         rows = await self._write(
             EDIT_COMMENT,
             self._site.id, comment_id, session.visitor, source, text.render(source), self._site.settings.edit_seconds,
+            self._hooked,
         )  # fmt: skip
         json, seq, channel = rows[0]
         return self._written(channel, seq, pages.with_source(json, source))
 
     async def delete(self, session: Session, comment_id: int) -> Written:
         """Take one's own comment away."""
-        rows = await self._write(DELETE_COMMENT, self._site.id, comment_id, session.visitor)
+        rows = await self._write(DELETE_COMMENT, self._site.id, comment_id, session.visitor, self._hooked)
         seq, channel = rows[0]
         return self._written(channel, seq)
 
@@ -348,6 +350,10 @@ class Comments:
             (self._site.id, comment_id), (session.visitor, value), send
         )
         return Voted(self._site.position(channel, seq), up, down)
+
+    @property
+    def _hooked(self) -> bool:
+        return bool(self._site.settings.webhook_url)
 
     def _written(self, channel: int, seq: int, comment: bytes = b"", replayed: bool = False) -> Written:
         position = self._site.position(channel, seq)

@@ -66,7 +66,9 @@ DELETE_BAN = Query(
 
 LOCK_CHANNEL = Query("lock_channel", "select lock_channel($1, $2, $3)", ("int", "bigint", "boolean"))
 REMOVE_COMMENT = Query(
-    "remove_comment", "select seq, channel from delete_comment($1, $2, null)", ("int", "bigint")
+    "remove_comment",
+    "select seq, channel from delete_comment($1, $2, null, $3)",
+    ("int", "bigint", "boolean"),
 )
 
 MAX_REASON = 500
@@ -173,7 +175,8 @@ class Moderation:
             NotFound: there is none that can be seen.
         """
         try:
-            rows = await self._database.write(REMOVE_COMMENT, self._site.id, comment_id)
+            hooked = bool(self._site.settings.webhook_url)
+            rows = await self._database.write(REMOVE_COMMENT, self._site.id, comment_id, hooked)
         except QueryFailed as error:
             raise from_sqlstate(error.sqlstate, error.message) or error from None
         return self._site.position(rows[0][1], rows[0][0])

@@ -352,8 +352,7 @@ begin
   comment := comment_json(c);
   perform announce(p_site, p_channel, ch.seq, 'comment.created', '{"comment":' || comment || '}');
   if p_webhook then
-    insert into outbox (site_id, kind, body)
-    values (p_site, 'webhook', '{"type":"comment.created","data":{"comment":' || comment || '}}');
+    perform hook(p_site, p_channel, ch.seq);
   end if;
   seq := ch.seq;
   replayed := false;

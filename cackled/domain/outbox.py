@@ -1,0 +1,216 @@
+"""Work that leaves the house: claimed from the outbox, tried, tried again, and given up on.
+
+May touch: database. A row is written in the transaction of the change it tells of. Any process may work on it: a claim
+(``FOR UPDATE SKIP LOCKED``) hides a row for `CLAIM` seconds, so work cut short by a crash is done again by somebody.
+That is at least once; what goes out carries the row's id, by which the receiver knows a repetition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from cackled.clock import Periodic
+from cackled.database.errors import DatabaseError, Unavailable
+from cackled.database.query import Query
+from cackled.database.routing import Database, ReadPreference
+from cackled.metrics import Metrics
+
+log = Logger()
+
+POLL = 1.0
+BATCH = 20
+# Longer than any piece of work may take.
+CLAIM = 60.0
+# Eleven waits of 5 s, 10 s, 20 s ... at most six hours: a receiver may be away for half a day.
+TRIES = 12
+FIRST_WAIT = 5.0
+LONGEST_WAIT = 6 * 3600.0
+MOST_LISTED = 200
+
+CLAIM_WORK = Query(
+    "claim_work",
+    """
+    update outbox set tries = tries + 1, next_at = now() + make_interval(secs => $2)
+    where id = any(array(
+      select id from outbox where done_at is null and dead_at is null and next_at <= now()
+      order by next_at limit $1 for update skip locked
+    ))
+    returning id, site_id, kind, body, tries, extract(epoch from created_at)::float8
+    """,
+    ("int", "float8"),
+)
+FINISH_WORK = Query("finish_work", "update outbox set done_at = now(), error = null where id = $1", ("bigint",))
+RETRY_WORK = Query(
+    "retry_work", "update outbox set next_at = now() + make_interval(secs => $2), error = $3 where id = $1",
+    ("bigint", "float8", "text"),
+)  # fmt: skip
+BURY_WORK = Query("bury_work", "update outbox set dead_at = now(), error = $2 where id = $1", ("bigint", "text"))
+SELECT_DEAD = Query(
+    "select_dead",
+    """
+    select id, site_id, kind, tries, coalesce(error, ''), to_char(dead_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+    from outbox where dead_at is not null order by dead_at desc limit $1
+    """,
+    ("int",),
+)
+REQUEUE_WORK = Query(
+    "requeue_work",
+    "update outbox set dead_at = null, tries = 0, next_at = now() where id = $1 and dead_at is not null returning id",
+    ("bigint",),
+)
+COUNT_WORK = Query(
+    "count_work",
+    """
+    select (select count(*) from (select 1 from outbox where done_at is null and dead_at is null limit 100000) x),
+      (select count(*) from (select 1 from outbox where dead_at is not null limit 100000) x),
+      coalesce((select extract(epoch from now() - min(created_at)) from outbox
+                where done_at is null and dead_at is null), 0)::float8
+    """,
+)
+
+
+class Retry(Exception):
+    """It did not work now; the message says why."""
+
+
+class GiveUp(Exception):
+    """It will never work; the message says why."""
+
+
+class Work(Struct, frozen=True):
+    """One row. ``created`` is in seconds since 1970; ``tries`` counts this one."""
+
+    id: int
+    site: int
+    kind: str
+    body: str
+    tries: int
+    created: float
+
+
+class DeadLetter(Struct, frozen=True):
+    """Work that was given up."""
+
+    id: int
+    site: int
+    kind: str
+    tries: int
+    error: str
+    at: str
+
+
+class Random(Protocol):
+    """The part of `random.Random` used here."""
+
+    def random(self) -> float:
+        """A number in [0, 1)."""
+
+
+Handler = Callable[[Work], Awaitable[None]]
+
+
+def wait_before(tries: int, random: Random) -> float:
+    """Seconds until the try after *tries* of them: doubling, spread by half to either side."""
+    longest: float = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(tries - 1, 30))
+    return longest * (0.5 + random.random())
+
+
+class Outbox:
+    """Does the work of all sites; *handlers* by kind raise `Retry` or `GiveUp` where they can't."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: IReactorTime,
+        random: Random,
+        metrics: Metrics,
+        handlers: Mapping[str, Handler],
+        *,
+        tries: int = TRIES,
+    ) -> None:
+        self._database = database
+        self._random = random
+        self._handlers = handlers
+        self._tries = tries
+        self._done = metrics.counter("outbox_work", "Work that left the house, or did not.", ["kind", "outcome"])
+        self._job = Periodic(clock, POLL, self.run, "outbox")
+
+    def start(self) -> None:
+        """Look for work every second."""
+        self._job.start()
+
+    def stop(self) -> None:
+        """Take on no more; what is under way ends, or is done again by another."""
+        self._job.stop()
+
+    async def run(self) -> None:
+        """Do what is due, until nothing is."""
+        while True:
+            try:
+                rows = await self._database.system.write(CLAIM_WORK, BATCH, CLAIM)
+            except Unavailable:
+                return
+            works = [Work(*row) for row in rows]
+            await DeferredList([Deferred.fromCoroutine(self._one(work)) for work in works])
+            if len(works) < BATCH:
+                return
+
+    async def _one(self, work: Work) -> None:
+        try:
+            await self._settle(work, await self._try(work))
+        except DatabaseError as error:
+            # The claim runs out, and it is done again.
+            log.warn("outbox: {id} can't be noted: {reason}", id=work.id, reason=str(error))
+
+    async def _try(self, work: Work) -> tuple[str, str]:
+        handler = self._handlers.get(work.kind)
+        if handler is None:
+            # A newer release may know it.
+            return "retry", f"nobody here knows {work.kind}"
+        try:
+            await handler(work)
+        except Retry as error:
+            return "retry", str(error)
+        except GiveUp as error:
+            return "dead", str(error)
+        except Exception as error:
+            log.failure("outbox: {kind} {id} broke", kind=work.kind, id=work.id)
+            return "retry", type(error).__name__
+        return "done", ""
+
+    async def _settle(self, work: Work, outcome: tuple[str, str]) -> None:
+        what, why = outcome
+        if what == "retry" and work.tries >= self._tries:
+            what = "dead"
+        self._done.labels(work.kind, what).inc()
+        if what == "done":
+            await self._database.system.write(FINISH_WORK, work.id)
+        elif what == "dead":
+            log.warn("outbox: {kind} {id} of site {site} is given up: {reason}",
+                     kind=work.kind, id=work.id, site=work.site, reason=why)  # fmt: skip
+            await self._database.system.write(BURY_WORK, work.id, why[:500])
+        else:
+            await self._database.system.write(
+                RETRY_WORK, work.id, wait_before(work.tries, self._random), why[:500]
+            )
+
+    async def waiting(self) -> tuple[int, int, float]:
+        """How much waits, how much was given up, and the age in seconds of the oldest that waits."""
+        rows = await self._database.system.read(COUNT_WORK, preference=ReadPreference.PRIMARY)
+        waits, dead, age = rows.rows[0]
+        return waits, dead, age
+
+    async def dead(self) -> list[DeadLetter]:
+        """What was given up, the latest first."""
+        rows = await self._database.system.read(SELECT_DEAD, MOST_LISTED, preference=ReadPreference.PRIMARY)
+        return [DeadLetter(*row) for row in rows.rows]
+
+    async def requeue(self, number: int) -> bool:
+        """Try a dead letter again from the beginning; False when there is none of that number."""
+        return bool(await self._database.system.write(REQUEUE_WORK, number))

@@ -1,0 +1,4 @@
+"""Requests that we send to servers that strangers name: guarded against being turned on our own network.
+
+May touch: the ground.
+"""

@@ -1,0 +1,125 @@
+"""To be forgotten: nothing of a visitor is left, everybody is told, and an older backup does not bring it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import succeed
+from twisted.internet.task import Clock
+
+from cackled.domain import erasure
+from cackled.domain.accounts import Session
+from cackled.domain.erasure import Erasures
+from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
+
+NAME, WORDS = "Zygmunt-canary", "the canary sings"
+
+
+class ErasureTests(DomainCase):
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.journal = Path(self.mktemp())
+        self.erasures = self.make()
+
+    def make(self) -> Erasures:
+        def in_thread(call: Any, *args: Any) -> Any:
+            return succeed(call(*args))
+
+        return Erasures(self.database, Clock(), self.journal, self.evicted.append, in_thread)
+
+    async def fill(self) -> tuple[int, int]:
+        """Comments, votes and the rest of ANN among others'."""
+        root = the_id(await self.post(WORDS, name=NAME, address="192.0.2.55"))
+        await self.post("an answer", by=BOB, parent=root)
+        other = the_id(await self.post("of somebody else", by=CAT, key="elsewhere"))
+        await self.post(WORDS, name=NAME, key="elsewhere", idempotency_key="k")
+        for visitor in (ANN, BOB):
+            await self.comments.vote(Session(1, visitor), other, 1)
+        await self.moderation.flag(Session(1, ANN), other, "bad")
+        await self.moderation.block(Session(1, ANN), BOB)
+        return root, other
+
+    def everything(self) -> str:
+        """All rows of all tables as text."""
+        names = self.sql(
+            "select relname from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace"
+        )
+        return "\n".join(str(self.sql(f"select t::text from {name} t")) for (name,) in names)
+
+    async def test_nothing_is_left(self) -> None:
+        """Text, name, address, votes, flags, blocks, keys and log; answers of others stay, on a tombstone."""
+        _, other = await self.fill()
+        self.assertIn(NAME, self.everything())
+        told = await self.erasures.erase(1, ANN)
+        left = self.everything()
+        for word in (NAME, WORDS, "192.0.2.55"):
+            self.assertNotIn(word, left)
+        self.assertEqual(self.sql("select up, n_flags from comment where id = %s", other)[0][0], 1)
+        self.assertEqual(self.sql("select count(*) from vote where visitor_id = %s", ANN), [(0,)])
+        self.assertEqual(self.sql("select count(*) from visitor where id = %s", ANN), [(0,)])
+        page = (await self.comments.page("page", wanted())).value
+        self.assertIn(b"an answer", page)
+        self.assertIn(b'"author":null', page)
+        self.assertEqual(told, 3)
+        self.assertEqual([kind for _, kind, _ in self.events()][-1], "comment.deleted")
+        for key in ("page", "elsewhere"):
+            seqs = [seq for seq, _, _ in self.events(self.site.channel(key))]
+            self.assertEqual(seqs, list(range(1, len(seqs) + 1)))
+            self.assertEqual(self.channel(key)[0], seqs[-1])
+        pages = {self.site.channel("page"), self.site.channel("elsewhere")}
+        self.assertEqual({one.channel for one in self.evicted[-told:]}, pages)
+        self.assertEqual(await self.erasures.erase(1, ANN), 0)
+
+    async def test_many(self) -> None:
+        """More than goes into one transaction."""
+        self.patch(erasure, "BATCH", 3)
+        comments = [the_id(await self.post(f"{WORDS} {n}", name=NAME)) for n in range(8)]
+        for one in [the_id(await self.post("x", by=BOB)) for _ in range(4)]:
+            await self.comments.vote(Session(1, ANN), one, -1)
+        self.assertEqual(await self.erasures.erase(1, ANN), 12)
+        self.assertNotIn(NAME, self.everything())
+        self.assertEqual(self.sql("select count(*) from comment where down <> 0"), [(0,)])
+        self.assertEqual(len(comments), 8)
+
+    async def test_other_site(self) -> None:
+        """The same number on another site is another visitor."""
+        two = await self.sites.add("Two", ["two.example"], site_id=2)
+        assert two is not None
+        await self.post(WORDS, name=NAME)
+        await self.erasures.erase(2, ANN)
+        self.assertIn(NAME, self.everything())
+
+    async def test_restored(self) -> None:
+        """After an older copy of the database is put back, the journal has it forgotten again."""
+        await self.fill()
+        await self.erasures.erase(1, ANN)
+        # The older copy: what was there, and no word of an erasure.
+        self.sql("delete from erasure")
+        self.sql(
+            "update comment set status = 1, shown = true, author_name = %s, src = %s, html = %s where visitor_id = %s",
+            NAME, WORDS, WORDS, ANN,
+        )  # fmt: skip
+        self.assertIn(NAME, self.everything())
+        self.assertEqual(await self.make().sync(), 1)
+        self.assertNotIn(NAME, self.everything())
+        self.assertEqual(await self.make().sync(), 0)
+
+    async def test_new_node(self) -> None:
+        """A journal that lacks what the database knows learns it."""
+        await self.erasures.erase(1, ANN)
+        self.journal.unlink()
+        self.assertEqual(await self.make().sync(), 0)
+        self.assertEqual(self.journal.read_text(), f"1 {ANN}\n")
+
+    def test_journal(self) -> None:
+        """What a crash cut short, and what is no number, is left out."""
+        self.journal.write_text("1 11\n2 22\nx y\n3\n99999999999999999999999 1\n1 33")
+        self.assertEqual(erasure.read(self.journal), {(1, 11), (2, 22), (1, 33)})
+        self.assertEqual(erasure.read(Path(self.mktemp())), set())
+
+
+def wanted() -> Any:
+    from cackled.domain.pages import Wanted
+
+    return Wanted()

@@ -1,0 +1,67 @@
+"""Which addresses are connected to, and which never."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.outbound.guard import Policy, Refused, Target, allowed, checked, target_of
+
+PLAIN = Policy()
+
+
+class UrlTests(SynchronousTestCase):
+    def test_good(self) -> None:
+        """The scheme's own port where none is given; a port that is allowed."""
+        self.assertEqual(target_of("https://a.example/x?y=1", PLAIN), Target(True, "a.example", 443))
+        self.assertEqual(target_of("http://a.example:443/", PLAIN), Target(False, "a.example", 443))
+        self.assertEqual(target_of("http://a.example:8000/", Policy(ports=(8000,))).port, 8000)
+
+    def test_bad(self) -> None:
+        """Other schemes, ports, users, and what only looks like an address."""
+        for url in (
+            "ftp://a.example/", "file:///etc/passwd", "gopher://a.example", "http://a.example:22/", "http:///x", "x",
+            "",
+            "http://user:pass@a.example/", "http://a.example:80@b.example/", "http://a.example\\@b.example/",
+            "http://a.example/\r\nX: y", "http://a.example/ x", "http://a.example:99999/", "http://[::1/",
+            "http://é.example/",
+            "http://a.example/" + "x" * 3000,
+        ):  # fmt: skip
+            self.assertRaises(Refused, target_of, url, PLAIN)
+
+
+class AddressTests(SynchronousTestCase):
+    def test_refused(self) -> None:
+        """Our own machine and network, in every spelling that a resolver may give."""
+        for one in (
+            "127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "172.16.5.4", "192.168.1.1", "169.254.169.254",
+            "100.64.0.1",
+            "192.0.0.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1",
+            "fe80::1%eth0",
+            "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1",
+            "2001:0:7f00:1::1", "::127.0.0.1", "2001:db8::1", "localhost", "", "1.2.3", "0x7f.1",
+        ):  # fmt: skip
+            self.assertFalse(allowed(one, PLAIN), one)
+
+    def test_allowed(self) -> None:
+        """Public ones, and networks that the operator named."""
+        for one in ("8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8"):
+            self.assertTrue(allowed(one, PLAIN), one)
+        own = Policy(networks=("10.1.0.0/16", "fd00::/8"))
+        self.assertTrue(allowed("10.1.2.3", own))
+        self.assertTrue(allowed("::ffff:10.1.2.3", own))
+        self.assertTrue(allowed("fd00::5", own))
+        self.assertFalse(allowed("10.2.0.1", own))
+
+    @given(st.ip_addresses())
+    def test_private(self, ip: object) -> None:
+        """What the registries call private is never allowed."""
+        if getattr(ip, "is_private") or getattr(ip, "is_multicast"):  # noqa: B009
+            self.assertFalse(allowed(str(ip), PLAIN) and not str(ip).startswith("::ffff:"))
+
+    def test_all_count(self) -> None:
+        """A name with one private address among public ones is refused whole; the first public one is used."""
+        self.assertEqual(checked(["8.8.8.8", "1.1.1.1"], PLAIN), "8.8.8.8")
+        self.assertRaises(Refused, checked, ["8.8.8.8", "127.0.0.1"], PLAIN)
+        self.assertRaises(Refused, checked, [], PLAIN)
