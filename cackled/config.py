@@ -7,6 +7,7 @@ a Twisted endpoint string. Secrets are named by file (``*_file``), never written
 from __future__ import annotations
 
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -225,6 +226,14 @@ class Limits(Section, frozen=True):
     exempt: tuple[str, ...] = ()
 
 
+class Outbound(Section, frozen=True):
+    """``[outbound]``: where webhooks may be sent to; only public addresses otherwise."""
+
+    ports: tuple[PositiveInt, ...] = (80, 443)
+    # Networks (CIDR) that may be sent to although they are not public: receivers in the own house.
+    networks: tuple[str, ...] = ()
+
+
 class Demo(Section, frozen=True):
     """``[demo]``: site 1 with its lively pages."""
 
@@ -258,6 +267,7 @@ class Config(Section, frozen=True):
     admin: Admin = Admin()
     log: Log = Log()
     limits: Limits = Limits()
+    outbound: Outbound = Outbound()
     demo: Demo = Demo()
     # "devel": the loader fetches libraries one by one; "prod": one bundle per widget.
     env: Literal["prod", "devel"] = "prod"
@@ -311,5 +321,10 @@ def _check(config: Config, name: str) -> None:
             raise ConfigError(f"{name}: [[nodes]] {lacking[0]!r} needs mesh = \"host:port\", as there is a [mesh]")
     if config.workers and not config.redis.url:
         raise ConfigError(f"{name}: workers = {config.workers} needs a [redis] url, where the workers meet")
+    for network in config.outbound.networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ConfigError(f"{name}: [outbound] networks: {error}") from None
     if config.database.dsn and config.database.server:
         raise ConfigError(f"{name}: give [database] dsn or [[database.server]], not both")
