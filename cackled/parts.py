@@ -50,15 +50,20 @@ from cackled.dns.server import DnsServer
 from cackled.domain import demo
 from cackled.domain.accounts import Sessions
 from cackled.domain.comments import Comments
+from cackled.domain.erasure import Erasures
 from cackled.domain.housekeeping import Housekeeping
 from cackled.domain.lanes import Queues
 from cackled.domain.limits import Buckets, within
 from cackled.domain.moderation import Moderation
+from cackled.domain.outbox import Outbox
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.domain.usage import Usage
+from cackled.domain.webhooks import Webhooks
 from cackled.events import Event, Position
 from cackled.geo.service import GeoService
 from cackled.metrics import Metrics
+from cackled.outbound.guard import Policy, resolver
+from cackled.outbound.post import Poster
 from cackled.realtime.access import Refusal
 from cackled.realtime.hub import Hub
 from cackled.realtime.resource import RealtimeResource
@@ -256,6 +261,13 @@ class House:
         self.database.log = self.tail.followed
         self.usage = Usage(self.database, clock, metrics)
         self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
+        given = config.outbound
+        poster = Poster(clock, resolver(ground.in_thread), Policy(given.ports, given.networks))
+        webhooks = Webhooks(self.sites, poster.post, wall_time)
+        self.outbox = Outbox(self.database, clock, ground.random, metrics, {"webhook": webhooks.deliver})
+        self.erasures = Erasures(
+            self.database, clock, ground.state / "erasures.log", self.wrote_here, ground.in_thread
+        )
         self.hub = Hub(
             clock=clock,
             random=ground.random,
@@ -391,7 +403,8 @@ class House:
 
     async def close(self) -> None:
         """Let go of the database."""
-        self.housekeeping.stop()
+        for part in (self.housekeeping, self.outbox, self.erasures):
+            part.stop()
         await self.usage.stop()
         self.hub.stop()
         await self.tail.stop()
