@@ -153,6 +153,26 @@ class WorkersArea(Protocol):
         """Run a full garbage collection in each."""
 
 
+class OutboxArea(Protocol):
+    """Work that leaves the house."""
+
+    async def waiting(self) -> Facts:
+        """How much waits, how old it is, and how much was given up."""
+
+    async def dead(self) -> Table:
+        """What was given up, and why."""
+
+    async def retry(self, number: int) -> bool:
+        """Try a dead letter again; False when there is none of that number."""
+
+
+class ErasureArea(Protocol):
+    """Requests to be forgotten."""
+
+    async def erase(self, site: int, visitor: int) -> int:
+        """Scrub what a visitor left; gives how many events told of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """The areas this process has; None where it has not."""
@@ -165,5 +185,7 @@ class Console:
     sites: SiteArea | None = None
     bans: BanArea | None = None
     usage: UsageArea | None = None
+    outbox: OutboxArea | None = None
+    erasures: ErasureArea | None = None
     cluster: ClusterArea | None = None
     workers: WorkersArea | None = None
