@@ -242,6 +242,29 @@ async def _usage(console: Console, words: Sequence[str]) -> Data:
     return await _need(console.usage, "sites").usage(_site(words[0]), words[1] if len(words) == 2 else "")
 
 
+async def _outbox(console: Console, words: Sequence[str]) -> Data:
+    area = _need(console.outbox, "outbox")
+    match list(words):
+        case []:
+            return await area.waiting()
+        case ["dead"]:
+            return await area.dead()
+        case ["retry", number]:
+            if not await area.retry(_number(number, "ID", 1, 2**63 - 1)):
+                raise CommandError(f"there is no dead letter {number}")
+            return f"{number} is tried again"
+    raise _Usage
+
+
+async def _erase(console: Console, words: Sequence[str]) -> Data:
+    if len(words) != 2:
+        raise _Usage
+    site, visitor = _site(words[0]), _number(words[1], "VISITOR", 1, 2**63 - 1)
+    told = await _need(console.erasures, "erasures").erase(site, visitor)
+    facts: Facts = {"site": site, "visitor": str(visitor), "events": told}
+    return facts
+
+
 async def _loglevel(console: Console, words: Sequence[str]) -> Data:
     if len(words) > 1:
         raise _Usage
@@ -310,6 +333,8 @@ COMMANDS: Mapping[str, Command] = {
         Command("lock", "SITE/CHANNEL [on|off]", "close a conversation, or open it again", _lock, mutates=True),
         Command("remove", "SITE COMMENT", "delete anybody's comment", _remove, mutates=True),
         Command("usage", "SITE [YYYY-MM]", "reads of a site in a month, and their credits", _usage),
+        Command("outbox", "[dead | retry ID]", "work that leaves the house; what was given up", _outbox, mutates=True),
+        Command("erase", "SITE VISITOR", "forget a visitor: comments, name, address, votes", _erase, mutates=True),
         Command("loglevel", "[debug|info|warn|error]", "show or set what is logged", _loglevel, mutates=True),
         Command("gc", "", "full garbage collection; the process stands still meanwhile", _gc, mutates=True),
         Command("drain", "", "turn unready, leave DNS, move clients; stay up", _drain, mutates=True),
