@@ -18,8 +18,10 @@ from cackled.cluster.membership import Membership, NodeState
 from cackled.cluster.mesh import Mesh
 from cackled.database.routing import Database
 from cackled.database.tail import Tail
+from cackled.domain.erasure import Erasures
 from cackled.domain.errors import NotFound, Refused
 from cackled.domain.moderation import Moderation
+from cackled.domain.outbox import Outbox
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.domain.usage import Usage
 from cackled.metrics import Metrics
@@ -276,6 +278,38 @@ class Usages:
             "credits": sum(credits for _, _, credits in found),
         }
         return [*rows, total]
+
+
+class Letters:
+    """The outbox: `cackled.admin.console.OutboxArea`."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    async def waiting(self) -> Facts:
+        """Three figures."""
+        waits, dead, age = await self._outbox.waiting()
+        return {"waiting": waits, "oldest_seconds": age, "dead": dead}
+
+    async def dead(self) -> Table:
+        """The latest first."""
+        return [msgspec.structs.asdict(one) for one in await self._outbox.dead()]
+
+    async def retry(self, number: int) -> bool:
+        """From the beginning."""
+        return await self._outbox.requeue(number)
+
+
+class Forgetting:
+    """Erasures: `cackled.admin.console.ErasureArea`."""
+
+    def __init__(self, directory: SiteDirectory, erasures: Erasures) -> None:
+        self._directory = directory
+        self._erasures = erasures
+
+    async def erase(self, site: int, visitor: int) -> int:
+        """Of a site that there is."""
+        return await self._erasures.erase(_known(self._directory, site).id, visitor)
 
 
 def _known(directory: SiteDirectory, site: int) -> Site:
