@@ -169,6 +169,34 @@ class FakeUsage:
         return [{"preference": "nearest", "reads": 1, "credits": 1}]
 
 
+class FakeOutbox:
+    """One dead letter, number 7."""
+
+    async def waiting(self) -> Facts:
+        """Fixed figures."""
+        return {"waiting": 2, "oldest_seconds": 1.5, "dead": 1}
+
+    async def dead(self) -> Table:
+        """Fixed rows."""
+        return [{"id": 7, "site": 1, "kind": "webhook", "tries": 12, "error": "500", "at": "2026-11-21 10:00"}]
+
+    async def retry(self, number: int) -> bool:
+        """Only that one."""
+        return number == 7
+
+
+class FakeErasures:
+    """Forgets everybody."""
+
+    def __init__(self, done: list[str]) -> None:
+        self._done = done
+
+    async def erase(self, site: int, visitor: int) -> int:
+        """Note it."""
+        self._done.append(f"erase {site} {visitor}")
+        return 3
+
+
 class FakeCluster:
     """Two nodes."""
 
@@ -194,4 +222,6 @@ class FakeConsole:
             bans=self.bans,
             cluster=FakeCluster(),
             usage=FakeUsage(),
+            outbox=FakeOutbox(),
+            erasures=FakeErasures(self.done),
         )
