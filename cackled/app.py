@@ -182,6 +182,8 @@ class Daemon(MultiService):
             sites=areas.Sites(house.sites),
             bans=areas.Bans(house.sites, house.moderation),
             usage=areas.Usages(house.sites, house.usage),
+            outbox=areas.Letters(house.outbox),
+            erasures=areas.Forgetting(house.sites, house.erasures),
             cluster=areas.Cluster(ground.membership, ground.mesh) if config.nodes else None,
         )
         runner = Runner(console, self._reactor, ground.metrics, expected=(DatabaseError,))
