@@ -159,6 +159,7 @@ class ReplicaFaultTests(ReplicaCase):
         self.until("the replica is behind", lambda: not self.two.running or not self.caught_up(self.two, self.one))
         self.wait_acks(80)
         died = not self.two.running
+        self.assertTrue(died or not self.caught_up(self.two, self.one), "the disk was not full")
         filler.unlink()
         if died:
             self.two.clear()
