@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
@@ -32,13 +33,15 @@ from cackled.admin.manhole import ManholeFactory
 from cackled.admin.process import LocalProcess
 from cackled.admin.secrets import Password, SecretError, admin_token
 from cackled.config import Config, ConfigError, load
+from cackled.crew import Crew
 from cackled.database.embedded import EmbeddedError
 from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
 from cackled.parts import Ground, House
-from cackled.transport.tls import CertificateError, TlsEndpoint, server_endpoint
+from cackled.transport.endpoints import PublicEndpoint, maker
+from cackled.transport.tls import CertificateError
 
 log = Logger()
 
@@ -57,8 +60,9 @@ class Daemon(MultiService):
         self._config = config
         self._path = path
         self._ports: list[Any] = []
-        self._tls: list[TlsEndpoint] = []
+        self._public: list[PublicEndpoint] = []
         self._house: House | None = None
+        self._crew: Crew | None = None
         self._starting: Deferred[None] | None = None
         self._manhole = Delayed()
         logs.set_level(config.log.level)
@@ -79,10 +83,14 @@ class Daemon(MultiService):
         """Bind every listener while we may; one that can't be bound ends the daemon with one line."""
         config, ground = self._config, self.ground
         try:
-            ground.state.mkdir(parents=True, exist_ok=True)
             admin_check(config.admin.endpoint)
-            for listen in config.listen:
-                self._listen(listen.endpoint, ground.http, "[[listen]]")
+            if config.workers:
+                self._crew = Crew(ground)
+                self._crew.bind()
+            else:
+                for listen in config.listen:
+                    make = maker(listen, config.http, ground.metrics)
+                    self._listen(listen.endpoint, ground.http, "[[listen]]", make)
             self._admin = Resource()
             self._listen(config.admin.endpoint, AdminServer(self._admin), "[admin]")
             if config.manhole.enabled:
@@ -96,13 +104,13 @@ class Daemon(MultiService):
             self._fail_now(error)
         super().privilegedStartService()
 
-    def _listen(self, description: str, factory: Any, key: str) -> None:
+    def _listen(self, description: str, factory: Any, key: str, make: Any = serverFromString) -> None:
         if description.startswith("tcp") and "backlog=" not in description:
             description += f":backlog={BACKLOG}"
         try:
-            endpoint = server_endpoint(self._reactor, description, self.ground.metrics)
-            if isinstance(endpoint, TlsEndpoint):
-                self._tls.append(endpoint)
+            endpoint = make(self._reactor, description)
+            if isinstance(endpoint, PublicEndpoint):
+                self._public.append(endpoint)
             bound = maybeDeferred(endpoint.listen, factory)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ConfigError(f"{key} {description!r} is no endpoint: {error}") from None
@@ -136,6 +144,8 @@ class Daemon(MultiService):
 
     async def _start(self) -> None:
         ground = self.ground
+        # Not before: by now the process is who it will be (twistd --uid).
+        ground.state.mkdir(parents=True, exist_ok=True)
         for part in (ground.lag, ground.pauses, ground.governor):
             part.start()
         if ground.embedded is not None:
@@ -157,7 +167,10 @@ class Daemon(MultiService):
             ground.mesh_files.start()
         else:
             ground.prober.start()
-        ground.http.root = tree
+        if self._crew is not None:
+            await self._crew.start()
+        else:
+            ground.http.root = tree
         ground.freezer.start()
         ground.systemd.ready("serving")
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
@@ -173,11 +186,17 @@ class Daemon(MultiService):
             drain=self.drain,
             draining=lambda: ground.draining,
         )
+        serving: dict[str, Any] = {
+            "live": areas.Live(house.hub),
+            "requests": areas.Requests(ground.metrics),
+            "cache": areas.Caches(ground.cache, ground.microcache, house.evict, house.forget),
+        }
+        crew = self._crew
+        if crew is not None:
+            serving = crew.areas(house.evict, house.forget)
         console = Console(
             process=process,
-            live=areas.Live(house.hub),
-            requests=areas.Requests(ground.metrics),
-            cache=areas.Caches(ground.cache, ground.microcache, house.evict, house.forget),
+            **serving,
             database=areas.Servers(house.database, house.tail, ground.metrics),
             sites=areas.Sites(house.sites),
             bans=areas.Bans(house.sites, house.moderation),
@@ -188,7 +207,10 @@ class Daemon(MultiService):
         )
         runner = Runner(console, self._reactor, ground.metrics, expected=(DatabaseError,))
         token = admin_token(ground.state)
-        tree = admin_resource(health=ground.health, metrics=ground.metrics, runner=runner, token=token)
+        tree = admin_resource(
+            health=ground.health, metrics=ground.metrics, runner=runner, token=token,
+            render=crew.render if crew is not None else None,
+        )  # fmt: skip
         for name, child in tree.children.items():
             self._admin.putChild(name, child)
         if config.manhole.enabled:
@@ -234,8 +256,10 @@ class Daemon(MultiService):
             log.error("the configuration was not read again: {reason}", reason=str(error))
             return
         logs.set_level(new.log.level)
-        for endpoint in self._tls:
-            endpoint.certificates.reload()
+        for endpoint in self._public:
+            endpoint.reload()
+        if self._crew is not None:
+            self._crew.reload(new.log.level)
         try:
             self.ground.dns.reload_zone()
         except ZoneError as error:
@@ -256,6 +280,8 @@ class Daemon(MultiService):
         if ground.mesh is not None:
             ground.mesh.beat()
         moved = self._house.hub.stats().sessions if self._house else {}
+        if self._crew is not None:
+            return {"drained": True, "moved": await self._crew.drain()}
         if self._house is not None:
             await self._house.hub.drain(self._config.realtime.drain_seconds, ground.elsewhere)
         return {"drained": True, "moved": sum(moved.values())}
@@ -279,6 +305,8 @@ class Daemon(MultiService):
             self._manhole.factory.close()
         closing = [maybeDeferred(port.stopListening) for port in self._ports]
         house = self._house
+        if self._crew is not None:
+            closing.append(Deferred.fromCoroutine(self._crew.stop(total * 0.6)))
         if house is not None:
             share = min(self._config.realtime.drain_seconds, total / 2)
             closing.append(house.hub.drain(share, ground.elsewhere))

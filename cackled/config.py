@@ -32,6 +32,11 @@ class Listen(Section, frozen=True):
     """One public listener, ``[[listen]]``."""
 
     endpoint: str = "tcp:8080:interface=127.0.0.1"
+    # Networks (CIDR) of load balancers that speak the PROXY protocol. Where there are any, every connection here has to
+    # come from them and to begin with its header.
+    proxy: tuple[str, ...] = ()
+    # Send visitors of our own pages to https; what sites embed is answered as ever.
+    redirect: bool = False
 
 
 class Http(Section, frozen=True):
@@ -50,6 +55,12 @@ class Http(Section, frozen=True):
     body_timeout: PositiveFloat = 20.0
     body_bytes: PositiveInt = 65_536
     stall_timeout: PositiveFloat = 30.0
+    # HTTP/2 over TLS; a request costs several times as much as over HTTP/1.1. Needs the extra "http2".
+    http2: bool = False
+    # Seconds for which browsers are told to use our own pages over https only (HSTS); 0: they are not told.
+    hsts: Natural = 0
+    # Where a certificate client puts its answers (webroot); served under /.well-known/acme-challenge/.
+    acme_folder: str = ""
     access_log: bool = False
 
 
@@ -165,7 +176,7 @@ class Mesh(Section, frozen=True):
 class Redis(Section, frozen=True):
     """``[redis]``: a Redis or Valkey beside the workers, for what lasts a moment: presence, typing, shared limits."""
 
-    # "redis://host:6379", "rediss://host:6380" (TLS), or "unix:///run/valkey/valkey.sock". Each node has its own server.
+    # "redis://host:6379", "rediss://host:6380" (TLS), or "unix:///run/valkey/valkey.sock". Each node has its own.
     url: str = ""
     # A user of its access list; empty: the default user.
     username: str = ""
@@ -249,7 +260,7 @@ class Config(Section, frozen=True):
     deployment: str = "global"
     # Seconds given to requests and clients after SIGTERM; the process is gone by then.
     shutdown_timeout: PositiveFloat = 8.0
-    # Processes that serve HTTP and realtime, for machines with several cores; they need [redis]. 0: one process does all.
+    # Processes that serve HTTP and realtime, for machines of several cores; they need [redis]. 0: one process does all.
     # What is counted per process ([http] max_connections, [cache], [database] connections) counts for each of them.
     workers: Annotated[int, Meta(ge=0, le=64)] = 0
     listen: tuple[Listen, ...] = (Listen(),)

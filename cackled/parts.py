@@ -33,14 +33,18 @@ from cackled.cache.governor import Governor
 from cackled.cache.pressure import MemoryReader
 from cackled.cache.soft import SoftCache
 from cackled.clock import Periodic, wall_time
+from cackled.cluster.bus import Bus, Limit
 from cackled.cluster.ca import CaError, check_name
+from cackled.cluster.control import Begin, Came, Gone, Message
+from cackled.cluster.crossing import Crossing
 from cackled.cluster.liveness import Load
 from cackled.cluster.membership import Membership
 from cackled.cluster.mesh import Mesh
 from cackled.cluster.messages import Hint, Signal
 from cackled.cluster.probe import Prober
 from cackled.cluster.tls import Credentials, TlsWire
-from cackled.config import Config, ConfigError, Http, Node
+from cackled.cluster.view import Server, View
+from cackled.config import Config, ConfigError, Http, Listen, Node
 from cackled.database.dsn import servers_of
 from cackled.database.embedded import EmbeddedServer
 from cackled.database.eventlog import load_events
@@ -68,6 +72,7 @@ from cackled.realtime.access import Refusal
 from cackled.realtime.hub import Hub
 from cackled.realtime.resource import RealtimeResource
 from cackled.transport.assets import Assets
+from cackled.transport.endpoints import maker
 from cackled.transport.http import HttpFactory, client_address
 from cackled.transport.microcache import Microcache, MicrocachedResource
 from cackled.transport.problems import problem
@@ -80,16 +85,22 @@ WEB = Path(__file__).parent / "web"
 
 
 class Ground:
-    """The parts that stand before the database is known: figures, caches, listeners' factories, the cluster's view."""
+    """The parts that stand before the database is known: figures, caches, listeners' factories, the cluster's view.
 
-    def __init__(self, reactor: Any, config: Config) -> None:
+    *seat*: this is a worker, and its parent said so. It then watches no other node and has no database of its own, but
+    is told.
+    """
+
+    def __init__(self, reactor: Any, config: Config, seat: Begin | None = None) -> None:
         self.reactor = reactor
+        self.seat = seat
+        self.told = seat.view if seat is not None else None
         self.config = config
         self.state = Path(os.path.abspath(config.state))
         self.random = SystemRandom()
         self.in_thread: Callable[..., Deferred[Any]] = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self.metrics = metrics = Metrics()
-        self.draining = False
+        self.draining = self.told is not None and self.told.draining
 
         self.systemd = Systemd(reactor)
         self.lag = LagMonitor(reactor, metrics)
@@ -121,6 +132,21 @@ class Ground:
         self.mesh: Mesh | None = None
         if config.mesh.folder:
             self.credentials, self.mesh = self._make_mesh()
+        # The workers of this node, and the way to whoever else serves these channels.
+        self.view_changed: Callable[[], None] = lambda: None
+        self.tell_workers: Callable[[Message], None] = lambda message: None
+        self.bus: Bus | None = None
+        self.outward: Bus | Mesh | Crossing | None = self.mesh
+        self.crossing: Crossing | None = None
+        if config.workers and (seat is not None or self.mesh is not None):
+            self.bus = self._make_bus(seat.source if seat is not None else f"parent:{config.node}")
+            self.outward = self.bus
+            if self.mesh is not None:
+                self.outward = self.crossing = Crossing(
+                    self.bus, self.mesh, reactor,
+                    came=lambda source: self.tell_workers(Came(source)),
+                    gone=lambda source: self.tell_workers(Gone(source)),
+                )  # fmt: skip
         self.mesh_files = Periodic(reactor, CERTIFICATES, self.renew_mesh, "mesh certificates")
         self.geo = GeoService(reactor, config.geo, nodes, self.state, reactor, metrics)
         self.dns = DnsServer(
@@ -137,8 +163,13 @@ class Ground:
         self.database_is_up: Callable[[], str] = lambda: "starting"
         self.database_lag: Callable[[], float | None] = lambda: None
         checks = {"database": self._check_database, "draining": self._check_draining}
-        if self.mesh is not None:
+        if self.mesh is not None or self.told is not None:
             checks["mesh"] = self._check_mesh
+        # What is open and may be; with workers, theirs.
+        self.connections: Callable[[], tuple[int, int]] = lambda: (self.http.limits.total, config.http.max_connections)
+        self.workers_wrong: Callable[[], str] = lambda: ""
+        if config.workers and seat is None:
+            checks["workers"] = self._check_workers
         self.health = Health(checks, reactor, metrics)
         self._fit = False
 
@@ -162,10 +193,17 @@ class Ground:
             membership=self.membership,
             metrics=self.metrics,
             load=self._load,
-            changed=lambda: self.loader.changed(),
-            turned=lambda: self.health.forget(),
+            changed=self._look_changed,
+            turned=self._look_changed,
         )
         return credentials, mesh
+
+    def _make_bus(self, source: str) -> Bus:
+        # It brings a library that chooses the reactor.
+        from cackled.cluster.redis import Place, RedisBroker
+
+        broker = RedisBroker(self.reactor, self.random, Place(self.config.redis), f"cackled:{self.config.node}")
+        return Bus(source, broker, self.reactor, self.metrics)
 
     def renew_mesh(self) -> None:
         """Use the mesh's certificates as they are on disk now."""
@@ -176,17 +214,24 @@ class Ground:
         """What this node says of itself in heartbeats; draining is told apart from all else that is wrong."""
         looked = Deferred.fromCoroutine(self.health.look())
         looked.addCallback(self._looked)
-        limits = self.http.limits
-        lag = self.database_lag()
-        return Load(self._fit, self.draining, limits.total, self.config.http.max_connections, lag)
+        return Load(self._fit, self.draining, *self.connections(), self.database_lag())
 
     def _looked(self, found: Readiness) -> None:
         self._fit = all(outcome == "ok" for name, outcome in found.checks.items() if name != "draining")
 
     async def _check_mesh(self) -> None:
-        wrong = self.mesh.trouble() if self.mesh is not None else ""
+        wrong = self.view().trouble
         if wrong:
             raise NotReady(wrong)
+
+    async def _check_workers(self) -> None:
+        wrong = self.workers_wrong()
+        if wrong:
+            raise NotReady(wrong)
+
+    def endpoint(self, listen: Listen) -> Any:
+        """The endpoint of a public listener."""
+        return maker(listen, self.config.http, self.metrics)(self.reactor, listen.endpoint)
 
     def http_settings(self) -> Http:
         """``[http]``, with no more connections than this process may have open files."""
@@ -213,13 +258,31 @@ class Ground:
 
     def _nodes_changed(self) -> None:
         self.dns.set_live(self.membership.live(), self.membership.draining())
+        self._look_changed()
+
+    def _look_changed(self) -> None:
         self.loader.changed()
+        self.health.forget()
+        self.view_changed()
+
+    def see(self, view: View) -> None:
+        """Of a worker: the parent says how the cluster looks now."""
+        self.told = view
+        self._look_changed()
+
+    def view(self) -> View:
+        """How the cluster looks from here."""
+        if self.told is not None:
+            return self.told
+        usable = self.membership.usable()
+        pairs = zip(usable, self._weights(usable), strict=True)
+        trouble = self.mesh.trouble() if self.mesh is not None else ""
+        return View(tuple(Server(node.name, node.url, weight) for node, weight in pairs), trouble, self.draining)
 
     def loader_config(self) -> dict[str, Any]:
         """What the loader is told beside its files: the servers a browser may choose from."""
-        usable = self.membership.usable()
-        pairs = zip(usable, self._weights(usable), strict=True)
-        return {"version": __version__, "servers": [{"url": node.url, "weight": weight} for node, weight in pairs]}
+        servers = [{"url": server.url, "weight": server.weight} for server in self.view().servers]
+        return {"version": __version__, "servers": servers}
 
     def _weights(self, nodes: list[Node]) -> list[int]:
         """How likely each is to be chosen: its weight, by the share of its connections that is free."""
@@ -230,10 +293,10 @@ class Ground:
 
     def elsewhere(self) -> str | None:
         """A live node other than this one, for clients that are sent away; None where there is none."""
-        others = [n for n in self.membership.usable() if n.name != self.config.node and n.url]
+        others = self.view().others(self.config.node)
         if not others:
             return None
-        return self.random.choices(others, self._weights(others))[0].url
+        return self.random.choices(others, [server.weight for server in others])[0].url
 
 
 class House:
@@ -275,11 +338,11 @@ class House:
             load=partial(load_events, self.database),
             metrics=metrics,
             allows=self.allows,
-            announce=ground.mesh.announce if ground.mesh is not None else None,
+            announce=ground.outward.announce if ground.outward is not None else None,
         )
-        if ground.mesh is not None:
+        if ground.outward is not None:
             presence = self.hub.presence
-            ground.mesh.deliver_to(
+            ground.outward.deliver_to(
                 signal=self.signalled, hint=self.hinted, came=lambda name: presence.renew(), gone=presence.forget
             )
 
@@ -298,13 +361,13 @@ class House:
         self.ground.microcache.evict(group, position.seq)
 
     def wrote_here(self, position: Position) -> None:
-        """A write of this process: the other nodes are told what is stale, in case that is faster than the log."""
+        """A write of this process: the others are told what is stale, in case that is faster than the log."""
         self.wrote(position)
-        if self.ground.mesh is not None:
-            self.ground.mesh.hint(position.site, position.channel, position.seq)
+        if self.ground.outward is not None:
+            self.ground.outward.hint(position.site, position.channel, position.seq)
 
     def hinted(self, hint: Hint) -> None:
-        """Another node wrote, and says so before the log does."""
+        """Another process wrote, and says so before the log does."""
         self.wrote(Position(hint.site, hint.channel, hint.seq))
 
     def lag(self) -> float | None:
@@ -313,7 +376,7 @@ class House:
         return min(alive, key=lambda server: server.latency).staleness if alive else None
 
     def signalled(self, node: str, signal: Signal) -> None:
-        """Something ephemeral began on another node."""
+        """Something ephemeral began on another node, or in another worker."""
         if signal.type == "presence":
             count = signal.data.get("count")
             if isinstance(count, int) and count >= 0:
@@ -364,12 +427,18 @@ class House:
         except ValueError as error:
             raise ConfigError(f"[limits] exempt: {error}") from None
 
+        def buckets(name: str, rate: float, burst: float) -> Buckets:
+            made = Buckets(clock, rate, burst)
+            if self.ground.bus is not None:
+                self.ground.bus.share(Limit(name, rate, burst), made)
+            return made
+
         return Limits(
-            Buckets(clock, given.posts_per_address, given.posts_burst),
-            Buckets(clock, given.votes_per_address, given.votes_burst),
-            Buckets(clock, given.sessions_per_address, given.sessions_burst),
-            Buckets(clock, given.reads_per_address, given.reads_burst),
-            Buckets(clock, given.posts_per_site, max(1.0, given.posts_per_site * 2)),
+            buckets("posts", given.posts_per_address, given.posts_burst),
+            buckets("votes", given.votes_per_address, given.votes_burst),
+            buckets("sessions", given.sessions_per_address, given.sessions_burst),
+            buckets("reads", given.reads_per_address, given.reads_burst),
+            buckets("site", given.posts_per_site, max(1.0, given.posts_per_site * 2)),
             exempt,
         )
 
@@ -378,12 +447,18 @@ class House:
         ground = self.ground
         await self.database.start()
         await self.sites.refresh(ReadPreference.PRIMARY_PREFERRED)
-        if ground.config.demo.enabled and self.database.writable:
+        alone = ground.seat is None
+        if alone and ground.config.demo.enabled and self.database.writable:
             await demo.ensure(self.sites, self.database, self.comments)
         sessions = Sessions(await self.sites.secret("session"), wall_time, ground.random)
         self.hub.start()
         await self.tail.start()
-        self.housekeeping.start()
+        if alone:
+            self.housekeeping.start()
+            self.outbox.start()
+            if self.database.writable:
+                await self.erasures.sync()
+            self.erasures.start()
         self.usage.start()
         limits = self.limits()
         bootstrap = Bootstrap(self.sites, sessions, self.comments, limits, client_address, self.usage.count)
