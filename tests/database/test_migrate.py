@@ -52,7 +52,7 @@ class MigrateTests(TestCase):
 
     async def setUp(self) -> None:
         self.dsn = await fresh_dsn(self, migrated=False)
-        self.name = self.dsn.split("dbname=")[1]
+        self.name = self.dsn.split("dbname=")[1].split()[0]
         self.lines: list[str] = []
 
     async def run_with(self, *migrations: Migration) -> list[str]:

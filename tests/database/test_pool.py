@@ -91,13 +91,13 @@ class PoolTests(TestCase):
         pool = self.pool(connections=1)
         bad = Query("test_bad", "select nothing from nowhere")
         first = await self.failing(pool.execute(bad, ()), QueryFailed)
-        server().execute("create table nowhere (nothing int)", database=self.dsn.split("dbname=")[1])
+        server().execute("create table nowhere (nothing int)", database=self.dsn.split("dbname=")[1].split()[0])
         second = await self.failing(pool.execute(bad, ()), QueryFailed)
         self.assertEqual((first.sqlstate, second.sqlstate), ("42P01", "42P01"))
 
     async def test_changed_table(self) -> None:
         """A statement whose table got another shape is prepared again."""
-        name = self.dsn.split("dbname=")[1]
+        name = self.dsn.split("dbname=")[1].split()[0]
         server().execute("create table shape (a int); insert into shape values (1)", database=name)
         query = Query("test_shape", "select * from shape")
         pool = self.pool(connections=1)
@@ -161,7 +161,7 @@ class PoolTests(TestCase):
         """With one of three connections dead and not to be had again, the living ones answer everything."""
         pool = self.pool()
         await self.full(pool)
-        name = self.dsn.split("dbname=")[1]
+        name = self.dsn.split("dbname=")[1].split()[0]
         pids = [pool.execute(PID, ()) for _ in range(3)]
         victim = (await gatherResults(pids))[0][0][0]
         server().execute(f"alter database {name} with allow_connections false")

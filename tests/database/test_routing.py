@@ -140,7 +140,7 @@ class ReplicaTests(TestCase):
     async def test_replica(self) -> None:
         """Reads go where the preference says, writes to the primary; without it the replica still answers."""
         dsn = await fresh_dsn(self)
-        name = dsn.split("dbname=")[1]
+        name = dsn.split("dbname=")[1].split()[0]
         primary = server()
         replica = TestServer(replica_of=primary)
         self.addCleanup(replica.stop)
