@@ -213,6 +213,29 @@ class EmbeddedServer:
             raise
         self.state = "running"
 
+    def attach(self) -> bool:
+        """Whether a daemon runs it now; `dsn`, `data` and `program` are then those of its server."""
+        self._choose_place()
+        lock = self._state_dir / "postgres.lock"
+        if not lock.exists():
+            return False
+        try:
+            os.close(leftovers.lock_state(lock))
+        except EmbeddedError:
+            self._sockets = leftovers.socket_folder(self._base / "run", self._user)
+            return True
+        return False
+
+    def exists(self) -> bool:
+        """Whether there is a data directory (after `attach`)."""
+        return self.data.exists()
+
+    def program(self, name: str) -> str:
+        """The path of one of the server's programs."""
+        if self._found is None:
+            self._found = programs.find_binaries()
+        return self._found.program(name)
+
     async def stop(self) -> None:
         """Stop the server: connections are ended and the rest written, within 7 s in all. Harmless when repeated."""
         self.state = "stopping"

@@ -1,0 +1,213 @@
+"""Copies of the embedded server's database: made while it runs, put back into an empty state folder.
+
+Database: imports twisted and this package only. A backup is a folder with ``database.dump`` (pg_dump's own format,
+which any later PostgreSQL reads), ``manifest.json`` and ``erasures.log``, the journal of those who asked to be
+forgotten. It holds everything that visitors wrote and the key that signs sessions: keep it as you keep the database.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg2
+from msgspec import Struct
+from twisted.internet.utils import getProcessOutputAndValue
+
+from cackled.clock import Periodic
+from cackled.database._txpostgres import Connection, first_line
+from cackled.database.binaries import EmbeddedError
+from cackled.database.embedded import EmbeddedServer, environment
+from cackled.database.migrate import shipped
+
+DUMP = "database.dump"
+MANIFEST = "manifest.json"
+ERASURES = "erasures.log"
+TOLD = 2.0
+FORMAT = 1
+
+_ROLES = """
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'cackled_app') then create role cackled_app nologin; end if;
+  if not exists (select from pg_roles where rolname = 'cackled_system') then create role cackled_system nologin; end if;
+end
+$$
+"""
+
+
+class BackupError(Exception):
+    """It can't be done; the message is one line for the operator."""
+
+
+class Manifest(Struct, frozen=True):
+    """What a backup says of itself. ``schema`` is the number of its newest migration."""
+
+    format: int
+    made: str
+    postgres: str
+    schema: int
+    comments: int
+    bytes: int
+
+
+async def backup(reactor: Any, state: Path, target: Path, progress: Callable[[str], None]) -> Manifest:
+    """Copy the database of *state* into the new folder *target*; the daemon may run meanwhile.
+
+    The folder appears under its name only when it is whole.
+
+    Raises:
+        BackupError, EmbeddedError
+    """
+    if os.path.lexists(target):
+        raise BackupError(f"{target} is there already")
+    if not state.is_dir():
+        raise BackupError(f"{state} is no state folder")
+    server = EmbeddedServer(reactor, state)
+    borrowed = server.attach()
+    if not borrowed and not server.exists():
+        raise BackupError(f"{state} holds no database")
+    part = target.with_name(target.name + ".part")
+    try:
+        part.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        raise BackupError(f"{part} is there: another backup runs, or was cut short; remove it") from None
+    except OSError as error:
+        raise BackupError(f"{part}: {error.strerror or error}") from None
+    try:
+        if not borrowed:
+            await server.start()
+        try:
+            manifest = await _dump(reactor, server, part, progress)
+        finally:
+            if not borrowed:
+                await server.stop()
+        journal = state / ERASURES
+        (part / ERASURES).write_bytes(journal.read_bytes() if journal.exists() else b"")
+        (part / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+        _sync(part)
+        part.rename(target)
+        _sync(target.parent, files=False)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return manifest
+
+
+async def restore(reactor: Any, source: Path, state: Path, progress: Callable[[str], None]) -> Manifest:
+    """Make the database of *state* from the backup in *source*; *state* must hold none.
+
+    Erasures known to *state* or to the backup are in its journal after: the daemon does them again when it starts,
+    before it serves anybody.
+
+    Raises:
+        BackupError, EmbeddedError: nothing is left of the attempt then.
+    """
+    manifest = _manifest(source)
+    server = EmbeddedServer(reactor, state)
+    if server.attach() or server.exists():
+        raise BackupError(f"{state} holds a database already: restore into an empty state folder")
+    try:
+        await server.start()
+        await _fill(reactor, server, source, progress)
+    except BaseException:
+        await server.stop()
+        shutil.rmtree(server.data, ignore_errors=True)
+        raise
+    await server.stop()
+    with open(state / ERASURES, "ab") as journal:
+        journal.write((source / ERASURES).read_bytes() if (source / ERASURES).exists() else b"")
+        journal.flush()
+        os.fsync(journal.fileno())
+    return manifest
+
+
+def _manifest(source: Path) -> Manifest:
+    try:
+        manifest = msgspec.json.decode((source / MANIFEST).read_bytes(), type=Manifest)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise BackupError(f"{source} is no backup: {getattr(error, 'strerror', None) or error}") from None
+    if manifest.format != FORMAT or manifest.schema > shipped()[-1].version:
+        raise BackupError(f"{source} was made by a newer release (schema {manifest.schema:04d})")
+    size = (source / DUMP).stat().st_size if (source / DUMP).exists() else -1
+    if size != manifest.bytes:
+        raise BackupError(f"{source / DUMP} is not whole: {size} bytes of {manifest.bytes}")
+    return manifest
+
+
+async def _dump(reactor: Any, server: EmbeddedServer, part: Path, progress: Callable[[str], None]) -> Manifest:
+    rows = await _ask(
+        reactor, server,
+        "select current_setting('server_version'), (select max(version) from catalog.schema_version), "
+        "(select coalesce(sum(n_visible), 0)::bigint from channel), pg_database_size(current_database())",
+    )  # fmt: skip
+    version, schema, comments, size = rows[0]
+    progress(f"{comments} comments, {_mb(size)} in the database")
+    dump = part / DUMP
+    told = Periodic(reactor, TOLD, lambda: _tell(dump, progress), "backup")
+    told.start()
+    try:
+        await _program(reactor, server, "pg_dump", ["--format=custom", f"--file={dump}", f"--dbname={server.dsn}"])
+    finally:
+        told.stop()
+    dump.chmod(0o600)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    return Manifest(FORMAT, made, version, schema, comments, dump.stat().st_size)
+
+
+async def _fill(reactor: Any, server: EmbeddedServer, source: Path, progress: Callable[[str], None]) -> None:
+    await _ask(reactor, server, _ROLES)
+    progress("reading the copy back")
+    options = ["--exit-on-error", "--single-transaction", f"--dbname={server.dsn}", str(source / DUMP)]
+    await _program(reactor, server, "pg_restore", options)
+    progress("counting anew for the planner")
+    await _ask(reactor, server, "analyze")
+
+
+async def _program(reactor: Any, server: EmbeddedServer, name: str, arguments: Sequence[str]) -> None:
+    path = server.program(name)
+    if not os.access(path, os.X_OK):
+        raise BackupError(f"{path} is missing")
+    _, told, code = await getProcessOutputAndValue(
+        path, [os.fsencode(one) for one in arguments], environment(server.data.parent), reactor=reactor
+    )
+    if code:
+        lines = [line for line in told.decode("utf-8", "replace").splitlines() if line.strip()]
+        raise BackupError(f"{name} failed: {'; '.join(lines[:3])[:500] or f'status {code}'}")
+
+
+async def _ask(reactor: Any, server: EmbeddedServer, sql: str) -> list[tuple[Any, ...]]:
+    connection = Connection(reactor)
+    try:
+        await connection.open(server.dsn).addTimeout(10.0, reactor)
+        return await connection.run(sql)
+    except psycopg2.Error as error:
+        raise BackupError(first_line(error)) from None
+    finally:
+        connection.close()
+
+
+async def _tell(dump: Path, progress: Callable[[str], None]) -> None:
+    if dump.exists():
+        progress(f"{_mb(dump.stat().st_size)} written")
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _sync(folder: Path, *, files: bool = True) -> None:
+    for path in [*(folder.iterdir() if files else ()), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+__all__ = ["BackupError", "EmbeddedError", "Manifest", "backup", "restore"]
