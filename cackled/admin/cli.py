@@ -61,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     add("default-config", _default_config, "print a configuration with all defaults, commented", file=False)
     migrate = add("migrate", _migrate, "bring the database's schema up to date")
     migrate.add_argument("--check", action="store_true", help="only list what is missing; exit status 1 if anything is")
+    copy = add("backup", _backup, "copy the embedded server's database into a new folder; the daemon may run")
+    copy.add_argument("folder", metavar="DIR")
+    back = add("restore", _restore, "make the embedded server's database from a backup, in an empty state folder")
+    back.add_argument("folder", metavar="DIR")
     admin = add("admin", _admin, "run an operator command in the daemon (try: cackled admin help)")
     admin.add_argument("--json", action="store_true", help="print the answer as JSON")
     admin.add_argument("words", metavar="WORD", nargs="+")
@@ -184,6 +188,45 @@ def _migrate(options: Any) -> int:
         raise CliError("; ".join(failures))
 
     return _react(work)
+
+
+def _backup(options: Any) -> int:
+    from cackled.database.backup import backup
+
+    async def work(reactor: Any) -> int:
+        made = await backup(reactor, _own_state(options), Path(options.folder), print)
+        print(f"{options.folder}: {made.comments} comments, {made.bytes / 1e6:.1f} MB")
+        return 0
+
+    return _copying(work)
+
+
+def _restore(options: Any) -> int:
+    from cackled.database.backup import restore
+
+    async def work(reactor: Any) -> int:
+        state = _own_state(options)
+        made = await restore(reactor, Path(options.folder), state, print)
+        print(f"{state}: {made.comments} comments as of {made.made}; start the daemon")
+        return 0
+
+    return _copying(work)
+
+
+def _own_state(options: Any) -> Path:
+    config = _load(options)
+    if config.database.dsn or config.database.server:
+        raise CliError("that is for the embedded server; see docs/operations.md for PostgreSQL of your own")
+    return Path(config.state).absolute()
+
+
+def _copying(work: Callable[[Any], Awaitable[int]]) -> int:
+    from cackled.database.backup import BackupError, EmbeddedError
+
+    try:
+        return _react(work)
+    except (BackupError, EmbeddedError) as error:
+        raise CliError(str(error)) from None
 
 
 def _tail(options: Any) -> int:
