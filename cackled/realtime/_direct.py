@@ -1,6 +1,7 @@
-"""Sending on the socket itself: the one module of realtime that reads private attributes of Twisted.
+"""Sending on the socket itself: the one module of realtime that knows what kinds of transport there are.
 
-May touch: Twisted's TCP transport and `cackled.transport._private`, which checks these attributes at start and whose
+May touch: Twisted's TCP transport, cackled.transport. Transports of our own listeners, plain and TLS, have `push` for
+it; of Twisted's TCP transport private attributes are read, which `cackled.transport._private` checks at start and whose
 tests pin them. ``transport.write`` costs one `send` and two `epoll_ctl`; a direct send costs the one `send`.
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 from twisted.internet import tcp
 
 from cackled.transport import _private
+from cackled.transport._socket import Transport
 
 # The kernel holds at most so much per client (it doubles the figure for its own books), of which so much unsent.
 SEND_BUFFER = 64 * 1024
@@ -23,6 +25,8 @@ _SUPPORTED: list[bool] = []
 
 def usable(transport: Any) -> bool:
     """Whether `send` may be used on *transport*: plain TCP, no producer, and Twisted as we know it."""
+    if isinstance(transport, Transport):
+        return True
     if not _SUPPORTED:
         _SUPPORTED.append(_private.supported())
     return (
@@ -33,12 +37,19 @@ def usable(transport: Any) -> bool:
     )
 
 
+def own(transport: Any) -> bool:
+    """Whether *transport* is of our listeners: then its ``push`` is as good as `send`, and one call less."""
+    return isinstance(transport, Transport)
+
+
 def send(transport: Any, data: bytes) -> int:
     """Put *data* on the wire, or behind what waits to go there.
 
     Returns the bytes that *transport* holds afterwards (0: the kernel has it all), or -1 where the connection is dead.
     Only for a transport that is `usable` and connected.
     """
+    if isinstance(transport, Transport):
+        return transport.push(data)
     if not transport._tempDataBuffer and not transport.dataBuffer:
         try:
             sent = transport.socket.send(data)
@@ -55,6 +66,8 @@ def send(transport: Any, data: bytes) -> int:
 
 def held(transport: Any) -> int:
     """Bytes that *transport* (TCP, or TLS over it) still holds for the kernel; 0 where that can't be known."""
+    if isinstance(transport, Transport):
+        return transport.held
     connection = _private.tcp_of(transport)
     if connection is None:
         return 0
@@ -63,7 +76,7 @@ def held(transport: Any) -> int:
 
 def tune(transport: Any) -> None:
     """Bound what the kernel holds for a client that does not read, and let it look for dead peers (RFC 9293 3.8.4)."""
-    connection = _private.tcp_of(transport)
+    connection = transport if isinstance(transport, Transport) else _private.tcp_of(transport)
     if connection is None:
         return
     try:

@@ -30,7 +30,7 @@ class Connection:
     back and resumes by its position.
     """
 
-    __slots__ = ("_direct", "_pile", "hub", "state", "subscriptions", "transport")
+    __slots__ = ("_direct", "_own", "_pile", "hub", "state", "subscriptions", "transport")
     kind = ""
 
     def __init__(self, hub: Hub) -> None:
@@ -39,6 +39,7 @@ class Connection:
         self.state = OPEN
         self.transport: Any = None
         self._direct = False
+        self._own = False
         self._pile: list[bytes] | None = None
 
     # IProtocol
@@ -47,6 +48,7 @@ class Connection:
         """Take the transport over."""
         self.transport = transport
         self._direct = _direct.usable(transport)
+        self._own = _direct.own(transport)
         _direct.tune(transport)
         self.hub.join(self)
         self.connectionMade()
@@ -70,7 +72,11 @@ class Connection:
             if self.state == CORKED and self._pile is not None:
                 self._pile.append(data)
             return
-        if self._direct:
+        if self._own:
+            held = self.transport.push(data)
+            if held:
+                self._behind(held)
+        elif self._direct:
             held = _direct.send(self.transport, data)
             if held:
                 self._behind(held)

@@ -18,7 +18,6 @@ from twisted.python.failure import Failure
 
 from cackled.events import Position
 from cackled.realtime import framing, messages
-from cackled.realtime._direct import send as direct_send
 from cackled.realtime.access import Gate, Refusal
 from cackled.realtime.channel import Subscription
 from cackled.realtime.connection import CLOSING, DEAD, OPEN, Connection
@@ -161,6 +160,7 @@ class WebSocketConnection(Connection):
 
     def close(self, reason: str) -> None:
         """Begin the closing handshake: 1012 where clients should come back elsewhere, else 1001."""
+        self.uncork()
         if self.state == OPEN:
             self._goodbye(framing.close_payload(framing.RESTART if reason == "moved" else framing.GOING_AWAY, reason))
 
@@ -207,8 +207,8 @@ class WebSocket(WebSocketConnection):
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """One frame, the same bytes for everybody. As `send`, with one call less: this is the hot path."""
-        if self.state == OPEN and self._direct:
-            held = direct_send(self.transport, message.frame)
+        if self.state == OPEN and self._own:
+            held = self.transport.push(message.frame)
             if held:
                 self._behind(held)
         else:

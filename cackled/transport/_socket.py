@@ -16,6 +16,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IConsumer, IPushProducer, IReadWriteDescriptor, ISystemHandle, ITCPTransport
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -97,7 +98,7 @@ class Transport:
         why: Any = self.doRead()
         self._begun = True
         if why is not None:
-            self.connectionLost(Failure(why))
+            self.connectionLost(connectionDone if why is CONNECTION_DONE else Failure(why))
             return
         if self._reading:
             self.reactor.addReader(self)

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall, IListeningPort, IProtocolFactory, IReadDescriptor
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -120,6 +121,8 @@ class Listener:
         self._kind = TlsTransport if contexts is not None else Transport
         # Connections that are not open yet, oldest first, and until when they may take.
         self._opening: dict[Transport, float] = {}
+        # Of a PROXY header, what has come.
+        self._headers: dict[Transport, bytes] = {}
         self._check: IDelayedCall | None = None
         self._pause: IDelayedCall | None = None
         metrics = metrics or Metrics()
@@ -226,7 +229,10 @@ class Listener:
             if self._check is None:
                 self._check = self.reactor.callLater(1.0, self._overdue)
         try:
-            transport.begin()
+            if transport.stage or self.opened(transport):
+                transport.begin()
+            else:
+                transport.connectionLost(connectionDone)
         except Exception:
             # A fault of ours: the reactor would log it as well, and go on.
             log.failure("a new connection")
@@ -268,13 +274,13 @@ class Listener:
             data = sock.recv(_proxy.PEEK, socket.MSG_PEEK)
             if not data:
                 return CONNECTION_DONE
-            told = _proxy.read(data)
+            before = self._headers.pop(transport, b"")
+            told = _proxy.read(before + data)
             if told is None:
-                # What was only looked at is still there: wake us when there is more of it.
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, len(data) + 1)
+                # All of it is the header's, so it may be taken off the socket.
+                self._headers[transport] = before + sock.recv(len(data))
                 return None
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-            sock.recv(told.size)
+            sock.recv(told.size - len(before))
         except BlockingIOError:
             return None
         except OSError:
@@ -322,6 +328,7 @@ class Listener:
     def lost(self, transport: Transport) -> None:
         """*transport* is closed."""
         self._settled(transport)
+        self._headers.pop(transport, None)
         if transport.network is not None:
             self.factory.leave(transport.network)
             transport.network = None

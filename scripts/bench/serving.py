@@ -71,7 +71,7 @@ PROXY = """
 """
 
 
-def serve(port: int, fast: bool) -> None:
+def serve(port: int, fast: bool, certs: str) -> None:
     """The child: the server alone, with two microcached routes."""
     sys.path.insert(0, str(HERE.parents[2]))
     from cackled.clock import install_monotonic_reactor
@@ -82,6 +82,7 @@ def serve(port: int, fast: bool) -> None:
 
     from cackled import config
     from cackled.metrics import Metrics
+    from cackled.transport.endpoints import PublicEndpoint
     from cackled.transport.http import HttpFactory
     from cackled.transport.microcache import Microcache, MicrocachedResource
     from cackled.transport.response import CONFIGURED_TTL, json_response
@@ -101,11 +102,14 @@ def serve(port: int, fast: bool) -> None:
     root.putChild(b"c2", MicrocachedResource(cache, route(2048)))
     root.putChild(b"many", MicrocachedResource(cache, route(2048, 60.0)))
     root.putChild(b"c20", MicrocachedResource(cache, route(20480)))
+    root.putChild(b"c200", MicrocachedResource(cache, route(204800, 60.0)))
     factory = HttpFactory(
         root, config.Http(max_connections_per_address=10_000), reactor, metrics,  # type: ignore[arg-type]
         fast=cache.fast_path() if fast else None,
     )  # fmt: skip
-    reactor.listenTCP(port, factory, backlog=4096, interface="127.0.0.1")  # type: ignore[attr-defined]
+    PublicEndpoint(reactor, port, "127.0.0.1").listen(factory)
+    if certs:
+        PublicEndpoint(reactor, port + 100, "127.0.0.1", certs=certs).listen(factory)
     reactor.run()  # type: ignore[attr-defined]
 
 
@@ -174,11 +178,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--only", default="", help="only shapes whose name has this in it")
     parser.add_argument("--slow", action="store_true", help="also measure our server without its direct path")
+    parser.add_argument("--certs", default="", help=argparse.SUPPRESS)
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--no-fast", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        serve(options.serve, not options.no_fast)
+        serve(options.serve, not options.no_fast, options.certs)
         return
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not installed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+from functools import partial
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -92,9 +93,9 @@ class Peer:
 
     def send(self, data: bytes) -> None:
         """Send, and let the server read it."""
-        view = memoryview(data)
-        while view:
-            view = view[self.until(lambda: self.socket.send(view[:16384])) :]
+        done = 0
+        while done < len(data):
+            done += self.until(partial(self.socket.send, data[done : done + 16384]))
         self.reactor.turn(3)
 
     def read(self, size: int) -> bytes:

@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet import tcp
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.transport import _private
 from cackled.transport._fastpath import MEMO_HEAD, Memo, split_after
+from cackled.transport._socket import Transport
 from cackled.transport.response import Response
 from tests.transport.common import Server, Wire, answers, get
+from tests.transport.sockets import Reactor
 
 
 def server(fast: bool) -> Server:
@@ -151,12 +151,9 @@ class DirectTests(SynchronousTestCase):
         self.addCleanup(ours.close)
         self.addCleanup(self.theirs.close)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        self.transport: Any = tcp.Connection(ours, None, _private._NoReactor())  # type: ignore[arg-type]
-        self.transport.connected = 1
-        peer = Wire().getPeer()
-        self.transport.getPeer = self.transport.getHost = lambda: peer
-        self.transport.setTcpNoDelay = lambda on: None
-        self.channel: Any = self.server.factory.buildProtocol(peer)
+        ours.setblocking(False)
+        self.transport = Transport(ours, ("127.0.0.1", 5000), None, Reactor())
+        self.channel: Any = self.server.factory.build(self.transport)
         self.transport.protocol = self.channel
         self.channel.makeConnection(self.transport)
 
@@ -167,14 +164,14 @@ class DirectTests(SynchronousTestCase):
             try:
                 data += self.theirs.recv(1 << 20, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                if not _private.unsent(self.transport):
+                if not self.transport.held:
                     return data
                 self.transport.doWrite()
 
     def test_tail(self) -> None:
         """What the socket does not take goes out by the transport, in order, watched."""
         self.channel.dataReceived(self.raw)
-        self.assertGreater(_private.unsent(self.transport), 0)
+        self.assertGreater(self.transport.held, 0)
         self.assertTrue(self.channel.watching)
         self.channel.dataReceived(self.raw)
         found = answers(self.read())
@@ -184,11 +181,10 @@ class DirectTests(SynchronousTestCase):
         """What fits is sent at once; the transport knows nothing of it."""
         small = get("/m?size=100", host="a.example")
         self.server.ask(small)
-        writes: list[bytes] = []
-        self.patch(self.transport, "write", writes.append)
         self.channel.dataReceived(small)
         self.assertEqual(len(answers(self.theirs.recv(9999))[0].body), 300)
-        self.assertEqual(writes, [])
+        self.assertFalse(self.channel.watching)
+        self.assertEqual(self.transport.reactor.writers, set())
 
     def test_behind_what_waits(self) -> None:
         """What the transport was given before goes out before."""
@@ -199,16 +195,11 @@ class DirectTests(SynchronousTestCase):
         self.assertEqual([answer.status for answer in answers(self.read())], [204, 200])
 
     def test_dead_socket(self) -> None:
-        """A connection that is gone is left to the transport to find out."""
+        """A connection that is gone is left to the reactor to find out."""
         self.theirs.close()
         self.channel.dataReceived(self.raw)
-        self.assertGreater(_private.unsent(self.transport), 0)
-
-    def test_not_supported(self) -> None:
-        """On another Twisted everything goes through the transport's write."""
-        self.channel.tcp = None
-        self.channel.dataReceived(self.raw)
-        self.assertGreater(_private.unsent(self.transport), 90000)
+        self.assertEqual(self.transport.held, 0)
+        self.assertEqual(self.flushLoggedErrors(), [])
 
 
 class MemoTests(SynchronousTestCase):

@@ -21,11 +21,11 @@ from zope.interface import directlyProvides
 
 from cackled import config
 from cackled.metrics import Metrics
+from cackled.transport.endpoints import PublicEndpoint
 from cackled.transport.http import HttpFactory
 from cackled.transport.microcache import Microcache, MicrocachedResource
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from cackled.transport.tls import TlsEndpoint
 from tests.transport.common import answers, get
 from tests.transport.test_http import Upgrade
 from tests.transport.test_tls import pem
@@ -72,7 +72,8 @@ class SocketTests(TestCase):
         root.putChild(b"big", AsyncResource(big))
         root.putChild(b"up", self.up)
         self.factory = HttpFactory(root, config.Http(), clock, self.metrics, fast=cache.fast_path())
-        self.port: Any = clock.listenTCP(0, self.factory, interface="127.0.0.1")
+        endpoint = PublicEndpoint(clock, 0, "127.0.0.1")
+        self.port: Any = endpoint.listen_on(endpoint.bind(), self.factory)
         self.addCleanup(self.finish)
 
     async def finish(self) -> None:
@@ -170,7 +171,7 @@ class SocketTests(TestCase):
         os.makedirs(folder)
         with open(os.path.join(folder, "a.pem"), "wb") as file:
             file.write(pem("localhost"))
-        endpoint = TlsEndpoint(reactor, 0, folder, "127.0.0.1")
+        endpoint = PublicEndpoint(reactor, 0, "127.0.0.1", certs=folder)
         self.addCleanup(endpoint.close)
         plain, self.port = self.port, await endpoint.listen(self.factory)
         self.addCleanup(plain.stopListening)

@@ -1,10 +1,14 @@
-"""Tests of TLS: handshakes in memory, certificates by name, reload."""
+"""Tests of TLS: handshakes over the loopback on a fake reactor, certificates by name, reload."""
 
 from __future__ import annotations
 
 import os
+import ssl
+import sys
+import warnings
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import SkipTest
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -12,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
-from twisted.internet.testing import MemoryReactorClock
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.metrics import Metrics
-from cackled.transport.tls import CertificateError, CertificateFolder, TlsEndpoint, server_endpoint
-from tests.transport.common import Server, Wire, answers, get
+from cackled.transport._groups import set_groups
+from cackled.transport.endpoints import PublicEndpoint
+from cackled.transport.tls import CertificateError, CertificateFolder, quiet_names
+from tests.transport.common import Server, answers, get
+from tests.transport.sockets import Peer, Reactor, client_context
 
 
 def pem(*names: str, days: float = 90, other_key: bool = False) -> bytes:
@@ -56,195 +61,259 @@ class TlsTestCase(SynchronousTestCase):
         os.utime(path, (self.clock, self.clock))
 
 
-class Client:
-    """A TLS client without sockets, on a server's transport."""
+class Site:
+    """An `HttpFactory` behind a listener on the loopback, on a fake reactor; with *folder*, by TLS."""
 
-    def __init__(
-        self, factory: Any, wire: Wire, context: SSL.Context | None = None, name: bytes = b"a.example"
-    ) -> None:
-        self.wire = wire
-        wire.protocol = factory.buildProtocol(wire.getPeer())
-        wire.protocol.makeConnection(wire)
-        self.tls = SSL.Connection(context or SSL.Context(SSL.TLS_CLIENT_METHOD), None)
-        if name:
-            self.tls.set_tlsext_host_name(name)
-        self.tls.set_connect_state()
+    def __init__(self, case: Any, folder: str | None = None, routes: Any = None, **more: Any) -> None:
+        settings = more.pop("settings", {})
+        self.server = Server(routes, **settings)
+        self.reactor = Reactor()
+        self.reactor.advance(1000)
+        self.server.clock = self.server.factory.clock = self.reactor
+        self.server.microcache.clock = self.reactor
+        self.metrics = self.server.metrics
+        self.endpoint = PublicEndpoint(self.reactor, 0, "127.0.0.1", certs=folder, metrics=self.metrics, **more)
+        self.listener = self.endpoint.listen_on(self.endpoint.bind(), self.server.factory)
+        case.addCleanup(self.close)
 
-    def turn(self) -> None:
-        """Carry bytes both ways."""
-        try:
-            self.wire.protocol.dataReceived(self.tls.bio_read(1 << 16))
-        except SSL.WantReadError:
-            pass
-        if self.wire.value():
-            self.tls.bio_write(self.wire.value())
-            self.wire.clear()
+    def client(self, context: ssl.SSLContext | None = None, name: str | None = "a.example") -> Peer:
+        """A client whose handshake is over."""
+        return Peer(self.listener, context or client_context(), server_hostname=name).handshake()
 
-    def handshake(self) -> Client:
-        for _ in range(6):
-            try:
-                self.tls.do_handshake()
-                self.turn()
-                return self
-            except SSL.WantReadError:
-                self.turn()
-        raise AssertionError("no end of the handshake")
+    def plain(self) -> Peer:
+        """A client without TLS."""
+        return Peer(self.listener)
 
-    def read(self) -> bytes:
-        self.turn()
-        data = b""
-        while True:
-            try:
-                data += self.tls.recv(1 << 16)
-            except (SSL.WantReadError, SSL.ZeroReturnError):
-                return data
+    def close(self) -> None:
+        self.endpoint.close()
+        self.listener.stopListening()
+        for transport in list(self.listener._opening):
+            transport.abortConnection()
+        self.server.factory.abort_all()
+        self.reactor.turn(3)
+        for reader in list(self.reactor.readers):
+            reader.abortConnection()
+        self.reactor.turn(2)
 
-    @property
-    def serial(self) -> int:
-        certificate = self.tls.get_peer_certificate()
-        assert certificate is not None
-        return certificate.get_serial_number()
+
+def serial(peer: Peer) -> int:
+    """Of the certificate that the server showed."""
+    return x509.load_der_x509_certificate(peer.socket.getpeercert(True)).serial_number
 
 
 class HandshakeTests(TlsTestCase):
     """What a client gets."""
 
     def setUp(self) -> None:
-        """A server below TLS."""
+        """A server by TLS."""
         super().setUp()
-        self.metrics = Metrics()
-        self.certificates = CertificateFolder(self.folder, self.metrics)
-        self.server = Server()
-        self.factory = TLSMemoryBIOFactory(self.certificates, False, self.server.factory, self.server.clock)
-
-    def client(self, name: bytes = b"a.example", context: SSL.Context | None = None) -> Client:
-        wire = Wire()
-        wire.clock = self.server.clock
-        return Client(self.factory, wire, context, name).handshake()
+        self.site = Site(self, self.folder)
+        folder = self.site.endpoint.certificates
+        assert folder is not None
+        self.certificates = folder
 
     def test_request(self) -> None:
         """A request over TLS is answered, and known to be secure."""
-        client = self.client()
-        client.tls.send(get())
-        client.turn()
-        self.server.clock.advance(0)
-        self.assertEqual(answers(client.read())[0].status, 200)
-        self.assertTrue(self.server.seen[0].isSecure())
-        self.assertEqual(self.server.seen[0].scheme, b"https")
+        client = self.site.client()
+        client.send(get())
+        self.assertEqual(answers(client.read(10))[0].status, 200)
+        self.assertTrue(self.site.server.seen[0].isSecure())
+        self.assertEqual(self.site.server.seen[0].scheme, b"https")
+        self.assertEqual(self.site.metrics.value("tls_handshakes_total", kind="full"), 1)
 
     def test_refusal(self) -> None:
-        """A malformed request is answered and the connection closed; data after it is no error in the log."""
-        client = self.client()
-        client.tls.send(b"rubbish\r\n\r\n")
-        client.turn()
-        client.tls.send(b"more rubbish\r\n\r\n")
-        client.turn()
-        self.server.clock.advance(0)
-        self.assertEqual([answer.status for answer in answers(client.read())], [400])
-        self.assertEqual(self.flushLoggedErrors(), [])
+        """A malformed request is answered and the connection closed in order; data after it is no error in the log."""
+        client = self.site.client()
+        client.send(b"rubbish\r\n\r\n")
+        client.send(b"more rubbish\r\n\r\n" * 1000)
+        self.assertEqual([answer.status for answer in answers(client.rest())], [400])
+        client.close()
+        self.site.reactor.turn(2)
+        self.assertEqual(self.site.server.factory.limits.total, 0)
 
     def test_no_handshake(self) -> None:
-        """Who connects and says nothing, or no TLS, does not stay."""
-        for data in (b"", b"GET / HTTP/1.0\r\n\r\n"):
-            wire = Wire()
-            wire.clock = self.server.clock
-            wire.protocol = self.factory.buildProtocol(wire.getPeer())
-            wire.protocol.makeConnection(wire)
+        """Who connects and says nothing, or no TLS, or half a handshake, does not stay."""
+        for data in (b"", b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x02\x00\x01"):
+            peer = self.site.plain()
             if data:
-                wire.protocol.dataReceived(data)
-            self.server.clock.pump([0.5] * 100)
-            self.assertTrue(wire.lost)
-        self.assertEqual(self.server.factory.limits.total, 0)
+                peer.socket.send(data)
+            self.assertEqual(self.site.server.factory.limits.total, 1)
+            self.site.reactor.turn(3)
+            for _ in range(12):
+                self.site.reactor.advance(1)
+                self.site.reactor.turn()
+            self.assertEqual(self.site.server.factory.limits.total, 0, data)
+            peer.socket.close()
+        self.assertEqual(self.site.metrics.value("tls_handshake_failures_total", reason="http_request"), 1)
+        self.assertEqual(self.site.metrics.value("tls_handshake_failures_total", reason="deadline"), 2)
+        self.assertEqual(self.site.reactor.getDelayedCalls(), self.watch_only())
         self.assertEqual(self.flushLoggedErrors(), [])
+
+    def watch_only(self) -> list[Any]:
+        """The one timer there is when nobody is connected: that of the certificates."""
+        calls = self.site.reactor.getDelayedCalls()
+        self.assertEqual(len(calls), 1)
+        return calls
 
     def test_above_the_caps(self) -> None:
         """A connection too many does not stay to wait for a handshake."""
-        self.server.factory.limits.total = 10_000
-        wire = Wire()
-        wire.clock = self.server.clock
-        wire.protocol = self.factory.buildProtocol(wire.getPeer())
-        wire.protocol.makeConnection(wire)
-        self.assertTrue(wire.aborted)
+        self.site.server.factory.limits.total = 10_000
+        peer = self.site.plain()
+        self.assertEqual(peer.socket.recv(10), b"")
+        self.assertEqual(self.site.server.factory.limits.total, 10_000)
+        self.site.server.factory.limits.total = 0
 
     def test_names(self) -> None:
         """The certificate fits the name; for others, and without one, the default is given."""
-        serial = {name: certificate.serial for name, certificate in self.certificates._by_name.items()}
+        known = {name: certificate.serial for name, certificate in self.certificates._by_name.items()}
         for name, expected in (
-            (b"a.example", "a.example"),
-            (b"A.Example", "a.example"),
-            (b"b.example", "b.example"),
-            (b"x.b.example", "b.example"),
-            (b"x.y.b.example", "d.example"),
-            (b"unknown.example", "d.example"),
-            (b"", "d.example"),
+            ("a.example", "a.example"),
+            ("A.Example", "a.example"),
+            ("b.example", "b.example"),
+            ("x.b.example", "b.example"),
+            ("x.y.b.example", "d.example"),
+            ("unknown.example", "d.example"),
+            (None, "d.example"),
         ):
-            self.assertEqual(self.client(name).serial, serial[expected], name)
+            self.assertEqual(serial(self.site.client(name=name)), known[expected], name)
+
+    def test_names_that_are_none(self) -> None:
+        """A name that is no ASCII fails the handshake, and nothing of it is printed."""
+        printed: list[Any] = []
+        self.patch(sys, "unraisablehook", printed.append)
+        quiet_names()
+        tls = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        tls.set_tlsext_host_name(b"\xff\xfe.example")
+        tls.set_connect_state()
+        self.assertRaises(SSL.WantReadError, tls.do_handshake)
+        peer = self.site.plain()
+        peer.socket.send(tls.bio_read(1 << 16))
+        self.site.reactor.turn(3)
+        self.assertEqual(printed, [])
+        self.assertEqual(self.site.server.factory.limits.total, 0)
+        peer.socket.close()
 
     def test_profile(self) -> None:
         """TLS 1.2 and 1.3 with forward secrecy and AEAD only; nothing older."""
 
-        def context(version: int, ciphers: bytes = b"ALL") -> SSL.Context:
-            made = SSL.Context(SSL.TLS_CLIENT_METHOD)
-            made.set_min_proto_version(version)
-            made.set_max_proto_version(version)
-            made.set_cipher_list(ciphers + b":@SECLEVEL=0")
+        def context(version: ssl.TLSVersion, ciphers: str = "ALL") -> ssl.SSLContext:
+            made = client_context()
+            made.set_ciphers(ciphers + ":@SECLEVEL=0")
+            made.minimum_version = ssl.TLSVersion.TLSv1
+            made.maximum_version = version
+            made.minimum_version = version
             return made
 
-        self.assertEqual(self.client(context=context(SSL.TLS1_2_VERSION)).tls.get_protocol_version_name(), "TLSv1.2")
-        self.assertEqual(self.client(context=context(SSL.TLS1_3_VERSION)).tls.get_protocol_version_name(), "TLSv1.3")
+        self.assertEqual(self.site.client(context(ssl.TLSVersion.TLSv1_2)).socket.version(), "TLSv1.2")
+        self.assertEqual(self.site.client(context(ssl.TLSVersion.TLSv1_3)).socket.version(), "TLSv1.3")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            old = context(ssl.TLSVersion.TLSv1_1)
         for refused in (
-            context(SSL.TLS1_1_VERSION),
-            context(SSL.TLS1_2_VERSION, b"ECDHE-ECDSA-AES128-SHA"),
-            context(SSL.TLS1_2_VERSION, b"ECDHE-ECDSA-AES128-CCM8"),
+            old,
+            context(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA"),
+            context(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-CCM8"),
+            context(ssl.TLSVersion.TLSv1_2, "AES128-GCM-SHA256"),
         ):
-            self.assertRaises((SSL.Error, AssertionError), self.client, context=refused)
+            self.assertRaises((ssl.SSLError, ConnectionError), self.site.client, refused)
+
+    def test_groups(self) -> None:
+        """Three curves are offered, others are not."""
+        for name, taken in (("X25519", True), ("P-256", True), ("P-384", True), ("P-521", False), ("X448", False)):
+            context = client_context()
+            if not set_groups(context, name):
+                raise SkipTest("this Python does not let us choose curves")
+            if taken:
+                self.site.client(context)
+            else:
+                self.assertRaises((ssl.SSLError, ConnectionError), self.site.client, context)
 
     def test_protocols(self) -> None:
-        """HTTP/1.1 is agreed upon, HTTP/2 never, with every certificate."""
-        for name in (b"a.example", b"d.example"):
-            context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-            context.set_alpn_protos([b"h2", b"http/1.1"])
-            self.assertEqual(self.client(name, context).tls.get_alpn_proto_negotiated(), b"http/1.1")
+        """HTTP/1.1 is agreed upon, HTTP/2 not unless switched on, with every certificate."""
+        for http2, agreed in ((False, "http/1.1"), (True, "h2")):
+            site = Site(self, self.folder, http2=http2)
+            for name in ("a.example", "d.example"):
+                context = client_context()
+                context.set_alpn_protocols(["h2", "http/1.1"])
+                peer = Peer(site.listener, context, server_hostname=name)
+                peer.handshake()
+                self.assertEqual(peer.socket.selected_alpn_protocol(), agreed)
 
     def test_resumption(self) -> None:
-        """A client that comes again resumes by ticket."""
-        for version in (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION):
-            context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-            context.set_max_proto_version(version)
-            first = self.client(context=context)
-            first.read()
-            session = first.tls.get_session()
-            assert session is not None
-            again = Client(self.factory, Wire(), context)
-            again.tls.set_session(session)
-            again.handshake()
-            # pyOpenSSL has no public name for it.
-            self.assertEqual(SSL._lib.SSL_session_reused(again.tls._ssl), 1)  # type: ignore[attr-defined]
+        """A client that comes again resumes by ticket, under any of our names."""
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = client_context(maximum_version=version)
+            for name in ("a.example", "d.example"):
+                first = self.site.client(context, name)
+                first.send(get())
+                first.read(10)
+                session = first.socket.session
+                again = Peer(self.site.listener, context, server_hostname=name, session=session).handshake()
+                self.assertTrue(again.socket.session_reused, (version, name))
+        self.assertEqual(self.site.metrics.value("tls_handshakes_total", kind="resumed"), 4)
+
+    def test_renegotiation(self) -> None:
+        """A client of TLS 1.2 that begins a second handshake is refused, and the connection is none the worse."""
+        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+        context.set_max_proto_version(SSL.TLS1_2_VERSION)
+        peer = self.site.plain()
+        tls = SSL.Connection(context, peer.socket)
+        tls.set_connect_state()
+
+        def do(call: Any) -> Any:
+            for _ in range(500):
+                try:
+                    return call()
+                except SSL.WantReadError:
+                    self.site.reactor.turn()
+            return None
+
+        do(tls.do_handshake)
+        tls.renegotiate()
+        try:
+            do(tls.do_handshake)
+            refused = tls.renegotiate_pending()
+        except SSL.Error:
+            refused = True
+        self.assertTrue(refused)
+        self.assertEqual(self.site.metrics.value("tls_handshakes_total", kind="full"), 1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class ReloadTests(TlsTestCase):
+    """Certificates change while connections live."""
+
+    def test_reload(self) -> None:
+        """New handshakes get the new certificate, connections that are open go on."""
+        site = Site(self, self.folder)
+        names = ("a.example", "d.example")
+        before = {name: site.client(name=name) for name in names}
+        serials = {name: serial(before[name]) for name in names}
+        self.put("a.pem", pem("a.example"))
+        self.put("default.pem", pem("d.example"))
+        self.put("c.pem", pem("c.example"))
+        certificates = site.endpoint.certificates
+        assert certificates is not None
+        site.reactor.advance(61)
+        for name in before:
+            new = site.client(name=name)
+            self.assertNotEqual(serial(new), serials[name])
+            self.assertEqual(serial(new), certificates.lookup(name).serial)
+        added = site.client(name="c.example")
+        self.assertEqual(serial(added), certificates.lookup("c.example").serial)
+
+    def test_old_connections_live(self) -> None:
+        """What was open before a reload is served after it."""
+        site = Site(self, self.folder)
+        old = site.client()
+        self.put("a.pem", pem("a.example"))
+        site.endpoint.reload()
+        old.send(get())
+        self.assertEqual(answers(old.read(10))[0].status, 200)
 
 
 class FolderTests(TlsTestCase):
     """Reading and reading again."""
-
-    def test_reload(self) -> None:
-        """New handshakes get the new certificate, connections that are open go on."""
-        certificates = CertificateFolder(self.folder)
-        server = Server()
-        factory = TLSMemoryBIOFactory(certificates, False, server.factory, server.clock)
-        before = {name: Client(factory, Wire(), None, name).handshake() for name in (b"a.example", b"d.example")}
-        self.put("a.pem", pem("a.example"))
-        self.put("default.pem", pem("d.example"))
-        self.put("c.pem", pem("c.example"))
-        self.assertEqual(certificates.reload(), [])
-        for name, old in before.items():
-            new = Client(factory, Wire(), None, name).handshake()
-            self.assertNotEqual(new.serial, old.serial)
-            self.assertEqual(new.serial, certificates.lookup(name.decode()).serial)
-            old.tls.send(get())
-            old.turn()
-            server.clock.advance(0)
-            self.assertEqual(answers(old.read())[0].status, 200)
-        added = Client(factory, Wire(), None, b"c.example").handshake()
-        self.assertEqual(added.serial, certificates.lookup("c.example").serial)
 
     def test_bad_files(self) -> None:
         """A file that can't be used leaves the old one in use, and is named, without its contents."""
@@ -288,29 +357,3 @@ class FolderTests(TlsTestCase):
         metrics = Metrics()
         CertificateFolder(self.folder, metrics)
         self.assertAlmostEqual(metrics.value("tls_certificate_days", file="a.pem"), 90, 1)
-
-
-class EndpointTests(TlsTestCase):
-    """From text to a listener."""
-
-    def test_text(self) -> None:
-        """Our prefix listens with the folder and looks for changes; others are Twisted's."""
-        reactor = MemoryReactorClock()
-        endpoint = server_endpoint(reactor, f"cackletls:port=8443:certs={self.folder}:interface=127.0.0.1")
-        assert isinstance(endpoint, TlsEndpoint)
-        self.successResultOf(endpoint.listen(Server().factory))
-        port, factory, _, interface = reactor.tcpServers[0]
-        self.assertEqual((port, interface), (8443, "127.0.0.1"))
-        self.assertIsInstance(factory, TLSMemoryBIOFactory)
-        before = endpoint.certificates.lookup("a.example").serial
-        self.put("a.pem", pem("a.example"))
-        reactor.advance(61)
-        self.assertNotEqual(endpoint.certificates.lookup("a.example").serial, before)
-        endpoint.close()
-        self.assertEqual(reactor.getDelayedCalls(), [])
-        self.assertNotIsInstance(server_endpoint(reactor, "tcp:80"), TlsEndpoint)
-
-    def test_malformed(self) -> None:
-        """What is wrong with the text is said."""
-        for text in ("cackletls:", "cackletls:port=1", "cackletls:port=x:certs=y", "cackletls:port=1:certs=y:z=1"):
-            self.assertRaises(ValueError, server_endpoint, MemoryReactorClock(), text)
