@@ -78,6 +78,12 @@ class Connection(_library.Connection):
         """Whether the connection is open, as far as anyone has noticed."""
         return self._opened and not self._closing and self._open_descriptor()
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction was begun and not ended, failed ones included."""
+        status: int = self._connection.info.transaction_status
+        return status != psycopg2.extensions.TRANSACTION_STATUS_IDLE
+
     def open(self, dsn: str) -> Deferred[Connection]:
         """Connect; cancel it to give up.
 

@@ -9,6 +9,14 @@ Comment lines of the form ``-- cackled: ...`` give it properties:
 ``no-transaction``
     each statement is its own transaction (``create index concurrently``). Statements end where a line ends in ``;``.
     Such a file must bear being run again after it broke off.
+``batches``
+    as ``no-transaction``, and the last statement changes existing rows a batch at a time while the old release serves.
+    It is run again and again with ``:cursor`` (text; null at first) as it was given by the run before, and gives one
+    row: the next cursor, or null at the end, and how many rows it changed. The cursor is kept in the transaction of the
+    batch, so a migration that was cut off goes on where it was.
+
+A lock that is not to be had within `LOCK_TIMEOUT` is waited for no longer, as everybody else would queue behind us; the
+file is tried again after a pause, `LOCK_TRIES` times in all.
 """
 
 from __future__ import annotations
@@ -32,7 +40,12 @@ from cackled.database.errors import DatabaseError, Unavailable
 LOCK = 0x6361636B6C6564
 LOCK_POLL = 0.1
 # A statement that waits longer for a table's lock than this would stop all traffic behind it.
-LOCK_TIMEOUT = "5s"
+LOCK_TIMEOUT = "2s"
+LOCK_TRIES = 10
+LOCK_PAUSE = 2.0
+# Seconds between two lines of progress.
+TOLD = 2.0
+_LOCK_NOT_AVAILABLE = "55P03"
 
 _FILE = re.compile(r"([0-9]{4})_([a-z0-9_]+)\.sql", re.ASCII)
 _HEADER = re.compile(r"^-- cackled: +(.+?) *$", re.MULTILINE)
@@ -44,6 +57,11 @@ create table if not exists catalog.schema_version (
   name text not null,
   compat int not null,
   applied_at timestamptz not null default now()
+);
+create table if not exists catalog.backfill (
+  version int primary key,
+  cursor text,
+  rows bigint not null default 0
 )
 """
 
@@ -60,6 +78,7 @@ class Migration(Struct, frozen=True):
     sql: str
     compat: int
     transaction: bool = True
+    batches: bool = False
 
     @property
     def file(self) -> str:
@@ -77,16 +96,20 @@ def parse(file: str, sql: str) -> Migration:
     if match is None:
         raise MigrationError(f"{file}: a migration is named NNNN_name.sql")
     version = int(match[1])
-    compat, transaction = version, True
+    compat, transaction, batches = version, True, False
     for line in _HEADER.findall(sql):
         words = line.split()
         if words == ["no-transaction"]:
             transaction = False
+        elif words == ["batches"]:
+            transaction, batches = False, True
         elif len(words) == 2 and words[0] == "compat" and words[1].isdecimal() and int(words[1]) <= version:
             compat = int(words[1])
         else:
             raise MigrationError(f"{file}: unknown header {line!r}")
-    return Migration(version, match[2], sql, compat, transaction)
+    if batches and ":cursor" not in (split(sql) or [""])[-1]:
+        raise MigrationError(f"{file}: the last statement of batches needs :cursor")
+    return Migration(version, match[2], sql, compat, transaction, batches)
 
 
 def shipped() -> list[Migration]:
@@ -142,7 +165,7 @@ async def migrate(
         applied = []
         for one in await _missing(connection, known):
             progress(f"applying {one.file}")
-            await _apply(connection, one)
+            await _apply(connection, one, clock, progress)
             applied.append(one.file)
         return applied
     except psycopg2.OperationalError as error:
@@ -252,22 +275,66 @@ async def _missing(connection: Connection, known: Sequence[Migration]) -> list[M
     return [one for one in known if one.version not in done]
 
 
-async def _apply(connection: Connection, one: Migration) -> None:
+async def _apply(
+    connection: Connection, one: Migration, clock: IReactorTime, progress: Callable[[str], None]
+) -> None:
+    for attempt in range(LOCK_TRIES):
+        try:
+            await _attempt(connection, one, clock, progress)
+            return
+        except psycopg2.Error as error:
+            if not connection.alive:
+                raise
+            if connection.in_transaction:
+                await connection.run("rollback")
+            if error.pgcode != _LOCK_NOT_AVAILABLE or attempt == LOCK_TRIES - 1:
+                raise MigrationError(f"{one.file}: {first_line(error)}") from None
+            progress(f"{one.file}: a table is in use, trying again")
+        await sleep(clock, LOCK_PAUSE)
+
+
+async def _attempt(
+    connection: Connection, one: Migration, clock: IReactorTime, progress: Callable[[str], None]
+) -> None:
     row = "insert into catalog.schema_version (version, name, compat) values (%s, %s, %s)"
     values = (one.version, one.name, one.compat)
-    try:
-        if one.transaction:
-            await connection.run(f"begin; set local lock_timeout = '{LOCK_TIMEOUT}'")
-            await connection.run(one.sql)
-            await connection.run(row, values)
-            await connection.run("commit")
-        else:
-            for statement in split(one.sql):
-                await connection.run(statement)
-            await connection.run(row, values)
-    except psycopg2.Error as error:
-        if not connection.alive:
-            raise
-        if one.transaction:
-            await connection.run("rollback")
-        raise MigrationError(f"{one.file}: {first_line(error)}") from None
+    if one.transaction:
+        await connection.run(f"begin; set local lock_timeout = '{LOCK_TIMEOUT}'")
+        await connection.run(one.sql)
+        await connection.run(row, values)
+        await connection.run("commit")
+        return
+    statements = split(one.sql)
+    step = statements.pop() if one.batches else ""
+    for statement in statements:
+        await connection.run(statement)
+    if step:
+        await _backfill(connection, one, step, clock, progress)
+    await connection.run(row, values)
+
+
+async def _backfill(
+    connection: Connection, one: Migration, step: str, clock: IReactorTime, progress: Callable[[str], None]
+) -> None:
+    found = await connection.run("select cursor, rows from catalog.backfill where version = %s", (one.version,))
+    cursor, done = found[0] if found else (None, 0)
+    if found:
+        progress(f"{one.file}: going on after {done} rows")
+    sql = step.replace("%", "%%").replace(":cursor", "%s")
+    places = sql.count("%s")
+    told = clock.seconds()
+    while True:
+        await connection.run(f"begin; set local lock_timeout = '{LOCK_TIMEOUT}'")
+        cursor, rows = (await connection.run(sql, (cursor,) * places))[0]
+        done += rows
+        await connection.run(
+            "insert into catalog.backfill (version, cursor, rows) values (%s, %s, %s) "
+            "on conflict (version) do update set cursor = excluded.cursor, rows = excluded.rows; commit",
+            (one.version, cursor, done),
+        )
+        if clock.seconds() - told >= TOLD:
+            told = clock.seconds()
+            progress(f"{one.file}: {done} rows")
+        if cursor is None:
+            progress(f"{one.file}: {done} rows, done")
+            return

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg2
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from cackled.database import migrate as migrations_module
 from cackled.database.errors import Unavailable
 from cackled.database.migrate import Migration, MigrationError, migrate, ordered, parse, pending, shipped, split
 from cackled.database.testing import fresh_dsn, server
@@ -97,6 +99,52 @@ class MigrateTests(TestCase):
         )
         await self.run_with(ONE, index)
         self.assertEqual(self.ask("select count(*) from pg_indexes where tablename = 'one'"), [(2,)])
+
+    async def test_batches(self) -> None:
+        """Rows are changed a batch at a time, each kept; what was cut off goes on where it was, and says so."""
+        table = parse("0001_many.sql", "create table many (id int primary key, a int not null default 0); "
+                                       "insert into many select generate_series(1, 25);")  # fmt: skip
+        step = (
+            "with chunk as (select id from many where id > coalesce(:cursor, '0')::int order by id limit 10), "
+            "done as (update many m set a = a + 1 from chunk where m.id = chunk.id returning 1) "
+            "select case when count(*) = 10 then max(id)::text end, count(*)::int from chunk;"
+        )
+        fill = parse("0002_fill.sql", f"-- cackled: batches\n-- cackled: compat 1\n"
+                                      f"create table if not exists beside (n int);\n{step}\n")  # fmt: skip
+        await self.run_with(table)
+        self.ask(
+            "create function stop() returns trigger language plpgsql as $$ begin "
+            "if new.id = 15 then raise 'unplugged'; end if; return new; end $$; "
+            "create trigger stop before update on many for each row execute function stop()"
+        )
+        with self.assertRaises(MigrationError) as caught:
+            await self.run_with(table, fill)
+        self.assertEqual(str(caught.exception), "0002_fill.sql: unplugged")
+        self.assertEqual(self.ask("select count(*) from many where a = 1"), [(10,)])
+        self.assertEqual(await pending(self.dsn, clock=clock, migrations=[table, fill]), ["0002_fill.sql"])
+        self.ask("drop trigger stop on many")
+        self.assertEqual(await self.run_with(table, fill), ["0002_fill.sql"])
+        self.assertEqual(self.ask("select count(*) from many where a = 1"), [(25,)])
+        self.assertEqual(self.lines[-2:], ["0002_fill.sql: going on after 10 rows", "0002_fill.sql: 25 rows, done"])
+        self.assertEqual(await self.run_with(table), [])
+        self.assertRaises(MigrationError, parse, "0003_x.sql", "-- cackled: batches\nselect 1;\n")
+
+    async def test_table_in_use(self) -> None:
+        """A lock that is not to be had is not waited for: the file is tried again, and nothing is left of a try."""
+        await self.run_with(ONE)
+        for name, value in (("LOCK_TIMEOUT", "50ms"), ("LOCK_PAUSE", 0.01), ("LOCK_TRIES", 3)):
+            self.patch(migrations_module, name, value)
+        holder = psycopg2.connect(self.dsn)
+        self.addCleanup(holder.close)
+        holder.cursor().execute("lock table one in access share mode")
+        more = parse("0002_more.sql", "create table more (a int); alter table one add column b int;")
+        with self.assertRaises(MigrationError) as caught:
+            await self.run_with(ONE, more)
+        self.assertIn("lock timeout", str(caught.exception))
+        self.assertEqual(self.lines.count("0002_more.sql: a table is in use, trying again"), 2)
+        self.assertEqual(self.ask("select to_regclass('more')"), [(None,)])
+        holder.rollback()
+        self.assertEqual(await self.run_with(ONE, more), ["0002_more.sql"])
 
     async def test_too_new(self) -> None:
         """Older code refuses a schema that it can't work on, and takes one that says it can."""

@@ -48,6 +48,21 @@ class JobsTests(DomainCase):
         await self.job().run()
         self.assertEqual(self.partitions(), before)
 
+    async def test_weeks(self) -> None:
+        """A month of days: every event finds a partition made ahead, and no more than the days kept are there."""
+        first = self.sql("select (current_date + time '12:00')::text")[0][0]
+        for day in range(30):
+            now = f"('{first}'::timestamptz + interval '{day} days')"
+            self.sql(f"select event_partitions(2, {now})")
+            self.sql("insert into event (site_id, channel_id, seq, type, data, created_at) "
+                     f"values (1, 1, {day + 1}, 'x', '{{}}', {now})")  # fmt: skip
+            self.sql(f"select event_expire(interval '48 hours', {now})")
+            self.assertLessEqual(len(self.partitions() - {"event_rest"}), 6)
+            # Two days whole, and what is left of the day before them.
+            kept = [row[0] for row in self.sql("select seq from event where channel_id = 1 order by seq")]
+            self.assertEqual(kept, list(range(max(1, day - 1), day + 2)))
+        self.assertEqual(self.sql("select count(*) from event_rest"), [(0,)])
+
     async def test_day_taken_by_the_rest(self) -> None:
         """A day whose events already lie in the rest can't become a partition, and that is no fault."""
         self.sql("insert into event (site_id, channel_id, seq, type, data, created_at) values "
@@ -66,6 +81,7 @@ class JobsTests(DomainCase):
             "(1, 'webhook', 'a', now() - interval '49 hours'), (1, 'webhook', 'b', now()), "
             "(1, 'webhook', 'c', null)"
         )
+        self.sql("insert into outbox (site_id, kind, body, dead_at) values (1, 'webhook', 'd', now() - interval '31 days')")
         await self.job().run()
         self.assertEqual(self.sql("select key from post_key"), [("new",)])
         self.assertEqual(self.sql("select body from outbox order by body"), [("b",), ("c",)])
