@@ -37,7 +37,8 @@ EXPIRE_OUTBOX = Query(
     "expire_outbox",
     """
     delete from outbox where id = any(array(
-      select id from outbox where done_at < now() - interval '48 hours' or dead_at < now() - interval '30 days' limit 10000
+      select id from outbox where done_at < now() - interval '48 hours' or dead_at < now() - interval '30 days'
+      limit 10000
     )) returning 1
     """,
 )

@@ -81,7 +81,8 @@ class JobsTests(DomainCase):
             "(1, 'webhook', 'a', now() - interval '49 hours'), (1, 'webhook', 'b', now()), "
             "(1, 'webhook', 'c', null)"
         )
-        self.sql("insert into outbox (site_id, kind, body, dead_at) values (1, 'webhook', 'd', now() - interval '31 days')")
+        self.sql("insert into outbox (site_id, kind, body, dead_at) "
+                 "values (1, 'webhook', 'd', now() - interval '31 days')")  # fmt: skip
         await self.job().run()
         self.assertEqual(self.sql("select key from post_key"), [("new",)])
         self.assertEqual(self.sql("select body from outbox order by body"), [("b",), ("c",)])
