@@ -83,6 +83,20 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual([message["type"] for message in said], ["hello", "comment.created", "recovered", "recovered"])
         self.assertEqual(said[0]["data"]["heartbeat"], 25.0)
 
+    def test_more_than_fits(self) -> None:
+        """A replay larger than the buffer: what fits, `move`, and a close; nothing of what is live gets in between."""
+        self.house = House(client_buffer=600)
+        self.house.post(9)
+        socket, wire = self.connect("1/5@0")
+        self.house.post()
+        got = frames(wire.value())
+        said = texts(wire.value())
+        seqs = [message["seq"] for message in said if message["type"] == "comment.created"]
+        self.assertTrue(0 < len(seqs) < 9)
+        self.assertEqual(seqs, list(range(1, len(seqs) + 1)))
+        self.assertEqual(said[-1]["type"], "move")
+        self.assertEqual(got[-1][0], framing.CLOSE)
+
     def test_sub_and_unsub(self) -> None:
         """A client may take and leave channels at any time."""
         socket, wire = self.connect()
