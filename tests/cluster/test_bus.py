@@ -27,6 +27,7 @@ from cackled.config import ConfigError, Redis
 from cackled.domain.errors import TooFast
 from cackled.domain.limits import Buckets
 from cackled.metrics import Metrics
+from tests.daemon import free_ports
 
 reactor: Any = global_reactor
 
@@ -194,7 +195,7 @@ class Valkey:
         self.folder = Path(tempfile.mkdtemp(prefix="valkey-", dir="/tmp"))
         self.settings = settings
         self.socket = self.folder / "s"
-        self.port: int | None = None
+        (self.port,) = free_ports(1)
         self.server: Any = None
 
     def start(self) -> None:
@@ -205,7 +206,6 @@ class Valkey:
             port=self.port, data_dir=self.folder / "data", unix_socket_path=self.socket, **self.settings
         )
         self.server.start()
-        self.port = self.server.port
 
     def stop(self) -> None:
         """Kill it."""
