@@ -89,7 +89,8 @@ class GatheredTests(SynchronousTestCase):
         runner = Runner(console, Clock(), Metrics())
         for line, part in (
             ("status", "worker"), ("cache", "entries"), ("sessions", "[]"), ("channels 3", "[]"),
-            ("evict all", "evicted"), ("workers", "starting"), ("restart-workers", "begun"), ("gc", "parent"), ("evict 1/2", "evicted"),
+            ("evict all", "evicted"), ("workers", "starting"), ("restart-workers", "begun"), ("gc", "parent"),
+            ("evict 1/2", "evicted"),
         ):  # fmt: skip
             self.assertIn(part, str(self.get(runner.run(line, "t"))), line)
 
