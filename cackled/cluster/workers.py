@@ -157,6 +157,7 @@ class Pool:
         self._stopping = False
         self._reloading = False
         self._looked = 0.0
+        self._standing: frozenset[int] = frozenset()
         # Called with a worker that is no more.
         self.departed: Callable[[Worker], None] = lambda worker: None
         self._restarts = metrics.counter("worker_ends", "Worker processes that ended.", ["reason"])
@@ -453,13 +454,12 @@ class Pool:
                 worker.tell(Serve(sorted(wanted)))
             elif worker.state == RETIRING and not wanted and not worker.serving:
                 self._retire(worker, self._config().shutdown_timeout)
-        attended = {
-            slot
-            for worker in self._all
-            if worker.state == RETIRING or self._well(worker, now)
-            for slot in worker.serving & worker.told
-        }
-        self._stand_in(frozenset(owners) - attended)
+        attended = {slot for worker in self._all for slot in worker.serving & worker.told}
+        # While an owner's word is awaited visitors wait in the socket's queue: to be told "later" by us would be worse.
+        # But what we accept already we go on with until somebody else does.
+        alone = {slot for slot, owner in owners.items() if owner is None}
+        self._standing = frozenset(alone | (self._standing - attended))
+        self._stand_in(self._standing)
 
     def _look(self) -> None:
         now = self._clock.seconds()

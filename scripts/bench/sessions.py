@@ -25,6 +25,7 @@ import threading
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -68,7 +69,7 @@ class Client:
         self.subs = [f"1/{channel_id(key)}" for key in keys]
         self.seqs = [0] * len(keys)
         self.first = first
-        self.delivered = self.lost = self.doubled = self.cut = self.unrecovered = 0
+        self.delivered = self.lost = self.doubled = self.cut = self.unrecovered = self.refused = 0
         # Whose handshake is not answered yet, and who has not caught up.
         self.greeting: set[int] = set()
         self.waiting: set[int] = set()
@@ -136,7 +137,9 @@ class Client:
                     self.rest[fd] = data
                     return
                 if not data.startswith(b"HTTP/1.1 101"):
-                    raise SystemExit(f"refused: {data[:300]!r}")
+                    self.refused += 1
+                    self.over(fd)
+                    return
                 self.greeting.discard(fd)
                 data = data[data.index(b"\r\n\r\n") + 4 :]
             del self.rest[fd]
@@ -179,7 +182,7 @@ class Client:
         print(
             json.dumps({
                 "live": live, "delivered": self.delivered, "lost": self.lost, "doubled": self.doubled, "cut": self.cut,
-                "unrecovered": self.unrecovered, **more,
+                "unrecovered": self.unrecovered, "refused": self.refused, **more,
             }), flush=True,
         )  # fmt: skip
 
@@ -309,6 +312,11 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def worst_lag(daemon: Any) -> float:
+    """The greatest lag of the workers' reactors in the last 10 s, in ms."""
+    return max((row["reactor_lag_max_seconds"] or 0.0) * 1e3 for row in daemon.admin("workers"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Many sessions on one machine.")
     parser.add_argument("--sessions", type=int, default=60_000)
@@ -344,6 +352,7 @@ def main() -> None:
         for group in groups:
             group.ready.wait()
             if not group.last.get("ready"):
+                print(daemon.log()[-3000:], file=sys.stderr)
                 raise SystemExit("a client process has given up")
         took = time.monotonic() - began
         time.sleep(3)
@@ -352,13 +361,14 @@ def main() -> None:
         spent = (sum(map(cpu, pids)) - used) / options.sessions * 1e6
         channels = len(layout(options.sessions))
         print(f"{options.sessions} sessions in {took:.1f} s on {channels} channels; by worker: {rows}")
+        print(f"worst reactor lag of the last 10 s of connecting: {worst_lag(daemon):.0f} ms")
         print(f"per session: {grown / 1024:.2f} KB of workers' memory, {spent:.0f} us of their CPU to connect\n")
         publisher = Publisher(daemon.url, daemon.port, options.sessions, options.rate)
         for thread in publisher.threads:
             thread.start()
         heads = (
             "s", "sessions", "posts", "deliveries/s", "lost", "doubled", "cut off", "workers' memory, MB", "parent",
-            "valkey", "CPU/delivery, us", "workers' cores", "slowest post, ms",
+            "valkey", "CPU/delivery, us", "workers' cores", "slowest post, ms", "worst reactor lag, ms",
         )  # fmt: skip
         print("| " + " | ".join(heads) + " |\n|" + "---|" * len(heads))
         started = at = time.monotonic()
@@ -373,7 +383,7 @@ def main() -> None:
                 total["doubled"], total["cut"], "+".join(f"{rss(pid):.0f}" for pid in pids),
                 f"{rss(daemon.process.pid):.0f}", f"{rss(valkey.server._process.pid):.0f}",
                 f"{(spent - used) / max(1, some) * 1e6:.1f}", f"{(spent - used) / (now - at):.2f}",
-                f"{publisher.slowest * 1e3:.0f}",
+                f"{publisher.slowest * 1e3:.0f}", f"{worst_lag(daemon):.0f}",
             )  # fmt: skip
             print("| " + " | ".join(map(str, row)) + " |", flush=True)
             at, before, used = now, total["delivered"], spent
@@ -387,11 +397,11 @@ def main() -> None:
             group.process.stdin.flush()
         for group in groups:
             group.over.wait(60)
-        total = {name: sum(group.last[name] for group in groups) for name in ("live", "delivered", "lost", "doubled",
-                                                                              "cut", "unrecovered")}  # fmt: skip
+        names = ("delivered", "lost", "doubled", "cut", "unrecovered", "refused")
+        total = {name: sum(group.last[name] for group in groups) for name in ("live", *names)}
         expected = dict(layout(options.sessions))
         due = sum(seq * expected[key] for key, seq in publisher.final.items())
-        told = ", ".join(f"{total[name]} {name}" for name in ("delivered", "lost", "doubled", "cut", "unrecovered"))
+        told = ", ".join(f"{total[name]} {name}" for name in names)
         posts = f"{publisher.sent} posts, {publisher.failed} failed"
         print(f"\nat the end: {total['live']} sessions; {posts}; {due} deliveries due; {told}")
         if "Traceback" in daemon.log():
