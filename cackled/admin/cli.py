@@ -119,6 +119,10 @@ def _check_config(options: Any) -> None:
         from cackled.cluster.tls import Credentials
 
         Credentials(config.mesh.folder, config.node)
+    if config.redis.url:
+        from cackled.cluster.redis import Place
+
+        Place(config.redis)
     print("ok")
 
 
