@@ -52,12 +52,29 @@ class CommandTests(RunnerCase):
             self.assertEqual(len(outcome), 1, name)
             if name == "quit":
                 self.assertTrue(outcome[0].check(Quit))
-            elif name in ("evict", "ban", "lock", "remove", "usage"):
+            elif name in ("evict", "ban", "lock", "remove", "usage", "erase"):
                 self.assertTrue(str(outcome[0].value).startswith(f"usage: {name} "))
             elif name in ("workers", "restart-workers"):
                 self.assertEqual(str(outcome[0].value), "this process has no workers")
             else:
                 self.assertTrue(as_text(outcome[0]))
+
+    def test_outbox(self) -> None:
+        """What waits, what was given up, and one of those tried again."""
+        self.assertEqual(self.run_line("outbox")["waiting"], 2)
+        self.assertEqual(self.run_line("outbox dead")[0]["id"], 7)
+        self.assertIn("tried again", self.run_line("outbox retry 7"))
+        self.assertEqual(self.refusal("outbox retry 8"), "there is no dead letter 8")
+        for line in ("outbox retry", "outbox live", "outbox dead 7"):
+            self.assertTrue(self.refusal(line).startswith("usage: outbox "), line)
+        self.assertIn("ID is a number", self.refusal("outbox retry x"))
+
+    def test_erase(self) -> None:
+        """A visitor of a site, and nobody else."""
+        self.assertEqual(self.run_line("erase 1 42"), {"site": 1, "visitor": "42", "events": 3})
+        self.assertIn("erase 1 42", self.fake.done)
+        for line in ("erase 1", "erase 1 x", "erase 0 5", "erase 1 2 3"):
+            self.refusal(line)
 
     def test_help_lists_the_whole_table(self) -> None:
         """Nothing is hidden from help, and one command's help has its usage."""
