@@ -76,6 +76,7 @@ from cackled.transport.endpoints import maker
 from cackled.transport.http import HttpFactory, client_address
 from cackled.transport.microcache import Microcache, MicrocachedResource
 from cackled.transport.problems import problem
+from cackled.transport.secure import AcmeChallenges, OwnPages, well_known
 
 log = Logger()
 
@@ -228,6 +229,11 @@ class Ground:
         wrong = self.workers_wrong()
         if wrong:
             raise NotReady(wrong)
+
+    def well_known(self) -> IResource | None:
+        """``/.well-known``, where there is something in it."""
+        folder = self.config.http.acme_folder
+        return well_known(AcmeChallenges(folder, self.in_thread)) if folder else None
 
     def endpoint(self, listen: Listen) -> Any:
         """The endpoint of a public listener."""
@@ -473,7 +479,10 @@ class House:
             realtime=RealtimeResource(self.hub, self.authorize),
             healthz=Healthz(),
             readyz=Readyz(ground.health, details=False),
-            demo=Pages(WEB / "demo", devel=ground.config.env == "devel") if ground.config.demo.enabled else None,
+            demo=OwnPages(Pages(WEB / "demo", devel=ground.config.env == "devel"), ground.config.http.hsts)
+            if ground.config.demo.enabled
+            else None,
+            well_known=ground.well_known(),
         )
 
     async def close(self) -> None:

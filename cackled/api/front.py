@@ -66,6 +66,7 @@ def front(
     healthz: IResource,
     readyz: IResource,
     demo: IResource | None,
+    well_known: IResource | None = None,
 ) -> Front:
     """The tree of a public listener."""
     versions = Folder()
@@ -83,6 +84,8 @@ def front(
         children[name] = loader
     if demo is not None:
         children[b"demo"] = demo
+    if well_known is not None:
+        children[b".well-known"] = well_known
     return Front(children, Redirect(b"/demo" if demo is not None else b"/healthz"))
 
 

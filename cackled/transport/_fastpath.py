@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cackled.transport._entries import Key
 from cackled.transport._variants import encoding_class
@@ -31,6 +31,11 @@ _OVERHEAD = 300
 _AFTER = re.compile(rb"[?&]after=([0-9]{1,18})(?=&|\Z)")
 # Key, encoding class, after, If-None-Match.
 Known = tuple[Key, bytes, int, bytes | None]
+# Of a request line: the target without ``after``, after.
+Asked = tuple[bytes, int]
+# Of the lines behind it: scheme, host, encoding class, If-None-Match.
+Asking = tuple[bytes, bytes, bytes, bytes | None]
+T = TypeVar("T")
 
 
 def split_after(target: bytes) -> tuple[bytes, int]:
@@ -48,27 +53,32 @@ def split_after(target: bytes) -> tuple[bytes, int]:
     return (path + b"?" + rest if rest else path), int(match[1])
 
 
-class Memo:
-    """Raw head -> what it asks for. Bounded: when the young generation is full, the old one is dropped."""
+class Memo(Generic[T]):
+    """Raw bytes -> what they mean. Bounded: when the young generation is full, the old one is dropped."""
 
     __slots__ = ("_door", "_old", "_room", "_size", "_young", "get")
 
     def __init__(self, room: int = MEMO_BYTES) -> None:
         self._room = room
         self._size = 0
-        self._young: dict[bytes, Known] = {}
-        self._old: dict[bytes, Known] = {}
+        self._young: dict[bytes, T] = {}
+        self._old: dict[bytes, T] = {}
         self._door: array[int] = array("q", bytes(0))
         self.get = self._young.get
 
-    def revive(self, raw: bytes) -> Known | None:
+    def find(self, raw: bytes) -> T | None:
+        """What *raw* means, if that is remembered."""
+        known = self.get(raw)
+        return self.revive(raw) if known is None and self._old else known
+
+    def revive(self, raw: bytes) -> T | None:
         """Look in the old generation, and keep what is found there."""
         known = self._old.pop(raw, None)
         if known is not None:
             self.put(raw, known)
         return known
 
-    def offer(self, raw: bytes, known: Known) -> None:
+    def offer(self, raw: bytes, known: T) -> None:
         """Remember *raw* if it was offered before (not too long ago)."""
         door = self._door
         if not door:
@@ -80,7 +90,7 @@ class Memo:
         else:
             door[slot] = mark
 
-    def put(self, raw: bytes, known: Known) -> None:
+    def put(self, raw: bytes, known: T) -> None:
         """Remember *raw*, unless it is too long."""
         if len(raw) > MEMO_HEAD:
             return
@@ -105,19 +115,35 @@ class FastPath:
         self._now = microcache.clock.seconds
         self.hits = 0
         # One for each lane: TLS or not, behind a trusted proxy or not.
-        self.memos = [Memo() for _ in range(4)]
+        self.memos: list[Memo[Known]] = [Memo() for _ in range(4)]
+        # A browser's head differs from address to address in its first line only, and many browsers ask for one
+        # address: what either part means is remembered by itself.
+        self.lines: Memo[Asked] = Memo()
+        self.rests: list[Memo[Asking]] = [Memo() for _ in range(4)]
 
     def answer(self, channel: Channel, data: bytes) -> bool:
         """Answer if *data* is one whole head that was answered from the cache before, and can be again."""
         memo = self.memos[channel.lane]
         known = memo.get(data)
-        if known is None:
-            if not memo._old:
-                return False
-            known = memo.revive(data)
-            if known is None:
-                return False
-        return self._hit(channel, known)
+        if known is not None:
+            return self._hit(channel, known)
+        known = memo.revive(data) if memo._old else None
+        if known is not None:
+            return self._hit(channel, known)
+        end = data.find(b"\r\n") + 2
+        line = self.lines.find(data[:end])
+        if line is None:
+            return False
+        rest = self.rests[channel.lane].find(data[end:])
+        if rest is None or len(data) > channel.factory.settings.head_bytes:
+            return False
+        target, after = line
+        scheme, host, wanted, match = rest
+        known = ((scheme, host, target), wanted, after, match)
+        if not self._hit(channel, known):
+            return False
+        memo.offer(data, known)
+        return True
 
     def answer_new(self, channel: Channel, raw: bytes, head: Head) -> bool:
         """Answer a head just read, if it asks for something that is in the cache."""
@@ -142,6 +168,11 @@ class FastPath:
         if not self._hit(channel, known):
             return False
         self.memos[channel.lane].offer(raw, known)
+        if raw.startswith(b"GET /") and head.version == b"HTTP/1.1":
+            # Any such line before any such rest is a valid head again, and means what the two mean.
+            end = raw.find(b"\r\n") + 2
+            self.lines.offer(raw[:end], (target, after))
+            self.rests[channel.lane].offer(raw[end:], (key[0], head.host, known[1], match))
         return True
 
     def _hit(self, channel: Channel, known: Known) -> bool:

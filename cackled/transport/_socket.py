@@ -50,7 +50,8 @@ class Transport:
         "protocol", "reactor", "secure", "socket", "stage",
     )  # fmt: skip
     disconnected = 0
-    logstr = "connection"
+    # See cackled.clock: the reactor need not prefix our log lines.
+    own_context = False
 
     def __init__(self, sock: socket.socket, peer: tuple[Any, ...], listener: Listener | None, reactor: Any) -> None:
         self.socket: Any = sock

@@ -178,14 +178,27 @@ class HttpFactory(Factory):
 
     def _forget(self, channel: Channel) -> None:
         self.channels.discard(channel)
-        if not self.channels and self._sweep is not None:
+        # While something listens the next connection is not far.
+        if not self.channels and not self.numPorts:
+            self._rest()
+        if self.draining:
+            self._maybe_drained()
+
+    def _rest(self) -> None:
+        if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
             self._flush()
-        self._maybe_drained()
+
+    def stopFactory(self) -> None:
+        """The last listener has stopped."""
+        if not self.channels:
+            self._rest()
 
     def _check(self) -> None:
-        self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
+        self._sweep = None
+        if self.channels:
+            self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
         now = self.clock.seconds()
         for channel in list(self.channels):
             try:

@@ -3,8 +3,8 @@
 
     .venv/bin/python scripts/bench/tls.py [--connections 1500] [--messages 40] [--only hits,idle,deliveries,...]
 
-Rows: CPU per 2 KB hit, per handshake (full, resumed) with one request each, per delivery to WebSocket subscribers of one
-channel; resident bytes per idle subscriber and per idle keep-alive connection; bulk. CPU is the server's own user +
+Rows: CPU per 2 KB hit, per handshake (full, resumed) with one request each, per delivery to WebSocket subscribers of
+one channel; resident bytes per idle subscriber and per idle keep-alive connection; bulk. CPU is the server's own user +
 system time from /proc, so a busy machine spoils it less than it does rates. Needs wrk for hits and bulk.
 """
 
@@ -38,7 +38,7 @@ HANDSHAKE = (
 
 
 def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
-    """The child: hits at ``/c2`` and ``/c200``, realtime at ``/rt``, a publisher at ``/pub?id=N`` (on the plain port)."""
+    """The child: hits at ``/c2`` and ``/c200``, realtime at ``/rt``, a publisher at ``/pub?id=N`` on the plain port."""
     from cackled.clock import install_monotonic_reactor
 
     install_monotonic_reactor()

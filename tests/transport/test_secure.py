@@ -1,0 +1,103 @@
+"""Tests of our own pages over https, and of ACME's files."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.internet.defer import execute
+from twisted.web.resource import Resource
+
+from cackled.transport.resources import AsyncResource
+from cackled.transport.response import Response
+from cackled.transport.secure import AcmeChallenges, OwnPages, well_known
+from tests.transport.common import Answer, answers, get
+from tests.transport.sockets import Peer
+from tests.transport.test_tls import Site, TlsTestCase
+
+
+class Page(Resource):
+    """Answers for itself and everything below it."""
+
+    isLeaf = True
+
+    def render_GET(self, request: Any) -> Response:
+        """A page."""
+        return Response(200, [(b"Content-Type", b"text/html")], b"page")
+
+
+class OwnPagesTests(TlsTestCase):
+    """Redirect and HSTS."""
+
+    def site(self, **more: Any) -> Site:
+        async def widget(request: Any) -> Response:
+            return Response(200, [], b"widget")
+
+        tree = Resource()
+        tree.putChild(b"leaf", Page())
+        return Site(
+            self,
+            routes={
+                b"own": OwnPages(Page(), 300), b"tree": OwnPages(tree, 300), b"plain": OwnPages(Page()),
+                b"widget": AsyncResource(widget),
+            },
+            **more,
+        )  # fmt: skip
+
+    def ask(self, site: Site, target: str, *fields: str) -> Answer:
+        peer: Peer = site.client() if site.endpoint.certificates is not None else site.plain()
+        peer.send(get(target, *fields, host="a.example:8080"))
+        return answers(peer.read(10))[0]
+
+    def test_redirect(self) -> None:
+        """On a listener that redirects our pages are elsewhere, with path and query; widgets are not."""
+        site = self.site(redirect=True)
+        for target in ("/own", "/own/x?y=1", "/tree/leaf", "/plain"):
+            answer = self.ask(site, target)
+            self.assertEqual((answer.status, answer.headers["location"]), (308, "https://a.example" + target))
+            self.assertNotIn("strict-transport-security", answer.headers)
+        self.assertEqual(self.ask(site, "/widget").status, 200)
+
+    def test_no_redirect(self) -> None:
+        """On another listener they are served."""
+        answer = self.ask(self.site(), "/own")
+        self.assertEqual((answer.status, answer.body), (200, b"page"))
+        self.assertNotIn("strict-transport-security", answer.headers)
+
+    def test_hsts(self) -> None:
+        """Over TLS our pages say so, where it is configured; widgets never do."""
+        site = self.site(folder=self.folder, redirect=True)
+        for target in ("/own", "/own/x", "/tree/leaf"):
+            answer = self.ask(site, target)
+            self.assertEqual((answer.status, answer.headers["strict-transport-security"]), (200, "max-age=300"))
+        for target in ("/widget", "/plain"):
+            self.assertNotIn("strict-transport-security", self.ask(site, target).headers)
+
+    def test_behind_a_proxy(self) -> None:
+        """A browser that speaks https to a trusted proxy is not sent round in circles."""
+        site = self.site(redirect=True, settings={"trusted_proxies": ("127.0.0.0/8",)})
+        self.assertEqual(self.ask(site, "/own", "X-Forwarded-Proto: https").status, 200)
+        self.assertEqual(self.ask(site, "/own", "X-Forwarded-Proto: http").status, 308)
+
+
+class AcmeTests(TlsTestCase):
+    """http-01."""
+
+    def test_files(self) -> None:
+        """Files of the folder by their names, and nothing else."""
+        folder = self.mktemp()
+        os.makedirs(os.path.join(folder, ".well-known", "acme-challenge"))
+        for name in ("to-ken_1", "secret.pem", os.path.join(".well-known", "acme-challenge", "nested")):
+            with open(os.path.join(folder, name), "w") as file:
+                file.write(name + ".key")
+        site = Site(self, routes={b".well-known": well_known(AcmeChallenges(folder, execute))}, redirect=True)
+
+        def ask(name: str) -> Answer:
+            peer = site.plain()
+            peer.send(get("/.well-known/acme-challenge/" + name))
+            return answers(peer.read(10))[0]
+
+        self.assertEqual((ask("to-ken_1").status, ask("to-ken_1").body), (200, b"to-ken_1.key"))
+        self.assertEqual(ask("nested").status, 200)
+        for name in ("", "no", "secret.pem", "..", "%2e%2e%2fa.pem", "../secret.pem", "a" * 200, "x%00", "to-ken_1/x"):
+            self.assertEqual(ask(name).status, 404, name)
