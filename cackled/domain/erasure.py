@@ -117,6 +117,7 @@ def append(journal: Path, pairs: list[tuple[int, int]]) -> None:
     """Add *pairs*, on disk when this returns."""
     if not pairs:
         return
+    journal.parent.mkdir(parents=True, exist_ok=True)
     with open(journal, "a", encoding="ascii") as file:
         file.write("".join(f"{site} {visitor}\n" for site, visitor in pairs))
         file.flush()

@@ -54,7 +54,7 @@ class WebhookTests(SynchronousTestCase):
         daemon = Daemon.for_test(
             self, f"[dns]\nenabled = false\n[outbound]\nports = [{port}]\nnetworks = ['127.0.0.0/8']\n"
         )
-        daemon.admin(f"site set 1 webhook_url http://localhost:{port}/hook")
+        daemon.admin(f"site set 1 webhook_url http://127.0.0.1:{port}/hook")
         daemon.admin(f"site set 1 webhook_secret {SECRET}")
         Visitor(daemon.url).post("page", "tell it")
         end = time.monotonic() + 60
