@@ -87,7 +87,7 @@ class ConnectionTests(SynchronousTestCase):
         """A replay larger than the buffer: what fits, `move`, and a close; nothing of what is live gets in between."""
         self.house = House(client_buffer=600)
         self.house.post(9)
-        socket, wire = self.connect("1/5@0")
+        _, wire = self.connect("1/5@0")
         self.house.post()
         got = frames(wire.value())
         said = texts(wire.value())
