@@ -43,7 +43,7 @@ from cackled.cluster.mesh import Mesh
 from cackled.cluster.messages import Hint, Signal
 from cackled.cluster.probe import Prober
 from cackled.cluster.tls import Credentials, TlsWire
-from cackled.cluster.view import Server, View
+from cackled.cluster.view import View, servers_of_nodes
 from cackled.config import Config, ConfigError, Http, Listen, Node
 from cackled.database.dsn import servers_of
 from cackled.database.embedded import EmbeddedServer
@@ -280,29 +280,17 @@ class Ground:
         """How the cluster looks from here."""
         if self.told is not None:
             return self.told
-        usable = self.membership.usable()
-        pairs = zip(usable, self._weights(usable), strict=True)
-        trouble = self.mesh.trouble() if self.mesh is not None else ""
-        return View(tuple(Server(node.name, node.url, weight) for node, weight in pairs), trouble, self.draining)
+        free, trouble = (self.mesh.free, self.mesh.trouble()) if self.mesh is not None else (None, "")
+        return View(servers_of_nodes(self.membership.usable(), free), trouble, self.draining)
 
     def loader_config(self) -> dict[str, Any]:
         """What the loader is told beside its files: the servers a browser may choose from."""
         servers = [{"url": server.url, "weight": server.weight} for server in self.view().servers]
         return {"version": __version__, "servers": servers}
 
-    def _weights(self, nodes: list[Node]) -> list[int]:
-        """How likely each is to be chosen: its weight, by the share of its connections that is free."""
-        mesh = self.mesh
-        if mesh is None:
-            return [node.weight for node in nodes]
-        return [max(1, round(node.weight * 10 * mesh.free(node.name))) for node in nodes]
-
     def elsewhere(self) -> str | None:
         """A live node other than this one, for clients that are sent away; None where there is none."""
-        others = self.view().others(self.config.node)
-        if not others:
-            return None
-        return self.random.choices(others, [server.weight for server in others])[0].url
+        return self.view().elsewhere(self.config.node, self.random)
 
 
 class House:

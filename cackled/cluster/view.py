@@ -1,11 +1,16 @@
-"""What a process knows of the cluster it does not watch itself: a worker is told by its parent.
+"""What a process knows of the cluster: where browsers may go. A worker does not watch it, but is told by its parent.
 
-May touch: msgspec.
+May touch: the ground.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from random import Random
+
 from msgspec import Struct
+
+from cackled.config import Node
 
 
 class Server(Struct, frozen=True):
@@ -23,6 +28,18 @@ class View(Struct, frozen=True):
     trouble: str = ""
     draining: bool = False
 
-    def others(self, own: str) -> tuple[Server, ...]:
-        """Those that clients of node *own* can be sent to."""
-        return tuple(server for server in self.servers if server.name != own and server.url)
+    def elsewhere(self, own: str, random: Random) -> str | None:
+        """Where a client of node *own* can be sent: another node, by weight; None where there is none."""
+        others = [server for server in self.servers if server.name != own and server.url]
+        if not others:
+            return None
+        return random.choices(others, [server.weight for server in others])[0].url
+
+
+def servers_of_nodes(nodes: Iterable[Node], free: Callable[[str], float] | None) -> tuple[Server, ...]:
+    """*nodes* with their weights; *free*, where it is known: the share of a node's connections that is free."""
+
+    def weight(node: Node) -> int:
+        return node.weight if free is None else max(1, round(node.weight * 10 * free(node.name)))
+
+    return tuple(Server(node.name, node.url, weight(node)) for node in nodes)
