@@ -52,7 +52,7 @@ class Http(Section, frozen=True):
     head_bytes: PositiveInt = 8_192
     head_fields: PositiveInt = 64
     idle_timeout: PositiveFloat = 30.0
-    body_timeout: PositiveFloat = 20.0
+    body_timeout: PositiveFloat = 15.0
     body_bytes: PositiveInt = 65_536
     stall_timeout: PositiveFloat = 30.0
     # HTTP/2 over TLS; a request costs several times as much as over HTTP/1.1. Needs the extra "http2".

@@ -31,6 +31,9 @@ STALL_BYTES = 1024
 # After a refusal the rest of what the client sends is read and dropped for so long, and so much of it.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1 << 20
+# A client takes less than this of what waits for it in the kernel, in so many seconds: it is cut off.
+CRAWL_SECONDS = 6.0
+CRAWL_BYTES = 4096
 # Requests that arrive while another is answered are held up to this size, then reading stops.
 PIPELINE_BYTES = 16 * 1024
 
@@ -66,6 +69,9 @@ class Channel(HTTPChannel):
         self._began = 0.0
         # The write watchdog: armed, bytes written in all, bytes gone to the kernel at the last progress, when.
         self.watching = False
+        # Of `_crawls`: the idle time looked at, bytes that the client had not taken then.
+        self._looked_for = 0.0
+        self._queued = 0
         self._written = 0
         self._flushed = 0
         self._progress = 0.0
@@ -371,6 +377,9 @@ class Channel(HTTPChannel):
             self.abort("stall")
             return
         state = self.state
+        if state == IDLE and self.own is not None and self._crawls(now):
+            self.abort("stall")
+            return
         if state == BUSY or now < self.deadline:
             return
         if state == IDLE:
@@ -383,6 +392,26 @@ class Channel(HTTPChannel):
                 self.abort("close")
         elif state in (HEAD, BODY):
             self.refuse(refusal(408, "head" if state == HEAD else "body", "The request took too long."))
+
+    def _crawls(self, now: float) -> bool:
+        """Whether the client takes what the kernel holds for it as slowly as if it did not mean to.
+
+        An answer that fits into the kernel's buffer is none of ours any more, but its connection is: it is looked at
+        twice while it idles.
+        """
+        since = now - (self.deadline - self.idle_timeout)
+        if since < CRAWL_SECONDS:
+            return False
+        if self._looked_for != self.deadline:
+            self._looked_for = self.deadline
+            self._queued = _private.unacknowledged(self.own.socket)
+            return False
+        if self._queued == 0 or since < 2 * CRAWL_SECONDS:
+            return False
+        left = _private.unacknowledged(self.own.socket)
+        crawls = left > 0 and self._queued - left < CRAWL_BYTES
+        self._queued = 0
+        return crawls
 
     def _stalled(self, now: float) -> bool:
         """Whether the client has stopped taking bytes; disarms the watchdog when all are taken."""

@@ -6,8 +6,10 @@ check them at start, and where the answer is no the public ways are taken.
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import ssl
+import struct
 from typing import Any
 
 from twisted.internet import tcp
@@ -83,6 +85,18 @@ def unsent_tls(transport: Any) -> int:
     if held:
         return sum(map(len, held))
     return 0
+
+
+# linux/sockios.h; the same number is TIOCOUTQ elsewhere.
+_SIOCOUTQ = 0x5411
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """Bytes that the kernel holds because the peer has not taken them; 0 where that can't be known."""
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(sock, _SIOCOUTQ, b"\0\0\0\0"))[0])
+    except (OSError, ValueError):
+        return 0
 
 
 def _c_wrap(context: ssl.SSLContext, sock: socket.socket, owner: Any) -> tuple[Any, Any]:

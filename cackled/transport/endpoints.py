@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,8 @@ def public_endpoint(
         ValueError: the text is malformed, or an option does not fit.
         CertificateError: the folder has no usable certificate.
     """
+    if http2 and find_spec("h2") is None:
+        raise ValueError('[http] http2 needs the extra "http2": pip install cackled[http2]')
     kind, _, rest = description.partition(":")
     if kind not in (PLAIN, TLS):
         if proxies or redirect:

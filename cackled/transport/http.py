@@ -1,7 +1,7 @@
 """The public HTTP server: a factory of hardened connections before a tree of resources.
 
 May touch: twisted.web and the ground. What a stranger can do is bounded in bytes, time and number here; see
-``docs/architecture.md``. HTTP/1.1 only.
+``docs/architecture.md``. HTTP/1.1; HTTP/2 where it is switched on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from cackled.transport._head import Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
 from cackled.transport._request import Request, render_head
 from cackled.transport._socket import Transport
+from cackled.transport._tlssocket import TlsTransport
 from cackled.transport.problems import problem
 
 __all__ = ["HttpFactory", "Request", "attach", "client_address", "takeover"]
@@ -152,6 +153,10 @@ class HttpFactory(Factory):
         lane = LANE_TLS if transport.secure else 0
         if self.proxies and self.proxies.trusts(transport.peer[0]):
             lane |= LANE_PROXY
+        if self.settings.http2 and isinstance(transport, TlsTransport) and transport.protocol_agreed() == "h2":
+            from cackled.transport._http2 import Http2
+
+            return Http2(self, lane)
         return Channel(self, None, None, lane)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:

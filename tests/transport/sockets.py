@@ -71,6 +71,7 @@ class Peer:
         self.reactor: Any = listener.reactor
         self.socket: Any = socket.create_connection((listener.getHost().host, listener.getHost().port))
         self.socket.setblocking(False)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reactor.turn()
         self._context, self._more = context, more
 

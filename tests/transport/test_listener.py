@@ -118,6 +118,36 @@ class AcceptTests(SynchronousTestCase):
         self.assertEqual(answers(peer.read(10))[0].status, 200)
 
 
+class CrawlTests(SynchronousTestCase):
+    """Clients that take what the kernel holds for them as if they did not mean to."""
+
+    def crawl(self, bite: int) -> bool:
+        """Whether a client that has a large answer and reads *bite* bytes a second of it is there after 20 s."""
+        site = Site(self)
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        raw.connect(("127.0.0.1", site.listener.getHost().port))
+        self.addCleanup(raw.close)
+        site.reactor.turn()
+        raw.sendall(get("/", "Content-Length: 40000", method="POST") + b"x" * 40000)
+        for _ in range(50):
+            site.reactor.turn()
+        self.assertEqual(len(site.server.seen), 1)
+        for _ in range(20):
+            site.reactor.advance(1)
+            site.reactor.turn()
+            try:
+                raw.recv(bite, socket.MSG_DONTWAIT)
+            except OSError:
+                pass
+        return site.server.factory.limits.total == 1
+
+    def test_crawling(self) -> None:
+        """They are cut off, though nothing waits in our own buffers; those that are merely slow are not."""
+        self.assertFalse(self.crawl(10))
+        self.assertTrue(self.crawl(2000))
+
+
 class AdoptionTests(TlsTestCase):
     """Sockets that were bound elsewhere."""
 
