@@ -219,6 +219,7 @@ def main() -> None:
             ("20 KB, one URL, c64", "/c20", 64, "", ()),
             ("500 browsers, each its URL, c64", "/many", 64, scripts["pollers"], ()),
             ("1000 URLs x 500 heads, c64", "/many", 64, scripts["any"], ()),
+            ("200 KB bundle, c32", "/c200", 32, "", ()),
             ("a connection per request, c16", "/c2", 16, "", ("Connection: close",)),
         ]
         print(f"{'':34}{'':16}{'CPU us/req':>11}{'requests/s':>12}{'p99 ms':>8}{'core':>6}{'CPU, nginx = 1':>16}")
@@ -231,6 +232,8 @@ def main() -> None:
                 results[subject.name] = wrk(subject, path, connections, options.seconds, script, *fields)
             base = results.get("nginx")
             for who, result in results.items():
+                if "200 KB" in name:
+                    print(f"  {who}: {204800 * 8 / result['cpu'] / 1e3:.1f} Gbit/s per core")
                 ratio = f"{result['cpu'] / base['cpu']:.2f}" if base else ""
                 print(
                     f"{name:34}{who:16}{result['cpu']:11.1f}{result['rate']:12.0f}{result['p99']:8.2f}"
