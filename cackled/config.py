@@ -54,7 +54,8 @@ class Http(Section, frozen=True):
     idle_timeout: PositiveFloat = 30.0
     body_timeout: PositiveFloat = 15.0
     body_bytes: PositiveInt = 65_536
-    stall_timeout: PositiveFloat = 30.0
+    # A client that takes less than 1 KB of an answer in so long is cut off; who acknowledges nothing, in twice that.
+    stall_timeout: PositiveFloat = 15.0
     # HTTP/2 over TLS; a request costs several times as much as over HTTP/1.1. Needs the extra "http2".
     http2: bool = False
     # Seconds for which browsers are told to use our own pages over https only (HSTS); 0: they are not told.

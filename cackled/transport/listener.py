@@ -142,7 +142,7 @@ class Listener:
         timeout = getattr(getattr(self.factory, "settings", None), "stall_timeout", 0)
         if timeout and hasattr(socket, "TCP_USER_TIMEOUT"):
             # Let the kernel drop a peer that acknowledges nothing (RFC 5482), also when nobody looks.
-            options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000)))
+            options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 2000)))
         for level, name, value in options:
             sock.setsockopt(level, name, value)
         self.factory.doStart()

@@ -59,6 +59,7 @@ def serve() -> None:
     from cackled.metrics import Metrics
     from cackled.realtime.hub import Hub
     from cackled.realtime.resource import RealtimeResource
+    from cackled.transport.endpoints import PublicEndpoint
     from cackled.transport.http import HttpFactory
 
     seqs: dict[int, int] = {}
@@ -83,9 +84,8 @@ def serve() -> None:
     root.putChild(b"rt", RealtimeResource(hub, lambda site, origin, token: None))
     root.putChild(b"pub", Publisher())
     http = config.Http(max_connections=1_000_000, max_connections_per_address=1_000_000)
-    port = reactor.listenTCP(
-        0, HttpFactory(root, http, reactor, metrics), interface="127.0.0.1", backlog=4096
-    )
+    endpoint = PublicEndpoint(reactor, 0, "127.0.0.1")
+    port = endpoint.listen_on(endpoint.bind(), HttpFactory(root, http, reactor, metrics))
     gc.collect()
     gc.freeze()
     print(port.getHost().port, flush=True)
