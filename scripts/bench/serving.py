@@ -228,7 +228,8 @@ def main() -> None:
                 continue
             results = {}
             for subject in measured:
-                wrk(subject, path, connections, 1, script, *fields)
+                # Many URLs take a while until all are loaded.
+                wrk(subject, path, connections, 5 if script else 1, script, *fields)
                 results[subject.name] = wrk(subject, path, connections, options.seconds, script, *fields)
             base = results.get("nginx")
             for who, result in results.items():
