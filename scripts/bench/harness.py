@@ -143,7 +143,9 @@ class _Client:
 def drive(
     port: int, streams: list[Iterator[bytes]], seconds: float, answered: Callable[[bytes, float], Any]
 ) -> float:
-    """Ask on one connection per stream, each its next request once the last is answered, for *seconds* or until a stream ends.
+    """Ask on one connection per stream, each its next request once the last is answered.
+
+    Ends after *seconds*, or when a stream ends.
 
     *answered* is told each answer and the seconds it took. Gives how long it lasted in all.
     """
