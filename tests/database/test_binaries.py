@@ -31,6 +31,19 @@ class VersionTests(SynchronousTestCase):
         self.assertEqual(version_of(Path("/nowhere/postgres")), "")
         self.assertEqual(version_of(self.program("exit 1")), "")
 
+    def test_reason(self) -> None:
+        """Why one doesn't run is told: its last words, or what the system said."""
+        broken: list[str] = []
+        version_of(self.program("echo 'cannot allocate memory' >&2; exit 127"), broken)
+        version_of(Path("/nowhere/postgres"), broken)
+        self.assertIn("-V ended with 127 cannot allocate memory", broken[0])
+        self.assertEqual(broken[1], "/nowhere/postgres: No such file or directory")
+
+    def test_once_refused(self) -> None:
+        """A program that fails now and runs a moment later is found."""
+        program = self.program('if mkdir "$0.tried"; then exit 1; fi; echo "postgres (PostgreSQL) 18.6"')
+        self.assertEqual(version_of(program), "18.6")
+
     def test_our_environment_stays_with_us(self) -> None:
         """Libraries and settings that were given to the daemon are not the program's."""
         self.patch_environ("CACKLED_TEST", "5")

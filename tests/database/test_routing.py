@@ -152,6 +152,8 @@ class ReplicaTests(TestCase):
         await made.start()
         await until(lambda: all(one.alive and one.app.healthy for one in made.servers))
         self.assertEqual([one.primary for one in made.servers], [True, False])
+        # Right after its start a replica may not know yet when what it holds was written.
+        await until(lambda: made.servers[1].as_of is not None)
         site = made.site(17)
         await site.write(ADD, 17)
         rows = await site.read(ECHO, 1, preference=ReadPreference.SECONDARY)
