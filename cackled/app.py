@@ -39,7 +39,8 @@ from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
-from cackled.parts import Ground, House
+from cackled.house import House
+from cackled.parts import Ground
 from cackled.transport.endpoints import PublicEndpoint, maker
 from cackled.transport.tls import CertificateError
 

@@ -1,7 +1,6 @@
-"""All parts, built and connected: the second half of the composition root.
+"""The parts that stand before the database is known, built and connected: the second module of the composition root.
 
-`Ground` is what stands before the database is known, `House` what needs it. Each part is handed only what it needs;
-nothing is started here, that is `cackled.app`'s.
+The third is `cackled.house`. Each part is handed only what it needs; nothing is started here, that is `cackled.app`'s.
 """
 
 from __future__ import annotations
@@ -22,61 +21,34 @@ from twisted.web.resource import IResource, Resource
 from cackled import __version__
 from cackled.admin.files import fit_connections
 from cackled.admin.health import Health, NotReady, Readiness
-from cackled.admin.http import Healthz, Readyz
+from cackled.admin.http import Healthz
 from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
 from cackled.admin.systemd import Systemd
-from cackled.api.bootstrap import Bootstrap
-from cackled.api.front import front, listening_refused
-from cackled.api.pages import Pages
-from cackled.api.routes import Api, Limits
 from cackled.cache.governor import Governor
 from cackled.cache.pressure import MemoryReader
 from cackled.cache.soft import SoftCache
-from cackled.clock import Periodic, wall_time
-from cackled.cluster.bus import Bus, Limit
+from cackled.clock import Periodic
+from cackled.cluster.bus import Bus
 from cackled.cluster.ca import CaError, check_name
 from cackled.cluster.control import Begin, Came, Gone, Message
 from cackled.cluster.crossing import Crossing
 from cackled.cluster.liveness import Load
 from cackled.cluster.membership import Membership
 from cackled.cluster.mesh import Mesh
-from cackled.cluster.messages import Hint, Signal
 from cackled.cluster.probe import Prober
 from cackled.cluster.tls import Credentials, TlsWire
 from cackled.cluster.view import View, servers_of_nodes
 from cackled.config import Config, ConfigError, Http, Listen, Node
-from cackled.database.dsn import servers_of
 from cackled.database.embedded import EmbeddedServer
-from cackled.database.eventlog import load_events
-from cackled.database.routing import Database, ReadPreference
-from cackled.database.tail import Tail
 from cackled.dns.server import DnsServer
-from cackled.domain import demo
-from cackled.domain.accounts import Sessions
-from cackled.domain.comments import Comments
-from cackled.domain.erasure import Erasures
-from cackled.domain.housekeeping import Housekeeping
-from cackled.domain.lanes import Queues
-from cackled.domain.limits import Buckets, within
-from cackled.domain.moderation import Moderation
-from cackled.domain.outbox import Outbox
-from cackled.domain.sites import Site, SiteDirectory
-from cackled.domain.usage import Usage
-from cackled.domain.webhooks import Webhooks
-from cackled.events import Event, Position
 from cackled.geo.service import GeoService
 from cackled.metrics import Metrics
-from cackled.outbound.guard import Policy, resolver
-from cackled.outbound.post import Poster
-from cackled.realtime.access import Refusal
-from cackled.realtime.hub import Hub
-from cackled.realtime.resource import RealtimeResource
 from cackled.transport.assets import Assets
 from cackled.transport.endpoints import maker
-from cackled.transport.http import HttpFactory, client_address
-from cackled.transport.microcache import Microcache, MicrocachedResource
+from cackled.transport.http import HttpFactory
+from cackled.transport.microcache import Microcache
 from cackled.transport.problems import problem
-from cackled.transport.secure import AcmeChallenges, OwnPages, well_known
+from cackled.transport.secure import AcmeChallenges, well_known
 
 log = Logger()
 
@@ -291,196 +263,6 @@ class Ground:
     def elsewhere(self) -> str | None:
         """A live node other than this one, for clients that are sent away; None where there is none."""
         return self.view().elsewhere(self.config.node, self.random)
-
-
-class House:
-    """The parts that need the database: what is written, read, and sent out live."""
-
-    def __init__(self, ground: Ground) -> None:
-        self.ground = ground
-        config, clock, metrics = ground.config, ground.reactor, ground.metrics
-        servers = servers_of(config.database, ground.embedded.dsn if ground.embedded else "")
-        self.database = Database(servers, clock=clock, random=ground.random, metrics=metrics, settings=config.database)
-        self.sites = SiteDirectory(self.database)
-        self.queues = Queues()
-        metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
-        self.tail = Tail(
-            clock=clock,
-            random=ground.random,
-            dsn=self.database.primary_dsn,
-            on_event=self.arrived,
-            on_gap=self.lost,
-            metrics=metrics,
-            on_catalog=self.catalog_changed,
-            retention=config.database.event_retention,
-        )
-        self.database.on_primary(self.tail.moved)
-        self.database.log = self.tail.followed
-        self.usage = Usage(self.database, clock, metrics)
-        self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
-        given = config.outbound
-        poster = Poster(clock, resolver(ground.in_thread), Policy(given.ports, given.networks))
-        webhooks = Webhooks(self.sites, poster.post, wall_time)
-        self.outbox = Outbox(self.database, clock, ground.random, metrics, {"webhook": webhooks.deliver})
-        self.erasures = Erasures(
-            self.database, clock, ground.state / "erasures.log", self.wrote_here, ground.in_thread
-        )
-        self.hub = Hub(
-            clock=clock,
-            random=ground.random,
-            config=config.realtime,
-            load=partial(load_events, self.database),
-            metrics=metrics,
-            allows=self.allows,
-            announce=ground.outward.announce if ground.outward is not None else None,
-        )
-        if ground.outward is not None:
-            presence = self.hub.presence
-            ground.outward.deliver_to(
-                signal=self.signalled, hint=self.hinted, came=lambda name: presence.renew(), gone=presence.forget
-            )
-
-    def comments(self, site: Site) -> Comments:
-        """The comments of *site*."""
-        return Comments(site, self.database, self.ground.cache, self.wrote_here, self.queues)
-
-    def moderation(self, site: Site) -> Moderation:
-        """The peace of *site*."""
-        return Moderation(site, self.database)
-
-    def wrote(self, position: Position) -> None:
-        """A write of this process led to *position*: nothing older is answered from here on."""
-        group = (position.site, position.channel)
-        self.ground.cache.outdate(group, position.seq)
-        self.ground.microcache.evict(group, position.seq)
-
-    def wrote_here(self, position: Position) -> None:
-        """A write of this process: the others are told what is stale, in case that is faster than the log."""
-        self.wrote(position)
-        if self.ground.outward is not None:
-            self.ground.outward.hint(position.site, position.channel, position.seq)
-
-    def hinted(self, hint: Hint) -> None:
-        """Another process wrote, and says so before the log does."""
-        self.wrote(Position(hint.site, hint.channel, hint.seq))
-
-    def lag(self) -> float | None:
-        """Seconds that the nearest server that answers is behind the primary."""
-        alive = [server for server in self.database.servers if server.alive]
-        return min(alive, key=lambda server: server.latency).staleness if alive else None
-
-    def signalled(self, node: str, signal: Signal) -> None:
-        """Something ephemeral began on another node, or in another worker."""
-        if signal.type == "presence":
-            count = signal.data.get("count")
-            if isinstance(count, int) and count >= 0:
-                self.hub.presence.remote(node, signal.site, signal.channel, count)
-        elif signal.type == "typing" and self.allows(signal.site, "typing"):
-            self.hub.signal(signal.site, signal.channel, signal.type, signal.data)
-
-    def arrived(self, event: Event) -> None:
-        """An event came through the log: evict first, then keep and deliver."""
-        self.wrote(event.position)
-        self.hub.deliver(event)
-
-    def lost(self) -> None:
-        """The log can't tell what happened meanwhile: trust nothing that is in memory."""
-        self.forget()
-        self.hub.reset()
-
-    def evict(self, group: tuple[int, int]) -> None:
-        """Drop what was built from one channel."""
-        self.ground.cache.evict(group)
-        self.ground.microcache.evict(group)
-
-    def forget(self) -> None:
-        """Empty the caches."""
-        self.ground.cache.clear()
-        self.ground.microcache.clear()
-
-    def catalog_changed(self) -> None:
-        """A site was made or changed, here or on another node."""
-        work = Deferred.fromCoroutine(self.sites.refresh())
-        work.addErrback(lambda f: log.warn("sites can't be read anew: {reason}", reason=f.getErrorMessage()))
-
-    def allows(self, site_id: int, feature: str) -> bool:
-        """Whether a site has presence or typing switched on."""
-        site = self.sites.find(site_id)
-        return site is not None and bool(getattr(site.settings, feature))
-
-    def authorize(self, site_id: int, origin: str | None, token: str | None) -> Refusal | None:
-        """Who may listen to a site's channels."""
-        refused = listening_refused(self.sites, site_id, origin)
-        return None if refused is None else Refusal(refused.status, refused.slug, refused.detail)
-
-    def limits(self) -> Limits:
-        """The rate limits, as configured."""
-        given, clock = self.ground.config.limits, self.ground.reactor
-        try:
-            exempt = within(given.exempt)
-        except ValueError as error:
-            raise ConfigError(f"[limits] exempt: {error}") from None
-
-        def buckets(name: str, rate: float, burst: float) -> Buckets:
-            made = Buckets(clock, rate, burst)
-            if self.ground.bus is not None:
-                self.ground.bus.share(Limit(name, rate, burst), made)
-            return made
-
-        return Limits(
-            buckets("posts", given.posts_per_address, given.posts_burst),
-            buckets("votes", given.votes_per_address, given.votes_burst),
-            buckets("sessions", given.sessions_per_address, given.sessions_burst),
-            buckets("reads", given.reads_per_address, given.reads_burst),
-            buckets("site", given.posts_per_site, max(1.0, given.posts_per_site * 2)),
-            exempt,
-        )
-
-    async def open(self) -> IResource:
-        """Connect, read the catalog, follow the log; gives the tree of the public listeners."""
-        ground = self.ground
-        await self.database.start()
-        await self.sites.refresh(ReadPreference.PRIMARY_PREFERRED)
-        alone = ground.seat is None
-        if alone and ground.config.demo.enabled and self.database.writable:
-            await demo.ensure(self.sites, self.database, self.comments)
-        sessions = Sessions(await self.sites.secret("session"), wall_time, ground.random)
-        self.hub.start()
-        await self.tail.start()
-        if alone:
-            self.housekeeping.start()
-            self.outbox.start()
-            if self.database.writable:
-                await self.erasures.sync()
-            self.erasures.start()
-        self.usage.start()
-        limits = self.limits()
-        bootstrap = Bootstrap(self.sites, sessions, self.comments, limits, client_address, self.usage.count)
-        api = Api(
-            self.sites, sessions, self.comments, self.moderation, limits, client_address, self.usage.count
-        )
-        return front(
-            loader=ground.loader,
-            assets=ground.assets.resource(),
-            bootstrap=MicrocachedResource(ground.microcache, bootstrap.answer, bypass=bootstrap.personal),
-            api=api.resource(),
-            realtime=RealtimeResource(self.hub, self.authorize),
-            healthz=Healthz(),
-            readyz=Readyz(ground.health, details=False),
-            demo=OwnPages(Pages(WEB / "demo", devel=ground.config.env == "devel"), ground.config.http.hsts)
-            if ground.config.demo.enabled
-            else None,
-            well_known=ground.well_known(),
-        )
-
-    async def close(self) -> None:
-        """Let go of the database."""
-        for part in (self.housekeeping, self.outbox, self.erasures):
-            part.stop()
-        await self.usage.stop()
-        self.hub.stop()
-        await self.tail.stop()
-        await self.database.stop()
 
 
 class Starting(Resource):

@@ -47,7 +47,8 @@ from cackled.cluster.launch import PIPE, adopt_pipe
 from cackled.cluster.sockets import Shareable, shareable
 from cackled.config import ConfigError
 from cackled.database.errors import DatabaseError
-from cackled.parts import Ground, House
+from cackled.house import House
+from cackled.parts import Ground
 from cackled.transport.tls import CertificateError
 
 # What is expected to go wrong: told in one line.

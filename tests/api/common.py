@@ -17,7 +17,8 @@ from twisted.trial.unittest import TestCase
 from cackled import config
 from cackled.database.testing import fresh_dsn, server
 from cackled.domain.sites import Site
-from cackled.parts import Ground, House
+from cackled.house import House
+from cackled.parts import Ground
 
 clock: Any = reactor
 ORIGIN = "https://one.example"
