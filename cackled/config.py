@@ -216,10 +216,10 @@ class Admin(Section, frozen=True):
 
 
 class Log(Section, frozen=True):
-    """``[log]``."""
+    """``[log]``; ``auto`` is text on a terminal and JSON everywhere else."""
 
     level: Literal["debug", "info", "warn", "error"] = "info"
-    format: Literal["json", "text"] = "json"
+    format: Literal["auto", "json", "text"] = "auto"
 
 
 class Limits(Section, frozen=True):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from json import dumps
+from textwrap import indent
 from typing import IO, Any
 
 import msgspec
@@ -20,13 +21,16 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
-    textFileLogObserver,
 )
 from zope.interface import implementer
 
 # A message (its format string) may be written this often, in lines per second and at once.
 RATE = 5.0
 BURST = 50
+# Loggers of the framework's own that say nothing to an operator.
+_TWISTED = ("log_legacy", "twisted.scripts._twistd_unix.UnixAppLogger")
+_CONTROL_BUT_NEWLINE = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
+_CONTROL = {**_CONTROL_BUT_NEWLINE, 9: "\\t", 10: "\\n"}
 _HIDDEN = ("log_", "format", "message", "isError", "why", "failure", "traceback")
 
 levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
@@ -84,6 +88,28 @@ def as_json(event: LogEvent) -> str:
         return dumps(line)
 
 
+def as_text(event: LogEvent) -> str:
+    """One line for eyes: local time, level, where, message; a traceback follows, indented.
+
+    Control characters are escaped, so that no stranger's text moves the cursor or fakes a line.
+    """
+    level = event.get("log_level")
+    name = level.name if level is not None else "info"
+    when = datetime.fromtimestamp(event.get("log_time", 0.0)).strftime("%H:%M:%S")
+    where = str(event.get("log_namespace", "")).removeprefix("cackled.")
+    if where in _TWISTED:
+        where = "twisted"
+    if "worker" in event:
+        where = f"worker {event['worker']} {where}"
+    line = f"{when} {name:<5} {where}: {formatEvent(event)}".translate(_CONTROL)
+    if event.get("suppressed"):
+        line += f" (and {event['suppressed']} like it)"
+    failure = event.get("log_failure")
+    if failure is not None:
+        line += "\n" + indent(failure.getTraceback().rstrip().translate(_CONTROL_BUT_NEWLINE), "    ")
+    return line.encode("utf-8", "backslashreplace").decode()
+
+
 @implementer(ILogObserver)
 class Limited:
     """Hands events on to *inner*, rate-limited per message; one that stands for others carries ``suppressed``."""
@@ -101,25 +127,31 @@ class Limited:
 
 
 @implementer(ILogObserver)
-class JsonWriter:
-    """Writes `as_json` lines to a file."""
+class LineWriter:
+    """Writes each event as *form* makes it, and a line's end, to a file."""
 
-    def __init__(self, out: IO[str]) -> None:
+    def __init__(self, out: IO[str], form: Callable[[LogEvent], str] = as_json) -> None:
         self._out = out
+        self._form = form
 
     def __call__(self, event: LogEvent) -> None:
         """Write *event*."""
         try:
-            self._out.write(as_json(event) + "\n")
+            self._out.write(self._form(event) + "\n")
             self._out.flush()
         except (OSError, ValueError):
             pass
 
 
 def observer(form: str = "json", out: IO[str] | None = None) -> Any:
-    """The observer of the daemon: *form* is ``json`` or ``text``, to standard output unless *out* is given."""
+    """The observer of the daemon, to standard output unless *out* is given.
+
+    *form* is ``json``, ``text``, or ``auto``: text for a terminal, JSON for everything else.
+    """
     out = out or sys.stdout
-    inner: Any = JsonWriter(out) if form == "json" else textFileLogObserver(out)
+    if form == "auto":
+        form = "text" if out.isatty() else "json"
+    inner = LineWriter(out, as_json if form == "json" else as_text)
     return FilteringLogObserver(Limited(inner), [levels])
 
 

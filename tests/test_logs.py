@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled import logs
-from cackled.logs import BURST, RATE, JsonWriter, Limited, RateLimit, as_json
+from cackled.logs import BURST, RATE, Limited, LineWriter, RateLimit, as_json, as_text
 
 
 def event(form: str = "hello {name}", **more: Any) -> dict[str, Any]:
@@ -65,6 +65,40 @@ class JsonTests(SynchronousTestCase):
     def test_event_without_anything(self) -> None:
         """Events of old-style loggers are lines too."""
         self.assertEqual(json.loads(as_json({}))["level"], "info")
+
+
+class TextTests(SynchronousTestCase):
+    """What an operator reads on a terminal."""
+
+    def test_line(self) -> None:
+        """Level, place without the product's name, message; a worker's lines say whose they are."""
+        self.assertRegex(as_text(event()), r"^\d\d:\d\d:20 warn  x: hello Ann$")
+        self.assertRegex(as_text(event(worker=1)), r" warn  worker 1 x: hello Ann$")
+        self.assertRegex(as_text(event(suppressed=7)), r"hello Ann \(and 7 like it\)$")
+        self.assertRegex(as_text({"log_namespace": "log_legacy"}), "info  twisted: ")
+
+    def test_one_line(self) -> None:
+        """Nothing in an event ends its line or moves the cursor."""
+        line = as_text(event(name='two\nlines\t"and" \x1b[2J\x9b é \udce9'))
+        self.assertTrue(line.endswith(r'two\nlines\t"and" \x1b[2J\x9b é \udce9'), line)
+
+    def test_failure(self) -> None:
+        """A traceback follows, indented."""
+        try:
+            raise ValueError("broken \x1b[2J")
+        except ValueError:
+            first, *more = as_text(event(log_failure=Failure())).split("\n")
+        self.assertTrue(first.endswith("hello Ann"))
+        self.assertTrue(all(line.startswith("    ") for line in more))
+        self.assertIn(r"ValueError: broken \x1b[2J", more[-1])
+
+    def test_auto(self) -> None:
+        """Text on a terminal, JSON elsewhere."""
+        for terminal, sign in ((True, "hello Ann\n"), (False, "}\n")):
+            out = io.StringIO()
+            out.isatty = lambda terminal=terminal: terminal  # type: ignore[method-assign, misc]
+            Logger("cackled.x", observer=logs.observer("auto", out)).info("hello {name}", name="Ann")
+            self.assertTrue(out.getvalue().endswith(sign), out.getvalue())
 
 
 class RateLimitTests(SynchronousTestCase):
@@ -123,7 +157,7 @@ class ObserverTests(SynchronousTestCase):
     def test_suppressed_are_counted(self) -> None:
         """The first line after a flood tells how many are missing."""
         now = [0.0]
-        observer = Limited(JsonWriter(self.out), RateLimit(lambda: now[0]))
+        observer = Limited(LineWriter(self.out), RateLimit(lambda: now[0]))
         for _ in range(BURST + 7):
             observer(event())
         now[0] = 10.0
@@ -134,7 +168,7 @@ class ObserverTests(SynchronousTestCase):
     def test_closed_output(self) -> None:
         """A log that can't be written stops nothing."""
         self.out.close()
-        JsonWriter(self.out)(event())
+        LineWriter(self.out)(event())
 
     def test_text_is_limited_too(self) -> None:
         """The form for eyes floods as little as the other."""
