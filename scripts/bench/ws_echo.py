@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Serve a WebSocket echo on our framing, for outside conformance suites: ``scripts/bench/ws_echo.py PORT``.
+"""Serve a WebSocket echo on our listener and framing, for conformance suites: ``scripts/bench/ws_echo.py PORT``.
 
 Limits are those of the Autobahn suite's largest cases. Prints one line when it listens; ends with SIGTERM.
 """
@@ -25,6 +25,7 @@ from cackled.realtime import framing
 from cackled.realtime.hub import Hub
 from cackled.realtime.websocket import HandshakeError, WebSocketConnection, handshake
 from cackled.transport.http import HttpFactory, attach, takeover
+from cackled.transport.listener import Listener, bind
 from cackled.transport.problems import problem
 
 LIMITS = framing.Limits(64 << 20, 64 << 20, 1 << 20)
@@ -71,8 +72,10 @@ def main():
     hub = Hub(clock=reactor, random=Random(), config=settings, load=no_log, metrics=metrics)
     hub.start()
     factory = HttpFactory(EchoResource(hub), config.Http(), reactor, metrics)
-    port = reactor.listenTCP(int(sys.argv[1]) if len(sys.argv) > 1 else 0, factory, interface="127.0.0.1")
-    print(f"ws://127.0.0.1:{port.getHost().port}/", flush=True)
+    sock = bind(int(sys.argv[1]) if len(sys.argv) > 1 else 0, "127.0.0.1")
+    listener = Listener(reactor, sock, factory, metrics=metrics)
+    listener.startListening()
+    print(f"ws://127.0.0.1:{listener.getHost().port}/", flush=True)
     reactor.run()
 
 
