@@ -21,8 +21,9 @@ import msgspec
 from msgspec import Struct
 
 from .nearest import Order
+from .paged import CODES, ROW, Paged, row_code
 
-MAGIC: Final = b"cackgix\x02"
+MAGIC: Final = b"cackgix\x03"
 Lookup = Callable[[bytes], tuple[int, int]]
 
 
@@ -53,6 +54,8 @@ class Header(Struct, frozen=True, kw_only=True):
     pairs: tuple[tuple[int, int], ...]
     blocks4: int
     blocks6: int
+    # Lengths of the arrays of `Paged`; `write` puts them in.
+    shape6: tuple[int, ...] = ()
     records: int
     crc: int
     canaries: tuple[tuple[str, int], ...] = ()
@@ -84,18 +87,6 @@ def _lookup4(blocks: Blocks, pairs: Sequence[tuple[int, int]]) -> Lookup:
     def lookup(packed: bytes) -> tuple[int, int]:
         value = read(packed, "big")
         high = value >> 16
-        return pairs[numbers[find(starts, value, tops[high], tops[high + 1]) - 1]]
-
-    return lookup
-
-
-def _lookup6(blocks: Blocks, pairs: Sequence[tuple[int, int]]) -> Lookup:
-    starts, numbers, tops = blocks.starts, blocks.numbers, blocks.tops
-    read, find = int.from_bytes, bisect_right
-
-    def lookup(packed: bytes) -> tuple[int, int]:
-        value = read(packed[:8], "big")
-        high = value >> 48
         return pairs[numbers[find(starts, value, tops[high], tops[high + 1]) - 1]]
 
     return lookup
@@ -140,8 +131,11 @@ class Index:
 
 def write(path: Path, header: Header, families: Sequence[Blocks]) -> None:
     """Write an index file, whole or not at all (a rename)."""
-    payload = b"".join(_bytes(part) for blocks in families for part in _parts(blocks))
-    head = msgspec.json.encode(msgspec.structs.replace(header, crc=crc32(payload)))
+    four, six = families
+    paged = Paged.of(six.starts, six.numbers, header.pairs)
+    payload = b"".join(map(_bytes, (four.starts, four.numbers, four.tops, *paged.parts)))
+    shape = tuple(map(len, paged.parts))
+    head = msgspec.json.encode(msgspec.structs.replace(header, crc=crc32(payload), shape6=shape))
     temporary = path.with_name(path.name + ".new")
     temporary.write_bytes(MAGIC + len(head).to_bytes(4, "little") + head + payload)
     temporary.replace(path)
@@ -180,29 +174,35 @@ def load(path: Path, *, thorough: bool = False) -> Index:
     payload = memoryview(raw)[12 + int.from_bytes(raw[8:12], "little") :]
     if crc32(payload) != header.crc:
         raise DamagedIndex(f"{path}: damaged (checksum)")
-    families = []
+    if len(header.shape6) != len(CODES) or not header.blocks4 or not header.blocks6:
+        raise DamagedIndex(f"{path}: damaged (blocks)")
+    if header.shape6[2] % ROW:
+        raise DamagedIndex(f"{path}: damaged (blocks)")
+    rows = row_code(len(header.pairs), max(header.shape6[2] // ROW, header.shape6[3] - 1))
+    codes = [rows if code == "#" else code for code in CODES]
+    shape = [("I", header.blocks4), ("I", header.blocks4), ("I", 65537), *zip(codes, header.shape6, strict=True)]
+    parts = []
     at = 0
-    for code, count in (("I", header.blocks4), ("Q", header.blocks6)):
-        parts = []
-        for kind, length in ((code, count), ("I", count), ("I", 65537)):
-            part = array(kind)
-            part.frombytes(payload[at : at + length * part.itemsize])
-            if sys.byteorder == "big":
-                part.byteswap()
-            if len(part) != length:
-                raise DamagedIndex(f"{path}: damaged (length)")
-            at += length * part.itemsize
-            parts.append(part)
-        blocks = Blocks(*parts)
-        if not count or blocks.starts[0]:
-            raise DamagedIndex(f"{path}: damaged (blocks)")
-        if thorough:
-            _check(blocks, path, len(header.pairs))
-        families.append(blocks)
+    for code, count in shape:
+        part = array(code)
+        part.frombytes(payload[at : at + count * part.itemsize])
+        if sys.byteorder == "big":
+            part.byteswap()
+        if len(part) != count:
+            raise DamagedIndex(f"{path}: damaged (length)")
+        at += count * part.itemsize
+        parts.append(part)
+    blocks, paged = Blocks(*parts[:3]), Paged(parts[3:])
+    if blocks.starts[0]:
+        raise DamagedIndex(f"{path}: damaged (blocks)")
+    if thorough:
+        _check(blocks, path, len(header.pairs))
+        for fault in paged.faults(len(header.pairs)):
+            raise DamagedIndex(f"{path}: {fault}")
     pairs = list(header.pairs)
     if any(number >= len(header.classes) for number, _ in pairs):
         raise DamagedIndex(f"{path}: damaged (classes)")
-    index = Index(header.classes, _lookup4(families[0], pairs), _lookup6(families[1], pairs), header)
+    index = Index(header.classes, _lookup4(blocks, pairs), paged.lookup(pairs), header)
     for text, number in header.canaries:
         if index.lookup_text(text)[0] != number:
             raise DamagedIndex(f"{path}: {text} is in class {index.lookup_text(text)[0]}, the database says {number}")
@@ -215,10 +215,6 @@ def _check(blocks: Blocks, path: Path, pairs: int) -> None:
         raise DamagedIndex(f"{path}: a block refers to pair {max(blocks.numbers)} of {pairs}")
     if any(starts[at] >= starts[at + 1] for at in range(len(starts) - 1)):
         raise DamagedIndex(f"{path}: blocks out of order")
-
-
-def _parts(blocks: Blocks) -> tuple[array[int], ...]:
-    return blocks.starts, blocks.numbers, blocks.tops
 
 
 def _bytes(part: array[int]) -> bytes:
