@@ -19,7 +19,7 @@ from service_identity import VerificationError
 from service_identity.cryptography import extract_patterns
 from service_identity.hazmat import DNS_ID, URI_ID, verify_service_identity
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, IProtocolFactory
 from twisted.internet.ssl import (
     Certificate,
@@ -175,6 +175,17 @@ class Credentials:
         )  # fmt: skip
 
 
+class _Door(TLSMemoryBIOFactory):
+    """Refuses whom the wrapped factory refuses; Twisted's own would put TLS around no protocol and fall over it."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """TLS around what the wrapped factory builds, or None: the connection is closed."""
+        made = self.wrappedFactory.buildProtocol(addr)
+        return None if made is None else self.protocol(self, made)
+
+
 class TlsWire:
     """Listens for nodes and dials them, with the certificates of the moment."""
 
@@ -188,15 +199,19 @@ class TlsWire:
         Raises:
             CannotListenError: as `IReactorTCP.listenTCP`.
         """
-        wrapped = TLSMemoryBIOFactory(self._credentials, False, factory, self._reactor)
-        wrapped.noisy = False
+        wrapped = _Door(self._credentials, False, factory, self._reactor)
         port_: IListeningPort = self._reactor.listenTCP(port, wrapped, BACKLOG, host)
         return port_
 
     def dial(self, name: str, host: str, port: int, factory: IProtocolFactory) -> Deferred[Any]:
-        """Connect to node *name*; fires with the protocol before the handshake is over."""
+        """Connect to node *name*; fires with the protocol before the handshake is over.
+
+        Fails, with `NoProtocol` too: *factory* built none.
+        """
         endpoint = HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)
-        return wrapClientTLS(self._credentials.client_options(name), endpoint).connect(factory)
+        wrapped = _Door(self._credentials.client_options(name), True, factory, self._reactor)
+        connecting: Deferred[Any] = endpoint.connect(wrapped)
+        return connecting.addCallback(lambda tls: tls.wrappedProtocol)
 
     def identify(self, transport: Any, allowed: Collection[str]) -> str:
         """The node at the other end of a connection whose handshake is over.

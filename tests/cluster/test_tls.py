@@ -17,6 +17,7 @@ from service_identity import CertificateError
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList, inlineCallbacks
 from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.error import NoProtocol
 from twisted.internet.interfaces import IHandshakeListener, IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import CertificateOptions, TLSVersion
@@ -263,6 +264,39 @@ class HandshakeTests(WireCase):
         yield client.lost
         yield served.made[0].lost
         self.assertEqual((served.made[0].got, served.made[0].name), (b"", ""))
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class Closed(Factory):
+    """Builds nothing: a mesh that has not started or stops, or has enough strangers at its door."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: Any) -> None:
+        return None
+
+
+class NoProtocolTests(WireCase):
+    """Connections that nobody wants end quietly."""
+
+    @inlineCallbacks
+    def test_server(self) -> Any:
+        """The other side is closed, before or after what it says."""
+        self.port = TlsWire(reactor, Credentials(self.folder, "n1")).listen("127.0.0.1", 0, Closed())
+        self.addCleanup(self.port.stopListening)
+        client = yield self.dial(self.folder, "n2")
+        yield client.lost
+        self.assertEqual(client.got, b"")
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    @inlineCallbacks
+    def test_client(self) -> Any:
+        """A dial that came too late fails and leaves nothing open."""
+        served = self.serve()
+        wire = TlsWire(reactor, Credentials(self.folder, "n2"))
+        yield self.assertFailure(wire.dial("n1", "127.0.0.1", self.port.getHost().port, Closed()), NoProtocol)
+        for side in served.made:
+            yield side.lost
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
