@@ -1,10 +1,10 @@
 """IPv6 blocks laid out as rows of 256, so that most addresses need no search.
 
 Part of geo; may touch the standard library. Nearly all IPv6 networks that tell places apart are /26 to /40, in a few
-thousand of the two million /24s in use. Each of those /24s has a row with a number for each /32 in it: that of the pair
-for all of the /32, or beyond the pairs' numbers that of another row, for the /40s in it, which in the same way may name a
-*group*, blocks longer than /40 that are searched. Blocks of /24 and shorter are searched by themselves, as there are
-hardly any.
+thousand of the two million /24s in use. Each of those /24s has a row with a number for each /32 in it: that of the
+pair for all of the /32, or beyond the pairs' numbers that of another row, for the /40s in it, which in the same way may
+name a *group*, blocks longer than /40 that are searched. Blocks of /24 and shorter are searched by themselves, as there
+are hardly any.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def row_code(pairs: int, more: int) -> str:
 class Paged:
     """The blocks of IPv6. ``parts`` are the arrays, as the file has them:
 
-    the /24s that have a row; their rows; the rows for /40s; the first block of each group, and behind the last one their
-    count; the last 24 bits of those blocks' first values, and their numbers; the first 32 bits of blocks of /24 or
-    shorter, and their numbers.
+    the /24s that have a row; their rows; the rows for /40s; the first block of each group, and behind the last one
+    their count; the last 24 bits of those blocks' first values, and their numbers; the first 32 bits of blocks of /24
+    or shorter, and their numbers.
     """
 
     __slots__ = ("parts",)

@@ -69,7 +69,8 @@ class PagedTests(SynchronousTestCase):
         self.assertEqual([len(part) > 0 for part in good], [True] * 8)
         self.assertEqual(list(Paged(good).faults(len(pairs))), [])
         for part, at, value in (
-            (1, 0, len(pairs) + 5), (2, 0, 60_000), (3, 0, 9999), (4, 0, 1), (4, 1, 0), (5, 0, 999), (6, 1, 0), (7, 0, 999),
+            (1, 0, len(pairs) + 5), (2, 0, 60_000), (3, 0, 9999), (4, 0, 1), (4, 1, 0), (5, 0, 999), (6, 1, 0),
+            (7, 0, 999),
         ):
             parts = [each[:] for each in good]
             parts[part][at] = value
