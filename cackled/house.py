@@ -28,6 +28,7 @@ from cackled.domain import demo
 from cackled.domain.accounts import Sessions
 from cackled.domain.comments import Comments
 from cackled.domain.erasure import Erasures
+from cackled.domain.grants import Grants
 from cackled.domain.housekeeping import Housekeeping
 from cackled.domain.lanes import Queues
 from cackled.domain.limits import Buckets, within
@@ -42,6 +43,7 @@ from cackled.outbound.post import Poster
 from cackled.parts import WEB, Ground
 from cackled.realtime.access import Refusal
 from cackled.realtime.hub import Hub
+from cackled.realtime.presence import read_names
 from cackled.realtime.resource import RealtimeResource
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource
@@ -59,6 +61,8 @@ class House:
         servers = servers_of(config.database, ground.embedded.dsn if ground.embedded else "")
         self.database = Database(servers, clock=clock, random=ground.random, metrics=metrics, settings=config.database)
         self.sites = SiteDirectory(self.database)
+        self.sites.on_closed = self.closed
+        self.grants = Grants(wall_time)
         self.queues = Queues()
         metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
         self.tail = Tail(
@@ -129,7 +133,8 @@ class House:
         if signal.type == "presence":
             count = signal.data.get("count")
             if isinstance(count, int) and count >= 0:
-                self.hub.presence.remote(node, signal.site, signal.channel, count)
+                names = read_names(signal.data)
+                self.hub.presence.remote(node, signal.site, signal.channel, count, names)
         elif signal.type == "typing" and self.allows(signal.site, "typing"):
             self.hub.signal(signal.site, signal.channel, signal.type, signal.data)
 
@@ -158,15 +163,25 @@ class House:
         work = Deferred.fromCoroutine(self.sites.refresh())
         work.addErrback(lambda f: log.warn("sites can't be read anew: {reason}", reason=f.getErrorMessage()))
 
+    def closed(self, site_id: int) -> None:
+        """A site is not open to whom it was open to before: nothing kept is given out, and who listens asks again."""
+        self.ground.microcache.clear()
+        self.hub.expel(site_id)
+
     def allows(self, site_id: int, feature: str) -> bool:
         """Whether a site has presence or typing switched on."""
         site = self.sites.find(site_id)
         return site is not None and bool(getattr(site.settings, feature))
 
-    def authorize(self, site_id: int, origin: str | None, token: str | None) -> Refusal | None:
-        """Who may listen to a site's channels."""
-        refused = listening_refused(self.sites, site_id, origin)
+    def authorize(self, site_id: int, channel: int, origin: str | None, tokens: tuple[str, ...]) -> Refusal | None:
+        """Who may listen to a channel."""
+        refused = listening_refused(self.sites, self.grants, site_id, channel, origin, tokens)
         return None if refused is None else Refusal(refused.status, refused.slug, refused.detail)
+
+    def name_of(self, site_id: int, channel: int, tokens: tuple[str, ...]) -> str:
+        """Under which name the bearer of *tokens* is in a channel."""
+        site = self.sites.find(site_id)
+        return "" if site is None else self.grants.name(site, tokens, channel)
 
     def limits(self) -> Limits:
         """The rate limits, as configured."""
@@ -210,14 +225,15 @@ class House:
             self.erasures.start()
         self.usage.start()
         limits = self.limits()
-        bootstrap = Bootstrap(self.sites, sessions, self.comments, limits, client_address, self.usage.count)
-        api = Api(self.sites, sessions, self.comments, self.moderation, limits, client_address, self.usage.count)
+        count = self.usage.count
+        bootstrap = Bootstrap(self.sites, sessions, self.grants, self.comments, limits, client_address, count)
+        api = Api(self.sites, sessions, self.grants, self.comments, self.moderation, limits, client_address, count)
         return front(
             loader=ground.loader,
             assets=ground.assets.resource(),
             bootstrap=MicrocachedResource(ground.microcache, bootstrap.answer, bypass=bootstrap.personal),
             api=api.resource(),
-            realtime=RealtimeResource(self.hub, self.authorize),
+            realtime=RealtimeResource(self.hub, self.authorize, self.name_of),
             healthz=Healthz(),
             readyz=Readyz(ground.health, details=False),
             demo=OwnPages(Pages(WEB / "demo", devel=ground.config.env == "devel"), ground.config.http.hsts)

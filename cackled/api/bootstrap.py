@@ -10,13 +10,14 @@ from typing import Any
 
 import msgspec
 
-from cackled.api.calls import argument, bearer, guarded, number, reading, sourced
+from cackled.api.calls import argument, bearer, guarded, number, reading, sourced, tokens
 from cackled.api.routes import Limits, wanted
 from cackled.database.errors import DatabaseError
 from cackled.database.routing import ReadPreference
 from cackled.domain.accounts import Session, Sessions
 from cackled.domain.comments import ChannelRef, Comments, check_channel
 from cackled.domain.errors import BadField
+from cackled.domain.grants import Grants
 from cackled.domain.pages import NOBODY
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.transport.http import Request
@@ -42,6 +43,7 @@ class Bootstrap:
         self,
         sites: SiteDirectory,
         sessions: Sessions,
+        grants: Grants,
         comments: Callable[[Site], Comments],
         limits: Limits,
         client_address: Callable[[Any], str],
@@ -50,6 +52,7 @@ class Bootstrap:
         self._usage = usage
         self._sites = sites
         self._sessions = sessions
+        self._grants = grants
         self._comments = comments
         self._limits = limits
         self._client_address = client_address
@@ -70,6 +73,7 @@ class Bootstrap:
         self._limits.read(self._client_address(request))
         session = self._session(request, site)
         key = channel_key(request)
+        self._grants.check(site, tokens(request), site.channel(key))
         wish = reading(request, ReadPreference.NEAREST)
         self._usage(site.id, wish.preference)
         comments = self._comments(site)
@@ -87,7 +91,7 @@ class Bootstrap:
             {"site": {"id": str(site.id), "name": site.name, "settings": site.settings.public()}}
         )
         group = site.group(site.channel(key))
-        private = session is not None or self.personal(request)
+        private = session is not None or self.personal(request) or site.settings.private
         # What may be older than it should be, or was asked for with a bound, is not handed to the next one.
         shared = not private and not wish.stale and wish.max_staleness is None
         answer = Response(

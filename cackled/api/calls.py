@@ -17,6 +17,7 @@ from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
 from cackled.domain.accounts import Session, Sessions
 from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
+from cackled.domain.grants import Grants
 from cackled.domain.reading import Reading
 from cackled.domain.sites import Site
 from cackled.transport.http import Request
@@ -123,6 +124,11 @@ def bearer(request: Request) -> str | None:
     return token.strip()
 
 
+def tokens(request: Request) -> tuple[str, ...]:
+    """The grants of the site that the call carries (``token`` in the query, repeatable)."""
+    return tuple(token.decode("latin-1") for token in request.args.get(b"token", ()) if token)
+
+
 def idempotency_key(request: Request) -> str | None:
     """The client's own key of a write.
 
@@ -201,16 +207,36 @@ async def guarded(work: Awaitable[Response]) -> Response:
 class Call:
     """One call on behalf of a site."""
 
-    __slots__ = ("_sessions", "address", "origin", "request", "site")
+    __slots__ = ("_grants", "_sessions", "address", "origin", "request", "site")
 
-    def __init__(self, request: Request, site: Site, sessions: Sessions, address: str) -> None:
+    def __init__(self, request: Request, site: Site, sessions: Sessions, grants: Grants, address: str) -> None:
         self.request = request
         self.site = site
         self.address = address
         self.origin = header(request, "origin")
         self._sessions = sessions
+        self._grants = grants
         if self.origin is not None and not site.allows_origin(self.origin):
             raise Forbidden("Pages of that origin can't speak for this site.", slug="origin")
+
+    def see(self, key: str | None = None) -> None:
+        """Make sure that the caller may see the channel *key*; without one, something of the site.
+
+        Raises:
+            Refused: the site is private, and no token of the call grants that.
+        """
+        if self.site.settings.private:
+            self._grants.check(self.site, tokens(self.request), None if key is None else self.site.channel(key))
+
+    def see_all(self) -> None:
+        """Make sure that the caller may see every channel of the site.
+
+        Raises:
+            Refused: the site is private, and no token of the call grants that.
+        """
+        self.see()
+        if not self._grants.everything(self.site, tokens(self.request)):
+            raise Forbidden("The token does not grant the whole site.", slug="not-granted")
 
     def session(self) -> Session:
         """Who is calling.

@@ -11,6 +11,7 @@ from typing import Any
 from twisted.web.resource import IResource, Resource
 
 from cackled.domain.errors import Forbidden, NotFound, Refused
+from cackled.domain.grants import Grants
 from cackled.domain.sites import SiteDirectory
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
@@ -89,11 +90,13 @@ def front(
     return Front(children, Redirect(b"/demo" if demo is not None else b"/healthz"))
 
 
-def listening_refused(directory: SiteDirectory, site_id: int, origin: str | None) -> Refused | None:
-    """Why a caller may not listen to a site's channels; None for pages of its origins, and for no browser at all."""
+def listening_refused(
+    directory: SiteDirectory, grants: Grants, site_id: int, channel: int, origin: str | None, tokens: tuple[str, ...]
+) -> Refused | None:
+    """Why a caller may not listen to a channel; None for pages of the site's origins, and for no browser at all."""
     site = directory.find(site_id)
     if site is None:
         return NotFound("There is no such site.", slug="unknown-site")
     if origin is not None and not site.allows_origin(origin):
         return Forbidden("Pages of that origin can't listen to this site.", slug="origin")
-    return None
+    return grants.refused(site, tokens, channel)

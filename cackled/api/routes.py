@@ -39,6 +39,7 @@ from cackled.database.routing import ReadPreference
 from cackled.domain.accounts import Sessions
 from cackled.domain.comments import ChannelRef, Comments, Written, check_channel, parse_id
 from cackled.domain.errors import BadField, NotFound
+from cackled.domain.grants import Grants
 from cackled.domain.limits import Buckets, address_key
 from cackled.domain.moderation import Moderation
 from cackled.domain.pages import MAX_SIZE, Wanted, check_cursor
@@ -204,6 +205,7 @@ class Api:
         self,
         sites: SiteDirectory,
         sessions: Sessions,
+        grants: Grants,
         comments: Callable[[Site], Comments],
         moderation: Callable[[Site], Moderation],
         limits: Limits,
@@ -213,6 +215,7 @@ class Api:
         self._usage = usage
         self._sites = sites
         self._sessions = sessions
+        self._grants = grants
         self._comments = comments
         self._moderation = moderation
         self._limits = limits
@@ -246,7 +249,10 @@ class Api:
 
     async def _run(self, request: Request, site_id: int, handler: Handler) -> Response:
         site = self._sites.get(site_id)
-        return await handler(Call(request, site, self._sessions, self._client_address(request)))
+        call = Call(request, site, self._sessions, self._grants, self._client_address(request))
+        if site.settings.private and request.method != b"OPTIONS":
+            call.see()
+        return await handler(call)
 
     @app.handle_errors(HTTPException)  # type: ignore[arg-type]
     def no_route(self, request: Request, failure: Any) -> IResource:
@@ -299,6 +305,7 @@ class Api:
     async def _list(self, call: Call) -> Response:
         self._limits.read(call.address)
         ref = check_channel(ChannelRef(argument(call.request, "channel")))
+        call.see(ref.key)
         wish = self._reading(call, ReadPreference.PRIMARY)
         page = await self._comments(call.site).page(ref.key, wanted(call.request), preference=wish)
         return sourced(json_response(b"{" + page.value + b"}"), wish)
@@ -313,6 +320,7 @@ class Api:
         session = call.session()
         key = idempotency_key(request)
         sent = body(request, PostBody)
+        call.see(sent.channel.key)
         parent = None if sent.parent is None else parse_id(sent.parent, "parent")
         self._limits.post(call)
         written = await self._comments(call.site).post(
@@ -335,6 +343,7 @@ class Api:
 
         async def handler(call: Call) -> Response:
             self._limits.read(call.address)
+            call.see_all()
             wish = self._reading(call, ReadPreference.PRIMARY)
             json = await self._comments(call.site).one(parse_id(comment_id), call.visitor(), wish)
             return sourced(json_response(b'{"comment":' + json + b"}"), wish)
@@ -446,6 +455,8 @@ class Api:
                 keys = [check_channel(ChannelRef(key.decode("utf-8"))).key for key in raw]
             except UnicodeDecodeError:
                 raise BadField("channel is not UTF-8.", field="channel") from None
+            for key in keys:
+                call.see(key)
             wish = self._reading(call, ReadPreference.NEAREST)
             counts = await self._comments(call.site).counts(keys, wish)
             return sourced(json_response({"counts": counts}), wish)

@@ -7,7 +7,7 @@ a channel are told as one sum. To the workers another node is a process like the
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -25,6 +25,8 @@ AGAIN = 4.0
 HURRY = 1_000
 
 NODE = "n:"
+# Names of who is here pass as one text of at most this length.
+NAMES_LENGTH = 500
 
 
 class Across(Protocol):
@@ -50,12 +52,15 @@ class Across(Protocol):
 class _Counts:
     """Of one channel: what each worker said and when, and what was told of it."""
 
-    __slots__ = ("by", "told", "told_at")
+    __slots__ = ("by", "names", "told", "told_at", "told_names")
 
     def __init__(self) -> None:
         self.by: dict[str, tuple[int, float]] = {}
+        # Of each worker that has somebody with a name: the names, a line each.
+        self.names: dict[str, str] = {}
         self.told = 0
         self.told_at = 0.0
+        self.told_names = ""
 
 
 class Crossing:
@@ -139,20 +144,26 @@ class Crossing:
             counts.by[source] = (count, self._clock.seconds())
         else:
             counts.by.pop(source, None)
+        names = signal.data.get("names")
+        if count and isinstance(names, str) and names:
+            counts.names[source] = names
+        else:
+            counts.names.pop(source, None)
         self._tell(key, counts)
 
     def _tell(self, key: tuple[int, int], counts: _Counts) -> None:
         now = self._clock.seconds()
         counts.by = {source: one for source, one in counts.by.items() if one[1] > now - HOLDS}
         total = sum(count for count, _ in counts.by.values())
+        names = _joined(text for source, text in counts.names.items() if source in counts.by)
         if not total:
             del self._counts[key]
-        elif total == counts.told and now - counts.told_at < AGAIN:
+        elif (total, names) == (counts.told, counts.told_names) and now - counts.told_at < AGAIN:
             return
         else:
             self._counts.move_to_end(key)
-        counts.told, counts.told_at = total, now
-        self._mesh.announce(*key, "presence", {"count": total})
+        counts.told, counts.told_names, counts.told_at = total, names, now
+        self._mesh.announce(*key, "presence", {"count": total, "names": names} if names else {"count": total})
 
     def forget(self, source: str) -> None:
         """A worker is gone, and its sessions with it."""
@@ -190,3 +201,11 @@ class Crossing:
             if counts.told_at > self._clock.seconds() - HOLDS:
                 break
             self._tell(key, counts)
+
+
+def _joined(texts: Iterable[str]) -> str:
+    """The names of all *texts*, each once, as many as fit into one."""
+    names = sorted({name for text in texts for name in text.split("\n")})
+    while names and sum(map(len, names)) + len(names) > NAMES_LENGTH:
+        names.pop()
+    return "\n".join(names)

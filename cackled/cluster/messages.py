@@ -60,7 +60,9 @@ class Beat(Struct, frozen=True, kw_only=True):
 
 
 class Signal(Struct, frozen=True, array_like=True):
-    """Something ephemeral of a channel: ``presence`` (``{"count"}``, of the sender's node alone), ``typing``."""
+    """Something ephemeral of a channel: ``presence`` (``{"count"}`` of the sender's node alone, and ``names``, a line
+    each), ``typing``.
+    """
 
     site: Natural
     channel: Natural

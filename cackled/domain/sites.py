@@ -6,7 +6,7 @@ May touch: database. Whatever names a tenant's data (cache group, channel, posit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -68,6 +68,9 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     votes: bool = True
     typing: bool = True
     presence: bool = True
+    # Who has no grant signed with the secret sees nothing of the site (see `cackled.domain.grants`).
+    private: bool = False
+    channel_secret: Annotated[str, Meta(max_length=512)] = ""
     webhook_url: str = ""
     webhook_secret: str = ""
 
@@ -80,6 +83,7 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             "votes": self.votes,
             "typing": self.typing,
             "presence": self.presence,
+            "private": self.private,
         }
 
 
@@ -183,12 +187,18 @@ def build_site(site_id: int, name: str, settings: str, patterns: Iterable[str]) 
     return Site(site_id, name, chosen, tuple(origins), tuple(sorted(patterns)))
 
 
+def _access(site: Site) -> tuple[bool, str]:
+    return site.settings.private, site.settings.channel_secret
+
+
 class SiteDirectory:
     """All sites, in memory."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._sites: dict[int, Site] = {}
+        # Called with a site that has become private, or takes other grants than before.
+        self.on_closed: Callable[[int], None] = lambda site_id: None
 
     def __len__(self) -> int:
         return len(self._sites)
@@ -204,6 +214,12 @@ class SiteDirectory:
         except KeyError:
             raise NotFound("There is no such site.", slug="unknown-site") from None
 
+    def _tell_closed(self, before: dict[int, Site]) -> None:
+        for site in self._sites.values():
+            old = before.get(site.id)
+            if old is not None and site.settings.private and _access(old) != _access(site):
+                self.on_closed(site.id)
+
     def find(self, site_id: int) -> Site | None:
         """The site, or None."""
         return self._sites.get(site_id)
@@ -215,7 +231,9 @@ class SiteDirectory:
     async def refresh(self, preference: ReadPreference = ReadPreference.PRIMARY_PREFERRED) -> None:
         """Read the catalog anew."""
         rows = await self._database.system.read(SELECT_SITES, preference=preference)
+        before = self._sites
         self._sites = {row[0]: build_site(*row) for row in rows.rows}
+        self._tell_closed(before)
 
     async def add(
         self, name: str, patterns: Iterable[str], *, site_id: int | None = None, settings: str = "{}"

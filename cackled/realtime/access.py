@@ -19,6 +19,8 @@ from cackled.realtime.hub import Hub
 from cackled.realtime.messages import Message
 
 TOKEN_LENGTH = 2_048
+# A browser's tabs share a connection, and each may have a token of its own.
+MOST_TOKENS = 16
 _WAIT = re.compile(rb"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 
 
@@ -30,8 +32,11 @@ class Refusal(Struct, frozen=True):
     detail: str = ""
 
 
-# (site, origin or None, token or None) -> None where it is allowed. May be a coroutine or a Deferred.
-Authorize = Callable[[int, str | None, str | None], Refusal | Awaitable[Refusal | None] | None]
+Tokens = tuple[str, ...]
+# (site, channel, origin or None, tokens) -> None where it is allowed. May be a coroutine or a Deferred.
+Authorize = Callable[[int, int, str | None, Tokens], Refusal | Awaitable[Refusal | None] | None]
+# (site, channel, tokens) -> the name under which their bearer is shown to others there, or an empty one.
+NameOf = Callable[[int, int, Tokens], str]
 
 
 class QueryError(ValueError):
@@ -47,50 +52,54 @@ class Query(Struct, frozen=True):
     """What a realtime request asks for."""
 
     positions: tuple[Position, ...]
-    token: str | None = None
+    tokens: Tokens = ()
     wait: float | None = None
 
 
 class Gate:
     """The hub, and the question whether somebody may listen."""
 
-    def __init__(self, hub: Hub, authorize: Authorize) -> None:
+    def __init__(self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None) -> None:
         self.hub = hub
         self._authorize = authorize
+        self._name_of = name_of
         settings = hub.config
         # The greeting of a connection.
         self.hello: Message = messages.hello(
             settings.heartbeat, max_subscriptions=settings.max_subscriptions, max_message=messages.CLIENT_MESSAGE
         )
 
-    def ask(self, site: int, origin: str | None, token: str | None) -> Refusal | Deferred[Refusal | None] | None:
-        """None where *origin* with *token* may listen to channels of *site*; a Deferred where that takes time."""
-        answer = self._authorize(site, origin, token)
+    def name(self, place: Position, tokens: Tokens) -> str:
+        """Under which name the bearer of *tokens* is in a channel; empty for a nobody."""
+        return self._name_of(place.site, place.channel, tokens) if tokens and self._name_of is not None else ""
+
+    def ask(self, place: Position, origin: str | None, tokens: Tokens) -> Refusal | Deferred[Refusal | None] | None:
+        """None where *origin* with *tokens* may listen to the channel of *place*; a Deferred where that takes time."""
+        answer = self._authorize(place.site, place.channel, origin, tokens)
         if answer is None or isinstance(answer, Refusal | Deferred):
             return answer
         assert isawaitable(answer)
         return Deferred.fromCoroutine(_wait_for(answer))
 
     def ask_all(
-        self, sites: Sequence[int], origin: str | None, token: str | None
+        self, places: Sequence[Position], origin: str | None, tokens: Tokens
     ) -> Refusal | Deferred[Refusal | None] | None:
-        """The first refusal among *sites*, or None."""
-        for place, site in enumerate(sites):
-            answer = self.ask(site, origin, token)
+        """The first refusal among *places*, or None."""
+        for number, place in enumerate(places, 1):
+            answer = self.ask(place, origin, tokens)
             if isinstance(answer, Deferred):
-                rest = sites[place + 1:]
-                return Deferred.fromCoroutine(self._ask_rest(answer, rest, origin, token))
+                return Deferred.fromCoroutine(self._ask_rest(answer, places[number:], origin, tokens))
             if answer is not None:
                 return answer
         return None
 
     async def _ask_rest(
-        self, first: Deferred[Refusal | None], rest: Sequence[int], origin: str | None, token: str | None
+        self, first: Deferred[Refusal | None], rest: Sequence[Position], origin: str | None, tokens: Tokens
     ) -> Refusal | None:
         answer = await first
         if answer is not None:
             return answer
-        last = self.ask_all(rest, origin, token)
+        last = self.ask_all(rest, origin, tokens)
         return await last if isinstance(last, Deferred) else last
 
 
@@ -99,7 +108,7 @@ async def _wait_for(answer: Awaitable[Refusal | None]) -> Refusal | None:
 
 
 def read_query(args: Mapping[bytes, Sequence[bytes]], most: int, *, last_event_id: bytes | None = None) -> Query:
-    """Read ``sub`` (repeatable, at most *most*), ``token``, ``wait`` and ``lastEventId``.
+    """Read ``sub`` (repeatable, at most *most*), ``token`` (repeatable), ``wait`` and ``lastEventId``.
 
     A position in *last_event_id* (the header) or ``lastEventId`` wins over the ``sub`` of the same channel; positions
     of channels that no ``sub`` names are ignored. A channel named twice is an error.
@@ -128,15 +137,15 @@ def read_query(args: Mapping[bytes, Sequence[bytes]], most: int, *, last_event_i
             key = (position.site, position.channel)
             if key in positions and position.seq >= 0:
                 positions[key] = position
-    token = _one(args, b"token")
-    if token is not None and len(token) > TOKEN_LENGTH:
-        raise QueryError("token", "The token is too long.")
+    tokens = [token for token in args.get(b"token", ()) if token]
+    if len(tokens) > MOST_TOKENS or any(len(token) > TOKEN_LENGTH for token in tokens):
+        raise QueryError("token", "There are too many tokens, or one is too long.")
     wait = _one(args, b"wait")
     if wait is not None and _WAIT.fullmatch(wait) is None:
         raise QueryError("wait", "Seconds, as a decimal number.")
     return Query(
         tuple(positions.values()),
-        None if not token else token.decode("latin-1"),
+        tuple(token.decode("latin-1") for token in tokens),
         None if wait is None else float(wait),
     )
 

@@ -60,11 +60,13 @@ class Subscription:
     ahead of the log, or behind the history still.
     """
 
-    __slots__ = ("ahead", "asked", "channel", "client", "seq")
+    __slots__ = ("ahead", "asked", "channel", "client", "name", "seq")
 
-    def __init__(self, client: Client, channel: Channel, seq: int) -> None:
+    def __init__(self, client: Client, channel: Channel, seq: int, name: str = "") -> None:
         self.client = client
         self.channel = channel
+        # Under which the client is shown to others, where it has one.
+        self.name = name
         self.seq = seq
         self.asked = 0
         self.ahead = 0
@@ -93,8 +95,8 @@ class Channel:
     """
 
     __slots__ = (
-        "_live", "early", "flying", "history", "jobs", "key", "others", "presence_at", "present", "snapshot", "sub",
-        "told", "typing_at", "waiting",
+        "_live", "early", "flying", "history", "jobs", "key", "names", "others", "presence_at", "present", "snapshot",
+        "sub", "told", "told_names", "typing_at", "waiting",
     )  # fmt: skip
 
     def __init__(self, site: int, channel: int) -> None:
@@ -112,7 +114,10 @@ class Channel:
         self.told = 0
         self.presence_at = 0.0
         self.typing_at = 0.0
-        self.others: dict[str, tuple[int, float]] | None = None
+        self.others: dict[str, tuple[int, float, tuple[str, ...]]] | None = None
+        # Names that are here, with the number of subscriptions that bear them; and those last told.
+        self.names: dict[str, int] | None = None
+        self.told_names: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

@@ -12,7 +12,7 @@ from twisted.web.http import datetimeToString
 
 from cackled.events import Position
 from cackled.realtime import _direct
-from cackled.realtime.access import Gate
+from cackled.realtime.access import Gate, Tokens
 from cackled.realtime.channel import Subscription
 from cackled.realtime.connection import CLOSING, DEAD, OPEN, Connection
 from cackled.realtime.messages import Message
@@ -53,12 +53,12 @@ class EventSource(Connection):
         self._input = 0
         self._waiting = 0
 
-    def begin(self, positions: Sequence[Position], origin: str | None) -> None:
+    def begin(self, positions: Sequence[Position], origin: str | None, tokens: Tokens = ()) -> None:
         """Send the head and a greeting, and subscribe (authorised before)."""
         self.cork()
         self.send(head(origin) + self._retry() + self._gate.hello.block)
         for position in positions:
-            self.hub.subscribe(self, position)
+            self.hub.subscribe(self, position, self._gate.name(position, tokens))
         self.uncork()
 
     def _retry(self) -> bytes:

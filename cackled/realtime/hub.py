@@ -192,6 +192,12 @@ class Hub:
                 channel.mistrust()
                 self._recovery.settle(channel)
 
+    def expel(self, site: int) -> None:
+        """Close all connections that listen to *site*: they may come back, and are asked again for what they may."""
+        for client in list(self._clients):
+            if any(subscription.channel.key[0] == site for subscription in client.subscriptions):
+                client.close("changed")
+
     def drain(self, seconds: float, host: Callable[[], str | None]) -> Deferred[None]:
         """Send all connections away in batches over *seconds*; each is told what *host* answers, then closed.
 
@@ -239,10 +245,10 @@ class Hub:
         for subscription in subscriptions:
             self._leave(subscription)
 
-    def subscribe(self, client: Client, position: Position) -> Subscription:
+    def subscribe(self, client: Client, position: Position, name: str = "") -> Subscription:
         """Let *client* have a channel's events after ``position.seq`` (-1: from now), then ``recovered``, then live.
 
-        A subscription of the same client to the same channel is replaced.
+        A subscription of the same client to the same channel is replaced. With *name* others are told who it is.
         """
         self.unsubscribe(client, position.site, position.channel)
         key = (position.site, position.channel)
@@ -250,7 +256,9 @@ class Hub:
         if channel is None:
             channel = self._channels[key] = Channel(*key)
         self._idle.pop(key, None)
-        subscription = Subscription(client, channel, position.seq)
+        subscription = Subscription(client, channel, position.seq, name)
+        if name:
+            self.presence.came(channel, name)
         client.subscriptions.append(subscription)
         channel.waiting.append(subscription)
         self.presence.changed(channel)
@@ -313,6 +321,8 @@ class Hub:
     def _leave(self, subscription: Subscription) -> None:
         channel = subscription.channel
         channel.leave(subscription)
+        if subscription.name:
+            self.presence.went(channel, subscription.name)
         self.presence.changed(channel)
         if not channel.idle:
             return

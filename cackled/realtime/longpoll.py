@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from cackled.events import Position
 from cackled.realtime import messages
-from cackled.realtime.access import Gate
+from cackled.realtime.access import Gate, Tokens
 from cackled.realtime.channel import LOST, Key, Subscription
 from cackled.realtime.messages import Message
 from cackled.transport.problems import problem
@@ -33,6 +33,7 @@ class LongPoll:
 
     def __init__(self, gate: Gate, answer: Callable[[Response], None]) -> None:
         self.hub = gate.hub
+        self._gate = gate
         self.subscriptions: list[Subscription] = []
         self._answer: Callable[[Response], None] | None = answer
         self._fresh: frozenset[Key] = frozenset()
@@ -42,7 +43,7 @@ class LongPoll:
         self._timer: IDelayedCall | None = None
         self._soon = False
 
-    def begin(self, positions: Sequence[Position], wait: float | None) -> None:
+    def begin(self, positions: Sequence[Position], wait: float | None, tokens: Tokens = ()) -> None:
         """Subscribe, and wait: at most *wait* seconds, and at most what the configuration allows."""
         settings, random = self.hub.config, self.hub.random
         seconds = settings.poll_wait if wait is None else min(wait, settings.poll_wait)
@@ -51,7 +52,7 @@ class LongPoll:
         self.hub.join(self)
         for position in positions:
             if self._answer is not None:
-                self.hub.subscribe(self, position)
+                self.hub.subscribe(self, position, self._gate.name(position, tokens))
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Keep a durable message and answer when this turn is over; note an ephemeral one."""

@@ -20,6 +20,7 @@ OVERHEAD = 400
 NAME_LENGTH = 64
 # A client message may be this long whatever the frame limit is: positions and names are short.
 CLIENT_MESSAGE = 1_024
+TOKEN_LENGTH = 900
 
 _encode = msgspec.json.Encoder().encode
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
@@ -106,7 +107,7 @@ def move(host: str | None, after: float) -> Message:
 
 
 def error(code: str, sub: str | None = None, detail: str = "") -> Message:
-    """A client's wish that was not granted; *code* is ``origin``, ``limit``, ``sub`` or ``message``."""
+    """A client's wish that was not granted; *code* is ``origin``, ``token``, ``limit``, ``sub`` or ``message``."""
     said: dict[str, Any] = {"type": "error", "code": code}
     if sub is not None:
         said["sub"] = sub
@@ -127,6 +128,7 @@ class Subscribe(Struct, tag_field="type", tag="sub", frozen=True, forbid_unknown
     """A client asks for a channel, from a position on."""
 
     sub: Annotated[str, Meta(max_length=64)]
+    token: Annotated[str, Meta(max_length=TOKEN_LENGTH)] = ""
 
 
 class Unsubscribe(Struct, tag_field="type", tag="unsub", frozen=True, forbid_unknown_fields=True):

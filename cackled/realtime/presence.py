@@ -8,7 +8,8 @@ channel here.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Any
 
 from cackled.realtime import messages
@@ -26,6 +27,9 @@ REMOTES = 64
 REFRESH_SECONDS = 20
 HURRY = 1_000
 TYPING_PAUSE = 0.2
+# Of those who are here with a name, so many are named; and other processes hear so many characters of names.
+NAMES = 20
+NAMES_LENGTH = 500
 
 
 class Presence:
@@ -55,6 +59,37 @@ class Presence:
         """Whether *site* shows presence."""
         return self._hub.config.presence and self._allows(site, "presence")
 
+    def came(self, channel: Channel, name: str) -> None:
+        """Somebody who is called *name* came to *channel*."""
+        if channel.names is None:
+            channel.names = {}
+        channel.names[name] = channel.names.get(name, 0) + 1
+        self._named(channel)
+
+    def went(self, channel: Channel, name: str) -> None:
+        """Somebody who is called *name* left *channel*."""
+        names = channel.names or {}
+        if names.get(name, 0) > 1:
+            names[name] -= 1
+        elif names.pop(name, None) is not None:
+            self._named(channel)
+
+    def _named(self, channel: Channel) -> None:
+        # Also where the count is the same again before it is told.
+        channel.told = -1
+        self.changed(channel)
+
+    def names(self, channel: Channel) -> tuple[str, ...]:
+        """Who is in *channel* with a name, here and elsewhere: the first of them by the alphabet."""
+        if not channel.names and not channel.others:
+            return ()
+        found = set(channel.names or ())
+        oldest = self._hub.clock.seconds() - REMOTE_SECONDS
+        for _, at, theirs in (channel.others or {}).values():
+            if at >= oldest:
+                found.update(theirs)
+        return tuple(nsmallest(NAMES, found))
+
     def changed(self, channel: Channel) -> None:
         """Somebody came to *channel* or left it."""
         if self._hub.config.presence:
@@ -65,11 +100,11 @@ class Presence:
         count = channel.count
         if channel.others:
             oldest = self._hub.clock.seconds() - REMOTE_SECONDS
-            count += sum(number for number, at in channel.others.values() if at >= oldest)
+            count += sum(number for number, at, _ in channel.others.values() if at >= oldest)
         return count
 
-    def remote(self, source: str, site: int, channel: int, count: int) -> None:
-        """Process *source* has *count* subscribers of a channel."""
+    def remote(self, source: str, site: int, channel: int, count: int, names: tuple[str, ...] = ()) -> None:
+        """Process *source* has *count* subscribers of a channel, among them those who are called *names*."""
         found = self._channels.get((site, channel))
         if found is None or not self._hub.config.presence:
             return
@@ -82,7 +117,7 @@ class Presence:
             if source not in found.others and self._announce is not None:
                 # It has just begun with this channel, so it may not know of us.
                 self._owed.add(found)
-            found.others[source] = (count, self._hub.clock.seconds())
+            found.others[source] = (count, self._hub.clock.seconds(), names)
             self.changed(found)
 
     def forget(self, source: str) -> None:
@@ -101,9 +136,8 @@ class Presence:
         """Tell a new subscriber the count."""
         channel = subscription.channel
         if channel.present and self.counts(channel.key[0]):
-            subscription.client.deliver(
-                subscription, messages.ephemeral(channel.sub, "presence", {"count": self.total(channel)})
-            )
+            data = _data(self.total(channel), self.names(channel))
+            subscription.client.deliver(subscription, messages.ephemeral(channel.sub, "presence", data))
 
     def second(self, now: float) -> None:
         """Tell the counts that have changed; to be called once a second."""
@@ -118,12 +152,12 @@ class Presence:
                 continue
             if local != channel.told and self._announce is not None:
                 self._owed.add(channel)
-            total = self.total(channel)
-            if total == channel.present:
+            total, names = self.total(channel), self.names(channel)
+            if total == channel.present and names == channel.told_names:
                 continue
-            channel.present = total
+            channel.present, channel.told_names = total, names
             channel.presence_at = now
-            self._hub.signal(site, number, "presence", {"count": total})
+            self._hub.signal(site, number, "presence", _data(total, names))
         self._changed = later
         if self._announce is not None:
             self._tell_others(self._announce)
@@ -140,7 +174,7 @@ class Presence:
                 owed.add(channel)
         for channel in owed:
             channel.told = channel.count
-            announce(*channel.key, "presence", {"count": channel.told})
+            announce(*channel.key, "presence", {"count": channel.told, **write_names(channel.names or ())})
 
     def typing(self, client: Client, site: int, channel: int, name: str) -> bool:
         """*client*'s user writes in a channel it is subscribed to; tells whether that was passed on."""
@@ -156,3 +190,25 @@ class Presence:
         if self._announce is not None:
             self._announce(site, channel, "typing", data)
         return True
+
+
+def write_names(names: Iterable[str]) -> dict[str, str]:
+    """*names* for another process, as one text: a line for each, as many as fit."""
+    text = ""
+    for name in nsmallest(NAMES, names):
+        if len(text) + len(name) >= NAMES_LENGTH:
+            break
+        text = f"{text}\n{name}" if text else name
+    return {"names": text} if text else {}
+
+
+def read_names(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """What `write_names` of another process has put into *data*."""
+    text = data.get("names")
+    if not isinstance(text, str) or not text:
+        return ()
+    return tuple(name for name in text[:NAMES_LENGTH].split("\n")[:NAMES] if name.isprintable())
+
+
+def _data(count: int, names: tuple[str, ...]) -> dict[str, Any]:
+    return {"count": count, "names": list(names)} if names else {"count": count}

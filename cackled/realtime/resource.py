@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from cackled.realtime.access import Authorize, Gate, Query, QueryError, Refusal, origin_of, read_query
+from cackled.realtime.access import Authorize, Gate, NameOf, Query, QueryError, Refusal, origin_of, read_query
 from cackled.realtime.eventsource import EventSource
 from cackled.realtime.hub import Hub
 from cackled.realtime.longpoll import LongPoll
@@ -26,11 +26,13 @@ log = Logger()
 
 
 class RealtimeResource(Resource):
-    """``/rt``: *authorize* decides per site whether an origin with a token may listen (see `access.Authorize`)."""
+    """``/rt``: *authorize* decides per channel whether an origin with tokens may listen (see `access.Authorize`), and
+    *name_of* says who they are.
+    """
 
-    def __init__(self, hub: Hub, authorize: Authorize) -> None:
+    def __init__(self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None) -> None:
         super().__init__()
-        gate = Gate(hub, authorize)
+        gate = Gate(hub, authorize, name_of)
         self.putChild(b"ws", WebSocketResource(gate))
         self.putChild(b"sse", EventSourceResource(gate))
         self.putChild(b"poll", LongPollResource(gate))
@@ -68,8 +70,7 @@ class _Endpoint(Resource):
         except HandshakeError as error:
             refuse(request, problem(error.status, "handshake", detail=error.detail, headers=error.headers))
             return NOT_DONE_YET
-        sites = list(dict.fromkeys(position.site for position in query.positions))
-        answer = self.gate.ask_all(sites, origin, query.token)
+        answer = self.gate.ask_all(query.positions, origin, query.tokens)
         if isinstance(answer, Deferred):
             Deferred.fromCoroutine(self._when_decided(answer, request, query, origin, prepared))
         else:
@@ -128,7 +129,7 @@ class WebSocketResource(_Endpoint):
     def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
         """Answer 101, and go on as a WebSocket."""
         hub = self.gate.hub
-        connection: Any = WebSocket(self.gate, hub.intern(origin) if origin else None, query.token)
+        connection: Any = WebSocket(self.gate, hub.intern(origin) if origin else None, query.tokens)
         transport, rest = takeover(request)
         attach(transport, connection)
         connection.begin(prepared, query.positions)
@@ -144,7 +145,7 @@ class EventSourceResource(_Endpoint):
         connection: Any = EventSource(self.gate)
         transport, rest = takeover(request)
         attach(transport, connection)
-        connection.begin(query.positions, origin)
+        connection.begin(query.positions, origin, query.tokens)
         if rest:
             connection.dataReceived(rest)
 
@@ -159,7 +160,7 @@ class LongPollResource(_Endpoint):
         request.timed = False
         poll = LongPoll(self.gate, request.respond)
         request.notifyFinish().addErrback(lambda _: poll.abort())
-        poll.begin(query.positions, query.wait)
+        poll.begin(query.positions, query.wait, query.tokens)
 
 
 def allow(request: Any, origin: str | None) -> None:

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from cackled.events import Position
 from cackled.realtime import framing, messages
-from cackled.realtime.access import Gate, Refusal
+from cackled.realtime.access import MOST_TOKENS, Gate, Refusal, Tokens
 from cackled.realtime.channel import Subscription
 from cackled.realtime.connection import CLOSING, DEAD, OPEN, Connection
 from cackled.realtime.framing import FrameReader, Limits
@@ -184,14 +184,14 @@ class WebSocketConnection(Connection):
 class WebSocket(WebSocketConnection):
     """A subscriber on WebSocket."""
 
-    __slots__ = ("_asking", "_gate", "_origin", "_since", "_token", "_typed", "_wishes")
+    __slots__ = ("_asking", "_gate", "_origin", "_since", "_tokens", "_typed", "_wishes")
 
-    def __init__(self, gate: Gate, origin: str | None, token: str | None) -> None:
+    def __init__(self, gate: Gate, origin: str | None, tokens: Tokens = ()) -> None:
         limit = gate.hub.config.max_message
         super().__init__(gate.hub, Limits(limit, limit))
         self._gate = gate
         self._origin = origin
-        self._token = token
+        self._tokens = tokens
         self._typed = -TYPING_SECONDS
         self._asking = 0
         self._since = 0
@@ -202,7 +202,7 @@ class WebSocket(WebSocketConnection):
         self.cork()
         self.send(answer + self._gate.hello.frame)
         for position in positions:
-            self.hub.subscribe(self, position)
+            self.hub.subscribe(self, position, self._gate.name(position, self._tokens))
         self.uncork()
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
@@ -237,6 +237,9 @@ class WebSocket(WebSocketConnection):
             self.control(messages.error("message"))
             return
         if isinstance(wish, messages.Subscribe):
+            if wish.token and wish.token not in self._tokens:
+                # The newest count: a token that has run out is followed by another.
+                self._tokens = (wish.token, *self._tokens)[:MOST_TOKENS]
             self._subscribe(position)
         elif isinstance(wish, messages.Unsubscribe):
             if not self.hub.unsubscribe(self, position.site, position.channel):
@@ -257,10 +260,7 @@ class WebSocket(WebSocketConnection):
         if not known and len(self.subscriptions) + self._asking >= limit:
             self.control(messages.error("limit", position.sub))
             return
-        if any(held.channel.key[0] == position.site for held in self.subscriptions):
-            self.hub.subscribe(self, position)
-            return
-        answer = self._gate.ask(position.site, self._origin, self._token)
+        answer = self._gate.ask(position, self._origin, self._tokens)
         if not isinstance(answer, Deferred):
             self._asked(answer, position)
             return
@@ -278,9 +278,11 @@ class WebSocket(WebSocketConnection):
         if self.state != OPEN:
             return
         if answer is None:
-            self.hub.subscribe(self, position)
+            self.hub.subscribe(self, position, self._gate.name(position, self._tokens))
+        elif answer.type == "origin":
+            self.control(messages.error("origin", position.sub))
         else:
-            self.control(messages.error("origin" if answer.status in (401, 403) else "sub", position.sub))
+            self.control(messages.error("token" if answer.status in (401, 403) else "sub", position.sub))
 
     def _typing(self, position: Position, name: str) -> None:
         if not any(held.channel.key == (position.site, position.channel) for held in self.subscriptions):

@@ -77,6 +77,24 @@ class CrossingTests(SynchronousTestCase):
         self.count(1, 0)
         self.assertEqual([data["count"] for *_, data in self.mesh.announced], [3, 7, 4, 0])
 
+    def test_names(self) -> None:
+        """Names of the workers are one text for the other nodes, each once; a change of names alone is told."""
+        for worker, names in ((0, "Ann\nBob"), (1, "Ann\nCleo"), (1, "Ann"), (0, "")):
+            self.workers[worker].announce(1, 2, "presence", {"count": 2, "names": names})
+            self.pass_time()
+        self.crossing.forget("w1")
+        told = [(data["count"], data.get("names")) for *_, data in self.mesh.announced]
+        self.assertEqual(told, [(2, "Ann\nBob"), (4, "Ann\nBob\nCleo"), (4, "Ann\nBob"), (4, "Ann"), (2, None)])
+
+    def test_many_names(self) -> None:
+        """Only as many as one message between nodes may hold."""
+        for worker in (0, 1):
+            names = "\n".join(f"{worker}{number} {'x' * 60}" for number in range(7))
+            self.workers[worker].announce(1, 2, "presence", {"count": 9, "names": names})
+            self.pass_time()
+        self.assertLessEqual(len(self.mesh.announced[-1][3]["names"]), 500)
+        self.assertEqual(self.mesh.announced[-1][3]["names"].count("\n"), 6)
+
     def test_worker_gone(self) -> None:
         """Its part goes with it."""
         self.count(0, 3)

@@ -28,14 +28,19 @@ class House:
             metrics=self.metrics, **(hub or {}),
         )  # fmt: skip
         self.refusals: dict[int, Refusal] = {}
-        self.gate = Gate(self.hub, lambda site, origin, token: self.refusals.get(site))
+        self.closed: dict[tuple[int, int], Refusal] = {}
+        # By site, or by channel.
+        self.gate = Gate(
+            self.hub, lambda site, channel, origin, tokens: self.refusals.get(site) or self.closed.get((site, channel)),
+            lambda site, channel, tokens: tokens[0] if tokens[0].istitle() else "",
+        )
 
-    def client(self, position: str | None = None, **more: Any) -> FakeClient:
-        """A client, subscribed to *position*."""
+    def client(self, position: str | None = None, name: str = "", **more: Any) -> FakeClient:
+        """A client, subscribed to *position* under *name*."""
         client = FakeClient(self.hub, **more)
         self.hub.join(client)
         if position is not None:
-            self.hub.subscribe(client, Position.parse(position))
+            self.hub.subscribe(client, Position.parse(position), name)
         return client
 
     def post(self, count: int = 1, channel: int = 5, *, deliver: bool = True) -> None:

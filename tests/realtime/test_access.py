@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
@@ -18,7 +20,8 @@ class QueryTests(SynchronousTestCase):
         """Positions, token and wait."""
         query = read_query({b"sub": [b"1/5@3", b"1/6"], b"token": [b"abc"], b"wait": [b"2.5"]}, 100)
         self.assertEqual(query.positions, (Position(1, 5, 3), Position(1, 6, -1)))
-        self.assertEqual((query.token, query.wait), ("abc", 2.5))
+        self.assertEqual((query.tokens, query.wait), (("abc",), 2.5))
+        self.assertEqual(read_query({b"token": [b"a", b"", b"b"]}, 100).tokens, ("a", "b"))
 
     def test_last_event_id(self) -> None:
         """Wins over `sub`, in the header or the query; unknown channels and positions without number are ignored."""
@@ -34,7 +37,7 @@ class QueryTests(SynchronousTestCase):
             ("sub", {b"sub": [b"x"]}), ("sub", {b"sub": [b"1/5@-1"]}), ("sub", {b"sub": [b"1/5", b"1/5@3"]}),
             ("sub", {b"sub": [b"\xff"]}), ("sub", {b"sub": [b"1/%d" % n for n in range(4)]}),
             ("lastEventId", {b"lastEventId": [b"1/5@3  1/6"]}), ("lastEventId", {b"lastEventId": [b"1/5", b"1/6"]}),
-            ("lastEventId", {b"lastEventId": [b"1/1 1/2 1/3 1/4"]}), ("token", {b"token": [b"a", b"b"]}),
+            ("lastEventId", {b"lastEventId": [b"1/1 1/2 1/3 1/4"]}), ("token", {b"token": [b"a"] * 17}),
             ("token", {b"token": [b"x" * 2_049]}), ("wait", {b"wait": [b"-1"]}), ("wait", {b"wait": [b"nan"]}),
             ("wait", {b"wait": [b"1e9"]}), ("sub", {b"sub": ["\u0661/5".encode()]}),
         ):  # fmt: skip
@@ -56,28 +59,37 @@ class QueryTests(SynchronousTestCase):
 class GateTests(SynchronousTestCase):
     """The question to the house."""
 
-    def test_every_site_is_asked(self) -> None:
+    def test_every_channel_is_asked_for(self) -> None:
         """The first refusal counts; whatever comes at once is answered at once."""
-        asked: list[tuple[int, str | None, str | None]] = []
+        asked: list[tuple[Any, ...]] = []
 
-        def authorize(site: int, origin: str | None, token: str | None) -> Refusal | None:
-            asked.append((site, origin, token))
-            return Refusal(404, "site") if site == 3 else None
+        def authorize(*question: Any) -> Refusal | None:
+            asked.append(question)
+            return Refusal(404, "site") if question[0] == 3 else None
 
         gate = Gate(House().hub, authorize)
-        self.assertIsNone(gate.ask_all([1, 2], "o", "t"))
-        self.assertEqual(gate.ask_all([1, 3, 4], "o", None), Refusal(404, "site"))
-        self.assertEqual(asked, [(1, "o", "t"), (2, "o", "t"), (1, "o", None), (3, "o", None)])
+        self.assertIsNone(gate.ask_all([Position(1, 5), Position(1, 6)], "o", ("t",)))
+        self.assertEqual(gate.ask_all([Position(1, 5), Position(3, 5), Position(4, 5)], "o", ()), Refusal(404, "site"))
+        self.assertEqual(
+            asked, [(1, 5, "o", ("t",)), (1, 6, "o", ("t",)), (1, 5, "o", ()), (3, 5, "o", ())]
+        )
+
+    def test_names(self) -> None:
+        """Who has a token may have a name."""
+        gate = Gate(House().hub, lambda *_: None, lambda site, channel, tokens: f"{site}/{channel} {tokens[0]}")
+        self.assertEqual(gate.name(Position(1, 5), ("Ann",)), "1/5 Ann")
+        self.assertEqual(gate.name(Position(1, 5), ()), "")
+        self.assertEqual(Gate(House().hub, lambda *_: None).name(Position(1, 5), ("Ann",)), "")
 
     def test_slow_answers(self) -> None:
         """Coroutines and Deferreds are waited for, one site after the other."""
         waiting: dict[int, Deferred[Refusal | None]] = {1: Deferred(), 2: Deferred()}
 
-        async def authorize(site: int, origin: str | None, token: str | None) -> Refusal | None:
+        async def authorize(site: int, *rest: Any) -> Refusal | None:
             return await waiting[site]
 
         gate = Gate(House().hub, authorize)
-        answer = gate.ask_all([1, 2], None, None)
+        answer = gate.ask_all([Position(1, 5), Position(2, 5)], None, ())
         assert isinstance(answer, Deferred)
         waiting[1].callback(None)
         self.assertNoResult(answer)

@@ -134,6 +134,14 @@ class HousekeepingTests(SynchronousTestCase):
         self.assertEqual(client.closed, ["abort"])
         self.assertEqual(house.clock.getDelayedCalls(), [])
 
+    def test_expel(self) -> None:
+        """All who listen to a site have to come anew; the others stay."""
+        house = House()
+        here, there, both = house.client("1/5"), house.client("2/5"), house.client("2/6")
+        house.hub.subscribe(both, Position(1, 7, -1))
+        house.hub.expel(1)
+        self.assertEqual([client.closed for client in (here, there, both)], [["changed"], [], ["changed"]])
+
     def test_lingering(self) -> None:
         """A client that was sent a goodbye is aborted when it stays."""
         house = House()

@@ -71,6 +71,69 @@ class PresenceTests(SynchronousTestCase):
         house.seconds(2)
         self.assertEqual((self.counts(mine), self.counts(theirs)), ([], [1]))
 
+    def test_names(self) -> None:
+        """Who has a name is named, once however many tabs there are, until the last of them is gone."""
+        house = self.house()
+        first = house.client("1/5@0")
+        tabs = [house.client("1/5@0", name="Ann"), house.client("1/5@0", name="Ann")]
+        bob = house.client("1/5@0", name="Bob")
+        house.seconds(1)
+        self.assertEqual(first.of("presence")[-1]["data"], {"count": 4, "names": ["Ann", "Bob"]})
+        self.assertEqual(
+            house.client("1/5@0").of("presence")[0]["data"], {"count": 5, "names": ["Ann", "Bob"]}, "a newcomer"
+        )
+        house.hub.leave(tabs[0])
+        house.hub.leave(bob)
+        house.client("1/5@0", name="Cleo")
+        house.seconds(1)
+        self.assertEqual(first.of("presence")[-1]["data"]["names"], ["Ann", "Cleo"])
+        house.hub.leave(tabs[1])
+        house.client("1/5@0")
+        house.seconds(1)
+        self.assertEqual(first.of("presence")[-1]["data"]["names"], ["Cleo"], "the count is the same, the names are not")
+
+    def test_many_names(self) -> None:
+        """So many are named, by the alphabet; the others count."""
+        house = self.house()
+        first = house.client("1/5@0")
+        for number in range(presence.NAMES + 9, 9, -1):
+            house.client("1/5@0", name=f"name {number}")
+        house.client("1/5@0", name="zoe")
+        house.seconds(1)
+        data = first.of("presence")[-1]["data"]
+        self.assertEqual(data["count"], presence.NAMES + 2)
+        self.assertEqual(data["names"], [f"name {number}" for number in range(10, presence.NAMES + 10)])
+
+    def test_names_of_other_processes(self) -> None:
+        """They are told as one text, and again when they change; what others have comes along with their count."""
+        told: list[tuple[Any, ...]] = []
+        house = self.house({"announce": lambda *args: told.append(args)})
+        first = house.client("1/5@0", name="Ann")
+        house.seconds(1)
+        self.assertEqual(told[-1], (1, 5, "presence", {"count": 1, "names": "Ann"}))
+        house.hub.presence.remote("b", 1, 5, 2, ("Bob", "Ann"))
+        house.seconds(1)
+        self.assertEqual(first.of("presence")[-1]["data"], {"count": 3, "names": ["Ann", "Bob"]})
+        house.hub.presence.forget("b")
+        house.seconds(1)
+        self.assertEqual(first.of("presence")[-1]["data"], {"count": 1, "names": ["Ann"]})
+        del told[:]
+        house.hub.leave(first)
+        house.client("1/5@0", name="Cleo")
+        house.seconds(1)
+        self.assertEqual(told[0], (1, 5, "presence", {"count": 1, "names": "Cleo"}))
+
+    def test_names_as_text(self) -> None:
+        """As many whole names as fit; of what comes, no more and nothing unprintable."""
+        many = [f"{number:03} {'x' * 60}" for number in range(40)]
+        text = presence.write_names(many)
+        self.assertEqual(presence.read_names(text), tuple(many[:7]))
+        self.assertEqual(presence.write_names(()), {})
+        for wrong in ({}, {"names": 7}, {"names": ""}, {"names": ["Ann"]}):
+            self.assertEqual(presence.read_names(wrong), ())
+        self.assertEqual(presence.read_names({"names": "Ann\n\x00\nBob"}), ("Ann", "Bob"))
+        self.assertLessEqual(len(presence.read_names({"names": "a\n" * 5000})), presence.NAMES)
+
     def test_other_processes(self) -> None:
         """Their counts are added for a while; our own is announced to them."""
         announced: list[Any] = []

@@ -101,8 +101,8 @@ class RealtimeResourceTests(TestCase):
         self.peers: list[Peer] = []
         self.addCleanup(self.end)
 
-    def authorize(self, site: int, origin: str | None, token: str | None) -> Any:
-        self.asked.append((site, origin, token))
+    def authorize(self, site: int, channel: int, origin: str | None, tokens: tuple[str, ...]) -> Any:
+        self.asked.append((site, channel, origin, *tokens))
         return self.refusal
 
     async def end(self) -> None:
@@ -141,7 +141,7 @@ class RealtimeResourceTests(TestCase):
         self.assertTrue(head.startswith(b"HTTP/1.1 101 "))
         types = [message["type"] for message in texts(stream)]
         self.assertEqual(types, ["hello", "comment.created", "recovered", "pong", "comment.created"])
-        self.assertEqual(self.asked, [(1, "https://a.example", "t")])
+        self.assertEqual(self.asked, [(1, 5, "https://a.example", "t")])
         assert peer.transport is not None
         peer.transport.write(masked(8, b"\x03\xe8"))
         await peer.until(lambda p: p.closed)

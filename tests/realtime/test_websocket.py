@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
 
 from cackled.events import Position
-from cackled.realtime import framing, websocket
+from cackled.realtime import access, framing, websocket
 from cackled.realtime.access import Gate, Refusal
 from cackled.realtime.websocket import HandshakeError, WebSocket, handshake
 from tests.realtime.common import House
@@ -65,7 +65,7 @@ class ConnectionTests(SynchronousTestCase):
 
     def connect(self, *positions: str, gate: Gate | None = None) -> tuple[WebSocket, Wire]:
         wire = Wire()
-        socket = WebSocket(gate or self.house.gate, "https://a", None)
+        socket = WebSocket(gate or self.house.gate, "https://a", ("t",))
         socket.makeConnection(wire)
         socket.begin(b"", [Position.parse(text) for text in positions])
         return socket, wire
@@ -148,12 +148,35 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual([m.get("code") for m in texts(wire.value())], ["origin", "sub", None])
         self.assertEqual(self.house.hub.stats().subscriptions, 2)
 
+    def test_private_channels(self) -> None:
+        """Every channel is asked for, also of a site that something was subscribed of; a token may come with the wish,
+        the newest counts first, and only so many are kept.
+        """
+        asked: list[tuple[int, int, tuple[str, ...]]] = []
+
+        def authorize(site: int, channel: int, origin: str | None, tokens: tuple[str, ...]) -> Refusal | None:
+            asked.append((site, channel, tokens))
+            return None if f"t{channel}" in tokens or channel == 5 else Refusal(401, "bad-token")
+
+        socket, wire = self.connect("1/5", gate=Gate(self.house.hub, authorize))
+        wire.clear()
+        socket.dataReceived(say(type="sub", sub="1/6") + say(type="sub", sub="1/6", token="t6"))
+        self.assertEqual([m.get("code") or m["type"] for m in texts(wire.value())], ["token", "recovered"])
+        self.assertEqual(asked, [(1, 6, ("t",)), (1, 6, ("t6", "t"))])
+        for number in range(access.MOST_TOKENS):
+            socket.dataReceived(say(type="sub", sub="1/5", token=f"new{number}"))
+        self.assertEqual(len(asked[-1][2]), access.MOST_TOKENS)
+        wire.clear()
+        socket.dataReceived(say(type="sub", sub="1/6"))
+        self.assertEqual(texts(wire.value())[-1]["code"], "token")
+        self.assertEqual({held.channel.sub for held in socket.subscriptions}, {"1/5", "1/6"})
+
     def test_slow_authorisation(self) -> None:
         """While it takes time the limit counts it; one that fails is an error; one that comes too late is dropped."""
         self.house = House(max_subscriptions=2)
         waiting: list[Deferred[Refusal | None]] = []
 
-        def authorize(site: int, origin: str | None, token: str | None) -> Deferred[Refusal | None]:
+        def authorize(*question: Any) -> Deferred[Refusal | None]:
             waiting.append(Deferred())
             return waiting[-1]
 

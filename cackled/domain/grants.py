@@ -1,0 +1,122 @@
+"""Grants: what a site's own server lets a visitor see, and under which name.
+
+May touch: pyjwt, the standard library. A grant is a JSON Web Token (HS256) that the site signs with its own secret
+(setting ``channel_secret``): nobody here makes one. Its claims: ``aud`` (``site:17``), ``exp``, and where wanted
+``channels`` (a list of channel keys; without it, all of the site) and ``name`` (who is here, for presence).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+
+import jwt
+from msgspec import Struct
+
+from cackled.domain.errors import Forbidden, Refused, Unauthorized
+from cackled.domain.sites import Site
+from cackled.events import channel_id
+
+# A secret shorter than the hash is no secret (RFC 7518 section 3.2).
+LEAST_SECRET = 32
+# Grants looked at in one request, and channels named in one grant.
+MOST_TOKENS = 16
+MOST_CHANNELS = 1_000
+NAME_LENGTH = 64
+# Tokens remembered as genuine.
+KNOWN = 20_000
+# Clocks may differ by this much, in seconds.
+LEEWAY = 60
+
+
+class Grant(Struct, frozen=True):
+    """What one token grants: *channels* by id (None: all of the site), until *expires* (seconds since 1970)."""
+
+    channels: frozenset[int] | None
+    name: str
+    expires: int
+
+    def covers(self, channel: int) -> bool:
+        """Whether *channel* may be seen."""
+        return self.channels is None or channel in self.channels
+
+
+class Grants:
+    """Checks the grants of all sites."""
+
+    def __init__(self, wall_time: Callable[[], float]) -> None:
+        self._wall_time = wall_time
+        self._known: OrderedDict[tuple[int, str, str], Grant] = OrderedDict()
+
+    def read(self, site: Site, tokens: Iterable[str]) -> list[Grant]:
+        """The genuine ones among *tokens* that hold now."""
+        now = self._wall_time() - LEEWAY
+        found = (self._grant(site, token) for token in list(tokens)[:MOST_TOKENS])
+        return [grant for grant in found if grant is not None and grant.expires > now]
+
+    def refused(self, site: Site, tokens: Sequence[str], channel: int | None = None) -> Refused | None:
+        """Why the bearer of *tokens* may not see *channel* of *site* (None: something of it); None where he may."""
+        if not site.settings.private:
+            return None
+        if not tokens:
+            return Unauthorized("This site's pages need a token of the site.", slug="no-token")
+        grants = self.read(site, tokens)
+        if not grants:
+            return Unauthorized("That token is not valid here.", slug="bad-token")
+        if channel is not None and not any(grant.covers(channel) for grant in grants):
+            return Forbidden("The token does not grant that channel.", slug="not-granted")
+        return None
+
+    def check(self, site: Site, tokens: Sequence[str], channel: int | None = None) -> None:
+        """As `refused`.
+
+        Raises:
+            Refused: he may not.
+        """
+        refusal = self.refused(site, tokens, channel)
+        if refusal is not None:
+            raise refusal
+
+    def everything(self, site: Site, tokens: Sequence[str]) -> bool:
+        """Whether all channels of *site* may be seen."""
+        return not site.settings.private or any(grant.channels is None for grant in self.read(site, tokens))
+
+    def name(self, site: Site, tokens: Sequence[str], channel: int) -> str:
+        """The name that the site gave the bearer in *channel*, or an empty one."""
+        if not tokens:
+            return ""
+        return next((grant.name for grant in self.read(site, tokens) if grant.name and grant.covers(channel)), "")
+
+    def _grant(self, site: Site, token: str) -> Grant | None:
+        secret = site.settings.channel_secret
+        key = (site.id, secret, token)
+        known = self._known
+        grant = known.get(key)
+        if grant is None:
+            grant = self._verify(site.id, secret, token)
+            if grant is not None:
+                known[key] = grant
+                if len(known) > KNOWN:
+                    known.popitem(last=False)
+        return grant
+
+    @staticmethod
+    def _verify(site: int, secret: str, token: str) -> Grant | None:
+        if len(secret.encode()) < LEAST_SECRET or len(token) > 2_048:
+            return None
+        try:
+            claims = jwt.decode(
+                token, secret, algorithms=["HS256"], audience=f"site:{site}",
+                options={"require": ["aud", "exp"], "verify_exp": False, "verify_iat": False, "verify_sub": False},
+            )  # fmt: skip
+            expires = int(claims["exp"])
+            channels, name = claims.get("channels"), claims.get("name", "")
+            if channels is not None:
+                if not isinstance(channels, list) or len(channels) > MOST_CHANNELS:
+                    return None
+                channels = frozenset(channel_id(key) for key in channels)
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError):
+            return None
+        if not isinstance(name, str):
+            return None
+        return Grant(channels, "".join(letter for letter in name if letter.isprintable())[:NAME_LENGTH], expires)
