@@ -34,7 +34,7 @@ class FrontTests(ApiCase):
             (1, "https://one.example", None), (1, None, None), (1, "https://two.example", 403), (1, "null", 403),
             (9, None, 404), (9, "https://one.example", 404),
         ):  # fmt: skip
-            refused = listening_refused(self.house.sites, site, origin)
+            refused = listening_refused(self.house.sites, self.house.grants, site, 5, origin, ())
             self.assertEqual(None if refused is None else refused.status, status, (site, origin))
             headers = {} if origin is None else {"origin": origin}
             answer = await self.ask("GET", f"/rt/poll?sub={site}/5@0&wait=0", **headers)
