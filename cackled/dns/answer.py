@@ -6,11 +6,11 @@ Part of dns; may touch dns.wire, dns.zone and dns.nearest. RFC 1034 section 4.3.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import IntEnum
 from itertools import cycle
 
-from .nearest import Choice, NearestAnswers
+from .nearest import Addresses, NearestAnswers
 from .wire import AA, AAAA, ANY, CNAME, DS, HINFO, IN, NOERROR, NS, NXDOMAIN, QR, RD, RECORD, A, Record, Writer
 from .zone import Zone
 
@@ -48,21 +48,59 @@ class Resolved:
         self.additional: list[Record] = []
 
 
+class Table(dict[int, Iterator[Variant]]):
+    """Location class -> iterator over the answers that rotate there; made as classes are met."""
+
+    __slots__ = ("variants",)
+
+    def __init__(self, variants: Callable[[int], list[Variant]]) -> None:
+        super().__init__()
+        self.variants = variants
+
+    def __missing__(self, number: int) -> Iterator[Variant]:
+        turn = self[number] = cycle(self.variants(number))
+        return turn
+
+
 class Entry:
     """The finished answer to one question.
 
-    Either ``variant`` is the answer for everybody, or ``table`` holds, by location class, an iterator over the
-    answers that rotate there. ``size``: bytes of the longest variant.
+    Either ``variant`` is the answer for everybody, or ``table`` has, by location class, the answers that rotate there.
+    ``size``: bytes of the longest variant. Where answers end with addresses of which some may be left out, ``record``
+    is the size of one, and ``aliases`` the number of records before them.
     """
 
-    __slots__ = ("kind", "rcode", "size", "table", "variant")
+    __slots__ = ("aliases", "kind", "rcode", "record", "size", "table", "variant")
 
     def __init__(self, kind: Kind, rcode: int) -> None:
         self.kind = int(kind)
         self.rcode = rcode
         self.size = 0
         self.variant: Variant | None = None
-        self.table: list[Iterator[Variant]] | None = None
+        self.table: Table | None = None
+        self.record = 0
+        self.aliases = 0
+
+    def variants(self, number: int) -> list[Variant]:
+        """All answers that rotate in a location class."""
+        assert self.table is not None
+        return self.table.variants(number)
+
+    def shorten(self, variant: Variant, excess: int) -> Variant | None:
+        """*variant* less so many of its addresses that at least *excess* bytes are saved; None if none would be left.
+
+        The nearest stay.
+        """
+        head, body = variant
+        if not self.record:
+            return None
+        drop = -(-excess // self.record)
+        left = int.from_bytes(head[0][4:6], "big") - drop
+        if left <= self.aliases:
+            return None
+        count = left.to_bytes(2, "big")
+        shorter = tuple([each[:4] + count + each[6:] for each in head])
+        return shorter, body[: len(body) - drop * self.record]  # type: ignore[return-value]
 
 
 class Answers:
@@ -78,7 +116,7 @@ class Answers:
         self.table: dict[bytes, Entry] = {}
         # Of names that don't exist the answer depends on the length alone: the SOA's names point to its end.
         self._missing: dict[int, Entry] = {}
-        self._shared: dict[tuple[int, bytes, bytes, int, bytes], tuple[list[Iterator[Variant]], int]] = {}
+        self._shared: dict[tuple[int, bytes, bytes, int, bytes], Table] = {}
 
     def refresh(self) -> None:
         """Forget every finished answer. The table stays the same object."""
@@ -164,7 +202,7 @@ class Answers:
         for record in resolved.answers:
             writer.record(record)
         if resolved.geo is not None:
-            entry.table, entry.size = self._nearby(name, qtype, resolved, writer)
+            self._nearby(entry, qtype, resolved, writer)
             return entry
         for record in (*resolved.authority, *resolved.additional):
             writer.record(record)
@@ -174,43 +212,39 @@ class Answers:
         entry.size = len(body)
         return entry
 
-    def _nearby(
-        self, name: bytes, qtype: int, resolved: Resolved, writer: Writer
-    ) -> tuple[list[Iterator[Variant]], int]:
-        """The table of a geo answer; answers with equal bytes share one."""
+    def _nearby(self, entry: Entry, qtype: int, resolved: Resolved, writer: Writer) -> None:
+        """Fill in a geo answer; answers with equal bytes share one table."""
         assert resolved.geo is not None
         prefix = bytes(writer.out)
         owner = writer.encoded(resolved.geo)
         writer.record(self.zone.negative)
         nothing = bytes(writer.out)
-        key = (qtype, prefix, owner, len(resolved.answers), nothing)
-        made = self._shared.get(key)
-        if made is not None:
-            return made
+        aliases = len(resolved.answers)
         start = owner + RECORD.pack(qtype, IN, self.zone.geo_ttl, 4 if qtype == A else 16)
-        known: dict[int, Iterator[Variant]] = {}
-        table = []
-        size = len(nothing)
+        entry.record = len(start) + (4 if qtype == A else 16)
+        entry.aliases = aliases
+        entry.size = max(len(nothing), len(prefix) + entry.record * self._nearest.count)
+        key = (qtype, prefix, owner, aliases, nothing)
+        entry.table = self._shared.get(key)
+        if entry.table is not None:
+            return
+        choices = self._nearest.choices[qtype]
+        known: dict[int, list[Variant]] = {}
 
-        def encode(choice: Choice) -> Iterator[Variant]:
-            nonlocal size
-            variants: list[Variant] = []
-            for addresses in choice:
-                if not addresses:
-                    variants.append((heads(NOERROR, True, len(resolved.answers), 1, 0), nothing))
-                    continue
-                body = prefix + b"".join([start + address for address in addresses])
-                size = max(size, len(body))
-                variants.append((heads(NOERROR, True, len(resolved.answers) + len(addresses), 0, 0), body))
-            return cycle(variants)
+        def encode(addresses: Addresses) -> Variant:
+            if not addresses:
+                return heads(NOERROR, True, aliases, 1, 0), nothing
+            body = prefix + b"".join([start + address for address in addresses])
+            return heads(NOERROR, True, aliases + len(addresses), 0, 0), body
 
-        for choice in self._nearest.choices[qtype]:
-            turn = known.get(id(choice))
-            if turn is None:
-                turn = known[id(choice)] = encode(choice)
-            table.append(turn)
-        self._shared[key] = table, size
-        return table, size
+        def variants(number: int) -> list[Variant]:
+            choice = choices[number]
+            made = known.get(id(choice))
+            if made is None:
+                made = known[id(choice)] = [encode(addresses) for addresses in choice]
+            return made
+
+        entry.table = self._shared[key] = Table(variants)
 
 
 def heads(rcode: int, aa: bool, answers: int, authority: int, additional: int) -> tuple[bytes, bytes, bytes, bytes]:

@@ -46,6 +46,7 @@ class DnsCollector(Collector):
             ("ignored", "Messages left without any answer: responses and scraps.", responder.ignored),
             ("failures", "Messages that met an error of ours.", responder.failures),
             ("truncated", "Answers too big for UDP, sent with TC.", responder.truncated),
+            ("unproven_truncated", "Answers over twice the query, sent with TC: no proof.", responder.unproven),
             ("limited_truncated", "Answers that rate limiting sent with TC.", responder.limit.truncated),
             ("limited_dropped", "Answers that rate limiting dropped.", responder.limit.dropped),
             ("udp_unsent", "Answers that the kernel did not take.", sum(reader.unsent for reader in readers)),

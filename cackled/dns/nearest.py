@@ -30,7 +30,7 @@ class NearestAnswers:
 
     Args:
         nodes: all nodes, in the order of configuration.
-        count: how many addresses an answer has.
+        count: how many addresses an answer has at most.
 
     Raises:
         ZoneError: a node has a wrong address.
@@ -39,12 +39,13 @@ class NearestAnswers:
     def __init__(self, nodes: Sequence[Node], count: int, random: Random) -> None:
         self._nodes = {node.name: node for node in nodes}
         self._addresses = addresses_by_node(nodes)
-        self._count = count
+        self.count = self._count = count
         self._random = random
         self._live: frozenset[str] = frozenset()
         self._usable: frozenset[str] = frozenset(self._nodes)
         self._classes: tuple[Order, ...] = ((tuple(self._nodes),),)
-        self.choices: dict[int, list[Choice]] = {}
+        # Type -> number of class -> choice.
+        self.choices: dict[int, _Choices] = {}
         self._build()
 
     @property
@@ -76,15 +77,17 @@ class NearestAnswers:
         return True
 
     def _build(self) -> None:
-        made: dict[tuple[int, tuple[tuple[str, ...], ...]], Choice] = {}
-        self.choices = {A: [], AAAA: []}
-        for rtype, choices in self.choices.items():
-            for order in self._classes:
-                groups = self._candidates(order, rtype)
-                choice = made.get((rtype, groups))
-                if choice is None:
-                    choice = made[rtype, groups] = self._choose(groups, rtype)
-                choices.append(choice)
+        """Forget all choices: each is made when it is first asked for, so that a change costs nothing by itself."""
+        self._made: dict[tuple[int, tuple[tuple[str, ...], ...]], Choice] = {}
+        self.choices = {rtype: _Choices(self, rtype) for rtype in (A, AAAA)}
+
+    def choose(self, number: int, rtype: int) -> Choice:
+        """The choice of a class, made now; equal ones are the same object."""
+        groups = self._candidates(self._classes[number], rtype)
+        choice = self._made.get((rtype, groups))
+        if choice is None:
+            choice = self._made[rtype, groups] = self._choose(groups, rtype)
+        return choice
 
     def _candidates(self, order: Order, rtype: int) -> tuple[tuple[str, ...], ...]:
         """The usable nodes with an address of the type, by groups; no more groups than can matter."""
@@ -142,3 +145,18 @@ class NearestAnswers:
             out.append(own[start])
             more += own[start + 1 :] + own[:start]
         return tuple(dict.fromkeys([*out, *more]))[: self._count]
+
+
+class _Choices(dict[int, Choice]):
+    """Class -> choice, made as needed."""
+
+    __slots__ = ("_nearest", "_rtype")
+
+    def __init__(self, nearest: NearestAnswers, rtype: int) -> None:
+        super().__init__()
+        self._nearest = nearest
+        self._rtype = rtype
+
+    def __missing__(self, number: int) -> Choice:
+        choice = self[number] = self._nearest.choose(number, self._rtype)
+        return choice

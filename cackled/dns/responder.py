@@ -1,12 +1,15 @@
-"""One datagram or TCP message in, one reply out: the fast path over finished answers, and the strict one for the rest.
+"""One datagram or TCP message in, one reply out: known queries, known questions, and the strict way for the rest.
 
-Part of dns; may touch geo.index and the other modules of dns, no sockets. `Responder.handle` never raises and never
-answers a response.
+Part of dns; may touch geo.index and the other modules of dns, no sockets. `Responder.handle` never raises, never
+answers a response, and never sends more than twice the query to an address that has not proven to be real: by a cookie,
+by TCP now or a while ago, or by configuration. Where the answer is bigger, it has fewer of the nearest addresses, or TC
+and no records.
 """
 
 from __future__ import annotations
 
 from ipaddress import ip_address
+from random import Random
 
 from twisted.logger import Logger
 
@@ -26,8 +29,10 @@ from .edns import (
 )
 from .nearest import NearestAnswers
 from .packet import Query, parse
-from .rrl import TRUNCATE, RateLimit
+from .plans import Key, Plans
+from .rrl import AMPLIFICATION, SEND, SMALL, TRUNCATE, RateLimit
 from .wire import (
+    AA,
     AXFR,
     BADVERS,
     FORMERR,
@@ -59,6 +64,8 @@ _BYTE = [bytes((number,)) for number in range(256)]
 # Above this size an answer goes the strict way, where it is compared with the limit: 512 less header, the longest
 # question and OPT with one subnet.
 _SMALL = PLAIN_SIZE - 12 - 259 - 22
+# An NSID option no longer than this fits into any reply of twice the query that asks for it.
+_SHORT_NSID = 24
 MAX_HOSTS = 65_536
 _ERROR = int(Kind.ERROR)
 
@@ -66,12 +73,14 @@ _ERROR = int(Kind.ERROR)
 class Responder:
     """Answers messages for one zone.
 
-    Attributes are figures for the metrics: ``hits`` answers of the fast path, ``rcodes`` the others by code,
-    ``ignored`` messages without reply, ``failures`` errors of ours.
+    Attributes are figures for the metrics: ``hits`` answers of the fast paths, ``rcodes`` the others by code,
+    ``ignored`` messages without reply, ``failures`` errors of ours, ``truncated`` answers too big for the client,
+    ``unproven`` those sent with TC as they are over twice the query.
     """
 
     def __init__(
-        self, zone: Zone, nearest: NearestAnswers, index: Index, cookies: Cookies, limit: RateLimit, nsid: bytes = b""
+        self, zone: Zone, nearest: NearestAnswers, index: Index, cookies: Cookies, limit: RateLimit, nsid: bytes = b"",
+        random: Random | None = None,
     ) -> None:
         self._nearest = nearest
         self._cookies = cookies
@@ -81,10 +90,13 @@ class Responder:
         self.ignored = 0
         self.failures = 0
         self.truncated = 0
+        self.unproven = 0
         self.rcodes = [0] * 32
         self._hosts: dict[str, int] = {}
         self._exempt = limit.exempt
         self._check = limit.check
+        self._plans = Plans(random or Random())
+        self._whole, self._subnets = self._plans.whole, self._plans.subnets
         self.set_zone(zone)
         self.set_index(index)
 
@@ -97,6 +109,7 @@ class Responder:
         """Answer for *zone* from now on."""
         self._answers = Answers(zone, self._nearest)
         self._table = self._answers.table
+        self._plans.clear()
 
     def set_index(self, index: Index) -> None:
         """Locate clients by *index* from now on."""
@@ -104,58 +117,41 @@ class Responder:
         self._lookup = index.lookup
         self._hosts.clear()
         self._nearest.set_classes(index.classes)
-        self._answers.refresh()
+        self.refresh()
 
     def refresh(self) -> None:
         """The nearest live nodes have changed."""
         self._answers.refresh()
+        self._plans.clear()
 
     def handle(self, data: bytes, host: str, tcp: bool = False) -> bytes | None:
         """The reply to the message *data* from *host* (an address as sockets give it); None for silence."""
         try:
-            end = data.find(b"\0", 12) + 1
-            stop = end + 4
-            # Type and class are never made lower case: type 65 is the letter A. A name with a zero byte inside a
-            # label is cut at that byte here, and what is left of it differs from every key.
-            entry = self._table.get(data[12:end].lower() + data[end:stop])
-            rd = data[2]
-            if entry is None or rd > 1 or entry.size > _SMALL:
-                return self._strict(data, host, tcp)
-            counts = data[4:12]
-            table = entry.table
-            if counts == _PLAIN:
-                if len(data) != stop:
-                    return self._strict(data, host, tcp)
-                variant = entry.variant if table is None else next(table[self._class_of(host)])
-                reply = data[:2] + variant[0][rd] + data[12:stop] + variant[1]  # type: ignore[index]
+            if tcp:
+                return self._strict(data, host, True)
+            plan = self._subnets.get(data[2:-3])
+            if plan is not None:
+                tail = data[-3:]
+                key: Key = self._lookup4(tail + b"\0") if plan.geo else 0
             else:
-                if counts != _EXTENDED or data[stop : stop + 3] != b"\0\0\x29":
-                    return self._strict(data, host, tcp)
-                rest = data[stop + 5 :]
-                opt = _NO_OPTIONS.get(rest)
-                if opt is not None:
-                    variant = entry.variant if table is None else next(table[self._class_of(host)])
-                else:
-                    opt = _ONE_SUBNET.get(rest[:14])
-                    if opt is None or len(rest) != 17:
-                        return self._strict(data, host, tcp)
-                    subnet = rest[14:]
-                    if table is None:
-                        variant = entry.variant
-                        opt = opt + b"\0" + subnet
-                    else:
-                        number, scope = self._lookup4(subnet + b"\0")
-                        variant = next(table[number])
-                        opt = opt + _BYTE[scope if scope < 24 else 24] + subnet
-                reply = data[:2] + variant[0][rd + 2] + data[12:stop] + variant[1] + opt  # type: ignore[index]
+                plan = self._whole.get(data[2:])
+                if plan is None:
+                    return self._known(data, host)
+                tail = b""
+                key = self._class_of(host) if plan.geo else 0
             self.hits += 1
-            if tcp or host in self._exempt:
+            if host in self._exempt:
+                return data[:2] + next(plan.full[key]) + tail
+            verdict = self._check(host, plan.kind)
+            if verdict == SMALL:
+                short = plan.short
+                reply = data[:2] + next(short[key]) + tail
+                if reply[2] & TC:
+                    self.unproven += 1
                 return reply
-            verdict = self._check(host, entry.kind, len(data), len(reply))
-            if not verdict:
-                return reply
-            opt = opt_record() if counts == _EXTENDED else b""
-            return _over(verdict, reply, data, entry.kind, data[12:stop], opt)
+            if verdict == SEND:
+                return data[:2] + next(plan.full[key]) + tail
+            return data[:2] + plan.bare + tail if verdict == TRUNCATE else None
         except Exception:
             if len(data) < 12:
                 self.ignored += 1
@@ -163,6 +159,67 @@ class Responder:
             self.failures += 1
             log.failure("a DNS message of {size} bytes was not answered", size=len(data))
             return None
+
+    def _known(self, data: bytes, host: str) -> bytes | None:
+        """A question that was asked before, in another form: another case, another resolver's options."""
+        end = data.find(b"\0", 12) + 1
+        stop = end + 4
+        # Type and class are never made lower case: type 65 is the letter A. A name with a zero byte inside a
+        # label is cut at that byte here, and what is left of it differs from every key.
+        name = data[12:end]
+        low = name.lower()
+        entry = self._table.get(low + data[end:stop])
+        if entry is None or data[2] > 1 or entry.size > _SMALL:
+            return self._strict(data, host, False)
+        rd = data[2]
+        counts = data[4:12]
+        subnet = b""
+        if counts == _PLAIN:
+            if len(data) != stop:
+                return self._strict(data, host, False)
+            opt = b""
+        else:
+            if counts != _EXTENDED or data[stop : stop + 3] != b"\0\0\x29":
+                return self._strict(data, host, False)
+            rest = data[stop + 5 :]
+            rd += 2
+            plain = _NO_OPTIONS.get(rest)
+            if plain is not None:
+                opt = plain
+            else:
+                upto = _ONE_SUBNET.get(rest[:14])
+                if upto is None or len(rest) != 17:
+                    return self._strict(data, host, False)
+                opt, subnet = upto, rest[14:]
+        if low == name:
+            self._plans.learn(data, entry, opt, bool(subnet))
+        verdict = SEND if host in self._exempt else self._check(host, entry.kind)
+        if verdict > SMALL:
+            self.hits += 1
+            return _over(verdict, data, entry, data[12:stop], opt_record() if opt else b"")
+        if subnet:
+            number, scope = self._lookup4(subnet + b"\0") if entry.table is not None else (0, 0)
+            opt += _BYTE[min(scope, 24)] + subnet
+        else:
+            number = self._class_of(host)
+        variant = entry.variant if entry.table is None else next(entry.table[number])
+        assert variant is not None
+        self.hits += 1
+        reply = data[:2] + variant[0][rd] + data[12:stop] + variant[1] + opt
+        if verdict == SMALL and len(reply) > AMPLIFICATION * len(data):
+            return self._fit(data, entry, variant, rd, data[12:stop], opt, AMPLIFICATION * len(data))
+        return reply
+
+    def _fit(
+        self, data: bytes, entry: Entry, variant: Variant, rd: int, question: bytes, opt: bytes, limit: int
+    ) -> bytes:
+        """An answer to an unproven address in at most *limit* bytes, which *variant* is not."""
+        fixed = 12 + len(question) + len(opt)
+        shorter = entry.shorten(variant, fixed + len(variant[1]) - limit)
+        if shorter is not None:
+            return data[:2] + shorter[0][rd] + question + shorter[1] + opt
+        self.unproven += 1
+        return _bare(data, entry.rcode, variant[0][0][0] & AA | TC, question, opt)
 
     def _class_of(self, host: str) -> int:
         """The location class of a client by its own address."""
@@ -199,7 +256,7 @@ class Responder:
                 cookie, valid = self._cookies.answer(edns.cookie, host)
                 options += option(COOKIE_OPTION, cookie)
                 proven = proven or valid
-            if edns.nsid:
+            if edns.nsid and (proven or len(self._nsid) <= _SHORT_NSID or host in self._exempt):
                 options += self._nsid
         if not query.question:
             reply = _bare(data, NOERROR, 0, b"", opt_record(options))
@@ -218,23 +275,27 @@ class Responder:
     ) -> bytes | None:
         edns = query.edns
         entry = self._answers.entry(query.name, query.qtype)
+        verdict = SEND if proven or host in self._exempt else self._check(host, entry.kind)
+        self.rcodes[entry.rcode] += 1
+        if verdict > SMALL:
+            opt = opt_record(do=edns.do) if edns is not None else b""
+            return _over(verdict, data, entry, query.question, opt)
         variant, scope = self._pick(entry, host, edns.subnet if edns is not None else None)
         opt = b""
+        rd = data[2] & RD
         if edns is not None:
+            rd += 2
             if edns.subnet is not None:
                 options += edns.subnet.option(scope)
             opt = opt_record(options, do=edns.do)
-        head = variant[0][(data[2] & RD) + (2 if edns is not None else 0)]
-        reply = data[:2] + head + query.question + variant[1] + opt
-        self.rcodes[entry.rcode] += 1
         limit = 65_535 if tcp else PLAIN_SIZE if edns is None else edns.size
+        reply = data[:2] + variant[0][rd] + query.question + variant[1] + opt
         if len(reply) > limit:
             self.truncated += 1
-            reply = _bare(data, entry.rcode, head[0] & ~QR & ~RD | TC, query.question, opt)
-        if proven or host in self._exempt:
-            return reply
-        verdict = self._check(host, entry.kind, len(data), len(reply))
-        return _over(verdict, reply, data, entry.kind, query.question, opt) if verdict else reply
+            return _bare(data, entry.rcode, variant[0][0][0] & AA | TC, query.question, opt)
+        if verdict == SMALL and len(reply) > AMPLIFICATION * len(data):
+            return self._fit(data, entry, variant, rd, query.question, opt, AMPLIFICATION * len(data))
+        return reply
 
     def _pick(self, entry: Entry, host: str, subnet: Subnet | None) -> tuple[Variant, int]:
         """The variant for a client and the scope it holds for."""
@@ -250,16 +311,14 @@ class Responder:
 
     def _error(self, reply: bytes, rcode: int, data: bytes, host: str, proven: bool) -> bytes | None:
         self.rcodes[rcode] += 1
-        if proven or host in self._exempt or not self._check(host, _ERROR, len(data), len(reply)):
+        if proven or host in self._exempt or self._check(host, _ERROR) <= SMALL:
             return reply
         return None
 
 
-def _over(verdict: int, reply: bytes, data: bytes, kind: int, question: bytes, opt: bytes) -> bytes | None:
-    """What is left of an answer over a limit."""
-    if verdict != TRUNCATE or kind == _ERROR:
-        return None
-    return _bare(data, reply[3] & 0x0F, reply[2] & ~QR & ~RD | TC, question, opt)
+def _over(verdict: int, data: bytes, entry: Entry, question: bytes, opt: bytes) -> bytes | None:
+    """What is left of an answer over the rate."""
+    return _bare(data, entry.rcode, TC, question, opt) if verdict == TRUNCATE else None
 
 
 def _bare(data: bytes, rcode: int, flags: int, question: bytes = b"", opt: bytes = b"") -> bytes:

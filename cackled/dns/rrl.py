@@ -1,9 +1,10 @@
 """Response rate limiting: nobody becomes a flood's victim through us.
 
-Part of dns; may touch the standard library and dns.cookies. UDP sources can be forged. Two bounds hold for whoever has
-not proven to be there: a number of equal answers a second to a network (/24, /56), and bytes sent at most twice the
-bytes received from it beyond a small allowance. What is over them is answered without records and with TC, which is no
-bigger than the query and sends a real client to TCP, where it proves its address; of what is far over, most is dropped.
+Part of dns; may touch the standard library and dns.cookies. UDP sources can be forged. Whoever has not proven to be
+there gets no answer of more than `AMPLIFICATION` times its query, which is the responder's to see to, and a number of
+equal answers a second to a network (/24, /56), which is counted here. What is over it is answered without records and
+with TC, which is no bigger than the query and sends a real client to TCP, where it proves its address; of what is far
+over, most is dropped.
 """
 
 from __future__ import annotations
@@ -11,27 +12,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from .cookies import packed_host
 
 WINDOW = 1.0
 AMPLIFICATION = 2
-# Bytes per window and network that may be sent beyond AMPLIFICATION: ordinary questions never meet the bound.
-ALLOWANCE = 2048
 # An address that spoke TCP may have this many times the rate, for this long.
 PROVEN_FACTOR = 25
 PROVEN_SECONDS = 600.0
 MAX_KEYS = 100_000
 
 
-# What to do with an answer. Plain numbers: this is asked for every datagram.
-SEND, TRUNCATE, DROP = 0, 1, 2
+# What to do with an answer: send it, whatever its size; send it if it is small, as the address is not proven; else.
+# Plain numbers: this is asked for every datagram.
+SEND, SMALL, TRUNCATE, DROP = 0, 1, 2, 3
 KINDS = 5
 
 # One network's figures in the present window: answers by kind, then these.
-_SPENT, _END, _RATE, _PROVEN = KINDS, KINDS + 1, KINDS + 2, KINDS + 3
-_NOTHING = [0.0] * (KINDS + 1)
+_WINDOW, _RATE, _PROVEN = KINDS, KINDS + 1, KINDS + 2
+_NOTHING = [0.0] * KINDS
 
 
 class RateLimit:
@@ -41,7 +41,7 @@ class RateLimit:
     entered address by address as they are seen.
 
     Args:
-        rate: equal answers per second and network; 0 turns the whole limit off.
+        rate: equal answers per second and network; 0 is no limit.
         slip: of answers over the rate, one in this many is sent truncated, the others are dropped; 0 drops all.
 
     Raises:
@@ -50,7 +50,7 @@ class RateLimit:
 
     def __init__(self, clock: IReactorTime, rate: int, slip: int = 2, exempt: Sequence[str] = ()) -> None:
         self._clock = clock
-        self._rate = rate
+        self._rate = rate or float("inf")
         self._slip = slip
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(text, strict=False) for text in exempt]
         self.exempt: set[str] = set()
@@ -58,6 +58,9 @@ class RateLimit:
         self._hosts: dict[str, list[float]] = {}
         self._records: dict[bytes, list[float]] = {}
         self._proven: dict[str, float] = {}
+        # Windows are numbered; a timer ends each, so that nobody asks for the time at every datagram.
+        self._window = 0
+        self._timer: IDelayedCall | None = None
         self.truncated = 0
         self.dropped = 0
 
@@ -71,22 +74,16 @@ class RateLimit:
                 self._hosts.pop(host, None)
             self._proven[host] = now + PROVEN_SECONDS
 
-    def check(self, host: str, kind: int, received: int, size: int) -> int:
-        """Judge an answer of *size* bytes of class *kind* to a query of *received* bytes from *host*, and count it."""
+    def check(self, host: str, kind: int) -> int:
+        """Judge an answer of class *kind* to *host*, and count it."""
         record = self._hosts.get(host)
         if record is None:
             record = self._enter(host)
             if record is None:
                 return SEND
-        now = self._clock.seconds()
-        if now >= record[_END]:
-            record[: KINDS + 1] = _NOTHING
-            record[_END] = now + WINDOW
-            if record[_PROVEN] and now >= self._proven.get(host, 0):
-                # The proof is too old: back to the neighbours.
-                self._proven.pop(host, None)
-                del self._hosts[host]
-                return self.check(host, kind, received, size)
+        if record[_WINDOW] != self._window:
+            self._renew(host, record)
+            return self.check(host, kind)
         count = record[kind] + 1
         record[kind] = count
         if count > record[_RATE]:
@@ -95,34 +92,52 @@ class RateLimit:
                 return TRUNCATE
             self.dropped += 1
             return DROP
-        if not record[_PROVEN]:
-            spent = record[_SPENT] + size - AMPLIFICATION * received
-            if spent > ALLOWANCE:
-                self.truncated += 1
-                return TRUNCATE
-            # Credit from small answers is not saved up: it would pay for one burst of big ones.
-            record[_SPENT] = spent if spent > 0 else 0
-        return SEND
+        return SEND if record[_PROVEN] else SMALL
+
+    def stop(self) -> None:
+        """Let go of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _renew(self, host: str, record: list[float]) -> None:
+        """Begin to count anew, in the present window."""
+        self._arm()
+        record[:KINDS] = _NOTHING
+        record[_WINDOW] = self._window
+        if record[_PROVEN] and self._clock.seconds() >= self._proven.get(host, 0):
+            # The proof is too old: back to the neighbours.
+            self._proven.pop(host, None)
+            del self._hosts[host]
+
+    def _arm(self) -> None:
+        if self._timer is None:
+            self._timer = self._clock.callLater(WINDOW, self._next)
+
+    def _next(self) -> None:
+        self._window += 1
+        self._timer = None
 
     def _enter(self, host: str) -> list[float] | None:
         """The record that *host* counts in from now on; None for one that is exempt."""
         address = ip_address(host.partition("%")[0])
-        if not self._rate or any(address in network for network in self._networks):
+        if any(address in network for network in self._networks):
             if len(self.exempt) < MAX_KEYS:
                 self.exempt.add(host)
             return None
+        self._arm()
         if len(self._hosts) >= MAX_KEYS:
             # Forged addresses without end: everybody begins a new window.
             self._hosts.clear()
             self._records.clear()
         if self._proven.get(host, 0) > self._clock.seconds():
-            record: list[float] = [*_NOTHING, 0.0, self._rate * PROVEN_FACTOR, 1]
+            record: list[float] = [*_NOTHING, self._window, self._rate * PROVEN_FACTOR, 1]
         else:
             packed = packed_host(host)
             prefix = packed[:3] if len(packed) == 4 else packed[:7]
             found = self._records.get(prefix)
             if found is None:
-                found = self._records[prefix] = [*_NOTHING, 0.0, self._rate, 0]
+                found = self._records[prefix] = [*_NOTHING, self._window, self._rate, 0]
             record = found
         self._hosts[host] = record
         return record

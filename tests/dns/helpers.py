@@ -108,7 +108,8 @@ class Rig:
         self.cookies = Cookies(self.clock.seconds, Random(2).randbytes)
         self.limit = RateLimit(self.clock, settings.rate, settings.slip, settings.rate_exempt)
         self.responder = Responder(
-            zone or make_zone(case), self.nearest, index, self.cookies, self.limit, b"node-1"
+            zone or make_zone(case), self.nearest, index, self.cookies, self.limit, b"node-1",
+            Random(3),
         )
         self.handle = self.responder.handle
 

@@ -22,22 +22,6 @@ from .helpers import EMPTY_OPT, EU, INDEX, QUESTION, SG, US, Rig, addresses, hea
 class RateTests(SynchronousTestCase):
     """Rate limiting, seen from outside."""
 
-    def test_amplification(self) -> None:
-        """A flood with one forged address gets at most twice its bytes back, beyond a small allowance; what is
-        limited is TC without records, which a real client asks again over TCP."""
-        rig = Rig(self)
-        for label, rtype in ((b"", b"\0\x10"), (b"\3mid", b"\0\x10"), (b"\3svc", b"\0\x41")):
-            sent = received = 0
-            rig.clock.advance(2)
-            for _ in range(150):
-                data = header(ar=1, body=label + b"\3geo\4test\0" + rtype + b"\0\1" + opt())
-                reply = rig.handle(data, "203.0.113.5")
-                assert reply is not None
-                sent += len(data)
-                received += len(reply)
-            self.assertLessEqual(received, 2 * sent + 2048)
-        self.assertGreater(rig.limit.truncated, 0)
-
     def test_equal_answers(self) -> None:
         """Over the rate, one in two comes with TC and the others not at all; the next second starts anew."""
         rig = Rig(self, settings=Dns(rate=10))
@@ -63,7 +47,7 @@ class RateTests(SynchronousTestCase):
         rig = Rig(self, settings=Dns(rate=10))
         refused = header(body=b"\7example\0\0\1\0\1")
         self.assertEqual(sum(rig.handle(refused, "203.0.113.1") is not None for _ in range(50)), 10)
-        missing = header(body=b"\4nope" + QUESTION[4:])
+        missing = header(body=b"\x20" + b"n" * 32 + QUESTION[4:])
         replies = [rig.handle(missing, "198.18.0.1") for _ in range(50)]
         self.assertEqual(sum(reply is not None and not reply[2] & 2 for reply in replies), 10)
 
