@@ -6,7 +6,8 @@
 Each query carries a random /24 client subnet, A and AAAA by turns; the same again without EDNS. Every server has one
 UDP thread and is held on the first CPU, dnsperf on the last. CPU time is of all threads of the server, from
 /proc/PID/task/*/schedstat; the best of the rounds counts, as a busy machine only adds. Queries per second are limited
-by dnsperf above some 150,000. Without --mmdb a database is made up. Peers that are not installed are left out.
+by dnsperf above some 150,000. The last columns are the CPU time divided by that of a peer in the same run. Without
+--mmdb a database is made up. Peers that are not installed are left out (dns_peers.py).
 """
 
 # ruff: noqa: E402
@@ -36,7 +37,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-HOST = "127.0.0.1"
+from scripts.bench import dns_peers
+
+HOST = dns_peers.HOST
 PLACES = {"eu": (50.0, 8.0), "us": (40.0, -75.0), "sg": (1.3, 103.8)}
 ADDRESSES = {
     name: (f"192.0.2.{number}", f"2001:db8::{number}") for number, name in enumerate(PLACES, 1)
@@ -179,36 +182,6 @@ def serve_names(port: int) -> None:
     reactor.run()  # type: ignore[attr-defined]
 
 
-def start_gdnsd(port: int, mmdb: str, state: str) -> list[str]:
-    folder = Path(state) / "gdnsd"
-    for part in ("zones", "geoip", "run", "state"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    coordinates = " ".join(f"{name} => [{at[0]}, {at[1]}]," for name, at in PLACES.items())
-    # Two addresses in each answer, as ours have.
-    names = list(PLACES)
-    pairs = {name: (name, names[number - 1]) for number, name in enumerate(names)}
-    targets = " ".join(
-        f"{name} => {{ addrs_v4 => [{', '.join(ADDRESSES[each][0] for each in pair)}], "
-        f"addrs_v6 => [{', '.join(ADDRESSES[each][1] for each in pair)}] }},"
-        for name, pair in pairs.items()
-    )
-    (folder / "config").write_text(f"""
-options => {{
-  listen => [{HOST}:{port}], run_dir => {folder}/run, state_dir => {folder}/state, udp_threads => 1, tcp_threads => 1
-}}
-plugins => {{ geoip => {{
-  maps => {{ m => {{
-    geoip2_db => {mmdb}, datacenters => [{', '.join(PLACES)}], auto_dc_coords => {{ {coordinates} }}
-  }} }}
-  resources => {{ www => {{ map => m, service_types => up, dcmap => {{ {targets} }} }} }}
-}} }}
-""")
-    (folder / "zones" / "geo.test").write_text(
-        "@ 3600 SOA ns1 hostmaster 1 7200 1800 86400 60\n@ 3600 NS ns1\nns1 3600 A 192.0.2.53\nwww 30 DYNA geoip!www\n"
-    )
-    return [shutil.which("gdnsd") or "gdnsd", "-c", str(folder), "start"]
-
-
 def cpu_seconds(pid: int) -> float:
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -305,8 +278,7 @@ def main() -> None:
             "cackled": ours("exempt"), "cackled, rate limits": ours("limited"),
             "cackled, batch = false": ours("single"), "twisted.names": ours("names"),
         }
-        if shutil.which("gdnsd"):
-            servers["gdnsd"] = lambda port: start_gdnsd(port, mmdb, state)
+        servers.update(dns_peers.installed(mmdb, state, PLACES, ADDRESSES))
         chosen = [name for name in servers if not options.only or name in options.only.split(",")]
         table: dict[str, dict[str, tuple[float, float, float]]] = {}
         running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
@@ -340,14 +312,15 @@ def main() -> None:
                     process.wait(5)
                 except subprocess.TimeoutExpired:
                     process.kill()
-    base = table.get("gdnsd", table[chosen[0]])
-    print(f"{'server':24}{'us CPU, subnet':>16}{'qps':>9}{'lost %':>8}", end="")
-    print(f"{'us CPU, plain':>15}{'qps':>9}{'CPU / gdnsd':>13}")
+    peers = [name for name in ("PowerDNS", "Knot", "gdnsd") if name in table]
+    print(f"{'server':24}{'us CPU, subnet':>16}{'qps':>9}{'lost %':>8}{'us CPU, plain':>15}{'qps':>9}", end="")
+    print("".join(f"{'/ ' + name:>12}" for name in peers))
     for name, rows in table.items():
         subnet, bare = rows.get("subnet"), rows["plain"]
-        ratio = (subnet or bare)[0] / (base["subnet"] if subnet else base["plain"])[0]
         first = f"{subnet[0]:16.2f}{subnet[1]:9.0f}{subnet[2]:8.2f}" if subnet else f"{'-':>16}{'-':>9}{'-':>8}"
-        print(f"{name:24}{first}{bare[0]:15.2f}{bare[1]:9.0f}{ratio:13.2f}")
+        label = "subnet" if subnet else "plain"
+        ratios = "".join(f"{rows[label][0] / table[peer][label][0]:12.2f}" for peer in peers)
+        print(f"{name:24}{first}{bare[0]:15.2f}{bare[1]:9.0f}{ratios}")
     print(json.dumps({"queries": options.queries, "rounds": options.rounds, "mmdb": options.mmdb or "made up"}))
 
 
