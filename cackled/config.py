@@ -96,6 +96,18 @@ class DatabaseServer(Section, frozen=True):
     local: bool = False
 
 
+class Shard(Section, frozen=True):
+    """``[[database.shard]]``: another database that holds sites; ``[database]`` is shard 0. Its replicas are listed as
+    ``[[database.shard.server]]``, as in ``[[database.server]]``."""
+
+    number: Annotated[int, Meta(ge=1, le=63)]
+    dsn: str = ""
+    password_file: str = ""
+    server: tuple[DatabaseServer, ...] = ()
+    # How the servers of other shards reach this one's primary while sites are moved, where that is not its dsn.
+    peer: str = ""
+
+
 class Database(Section, frozen=True):
     """``[database]``: an embedded server unless ``dsn`` or servers are given."""
 
@@ -111,6 +123,9 @@ class Database(Section, frozen=True):
     max_staleness: PositiveFloat = 60.0
     # Rows of the event log are kept this long.
     event_retention: PositiveFloat = 48 * 3600.0
+    # As in [[database.shard]]. Without shards nothing here is used.
+    peer: str = ""
+    shard: tuple[Shard, ...] = ()
 
 
 class Realtime(Section, frozen=True):
@@ -338,5 +353,11 @@ def _check(config: Config, name: str) -> None:
             ip_network(network)
         except ValueError as error:
             raise ConfigError(f"{name}: [outbound] networks: {error}") from None
+    for shard in config.database.shard:
+        if bool(shard.dsn) == bool(shard.server):
+            raise ConfigError(f"{name}: [[database.shard]] {shard.number}: give dsn or [[database.shard.server]]")
+    numbers = [shard.number for shard in config.database.shard]
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"{name}: two [[database.shard]] share a number")
     if config.database.dsn and config.database.server:
         raise ConfigError(f"{name}: give [database] dsn or [[database.server]], not both")

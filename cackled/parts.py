@@ -82,7 +82,9 @@ class Ground:
         process_metrics(metrics)
 
         own = config.database.dsn or config.database.server
-        self.embedded = None if own else EmbeddedServer(reactor, self.state)
+        # Sites are handed on to other shards by logical replication.
+        more = {"wal_level": "logical"} if config.database.shard else {}
+        self.embedded = None if own else EmbeddedServer(reactor, self.state, settings=more)
         cache = config.cache
         self.cache = SoftCache(clock=reactor, max_bytes=cache.max_bytes, ttl=cache.ttl, metrics=metrics)
         self.microcache = Microcache(reactor, config.microcache, metrics, defer_to_pool=self.in_thread)
@@ -214,7 +216,8 @@ class Ground:
     def http_settings(self) -> Http:
         """``[http]``, with no more connections than this process may have open files."""
         config = self.config
-        servers = max(1, len(config.database.server))
+        shards = config.database.shard
+        servers = max(1, len(config.database.server)) + sum(max(1, len(shard.server)) for shard in shards)
         others = servers * config.database.connections + (config.dns.max_tcp if config.dns.enabled else 0)
         wanted = config.http.max_connections
         room, files = fit_connections(wanted, others)

@@ -17,6 +17,7 @@ from cackled.clock import wall_time
 from cackled.cluster.membership import Membership, NodeState
 from cackled.cluster.mesh import Mesh
 from cackled.database.routing import Database
+from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.domain.erasure import Erasures
 from cackled.domain.errors import NotFound, Refused
@@ -109,7 +110,23 @@ class Servers:
                 "latency_seconds": round(server.latency, 6),
                 "lag_seconds": round(server.staleness, 3) if server.alive else None,
             }
-            for server in self._database.servers
+            for part in self._database.parts
+            for server in part.servers
+        ]
+
+    def shards(self) -> Table:
+        """One row per shard, where there are several."""
+        database = self._database
+        if not isinstance(database, ShardedDatabase):
+            return []
+        return [
+            {
+                "shard": number,
+                "sites": database.sites_in(number) if number else "the others",
+                "writable": part.writable,
+                "tail_lag_seconds": round(max(0.0, database.now() - part.log()[1]), 3),
+            }
+            for number, part in database.shards.items()
         ]
 
     def tail(self) -> Facts:

@@ -108,13 +108,14 @@ def _path(options: Any) -> str | None:
 def _check_config(options: Any) -> None:
     from cackled.admin import http
     from cackled.admin.manhole import ManholeFactory
-    from cackled.database.dsn import servers_of
+    from cackled.database.dsn import servers_of, shards_of
 
     config = _load(options)
     if config.manhole.enabled:
         ManholeFactory.check(config.manhole.endpoint)
     http.check(config.admin.endpoint)
     servers_of(config.database)
+    shards_of(config.database)
     if config.mesh.folder:
         from cackled.cluster.tls import Credentials
 

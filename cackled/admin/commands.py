@@ -93,6 +93,9 @@ async def _status(console: Console, words: Sequence[str]) -> Data:
         sections["cache"] = await _have(console.cache.caches())
     if console.database is not None:
         sections["database"] = console.database.servers()
+        shards = console.database.shards()
+        if shards:
+            sections["shards"] = shards
         sections["tail"] = console.database.tail()
     return sections
 

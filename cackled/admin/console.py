@@ -78,6 +78,9 @@ class DatabaseArea(Protocol):
     def servers(self) -> Table:
         """One row per server: ``server``, role, state, latency, lag, connections."""
 
+    def shards(self) -> Table:
+        """One row per shard: ``shard``, sites, writable, lag; none where there is one."""
+
     def tail(self) -> Facts:
         """How far the tail of the event log is behind."""
 

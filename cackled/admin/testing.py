@@ -81,6 +81,10 @@ class FakeDatabase:
         """Fixed rows."""
         return [{"server": "main", "role": "primary", "state": "up", "latency_seconds": 0.0004}]
 
+    def shards(self) -> Table:
+        """One shard."""
+        return []
+
     def tail(self) -> Facts:
         """Fixed facts."""
         return {"lag_seconds": 0.0, "events": 5}

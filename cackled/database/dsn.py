@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg2
 from msgspec import Struct
+from msgspec.structs import replace
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from cackled import config
@@ -31,25 +32,47 @@ def servers_of(settings: config.Database, embedded: str = "") -> tuple[ServerSet
     Raises:
         config.ConfigError: a DSN can't be parsed, or the password file can't be read.
     """
+    if settings.server or settings.dsn:
+        return _servers(settings, "primary")
+    return _servers(replace(settings, dsn=embedded), "embedded")
+
+
+def shards_of(settings: config.Database) -> dict[int, tuple[ServerSettings, ...]]:
+    """The servers of each ``[[database.shard]]``, by number; their names begin with "shardN/".
+
+    Raises:
+        config.ConfigError: as `servers_of`.
+    """
+    return {
+        shard.number: _servers(shard, "primary", f"shard{shard.number}/", settings.password_file)
+        for shard in settings.shard
+    }
+
+
+def _servers(
+    settings: config.Database | config.Shard, alone: str, prefix: str = "", password_file: str = ""
+) -> tuple[ServerSettings, ...]:
     password = ""
-    if settings.password_file:
+    password_file = settings.password_file or password_file
+    if password_file:
         try:
-            password = Path(settings.password_file).read_text().strip()
+            password = Path(password_file).read_text().strip()
         except OSError as error:
-            raise config.ConfigError(f"{settings.password_file}: {error.strerror or error}") from None
+            raise config.ConfigError(f"{password_file}: {error.strerror or error}") from None
     if settings.server:
         given = [(server.name or f"server{n}", server.dsn, server.local) for n, server in enumerate(settings.server, 1)]
         if len({name for name, _, _ in given}) < len(given):
             raise config.ConfigError("[[database.server]]: two servers share a name")
     else:
-        given = [("primary", settings.dsn, False)] if settings.dsn else [("embedded", embedded, False)]
+        given = [(alone, settings.dsn, False)]
     made = []
     for name, dsn, local in given:
         try:
-            made.append(ServerSettings(name, make_dsn(dsn, **({"password": password} if password else {})), local))
+            dsn = make_dsn(dsn, **({"password": password} if password else {}))
         except psycopg2.Error as error:
             # The message may quote the DSN, and a DSN may hold a password.
-            raise config.ConfigError(f"[database] the dsn of {name} can't be parsed") from error
+            raise config.ConfigError(f"[database] the dsn of {prefix}{name} can't be parsed") from error
+        made.append(ServerSettings(prefix + name, dsn, local))
     return tuple(made)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a database, in five words that callers act on.
+"""What can go wrong with a database, in a few words that callers act on.
 
 Database: imports nothing.
 """
@@ -51,3 +51,7 @@ class QueryFailed(DatabaseError):
         self.sqlstate = sqlstate
         self.message = message
         self.constraint = constraint
+
+
+class Moved(Unavailable):
+    """The site is being moved to another shard, or was; nothing was done. Nodes that know of shards ask again there."""

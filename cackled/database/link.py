@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from cackled.database._txpostgres import Connection, PostgresError, QueryCanceledError, first_line
-from cackled.database.errors import ConnectionLost, DatabaseError, QueryFailed, QueryTimeout, Unavailable
+from cackled.database.errors import ConnectionLost, DatabaseError, Moved, QueryFailed, QueryTimeout, Unavailable
 from cackled.database.query import Query, adapt
 
 log = Logger()
@@ -27,6 +27,8 @@ REFUSED_FOR = 5.0
 # Bad arguments, as SQLSTATE: character_not_in_repertoire, datatype_mismatch.
 _BAD_TEXT = "22021"
 _BAD_TYPE = "42804"
+# Raised by the walls of a shard (see 0008_shards.sql).
+_MOVED = "CKMOV"
 
 
 class Job:
@@ -280,4 +282,6 @@ class Link:
             return ConnectionLost()
         if code == "25006":
             return Unavailable(reason="the server is read-only")
+        if code == _MOVED:
+            return Moved(reason="the site is on another shard, or on its way there")
         return QueryFailed(code, first_line(error), getattr(error.diag, "constraint_name", None) or "")

@@ -167,6 +167,8 @@ async def migrate(
             progress(f"applying {one.file}")
             await _apply(connection, one, clock, progress)
             applied.append(one.file)
+        if applied and (await connection.run("select to_regclass('shard.self') is not null"))[0][0]:
+            await _guard(connection, clock)
         return applied
     except psycopg2.OperationalError as error:
         raise Unavailable(reason=first_line(error)) from None
@@ -290,6 +292,22 @@ async def _apply(
             if error.pgcode != _LOCK_NOT_AVAILABLE or attempt == LOCK_TRIES - 1:
                 raise MigrationError(f"{one.file}: {first_line(error)}") from None
             progress(f"{one.file}: a table is in use, trying again")
+        await sleep(clock, LOCK_PAUSE)
+
+
+async def _guard(connection: Connection, clock: IReactorTime) -> None:
+    """In one of several shards, new tables need the walls of a shard too."""
+    for attempt in range(LOCK_TRIES):
+        try:
+            await connection.run(
+                f"set lock_timeout = '{LOCK_TIMEOUT}'; select shard.guard(number) from shard.self; reset lock_timeout"
+            )
+            return
+        except psycopg2.Error as error:
+            if not connection.alive:
+                raise
+            if error.pgcode != _LOCK_NOT_AVAILABLE or attempt == LOCK_TRIES - 1:
+                raise MigrationError(f"the walls of the shard: {first_line(error)}") from None
         await sleep(clock, LOCK_PAUSE)
 
 

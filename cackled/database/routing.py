@@ -20,7 +20,7 @@ from cackled import config
 from cackled.clock import sleep
 from cackled.database.dsn import ServerSettings
 from cackled.database.election import Election
-from cackled.database.errors import ConnectionLost, DatabaseError, QueryFailed, Unavailable
+from cackled.database.errors import ConnectionLost, DatabaseError, Moved, QueryFailed, Unavailable
 from cackled.database.freshness import Freshness
 from cackled.database.pool import PoolSettings
 from cackled.database.query import Query, ReadPreference, Rows
@@ -63,6 +63,7 @@ class Database:
         )
         self._clock = clock
         self._random = random
+        self.metrics = metrics
         self.servers = [
             Server(
                 one, clock=clock, random=random, settings=pool, metrics=metrics, hang=hang, beaten=self._beaten
@@ -117,6 +118,14 @@ class Database:
     def system(self) -> SystemDatabase:
         """The database over all sites: event log, catalog, jobs."""
         return self._system
+
+    @property
+    def parts(self) -> list[Database]:
+        """The databases that hold sites, by shard: this one; more in `cackled.database.shards`."""
+        return [self]
+
+    async def learn(self) -> None:
+        """The catalog changed: see where sites are. With one shard there is nothing to learn."""
 
     @property
     def ready(self) -> bool:
@@ -250,7 +259,7 @@ class Database:
         return done.addErrback(self._refused, server)
 
     def _refused(self, failure: Failure, server: Server) -> Failure:
-        if failure.check(Unavailable):
+        if failure.check(Unavailable) and not failure.check(Moved):
             server.doubt()
         return failure
 

@@ -209,6 +209,11 @@ class Tail:
             waiting.callback(None)
         self._rouse()
 
+    def forget(self, site: int) -> None:
+        """A site left for another log: when it comes back, its channels are taken up where they are then."""
+        for key in [key for key in self._last if key[0] == site and key not in self._wanted]:
+            del self._last[key]
+
     # The connection.
 
     async def _follow(self) -> None:

@@ -85,8 +85,9 @@ class Erasures:
         """Erase again what the database does not know of, and note what the journal lacks; gives how many it erased."""
         noted = await self._in_thread(read, self._journal)
         try:
-            rows = await self._database.system.read(SELECT_ERASURES, preference=ReadPreference.PRIMARY)
-            known = {(site, visitor) for site, visitor in rows.rows}
+            known: set[tuple[int, int]] = set()
+            for part in self._database.parts:
+                known.update((await part.system.read(SELECT_ERASURES, preference=ReadPreference.PRIMARY)).rows)
             await self._in_thread(append, self._journal, sorted(known - noted))
             again = sorted(noted - known)
             for site, visitor in again:

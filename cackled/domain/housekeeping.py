@@ -67,10 +67,14 @@ class Housekeeping:
         self._job.stop()
 
     async def run(self) -> None:
-        """Run every job once."""
+        """Run every job once, in every shard."""
+        for part in self._database.parts:
+            await self._run(part)
+
+    async def _run(self, part: Database) -> None:
         for query, args in self._jobs:
             try:
-                await self._database.system.write(query, *args)
+                await part.system.write(query, *args)
             except Unavailable:
                 self._runs.labels(query.name, "unavailable").inc()
                 return

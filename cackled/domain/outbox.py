@@ -8,7 +8,7 @@ That is at least once; what goes out carries the row's id, by which the receiver
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred, DeferredList
@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from cackled.clock import Periodic
 from cackled.database.errors import DatabaseError, Unavailable
 from cackled.database.query import Query
-from cackled.database.routing import Database, ReadPreference
+from cackled.database.routing import Database, ReadPreference, SystemDatabase
 from cackled.metrics import Metrics
 
 log = Logger()
@@ -36,9 +36,10 @@ MOST_LISTED = 200
 CLAIM_WORK = Query(
     "claim_work",
     """
-    update outbox set tries = tries + 1, next_at = now() + make_interval(secs => $2)
+    update outbox set tries = tries + 1, error = null, next_at = now() + make_interval(secs => $2)
     where id = any(array(
       select id from outbox where done_at is null and dead_at is null and next_at <= now()
+        and site_id <> all(array(select p.site_id from shard.place p where p.state <> 'here'))
       order by next_at limit $1 for update skip locked
     ))
     returning id, site_id, kind, body, tries, extract(epoch from created_at)::float8
@@ -150,20 +151,24 @@ class Outbox:
         self._job.stop()
 
     async def run(self) -> None:
-        """Do what is due, until nothing is."""
+        """Do what is due, until nothing is, in every shard."""
+        for part in self._database.parts:
+            await self._run(part.system)
+
+    async def _run(self, part: SystemDatabase) -> None:
         while True:
             try:
-                rows = await self._database.system.write(CLAIM_WORK, BATCH, CLAIM)
+                rows = await part.write(CLAIM_WORK, BATCH, CLAIM)
             except Unavailable:
                 return
             works = [Work(*row) for row in rows]
-            await DeferredList([Deferred.fromCoroutine(self._one(work)) for work in works])
+            await DeferredList([Deferred.fromCoroutine(self._one(part, work)) for work in works])
             if len(works) < BATCH:
                 return
 
-    async def _one(self, work: Work) -> None:
+    async def _one(self, part: SystemDatabase, work: Work) -> None:
         try:
-            await self._settle(work, await self._try(work))
+            await self._settle(part, work, await self._try(work))
         except DatabaseError as error:
             # The claim runs out, and it is done again.
             log.warn("outbox: {id} can't be noted: {reason}", id=work.id, reason=str(error))
@@ -184,33 +189,38 @@ class Outbox:
             return "retry", type(error).__name__
         return "done", ""
 
-    async def _settle(self, work: Work, outcome: tuple[str, str]) -> None:
+    async def _settle(self, part: SystemDatabase, work: Work, outcome: tuple[str, str]) -> None:
         what, why = outcome
         if what == "retry" and work.tries >= self._tries:
             what = "dead"
         self._done.labels(work.kind, what).inc()
         if what == "done":
-            await self._database.system.write(FINISH_WORK, work.id)
+            await part.write(FINISH_WORK, work.id)
         elif what == "dead":
             log.warn("outbox: {kind} {id} of site {site} is given up: {reason}",
                      kind=work.kind, id=work.id, site=work.site, reason=why)  # fmt: skip
-            await self._database.system.write(BURY_WORK, work.id, why[:500])
+            await part.write(BURY_WORK, work.id, why[:500])
         else:
-            await self._database.system.write(
-                RETRY_WORK, work.id, wait_before(work.tries, self._random), why[:500]
-            )
+            await part.write(RETRY_WORK, work.id, wait_before(work.tries, self._random), why[:500])
 
     async def waiting(self) -> tuple[int, int, float]:
         """How much waits, how much was given up, and the age in seconds of the oldest that waits."""
-        rows = await self._database.system.read(COUNT_WORK, preference=ReadPreference.PRIMARY)
-        waits, dead, age = rows.rows[0]
-        return waits, dead, age
+        found = [
+            (await part.system.read(COUNT_WORK, preference=ReadPreference.PRIMARY)).rows[0]
+            for part in self._database.parts
+        ]
+        return sum(row[0] for row in found), sum(row[1] for row in found), max(row[2] for row in found)
 
     async def dead(self) -> list[DeadLetter]:
         """What was given up, the latest first."""
-        rows = await self._database.system.read(SELECT_DEAD, MOST_LISTED, preference=ReadPreference.PRIMARY)
-        return [DeadLetter(*row) for row in rows.rows]
+        found: list[tuple[Any, ...]] = []
+        for part in self._database.parts:
+            found += (await part.system.read(SELECT_DEAD, MOST_LISTED, preference=ReadPreference.PRIMARY)).rows
+        return sorted((DeadLetter(*row) for row in found), key=lambda one: one.at, reverse=True)[:MOST_LISTED]
 
     async def requeue(self, number: int) -> bool:
         """Try a dead letter again from the beginning; False when there is none of that number."""
-        return bool(await self._database.system.write(REQUEUE_WORK, number))
+        for part in self._database.parts:
+            if await part.system.write(REQUEUE_WORK, number):
+                return True
+        return False

@@ -99,6 +99,10 @@ class FakeSystem:
     def system(self) -> FakeSystem:
         return self
 
+    @property
+    def parts(self) -> list[FakeSystem]:
+        return [self]
+
     def write(self, query: Any, *args: Any) -> Any:
         self.ran.append(query.name)
         if query.name in self.errors:

@@ -1,0 +1,139 @@
+-- Shards: in which database a site lives, and what a database needs to hand sites on and to take them over. As long as
+-- there is one, nothing of this is looked at but for an empty table, once a second, by the outbox.
+-- cackled: compat 1
+
+alter table catalog.site add column shard int not null default 0 check (shard between 0 and 63);
+
+-- Moves, in the catalog's database: one at a time, and those that are over.
+create table catalog.move (
+  id int generated always as identity primary key,
+  sites int[] not null,
+  source int not null,
+  target int not null,
+  step text not null default 'begun',
+  begun_at timestamptz not null default now(),
+  changed_at timestamptz not null default now(),
+  ended_at timestamptz
+);
+create unique index move_one on catalog.move ((true)) where ended_at is null;
+
+create schema shard;
+
+-- This database's number; no row: it is the only one.
+create table shard.self (
+  only_one boolean primary key default true check (only_one),
+  number int not null check (number between 0 and 63)
+);
+
+-- How sites stand in this database. arriving: rows are being copied here, nobody may look; here; leaving: here, and
+-- the outbox rests; fenced: may be read, not written; handed: so, and all of it is in the other database; gone. Without
+-- a row a site is here in shard 0, and gone in the others.
+create table shard.place (
+  site_id int primary key,
+  state text not null check (state in ('arriving', 'here', 'leaving', 'fenced', 'handed', 'gone')),
+  target int,
+  until timestamptz
+);
+alter table shard.place enable row level security;
+alter table shard.place force row level security;
+create policy own_site on shard.place to cackled_app
+  using (site_id = (select app_site())) with check (site_id = (select app_site()));
+create policy all_sites on shard.place to cackled_system using (true) with check (true);
+
+-- What is written here last comes last out of the stream: then all before it has come.
+create table shard.mark (
+  move int primary key,
+  mark text not null
+);
+
+grant usage on schema shard to cackled_app, cackled_system;
+grant select on shard.place to cackled_app;
+grant select, update on shard.place to cackled_system;
+grant select on shard.self to cackled_system;
+
+-- Rows are replicated by site, and the outbox has its number alone for a key.
+alter table outbox replica identity full;
+
+-- A copied event was told where it was written: sweeps of this log pass it by.
+create function shard.copied() returns trigger language plpgsql as $$
+begin
+  new.xid := '3';
+  return new;
+end
+$$;
+
+-- The tables that hold rows of sites, and move with them; reads are charged in the catalog's database.
+create function shard.tables() returns setof name language sql stable as $$
+  select c.relname from pg_class c
+  join pg_attribute a on a.attrelid = c.oid and a.attname = 'site_id' and not a.attisdropped
+  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+    and c.relname <> 'usage_month'
+  order by 1
+$$;
+
+-- Make this database shard p_number of several: sites that are not here are neither read nor written (SQLSTATE CKMOV),
+-- numbers are handed out that no other shard hands out. May be repeated, and is, after each migration. The policies
+-- compare site_id, as that is tried before any row is looked for: a site that left is refused, not found empty.
+create function shard.guard(p_number int) returns void language plpgsql as $$
+declare
+  t name;
+begin
+  insert into shard.self (number) values (p_number) on conflict do nothing;
+  if (select number from shard.self) <> p_number then
+    raise exception 'this database is shard %', (select number from shard.self);
+  end if;
+  execute format($f$
+    create or replace function shard.readable_site() returns int language plpgsql stable parallel safe as $b$
+    declare
+      s text := (select p.state from shard.place p where p.site_id = app_site());
+    begin
+      if coalesce(s, %L) in ('gone', 'arriving') and app_site() is not null then
+        raise exception using errcode = 'CKMOV', message = 'moved';
+      end if;
+      return app_site();
+    end
+    $b$
+  $f$, case when p_number = 0 then 'here' else 'gone' end);
+  -- Volatile: it looks with a snapshot of its own, taken when the tables are locked already. So whoever looked before a
+  -- fence was there holds a lock that can be seen.
+  execute format($f$
+    create or replace function shard.writable_site() returns int language plpgsql volatile as $b$
+    declare
+      s text := (select p.state from shard.place p where p.site_id = app_site());
+    begin
+      if coalesce(s, %L) not in ('here', 'leaving') and app_site() is not null then
+        raise exception using errcode = 'CKMOV', message = 'moved';
+      end if;
+      return app_site();
+    end
+    $b$
+  $f$, case when p_number = 0 then 'here' else 'gone' end);
+  for t in select x from shard.tables() x loop
+    if not exists (select from pg_policies where schemaname = 'public' and tablename = t and policyname = 'shard_read') then
+      execute format('create policy shard_read on %I as restrictive for select to cackled_app '
+                     'using (site_id = (select shard.readable_site()))', t);
+      execute format('create policy shard_insert on %I as restrictive for insert to cackled_app '
+                     'with check (site_id = (select shard.writable_site()))', t);
+      execute format('create policy shard_update on %I as restrictive for update to cackled_app '
+                     'using (site_id = (select shard.writable_site()))', t);
+      execute format('create policy shard_delete on %I as restrictive for delete to cackled_app '
+                     'using (site_id = (select shard.writable_site()))', t);
+    end if;
+  end loop;
+  if not exists (select from pg_trigger where tgrelid = 'event'::regclass and tgname = 'copied') then
+    create trigger copied before insert on event for each row execute function shard.copied();
+    alter table event enable replica trigger copied;
+  end if;
+  if (select min_value from pg_sequences where schemaname = 'public' and sequencename = 'comment_id_low')
+      <> p_number * 64 then
+    execute format('alter sequence comment_id_low minvalue %s maxvalue %s start %s restart',
+                   p_number * 64, p_number * 64 + 63, p_number * 64);
+  end if;
+  foreach t in array array['outbox', 'ban'] loop
+    if p_number > 0 and (select coalesce(last_value, 0) from pg_sequences
+        where schemaname = 'public' and sequencename = t || '_id_seq') < p_number::bigint << 48 then
+      perform setval(format('public.%I', t || '_id_seq'), p_number::bigint << 48);
+    end if;
+  end loop;
+end
+$$;
