@@ -17,6 +17,9 @@ from .udp import BATCH, MAX_QUERY, Handle, UdpReader
 
 # Larger than any reply over UDP (dns.wire.EDNS_SIZE), so that one of them always fits its slot.
 REPLY = 2048
+# What nearly every query fits into; the rest of a longer one goes to another place.
+SLOT = 512
+_REST = MAX_QUERY - SLOT
 _NAME = 28  # sizeof(struct sockaddr_in6), the larger one
 
 
@@ -73,25 +76,29 @@ class BatchReader(UdpReader):
         self._six = sock.family == socket.AF_INET6
         self._hosts: dict[bytes, str] = {}
         names = (ctypes.c_char * (BATCH * _NAME))()
-        queries = (ctypes.c_char * (BATCH * MAX_QUERY))()
+        queries = (ctypes.c_char * (BATCH * SLOT))()
+        rests = (ctypes.c_char * (BATCH * _REST))()
         replies = (ctypes.c_char * (BATCH * REPLY))()
         self._in = (_Mmsghdr * BATCH)()
         self._out = (_Mmsghdr * BATCH)()
-        in_vectors, out_vectors = (_Iovec * BATCH)(), (_Iovec * BATCH)()
+        in_vectors, out_vectors = (_Iovec * (2 * BATCH))(), (_Iovec * BATCH)()
         self._name_at = [ctypes.addressof(names) + n * _NAME for n in range(BATCH)]
         for n in range(BATCH):
-            in_vectors[n].base = ctypes.addressof(queries) + n * MAX_QUERY
-            in_vectors[n].len = MAX_QUERY
+            in_vectors[2 * n].base = ctypes.addressof(queries) + n * SLOT
+            in_vectors[2 * n].len = SLOT
+            in_vectors[2 * n + 1].base = ctypes.addressof(rests) + n * _REST
+            in_vectors[2 * n + 1].len = _REST
             out_vectors[n].base = ctypes.addressof(replies) + n * REPLY
-            for header, vectors in ((self._in[n].hdr, in_vectors), (self._out[n].hdr, out_vectors)):
+            for header, vectors, number in ((self._in[n].hdr, in_vectors, 2), (self._out[n].hdr, out_vectors, 1)):
                 header.name = self._name_at[n]
                 header.namelen = _NAME if self._six else 16
-                header.iov = ctypes.addressof(vectors) + n * ctypes.sizeof(_Iovec)
-                header.iovlen = 1
+                header.iov = ctypes.addressof(vectors) + n * number * ctypes.sizeof(_Iovec)
+                header.iovlen = number
         # ctypes keeps raw addresses only: these names keep the memory.
-        self._keep = (names, queries, replies, in_vectors, out_vectors)
+        self._keep = (names, queries, rests, replies, in_vectors, out_vectors)
         self._names = memoryview(names).cast("B")
         self._queries = memoryview(queries).cast("B")
+        self._rests = memoryview(rests).cast("B")
         self._replies = memoryview(replies).cast("B")
         # The fields that change, as numbers: lengths received; where to and how long.
         self._lengths = memoryview(self._in).cast("B").cast("I")
@@ -106,7 +113,9 @@ class BatchReader(UdpReader):
             # Nothing there, or an ICMP error about a reply of ours.
             return
         handle, hosts, queries, replies = self._handle, self._hosts, self._queries, self._replies
+        # Copied once for all: a slice of bytes costs a third of a slice of the kernel's memory.
         names = bytes(self._names[: count * _NAME])
+        messages = bytes(queries[: count * SLOT])
         lengths, targets, sizes, name_at = self._lengths, self._targets, self._sizes, self._name_at
         first, last = (8, 28) if self._six else (4, 8)
         ready = 0
@@ -116,10 +125,17 @@ class BatchReader(UdpReader):
             host = hosts.get(packed)
             if host is None:
                 host = self._host(packed)
-            start = n * MAX_QUERY
+            start = n * SLOT
             # Offset of "len" in a header of 64 bytes: 56, the fifteenth number of 32 bits.
-            reply = handle(bytes(queries[start : start + lengths[n * 16 + 14]]), host)
-            if reply is None or names[at + 2 : at + 4] == b"\0\0":
+            size = lengths[n * 16 + 14]
+            if size <= SLOT:
+                data = messages[start : start + size]
+            else:
+                # Longer than queries are: the rest stands in memory of its own.
+                data = messages[start : start + SLOT] + bytes(self._rests[n * _REST : n * _REST + size - SLOT])
+            # Nobody listens on port 0: such a source is forged.
+            reply = handle(data, host) if names[at + 3] or names[at + 2] else None
+            if reply is None:
                 continue
             size = len(reply)
             if size > REPLY:

@@ -74,10 +74,11 @@ class UdpReaderTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """The largest reply there is goes out, the empty query comes in."""
-        for data in (b"", bytes(1232), bytes(5000)):
-            self.client.sendto(data, self.address)
+        pattern = bytes(range(96)) * 60
+        for size in (0, 1232, 5000, 512, 513):
+            self.client.sendto(pattern[:size], self.address)
         self.reader.doRead()
-        self.assertEqual([len(data) for data in self.asked], [0, 1232, 4096])
+        self.assertEqual(self.asked, [pattern[:size] for size in (0, 1232, 4096, 512, 513)])
         self.assertEqual(len(self.client.recv(5000)), 0)
         self.assertEqual(len(self.client.recv(5000)), 1232)
 
