@@ -218,9 +218,18 @@ class Channel(HTTPChannel):
         head = _head.parse(raw, settings.head_fields, self.factory.hosts)
         fast = self.factory.fast
         if fast is not None and not self._buffer and fast.answer_new(self, raw, head):
+            if self.state == HEAD:
+                self.state = IDLE
             return True
         self._begin(head)
         return True
+
+    def ask(self, head: Head) -> None:
+        """Begin with a request that somebody has read; nothing came behind its head."""
+        try:
+            self._begin(head)
+        except Refused as error:
+            self.refuse(error)
 
     def _too_large(self, data: bytes) -> Refused:
         if b"\r\n" in data[: self.factory.settings.head_bytes]:

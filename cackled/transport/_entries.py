@@ -63,7 +63,7 @@ def _directives(value: bytes) -> set[bytes]:
 class Variant:
     """One coded form of an entry, with its whole answer rebuilt at most once a second."""
 
-    __slots__ = ("body", "etag", "fixed", "fixed304", "wire", "wire304", "wire_until")
+    __slots__ = ("body", "etag", "fixed", "fixed304", "wire", "wire304", "wire_last", "wire_until")
 
     def __init__(self, body: bytes, etag: bytes, fixed: bytes, fixed304: bytes) -> None:
         self.body = body
@@ -73,6 +73,8 @@ class Variant:
         self.fixed304 = fixed304
         self.wire = b""
         self.wire304 = b""
+        # For a connection that closes afterwards; made when somebody asks for it.
+        self.wire_last = b""
         # On the monotonic clock; the wires hold until then.
         self.wire_until = 0.0
 
@@ -169,7 +171,16 @@ class Entry:
         )  # fmt: skip
         head, variant.wire304 = variant.heads(moving)
         variant.wire = head + variant.body if len(variant.body) <= JOINED else b""
+        variant.wire_last = b""
         variant.wire_until = min(self.fresh_until, self.stored + age + 1, now + 1 - wall % 1)
+
+    def last(self, variant: Variant, now: float, wall: float) -> bytes:
+        """The whole answer to a hit whose connection closes afterwards; kept for as long as the wires hold."""
+        status = b"hit; ttl=%d" % self.ttl(now)
+        wire = variant.fixed + self.moving(now, wall, status, close=True) + variant.body
+        if len(variant.body) <= JOINED:
+            variant.wire_last = wire
+        return wire
 
     def moving(self, now: float, wall: float, status: bytes, *, close: bool, age: bool = True) -> bytes:
         """The changing end of a head: Date, Age, Cache-Status *status*, and Connection."""

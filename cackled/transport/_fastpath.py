@@ -16,6 +16,7 @@ from cackled.transport._variants import encoding_class
 
 if TYPE_CHECKING:
     from cackled.transport._channel import Channel
+    from cackled.transport._door import Door
     from cackled.transport._head import Head
     from cackled.transport.microcache import Microcache
 
@@ -29,12 +30,12 @@ DOOR_SLOTS = 1 << 16
 _OVERHEAD = 300
 
 _AFTER = re.compile(rb"[?&]after=([0-9]{1,18})(?=&|\Z)")
-# Key, encoding class, after, If-None-Match.
-Known = tuple[Key, bytes, int, bytes | None]
+# Key, encoding class, after, If-None-Match, whether the connection closes afterwards.
+Known = tuple[Key, bytes, int, bytes | None, bool]
 # Of a request line: the target without ``after``, after.
 Asked = tuple[bytes, int]
-# Of the lines behind it: scheme, host, encoding class, If-None-Match.
-Asking = tuple[bytes, bytes, bytes, bytes | None]
+# Of the lines behind it: scheme, host, encoding class, If-None-Match, whether the connection closes afterwards.
+Asking = tuple[bytes, bytes, bytes, bytes | None, bool]
 T = TypeVar("T")
 
 
@@ -121,7 +122,7 @@ class FastPath:
         self.lines: Memo[Asked] = Memo()
         self.rests: list[Memo[Asking]] = [Memo() for _ in range(4)]
 
-    def answer(self, channel: Channel, data: bytes) -> bool:
+    def answer(self, channel: Channel | Door, data: bytes) -> bool:
         """Answer if *data* is one whole head that was answered from the cache before, and can be again."""
         memo = self.memos[channel.lane]
         known = memo.get(data)
@@ -138,14 +139,14 @@ class FastPath:
         if rest is None or len(data) > channel.factory.settings.head_bytes:
             return False
         target, after = line
-        scheme, host, wanted, match = rest
-        known = ((scheme, host, target), wanted, after, match)
+        scheme, host, wanted, match, last = rest
+        known = ((scheme, host, target), wanted, after, match, last)
         if not self._hit(channel, known):
             return False
         memo.offer(data, known)
         return True
 
-    def answer_new(self, channel: Channel, raw: bytes, head: Head) -> bool:
+    def answer_new(self, channel: Channel | Door, raw: bytes, head: Head) -> bool:
         """Answer a head just read, if it asks for something that is in the cache."""
         named = head.named
         if (
@@ -160,11 +161,9 @@ class FastPath:
         if key not in self._entries:
             return False
         match = named.get(b"if-none-match")
-        known = (key, encoding_class(head.joined(b"accept-encoding")), after, match)
-        if match is not None and not _simple(match):
+        known = (key, encoding_class(head.joined(b"accept-encoding")), after, match, not head.persistent)
+        if match is not None and (not head.persistent or not _simple(match)):
             return False
-        if not head.persistent:
-            return self._last(channel, known)
         if not self._hit(channel, known):
             return False
         self.memos[channel.lane].offer(raw, known)
@@ -172,11 +171,11 @@ class FastPath:
             # Any such line before any such rest is a valid head again, and means what the two mean.
             end = raw.find(b"\r\n") + 2
             self.lines.offer(raw[:end], (target, after))
-            self.rests[channel.lane].offer(raw[end:], (key[0], head.host, known[1], match))
+            self.rests[channel.lane].offer(raw[end:], (key[0], head.host, known[1], match, known[4]))
         return True
 
-    def _hit(self, channel: Channel, known: Known) -> bool:
-        key, wanted, after, match = known
+    def _hit(self, channel: Channel | Door, known: Known) -> bool:
+        key, wanted, after, match, last = known
         entry = self._entries.get(key)
         if entry is None or channel.factory.plain_answers_only:
             return False
@@ -188,7 +187,9 @@ class FastPath:
             if now >= entry.fresh_until:
                 return False
             entry.rebuild(variant, now, self._microcache.wall())
-        if match is not None and match == variant.etag and entry.status == 200:
+        if last:
+            wire = variant.wire_last or entry.last(variant, now, self._microcache.wall())
+        elif match is not None and match == variant.etag and entry.status == 200:
             wire = variant.wire304
         else:
             wire = variant.wire
@@ -196,7 +197,6 @@ class FastPath:
                 return False
         entry.visited = True
         self.hits += 1
-        channel.state = 0
         channel.deadline = now + channel.idle_timeout
         own = channel.own
         if own is not None and not own.held:
@@ -206,23 +206,8 @@ class FastPath:
                 channel.watch(kept)
         else:
             channel.write(wire)
-        return True
-
-    def _last(self, channel: Channel, known: Known) -> bool:
-        """Answer a request whose connection closes afterwards."""
-        key, wanted, after, match = known
-        entry = self._entries[key]
-        variant = entry.variants.get(wanted if entry.coded else b"")
-        now = self._now()
-        if match is not None or variant is None or now >= entry.fresh_until or not entry.satisfies(after):
-            return False
-        if channel.factory.plain_answers_only:
-            return False
-        entry.visited = True
-        self.hits += 1
-        status = b"hit; ttl=%d" % entry.ttl(now)
-        channel.write(variant.fixed + entry.moving(now, self._microcache.wall(), status, close=True) + variant.body)
-        channel.close()
+        if last:
+            channel.close()
         return True
 
     def take_hits(self) -> int:

@@ -6,10 +6,12 @@ check them at start, and where the answer is no the public ways are taken.
 
 from __future__ import annotations
 
+import _socket
 import fcntl
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import tcp
@@ -131,7 +133,52 @@ def lean_tls() -> bool:
     return False
 
 
+class _LeanSocket(_socket.socket):
+    """A socket without what the standard library puts around it; ``ssl`` refers to it weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
+_SOCKET_NAMES = (
+    "recv", "send", "close", "shutdown", "setblocking", "setsockopt", "getsockopt", "getsockname", "fileno",
+)  # fmt: skip
+
+
+def lean_sockets() -> bool:
+    """Whether the class below ``socket.socket``, and what makes its accept, are as we know them."""
+    if not hasattr(socket.socket, "_accept") or not all(hasattr(_LeanSocket, name) for name in _SOCKET_NAMES):
+        return False
+    ours, theirs = socket.socketpair()
+    try:
+        lean = _LeanSocket(int(ours.family), int(ours.type), ours.proto, ours.detach())
+        lean.setblocking(False)
+        theirs.send(b"1")
+        works = lean.recv(9) == b"1" and lean.send(b"2") == 1 and theirs.recv(9) == b"2"
+        lean.close()
+        return works
+    except Exception:
+        return False
+    finally:
+        ours.close()
+        theirs.close()
+
+
+def accepting(listening: socket.socket) -> Callable[[], tuple[Any, tuple[Any, ...]]]:
+    """``listening.accept``, or the same without the Python object around the socket: half the time, less memory."""
+    if not (_LEAN_SOCKETS and _LEAN):
+        return listening.accept
+    take, make = listening._accept, _LeanSocket  # type: ignore[attr-defined]
+    family, kind, proto = int(listening.family), int(listening.type), listening.proto
+
+    def accept() -> tuple[Any, tuple[Any, ...]]:
+        descriptor, peer = take()
+        return make(family, kind, proto, descriptor), peer
+
+    return accept
+
+
 _LEAN = lean_tls()
+_LEAN_SOCKETS = lean_sockets()
 # (context, non-blocking socket, whom the SNI callback is given) -> (socket, TLS object), server side.
 tls_on = _c_wrap if _LEAN else _public_wrap
 

@@ -233,8 +233,10 @@ class Transport:
             return
         self.connected = False
         if self._begun:
-            self.reactor.removeReader(self)
-            self.reactor.removeWriter(self)
+            if self._reading:
+                self.reactor.removeReader(self)
+            if self._writing:
+                self.reactor.removeWriter(self)
         self.socket = None
         self._reading = self._writing = False
         if self.producer is not None:

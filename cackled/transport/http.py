@@ -22,6 +22,7 @@ from cackled import config
 from cackled.metrics import Metrics
 from cackled.transport import _private
 from cackled.transport._channel import BUSY, GONE, IDLE, Channel
+from cackled.transport._door import Door
 from cackled.transport._head import Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
 from cackled.transport._request import Request, render_head
@@ -29,13 +30,17 @@ from cackled.transport._socket import Transport
 from cackled.transport._tlssocket import TlsTransport
 from cackled.transport.problems import problem
 
-__all__ = ["HttpFactory", "Request", "attach", "client_address", "takeover"]
+__all__ = ["Door", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address", "takeover"]
 
 SWEEP_SECONDS = 0.5
 SLOW_SECONDS = 0.1
 # Lanes: connections whose raw heads mean the same thing. Bits.
 LANE_TLS = 1
 LANE_PROXY = 2
+
+# Takes a connection over (`Door.leave`, `attach`) whose request is the GET of this head, and says True; or says False,
+# having done nothing: then the request goes the usual way, which also says what is wrong with it.
+Shortcut = Callable[[Head, Door], bool]
 
 log = Logger()
 
@@ -66,7 +71,7 @@ def _full() -> bytes:
 
 @implementer(IProtocolNegotiationFactory)
 class HttpFactory(Factory):
-    """Serves *root* to every connection.
+    """Serves *root* to every connection; ``root.shortcuts``, where it has them, are asked first: path -> `Shortcut`.
 
     - *clock*: monotonic timers. *settings*: limits; ``settings.hosts`` are the names answered to.
     - *body_limit*: ``(method, target) -> bytes``, the cap of a body on a route; without it ``settings.body_bytes``.
@@ -108,11 +113,13 @@ class HttpFactory(Factory):
         # Set while every answer has to go the long way: to be logged, or to close its connection.
         self.plain_answers_only = self.access is not None
         self.in_flight = 0
-        self.channels: set[Channel] = set()
+        self.channels: set[Any] = set()
         self._sweep: IDelayedCall | None = None
         self._drained: list[Deferred[bool]] = []
         self._drain_ends: IDelayedCall | None = None
         self._requests = metrics.counter("http_requests", "Requests answered.", ["status"])
+        # Looking a label up costs more than counting.
+        self._taken = self._requests.labels("1xx")
         self._seconds = metrics.histogram("http_request_seconds", "Time to answer, microcache hits left out.")
         self._slow = metrics.counter("http_slow_requests", "Requests that took more than 100 ms.")
         self._refusals = metrics.counter("http_refusals", "Requests and connections refused.", ["reason"])
@@ -123,6 +130,16 @@ class HttpFactory(Factory):
         metrics.watch("http_requests_in_flight", "Requests being answered.", lambda: float(self.in_flight))
         if not self.direct:
             log.warn("this Twisted keeps its write buffers elsewhere: direct sends and the stall watchdog are off")
+
+    @property
+    def root(self) -> IResource:
+        """The tree of resources."""
+        return self._root
+
+    @root.setter
+    def root(self, root: IResource) -> None:
+        self._root = root
+        self.shortcuts: dict[bytes, Shortcut] = getattr(root, "shortcuts", {})
 
     def acceptableProtocols(self) -> list[bytes]:
         """What TLS offers (ALPN): HTTP/1.1, nothing else."""
@@ -148,7 +165,7 @@ class HttpFactory(Factory):
         """What to tell a connection that is not admitted."""
         return _full()
 
-    def build(self, transport: Transport) -> Protocol:
+    def build(self, transport: Transport) -> Any:
         """The protocol of an admitted connection that is ready to speak; it is counted by its listener."""
         lane = LANE_TLS if transport.secure else 0
         if self.proxies and self.proxies.trusts(transport.peer[0]):
@@ -157,7 +174,7 @@ class HttpFactory(Factory):
             from cackled.transport._http2 import Http2
 
             return Http2(self, lane)
-        return Channel(self, None, None, lane)
+        return Door(self, lane)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """On transports that are not our listeners': a connection, or a refusal above the caps."""
@@ -169,19 +186,24 @@ class HttpFactory(Factory):
         lane = (LANE_TLS if self.tls else 0) | (LANE_PROXY if proxy else 0)
         return Channel(self, addr, network, lane)
 
-    def opened(self, channel: Channel) -> None:
+    def opened(self, channel: Any) -> None:
         """A connection is up."""
         self.channels.add(channel)
         if self._sweep is None:
             self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
 
-    def closed(self, channel: Channel) -> None:
+    def closed(self, channel: Any) -> None:
         """A connection is gone."""
         self._forget(channel)
         if channel.network is not None:
             self.limits.release(channel.network)
 
-    def _forget(self, channel: Channel) -> None:
+    def taken(self, door: Door) -> None:
+        """A connection is no longer ours; it counts until it closes."""
+        self._taken.inc()
+        self._forget(door)
+
+    def _forget(self, channel: Any) -> None:
         self.channels.discard(channel)
         # While something listens the next connection is not far.
         if not self.channels and not self.numPorts:

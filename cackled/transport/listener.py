@@ -21,7 +21,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from cackled.metrics import Metrics
-from cackled.transport import _proxy
+from cackled.transport import _private, _proxy
 from cackled.transport._limits import TrustedProxies
 from cackled.transport._socket import HANDSHAKE, OPEN, PREFACE, Transport, _address
 from cackled.transport._tlssocket import TlsTransport, handshake_failure
@@ -115,6 +115,7 @@ class Listener:
         self.factory: Any = factory
         self.redirect = redirect
         self._socket: socket.socket | None = sock
+        self._accept = _private.accepting(sock)
         self._contexts = contexts
         self._proxies = TrustedProxies(proxies) if proxies else None
         self._admit = getattr(factory, "admit", None)
@@ -186,7 +187,7 @@ class Listener:
             if self._socket is None:
                 return
             try:
-                sock, peer = self._socket.accept()
+                sock, peer = self._accept()
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -212,7 +213,7 @@ class Listener:
 
     # Connections
 
-    def _accepted(self, sock: socket.socket, peer: tuple[Any, ...]) -> None:
+    def _accepted(self, sock: Any, peer: tuple[Any, ...]) -> None:
         host = peer[0]
         if self._proxies is not None and not self._proxies.trusts(host):
             self._refused.labels("proxy").inc()

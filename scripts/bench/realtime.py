@@ -81,7 +81,7 @@ def serve() -> None:
     hub = Hub(clock=reactor, random=Random(), config=settings, load=load, metrics=metrics, freeze=gc.freeze)
     hub.start()
     root = Resource()
-    root.putChild(b"rt", RealtimeResource(hub, lambda site, origin, token: None))
+    root.putChild(b"rt", RealtimeResource(hub, lambda *asked: None))
     root.putChild(b"pub", Publisher())
     http = config.Http(max_connections=1_000_000, max_connections_per_address=1_000_000)
     endpoint = PublicEndpoint(reactor, 0, "127.0.0.1")

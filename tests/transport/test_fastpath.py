@@ -156,9 +156,14 @@ class DirectTests(SynchronousTestCase):
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         ours.setblocking(False)
         self.transport = Transport(ours, ("127.0.0.1", 5000), None, Reactor())
-        self.channel: Any = self.server.factory.build(self.transport)
-        self.transport.protocol = self.channel
-        self.channel.makeConnection(self.transport)
+        door = self.server.factory.build(self.transport)
+        self.transport.protocol = door
+        door.makeConnection(self.transport)
+
+    @property
+    def channel(self) -> Any:
+        """Whoever is the protocol now."""
+        return self.transport.protocol
 
     def read(self) -> bytes:
         """All that the transport has to send."""
@@ -186,7 +191,7 @@ class DirectTests(SynchronousTestCase):
         self.server.ask(small)
         self.channel.dataReceived(small)
         self.assertEqual(len(answers(self.theirs.recv(9999))[0].body), 300)
-        self.assertFalse(self.channel.watching)
+        self.assertFalse(getattr(self.channel, "watching", False))
         self.assertEqual(self.transport.reactor.writers, set())
 
     def test_behind_what_waits(self) -> None:

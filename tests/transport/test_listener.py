@@ -78,18 +78,14 @@ class AcceptTests(SynchronousTestCase):
         """Without free descriptors accepting pauses, and goes on later; there is no busy loop."""
         site = Site(self)
 
-        class Exhausted:
-            def __getattr__(self, name: str) -> Any:
-                return getattr(real, name)
+        def exhausted() -> Any:
+            raise OSError(errno.EMFILE, "Too many open files")
 
-            def accept(self) -> Any:
-                raise OSError(errno.EMFILE, "Too many open files")
-
-        real = site.listener._socket
-        site.listener._socket = Exhausted()  # type: ignore[assignment]
+        real = site.listener._accept
+        site.listener._accept = exhausted
         site.listener.doRead()
         self.assertNotIn(site.listener, site.reactor.readers)
-        site.listener._socket = real
+        site.listener._accept = real
         site.reactor.advance(listener.PAUSE_SECONDS)
         self.assertIn(site.listener, site.reactor.readers)
         site.plain().send(get())

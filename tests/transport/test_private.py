@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
@@ -59,6 +60,28 @@ class PrivateTests(SynchronousTestCase):
         self.assertIs(_private.tcp_of(transport), transport)
         self.assertIs(_private.tcp_of(wrapper), transport)
         self.assertIsNone(_private.tcp_of(object()))
+
+    def test_accepting(self) -> None:
+        """Accepted sockets come without the standard library's wrapping, and are closed to programs we start."""
+        with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(
+            listening.getsockname()
+        ) as theirs:
+            ours, peer = _private.accepting(listening)()
+            self.assertEqual(peer, theirs.getsockname())
+            self.assertNotIsInstance(ours, socket.socket)
+            self.assertFalse(os.get_inheritable(ours.fileno()))
+            ours.send(b"1")
+            self.assertEqual(theirs.recv(9), b"1")
+            ours.close()
+            self.assertEqual(theirs.recv(9), b"")
+
+    def test_accepting_as_documented(self) -> None:
+        """Where the standard library keeps its sockets elsewhere, its own accept is used."""
+        self.patch(_private, "_LEAN_SOCKETS", False)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.assertEqual(_private.accepting(listening), listening.accept)
+        self.patch(_private, "_LeanSocket", object)
+        self.assertFalse(_private.lean_sockets())
 
     def test_error_page(self) -> None:
         """A child that is not there is recognised."""
