@@ -34,6 +34,7 @@ from cackled.admin.process import LocalProcess
 from cackled.admin.secrets import Password, SecretError, admin_token
 from cackled.config import Config, ConfigError, load
 from cackled.crew import Crew
+from cackled.database.belonging import check_belongs, claim
 from cackled.database.embedded import EmbeddedError
 from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary
@@ -154,7 +155,9 @@ class Daemon(MultiService):
         house = House(ground)
         dsns = [server.dsn for server in house.database.servers]
         told = partial(log.info, "database: {line}")
+        await check_belongs(dsns, self._config.deployment, clock=self._reactor)
         await migrate_primary(dsns, clock=self._reactor, progress=lambda line: told(line=line))
+        await claim(dsns, self._config.deployment, clock=self._reactor)
         self._house = house
         tree = await house.open()
         ground.database_is_up = lambda: "" if house.database.ready else "no database server answers"
@@ -186,6 +189,7 @@ class Daemon(MultiService):
             stop=self._reactor.stop,
             drain=self.drain,
             draining=lambda: ground.draining,
+            deployment=config.deployment,
         )
         serving: dict[str, Any] = {
             "live": areas.Live(house.hub),

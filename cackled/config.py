@@ -6,6 +6,7 @@ a Twisted endpoint string. Secrets are named by file (``*_file``), never written
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -18,6 +19,7 @@ PositiveInt = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 MIB = 1024 * 1024
+_DEPLOYMENT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class ConfigError(Exception):
@@ -216,6 +218,18 @@ class Node(Section, frozen=True):
     longitude: float | None = None
 
 
+class Deployment(Section, frozen=True):
+    """``[[deployments]]``: where sites may live, this node's own deployment too; the same list on every node of all."""
+
+    name: str
+    # Base URL of its loader and API: visitors of its sites are sent there.
+    url: str
+    # The first and the last number of its sites.
+    sites: tuple[PositiveInt, PositiveInt]
+    # Addresses of its name servers: NAME.<dns origin> is delegated to them. Empty: it is not.
+    dns: tuple[str, ...] = ()
+
+
 class Manhole(Section, frozen=True):
     """``[manhole]``: the telnet console; loopback only, the password is clear text on the wire."""
 
@@ -273,6 +287,7 @@ class Config(Section, frozen=True):
     # Where everything that must outlive a restart is kept.
     state: str = "var"
     node: str = "local"
+    # What this node and its database belong to; sites of one deployment are nowhere else.
     deployment: str = "global"
     # Seconds given to requests and clients after SIGTERM; the process is gone by then.
     shutdown_timeout: PositiveFloat = 8.0
@@ -288,6 +303,7 @@ class Config(Section, frozen=True):
     geo: Geo = Geo()
     dns: Dns = Dns()
     nodes: tuple[Node, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
     mesh: Mesh = Mesh()
     redis: Redis = Redis()
     manhole: Manhole = Manhole()
@@ -340,6 +356,7 @@ def _check(config: Config, name: str) -> None:
         raise ConfigError(f"{name}: two [[nodes]] share a name")
     if names and config.node not in names:
         raise ConfigError(f"{name}: node = {config.node!r} is not among [[nodes]]")
+    _check_deployments(config, name)
     if config.mesh.folder:
         if len(names) < 2:
             raise ConfigError(f"{name}: [mesh] needs two [[nodes]] at least")
@@ -361,3 +378,22 @@ def _check(config: Config, name: str) -> None:
         raise ConfigError(f"{name}: two [[database.shard]] share a number")
     if config.database.dsn and config.database.server:
         raise ConfigError(f"{name}: give [database] dsn or [[database.server]], not both")
+
+
+def _check_deployments(config: Config, name: str) -> None:
+    given = [one.name for one in config.deployments]
+    for one in (config.deployment, *given):
+        if _DEPLOYMENT.fullmatch(one) is None:
+            raise ConfigError(f"{name}: deployment {one[:60]!r}: a-z, 0-9 and '-', as in a host name")
+    if len(set(given)) != len(given):
+        raise ConfigError(f"{name}: two [[deployments]] share a name")
+    if given and config.deployment not in given:
+        raise ConfigError(f"{name}: deployment = {config.deployment!r} is not among [[deployments]]")
+    last, before = 0, ""
+    for deployment in sorted(config.deployments, key=lambda one: one.sites):
+        if not deployment.url.startswith(("http://", "https://")):
+            raise ConfigError(f"{name}: [[deployments]] {deployment.name}: url begins with https:// or http://")
+        if not last < deployment.sites[0] <= deployment.sites[1] < 2**31:
+            reason = f"overlaps that of {before!r}" if deployment.sites[0] <= last else "is none"
+            raise ConfigError(f"{name}: [[deployments]] {deployment.name}: its range of sites {reason}")
+        last, before = deployment.sites[1], deployment.name

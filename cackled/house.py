@@ -16,6 +16,7 @@ from cackled.api.bootstrap import Bootstrap
 from cackled.api.front import front, listening_refused
 from cackled.api.pages import Pages
 from cackled.api.routes import Api, Limits
+from cackled.api.signpost import Signpost
 from cackled.clock import wall_time
 from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
@@ -34,6 +35,7 @@ from cackled.domain.lanes import Queues
 from cackled.domain.limits import Buckets, within
 from cackled.domain.moderation import Moderation
 from cackled.domain.outbox import Outbox
+from cackled.domain.residency import Residency
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.domain.usage import Usage
 from cackled.domain.webhooks import Webhooks
@@ -60,7 +62,7 @@ class House:
         config, clock, metrics = ground.config, ground.reactor, ground.metrics
         servers = servers_of(config.database, ground.embedded.dsn if ground.embedded else "")
         self.database = Database(servers, clock=clock, random=ground.random, metrics=metrics, settings=config.database)
-        self.sites = SiteDirectory(self.database)
+        self.sites = SiteDirectory(self.database, Residency(config.deployment, config.deployments))
         self.sites.on_closed = self.closed
         self.grants = Grants(wall_time)
         self.queues = Queues()
@@ -121,6 +123,8 @@ class House:
 
     def hinted(self, hint: Hint) -> None:
         """Another process wrote, and says so before the log does."""
+        if self.sites.find(hint.site) is None:
+            return
         self.wrote(Position(hint.site, hint.channel, hint.seq))
 
     def lag(self) -> float | None:
@@ -130,6 +134,8 @@ class House:
 
     def signalled(self, node: str, signal: Signal) -> None:
         """Something ephemeral began on another node, or in another worker."""
+        if self.sites.find(signal.site) is None:
+            return
         if signal.type == "presence":
             count = signal.data.get("count")
             if isinstance(count, int) and count >= 0:
@@ -212,7 +218,8 @@ class House:
         await self.database.start()
         await self.sites.refresh(ReadPreference.PRIMARY_PREFERRED)
         alone = ground.seat is None
-        if alone and ground.config.demo.enabled and self.database.writable:
+        here = ground.config.demo.enabled and self.sites.residency.is_here(demo.SITE)
+        if alone and here and self.database.writable:
             await demo.ensure(self.sites, self.database, self.comments)
         sessions = Sessions(await self.sites.secret("session"), wall_time, ground.random)
         self.hub.start()
@@ -229,7 +236,7 @@ class House:
         bootstrap = Bootstrap(self.sites, sessions, self.grants, self.comments, limits, client_address, count)
         api = Api(self.sites, sessions, self.grants, self.comments, self.moderation, limits, client_address, count)
         return front(
-            loader=ground.loader,
+            loader=Signpost(ground.loader, self.sites.residency),
             assets=ground.assets.resource(),
             bootstrap=MicrocachedResource(ground.microcache, bootstrap.answer, bypass=bootstrap.personal),
             api=api.resource(),

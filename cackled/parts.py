@@ -125,8 +125,9 @@ class Ground:
         self.mesh_files = Periodic(reactor, CERTIFICATES, self.renew_mesh, "mesh certificates")
         self.geo = GeoService(reactor, config.geo, nodes, self.state, reactor, metrics)
         self.dns = DnsServer(
-            reactor, None, self.geo, nodes, config.dns, reactor, self.random, metrics, identity=config.node
-        )
+            reactor, None, self.geo, nodes, config.dns, reactor, self.random, metrics, identity=config.node,
+            others=[one for one in config.deployments if one.name != config.deployment],
+        )  # fmt: skip
         self.assets = Assets(WEB, config.env, microcache=self.microcache)
         self.loader = self.assets.loader(self.loader_config)
         http, fast = self.http_settings(), self.microcache.fast_path()
@@ -177,7 +178,9 @@ class Ground:
         # It brings a library that chooses the reactor.
         from cackled.cluster.redis import Place, RedisBroker
 
-        broker = RedisBroker(self.reactor, self.random, Place(self.config.redis), f"cackled:{self.config.node}")
+        broker = RedisBroker(
+            self.reactor, self.random, Place(self.config.redis), f"cackled:{self.config.deployment}:{self.config.node}"
+        )
         return Bus(source, broker, self.reactor, self.metrics)
 
     def renew_mesh(self) -> None:
@@ -260,7 +263,9 @@ class Ground:
 
     def loader_config(self) -> dict[str, Any]:
         """What the loader is told beside its files: the servers a browser may choose from."""
-        servers = [{"url": server.url, "weight": server.weight} for server in self.view().servers]
+        # Without an address of its own a server is where the loader came from, which may have sent the browser on.
+        home = next((one.url for one in self.config.deployments if one.name == self.config.deployment), "")
+        servers = [{"url": server.url or home, "weight": server.weight} for server in self.view().servers]
         return {"version": __version__, "servers": servers}
 
     def elsewhere(self) -> str | None:

@@ -20,7 +20,7 @@ from cackled.database.routing import Database
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.domain.erasure import Erasures
-from cackled.domain.errors import NotFound, Refused
+from cackled.domain.errors import Misdirected, NotFound, Refused
 from cackled.domain.moderation import Moderation
 from cackled.domain.outbox import Outbox
 from cackled.domain.sites import Site, SiteDirectory
@@ -145,26 +145,49 @@ class Sites:
         self._directory = directory
 
     async def sites(self) -> Table:
-        """All sites."""
-        return [
-            {"site": site.id, "name": site.name, "origins": ", ".join(site.patterns)} for site in self._directory.all()
-        ]
+        """All sites that live here, and those that are pinned elsewhere."""
+        residency = self._directory.residency
+        rows: list[Facts] = [
+            {
+                "site": site.id, "name": site.name, "origins": ", ".join(site.patterns), "deployment": residency.own,
+            }
+            for site in self._directory.all()
+        ]  # fmt: skip
+        away = {site: home for site, home in residency.pins.items() if home != residency.own}
+        rows += [{"site": site, "name": "", "origins": "", "deployment": away[site]} for site in sorted(away)]
+        return rows
 
     async def site(self, site: int) -> Facts:
         """One site."""
         found = _known(self._directory, site)
         settings = {key: value for key, value in msgspec.to_builtins(found.settings).items() if "secret" not in key}
-        return {"site": found.id, "name": found.name, "origins": list(found.patterns), **settings}
+        home = self._directory.residency.own
+        return {
+            "site": found.id, "name": found.name, "deployment": home, "origins": list(found.patterns), **settings,
+        }  # fmt: skip
 
-    async def add(self, name: str, origins: Sequence[str]) -> int:
+    async def add(self, name: str, origins: Sequence[str], number: int | None = None) -> int:
         """Make a site."""
         try:
-            made = await self._directory.add(name, origins)
+            made = await self._directory.add(name, origins, site_id=number)
         except Refused as error:
             raise CommandError(error.detail) from None
+        if made is None and number is not None:
+            raise CommandError(f"there is a site {number} already")
         if made is None:
             raise CommandError("another node made a site at the same moment; try again")
         return made.id
+
+    async def pin(self, site: int, deployment: str) -> None:
+        """Note where it lives."""
+        try:
+            await self._directory.pin(site, deployment)
+        except Refused as error:
+            raise CommandError(error.detail) from None
+
+    async def unpin(self, site: int) -> bool:
+        """Forget the note."""
+        return await self._directory.unpin(site)
 
     async def add_origin(self, site: int, pattern: str) -> None:
         """Add an origin."""
@@ -332,5 +355,7 @@ class Forgetting:
 def _known(directory: SiteDirectory, site: int) -> Site:
     try:
         return directory.get(site)
+    except Misdirected as error:
+        raise CommandError(error.detail) from None
     except NotFound:
         raise CommandError(f"there is no site {site}") from None

@@ -211,7 +211,7 @@ def _restore(options: Any) -> int:
 
     async def work(reactor: Any) -> int:
         state = _own_state(options)
-        made = await restore(reactor, Path(options.folder), state, print)
+        made = await restore(reactor, Path(options.folder), state, print, _load(options).deployment)
         print(f"{state}: {made.comments} comments as of {made.made}; start the daemon")
         return 0
 

@@ -175,8 +175,15 @@ async def _site_command(console: Console, words: Sequence[str]) -> Data:
     match list(words):
         case []:
             return await sites.sites()
-        case ["add", name, *origins] if origins:
+        case ["add", number, name, *origins] if number.startswith("id=") and origins:
+            return {"site": await sites.add(name, origins, _site(number[3:]))}
+        case ["add", name, *origins] if origins and not name.startswith("id="):
             return {"site": await sites.add(name, origins)}
+        case ["pin", site, deployment]:
+            await sites.pin(_site(site), deployment)
+            return f"site {site} lives in {deployment}"
+        case ["unpin", site]:
+            return f"site {site} was {'pinned' if await sites.unpin(_site(site)) else 'not pinned'}"
         case ["origins", site, "add", pattern]:
             await sites.add_origin(_site(site), pattern)
             return await sites.site(_site(site))
@@ -185,7 +192,7 @@ async def _site_command(console: Console, words: Sequence[str]) -> Data:
             return await sites.site(_site(site))
         case ["set", site, key, value]:
             return {"site": _site(site), key: await sites.set(_site(site), key, value)}
-        case [site] if site not in ("add", "origins", "set"):
+        case [site] if site not in ("add", "origins", "set", "pin", "unpin"):
             return await sites.site(_site(site))
     raise _Usage
 
@@ -319,7 +326,10 @@ def _none(words: Sequence[str]) -> None:
 
 
 _BAN_USAGE = "SITE ip|visitor|word VALUE [HOURS] | list SITE | remove SITE KIND VALUE"
-_SITE_USAGE = "[SITE | add NAME ORIGIN... | origins SITE add|remove PATTERN | set SITE KEY VALUE]"
+_SITE_USAGE = (
+    "[SITE | add [id=N] NAME ORIGIN... | origins SITE add|remove PATTERN | set SITE KEY VALUE | "
+    "pin SITE DEPLOYMENT | unpin SITE]"
+)
 
 COMMANDS: Mapping[str, Command] = {
     command.name: command

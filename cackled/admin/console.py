@@ -94,8 +94,14 @@ class SiteArea(Protocol):
     async def site(self, site: int) -> Facts:
         """One site with its origins and settings."""
 
-    async def add(self, name: str, origins: Sequence[str]) -> int:
-        """Make a site and return its id."""
+    async def add(self, name: str, origins: Sequence[str], number: int | None = None) -> int:
+        """Make a site (of that number, where one is given) and return its id."""
+
+    async def pin(self, site: int, deployment: str) -> None:
+        """Note in which deployment a site lives."""
+
+    async def unpin(self, site: int) -> bool:
+        """Let its number say so again; False where it was not pinned."""
 
     async def add_origin(self, site: int, pattern: str) -> None:
         """Let pages of *pattern* (``example.com``, ``*.example.com``, ``localhost:*``) embed the site."""

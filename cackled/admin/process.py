@@ -37,6 +37,7 @@ class LocalProcess:
         stop: Callable[[], object],
         drain: Callable[[], Awaitable[Facts]] | None = None,
         draining: Callable[[], bool] = lambda: False,
+        deployment: str = "",
     ) -> None:
         self._node = node
         self._clock = clock
@@ -44,12 +45,14 @@ class LocalProcess:
         self._stop = stop
         self._drain = drain
         self._draining = draining
+        self._deployment = deployment
         self._began = clock.seconds()
 
     def facts(self) -> Facts:
         """See `ProcessArea`."""
         return {
             "node": self._node,
+            **({"deployment": self._deployment} if self._deployment else {}),
             "version": __version__,
             "python": sys.version.split()[0],
             "pid": os.getpid(),

@@ -96,6 +96,7 @@ class FakeSites:
     def __init__(self) -> None:
         self.origins: dict[int, list[str]] = {1: ["localhost:*"]}
         self.names: dict[int, str] = {1: "demo"}
+        self.pins: dict[int, str] = {}
 
     def _known(self, site: int) -> list[str]:
         if site not in self.origins:
@@ -110,9 +111,9 @@ class FakeSites:
         """One of them."""
         return {"site": site, "name": self.names.get(site), "origins": tuple(self._known(site))}
 
-    async def add(self, name: str, origins: Sequence[str]) -> int:
-        """The next free number."""
-        site = max(self.origins) + 1
+    async def add(self, name: str, origins: Sequence[str], number: int | None = None) -> int:
+        """The next free number, unless one is given."""
+        site = number or max(self.origins) + 1
         self.names[site], self.origins[site] = name, list(origins)
         return site
 
@@ -125,6 +126,14 @@ class FakeSites:
         if pattern not in self._known(site):
             raise CommandError(f"site {site} has no origin {pattern}")
         self._known(site).remove(pattern)
+
+    async def pin(self, site: int, deployment: str) -> None:
+        """Note it."""
+        self.pins[site] = deployment
+
+    async def unpin(self, site: int) -> bool:
+        """Forget it."""
+        return self.pins.pop(site, None) is not None
 
     async def set(self, site: int, key: str, value: str) -> Fact:
         """Only the name can be set."""

@@ -172,7 +172,7 @@ def json_response(value: Any, status: int = 200, *headers: tuple[bytes, bytes]) 
 
 def refusal(error: Refused) -> Response:
     """The problem document of a refusal."""
-    extra: dict[str, Any] = {} if error.field is None else {"field": error.field}
+    extra: dict[str, Any] = {**error.extra} if error.field is None else {"field": error.field, **error.extra}
     answer = problem(error.status, error.slug, error.title, error.detail, **extra)
     if error.retry_after is not None:
         answer.headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.5))))
@@ -264,6 +264,9 @@ def cors(request: Request, response: Response, site: Site | None) -> None:
             (b"access-control-allow-origin", origin.encode("latin-1")),
             (b"access-control-expose-headers", EXPOSED_HEADERS),
         )
+    elif response.status == 421:
+        # Where the site lives may be known to everybody, and nothing else is in the answer.
+        response.headers.append((b"access-control-allow-origin", b"*"))
 
 
 def shielded(work: Awaitable[_T]) -> Deferred[_T]:

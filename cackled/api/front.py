@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.web.resource import IResource, Resource
 
-from cackled.domain.errors import Forbidden, NotFound, Refused
+from cackled.domain.errors import Forbidden, Refused
 from cackled.domain.grants import Grants
 from cackled.domain.sites import SiteDirectory
 from cackled.transport.problems import problem
@@ -96,7 +96,7 @@ def listening_refused(
     """Why a caller may not listen to a channel; None for pages of the site's origins, and for no browser at all."""
     site = directory.find(site_id)
     if site is None:
-        return NotFound("There is no such site.", slug="unknown-site")
+        return directory.missing(site_id)
     if origin is not None and not site.allows_origin(origin):
         return Forbidden("Pages of that origin can't listen to this site.", slug="origin")
     return grants.refused(site, tokens, channel)

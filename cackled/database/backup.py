@@ -46,7 +46,7 @@ class BackupError(Exception):
 
 
 class Manifest(Struct, frozen=True):
-    """What a backup says of itself. ``schema`` is the number of its newest migration."""
+    """What a backup says of itself. ``schema`` is the number of its newest migration; ``deployment`` whose it is."""
 
     format: int
     made: str
@@ -54,6 +54,7 @@ class Manifest(Struct, frozen=True):
     schema: int
     comments: int
     bytes: int
+    deployment: str = ""
 
 
 async def backup(reactor: Any, state: Path, target: Path, progress: Callable[[str], None]) -> Manifest:
@@ -99,8 +100,12 @@ async def backup(reactor: Any, state: Path, target: Path, progress: Callable[[st
     return manifest
 
 
-async def restore(reactor: Any, source: Path, state: Path, progress: Callable[[str], None]) -> Manifest:
+async def restore(
+    reactor: Any, source: Path, state: Path, progress: Callable[[str], None], deployment: str = ""
+) -> Manifest:
     """Make the database of *state* from the backup in *source*; *state* must hold none.
+
+    What belongs to another deployment than *deployment* is not let in.
 
     Erasures known to *state* or to the backup are in its journal after: the daemon does them again when it starts,
     before it serves anybody.
@@ -109,6 +114,8 @@ async def restore(reactor: Any, source: Path, state: Path, progress: Callable[[s
         BackupError, EmbeddedError: nothing is left of the attempt then.
     """
     manifest = _manifest(source)
+    if deployment and manifest.deployment not in ("", deployment):
+        raise BackupError(f"{source} belongs to deployment {manifest.deployment!r}, this node to {deployment!r}")
     server = EmbeddedServer(reactor, state)
     if server.attach() or server.exists():
         raise BackupError(f"{state} holds a database already: restore into an empty state folder")
@@ -144,9 +151,11 @@ async def _dump(reactor: Any, server: EmbeddedServer, part: Path, progress: Call
     rows = await _ask(
         reactor, server,
         "select current_setting('server_version'), (select max(version) from catalog.schema_version), "
-        "(select coalesce(sum(n_visible), 0)::bigint from channel), pg_database_size(current_database())",
+        "(select coalesce(sum(n_visible), 0)::bigint from channel), pg_database_size(current_database()), "
+        "to_regclass('catalog.deployment') is not null",
     )  # fmt: skip
-    version, schema, comments, size = rows[0]
+    version, schema, comments, size, belongs = rows[0]
+    owner = await _ask(reactor, server, "select name from catalog.deployment") if belongs else []
     progress(f"{comments} comments, {_mb(size)} in the database")
     dump = part / DUMP
     told = Periodic(reactor, TOLD, lambda: _tell(dump, progress), "backup")
@@ -157,7 +166,7 @@ async def _dump(reactor: Any, server: EmbeddedServer, part: Path, progress: Call
         told.stop()
     dump.chmod(0o600)
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    return Manifest(FORMAT, made, version, schema, comments, dump.stat().st_size)
+    return Manifest(FORMAT, made, version, schema, comments, dump.stat().st_size, owner[0][0] if owner else "")
 
 
 async def _fill(reactor: Any, server: EmbeddedServer, source: Path, progress: Callable[[str], None]) -> None:

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from cackled.clock import Periodic, wall_time
-from cackled.config import ConfigError, Dns, Node
+from cackled.config import ConfigError, Deployment, Dns, Node
 from cackled.geo.index import Index
 from cackled.geo.nearest import Places
 from cackled.metrics import Metrics
@@ -65,6 +65,7 @@ class DnsServer:
         geo: gives the geo index and its replacements; None: all clients are in one place.
         nodes: as configured; none stands for one on this machine.
         identity: what NSID tells when ``dns.nsid`` is empty.
+        others: deployments that names are delegated to, in a zone made of the nodes.
 
     Raises:
         ConfigError: zone, node address or one of *settings* can't be used; one line.
@@ -82,7 +83,9 @@ class DnsServer:
         metrics: Metrics,
         *,
         identity: str = "",
+        others: Sequence[Deployment] = (),
     ) -> None:
+        self._others = tuple(others)
         self._reactor = reactor
         self._settings = settings
         self._nodes = tuple(nodes) or (Node(name=identity or "local"),)
@@ -98,7 +101,7 @@ class DnsServer:
         index = geo.index if geo is not None else Index.single(Places(self._nodes).unknown)
         nsid = (settings.nsid or identity).encode("utf-8")
         self.responder = Responder(
-            zone or load_zone(settings, self._nodes), self._nearest, index, self._cookies, limit, nsid
+            zone or self._load(), self._nearest, index, self._cookies, limit, nsid
         )
         self.handle = self.responder.handle
         if geo is not None:
@@ -193,13 +196,16 @@ class DnsServer:
             self.responder.refresh()
             log.info("DNS answers with {nodes}", nodes=", ".join(sorted(self._nearest.usable)))
 
+    def _load(self) -> Zone:
+        return load_zone(self._settings, self._nodes, self._others)
+
     def reload_zone(self) -> int:
         """Read the zone again and return its serial number; a zone that makes no sense leaves the old one.
 
         Raises:
             ZoneError: why it makes none; one line.
         """
-        self.responder.set_zone(load_zone(self._settings, self._nodes))
+        self.responder.set_zone(self._load())
         serial = self.responder.zone.serial
         log.info("DNS zone {zone} loaded, serial {serial}", zone=self._settings.origin, serial=serial)
         return serial

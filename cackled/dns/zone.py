@@ -17,7 +17,7 @@ import dns.rdatatype
 import dns.tokenizer
 import dns.zonefile
 
-from cackled.config import ConfigError, Dns, Node
+from cackled.config import ConfigError, Deployment, Dns, Node
 
 from .wire import (
     AAAA,
@@ -247,8 +247,8 @@ class Zone:
             target = owner.sets[CNAME].rdatas[0].lower()
 
 
-def load_zone(settings: Dns, nodes: Sequence[Node]) -> Zone:
-    """The zone that *settings* ask for.
+def load_zone(settings: Dns, nodes: Sequence[Node], others: Sequence[Deployment] = ()) -> Zone:
+    """The zone that *settings* ask for; one that is made of *nodes* delegates a name to each of *others*.
 
     Raises:
         ZoneError: the file can't be read, or the zone makes no sense; one line that names the record.
@@ -259,7 +259,8 @@ def load_zone(settings: Dns, nodes: Sequence[Node]) -> Zone:
         raise ZoneError(f"dns.origin: {error}") from None
     geo = [_relative(name, origin) for name in settings.geo_names]
     try:
-        records = read_file(settings.zone_file, settings.origin) if settings.zone_file else generate(origin, nodes)
+        given = settings.zone_file
+        records = read_file(given, settings.origin) if given else generate(origin, nodes, others)
         everybody = [address for node in nodes for address in node_addresses(node)]
         return Zone(origin, records, geo, settings.ttl, everybody)
     except ZoneError as error:
@@ -312,8 +313,8 @@ def read_file(path: str, origin: str) -> list[Record]:
     return out
 
 
-def generate(origin: bytes, nodes: Sequence[Node]) -> list[Record]:
-    """A zone made from *nodes*: SOA, and a name server ``nsN`` on each of the first few.
+def generate(origin: bytes, nodes: Sequence[Node], others: Sequence[Deployment] = ()) -> list[Record]:
+    """A zone made from *nodes*: SOA, and a name server ``nsN`` on each of the first few; a delegation for each *other*.
 
     The same nodes give the same records and serial number on every server.
 
@@ -329,12 +330,33 @@ def generate(origin: bytes, nodes: Sequence[Node]) -> list[Record]:
         records += [(name, rtype, NS_TTL, packed) for rtype, packed in node_addresses(node)]
     if not servers:
         raise ZoneError("no [[nodes]] to make a zone from")
+    records += [record for other in others for record in delegate(origin, other)]
     everybody = [node_addresses(node) for node in nodes]
     serial = crc32(repr((records, everybody)).encode("utf-8")) or 1
     times = (serial, 7200, 1800, 1209600, NEGATIVE_TTL)
     rdata = servers[0] + b"\x0ahostmaster" + origin + b"".join(number.to_bytes(4, "big") for number in times)
     assert name_length(rdata) < len(rdata)
     return [(origin, SOA, SOA_TTL, rdata), *records]
+
+
+def delegate(origin: bytes, other: Deployment) -> list[Record]:
+    """The records that hand ``NAME.origin`` over to the name servers of deployment *other*; none where it has none.
+
+    Raises:
+        ZoneError: one of its addresses is none.
+    """
+    records: list[Record] = []
+    cut = bytes((len(other.name),)) + other.name.encode("ascii") + origin
+    for number, text in enumerate(other.dns[:MAX_NAME_SERVERS], 1):
+        try:
+            address = ip_address(text)
+        except ValueError:
+            raise ZoneError(f"deployment {other.name}: dns: {text!r} is no IP address") from None
+        # As the other deployment's own zone calls its servers.
+        server = b"\x03ns%d" % number + cut
+        records.append((cut, NS, NS_TTL, server))
+        records.append((server, A if address.version == 4 else AAAA, NS_TTL, address.packed))
+    return records
 
 
 def node_addresses(node: Node) -> list[tuple[int, bytes]]:

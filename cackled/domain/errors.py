@@ -22,6 +22,8 @@ class Refused(Exception):
         self.detail = detail
         self.field = field
         self.retry_after: float | None = None
+        # More members for the problem document.
+        self.extra: dict[str, str] = {}
         if slug is not None:
             self.slug = slug
 
@@ -55,6 +57,21 @@ class NotFound(Refused):
     status = 404
     slug = "not-found"
     title = "Not found"
+
+
+class Misdirected(Refused):
+    """The site lives in another deployment; ``url`` of the document is where (empty: not known here)."""
+
+    status = 421
+    slug = "other-deployment"
+    title = "That site lives elsewhere"
+
+    @classmethod
+    def to(cls, deployment: str, url: str) -> Misdirected:
+        """One that tells the way."""
+        made = cls(f"The site lives in deployment {deployment}" + (f", at {url}." if url else "."))
+        made.extra = {"deployment": deployment, "url": url}
+        return made
 
 
 class Conflict(Refused):
@@ -97,8 +114,13 @@ _BY_STATE: dict[str, tuple[type[Refused], dict[str, str]]] = {
     "CK404": (NotFound, {"comment": "There is no such comment."}),
     "CK409": (
         Conflict,
-        {"window": "The time for changing this comment is over.", "key": "This channel key can't be used."},
+        {
+            "window": "The time for changing this comment is over.",
+            "key": "This channel key can't be used.",
+            "stored": "The site is stored here, and can't be said to live elsewhere.",
+        },
     ),
+    "CK421": (Misdirected, {"deployment": "The site lives in another deployment."}),
     "CK422": (
         Unprocessable,
         {"parent": "The comment you answer is not there any more.", "depth": "Replies can't go deeper here."},

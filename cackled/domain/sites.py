@@ -15,9 +15,11 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.logger import Logger
 
+from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
-from cackled.domain.errors import BadField, NotFound
+from cackled.domain.errors import BadField, Misdirected, NotFound, Refused, from_sqlstate
+from cackled.domain.residency import Residency
 from cackled.events import Position, channel_id
 
 log = Logger()
@@ -25,7 +27,8 @@ log = Logger()
 SELECT_SITES = Query(
     "select_sites",
     """
-    select s.id, s.name, s.settings::text, coalesce(array_agg(d.pattern) filter (where d.pattern is not null), '{}')
+    select s.id, s.name, s.settings::text, coalesce(array_agg(d.pattern) filter (where d.pattern is not null), '{}'),
+      s.deployment
     from catalog.site s left join catalog.domain d on d.site_id = s.id
     group by s.id
     """,
@@ -34,12 +37,29 @@ INSERT_SITE = Query(
     "insert_site",
     """
     insert into catalog.site (id, name, settings)
-    values (coalesce($1, (select coalesce(max(id), 0) + 1 from catalog.site)), $2, $3::jsonb)
+    values (
+      coalesce($1, (
+        select coalesce(max(id), $4 - 1) + 1
+        from (select id from catalog.site union all select site_id from catalog.pin) as taken
+        where id between $4 and $5
+      )),
+      $2, $3::jsonb
+    )
     on conflict (id) do nothing
     returning id
     """,
-    ("int", "text", "text"),
+    ("int", "text", "text", "int", "int"),
 )
+SELECT_PINS = Query("select_pins", "select site_id, deployment from catalog.pin")
+UPSERT_PIN = Query(
+    "upsert_pin",
+    """
+    insert into catalog.pin (site_id, deployment) values ($1, $2)
+    on conflict (site_id) do update set deployment = excluded.deployment
+    """,
+    ("int", "text"),
+)
+DELETE_PIN = Query("delete_pin", "delete from catalog.pin where site_id = $1 returning site_id", ("int",))
 UPDATE_SETTINGS = Query(
     "update_settings", "update catalog.site set settings = $2::jsonb where id = $1 returning id", ("int", "text")
 )
@@ -194,9 +214,11 @@ def _access(site: Site) -> tuple[bool, str]:
 class SiteDirectory:
     """All sites, in memory."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, residency: Residency | None = None) -> None:
         self._database = database
+        self.residency = residency or Residency()
         self._sites: dict[int, Site] = {}
+        self._strangers: set[int] = set()
         # Called with a site that has become private, or takes other grants than before.
         self.on_closed: Callable[[int], None] = lambda site_id: None
 
@@ -208,11 +230,20 @@ class SiteDirectory:
 
         Raises:
             NotFound: there is none of that id.
+            Misdirected: it lives in another deployment.
         """
         try:
             return self._sites[site_id]
         except KeyError:
-            raise NotFound("There is no such site.", slug="unknown-site") from None
+            raise self.missing(site_id) from None
+
+    def missing(self, site_id: int) -> Refused:
+        """Why there is no such site here."""
+        try:
+            self.residency.check(site_id)
+        except Misdirected as error:
+            return error
+        return NotFound("There is no such site.", slug="unknown-site")
 
     def _tell_closed(self, before: dict[int, Site]) -> None:
         for site in self._sites.values():
@@ -230,9 +261,17 @@ class SiteDirectory:
 
     async def refresh(self, preference: ReadPreference = ReadPreference.PRIMARY_PREFERRED) -> None:
         """Read the catalog anew."""
+        pins = await self._database.system.read(SELECT_PINS, preference=preference)
         rows = await self._database.system.read(SELECT_SITES, preference=preference)
+        residency = self.residency
+        residency.pinned(dict(pins.rows))
+        strangers = {row[0] for row in rows.rows if (row[4] or residency.own) != residency.own}
+        strangers |= {row[0] for row in rows.rows if not residency.is_here(row[0])}
+        for site in sorted(strangers - self._strangers):
+            log.error("site {site} is stored here and lives elsewhere: it is not served", site=site)
+        self._strangers = strangers
         before = self._sites
-        self._sites = {row[0]: build_site(*row) for row in rows.rows}
+        self._sites = {row[0]: build_site(*row[:4]) for row in rows.rows if row[0] not in strangers}
         self._tell_closed(before)
 
     async def add(
@@ -242,13 +281,16 @@ class SiteDirectory:
 
         Raises:
             BadField: a pattern or the settings can't be used.
+            Misdirected: a site of that id lives in another deployment.
         """
+        if site_id is not None:
+            self.residency.check(site_id)
         patterns = [self._pattern(pattern) for pattern in patterns]
         try:
             msgspec.json.decode(settings, type=SiteSettings)
         except msgspec.MsgspecError as error:
             raise BadField(str(error), field="settings") from None
-        rows = await self._database.system.write(INSERT_SITE, site_id, name, settings)
+        rows = await self._database.system.write(INSERT_SITE, site_id, name, settings, *self.residency.numbers)
         if not rows:
             return None
         for pattern in patterns:
@@ -285,6 +327,25 @@ class SiteDirectory:
         await self._database.system.write(UPDATE_SETTINGS, site_id, msgspec.json.encode(tree).decode())
         await self.refresh(ReadPreference.PRIMARY)
         return self.get(site_id)
+
+    async def pin(self, site_id: int, deployment: str) -> None:
+        """Note that a site lives in *deployment*, whatever its number says.
+
+        Raises:
+            BadField: there is no such deployment, or the site is stored here and was to be elsewhere.
+        """
+        self.residency.check_name(deployment)
+        try:
+            await self._database.system.write(UPSERT_PIN, site_id, deployment)
+        except QueryFailed as error:
+            raise from_sqlstate(error.sqlstate, str(error)) or error from None
+        await self.refresh(ReadPreference.PRIMARY)
+
+    async def unpin(self, site_id: int) -> bool:
+        """Let the number alone say where a site lives; False where it was not pinned."""
+        gone = await self._database.system.write(DELETE_PIN, site_id)
+        await self.refresh(ReadPreference.PRIMARY)
+        return bool(gone)
 
     async def secret(self, name: str) -> bytes:
         """A key that all nodes share."""

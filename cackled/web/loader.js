@@ -40,11 +40,13 @@
     if (base === current) C.save('server', current = null);
   };
 
-  // GET from the current server, on failure once from each other one.
+  // GET from the current server, on failure once from each other one. 421: the site lives elsewhere, and so do we.
   C.get = (path, options, tries = 1) => {
     const base = C.base(), more = tries < servers.length;
     const next = () => { C.fail(base); return C.get(path, options, tries + 1); };
-    return fetch(base + path, {credentials: 'omit', ...options}).then(answer => answer.status > 499 && more ? next() : answer,
+    return fetch(base + path, {credentials: 'omit', ...options}).then(s =>
+      s.status === 421 && tries < 99 ? s.json().then(o => (servers.map(s => s.url = C.move(o.url)), C.get(path, options, 99)))
+      : s.status > 499 && more ? next() : s,
       error => more && error.name !== 'AbortError' ? next() : Promise.reject(error));
   };
 

@@ -16,7 +16,8 @@ from cackled.admin.render import as_text
 from cackled.cluster.liveness import PeerState
 from cackled.cluster.membership import Membership
 from cackled.config import Node
-from cackled.domain.errors import BadField, NotFound
+from cackled.domain.errors import BadField, Misdirected, NotFound
+from cackled.domain.residency import Residency
 from cackled.domain.sites import SiteSettings
 from cackled.metrics import Metrics
 
@@ -27,18 +28,21 @@ class Directory:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         settings = SiteSettings(webhook_secret="hunter2")
+        self.residency = Residency()
         self.known = {1: SimpleNamespace(id=1, name="demo", patterns=("localhost:*",), settings=settings)}
 
     def all(self) -> Any:
         return self.known.values()
 
     def get(self, site: int) -> Any:
+        if site == 8:
+            raise Misdirected.to("eu", "https://eu.example")
         if site not in self.known:
             raise NotFound("no such site")
         return self.known[site]
 
-    async def add(self, name: str, origins: Any) -> Any:
-        if name == "race":
+    async def add(self, name: str, origins: Any, *, site_id: int | None = None) -> Any:
+        if name == "race" or site_id == 1:
             return None
         if name == "bad":
             raise BadField("A name has letters.", field="name")
@@ -89,11 +93,20 @@ class SitesTests(AreaCase):
         for work in (self.sites.site(9), self.sites.set(9, "votes", "true")):
             self.assertEqual(self.refusal(work), "there is no site 9")
 
+    def test_elsewhere(self) -> None:
+        """A site of another deployment is told with its address, and is in the list by its number alone."""
+        self.assertIn("deployment eu, at https://eu.example", self.refusal(self.sites.site(8)))
+        self.directory.residency.pinned({8: "eu", 1: "global"})
+        rows = self.outcome(self.sites.sites())
+        self.assertEqual([(row["site"], row["deployment"]) for row in rows], [(1, "global"), (8, "eu")])
+        self.assertEqual((rows[1]["name"], rows[1]["origins"]), ("", ""))
+
     def test_refusals_of_the_domain(self) -> None:
         """The domain's words for a wrong value are the operator's; two nodes at once can be tried again."""
         self.assertEqual(self.outcome(self.sites.add("shop", ["a.example"])), 7)
         self.assertEqual(self.refusal(self.sites.add("bad", [])), "A name has letters.")
         self.assertIn("try again", self.refusal(self.sites.add("race", [])))
+        self.assertIn("site 1 already", self.refusal(self.sites.add("shop", [], 1)))
         self.assertEqual(self.refusal(self.sites.add_origin(1, "?")), "That is no origin.")
 
 

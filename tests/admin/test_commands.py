@@ -123,6 +123,11 @@ class CommandTests(RunnerCase):
         self.assertEqual(self.run_line("site set 2 name Other"), {"site": 2, "name": "Other"})
         self.assertEqual([row["name"] for row in self.run_line("site")], ["demo", "Other"])
         self.assertEqual(self.refusal("site 9"), "there is no site 9")
+        self.assertEqual(self.run_line("site add id=70 Far far.example"), {"site": 70})
+        self.assertEqual(self.run_line("site pin 80 eu"), "site 80 lives in eu")
+        self.assertEqual(self.run_line("site unpin 80"), "site 80 was pinned")
+        self.assertEqual(self.run_line("site unpin 80"), "site 80 was not pinned")
+        self.assertIn("SITE is a number", self.refusal("site add id=x Far far.example"))
         for line in ("site add", "site add x", "site origins 2", "site origins 2 zap x", "site set 2 name", "site set"):
             self.assertTrue(self.refusal(line).startswith("usage: site "), line)
 
