@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -68,6 +69,7 @@ class Event(Struct, frozen=True):
 EventHandler = Callable[[Event], None]
 
 
+@lru_cache(maxsize=4096)
 def channel_id(key: str) -> int:
     """The id of the channel that a site calls *key*: 63 bits of BLAKE2b.
 

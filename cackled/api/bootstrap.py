@@ -23,6 +23,9 @@ from cackled.domain.sites import Site, SiteDirectory
 from cackled.transport.http import Request
 from cackled.transport.response import CONFIGURED_TTL, Response
 
+# Sites whose part of the answer is kept ready.
+MOST_HEADS = 4096
+
 
 def channel_key(request: Request) -> str:
     """The page's channel: ``channel``, else ``url`` without its fragment.
@@ -56,6 +59,7 @@ class Bootstrap:
         self._comments = comments
         self._limits = limits
         self._client_address = client_address
+        self._heads: dict[int, tuple[Site, bytes]] = {}
 
     @staticmethod
     def personal(request: Request) -> bool:
@@ -87,9 +91,7 @@ class Bootstrap:
             except DatabaseError:
                 # The page is readable without it; the widget asks again when it is back.
                 me = b"null"
-        head = msgspec.json.encode(
-            {"site": {"id": str(site.id), "name": site.name, "settings": site.settings.public()}}
-        )
+        head = self._head(site)
         group = site.group(site.channel(key))
         private = session is not None or self.personal(request) or site.settings.private
         # What may be older than it should be, or was asked for with a bound, is not handed to the next one.
@@ -100,13 +102,25 @@ class Bootstrap:
                 (b"content-type", b"application/json"),
                 (b"cache-control", b"private, no-store" if private else b"public, max-age=0"),
             ],
-            body=b'%s,%s,"me":%s}' % (head[:-1], page.value, me),
+            body=b"".join((head, page.value, b',"me":', me, b"}")),
             tags=() if private else (group,),
             ttl=CONFIGURED_TTL if shared else None,
             seqs={group: page.seq},
             owner=site.id,
         )
         return sourced(answer, wish)
+
+    def _head(self, site: Site) -> bytes:
+        """``{"site":{..},``, made once for each state of a site."""
+        known = self._heads.get(site.id)
+        if known is None or known[0] is not site:
+            if len(self._heads) >= MOST_HEADS:
+                self._heads.clear()
+            text = msgspec.json.encode(
+                {"site": {"id": str(site.id), "name": site.name, "settings": site.settings.public()}}
+            )
+            known = self._heads[site.id] = (site, text[:-1] + b",")
+        return known[1]
 
     def _session(self, request: Request, site: Site) -> Session | None:
         ticket = argument(request, "me")

@@ -57,6 +57,9 @@ class Connection(_library.Connection):
     *lost* is called once when an open connection ends other than by `close`; *notified* with (channel, payload).
     """
 
+    # Served by our reactor without a logging context of its own (`cackled.clock`).
+    own_context = False
+
     def __init__(
         self,
         reactor: IReactorTime,

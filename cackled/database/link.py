@@ -9,10 +9,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from cackled.database._txpostgres import Connection, PostgresError, QueryCanceledError, first_line
 from cackled.database.errors import ConnectionLost, DatabaseError, Moved, QueryFailed, QueryTimeout, Unavailable
@@ -201,53 +202,65 @@ class Link:
     def submit(self, job: Job) -> None:
         """Run *job*; only when `alive` and without another."""
         self._job = job
-        Deferred.fromCoroutine(self._work(job, self._attempt)).addErrback(
-            lambda f: log.failure("a pooled connection failed", f)
-        )
-
-    async def _work(self, job: Job, attempt: int) -> None:
+        attempt = self._attempt
         connection = self._connection
         assert connection is not None
-        error: DatabaseError | None = None
-        rows: list[tuple[Any, ...]] = []
-        try:
-            rows = await self._send(connection, job)
-        except DatabaseError as known:
-            error = known
-        except Exception as unknown:
-            error = self._translate(connection, unknown)
+        if job.query.label not in self._prepared:
+            done = Deferred.fromCoroutine(self._first(connection, job))
+        else:
+            done = self._run(connection, job)
+            done.addErrback(self._forgotten, connection, job)
+        told = (connection, job, attempt)
+        done.addCallbacks(self._answered, self._failed_with, callbackArgs=told, errbackArgs=told)
+        done.addErrback(lambda f: log.failure("a pooled connection failed", f))
+
+    def _answered(self, rows: list[tuple[Any, ...]], connection: Connection, job: Job, attempt: int) -> None:
+        if self._over(connection, job, attempt, None):
+            job.answer(rows)
+
+    def _failed_with(self, failure: Failure, connection: Connection, job: Job, attempt: int) -> None:
+        known = failure.value
+        error = known if isinstance(known, DatabaseError) else self._translate(connection, known)
+        if self._over(connection, job, attempt, error):
+            job.fail(error)
+
+    def _over(self, connection: Connection, job: Job, attempt: int, error: DatabaseError | None) -> bool:
+        """The job is through; False: it was given up meanwhile, and answered."""
         if attempt != self._attempt:
-            return  # given up meanwhile, and the job answered
+            return False
         self._job = None
         if not connection.alive:
             self.replace("the server closed the connection")
         self._owner.link_done(self, job, error)
-        if error is None:
-            job.answer(rows)
-        else:
-            job.fail(error)
+        return True
 
-    async def _send(self, connection: Connection, job: Job) -> list[tuple[Any, ...]]:
-        query = job.query
-        message = query.call(len(job.args))
-        if job.site is not None:
-            # One message is one transaction: `true` confines the setting to it.
-            message = f"select set_config('app.site','{job.site:d}',true);{message}"
-        args = tuple([adapt(arg) for arg in job.args]) or None
-        if query.label not in self._prepared:
-            await self._prepare(connection, query)
+    def _run(self, connection: Connection, job: Job) -> Deferred[list[tuple[Any, ...]]]:
         try:
-            return await connection.run(message, args)
-        except PostgresError as error:
-            # The table's shape changed under the plan (0A000), or a proxy forgot the statement (26000): neither ran.
-            code = error.pgcode
-            if not connection.alive or not (code == "26000" or (code == "0A000" and "cached plan" in str(error))):
-                raise
-            self._prepared.discard(query.label)
-            if code == "0A000":
-                await connection.run(f"deallocate {query.label}")
-            await self._prepare(connection, query)
-            return await connection.run(message, args)
+            message = job.query.call(len(job.args))
+            if job.site is not None:
+                # One message is one transaction: `true` confines the setting to it.
+                message = f"select set_config('app.site','{job.site:d}',true);{message}"
+            return connection.run(message, tuple([adapt(arg) for arg in job.args]) or None)
+        except Exception:
+            return fail()
+
+    async def _first(self, connection: Connection, job: Job) -> list[tuple[Any, ...]]:
+        await self._prepare(connection, job.query)
+        return await self._run(connection, job)
+
+    def _forgotten(self, failure: Failure, connection: Connection, job: Job) -> Any:
+        """The table's shape changed under the plan (0A000), or a proxy forgot the statement (26000): neither ran."""
+        error = failure.value
+        code = error.pgcode if isinstance(error, PostgresError) else None
+        if not connection.alive or not (code == "26000" or (code == "0A000" and "cached plan" in str(error))):
+            return failure
+        return Deferred.fromCoroutine(self._anew(connection, job, code))
+
+    async def _anew(self, connection: Connection, job: Job, code: str) -> list[tuple[Any, ...]]:
+        self._prepared.discard(job.query.label)
+        if code == "0A000":
+            await connection.run(f"deallocate {job.query.label}")
+        return await self._first(connection, job)
 
     async def _prepare(self, connection: Connection, query: Query) -> None:
         refused = self._refused.get(query.label)
@@ -265,7 +278,7 @@ class Link:
             raise known from None
         self._prepared.add(query.label)
 
-    def _translate(self, connection: Connection, error: Exception) -> DatabaseError:
+    def _translate(self, connection: Connection, error: BaseException | None) -> DatabaseError:
         if isinstance(error, QueryCanceledError):
             return QueryTimeout(first_line(error))
         if isinstance(error, ValueError | UnicodeError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, ip_address, ip_network
 
 from twisted.internet.interfaces import IReactorTime
@@ -14,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from cackled.domain.errors import TooFast
 
 
+@lru_cache(maxsize=4096)
 def address_key(address: str) -> str:
     """What counts as one caller: an IPv4 address, or the /64 of an IPv6 address (mapped IPv4 as IPv4)."""
     try:
@@ -43,7 +45,8 @@ def within(networks: Iterable[str]) -> Callable[[str], bool]:
         ip = getattr(ip, "ipv4_mapped", None) or ip
         return any(ip in network for network in known)
 
-    return test if known else lambda address: False
+    # Asked at every call, mostly for addresses that were just asked for.
+    return lru_cache(maxsize=4096)(test) if known else lambda address: False
 
 
 class Buckets:

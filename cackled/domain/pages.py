@@ -34,16 +34,19 @@ class Wanted(Struct, frozen=True):
     parent: int | None = None
 
 
-# One snapshot for the channel's seq and for all rows: that is what makes the seq the version of the page. Five columns,
-# as each value costs time to read:
-#   0, seq, -, key, rest of its JSON        the channel
-#   1, id, place, JSON, rank/n_thread       a root, or what else was asked for
-#   2, id, parent, JSON, -                  a reply below one of them
+# One snapshot for the channel's seq and for all rows: that is what makes the seq the version of the page. One row, as
+# each value, and each piece that the server sends, costs time to read:
+#   seq, key, rest of its JSON                            the channel; seq is null where there is none
+#   id,id,..   n_thread,..   rank   JSON}<sep>JSON}..     roots in their order, or what was asked for; rank of the last
+#   id,id,..   parent,..            JSON}<sep>JSON}..     replies below them, by id
+# JSON text holds no control character, so the separator is none of its own.
+_SEPARATOR = "}\x1f"
 _CHANNEL = """
-    select 0, ch.seq, 0::bigint, ch.key,
-        concat('"url":', to_json(ch.url), ',"title":', to_json(ch.title), ',"comments":', ch.n_visible,
-               ',"locked":', case when ch.locked then 'true' else 'false' end)
-      from channel ch where ch.site_id = $1 and ch.id = $2
+    (select 1) one left join (
+      select seq, key, concat('"url":', to_json(url), ',"title":', to_json(title), ',"comments":', n_visible,
+                              ',"locked":', case when locked then 'true' else 'false' end) as rest
+      from channel where site_id = $1 and id = $2
+    ) ch on true
 """
 _PAGE = """
     with roots as (
@@ -52,17 +55,24 @@ _PAGE = """
       where c.site_id = $1 and c.channel_id = $2 and c.parent_id is null and c.shown and {begin}
       order by {order} limit $3 + 1
     )
-    {channel}
-    union all
-    select 1, r.id, r.n, comment_json(r.row), concat((r.row).rank, '/', (r.row).n_thread) from roots r
-    union all
-    select 2, x.id, x.parent_id, comment_json(x.row), null from roots r
-      cross join lateral (
+    select ch.seq, ch.key, ch.rest, t.ids, t.counts, t.rank, t.jsons, b.ids, b.parents, b.jsons
+    from {channel}, (
+      select string_agg(r.id::text, ',' order by r.n) as ids,
+             string_agg((r.row).n_thread::text, ',' order by r.n) as counts,
+             max((r.row).rank::text) filter (where r.n = $3) as rank,
+             string_agg(comment_json(r.row), chr(31) order by r.n) as jsons
+      from roots r
+    ) t, (
+      select string_agg(x.id::text, ',' order by x.id) as ids,
+             string_agg(x.parent_id::text, ',' order by x.id) as parents,
+             string_agg(comment_json(x.row), chr(31) order by x.id) as jsons
+      from roots r cross join lateral (
         select y as row, y.id, y.parent_id from comment y
         where y.site_id = $1 and y.channel_id = $2 and y.root_id = r.id and y.parent_id is not null and y.shown
         order by y.id limit {replies}
       ) x
-    where r.n <= $3
+      where r.n <= $3
+    ) b
 """
 PAGE_BEST = Query(
     "page_best",
@@ -84,12 +94,17 @@ PAGE_OLD = Query(
 PAGE_REPLIES = Query(
     "page_replies",
     f"""
-    {_CHANNEL}
-    union all
-    (select 1, x.id, x.id, comment_json(x), '/0' from comment x
-      where x.site_id = $1 and x.channel_id = $2 and x.root_id = $4 and x.parent_id is not null and x.shown
-        and x.id > $5
-      order by x.id limit $3 + 1)
+    select ch.seq, ch.key, ch.rest, t.ids, null, null, t.jsons, null, null, null
+    from {_CHANNEL}, (
+      select string_agg(x.id::text, ',' order by x.id) as ids,
+             string_agg(comment_json(x.row), chr(31) order by x.id) as jsons
+      from (
+        select y as row, y.id from comment y
+        where y.site_id = $1 and y.channel_id = $2 and y.root_id = $4 and y.parent_id is not null and y.shown
+          and y.id > $5
+        order by y.id limit $3 + 1
+      ) x
+    ) t
     """,
     ("int", "bigint", "int", "bigint", "bigint"),
 )
@@ -145,71 +160,82 @@ def _next_cursor(rank: str, last: int) -> str:
     return urlsafe_b64encode(f"{rank},{last}".encode()).decode().rstrip("=")
 
 
+_NONE = (None,) * 10
+_NO_CHANNEL = '"url":"","title":"","comments":0,"locked":false'
+
+
 def build(site: Site, channel: int, key: str, wanted: Wanted, rows: list[tuple[Any, ...]]) -> Loaded:
-    """The members ``channel``, ``position`` and ``page`` of an answer, without outer braces, at the rows' seq."""
-    seq, rest = 0, '"url":"","title":"","comments":0,"locked":false'
-    tops: list[tuple[Any, ...]] = []
-    below: dict[int, list[tuple[Any, ...]]] = {}
-    for row in rows:
-        kind = row[0]
-        if kind == 2:
-            siblings = below.get(row[2])
-            if siblings is None:
-                below[row[2]] = [row]
-            else:
-                siblings.append(row)
-        elif kind == 1:
-            tops.append(row)
-        elif row[3] == key:
-            _, seq, _, _, rest = row
-        else:
-            # Another key of this site has the same id: this one can't have comments.
-            return build(site, channel, key, wanted, [])
-    tops.sort(key=_place)
+    """The members ``channel``, ``position`` and ``page`` of an answer, without outer braces, at the row's seq."""
+    row = rows[0]
+    if row[1] != key:
+        # Nobody has written here, or another key of this site has the same id: then this one can't have comments.
+        row = _NONE
+    seq = row[0] or 0
+    ids, jsons = _parts(row[3], row[6])
     cursor = None
-    if len(tops) > wanted.size:
-        tops = tops[: wanted.size]
-        cursor = _next_cursor(tops[-1][4].partition("/")[0], tops[-1][1])
+    if len(ids) > wanted.size:
+        ids = ids[: wanted.size]
+        cursor = _next_cursor(row[5] or "", int(ids[-1]))
     parts = [
-        f'"channel":{{"id":"{channel}","key":{_json(key)},"seq":{seq},{rest}}},'
+        f'"channel":{{"id":"{channel}","key":{_json(key)},"seq":{seq},{row[2] or _NO_CHANNEL}}},'
         f'"position":"{site.position(channel, seq)}","page":{{"sort":"{wanted.sort}","comments":['
     ]
     add = parts.append
-    comma = ""
-    for row in tops:
-        add(comma)
-        add(row[3][:-1])
-        comma = ","
-        if wanted.parent is not None:
-            add(',"replies":[]}')
-            continue
-        add(',"replies":[')
-        sent = _splice(below.get(row[1]), below, add)
-        add(f'],"more":{max(0, int(row[4].rpartition("/")[2]) - sent)}}}')
+    if wanted.parent is not None:
+        add(_joined(jsons[: len(ids)]))
+    else:
+        below: dict[str, list[tuple[str, str]]] = {}
+        if row[7] is not None:
+            for one, parent, json in zip(row[7].split(","), row[8].split(","), _split(row[9]), strict=True):
+                siblings = below.get(parent)
+                if siblings is None:
+                    below[parent] = [(one, json)]
+                else:
+                    siblings.append((one, json))
+        head = ""
+        for one, json, count in zip(ids, jsons, (row[4] or "").split(","), strict=False):
+            siblings = below.get(one)
+            if siblings is None:
+                add(f'{head}{json},"replies":[],"more":{count}}}')
+            else:
+                add(f'{head}{json},"replies":[')
+                sent = _splice(siblings, below, add)
+                add(f'],"more":{max(0, int(count) - sent)}}}')
+            head = ","
     add(f'],"cursor":{_json(cursor)}}}')
     return Loaded("".join(parts).encode(), seq)
 
 
-def _place(row: tuple[Any, ...]) -> int:
-    place: int = row[2]
-    return place
+def _split(jsons: str) -> list[str]:
+    """The comments in *jsons*, each without its last brace."""
+    found = jsons.split(_SEPARATOR)
+    found[-1] = found[-1][:-1]
+    return found
 
 
-def _splice(rows: list[tuple[Any, ...]] | None, below: Any, add: Callable[[str], None]) -> int:
-    """Add *rows* and all that is below them; gives how many there were."""
-    if rows is None:
-        return 0
-    count = len(rows)
-    comma = ""
-    for row in rows:
-        children = below.get(row[1])
+def _parts(ids: str | None, jsons: str | None) -> tuple[list[str], list[str]]:
+    return ([], []) if ids is None or jsons is None else (ids.split(","), _split(jsons))
+
+
+def _joined(jsons: list[str]) -> str:
+    return ',"replies":[]},'.join(jsons) + ',"replies":[]}' if jsons else ""
+
+
+def _splice(
+    siblings: list[tuple[str, str]], below: dict[str, list[tuple[str, str]]], add: Callable[[str], None]
+) -> int:
+    """Add *siblings* and all that is below them; gives how many there were."""
+    count = len(siblings)
+    head = ""
+    for one, json in siblings:
+        children = below.get(one)
         if children is None:
-            add(f'{comma}{row[3][:-1]},"replies":[]}}')
+            add(f'{head}{json},"replies":[]}}')
         else:
-            add(f'{comma}{row[3][:-1]},"replies":[')
+            add(f'{head}{json},"replies":[')
             count += _splice(children, below, add)
             add("]}")
-        comma = ","
+        head = ","
     return count
 
 

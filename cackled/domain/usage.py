@@ -60,6 +60,8 @@ class Usage:
         self._database = database
         self._wall = wall
         self._counts: dict[_Key, int] = {}
+        # The month of this hour, for it is asked at every read.
+        self._hour, self._first = -1, ""
         self._job = Periodic(clock, FLUSH, self.flush, "usage")
         self._lost = metrics.counter("usage_lost_reads", "Reads that may not have been charged")
         self._reads = metrics.counter("usage_reads", "Reads by readPreference", ["preference"])
@@ -118,4 +120,7 @@ class Usage:
         return [(one, *sums[one]) for one in ReadPreference if one in sums]
 
     def _month(self) -> str:
-        return datetime.fromtimestamp(self._wall(), UTC).strftime("%Y-%m-01")
+        hour = int(self._wall() // 3600)
+        if hour != self._hour:
+            self._hour, self._first = hour, datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-01")
+        return self._first

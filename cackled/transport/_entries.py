@@ -6,12 +6,10 @@ May touch: the standard library and the ground.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from hashlib import blake2b
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from twisted.web.http import datetimeToString
-
-from cackled.transport._request import SERVER, status_line
+from cackled.transport._request import SERVER, http_date, status_line
 from cackled.transport._variants import IDENTITY, compress, compressible, variant_etag
 from cackled.transport.response import Response
 
@@ -61,12 +59,16 @@ def _directives(value: bytes) -> set[bytes]:
 
 
 class Variant:
-    """One coded form of an entry, with its whole answer rebuilt at most once a second."""
+    """One coded form of an entry, with its whole answer rebuilt at most once a second.
 
-    __slots__ = ("body", "etag", "fixed", "fixed304", "wire", "wire304", "wire_last", "wire_until")
+    ``quick``: compressed in a hurry; one that is asked for again is worth more.
+    """
 
-    def __init__(self, body: bytes, etag: bytes, fixed: bytes, fixed304: bytes) -> None:
+    __slots__ = ("body", "etag", "fixed", "fixed304", "quick", "wire", "wire304", "wire_last", "wire_until")
+
+    def __init__(self, body: bytes, etag: bytes, fixed: bytes, fixed304: bytes, quick: bool = False) -> None:
         self.body = body
+        self.quick = quick
         self.etag = etag
         # The parts of the heads that never change.
         self.fixed = fixed
@@ -77,6 +79,11 @@ class Variant:
         self.wire_last = b""
         # On the monotonic clock; the wires hold until then.
         self.wire_until = 0.0
+
+    @property
+    def size(self) -> int:
+        """Bytes held: the body, its copy in the wire, and both heads twice."""
+        return len(self.body) * (1 if len(self.body) > JOINED else 2) + 2 * (len(self.fixed) + len(self.fixed304))
 
     def heads(self, moving: bytes) -> tuple[bytes, bytes]:
         """The heads of the 200 (or whatever the status is) and of the 304, with the *moving* fields in them."""
@@ -114,7 +121,7 @@ class Entry:
         if control is None:
             self.fields.append((b"Cache-Control", b"public, max-age=0"))
         self.must_revalidate = bool(_directives(control or b"") & {b"must-revalidate", b"proxy-revalidate"})
-        self.etag = response.header(b"ETag") or b'"' + blake2b(self.body, digest_size=9).hexdigest().encode() + b'"'
+        self.etag = response.header(b"ETag") or b'"' + sha256(self.body).hexdigest()[:20].encode() + b'"'
         self.coded = compressible(response.header(b"Content-Type"), len(self.body))
         self.size = _OVERHEAD + len(self.body) + sum(len(n) + len(v) for n, v in self.fields)
         self._add(IDENTITY, self.body)
@@ -134,19 +141,22 @@ class Entry:
         """Whether a read that must see ``after`` may have this."""
         return after <= self.seq or after <= self.asked
 
-    def compressed(self, coding: bytes) -> bytes:
+    def compressed(self, coding: bytes, quick: bool = False) -> bytes:
         """The body in *coding* (may take milliseconds; safe in a thread)."""
-        return compress(self.body, coding)
+        return compress(self.body, coding, quick=quick)
 
-    def add(self, coding: bytes, body: bytes) -> Variant:
-        """Keep a compressed form. One that came out larger is replaced by the plain one."""
+    def add(self, coding: bytes, body: bytes, quick: bool = False) -> Variant:
+        """Keep a compressed form in place of an earlier one. One that came out larger is replaced by the plain one."""
+        earlier = self.variants.get(coding)
+        if earlier is not None and earlier is not self.variants[IDENTITY]:
+            self.size -= earlier.size
         if len(body) >= len(self.body):
             variant = self.variants[coding] = self.variants[IDENTITY]
             return variant
-        return self._add(coding, body)
+        return self._add(coding, body, quick)
 
-    def _add(self, coding: bytes, body: bytes) -> Variant:
-        etag = variant_etag(self.etag, coding)
+    def _add(self, coding: bytes, body: bytes, quick: bool = False) -> Variant:
+        etag = variant_etag(self.etag, coding, quick=quick)
         fields = [*self.fields, (b"ETag", etag)]
         if self.coded:
             fields.append((b"Vary", b"Accept-Encoding"))
@@ -157,17 +167,16 @@ class Entry:
         if coding:
             full += b"Content-Encoding: " + coding + b"\r\n"
         full += b"Content-Length: %d\r\n" % len(body)
-        variant = Variant(body, etag, status_line(self.status) + common + full, status_line(304) + common + short)
-        self.variants[coding] = variant
-        # The body, its copy in the wire, and both heads twice.
-        self.size += len(body) * (1 if len(body) > JOINED else 2) + 2 * (len(full) + len(short))
+        lines = (status_line(self.status) + common + full, status_line(304) + common + short)
+        variant = self.variants[coding] = Variant(body, etag, *lines, quick)
+        self.size += variant.size
         return variant
 
     def rebuild(self, variant: Variant, now: float, wall: float) -> None:
         """Make the wires of a hit anew; they hold until Date or Age change, or freshness ends."""
         age = int(now - self.stored)
         moving = b"Date: %b\r\nAge: %d\r\nCache-Status: cackled; hit; ttl=%d\r\n\r\n" % (
-            datetimeToString(wall), age, self.ttl(now),
+            http_date(wall), age, self.ttl(now),
         )  # fmt: skip
         head, variant.wire304 = variant.heads(moving)
         variant.wire = head + variant.body if len(variant.body) <= JOINED else b""
@@ -185,7 +194,7 @@ class Entry:
     def moving(self, now: float, wall: float, status: bytes, *, close: bool, age: bool = True) -> bytes:
         """The changing end of a head: Date, Age, Cache-Status *status*, and Connection."""
         return b"Date: %b\r\n%bCache-Status: cackled; %b\r\n%b\r\n" % (
-            datetimeToString(wall),
+            http_date(wall),
             b"Age: %d\r\n" % int(now - self.stored) if age else b"",
             status,
             b"Connection: close\r\n" if close else b"",

@@ -186,6 +186,8 @@ class FastPath:
         if now >= variant.wire_until:
             if now >= entry.fresh_until:
                 return False
+            if variant.quick and variant.wire_until:
+                self._microcache.improve(entry, wanted)
             entry.rebuild(variant, now, self._microcache.wall())
         if last:
             wire = variant.wire_last or entry.last(variant, now, self._microcache.wall())

@@ -82,6 +82,8 @@ class Loading(Store):
         self._flights: dict[Key, _Flight] = {}
         self._passes: dict[Key, float] = {}
         self._results = metrics.counter("microcache_requests", "Requests to microcached routes.", ["result"])
+        # Asked for at every miss: not looked up by name each time.
+        self._misses, self._collapsed = self._results.labels("miss"), self._results.labels("collapsed")
 
     def fetch(self, key: Key, after: int, load: Load) -> Deferred[Outcome]:
         """How to answer a request for *key*: fires with an `Outcome`, never fails.
@@ -109,7 +111,7 @@ class Loading(Store):
                 self._begin(key, after, load)
                 renewed = self.fresh(key, after, now)
                 if renewed is not None:
-                    self._results.labels("miss").inc()
+                    self._misses.inc()
                     return succeed(Outcome(b"fwd=stale; stored", renewed))
                 if self.entries.get(key) is not stale:
                     return self._wait(key, after, load, 0)
@@ -121,10 +123,10 @@ class Loading(Store):
         flight = self._flights.get(key)
         leads = flight is None
         if flight is None:
-            self._results.labels("miss").inc()
+            self._misses.inc()
             flight = self._new_flight(key, after)
         else:
-            self._results.labels("collapsed").inc()
+            self._collapsed.inc()
             if flight.late or len(flight.waiters) >= MAX_WAITERS:
                 return succeed(self._overdue(key, after))
         done: Deferred[Outcome | None] = Deferred()

@@ -6,6 +6,7 @@ May touch: twisted.web and the ground.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -18,6 +19,7 @@ from twisted.web.error import UnsupportedMethod
 from twisted.web.http import datetimeToString
 from twisted.web.resource import IResource, getChildForRequest
 
+from cackled.clock import wall_time
 from cackled.transport import _private
 from cackled.transport._head import OPEN
 from cackled.transport.problems import problem, reason
@@ -32,9 +34,23 @@ _BAD_VALUE = re.compile(rb"[\x00\r\n]")
 log = Logger()
 
 
+@lru_cache(maxsize=128)
 def status_line(status: int) -> bytes:
     """``HTTP/1.1 200 OK`` with its line end."""
     return b"HTTP/1.1 %d %s\r\n" % (status, reason(status).encode("ascii"))
+
+
+_date = (0, b"")
+
+
+def http_date(wall: float) -> bytes:
+    """The Date of that second (since 1970), formatted once for all that is sent in it."""
+    global _date
+    second = int(wall)
+    known = _date
+    if known[0] != second:
+        known = _date = (second, datetimeToString(second))
+    return known[1]
 
 
 def render_head(status: int, headers: list[tuple[bytes, bytes]], length: int | None, *, close: bool = False) -> bytes:
@@ -43,7 +59,7 @@ def render_head(status: int, headers: list[tuple[bytes, bytes]], length: int | N
     Raises:
         ValueError: a name or value would break out of its line.
     """
-    parts = [status_line(status), b"Server: ", SERVER, b"\r\nDate: ", datetimeToString(), b"\r\n"]
+    parts = [status_line(status), b"Server: ", SERVER, b"\r\nDate: ", http_date(wall_time()), b"\r\n"]
     for name, value in headers:
         parts += (name, b": ", value, b"\r\n")
     if length is not None:
@@ -206,7 +222,7 @@ class Request(server.Request):
         if not self.startedWriting:
             fields = self.responseHeaders
             fields.setRawHeaders(b"Server", [SERVER])
-            fields.setRawHeaders(b"Date", [datetimeToString()])
+            fields.setRawHeaders(b"Date", [http_date(wall_time())])
             if not self.channel.may_persist():
                 fields.setRawHeaders(b"Connection", [b"close"])
         super().write(b"" if self.head_only else data)

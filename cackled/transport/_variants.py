@@ -15,6 +15,10 @@ IDENTITY, GZIP, BROTLI = b"", b"gzip", b"br"
 SMALLEST = 256
 _BROTLI_QUALITY = 5
 _GZIP_LEVEL = 6
+# A fifth of the time for a tenth more bytes: for what may never be asked for again.
+_QUICK_QUALITY = 1
+_QUICK_LEVEL = 1
+_QUICK_WINDOW = 16
 _TEXT = (b"text/", b"application/json", b"application/problem+json", b"application/javascript", b"image/svg+xml")
 
 
@@ -48,21 +52,23 @@ def compressible(content_type: bytes | None, size: int) -> bool:
     return size >= SMALLEST and content_type is not None and content_type.lower().startswith(_TEXT)
 
 
-def compress(body: bytes, coding: bytes, *, best: bool = False) -> bytes:
-    """*body* in *coding*; *best* takes all the time it needs (for what is compressed once, at start)."""
+def compress(body: bytes, coding: bytes, *, best: bool = False, quick: bool = False) -> bytes:
+    """*body* in *coding*; *best* takes all the time it needs (what is compressed once, at start), *quick* little."""
     if coding == BROTLI:
+        if quick:
+            return bytes(brotli.compress(body, quality=_QUICK_QUALITY, lgwin=_QUICK_WINDOW))
         return bytes(brotli.compress(body, mode=brotli.MODE_TEXT, quality=11 if best else _BROTLI_QUALITY, lgwin=20))
     if coding == GZIP:
-        packer = zlib.compressobj(9 if best else _GZIP_LEVEL, zlib.DEFLATED, 31)
+        packer = zlib.compressobj(9 if best else _QUICK_LEVEL if quick else _GZIP_LEVEL, zlib.DEFLATED, 31)
         return packer.compress(body) + packer.flush()
     return body
 
 
-def variant_etag(etag: bytes, coding: bytes) -> bytes:
+def variant_etag(etag: bytes, coding: bytes, *, quick: bool = False) -> bytes:
     """The entity tag of a coded form: a strong one gets a suffix, for the bytes differ (RFC 9110 section 8.8.3)."""
     if not coding or etag.startswith(b"W/"):
         return etag
-    return etag[:-1] + b"-" + coding + b'"'
+    return etag[:-1] + b"-" + (coding[:1] if quick else coding) + b'"'
 
 
 def matches(if_none_match: bytes, etag: bytes) -> bool:

@@ -119,7 +119,8 @@ class HttpFactory(Factory):
         self._drain_ends: IDelayedCall | None = None
         self._requests = metrics.counter("http_requests", "Requests answered.", ["status"])
         # Looking a label up costs more than counting.
-        self._taken = self._requests.labels("1xx")
+        self._classes = [self._requests.labels(f"{first}xx") for first in range(1, 6)]
+        self._taken = self._classes[0]
         self._seconds = metrics.histogram("http_request_seconds", "Time to answer, microcache hits left out.")
         self._slow = metrics.counter("http_slow_requests", "Requests that took more than 100 ms.")
         self._refusals = metrics.counter("http_refusals", "Requests and connections refused.", ["reason"])
@@ -241,7 +242,7 @@ class HttpFactory(Factory):
         if self.fast is not None:
             hits = self.fast.take_hits()
             if hits:
-                self._requests.labels("2xx").inc(hits)
+                self._classes[1].inc(hits)
 
     def scheme(self, lane: int, head: Head) -> bytes:
         """``http`` or ``https``, as the browser sees it."""
@@ -261,7 +262,7 @@ class HttpFactory(Factory):
     def answered(self, began: float, status: int, *, timed: bool) -> None:
         """It was answered (499: the client left first; 101: taken over)."""
         self.in_flight -= 1
-        self._requests.labels(f"{status // 100}xx").inc()
+        self._classes[status // 100 - 1].inc()
         if timed:
             took = self.clock.seconds() - began
             self._seconds.observe(took)
@@ -272,7 +273,7 @@ class HttpFactory(Factory):
     def refused(self, why: str, status: int) -> None:
         """A request was refused before it reached a resource."""
         self._refusals.labels(why).inc()
-        self._requests.labels(f"{status // 100}xx").inc()
+        self._classes[status // 100 - 1].inc()
 
     def cut(self, why: str) -> None:
         """A connection is closed by a deadline."""

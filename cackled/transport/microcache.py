@@ -31,8 +31,9 @@ from cackled.transport.response import Response
 
 __all__ = ["Microcache", "MicrocachedResource"]
 
-# A body above this is compressed in the thread pool.
-THREAD_BYTES = 16 * 1024
+# A body above this is compressed in the thread pool, others on the spot and quickly; what is asked for again is
+# compressed once more, and better, in the thread pool.
+THREAD_BYTES = 64 * 1024
 
 log = Logger()
 
@@ -71,7 +72,7 @@ class Microcache(Loading):
         if found is not None:
             return succeed(found)
         if self._defer is None or len(entry.body) <= THREAD_BYTES:
-            return succeed(self._coded(entry.compressed(coding), entry, coding))
+            return succeed(self._coded(entry.compressed(coding, True), entry, coding, True))
         running = entry.pending.get(coding)
         if running is None:
             running = self._defer(entry.compressed, coding).addCallback(self._coded, entry, coding)
@@ -81,10 +82,18 @@ class Microcache(Loading):
         running.addCallback(_tell, joined)
         return joined
 
-    def _coded(self, body: bytes, entry: Entry, coding: bytes) -> Variant:
+    def improve(self, entry: Entry, wanted: bytes) -> None:
+        """*entry* is asked for time and again: compress it as well as it deserves."""
+        coding = entry.coding(wanted)
+        if self._defer is None or coding in entry.pending:
+            return
+        running = self._defer(entry.compressed, coding).addCallback(self._coded, entry, coding)
+        entry.pending[coding] = running.addErrback(self._uncoded, entry)
+
+    def _coded(self, body: bytes, entry: Entry, coding: bytes, quick: bool = False) -> Variant:
         entry.pending.pop(coding, None)
         before = entry.size
-        variant = entry.add(coding, body)
+        variant = entry.add(coding, body, quick)
         if self.entries.get(entry.key) is entry:
             self._grow(entry, entry.size - before)
             if self.bytes > self.settings.max_bytes:

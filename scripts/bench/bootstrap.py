@@ -99,7 +99,7 @@ def main() -> None:
             began = time.monotonic()
             channels = max(10, args.size // 100)
             made = fill(dsn, args.size, channels)
-            print(f"{made} comments in {channels} channels, made in {time.monotonic() - began:.0f} s")
+            print(f"{made} comments in {channels} channels, made in {time.monotonic() - began:.0f} s", flush=True)
             if args.explain:
                 explain(dsn)
             # A quarter of the channels have at least a hundred comments each: full pages.

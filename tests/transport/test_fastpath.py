@@ -119,6 +119,19 @@ class SameTests(SynchronousTestCase):
         self.assertEqual(made.factory.fast.take_hits(), 4)
         self.assertEqual(made.metrics.value("microcache_requests_total", result="hit"), 4)
 
+    def test_hit_again(self) -> None:
+        """What is hit in a second second is compressed better; what is hit in one only is not."""
+        made = server(True)
+        better: list[Any] = []
+        made.factory.fast._microcache.improve = lambda entry, wanted: better.append(wanted)
+        raw = get("/m", "Accept-Encoding: br", host="a.example")
+        for _ in range(4):
+            made.ask(raw)
+        self.assertEqual(better, [])
+        made.clock.advance(1.5)
+        made.ask(raw)
+        self.assertEqual(better, [b"br"])
+
     def test_pipelined_and_split(self) -> None:
         """Heads that come in pieces or together are answered like whole ones."""
         made = server(True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import brotli
@@ -241,7 +242,7 @@ class RoomTests(SynchronousTestCase):
         cache = Microcache(self.server.clock, config.Microcache(), Metrics(), defer_to_pool=defer)
 
         async def load() -> Response:
-            return Response(200, [(b"Content-Type", b"text/plain")], b"text " * 10_000, ttl=3.0)
+            return Response(200, [(b"Content-Type", b"text/plain")], b"text " * 20_000, ttl=3.0)
 
         entry = self.successResultOf(cache.fetch((b"", b"", b""), 0, load)).entry
         first, second = cache.variant(entry, b"br"), cache.variant(entry, b"br")
@@ -251,7 +252,41 @@ class RoomTests(SynchronousTestCase):
         done.callback(function(*args))
         self.assertIs(self.successResultOf(first), self.successResultOf(second))
         body = self.successResultOf(cache.variant(entry, b"br")).body
-        self.assertEqual(brotli.decompress(body), b"text " * 10_000)
+        self.assertEqual(brotli.decompress(body), b"text " * 20_000)
+
+    def test_better_later(self) -> None:
+        """What is hit in several seconds is compressed again, better, and counts with its new size."""
+        jobs: list[tuple[Deferred[Any], Any, tuple[Any, ...]]] = []
+
+        def defer(function: Any, *args: Any) -> Deferred[Any]:
+            jobs.append((Deferred(), function, args))
+            return jobs[-1][0]
+
+        cache = self.cache()
+        cache._defer = defer
+        text = b" ".join(b"%d" % (n * n * 7919 % 10_007) for n in range(4000))
+
+        async def load() -> Response:
+            return Response(200, [(b"Content-Type", b"text/plain")], text, ttl=30.0)
+
+        for coding, unpack in ((b"br", brotli.decompress), (b"gzip", gzip.decompress)):
+            entry = self.successResultOf(cache.fetch((coding, b"", b""), 0, load)).entry
+            plain = entry.size
+            quick = self.successResultOf(cache.variant(entry, coding))
+            self.assertTrue(quick.quick)
+            self.assertEqual(unpack(quick.body), text)
+            cache.improve(entry, coding)
+            cache.improve(entry, coding)
+            self.assertEqual(len(jobs), 1)
+            done, function, args = jobs.pop()
+            done.callback(function(*args))
+            better = self.successResultOf(cache.variant(entry, coding))
+            self.assertFalse(better.quick)
+            self.assertNotEqual(better.etag, quick.etag)
+            self.assertLess(len(better.body), len(quick.body))
+            self.assertEqual(unpack(better.body), text)
+            self.assertEqual(entry.size, plain + better.size)
+        self.assertEqual(cache.bytes, sum(entry.size for entry in cache.entries.values()))
 
     def test_compression_fails(self) -> None:
         """Then the plain form is served."""
@@ -260,12 +295,12 @@ class RoomTests(SynchronousTestCase):
         cache._defer = lambda *args: failing
 
         async def load() -> Response:
-            return Response(200, [(b"Content-Type", b"text/plain")], b"text " * 10_000, ttl=3.0)
+            return Response(200, [(b"Content-Type", b"text/plain")], b"text " * 20_000, ttl=3.0)
 
         entry = self.successResultOf(cache.fetch((b"", b"", b""), 0, load)).entry
         waiting = cache.variant(entry, b"br")
         failing.errback(MemoryError())
-        self.assertEqual(self.successResultOf(waiting).body, b"text " * 10_000)
+        self.assertEqual(self.successResultOf(waiting).body, b"text " * 20_000)
         self.assertEqual(len(self.flushLoggedErrors(MemoryError)), 1)
 
 

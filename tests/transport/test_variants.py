@@ -53,6 +53,8 @@ class VariantTests(SynchronousTestCase):
         """What is compressed can be read by others."""
         self.assertEqual(brotli.decompress(compress(body, BROTLI)), body)
         self.assertEqual(gzip.decompress(compress(body, GZIP)), body)
+        self.assertEqual(brotli.decompress(compress(body, BROTLI, quick=True)), body)
+        self.assertEqual(gzip.decompress(compress(body, GZIP, quick=True)), body)
         self.assertEqual(compress(body, IDENTITY), body)
 
     def test_compressible(self) -> None:
@@ -65,6 +67,7 @@ class VariantTests(SynchronousTestCase):
     def test_tags(self) -> None:
         """Strong tags tell codings apart; comparison is weak, in lists too."""
         self.assertEqual(variant_etag(b'"a"', BROTLI), b'"a-br"')
+        self.assertEqual(variant_etag(b'"a"', BROTLI, quick=True), b'"a-b"')
         self.assertEqual(variant_etag(b'W/"a"', BROTLI), b'W/"a"')
         self.assertTrue(matches(b'"x", W/"a"', b'"a"'))
         self.assertFalse(matches(b'"a-br"', b'"a"'))
