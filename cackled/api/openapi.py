@@ -59,6 +59,7 @@ _FRESH = [
 ]
 _AFTER = _query("after", {"type": "integer", "minimum": 0}, "Never answer from anything older than this seq.")
 _SITE = _path("site", {"type": "integer", "minimum": 1})
+_GRANT = _query("token", {"type": "string", "maxLength": 2048}, "A grant of the site: a private one asks for it.")
 _PAGING = [
     _query("sort", {"enum": ["best", "new", "old"], "default": "best"}),
     _query("size", {"type": "integer", "minimum": 1, "maximum": 100, "default": 25}),
@@ -126,7 +127,9 @@ def _schemas() -> dict[str, Any]:
 
 def _operation(name: str, text: str, parameters: list[Any], responses: dict[str, Any], *,
                body: dict[str, Any] | None = None, session: bool = False) -> dict[str, Any]:  # fmt: skip
-    made: dict[str, Any] = {"operationId": name, "summary": text, "parameters": parameters, "responses": responses}
+    made: dict[str, Any] = {
+        "operationId": name, "summary": text, "parameters": [*parameters, _GRANT], "responses": responses,
+    }  # fmt: skip
     if body is not None:
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     if session:

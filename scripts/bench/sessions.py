@@ -1,12 +1,14 @@
 """Many sessions on one machine: N WebSockets over W workers, 100 messages a second on mixed channels, for M seconds.
 
     .venv/bin/python scripts/bench/sessions.py [--sessions 60000] [--workers 4] [--seconds 30] [--rate 100]
+        [--history 600]
 
 Each message is a comment that is posted, stored, and reaches the page by the event log. Each client knows the number
 of the event that has to come next: a gap is a loss, a number seen before a double. Clients are processes of raw sockets
 and epoll, at most 15,000 each, from many source addresses, and resume by their position if they are cut off. Channels
 are mixed: one of a twelfth of all sessions, 10 of a sixtieth each, 100 of a six-hundredth, the rest of ten. Prints a
-row every 10 s; CPU per delivery is that of all workers, posts and heartbeats included.
+row every 10 s; CPU per delivery is that of all workers, posts and heartbeats included. With a short --history the
+workers' memory has to be flat after that time.
 """
 
 from __future__ import annotations
@@ -323,6 +325,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--rate", type=float, default=100.0, help="messages a second")
+    parser.add_argument("--history", type=float, default=600.0, help="[realtime] history_seconds")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -340,6 +343,7 @@ def main() -> None:
             f'workers = {options.workers}\nredis = {{url = "unix://{valkey.socket}"}}\n'
             'limits = {exempt = ["127.0.0.0/8"]}\nmanhole = {enabled = false}\ndns = {enabled = false}\n'
             f'http = {{max_connections = {hard - 600}, max_connections_per_address = {options.sessions}}}\n'
+            f"realtime = {{history_seconds = {options.history}}}\n"
         )
         while sum(row["state"] == "ready" for row in daemon.admin("workers")) < options.workers:
             time.sleep(0.1)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
+
+import jwt
+
 from tests.browser.case import BrowserCase
 from tests.browser.test_live import ALONE, NO_EVENTSOURCE, NO_WEBSOCKET
 from tests.daemon import Daemon
 
 BLOCKED = {"websocket": "", "eventsource": NO_WEBSOCKET, "longpoll": NO_WEBSOCKET + NO_EVENTSOURCE}
+SECRET = "a-secret-of-the-site-that-is-long-enough"
 CHANNEL = "window.cackle_widget = [{widget: 'Comment', id: 1, channel: %r}]; "
 
 
@@ -106,6 +112,47 @@ class DaemonTests(BrowserCase):
                 page.reload()
                 page.wait_for_selector(".mc-c")
             self.both((first, second), "Before the crash", "During the crash", "After the crash")
+
+    def test_private(self) -> None:
+        """A private site shows nothing without a token of the site; with one, all is live over each transport, tabs of two
+        channels share a connection, and names are told.
+        """
+        daemon = Daemon.for_test(self)
+        daemon.admin(f"site set 1 channel_secret {SECRET}")
+        daemon.admin("site set 1 private true")
+        stranger = self.members(daemon, "one", None)
+        stranger.wait_for_selector("text=Comments can’t be loaded")
+        for way, script in BLOCKED.items():
+            first = self.members(daemon, way, "Ann", ALONE + script)
+            second = self.members(daemon, way, "Grace", ALONE + script)
+            self.post(first, f"For members by {way}")
+            self.both((first, second), f"For members by {way}")
+            if way != "longpoll":  # presence comes along with events there
+                self.until(first, "document.querySelector('.mc-online').title === '2 reading: Ann, Grace'")
+            first.context.close()
+            second.context.close()
+        context = self.context()
+        tabs = [self.members(daemon, channel, "Ann", context=context) for channel in ("red", "blue")]
+        self.until(tabs[1], "performance.getEntriesByType('resource').some(e => e.name.includes('later.js'))")
+        writer = self.members(daemon, "blue", "Grace", ALONE)
+        self.post(writer, "Through the other tab")
+        self.both((tabs[1], writer), "Through the other tab")
+
+    def members(self, daemon, channel: str, name: str | None, script: str = "", context=None):
+        """A page of a conversation that *name* may see, or a stranger may not."""
+        context = context or self.context()
+        if script:
+            context.add_init_script(script)
+        claims = {"aud": "site:1", "exp": int(time.time()) + 600, "channels": [channel], "name": name}
+        token = jwt.encode(claims, SECRET, algorithm="HS256") if name else ""
+        options = json.dumps({"widget": "Comment", "id": 1, "channel": channel, "token": token})
+        page = context.new_page()
+        page.route(
+            "**/demo/demo.js",
+            lambda route: route.fulfill(body=f"window.cackle_widget = [{options}];", content_type="text/javascript"),
+        )
+        page.goto(f"{daemon.url}/demo?embed=1")
+        return page
 
     def test_demo(self) -> None:
         """The demo page reads well at once: comments, counter; no request is wasted, nothing jumps."""

@@ -16,13 +16,13 @@
         if (state === 'live') self.resend();
       },
       reset: seq => self.reload(seq)
-    });
+    }, this.o.token);
     this.closers.push(() => { self.sub.close(); });
   };
 
   P.event = function (m) {
     var data = m.data || {}, c = data.comment, id = c ? c.id : data.id, item = this.items.get(id), waits = this.waiting.get(id);
-    if (m.type === 'presence') return this.presence(data.count);
+    if (m.type === 'presence') return this.presence(data.count, data.names);
     if (m.type === 'typing') return this.someone(data.name);
     if (m.seq > this.seq) this.seq = m.seq;
     switch (m.type) {
@@ -218,11 +218,12 @@
     this.counts();
   };
 
-  P.presence = function (count) {
+  P.presence = function (count, names) {
     var many = count > 1 && this.settings.presence !== false, online = this.online;
     online.classList.toggle('mc-on', many);
     if (!many) return;
-    online.title = online.firstChild.textContent = this.t('online', {n: count});
+    online.firstChild.textContent = this.t('online', {n: count});
+    online.title = online.firstChild.textContent + (names ? ': ' + names.join(', ') + (count > names.length ? ' …' : '') : '');
     online.lastChild.textContent = this.t.number(count);
   };
 

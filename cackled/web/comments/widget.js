@@ -13,7 +13,7 @@
     this.sort = widget.sort;
     this.t = Cackle.words(widget.lang, o.msg);
     this.times = Cackle.times(this.t);
-    this.session = Cackle.session(this.site);
+    this.session = Cackle.session(this.site, o.token);
     this.items = new Map();
     this.waiting = new Map();
     this.held = [];
@@ -113,6 +113,7 @@
   P.address = function (after) {
     var query = {widget: 'Comment', site: this.site, channel: this.key, url: this.o.url || location.href.split('#')[0], sort: this.sort, size: this.widget.size};
     if (after) query.after = after;
+    if (this.o.token) query.token = this.o.token;
     if (this.session.view()) query.me = this.session.view();
     return '/bootstrap?' + new URLSearchParams(query);
   };

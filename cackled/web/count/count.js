@@ -15,7 +15,7 @@
     for (n = 0; n < keys.length; n += 50) {
       Cackle.get('/api/v1/sites/' + widget.site + '/counts?' + keys.slice(n, n + 50).map(k => {
         return 'channel=' + encodeURIComponent(k);
-      }).join('&')).then(answer => answer.json()).then(data => {
+      }).concat(o.token ? 'token=' + encodeURIComponent(o.token) : []).join('&')).then(answer => answer.json()).then(data => {
         for (var key in data.counts) (links[key] || []).forEach(a => { a.textContent = word(data.counts[key]); });
       }).catch(() => { /* the links keep their own words */ });
     }

@@ -8,7 +8,7 @@
     this.retry = retry;
   }
 
-  Cackle.session = site => {
+  Cackle.session = (site, grant) => {
     var me = Cackle.load(site) || {}, pending = null, listeners = [];
 
     function request(method, path, options) {
@@ -39,8 +39,12 @@
       Cackle.save(site, me);
     }
 
+    function address(path) {
+      return '/api/v1/sites/' + site + path + (grant ? (path.indexOf('?') < 0 ? '?' : '&') + 'token=' + encodeURIComponent(grant) : '');
+    }
+
     function open(token) {
-      return request('POST', '/api/v1/sites/' + site + '/sessions', {token: token, body: {}}).then(s => {
+      return request('POST', address('/sessions'), {token: token, body: {}}).then(s => {
         keep({token: s.token, visitor: s.visitor, view: s.view, expires: s.expires});
         listeners.forEach(f => { f(s.visitor); });
         return s.token;
@@ -59,7 +63,7 @@
 
     function call(method, path, options) {
       options = options || {};
-      path = '/api/v1/sites/' + site + path;
+      path = address(path);
       if (method === 'GET' && !options.mine) return request(method, path, options);
       return token().then(t => {
         return request(method, path, Object.assign({token: t}, options));

@@ -12,6 +12,8 @@
 
     function set(value) { if (state !== value) status(state = value); }
     function positions() { return Object.keys(subs).map(s => s + '@' + subs[s]); }
+    // The newest first, each once: the server takes sixteen.
+    function tokens() { return Array.from(new Set(Object.keys(subs).reverse().map(s => grants[s]).filter(Boolean))).slice(0, 16); }
     function drop() {
       clearTimeout(check);
       clearTimeout(better);
@@ -43,13 +45,16 @@
           heard = Date.now();
           clearTimeout(check);
           if (m.type === 'move') return move(m);
-          if (m.sub) {
+          if (m.type === 'error' && /^(origin|token)$/.test(m.code)) {
+            delete subs[m.sub];
+            deliver(m);
+          } else if (m.sub) {
             if (m.seq > subs[m.sub]) {
               if (m.type === 'recovered' || m.seq === subs[m.sub] + 1) subs[m.sub] = m.seq;
               else return resume(m.sub);
             }
             deliver(m);
-          } else if (m.type === 'error' && m.code === 'origin') { stopped = true; drop(); set('off'); }
+          }
           watch();
         },
         close: fatal => {
@@ -67,7 +72,7 @@
           });
         }
       };
-      try { connection = Cackle.transports[name](base, positions(), own); } catch (e) { next(); later(50); }
+      try { connection = Cackle.transports[name](base, positions(), tokens(), own); } catch (e) { next(); later(50); }
     }
     // Full jitter; never longer than half of what the break has lasted, so that a short one ends soon.
     function again() {
@@ -104,7 +109,7 @@
     function resume(sub) {
       if (connection && connection.send && state === 'live') {
         connection.send({type: 'unsub', sub: sub});
-        connection.send({type: 'sub', sub: sub + '@' + subs[sub]});
+        connection.send({type: 'sub', sub: sub + '@' + subs[sub], token: grants[sub]});
       } else if (connection || state === '') later(20);
     }
     function wake() {
@@ -133,13 +138,18 @@
   }
 
   /* ---- The tabs of a browser. ---- */
-  var id = Cackle.uid(), local = {}, bus = null, link = null, release = null, state = '', last = {}, wanted = {}, answered = 0, pruning = 0;
+  var id = Cackle.uid(), local = {}, grants = {}, bus = null, link = null, release = null, state = '', last = {}, wanted = {}, answered = 0, pruning = 0;
 
   function say(m) { if (bus) bus.postMessage(Object.assign({from: id}, m)); }
   function mine() {
     var subs = {}, sub;
     for (sub in local) subs[sub] = local[sub].seq;
     return subs;
+  }
+  function mineOf(all) {
+    var some = {}, sub;
+    for (sub in local) if (all[sub]) some[sub] = all[sub];
+    return some;
   }
   function status(value) {
     state = value;
@@ -163,7 +173,7 @@
   function ask() {
     var asked = Date.now();
     if (link) return want(mine());
-    say({t: 'want', subs: mine()});
+    say({t: 'want', subs: mine(), grants: mineOf(grants)});
     // A leader that doesn't answer is frozen or gone: a connection of our own.
     setTimeout(() => { if (answered < asked) own(); }, 2500);
   }
@@ -171,7 +181,9 @@
   function deliver(m, except) {
     var entry = local[m.sub];
     if (!entry) return;
-    if (m.type === 'recovered') {
+    if (m.type === 'error') {
+      if (/^(origin|token)$/.test(m.code)) entry.handlers.forEach(h => { h.status('off'); });
+    } else if (m.type === 'recovered') {
       if (m.recovered === false && m.seq !== entry.seq) reset(entry, m.seq);
       else if (m.seq > entry.seq && !entry.busy) ask();
     } else if (m.seq == null) {
@@ -207,10 +219,11 @@
     if (m.from === id) return;
     if (m.t === 'm') { answered = Date.now(); if (!link) deliver(m.m); }
     else if (m.t === 'state') { answered = Date.now(); if (!link) status(m.state); }
-    else if (m.t === 'who') { answered = Date.now(); if (!link) say({t: 'want', subs: mine()}); }
+    else if (m.t === 'who') { answered = Date.now(); if (!link) say({t: 'want', subs: mine(), grants: mineOf(grants)}); }
     else if (!release) return;
     else if (m.t === 'want') {
       say({t: 'state', state: state});
+      Object.assign(grants, m.grants);
       want(m.subs);
       for (sub in m.subs) wanted[sub] = Date.now();
       for (sub in m.subs) if (last[sub]) say({t: 'm', m: last[sub]});
@@ -278,13 +291,14 @@
   };
 
   /* position "site/channel@seq". handler: event(message), status('live'|'down'|'off'), reset(seq) -> promise of the seq that
-     was loaded instead. -> {send(message), close()} */
-  Cackle.subscribe = (position, handler) => {
+     was loaded instead. token: the site's grant, where it asks for one. -> {send(message), close()} */
+  Cackle.subscribe = (position, handler, token) => {
     var at = position.lastIndexOf('@'), sub = position.slice(0, at), seq = +position.slice(at + 1), entry = local[sub];
     if (entry) {
       // The second widget of one channel on one page: from the older position; handlers apply an event twice without harm.
       entry.seq = Math.min(entry.seq, seq);
     } else entry = local[sub] = {seq: seq, handlers: [], held: [], busy: false, holes: 0};
+    if (token) grants[sub] = token;
     entry.handlers.push(handler);
     if (state) handler.status(state);
     if (bus || link) ask();

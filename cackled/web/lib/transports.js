@@ -1,9 +1,9 @@
-/* Three ways to the same messages. Each: open(base, positions, on) -> {send?, close}; on = {open(), message(m), close(fatal)}.
+/* Three ways to the same messages. Each: open(base, positions, tokens, on) -> {send?, close}; on = {open(), message(m), close(fatal)}.
    After close() or on.close() nothing more is called. */
 (function (Cackle) {
   'use strict';
-  function query(positions) {
-    return positions.map(p => 'sub=' + encodeURIComponent(p)).join('&');
+  function query(positions, tokens) {
+    return positions.map(p => 'sub=' + encodeURIComponent(p)).concat(tokens.map(t => 'token=' + encodeURIComponent(t))).join('&');
   }
   function parse(text, on) {
     var message;
@@ -11,8 +11,8 @@
     on.message(message);
   }
 
-  function websocket(base, positions, on) {
-    var socket = new WebSocket(base.replace(/^http/, 'ws') + '/rt/ws?' + query(positions), 'cackle.v1');
+  function websocket(base, positions, tokens, on) {
+    var socket = new WebSocket(base.replace(/^http/, 'ws') + '/rt/ws?' + query(positions, tokens), 'cackle.v1');
     var timer = setTimeout(() => { end(true); }, 8000), ended = false;
     function end(tell) {
       if (ended) return;
@@ -31,9 +31,9 @@
     };
   }
 
-  function eventsource(base, positions, on) {
+  function eventsource(base, positions, tokens, on) {
     // Reconnecting is ours: with our own positions, our own jitter and, perhaps, another server.
-    var source = new EventSource(base + '/rt/sse?' + query(positions)), timer = setTimeout(() => { end(true); }, 10000);
+    var source = new EventSource(base + '/rt/sse?' + query(positions, tokens)), timer = setTimeout(() => { end(true); }, 10000);
     function end(tell) {
       if (!source) return;
       clearTimeout(timer);
@@ -47,7 +47,7 @@
     return {close: () => { end(false); }};
   }
 
-  function longpoll(base, positions, on) {
+  function longpoll(base, positions, tokens, on) {
     var control = new AbortController(), opened = false, ended = false;
     function end(tell, fatal) {
       if (ended) return;
@@ -58,7 +58,7 @@
     function poll() {
       var timer = setTimeout(() => { end(true); }, 40000);
       // The first question is short: its answer tells that this way is open.
-      fetch(base + '/rt/poll?' + query(positions) + '&wait=' + (opened ? 25 : 1), {credentials: 'omit', signal: control.signal}).then(answer => {
+      fetch(base + '/rt/poll?' + query(positions, tokens) + '&wait=' + (opened ? 25 : 1), {credentials: 'omit', signal: control.signal}).then(answer => {
         if (answer.ok) return answer.json();
         end(true, answer.status > 399 && answer.status < 500 && answer.status !== 408 && answer.status !== 429);
         throw answer;
