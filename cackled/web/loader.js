@@ -6,7 +6,7 @@
   if (C.bootstrap) return C.bootstrap();
   const config = C.config = __CACKLE_CONFIG__;
   const script = d.currentScript || d.querySelector('script[src*="widget"]') || {};
-  const origin = C.origin = new URL(script.src || '/', location.href).origin;
+  const origin = C.origin = new URL(script.src || '/', location).origin;
   const servers = config.servers.map(s => ({url: s.url.replace(/\/+$/, '') || origin, weight: s.weight, down: 0}));
   const files = {}, seen = new WeakSet();
   let current, policy, mounted = [];
@@ -36,7 +36,7 @@
     return C.move((up.find(s => kept.until > Date.now() && s.url === kept.url) || up.find(s => (dice -= s.weight) < 0) || up[0]).url);
   };
   C.fail = base => {
-    servers.map(s => { if (s.url === base) s.down = Date.now() + 3e4; });
+    servers.map(s => s.url === base && (s.down = Date.now() + 3e4));
     if (base === current) C.save('server', current = null);
   };
 
@@ -74,7 +74,7 @@
 
   C.channel = o => {
     if (o.channel) return '' + o.channel;
-    const url = new URL(o.url || '', location.href), value = url.searchParams.get(o.chanParam);
+    const url = new URL(o.url || '', location), value = url.searchParams.get(o.chanParam);
     url.hash = '';
     if (o.chanParam || o.chanWithoutParams) url.search = '';
     if (value) url.searchParams.set(o.chanParam, value);
@@ -99,11 +99,10 @@
       // The place is held: as high as the page wants it, else down to the lower edge of the window; nothing below will jump.
       widget.held = node.style.minHeight = (parseFloat(getComputedStyle(node).minHeight) ||
         Math.max(400, innerHeight - Math.max(0, node.getBoundingClientRect().top))) + 'px';
-      const me = C.load(site) || {}, query = new URLSearchParams({widget: kind, site, channel, url: o.url || location.href.split('#')[0],
-        sort: widget.sort = me.sort || (/^(new|old)$/.test(o.sort) ? o.sort : 'best'), size: widget.size = o.size || 25});
-      if (me.view) query.set('me', me.visitor + '.' + me.view);
-      widget.first = C.get('/bootstrap?' + query);
-      widget.first.catch(() => {});
+      const me = C.load(site) || {};
+      (widget.first = C.get('/bootstrap?' + new URLSearchParams({widget: kind, site, channel, url: o.url || location.href.split('#')[0],
+        sort: widget.sort = me.sort || (/^(new|old)$/.test(o.sort) ? o.sort : 'best'), size: widget.size = o.size || 25,
+        ...o.token && {token: o.token}, ...me.view && {me: me.visitor + '.' + me.view}}))).catch(() => {});
       locale = config.lazy['locale-' + widget.lang.slice(0, 2) + '.js'];
     }
     Promise.all([C.files(bundle.css), C.files(bundle.js), C.files(locale)]).then(() => {

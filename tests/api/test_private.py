@@ -42,7 +42,8 @@ class PrivateTests(ApiCase):
             ("GET", f"{base}/comments/{comment}", None), ("PUT", f"{base}/comments/{comment}/vote", {"value": 1}),
             ("POST", f"{base}/comments/{comment}/flags", {"reason": "spam"}), ("GET", f"{base}/blocks", None),
             ("PATCH", f"{base}/comments/{comment}", {"text": "x"}), ("POST", f"{base}/sessions", {}),
-            ("POST", f"{base}/comments", self.comment("more", "members")), ("DELETE", f"{base}/comments/{comment}", None),
+            ("POST", f"{base}/comments", self.comment("more", "members")),
+            ("DELETE", f"{base}/comments/{comment}", None),
             ("GET", f"/rt/poll?wait=0&sub=1/{channel_id('members')}", None),
             ("GET", f"/rt/sse?sub=1/{channel_id('members')}", None),
         ]  # fmt: skip
@@ -50,8 +51,8 @@ class PrivateTests(ApiCase):
     async def test_without(self) -> None:
         """Every address says 401 in words that a page may read, and tells nothing."""
         for method, path, body in self.addresses():
-            for more, slug in (("", "no-token"), ("token=rubbish", "bad-token"), ("token=" + self.open[7:], "bad-token")):
-                address = path + ("&" if "?" in path else "?") + more if more else path
+            for token, slug in (("", "no-token"), ("rubbish", "bad-token"), (self.open[7:], "bad-token")):
+                address = f"{path}{'&' if '?' in path else '?'}token={token}"
                 answer = await self.ask(method, address, body, authorization=self.open, origin=ORIGIN)
                 self.assertEqual((answer.status, answer.slug), (401, slug), (method, address, answer))
                 self.assertIn(answer.headers["access-control-allow-origin"], (ORIGIN, "*"))

@@ -114,8 +114,8 @@ class DaemonTests(BrowserCase):
             self.both((first, second), "Before the crash", "During the crash", "After the crash")
 
     def test_private(self) -> None:
-        """A private site shows nothing without a token of the site; with one, all is live over each transport, tabs of two
-        channels share a connection, and names are told.
+        """A private site shows nothing without a token of the site; with one, all is live over each transport, tabs of
+        two channels share a connection, and names are told.
         """
         daemon = Daemon.for_test(self)
         daemon.admin(f"site set 1 channel_secret {SECRET}")

@@ -90,7 +90,7 @@ class PresenceTests(SynchronousTestCase):
         house.hub.leave(tabs[1])
         house.client("1/5@0")
         house.seconds(1)
-        self.assertEqual(first.of("presence")[-1]["data"]["names"], ["Cleo"], "the count is the same, the names are not")
+        self.assertEqual(first.of("presence")[-1]["data"]["names"], ["Cleo"], "the same count, other names")
 
     def test_many_names(self) -> None:
         """So many are named, by the alphabet; the others count."""
