@@ -40,6 +40,7 @@ from cackled.cluster.tls import Credentials, TlsWire
 from cackled.cluster.view import View, servers_of_nodes
 from cackled.config import Config, ConfigError, Http, Listen, Node
 from cackled.database.embedded import EmbeddedServer
+from cackled.dns.serial import Mark
 from cackled.dns.server import DnsServer
 from cackled.geo.service import GeoService
 from cackled.metrics import Metrics
@@ -126,8 +127,10 @@ class Ground:
         self.geo = GeoService(reactor, config.geo, nodes, self.state, reactor, metrics)
         self.dns = DnsServer(
             reactor, None, self.geo, nodes, config.dns, reactor, self.random, metrics, identity=config.node,
-            others=[one for one in config.deployments if one.name != config.deployment],
+            others=[one for one in config.deployments if one.name != config.deployment], state=self.state,
         )  # fmt: skip
+        if self.mesh is not None:
+            self.mesh.on_zone = lambda content, serial: self.dns.hear(Mark(content, serial))
         self.assets = Assets(WEB, config.env, microcache=self.microcache)
         self.loader = self.assets.loader(self.loader_config)
         http, fast = self.http_settings(), self.microcache.fast_path()
@@ -192,7 +195,9 @@ class Ground:
         """What this node says of itself in heartbeats; draining is told apart from all else that is wrong."""
         looked = Deferred.fromCoroutine(self.health.look())
         looked.addCallback(self._looked)
-        return Load(self._fit, self.draining, *self.connections(), self.database_lag())
+        mark = self.dns.mark
+        zone = (mark.digest, mark.serial) if mark is not None else None
+        return Load(self._fit, self.draining, *self.connections(), self.database_lag(), zone)
 
     def _looked(self, found: Readiness) -> None:
         self._fit = all(outcome == "ok" for name, outcome in found.checks.items() if name != "draining")

@@ -42,6 +42,7 @@ class Load(Struct, frozen=True):
     connections: int = 0
     capacity: int = 0
     lag: float | None = None
+    zone: tuple[str, int] | None = None
 
 
 class PeerState(Struct, frozen=True):
@@ -135,6 +136,7 @@ class Liveness:
                 number=self._number, at=now, echo=last.at if last else 0.0,
                 held=now - peer.heard_at if last else 0.0, ready=mine.ready, draining=draining,
                 connections=mine.connections, capacity=mine.capacity, lag=mine.lag, version=self._version,
+                zone=mine.zone,
             )  # fmt: skip
             peer.link.beat(beat)
         self._weigh()

@@ -106,6 +106,8 @@ class Mesh:
         self._on_hint: Callable[[Hint], None] = _ignore
         self._on_came: Callable[[str], None] = _ignore
         self._on_gone: Callable[[str], None] = _ignore
+        # Told the zone that another node has: its digest and serial number.
+        self.on_zone: Callable[[str, int], None] = _ignore
         self._liveness = Liveness(
             own=own, version=version, peers=self._peers, clock=clock, membership=membership, load=load, changed=changed,
             turned=turned, came=lambda name: self._on_came(name), gone=lambda name: self._on_gone(name),
@@ -277,6 +279,8 @@ class Mesh:
         """See `Owner`."""
         assert link.name is not None
         self._liveness.heard(self._peers[link.name], beat)
+        if beat.zone is not None:
+            self.on_zone(*beat.zone)
 
     def signals(self, link: Link, signals: list[Signal]) -> None:
         """See `Owner`."""

@@ -44,7 +44,8 @@ class Beat(Struct, frozen=True, kw_only=True):
     """The heartbeat, once a second. Times are in seconds of the clock of whoever wrote them.
 
     ``echo`` is ``at`` of the last beat that came from the receiver, ``held`` how long ago that was: from both the
-    receiver knows the round trip. ``lag`` is how far the sender's database is behind the primary.
+    receiver knows the round trip. ``lag`` is how far the sender's database is behind the primary. ``zone``: a digest of
+    the DNS zone that the sender made from the nodes, and its serial number.
     """
 
     number: Natural
@@ -57,6 +58,7 @@ class Beat(Struct, frozen=True, kw_only=True):
     capacity: Natural
     lag: float | None = None
     version: Name = ""
+    zone: tuple[Name, Natural] | None = None
 
 
 class Signal(Struct, frozen=True, array_like=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection, Sequence
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
@@ -28,6 +29,7 @@ from .metrics import DnsCollector
 from .nearest import NearestAnswers
 from .responder import Responder
 from .rrl import RateLimit
+from .serial import Mark, Serials
 from .tcp import DnsTcpFactory
 from .udp import UdpReader, bind_udp
 from .zone import Zone, load_zone
@@ -66,6 +68,7 @@ class DnsServer:
         nodes: as configured; none stands for one on this machine.
         identity: what NSID tells when ``dns.nsid`` is empty.
         others: deployments that names are delegated to, in a zone made of the nodes.
+        state: the directory that keeps the zone's serial number; None: it is not kept.
 
     Raises:
         ConfigError: zone, node address or one of *settings* can't be used; one line.
@@ -84,6 +87,7 @@ class DnsServer:
         *,
         identity: str = "",
         others: Sequence[Deployment] = (),
+        state: Path | None = None,
     ) -> None:
         self._others = tuple(others)
         self._reactor = reactor
@@ -101,7 +105,7 @@ class DnsServer:
         index = geo.index if geo is not None else Index.single(Places(self._nodes).unknown)
         nsid = (settings.nsid or identity).encode("utf-8")
         self.responder = Responder(
-            zone or self._load(), self._nearest, index, self._cookies, limit, nsid
+            zone or self._load(), self._nearest, index, self._cookies, limit, nsid, random
         )
         self.handle = self.responder.handle
         if geo is not None:
@@ -111,6 +115,9 @@ class DnsServer:
         self._factories: list[DnsTcpFactory] = []
         self._ports: list[IListeningPort] = []
         self.addresses: list[tuple[str, int]] = []
+        # A zone file brings its own number, and a zone that was handed over too.
+        self._own_serial = zone is not None or bool(settings.zone_file)
+        self._serials = Serials(state / "zone-serial" if state is not None else None, wall_time)
         self._rotation = Periodic(clock, ROTATION, self._cookies.rotate, "dns cookie secret")
         metrics.registry.register(DnsCollector(self.responder, lambda: (self._readers, self._factories)))
 
@@ -150,6 +157,7 @@ class DnsServer:
         """
         if not self._readers:
             self.bind()
+        self._serve(self.responder.zone)
         for reader in self._readers:
             reader.start()
         for listener in self._listeners:
@@ -173,6 +181,7 @@ class DnsServer:
     async def stop(self) -> None:
         """Stop answering and close everything."""
         self._rotation.stop()
+        self.responder.limit.stop()
         stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         for factory in self._factories:
             factory.close()
@@ -205,10 +214,36 @@ class DnsServer:
         Raises:
             ZoneError: why it makes none; one line.
         """
-        self.responder.set_zone(self._load())
+        zone = self._load()
+        self._serve(zone)
         serial = self.responder.zone.serial
         log.info("DNS zone {zone} loaded, serial {serial}", zone=self._settings.origin, serial=serial)
         return serial
+
+    def _serve(self, zone: Zone) -> None:
+        """Serve *zone* from now on, with its serial number."""
+        if self._own_serial:
+            if not self._serials.given(zone):
+                log.warn(
+                    "DNS zone {zone} has changed, its serial {serial} has not risen: secondaries keep the old one",
+                    zone=self._settings.origin, serial=zone.serial,
+                )  # fmt: skip
+        else:
+            zone.renumber(self._serials.number(zone))
+        self.responder.set_zone(zone)
+
+    @property
+    def mark(self) -> Mark | None:
+        """What other nodes are told of the zone, once it is served and its number is ours to give."""
+        return None if self._own_serial else self._serials.mark
+
+    def hear(self, mark: Mark) -> None:
+        """Another node has the zone as *mark* says: of the same content, the higher number is that of both."""
+        number = None if self._own_serial else self._serials.hear(mark)
+        if number is not None:
+            self.responder.zone.renumber(number)
+            self.responder.set_zone(self.responder.zone)
+            log.info("DNS zone {zone}: serial {serial}, as other nodes", zone=self._settings.origin, serial=number)
 
     def _may_transfer(self, host: str) -> bool:
         if not self._transfer_networks:

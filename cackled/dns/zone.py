@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
-from zlib import crc32
 
 import dns.exception
 import dns.name
@@ -120,6 +119,10 @@ class Zone:
         for name in geo_names:
             self._owner(name).geo = True
         self.check()
+        self._take_soa()
+
+    def _take_soa(self) -> None:
+        origin = self.origin
         soa = self.names[origin].sets[SOA]
         self.soa: Record = (origin, SOA, soa.ttl, soa.rdatas[0])
         # RFC 2308 section 3: a negative answer lives no longer than the SOA's minimum says.
@@ -175,6 +178,13 @@ class Zone:
     def serial(self) -> int:
         """The SOA's serial number."""
         return int.from_bytes(self.soa[3][-20:-16], "big")
+
+    def renumber(self, serial: int) -> None:
+        """Have another serial number; answers made before are to be forgotten."""
+        old = self.names[self.origin].sets[SOA]
+        rdata = old.rdatas[0][:-20] + serial.to_bytes(4, "big") + old.rdatas[0][-16:]
+        self.names[self.origin].sets[SOA] = RRset(SOA, old.ttl, (rdata,))
+        self._take_soa()
 
     def records(self) -> list[Record]:
         """Every record, the SOA first: what a zone transfer carries."""
@@ -316,7 +326,7 @@ def read_file(path: str, origin: str) -> list[Record]:
 def generate(origin: bytes, nodes: Sequence[Node], others: Sequence[Deployment] = ()) -> list[Record]:
     """A zone made from *nodes*: SOA, and a name server ``nsN`` on each of the first few; a delegation for each *other*.
 
-    The same nodes give the same records and serial number on every server.
+    The same nodes give the same records on every server. The serial number is 1: `dns.serial` gives the real one.
 
     Raises:
         ZoneError: a node has a wrong address, or there is no node.
@@ -331,10 +341,9 @@ def generate(origin: bytes, nodes: Sequence[Node], others: Sequence[Deployment] 
     if not servers:
         raise ZoneError("no [[nodes]] to make a zone from")
     records += [record for other in others for record in delegate(origin, other)]
-    everybody = [node_addresses(node) for node in nodes]
-    serial = crc32(repr((records, everybody)).encode("utf-8")) or 1
-    times = (serial, 7200, 1800, 1209600, NEGATIVE_TTL)
-    rdata = servers[0] + b"\x0ahostmaster" + origin + b"".join(number.to_bytes(4, "big") for number in times)
+    times = (1, 7200, 1800, 1209600, NEGATIVE_TTL)
+    # Every negative answer carries these two names: short ones keep it within twice the query.
+    rdata = servers[0] + b"\x03dns" + origin + b"".join(number.to_bytes(4, "big") for number in times)
     assert name_length(rdata) < len(rdata)
     return [(origin, SOA, SOA_TTL, rdata), *records]
 

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError, TimeoutError
 from twisted.internet.task import Clock
@@ -164,6 +165,7 @@ class Member:
         self.signals: list[Any] = []
         self.hints: list[Any] = []
         self.events: list[str] = []
+        self.zones: set[tuple[str, int]] = set()
         self.membership = Membership(nodes, name, self.clock, self.metrics, lambda: None, trusting=False)
         given: dict[str, Any] = {"deployment": "global", "version": "1"}
         given.update(options)
@@ -178,9 +180,11 @@ class Member:
             came=lambda node: self.events.append(f"+{node}"), gone=lambda node: self.events.append(f"-{node}"),
         )
 
+        self.mesh.on_zone = lambda content, serial: self.zones.add((content, serial))
+
     def _load(self) -> Load:
         ready = self.load.ready and not self.mesh.trouble()
-        return Load(ready, self.load.draining, self.load.connections, self.load.capacity, self.load.lag)
+        return replace(self.load, ready=ready)
 
     def _changed(self) -> None:
         self.weighed += 1

@@ -7,6 +7,7 @@ from random import Random
 from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.cluster.liveness import Load
 from cackled.cluster.membership import HOLD_DOWN
 from cackled.cluster.mesh import address
 from cackled.config import ConfigError
@@ -46,6 +47,13 @@ class SignalTests(SynchronousTestCase):
         for name in "bc":
             self.assertEqual((self.net[name].signals, self.net[name].hints), (expected, [(1, 5, 7)]))
         self.assertEqual(self.net["a"].signals, [])
+
+    def test_zones(self) -> None:
+        """Which DNS zone a node has comes with its heartbeats; of who has none nothing is told."""
+        self.net["a"].load = Load(zone=("abc", 7))
+        self.net.advance(2)
+        for name, heard in (("a", set()), ("b", {("abc", 7)}), ("c", {("abc", 7)})):
+            self.assertEqual(self.net[name].zones, heard)
 
     def test_cut_and_heal(self) -> None:
         """Lost while a link is cut; they cross again within seconds after it healed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -14,9 +15,11 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import ClientFactory, DatagramProtocol, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from cackled.config import ConfigError, Dns, Node
+from cackled.dns.serial import Mark
 from cackled.dns.server import CannotBind, DnsServer
 from cackled.dns.zone import ZoneError
 from cackled.geo.index import Index
@@ -37,8 +40,12 @@ class FakeGeo:
         self.watchers.append(changed)
 
 
-def make(settings: Dns, nodes: Any = NODES, geo: Any = None, metrics: Metrics | None = None) -> DnsServer:
-    return DnsServer(reactor, None, geo, nodes, settings, reactor, Random(1), metrics or Metrics(), identity="eu")
+def make(
+    settings: Dns, nodes: Any = NODES, geo: Any = None, metrics: Metrics | None = None, state: Path | None = None
+) -> DnsServer:
+    return DnsServer(
+        reactor, None, geo, nodes, settings, reactor, Random(1), metrics or Metrics(), identity="eu", state=state
+    )
 
 
 class ConfigTests(SynchronousTestCase):
@@ -198,6 +205,54 @@ class ServerTests(TestCase):
             self.assertIn(expected, out, options)
             self.assertNotIn(b"malformed", out + err)
             self.assertNotIn(b"WARNING: recursion", out if "+norec" in options else b"")
+
+
+class SerialTests(TestCase):
+    """The number of a zone that is made from the nodes."""
+
+    async def serve(self, nodes: Any, state: Path, *marks: Mark) -> tuple[int, Mark]:
+        """Start, hear what other nodes have, stop; the SOA's number and what other nodes are told."""
+        server = make(Dns(listen=("127.0.0.1:0",)), nodes=nodes, state=state)
+        server.start()
+        for mark in marks:
+            server.hear(mark)
+        query = dns.message.make_query("cackle.test.", "SOA")
+        reply = server.handle(query.to_wire(), "127.0.0.1")
+        mark = server.mark
+        await server.stop()
+        assert reply is not None and mark is not None
+        return dns.message.from_wire(reply).answer[0][0].serial, mark
+
+    async def test_generated(self) -> None:
+        """The same over a restart, as another node's where that has more, and more after a change."""
+        state = Path(self.mktemp())
+        serial, mark = await self.serve(NODES, state)
+        self.assertEqual(mark.serial, serial)
+        self.assertGreater(serial, 1_700_000_000)
+        self.assertEqual((await self.serve(NODES, state))[0], serial)
+        self.assertEqual((await self.serve(NODES, state, Mark("other", serial + 50)))[0], serial)
+        self.assertEqual((await self.serve(NODES, state, Mark(mark.digest, serial + 50)))[0], serial + 50)
+        self.assertEqual((await self.serve(NODES, state))[0], serial + 50)
+        self.assertEqual((await self.serve(NODES[:2], state))[0], serial + 51)
+
+    async def test_file(self) -> None:
+        """A zone file has its own number, which nobody else hears of; a change without a new one is told in the log."""
+        told: list[str] = []
+        watch = lambda event: told.append(event["log_format"])  # noqa: E731
+        globalLogPublisher.addObserver(watch)
+        self.addCleanup(globalLogPublisher.removeObserver, watch)
+        path = zone_file(self, HEAD.format(7))
+        server = make(Dns(listen=("127.0.0.1:0",), zone_file=path, origin="geo.test.", geo_names=("www",)))
+        server.start()
+        self.addCleanup(lambda: Deferred.fromCoroutine(server.stop()))
+        self.assertEqual((server.mark, server.responder.zone.serial), (None, 7))
+        server.hear(Mark("x", 9))
+        for text, expected in ((HEAD.format(7) + "a 60 IN A 192.0.2.9\n", True), (HEAD.format(8), False)):
+            told.clear()
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            server.reload_zone()
+            self.assertEqual(any("has not risen" in line for line in told), expected)
 
 
 class LifeTests(SynchronousTestCase):
