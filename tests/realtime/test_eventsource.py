@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Position
 from cackled.realtime import _direct
+from cackled.realtime.access import read_query
 from cackled.realtime.eventsource import INPUT_BYTES, EventSource
 from tests.realtime.common import House
 from tests.realtime.peers import Wire, blocks
+from tests.realtime.stream import EventStream
+
+TEXT = st.text(max_size=20)
+JSON = st.recursive(TEXT | st.none() | st.integers(), lambda inner: st.dictionaries(TEXT, inner, max_size=3))
 
 
 class EventSourceTests(SynchronousTestCase):
@@ -65,6 +74,61 @@ class EventSourceTests(SynchronousTestCase):
         self.house.hub.signal(1, 5, "typing", {"name": "Ann"})
         self.assertNotIn(b"id:", wire.value())
         self.assertEqual(blocks(wire.value())[0][0]["type"], "typing")
+
+    def read(self, wire: Wire, pieces: list[int] | None = None) -> EventStream:
+        """What a browser makes of all that was sent, in *pieces* of so many bytes."""
+        body = wire.value().split(b"\r\n\r\n", 1)[1]
+        stream = EventStream()
+        for size in pieces or ():
+            stream.feed(body[:size])
+            body = body[size:]
+        stream.feed(body)
+        return stream
+
+    def test_as_the_standard_has_it(self) -> None:
+        """Read by the letter of the standard: default events of JSON, a retry, the id at whatever has a number."""
+        self.house.post(2)
+        source, wire = self.connect("1/5@1", "1/6@0")
+        self.house.hub.signal(1, 5, "typing", {"name": "Ann"})
+        source.beat()
+        self.house.post(channel=6)
+        stream = self.read(wire)
+        self.assertEqual({event.type for event in stream.events}, {"message"})
+        said = [(json.loads(event.data), event.last_event_id) for event in stream.events]
+        self.assertEqual(
+            [(one["type"], place) for one, place in said],
+            [
+                ("hello", ""), ("comment.created", "1/5@2"), ("recovered", "1/5@2"), ("recovered", "1/5@2 1/6@0"),
+                ("typing", "1/5@2 1/6@0"), ("comment.created", "1/5@2 1/6@1"),
+            ],
+        )  # fmt: skip
+        self.assertTrue(1_000 <= (stream.retry or 0) <= 5_000)
+        self.assertEqual(stream.comments, 1)
+
+    @given(
+        st.lists(st.tuples(TEXT, JSON, st.sampled_from(["", "\n", "\r", "\r\n", " \n\n "])), max_size=5),
+        st.lists(st.integers(1, 60), max_size=20),
+    )
+    def test_any_event(self, given: list[tuple[str, object, str]], pieces: list[int]) -> None:
+        """Whatever is in the events, raw line breaks in their JSON too, however the bytes are cut: each comes once and
+        whole, with its place; and what a reader that begins anew at any id has missed follows from there.
+        """
+        self.house = House()
+        _, wire = self.connect("1/5@0")
+        for type, data, between in given:
+            text = json.dumps([data, "\ufeff:\u2028"], ensure_ascii=False).replace(", ", f",{between} ")
+            self.house.hub.deliver(self.house.log.commit(type=type, data=text.encode("utf-8", "surrogatepass")))
+        events = self.read(wire, pieces).events[2:]
+        self.assertEqual([json.loads(event.data)["type"] for event in events], [type for type, *_ in given])
+        self.assertEqual([event.last_event_id for event in events], [f"1/5@{n}" for n in range(1, len(given) + 1)])
+        for event, (_, data, _) in zip(events, given, strict=True):
+            self.assertEqual(json.loads(event.data)["data"][0], data)
+        for event in events:
+            query = read_query({b"sub": [b"1/5@0"]}, 10, last_event_id=event.last_event_id.encode())
+            _, again = self.connect(*map(str, query.positions))
+            rest = [json.loads(one.data)["seq"] for one in self.read(again).events[1:]]
+            seq = query.positions[0].seq
+            self.assertEqual(rest, [*range(seq + 1, len(given) + 1), len(given)])
 
     def test_heartbeat(self) -> None:
         """A comment; a client that takes nothing between two beats is dead, one that takes something is not."""
