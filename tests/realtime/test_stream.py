@@ -32,7 +32,8 @@ class EventStreamTests(SynchronousTestCase):
 
     def test_ids(self) -> None:
         """An id stays until another comes; an empty one takes it back; the last block is not dispatched."""
-        body = b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\ndata: lost\n"
+        body = b": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n"
+        body += b"data: lost\n"
         self.assertEqual(
             self.outcome(body),
             [("message", "first event", "1"), ("message", "second event", ""), ("message", " third event", "")],
