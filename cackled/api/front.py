@@ -55,6 +55,11 @@ class Front(Folder):
         for name, child in children.items():
             self.putChild(name, child)
         self.putChild(b"", index)
+        # Ways that leave the tree out (see `cackled.transport.http.Shortcut`).
+        self.shortcuts = {
+            b"/" + name + path: take
+            for name, child in children.items() for path, take in getattr(child, "shortcuts", {}).items()
+        }  # fmt: skip
 
 
 def front(

@@ -19,6 +19,8 @@ from cackled.transport._socket import Transport
 SEND_BUFFER = 64 * 1024
 NOT_SENT = 32 * 1024
 TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+# As plain numbers: an enumeration's member costs as much as the call.
+_SOCKET, _TCP, _SO_SNDBUF = int(socket.SOL_SOCKET), int(socket.IPPROTO_TCP), int(socket.SO_SNDBUF)
 
 _SUPPORTED: list[bool] = []
 
@@ -75,14 +77,19 @@ def held(transport: Any) -> int:
 
 
 def tune(transport: Any) -> None:
-    """Bound what the kernel holds for a client that does not read, and let it look for dead peers (RFC 9293 3.8.4)."""
-    connection = transport if isinstance(transport, Transport) else _private.tcp_of(transport)
+    """Bound what the kernel holds for a client that does not read, and let it look for dead peers (RFC 9293 3.8.4).
+
+    The sockets of our own listeners are looked after from their acceptance.
+    """
+    ours = isinstance(transport, Transport)
+    connection = transport if ours else _private.tcp_of(transport)
     if connection is None:
         return
     try:
         handle = connection.socket
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-        handle.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOT_SENT)
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        handle.setsockopt(_SOCKET, _SO_SNDBUF, SEND_BUFFER)
+        handle.setsockopt(_TCP, TCP_NOTSENT_LOWAT, NOT_SENT)
+        if not ours:
+            handle.setsockopt(_SOCKET, socket.SO_KEEPALIVE, 1)
     except (OSError, AttributeError):
         pass

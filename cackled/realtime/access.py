@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from cackled.events import Position
 from cackled.realtime import messages
+from cackled.realtime.framing import Limits
 from cackled.realtime.hub import Hub
 from cackled.realtime.messages import Message
 
@@ -64,6 +65,7 @@ class Gate:
         self._authorize = authorize
         self._name_of = name_of
         settings = hub.config
+        self.limits = Limits(settings.max_message, settings.max_message)
         # The greeting of a connection.
         self.hello: Message = messages.hello(
             settings.heartbeat, max_subscriptions=settings.max_subscriptions, max_message=messages.CLIENT_MESSAGE

@@ -47,8 +47,8 @@ class Connection:
     def makeConnection(self, transport: Any) -> None:
         """Take the transport over."""
         self.transport = transport
-        self._direct = _direct.usable(transport)
         self._own = _direct.own(transport)
+        self._direct = self._own or _direct.usable(transport)
         _direct.tune(transport)
         self.hub.join(self)
         self.connectionMade()

@@ -22,11 +22,11 @@ from cackled.clock import Periodic
 from cackled.events import Event, Position
 from cackled.metrics import Metrics
 from cackled.realtime import messages
-from cackled.realtime.channel import Channel, Client, Key, Subscription
+from cackled.realtime.channel import FROM_NOW, Channel, Client, Key, Subscription
 from cackled.realtime.drain import drain
 from cackled.realtime.fanout import FanOut
 from cackled.realtime.heartbeat import Heartbeat
-from cackled.realtime.history import HistoryStore
+from cackled.realtime.history import UNKNOWN, HistoryStore
 from cackled.realtime.messages import Message
 from cackled.realtime.presence import Presence
 from cackled.realtime.recovery import Load, Recovery
@@ -34,6 +34,8 @@ from cackled.realtime.recovery import Load, Recovery
 # A channel that nobody listens to is remembered this long, and so many of them at most.
 LINGER = 120.0
 IDLE_CHANNELS = 10_000
+# Of so many channels the message is remembered that a newcomer is told who has missed nothing.
+KNOWN_ENDS = 4_096
 KINDS = ("ws", "sse", "poll")
 
 log = Logger()
@@ -91,6 +93,7 @@ class Hub:
         self._clients: set[Client] = set()
         self._lingering: dict[Client, int] = {}
         self._origins: dict[str, str] = {}
+        self._ends: dict[Channel, Message] = {}
         self._kinds: dict[str, int] = {}
         self._freeze = freeze
         self._frozen = 1_000
@@ -250,18 +253,25 @@ class Hub:
 
         A subscription of the same client to the same channel is replaced. With *name* others are told who it is.
         """
-        self.unsubscribe(client, position.site, position.channel)
         key = (position.site, position.channel)
+        if client.subscriptions:
+            self.unsubscribe(client, *key)
         channel = self._channels.get(key)
         if channel is None:
             channel = self._channels[key] = Channel(*key)
-        self._idle.pop(key, None)
+        if self._idle:
+            self._idle.pop(key, None)
         subscription = Subscription(client, channel, position.seq, name)
         if name:
             self.presence.came(channel, name)
         client.subscriptions.append(subscription)
-        channel.waiting.append(subscription)
         self.presence.changed(channel)
+        history = channel.history
+        if history.seq != UNKNOWN and position.seq in (history.seq, FROM_NOW) and not channel.waiting:
+            # Nothing was missed, and nobody waits before it.
+            self._welcome(subscription, [])
+            return subscription
+        channel.waiting.append(subscription)
         self._recovery.settle(channel)
         return subscription
 
@@ -313,10 +323,23 @@ class Hub:
         seq = subscription.seq = channel.history.seq
         channel.enter(subscription)
         (self._recovered_no if missed is None else self._recovered_yes).inc()
-        end = messages.recovered(channel.sub, seq, missed is not None)
-        end.seq = seq
+        end = self._end_of(channel, seq, missed is not None)
         client.catch_up(subscription, missed or (), end, missed is not None)
         self.presence.greet(subscription)
+
+    def _end_of(self, channel: Channel, seq: int, whole: bool) -> Message:
+        """The ``recovered`` message; whoever comes to one place in a channel is told the same."""
+        if whole:
+            known = self._ends.get(channel)
+            if known is not None and known.seq == seq:
+                return known
+        end = messages.recovered(channel.sub, seq, whole)
+        end.seq = seq
+        if whole:
+            if len(self._ends) >= KNOWN_ENDS:
+                self._ends.clear()
+            self._ends[channel] = end
+        return end
 
     def _leave(self, subscription: Subscription) -> None:
         channel = subscription.channel
@@ -337,6 +360,7 @@ class Hub:
         if self._channels.get(channel.key) is channel:
             del self._channels[channel.key]
             self._idle.pop(channel.key, None)
+            self._ends.pop(channel, None)
         channel.early.clear()
         self._store.forget(channel.history)
 

@@ -17,6 +17,7 @@ from cackled.realtime.access import Authorize, Gate, NameOf, Query, QueryError, 
 from cackled.realtime.eventsource import EventSource
 from cackled.realtime.hub import Hub
 from cackled.realtime.longpoll import LongPoll
+from cackled.realtime.shortcut import Shortcuts
 from cackled.realtime.websocket import HandshakeError, WebSocket, handshake
 from cackled.transport.http import attach, takeover
 from cackled.transport.problems import problem
@@ -36,6 +37,9 @@ class RealtimeResource(Resource):
         self.putChild(b"ws", WebSocketResource(gate))
         self.putChild(b"sse", EventSourceResource(gate))
         self.putChild(b"poll", LongPollResource(gate))
+        shortcuts = Shortcuts(gate)
+        # For whoever serves us, by path below ours.
+        self.shortcuts = {b"/ws": shortcuts.websocket, b"/sse": shortcuts.eventsource}
 
 
 class _Endpoint(Resource):

@@ -35,6 +35,10 @@ TYPING_SECONDS = 2
 WISH_SECONDS = 10
 
 _PING = framing.frame(framing.PING)
+_SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
+_WITH_SUBPROTOCOL = b"\r\nSec-WebSocket-Protocol: " + SUBPROTOCOL + b"\r\n\r\n"
 
 log = Logger()
 
@@ -70,16 +74,13 @@ def handshake(request: Any) -> bytes:
         valid = False
     if not valid:
         raise HandshakeError(400, "Sec-WebSocket-Key is 16 bytes in base64, once.")
-    accept = b64encode(sha1(keys[0] + GUID, usedforsecurity=False).digest())
-    lines = [
-        b"HTTP/1.1 101 Switching Protocols",
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-        b"Sec-WebSocket-Accept: " + accept,
-    ]
-    if SUBPROTOCOL in _tokens(request, b"sec-websocket-protocol", lower=False):
-        lines.append(b"Sec-WebSocket-Protocol: " + SUBPROTOCOL)
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+    return accepted(keys[0], SUBPROTOCOL in _tokens(request, b"sec-websocket-protocol", lower=False))
+
+
+def accepted(key: bytes, subprotocol: bool) -> bytes:
+    """The whole 101 answer to *key*; with *subprotocol* that is agreed on."""
+    accept = b64encode(sha1(key + GUID, usedforsecurity=False).digest())
+    return b"%b%b%b" % (_SWITCHING, accept, _WITH_SUBPROTOCOL if subprotocol else b"\r\n\r\n")
 
 
 def _fields(request: Any, name: bytes) -> list[bytes]:
@@ -94,18 +95,19 @@ def _tokens(request: Any, name: bytes, *, lower: bool = True) -> list[bytes]:
 class WebSocketConnection(Connection):
     """The rules of RFC 6455 on a connection, and limits; what a message means is for a subclass (`said`)."""
 
-    __slots__ = ("_bytes", "_frames", "_quiet", "_reader", "_window")
+    __slots__ = ("_bytes", "_limits", "_quiet", "_reader", "_window")
     kind = "ws"
     frames_per_second = FRAMES_PER_SECOND
     bytes_per_second = BYTES_PER_SECOND
 
     def __init__(self, hub: Hub, limits: Limits) -> None:
         super().__init__(hub)
-        self._reader = FrameReader(limits)
+        self._limits = limits
+        # Most clients listen, and say nothing for a long time.
+        self._reader: FrameReader | None = None
         self._quiet = False
         self._window = 0
         self._bytes = 0
-        self._frames = 0
 
     def said(self, opcode: int, payload: bytes) -> None:
         """A whole message came."""
@@ -116,7 +118,7 @@ class WebSocketConnection(Connection):
         if self.state == DEAD:
             return
         self._quiet = False
-        reader, tick = self._reader, self.hub.tick
+        reader, tick = self._reader or self._read(), self.hub.tick
         if tick != self._window:
             self._window = tick
             self._bytes = reader.frames = 0
@@ -143,13 +145,17 @@ class WebSocketConnection(Connection):
             elif opcode == framing.FAILED:
                 self._fail(payload)
 
+    def _read(self) -> FrameReader:
+        self._reader = reader = FrameReader(self._limits)
+        return reader
+
     def fail(self, code: int, reason: str) -> None:
         """Close with *code* because of what the client did; nothing more is read from it."""
         if self.state == OPEN:
             self._fail(framing.close_payload(code, reason))
 
     def _fail(self, payload: bytes) -> None:
-        self._reader.ended = True
+        (self._reader or self._read()).ended = True
         self._goodbye(payload)
         # Half-closed, so that our reason is not lost in a reset over what the client still sends.
         lose = getattr(self.transport, "loseWriteConnection", None)
@@ -187,8 +193,7 @@ class WebSocket(WebSocketConnection):
     __slots__ = ("_asking", "_gate", "_origin", "_since", "_tokens", "_typed", "_wishes")
 
     def __init__(self, gate: Gate, origin: str | None, tokens: Tokens = ()) -> None:
-        limit = gate.hub.config.max_message
-        super().__init__(gate.hub, Limits(limit, limit))
+        super().__init__(gate.hub, gate.limits)
         self._gate = gate
         self._origin = origin
         self._tokens = tokens

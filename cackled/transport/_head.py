@@ -199,8 +199,10 @@ def _check_body(head: Head) -> None:
 
 
 def _check_connection(head: Head) -> None:
-    for name, value in head.fields:
-        if name.lower() == b"connection" and b"close" in (token.strip() for token in value.lower().split(b",")):
+    if head.named.get(b"connection") == b"Upgrade" and not head.repeats:
+        return
+    for token in head.joined(b"connection").lower().split(b","):
+        if token.strip() == b"close":
             head.persistent = False
 
 

@@ -139,7 +139,7 @@ class Listener:
         sock = self._socket
         sock.setblocking(False)
         # Linux hands these down to accepted sockets: no system call for each.
-        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+        options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
         timeout = getattr(getattr(self.factory, "settings", None), "stall_timeout", 0)
         if timeout and hasattr(socket, "TCP_USER_TIMEOUT"):
             # Let the kernel drop a peer that acknowledges nothing (RFC 5482), also when nobody looks.

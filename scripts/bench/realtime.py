@@ -55,6 +55,7 @@ def serve() -> None:
     from twisted.web.resource import Resource
 
     from cackled import config
+    from cackled.api.front import Front
     from cackled.events import Event
     from cackled.metrics import Metrics
     from cackled.realtime.hub import Hub
@@ -80,9 +81,7 @@ def serve() -> None:
     settings = config.Realtime(presence=False)
     hub = Hub(clock=reactor, random=Random(), config=settings, load=load, metrics=metrics, freeze=gc.freeze)
     hub.start()
-    root = Resource()
-    root.putChild(b"rt", RealtimeResource(hub, lambda *asked: None))
-    root.putChild(b"pub", Publisher())
+    root = Front({b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher()}, Resource())
     http = config.Http(max_connections=1_000_000, max_connections_per_address=1_000_000)
     endpoint = PublicEndpoint(reactor, 0, "127.0.0.1")
     port = endpoint.listen_on(endpoint.bind(), HttpFactory(root, http, reactor, metrics))

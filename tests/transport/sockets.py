@@ -8,8 +8,11 @@ import ssl
 from functools import partial
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
+from cackled.transport._socket import Transport
+from cackled.transport.http import HttpFactory
 from cackled.transport.listener import Listener
 
 
@@ -125,4 +128,58 @@ class Peer:
 
     def close(self) -> None:
         self.socket.close()
+        self.reactor.turn(2)
+
+
+class Pair(Transport):
+    """Over a socket pair, whose ends have no addresses."""
+
+    __slots__ = ()
+
+    def getHost(self) -> Any:
+        return IPv4Address("TCP", "127.0.0.1", 80)
+
+
+class Visit:
+    """A connection on a socket pair to *factory*; the other end is the test's."""
+
+    def __init__(self, factory: HttpFactory, host: str = "127.0.0.1") -> None:
+        ours, self.theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.theirs.setblocking(False)
+        self.reactor = Reactor()
+        self.ended = False
+        self.transport = Pair(ours, (host, 5000), None, self.reactor)
+        self.transport.protocol = factory.build(self.transport)
+        self.transport.protocol.makeConnection(self.transport)
+        self.transport.begin()
+
+    @property
+    def protocol(self) -> Any:
+        """Whoever is the protocol now."""
+        return self.transport.protocol
+
+    def send(self, data: bytes) -> Visit:
+        """Let *data* arrive."""
+        self.theirs.sendall(data)
+        self.reactor.turn()
+        return self
+
+    def read(self) -> bytes:
+        """All that comes."""
+        data, idle = b"", 0
+        while not self.ended and idle < 3:
+            try:
+                some = self.theirs.recv(1 << 20)
+            except BlockingIOError:
+                self.reactor.turn()
+                idle += not self.transport.held
+                continue
+            self.ended = not some
+            data += some
+        self.reactor.turn()
+        return data
+
+    def close(self) -> None:
+        self.theirs.close()
         self.reactor.turn(2)

@@ -3,79 +3,22 @@
 from __future__ import annotations
 
 import re
-import socket
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.transport import _channel
 from cackled.transport._channel import Channel
 from cackled.transport._door import Door
-from cackled.transport._socket import Transport
 from cackled.transport.http import attach
 from tests.transport.common import Server, Wire, answers, get
-from tests.transport.sockets import Reactor
+from tests.transport.sockets import Visit
 from tests.transport.test_fastpath import server, steps
 
 _DATE = re.compile(rb"\r\nDate: [^\r]+")
-
-
-class Pair(Transport):
-    """Over a socket pair, whose ends have no addresses."""
-
-    __slots__ = ()
-
-    def getHost(self) -> Any:
-        return IPv4Address("TCP", "127.0.0.1", 80)
-
-
-class Visit:
-    """A connection on a socket pair to the factory of *made*; the other end is ours."""
-
-    def __init__(self, made: Server, host: str = "127.0.0.1") -> None:
-        ours, self.theirs = socket.socketpair()
-        ours.setblocking(False)
-        self.theirs.setblocking(False)
-        self.reactor = Reactor()
-        self.ended = False
-        self.transport = Pair(ours, (host, 5000), None, self.reactor)
-        self.transport.protocol = made.factory.build(self.transport)
-        self.transport.protocol.makeConnection(self.transport)
-        self.transport.begin()
-
-    @property
-    def protocol(self) -> Any:
-        """Whoever is the protocol now."""
-        return self.transport.protocol
-
-    def send(self, data: bytes) -> Visit:
-        """Let *data* arrive."""
-        self.theirs.sendall(data)
-        self.reactor.turn()
-        return self
-
-    def read(self) -> bytes:
-        """All that comes."""
-        data, idle = b"", 0
-        while not self.ended and idle < 3:
-            try:
-                some = self.theirs.recv(1 << 20)
-            except BlockingIOError:
-                self.reactor.turn()
-                idle += not self.transport.held
-                continue
-            self.ended = not some
-            data += some
-        self.reactor.turn()
-        return data
-
-    def close(self) -> None:
-        self.theirs.close()
-        self.reactor.turn(2)
 
 
 class DoorTestCase(SynchronousTestCase):
@@ -89,7 +32,7 @@ class DoorTestCase(SynchronousTestCase):
 
     def visit(self, made: Server | None = None) -> Visit:
         """A new connection."""
-        visit = Visit(made or self.made)
+        visit = Visit((made or self.made).factory)
         self.addCleanup(visit.close)
         return visit
 
@@ -122,7 +65,7 @@ class SameTests(SynchronousTestCase):
                 if visit is None or wire is None or visit.ended or wire.lost or not keep:
                     if visit is not None:
                         visit.close()
-                    visit, wire = Visit(pair[0], peer), pair[1].connect(peer)
+                    visit, wire = Visit(pair[0].factory, peer), pair[1].connect(peer)
                 wire.clear()
                 for piece in (raw[:cut], raw[cut:]):
                     if piece:

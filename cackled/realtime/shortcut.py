@@ -1,0 +1,140 @@
+"""The usual realtime request, read off its head: no request object, no resource, one write.
+
+May touch: transport (Door, attach), realtime.access and the transports. Only what the endpoints of
+`cackled.realtime.resource` would grant at once is done here, with the same outcome; everything else (tokens, several
+protocols, refusals, a question that takes time, whatever is malformed) is left to them.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from cackled.events import Position
+from cackled.realtime.access import Gate
+from cackled.realtime.eventsource import EventSource
+from cackled.realtime.websocket import SUBPROTOCOL, WebSocket, accepted
+from cackled.transport.http import Door, Head, attach
+
+# As browsers write it: with the slash and the at sign in percents.
+_SUB = re.compile(rb"sub=([1-9][0-9]{0,9})(?:/|%2[Ff])([0-9]{1,19})(?:(?:@|%40)([0-9]{1,18}))?")
+_BIGGEST = 2**63 - 1
+_LONGEST = 64
+# 16 bytes in base64.
+_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
+# Values of Connection as browsers send them.
+_UPGRADE = frozenset((b"Upgrade", b"upgrade", b"keep-alive, Upgrade", b"keep-alive, upgrade"))
+_WEBSOCKET = frozenset((b"websocket", b"WebSocket"))
+
+
+@lru_cache(maxsize=8192)
+def _place(part: bytes) -> Position | None:
+    """The position in a ``sub=``; None where it is anything else. A herd comes back to few places."""
+    match = _SUB.fullmatch(part)
+    if match is None:
+        return None
+    site, channel, seq = match.groups()
+    number = int(channel)
+    return None if number > _BIGGEST else Position(int(site), number, -1 if seq is None else int(seq))
+
+
+@lru_cache(maxsize=1024)
+def _origin(raw: bytes) -> str | None:
+    """*raw* as a well-formed Origin."""
+    text = raw.decode("latin-1")
+    return text if text and text.isascii() and text.isprintable() else None
+
+
+class Shortcuts:
+    """`cackled.transport.http.Shortcut` of each transport that has one."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    def places(self, head: Head, least: int) -> tuple[Position, ...] | None:
+        """What *head* wants to listen to; None where it is not this plain, or may not be granted."""
+        gate = self._gate
+        if gate.hub.draining or head.repeats:
+            return None
+        query = head.target.partition(b"?")[2]
+        places: list[Position] = []
+        if query:
+            parts = query.split(b"&")
+            if len(parts) > gate.hub.config.max_subscriptions:
+                return None
+            for part in parts:
+                place = _place(part) if len(part) <= _LONGEST else None
+                if place is None:
+                    return None
+                places.append(place)
+            if len(parts) > 1 and len({(place.site, place.channel) for place in places}) < len(parts):
+                return None
+        return tuple(places) if len(places) >= least else None
+
+    def granted(self, places: tuple[Position, ...], origin: str | None) -> bool:
+        """Whether the gate says yes, now."""
+        try:
+            answer = self._gate.ask_all(places, origin, ())
+        except Exception:
+            # It is asked again, by somebody who can say that this went wrong.
+            return False
+        if isinstance(answer, Deferred):
+            answer.addErrback(lambda _: None)
+            return False
+        return answer is None
+
+    def websocket(self, head: Head, door: Door) -> bool:
+        """``/rt/ws``."""
+        named = head.named
+        key = named.get(b"sec-websocket-key")
+        protocol = named.get(b"sec-websocket-protocol")
+        if (
+            key is None
+            or named.get(b"upgrade") not in _WEBSOCKET
+            or named.get(b"connection") not in _UPGRADE
+            or named.get(b"sec-websocket-version") != b"13"
+            or (protocol is not None and protocol != SUBPROTOCOL)
+            or head.version != b"HTTP/1.1"
+            or b"last-event-id" in named
+            or _KEY.fullmatch(key) is None
+        ):
+            return False
+        places = self.places(head, 0)
+        if places is None:
+            return False
+        origin: str | None = None
+        raw = named.get(b"origin")
+        if raw is not None:
+            origin = _origin(raw) if len(raw) <= 300 else None
+            if origin is None:
+                return False
+        if not self.granted(places, origin):
+            return False
+        connection: Any = WebSocket(self._gate, origin)
+        attach(door.leave(), connection)
+        connection.begin(accepted(key, protocol is not None), places)
+        return True
+
+    def eventsource(self, head: Head, door: Door) -> bool:
+        """``/rt/sse``."""
+        named = head.named
+        if b"last-event-id" in named or b"upgrade" in named:
+            return False
+        places = self.places(head, 1)
+        if places is None:
+            return False
+        origin: str | None = None
+        raw = named.get(b"origin")
+        if raw is not None:
+            origin = _origin(raw) if len(raw) <= 300 else None
+            if origin is None:
+                return False
+        if not self.granted(places, origin):
+            return False
+        connection: Any = EventSource(self._gate)
+        attach(door.leave(), connection)
+        connection.begin(places, origin)
+        return True
