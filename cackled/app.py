@@ -38,6 +38,7 @@ from cackled.database.belonging import check_belongs, claim
 from cackled.database.embedded import EmbeddedError
 from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary
+from cackled.database.shards import ShardedDatabase
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
 from cackled.house import House
@@ -157,6 +158,8 @@ class Daemon(MultiService):
         told = partial(log.info, "database: {line}")
         await check_belongs(dsns, self._config.deployment, clock=self._reactor)
         await migrate_primary(dsns, clock=self._reactor, progress=lambda line: told(line=line))
+        if isinstance(house.database, ShardedDatabase):
+            await house.database.migrate(lambda line: told(line=line))
         await claim(dsns, self._config.deployment, clock=self._reactor)
         self._house = house
         tree = await house.open()

@@ -21,9 +21,11 @@ from cackled.clock import wall_time
 from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
 from cackled.config import ConfigError
-from cackled.database.dsn import servers_of
+from cackled.database.dsn import servers_of, shards_of
+from cackled.database.errors import DatabaseError
 from cackled.database.eventlog import load_events
 from cackled.database.routing import Database, ReadPreference
+from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.domain import demo
 from cackled.domain.accounts import Sessions
@@ -61,24 +63,26 @@ class House:
         self.ground = ground
         config, clock, metrics = ground.config, ground.reactor, ground.metrics
         servers = servers_of(config.database, ground.embedded.dsn if ground.embedded else "")
-        self.database = Database(servers, clock=clock, random=ground.random, metrics=metrics, settings=config.database)
+        settings = config.database
+        self.database = (
+            ShardedDatabase(
+                servers, shards_of(settings), clock=clock, random=ground.random, metrics=metrics, settings=settings
+            )
+            if settings.shard
+            else Database(servers, clock=clock, random=ground.random, metrics=metrics, settings=settings)
+        )
         self.sites = SiteDirectory(self.database, Residency(config.deployment, config.deployments))
         self.sites.on_closed = self.closed
         self.grants = Grants(wall_time)
         self.queues = Queues()
         metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
-        self.tail = Tail(
-            clock=clock,
-            random=ground.random,
-            dsn=self.database.primary_dsn,
-            on_event=self.arrived,
-            on_gap=self.lost,
-            metrics=metrics,
-            on_catalog=self.catalog_changed,
-            retention=config.database.event_retention,
-        )
-        self.database.on_primary(self.tail.moved)
-        self.database.log = self.tail.followed
+        # Each shard has a log of its own; the catalog is in the first.
+        self.tails = [self._tail(number, part) for number, part in enumerate(self.database.parts)]
+        self.tail = self.tails[0]
+        if isinstance(self.database, ShardedDatabase):
+            self.database.on_moved = self.site_moved
+        self.nodes = self._registry()
+        self.announcing = Periodic(clock, config.discovery.interval, self.announce, "announcing this node")
         self.usage = Usage(self.database, clock, metrics)
         self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
         given = config.outbound
@@ -174,6 +178,16 @@ class House:
         self.ground.microcache.clear()
         self.hub.expel(site_id)
 
+    def site_moved(self, site: int, left: int, now: int) -> None:
+        """A site is in another shard: what is still to come from the log that it left comes from there."""
+        for part, tail in zip(self.database.parts, self.tails, strict=True):
+            if part is self.shard(left):
+                tail.forget(site)
+
+    def shard(self, number: int) -> Database | None:
+        """The database of a shard that the configuration names."""
+        return self.database.shards.get(number) if isinstance(self.database, ShardedDatabase) else self.database
+
     def allows(self, site_id: int, feature: str) -> bool:
         """Whether a site has presence or typing switched on."""
         site = self.sites.find(site_id)
@@ -223,7 +237,7 @@ class House:
             await demo.ensure(self.sites, self.database, self.comments)
         sessions = Sessions(await self.sites.secret("session"), wall_time, ground.random)
         self.hub.start()
-        await self.tail.start()
+        await DeferredList([Deferred.fromCoroutine(tail.start()) for tail in self.tails])
         if alone:
             self.housekeeping.start()
             self.outbox.start()
@@ -255,5 +269,6 @@ class House:
             part.stop()
         await self.usage.stop()
         self.hub.stop()
-        await self.tail.stop()
+        for tail in self.tails:
+            await tail.stop()
         await self.database.stop()

@@ -89,6 +89,24 @@ def _parser() -> argparse.ArgumentParser:
     issue.add_argument("--days", type=int, metavar="N", help="how long it is good (397)")
     issue.add_argument("--dir", metavar="DIR", default="mesh", help="where the authority is (./mesh)")
     issue.set_defaults(run=_mesh_issue)
+    shard = commands.add_parser("shard", help="databases that hold sites, and moving sites between them")
+    acts = shard.add_subparsers(metavar="ACTION", required=True)
+    for name, text in (
+        ("list", "the shards, their sites, and the move that is under way"),
+        ("add", "make a database a shard; may be repeated"),
+        ("move", "move sites to another shard while they are read and written"),
+        ("resume", "go on with a move that was broken off"),
+        ("abort", "give a move up; the sites stay where they were"),
+    ):
+        act = acts.add_parser(name, help=text, description=text)
+        act.add_argument("-c", "--config", metavar="FILE", help=f"default: ./{DEFAULT_FILE} where it is")
+        act.set_defaults(run=_shard, action=name)
+        if name == "add":
+            act.add_argument("number", metavar="N", type=int, help="of a [[database.shard]]")
+        if name == "move":
+            act.add_argument("sites", metavar="SITES", help="3,7,10-20")
+            act.add_argument("--to", metavar="N", type=int, required=True, help="the shard to move them to")
+            act.add_argument("--anyway", action="store_true", help="also where a node seems not to know the shard")
     dev = add("dev-cluster", _dev_cluster, "run three nodes on this machine, each with its PostgreSQL", file=False)
     dev.add_argument("--folder", help="keep everything there; default: a temporary folder")
     dev.add_argument("--synchronous", action="store_true", help="a commit waits for the first replica")
@@ -193,6 +211,29 @@ def _migrate(options: Any) -> int:
         raise CliError("; ".join(failures))
 
     return _react(work)
+
+
+def _shard(options: Any) -> int:
+    from cackled.admin.shards import work
+    from cackled.database.embedded import EmbeddedError, EmbeddedServer
+    from cackled.database.errors import DatabaseError
+
+    config = _load(options)
+
+    async def run(reactor: Any) -> int:
+        embedded = ""
+        if not config.database.dsn and not config.database.server:
+            own = EmbeddedServer(reactor, Path(config.state).absolute())
+            if not own.attach():
+                raise CliError("the embedded server runs with the daemon: start that first")
+            embedded = own.dsn
+        await work(options, config, embedded, reactor, lambda line: print(line, flush=True))
+        return 0
+
+    try:
+        return _react(run)
+    except (DatabaseError, EmbeddedError) as error:
+        raise CliError(str(error)) from None
 
 
 def _backup(options: Any) -> int:

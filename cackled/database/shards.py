@@ -254,14 +254,16 @@ class ShardedDatabase(Database):
 
     def _news(self, site: int) -> Deferred[None]:
         """Fires when it is worth asking again."""
-        wait = self._waits.get(site)
-        if wait is None:
-            wait = self._waits[site] = _Wait(self.now())
-            Deferred.fromCoroutine(self._watch(site, wait)).addErrback(
-                lambda failure: log.failure("waiting for site {site} broke", failure, site=site)
-            )
         news: Deferred[None] = Deferred()
+        wait = self._waits.get(site)
+        if wait is not None:
+            wait.deferred.append(news)
+            return news
+        wait = self._waits[site] = _Wait(self.now())
         wait.deferred.append(news)
+        Deferred.fromCoroutine(self._watch(site, wait)).addErrback(
+            lambda failure: log.failure("waiting for site {site} broke", failure, site=site)
+        )
         return news
 
     async def _watch(self, site: int, wait: _Wait) -> None:

@@ -261,6 +261,7 @@ class SiteDirectory:
 
     async def refresh(self, preference: ReadPreference = ReadPreference.PRIMARY_PREFERRED) -> None:
         """Read the catalog anew."""
+        await self._database.learn()
         pins = await self._database.system.read(SELECT_PINS, preference=preference)
         rows = await self._database.system.read(SELECT_SITES, preference=preference)
         residency = self.residency

@@ -129,12 +129,16 @@ def attempt(url: str, method: str = "GET", body: Any = None, timeout: float = TI
 
 
 class Writer(threading.Thread):
-    """Posts *count* comments one after the other, each with a key of its own, each until it is acknowledged."""
+    """Posts *count* comments one after the other, each with a key of its own, each until it is acknowledged; fewer when
+    it is told that it is over."""
 
-    def __init__(self, journal: Journal, url: str, key: str, name: str, count: int, token: str) -> None:
+    def __init__(
+        self, journal: Journal, url: str, key: str, name: str, count: int, token: str, site: int = 1
+    ) -> None:
         super().__init__(name=f"writer {name}", daemon=True)
         self._journal = journal
-        self._api = f"{url}/api/v1/sites/1/comments"
+        self._api = f"{url}/api/v1/sites/{site}/comments"
+        self.over = False
         self._key = key
         self._name = name
         self._count = count
@@ -144,6 +148,8 @@ class Writer(threading.Thread):
     def run(self) -> None:
         """Post."""
         for number in range(self._count):
+            if self.over:
+                return
             text = f"{self._name} writes number {number}"
             key = str(uuid.uuid4())
             end = time.monotonic() + 60

@@ -1,0 +1,170 @@
+"""``cackled shard``: list shards, add one, move sites between them, go on with a move or give it up.
+
+May touch: database, the ground. Works on the databases themselves, by the configuration of the node it runs on; the
+daemons may run or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cackled.admin.render import as_text
+from cackled.config import Config
+from cackled.database.dsn import servers_of, shards_of
+from cackled.database.errors import DatabaseError
+from cackled.database.migrate import migrate_primary
+from cackled.database.moving import Mover, Servers, open_move
+from cackled.database.stream import MoveError, Primary, number_of, primary_of
+
+# At most so many sites in one move.
+MOST_SITES = 10_000
+
+
+def parse_sites(text: str) -> list[int]:
+    """``3,7,10-20`` as numbers.
+
+    Raises:
+        MoveError: it is not that.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        try:
+            low, high = int(first), int(last if dash else first)
+        except ValueError:
+            raise MoveError(f"{part.strip()!r} is no site: write 3,7,10-20") from None
+        if not 0 < low <= high < 2**31 or high - low >= MOST_SITES:
+            raise MoveError(f"{part.strip()!r} is no range of sites")
+        found.update(range(low, high + 1))
+    if len(found) > MOST_SITES:
+        raise MoveError(f"at most {MOST_SITES} sites at a time")
+    return sorted(found)
+
+
+def shards(config: Config, embedded: str) -> dict[int, Servers]:
+    """All shards that the configuration names; *embedded* is the DSN of the node's own server, where that is 0."""
+    made = {0: Servers(servers_of(config.database, embedded), config.database.peer)}
+    peers = {shard.number: shard.peer for shard in config.database.shard}
+    made |= {number: Servers(given, peers[number]) for number, given in shards_of(config.database).items()}
+    return made
+
+
+async def show(known: dict[int, Servers], clock: Any) -> list[str]:
+    """The shards, how many sites each has, and the move that is under way."""
+    lines: list[str] = []
+    rows: list[dict[str, Any]] = []
+    counts: dict[int, int] = {}
+    catalog: Primary | None = None
+    for number, given in sorted(known.items()):
+        row: dict[str, Any] = {"shard": number, "sites": "", "state": "", "wal_level": "", "note": ""}
+        rows.append(row)
+        try:
+            one = await primary_of(number, given.servers, given.peer, clock)
+        except DatabaseError as error:
+            row["state"], row["note"] = "down", " ".join(str(error).split())[:100]
+            continue
+        try:
+            said = await number_of(one)
+            row["state"] = "up"
+            row["wal_level"] = await one.one("show wal_level")
+            if number == 0 and await one.one("select to_regclass('catalog.move') is not null"):
+                catalog = one
+                counts = dict(await one.run("select shard, count(*) from catalog.site group by 1"))
+            if said is None:
+                row["note"] = "alone" if len(known) == 1 else "not set up: cackled shard add N"
+            elif said != number:
+                row["note"] = f"says that it is shard {said}"
+            kept = await one.run(
+                "select slot_name, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint "
+                "from pg_replication_slots where database = current_database() and slot_name like 'cackled_move_%'"
+            )
+            for slot, size in kept:
+                row["note"] = f"{slot} keeps {size / 1e6:.0f} MB of its log"
+        finally:
+            if catalog is not one:
+                one.close()
+    for row in rows:
+        if catalog is not None:
+            row["sites"] = counts.pop(row["shard"], 0)
+    lines.append(as_text(rows))
+    for number, count in counts.items():
+        lines.append(f"shard {number} has {count} sites, and the configuration does not name it")
+    if catalog is not None:
+        plan = await open_move(catalog)
+        if plan is not None:
+            lines.append(f"{plan} is not ended: cackled shard resume, or cackled shard abort")
+        catalog.close()
+    return lines
+
+
+async def add(known: dict[int, Servers], number: int, clock: Any, say: Callable[[str], None]) -> None:
+    """Make a database shard *number*: migrate it, and put up the walls there and in shard 0. May be repeated.
+
+    Raises:
+        MoveError: it is another shard's, or has pages of its own.
+        DatabaseError: a server can't be reached, or refused.
+    """
+    if number not in known or number == 0:
+        raise MoveError(f"the configuration names no [[database.shard]] with number = {number}")
+    dsns = [server.dsn for server in known[number].servers]
+    first = await primary_of(0, known[0].servers, known[0].peer, clock)
+    try:
+        if not await first.one("select to_regclass('shard.self') is not null"):
+            raise MoveError("shard 0 lacks migrations: start the daemon, or cackled migrate")
+        one = await primary_of(number, known[number].servers, known[number].peer, clock)
+        try:
+            identity = (
+                "select (select system_identifier from pg_control_system())::text || '/' || oid "
+                "from pg_database where datname = current_database()"
+            )
+            if await first.one(identity) == await one.one(identity):
+                raise MoveError(f"shard {number} is the database that shard 0 is")
+            said = await number_of(one)
+            if said not in (None, number):
+                raise MoveError(f"that database is shard {said}")
+            there = said is None and await one.one("select to_regclass('catalog.site') is not null")
+            if there and await one.one("select exists (select from catalog.site) or exists (select from channel)"):
+                raise MoveError("that database has sites of its own")
+            await migrate_primary(dsns, clock=clock, progress=say)
+            for where, own in ((first, 0), (one, number)):
+                await where.run("set lock_timeout = '2s'")
+                for attempt in range(10):
+                    try:
+                        await where.run("select shard.guard(%s)", own)
+                        break
+                    except MoveError as error:
+                        if "lock timeout" not in str(error) or attempt == 9:
+                            raise
+                        say(f"shard {own}: a table is in use, trying again")
+        finally:
+            one.close()
+    finally:
+        first.close()
+    say(f"shard {number} is ready; every node needs its [[database.shard]], then sites may be moved there")
+
+
+async def work(options: Any, config: Config, embedded: str, clock: Any, say: Callable[[str], None]) -> None:
+    """Do what the command line says.
+
+    Raises:
+        DatabaseError: in one line, or several where several things are missing.
+    """
+    known = shards(config, embedded)
+    if options.action == "list":
+        for line in await show(known, clock):
+            say(line)
+        return
+    if options.action == "add":
+        await add(known, options.number, clock, say)
+        return
+    mover = Mover(known, clock=clock, say=say)
+    try:
+        if options.action == "move":
+            await mover.move(parse_sites(options.sites), options.to, anyway=options.anyway)
+        elif options.action == "resume":
+            await mover.resume()
+        else:
+            await mover.abort()
+    finally:
+        mover.close()
