@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
@@ -22,7 +22,6 @@ from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
 from cackled.config import ConfigError
 from cackled.database.dsn import servers_of, shards_of
-from cackled.database.errors import DatabaseError
 from cackled.database.eventlog import load_events
 from cackled.database.routing import Database, ReadPreference
 from cackled.database.shards import ShardedDatabase
@@ -81,8 +80,6 @@ class House:
         self.tail = self.tails[0]
         if isinstance(self.database, ShardedDatabase):
             self.database.on_moved = self.site_moved
-        self.nodes = self._registry()
-        self.announcing = Periodic(clock, config.discovery.interval, self.announce, "announcing this node")
         self.usage = Usage(self.database, clock, metrics)
         self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
         given = config.outbound
@@ -104,6 +101,22 @@ class House:
             ground.outward.deliver_to(
                 signal=self.signalled, hint=self.hinted, came=lambda name: presence.renew(), gone=presence.forget
             )
+
+    def _tail(self, number: int, part: Database) -> Tail:
+        ground = self.ground
+        tail = Tail(
+            clock=ground.reactor,
+            random=ground.random,
+            dsn=part.primary_dsn,
+            on_event=self.arrived,
+            on_gap=self.lost,
+            metrics=part.metrics,
+            on_catalog=self.catalog_changed if number == 0 else None,
+            retention=ground.config.database.event_retention,
+        )
+        part.on_primary(tail.moved)
+        part.log = tail.followed
+        return tail
 
     def comments(self, site: Site) -> Comments:
         """The comments of *site*."""
