@@ -173,7 +173,7 @@ class Daemon(MultiService):
             ground.mesh.start()
             ground.mesh_files.start()
         else:
-            ground.prober.start()
+            ground.prober.start(always=self._config.discovery.enabled)
         if self._crew is not None:
             await self._crew.start()
         else:
@@ -211,7 +211,7 @@ class Daemon(MultiService):
             usage=areas.Usages(house.sites, house.usage),
             outbox=areas.Letters(house.outbox),
             erasures=areas.Forgetting(house.sites, house.erasures),
-            cluster=areas.Cluster(ground.membership, ground.mesh) if config.nodes else None,
+            cluster=areas.Cluster(ground.membership, ground.mesh, house.forget_node) if config.nodes else None,
         )
         runner = Runner(console, self._reactor, ground.metrics, expected=(DatabaseError,))
         token = admin_token(ground.state)
@@ -272,8 +272,8 @@ class Daemon(MultiService):
             self.ground.dns.reload_zone()
         except ZoneError as error:
             log.error("the zone was not read again: {reason}", reason=str(error))
+        self.ground.allow(new)
         if self.ground.mesh is not None:
-            self.ground.mesh.allow([node.name for node in new.nodes])
             self.ground.renew_mesh()
         old = {name: getattr(self._config, name) for name in self._config.__struct_fields__ if name != "log"}
         changed = [f"[{name}]" for name, value in old.items() if getattr(new, name) != value]

@@ -191,6 +191,18 @@ class Mesh(Section, frozen=True):
     listen: str = ""
 
 
+class Discovery(Section, frozen=True):
+    """``[discovery]``: nodes announce themselves in the database and find each other there; each lists itself."""
+
+    enabled: bool = False
+    # Seconds between two announcements.
+    interval: PositiveFloat = 10.0
+    # A node that has not announced itself for so long is forgotten.
+    forget: PositiveFloat = 86_400.0
+    # Names that are never taken from the database; read again at SIGHUP.
+    refuse: tuple[str, ...] = ()
+
+
 class Redis(Section, frozen=True):
     """``[redis]``: a Redis or Valkey beside the workers, for what lasts a moment: presence, typing, shared limits."""
 
@@ -305,6 +317,7 @@ class Config(Section, frozen=True):
     nodes: tuple[Node, ...] = ()
     deployments: tuple[Deployment, ...] = ()
     mesh: Mesh = Mesh()
+    discovery: Discovery = Discovery()
     redis: Redis = Redis()
     manhole: Manhole = Manhole()
     admin: Admin = Admin()
@@ -357,8 +370,12 @@ def _check(config: Config, name: str) -> None:
     if names and config.node not in names:
         raise ConfigError(f"{name}: node = {config.node!r} is not among [[nodes]]")
     _check_deployments(config, name)
+    if config.discovery.enabled:
+        mine = next((node for node in config.nodes if node.name == config.node), None)
+        if mine is None or not mine.url:
+            raise ConfigError(f"{name}: [discovery] needs this node among [[nodes]], with a url")
     if config.mesh.folder:
-        if len(names) < 2:
+        if len(names) < 2 and not config.discovery.enabled:
             raise ConfigError(f"{name}: [mesh] needs two [[nodes]] at least")
         lacking = [node.name for node in config.nodes if not node.mesh]
         if lacking:

@@ -17,11 +17,12 @@ from cackled.api.front import front, listening_refused
 from cackled.api.pages import Pages
 from cackled.api.routes import Api, Limits
 from cackled.api.signpost import Signpost
-from cackled.clock import wall_time
+from cackled.clock import Periodic, wall_time
 from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
 from cackled.config import ConfigError
 from cackled.database.dsn import servers_of, shards_of
+from cackled.database.errors import DatabaseError
 from cackled.database.eventlog import load_events
 from cackled.database.routing import Database, ReadPreference
 from cackled.database.shards import ShardedDatabase
@@ -35,6 +36,7 @@ from cackled.domain.housekeeping import Housekeeping
 from cackled.domain.lanes import Queues
 from cackled.domain.limits import Buckets, within
 from cackled.domain.moderation import Moderation
+from cackled.domain.nodes import NodeRegistry
 from cackled.domain.outbox import Outbox
 from cackled.domain.residency import Residency
 from cackled.domain.sites import Site, SiteDirectory
@@ -80,6 +82,8 @@ class House:
         self.tail = self.tails[0]
         if isinstance(self.database, ShardedDatabase):
             self.database.on_moved = self.site_moved
+        self.nodes = self._registry()
+        self.announcing = Periodic(clock, config.discovery.interval, self.announce, "announcing this node")
         self.usage = Usage(self.database, clock, metrics)
         self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
         given = config.outbound
@@ -117,6 +121,42 @@ class House:
         part.on_primary(tail.moved)
         part.log = tail.followed
         return tail
+
+    def _registry(self) -> NodeRegistry | None:
+        """Where nodes find each other; None where they need not. A worker's parent does it for the node."""
+        config = self.ground.config
+        if not config.discovery.enabled or self.ground.seat is not None:
+            return None
+        own = next(node for node in config.nodes if node.name == config.node)
+        return NodeRegistry(self.database, own, config.deployment, config.discovery.forget)
+
+    async def announce(self) -> None:
+        """Say in the database that this node is there, and see who else is."""
+        if self.nodes is None:
+            return
+        try:
+            others = await self.nodes.announce()
+        except DatabaseError as error:
+            log.info("this node could not be announced: {reason}", reason=str(error))
+            await self.look_for_nodes()
+            return
+        self.ground.roster.take(others)
+
+    async def look_for_nodes(self) -> None:
+        """See who else is there; nobody is gone because the database is."""
+        if self.nodes is None:
+            return
+        try:
+            self.ground.roster.take(await self.nodes.others())
+        except DatabaseError as error:
+            log.info("other nodes are not looked for: {reason}", reason=str(error))
+
+    async def forget_node(self, name: str) -> bool:
+        """Take a node that is no more out of the database; False where it is not there."""
+        if self.nodes is None or not await self.nodes.remove(name):
+            return False
+        await self.announce()
+        return True
 
     def comments(self, site: Site) -> Comments:
         """The comments of *site*."""
@@ -185,6 +225,8 @@ class House:
         """A site was made or changed, here or on another node."""
         work = Deferred.fromCoroutine(self.sites.refresh())
         work.addErrback(lambda f: log.warn("sites can't be read anew: {reason}", reason=f.getErrorMessage()))
+        if self.nodes is not None:
+            Deferred.fromCoroutine(self.look_for_nodes())
 
     def closed(self, site_id: int) -> None:
         """A site is not open to whom it was open to before: nothing kept is given out, and who listens asks again."""
@@ -257,6 +299,9 @@ class House:
             if self.database.writable:
                 await self.erasures.sync()
             self.erasures.start()
+        if self.nodes is not None:
+            await self.announce()
+            self.announcing.start()
         self.usage.start()
         limits = self.limits()
         count = self.usage.count
@@ -278,7 +323,7 @@ class House:
 
     async def close(self) -> None:
         """Let go of the database."""
-        for part in (self.housekeeping, self.outbox, self.erasures):
+        for part in (self.housekeeping, self.outbox, self.erasures, self.announcing):
             part.stop()
         await self.usage.stop()
         self.hub.stop()

@@ -36,6 +36,7 @@ from cackled.cluster.liveness import Load
 from cackled.cluster.membership import Membership
 from cackled.cluster.mesh import Mesh
 from cackled.cluster.probe import Prober
+from cackled.cluster.roster import Roster
 from cackled.cluster.tls import Credentials, TlsWire
 from cackled.cluster.view import View, servers_of_nodes
 from cackled.config import Config, ConfigError, Http, Listen, Node
@@ -100,6 +101,9 @@ class Ground:
         )
 
         nodes = config.nodes or (Node(name=config.node),)
+        self.roster = Roster(
+            nodes, config.node, meshed=bool(config.mesh.folder), refused=config.discovery.refuse, changed=self._listed
+        )
         self.membership = Membership(
             nodes, config.node, reactor, metrics, self._nodes_changed, trusting=not config.mesh.folder
         )
@@ -246,10 +250,26 @@ class Ground:
             raise NotReady("this node is draining")
 
     def _nodes_changed(self) -> None:
-        self.dns.set_live(self.membership.live(), self.membership.draining())
         self._look_changed()
 
+    def _listed(self, nodes: tuple[Node, ...]) -> None:
+        """Other nodes are found in the database than before."""
+        self.geo.change(nodes)
+        self.dns.set_nodes(nodes)
+        if self.mesh is not None:
+            self.mesh.change(nodes)
+        self.membership.change(nodes)
+
+    def allow(self, config: Config) -> None:
+        """Which nodes may link by a configuration that was read again."""
+        self.roster.refuse(config.discovery.refuse)
+        if self.mesh is not None:
+            self.mesh.allow([node.name for node in (*config.nodes, *self.roster.found)])
+
     def _look_changed(self) -> None:
+        free = self.mesh.free if self.mesh is not None else None
+        weights = {server.name: server.weight for server in servers_of_nodes(self.membership.nodes(), free)}
+        self.dns.set_live(self.membership.live(), self.membership.draining(), weights)
         self.loader.changed()
         self.health.forget()
         self.view_changed()

@@ -126,7 +126,7 @@ class Daemon:
     def start(self, *, wait: bool = True, cwd: Path | None = None) -> None:
         """Run it; ``took`` is the seconds until it was ready."""
         if self.write:
-            self.config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in self.settings.items()))
+            self.write_config()
         began = time.monotonic()
         with open(self.out, "ab") as out:
             self.process = subprocess.Popen(
@@ -135,6 +135,10 @@ class Daemon:
         if wait:
             self.wait_ready()
             self.took = time.monotonic() - began
+
+    def write_config(self) -> None:
+        """Write ``settings`` down, for the next start or SIGHUP."""
+        self.config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in self.settings.items()))
 
     def _child(self, cwd: Path) -> dict[str, Any]:
         environ = {**os.environ, "PYTHONPATH": str(self.pythonpath), "PYTHONDONTWRITEBYTECODE": "1"}

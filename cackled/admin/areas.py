@@ -6,7 +6,7 @@ each method promises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -261,9 +261,16 @@ class Bans:
 class Cluster:
     """All nodes: `cackled.admin.console.ClusterArea`. Without a mesh only who lives is known."""
 
-    def __init__(self, membership: Membership, mesh: Mesh | None) -> None:
+    def __init__(
+        self, membership: Membership, mesh: Mesh | None, forget: Callable[[str], Awaitable[bool]] | None = None
+    ) -> None:
         self._membership = membership
         self._mesh = mesh
+        self._forget = forget
+
+    async def forget(self, node: str) -> bool:
+        """Where nodes are found in the database."""
+        return self._forget is not None and await self._forget(node)
 
     def nodes(self) -> Table:
         """One row per node, this one first."""

@@ -106,8 +106,15 @@ async def _sessions(console: Console, words: Sequence[str]) -> Data:
 
 
 async def _nodes(console: Console, words: Sequence[str]) -> Data:
-    _none(words)
-    return _need(console.cluster, "other nodes").nodes()
+    cluster = _need(console.cluster, "other nodes")
+    match list(words):
+        case []:
+            return cluster.nodes()
+        case ["forget", node]:
+            if not await cluster.forget(node):
+                raise CommandError(f"there is no node {node[:60]} in the database")
+            return f"{node} is forgotten"
+    raise _Usage
 
 
 async def _channels(console: Console, words: Sequence[str]) -> Data:
@@ -336,7 +343,7 @@ COMMANDS: Mapping[str, Command] = {
     for command in (
         Command("help", "[COMMAND]", "this list, or one command", _help),
         Command("status", "", "everything at a glance", _status),
-        Command("nodes", "", "the cluster as this node sees it", _nodes),
+        Command("nodes", "[forget NODE]", "the cluster as this node sees it", _nodes, mutates=True),
         Command("sessions", "", "live connections by transport", _sessions),
         Command("channels", "[N]", "the busiest channels (20)", _channels),
         Command("cache", "", "what the caches hold and how they do", _cache),

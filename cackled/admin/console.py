@@ -138,6 +138,9 @@ class ClusterArea(Protocol):
     def nodes(self) -> Table:
         """One row per node: ``node``, ``state``, and what its heartbeat tells."""
 
+    async def forget(self, node: str) -> bool:
+        """Take a node that is no more out of the database; False where it is not there."""
+
 
 class UsageArea(Protocol):
     """What sites read."""

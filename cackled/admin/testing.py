@@ -217,6 +217,10 @@ class FakeCluster:
         """Fixed rows."""
         return [{"node": "n1 (this)", "state": "live"}, {"node": "n2", "state": "down"}]
 
+    async def forget(self, node: str) -> bool:
+        """Only n2 can be forgotten."""
+        return node == "n2"
+
 
 class FakeConsole:
     """All areas faked: `console` is what a `Runner` wants, `done` what it did."""

@@ -110,6 +110,15 @@ class Liveness:
         self._beats.start(now=True)
         self._looks.start()
 
+    def enter(self, peer: Peer) -> None:
+        """A node that was not listed before."""
+        peer.due = self._clock.seconds() + INTERVAL + GRACE
+
+    def leave(self, peer: Peer) -> None:
+        """A node that is no longer listed."""
+        if peer.is_heard:
+            self._lose(peer)
+
     def stop(self) -> None:
         """Say that this node leaves, and no more."""
         self.beat(leaving=True)

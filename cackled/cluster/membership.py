@@ -37,10 +37,12 @@ class NodeState(Struct, frozen=True):
 
 
 class _Known:
-    __slots__ = ("back", "draining", "fresh", "live", "missed", "node", "since")
+    __slots__ = ("back", "draining", "fresh", "live", "missed", "node", "since", "sure")
 
-    def __init__(self, node: Node, now: float, live: bool) -> None:
+    def __init__(self, node: Node, now: float, live: bool, *, sure: bool = True) -> None:
         self.node = node
+        # Configured, or heard at least once: one that was only found is offered to nobody.
+        self.sure = sure
         self.live = live
         # Not heard yet since this process began: its first word is enough.
         self.fresh = not live
@@ -94,6 +96,7 @@ class Membership:
             return
         now = self._clock.seconds()
         known.missed = 0
+        known.sure = True
         known.draining = draining
         if not known.live:
             if known.back is None:
@@ -112,6 +115,19 @@ class Membership:
         if known.live and known.missed >= MISSES:
             self._turn(known, False, self._clock.seconds())
             self._tell()
+
+    def change(self, nodes: Iterable[Node]) -> None:
+        """These are all nodes from now on. One that is new has to be heard before it is used."""
+        now = self._clock.seconds()
+        old, self._known = self._known, {}
+        for node in nodes:
+            known = old.get(node.name)
+            if known is None:
+                known = _Known(node, now, False, sure=False)
+            known.node = node
+            self._known[node.name] = known
+        self._told = []
+        self._tell()
 
     def drain(self, draining: bool = True) -> None:
         """This node leaves (or comes back)."""
@@ -148,9 +164,13 @@ class Membership:
 
         A wrong answer then is no worse than none.
         """
-        known = self._known.values()
+        known = [one for one in self._known.values() if one.sure]
         chosen = [one for one in known if one.wanted] or [one for one in known if one.live] or known
         return [one.node for one in chosen]
+
+    def nodes(self) -> list[Node]:
+        """Every node."""
+        return [known.node for known in self._known.values()]
 
     def others(self) -> list[Node]:
         """Every node but this one."""

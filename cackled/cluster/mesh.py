@@ -90,6 +90,7 @@ class Mesh:
         self._version = version
         self._wire = wire
         self._clock = clock
+        self._random = random
         self._boot = f"{random.getrandbits(64):016x}"
         self._allowed = frozenset(node.name for node in nodes)
         by_name = {node.name: node for node in nodes}
@@ -201,6 +202,24 @@ class Mesh:
         """The certificates have changed: make every link anew, none is missing meanwhile."""
         for peer in self._peers.values():
             peer.renew()
+
+    def change(self, nodes: Collection[Node]) -> None:
+        """These are all nodes from now on: new ones are dialled and let in, links of others end.
+
+        Raises:
+            ConfigError: an address is none.
+        """
+        listed = {node.name: node for node in nodes if node.name != self._own}
+        self._addresses = {name: address(node.mesh, f"[[nodes]] {name}: mesh") for name, node in listed.items()}
+        for name in self._peers.keys() - listed.keys():
+            self._liveness.leave(self._peers[name])
+            self._peers.pop(name).stop("it is no longer listed")
+        for name in sorted(listed.keys() - self._peers.keys()):
+            self._peers[name] = Peer(listed[name], self._own < name, self._clock, self._random, self._dial)
+            self._liveness.enter(self._peers[name])
+        for name, node in listed.items():
+            self._peers[name].node = node
+        self.allow([node.name for node in nodes])
 
     def allow(self, names: Collection[str]) -> None:
         """From now on only *names* may be linked; links of others end at once."""

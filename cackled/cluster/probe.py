@@ -83,9 +83,9 @@ class Prober:
         self._asking: dict[str, Deferred[None]] = {}
         self._job = Periodic(self._clock, INTERVAL, self._round, "cluster probe")
 
-    def start(self) -> None:
-        """Begin to ask; nothing happens where there are no other nodes with an address."""
-        if any(node.url for node in self._membership.others()):
+    def start(self, *, always: bool = False) -> None:
+        """Begin to ask; nothing happens where there are no other nodes with an address, unless *always*."""
+        if always or any(node.url for node in self._membership.others()):
             self._job.start(now=True)
 
     def stop(self) -> Deferred[None]:

@@ -6,7 +6,7 @@ down once for each name that uses it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from random import Random
 
 from cackled.config import Node
@@ -41,6 +41,8 @@ class NearestAnswers:
         self._addresses = addresses_by_node(nodes)
         self.count = self._count = count
         self._random = random
+        # How likely a node is, against others of its group.
+        self._weights = {node.name: node.weight for node in nodes}
         self._live: frozenset[str] = frozenset()
         self._usable: frozenset[str] = frozenset(self._nodes)
         self._classes: tuple[Order, ...] = ((tuple(self._nodes),),)
@@ -62,17 +64,33 @@ class NearestAnswers:
         self._classes = tuple(classes)
         self._build()
 
-    def set_live(self, names: Collection[str], drained: Collection[str] = ()) -> bool:
-        """Answer with the nodes *names* except *drained*; unknown names are ignored.
+    def set_nodes(self, nodes: Sequence[Node]) -> None:
+        """These are all nodes from now on.
+
+        Raises:
+            ZoneError: a node has a wrong address; nothing has changed then.
+        """
+        self._addresses = addresses_by_node(nodes)
+        self._nodes = {node.name: node for node in nodes}
+        self._weights = {node.name: node.weight for node in nodes}
+        self._usable = self._usable.intersection(self._nodes) or frozenset(self._nodes)
+        self._build()
+
+    def set_live(
+        self, names: Collection[str], drained: Collection[str] = (), weights: Mapping[str, int] | None = None
+    ) -> bool:
+        """Answer with the nodes *names* except *drained*, by *weights* (as before without); unknown names are ignored.
 
         With nothing left, drained nodes that live still serve; when none is left at all the answer is every node:
         better a wrong guess of ours than nobody reached. Tells whether anything changed.
         """
         live = frozenset(self._nodes).intersection(names)
         usable = live.difference(drained) or live or frozenset(self._nodes)
-        if usable == self._usable:
+        weighed = {name: max(1, (weights or {}).get(name, self._weights[name])) for name in self._nodes}
+        if usable == self._usable and weighed == self._weights:
             return False
         self._usable = usable
+        self._weights = weighed
         self._build()
         return True
 
@@ -114,11 +132,11 @@ class NearestAnswers:
             rest = [name for name in groups[0] if name != first]
             names = [first]
             while rest and len(names) < self._count:
-                pick = self._random.choices(rest, [self._nodes[name].weight for name in rest])[0]
+                pick = self._random.choices(rest, [self._weights[name] for name in rest])[0]
                 rest.remove(pick)
                 names.append(pick)
             for group in groups[1:]:
-                later = sorted(group, key=lambda name: -(self._random.random() ** (1 / self._nodes[name].weight)))
+                later = sorted(group, key=lambda name: -(self._random.random() ** (1 / self._weights[name])))
                 names += later
             variants.append(self._variant(tuple(names), rtype, number))
         self._random.shuffle(variants)
@@ -126,8 +144,8 @@ class NearestAnswers:
 
     def _first_picks(self, group: tuple[str, ...]) -> list[str]:
         """`VARIANTS` names, each as often as its weight asks; every one at least once."""
-        total = sum(self._nodes[name].weight for name in group)
-        exact = {name: self._nodes[name].weight * max(VARIANTS, len(group)) / total for name in group}
+        total = sum(self._weights[name] for name in group)
+        exact = {name: self._weights[name] * max(VARIANTS, len(group)) / total for name in group}
         counts = {name: max(1, int(share)) for name, share in exact.items()}
         for name in sorted(group, key=lambda name: counts[name] - exact[name]):
             if sum(counts.values()) >= VARIANTS:

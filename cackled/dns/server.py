@@ -6,7 +6,7 @@ Part of dns; may touch config, metrics, geo and the other modules of dns.
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from random import Random
@@ -199,10 +199,27 @@ class DnsServer:
         self._listeners.clear()
         self.addresses.clear()
 
-    def set_live(self, names: Collection[str], drained: Collection[str] = ()) -> None:
+    def set_nodes(self, nodes: Sequence[Node]) -> None:
+        """These are all nodes from now on; a zone that is made of them is made anew.
+
+        Raises:
+            ZoneError: a node has a wrong address.
+        """
+        self._nearest.set_nodes(nodes)
+        self._nodes = tuple(nodes)
+        if not self._settings.zone_file:
+            self.reload_zone()
+        self.responder.refresh()
+
+    def set_live(
+        self, names: Collection[str], drained: Collection[str] = (), weights: Mapping[str, int] | None = None
+    ) -> None:
         """Answer with the live nodes *names*, without *drained* ones while others are there; see `NearestAnswers`."""
-        if self._nearest.set_live(names, drained):
-            self.responder.refresh()
+        before = self._nearest.usable
+        if not self._nearest.set_live(names, drained, weights):
+            return
+        self.responder.refresh()
+        if self._nearest.usable != before:
             log.info("DNS answers with {nodes}", nodes=", ".join(sorted(self._nearest.usable)))
 
     def _load(self) -> Zone:

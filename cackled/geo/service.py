@@ -107,6 +107,27 @@ class GeoService:
         self._blocks = metrics.gauge("geo_blocks", "Blocks of addresses in the geo index.")
         self._built = metrics.gauge("geo_database_timestamp_seconds", "Modification time of the newest database used.")
 
+    def change(self, nodes: Sequence[Node]) -> None:
+        """These are all nodes from now on; until an index is made for them, the one there is goes on."""
+        old, self._job = self._job.nodes, Job(self._job.geo, tuple(nodes))
+        if self._job.nodes == old:
+            return
+        places = Places(self._job.nodes)
+        self.wanted = bool(self._job.geo.files) and not places.single
+        self._tried = None
+        if self.wanted:
+            self._clock.callLater(0, self._again)
+            return
+        self._poll.stop()
+        self.index = Index.single(places.unknown)
+        for changed in self._watchers:
+            changed(self.index)
+
+    def _again(self) -> None:
+        self.start()
+        # Should a build be under way, it is looked at again when it is time to.
+        Deferred.fromCoroutine(self.check())
+
     def watch(self, changed: Callable[[Index], None]) -> None:
         """Call *changed* with every index that comes after the one in ``index`` now."""
         self._watchers.append(changed)

@@ -123,6 +123,8 @@ class CommandTests(RunnerCase):
         self.assertEqual(self.run_line("site set 2 name Other"), {"site": 2, "name": "Other"})
         self.assertEqual([row["name"] for row in self.run_line("site")], ["demo", "Other"])
         self.assertEqual(self.refusal("site 9"), "there is no site 9")
+        self.assertEqual(self.run_line("nodes forget n2"), "n2 is forgotten")
+        self.assertEqual(self.refusal("nodes forget n9"), "there is no node n9 in the database")
         self.assertEqual(self.run_line("site add id=70 Far far.example"), {"site": 70})
         self.assertEqual(self.run_line("site pin 80 eu"), "site 80 lives in eu")
         self.assertEqual(self.run_line("site unpin 80"), "site 80 was pinned")

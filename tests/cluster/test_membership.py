@@ -40,6 +40,28 @@ class MembershipTests(SynchronousTestCase):
         self.assertEqual([node.name for node in self.nodes.others()], ["b", "c"])
         self.assertEqual(self.metrics.value("cluster_nodes_live"), 3)
 
+    def test_found(self) -> None:
+        """A node that is found later is nobody's choice until it was heard, not even when all others are down."""
+        self.nodes.change([Node(name=one) for one in "abcd"])
+        self.assertEqual(self.usable(), ["a", "b", "c"])
+        for name in "abc":
+            self.miss(name, MISSES)
+        self.assertEqual(self.usable(), ["a", "b", "c"])
+        self.nodes.heard("d")
+        self.assertEqual(self.usable(), ["d"])
+        self.miss("d", MISSES)
+        self.assertEqual(self.usable(), ["a", "b", "c", "d"])
+
+    def test_listed_no_more(self) -> None:
+        """Who is no longer listed is gone; of the others all that was known is."""
+        self.miss("b", MISSES)
+        self.changes = 0
+        self.nodes.change([Node(name="a"), Node(name="b", url="http://b.example")])
+        self.assertEqual((self.usable(), self.changes), (["a"], 1))
+        self.assertEqual([node.url for node in self.nodes.others()], ["http://b.example"])
+        self.nodes.heard("c")
+        self.assertEqual(self.nodes.live(), {"a"})
+
     def test_down(self) -> None:
         """Three misses in a row take a node out, told once; misses with an answer between them do not."""
         for _ in range(5):

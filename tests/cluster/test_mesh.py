@@ -24,6 +24,34 @@ class AddressTests(SynchronousTestCase):
             self.assertIn("some key", str(self.assertRaises(ConfigError, address, wrong, "some key")))
 
 
+class ChangeTests(SynchronousTestCase):
+    """Nodes that are listed later, and no longer."""
+
+    def test_found_and_gone(self) -> None:
+        """A node that is found is linked from either end; one that is listed no more is cut off and its word gone."""
+        net = Net("abc")
+        nodes = net.config
+        for name in "abc":
+            net[name].mesh.change([one for one in nodes if one.name in ("b", name)])
+        for name in "abc":
+            net[name].membership.change([one for one in nodes if one.name in ("b", name)])
+        net.start()
+        self.assertEqual((net["b"].usable(), sorted(net["b"].mesh.states())), ("b", ["b"]))
+        net["b"].mesh.change(nodes)
+        net["b"].membership.change(nodes)
+        net.advance(3)
+        self.assertEqual((net["a"].usable(), net["b"].usable(), net["c"].usable()), ("ab", "abc", "bc"))
+        self.assertEqual(net["b"].events, ["+a", "+c"])
+        net["b"].mesh.change([one for one in nodes if one.name != "c"])
+        net["b"].membership.change([one for one in nodes if one.name != "c"])
+        net.advance(5)
+        self.assertEqual((net["b"].usable(), net["c"].usable()), ("ab", "c"))
+        self.assertEqual(net["b"].events[2:], ["-c"])
+        net["b"].mesh.announce(1, 5, "typing", {"name": "Ann"})
+        net.advance(1)
+        self.assertEqual((len(net["a"].signals), net["c"].signals), (1, []))
+
+
 class SignalTests(SynchronousTestCase):
     """What crosses."""
 

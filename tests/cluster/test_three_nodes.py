@@ -78,7 +78,12 @@ class Page:
         self.socket.close()
 
 
-class ThreeNodes(SynchronousTestCase):
+class NodesCase(SynchronousTestCase):
+    """n1, n2 and n3, all ready."""
+
+    # Each lists itself alone, and finds the others in the database.
+    discovery = False
+
     def setUp(self) -> None:
         postgres = server()
         name = postgres.create("template1")
@@ -104,6 +109,9 @@ class ThreeNodes(SynchronousTestCase):
             })  # fmt: skip
         for node in self.nodes:
             node.settings["nodes"] = listed
+            if self.discovery:
+                node.settings["nodes"] = [one for one in listed if one["name"] == node.settings["node"]]
+                node.settings["discovery"] = {"enabled": True, "interval": 2.0}
             node.start(wait=False)
         for node in self.nodes:
             node.wait_ready()
@@ -139,6 +147,10 @@ class ThreeNodes(SynchronousTestCase):
         page = Page(node.url[7:].partition(":")[0], node.port, after)
         self.addCleanup(page.close)
         return page
+
+
+class ThreeNodes(NodesCase):
+    """Each knows of all by its configuration."""
 
     def test_three_nodes(self) -> None:
         """Comments, presence and typing reach every node; a hung and a killed node are out of DNS and loader."""

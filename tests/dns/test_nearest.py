@@ -35,6 +35,29 @@ class NearestAnswersTests(SynchronousTestCase):
         shares = self.firsts(self.make(), 1)
         self.assertEqual(shares, {1: 8, 2: 24})
 
+    def test_free_capacity(self) -> None:
+        """Weights of the moment take the place of the configured ones; a node that is full is had once in a while."""
+        nearest = self.make()
+        everybody = {"a1", "a2", "b1"}
+        self.assertTrue(nearest.set_live(everybody, (), {"a1": 10, "a2": 10}))
+        self.assertEqual(self.firsts(nearest, 1), {1: 16, 2: 16})
+        self.assertFalse(nearest.set_live(everybody, (), {"a1": 10, "a2": 10}))
+        self.assertFalse(nearest.set_live(everybody), "kept where none are given")
+        nearest.set_live(everybody, (), {"a1": 10, "a2": 0})
+        self.assertEqual(self.firsts(nearest, 1), {1: 29, 2: 3})
+        self.assertEqual({each[0][-1] for each in nearest.choices[A][2]}, {3, 4}, "a nearer place is not left for it")
+
+    def test_other_nodes(self) -> None:
+        """Nodes come and go; answers are of those that are there, whatever the classes still say."""
+        nearest = self.make()
+        nearest.set_live({"a1", "b1"})
+        nearest.set_nodes([*TWO_PLACES[1:], Node(name="c1", addresses=("192.0.2.9",))])
+        self.assertEqual(nearest.usable, {"b1"})
+        nearest.set_live({"a2", "b1", "c1"})
+        self.assertEqual(self.firsts(nearest, 1), {2: 32})
+        nearest.set_classes([(("a2", "b1"), ("c1",)), (("c1",), ("a2", "b1"))])
+        self.assertEqual(self.firsts(nearest, 1), {9: 32})
+
     def test_next(self) -> None:
         """The second address is of another node: of the same place if it has one, else of the next."""
         nearest = self.make()

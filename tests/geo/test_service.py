@@ -113,6 +113,21 @@ class ScheduleTests(SynchronousTestCase):
             self.assertEqual((clock.getDelayedCalls(), len(service.index.classes)), ([], 1))
             service.stop()
 
+    def test_other_nodes(self) -> None:
+        """With other nodes an index is made anew; where they are in one place, everybody is in one class at once."""
+        clock = Clock()
+        service = GeoService(None, Geo(files=("x.mmdb",)), NODES, self.mktemp(), clock, Metrics())
+        told: list[object] = []
+        service.watch(told.append)
+        service.change(NODES)
+        self.assertEqual((clock.getDelayedCalls(), told), ([], []))
+        service.change(NODES[:1])
+        self.assertEqual((service.wanted, len(told), len(service.index.classes)), (False, 1, 1))
+        service.change(NODES[:2])
+        clock.advance(0)
+        self.assertTrue(service.wanted and service._poll._loop.running)
+        service.stop()
+
     def test_too_long(self) -> None:
         """A builder that hangs is killed."""
         killed: list[str] = []
