@@ -1,7 +1,9 @@
 """DNS: CPU time per query of cackled and of its peers, under dnsperf.
 
     scripts/bench/dns.py [--mmdb GeoLite2-City.mmdb] [--queries 50000] [--rounds 3] [--only cackled,gdnsd]
-    scripts/bench/dns.py --changes [--mmdb ..]: 20,000 queries a second while nodes flap and the index is replaced
+    scripts/bench/dns.py --changes [--mmdb ..]: 20,000 queries a second while nodes flap and the index is replaced;
+        what is lost, and who lost it: the kernel before us, we, or the kernel before the client
+    scripts/bench/dns.py --flood: response times of HTTP from the same process, without and under a flood of queries
 
 Each query carries a random /24 client subnet, A and AAAA by turns; the same again without EDNS. Every server has one
 UDP thread and is held on the first CPU, dnsperf on the last. CPU time is of all threads of the server, from
@@ -38,6 +40,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from scripts.bench import dns_peers
+from scripts.bench.harness import Daemon
 
 HOST = dns_peers.HOST
 PLACES = {"eu": (50.0, 8.0), "us": (40.0, -75.0), "sg": (1.3, 103.8)}
@@ -121,38 +124,57 @@ def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False, ba
 
 
 def make_changes(reactor: Any, server: Any, geo: Any, report: Path) -> None:
-    """Nodes come and go 20 times a second, the index is read anew every other second; the reactor's lag is noted."""
+    """For 6 s nothing changes; then nodes come and go 20 times a second, and the index is read anew every other second.
+
+    The reactor's lag is noted for both, and what a change and a swap take by themselves.
+    """
     from twisted.internet.task import LoopingCall
     from twisted.internet.threads import deferToThread
 
     sets = [{"eu", "us", "sg"}, {"us", "sg"}, {"eu", "sg"}, set()]
-    lags: list[float] = []
+    lags: dict[str, list[float]] = {"lag, nothing changes": []}
+    took: dict[str, list[float]] = {"a change of liveness": [], "an index swap": []}
     last = time.monotonic()
-    turns = 0
 
     def tick() -> None:
         nonlocal last
         now = time.monotonic()
-        lags.append(now - last - 0.001)
+        list(lags.values())[-1].append(now - last - 0.001)
         last = now
         reactor.callLater(0.001, tick)
 
-    def flip() -> None:
-        nonlocal turns
-        turns += 1
-        server.set_live(sets[turns % len(sets)])
+    def timed(what: str, do: Callable[..., None], *arguments: Any) -> None:
+        start = time.perf_counter()
+        do(*arguments)
+        took[what].append(time.perf_counter() - start)
 
-    LoopingCall(flip).start(0.05)
-    LoopingCall(lambda: deferToThread(geo._read).addCallback(geo._take)).start(2)
+    def flip() -> None:
+        timed("a change of liveness", server.set_live, sets[len(took["a change of liveness"]) % len(sets)])
+
+    def begin() -> None:
+        lags["lag, all changes"] = []
+        LoopingCall(flip).start(0.05)
+        LoopingCall(
+            lambda: deferToThread(geo._read).addCallback(lambda index: timed("an index swap", geo._take, index))
+        ).start(2)
 
     def write() -> None:
-        found = sorted(lags)
-        report.write_text(json.dumps({
-            "changes of liveness": turns, "lag p50 ms": round(found[len(found) // 2] * 1e3, 2),
-            "lag p99 ms": round(found[len(found) * 99 // 100] * 1e3, 2), "lag max ms": round(found[-1] * 1e3, 1),
-        }))
+        readers = server._readers
+        lines = [
+            f"server: {sum(reader.queries for reader in readers)} received, "
+            f"{sum(reader.replies for reader in readers)} answered, {sum(reader.unsent for reader in readers)} unsent, "
+            f"{server.responder.failures} failures; dropped by the kernel before it: "
+            f"{sum(reader.kernel_drops() for reader in readers)}"
+        ]
+        for name, values in (*lags.items(), *took.items()):
+            found = sorted(values) or [0.0]
+            quantiles = (("p50", len(found) // 2), ("p99", len(found) * 99 // 100), ("max", -1))
+            told = "  ".join(f"{label} {found[at] * 1e3:.2f}" for label, at in quantiles)
+            lines.append(f"{name}, ms: {told}  ({len(values)} times)")
+        report.write_text("\n".join(lines))
 
-    reactor.callLater(1, lags.clear)
+    reactor.callLater(7.5, begin)
+    reactor.callLater(1, lags["lag, nothing changes"].clear)
     reactor.callLater(0.001, tick)
     reactor.addSystemEventTrigger("before", "shutdown", write)
 
@@ -225,6 +247,74 @@ def run_dnsperf(port: int, queries: Path, cpu: int) -> tuple[int, float, float]:
     return completed, qps, lost
 
 
+def run_changes(mmdb: str, state: str, queries: Path, cpus: list[int]) -> None:
+    """The server under 20,000 queries a second while everything changes."""
+    port = free_port()
+    command = [sys.executable, __file__, "--serve", "changing", str(port), mmdb, state]
+    child = subprocess.Popen(["taskset", "-c", str(cpus[0]), *command])
+    try:
+        wait_ready(port, Path("/dev/null"))
+        time.sleep(1.5)
+        before = receive_errors()
+        # Its own receive buffer (-b, KB) is 32 KB otherwise, and loses replies while it waits for its turn.
+        done = subprocess.run(
+            ["taskset", "-c", str(cpus[-1]), "dnsperf", "-s", HOST, "-p", str(port), "-B", "-d", str(queries),
+             "-l", "13", "-Q", "20000", "-q", "1000", "-c", "4", "-t", "2", "-b", "4096"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        lost = receive_errors() - before
+        print("\n".join(line for line in done.splitlines() if line.startswith("  Q") or "codes" in line))
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.wait(10)
+    print((Path(state) / "lag").read_text())
+    print(f"dropped by the kernel, all sockets of this network, the client's too: {lost}")
+
+
+def receive_errors() -> int:
+    """Datagrams that found a receive buffer full, since the machine started."""
+    table = Path("/proc/net/snmp").read_text().splitlines()
+    names, values = [line.split() for line in table if line.startswith("Udp:")]
+    return int(values[names.index("RcvbufErrors")])
+
+
+def run_flood(state: str, queries: Path, cpus: list[int]) -> None:
+    """HTTP beside DNS in one process: 20 requests a second for 10 s, each on a connection of its own."""
+    dns_port = free_port()
+    settings = f'listen = ["{HOST}:{dns_port}"]\norigin = "geo.test."'
+    with tempfile.TemporaryDirectory() as folder:
+        daemon = Daemon(folder, core=cpus[0], dns=settings)
+        try:
+            for label in ("quiet", "flood", "quiet", "flood"):
+                flood = subprocess.Popen(
+                    ["taskset", "-c", str(cpus[-1]), "dnsperf", "-s", HOST, "-p", str(dns_port), "-B", "-d",
+                     str(queries), "-l", "11", "-c", "4", "-q", "1000", "-b", "4096"],
+                    stdout=subprocess.PIPE, text=True,
+                ) if label == "flood" else None  # fmt: skip
+                time.sleep(0.5)
+                taken = sorted(request(daemon.port) for _ in range(200))
+                print(f"{label:6} HTTP ms: p50 {taken[100] * 1e3:.2f}  p99 {taken[198] * 1e3:.2f}", end="  ")
+                if flood is not None:
+                    out = flood.communicate()[0]
+                    told = [line.strip() for line in out.splitlines() if "per second" in line or "lost" in line]
+                    print(*told, end="")
+                print()
+        finally:
+            daemon.stop()
+
+
+def request(port: int) -> float:
+    """Seconds until ``/healthz`` has answered on a new connection; then a pause."""
+    began = time.perf_counter()
+    with socket.create_connection((HOST, port)) as sock:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        if b" 200 " not in sock.recv(4096):
+            raise SystemExit("no 200 from /healthz")
+    took = time.perf_counter() - began
+    time.sleep(0.05)
+    return took
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mmdb", default="")
@@ -232,6 +322,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--changes", action="store_true")
+    parser.add_argument("--flood", action="store_true")
     parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -253,22 +344,10 @@ def main() -> None:
         make_queries(plain, options.queries, False)
 
         if options.changes:
-            port = free_port()
-            command = [sys.executable, __file__, "--serve", "changing", str(port), mmdb, state]
-            child = subprocess.Popen(["taskset", "-c", str(cpus[0]), *command])
-            try:
-                wait_ready(port, Path("/dev/null"))
-                time.sleep(1.5)
-                done = subprocess.run(
-                    ["taskset", "-c", str(cpus[-1]), "dnsperf", "-s", HOST, "-p", str(port), "-B", "-d", str(with_ecs),
-                     "-l", "10", "-Q", "20000", "-q", "1000", "-c", "4", "-t", "2"],
-                    capture_output=True, text=True, check=True,
-                ).stdout
-                print("\n".join(line for line in done.splitlines() if line.startswith("  Q") or "codes" in line))
-            finally:
-                child.send_signal(signal.SIGTERM)
-                child.wait(10)
-            print((Path(state) / "lag").read_text())
+            run_changes(mmdb, state, with_ecs, cpus)
+            return
+        if options.flood:
+            run_flood(state, with_ecs, cpus)
             return
 
         def ours(kind: str) -> Callable[[int], list[str]]:

@@ -40,14 +40,16 @@ def seconds_of(pid: int, *, reaped: bool = False) -> float:
 class Daemon:
     """``twistd -n cackled`` on a free port with an embedded PostgreSQL; *extra* is more TOML, *core* pins it."""
 
-    def __init__(self, folder: str, extra: str = "", *, core: int | None = None, profile: str = "") -> None:
+    def __init__(
+        self, folder: str, extra: str = "", *, core: int | None = None, profile: str = "", dns: str = "enabled = false"
+    ) -> None:
         self.port = free_port()
         self.admin_port = free_port()
         self.state = Path(folder) / "var"
         config = Path(folder) / "c.toml"
         config.write_text(
             f'state = "{self.state}"\n[[listen]]\nendpoint = "tcp:{self.port}:interface=127.0.0.1"\n'
-            f'[admin]\nendpoint = "tcp:{self.admin_port}:interface=127.0.0.1"\n[dns]\nenabled = false\n'
+            f'[admin]\nendpoint = "tcp:{self.admin_port}:interface=127.0.0.1"\n[dns]\n{dns}\n'
             f'[manhole]\nenabled = false\n[limits]\nexempt = ["127.0.0.0/8"]\n{extra}'
         )
         self.log = Path(folder) / "log"
