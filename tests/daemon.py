@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -42,22 +44,42 @@ class DaemonDied(AssertionError):
     """The daemon ended, or did not become ready; the message ends with its log."""
 
 
+class _Ports:
+    """Ports that this process alone uses: each is locked (a byte of a file) until the process ends.
+
+    They lie below those that the system gives to outgoing connections, any of which could take a free port away before
+    its daemon binds it.
+    """
+
+    def __init__(self) -> None:
+        low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        self._untried = list(range(10_000, low)) if low > 12_000 else list(range(2_000, 10_000))
+        random.SystemRandom().shuffle(self._untried)
+        name = f"cackled-test-ports-{os.geteuid()}"
+        self._file = os.open(Path(tempfile.gettempdir(), name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def take(self) -> int:
+        """One that nobody listens on, over TCP or UDP."""
+        while True:
+            port = self._untried.pop()
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    with socket.socket(socket.AF_INET, kind) as probe:
+                        probe.bind(("", port))
+            except OSError:
+                continue
+            return port
+
+
+_ports: list[_Ports] = []
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on just now, over TCP and UDP."""
-    held, ports = [], []
-    while len(ports) < count:
-        tcp = socket.socket()
-        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        held += [tcp, udp]
-        tcp.bind(("127.0.0.1", 0))
-        try:
-            udp.bind(tcp.getsockname())
-        except OSError:
-            continue
-        ports.append(tcp.getsockname()[1])
-    for one in held:
-        one.close()
-    return ports
+    """Ports that nobody listens on and no other test will be given, over TCP and UDP."""
+    if not _ports:
+        _ports.append(_Ports())
+    return [_ports[0].take() for _ in range(count)]
 
 
 def _toml(value: Any) -> str:
