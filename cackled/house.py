@@ -116,6 +116,7 @@ class House:
             on_gap=self.lost,
             metrics=part.metrics,
             on_catalog=self.catalog_changed if number == 0 else None,
+            on_batch=lambda more: self.hub.hold(more),
             retention=ground.config.database.event_retention,
         )
         part.on_primary(tail.moved)

@@ -105,7 +105,8 @@ class Tail:
 
     *on_event* gets each event once, in the order of its channel. *on_gap* is called when that can't be kept up any more
     (the log no longer reaches back, or the database is another one): everything known has to be thrown away.
-    *on_catalog*, when given, is called after each connect and whenever the catalog changed.
+    *on_catalog*, when given, is called after each connect and whenever the catalog changed. *on_batch* is called with
+    True before events are handed on one after the other, and with False after them, in the same turn.
 
     At most *channels* channels are remembered by their last number; one that was forgotten is taken at its next event
     as it comes.
@@ -121,6 +122,7 @@ class Tail:
         on_gap: Callable[[], None],
         metrics: Metrics,
         on_catalog: Callable[[], None] | None = None,
+        on_batch: Callable[[bool], None] = lambda more: None,
         retention: float = 48 * 3600.0,
         channels: int = 100_000,
         sweep: float = SWEEP,
@@ -131,6 +133,7 @@ class Tail:
         self._on_event = on_event
         self._on_gap = on_gap
         self._on_catalog = on_catalog
+        self._on_batch = on_batch
         self._retention = retention
         self._channels = channels
         self._interval = sweep
@@ -362,11 +365,15 @@ class Tail:
     def _drain(self) -> None:
         self._draining = None
         end = self._clock.seconds() + SLICE
-        while self._arrived:
-            self._take(self._arrived.popleft())
-            if self._clock.seconds() > end and self._arrived:
-                self._draining = self._clock.callLater(0, self._drain)
-                return
+        self._on_batch(True)
+        try:
+            while self._arrived:
+                self._take(self._arrived.popleft())
+                if self._clock.seconds() > end and self._arrived:
+                    self._draining = self._clock.callLater(0, self._drain)
+                    return
+        finally:
+            self._on_batch(False)
 
     def _take(self, note: _Note) -> None:
         key = (note.s, int(note.c))
@@ -443,9 +450,11 @@ class Tail:
         after = [self._last[key] for key in keys]
         self._fetches.inc()
         rows = await self._run(_FETCH, ([key[0] for key in keys], [key[1] for key in keys], after, FETCH_ROWS))
+        self._on_batch(True)
         for site, channel, seq, kind, data in rows:
             if seq == self._last[site, channel] + 1:
                 self._deliver(Event(site, channel, seq, kind, data.encode()))
+        self._on_batch(False)
         # A full answer may have been cut within its last channel, and lacks those that sort after it.
         cut = (rows[-1][0], rows[-1][1]) if len(rows) == FETCH_ROWS else None
         for key in keys:

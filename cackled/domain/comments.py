@@ -7,9 +7,10 @@ JSON of a comment (`comment_json`), so that pages, answers and events can't diff
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from ipaddress import ip_address
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
@@ -35,6 +36,22 @@ POST_COMMENT = Query(
     (
         "int", "bigint", "text", "text", "text", "bigint", "text", "inet", "text", "bigint", "text", "text", "int",
         "boolean",
+    ),
+)  # fmt: skip
+# Several of one channel. One that is refused takes the others with it: then each is written by itself.
+POST_COMMENTS = Query(
+    "post_comments",
+    """
+    select r.comment, r.seq, r.replayed, r.source
+    from unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[],
+                $12::text[]) with ordinality p (url, title, visitor, name, ip, idem, parent, src, html, n),
+      lateral post_comment($1, $2, $3, p.url, p.title, p.visitor, p.name, p.ip::inet, p.idem, p.parent, p.src, p.html,
+                           $13, $14) r
+    order by p.n
+    """,
+    (
+        "int", "bigint", "text", "text[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "bigint[]", "text[]",
+        "text[]", "int", "boolean",
     ),
 )  # fmt: skip
 EDIT_COMMENT = Query(
@@ -305,16 +322,34 @@ class Comments:
         channel = self._site.channel(ref.key)
         html = text.render(source)
 
-        def write() -> Awaitable[list[tuple[Any, ...]]]:
-            return self._write(
-                POST_COMMENT,
-                self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, _inet(address),
-                idempotency_key, parent, source, html, self._site.settings.level, self._hooked,
-            )  # fmt: skip
-
-        rows = await self._queues.posts.run((self._site.id, channel), write)
-        json, seq, replayed, source = rows[0]
+        item = (ref.url, ref.title, session.visitor, name, _inet(address), idempotency_key, parent, source, html)
+        # Two keys that meet in one channel id don't meet in one batch.
+        json, seq, replayed, source = await self._queues.posts.add(
+            (self._site.id, channel, ref.key), item, partial(self._post, channel, ref.key)
+        )
         return self._written(channel, seq, pages.with_source(json, source), replayed)
+
+    async def _post(self, channel: int, key: str, items: list[tuple[Any, ...]]) -> list[Any]:
+        """Write comments of one channel: a row for each, or the error that it is to be answered with."""
+        where = (self._site.id, channel, key)
+        how = (self._site.settings.level, self._hooked)
+        if len(items) > 1:
+            # Each locks its visitor's row until all are written: in one order everywhere, or two batches may meet.
+            order = sorted(range(len(items)), key=lambda place: items[place][2])
+            columns = [list(column) for column in zip(*(items[place] for place in order), strict=True)]
+            try:
+                rows = await self._database.write(POST_COMMENTS, *where, *columns, *how)
+            except QueryFailed:
+                pass  # none was written
+            else:
+                return [row for _, row in sorted(zip(order, rows, strict=True), key=itemgetter(0))]
+        answers: list[Any] = []
+        for item in items:
+            try:
+                answers += await self._write(POST_COMMENT, *where, *item, *how)
+            except Exception as error:
+                answers.append(error)
+        return answers
 
     async def edit(self, session: Session, comment_id: int, source: str) -> Written:
         """Change one's own comment within the site's window."""

@@ -1,7 +1,8 @@
-"""Writes that would only wait for each other in the database wait here: a bounded number of one key at a time.
+"""Writes that would only wait for each other in the database wait here, and go there together.
 
 May touch: database (errors). The row of a channel is locked by each of its writes in turn. Left to the pool, one busy
-page would hold every connection with writes that stand in that queue, and other pages would wait behind it.
+page would hold every connection with writes that stand in that queue, and other pages would wait behind it; gathered,
+they share a round trip, a lock and a commit.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from twisted.internet.defer import Deferred
 
 from cackled.database.errors import Busy
 
-# Writes of one channel under way. One works, one has its successor's row lock and the others are on their way there.
-WIDTH = 4
 # Votes on one comment that go in one statement.
 MOST = 100
+# Comments of one page that go in one, and statements under way: while one is worked on, the next waits for the row.
+MOST_POSTS = 32
+WIDTH = 2
 # Who finds so many waiting before is asked to try again.
 BOUND = 1_000
 RETRY_AFTER = 1.0
@@ -25,65 +27,19 @@ RETRY_AFTER = 1.0
 _T = TypeVar("_T")
 
 
-class Lanes:
-    """Runs works of one key at most *width* at a time, in the order they came."""
-
-    def __init__(self, width: int = WIDTH, bound: int = BOUND) -> None:
-        self._width = width
-        self._bound = bound
-        self._running: dict[Hashable, int] = {}
-        self._waiting: dict[Hashable, deque[Deferred[None]]] = {}
-
-    def __len__(self) -> int:
-        """How many wait."""
-        return sum(map(len, self._waiting.values()))
-
-    async def run(self, key: Hashable, work: Callable[[], Awaitable[_T]]) -> _T:
-        """The result of *work*, begun when it is its turn.
-
-        Raises:
-            Busy: too many wait for the key; and what *work* raises.
-        """
-        running = self._running.get(key, 0)
-        if running < self._width:
-            self._running[key] = running + 1
-        else:
-            queue = self._waiting.setdefault(key, deque())
-            if len(queue) >= self._bound:
-                raise Busy(RETRY_AFTER)
-            turn: Deferred[None] = Deferred()
-            queue.append(turn)
-            await turn
-        try:
-            return await work()
-        finally:
-            self._done(key)
-
-    def _done(self, key: Hashable) -> None:
-        queue = self._waiting.get(key)
-        if queue:
-            turn = queue.popleft()
-            if not queue:
-                del self._waiting[key]
-            turn.callback(None)
-            return
-        running = self._running[key] - 1
-        if running:
-            self._running[key] = running
-        else:
-            del self._running[key]
-
-
 class Gathering(Generic[_T]):
     """Sends items of one key together while others of it are under way.
 
-    What comes first goes at once and alone; what comes meanwhile goes in one batch after it. *send* gets a batch and
-    gives as many results, in order; a result that is an exception is raised to its owner alone.
+    What comes first goes at once and alone; what comes while *width* batches are under way goes in one batch after
+    them. *send* gets a batch and gives as many results, in order; a result that is an exception is raised to its owner
+    alone.
     """
 
-    def __init__(self, most: int = MOST, bound: int = BOUND) -> None:
+    def __init__(self, most: int = MOST, bound: int = BOUND, width: int = 1) -> None:
         self._most = most
         self._bound = bound
+        self._width = width
+        self._running: dict[Hashable, int] = {}
         self._waiting: dict[Hashable, deque[tuple[Any, Deferred[_T]]]] = {}
 
     def __len__(self) -> int:
@@ -96,14 +52,17 @@ class Gathering(Generic[_T]):
         Raises:
             Busy: too many wait for the key; and what *send* raises or gives.
         """
-        queue = self._waiting.get(key)
-        if queue is not None:
-            if len(queue) >= self._bound:
+        running = self._running.get(key, 0)
+        if running >= self._width:
+            queue = self._waiting.get(key)
+            if queue is None:
+                queue = self._waiting[key] = deque()
+            elif len(queue) >= self._bound:
                 raise Busy(RETRY_AFTER)
             mine: Deferred[_T] = Deferred()
             queue.append((item, mine))
             return await mine
-        self._waiting[key] = deque()
+        self._running[key] = running + 1
         try:
             result = (await send([item]))[0]
         finally:
@@ -114,12 +73,18 @@ class Gathering(Generic[_T]):
         return made
 
     def _next(self, key: Hashable, send: Callable[[list[Any]], Awaitable[list[Any]]]) -> None:
-        queue = self._waiting[key]
-        if not queue:
-            del self._waiting[key]
+        queue = self._waiting.get(key)
+        if queue:
+            batch = [queue.popleft() for _ in range(min(self._most, len(queue)))]
+            if not queue:
+                del self._waiting[key]
+            Deferred.fromCoroutine(self._batch(key, batch, send))
             return
-        batch = [queue.popleft() for _ in range(min(self._most, len(queue)))]
-        Deferred.fromCoroutine(self._batch(key, batch, send))
+        running = self._running[key] - 1
+        if running:
+            self._running[key] = running
+        else:
+            del self._running[key]
 
     async def _batch(
         self, key: Hashable, batch: list[tuple[Any, Deferred[_T]]], send: Callable[[list[Any]], Awaitable[list[Any]]]
@@ -131,6 +96,8 @@ class Gathering(Generic[_T]):
             results = [error] * len(batch)
         self._next(key, send)
         for (_, mine), result in zip(batch, results, strict=True):
+            if mine.called:
+                continue
             if isinstance(result, Exception):
                 mine.errback(result)
             else:
@@ -138,12 +105,12 @@ class Gathering(Generic[_T]):
 
 
 class Queues:
-    """What the writes of one process share: a lane per channel, a gathering per comment voted on."""
+    """What the writes of one process share: a gathering per channel, and one per comment voted on."""
 
     __slots__ = ("posts", "votes")
 
     def __init__(self) -> None:
-        self.posts = Lanes()
+        self.posts: Gathering[tuple[str, int, bool, str]] = Gathering(MOST_POSTS, BOUND, WIDTH)
         self.votes: Gathering[tuple[int, int, int, int]] = Gathering()
 
     def __len__(self) -> int:

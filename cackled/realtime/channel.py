@@ -28,7 +28,7 @@ class Client(Protocol):
     subscriptions: list[Subscription]
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
-        """Send *message*; ``subscription.seq`` already stands at it where it has a number."""
+        """Send *message* (which may be a `Run`); ``subscription.seq`` already stands at it where it has a number."""
 
     def catch_up(self, subscription: Subscription, messages: Sequence[Message], end: Message, whole: bool) -> None:
         """Send what was missed and then *end*, the ``recovered`` message; *whole*: nothing is missing."""
@@ -76,12 +76,13 @@ class Subscription:
 
 
 class Job:
-    """One message on its way to those who were subscribed when it came."""
+    """One message, or a run of them, on its way to those who were subscribed when it came."""
 
-    __slots__ = ("done", "message", "skip", "to")
+    __slots__ = ("bytes", "done", "message", "skip", "to")
 
     def __init__(self, message: Message, to: tuple[Subscription, ...], skip: Client | None) -> None:
         self.message = message
+        self.bytes = len(message.body)
         self.to = to
         self.done = 0
         self.skip = skip

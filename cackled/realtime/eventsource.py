@@ -74,7 +74,12 @@ class EventSource(Connection):
         elif len(self.subscriptions) == 1:
             self.send(message.single(subscription.channel.sub))
         else:
-            self.send(self._id() + message.block)
+            parts: list[bytes] = []
+            for part in message.parts:
+                # A stream that breaks off in the middle resumes from the middle.
+                subscription.seq = part.seq
+                parts += (self._id(), part.block)
+            self.send(b"".join(parts))
 
     def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
         """What was missed, each with the id that fits it, then the end."""

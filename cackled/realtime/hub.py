@@ -171,6 +171,13 @@ class Hub:
             del early[min(early)]
         self._recovery.settle(channel)
 
+    def hold(self, more: bool) -> None:
+        """With *more*, several events are about to be delivered in this turn; without, they were: send them."""
+        if more:
+            self._fan_out.hold()
+        else:
+            self._fan_out.release()
+
     def signal(
         self, site: int, channel: int, type: str, data: Mapping[str, Any], *, skip: Client | None = None
     ) -> None:

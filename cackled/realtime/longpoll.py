@@ -57,7 +57,8 @@ class LongPoll:
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Keep a durable message and answer when this turn is over; note an ephemeral one."""
         if message.seq:
-            self._take(message.body)
+            for part in message.parts:
+                self._take(part.body)
         elif len(message.body) < self.room():
             self._signals[subscription.channel.sub] = message.body
 

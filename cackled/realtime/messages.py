@@ -72,9 +72,51 @@ class Message:
         return single
 
     @property
+    def parts(self) -> Sequence[Message]:
+        """The messages in it: itself."""
+        return (self,)
+
+    @property
     def cost(self) -> int:
         """Bytes this message is counted with in a history: text, one encoded copy, objects."""
         return 2 * len(self.body) + OVERHEAD
+
+
+class Run(Message):
+    """Several durable messages of one channel, one after the other: sent as one, received as each by itself."""
+
+    __slots__ = ("_parts", "first")
+
+    def __init__(self, first: Message) -> None:
+        super().__init__(b"", first.seq, first.at)
+        self.first = first.seq
+        self._parts = [first]
+
+    def add(self, message: Message) -> None:
+        """*message* comes next; before anybody was sent any of it."""
+        self._parts.append(message)
+        self.seq = message.seq
+
+    @property
+    def parts(self) -> Sequence[Message]:
+        """The messages in it, in order."""
+        return self._parts
+
+    def __getattr__(self, name: str) -> bytes:
+        if name == "frame":
+            self.frame = b"".join([part.frame for part in self._parts])
+            return self.frame
+        if name == "block":
+            self.block = b"".join([part.block for part in self._parts])
+            return self.block
+        raise AttributeError(name)
+
+    def single(self, sub: str) -> bytes:
+        """As `Message.single`, each with its own id."""
+        single = self._single
+        if single is None:
+            single = self._single = b"".join([part.single(sub) for part in self._parts])
+        return single
 
 
 def durable(event: Event, at: float = 0.0) -> Message:

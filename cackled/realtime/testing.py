@@ -50,7 +50,8 @@ class FakeClient:
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Write it down."""
-        self.control(message)
+        for part in message.parts:
+            self.control(part)
         if self.on_deliver is not None:
             self.on_deliver()
 

@@ -1,62 +1,18 @@
-"""Writes wait for each other by key: order, bounds, failures; votes gather."""
+"""Writes of one key gather: order, bounds, failures; votes and comments over a real database."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.errors import Busy
 from cackled.domain.accounts import Session
-from cackled.domain.errors import Forbidden, NotFound
-from cackled.domain.lanes import Gathering, Lanes
+from cackled.domain.errors import Forbidden, NotFound, Refused
+from cackled.domain.lanes import MOST_POSTS, Gathering
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
-
-
-class LaneTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        self.lanes = Lanes(width=2, bound=3)
-        self.begun: list[int] = []
-        self.works: dict[int, Deferred[int]] = {}
-
-    def go(self, number: int, key: str = "a") -> Deferred[int]:
-        def work() -> Deferred[int]:
-            self.begun.append(number)
-            self.works[number] = Deferred()
-            return self.works[number]
-
-        return Deferred.fromCoroutine(self.lanes.run(key, work))
-
-    def test_width_and_order(self) -> None:
-        """So many at once, the rest in the order they came; other keys don't wait."""
-        done = [self.go(n) for n in range(4)]
-        other = self.go(9, "b")
-        self.assertEqual((self.begun, len(self.lanes)), ([0, 1, 9], 2))
-        self.works[1].callback(11)
-        self.assertEqual(self.successResultOf(done[1]), 11)
-        self.assertEqual(self.begun, [0, 1, 9, 2])
-        self.works[0].callback(10)
-        self.assertEqual(self.begun[-1], 3)
-        for n in (2, 3, 9):
-            self.works[n].callback(n)
-        self.assertEqual([self.successResultOf(one) for one in (done[2], done[3], other)], [2, 3, 9])
-        self.assertEqual((self.lanes._running, self.lanes._waiting), ({}, {}))
-
-    def test_failure(self) -> None:
-        """A failing work is its caller's, and the next has its turn."""
-        first, _, third = self.go(0), self.go(1), self.go(2)
-        self.works[0].errback(ValueError())
-        self.failureResultOf(first, ValueError)
-        self.assertEqual(self.begun, [0, 1, 2])
-        self.works[2].callback(2)
-        self.assertEqual(self.successResultOf(third), 2)
-
-    def test_bound(self) -> None:
-        """Beyond the bound nobody waits: try again later."""
-        for n in range(5):
-            self.assertNoResult(self.go(n))
-        self.assertGreater(self.failureResultOf(self.go(5), Busy).value.retry_after, 0)
 
 
 class GatheringTests(SynchronousTestCase):
@@ -100,7 +56,31 @@ class GatheringTests(SynchronousTestCase):
         self.failureResultOf(third, KeyError)
         self.flights[2].callback([4])
         self.assertEqual(self.successResultOf(late), 4)
-        self.assertEqual(self.gathering._waiting, {})
+        self.assertEqual((self.gathering._waiting, self.gathering._running), ({}, {}))
+
+    def test_width(self) -> None:
+        """So many batches at once, each of what waits when the one before it is through; nothing is left behind."""
+        self.gathering = Gathering(most=3, bound=10, width=2)
+        done = [self.go(n) for n in range(7)]
+        self.assertEqual(self.sent, [[0], [1]])
+        self.flights[1].callback([10])
+        self.flights[0].errback(ValueError())
+        self.assertEqual(self.sent[2:], [[2, 3, 4], [5, 6]])
+        self.failureResultOf(done[0], ValueError)
+        self.flights[3].callback([50, 60])
+        self.assertEqual((self.gathering._running, len(self.gathering)), ({"a": 1}, 0))
+        self.flights[2].callback([20, 30, 40])
+        self.assertEqual([self.successResultOf(one) for one in done[1:]], [10, 20, 30, 40, 50, 60])
+        self.assertEqual((self.gathering._waiting, self.gathering._running), ({}, {}))
+
+    def test_who_gave_up(self) -> None:
+        """Who no longer waits does not disturb the others of a batch."""
+        first, second, third = self.go(1), self.go(2), self.go(3)
+        second.cancel()
+        self.failureResultOf(second, CancelledError)
+        self.flights[0].callback([1])
+        self.flights[1].callback([2, 3])
+        self.assertEqual((self.successResultOf(first), self.successResultOf(third)), (1, 3))
 
 
 class VoteTests(DomainCase):
@@ -143,9 +123,64 @@ class VoteTests(DomainCase):
         with self.assertRaises(NotFound):
             await self.comments.vote(Session(1, ANN), comment + 1, 1)
 
+
+class PostTests(DomainCase):
+    """Comments of one page gathered over a real database."""
+
+    async def all(self, works: list[Any]) -> list[Any]:
+        """What becomes of works begun together: results, and refusals by their slug."""
+        begun = [Deferred.fromCoroutine(one) for one in works]
+        found: list[Any] = []
+        for one in begun:
+            try:
+                found.append(await one)
+            except Refused as error:
+                found.append(error.slug)
+        return found
+
     async def test_hot_channel(self) -> None:
-        """Many posts at once on one page: each has its own number, none is lost, and none waits for ever."""
-        works = [Deferred.fromCoroutine(self.post(f"number {n}", by=100 + n)) for n in range(40)]
-        seqs = sorted([(await one).position.seq for one in works])
-        self.assertEqual(seqs, list(range(1, 41)))
-        self.assertEqual(self.channel(), (40, 40, 40))
+        """Many posts at once on one page: each has its own number and its own answer, none is lost or there twice."""
+        texts = [f"number {n}" for n in range(3 * MOST_POSTS)]
+        answers = await self.all([self.post(text, by=100 + n % 7) for n, text in enumerate(texts)])
+        self.assertEqual(sorted(one.position.seq for one in answers), list(range(1, len(texts) + 1)))
+        self.assertEqual([json.loads(one.comment)["source"] for one in answers], texts)
+        told = {seq: data["comment"]["id"] for seq, _, data in self.events()}
+        self.assertEqual([told[one.position.seq] for one in answers], [json.loads(a.comment)["id"] for a in answers])
+        self.assertEqual(self.channel(), (len(texts),) * 3)
+        self.assertLess(self.sql("select count(distinct xid) from event")[0][0], 10)
+
+    async def test_refused_alone(self) -> None:
+        """One that is refused spoils its own alone, whatever it met on its way."""
+        root = the_id(await self.post())
+        await self.moderation.ban("visitor", "999")
+        answers = await self.all([
+            self.post("a"), self.post("b", by=BOB), self.post("c"), self.post("d", by=999), self.post("e", parent=root),
+            self.post("f", parent=12345), self.post("g", by=CAT),
+        ])  # fmt: skip
+        self.assertEqual((answers.pop(5), answers.pop(3)), ("parent", "banned"))
+        self.assertEqual(sorted(one.position.seq for one in answers), [2, 3, 4, 5, 6])
+        self.assertEqual(self.channel(), (6, 6, 5))
+
+    async def test_same_key_twice(self) -> None:
+        """The same idempotency key in one batch: one comment, both get it."""
+        works = [self.post("first"), self.post("second", by=BOB)]
+        works += [self.post(f"n{n}", by=BOB + n % 2, idempotency_key=f"k{n // 2}") for n in range(8)]
+        works += [self.post("again", by=CAT, idempotency_key="k") for _ in range(3)]
+        answers = await self.all(works)
+        again = answers[-3:]
+        self.assertEqual(len({one.position for one in again}), 1)
+        self.assertEqual(sorted(one.replayed for one in again), [False, True, True])
+        self.assertEqual(self.channel()[0], 2 + 8 + 1)
+        self.assertEqual({one.comment for one in again}, {again[0].comment})
+
+    async def test_many_pages_and_visitors(self) -> None:
+        """Batches of several pages by the same visitors in opposite order never block each other."""
+        works = []
+        for n in range(40):
+            for page in range(3):
+                visitor = 500 + (n % 8 if page % 2 else 7 - n % 8)
+                works.append(self.post(f"{n}", by=visitor, key=f"page-{page}", address="10.0.0.1" if n % 2 else None))
+        answers = await self.all(works)
+        self.assertEqual(len({one.position for one in answers}), 120)
+        found = self.sql("select sum(n_comments), count(*) from visitor")
+        self.assertEqual(found, [(120, 8)])

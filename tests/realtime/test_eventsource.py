@@ -59,6 +59,21 @@ class EventSourceTests(SynchronousTestCase):
         self.assertEqual([m["type"] for m in messages][-2:], ["comment.created"] * 2)
         self.assertEqual(last, "1/5@4 1/6@1")
 
+    def test_several_at_once(self) -> None:
+        """Events that come together leave together, each as a block of its own with the id that fits it."""
+        for more, rest in ((("1/6@0",), " 1/6@0"), ((), "")):
+            self.setUp()
+            _, wire = self.connect("1/5@0", *more)
+            wire.clear()
+            self.house.hub.hold(True)
+            self.house.post(3)
+            self.assertEqual(wire.value(), b"")
+            self.house.hub.hold(False)
+            stream = wire.value().decode()
+            self.assertEqual([line[4:] for line in stream.split("\n") if line.startswith("id: ")],
+                             [f"1/5@{seq}{rest}" for seq in (1, 2, 3)])  # fmt: skip
+            self.assertEqual([message["seq"] for message in blocks(wire.value())[0]], [1, 2, 3])
+
     def test_id_in_the_middle_of_catching_up(self) -> None:
         """A stream that breaks while it catches up resumes from there: ids fit each event."""
         self.house.post(4)

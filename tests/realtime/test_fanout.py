@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Position
-from cackled.realtime.fanout import SENDS
+from cackled.realtime.fanout import RUN, SENDS
 from tests.realtime.common import House
 
 
@@ -21,6 +21,43 @@ class FanOutTests(SynchronousTestCase):
         self.assertLess(sum(served), 3 * len(clients))
         house.clock.pump([0] * 12)
         self.assertEqual({tuple(client.seqs) for client in clients}, {(1, 2, 3)})
+
+    def test_together(self) -> None:
+        """Events that come in one go reach each client in one delivery, in order and once; a comer between too."""
+        house = House()
+        clients = [house.client("1/5@0") for _ in range(3)]
+        sends: list[int] = []
+        clients[0].on_deliver = lambda: sends.append(len(clients[0].seqs))
+        house.hub.hold(True)
+        house.post(4)
+        self.assertEqual(clients[0].seqs, [])
+        late = house.client("1/5@2")
+        house.post(2)
+        house.post(1, channel=6)
+        house.hub.signal(1, 5, "typing", {"name": "Ann"})
+        house.post(1)
+        house.hub.hold(False)
+        house.clock.pump([0] * 4)
+        self.assertEqual([client.seqs for client in clients], [[1, 2, 3, 4, 5, 6, 7]] * 3)
+        self.assertEqual(late.seqs, [3, 4, 5, 6, 7])
+        # Four, two more for those who listen since, the signal, and the last.
+        self.assertEqual(sends, [4, 6, 6, 7])
+        self.assertEqual(house.metrics.value("realtime_deliveries_total"), 3 * 8 + 2 + 1 + 1)
+        house.post()
+        self.assertEqual(late.seqs[-1], 8)
+
+    def test_runs_are_bounded(self) -> None:
+        """A burst goes out in runs that a client's buffer can take."""
+        house = House()
+        client = house.client("1/5@0")
+        sends: list[int] = []
+        client.on_deliver = lambda: sends.append(len(client.seqs))
+        house.hub.hold(True)
+        house.post(RUN * 2 + 1)
+        house.hub.hold(False)
+        house.clock.pump([0] * 4)
+        self.assertEqual(client.seqs, list(range(1, RUN * 2 + 2)))
+        self.assertLessEqual(max(b - a for a, b in zip([0, *sends], sends, strict=False)), RUN)
 
     def test_slice_ends_with_its_time(self) -> None:
         """Slow sends end a slice before its number does."""

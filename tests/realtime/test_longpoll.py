@@ -51,6 +51,15 @@ class LongPollTests(SynchronousTestCase):
         self.assertEqual([(m["sub"], m["seq"]) for m in answer["events"]], [("1/5", 1), ("1/5", 2), ("1/6", 1)])
         self.assertEqual(answer["cursor"], ["1/5@2", "1/6@1"])
 
+    def test_several_at_once(self) -> None:
+        """Events that come together are each a member of the answer."""
+        self.poll("1/5@0")
+        self.house.hub.hold(True)
+        self.house.post(3)
+        self.house.hub.hold(False)
+        self.house.clock.advance(0)
+        self.assertEqual([m["seq"] for m in self.answer()["events"]], [1, 2, 3])
+
     def test_between_polls(self) -> None:
         """Events between two polls come with the next: none lost, none doubled."""
         self.poll("1/5@0")

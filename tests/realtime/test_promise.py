@@ -149,14 +149,22 @@ class Network(RuleBasedStateMachine):
             for node in self.nodes:
                 node.tail.append(event)
 
-    @rule(node=st.integers(0, 1), count=st.integers(1, 8), twice=st.booleans(), turn=st.integers(0, 3))
-    def tail(self, node: int, count: int, twice: bool, turn: int) -> None:
-        """A node hears of events: late, perhaps twice, perhaps out of order."""
+    @rule(
+        node=st.integers(0, 1), count=st.integers(1, 8), twice=st.booleans(), turn=st.integers(0, 3),
+        together=st.booleans(),
+    )  # fmt: skip
+    def tail(self, node: int, count: int, twice: bool, turn: int, together: bool = False) -> None:
+        """A node hears of events: late, perhaps twice, perhaps out of order, one by one or several at once."""
         tail = self.nodes[node].tail
         events, tail[:] = tail[:count], tail[count:]
         events = events[turn:] + events[:turn]
+        hub = self.nodes[node].hub
+        if together:
+            hub.hold(True)
         for event in [*events, *(events if twice else ())]:
-            self.nodes[node].hub.deliver(event)
+            hub.deliver(event)
+        if together:
+            hub.hold(False)
 
     @rule(node=st.integers(0, 1), count=st.integers(1, 8))
     def miss(self, node: int, count: int) -> None:

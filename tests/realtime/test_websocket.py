@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -69,6 +70,16 @@ class ConnectionTests(SynchronousTestCase):
         socket.makeConnection(wire)
         socket.begin(b"", [Position.parse(text) for text in positions])
         return socket, wire
+
+    def test_several_at_once(self) -> None:
+        """Events that come together leave in one write, each in a frame of its own."""
+        _, wire = self.connect("1/5@0")
+        wire.clear()
+        self.house.hub.hold(True)
+        self.house.post(3)
+        self.assertEqual(wire.value(), b"")
+        self.house.hub.hold(False)
+        self.assertEqual([json.loads(text)["seq"] for opcode, text in frames(wire.value())], [1, 2, 3])
 
     def closed_with(self, wire: Wire) -> int:
         opcode, payload = frames(wire.value())[-1]
