@@ -156,11 +156,12 @@ class Daemon(MultiService):
         house = House(ground)
         dsns = [server.dsn for server in house.database.servers]
         told = partial(log.info, "database: {line}")
-        await check_belongs(dsns, self._config.deployment, clock=self._reactor)
+        every = [server.dsn for part in house.database.parts for server in part.servers]
+        await check_belongs(every, self._config.deployment, clock=self._reactor)
         await migrate_primary(dsns, clock=self._reactor, progress=lambda line: told(line=line))
         if isinstance(house.database, ShardedDatabase):
             await house.database.migrate(lambda line: told(line=line))
-        await claim(dsns, self._config.deployment, clock=self._reactor)
+        await claim(every, self._config.deployment, clock=self._reactor)
         self._house = house
         tree = await house.open()
         ground.database_is_up = lambda: "" if house.database.ready else "no database server answers"

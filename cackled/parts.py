@@ -105,8 +105,10 @@ class Ground:
             nodes, config.node, meshed=bool(config.mesh.folder), refused=config.discovery.refuse, changed=self._listed
         )
         self.membership = Membership(
-            nodes, config.node, reactor, metrics, self._nodes_changed, trusting=not config.mesh.folder
-        )
+            nodes, config.node, reactor, metrics, self._nodes_changed, trusting=not config.mesh.folder,
+            # A node that is listed by mistake may be another deployment's; what it says first tells.
+            strict=bool(config.deployments and config.mesh.folder),
+        )  # fmt: skip
         self.prober = Prober(reactor, self.membership)
         self.credentials: Credentials | None = None
         self.mesh: Mesh | None = None
@@ -268,8 +270,8 @@ class Ground:
 
     def _look_changed(self) -> None:
         free = self.mesh.free if self.mesh is not None else None
-        weights = {server.name: server.weight for server in servers_of_nodes(self.membership.nodes(), free)}
-        self.dns.set_live(self.membership.live(), self.membership.draining(), weights)
+        servers = servers_of_nodes(self.membership.usable(), free)
+        self.dns.set_live({one.name for one in servers}, (), {one.name: one.weight for one in servers})
         self.loader.changed()
         self.health.forget()
         self.view_changed()

@@ -63,7 +63,8 @@ class Membership:
     A node that has missed `MISSES` heartbeats is down until it has been heard for `HOLD_DOWN` seconds without a miss.
     Until something is heard of it a node counts as live with *trusting*, else as down, without a hold-down for its
     first word. This node goes by the same rules (its own readiness is its heartbeat), so that all nodes come to the
-    same view. A node that drains is left out at once. *changed* is called after a change of who is usable.
+    same view. With *strict* a node that was never heard is offered to nobody, not even where no other is left. A node
+    that drains is left out at once. *changed* is called after a change of who is usable.
     """
 
     def __init__(
@@ -75,12 +76,15 @@ class Membership:
         changed: Callable[[], None],
         *,
         trusting: bool = True,
+        strict: bool = False,
     ) -> None:
         self.own = own
         self._clock = clock
         self._changed = changed
         now = clock.seconds()
-        self._known = {node.name: _Known(node, now, trusting) for node in nodes}
+        self._known = {
+            node.name: _Known(node, now, trusting, sure=not strict or node.name == own) for node in nodes
+        }
         self._flaps = metrics.counter("cluster_changes", "Nodes that went down or came back.", ["direction"])
         self._told = [node.name for node in self.usable()]
         metrics.watch("cluster_nodes_live", "Nodes that live and don't drain.", self._wanted)
@@ -164,13 +168,9 @@ class Membership:
 
         A wrong answer then is no worse than none.
         """
-        known = [one for one in self._known.values() if one.sure]
+        known = [one for one in self._known.values() if one.sure or one.live]
         chosen = [one for one in known if one.wanted] or [one for one in known if one.live] or known
         return [one.node for one in chosen]
-
-    def nodes(self) -> list[Node]:
-        """Every node."""
-        return [known.node for known in self._known.values()]
 
     def others(self) -> list[Node]:
         """Every node but this one."""

@@ -45,7 +45,9 @@ async def check_belongs(dsns: Sequence[str], deployment: str, *, clock: IReactor
 
 
 async def claim(dsns: Sequence[str], deployment: str, *, clock: IReactorTime) -> None:
-    """Note on each primary, where nothing is noted yet, that it belongs to *deployment*. After the migrations.
+    """Note on each primary, where nothing is noted yet, that it belongs to *deployment*.
+
+    After the migrations; a server that lacks them still, or can't be reached, is passed over.
 
     Raises:
         ForeignDatabase: another deployment was faster.
@@ -56,7 +58,8 @@ async def claim(dsns: Sequence[str], deployment: str, *, clock: IReactorTime) ->
         if connection is None:
             continue
         try:
-            if not (await connection.run("select pg_is_in_recovery()"))[0][0]:
+            replica, ours = (await connection.run(_LOOK.replace("select", "select pg_is_in_recovery(),")))[0]
+            if ours and not replica:
                 _compare((await connection.run("select catalog.belongs(%s)", (deployment,)))[0][0], deployment)
         except psycopg2.Error as error:
             raise DatabaseError(f"deployment: {first_line(error)}") from None

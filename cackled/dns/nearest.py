@@ -86,7 +86,7 @@ class NearestAnswers:
         """
         live = frozenset(self._nodes).intersection(names)
         usable = live.difference(drained) or live or frozenset(self._nodes)
-        weighed = {name: max(1, (weights or {}).get(name, self._weights[name])) for name in self._nodes}
+        weighed = {name: max(1, (weights or {}).get(name, old)) for name, old in self._weights.items()}
         if usable == self._usable and weighed == self._weights:
             return False
         self._usable = usable

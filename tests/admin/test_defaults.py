@@ -41,6 +41,7 @@ class DefaultsTests(SynchronousTestCase):
         text = re.sub(r"^\w+ = +# not set$", "", text, flags=re.MULTILINE)
         text = re.sub(r"^(\w+) = +# needed$", r'\1 = "local"', text, flags=re.MULTILINE)
         text = text.replace('\nnumber = "local"', "\nnumber = 1")
+        text = text.replace('\ndsn = ""\npassword_file = ""\n# How', '\ndsn = "x"\n# How')
         text = text.replace('\nsites = "local"', "\nsites = [1, 9]").replace('\nurl = "local"', '\nurl = "http://local"')
         config = parse(text.replace('deployment = "global"', 'deployment = "local"').encode())
         self.assertEqual((config.listen, config.nodes[0].name), (Config().listen, "local"))

@@ -52,6 +52,18 @@ class MembershipTests(SynchronousTestCase):
         self.miss("d", MISSES)
         self.assertEqual(self.usable(), ["a", "b", "c", "d"])
 
+    def test_strict(self) -> None:
+        """Where a listed node may be another deployment's, only who was heard is offered, and this node itself."""
+        nodes = [Node(name=one) for one in "abc"]
+        self.nodes = Membership(
+            nodes, "a", self.clock, Metrics(), self.changed, trusting=False, strict=True
+        )
+        self.assertEqual(self.usable(), ["a"])
+        self.nodes.heard("b")
+        self.assertEqual(self.usable(), ["b"])
+        self.miss("b", MISSES)
+        self.assertEqual(self.usable(), ["a", "b"])
+
     def test_listed_no_more(self) -> None:
         """Who is no longer listed is gone; of the others all that was known is."""
         self.miss("b", MISSES)

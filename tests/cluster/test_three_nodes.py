@@ -33,11 +33,11 @@ SOON = 10.0
 class Page:
     """An open page: a WebSocket to one node, and all that came."""
 
-    def __init__(self, host: str, port: int, after: int = 0) -> None:
+    def __init__(self, host: str, port: int, after: int = 0, sub: str = f"1/{CHANNEL}") -> None:
         self.socket = socket.create_connection((host, port), timeout=SOON)
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
-            f"GET /rt/ws?sub=1/{CHANNEL}@{after} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: Upgrade\r\n"
+            f"GET /rt/ws?sub={sub}@{after} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: Upgrade\r\n"
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: cackle.v1\r\n"
             f"Sec-WebSocket-Key: {key}\r\n\r\n".encode()
         )

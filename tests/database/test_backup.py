@@ -76,6 +76,7 @@ class BackupTests(SynchronousTestCase):
         good = {"format": 1, "made": "x", "postgres": "18", "schema": 1, "comments": 1, "bytes": 4}
         for manifest, dump, reason in (
             (None, b"", "no backup"), ({**good, "schema": 9999}, b"1234", "newer release"), (good, b"123", "not whole"),
+            ({**good, "deployment": "eu"}, b"1234", "belongs to deployment 'eu', this node to 'global'"),
         ):  # fmt: skip
             if manifest is not None:
                 (copy / "manifest.json").write_bytes(msgspec.json.encode(manifest))

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.config import ConfigError, Dns, Node
+from cackled.config import ConfigError, Deployment, Dns, Node
 from cackled.dns.wire import AAAA, CAA, HTTPS, NS, SOA, A, name_text, pack_name
 from cackled.dns.zone import Zone, ZoneError, load_zone
 
 from .helpers import NODES, make_zone, zone_file
 
 HEAD = "@ 3600 IN SOA ns1 hostmaster 5 7200 1800 1209600 60\n@ 3600 IN NS ns1\nns1 300 IN A 192.0.2.1\n"
+
+
+class DelegationTests(SynchronousTestCase):
+    def test_deployments(self) -> None:
+        """Another deployment's names are handed over to its servers, one without servers is not mentioned."""
+        others = [
+            Deployment(name="eu", url="https://eu.example", sites=(1, 9), dns=("192.0.2.7", "2001:db8::7")),
+            Deployment(name="us", url="https://us.example", sites=(10, 19)),
+        ]
+        zone = load_zone(Dns(origin="geo.test."), NODES, others)
+        self.assertEqual(zone.cuts, {pack_name("eu.geo.test.")})
+        self.assertEqual(len(zone.names[pack_name("eu.geo.test.")].sets[NS].rdatas), 2)
+        self.assertIn(AAAA, zone.names[pack_name("ns2.eu.geo.test.")].sets)
+        self.assertIsNone(zone.find(pack_name("us.geo.test."))[0])
+        wrong = Deployment(name="eu", url="https://eu.example", sites=(1, 9), dns=("eu.example",))
+        error = self.assertRaises(ZoneError, load_zone, Dns(origin="geo.test."), NODES, [wrong])
+        self.assertIn("deployment eu", str(error))
 
 
 class FileTests(SynchronousTestCase):
