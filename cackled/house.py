@@ -289,7 +289,7 @@ class House:
         await self.sites.refresh(ReadPreference.PRIMARY_PREFERRED)
         alone = ground.seat is None
         here = ground.config.demo.enabled and self.sites.residency.is_here(demo.SITE)
-        if alone and here and self.database.writable:
+        if alone and here and self.database.site(demo.SITE).writable:
             await demo.ensure(self.sites, self.database, self.comments)
         sessions = Sessions(await self.sites.secret("session"), wall_time, ground.random)
         self.hub.start()
