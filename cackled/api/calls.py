@@ -102,6 +102,20 @@ def reading(request: Request, default: ReadPreference) -> Reading:
     return Reading(read_preference(request, default), None if bound < 0 else float(bound), after)
 
 
+def positions(request: Request, keys: list[str]) -> dict[str, int]:
+    """The seq that each of several channels is to be read after: as many ``after`` as *keys*, in their order, or none.
+
+    Raises:
+        BadField: they don't go with the keys, or one is no seq.
+    """
+    given = request.args.get(b"after", [])
+    if not given:
+        return {}
+    if len(given) != len(keys) or not all(value.isdigit() and len(value) < 19 for value in given):
+        raise BadField("Give an after, a whole number, for each channel, in their order.", field="after")
+    return dict(zip(keys, map(int, given), strict=True))
+
+
 def sourced(response: Response, reading: Reading) -> Response:
     """*response* with the headers that say where its content was read, and how old it may be."""
     if reading.server:

@@ -198,7 +198,10 @@ def _paths() -> dict[str, Any]:
             "get": _operation(
                 "countComments", "How many comments each channel shows.",
                 [_SITE, {**_query("channel", {"type": "array", "items": _TEXT, "maxItems": 100}, "", True),
-                         "explode": True}, *_FRESH],
+                         "explode": True},
+                 {**_query("after", {"type": "array", "items": {"type": "integer", "minimum": 0}, "maxItems": 100},
+                           "One for each channel, in their order: not older than this seq."), "explode": True},
+                 *_FRESH],
                 _answers(200, _object({"counts": {"type": "object", "additionalProperties": {"type": "integer"}}})),
             )
         },

@@ -31,6 +31,7 @@ from cackled.api.calls import (
     idempotency_key,
     json_response,
     number,
+    positions,
     reading,
     shielded,
     sourced,
@@ -458,7 +459,8 @@ class Api:
             for key in keys:
                 call.see(key)
             wish = self._reading(call, ReadPreference.NEAREST)
-            counts = await self._comments(call.site).counts(keys, wish)
+            wish.after = 0  # of which channel?
+            counts = await self._comments(call.site).counts(keys, wish, positions(request, keys))
             return sourced(json_response({"counts": counts}), wish)
 
         return self._call(request, site_id, handler)

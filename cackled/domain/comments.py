@@ -80,7 +80,7 @@ SELECT_COMMENT = Query(
 )
 SELECT_COUNTS = Query(
     "select_counts",
-    "select key, n_visible from channel where site_id = $1 and id = any($2)",
+    "select key, n_visible, seq from channel where site_id = $1 and id = any($2)",
     ("int", "bigint[]"),
 )
 SELECT_MINE = Query(
@@ -291,13 +291,20 @@ class Comments:
         return pages.with_source(json, source)
 
     async def counts(
-        self, keys: list[str], preference: ReadPreference | Reading = ReadPreference.NEAREST
+        self,
+        keys: list[str],
+        preference: ReadPreference | Reading = ReadPreference.NEAREST,
+        after: dict[str, int] | None = None,
     ) -> dict[str, int]:
-        """How many comments each channel shows; unknown ones 0."""
+        """How many comments each channel shows; unknown ones 0. *after*: of these channels not before that seq."""
         reading = Reading.of(preference)
-        ids = [self._site.channel(key) for key in keys]
-        rows = await reading.rows(self._database, SELECT_COUNTS, self._site.id, ids)
-        found: dict[str, int] = dict(reading.found(rows))
+        question = (SELECT_COUNTS, self._site.id, [self._site.channel(key) for key in keys])
+        rows = await reading.rows(self._database, *question)
+        if after and not rows.primary:
+            seqs = {key: seq for key, _, seq in rows.rows}
+            if any(seqs.get(key, 0) < seq for key, seq in after.items()):
+                rows = await reading.again(self._database, *question) or rows
+        found = {key: count for key, count, _ in reading.found(rows)}
         return {key: found.get(key, 0) for key in keys}
 
     async def post(

@@ -2,7 +2,8 @@
 
 May touch: realtime.messages. A `History` is a ring that holds everything in ``(floor, seq]`` without holes; the
 `HistoryStore` bounds the age and the bytes of all rings together and forgets the least recently written first. What a
-ring has lost can be loaded from the event log again: it is a cache, never the truth.
+ring has lost can be loaded from the event log again: it is a cache, never the truth. What a comment said leaves the
+ring with the comment: its messages stay, without words, so that the numbers have no hole.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ class HistoryStore:
         self.bytes += cost
         self._written[history] = None
         self._written.move_to_end(history)
+        if message.deletes:
+            self._scrub(history, message.deletes)
         oldest = message.at - self.seconds
         while len(ring) > self.events or ring[0].at < oldest:
             self._pop(history)
@@ -106,6 +109,8 @@ class HistoryStore:
         if history.ring:
             self._written[history] = None
             self._written.move_to_end(history)
+            for comment in {message.deletes for message in history.ring if message.deletes}:
+                self._scrub(history, comment)
 
     def settle(self) -> None:
         """Keep the byte bound after `prepend`, once its messages were used."""
@@ -119,6 +124,15 @@ class HistoryStore:
             if history.ring[-1].at >= oldest:
                 break
             self._empty(history)
+
+    def _scrub(self, history: History, comment: bytes) -> None:
+        ring = history.ring
+        for place, message in enumerate(ring):
+            scrubbed = message.without(comment)
+            if scrubbed is not None:
+                ring[place] = scrubbed
+                history.bytes += scrubbed.cost - message.cost
+                self.bytes += scrubbed.cost - message.cost
 
     def _shrink(self) -> None:
         while self.bytes > self.max_bytes and self._written:

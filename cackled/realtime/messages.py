@@ -7,6 +7,7 @@ HTML section 9.2.5).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -24,6 +25,10 @@ TOKEN_LENGTH = 900
 
 _encode = msgspec.json.Encoder().encode
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
+_DELETED = "comment.deleted"
+_ID = re.compile(rb'\s*\{"id":"([0-9]{1,19})"')
+# What is left of a message whose words are to be forgotten: the same that the log keeps of it.
+_SCRUBBED = b'"comment.deleted","data":{"id":"0","tombstone":false,"removed":[]}}'
 
 
 def text_frame(body: bytes) -> bytes:
@@ -40,10 +45,10 @@ class Message:
     """One message on its way out: the JSON text, and its form for each transport once somebody asked for it.
 
     ``seq`` is the event's number in its channel, or 0 for what has none. ``at`` is when it came, in seconds of the
-    reactor's clock.
+    reactor's clock. ``deletes`` is the id of the comment that it takes away, if it does.
     """
 
-    __slots__ = ("_single", "at", "block", "body", "frame", "seq")
+    __slots__ = ("_single", "at", "block", "body", "deletes", "frame", "seq")
     # As a WebSocket text frame, and as an EventSource block without an id: made when first asked for.
     frame: bytes
     block: bytes
@@ -52,6 +57,7 @@ class Message:
         self.body = body
         self.seq = seq
         self.at = at
+        self.deletes = b""
         self._single: bytes | None = None
 
     def __getattr__(self, name: str) -> bytes:
@@ -75,6 +81,13 @@ class Message:
     def parts(self) -> Sequence[Message]:
         """The messages in it: itself."""
         return (self,)
+
+    def without(self, comment: bytes) -> Message | None:
+        """The message with the words of *comment* (an id) taken out; None where it has none."""
+        at = self.body.find(b',"data":{"comment":{"id":"' + comment + b'",', 0, 400)
+        if at < 0:
+            return None
+        return Message(self.body[: self.body.index(b'"type":') + 7] + _SCRUBBED, self.seq, self.at)
 
     @property
     def cost(self) -> int:
@@ -125,7 +138,10 @@ def durable(event: Event, at: float = 0.0) -> Message:
     if b"\n" in data or b"\r" in data:
         data = data.translate(_BREAKS)
     head = f'{{"sub":"{event.site}/{event.channel}","seq":{event.seq},"type":'.encode()
-    return Message(b"".join((head, _encode(event.type), b',"data":', data or b"null", b"}")), event.seq, at)
+    made = Message(b"".join((head, _encode(event.type), b',"data":', data or b"null", b"}")), event.seq, at)
+    if event.type == _DELETED and (found := _ID.match(data)) is not None:
+        made.deletes = found[1]
+    return made
 
 
 def ephemeral(sub: str, type: str, data: Mapping[str, Any]) -> Message:

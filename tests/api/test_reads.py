@@ -47,6 +47,17 @@ class ReadTests(ApiCase):
                 answer = await self.ask("GET", f"{url}&{query}")
                 self.assertEqual((answer.status, answer.json()["field"]), (400, field), (url, query))
 
+    async def test_counts_after(self) -> None:
+        """As many positions as channels, in their order."""
+        auth = await self.visitor()
+        await self.post(auth)
+        url = "/api/v1/sites/1/counts?channel=page&channel=b"
+        answer = await self.ask("GET", url + "&after=1&after=0")
+        self.assertEqual(answer.json(), {"counts": {"page": 1, "b": 0}})
+        for wrong in ("&after=1", "&after=1&after=2&after=3", "&after=1&after=x"):
+            answer = await self.ask("GET", url + wrong)
+            self.assertEqual((answer.status, answer.json()["field"]), (400, "after"), wrong)
+
     async def test_usage(self) -> None:
         """Reads are counted by preference; what the microcache answers is not."""
         for _ in range(3):

@@ -69,6 +69,8 @@ class FakeDatabase:
     def rows(self, query: Query, name: str, seq: int) -> Rows:
         if query.name == "select_comment":
             rows: list[Any] = [('{"id":"5"}', "src", 9, seq)] if seq >= 8 else []
+        elif query.name == "select_counts":
+            rows = [("k", seq, seq)]
         else:
             rows = [(seq,)]
         return Rows(rows, name, 0.0 if name == "one" else self.lag, name == "one", name == "two" and not self.writable)
@@ -149,6 +151,24 @@ class ReadingTests(TestCase):
         self.db.replica, self.db.primary, self.db.lag = 8, None, 7.0
         _, reading = await self.page("nearest", bound=1.0)
         self.assertTrue(reading.stale)
+
+    async def test_counts(self) -> None:
+        """Counts are never older than was asked of any of the channels, if that can be had."""
+        self.db.replica = 7
+
+        async def counts(preference: str, **after: int) -> tuple[dict[str, int], str, bool]:
+            reading = Reading(ReadPreference(preference))
+            found = await self.comments.counts(["k", "x"], reading, after)
+            return found, reading.server, reading.stale
+
+        self.assertEqual(await counts("nearest", k=7), ({"k": 7, "x": 0}, "two", False))
+        for preference in ("nearest", "secondaryPreferred"):
+            self.assertEqual(await counts(preference, k=8), ({"k": 8, "x": 0}, "one", False))
+        self.assertEqual(await counts("nearest", k=0, x=3), ({"k": 8, "x": 0}, "one", False))
+        with self.assertRaises(Unavailable):
+            await counts("secondary", k=8)
+        self.db.primary = None
+        self.assertEqual(await counts("nearest", k=8), ({"k": 7, "x": 0}, "two", True))
 
     async def test_one(self) -> None:
         """A single comment that a replica has not got yet is asked of the primary."""

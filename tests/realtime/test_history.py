@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.events import Event
 from cackled.realtime.history import UNKNOWN, History, HistoryStore
-from cackled.realtime.messages import Message
+from cackled.realtime.messages import Message, durable
 
 
 def message(seq: int, at: float = 0.0, size: int = 50) -> Message:
@@ -48,6 +49,36 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual((history.floor, len(history.ring)), (5, 1))
         store.expire(161)
         self.assertEqual((history.floor, history.seq, store.bytes), (6, 6, 0))
+
+    def test_deleted(self) -> None:
+        """A comment's words leave with it, wherever they stand; the numbers stay, and the bytes are right."""
+
+        def event(seq: int, kind: str, data: str) -> Message:
+            return durable(Event(1, 5, seq, kind, data.encode()), 0.0)
+
+        def said(comment: int) -> str:
+            return f'{{"comment":{{"id":"{comment}","parent":null,"html":"secret {comment}"}}}}'
+
+        gone = '{"id":"7","tombstone":true,"removed":[]}'
+        events = [
+            event(1, "comment.created", said(7)), event(2, "comment.created", said(77)),
+            event(3, "comment.updated", said(7)), event(4, "comment.deleted", gone),
+            event(5, "comment.created", said(8)),
+        ]  # fmt: skip
+        for early in range(5):
+            store, history = HistoryStore(10, 60, 1 << 20), History()
+            store.restart(history, early)
+            for one in events[early:]:
+                store.append(history, one)
+            if early:
+                store.prepend(history, events[:early])
+            bodies = [message.body for message in history.after(0)]
+            self.assertEqual([message.seq for message in history.ring], [1, 2, 3, 4, 5])
+            self.assertNotIn(b"secret 7\"", b"".join(bodies))
+            self.assertEqual(bodies[2], b'{"sub":"1/5","seq":3,"type":"comment.deleted","data":'
+                                        b'{"id":"0","tombstone":false,"removed":[]}}')  # fmt: skip
+            self.assertEqual([bodies[n] for n in (1, 3, 4)], [events[n].body for n in (1, 3, 4)])
+            self.assertEqual(store.bytes, sum(message.cost for message in history.ring))
 
     def test_least_recently_written_goes_first(self) -> None:
         """When the bytes are used up, the ring that was written longest ago is emptied."""
