@@ -179,6 +179,11 @@ class Dns(Section, frozen=True):
     rate_exempt: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     # Many datagrams to a system call (recvmmsg) where the system can.
     batch: bool = True
+    # Files of DNSSEC keys, which "cackled dns key" makes, the same on every node; the first signs, all are published.
+    # Empty: nothing is signed.
+    keys: tuple[str, ...] = ()
+    # Signatures per second for names that are not in the zone, or only by a wildcard.
+    signatures: PositiveInt = 1_000
 
 
 class Mesh(Section, frozen=True):

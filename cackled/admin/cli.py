@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cackled import __version__
-from cackled.config import Config, ConfigError, load
+from cackled.config import Config, ConfigError, Node, load
 
 DEFAULT_FILE = "cackled.toml"
 
@@ -79,6 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     geo = add("geo", _geo, "look an address up in the geographic index, or build the index")
     geo.add_argument("action", choices=("lookup", "build"))
     geo.add_argument("address", nargs="?")
+    zone = add("dns", _dns, "make a key that signs the DNS zone, or show the DS records that the parent zone needs")
+    zone.add_argument("action", choices=("key", "ds"))
+    zone.add_argument("path", metavar="FILE", nargs="?", help="where the new key goes")
+    zone.add_argument("--algorithm", choices=("ed25519", "p256"), default="p256", help="default: p256")
     mesh = commands.add_parser("mesh", help="certificates for the links between nodes")
     acts = mesh.add_subparsers(metavar="ACTION", required=True)
     init = acts.add_parser("init-ca", help="make the private authority: ca.pem for every node, ca.key for nobody")
@@ -142,7 +146,22 @@ def _check_config(options: Any) -> None:
         from cackled.cluster.redis import Place
 
         Place(config.redis)
+    if config.dns.enabled:
+        from cackled.dns.zone import load_zone
+
+        others = [one for one in config.deployments if one.name != config.deployment]
+        load_zone(config.dns, config.nodes or (Node(name=config.node),), others)
+        _keys(config)
     print("ok")
+
+
+def _keys(config: Config) -> list[Any]:
+    from cackled.dns.keys import load as load_key
+
+    try:
+        return [load_key(path) for path in config.dns.keys]
+    except ConfigError as error:
+        raise ConfigError(f"dns.keys: {error}") from None
 
 
 def _default_config(options: Any) -> None:
@@ -342,6 +361,24 @@ def _geo(options: Any) -> int:
     except (DamagedIndex, ValueError) as error:
         raise CliError(" ".join(str(error).split())) from None
     print(f"{options.address}/{scope} is of class {number}: " + "; then ".join(", ".join(group) for group in order))
+    return 0
+
+
+def _dns(options: Any) -> int:
+    from cackled.dns.keys import NAMES, make
+    from cackled.dns.wire import pack_name
+
+    config = _load(options)
+    if options.action == "key":
+        if options.path is None:
+            raise CliError("dns key needs a file to put the key into")
+        keys = [make(options.path, NAMES[options.algorithm])]
+    else:
+        keys = _keys(config)
+        if not keys:
+            raise CliError("[dns] keys names no files: nothing is signed")
+    for key in keys:
+        print("\n".join(key.describe(pack_name(config.dns.origin))))
     return 0
 
 

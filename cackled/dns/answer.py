@@ -34,9 +34,12 @@ class Kind(IntEnum):
 
 
 class Resolved:
-    """What a question comes to, as records. ``geo``: the name whose nearest addresses end the answer section."""
+    """What a question comes to, as records.
 
-    __slots__ = ("aa", "additional", "answers", "authority", "geo", "kind", "rcode")
+    ``geo``: the name whose nearest addresses end the answer section; ``name``: the last one that was looked up.
+    """
+
+    __slots__ = ("aa", "additional", "answers", "authority", "geo", "kind", "name", "rcode")
 
     def __init__(self) -> None:
         self.rcode = NOERROR
@@ -44,6 +47,7 @@ class Resolved:
         self.kind = Kind.ANSWER
         self.answers: list[Record] = []
         self.geo: bytes | None = None
+        self.name = b""
         self.authority: list[Record] = []
         self.additional: list[Record] = []
 
@@ -103,6 +107,9 @@ class Entry:
         return shorter, body[: len(body) - drop * self.record]  # type: ignore[return-value]
 
 
+Finish = Callable[[bytes, int, Resolved], Entry]
+
+
 class Answers:
     """Answers questions about one zone.
 
@@ -110,10 +117,13 @@ class Answers:
     Whoever changes liveness or classes in *nearest* calls `refresh` in the same turn.
     """
 
-    def __init__(self, zone: Zone, nearest: NearestAnswers) -> None:
+    def __init__(self, zone: Zone, nearest: NearestAnswers, finish_signed: Finish | None = None) -> None:
         self.zone = zone
         self._nearest = nearest
+        self._finish_signed = finish_signed
         self.table: dict[bytes, Entry] = {}
+        # The same for who asks for signatures.
+        self.signed: dict[bytes, Entry] = {}
         # Of names that don't exist the answer depends on the length alone: the SOA's names point to its end.
         self._missing: dict[int, Entry] = {}
         self._shared: dict[tuple[int, bytes, bytes, int, bytes], Table] = {}
@@ -121,6 +131,7 @@ class Answers:
     def refresh(self) -> None:
         """Forget every finished answer. The table stays the same object."""
         self.table.clear()
+        self.signed.clear()
         self._shared.clear()
 
     def entry(self, name: bytes, qtype: int) -> Entry:
@@ -135,6 +146,24 @@ class Answers:
         if len(self.table) >= LEARNED:
             self.refresh()
         self.table[key] = entry
+        return entry
+
+    def signed_entry(self, name: bytes, qtype: int) -> Entry:
+        """The same with signatures.
+
+        Raises:
+            cackled.dns.sign.Busy: too many new names are being signed.
+        """
+        assert self._finish_signed is not None
+        key = name + qtype.to_bytes(2, "big") + b"\0\x01"
+        entry = self.signed.get(key)
+        if entry is None:
+            entry = self._finish_signed(name, qtype, self.resolve(name, qtype))
+            if self.zone.find(name)[0] is None and self.zone.delegation(name) is None:
+                return entry
+            if len(self.signed) >= LEARNED:
+                self.refresh()
+            self.signed[key] = entry
         return entry
 
     def _no_such_name(self, length: int) -> Entry:
@@ -154,6 +183,7 @@ class Answers:
         seen = set()
         while True:
             seen.add(name)
+            out.name = name
             cut = zone.delegation(name)
             if cut is not None and not (qtype == DS and name == cut):
                 if not out.answers:

@@ -33,6 +33,7 @@ class DnsCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """All figures."""
         responder = self._responder
+        signer = responder.signer
         readers, factories = self._parts()
         queries = CounterMetricFamily("cackled_dns_queries", "Messages received.", labels=["transport"])
         queries.add_metric(["udp"], sum(reader.queries for reader in readers))
@@ -55,6 +56,8 @@ class DnsCollector(Collector):
                 "Queries the kernel dropped as the receive buffer was full.",
                 sum(reader.kernel_drops() for reader in readers),
             ),
+            ("signatures", "Signatures made.", signer.made if signer is not None else 0),
+            ("signatures_refused", "Signatures over the rate: SERVFAIL.", signer.refused if signer is not None else 0),
             ("tcp_refused", "TCP connections over one address's share.", sum(f.refused for f in factories)),
             ("tcp_evicted", "Idle TCP connections closed for new ones.", sum(f.evicted for f in factories)),
         ):

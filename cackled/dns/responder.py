@@ -19,6 +19,7 @@ from .answer import Answers, Entry, Kind, Variant
 from .cookies import Cookies, packed_host
 from .edns import (
     COOKIE_OPTION,
+    INVALID_TYPE,
     NOT_AUTHORITATIVE,
     NSID_OPTION,
     FormatError,
@@ -31,6 +32,8 @@ from .nearest import NearestAnswers
 from .packet import Query, parse
 from .plans import Key, Plans
 from .rrl import AMPLIFICATION, SEND, SMALL, TRUNCATE, RateLimit
+from .sign import NXNAME, Busy, Signer
+from .signed import SignedAnswers
 from .wire import (
     AA,
     AXFR,
@@ -44,6 +47,7 @@ from .wire import (
     QR,
     RD,
     REFUSED,
+    SERVFAIL,
     TC,
 )
 from .zone import Zone
@@ -64,6 +68,7 @@ _BYTE = [bytes((number,)) for number in range(256)]
 # Above this size an answer goes the strict way, where it is compared with the limit: 512 less header, the longest
 # question and OPT with one subnet.
 _SMALL = PLAIN_SIZE - 12 - 259 - 22
+_SIGNED_SIZE = (1220).to_bytes(2, "big")
 # An NSID option no longer than this fits into any reply of twice the query that asks for it.
 _SHORT_NSID = 24
 MAX_HOSTS = 65_536
@@ -80,7 +85,7 @@ class Responder:
 
     def __init__(
         self, zone: Zone, nearest: NearestAnswers, index: Index, cookies: Cookies, limit: RateLimit, nsid: bytes = b"",
-        random: Random | None = None,
+        random: Random | None = None, signer: Signer | None = None,
     ) -> None:
         self._nearest = nearest
         self._cookies = cookies
@@ -95,7 +100,9 @@ class Responder:
         self._hosts: dict[str, int] = {}
         self._exempt = limit.exempt
         self._check = limit.check
-        self._plans = Plans(random or Random())
+        self._random = random or Random()
+        self.signer = signer
+        self._plans = Plans(self._random)
         self._whole, self._subnets = self._plans.whole, self._plans.subnets
         self.set_zone(zone)
         self.set_index(index)
@@ -107,8 +114,12 @@ class Responder:
 
     def set_zone(self, zone: Zone) -> None:
         """Answer for *zone* from now on."""
-        self._answers = Answers(zone, self._nearest)
+        finish = None
+        if self.signer is not None:
+            finish = SignedAnswers(zone, self._nearest, self.signer, self._random).finish
+        self._answers = Answers(zone, self._nearest, finish)
         self._table = self._answers.table
+        self._signed = self._answers.signed
         self._plans.clear()
 
     def set_index(self, index: Index) -> None:
@@ -168,11 +179,17 @@ class Responder:
         # label is cut at that byte here, and what is left of it differs from every key.
         name = data[12:end]
         low = name.lower()
-        entry = self._table.get(low + data[end:stop])
-        if entry is None or data[2] > 1 or entry.size > _SMALL:
+        counts = data[4:12]
+        if self.signer is not None and counts == _EXTENDED and data[stop + 7 : stop + 8] >= b"\x80":
+            # Who wants signatures takes at least so much (RFC 4035 section 4.1).
+            entry = self._signed.get(low + data[end:stop]) if data[stop + 3 : stop + 5] >= _SIGNED_SIZE else None
+            small = _SMALL + 708
+        else:
+            entry = self._table.get(low + data[end:stop])
+            small = _SMALL
+        if entry is None or data[2] > 1 or entry.size > small:
             return self._strict(data, host, False)
         rd = data[2]
-        counts = data[4:12]
         subnet = b""
         if counts == _PLAIN:
             if len(data) != stop:
@@ -268,6 +285,10 @@ class Responder:
             else:
                 opt = opt_record(options + (extended_error(NOT_AUTHORITATIVE) if refused else b""), do=edns.do)
             return self._error(_bare(data, REFUSED, 0, query.question, opt), REFUSED, data, host, proven)
+        if query.qtype == NXNAME and self.signer is not None:
+            # RFC 9824 section 3.5: it is a mark, and nothing that could be asked for.
+            opt = opt_record(options + extended_error(INVALID_TYPE), do=edns.do) if edns is not None else b""
+            return self._error(_bare(data, FORMERR, 0, query.question, opt), FORMERR, data, host, proven)
         return self._answer(data, host, tcp, proven, query, options)
 
     def _answer(
@@ -276,10 +297,21 @@ class Responder:
         edns = query.edns
         entry = self._answers.entry(query.name, query.qtype)
         verdict = SEND if proven or host in self._exempt else self._check(host, entry.kind)
-        self.rcodes[entry.rcode] += 1
         if verdict > SMALL:
+            self.rcodes[entry.rcode] += 1
             opt = opt_record(do=edns.do) if edns is not None else b""
             return _over(verdict, data, entry, query.question, opt)
+        if self.signer is not None and edns is not None and edns.do:
+            if verdict == SMALL and query.name not in self.zone.names:
+                # It would hardly fit: for who may not even be there nothing is signed but what can be kept.
+                self.unproven += 1
+                return _bare(data, NOERROR, AA | TC, query.question, opt_record(options, do=True))
+            try:
+                entry = self._answers.signed_entry(query.name, query.qtype)
+            except Busy:
+                self.rcodes[SERVFAIL] += 1
+                return _bare(data, SERVFAIL, 0, query.question, opt_record(options, do=True))
+        self.rcodes[entry.rcode] += 1
         variant, scope = self._pick(entry, host, edns.subnet if edns is not None else None)
         opt = b""
         rd = data[2] & RD

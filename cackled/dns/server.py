@@ -30,8 +30,10 @@ from .nearest import NearestAnswers
 from .responder import Responder
 from .rrl import RateLimit
 from .serial import Mark, Serials
+from .sign import RENEW_SECONDS, Signer
 from .tcp import DnsTcpFactory
 from .udp import UdpReader, bind_udp
+from .wire import pack_name
 from .zone import Zone, load_zone
 
 log = Logger()
@@ -89,6 +91,7 @@ class DnsServer:
         others: Sequence[Deployment] = (),
         state: Path | None = None,
     ) -> None:
+        given = zone is not None
         self._others = tuple(others)
         self._reactor = reactor
         self._settings = settings
@@ -104,8 +107,13 @@ class DnsServer:
         self._cookies = Cookies(wall_time)
         index = geo.index if geo is not None else Index.single(Places(self._nodes).unknown)
         nsid = (settings.nsid or identity).encode("utf-8")
+        self._signer = self._make_signer(clock)
+        if zone is None:
+            zone = self._load()
+        elif self._signer is not None:
+            zone.publish([key.rdata for key in self._signer.keys])
         self.responder = Responder(
-            zone or self._load(), self._nearest, index, self._cookies, limit, nsid, random
+            zone, self._nearest, index, self._cookies, limit, nsid, random, self._signer
         )
         self.handle = self.responder.handle
         if geo is not None:
@@ -116,9 +124,10 @@ class DnsServer:
         self._ports: list[IListeningPort] = []
         self.addresses: list[tuple[str, int]] = []
         # A zone file brings its own number, and a zone that was handed over too.
-        self._own_serial = zone is not None or bool(settings.zone_file)
+        self._own_serial = given or bool(settings.zone_file)
         self._serials = Serials(state / "zone-serial" if state is not None else None, wall_time)
         self._rotation = Periodic(clock, ROTATION, self._cookies.rotate, "dns cookie secret")
+        self._renewal = Periodic(clock, RENEW_SECONDS, self._renew_signatures, "dns signatures")
         metrics.registry.register(DnsCollector(self.responder, lambda: (self._readers, self._factories)))
 
     def bind(self) -> None:
@@ -172,6 +181,7 @@ class DnsServer:
             listener.close()
         self._listeners.clear()
         self._rotation.start()
+        self._renewal.start()
         log.info(
             "DNS answers for {zone} at {addresses}",
             zone=self._settings.origin,
@@ -181,6 +191,7 @@ class DnsServer:
     async def stop(self) -> None:
         """Stop answering and close everything."""
         self._rotation.stop()
+        self._renewal.stop()
         self.responder.limit.stop()
         stopped: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         for factory in self._factories:
@@ -223,7 +234,28 @@ class DnsServer:
             log.info("DNS answers with {nodes}", nodes=", ".join(sorted(self._nearest.usable)))
 
     def _load(self) -> Zone:
-        return load_zone(self._settings, self._nodes, self._others)
+        zone = load_zone(self._settings, self._nodes, self._others)
+        if self._signer is not None:
+            zone.publish([key.rdata for key in self._signer.keys])
+        return zone
+
+    def _make_signer(self, clock: Any) -> Signer | None:
+        if not self._settings.keys:
+            return None
+        from .keys import load
+
+        try:
+            keys = [load(path) for path in self._settings.keys]
+            return Signer(keys, pack_name(self._settings.origin), wall_time, clock.seconds, self._settings.signatures)
+        except ConfigError as error:
+            raise ConfigError(f"dns.keys: {error}") from None
+        except ValueError as error:
+            raise ConfigError(f"dns.origin: {error}") from None
+
+    def _renew_signatures(self) -> None:
+        if self._signer is not None:
+            self._signer.renew()
+            self.responder.refresh()
 
     def reload_zone(self) -> int:
         """Read the zone again and return its serial number; a zone that makes no sense leaves the old one.

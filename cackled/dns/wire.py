@@ -102,6 +102,14 @@ class Writer:
         self._offsets: dict[bytes, int] = {}
         self._note(question.lower(), 12 + before, len(question))
 
+    def fork(self) -> Writer:
+        """A copy that goes on by itself."""
+        made = Writer.__new__(Writer)
+        made.out = bytearray(self.out)
+        made._base = self._base
+        made._offsets = dict(self._offsets)
+        return made
+
     def _note(self, name: bytes, offset: int, upto: int) -> None:
         at = 0
         while at < upto and name[at]:

@@ -179,6 +179,10 @@ class Zone:
         """The SOA's serial number."""
         return int.from_bytes(self.soa[3][-20:-16], "big")
 
+    def publish(self, keys: Sequence[bytes]) -> None:
+        """Have DNSKEY records, given as rdata."""
+        self.names[self.origin].sets[DNSKEY] = RRset(DNSKEY, SOA_TTL, tuple(keys))
+
     def renumber(self, serial: int) -> None:
         """Have another serial number; answers made before are to be forgotten."""
         old = self.names[self.origin].sets[SOA]

@@ -107,6 +107,26 @@ class CliTests(SynchronousTestCase):
         """A channel that can't be one is refused before anything is connected."""
         self.assertEqual(run("tail", "x/y")[0], 1)
 
+    def test_dns(self) -> None:
+        """A key is made once, in a file of its owner; its DS is printed then and later; check-config reads it."""
+        key = self.mktemp()
+        path = self.file(f"[dns]\norigin = 'geo.test.'\nkeys = ['{key}']")
+        status, out, err = run("check-config", path)
+        self.assertEqual((status, out), (1, ""))
+        self.assertIn(f"dns.keys: {key}", err)
+        for algorithm, number in (("ed25519", " 15 "), ("p256", " 13 ")):
+            Path(key).unlink(missing_ok=True)
+            status, made, err = run("dns", "-c", path, "key", key, "--algorithm", algorithm)
+            self.assertEqual((status, err), (0, ""))
+            self.assertTrue(made.startswith("geo.test. IN DS "))
+            self.assertIn(number, made)
+            self.assertEqual(run("dns", "-c", path, "ds"), (0, made, ""))
+        self.assertEqual(run("check-config", path)[:2], (0, "ok\n"))
+        self.assertIn("File exists", run("dns", "-c", path, "key", key)[2])
+        self.assertIn("needs a file", run("dns", "-c", path, "key")[2])
+        self.assertIn("names no files", run("dns", "-c", self.file(""), "ds")[2])
+        self.assertIn("/nonexistent", run("check-config", self.file("[dns]\nzone_file = '/nonexistent'"))[2])
+
     def test_geo(self) -> None:
         """What is missing for a lookup or a build is told in one line."""
         path = self.file(f"state = '{self.mktemp()}'")

@@ -1,0 +1,129 @@
+"""Answers for who asks for DNSSEC: each RRset with its signature, and compact denial of what is not there.
+
+Part of dns; may touch dns.answer, dns.nearest, dns.sign, dns.wire and dns.zone. RFC 4035 section 3.1, RFC 9824: a name
+that does not exist is told as one that has no type but the mark NXNAME, with NOERROR, so that one NSEC made for the
+question is all it takes. Wildcards are expanded before they are signed and need no proof.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from random import Random
+
+from .answer import Entry, Kind, Resolved, Table, Variant, heads
+from .nearest import NearestAnswers
+from .sign import NXNAME, Signer, nsec
+from .wire import AAAA, DS, NOERROR, NS, NSEC, RRSIG, A, Record, Writer
+from .zone import Zone
+
+
+class SignedAnswers:
+    """Makes entries with signatures of what a look-up came to."""
+
+    def __init__(self, zone: Zone, nearest: NearestAnswers, signer: Signer, random: Random) -> None:
+        self._zone = zone
+        self._nearest = nearest
+        self._signer = signer
+        self._random = random
+
+    def finish(self, name: bytes, qtype: int, resolved: Resolved) -> Entry:
+        """The entry for a question.
+
+        Raises:
+            Busy: too many new names are being signed.
+        """
+        entry = Entry(resolved.kind, NOERROR if resolved.kind == Kind.NXDOMAIN else resolved.rcode)
+        writer = Writer(name)
+        answers = self._with_signatures(writer, resolved.answers)
+        if resolved.geo is not None:
+            self._nearby(entry, qtype, resolved.geo, writer, answers)
+            return entry
+        if resolved.kind == Kind.REFERRAL:
+            for record in resolved.authority:
+                writer.record(record)
+            cut = resolved.authority[0][0]
+            authority = len(resolved.authority) + self._referral(writer, cut)
+            for record in resolved.additional:
+                writer.record(record)
+        elif qtype == NSEC and resolved.authority:
+            # The denial itself was asked for.
+            answers += self._nsec(writer, resolved.name, self._types(resolved))
+            authority = 0
+        else:
+            authority = self._deny(writer, resolved, qtype) if resolved.authority else 0
+        body = bytes(writer.out)
+        entry.variant = heads(entry.rcode, resolved.aa, answers, authority, len(resolved.additional)), body
+        entry.size = len(body)
+        return entry
+
+    def _rrset(self, writer: Writer, records: list[Record]) -> int:
+        """Write one RRset and its signature; the number of records."""
+        owner, rtype, ttl, _ = records[0]
+        made = self._signer.sign(
+            owner, rtype, ttl, [record[3] for record in records], fixed=owner in self._zone.names
+        )
+        for record in records:
+            writer.record(record)
+        writer.record((owner, RRSIG, ttl, made))
+        return len(records) + 1
+
+    def _with_signatures(self, writer: Writer, records: list[Record]) -> int:
+        return sum(self._rrset(writer, list(group)) for _, group in groupby(records, lambda record: record[:2]))
+
+    def _types(self, resolved: Resolved) -> set[int]:
+        """What there is at the last name of a look-up."""
+        if resolved.kind == Kind.NXDOMAIN:
+            return {NXNAME}
+        owner, _ = self._zone.find(resolved.name)
+        if owner is None:
+            return set()
+        types = set(owner.sets)
+        if resolved.name in self._zone.cuts:
+            return types & {NS, DS}
+        return types | {rtype for rtype in (A, AAAA) if owner.geo and self._nearest.has(rtype)}
+
+    def _deny(self, writer: Writer, resolved: Resolved, qtype: int) -> int:
+        """SOA and NSEC for no data and no such name."""
+        # A type whose nodes are all away is not there, for now.
+        types = self._types(resolved) - {qtype}
+        return self._rrset(writer, [self._zone.negative]) + self._nsec(writer, resolved.name, types)
+
+    def _nsec(self, writer: Writer, name: bytes, types: set[int]) -> int:
+        return self._rrset(writer, [(name, NSEC, self._zone.negative[2], nsec(name, types))])
+
+    def _referral(self, writer: Writer, cut: bytes) -> int:
+        """DS, or the proof that there is none."""
+        secure = self._zone.names[cut].sets.get(DS)
+        if secure is not None:
+            return self._rrset(writer, secure.records(cut))
+        return self._nsec(writer, cut, {NS})
+
+    def _nearby(self, entry: Entry, qtype: int, owner: bytes, writer: Writer, before: int) -> None:
+        """The table of a geo answer: as `Answers` makes it, each set of addresses with its signature."""
+        prefix, ttl, fixed = bytes(writer.out), self._zone.geo_ttl, owner in self._zone.names
+        choices = self._nearest.choices[qtype]
+        known: dict[int, list[Variant]] = {}
+        base = writer.fork()
+
+        def encode(addresses: tuple[bytes, ...]) -> Variant:
+            mine = base.fork()
+            if not addresses:
+                denied = Resolved()
+                denied.name, denied.kind = owner, Kind.NODATA
+                count = self._deny(mine, denied, qtype)
+                return heads(NOERROR, True, before, count, 0), bytes(mine.out)
+            count = self._rrset(mine, [(owner, qtype, ttl, address) for address in addresses])
+            return heads(NOERROR, True, before + count, 0, 0), bytes(mine.out)
+
+        def variants(number: int) -> list[Variant]:
+            choice = choices[number]
+            made = known.get(id(choice))
+            if made is None:
+                # Of a name without end of its like, one is signed; the names turn, so to say.
+                picked = choice if fixed else (self._random.choice(choice),)
+                made = known[id(choice)] = [encode(addresses) for addresses in picked]
+            return made
+
+        entry.table = Table(variants)
+        # The longest there can be: all addresses and their signature, or the denial.
+        entry.size = len(prefix) + 28 * self._nearest.count + 600
