@@ -152,6 +152,11 @@ class Channel(HTTPChannel):
         """Bytes from the client, in any state."""
         state = self.state
         if state == IDLE:
+            if self._buffer:
+                # It has not taken the answers to what it asked before.
+                self._buffer += data
+                self._feed()
+                return
             if self.factory.fast is not None and self.factory.fast.answer(self, data):
                 return
             self.state = HEAD
@@ -176,12 +181,14 @@ class Channel(HTTPChannel):
             self._feed(max(0, len(self._buffer) - len(data) - 3))
 
     def _feed(self, seen: int = 0) -> None:
-        """Read heads off the buffer while there are any; *seen* bytes of it are known to hold no end of a head."""
+        """Read heads off the buffer while there are any and their answers don't pile up; *seen* bytes of it are known to
+        hold no end of a head.
+        """
         if self._feeding:
             return
         self._feeding = True
         try:
-            while self.state == HEAD or (self.state == IDLE and self._buffer):
+            while self.state == HEAD or (self.state == IDLE and self._buffer and not self._waitingForTransport):
                 if self.state == IDLE:
                     self.state = HEAD
                     self.deadline = self.factory.clock.seconds() + self.factory.settings.head_timeout
@@ -192,6 +199,12 @@ class Channel(HTTPChannel):
             self.refuse(error)
         finally:
             self._feeding = False
+
+    def resumeProducing(self) -> None:
+        """The client has taken what waited for it: go on with what it asked meanwhile."""
+        super().resumeProducing()
+        if self.state == IDLE and self._buffer:
+            self._feed()
 
     def _one(self, seen: int) -> bool:
         """Take one head off the buffer; False when it is not complete."""

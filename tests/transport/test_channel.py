@@ -18,6 +18,7 @@ from cackled.transport import _private
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
 from tests.transport.common import Server, Wire, answers, get
+from tests.transport.sockets import Visit
 
 
 class Slow(AsyncResource):
@@ -375,6 +376,25 @@ class PipelineTests(SynchronousTestCase):
         slow.waiting[0].callback(Response())
         self.assertEqual(wire.producerState, "producing")
         self.assertEqual(len(answers(wire.value())), 501)
+
+    def test_answers_that_are_not_taken(self) -> None:
+        """A client that asks and asks and takes nothing is answered no further than its buffers go; then in order."""
+        asked: list[bytes] = []
+
+        async def page(request: Any) -> Response:
+            asked.append(request.uri)
+            return Response(body=b"%s " % request.uri + b"x" * 100_000)
+
+        server = Server({b"page": AsyncResource(page)})
+        visit = Visit(server.factory)
+        self.addCleanup(visit.close)
+        visit.send(b"".join(get(f"/page?{number}") for number in range(120)))
+        for more in (get("/page?120"), get("/page?121")[:-9], get("/page?121")[-9:]):
+            visit.send(more)
+        self.assertLess(len(asked), 20)
+        found = answers(visit.read())
+        self.assertEqual(asked, [b"/page?%d" % number for number in range(122)])
+        self.assertEqual([answer.body.split()[0] for answer in found], asked)
 
     def test_close(self) -> None:
         """Connection: close, in any list, ends the connection after the answer; so does HTTP/1.0."""
