@@ -5,6 +5,7 @@ The third module of the composition root, after `cackled.app` and `cackled.parts
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -207,10 +208,14 @@ class House:
         self.wrote(event.position)
         self.hub.deliver(event)
 
-    def lost(self) -> None:
-        """The log can't tell what happened meanwhile: trust nothing that is in memory."""
-        self.forget()
-        self.hub.reset()
+    def lost(self, channels: Collection[tuple[int, int]] | None = None) -> None:
+        """The log can't tell what happened meanwhile: trust nothing that is in memory (of these channels)."""
+        if channels is None:
+            self.forget()
+        else:
+            for group in channels:
+                self.evict(group)
+        self.hub.reset(channels)
 
     def evict(self, group: tuple[int, int]) -> None:
         """Drop what was built from one channel."""

@@ -6,6 +6,7 @@ Database: imports cackled.events only.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from typing import Any
 
 from cackled.events import Event
@@ -15,6 +16,14 @@ FIND_RECENT = """
 select k.n, e.type, e.data::text
 from unnest(%s::int[], %s::int[], %s::bigint[], %s::bigint[]) k (n, site_id, channel_id, seq)
 join event e on e.site_id = k.site_id and e.channel_id = k.channel_id and e.seq = k.seq
+"""
+
+
+# Where channels stand: 0 is one that is not there.
+STANDING = """
+select k.site_id, k.channel_id, coalesce(c.seq, 0)
+from unnest(%s::int[], %s::bigint[]) k (site_id, channel_id)
+left join channel c on c.site_id = k.site_id and c.id = k.channel_id
 """
 
 
@@ -39,7 +48,20 @@ class Recent:
         numbered = [(n, site, channel, seq) for n, (site, channel, seq, _) in enumerate(self._events)]
         return tuple(list(column) for column in zip(*numbered, strict=True)) if numbered else ([], [], [], [])
 
-    def lacking(self, rows: list[tuple[Any, ...]]) -> int:
-        """How many of them the answer has not, or has with something else in them."""
+    def lacking(self, rows: list[tuple[Any, ...]]) -> set[tuple[int, int]] | None:
+        """The channels of those that the answer has not, or has with something else in them; None: it has none at all.
+
+        What was lost is the end of the log. What is missing before the first that is there was dropped by its age.
+        """
         found = {n: hash((kind, data.encode())) for n, kind, data in rows}
-        return sum(found.get(n) != event[3] for n, event in enumerate(self._events))
+        same = [found.get(n) == event[3] for n, event in enumerate(self._events)]
+        if True not in same:
+            return None if same else set()
+        first = same.index(True)
+        return {event[:2] for n, event in enumerate(self._events) if n > first and not same[n]}
+
+    def drop(self, channels: Collection[tuple[int, int]]) -> None:
+        """Forget the events of *channels*."""
+        kept = [event for event in self._events if event[:2] not in channels]
+        self._events.clear()
+        self._events.extend(kept)

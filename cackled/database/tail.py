@@ -8,14 +8,14 @@ by the sweep, which reads all that was written at or after the last horizon, the
 when the log was last read to its end (``pg_snapshot_xmin``). The same sweep catches up after a lost connection.
 
 The log is replicated as everything else is, so it goes on where a replica was promoted. What the old primary had told
-but not yet passed on is gone then: `recent` knows the newest events handed on, and a new primary that lacks one of
-them, or has another in its place, is a gap. Replication keeps a prefix of the log; where the newest are there, all are.
+but not yet passed on is gone then: `recent` knows the newest events handed on, and channels of which a new primary
+lacks one, or has another in its place, are a gap. Replication keeps a prefix of the log: all before them is there.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Annotated, Any
 
@@ -28,7 +28,7 @@ from twisted.logger import Logger
 
 from cackled.database._txpostgres import Connection, first_line
 from cackled.database.dsn import SYSTEM_ROLE, connection_dsn
-from cackled.database.recent import FIND_RECENT, KEPT, Recent
+from cackled.database.recent import FIND_RECENT, STANDING, Recent
 from cackled.events import Event, EventHandler
 from cackled.metrics import Metrics
 
@@ -103,8 +103,8 @@ _decode = msgspec.json.Decoder(_Note).decode
 class Tail:
     """Follows the log of the server that *dsn* gives, as ``cackled_system``.
 
-    *on_event* gets each event once, in the order of its channel. *on_gap* is called when that can't be kept up any more
-    (the log no longer reaches back, or the database is another one): everything known has to be thrown away.
+    *on_event* gets each event once, in the order of its channel. *on_gap* is called when that can't be kept up: with
+    the channels of which not all is known, or, where the log no longer reaches back or is another one, with None: all.
     *on_catalog*, when given, is called after each connect and whenever the catalog changed. *on_batch* is called with
     True before events are handed on one after the other, and with False after them, in the same turn.
 
@@ -119,7 +119,7 @@ class Tail:
         random: Random,
         dsn: Callable[[], str],
         on_event: EventHandler,
-        on_gap: Callable[[], None],
+        on_gap: Callable[[Collection[Key] | None], None],
         metrics: Metrics,
         on_catalog: Callable[[], None] | None = None,
         on_batch: Callable[[bool], None] = lambda more: None,
@@ -288,13 +288,16 @@ class Tail:
         """The server was a replica until now: see what it lacks, then catch up."""
         self._reconnects.inc()
         lacking = self._recent.lacking(await self._run(FIND_RECENT, self._recent.question()))
-        if lacking:
-            await self._gap(f"a replica was promoted that lacks the last events; of {KEPT}, {lacking}")
+        if lacking is None:
+            await self._gap("a replica was promoted that has none of the last events")
             return
         if self._horizons:
             self._horizon = self._horizons[0][1]
+        if lacking:
+            await self._mistrust(lacking, "a replica was promoted that lacks their last events")
         await self._sweep()
-        log.info("the event log goes on without loss on the server that was promoted")
+        if not lacking:
+            log.info("the event log goes on without loss on the server that was promoted")
 
     async def _run(self, sql: str, params: Any = None) -> list[tuple[Any, ...]]:
         connection = self._connection
@@ -464,9 +467,21 @@ class Tail:
             elif cut is None or key < cut:
                 want.tries += 1
                 if want.tries >= TRIES:
-                    await self._gap(f"the log lacks {key[0]}/{key[1]}@{self._last[key] + 1}")
+                    await self._mistrust((key,), f"the log lacks {self._last[key] + 1}")
                     return
                 want.not_before = self._clock.seconds() + TRY_PAUSE * 2**want.tries
+
+    async def _mistrust(self, keys: Collection[Key], reason: str) -> None:
+        """Of some channels it is not known what happened; they are taken up where they stand now."""
+        rows = await self._run(STANDING, ([key[0] for key in keys], [key[1] for key in keys]))
+        some = ", ".join(f"{site}/{channel}" for site, channel in sorted(keys)[:10])
+        log.error("events can't be told of {n} channels ({some}): {reason}", n=len(keys), some=some, reason=reason)
+        self._gaps.inc()
+        self._recent.drop(keys)
+        for site, channel, seq in rows:
+            self._last[site, channel] = seq
+            self._wanted.pop((site, channel), None)
+        self._on_gap(keys)
 
     async def _gap(self, reason: str) -> None:
         log.error("events can't be told any more: {reason}", reason=reason)
@@ -480,4 +495,4 @@ class Tail:
             await self._sweep(known=True)
         finally:
             # Told also when the connection is lost now: what was known is forgotten already.
-            self._on_gap()
+            self._on_gap(None)

@@ -7,7 +7,7 @@ its clock, random source, settings and the loader of the event log, and knows no
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from random import Random
 from typing import Any
@@ -188,12 +188,12 @@ class Hub:
             message.at = self.clock.seconds()
             self._fan_out.spread(found, message, skip)
 
-    def reset(self) -> None:
-        """Trust no history: the tail has lost more than the log holds, or the log's numbers went back.
+    def reset(self, keys: Collection[Key] | None = None) -> None:
+        """Trust no history, or none of these channels: the tail has lost more than the log holds, or numbers went back.
 
         Every subscriber is told ``recovered: false`` with the current seq, and goes on from there.
         """
-        for channel in list(self._channels.values()):
+        for channel in [one for key, one in self._channels.items() if keys is None or key in keys]:
             self._store.forget(channel.history)
             channel.early.clear()
             if channel.idle:

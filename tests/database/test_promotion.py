@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from typing import Any
 
 from twisted.internet import reactor
@@ -40,8 +41,11 @@ class PromotionTests(TestCase):
             clock=clock, random=random.Random(1), metrics=metrics,
         )  # fmt: skip
 
-        def gap() -> None:
+        self.lost: list[set[tuple[int, int]] | None] = []
+
+        def gap(channels: Collection[tuple[int, int]] | None) -> None:
             self.gaps += 1
+            self.lost.append(channels if channels is None else set(channels))
 
         self.tail = Tail(
             clock=clock, random=random.Random(1), dsn=self.db.primary_dsn, on_event=self.events.append, on_gap=gap,
@@ -100,7 +104,7 @@ class PromotionTests(TestCase):
         announce(second, 17, 42, '{"n":6}')
         await until(lambda: len(self.events) >= 6)
         self.assertEqual(self.events[-1].data, b'{"n":6}')
-        self.assertEqual(self.gaps, 1)
+        self.assertEqual((self.gaps, self.lost), (1, [{(17, 42)}]), "the other channels lost nothing")
 
     async def test_two_live_primaries(self) -> None:
         """The old primary lives on: writes and tail are with the promoted one."""
@@ -123,10 +127,18 @@ class RecentTests(TestCase):
     def test_lacking(self) -> None:
         """What is missing counts, and what says something else; an empty one lacks nothing."""
         made = Recent()
-        self.assertEqual(made.lacking([]), 0)
+        self.assertEqual(made.lacking([]), set())
         self.assertEqual(made.question(), ([], [], [], []))
         for n in range(3):
             made.add(Event(1, 5, n, "x", b"%d" % n))
         self.assertEqual(made.question(), ([0, 1, 2], [1, 1, 1], [5, 5, 5], [0, 1, 2]))
-        self.assertEqual(made.lacking([(0, "x", "0"), (1, "x", "1"), (2, "x", "2")]), 0)
-        self.assertEqual(made.lacking([(0, "x", "0"), (1, "y", "1")]), 2)
+        made.add(Event(1, 6, 1, "x", b"3"))
+        made.add(Event(2, 6, 1, "x", b"4"))
+        there = [(0, "x", "0"), (1, "x", "1"), (2, "x", "2"), (3, "x", "3"), (4, "x", "4")]
+        self.assertEqual(made.lacking(there), set())
+        self.assertEqual(made.lacking(there[:3]), {(1, 6), (2, 6)})
+        self.assertEqual(made.lacking([*there[:2], (2, "y", "2"), (3, "x", "3")]), {(1, 5), (2, 6)})
+        self.assertEqual(made.lacking(there[2:]), set(), "the first ones were dropped by their age")
+        self.assertIsNone(made.lacking([]))
+        made.drop({(1, 5)})
+        self.assertEqual(made.question()[2], [6, 6])

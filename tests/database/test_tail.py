@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+from collections.abc import Collection
 from typing import Any
 
 import psycopg2
@@ -68,14 +69,16 @@ class TailTests(TestCase):
         self.dsn = await fresh_dsn(self)
         self.events: list[Event] = []
         self.gaps = 0
+        self.lost: list[set[tuple[int, int]] | None] = []
         self.catalog = 0
         self.metrics = Metrics()
         self.writer = writer(self.dsn)
         self.addCleanup(lambda: self.writer.close())
 
     async def tail(self, **more: Any) -> Tail:
-        def gap() -> None:
+        def gap(channels: Collection[tuple[int, int]] | None) -> None:
             self.gaps += 1
+            self.lost.append(channels if channels is None else set(channels))
 
         def catalog() -> None:
             self.catalog += 1
@@ -169,16 +172,21 @@ class TailTests(TestCase):
         self.assertEqual(self.seqs(), [1, 2, 3])
 
     async def test_log_lacks_events(self) -> None:
-        """A hole that the log can't fill is a gap, not a skip in silence."""
+        """A hole that the log can't fill is a gap of its channel, not a skip in silence; other channels go on."""
         await self.tail()
         announce(self.writer, 17, 42)
-        await until(lambda: len(self.events) == 1)
+        announce(self.writer, 17, 43)
+        await until(lambda: len(self.events) == 2)
         with self.writer.cursor() as cursor:
             cursor.execute("update channel set seq = seq + 1 where id = 42")
         announce(self.writer, 17, 42)
+        announce(self.writer, 17, 43)
         await until(lambda: self.gaps == 1)
+        self.assertEqual(self.lost, [{(17, 42)}])
         announce(self.writer, 17, 42)
-        await until(lambda: self.seqs()[-1] == 4)
+        announce(self.writer, 17, 43)
+        await until(lambda: self.seqs()[-1] == 4 and len(self.events) == 5)
+        self.assertEqual((self.seqs(), self.seqs(43), self.gaps), ([1, 4], [1, 2, 3], 1))
 
     async def test_other_database(self) -> None:
         """Another database under the name, as after a restore, is a gap."""
@@ -187,12 +195,14 @@ class TailTests(TestCase):
         self.dsn = other
         self.drop_connections()
         await until(lambda: self.gaps == 1)
+        self.assertEqual(self.lost, [None])
 
     async def test_too_long_away(self) -> None:
         """Away for longer than the log is kept: a gap."""
         await self.tail(retention=0.0)
         self.drop_connections()
         await until(lambda: self.gaps == 1)
+        self.assertEqual(self.lost, [None])
 
     async def test_many_in_an_outage(self) -> None:
         """More events than one reading holds, over more channels than one reading asks for, all arrive in order."""
@@ -235,7 +245,7 @@ class TailTests(TestCase):
 
         await self.tail()
         tail = Tail(
-            clock=clock, random=random.Random(1), dsn=lambda: self.dsn, on_event=handler, on_gap=lambda: None,
+            clock=clock, random=random.Random(1), dsn=lambda: self.dsn, on_event=handler, on_gap=lambda channels: None,
             metrics=Metrics(),
         )
         self.addCleanup(tail.stop)
@@ -289,7 +299,7 @@ class OrderTests(SynchronousTestCase):
         gaps: list[None] = []
         tail = Tail(
             clock=clock, random=random.Random(1), dsn=lambda: "", on_event=told.append,
-            on_gap=lambda: gaps.append(None), metrics=Metrics(), sweep=1.0,
+            on_gap=lambda channels: gaps.append(None), metrics=Metrics(), sweep=1.0,
         )
         log = FakeLog()
         tail._connection = log  # type: ignore[assignment]

@@ -309,6 +309,19 @@ class ResetTests(SynchronousTestCase):
         house.post()
         self.assertEqual([client.seqs[-1:] for client in clients], [[7], [7], []])
 
+    def test_some(self) -> None:
+        """Of the channels that are named only; the others go on as if nothing was."""
+        house = House()
+        clients = [house.client("1/5@0"), house.client("1/6@0")]
+        house.post(2)
+        house.post(2, channel=6)
+        house.hub.reset({(1, 5), (1, 7)})
+        self.assertEqual(clients[0].recoveries[-1], (False, 2))
+        self.assertEqual(clients[1].recoveries, [(True, 0)])
+        house.post()
+        house.post(1, channel=6)
+        self.assertEqual([client.seqs for client in clients], [[1, 2, 3], [1, 2, 3]])
+
     def test_numbers_went_back(self) -> None:
         """After a failover that lost the newest events their numbers are given again: nobody is deaf to them."""
         house = House()
