@@ -17,6 +17,10 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.log import callWithLogger
 
+# Descriptors served in one turn of the reactor at most. The kernel gives the others next time, so that timers, and
+# whatever goes out in slices, wait for a few milliseconds only when thousands of connections speak at once.
+TURN_EVENTS = 128
+
 log = Logger()
 
 
@@ -46,7 +50,7 @@ def install_monotonic_reactor() -> None:
         def doPoll(self, timeout: float | None) -> None:
             """As EPollReactor's."""
             try:
-                events = self._poller.poll(-1 if timeout is None else timeout, len(self._selectables))
+                events = self._poller.poll(-1 if timeout is None else timeout, TURN_EVENTS)
             except InterruptedError:
                 return
             selectables, serve = self._selectables, self._doReadOrWrite

@@ -55,6 +55,39 @@ class ReactorTests(SynchronousTestCase):
             "SelectReactor True",
         )
 
+    def test_turns_are_short(self) -> None:
+        """Of many that are ready some are served in a turn, the others in the next ones, none twice before."""
+        self.assertEqual(
+            python(
+                "import socket\n"
+                "from cackled import clock\n"
+                "clock.install_monotonic_reactor()\n"
+                "from twisted.internet import reactor\n"
+                "turns, keep = [], []\n"
+                "class Reader:\n"
+                "    def __init__(self):\n"
+                "        self.socket, other = socket.socketpair()\n"
+                "        other.send(b'1')\n"
+                "        keep.append(other)\n"
+                "    def fileno(self): return self.socket.fileno()\n"
+                "    def logPrefix(self): return '-'\n"
+                "    def doRead(self):\n"
+                "        turns[-1].append(self)\n"
+                "def turn():\n"
+                "    if turns and sum(map(len, turns)) >= 3 * clock.TURN_EVENTS:\n"
+                "        first = sum(turns, [])[:2 * clock.TURN_EVENTS + 50]\n"
+                "        print(max(map(len, turns)) <= clock.TURN_EVENTS, len(set(first)) == len(first))\n"
+                "        return reactor.stop()\n"
+                "    turns.append([])\n"
+                "    reactor.callLater(0, turn)\n"
+                "for _ in range(2 * clock.TURN_EVENTS + 50):\n"
+                "    reactor.addReader(Reader())\n"
+                "reactor.callLater(0, turn)\n"
+                "reactor.run()\n"
+            ),
+            "True True",
+        )
+
     def test_running_timers_are_left_alone(self) -> None:
         """A reactor that has timers keeps its clock: they would all fire at once, or never."""
         self.assertEqual(

@@ -2,8 +2,9 @@
 
 May touch: Twisted's clock interface, realtime.channel, realtime.messages. A channel's messages keep their order;
 channels with messages on their way take turns. Messages that come together (`hold`) are sent together: one system call
-for each client, however many they are. A slice is at most `SENDS` sends or `SLICE` seconds a reactor turn
-(a send is about 8 us of CPU, nearly all of it the kernel's; 15,000 in one turn would be a pause of 0.15 s).
+for each client, however many they are. A slice is at most `SENDS` sends or `SLICE` seconds (a send is about
+8 us of CPU, nearly all of it the kernel's; 15,000 in one turn would be a pause of 0.15 s). Two slices may come between
+two polls of the reactor: one where a message arrives, one when timers are looked at.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from twisted.internet.interfaces import IReactorTime
 from cackled.realtime.channel import GONE, Channel, Client, Job, Subscription
 from cackled.realtime.messages import Message, Run
 
-SENDS = 512
-SLICE = 0.004
-CHUNK = 64
+SENDS = 256
+SLICE = 0.002
+CHUNK = 32
 # Messages of one channel that nobody was sent yet go out together: so many at most, or about so many bytes.
 RUN = 64
 RUN_BYTES = 24 * 1024

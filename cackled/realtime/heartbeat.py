@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from cackled.clock import Periodic
 from cackled.realtime.channel import Client
 
-SLICE = 512
+SLICE = 128
 
 
 class Heartbeat:

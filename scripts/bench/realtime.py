@@ -7,13 +7,16 @@ Two layouts: "dense", one channel with everybody; "sparse", channels of ten with
 the server's own user + system time from /proc, on loopback: the system part holds the receiver's TCP input as well.
 Messages come in by HTTP POST on both servers; what a POST costs is measured on a channel without subscribers and taken
 off the deliveries (ours get their events from the database's log, not by POST).
-RSS is the server's growth per connection. The client is one process with raw sockets and epoll. Run it on an idle
-machine; wall-clock figures are noisy on a shared one, CPU per delivery and RSS are not.
+RSS is the server's growth per connection. Of our server the lengths of the reactor's turns while messages went out are
+told as well (from one poll to the next; "CPU" is what the turn used itself, wall time has everybody else's share in
+it). The client is one process with raw sockets and epoll, and answers pings. Run it on an idle machine; wall-clock
+figures are noisy on a shared one, CPU per delivery and RSS are not.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import resource
 import select
@@ -25,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,12 +47,55 @@ HANDSHAKE = (
 )
 
 
+PING, PONG = b"\x89\0", b"\x8a\x80\0\0\0\0"
+
+
+class Turns:
+    """How long the reactor's turns are: stands in for its poller."""
+
+    def __init__(self, reactor) -> None:
+        self._poller = reactor._poller
+        self.wall: list[float] = []
+        self.cpu: list[float] = []
+        self._woke = time.monotonic(), time.thread_time()
+        self._collecting = self.collections = 0.0
+        gc.callbacks.append(self._collected)
+        reactor._poller = self
+
+    def _collected(self, phase: str, info) -> None:
+        if phase == "start":
+            self._collecting = time.thread_time()
+        else:
+            self.collections = max(self.collections, time.thread_time() - self._collecting)
+
+    def __getattr__(self, name: str):
+        return getattr(self._poller, name)
+
+    def poll(self, *how):
+        wall, used = self._woke
+        self.wall.append(time.monotonic() - wall)
+        self.cpu.append(time.thread_time() - used)
+        found = self._poller.poll(*how)
+        self._woke = time.monotonic(), time.thread_time()
+        return found
+
+    def take(self) -> bytes:
+        """Number, and the longest and the 99.9th percentile in ms, wall and CPU, since the last call."""
+        told = [f"{len(self.wall)}"]
+        for lengths in (self.wall, self.cpu):
+            lengths.sort()
+            told += (f"{lengths[-1] * 1e3:.1f}", f"{lengths[int(len(lengths) * 0.999)] * 1e3:.1f}")
+            lengths.clear()
+        told.append(f"{self.collections * 1e3:.1f}")
+        self.collections = 0.0
+        return " ".join(told).encode()
+
+
 def serve() -> None:
     """The server side of ours: ``/rt`` and a publisher at ``/pub?id=CHANNEL``."""
     from cackled.clock import install_monotonic_reactor
 
     install_monotonic_reactor()
-    import gc
     from random import Random
 
     from twisted.internet import reactor
@@ -77,14 +124,21 @@ def serve() -> None:
             hub.deliver(Event(1, channel, seq, "comment.created", request.content.read()))
             return b"ok"
 
+    class TurnsResource(Resource):
+        isLeaf = True
+
+        def render_GET(self, request):
+            return turns.take()
+
+    turns = Turns(reactor)
     metrics = Metrics()
     settings = config.Realtime(presence=False)
     hub = Hub(clock=reactor, random=Random(), config=settings, load=load, metrics=metrics, freeze=gc.freeze)
     hub.start()
-    root = Front({b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher()}, Resource())
+    rooms = {b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(), b"turns": TurnsResource()}
     http = config.Http(max_connections=1_000_000, max_connections_per_address=1_000_000)
     endpoint = PublicEndpoint(reactor, 0, "127.0.0.1")
-    port = endpoint.listen_on(endpoint.bind(), HttpFactory(root, http, reactor, metrics))
+    port = endpoint.listen_on(endpoint.bind(), HttpFactory(Front(rooms, Resource()), http, reactor, metrics))
     gc.collect()
     gc.freeze()
     print(port.getHost().port, flush=True)
@@ -108,6 +162,10 @@ class Ours:
 
     def publish(self, channel: int, body: bytes) -> bytes:
         return f"POST /pub?id={channel} HTTP/1.1\r\nHost: b\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+    def turns(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/turns") as answer:
+            return answer.read().decode()
 
     # What says that a subscriber is live.
     ready = b'"recovered"'
@@ -138,7 +196,9 @@ http {{
     nchan_shared_memory_size 256m;
     server {{
         listen 127.0.0.1:{self.port} backlog=4096;
-        location = /sub {{ nchan_subscriber websocket eventsource; nchan_channel_id $arg_id; }}
+        location = /sub {{
+            nchan_subscriber websocket eventsource; nchan_channel_id $arg_id; nchan_websocket_ping_interval 25s;
+        }}
         location = /pub {{ nchan_publisher http; nchan_channel_id $arg_id; nchan_message_buffer_length 100; }}
     }}
 }}
@@ -164,8 +224,12 @@ http {{
 
 
 def cpu(pid: int) -> tuple[float, float]:
+    """User and system seconds: the scheduler's exact sum, divided as the clock's ticks say."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return int(fields[11]) / TICK, int(fields[12]) / TICK
+    user, system = int(fields[11]), int(fields[12])
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    exact = sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+    return exact * user / max(1, user + system), exact * system / max(1, user + system)
 
 
 def rss(pid: int) -> int:
@@ -206,13 +270,21 @@ class Crowd:
             if time.monotonic() > limit:
                 raise SystemExit("subscribers did not become live")
             for fd, _ in self.poll.poll(1):
-                data = self.sockets[fd].recv(65536)
+                data = self._read(fd)
                 if not data:
                     raise SystemExit("a subscriber was refused")
                 if fd in waiting:
                     waiting[fd] += data
                     if self.server.ready in waiting[fd]:
                         del waiting[fd]
+
+    def _read(self, fd: int) -> bytes:
+        """What has come; who does not answer pings is cut off after two of them."""
+        data = self.sockets[fd].recv(65536)
+        # Neither of its bytes is in any text or in the head of another frame.
+        if PING in data:
+            self.sockets[fd].send(PONG)
+        return data
 
     def publish(self, channel: int, body: bytes) -> None:
         self.publisher.sendall(self.server.publish(channel, body))
@@ -239,12 +311,12 @@ class Crowd:
     def receive(self, until: int) -> None:
         """Read until so many messages have come in all."""
         limit = time.monotonic() + 60
-        sockets, got = self.sockets, self.got
+        read, got = self._read, self.got
         while got < until:
             if time.monotonic() > limit:
                 raise SystemExit(f"{until - got} messages never came")
             for fd, _ in self.poll.poll(1, 4096):
-                data = sockets[fd].recv(65536)
+                data = read(fd)
                 if not data:
                     raise SystemExit("a subscriber was dropped")
                 got += data.count(MARK)
@@ -273,15 +345,18 @@ def run(kind: type[Ours] | type[Nchan], transport: str, layout: str, count: int,
         for channel in range(1, min(channels, 20) + 1):
             crowd.publish(channel, body)
             crowd.receive(crowd.got + each)
-        posts = 1_000
-        user, system = cpu(server.pid)
-        for _ in range(0, posts, IN_FLIGHT):
-            for number in range(IN_FLIGHT):
-                crowd.publish(9_000_000 + number, body)
-            crowd.answered(IN_FLIGHT)
+        posts = 8_000
+        for number in range(posts + 800):
+            if number == 800:
+                user, system = cpu(server.pid)
+            crowd.publish(9_000_000 + number % IN_FLIGHT, body)
+            if number % IN_FLIGHT == IN_FLIGHT - 1:
+                crowd.answered(IN_FLIGHT)
         now = cpu(server.pid)
         post = ((now[0] - user) / posts, (now[1] - system) / posts)
         user, system = now
+        if isinstance(server, Ours):
+            server.turns()
         first, began = crowd.got, time.monotonic()
         if layout == "dense":
             for _ in range(messages):
@@ -304,6 +379,7 @@ def run(kind: type[Ours] | type[Nchan], transport: str, layout: str, count: int,
         seconds = time.monotonic() - began
         time.sleep(0.1)
         after = cpu(server.pid)
+        turns = server.turns() if isinstance(server, Ours) else ""
         deliveries = crowd.got - first
         gross = (after[0] + after[1] - user - system) / deliveries * 1e6
         user, system = user + sent_in_all * post[0], system + sent_in_all * post[1]
@@ -313,7 +389,7 @@ def run(kind: type[Ours] | type[Nchan], transport: str, layout: str, count: int,
             "connect": crowd.cpu / count * 1e6, "connects": count / crowd.seconds,
             "user": (after[0] - user) / deliveries * 1e6, "sys": (after[1] - system) / deliveries * 1e6,
             "post": sum(post) * 1e6, "gross": gross,
-            "last": statistics.median(lasts) * 1e3, "rate": deliveries / seconds,
+            "turns": turns, "last": statistics.median(lasts) * 1e3, "rate": deliveries / seconds,
         }  # fmt: skip
     finally:
         server.stop()
@@ -359,6 +435,9 @@ def main() -> None:
                     f"| {row['user'] + row['sys']:.1f} = {row['user']:.1f} + {row['sys']:.1f} | {row['last']:.1f} "
                     f"| {row['rate']:,.0f} | {ratio} | {size} |", flush=True,
                 )  # fmt: skip
+                if row["turns"]:
+                    told = "  {} turns; longest and p99.9 {} and {} ms; of CPU {} and {} ms; longest gc {} ms"
+                    print(told.format(*row["turns"].split()), file=sys.stderr)
 
 
 if __name__ == "__main__":

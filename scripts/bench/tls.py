@@ -49,6 +49,7 @@ def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
     from twisted.web.resource import Resource
 
     from cackled import config
+    from cackled.api.front import Front
     from cackled.events import Event
     from cackled.metrics import Metrics
     from cackled.realtime.hub import Hub
@@ -86,11 +87,10 @@ def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
     # As in production: history and presence on.
     hub = Hub(clock=clock, random=Random(), config=config.Realtime(), load=load, metrics=metrics, freeze=gc.freeze)
     hub.start()
-    root = Resource()
-    root.putChild(b"rt", RealtimeResource(hub, lambda site, origin, token: None))
-    root.putChild(b"pub", Publisher())
-    root.putChild(b"c2", MicrocachedResource(cache, route(2048)))
-    root.putChild(b"c200", MicrocachedResource(cache, route(204800)))
+    root = Front({
+        b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(),
+        b"c2": MicrocachedResource(cache, route(2048)), b"c200": MicrocachedResource(cache, route(204800)),
+    }, Resource())  # fmt: skip
     http = config.Http(max_connections=1_000_000, max_connections_per_address=1_000_000, idle_timeout=600.0)
     factory = HttpFactory(root, http, clock, metrics, fast=cache.fast_path())
     PublicEndpoint(clock, plain, "127.0.0.1").listen(factory)
