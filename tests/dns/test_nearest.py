@@ -98,6 +98,19 @@ class NearestAnswersTests(SynchronousTestCase):
         nearest.set_live({"b1"})
         self.assertIs(nearest.choices[A][1], nearest.choices[A][2])
 
+    def test_changes_cost_nothing_by_themselves(self) -> None:
+        """However many classes an index has, taking it, or another set of live nodes, chooses nothing: that is done for
+        the classes that are asked for, when they are."""
+        nearest = self.make()
+        chosen: list[object] = []
+        self.patch(NearestAnswers, "_choose", lambda nearest, groups, rtype: chosen.append(groups) or ((),))
+        nearest.set_classes([FIRST_A, FIRST_B] * 30_000)
+        for live in ({"a1"}, {"a2"}, {"a1", "b1"}):
+            self.assertTrue(nearest.set_live(live))
+        self.assertEqual(chosen, [])
+        nearest.choices[A][0], nearest.choices[A][1], nearest.choices[A][2], nearest.choices[A][2]
+        self.assertEqual(len(chosen), 2)
+
     def test_many_nodes(self) -> None:
         """More nodes in one place than variants: every one of them comes first somewhere."""
         nodes = [Node(name=f"n{n}", addresses=(f"192.0.2.{n}",), weight=n) for n in range(1, 60)]
