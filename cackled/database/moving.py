@@ -113,9 +113,12 @@ class Mover:
         catalog = await self.primary(0)
         if not await catalog.one("select to_regclass('catalog.move') is not null"):
             raise MoveError("shard 0 lacks migrations: start the daemon, or cackled migrate")
-        if not await catalog.one("select pg_try_advisory_lock(%s)", LOCK):
-            raise MoveError("another cackled shard is at work")
-        return catalog
+        # The server takes a moment to see that a mover was killed.
+        for _ in range(20):
+            if await catalog.one("select pg_try_advisory_lock(%s)", LOCK):
+                return catalog
+            await sleep(self._clock, 0.1)
+        raise MoveError("another cackled shard is at work")
 
     async def move(self, sites: Sequence[int], to: int, *, anyway: bool = False) -> None:
         """Begin a move and see it through; one that was begun for the same sites goes on. *anyway*: also where a node
