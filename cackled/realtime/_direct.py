@@ -1,8 +1,8 @@
 """Sending on the socket itself: the one module of realtime that knows what kinds of transport there are.
 
 May touch: Twisted's TCP transport, cackled.transport. Transports of our own listeners, plain and TLS, have `push` for
-it; of Twisted's TCP transport private attributes are read, which `cackled.transport._private` checks at start and whose
-tests pin them. ``transport.write`` costs one `send` and two `epoll_ctl`; a direct send costs the one `send`.
+it; what is done about Twisted's TCP transport is in `cackled.transport._private`, which checks at start whether it can
+be. ``transport.write`` costs one `send` and two `epoll_ctl`; a direct send costs the one `send`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,18 @@ _SOCKET, _TCP, _SO_SNDBUF = int(socket.SOL_SOCKET), int(socket.IPPROTO_TCP), int
 _SUPPORTED: list[bool] = []
 
 
+def _supported() -> bool:
+    if not _SUPPORTED:
+        _SUPPORTED.append(_private.supported())
+    return _SUPPORTED[0]
+
+
 def usable(transport: Any) -> bool:
     """Whether `send` may be used on *transport*: plain TCP, no producer, and Twisted as we know it."""
     if isinstance(transport, Transport):
         return True
-    if not _SUPPORTED:
-        _SUPPORTED.append(_private.supported())
     return (
-        _SUPPORTED[0]
+        _supported()
         and isinstance(transport, tcp.Connection)
         and not getattr(transport, "TLS", False)
         and transport.producer is None
@@ -52,18 +56,7 @@ def send(transport: Any, data: bytes) -> int:
     """
     if isinstance(transport, Transport):
         return transport.push(data)
-    if not transport._tempDataBuffer and not transport.dataBuffer:
-        try:
-            sent = transport.socket.send(data)
-        except BlockingIOError:
-            sent = 0
-        except (OSError, AttributeError):
-            return -1
-        if sent == len(data):
-            return 0
-        data = data[sent:]
-    transport.write(data)
-    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    return _private.push(transport, data)
 
 
 def held(transport: Any) -> int:
@@ -71,7 +64,7 @@ def held(transport: Any) -> int:
     if isinstance(transport, Transport):
         return transport.held
     connection = _private.tcp_of(transport)
-    if connection is None:
+    if connection is None or not _supported():
         return 0
     return _private.unsent(connection) + _private.unsent_tls(transport)
 

@@ -181,8 +181,9 @@ class Channel(HTTPChannel):
             self._feed(max(0, len(self._buffer) - len(data) - 3))
 
     def _feed(self, seen: int = 0) -> None:
-        """Read heads off the buffer while there are any and their answers don't pile up; *seen* bytes of it are known to
-        hold no end of a head.
+        """Read heads off the buffer while there are any and answers don't pile up.
+
+        *seen* bytes of it are known to hold no end of a head.
         """
         if self._feeding:
             return

@@ -66,6 +66,25 @@ def tcp_of(transport: Any) -> Any:
     return None
 
 
+def push(connection: Any, data: bytes) -> int:
+    """Give *data* to the kernel if nothing waits before it in a `tcp.Connection`, else let it wait.
+
+    Returns the bytes that wait now, or -1 where the connection is dead.
+    """
+    if not connection._tempDataBuffer and not connection.dataBuffer:
+        try:
+            sent = connection.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except (OSError, AttributeError):
+            return -1
+        if sent == len(data):
+            return 0
+        data = data[sent:]
+    connection.write(data)
+    return unsent(connection)
+
+
 def unsent(connection: Any) -> int:
     """Bytes that a `tcp.Connection` still holds for the kernel."""
     return len(connection.dataBuffer) - connection.offset + connection._tempDataLen

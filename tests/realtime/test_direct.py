@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.events import Position
 from cackled.realtime import _direct
 from cackled.realtime.websocket import WebSocket
+from cackled.transport import _private
 from tests.realtime.common import House
 from tests.realtime.peers import frames, texts
 
@@ -81,6 +82,21 @@ class SocketTests(SynchronousTestCase):
         self.transport.registerProducer(object(), True)
         self.assertFalse(_direct.usable(self.transport))
 
+    def test_unknown_twisted(self) -> None:
+        """Where a Twisted keeps its bytes elsewhere, all goes by ``write``, and nothing looks for what waits."""
+        self.patch(_direct, "_SUPPORTED", [])
+        self.patch(_private, "supported", lambda: False)
+        self.patch(_private, "unsent", lambda connection: self.fail("this Twisted is not known"))
+        house = House(client_buffer=50_000)
+        connection = WebSocket(house.gate, None, ())
+        self.transport.protocol = connection
+        connection.makeConnection(self.transport)
+        connection.begin(b"", [Position.parse("1/5@0")])
+        house.post(3)
+        connection.beat()
+        self.assertEqual(connection.room(), 50_000)
+        self.assertEqual([one.get("seq") for one in texts(self.read(300))], [None, 0, 1, 2, 3])
+
     def test_straight_out(self) -> None:
         """Goes to the kernel without the reactor hearing of it."""
         self.assertEqual(_direct.send(self.transport, b"hello"), 0)
@@ -126,7 +142,7 @@ class SocketTests(SynchronousTestCase):
     def test_slow_client_is_dropped(self) -> None:
         """A subscriber that reads nothing is cut off at its bound, is counted, and could resume by its position."""
         house = House(client_buffer=50_000)
-        connection = WebSocket(house.gate, None, None)
+        connection = WebSocket(house.gate, None)
         self.transport.protocol = connection
         connection.makeConnection(self.transport)
         connection.begin(b"", [Position.parse("1/5@0")])
@@ -148,7 +164,7 @@ class SocketTests(SynchronousTestCase):
     def test_subscriber(self) -> None:
         """Handshake, event and goodbye over a socket, without one write through the reactor."""
         house = House()
-        connection = WebSocket(house.gate, None, None)
+        connection = WebSocket(house.gate, None)
         connection.makeConnection(self.transport)
         connection.begin(b"101", [Position.parse("1/5@0")])
         house.post()

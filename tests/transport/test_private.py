@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import tcp
@@ -34,6 +35,29 @@ class PrivateTests(SynchronousTestCase):
         """A transport that keeps its buffer elsewhere is found out."""
         self.patch(tcp.Connection, "write", lambda self, data: None)
         self.assertFalse(_private.supported())
+
+    def test_missing(self) -> None:
+        """So is one without any of the attributes, or with others than bytes and lists in them."""
+        for name in ("dataBuffer", "offset", "_tempDataBuffer", "_tempDataLen"):
+            class Other(tcp.Connection):
+                """A Twisted to come."""
+
+                def __getattribute__(self, wanted: str, name: str = name) -> Any:
+                    if wanted == name:
+                        raise AttributeError(name)
+                    return super().__getattribute__(wanted)
+
+            self.patch(tcp, "Connection", Other)
+            self.assertFalse(_private.supported(), name)
+
+    def test_one_module(self) -> None:
+        """No other module of the hot paths names them."""
+        names = ("_tempDataBuffer", "_tempDataLen", "dataBuffer", "_appSendBuffer", "_wrap_socket", "_UnsafeErrorPage")
+        package = Path(_private.__file__).parents[1]
+        for path in sorted((*package.glob("transport/*.py"), *package.glob("realtime/*.py"))):
+            if path.name != "_private.py":
+                text = path.read_text()
+                self.assertEqual([name for name in names if name in text], [], path.name)
 
     def test_unsent(self) -> None:
         """Bytes are counted while the transport holds them, wherever it does."""

@@ -19,6 +19,7 @@ from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.metrics import Metrics
+from cackled.transport import _private
 from cackled.transport._groups import set_groups
 from cackled.transport.endpoints import PublicEndpoint
 from cackled.transport.tls import CertificateError, CertificateFolder, quiet_names
@@ -357,3 +358,28 @@ class FolderTests(TlsTestCase):
         metrics = Metrics()
         CertificateFolder(self.folder, metrics)
         self.assertAlmostEqual(metrics.value("tls_certificate_days", file="a.pem"), 90, 1)
+
+
+class PublicHandshakeTests(HandshakeTests):
+    """The same where CPython's ``ssl`` is not as we know it: by the standard library's documented way."""
+
+    def setUp(self) -> None:
+        """No lean TLS."""
+        self.patch(_private, "tls_on", _private._public_wrap)
+        super().setUp()
+
+    def test_which(self) -> None:
+        """It is that way indeed."""
+        peer = self.site.client()
+        (transport,) = self.site.reactor.readers - {self.site.listener}
+        self.assertIsInstance(transport.tls, ssl.SSLSocket)
+        peer.close()
+
+
+class PublicReloadTests(ReloadTests):
+    """As above."""
+
+    def setUp(self) -> None:
+        """No lean TLS."""
+        self.patch(_private, "tls_on", _private._public_wrap)
+        super().setUp()
