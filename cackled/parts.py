@@ -80,7 +80,7 @@ class Ground:
         self.systemd = Systemd(reactor)
         self.lag = LagMonitor(reactor, metrics)
         self.pauses = PauseMonitor(metrics)
-        self.freezer = Freezer(reactor, metrics, lambda: int(metrics.value("http_connections")))
+        self.freezer = Freezer(reactor, metrics, lambda: self.http.limits.total)
         process_metrics(metrics)
 
         own = config.database.dsn or config.database.server

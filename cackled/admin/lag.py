@@ -133,13 +133,17 @@ class Freezer:
     """Keeps live connections out of the collector's sight.
 
     A full collection walks every object of every idle connection. Frozen objects are not walked, so: freeze once after
-    the start, and again whenever connections have grown by a tenth (each time after a collection, which walks only
-    what came since). When half of the frozen connections are gone, everything is thawed and collected once: cycles
-    among frozen objects would never be found otherwise.
+    the start, and again whenever connections have grown by a tenth or some thousands (each time after a collection,
+    which walks only what came since: a herd of 1,500 a second is a pause of 5 ms). When half of the connections are
+    gone and stay away for some minutes, everything is thawed and collected once: cycles among frozen objects would
+    never be found otherwise. A herd that was cut off comes back sooner: it finds no such pause, and is frozen in steps
+    again.
 
     Args:
         count: connections now.
         least: below this many nothing is worth freezing again.
+        step: at the latest after so many more it is done.
+        patience: seconds that connections have to be few before everything is thawed.
     """
 
     def __init__(
@@ -149,10 +153,17 @@ class Freezer:
         count: Callable[[], int],
         *,
         collector: Collector = gc,
-        interval: float = 5.0,
+        interval: float = 1.0,
         growth: float = 0.10,
         least: int = 1_000,
+        step: int = 2_000,
+        patience: float = 300.0,
     ) -> None:
+        self._clock = clock
+        self._step = step
+        self._patience = patience
+        # How few there were when many had gone, and when.
+        self._few: tuple[int, float] | None = None
         self._count = count
         self._collector = collector
         self._growth = growth
@@ -174,9 +185,19 @@ class Freezer:
     def look(self) -> None:
         """Freeze or thaw if the number of connections calls for it."""
         count = self._count()
-        if count >= max(self._least, self._mark * (1 + self._growth)):
+        now = self._clock.seconds()
+        if count >= max(self._least, self._mark + min(self._mark * self._growth, self._step)):
             self._freeze(count)
         elif self._mark >= self._least and count <= self._mark / 2:
+            self._mark = count
+            self._few = (count, now)
+        if self._few is None:
+            return
+        few, since = self._few
+        if count > max(1.5 * few, self._least):
+            self._few = None
+        elif now - since >= self._patience:
+            self._few = None
             self._collector.unfreeze()
             self._freeze(count)
 

@@ -8,7 +8,7 @@ channel here.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import nsmallest
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ REMOTES = 64
 REFRESH_SECONDS = 20
 HURRY = 1_000
 TYPING_PAUSE = 0.2
+# Channels whose counts are told in one turn.
+SLICE = 100
 # Of those who are here with a name, so many are named; and other processes hear so many characters of names.
 NAMES = 20
 NAMES_LENGTH = 500
@@ -50,6 +52,8 @@ class Presence:
         self._allows = allows
         self._announce = announce
         self._changed: set[Channel] = set()
+        # Whether counts are being told, a slice a turn.
+        self._telling = False
         # Channels that other processes are to be told of, whether or not the count has changed.
         self._owed: set[Channel] = set()
         self._round: deque[Channel] = deque()
@@ -140,27 +144,38 @@ class Presence:
             subscription.client.deliver(subscription, messages.ephemeral(channel.sub, "presence", data))
 
     def second(self, now: float) -> None:
-        """Tell the counts that have changed; to be called once a second."""
-        later: set[Channel] = set()
-        for channel in self._changed:
-            site, number = channel.key
-            local = channel.count
-            if not self.counts(site):
-                continue
-            if local and now - channel.presence_at < local / CROWD:
-                later.add(channel)
-                continue
-            if local != channel.told and self._announce is not None:
-                self._owed.add(channel)
-            total, names = self.total(channel), self.names(channel)
-            if total == channel.present and names == channel.told_names:
-                continue
-            channel.present, channel.told_names = total, names
-            channel.presence_at = now
-            self._hub.signal(site, number, "presence", _data(total, names))
-        self._changed = later
+        """Tell the counts that have changed, some in a turn; to be called once a second."""
+        if not self._telling:
+            self._telling = True
+            changed, self._changed = self._changed, set()
+            self._some(iter(changed), now)
+
+    def _some(self, changed: Iterator[Channel], now: float) -> None:
+        for told, channel in enumerate(changed, 1):
+            self._tell(channel, now)
+            if told == SLICE:
+                self._hub.clock.callLater(0, self._some, changed, now)
+                return
+        self._telling = False
         if self._announce is not None:
             self._tell_others(self._announce)
+
+    def _tell(self, channel: Channel, now: float) -> None:
+        site, number = channel.key
+        local = channel.count
+        if not self.counts(site):
+            return
+        if local and now - channel.presence_at < local / CROWD:
+            self._changed.add(channel)
+            return
+        if local != channel.told and self._announce is not None:
+            self._owed.add(channel)
+        total, names = self.total(channel), self.names(channel)
+        if total == channel.present and names == channel.told_names:
+            return
+        channel.present, channel.told_names = total, names
+        channel.presence_at = now
+        self._hub.signal(site, number, "presence", _data(total, names))
 
     def _tell_others(self, announce: Callable[[int, int, str, Mapping[str, Any]], None]) -> None:
         """Counts that changed, and a part of those that did not: what was told holds for a while only."""

@@ -102,30 +102,42 @@ class FreezerTests(SynchronousTestCase):
         self.count = 0
         self.freezer = Freezer(self.clock, self.metrics, lambda: self.count, collector=self.gc)
 
-    def after(self, count: int) -> list[str]:
+    def after(self, count: int, seconds: int = 1) -> list[str]:
         self.gc.done.clear()
         self.count = count
-        self.clock.advance(5)
+        self.clock.pump([1] * seconds)
         return list(self.gc.done)
 
     def test_policy(self) -> None:
-        """Frozen at start, at the first thousand, at each tenth more; thawed when half are gone."""
+        """Frozen at start, at the first thousand, at each tenth more; thawed when half are gone for some minutes."""
         self.freezer.start()
         self.assertEqual(self.gc.done, ["collect", "freeze"])
         self.assertEqual(self.after(999), [])
         self.assertEqual(self.after(1000), ["collect", "freeze"])
         self.assertEqual(self.after(1099), [])
         self.assertEqual(self.after(1100), ["collect", "freeze"])
-        self.assertEqual(self.after(600), [])
-        self.assertEqual(self.after(550), ["unfreeze", "collect", "freeze"])
-        self.assertEqual(self.after(10), [])
+        self.assertEqual(self.after(600, 400), [])
+        self.assertEqual(self.after(550, 300), [])
+        self.assertEqual(self.after(560), ["unfreeze", "collect", "freeze"])
+        self.assertEqual(self.after(10, 400), [])
         self.assertEqual(self.metrics.value("gc_freezes_total"), 4)
+
+    def test_herd(self) -> None:
+        """Clients that were cut off and come back find no pause; many thousands more are frozen in steps."""
+        self.count = 50_000
+        self.freezer.start()
+        self.assertEqual(self.after(51_999), [])
+        self.assertEqual(self.after(52_000), ["collect", "freeze"])
+        self.assertEqual(self.after(5, 290), [])
+        for count in (1_000, 3_000, 5_000):
+            self.assertEqual(self.after(count), ["collect", "freeze"], count)
+        self.assertEqual(self.after(5_400, 400), [])
 
     def test_steady_load_is_left_alone(self) -> None:
         """A big node that neither grows nor shrinks is not frozen again and again."""
         self.count = 50_000
         self.freezer.start()
-        self.assertEqual(self.after(50_000) + self.after(54_999) + self.after(50_000), [])
+        self.assertEqual(self.after(50_000) + self.after(51_999) + self.after(50_000), [])
 
     def test_stop(self) -> None:
         """Stopping gives everything back and leaves no timer."""

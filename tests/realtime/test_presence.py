@@ -33,6 +33,25 @@ class PresenceTests(SynchronousTestCase):
         house.seconds(3)
         self.assertEqual(self.counts(first), [9])
 
+    def test_some_in_a_turn(self) -> None:
+        """The counts of many channels are told over several turns, each once, and the next second's as well."""
+        house = self.house()
+        clients = [house.client(f"1/{number}@0") for number in range(1, presence.SLICE * 2 + 11)]
+        turns = []
+        some = house.hub.presence._some
+
+        def watched(*rest: Any) -> None:
+            turns.append(sum(len(self.counts(client)) for client in clients))
+            some(*rest)
+
+        self.patch(house.hub.presence, "_some", watched)
+        house.clock.advance(1)
+        self.assertEqual(turns, [0, presence.SLICE, 2 * presence.SLICE])
+        self.assertEqual({tuple(self.counts(client)) for client in clients}, {(1,)})
+        house.client("1/1@0")
+        house.seconds(1)
+        self.assertEqual(self.counts(clients[0]), [1, 2])
+
     def test_newcomer_is_told(self) -> None:
         """The count that is known goes to who comes, without waiting."""
         house = self.house()
