@@ -65,9 +65,12 @@ def install_monotonic_reactor() -> None:
 
         doIteration = doPoll
 
-    if not all(hasattr(EPollReactor, name) for name in ("doPoll", "doIteration", "_doReadOrWrite")):
+    made = MonotonicReactor()
+    known = all(hasattr(EPollReactor, name) for name in ("doPoll", "doIteration", "_doReadOrWrite"))
+    if not known or not all(hasattr(made, name) for name in ("_poller", "_selectables")):
+        log.warn("this Twisted's reactor keeps its descriptors elsewhere: it is left as it is")
         del MonotonicReactor.doPoll, MonotonicReactor.doIteration
-    installReactor(MonotonicReactor())
+    installReactor(made)
 
 
 def wall_time() -> float:

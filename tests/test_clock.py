@@ -88,6 +88,40 @@ class ReactorTests(SynchronousTestCase):
             "True True",
         )
 
+    def test_unknown_reactor(self) -> None:
+        """A Twisted that names its parts otherwise is left to serve as it does, on the monotonic clock all the same."""
+        for change in (
+            "made = Reactor.__init__\n"
+            "def init(self):\n"
+            "    made(self)\n"
+            "    self._other = self.__dict__.pop('_poller')\n"
+            "Reactor.__init__ = init\n"
+            "Reactor._add = Reactor._remove = lambda *_: None\n"
+            "def poll(self, timeout):\n"
+            "    served.append(len(self._other.poll(min(timeout, 0.01), 9)))\n"
+            "Reactor.doPoll = Reactor.doIteration = poll\n",
+            "from twisted.internet.posixbase import _PollLikeMixin\n"
+            "del _PollLikeMixin._doReadOrWrite\n"
+            "def poll(self, timeout):\n"
+            "    served.append(0)\n"
+            "Reactor.doPoll = Reactor.doIteration = poll\n",
+        ):
+            self.assertEqual(
+                python(
+                    "import time\n"
+                    "from twisted.internet.epollreactor import EPollReactor as Reactor\n"
+                    "served = []\n"
+                    f"{change}"
+                    "from cackled.clock import install_monotonic_reactor\n"
+                    "install_monotonic_reactor()\n"
+                    "from twisted.internet import reactor\n"
+                    "reactor.callLater(0.02, lambda: (print(bool(served)), reactor.stop()))\n"
+                    "reactor.run()\n"
+                    "print(reactor.seconds is time.monotonic)\n"
+                ),
+                "True\nTrue",
+            )
+
     def test_running_timers_are_left_alone(self) -> None:
         """A reactor that has timers keeps its clock: they would all fire at once, or never."""
         self.assertEqual(
