@@ -19,6 +19,8 @@ from cackled.realtime.messages import move
 BATCHES = 20
 # After the last batch, clients that were told to close get this long to do so.
 GRACE = 1.0
+# Clients that are told or closed in one turn.
+SLICE = 100
 
 
 def drain(
@@ -43,27 +45,33 @@ async def _drain(
     host: Callable[[], str | None],
 ) -> None:
     everyone = clients()
-    random.shuffle(everyone)
+    # The house's source asks the system for each number; here that would stop everything for a while.
+    Random(random.getrandbits(64)).shuffle(everyone)
     end = clock.seconds() + seconds
-    told: list[Client] = []
     size = -(-len(everyone) // BATCHES) or 1
     # Half of the time is for telling, half for the last ones to go before they are closed.
     pause = seconds / 2 / max(1, -(-len(everyone) // size))
     for start in range(0, len(everyone), size):
         batch = everyone[start:start + size]
-        for client in batch:
-            client.move(move(host(), random.uniform(0, max(0.0, (end - clock.seconds()) * 0.8))))
-        told += batch
+        await _each(
+            clock, batch, lambda one: one.move(move(host(), random.uniform(0, max(0.0, (end - clock.seconds()) * 0.8))))
+        )
         if pause > 0:
             await sleep(clock, pause)
     left = end - clock.seconds()
     if left > 0 and clients():
         await _until_gone(clock, clients, left)
-    for client in clients():
-        client.close("moved")
+    await _each(clock, clients(), lambda one: one.close("moved"))
     await _until_gone(clock, clients, GRACE)
-    for client in clients():
-        client.abort()
+    await _each(clock, clients(), lambda one: one.abort())
+
+
+async def _each(clock: IReactorTime, clients: list[Client], act: Callable[[Client], None]) -> None:
+    """Do something with each client, some in a turn."""
+    for number, client in enumerate(clients, 1):
+        act(client)
+        if number % SLICE == 0:
+            await sleep(clock, 0)
 
 
 async def _until_gone(clock: IReactorTime, clients: Callable[[], list[Client]], seconds: float) -> None:

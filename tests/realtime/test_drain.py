@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.realtime.drain import SLICE
 from tests.realtime.common import House
 
 
@@ -36,6 +39,24 @@ class DrainTests(SynchronousTestCase):
         house.clock.pump([0.25] * 8)
         self.assertEqual({tuple(client.closed) for client in clients[150:]}, {("moved", "abort")})
         self.assertIsNone(self.successResultOf(done))
+
+    def test_some_in_a_turn(self) -> None:
+        """Thousands are closed and cut over many turns."""
+        house = House()
+        clients = [house.client() for _ in range(3 * SLICE)]
+        counts: list[int] = []
+        later = house.clock.callLater
+
+        def watched(delay: float, *rest: Any, **more: Any) -> Any:
+            if delay == 0:
+                counts.append(sum(len(client.closed) for client in clients))
+            return later(delay, *rest, **more)
+
+        self.patch(house.clock, "callLater", watched)
+        done = house.hub.drain(0.0, lambda: None)
+        house.clock.pump([0.25] * 6)
+        self.successResultOf(done)
+        self.assertEqual(counts, [SLICE * part for part in range(1, 7)])
 
     def test_nobody(self) -> None:
         """An empty house is drained at once."""
