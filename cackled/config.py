@@ -292,6 +292,22 @@ class Outbound(Section, frozen=True):
     networks: tuple[str, ...] = ()
 
 
+class Mail(Section, frozen=True):
+    """``[mail]``: the server that takes messages to moderators; without a host none are sent."""
+
+    host: str = ""
+    # 0: 587 for starttls, 465 for tls, 25 for none.
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    # The authority of the server's certificate (PEM), where it is not one of the system's.
+    ca_file: str = ""
+    username: str = ""
+    password_file: str = ""
+    # From whom.
+    sender: Annotated[str, Meta(pattern="^[!-~]+@[!-~]+$", max_length=250)] = "comments@localhost"
+    timeout: PositiveFloat = 30.0
+
+
 class Demo(Section, frozen=True):
     """``[demo]``: site 1 with its lively pages."""
 
@@ -329,6 +345,7 @@ class Config(Section, frozen=True):
     log: Log = Log()
     limits: Limits = Limits()
     outbound: Outbound = Outbound()
+    mail: Mail = Mail()
     demo: Demo = Demo()
     # "devel": the loader fetches libraries one by one; "prod": one bundle per widget.
     env: Literal["prod", "devel"] = "prod"

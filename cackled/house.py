@@ -38,6 +38,7 @@ from cackled.domain.lanes import Queues
 from cackled.domain.limits import Buckets, within
 from cackled.domain.moderation import Moderation
 from cackled.domain.nodes import NodeRegistry
+from cackled.domain.notices import Notices
 from cackled.domain.outbox import Outbox
 from cackled.domain.residency import Residency
 from cackled.domain.sites import Site, SiteDirectory
@@ -45,6 +46,7 @@ from cackled.domain.usage import Usage
 from cackled.domain.webhooks import Webhooks
 from cackled.events import Event, Position
 from cackled.outbound.guard import Policy, resolver
+from cackled.outbound.mail import Mailer
 from cackled.outbound.post import Poster
 from cackled.parts import WEB, Ground
 from cackled.realtime.access import Refusal
@@ -90,7 +92,10 @@ class House:
         given = config.outbound
         poster = Poster(clock, resolver(ground.in_thread), Policy(given.ports, given.networks))
         webhooks = Webhooks(self.sites, poster.post, wall_time)
-        self.outbox = Outbox(self.database, clock, ground.random, metrics, {"webhook": webhooks.deliver})
+        mailer = Mailer(clock, config.mail) if config.mail.host else None
+        notices = Notices(self.sites, self.database, None if mailer is None else mailer.send, config.mail.sender)
+        work = {"webhook": webhooks.deliver, "mail": notices.deliver}
+        self.outbox = Outbox(self.database, clock, ground.random, metrics, work)
         self.erasures = Erasures(self.database, clock, ground.state / "erasures.log", self.wrote_here, ground.in_thread)
         self.hub = Hub(
             clock=clock,

@@ -54,6 +54,21 @@ POST_COMMENTS = Query(
         "text[]", "int", "boolean",
     ),
 )  # fmt: skip
+# The same, and the moderators are written to in a minute of all that there is by then, unless that is due already.
+_MAILED = """
+    with p as materialized ({posted}), m as (
+      insert into outbox (site_id, kind, body, next_at)
+      select $1, 'mail', concat('{{"about":"comments","id":"', p.comment::json ->> 'id', '"}}'),
+             now() + interval '1 minute'
+      from p where not p.replayed and not exists (
+        select from outbox x where x.site_id = $1 and x.kind = 'mail' and x.done_at is null and x.dead_at is null
+          and x.tries = 0 and x.body like '{{"about":"comments"%')
+      order by p.seq limit 1
+    )
+    select * from p
+"""
+POST_COMMENT_MAILED = Query("post_comment_mailed", _MAILED.format(posted=POST_COMMENT.sql), POST_COMMENT.types)
+POST_COMMENTS_MAILED = Query("post_comments_mailed", _MAILED.format(posted=POST_COMMENTS.sql), POST_COMMENTS.types)
 EDIT_COMMENT = Query(
     "edit_comment",
     "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6, $7)",
@@ -340,12 +355,14 @@ class Comments:
         """Write comments of one channel: a row for each, or the error that it is to be answered with."""
         where = (self._site.id, channel, key)
         how = (self._site.settings.level, self._hooked)
+        mailed = self._site.settings.mails_comments
         if len(items) > 1:
             # Each locks its visitor's row until all are written: in one order everywhere, or two batches may meet.
             order = sorted(range(len(items)), key=lambda place: items[place][2])
             columns = [list(column) for column in zip(*(items[place] for place in order), strict=True)]
             try:
-                rows = await self._database.write(POST_COMMENTS, *where, *columns, *how)
+                query = POST_COMMENTS_MAILED if mailed else POST_COMMENTS
+                rows = await self._database.write(query, *where, *columns, *how)
             except QueryFailed:
                 pass  # none was written
             else:
@@ -353,7 +370,8 @@ class Comments:
         answers: list[Any] = []
         for item in items:
             try:
-                answers += await self._write(POST_COMMENT, *where, *item, *how)
+                query = POST_COMMENT_MAILED if mailed else POST_COMMENT
+                answers += await self._write(query, *where, *item, *how)
             except Exception as error:
                 answers.append(error)
         return answers

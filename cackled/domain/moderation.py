@@ -22,6 +22,19 @@ from cackled.domain.sites import Site
 from cackled.events import Position
 
 FLAG_COMMENT = Query("flag_comment", "select flag_comment($1, $2, $3, $4)", ("int", "bigint", "bigint", "text"))
+# The first report of each visitor is told; what the statement reads of flags is from before it.
+FLAG_AND_MAIL = Query(
+    "flag_and_mail",
+    """
+    with f as materialized (select flag_comment($1, $2, $3, $4) as n), m as (
+      insert into outbox (site_id, kind, body)
+      select $1, 'mail', concat('{"about":"flag","id":"', $2, '","reason":', to_json($4), '}') from f
+      where not exists (select from flag x where x.site_id = $1 and x.comment_id = $2 and x.visitor_id = $3)
+    )
+    select n from f
+    """,
+    ("int", "bigint", "bigint", "text"),
+)
 INSERT_BLOCK = Query(
     "insert_block",
     """
@@ -97,7 +110,8 @@ class Moderation:
         if len(reason) > MAX_REASON:
             raise Unprocessable(f"At most {MAX_REASON} characters.", field="reason")
         try:
-            rows = await self._database.write(FLAG_COMMENT, self._site.id, comment_id, session.visitor, reason)
+            query = FLAG_AND_MAIL if self._site.settings.mails_flags else FLAG_COMMENT
+            rows = await self._database.write(query, self._site.id, comment_id, session.visitor, reason)
         except QueryFailed as error:
             raise from_sqlstate(error.sqlstate, error.message) or error from None
         return int(rows[0][0])

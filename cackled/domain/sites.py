@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -93,6 +93,19 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     channel_secret: Annotated[str, Meta(max_length=512)] = ""
     webhook_url: str = ""
     webhook_secret: str = ""
+    # Who is written to, and of what.
+    moderator_email: Annotated[str, Meta(max_length=250, pattern="^([!-~]+@[!-~]+)?$")] = ""
+    notify: Literal["flags", "comments", "all"] = "flags"
+
+    @property
+    def mails_flags(self) -> bool:
+        """Whether moderators are told of what is reported."""
+        return bool(self.moderator_email) and self.notify != "comments"
+
+    @property
+    def mails_comments(self) -> bool:
+        """Whether moderators are told of new comments."""
+        return bool(self.moderator_email) and self.notify != "flags"
 
     def public(self) -> dict[str, Any]:
         """What a browser may know."""
