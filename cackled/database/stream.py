@@ -319,10 +319,11 @@ class Stream:
 
 
 async def held(primary: Primary) -> list[str]:
-    """The transactions that are writing to tables of sites now."""
+    """The transactions that are writing to tables of sites now, or have locked rows to do so."""
     rows = await primary.run(
         "select distinct l.virtualtransaction from pg_locks l join pg_class c on c.oid = l.relation "
-        "where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.pid <> pg_backend_pid() "
+        "where l.locktype = 'relation' and l.mode in ('RowShareLock', 'RowExclusiveLock') "
+        "and l.pid <> pg_backend_pid() "
         "and l.database = (select oid from pg_database where datname = current_database()) "
         "and c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace"
     )

@@ -82,29 +82,42 @@ begin
   if (select number from shard.self) <> p_number then
     raise exception 'this database is shard %', (select number from shard.self);
   end if;
+  -- Asked for by every table of every statement: the answer holds for the transaction, which is short.
   execute format($f$
-    create or replace function shard.readable_site() returns int language plpgsql stable parallel safe as $b$
+    create or replace function shard.readable_site() returns int language plpgsql stable parallel restricted as $b$
     declare
-      s text := (select p.state from shard.place p where p.site_id = app_site());
+      v text := nullif(current_setting('app.site', true), '');
+      s text;
     begin
-      if coalesce(s, %L) in ('gone', 'arriving') and app_site() is not null then
+      if v is null or v = current_setting('app.readable', true) then
+        return v::int;
+      end if;
+      select p.state into s from shard.place p where p.site_id = v::int;
+      if coalesce(s, %L) in ('gone', 'arriving') then
         raise exception using errcode = 'CKMOV', message = 'moved';
       end if;
-      return app_site();
+      v := set_config('app.readable', v, true);
+      return v::int;
     end
     $b$
   $f$, case when p_number = 0 then 'here' else 'gone' end);
-  -- Volatile: it looks with a snapshot of its own, taken when the tables are locked already. So whoever looked before a
-  -- fence was there holds a lock that can be seen.
+  -- Volatile: it looks with a snapshot of its own, taken when the statement's tables are locked already. So whoever was
+  -- let through before a fence was up holds a lock that can be seen until the transaction ends.
   execute format($f$
     create or replace function shard.writable_site() returns int language plpgsql volatile as $b$
     declare
-      s text := (select p.state from shard.place p where p.site_id = app_site());
+      v text := nullif(current_setting('app.site', true), '');
+      s text;
     begin
-      if coalesce(s, %L) not in ('here', 'leaving') and app_site() is not null then
+      if v is null or v = current_setting('app.writable', true) then
+        return v::int;
+      end if;
+      select p.state into s from shard.place p where p.site_id = v::int;
+      if coalesce(s, %L) not in ('here', 'leaving') then
         raise exception using errcode = 'CKMOV', message = 'moved';
       end if;
-      return app_site();
+      v := set_config('app.writable', v, true);
+      return v::int;
     end
     $b$
   $f$, case when p_number = 0 then 'here' else 'gone' end);
