@@ -42,7 +42,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.transport", *GROUND,
     ),
     "cackled.admin.gathered": ("cackled.cluster", *GROUND),
-    "cackled.admin.devcluster": ("cackled.database", "cackled.cluster.ca", *GROUND),
+    "cackled.admin.devcluster": ("cackled.admin.devnet", "cackled.database", "cackled.cluster.ca", *GROUND),
     # Entry points and the composition root know everything.
     "cackled.admin.cli": ("cackled.*",),
     "cackled.__main__": ("cackled.admin.cli",),

@@ -1,13 +1,15 @@
 """Three nodes on one machine, each with its own PostgreSQL: one primary, two streaming replicas. For tests and demos.
 
-May touch: the ground, `cackled.database.instance` and `cackled.cluster.ca`; an entry point as `cackled.admin.cli`.
-Blocks. Node N lives on 127.0.0.N; each daemon is told of all three servers, its own one marked ``local``. PostgreSQL
-trusts whoever reaches these addresses: nothing for a machine with strangers on it.
+May touch: the ground, `cackled.admin.devnet`, `cackled.database.instance` and `cackled.cluster.ca`; an entry point as
+`cackled.admin.cli`. Blocks. Node N lives on 127.0.0.N; each daemon is told of all three servers, its own one marked
+``local``, and is linked to the others by the mesh. PostgreSQL trusts whoever reaches these addresses: nothing for a
+machine with strangers on it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import select
 import shutil
@@ -20,8 +22,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from cackled.admin.devnet import Loopback
 from cackled.cluster import ca
 from cackled.database import binaries, leftovers
 from cackled.database.instance import Instance
@@ -45,13 +48,23 @@ class ClusterError(Exception):
     """The cluster can't be run; one line for the operator."""
 
 
+HELP = """\
+kill|hang|resume|start|promote|rebuild 2    PostgreSQL of node 2
+kill|hang|resume|start|drain n2             the daemon of node 2
+cut|mend n1 n2                              the wire between two daemons (mesh, and each other's PostgreSQL)
+Return shows the table, Ctrl-C ends."""
+
+
 class Node:
     """One daemon and its PostgreSQL."""
 
-    def __init__(self, number: int, folder: Path, ports: Ports) -> None:
+    def __init__(self, number: int, folder: Path, ports: Ports, net: Loopback) -> None:
         self.number = number
         self.name = f"n{number}"
-        self.address = f"127.0.0.{number}"
+        self.address = net.address(number)
+        # Whether the daemon is meant to run.
+        self.wanted = False
+        self._net = net
         self.folder = folder / self.name
         self.config = self.folder / "cackled.toml"
         self.ports = ports
@@ -61,6 +74,11 @@ class Node:
 
     def start(self) -> None:
         """Run the daemon; it is not waited for."""
+        self.wanted = True
+        with self._net.inside(self.number):
+            self._run()
+
+    def _run(self) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         command = [sys.executable, "-m", "cackled", "run", "-c", str(self.config)]
         with open(self.folder / "out", "ab") as out:
@@ -87,8 +105,28 @@ class Node:
         """What the daemon wrote."""
         return (self.folder / "out").read_text("utf-8", "replace")
 
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the daemon, where it runs; one that is killed is waited for."""
+        if not self.running or self.process is None:
+            return
+        self.wanted = number is not signal.SIGKILL
+        self.process.send_signal(number)
+        if not self.wanted:
+            self.process.wait()
+
+    def admin(self, line: str) -> Any:
+        """Run an operator's command in the daemon; gives its data."""
+        token = (self.folder / "var" / "admin-token").read_text().strip()
+        request = urllib.request.Request(
+            f"http://{self.address}:{self.ports.admin}/admin/command", json.dumps({"line": line}).encode(),
+            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )  # fmt: skip
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())["data"]
+
     def end(self) -> None:
         """SIGTERM to the daemon, where it runs; it is not waited for."""
+        self.wanted = False
         if self.running and self.process is not None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
@@ -106,10 +144,12 @@ class Cluster:
         extra: str = "",
         synchronous: bool = False,
         settings: Mapping[str, str] | None = None,
+        net: Loopback | None = None,
     ) -> None:
+        self.net = net or Loopback()
         self._kept = folder is not None
         self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="cackled-cluster-", dir="/tmp"))
-        self.nodes = [Node(number, self.folder, ports) for number in range(1, nodes + 1)]
+        self.nodes = [Node(number, self.folder, ports, self.net) for number in range(1, nodes + 1)]
         self._extra = extra
         self._settings = dict(settings or {})
         self._synchronous = synchronous
@@ -124,6 +164,8 @@ class Cluster:
         if not self._kept:
             self.folder.chmod(0o755)
         self._check_folder()
+        ports = self.nodes[0].ports
+        self.net.start([node.number for node in self.nodes], [ports.mesh, ports.postgres])
         progress("starting PostgreSQL")
         self._start_servers()
         mesh = self.folder / "mesh"
@@ -154,15 +196,19 @@ class Cluster:
             data = node.folder / "postgres"
             if leftovers.working_in(data / "data"):
                 raise ClusterError(f"a server is running on {data} already")
-            node.server = Instance(
-                data, replica_of=first, slot=node.name, address=node.address, port=node.ports.postgres,
-                settings={"cluster_name": node.name, "max_slot_wal_keep_size": "1GB", **self._settings},
-            )  # fmt: skip
-            node.server.clear()
-            try:
-                node.server.start()
-            except RuntimeError as error:
-                raise ClusterError(f"PostgreSQL of {node.name}: {str(error).strip().splitlines()[-1:]}") from None
+            with self.net.inside(node.number):
+                node.server = Instance(
+                    data, replica_of=first, slot=node.name, address=node.address, port=node.ports.postgres,
+                    settings={
+                        "cluster_name": node.name, "max_slot_wal_keep_size": "1GB", **self.net.settings,
+                        **self._settings,
+                    },
+                )  # fmt: skip
+                node.server.clear()
+                try:
+                    node.server.start()
+                except RuntimeError as error:
+                    raise ClusterError(f"PostgreSQL of {node.name}: {str(error).strip().splitlines()[-1:]}") from None
             if first is None:
                 first = node.server
                 if not first.execute("select 1 from pg_database where datname = 'cackled'"):
@@ -192,17 +238,17 @@ class Cluster:
             f'state = "{node.folder / "var"}"', f'node = "{node.name}"', "shutdown_timeout = 4.0", self._extra,
             f'[[listen]]\nendpoint = "tcp:{ports.http}:interface={here}"',
             f'[admin]\nendpoint = "tcp:{ports.admin}:interface={here}"',
-            f'[manhole]\nendpoint = "tcp:{ports.manhole}:interface={here}"',
+            f'[manhole]\nendpoint = "tcp:{ports.manhole}:interface={self.net.console(node.number)}"',
             f'[dns]\nlisten = ["{here}:{ports.dns}"]',
             f'[mesh]\nfolder = "{self.folder / "mesh"}"',
         ]  # fmt: skip
         for one in self.nodes:
             lines.append(
                 f'[[nodes]]\nname = "{one.name}"\naddresses = ["{one.address}"]\nurl = "{one.url}"\n'
-                f'mesh = "{one.address}:{ports.mesh}"'
+                f'mesh = "{self.net.reach(node.number, one.number)}:{ports.mesh}"'
             )
             local = "true" if one is node else "false"
-            dsn = f"host={one.address} port={ports.postgres} user=cackled dbname=cackled"
+            dsn = f"host={self.net.reach(node.number, one.number)} port={ports.postgres} user=cackled dbname=cackled"
             lines.append(f'[[database.server]]\nname = "{one.name}"\ndsn = "{dsn}"\nlocal = {local}')
         return "\n".join(lines) + "\n"
 
@@ -234,17 +280,42 @@ class Cluster:
         for node in reversed(self.nodes):
             if hasattr(node, "server"):
                 node.server.stop()
+        self.net.stop()
         if not self._kept:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def command(self, line: str) -> str:
-        """Do what one line says: ``kill|hang|resume|start|promote|rebuild N`` (PostgreSQL of node N), or nothing."""
+        """Do what one line says (see `HELP`); an empty one shows the table."""
+        numbers = {str(node.number): node for node in self.nodes}
+        names = {node.name: node for node in self.nodes}
         match line.split():
-            case [word, number] if number.isdigit() and 1 <= int(number) <= len(self.nodes):
-                return self._do(word, self.nodes[int(number) - 1])
+            case [word, number] if number in numbers:
+                with self.net.inside(numbers[number].number):
+                    return self._do(word, numbers[number])
+            case ["cut" | "mend" as word, one, other] if one in names and other in names and one != other:
+                getattr(self.net, word)(names[one].number, names[other].number)
+                return f"{word} {one} {other}: done"
+            case [word, name] if name in names:
+                return self._do_daemon(word, names[name])
             case []:
                 return self.table()
-        return "kill N, hang N, resume N, start N, promote N, rebuild N; Ctrl-C ends"
+        return HELP
+
+    def _do_daemon(self, word: str, node: Node) -> str:
+        match word:
+            case "kill":
+                node.signal(signal.SIGKILL)
+            case "hang":
+                node.signal(signal.SIGSTOP)
+            case "resume":
+                node.signal(signal.SIGCONT)
+            case "start" if not node.running:
+                node.start()
+            case "drain":
+                node.admin("drain")
+            case _:
+                return HELP
+        return f"{word} {node.name}: done"
 
     def _do(self, word: str, node: Node) -> str:
         server = node.server
@@ -289,10 +360,10 @@ def run(cluster: Cluster) -> int:
         cluster.start(lambda line: print(f"{line} ...", file=sys.stderr, flush=True))
         print(cluster.table(), flush=True)
         if sys.stdin.isatty():
-            print("PostgreSQL of node N: kill N, hang N, resume N, start N, promote N, rebuild N. Ctrl-C ends.")
+            print(HELP)
         while True:
             for node in cluster.nodes:
-                if not node.running:
+                if node.wanted and not node.running:
                     raise ClusterError(f"{node.name} ended: {node.log()[-1000:]}")
             ready = sys.stdin.isatty() and select.select([sys.stdin], [], [], 0.5)[0]
             if ready:

@@ -13,7 +13,7 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING, Any
 
 from cackled.realtime import messages
-from cackled.realtime.channel import Channel, Client, Key, Subscription
+from cackled.realtime.channel import GONE, Channel, Client, Key, Subscription
 
 if TYPE_CHECKING:
     from cackled.realtime.hub import Hub
@@ -52,6 +52,8 @@ class Presence:
         self._allows = allows
         self._announce = announce
         self._changed: set[Channel] = set()
+        # Who came since the count was told, and heard of another one than the others.
+        self._ahead: dict[Channel, list[Subscription]] = {}
         # Whether counts are being told, a slice a turn.
         self._telling = False
         # Channels that other processes are to be told of, whether or not the count has changed.
@@ -140,8 +142,13 @@ class Presence:
         """Tell a new subscriber the count."""
         channel = subscription.channel
         if channel.present and self.counts(channel.key[0]):
-            data = _data(self.total(channel), self.names(channel))
-            subscription.client.deliver(subscription, messages.ephemeral(channel.sub, "presence", data))
+            total, names = self.total(channel), self.names(channel)
+            message = messages.ephemeral(channel.sub, "presence", _data(total, names))
+            subscription.client.deliver(subscription, message)
+            if total != channel.present or names != channel.told_names:
+                # Others were told something else. Should that be true again before it is their turn, this one is told.
+                self._ahead.setdefault(channel, []).append(subscription)
+                self.changed(channel)
 
     def second(self, now: float) -> None:
         """Tell the counts that have changed, some in a turn; to be called once a second."""
@@ -164,6 +171,7 @@ class Presence:
         site, number = channel.key
         local = channel.count
         if not self.counts(site):
+            self._ahead.pop(channel, None)
             return
         if local and now - channel.presence_at < local / CROWD:
             self._changed.add(channel)
@@ -171,7 +179,12 @@ class Presence:
         if local != channel.told and self._announce is not None:
             self._owed.add(channel)
         total, names = self.total(channel), self.names(channel)
+        ahead = self._ahead.pop(channel, ())
         if total == channel.present and names == channel.told_names:
+            for subscription in ahead:
+                if subscription.seq != GONE:
+                    message = messages.ephemeral(channel.sub, "presence", _data(total, names))
+                    subscription.client.deliver(subscription, message)
             return
         channel.present, channel.told_names = total, names
         channel.presence_at = now

@@ -59,6 +59,22 @@ class PresenceTests(SynchronousTestCase):
         house.seconds(1)
         self.assertEqual(self.counts(house.client("1/5@0")), [2])
 
+    def test_newcomer_ahead(self) -> None:
+        """Who came at a moment with another count learns when it is the old one again before the others heard of it."""
+        house = self.house()
+        first = house.client("1/5@0")
+        house.hub.presence.remote("n2", 1, 5, 2)
+        house.seconds(1)
+        newcomer = house.client("1/5@0")
+        house.hub.presence.remote("n2", 1, 5, 1)
+        house.seconds(1)
+        self.assertEqual((self.counts(first), self.counts(newcomer)), ([3], [4, 3]))
+        gone = house.client("1/5@0")
+        house.hub.leave(gone)
+        house.seconds(1)
+        self.assertEqual((self.counts(first), self.counts(newcomer), self.counts(gone)), ([3], [4, 3], [4]))
+        self.assertEqual(house.hub.presence._ahead, {})
+
     def test_coming_and_going_unnoticed(self) -> None:
         """Who came and left within a second changes nothing."""
         house = self.house()
