@@ -1,4 +1,4 @@
-"""A page that was asleep, or without a network, has its line back as soon as somebody looks at it, and not when its pause
+"""A page that was asleep, or without a network, has its line back as soon as somebody looks at it, not when its pause
 is over. On a clock that stands until it is told to go on.
 """
 

@@ -22,7 +22,7 @@ from cackled.metrics import Metrics
 from cackled.transport import _private
 from cackled.transport._groups import set_groups
 from cackled.transport.endpoints import PublicEndpoint
-from cackled.transport.tls import CertificateError, CertificateFolder, quiet_names
+from cackled.transport.tls import CertificateError, CertificateFolder, make_context, quiet_names
 from tests.transport.common import Server, answers, get
 from tests.transport.sockets import Peer, Reactor, client_context
 
@@ -213,10 +213,15 @@ class HandshakeTests(TlsTestCase):
         for refused in (
             old,
             context(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA"),
+            context(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA256"),
             context(ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-CCM8"),
             context(ssl.TLSVersion.TLSv1_2, "AES128-GCM-SHA256"),
         ):
             self.assertRaises((ssl.SSLError, ConnectionError), self.site.client, refused)
+        # Where the library would refuse them by itself, too.
+        ours = make_context(["http/1.1"])
+        self.assertEqual(ours.minimum_version, ssl.TLSVersion.TLSv1_2)
+        self.assertTrue(ours.options & ssl.OP_NO_RENEGOTIATION)
 
     def test_groups(self) -> None:
         """Three curves are offered, others are not."""
