@@ -54,7 +54,8 @@ async def show(known: dict[int, Servers], clock: Any) -> list[str]:
     """The shards, how many sites each has, and the move that is under way."""
     lines: list[str] = []
     rows: list[dict[str, Any]] = []
-    counts: dict[int, int] = {}
+    places: dict[int, int] = {}
+    claims: list[tuple[int, int, str]] = []
     catalog: Primary | None = None
     for number, given in sorted(known.items()):
         row: dict[str, Any] = {"shard": number, "sites": "", "state": "", "wal_level": "", "note": ""}
@@ -70,11 +71,13 @@ async def show(known: dict[int, Servers], clock: Any) -> list[str]:
             row["wal_level"] = await one.one("show wal_level")
             if number == 0 and await one.one("select to_regclass('catalog.move') is not null"):
                 catalog = one
-                counts = dict(await one.run("select shard, count(*) from catalog.site group by 1"))
+                places = dict(await one.run("select id, shard from catalog.site"))
             if said is None:
                 row["note"] = "alone" if len(known) == 1 else "not set up: cackled shard add N"
             elif said != number:
                 row["note"] = f"says that it is shard {said}"
+            else:
+                claims += [(number, *row) for row in await one.run("select site_id, state from shard.place")]
             kept = await one.run(
                 "select slot_name, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint "
                 "from pg_replication_slots where database = current_database() and slot_name like 'cackled_move_%'"
@@ -86,12 +89,19 @@ async def show(known: dict[int, Servers], clock: Any) -> list[str]:
                 one.close()
     for row in rows:
         if catalog is not None:
-            row["sites"] = counts.pop(row["shard"], 0)
+            row["sites"] = sum(shard == row["shard"] for shard in places.values())
     lines.append(as_text(rows))
-    for number, count in counts.items():
-        lines.append(f"shard {number} has {count} sites, and the configuration does not name it")
+    for number in sorted(set(places.values()) - known.keys()):
+        lines.append(f"shard {number} has sites, and the configuration does not name it")
     if catalog is not None:
         plan = await open_move(catalog)
+        moving = set(plan.sites) if plan is not None else set()
+        for number, site, state in sorted(claims):
+            if site not in moving and (state == "here") != (places.get(site) == number) and state in ("here", "gone"):
+                lines.append(
+                    f"site {site}: the catalog says shard {places.get(site, 'none')}, shard {number} says {state!r} "
+                    "(was one of them restored from a backup?)"
+                )
         if plan is not None:
             lines.append(f"{plan} is not ended: cackled shard resume, or cackled shard abort")
         catalog.close()

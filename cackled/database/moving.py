@@ -55,9 +55,13 @@ class Plan(Struct, frozen=True):
     target: int
     step: str
 
+    @property
+    def names(self) -> str:
+        """The sites, as far as a line has room."""
+        return ", ".join(map(str, self.sites[:8])) + (", ..." if len(self.sites) > 8 else "")
+
     def __str__(self) -> str:
-        names = ", ".join(map(str, self.sites[:8])) + (", ..." if len(self.sites) > 8 else "")
-        return f"move {self.id} (site {names} from shard {self.source} to {self.target}, step {self.step})"
+        return f"move {self.id} (site {self.names} from shard {self.source} to {self.target}, step {self.step})"
 
 
 _OPEN = "select id, sites, source, target, step from catalog.move where ended_at is null"
@@ -216,7 +220,7 @@ class Mover:
         await self._step(catalog, plan, "cleaned")
         await self._clear_source(plan, source, target)
         await self._end(catalog, source, target, plan, "ended")
-        self._say(f"done: site {', '.join(map(str, plan.sites))} in shard {plan.target}")
+        self._say(f"done: site {plan.names} is in shard {plan.target}")
 
     async def _hand_over(
         self, catalog: Primary, plan: Plan, stream: Stream, source: Primary, target: Primary

@@ -106,6 +106,7 @@ class MoverTests(MovingCase):
         await mover.move([1], 1)
         self.assertEqual(self.content(1, 1), before)
         self.assertEqual(self.content(0, 2), other)
+        self.assertNotIn("site 1", "\n".join(await show(self.known, clock)))
         left = {table: rows for table, rows in self.content(0, 1).items() if rows}
         self.assertEqual(list(left), ["event"])
         self.assertEqual(sum(len(rows) for rows in self.content(1, 2).values()), 0)
@@ -117,7 +118,9 @@ class MoverTests(MovingCase):
             steps,
             ["begun", "streaming", "leaving", "fenced", "handed", "flip 1", "flip 0", "flipped", "cleaned", "ended"],
         )
-        mover.close()
+        self.sql(0, "update catalog.site set shard = 0 where id = 1")
+        self.assertIn("site 1: the catalog says shard 0, shard 1 says 'here'", "\n".join(await show(self.known, clock)))
+        self.sql(0, "update catalog.site set shard = 1 where id = 1")
         await self.mover().move([1], 0)
         self.assertEqual(self.content(0, 1), before)
         self.assertEqual(sum(len(rows) for table, rows in self.content(1, 1).items() if table != "event"), 0)
