@@ -14,6 +14,8 @@ from cackled.dns.zone import Zone
 from .helpers import EMPTY_OPT, QUESTION, SG, Rig, addresses, header, make_zone, opt, option
 
 SUBNET = option(8, b"\0\1\x18\0\x0a\1\2")
+# Where blocks are smaller than what is asked for.
+FINER = option(8, b"\0\1\x18\0\x14\1\2")
 
 
 class PlansTests(SynchronousTestCase):
@@ -37,7 +39,9 @@ class PlansTests(SynchronousTestCase):
             for rtype in (b"\0\1", b"\0\x1c", b"\0\x41"):
                 question = name + b"\3geo\4test\0" + rtype + b"\0\1"
                 for rd in (0, 0x100):
-                    for extra in (b"", EMPTY_OPT, opt(flags=0x8000), opt(SUBNET), opt(SUBNET, flags=0x8000)):
+                    for extra in (
+                        b"", EMPTY_OPT, opt(flags=0x8000), opt(SUBNET), opt(SUBNET, flags=0x8000), opt(FINER),
+                    ):
                         data = header(ident=rd + 3, flags=rd, ar=int(bool(extra)), body=question + extra)
                         for host in ("127.0.0.1", "203.0.113.5", "2001:db8:e::1"):
                             self.assertEqual(len(set(self.learn(data, host))), 1, data)
