@@ -53,7 +53,7 @@ async def _drain(
     pause = seconds / 2 / max(1, -(-len(everyone) // size))
     for start in range(0, len(everyone), size):
         batch = everyone[start:start + size]
-        await _each(
+        await each(
             clock, batch, lambda one: one.move(move(host(), random.uniform(0, max(0.0, (end - clock.seconds()) * 0.8))))
         )
         if pause > 0:
@@ -61,12 +61,12 @@ async def _drain(
     left = end - clock.seconds()
     if left > 0 and clients():
         await _until_gone(clock, clients, left)
-    await _each(clock, clients(), lambda one: one.close("moved"))
+    await each(clock, clients(), lambda one: one.close("moved"))
     await _until_gone(clock, clients, GRACE)
-    await _each(clock, clients(), lambda one: one.abort())
+    await each(clock, clients(), lambda one: one.abort())
 
 
-async def _each(clock: IReactorTime, clients: list[Client], act: Callable[[Client], None]) -> None:
+async def each(clock: IReactorTime, clients: list[Client], act: Callable[[Client], None]) -> None:
     """Do something with each client, some in a turn."""
     for number, client in enumerate(clients, 1):
         act(client)

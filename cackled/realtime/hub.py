@@ -23,7 +23,7 @@ from cackled.events import Event, Position
 from cackled.metrics import Metrics
 from cackled.realtime import messages
 from cackled.realtime.channel import FROM_NOW, Channel, Client, Key, Subscription
-from cackled.realtime.drain import drain
+from cackled.realtime.drain import drain, each
 from cackled.realtime.fanout import FanOut
 from cackled.realtime.heartbeat import Heartbeat
 from cackled.realtime.history import UNKNOWN, HistoryStore
@@ -202,11 +202,16 @@ class Hub:
                 channel.mistrust()
                 self._recovery.settle(channel)
 
-    def expel(self, site: int) -> None:
-        """Close all connections that listen to *site*: they may come back, and are asked again for what they may."""
-        for client in list(self._clients):
-            if any(subscription.channel.key[0] == site for subscription in client.subscriptions):
-                client.close("changed")
+    def expel(self, site: int) -> Deferred[None]:
+        """Close all connections that listen to *site*: they may come back, and are asked again for what they may.
+
+        Fires when all are told.
+        """
+        found = [
+            client for client in self._clients
+            if any(subscription.channel.key[0] == site for subscription in client.subscriptions)
+        ]  # fmt: skip
+        return Deferred.fromCoroutine(each(self.clock, found, lambda client: client.close("changed")))
 
     def drain(self, seconds: float, host: Callable[[], str | None]) -> Deferred[None]:
         """Send all connections away in batches over *seconds*; each is told what *host* answers, then closed.

@@ -6,6 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Event, Position
 from cackled.realtime import hub as module
+from cackled.realtime.drain import SLICE
 from tests.realtime.common import House
 
 
@@ -141,6 +142,16 @@ class HousekeepingTests(SynchronousTestCase):
         house.hub.subscribe(both, Position(1, 7, -1))
         house.hub.expel(1)
         self.assertEqual([client.closed for client in (here, there, both)], [["changed"], [], ["changed"]])
+
+    def test_expel_many(self) -> None:
+        """Thousands are not closed in one turn."""
+        house = House()
+        crowd = [house.client("1/5") for _ in range(3 * SLICE)]
+        done = house.hub.expel(1)
+        self.assertEqual(sum(len(client.closed) for client in crowd), SLICE)
+        house.clock.pump([0.0] * 5)
+        self.assertEqual({tuple(client.closed) for client in crowd}, {("changed",)})
+        self.successResultOf(done)
 
     def test_lingering(self) -> None:
         """A client that was sent a goodbye is aborted when it stays."""

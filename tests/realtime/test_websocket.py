@@ -194,6 +194,8 @@ class ConnectionTests(SynchronousTestCase):
         socket, wire = self.connect(gate=Gate(self.house.hub, authorize))
         wire.clear()
         for channel in (5, 6, 7):
+            # As many wishes as it likes: it is the open ones that count.
+            self.house.hub.tick += websocket.WISH_SECONDS
             socket.dataReceived(say(type="sub", sub=f"1/{channel}"))
         self.assertEqual([m["code"] for m in texts(wire.value())], ["limit"])
         waiting[0].errback(RuntimeError("no database"))
@@ -225,6 +227,16 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.closed_with(wire), 1008)
         self.house.seconds(5)
         self.assertTrue(wire.aborted)
+        socket, wire = self.connect()
+        large = masked(framing.PING, b"x" * 125) * 10 + masked(1, b"x" * 14_000)
+        for _ in range(3):
+            for _ in range(7):
+                socket.dataReceived(large)
+            self.house.seconds(1)
+        self.assertEqual(socket.state, 0)
+        for _ in range(9):
+            socket.dataReceived(large)
+        self.assertEqual(self.closed_with(wire), 1008)
 
     def test_too_big(self) -> None:
         """A message over `max_message`: 1009, at its header."""
