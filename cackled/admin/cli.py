@@ -61,10 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     add("default-config", _default_config, "print a configuration with all defaults, commented", file=False)
     migrate = add("migrate", _migrate, "bring the database's schema up to date")
     migrate.add_argument("--check", action="store_true", help="only list what is missing; exit status 1 if anything is")
-    copy = add("backup", _backup, "copy the embedded server's database into a new folder; the daemon may run")
-    copy.add_argument("folder", metavar="DIR")
+    copy = add("backup", _backup, "copy the embedded server's database into a new folder or .tar; the daemon may run")
+    copy.add_argument("folder", metavar="PATH", help="a folder, or with .tar at its end one file; not there yet")
     back = add("restore", _restore, "make the embedded server's database from a backup, in an empty state folder")
-    back.add_argument("folder", metavar="DIR")
+    back.add_argument("folder", metavar="PATH")
+    sound = add("verify-backup", _verify_backup, "read a backup to its end and say whether it is whole")
+    sound.add_argument("folder", metavar="PATH")
     admin = add("admin", _admin, "run an operator command in the daemon (try: cackled admin help)")
     admin.add_argument("--json", action="store_true", help="print the answer as JSON")
     admin.add_argument("words", metavar="WORD", nargs="+")
@@ -273,6 +275,17 @@ def _restore(options: Any) -> int:
         state = _own_state(options)
         made = await restore(reactor, Path(options.folder), state, print, _load(options).deployment)
         print(f"{state}: {made.comments} comments as of {made.made}; start the daemon")
+        return 0
+
+    return _copying(work)
+
+
+def _verify_backup(options: Any) -> int:
+    from cackled.database.backup import verify
+
+    async def work(reactor: Any) -> int:
+        made = await verify(reactor, Path(options.folder), Path(_load(options).state).absolute(), print)
+        print(f"{options.folder} is whole: {made.comments} comments as of {made.made}, schema {made.schema:04d}")
         return 0
 
     return _copying(work)

@@ -1,15 +1,18 @@
 """Copies of the embedded server's database: made while it runs, put back into an empty state folder.
 
-Database: imports twisted and this package only. A backup is a folder with ``database.dump`` (pg_dump's own format,
-which any later PostgreSQL reads), ``manifest.json`` and ``erasures.log``, the journal of those who asked to be
-forgotten. It holds everything that visitors wrote and the key that signs sessions: keep it as you keep the database.
+Database: imports twisted and this package only. A backup is a folder, or where its name ends in ``.tar`` one file, with
+``database.dump`` (pg_dump's own format, which any later PostgreSQL reads), ``manifest.json`` and ``erasures.log``, the
+journal of those who asked to be forgotten. It holds everything that visitors wrote and the key that signs sessions:
+keep it as you keep the database.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from cackled.clock import Periodic
 from cackled.database._txpostgres import Connection, first_line
+from cackled.database.archive import ArchiveError, digest, pack, unpack
 from cackled.database.binaries import EmbeddedError
 from cackled.database.embedded import EmbeddedServer, environment
 from cackled.database.migrate import shipped
@@ -28,6 +32,7 @@ from cackled.database.migrate import shipped
 DUMP = "database.dump"
 MANIFEST = "manifest.json"
 ERASURES = "erasures.log"
+PARTS = (MANIFEST, ERASURES, DUMP)
 TOLD = 2.0
 FORMAT = 1
 
@@ -46,7 +51,11 @@ class BackupError(Exception):
 
 
 class Manifest(Struct, frozen=True):
-    """What a backup says of itself. ``schema`` is the number of its newest migration; ``deployment`` whose it is."""
+    """What a backup says of itself.
+
+    ``schema`` is the number of its newest migration; ``deployment`` whose it is; ``sha256`` is of the dump ("" where an
+    earlier release made it).
+    """
 
     format: int
     made: str
@@ -55,12 +64,13 @@ class Manifest(Struct, frozen=True):
     comments: int
     bytes: int
     deployment: str = ""
+    sha256: str = ""
 
 
 async def backup(reactor: Any, state: Path, target: Path, progress: Callable[[str], None]) -> Manifest:
-    """Copy the database of *state* into the new folder *target*; the daemon may run meanwhile.
+    """Copy the database of *state* into the new folder or ``.tar`` file *target*; the daemon may run meanwhile.
 
-    The folder appears under its name only when it is whole.
+    It appears under its name only when it is whole.
 
     Raises:
         BackupError, EmbeddedError
@@ -91,19 +101,71 @@ async def backup(reactor: Any, state: Path, target: Path, progress: Callable[[st
         journal = state / ERASURES
         (part / ERASURES).write_bytes(journal.read_bytes() if journal.exists() else b"")
         (part / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
-        _sync(part)
-        part.rename(target)
+        if target.suffix == ".tar":
+            progress("putting it into one file")
+            packed = part / target.name
+            pack(part, PARTS, packed)
+            packed.rename(target)
+            shutil.rmtree(part)
+        else:
+            _sync(part)
+            part.rename(target)
         _sync(target.parent, files=False)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise BackupError(f"{target}: {error.strerror or error}") from None
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     return manifest
 
 
+async def verify(reactor: Any, source: Path, state: Path, progress: Callable[[str], None]) -> Manifest:
+    """See whether a backup is whole: what it says of itself, every byte of the dump, and that PostgreSQL can read it.
+
+    *state* only tells which PostgreSQL. Nothing is restored.
+
+    Raises:
+        BackupError, EmbeddedError
+    """
+    async with _opened(source, progress) as folder:
+        manifest = _manifest(folder)
+        progress("comparing the dump with its sum")
+        if manifest.sha256 and digest(folder / DUMP) != manifest.sha256:
+            raise BackupError(f"{source} is damaged: the dump is not what was written")
+        progress("reading the dump's contents")
+        # To a script that goes nowhere: reads and unpacks all of it.
+        server = EmbeddedServer(reactor, state)
+        await _program(reactor, server, "pg_restore", ["--file=/dev/null", str(folder / DUMP)])
+    return manifest
+
+
+@asynccontextmanager
+async def _opened(source: Path, progress: Callable[[str], None]) -> AsyncIterator[Path]:
+    """The folder of a backup; that of an archive is taken away afterwards."""
+    if not source.is_file():
+        yield source
+        return
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{source.name}.", dir=source.parent))
+    except OSError as error:
+        raise BackupError(f"{source.parent}: {error.strerror or error}") from None
+    try:
+        try:
+            unpack(source, PARTS, folder, progress)
+        except ArchiveError as error:
+            raise BackupError(str(error)) from None
+        except OSError as error:
+            raise BackupError(f"{source}: {error.strerror or error}") from None
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 async def restore(
     reactor: Any, source: Path, state: Path, progress: Callable[[str], None], deployment: str = ""
 ) -> Manifest:
-    """Make the database of *state* from the backup in *source*; *state* must hold none.
+    """Make the database of *state* from the backup *source*, a folder or an archive; *state* must hold none.
 
     What belongs to another deployment than *deployment* is not let in.
 
@@ -113,6 +175,13 @@ async def restore(
     Raises:
         BackupError, EmbeddedError: nothing is left of the attempt then.
     """
+    async with _opened(source, progress) as folder:
+        return await _restore(reactor, folder, state, progress, deployment)
+
+
+async def _restore(
+    reactor: Any, source: Path, state: Path, progress: Callable[[str], None], deployment: str
+) -> Manifest:
     manifest = _manifest(source)
     if deployment and manifest.deployment not in ("", deployment):
         raise BackupError(f"{source} belongs to deployment {manifest.deployment!r}, this node to {deployment!r}")
@@ -166,7 +235,8 @@ async def _dump(reactor: Any, server: EmbeddedServer, part: Path, progress: Call
         told.stop()
     dump.chmod(0o600)
     made = datetime.now(UTC).isoformat(timespec="seconds")
-    return Manifest(FORMAT, made, version, schema, comments, dump.stat().st_size, owner[0][0] if owner else "")
+    size = dump.stat().st_size
+    return Manifest(FORMAT, made, version, schema, comments, size, owner[0][0] if owner else "", digest(dump))
 
 
 async def _fill(reactor: Any, server: EmbeddedServer, source: Path, progress: Callable[[str], None]) -> None:
@@ -219,4 +289,4 @@ def _sync(folder: Path, *, files: bool = True) -> None:
             os.close(descriptor)
 
 
-__all__ = ["BackupError", "EmbeddedError", "Manifest", "backup", "restore"]
+__all__ = ["BackupError", "EmbeddedError", "Manifest", "backup", "restore", "verify"]

@@ -45,6 +45,13 @@ class BackupTests(SynchronousTestCase):
         self.assertEqual((copy / "database.dump").stat().st_mode & 0o077, 0)
         again = cackled("backup", str(copy), "-c", str(daemon.config), cwd=folder)
         self.assertEqual((again.returncode, "is there already" in again.stderr), (1, True), again.stderr)
+        archive = folder / "copy.tar"
+        made = cackled("backup", str(archive), "-c", str(daemon.config), cwd=folder)
+        self.assertEqual((made.returncode, archive.stat().st_mode & 0o777), (0, 0o600), made.stderr)
+        for one in (copy, archive):
+            sound = cackled("verify-backup", str(one), "-c", str(daemon.config), cwd=folder)
+            self.assertEqual((sound.returncode, "is whole" in sound.stdout), (0, True), sound.stderr)
+        self.damaged(archive, folder, str(daemon.config))
         running = cackled("restore", str(copy), "-c", str(daemon.config), cwd=folder)
         self.assertEqual((running.returncode, "holds a database" in running.stderr), (1, True), running.stderr)
 
@@ -57,14 +64,28 @@ class BackupTests(SynchronousTestCase):
 
         # The database is lost; the journal beside it is not.
         shutil.rmtree(daemon.data())
-        back = cackled("restore", str(copy), "-c", str(daemon.config), cwd=folder)
+        back = cackled("restore", str(archive), "-c", str(daemon.config), cwd=folder)
         self.assertEqual(back.returncode, 0, back.stderr)
+        self.assertEqual([path.name for path in folder.glob(".copy*")], [])
         daemon.start()
         comments = self.page(daemon, "page")
         self.assertEqual([(one["author"]["name"], one["html"]) for one in comments], [("Keeper", "<p>I stay</p>")])
         self.assertIn("done again", daemon.log())
         # Sessions live on, and writing goes on.
         self.assertEqual(keeps.post("page", "and on").status, 201)
+
+    def damaged(self, archive: Path, folder: Path, config: str) -> None:
+        """One bit, or an end that is missing, is noticed."""
+        whole = archive.read_bytes()
+        other = folder / "other.tar"
+        middle = len(whole) // 2
+        flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+        for data in (flipped, whole[:middle], whole[: len(whole) // 100], b""):
+            other.write_bytes(data)
+            sound = cackled("verify-backup", str(other), "-c", config, cwd=folder)
+            self.assertEqual((sound.returncode, "is whole" in sound.stdout), (1, False), sound.stdout)
+            self.assertEqual(len(sound.stderr.splitlines()), 1, sound.stderr)
+        other.unlink()
 
     def test_not_whole(self) -> None:
         """What is no backup, is cut short or comes from a newer release is refused, and nothing is made."""
