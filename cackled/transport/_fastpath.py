@@ -29,6 +29,8 @@ DOOR_SLOTS = 1 << 16
 # What a remembered head weighs beside its bytes.
 _OVERHEAD = 300
 
+_COOKIE = b"\r\nCookie: "
+_COOKIE_LINE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*+\r\n")
 _AFTER = re.compile(rb"[?&]after=([0-9]{1,18})(?=&|\Z)")
 # Key, encoding class, after, If-None-Match, whether the connection closes afterwards.
 Known = tuple[Key, bytes, int, bytes | None, bool]
@@ -121,30 +123,46 @@ class FastPath:
         # address: what either part means is remembered by itself.
         self.lines: Memo[Asked] = Memo()
         self.rests: list[Memo[Asking]] = [Memo() for _ in range(4)]
+        # The same without the one cookie line that was in them: visitors with one browser differ in that alone. Any
+        # such line in its place means nothing to us, unless it has our own mark in it.
+        self.bare: list[Memo[Asking]] = [Memo() for _ in range(4)]
 
     def answer(self, channel: Channel | Door, data: bytes) -> bool:
         """Answer if *data* is one whole head that was answered from the cache before, and can be again."""
-        memo = self.memos[channel.lane]
+        lane = channel.lane
+        memo = self.memos[lane]
         known = memo.get(data)
         if known is not None:
             return self._hit(channel, known)
-        known = memo.revive(data) if memo._old else None
-        if known is not None:
-            return self._hit(channel, known)
+        if memo._old:
+            known = memo.revive(data)
+            if known is not None:
+                return self._hit(channel, known)
         end = data.find(b"\r\n") + 2
-        line = self.lines.find(data[:end])
+        first = data[:end]
+        line = self.lines.get(first) or self.lines.revive(first)
         if line is None:
             return False
-        rest = self.rests[channel.lane].find(data[end:])
+        behind = data[end:]
+        rest = self.rests[lane].get(behind) or self.rests[lane].revive(behind) or self._without_cookie(lane, behind)
         if rest is None or len(data) > channel.factory.settings.head_bytes:
             return False
-        target, after = line
-        scheme, host, wanted, match, last = rest
-        known = ((scheme, host, target), wanted, after, match, last)
+        known = ((rest[0], rest[1], line[0]), rest[2], line[1], rest[3], rest[4])
         if not self._hit(channel, known):
             return False
         memo.offer(data, known)
         return True
+
+    def _without_cookie(self, lane: int, rest: bytes) -> Asking | None:
+        """What *rest* means if it is known with another cookie in it, and its own says nothing to us."""
+        start = rest.find(_COOKIE) + 2
+        if start < 2:
+            return None
+        end = rest.find(b"\r\n", start) + 2
+        line = rest[start:end]
+        if b"_mcnc=" in line or _COOKIE_LINE.fullmatch(line) is None:
+            return None
+        return self.bare[lane].find(rest[:start] + rest[end:])
 
     def answer_new(self, channel: Channel | Door, raw: bytes, head: Head) -> bool:
         """Answer a head just read, if it asks for something that is in the cache."""
@@ -171,7 +189,11 @@ class FastPath:
             # Any such line before any such rest is a valid head again, and means what the two mean.
             end = raw.find(b"\r\n") + 2
             self.lines.offer(raw[:end], (target, after))
-            self.rests[channel.lane].offer(raw[end:], (key[0], head.host, known[1], match, known[4]))
+            rest, asking = raw[end:], (key[0], head.host, known[1], match, known[4])
+            self.rests[channel.lane].offer(rest, asking)
+            start = rest.find(_COOKIE) + 2
+            if start >= 2 and not head.repeats:
+                self.bare[channel.lane].offer(rest[:start] + rest[rest.find(b"\r\n", start) + 2 :], asking)
         return True
 
     def _hit(self, channel: Channel | Door, known: Known) -> bool:

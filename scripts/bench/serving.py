@@ -41,6 +41,10 @@ request = function()
 end
 """
 ANY_PAIR = 'return "GET /many?u=" .. math.random(1000) .. heads[math.random(500)]'
+NEW_HEADS = (
+    'local head = string.sub(heads[math.random(500)], 1, -5) .. "x" .. n .. "\\r\\n\\r\\n" '
+    'return "GET /many?u=" .. math.random(1000) .. head'
+)
 POLLERS = 'local i = math.random(500) return "GET /many?u=" .. i .. heads[i]'
 
 NGINX = """
@@ -211,7 +215,7 @@ def main() -> None:
         else:
             print("nginx is not installed: no comparison", file=sys.stderr)
         scripts = {}
-        for name, line in (("any", ANY_PAIR), ("pollers", POLLERS)):
+        for name, line in (("any", ANY_PAIR), ("new", NEW_HEADS), ("pollers", POLLERS)):
             scripts[name] = str(Path(folder, name + ".lua"))
             Path(scripts[name]).write_text(LUA_URLS % line)
         shapes = [
@@ -219,6 +223,7 @@ def main() -> None:
             ("20 KB, one URL, c64", "/c20", 64, "", ()),
             ("500 browsers, each its URL, c64", "/many", 64, scripts["pollers"], ()),
             ("1000 URLs x 500 heads, c64", "/many", 64, scripts["any"], ()),
+            ("1000 URLs, heads never seen, c64", "/many", 64, scripts["new"], ()),
             ("200 KB bundle, c32", "/c200", 32, "", ()),
             ("a connection per request, c16", "/c2", 16, "", ("Connection: close",)),
         ]

@@ -42,6 +42,7 @@ TARGETS = (
 )  # fmt: skip
 FIELDS = (
     "Accept-Encoding: gzip, br", "Accept-Encoding: gzip", "Accept-Encoding: br;q=0", "Cookie: a=1", "Cookie: _mcnc=1",
+    "Cookie: b=2", "Cookie: c=3; d", "cookie: _mcnc=1", "Cookie: x=\x01",
     "Authorization: x", 'If-None-Match: "x"', 'If-None-Match: W/"weak"', 'If-None-Match: "weak"', "If-None-Match: *",
     "Connection: close", "Connection: keep-alive", "Upgrade: websocket", "Range: bytes=0-1", "Content-Length: 0",
     "Content-Length: 1", "Expect: 100-continue", "X-Forwarded-Proto: https", "Host: a.example", "Transfer-Encoding: x",
@@ -268,6 +269,33 @@ class PartsTests(SynchronousTestCase):
             for _ in range(4):
                 self.assertIn(b" 200 ", self.ask(site, target, agent)[:20])
         self.assertIn(b" 431 ", self.ask(site, long, "y" * 200)[:20])
+
+    def test_new_cookie(self) -> None:
+        """A browser that is known is known with any cookie, wherever that stands; the answer is the parser's."""
+        site = server(True)
+        for fields in (("Accept: */*", "Cookie: a=1"), ("Accept: */*", "Cookie: a=1", "Accept-Encoding: br")):
+            for number in range(4):
+                site.send(get("/m", *fields, f"X-Other: {number % 2}", host="a.example"))
+        parse, parsed = _head.parse, []
+        self.patch(_head, "parse", lambda *how: parsed.append(how) or parse(*how))
+        for cookie in ("b=2; session=xyz", "a", "=", "\xe9", "\t"):
+            for more in ((), ("Accept-Encoding: br",)):
+                raw = get("/m", "Accept: */*", f"Cookie: {cookie}", *more, "X-Other: 1", host="a.example")
+                (answer,) = answers(site.send(raw).value())
+                self.assertEqual(answer.status, 200)
+                self.assertEqual(answer.headers.get("content-encoding"), "br" if more else None)
+        self.assertEqual(parsed, [])
+        calls = site.calls  # type: ignore[attr-defined]
+        for fields, status in (
+            (("Cookie: b=2; _mcnc=1", "X-Other: 1"), 200), (("Cookie: b=2", "Cookie: c=3", "X-Other: 1"), 200),
+            (("Cookie: b=2\n", "X-Other: 1"), 400), (("Cookie: b=2\0", "X-Other: 1"), 400),
+            (("Cookie: b=2", " c=3", "X-Other: 1"), 400), (("Cookie: b=2", "Cookie: _mcnc=1", "X-Other: 1"), 200),
+            (("Cookie: b=2\r", "X-Other: 1"), 400), (("Cookie: b=2", "cookie: _mcnc=1", "X-Other: 1"), 200),
+        ):  # fmt: skip
+            (answer,) = answers(site.send(get("/m", "Accept: */*", *fields, host="a.example")).value())
+            self.assertEqual(answer.status, status, fields)
+        self.assertEqual(len(parsed), 8)
+        self.assertEqual(site.calls - calls, 3)  # type: ignore[attr-defined]
 
     def test_lanes(self) -> None:
         """What a head means over TLS is not what it means without."""
