@@ -14,8 +14,6 @@ from cackled.dns.zone import Zone
 from .helpers import EMPTY_OPT, QUESTION, SG, Rig, addresses, header, make_zone, opt, option
 
 SUBNET = option(8, b"\0\1\x18\0\x0a\1\2")
-# Where blocks are smaller than what is asked for.
-FINER = option(8, b"\0\1\x18\0\x14\1\2")
 
 
 class PlansTests(SynchronousTestCase):
@@ -39,9 +37,7 @@ class PlansTests(SynchronousTestCase):
             for rtype in (b"\0\1", b"\0\x1c", b"\0\x41"):
                 question = name + b"\3geo\4test\0" + rtype + b"\0\1"
                 for rd in (0, 0x100):
-                    for extra in (
-                        b"", EMPTY_OPT, opt(flags=0x8000), opt(SUBNET), opt(SUBNET, flags=0x8000), opt(FINER),
-                    ):
+                    for extra in (b"", EMPTY_OPT, opt(flags=0x8000), opt(SUBNET), opt(SUBNET, flags=0x8000)):
                         data = header(ident=rd + 3, flags=rd, ar=int(bool(extra)), body=question + extra)
                         for host in ("127.0.0.1", "203.0.113.5", "2001:db8:e::1"):
                             self.assertEqual(len(set(self.learn(data, host))), 1, data)
@@ -60,6 +56,10 @@ class PlansTests(SynchronousTestCase):
         self.assertEqual((message.id, addresses(message)[0]), (0xABCD, SG))
         self.assertEqual((message.options[0].address, message.options[0].scopelen), ("30.5.6.0", 9))
         self.assertEqual(self.rig.responder.hits, hits + 1)
+        # Where blocks are smaller than what was asked for, the scope is no more than that.
+        finer = self.rig.handle(header(ar=1, body=QUESTION + opt(option(8, b"\0\1\x18\0\x14\1\2"))), "127.0.0.1")
+        assert finer is not None
+        self.assertEqual(dns.message.from_wire(finer).options[0].scopelen, 24)
 
     def test_changes(self) -> None:
         """Liveness, zone and index count at once."""
