@@ -88,7 +88,7 @@ class Daemon(MultiService):
         try:
             admin_check(config.admin.endpoint)
             if config.workers:
-                self._crew = Crew(ground)
+                self._crew = Crew(ground, partial(load, self._path))
                 self._crew.bind()
             else:
                 for listen in config.listen:

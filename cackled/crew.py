@@ -25,19 +25,24 @@ from cackled.parts import Ground
 EMBEDDED_CONNECTIONS = 85
 # Tail, migrations and the like, beside the pool of a process.
 OTHER_CONNECTIONS = 2
+# What is the workers' alone, and read again when they are replaced; the parent goes by the rest too.
+WORKERS_OWN = ("http", "microcache", "cache", "realtime", "limits", "demo", "env", "log")
 
 log = Logger()
 
 
 class Crew:
-    """All workers of *ground*'s daemon.
+    """All workers of *ground*'s daemon; *reread* gives the configuration as it is in the file now.
 
     Raises:
         ConfigError: at `bind`.
     """
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, reread: Callable[[], Config]) -> None:
         self._ground = ground
+        self._reread = reread
+        # What workers that start from now on are configured with.
+        self._given = ground.config
         self._bound: list[Bound] = []
         self._ports: dict[int, list[Any]] = {}
         self._pool: Pool
@@ -73,7 +78,7 @@ class Crew:
 
     def _config(self) -> Config:
         """What a worker is configured with: no part of it is the parent's own business."""
-        config, embedded = self._ground.config, self._ground.embedded
+        config, embedded = self._given, self._ground.embedded
         database = config.database
         if embedded is not None:
             fair = EMBEDDED_CONNECTIONS // (config.workers + 2) - OTHER_CONNECTIONS
@@ -153,6 +158,11 @@ class Crew:
         return self._metrics.render()
 
     def _restart(self) -> str:
+        try:
+            new = self._reread()
+        except ConfigError as error:
+            raise CommandError(f"nothing is replaced: {error}") from None
+        self._given = replace(self._given, **{name: getattr(new, name) for name in WORKERS_OWN})
         count = self._ground.config.workers
         refused: list[str] = []
 

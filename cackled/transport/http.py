@@ -282,8 +282,10 @@ class HttpFactory(Factory):
     def log(self, request: Request) -> None:
         """Twisted's hook at the end of a request: the access line."""
         if self.access is not None:
+            # What was meant for somebody else is none of our business.
+            address = request.uri if request.code != 421 else request.uri.partition(b"?")[0]
             self.access.write(
-                f"{request.client_address} {request.method.decode()} {request.uri[:1000].decode('ascii', 'replace')}"
+                f"{request.client_address} {request.method.decode()} {address[:1000].decode('ascii', 'replace')}"
                 f" {request.code} {request.sentLength}\n"
             )
 

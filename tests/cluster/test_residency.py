@@ -133,6 +133,7 @@ class ResidencyTests(SynchronousTestCase):
                 node=f"n{number + 1}", deployment=deployments[number]["name"], deployments=deployments, nodes=nodes,
                 workers=1, redis={"url": f"unix://{self.valkey.socket}"}, mesh={"folder": str(mesh)},
                 database={"dsn": server.dsn("cackled"), "connections": 2}, limits={"exempt": ["127.0.0.0/8"]},
+                http={"access_log": True},
             )  # fmt: skip
             daemon.start(wait=False)
         for daemon in self.daemons:

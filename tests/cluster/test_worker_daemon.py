@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.cluster.test_bus import Valkey
+from tests.cluster.test_three_nodes import Page
 from tests.daemon import Daemon, Visitor, call
 from tests.faults.case import KEY, SUB, FaultCase
 from tests.faults.journal import READERS, client_frame, read_frame
@@ -207,6 +208,24 @@ class FaultTests(WorkersCase):
         figures = self.finish(writers)
         self.assertEqual((figures["lost"], figures["doubled"], figures["acknowledged"]), (0, 0, 120))
         self.tell(**figures)
+
+    def test_new_configuration(self) -> None:
+        """Workers that are replaced go by the file as it is now; one that can't be read replaces nobody."""
+        daemon = self.run_workers()
+        daemon.settings["realtime"]["heartbeat"] = 7.0
+        daemon.write_config()
+        daemon.admin("restart-workers")
+        daemon.wait_log("2 workers replaced")
+        page = Page("127.0.0.1", daemon.port)
+        self.addCleanup(page.close)
+        self.until(page.got)
+        self.assertEqual(page.got()[0]["data"]["heartbeat"], 7)
+        pids = self.pids()
+        daemon.config.write_text("[realtime]\nheartbeat = -1\n")
+        with self.assertRaises(AssertionError) as caught:
+            daemon.admin("restart-workers")
+        self.assertIn("nothing is replaced", str(caught.exception))
+        self.assertEqual(self.pids(), pids)
 
     def test_orderly_replacement(self) -> None:
         """restart-workers under load: no request and no connection is lost, subscribers miss nothing."""
