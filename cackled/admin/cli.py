@@ -206,16 +206,19 @@ def _admin(options: Any) -> None:
 
 
 def _migrate(options: Any) -> int:
-    from cackled.database.dsn import servers_of
+    from cackled.database.dsn import ServerSettings, servers_of, shards_of
     from cackled.database.errors import DatabaseError
     from cackled.database.migrate import migrate, pending
 
     config = _load(options)
     if not config.database.dsn and not config.database.server:
         raise CliError("the embedded server is migrated by the daemon when it starts")
-    servers = servers_of(config.database)
+    groups = [servers_of(config.database), *shards_of(config.database).values()]
 
     async def work(reactor: Any) -> int:
+        return max([await one(servers, reactor) for servers in groups])
+
+    async def one(servers: Sequence[ServerSettings], reactor: Any) -> int:
         failures: list[str] = []
         for server in servers:
             try:

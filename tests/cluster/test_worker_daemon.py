@@ -227,6 +227,21 @@ class FaultTests(WorkersCase):
         self.assertIn("nothing is replaced", str(caught.exception))
         self.assertEqual(self.pids(), pids)
 
+    def test_redis_killed(self) -> None:
+        """SIGKILL of Redis under writers, and a new one later: nothing is lost, doubled, refused or out of order."""
+        self.run_workers()
+        self.follow(*READERS)
+        writers = self.writers(3, 40)
+        self.wait_acks(20)
+        self.valkey.stop()
+        self.daemon.wait_log("is away, this process goes on alone")
+        self.wait_acks(60)
+        self.valkey.start()
+        figures = self.finish(writers)
+        self.assertEqual((figures["lost"], figures["doubled"], figures["acknowledged"]), (0, 0, 120))
+        self.assertEqual(figures["refused"] + figures["cut"], 0)
+        self.tell(**figures)
+
     def test_orderly_replacement(self) -> None:
         """restart-workers under load: no request and no connection is lost, subscribers miss nothing."""
         daemon = self.run_workers()

@@ -139,6 +139,8 @@ class Writer(threading.Thread):
         self._journal = journal
         self._api = f"{url}/api/v1/sites/{site}/comments"
         self.over = False
+        # Seconds between a comment and the next.
+        self.pause = 0.0
         self._key = key
         self._name = name
         self._count = count
@@ -158,6 +160,7 @@ class Writer(threading.Thread):
                     self.wrong.append(f"{text}: given up")
                     return
                 time.sleep(0.05)
+            time.sleep(self.pause)
 
     def once(self, text: str, key: str) -> bool:
         """One attempt; whether it was acknowledged."""

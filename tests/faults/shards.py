@@ -42,7 +42,7 @@ reactor.run()
 class Crowd:
     """Who writes on and listens to one site."""
 
-    def __init__(self, case: ShardCase, site: int, writers: int = 2) -> None:
+    def __init__(self, case: ShardCase, site: int, writers: int = 2, pause: float = 0.03) -> None:
         daemon = case.daemon
         self.case = case
         self.site = site
@@ -56,6 +56,7 @@ class Crowd:
             Writer(self.journal, daemon.url, KEY, f"w{n}", 100_000, self.visitor.token, site) for n in range(writers)
         ]
         for one in self.writers:
+            one.pause = pause
             one.start()
 
     def acks(self) -> int:
