@@ -170,7 +170,7 @@ class FigureTests(AreaCase):
     def test_servers(self) -> None:
         """A server that is down has no lag to tell."""
         server = SimpleNamespace(name="a", primary=False, alive=False, latency=0.001, staleness=9.0)
-        database: Any = SimpleNamespace(servers=[server])
+        database: Any = SimpleNamespace(parts=[SimpleNamespace(servers=[server])])
         tail: Any = SimpleNamespace(connected=True, lag=0.5)
         servers = areas.Servers(database, tail, Metrics())
         row = servers.servers()[0]

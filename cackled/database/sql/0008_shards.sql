@@ -80,7 +80,7 @@ declare
 begin
   insert into shard.self (number) values (p_number) on conflict do nothing;
   if (select number from shard.self) <> p_number then
-    raise exception 'this database is shard %', (select number from shard.self);
+    raise exception using errcode = 'CKSHD', message = 'this database is shard ' || (select number from shard.self);
   end if;
   -- Asked for by every table of every statement: the answer holds for the transaction, which is short.
   execute format($f$
