@@ -53,6 +53,27 @@ class ParseTests(SynchronousTestCase):
         self.assertIn("'b'", self.refusal("node = 'b'\n[[nodes]]\nname = 'a'"))
         self.assertIn("not both", self.refusal("[database]\ndsn = 'x'\n[[database.server]]\ndsn = 'y'"))
 
+    def test_deployments(self) -> None:
+        """Names, addresses and ranges of deployments; the own one is among them."""
+        eu = "[[deployments]]\nname = 'eu'\nurl = 'https://eu.example'\nsites = [1000, 1999]\n"
+        rest = "[[deployments]]\nname = 'global'\nurl = 'https://c.example'\nsites = [1, 999]\n"
+        self.assertEqual(parse((rest + eu).encode()).deployments[1].sites, (1000, 1999))
+        for text, words in (
+            (eu, "'global' is not among"), (rest + eu + eu, "share a name"), ("deployment = 'E U'", "as in a host name"),
+            (rest + eu.replace("[1000", "[999"), "overlaps that of 'global'"),
+            (rest + eu.replace("1000,", "2000,"), "is none"), (rest + eu.replace("1999", "2147483648"), "is none"),
+            (rest + eu.replace("https://eu", "eu"), "url begins with"),
+        ):  # fmt: skip
+            self.assertIn(words, self.refusal(text), text)
+
+    def test_discovery(self) -> None:
+        """Who wants to be found says where; alone in a mesh is enough then."""
+        given = "node = 'a'\n[discovery]\nenabled = true\n[mesh]\nfolder = 'm'\n"
+        given += "[[nodes]]\nname = 'a'\nmesh = 'h:1'\n"
+        self.assertIn("with a url", self.refusal(given))
+        self.assertIn("with a url", self.refusal("[discovery]\nenabled = true"))
+        self.assertEqual(len(parse((given + "url = 'http://a'").encode()).nodes), 1)
+
     def test_no_toml(self) -> None:
         """Broken syntax and broken text are one line."""
         self.refusal("[http")

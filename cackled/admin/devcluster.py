@@ -133,7 +133,10 @@ class Node:
 
 
 class Cluster:
-    """All of it. *folder* is kept where it is given, else a temporary one; *extra* is TOML that every daemon gets."""
+    """All of it. *folder* is kept where it is given, else a temporary one; *extra* is TOML that every daemon gets.
+
+    With *discovery* each daemon lists itself alone, and finds the others in the database.
+    """
 
     def __init__(
         self,
@@ -145,7 +148,9 @@ class Cluster:
         synchronous: bool = False,
         settings: Mapping[str, str] | None = None,
         net: Loopback | None = None,
+        discovery: bool = False,
     ) -> None:
+        self._discovery = discovery
         self.net = net or Loopback()
         self._kept = folder is not None
         self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="cackled-cluster-", dir="/tmp"))
@@ -242,11 +247,14 @@ class Cluster:
             f'[dns]\nlisten = ["{here}:{ports.dns}"]',
             f'[mesh]\nfolder = "{self.folder / "mesh"}"',
         ]  # fmt: skip
-        for one in self.nodes:
+        if self._discovery:
+            lines.append("[discovery]\nenabled = true\ninterval = 2.0")
+        for one in self.nodes if not self._discovery else [node]:
             lines.append(
                 f'[[nodes]]\nname = "{one.name}"\naddresses = ["{one.address}"]\nurl = "{one.url}"\n'
                 f'mesh = "{self.net.reach(node.number, one.number)}:{ports.mesh}"'
             )
+        for one in self.nodes:
             local = "true" if one is node else "false"
             dsn = f"host={self.net.reach(node.number, one.number)} port={ports.postgres} user=cackled dbname=cackled"
             lines.append(f'[[database.server]]\nname = "{one.name}"\ndsn = "{dsn}"\nlocal = {local}')

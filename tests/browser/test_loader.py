@@ -89,6 +89,44 @@ class LoaderTests(MockCase):
         self.post(page, "And written there")
         self.assertEqual(page.evaluate("Cackle.base()"), self.base)
 
+    def misdirect(self, page, base: str, url: str, seen: list[str]) -> None:
+        """Let *base* say that the site lives at *url*."""
+
+        def change(route) -> None:
+            seen.append(route.request.url)
+            route.fulfill(
+                status=421, content_type="application/problem+json", headers={"access-control-allow-origin": "*"},
+                body=json.dumps({"type": "https://cackle.dev/problems/other-deployment", "status": 421, "url": url}),
+            )  # fmt: skip
+
+        page.route(f"{base}/bootstrap*", change)
+
+    def test_other_deployment(self) -> None:
+        """A server that says where the site lives is left for that one: first render, writes and what is live."""
+        self.seed("At home")
+        home = self.base.replace("127.0.0.1", "localhost")
+        page = self.context().new_page()
+        seen: list[str] = []
+        self.config(page, [{"url": self.base, "weight": 1}, {"url": self.base + "/", "weight": 1}])
+        self.misdirect(page, self.base, home, seen)
+        page.goto(f"{self.base}/pages/plain.html")
+        page.wait_for_selector("text=At home")
+        self.post(page, "Written at home")
+        self.assertEqual((page.evaluate("Cackle.base()"), len(seen)), (home, 1))
+
+    def test_sent_in_circles(self) -> None:
+        """Two servers that send each other's visitors away are asked once each."""
+        home = self.base.replace("127.0.0.1", "localhost")
+        page = self.context().new_page()
+        seen: list[str] = []
+        self.config(page, [{"url": self.base, "weight": 1}])
+        self.misdirect(page, self.base, home, seen)
+        self.misdirect(page, home, self.base, seen)
+        page.goto(f"{self.base}/pages/plain.html")
+        self.until(page, "window.Cackle && Cackle.base().includes('localhost')")
+        page.wait_for_timeout(500)
+        self.assertEqual(len(seen), 2)
+
     def test_weights(self) -> None:
         """Servers are drawn by weight, and the draw is kept for the next page."""
         context = self.context()
