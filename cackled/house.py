@@ -28,6 +28,7 @@ from cackled.database.eventlog import load_events
 from cackled.database.routing import Database, ReadPreference
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
+from cackled.database.timelines import Timelines
 from cackled.domain import demo
 from cackled.domain.accounts import Sessions
 from cackled.domain.comments import Comments
@@ -75,6 +76,9 @@ class House:
             if settings.shard
             else Database(servers, clock=clock, random=ground.random, metrics=metrics, settings=settings)
         )
+        timelines = Timelines(ground.state / "timelines.json")
+        for part in self.database.parts:
+            part.remember(timelines)
         self.sites = SiteDirectory(self.database, Residency(config.deployment, config.deployments))
         self.sites.on_closed = self.closed
         self.grants = Grants(wall_time)

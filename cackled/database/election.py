@@ -1,9 +1,9 @@
 """Which server is the primary: the one that says so, and of several the one whose history goes on.
 
 Database: imports twisted and this package only. Each promotion begins a new timeline, so of two live primaries the one
-with the higher number was promoted later and is the one that others follow. A timeline once seen is remembered: while
-its primary is down, an older one that comes back gets neither writes nor reads. That holds for this process's life; who
-promotes has to see to it that the old primary stays away (fencing).
+with the higher number was promoted later and is the one that others follow. A timeline once seen is remembered, over
+restarts too: while its primary is down, an older one that comes back gets neither writes nor reads. A node that never
+saw the promotion can't know; who promotes has to see to it that the old primary stays away (fencing).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
+from cackled.database.timelines import Timelines
 from cackled.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Election:
         self._changed = changed
         self._cluster = 0
         self._timeline = 0
+        self.timelines = Timelines()
         self._alarm = ""
         self._last: Server | None = None
         self.primary: Server | None = None
@@ -45,8 +47,11 @@ class Election:
         claims = [server for server in self._servers if server.alive and server.primary]
         if not self._cluster and claims:
             self._cluster = claims[0].cluster
+            self._timeline = self.timelines.of(self._cluster)
         ours = [server for server in claims if server.cluster == self._cluster]
         self._timeline = max([self._timeline, *(server.timeline for server in ours)])
+        if ours:
+            self.timelines.saw(self._cluster, self._timeline)
         lawful = sorted(
             (server for server in ours if server.timeline == self._timeline), key=lambda server: server.name
         )
@@ -72,7 +77,8 @@ class Election:
             if foreign:
                 alarm += f"{', '.join(foreign)} holds another database; "
             used = lawful[0].name if lawful else "none of them"
-            alarm += f"{used} is used (timeline {self._timeline}); stop the others"
+            alarm += f"{used} is used (timeline {self._timeline}); "
+            alarm += "stop the others" if lawful else f"bring the newer one back, or delete {self.timelines}"
         if alarm and alarm != self._alarm:
             log.error("{alarm}", alarm=alarm)
         self._alarm = alarm

@@ -25,6 +25,7 @@ from cackled.database.freshness import Freshness
 from cackled.database.pool import PoolSettings
 from cackled.database.query import Query, ReadPreference, Rows
 from cackled.database.server import HANG, Server
+from cackled.database.timelines import Timelines
 from cackled.metrics import Metrics
 
 log = Logger()
@@ -109,6 +110,10 @@ class Database:
         """Close all connections; queries under way fail."""
         for server in self.servers:
             server.stop()
+
+    def remember(self, timelines: Timelines) -> None:
+        """Before `start`: which promotions were seen."""
+        self._election.timelines = timelines
 
     def site(self, site_id: int) -> SiteDatabase:
         """The database as *site_id* may see it; row-level security holds the walls."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.election import Election
+from cackled.database.timelines import Timelines
 from cackled.metrics import Metrics
 
 
@@ -87,6 +89,26 @@ class ElectionTests(SynchronousTestCase):
         self.a.alive, self.b.alive = True, False
         self.assertIsNone(self.elect())
         self.assertIn("none of them is used", self.alarms[-1])
+
+    def test_old_primary_after_a_restart(self) -> None:
+        """What was seen before a restart counts: the old primary alone is not believed, the newer one is."""
+        path = Path(self.mktemp())
+        self.election.timelines = Timelines(path)
+        self.elect()
+        self.b.primary, self.b.timeline = True, 2
+        self.assertEqual(self.elect(), "b")
+        self.b.alive = False
+        self.election = Election([self.a, self.b], self.metrics, lambda: None)
+        self.election.timelines = Timelines(path)
+        self.assertIsNone(self.elect())
+        self.assertIn(f"delete {path}", self.alarms[-1])
+        self.b.alive = True
+        self.assertEqual(self.elect(), "b")
+        # Another database, as after a restore into an empty folder, has a history of its own.
+        other = server("c", primary=True, cluster=9)
+        self.election = Election([other], Metrics(), lambda: None)
+        self.election.timelines = Timelines(path)
+        self.assertEqual(self.elect(), "c")
 
     def test_same_timeline(self) -> None:
         """Two replicas promoted at once: every node chooses the same one."""
