@@ -176,6 +176,7 @@ class Dns(Section, frozen=True):
     # truncated, which a real client asks again over TCP; the others are dropped.
     rate: Natural = 200
     slip: Natural = 2
+    # Who has no limit, nor must prove its address before it gets more than twice the bytes of its query.
     rate_exempt: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     # Many datagrams to a system call (recvmmsg) where the system can.
     batch: bool = True
