@@ -96,7 +96,7 @@ class MetricNamesTests(SynchronousTestCase):
 
 
 # Words of the documents that look like figures: the database's roles and the event channel.
-ROLES = {"cackled_app", "cackled_system", "cackled_event", "cackled_widget"}
+ROLES = {"cackled_app", "cackled_system", "cackled_event", "cackled_catalog", "cackled_widget"}
 
 
 class DashboardTests(SynchronousTestCase):
