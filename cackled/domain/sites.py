@@ -231,9 +231,9 @@ class SiteDirectory:
         self._database = database
         self.residency = residency or Residency()
         self._sites: dict[int, Site] = {}
-        self._strangers: set[int] = set()
         # Called with a site that has become private, or takes other grants than before.
         self.on_closed: Callable[[int], None] = lambda site_id: None
+        self._strangers: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._sites)
