@@ -331,7 +331,7 @@ class House:
             healthz=Healthz(),
             readyz=Readyz(ground.health, details=False),
             demo=OwnPages(Pages(WEB / "demo", devel=ground.config.env == "devel"), ground.config.http.hsts)
-            if ground.config.demo.enabled
+            if here
             else None,
             well_known=ground.well_known(),
         )

@@ -157,6 +157,7 @@ class Ground:
             checks["workers"] = self._check_workers
         self.health = Health(checks, reactor, metrics)
         self._fit = False
+        self._look_changed()
 
     def _make_mesh(self) -> tuple[Credentials, Mesh]:
         config = self.config

@@ -59,7 +59,8 @@ class ParseTests(SynchronousTestCase):
         rest = "[[deployments]]\nname = 'global'\nurl = 'https://c.example'\nsites = [1, 999]\n"
         self.assertEqual(parse((rest + eu).encode()).deployments[1].sites, (1000, 1999))
         for text, words in (
-            (eu, "'global' is not among"), (rest + eu + eu, "share a name"), ("deployment = 'E U'", "as in a host name"),
+            (eu, "'global' is not among"), (rest + eu + eu, "share a name"),
+            ("deployment = 'E U'", "as in a host name"),
             (rest + eu.replace("[1000", "[999"), "overlaps that of 'global'"),
             (rest + eu.replace("1000,", "2000,"), "is none"), (rest + eu.replace("1999", "2147483648"), "is none"),
             (rest + eu.replace("https://eu", "eu"), "url begins with"),

@@ -206,6 +206,7 @@ def _admin(options: Any) -> None:
 
 
 def _migrate(options: Any) -> int:
+    from cackled.database.belonging import check_belongs
     from cackled.database.dsn import ServerSettings, servers_of, shards_of
     from cackled.database.errors import DatabaseError
     from cackled.database.migrate import migrate, pending
@@ -220,6 +221,10 @@ def _migrate(options: Any) -> int:
 
     async def one(servers: Sequence[ServerSettings], reactor: Any) -> int:
         failures: list[str] = []
+        try:
+            await check_belongs([server.dsn for server in servers], config.deployment, clock=reactor)
+        except DatabaseError as error:
+            raise CliError(str(error)) from None
         for server in servers:
             try:
                 if options.check:

@@ -237,8 +237,16 @@ class ResidencyTests(SynchronousTestCase):
         self.assertEqual(made.wait(), 1)
         self.assertIn("belongs to deployment 'eu', this node to 'global'", made.log())
         self.assertNotIn("Traceback", made.log())
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        for words in (["--check"], []):
+            done = subprocess.run(
+                [sys.executable, "-m", "cackled", "migrate", *words, "-c", str(made.config)], capture_output=True,
+                text=True, check=False, cwd=made.folder, env=environ,
+            )  # fmt: skip
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("belongs to deployment 'eu'", done.stderr)
         done = subprocess.run(
             [sys.executable, "-m", "cackled", "status", "-c", str(away.config)], capture_output=True, text=True,
-            check=False, cwd=away.folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=False, cwd=away.folder, env=environ,
         )  # fmt: skip
         self.assertRegex(done.stdout, r"deployment +eu")
