@@ -16,6 +16,7 @@ from cackled.transport import listener
 from cackled.transport.endpoints import PublicEndpoint, maker, public_endpoint
 from cackled.transport.http import client_address
 from cackled.transport.listener import adopt, bind
+from cackled.transport.response import Response
 from cackled.transport.tls import CertificateError
 from tests.transport.common import answers, get
 from tests.transport.sockets import Peer, Reactor, client_context
@@ -117,18 +118,25 @@ class AcceptTests(SynchronousTestCase):
 class CrawlTests(SynchronousTestCase):
     """Clients that take what the kernel holds for them as if they did not mean to."""
 
-    def crawl(self, bite: int) -> bool:
+    def crawl(self, bite: int, ask: bytes = b"") -> bool:
         """Whether a client that has a large answer and reads *bite* bytes a second of it is there after 20 s."""
-        site = Site(self)
+        site = Site(self, settings={"fast": True})
+
+        async def page(request: Any) -> Response:
+            return Response(body=b"x" * 40000, ttl=60.0)
+
+        site.server.cached(b"page", page)
+        site.server.send(get("/page")).loseConnection()
         raw = socket.socket()
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         raw.connect(("127.0.0.1", site.listener.getHost().port))
         self.addCleanup(raw.close)
         site.reactor.turn()
-        raw.sendall(get("/", "Content-Length: 40000", method="POST") + b"x" * 40000)
+        raw.sendall(ask or get("/", "Content-Length: 40000", method="POST") + b"x" * 40000)
         for _ in range(50):
             site.reactor.turn()
-        self.assertEqual(len(site.server.seen), 1)
+        self.assertEqual(len(site.server.seen), 0 if ask else 1)
+        self.assertEqual(site.server.factory.fast.hits, 1 if ask else 0)
         for _ in range(20):
             site.reactor.advance(1)
             site.reactor.turn()
@@ -142,6 +150,11 @@ class CrawlTests(SynchronousTestCase):
         """They are cut off, though nothing waits in our own buffers; those that are merely slow are not."""
         self.assertFalse(self.crawl(10))
         self.assertTrue(self.crawl(2000))
+
+    def test_crawling_over_a_hit(self) -> None:
+        """The same where the answer was in the microcache, and nobody made a channel for it."""
+        self.assertFalse(self.crawl(10, get("/page")))
+        self.assertTrue(self.crawl(2000, get("/page")))
 
 
 class AdoptionTests(TlsTestCase):
