@@ -173,6 +173,7 @@ http {{
     access_log off; keepalive_requests 100000000; keepalive_timeout 600; {temp} sendfile on; tcp_nopush on;
     open_file_cache max=100; {"nchan_shared_memory_size 128m;" if nchan else ""}
     ssl_certificate {folder}/a.pem; ssl_certificate_key {folder}/a.pem; ssl_session_cache off; ssl_session_tickets on;
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_ecdh_curve X25519:prime256v1:secp384r1;
     server {{
         listen 127.0.0.1:{self.plain} backlog=4096; listen 127.0.0.1:{self.port} ssl backlog=4096;
         root {folder};
