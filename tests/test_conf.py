@@ -41,6 +41,8 @@ def made_in(text: str) -> Iterator[str]:
         match node:
             case ast.Call(func=ast.Attribute(attr=maker), args=[ast.Constant(value=str(name)), *_]) if maker in MAKERS:
                 yield from (f"cackled_{name}{suffix}" for suffix in SUFFIXES[maker])
+                if maker in ("gauge", "watch"):
+                    yield f"cackled_shard_{name}"  # with a shard for a label: `cackled.database.shards.ShardMetrics`
     if "prometheus_client.core" not in text:
         return
     for word in words:
@@ -86,7 +88,7 @@ class MetricNamesTests(SynchronousTestCase):
     def test_collecting(self) -> None:
         """The names are read from the source as they are scraped."""
         self.assertEqual(set(made_in('m.counter("a", "A")')), {"cackled_a_total"})
-        self.assertEqual(set(made_in('m.watch(\n  "b", "B", f)')), {"cackled_b"})
+        self.assertEqual(set(made_in('m.watch(\n  "b", "B", f)')), {"cackled_b", "cackled_shard_b"})
         self.assertIn("cackled_c_seconds_bucket", set(made_in('m.histogram("c_seconds", "C").labels(x)')))
         self.assertEqual(set(made_in('m.counter(name, "A")\nm.other("d")\nx = "cackled_e"')), set())
         collector = 'from prometheus_client.core import X\nX("cackled_e")\nfor n in ("one",): X(f"cackled_f_{n}")'
