@@ -329,7 +329,7 @@ class House:
             api=api.resource(),
             realtime=RealtimeResource(self.hub, self.authorize, self.name_of),
             healthz=Healthz(),
-            readyz=Readyz(ground.health, details=False),
+            readyz=Readyz(ground.health, details=False, deployment=ground.config.deployment),
             demo=OwnPages(Pages(WEB / "demo", devel=ground.config.env == "devel"), ground.config.http.hsts)
             if here
             else None,

@@ -105,11 +105,11 @@ class Ground:
             nodes, config.node, meshed=bool(config.mesh.folder), refused=config.discovery.refuse, changed=self._listed
         )
         self.membership = Membership(
-            nodes, config.node, reactor, metrics, self._nodes_changed, trusting=not config.mesh.folder,
+            nodes, config.node, reactor, metrics, self._nodes_changed,
             # A node that is listed by mistake may be another deployment's; what it says first tells.
-            strict=bool(config.deployments and config.mesh.folder),
+            trusting=not config.mesh.folder, strict=bool(config.deployments),
         )  # fmt: skip
-        self.prober = Prober(reactor, self.membership)
+        self.prober = Prober(reactor, self.membership, deployment=config.deployment)
         self.credentials: Credentials | None = None
         self.mesh: Mesh | None = None
         if config.mesh.folder:

@@ -93,10 +93,12 @@ class Readyz(_Leaf):
 
     Args:
         details: tell what is wrong; without, ``failed`` (for the public listeners).
+        deployment: told along, so that nodes of another one know that this is none of theirs.
     """
 
-    def __init__(self, health: Health, *, details: bool = True) -> None:
+    def __init__(self, health: Health, *, details: bool = True, deployment: str = "") -> None:
         super().__init__()
+        self._also = {"deployment": deployment} if deployment else {}
         self._health = health
         self._details = details
 
@@ -112,7 +114,7 @@ class Readyz(_Leaf):
             checks = {name: "ok" if outcome == "ok" else "failed" for name, outcome in checks.items()}
         if not found.ready:
             request.setHeader(b"retry-after", b"2")
-        body = {"ready": found.ready, "checks": checks}
+        body = {"ready": found.ready, "checks": checks, **self._also}
         return answer(request, 200 if found.ready else 503, msgspec.json.encode(body) + b"\n")
 
 

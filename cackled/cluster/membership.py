@@ -83,8 +83,10 @@ class Membership:
         self._changed = changed
         now = clock.seconds()
         self._known = {
-            node.name: _Known(node, now, trusting, sure=not strict or node.name == own) for node in nodes
-        }
+            node.name: _Known(node, now, trusting and not (strict and node.name != own),
+                              sure=not strict or node.name == own)
+            for node in nodes
+        }  # fmt: skip
         self._flaps = metrics.counter("cluster_changes", "Nodes that went down or came back.", ["direction"])
         self._told = [node.name for node in self.usable()]
         metrics.watch("cluster_nodes_live", "Nodes that live and don't drain.", self._wanted)

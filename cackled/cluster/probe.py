@@ -31,6 +31,7 @@ class Ready(Struct):
     """The part of a ``/readyz`` answer that matters here."""
 
     checks: dict[str, str] = {}
+    deployment: str = ""
 
 
 class _Body(Protocol):
@@ -61,20 +62,24 @@ class _Body(Protocol):
                 self.done.errback(reason)
 
 
-def _is_draining(body: bytes) -> bool:
+def _read(body: bytes) -> Ready:
     try:
-        return msgspec.json.decode(body, type=Ready).checks.get("draining", "ok") != "ok"
+        return msgspec.json.decode(body, type=Ready)
     except msgspec.MsgspecError:
-        return False
+        return Ready()
 
 
 class Prober:
     """Asks, and tells the membership what it heard.
 
-    A node whose check ``draining`` failed is draining; any other answer but 200 is a miss.
+    A node whose check ``draining`` failed is draining; any other answer but 200 is a miss, and so is one of another
+    deployment than *deployment*.
     """
 
-    def __init__(self, reactor: Any, membership: Membership, clock: IReactorTime | None = None) -> None:
+    def __init__(
+        self, reactor: Any, membership: Membership, clock: IReactorTime | None = None, *, deployment: str = "global"
+    ) -> None:
+        self._deployment = deployment
         self._clock: IReactorTime = clock or reactor
         self._membership = membership
         self._pool = HTTPConnectionPool(reactor, persistent=True)
@@ -114,8 +119,11 @@ class Prober:
         except Exception:
             self._membership.missed(node.name)
             return
-        draining = _is_draining(body)
-        if response.code == 200 or draining:
+        told = _read(body)
+        draining = told.checks.get("draining", "ok") != "ok"
+        if told.deployment not in ("", self._deployment):
+            self._membership.missed(node.name)
+        elif response.code == 200 or draining:
             self._membership.heard(node.name, draining=draining)
         else:
             self._membership.missed(node.name)

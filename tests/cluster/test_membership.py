@@ -63,6 +63,10 @@ class MembershipTests(SynchronousTestCase):
         self.assertEqual(self.usable(), ["b"])
         self.miss("b", MISSES)
         self.assertEqual(self.usable(), ["a", "b"])
+        self.nodes = Membership(nodes, "a", self.clock, Metrics(), self.changed, strict=True)
+        self.assertEqual(self.usable(), ["a"], "where nobody says anything of this node, it is there")
+        self.nodes.heard("b")
+        self.assertEqual(self.usable(), ["a", "b"])
 
     def test_listed_no_more(self) -> None:
         """Who is no longer listed is gone; of the others all that was known is."""
