@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
+from cackled.admin.lag import YOUNG, Freezer, LagMonitor, PauseMonitor, process_metrics
 from cackled.metrics import Metrics
 
 
@@ -90,6 +90,14 @@ class FakeCollector:
     def freeze(self) -> None:
         self.done.append("freeze")
 
+    thresholds = (700, 10, 10)
+
+    def get_threshold(self) -> tuple[int, int, int]:
+        return self.thresholds
+
+    def set_threshold(self, young: int, middle: int, old: int) -> None:
+        self.thresholds = (young, middle, old)
+
     def unfreeze(self) -> None:
         self.done.append("unfreeze")
 
@@ -142,8 +150,10 @@ class FreezerTests(SynchronousTestCase):
     def test_stop(self) -> None:
         """Stopping gives everything back and leaves no timer."""
         self.freezer.start()
+        self.assertEqual(self.gc.thresholds, (YOUNG, 10, 10))
         self.freezer.stop()
         self.assertEqual(self.gc.done[-1], "unfreeze")
+        self.assertEqual(self.gc.thresholds, (700, 10, 10))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_real_collector(self) -> None:
