@@ -175,6 +175,6 @@ async def work(options: Any, config: Config, embedded: str, clock: Any, say: Cal
         elif options.action == "resume":
             await mover.resume()
         else:
-            await mover.abort()
+            await mover.abort(without_target=options.without_target)
     finally:
         mover.close()

@@ -23,7 +23,20 @@ from twisted.internet.interfaces import IReactorTime
 
 from cackled.clock import sleep
 from cackled.database.dsn import ServerSettings
-from cackled.database.stream import MoveError, Primary, Stream, ended, followers, held, lacking, primary_of, purge
+from cackled.database.errors import Unavailable
+from cackled.database.stream import (
+    MoveError,
+    Primary,
+    Stream,
+    ended,
+    followers,
+    held,
+    lacking,
+    primary_of,
+    purge,
+    release,
+    stream_name,
+)
 
 # Any number will do as long as all releases agree on it.
 LOCK = 0x73686172
@@ -178,8 +191,8 @@ class Mover:
             raise MoveError("no move is under way")
         await self._carry(catalog, plan)
 
-    async def abort(self) -> None:
-        """Give the move up, leaving everything as it was before.
+    async def abort(self, *, without_target: bool = False) -> None:
+        """Give the move up, leaving everything as it was before. *without_target*: also where that is gone for good.
 
         Raises:
             MoveError: there is none, or the sites are handed over already.
@@ -197,7 +210,16 @@ class Mover:
             "update shard.place set state = 'here', target = null, until = null where site_id = any(%s)", plan.sites
         )
         await self._step(catalog, plan, "aborting")
-        target = await self.primary(plan.target)
+        try:
+            target = await self.primary(plan.target)
+        except Unavailable:
+            # Its slot would keep the log of the source for ever.
+            await release(source, stream_name(plan.id), self._clock)
+            if not without_target:
+                raise
+            await self._end(catalog, source, None, plan, "aborted")
+            self._say(f"given up; should shard {plan.target} come back: drop subscription {stream_name(plan.id)}")
+            return
         stream = Stream(plan.id, plan.sites, source, target, self._clock)
         await stream.end()
         await self._settle_place(target, plan.sites, "gone")
@@ -405,9 +427,10 @@ class Mover:
         await catalog.run("update catalog.move set step = %s, changed_at = now() where id = %s", step, plan.id)
         self._at(step)
 
-    async def _end(self, catalog: Primary, source: Primary, target: Primary, plan: Plan, step: str) -> None:
+    async def _end(self, catalog: Primary, source: Primary, target: Primary | None, plan: Plan, step: str) -> None:
         for one in (source, target):
-            await one.run("delete from shard.mark where move = %s", plan.id)
+            if one is not None:
+                await one.run("delete from shard.mark where move = %s", plan.id)
         await catalog.run(
             "update catalog.move set step = %s, changed_at = now(), ended_at = now() where id = %s", step, plan.id
         )

@@ -189,6 +189,11 @@ async def followers(primary: Primary) -> int:
     )
 
 
+def stream_name(move: int) -> str:
+    """How publication, slot and subscription of a move are called."""
+    return f"cackled_move_{move}"
+
+
 class Stream:
     """The rows of *sites* on their way from *source* to *target*, under the name ``cackled_move_N``."""
 
@@ -198,7 +203,7 @@ class Stream:
         self._source = source
         self._target = target
         self._clock = clock
-        self.name = f"cackled_move_{move}"
+        self.name = stream_name(move)
         self._marks = 0
 
     async def there(self) -> bool:
@@ -228,7 +233,7 @@ class Stream:
     async def end(self) -> None:
         """Take all of it down, whatever there is."""
         number = await self._detach()
-        await self.release(number)
+        await release(self._source, self.name, self._clock, number)
 
     async def _detach(self) -> int:
         rows = await self._target.run(
@@ -245,24 +250,6 @@ class Stream:
             await self._target.run(f"alter subscription {self.name} set (slot_name = none)")
             await self._target.run(f"drop subscription {self.name}")
         return int(rows[0][0])
-
-    async def release(self, subscription: int = 0) -> None:
-        """Take down what is at the source: publication and slots, also those of tables that were being copied."""
-        await self._source.run(f"drop publication if exists {self.name}")
-        for _ in range(100):
-            slots = await self._source.run(
-                "select slot_name, active_pid from pg_replication_slots where database = current_database() "
-                "and (slot_name = %s or slot_name like %s)", self.name, f"pg\\_{subscription}\\_sync\\_%",
-            )  # fmt: skip
-            for slot, pid in slots:
-                if pid is None:
-                    await self._source.run("select pg_drop_replication_slot(%s)", slot)
-                else:
-                    await self._source.run("select pg_terminate_backend(%s)", pid)
-            if not slots:
-                return
-            await sleep(self._clock, 0.1)
-        raise MoveError(f"the replication slot {self.name} of shard {self._source.number} can't be dropped")
 
     async def copied(self) -> tuple[int, int, list[str]]:
         """How many tables are copied, how many there are, and how far those are that are under way.
@@ -316,6 +303,25 @@ class Stream:
                 return None
             await sleep(self._clock, pause)
             pause = min(pause * 1.5, 0.1)
+
+
+async def release(source: Primary, name: str, clock: IReactorTime, subscription: int = 0) -> None:
+    """Take down what is at the source: publication and slots, also those of tables that were being copied."""
+    await source.run(f"drop publication if exists {name}")
+    for _ in range(100):
+        slots = await source.run(
+            "select slot_name, active_pid from pg_replication_slots where database = current_database() "
+            "and (slot_name = %s or slot_name like %s)", name, f"pg\\_{subscription}\\_sync\\_%",
+        )  # fmt: skip
+        for slot, pid in slots:
+            if pid is None:
+                await source.run("select pg_drop_replication_slot(%s)", slot)
+            else:
+                await source.run("select pg_terminate_backend(%s)", pid)
+        if not slots:
+            return
+        await sleep(clock, 0.1)
+    raise MoveError(f"the replication slot {name} of shard {source.number} can't be dropped")
 
 
 async def held(primary: Primary) -> list[str]:

@@ -144,3 +144,15 @@ class DownTests(ShardCase):
             self.assertEqual(answer.status, 503)
             self.assertLess(time.monotonic(), end)
             time.sleep(0.2)
+        # A move that is under way when the target goes leaves no slot that keeps the log.
+        while not self.sql(1, "select 1 from pg_stat_activity where application_name = 'cackled tail'"):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
+        self.doom("streaming", "3", 1)
+        self.servers[1].kill()
+        self.assertIn("has no primary", self.shard("abort", fails=True))
+        self.assertEqual(self.sql(0, "select slot_name from pg_replication_slots"), [])
+        self.assertIn("aborting", self.shard("resume", fails=True) + self.shard("list"))
+        self.assertIn("drop subscription", self.shard("abort", "--without-target"))
+        self.assertEqual(self.sql(0, "select * from catalog.move where ended_at is null"), [])
+        self.assertEqual(Visitor(self.daemon.url, 3).post(KEY, "still here").status, 201)
