@@ -109,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
         act.set_defaults(run=_shard, action=name)
         if name == "add":
             act.add_argument("number", metavar="N", type=int, help="of a [[database.shard]]")
+        if name == "abort":
+            act.add_argument("--without-target", action="store_true", help="the target is gone for good")
         if name == "move":
             act.add_argument("sites", metavar="SITES", help="3,7,10-20")
             act.add_argument("--to", metavar="N", type=int, required=True, help="the shard to move them to")
