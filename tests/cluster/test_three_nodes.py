@@ -83,6 +83,8 @@ class NodesCase(SynchronousTestCase):
 
     # Each lists itself alone, and finds the others in the database.
     discovery = False
+    # Laid over the configuration of each.
+    more: dict[str, Any] = {}
 
     def setUp(self) -> None:
         postgres = server()
@@ -108,7 +110,7 @@ class NodesCase(SynchronousTestCase):
                 "name": f"n{number}", "addresses": [host], "url": node.url, "mesh": f"{host}:{ports[number - 1]}",
             })  # fmt: skip
         for node in self.nodes:
-            node.settings["nodes"] = listed
+            node.settings.update(self.more, nodes=listed)
             if self.discovery:
                 node.settings["nodes"] = [one for one in listed if one["name"] == node.settings["node"]]
                 node.settings["discovery"] = {"enabled": True, "interval": 2.0}
@@ -147,6 +149,37 @@ class NodesCase(SynchronousTestCase):
         page = Page(node.url[7:].partition(":")[0], node.port, after)
         self.addCleanup(page.close)
         return page
+
+
+class FullNode(NodesCase):
+    """Nodes that take 50 connections each."""
+
+    more = {"http": {"max_connections": 50}}
+
+    def test_weights(self) -> None:
+        """A node that is nearly full comes first in few answers of DNS, and has a small weight in the loader."""
+        first, second, _ = self.nodes
+        self.until(lambda: self.offered(first) == [{"n1", "n2", "n3"}] * 2, SOON, "three nodes offered")
+        held = []
+        for _ in range(42):
+            held.append(socket.create_connection(("127.0.0.2", second.port), timeout=SOON))
+            self.addCleanup(held[-1].close)
+            held[-1].sendall(b"GET /rt/sse?sub=1/5 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+        def firsts() -> int:
+            """In how many of 96 answers it comes first."""
+            count = 0
+            for _ in range(96):
+                query = dns.message.make_query("rt.cackle.test.", "A")
+                answer = dns.query.udp(query, "127.0.0.1", port=first.dns_port, timeout=5)
+                count += answer.answer[0].to_rdataset()[0].to_text() == "127.0.0.2"
+            return count
+
+        # By weight it would be 32; of 10, 1 and 10 it is 6.
+        self.until(lambda: firsts() < 18, SOON, "rarely first in DNS")
+        with urllib.request.urlopen(f"{first.url}/widget.js", timeout=5) as answer:
+            weights = re.findall(r'"url":"http://127\.0\.0\.(\d):\d+","weight":(\d+)', answer.read().decode())
+        self.assertEqual([int(weight) <= 3 for _, weight in sorted(weights)], [False, True, False], weights)
 
 
 class ThreeNodes(NodesCase):
