@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
+import psycopg2
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from cackled.admin.shards import show
+from cackled.database import moving
 from cackled.database.dsn import ServerSettings
 from cackled.database.query import Query, ReadPreference
 from cackled.database.shards import ShardedDatabase
@@ -61,6 +64,42 @@ class MoverTests(MovingCase):
             1, "select seq, replayed from post_comment(1, 0, 'k', '', '', 9, 'n', null, 'i0', null, 's', 'h', 3, false)"
         )
         self.assertEqual(again, [(1, True)])
+
+    async def test_let_through(self) -> None:
+        """Who was let through before the fence was up is waited for, however long the commit takes; meanwhile the fence
+        does not stand longer than it may, and what was written is in the target.
+        """
+        self.patch(moving, "MOST_FENCED", 0.4)
+        late = psycopg2.connect(self.dsn(0))
+        self.addCleanup(late.close)
+        fences: list[str] = []
+
+        def at(step: str) -> None:
+            if step == "leaving":
+                with late.cursor() as cursor:
+                    cursor.execute(
+                        "set role cackled_app; select set_config('app.site', '1', true); "
+                        "select post_comment(1, 0, 'k', '', '', 9, 'n', null, 'late', null, 'late', 'h', 3, true)"
+                    )
+            elif step in ("fenced", "handed"):
+                fences.append(step)
+
+        mover = self.mover(at)
+
+        async def at_rest(*_: Any) -> None:
+            """The outbox would wait for it too."""
+
+        self.patch(mover, "_rest_outbox", at_rest)
+        moved = Deferred.fromCoroutine(mover.move([1], 1))
+        while len(fences) < 2 and not moved.called:
+            await deferLater(clock, 0.01)
+        self.assertEqual(fences, ["fenced", "fenced"])
+        self.assertIn("stood too long", "\n".join(self.said))
+        late.commit()
+        await moved
+        self.assertEqual(fences[-1], "handed")
+        self.assertEqual(self.sql(1, "select count(*) from comment where src = 'late'"), [(1,)])
+        self.assertEqual(self.sql(1, "select count(*) from comment"), [(6,)])
 
     async def test_one_at_a_time(self) -> None:
         """While one mover lives another is refused; what is open is named."""
