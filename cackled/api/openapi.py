@@ -35,7 +35,7 @@ def _json(schema: dict[str, Any], text: str = "Done.") -> dict[str, Any]:
 def _answers(status: int, schema: dict[str, Any] | None, *problems: int) -> dict[str, Any]:
     done = {"description": "Done."} if schema is None else _json(schema)
     answers: dict[str, Any] = {str(status): done}
-    for code in sorted({*problems, 400, 403, 404, 429, 503}):
+    for code in sorted({*problems, 400, 403, 404, 421, 429, 503}):
         answers[str(code)] = {"$ref": "#/components/responses/Problem"}
     return answers
 
@@ -120,7 +120,8 @@ def _schemas() -> dict[str, Any]:
         ),
         "Problem": _object(
             {"type": {"type": "string", "format": "uri"}, "title": _TEXT, "status": {"type": "integer"}},
-            {"detail": _TEXT, "field": _TEXT},
+            # The last two with 421: the site lives in another deployment, which is there.
+            {"detail": _TEXT, "field": _TEXT, "deployment": _TEXT, "url": _TEXT},
         ),
     }  # fmt: skip
 
