@@ -195,7 +195,7 @@ class Reader:
         self.number = 0
         self.lock = threading.Lock()
         # So many that none waits for another.
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(16)]
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(64)]
         for thread in self.threads:
             thread.start()
 
