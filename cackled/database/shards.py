@@ -8,15 +8,16 @@ who was refused waits, learns, and asks again in the right place. `cackled.datab
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from random import Random
 from typing import Any, TypeVar
 
 from prometheus_client import Gauge
 from prometheus_client.metrics import MetricWrapperBase
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from cackled import config
 from cackled.clock import sleep
@@ -116,6 +117,7 @@ class ShardedDatabase(Database):
         # Where sites are that are not in shard 0.
         self._places: dict[int, int] = {}
         self._waits: dict[int, _Wait] = {}
+        self._background: set[Deferred[None]] = set()
         self._stopped = False
         # Told (site, the shard it left, the shard it is in) when that is learnt.
         self.on_moved: Callable[[int, int, int], None] = lambda site, left, now: None
@@ -145,9 +147,9 @@ class ShardedDatabase(Database):
     async def stop(self) -> None:
         """Close all connections."""
         self._stopped = True
-        for wait in list(self._waits.values()):
-            self._wake(wait)
-        self._waits.clear()
+        background, self._background = self._background, set()
+        for work in background:
+            work.cancel()
         for number, part in self.shards.items():
             if number:
                 await part.stop()
@@ -169,9 +171,7 @@ class ShardedDatabase(Database):
                     await self._migrate(number, told)
                 except Unavailable as error:
                     log.error("shard {number} is not to be had: {reason}", number=number, reason=str(error))
-                    Deferred.fromCoroutine(self._migrate_later(number, told)).addErrback(
-                        lambda failure: log.error("shard: {reason}", reason=failure.getErrorMessage())
-                    )
+                    self._go_on(self._migrate_later(number, told))
 
     async def _migrate(self, number: int, told: Callable[[str], None]) -> None:
         dsns = [server.dsn for server in self.shards[number].servers]
@@ -185,6 +185,9 @@ class ShardedDatabase(Database):
                 return
             except Unavailable:
                 continue
+            except DatabaseError as error:
+                log.error("shard {number}: {reason}", number=number, reason=str(error))
+                return
 
     def sites_in(self, number: int) -> int:
         """How many sites are known to be in a shard other than 0."""
@@ -261,10 +264,20 @@ class ShardedDatabase(Database):
             return news
         wait = self._waits[site] = _Wait(self.now())
         wait.deferred.append(news)
-        Deferred.fromCoroutine(self._watch(site, wait)).addErrback(
-            lambda failure: log.failure("waiting for site {site} broke", failure, site=site)
-        )
+        self._go_on(self._watch(site, wait))
         return news
+
+    def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
+        """Work that nobody waits for, until the end or `stop`."""
+        running = Deferred.fromCoroutine(work)
+        self._background.add(running)
+
+        def over(result: object) -> None:
+            self._background.discard(running)
+            if isinstance(result, Failure) and not result.check(CancelledError):
+                log.failure("looking after shards broke", result)
+
+        running.addBoth(over)
 
     async def _watch(self, site: int, wait: _Wait) -> None:
         """One look-out for all who wait for a site, so that a crowd of writers costs one query at a time."""
