@@ -273,10 +273,14 @@ class Daemon(MultiService):
             self.ground.dns.reload_zone()
         except ZoneError as error:
             log.error("the zone was not read again: {reason}", reason=str(error))
-        self.ground.allow(new)
+        try:
+            self.ground.relist(new)
+        except ConfigError as error:
+            log.error("the nodes were not read again: {reason}", reason=str(error))
         if self.ground.mesh is not None:
             self.ground.renew_mesh()
-        old = {name: getattr(self._config, name) for name in self._config.__struct_fields__ if name != "log"}
+        read = ("log", "nodes")
+        old = {name: getattr(self._config, name) for name in self._config.__struct_fields__ if name not in read}
         changed = [f"[{name}]" for name, value in old.items() if getattr(new, name) != value]
         log.info("configuration read again; needs a restart: {parts}", parts=", ".join(changed) or "nothing")
 

@@ -34,7 +34,7 @@ from cackled.cluster.control import Begin, Came, Gone, Message
 from cackled.cluster.crossing import Crossing
 from cackled.cluster.liveness import Load
 from cackled.cluster.membership import Membership
-from cackled.cluster.mesh import Mesh
+from cackled.cluster.mesh import Mesh, address
 from cackled.cluster.probe import Prober
 from cackled.cluster.roster import Roster
 from cackled.cluster.tls import Credentials, TlsWire
@@ -43,6 +43,7 @@ from cackled.config import Config, ConfigError, Http, Listen, Node
 from cackled.database.embedded import EmbeddedServer
 from cackled.dns.serial import Mark
 from cackled.dns.server import DnsServer
+from cackled.dns.zone import node_addresses
 from cackled.geo.service import GeoService
 from cackled.metrics import Metrics
 from cackled.transport.assets import Assets
@@ -161,11 +162,8 @@ class Ground:
 
     def _make_mesh(self) -> tuple[Credentials, Mesh]:
         config = self.config
-        try:
-            for node in config.nodes:
-                check_name(node.name)
-        except CaError as error:
-            raise ConfigError(f"[[nodes]] with [mesh]: {error}") from None
+        for node in config.nodes:
+            _meshed(node)
         credentials = Credentials(config.mesh.folder, config.node, self.metrics)
         mesh = Mesh(
             nodes=config.nodes,
@@ -256,18 +254,25 @@ class Ground:
         self._look_changed()
 
     def _listed(self, nodes: tuple[Node, ...]) -> None:
-        """Other nodes are found in the database than before."""
+        """There are other nodes than before."""
         self.geo.change(nodes)
         self.dns.set_nodes(nodes)
         if self.mesh is not None:
             self.mesh.change(nodes)
         self.membership.change(nodes)
 
-    def allow(self, config: Config) -> None:
-        """Which nodes may link by a configuration that was read again."""
-        self.roster.refuse(config.discovery.refuse)
-        if self.mesh is not None:
-            self.mesh.allow([node.name for node in (*config.nodes, *self.roster.found)])
+    def relist(self, config: Config) -> None:
+        """The nodes are those of a configuration that was read again.
+
+        Raises:
+            ConfigError: one of them can't be used; all stays as it was.
+        """
+        for node in config.nodes:
+            node_addresses(node)
+            if self.mesh is not None:
+                address(node.mesh, f"[[nodes]] {node.name}: mesh")
+                _meshed(node)
+        self.roster.configure(config.nodes or (Node(name=config.node),), config.discovery.refuse)
 
     def _look_changed(self) -> None:
         free = self.mesh.free if self.mesh is not None else None
@@ -299,6 +304,13 @@ class Ground:
     def elsewhere(self) -> str | None:
         """A live node other than this one, for clients that are sent away; None where there is none."""
         return self.view().elsewhere(self.config.node, self.random)
+
+
+def _meshed(node: Node) -> None:
+    try:
+        check_name(node.name)
+    except CaError as error:
+        raise ConfigError(f"[[nodes]] with [mesh]: {error}") from None
 
 
 class Starting(Resource):

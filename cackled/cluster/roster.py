@@ -50,19 +50,25 @@ class Roster:
         """All of them."""
         return (*self._configured, *self.found)
 
-    def refuse(self, names: Collection[str]) -> None:
-        """From now on *names* are not taken from the database."""
-        self._refused = frozenset(names)
-        self.take(self._last)
+    def configure(self, nodes: Sequence[Node], refused: Collection[str]) -> None:
+        """The configuration was read again: these are its nodes, and names not to be taken from the database."""
+        other = tuple(nodes) != self._configured
+        self._configured = tuple(nodes)
+        self._refused = frozenset(refused)
+        if not self._take(self._last) and other:
+            self._changed(self.nodes)
 
     def take(self, others: Sequence[Node]) -> None:
         """These are in the database now."""
+        self._take(others)
+
+    def _take(self, others: Sequence[Node]) -> bool:
         self._last = tuple(others)
         here = {node.name for node in self._configured} | {self._own}
         found = [node for node in others if node.name not in here and self._fits(node)]
         found.sort(key=lambda node: node.name)
         if tuple(found) == self.found:
-            return
+            return False
         old, new = {node.name for node in self.found}, {node.name for node in found}
         self.found = tuple(found)
         for name in sorted(new - old):
@@ -70,6 +76,7 @@ class Roster:
         for name in sorted(old - new):
             log.info("node {name} is no longer in the database", name=name)
         self._changed(self.nodes)
+        return True
 
     def _fits(self, node: Node) -> bool:
         wrong = self._wrong(node)

@@ -61,6 +61,19 @@ class RosterTests(SynchronousTestCase):
         """A refused name is gone at once, and back when it is no longer refused."""
         roster = self.roster(refused=["c"])
         roster.take([node("c"), node("d")])
-        roster.refuse(["d"])
-        roster.refuse([])
+        roster.configure([node("b")], ["d"])
+        roster.configure([node("b")], [])
         self.assertEqual(self.told, [["b", "d"], ["b", "c"], ["b", "c", "d"]])
+
+    def test_read_again(self) -> None:
+        """Nodes come into the configuration and leave it; one that leaves it may still be found."""
+        roster = self.roster(node("b"), node("c"))
+        roster.configure([node("b"), node("c")], [])
+        self.assertEqual(self.told, [])
+        roster.configure([node("b"), node("c", weight=2), node("d")], [])
+        roster.configure([node("b")], [])
+        self.assertEqual(self.told, [["b", "c", "d"], ["b"]])
+        roster.take([node("c")])
+        roster.configure([node("b"), node("c")], [])
+        roster.configure([node("b")], [])
+        self.assertEqual(self.told[2:], [["b", "c"]] * 3)

@@ -223,6 +223,25 @@ class ThreeNodes(NodesCase):
         for node in (first, third):
             self.assertNotIn("Traceback", node.log())
 
+    def test_listed_anew(self) -> None:
+        """SIGHUP takes a node out of the list, and in again; a list that can't be used leaves the old one."""
+        first, second, third = self.nodes
+        everybody = {"n1", "n2", "n3"}
+        self.until(lambda: self.offered(*self.nodes) == [everybody] * 6, SOON, "three nodes offered")
+        listed = first.settings["nodes"]
+        for nodes, offered in ((listed[:2], {"n1", "n2"}), (listed, everybody)):
+            first.settings["nodes"] = nodes
+            first.write_config()
+            first.signal(signal.SIGHUP)
+            self.until(lambda: self.offered(first) == [offered] * 2, SOON, f"{offered} offered")  # noqa: B023
+        self.until(lambda: [row["linked"] for row in first.admin("nodes")] == [True] * 3, SOON, "linked again")
+        first.settings["nodes"] = [*listed[:2], {**listed[2], "addresses": ["nowhere"]}]
+        first.write_config()
+        first.signal(signal.SIGHUP)
+        first.wait_log("the nodes were not read again")
+        self.assertEqual(self.offered(first), [everybody] * 2)
+        self.assertNotIn("Traceback", first.log() + second.log() + third.log())
+
     def test_drained_and_cut_off(self) -> None:
         """A node that drains is out at once, its visitors are told where to go; the last of three offers everybody."""
         first, second, third = self.nodes
