@@ -156,3 +156,18 @@ class DownTests(ShardCase):
         self.assertIn("drop subscription", self.shard("abort", "--without-target"))
         self.assertEqual(self.sql(0, "select * from catalog.move where ended_at is null"), [])
         self.assertEqual(Visitor(self.daemon.url, 3).post(KEY, "still here").status, 201)
+
+    def test_catalog_down(self) -> None:
+        """With the shard of the catalog down, sites of the other one are written and read by a daemon that runs."""
+        self.shard("move", "2", "--to", "1")
+        mine, theirs = Visitor(self.daemon.url, 1), Visitor(self.daemon.url, 2)
+        self.assertEqual(theirs.post(KEY, "before").status, 201)
+        self.servers[0].kill()
+        self.assertEqual(theirs.post(KEY, "meanwhile").status, 201)
+        self.assertEqual(call(f"{self.daemon.url}/api/v1/sites/2/comments?channel={KEY}").status, 200)
+        self.assertEqual(mine.post(KEY, "meanwhile").status, 503)
+        self.servers[0].start()
+        end = time.monotonic() + 60
+        while mine.post(KEY, "it is back").status != 201:
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.2)
