@@ -6,7 +6,7 @@ import re
 from random import Random
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -102,7 +102,7 @@ FIELDS = (
 class SameTests(SynchronousTestCase):
     """Both ways are one server."""
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         st.sampled_from(("/rt/ws", "/rt/ws", "/rt/sse", "/rt/poll", "/rt/ws/", "/rt/", "/ws")),
         st.lists(st.sampled_from(SUBS), max_size=4), st.booleans(), st.lists(st.sampled_from(FIELDS), max_size=4),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
@@ -40,7 +40,7 @@ class DoorTestCase(SynchronousTestCase):
 class SameTests(SynchronousTestCase):
     """A door and a channel are one server."""
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(steps, st.booleans(), st.sampled_from(("127.0.0.1", "10.0.0.1")), st.sampled_from((0, 0, 0, 7)))
     def test_same_bytes(self, script: list[Any], keep: bool, peer: str, cut: int) -> None:
         """Whatever is asked, in whatever order and pieces, the bytes and the ends are the same as without doors."""

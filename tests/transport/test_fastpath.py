@@ -6,7 +6,7 @@ import re
 import socket
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -63,7 +63,7 @@ steps = st.lists(
 class SameTests(SynchronousTestCase):
     """Both paths are one server."""
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(steps, st.booleans(), st.sampled_from(("127.0.0.1", "10.0.0.1")))
     def test_same_bytes(self, script: list[Any], keep: bool, peer: str) -> None:
         """Whatever is asked, in whatever order, the bytes are the same with the direct path and without it."""
