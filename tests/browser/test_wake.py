@@ -7,18 +7,25 @@ from __future__ import annotations
 from tests.browser.case import MockCase, Page
 from tests.browser.test_live import ALONE
 
-# Every pause is as long as it may be, and every attempt at a line is counted.
+# Every pause is as long as it may be; every attempt at a line is counted, and the last one that failed is known.
 COUNTED = ALONE + """
 Math.random = () => 0.999;
-window.attempts = 0;
+window.attempts = window.failed = 0;
 for (const name of ['WebSocket', 'EventSource']) {
   const real = window[name];
-  window[name] = function (...given) { attempts++; return new real(...given); };
+  window[name] = function (...given) {
+    const number = ++attempts, made = new real(...given);
+    made.addEventListener('error', () => { failed = number; });
+    return made;
+  };
 }
 const fetched = window.fetch;
 window.fetch = (address, ...more) => {
-  if (String(address).includes('/rt/poll')) attempts++;
-  return fetched(address, ...more);
+  if (!String(address).includes('/rt/poll')) return fetched(address, ...more);
+  const number = ++attempts;
+  return fetched(address, ...more).then(
+    answer => { if (!answer.ok) failed = number; return answer; },
+    error => { failed = number; throw error; });
 };
 """
 
@@ -37,6 +44,8 @@ class WakeTests(MockCase):
         self.steer(block=["ws", "sse", "poll"], drop=True)
         for number in range(2, 9):
             self.step(page, 100, f"attempts >= {number}")
+        # Only then: what is under way would get through.
+        self.until(page, "failed === 8")
         self.steer(block=[])
         # Its next attempt is seconds away.
         page.clock.run_for(1000)
