@@ -66,8 +66,6 @@ class Hub:
 
     ``allows(site, feature)`` switches ``presence`` and ``typing`` per site. ``announce(site, channel, type, data)`` is
     called for signals that begin here (typing, presence counts), for whoever carries them to other processes.
-    ``freeze`` is called as connections grow by a tenth (gc.freeze: a full collection over 100,000 connections is a
-    pause of 0.2 s).
     """
 
     def __init__(
@@ -80,7 +78,6 @@ class Hub:
         metrics: Metrics,
         allows: Callable[[int, str], bool] = everything_allowed,
         announce: Callable[[int, int, str, Mapping[str, Any]], None] | None = None,
-        freeze: Callable[[], object] | None = None,
     ) -> None:
         self.clock = clock
         self.random = random
@@ -95,8 +92,6 @@ class Hub:
         self._origins: dict[str, str] = {}
         self._ends: dict[Channel, Message] = {}
         self._kinds: dict[str, int] = {}
-        self._freeze = freeze
-        self._frozen = 1_000
         self._store = HistoryStore(config.history_events, config.history_seconds, config.history_bytes)
         self._count(metrics)
         self._fan_out = FanOut(clock, self._deliveries.inc, self._seconds.observe, self._end)
@@ -244,9 +239,6 @@ class Hub:
             self._new_kind(client.kind)
         self._kinds[client.kind] += 1
         self.heartbeat.add(client)
-        if self._freeze is not None and len(self._clients) > self._frozen * 1.1:
-            self._frozen = len(self._clients)
-            self._freeze()
 
     def leave(self, client: Client) -> None:
         """Count *client* out and end its subscriptions. Harmless when it left before."""

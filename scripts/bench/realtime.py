@@ -102,6 +102,7 @@ def serve() -> None:
     from twisted.web.resource import Resource
 
     from cackled import config
+    from cackled.admin.lag import Freezer
     from cackled.api.front import Front
     from cackled.events import Event
     from cackled.metrics import Metrics
@@ -133,14 +134,14 @@ def serve() -> None:
     turns = Turns(reactor)
     metrics = Metrics()
     settings = config.Realtime(presence=False)
-    hub = Hub(clock=reactor, random=Random(), config=settings, load=load, metrics=metrics, freeze=gc.freeze)
+    hub = Hub(clock=reactor, random=Random(), config=settings, load=load, metrics=metrics)
     hub.start()
     rooms = {b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(), b"turns": TurnsResource()}
     http = config.Http(max_connections=1_000_000, max_connections_per_address=1_000_000)
     endpoint = PublicEndpoint(reactor, 0, "127.0.0.1")
     port = endpoint.listen_on(endpoint.bind(), HttpFactory(Front(rooms, Resource()), http, reactor, metrics))
-    gc.collect()
-    gc.freeze()
+    # As in the daemon.
+    Freezer(reactor, metrics, lambda: sum(hub.stats().sessions.values())).start()
     print(port.getHost().port, flush=True)
     reactor.run()
 
