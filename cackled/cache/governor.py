@@ -2,10 +2,11 @@
 
 May touch `pressure`, `cackled.clock`, `cackled.metrics` and the caches it is given.
 
-Once a second it reads how many bytes are free (`cackled.cache.pressure`).
+Four times a second it reads how many bytes are free (`cackled.cache.pressure`, a few microseconds), and once a second
+it acts on that; in between only where fewer are free than at the last look, and none.
 
-- Some are free: entries may stay idle for ``max(min_idle, idle_seconds_per_free_mib * free MiB)`` seconds; one slice
-  of the walk over all entries drops those that were idle longer, and those that expired.
+- Some are free: entries may stay idle for ``max(min_idle, idle_seconds_per_free_mib * free MiB)`` seconds; one
+  slice of the walk over all entries drops those that were idle longer, and those that expired.
 - None are: what is missing, and a tenth of what the caches hold, is dropped in the order of eviction, down to
   ``keep_bytes`` in all.
 
@@ -35,6 +36,7 @@ MIB = 1024 * 1024
 # Left to the caches even where nothing is free: it would not help the machine, and without the hottest pages the
 # database would be asked for everything.
 KEEP_BYTES = 4 * MIB
+LOOK = 0.25
 INTERVAL = 1.0
 SLICE_SECONDS = 0.002
 SLICE_BYTES = 8 * MIB
@@ -102,10 +104,11 @@ class Governor:
         self._trim = trim or find_malloc_trim()
         self._timer = timer
         self._turn = 0
+        self._acted = 0.0
         self._missing = 0
         self._next_slice: IDelayedCall | None = None
         self._blind = False
-        self._ticks = Periodic(clock, INTERVAL, self._tick, "cache governor")
+        self._ticks = Periodic(clock, LOOK, self._tick, "cache governor")
         metrics.watch("cache_free_bytes", "Memory the governor counts as free; negative is missing.", lambda: self.free)
         self._resident = metrics.gauge("process_resident_bytes", "Resident memory of the process.")
         self._passes = metrics.counter("cache_governor_passes", "Times memory was short and caches had to yield.")
@@ -116,7 +119,8 @@ class Governor:
         )  # fmt: skip
 
     def start(self) -> None:
-        """Begin; the first look comes after a second."""
+        """Begin; the first look comes after a quarter of a second."""
+        self._acted = self._clock.seconds()
         self._ticks.start()
 
     def stop(self) -> None:
@@ -137,8 +141,12 @@ class Governor:
                 log.warn("memory pressure can't be read: {error}", error=str(error))
             return
         self._blind = False
-        self.free = pressure.free(self._target, self._reserve)
+        before, self.free = self.free, pressure.free(self._target, self._reserve)
         self._resident.set(pressure.rss)
+        now = self._clock.seconds()
+        if now - self._acted < INTERVAL and self.free >= min(0, before):
+            return
+        self._acted = now
         if self.free > 0:
             self._sweep(max(self._min_idle, self._idle_per_mib * self.free / MIB))
             return

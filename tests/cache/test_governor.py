@@ -125,6 +125,22 @@ class GovernorTests(SynchronousTestCase):
             self.assertLessEqual(before - after, before // 10 + 100_000 + 2 * SIZE)
         self.assertEqual(self.metrics.value("cache_governor_passes_total"), 5)
 
+    def test_between_the_seconds(self) -> None:
+        """Memory that grows shorter is not waited for a whole second with; memory that is as short as before is."""
+        self.fill(self.cache, 1_000)
+        self.clock.advance(1)
+        self.assertEqual(len(self.cache), 1_000)
+        self.rss = 100 * MIB + 100_000
+        self.clock.advance(0.25)
+        self.assertEqual(self.metrics.value("cache_governor_passes_total"), 1)
+        self.clock.pump([0.25] * 3)
+        self.assertEqual(self.metrics.value("cache_governor_passes_total"), 1)
+        self.rss += 50_000
+        self.clock.advance(0.25)
+        self.assertEqual(self.metrics.value("cache_governor_passes_total"), 2)
+        self.clock.pump([0.25] * 4)
+        self.assertEqual(self.metrics.value("cache_governor_passes_total"), 3)
+
     def test_slices(self) -> None:
         """A long pass is cut by time, each slice is trimmed, and the reactor turns between them."""
         self.fill(self.cache, 2_000)
