@@ -83,7 +83,7 @@ class ReadingTests(MockCase):
     def test_served_text_stays_until_then(self) -> None:
         """Comments that the site printed inside the container are read until the live ones stand."""
         self.seed("Live")
-        self.steer(fail=[{"path": "/bootstrap", "status": 200, "delay": 1}])
+        self.steer(fail=[{"path": "/bootstrap", "status": 200, "delay": 4}])
         page = self.plain(
             wait="",
             script="""
@@ -92,7 +92,8 @@ class ReadingTests(MockCase):
                 document.getElementById('mc-container').append(p); });
         """,
         )
-        page.wait_for_timeout(500)
+        self.until(page, "!!window.Cackle?.widgets?.Comment")
+        page.wait_for_timeout(100)
         self.assertTrue(page.is_visible("text=Printed"))
         page.wait_for_selector("text=Live")
         self.assertEqual(page.locator("#mc-content").count(), 0)

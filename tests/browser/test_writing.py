@@ -146,7 +146,7 @@ class WritingTests(MockCase):
         page.keyboard.press("Tab")
         page.keyboard.type("Ada")
         page.keyboard.press("Control+Enter")
-        page.wait_for_selector(".mc-badge")
+        page.wait_for_selector(".mc-c:not(.mc-sending) .mc-badge")
         page.focus(".mc-more >> nth=0")
         page.keyboard.press("Enter")
         page.wait_for_selector(".mc-menu")

@@ -47,9 +47,10 @@ class Journal:
             self._lock.notify_all()
 
     def lines(self, what: str) -> list[dict[str, Any]]:
-        """The lines of one kind, in order."""
+        """The lines of one kind, in order; one that is being written is not there yet."""
         with open(self._path, encoding="utf-8") as file:
-            return [line for line in map(json.loads, file) if line["what"] == what]
+            whole = [line for line in file if line.endswith("\n")]
+        return [line for line in map(json.loads, whole) if line["what"] == what]
 
     def close(self) -> None:
         """Write no more."""

@@ -15,6 +15,14 @@ from tests.faults.journal import WebSocketReader
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 
 
+# The library makes every clock_nanosleep an error (EINVAL), and Python sleeps with nothing else. The daemon never sleeps,
+# but the standard library does now and then: while it waits for a child that has not ended at once.
+SLEEP = """
+import select, time
+time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+"""
+
+
 class Stepped(Daemon):
     """A daemon whose wall clock is this machine's plus what `step` says."""
 
@@ -25,9 +33,11 @@ class Stepped(Daemon):
     def command(self) -> list[str]:
         """With the library before it."""
         self.step(0)
+        (self.folder / "sitecustomize.py").write_text(SLEEP)
+        path = f"PYTHONPATH={self.folder}{os.pathsep}{self.pythonpath}"
         preload = f"LD_PRELOAD={LIBRARY}"
         switches = ("FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", f"FAKETIME_TIMESTAMP_FILE={self.offset}")
-        return ["/usr/bin/env", preload, *switches, *super().command()]
+        return ["/usr/bin/env", preload, path, *switches, *super().command()]
 
     def step(self, seconds: int) -> None:
         """Set the clock's offset."""
