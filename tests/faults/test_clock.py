@@ -15,8 +15,8 @@ from tests.faults.journal import WebSocketReader
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 
 
-# The library makes every clock_nanosleep an error (EINVAL), and Python sleeps with nothing else. The daemon never sleeps,
-# but the standard library does now and then: while it waits for a child that has not ended at once.
+# The library makes every clock_nanosleep an error (EINVAL), and Python sleeps with nothing else. The daemon does not
+# sleep, but the standard library does now and then: while it waits for a child that has not ended at once.
 SLEEP = """
 import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds) and None
