@@ -23,6 +23,7 @@ import msgspec
 import psycopg2
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as TimedOut
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -226,7 +227,7 @@ class Tail:
                 await self._connect()
                 backoff = BACKOFF_FIRST
                 await self._stay()
-            except (_Lost, TimedOut, OSError, psycopg2.Error) as error:
+            except (_Lost, TimedOut, OSError, ConnectionClosed, psycopg2.Error) as error:
                 if self.connected:
                     log.warn("the event log's connection was lost: {reason}", reason=first_line(error))
                 else:

@@ -149,6 +149,22 @@ class TailTests(TestCase):
         self.assertEqual(self.seqs(), [1, 2, 3, 4])
         self.assertEqual(self.gaps, 0)
 
+    async def test_moved_while_it_connects(self) -> None:
+        """Another primary is found while a connection is being made: that one is given up without a word of fault."""
+        tail = await self.tail()
+        self.drop_connections()
+        server().signal(signal.SIGSTOP)
+        try:
+            await until(lambda: not tail.connected)
+            for _ in range(20):
+                tail.moved()
+                await deferLater(clock, 0.02)
+        finally:
+            server().signal(signal.SIGCONT)
+        announce(self.writer, 17, 42)
+        await until(lambda: len(self.events) == 1)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     async def test_hung_server(self) -> None:
         """A tail whose server hangs says so and comes back; the reactor is never blocked."""
         self.patch(tail_module, "ANSWER", 0.3)
