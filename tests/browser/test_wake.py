@@ -4,7 +4,9 @@ is over. On a clock that stands until it is told to go on.
 
 from __future__ import annotations
 
-from tests.browser.case import MockCase, Page
+import time
+
+from tests.browser.case import PATIENCE, MockCase, Page
 from tests.browser.test_live import ALONE
 
 # Every pause is as long as it may be; every attempt at a line is counted, and the last one that failed is known.
@@ -54,9 +56,11 @@ class WakeTests(MockCase):
         return page
 
     def wait_live(self) -> None:
-        for _ in range(200):
+        end = time.monotonic() + PATIENCE / 1000
+        while time.monotonic() < end:
             if len(self.steer()["live"]) == 1:
                 return
+            time.sleep(0.05)
         self.fail("there is no line")
 
     def step(self, page: Page, milliseconds: int, until: str) -> None:
