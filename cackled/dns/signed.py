@@ -84,7 +84,7 @@ class SignedAnswers:
 
     def _deny(self, writer: Writer, resolved: Resolved, qtype: int) -> int:
         """SOA and NSEC for no data and no such name."""
-        # A type whose nodes are all away is not there, for now.
+        # Of a geo name: the nodes that have addresses of this type are all away, so the type is denied meanwhile.
         types = self._types(resolved) - {qtype}
         return self._rrset(writer, [self._zone.negative]) + self._nsec(writer, resolved.name, types)
 

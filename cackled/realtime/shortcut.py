@@ -74,17 +74,26 @@ class Shortcuts:
                 return None
         return tuple(places) if len(places) >= least else None
 
-    def granted(self, places: tuple[Position, ...], origin: str | None) -> bool:
-        """Whether the gate says yes, now."""
+    def granted(self, head: Head, least: int) -> tuple[tuple[Position, ...], str | None] | None:
+        """`places`, and the origin that may listen to them; None where the gate does not say yes at once."""
+        places = self.places(head, least)
+        if places is None:
+            return None
+        origin: str | None = None
+        raw = head.named.get(b"origin")
+        if raw is not None:
+            origin = _origin(raw) if len(raw) <= 300 else None
+            if origin is None:
+                return None
         try:
             answer = self._gate.ask_all(places, origin, ())
         except Exception:
             # It is asked again, by somebody who can say that this went wrong.
-            return False
+            return None
         if isinstance(answer, Deferred):
             answer.addErrback(lambda _: None)
-            return False
-        return answer is None
+            return None
+        return None if answer is not None else (places, origin)
 
     def websocket(self, head: Head, door: Door) -> bool:
         """``/rt/ws``."""
@@ -102,17 +111,10 @@ class Shortcuts:
             or _KEY.fullmatch(key) is None
         ):
             return False
-        places = self.places(head, 0)
-        if places is None:
+        granted = self.granted(head, 0)
+        if granted is None:
             return False
-        origin: str | None = None
-        raw = named.get(b"origin")
-        if raw is not None:
-            origin = _origin(raw) if len(raw) <= 300 else None
-            if origin is None:
-                return False
-        if not self.granted(places, origin):
-            return False
+        places, origin = granted
         connection: Any = WebSocket(self._gate, origin)
         attach(door.leave(), connection)
         connection.begin(accepted(key, protocol is not None), places)
@@ -123,17 +125,10 @@ class Shortcuts:
         named = head.named
         if b"last-event-id" in named or b"upgrade" in named:
             return False
-        places = self.places(head, 1)
-        if places is None:
+        granted = self.granted(head, 1)
+        if granted is None:
             return False
-        origin: str | None = None
-        raw = named.get(b"origin")
-        if raw is not None:
-            origin = _origin(raw) if len(raw) <= 300 else None
-            if origin is None:
-                return False
-        if not self.granted(places, origin):
-            return False
+        places, origin = granted
         connection: Any = EventSource(self._gate)
         attach(door.leave(), connection)
         connection.begin(places, origin)

@@ -161,7 +161,7 @@ class MailTests(TestCase):
         self.arrived()
 
     async def test_refused(self) -> None:
-        """What is refused for good is told apart from what is refused for now."""
+        """A permanent refusal (5yz) is told apart from a transient one (4yz): RFC 5321, 4.2.1."""
         port = self.listen()
         for code, kind in ((550, Undeliverable), (451, NotSent)):
             self.server.code = code

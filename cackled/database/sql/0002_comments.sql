@@ -174,45 +174,6 @@ begin
 end
 $$;
 
--- Partitions of the event log, one a day, made ahead; rows that find none go to event_rest.
-create function event_partitions(p_days int) returns int
-language plpgsql security definer set search_path = public as $$
-declare
-  made int := 0;
-  d date;
-  t text;
-begin
-  for i in 0 .. p_days loop
-    d := current_date + i;
-    t := 'event_' || to_char(d, 'YYYYMMDD');
-    if to_regclass(t) is null and not exists (select from event_rest where created_at >= d and created_at < d + 1) then
-      execute format('create table %I partition of event for values from (%L) to (%L)', t, d, d + 1);
-      made := made + 1;
-    end if;
-  end loop;
-  return made;
-end
-$$;
-create function event_expire(p_keep interval) returns int
-language plpgsql security definer set search_path = public as $$
-declare
-  gone int := 0;
-  t text;
-begin
-  for t in select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-           where i.inhparent = 'event'::regclass and c.relname ~ '^event_[0-9]{8}$'
-             and to_date(substr(c.relname, 7), 'YYYYMMDD') + 1 < now() - p_keep loop
-    execute format('drop table %I', t);
-    gone := gone + 1;
-  end loop;
-  delete from event_rest where created_at < now() - p_keep;
-  return gone;
-end
-$$;
-revoke execute on function event_partitions(int), event_expire(interval) from public;
-grant execute on function event_partitions(int), event_expire(interval) to cackled_system;
-select event_partitions(2);
-
 -- Microseconds since 2025 (51 bits), shard (6 bits), sequence (6 bits): ordered by time, never equal within a site.
 create sequence comment_id_low cycle minvalue 0 maxvalue 63;
 grant usage on sequence comment_id_low to cackled_app, cackled_system;

@@ -1,9 +1,7 @@
--- Partitions of the event log by a clock that can be given, so that weeks can be tried in a moment; a partition in use is
--- dropped the next time, as everybody who writes would wait behind us.
+-- Partitions of the event log, one a day, made ahead; rows that find none go to event_rest. By a clock that can be given, so
+-- that weeks can be tried in a moment; a partition in use is dropped the next time, as everybody who writes would wait
+-- behind us.
 -- cackled: compat 1
-
-drop function event_partitions(int);
-drop function event_expire(interval);
 
 create function event_partitions(p_days int, p_now timestamptz default now()) returns int
 language plpgsql security definer set search_path = public set lock_timeout = '1s' as $$
@@ -41,3 +39,4 @@ end
 $$;
 revoke execute on function event_partitions(int, timestamptz), event_expire(interval, timestamptz) from public;
 grant execute on function event_partitions(int, timestamptz), event_expire(interval, timestamptz) to cackled_system;
+select event_partitions(2);
