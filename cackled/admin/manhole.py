@@ -6,6 +6,8 @@ listener must be loopback or a private unix socket (`ManholeFactory.check` refus
 
 from __future__ import annotations
 
+import builtins
+import keyword
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -39,8 +41,9 @@ _PRINTABLE_FROM = 0x80
 class Shell(Manhole):
     """One operator at the prompt.
 
-    A line whose first word is a command runs it, anything else is Python (in *namespace*; None: no Python). While a
-    command works, lines typed ahead wait; ^C stops waiting for it.
+    A line whose first word is a command runs it, and so does one that can be nothing but a mistyped command; anything
+    else is Python (in *namespace*; None: no Python). While a command works, lines typed ahead wait; ^C stops waiting
+    for it.
     """
 
     ps = (b"cackled> ", b"...      ")
@@ -117,7 +120,7 @@ class Shell(Manhole):
             self.terminal.write(self.ps[0])
         elif first and text.strip() == "exit":
             self._bye()
-        elif first and (not self._python or self._runner.knows(text)):
+        elif first and (not self._python or self._runner.knows(text) or self._mistyped(text)):
             self._command(text)
         else:
             log.info("operator {who}: python: {line}", who=self._who, line=text[:200])
@@ -125,6 +128,16 @@ class Shell(Manhole):
                 super().lineReceived(text.encode("utf-8"))
             except SystemExit:
                 self._bye()
+
+    def _mistyped(self, text: str) -> bool:
+        """Whether the line is words, the first of them no name that Python knows: that would only be a NameError."""
+        words = text.split()
+        first, names = words[0], self.interpreter.locals
+        if not first.isidentifier() or keyword.iskeyword(first) or keyword.issoftkeyword(first):
+            return False
+        if first in names or hasattr(builtins, first):
+            return False
+        return len(words) == 1 or words[1][0].isalnum()
 
     def _command(self, text: str) -> None:
         mark = self._busy = object()

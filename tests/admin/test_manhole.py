@@ -282,6 +282,15 @@ class ShellTests(ConsoleCase):
         self.assertFalse(wire.disconnecting)
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_mistyped(self) -> None:
+        """A command that is none gets a line, not Python's traceback; names of one's own are Python."""
+        protocol, wire = self.enter()
+        for line in ("statsu", "frobnicate all now"):
+            self.assertIn("error: unknown command", self.type(protocol, wire, line))
+        self.assertNotIn("error", self.type(protocol, wire, "mine = 5"))
+        self.assertIn("\n5\n", self.type(protocol, wire, "mine"))
+        self.assertIn("NameError", self.type(protocol, wire, "nothing + 1"))
+
     def test_coroutine(self) -> None:
         """``run(coroutine)`` shows the result when it comes, even to nobody."""
         later: Deferred[str] = Deferred()

@@ -172,6 +172,19 @@ class LoaderTests(MockCase):
         )
         self.assertEqual(len([line for line in self.steer()["log"] if "/counts" in line]), 1)
 
+    def test_counts_are_live(self) -> None:
+        """A counter on the page of a conversation says what the comments below say."""
+        self.seed("One")
+        page = self.plain()
+        page.evaluate("""() => {
+            const a = document.createElement('a'); a.href = '/x#mc-container'; a.className = 'n';
+            a.setAttribute('cackle-channel', Cackle.channel(cackle_widget[0])); document.body.append(a);
+            cackle_widget.push({widget: 'CommentCount', id: 1, mult: '{num} in all'});
+            }""")
+        self.until(page, "document.querySelector('.n').textContent === '1 in all'")
+        self.seed({"text": "Two", "live": True})
+        self.until(page, "document.querySelector('.n').textContent === '2 in all'")
+
     def test_old_globals(self) -> None:
         """Pages from the times of mcSite."""
         self.seed("Ancient", channel="old")

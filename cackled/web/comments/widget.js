@@ -194,6 +194,7 @@
     this.title.textContent = n ? this.t('comments', {n: n}) : this.t('title');
     this.sorts.hidden = n < 2;
     if (o) o.textContent = this.t.number(n);
+    if (Cackle.counters && (o = Cackle.counters[this.site])) o(this.key, n);
     if (!this.list.firstChild && !this.waiting.size) {
       if (!this.empty) this.list.before(this.empty = el('div.mc-empty', null, this.t('empty')));
     } else if (this.empty) { this.empty.remove(); this.empty = null; }

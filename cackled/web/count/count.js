@@ -1,4 +1,5 @@
-/* CommentCount: numbers for links to comments, a[href$="#mc-container"], by their cackle-channel or address. */
+/* CommentCount: numbers for links to comments, a[href$="#mc-container"], by their cackle-channel or address. The comments
+   widget on the same page tells what it knows (Cackle.counters), so that both show one number. */
 (Cackle => {
   'use strict';
   Cackle.widgets.CommentCount = widget => {
@@ -12,11 +13,13 @@
       var form = !count && o.no ? o.no : plural.select(count) === 'one' && o.one || o.mult || '{num}';
       return form.replace('{num}', new Intl.NumberFormat(widget.lang).format(count));
     }
+    function show(key, count) { (links[key] || []).forEach(a => { a.textContent = word(count); }); }
+    (Cackle.counters = Cackle.counters || {})[widget.site] = show;
     for (n = 0; n < keys.length; n += 50) {
       Cackle.get('/api/v1/sites/' + widget.site + '/counts?' + keys.slice(n, n + 50).map(k => {
         return 'channel=' + encodeURIComponent(k);
       }).concat(o.token ? 'token=' + encodeURIComponent(o.token) : []).join('&')).then(answer => answer.json()).then(data => {
-        for (var key in data.counts) (links[key] || []).forEach(a => { a.textContent = word(data.counts[key]); });
+        for (var key in data.counts) show(key, data.counts[key]);
       }).catch(() => { /* the links keep their own words */ });
     }
   };
