@@ -111,6 +111,8 @@ class SameTests(SynchronousTestCase):
     @example("/rt/ws", ["sub=1/5@3"], True, [], None, False)
     @example("/rt/ws", [], True, ["Sec-WebSocket-Protocol: cackle.v1"], None, True)
     @example("/rt/sse", ["sub=1%2F5%401"], False, ["Origin: https://a.example"], None, False)
+    @example("/rt/ws", ["sub=2/5@0"], True, ["Origin: https://b.example"], Refusal(403, "origin"), False)
+    @example("/rt/sse", ["sub=1/5@3", "sub=2/5@0"], False, [], Refusal(404, "unknown-site"), False)
     def test_same_outcome(
         self, path: str, subs: list[str], whole: bool, fields: list[str], answer: Any, draining: bool
     ) -> None:
@@ -158,6 +160,17 @@ class ShortcutTests(SynchronousTestCase):
         self.assertIn(b"Access-Control-Allow-Origin: https://a.example", data)
         self.assertEqual([m["type"] for m in blocks(data)[0]], ["hello", "recovered", "recovered"])
         self.assertEqual(world.hub.stats().sessions, {"sse": 1})
+
+    def test_refused(self) -> None:
+        """Whom the gate refuses, if only one of several channels, is told so and hears nothing."""
+        for target, fields in (
+            ("/rt/ws?sub=2/5@0", WS), ("/rt/ws?sub=1/5@3&sub=2/5@0", WS), ("/rt/sse?sub=2/5@0", ()),
+            ("/rt/sse?sub=1/5@3&sub=2/5@0", ()),
+        ):  # fmt: skip
+            world = World(True, Refusal(403, "origin"))
+            (answer,) = answers(world.visit(get(target, *fields, "Origin: https://b.example", host="h")).read())
+            self.assertEqual(answer.status, 403, target)
+            self.assertEqual(world.hub.stats().sessions, {}, target)
 
     def test_tokens(self) -> None:
         """Who brings tokens goes by the resource."""
