@@ -172,6 +172,13 @@ class ShortcutTests(SynchronousTestCase):
             self.assertEqual(answer.status, 403, target)
             self.assertEqual(world.hub.stats().sessions, {}, target)
 
+    def test_old_http(self) -> None:
+        """HTTP/1.0 knows no WebSocket: refused, as by the resource."""
+        data = get("/rt/ws?sub=1/5@3", *WS, host="h").replace(b"HTTP/1.1", b"HTTP/1.0")
+        found = [outcome(World(short), data, b"") for short in (True, False)]
+        self.assertEqual(found[0], found[1])
+        self.assertNotIn(b" 101 ", found[0][0])
+
     def test_tokens(self) -> None:
         """Who brings tokens goes by the resource."""
         world = World(True)

@@ -95,6 +95,13 @@ class DoorTests(DoorTestCase):
         visit.close()
         self.assertEqual(len(self.made.factory.channels), 0)
 
+    def test_long_head(self) -> None:
+        """A head over the limit is refused, though it comes whole and at once."""
+        made = server(True, head_bytes=400)
+        for size, status in ((200, 200), (500, 431)):
+            (answer,) = answers(self.visit(made).send(get("/m", "X: " + "y" * size, host="a.example")).read())
+            self.assertEqual(answer.status, status)
+
     def test_last_hit(self) -> None:
         """A hit whose connection closes is answered without a channel, from the third one on without parsing."""
         raw = get("/m", "Connection: close", host="a.example")
