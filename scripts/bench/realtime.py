@@ -2,6 +2,7 @@
 """Fan-out, memory and connects of our realtime server, with nginx + nchan beside it where that is installed.
 
     scripts/bench/realtime.py [--subscribers 2000] [--messages 50] [--only cackled] [--transports ws,sse] [--pin]
+        [--presence]
 
 Two layouts: "dense", one channel with everybody; "sparse", channels of ten with eight messages on their way. CPU is
 the server's own user + system time from /proc, on loopback: the system part holds the receiver's TCP input as well.
@@ -91,7 +92,7 @@ class Turns:
         return " ".join(told).encode()
 
 
-def serve() -> None:
+def serve(presence: bool) -> None:
     """The server side of ours: ``/rt`` and a publisher at ``/pub?id=CHANNEL``."""
     from cackled.clock import install_monotonic_reactor
 
@@ -133,7 +134,7 @@ def serve() -> None:
 
     turns = Turns(reactor)
     metrics = Metrics()
-    settings = config.Realtime(presence=False)
+    settings = config.Realtime(presence=presence)
     hub = Hub(clock=reactor, random=Random(), config=settings, load=load, metrics=metrics)
     hub.start()
     rooms = {b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(), b"turns": TurnsResource()}
@@ -148,9 +149,10 @@ def serve() -> None:
 
 class Ours:
     name = "cackled"
+    presence = False
 
     def __init__(self, pin: bool) -> None:
-        command = [sys.executable, __file__, "--serve"]
+        command = [sys.executable, __file__, "--serve", *(["--presence"] if self.presence else [])]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
         self.pid = self.process.pid
@@ -405,12 +407,14 @@ def main() -> None:
     parser.add_argument("--transports", default="ws,sse")
     parser.add_argument("--layouts", default="dense,sparse")
     parser.add_argument("--pin", action="store_true", help="server on core 0, client on core 1")
+    parser.add_argument("--presence", action="store_true", help="ours also counts who is here, and tells them")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if options.serve:
-        serve()
+        serve(options.presence)
         return
+    Ours.presence = options.presence
     if options.pin:
         os.sched_setaffinity(0, {1})
     kinds: list[type[Ours] | type[Nchan]] = [] if options.only == "nchan" else [Ours]

@@ -85,7 +85,7 @@ def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
     metrics = Metrics()
     cache = Microcache(clock, config.Microcache(), metrics)
     # As in production: history and presence on.
-    hub = Hub(clock=clock, random=Random(), config=config.Realtime(), load=load, metrics=metrics, freeze=gc.freeze)
+    hub = Hub(clock=clock, random=Random(), config=config.Realtime(), load=load, metrics=metrics)
     hub.start()
     root = Front({
         b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(),
