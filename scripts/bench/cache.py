@@ -195,7 +195,10 @@ def time_peers(every: list[Name], reads: list[Name]) -> Iterator[tuple[str, dict
     value = Loaded(b"x" * 1_000, 1)
     size = len(every) + 1
 
-    owns = {"OrderedDict LRU + ttl + groups": OrderedLru(size), "Synapse's way: ring and tree": TreeLru(size)}
+    owns: dict[str, Any] = {
+        "OrderedDict LRU + ttl + groups": OrderedLru(size),
+        "Synapse's way: ring and tree": TreeLru(size),
+    }
     for label, own in owns.items():
         insert = once(loop(lambda group, key, own=own: own.put(group, key, value), every), len(every))
         hit = per_op(loop(own.get, reads), len(reads))
@@ -421,8 +424,8 @@ def main() -> int:
     print("one turn, ms: " + ", ".join(f"{name} {ms:,.2f}" for name, ms in worst.items()))
     columns = [name.removeprefix("SIEVE (").rstrip(")") for name in next(iter(ratios.values()))]
     print(f"\n{'hit ratio %':34}" + "".join(f"{name:>9}" for name in columns))
-    for name, found in ratios.items():
-        print(f"{name:34}" + "".join(f"{one:>9.1f}" for one in found.values()))
+    for name, each in ratios.items():
+        print(f"{name:34}" + "".join(f"{one:>9.1f}" for one in each.values()))
     for name in missed:
         print(f"TARGET MISSED: {name} {ours[name]:,.0f} ns, at most {TARGETS[name]:,.0f}")
     return int(chosen.strict and bool(missed))

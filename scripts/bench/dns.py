@@ -120,7 +120,7 @@ def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False, ba
     gc.freeze()
     if changes:
         make_changes(reactor, server, geo, Path(state) / "lag")
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 def make_changes(reactor: Any, server: Any, geo: Any, report: Path) -> None:
@@ -190,8 +190,8 @@ def serve_names(port: int) -> None:
 
         def loadFile(self, filename: str) -> None:
             first, second = list(ADDRESSES.values())[:2]
-            self.soa = (b"geo.test", dns.Record_SOA(b"ns1.geo.test", b"h.geo.test", 1, 1, 1, 1, 60))
-            self.records = {
+            self.soa: Any = (b"geo.test", dns.Record_SOA(b"ns1.geo.test", b"h.geo.test", 1, 1, 1, 1, 60))
+            self.records: Any = {
                 b"geo.test": [self.soa[1], dns.Record_NS(b"ns1.geo.test")],
                 b"www.geo.test": [
                     dns.Record_A(first[0], 30), dns.Record_A(second[0], 30),
@@ -201,7 +201,7 @@ def serve_names(port: int) -> None:
 
     factory = server.DNSServerFactory(authorities=[Zone()])
     reactor.listenUDP(port, dns.DNSDatagramProtocol(factory), interface=HOST)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 def cpu_seconds(pid: int) -> float:

@@ -40,10 +40,10 @@ def main() -> None:
     from twisted.internet.defer import Deferred
     from twisted.internet.task import LoopingCall
 
-    from cackled.cache.flights import Loaded
     from cackled.cache.governor import Governor
     from cackled.cache.pressure import MemoryReader
     from cackled.cache.soft import SoftCache
+    from cackled.cache.types import Loaded
     from cackled.metrics import Metrics
 
     metrics = Metrics()

@@ -91,30 +91,30 @@ def serve(port: int, fast: bool, certs: str) -> None:
     from cackled.transport.microcache import Microcache, MicrocachedResource
     from cackled.transport.response import CONFIGURED_TTL, json_response
 
-    def route(size: int, ttl: float = CONFIGURED_TTL):  # type: ignore[no-untyped-def]
+    def route(size: int, ttl: float = CONFIGURED_TTL):
         # Text that compresses about as well as comments do.
         words = b"".join(b"%x" % (n * 2654435761 % 2**32) for n in range(size))[: size - 12]
 
-        async def handler(request):  # type: ignore[no-untyped-def]
+        async def handler(request):
             return json_response(b'{"text":"%b"}' % words, ttl=ttl, tags=("all",))
 
         return handler
 
     metrics = Metrics()
-    cache = Microcache(reactor, config.Microcache(), metrics)  # type: ignore[arg-type]
+    cache = Microcache(reactor, config.Microcache(), metrics)
     root = Resource()
     root.putChild(b"c2", MicrocachedResource(cache, route(2048)))
     root.putChild(b"many", MicrocachedResource(cache, route(2048, 60.0)))
     root.putChild(b"c20", MicrocachedResource(cache, route(20480)))
     root.putChild(b"c200", MicrocachedResource(cache, route(204800, 60.0)))
     factory = HttpFactory(
-        root, config.Http(max_connections_per_address=10_000), reactor, metrics,  # type: ignore[arg-type]
+        root, config.Http(max_connections_per_address=10_000), reactor, metrics,
         fast=cache.fast_path() if fast else None,
     )  # fmt: skip
     PublicEndpoint(reactor, port, "127.0.0.1").listen(factory)
     if certs:
         PublicEndpoint(reactor, port + 100, "127.0.0.1", certs=certs).listen(factory)
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 class Subject:
@@ -163,7 +163,7 @@ def wrk(
     before = subject.cpu()
     out = subprocess.run([*command, subject.url(path)], capture_output=True, text=True, check=True).stdout
     used = subject.cpu() - before
-    requests = int(re.search(r"(\d+) requests in", out)[1])  # type: ignore[index]
+    requests = int(re.findall(r"(\d+) requests in", out)[0])
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     if bad:
         print(f"  ! {subject.name} {path}: {bad[1]} answers were errors", file=sys.stderr)

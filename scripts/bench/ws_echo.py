@@ -8,6 +8,7 @@ Limits are those of the Autobahn suite's largest cases. Prints one line when it 
 import sys
 from pathlib import Path
 from random import Random
+from typing import Any
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
@@ -54,7 +55,7 @@ class EchoResource(Resource):
             request.respond(problem(error.status, detail=error.detail, headers=error.headers))
             return NOT_DONE_YET
         transport, rest = takeover(request)
-        echo = Echo(self.hub, LIMITS)
+        echo: Any = Echo(self.hub, LIMITS)
         attach(transport, echo)
         echo.send(answer)
         if rest:

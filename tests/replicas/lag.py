@@ -78,7 +78,7 @@ class Node:
         self.cache = SoftCache(clock=clock, max_bytes=32 << 20, ttl=300.0, metrics=metrics)
         self.tail = Tail(
             clock=clock, random=random.Random(1), dsn=self.database.primary_dsn, on_event=self.arrived,
-            on_gap=self.cache.clear, metrics=metrics,
+            on_gap=lambda channels: self.cache.clear(), metrics=metrics,
         )
         self.database.log = self.tail.followed
         self.comments = Comments(SITE, self.database, self.cache, self.wrote)
