@@ -147,7 +147,7 @@ def drive(
 ) -> float:
     """Ask on one connection per stream, each its next request once the last is answered.
 
-    Ends after *seconds*, or when a stream ends.
+    Ends after *seconds*, or when all streams have ended.
 
     *answered* is told each answer and the seconds it took. Gives how long it lasted in all.
     """
@@ -155,10 +155,11 @@ def drive(
     clients = [_Client(port, one) for one in streams]
     began = time.monotonic()
     until = began + seconds
+    busy = 0
     for one in clients:
-        chooser.register(one.socket, selectors.EVENT_READ, one)
-        one.ask()
-    busy = len(clients)
+        if one.ask():
+            chooser.register(one.socket, selectors.EVENT_READ, one)
+            busy += 1
     while busy:
         for key, _ in chooser.select(10):
             one = key.data

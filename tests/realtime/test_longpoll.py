@@ -133,6 +133,26 @@ class LongPollTests(SynchronousTestCase):
             (cursor,) = answer["cursor"]
         self.assertEqual(seen, list(range(2, 22)))
 
+    def test_every_place_in_the_cursor(self) -> None:
+        """An answer that is full before all channels were looked at still has a place for each, and none is lost."""
+        self.house = House(client_buffer=400)
+        self.house.client("1/5"), self.house.client("1/6")
+        for channel in (5, 6):
+            self.house.post(20, channel=channel)
+        seen: dict[str, list[int]] = {"1/5": [], "1/6": []}
+        cursor = ["1/5@0", "1/6@0"]
+        while cursor != ["1/5@20", "1/6@20"]:
+            self.poll(*cursor)
+            self.house.clock.advance(0)
+            answer = self.answer()
+            self.assertNotIn(False, [m.get("recovered") for m in answer["events"]])
+            for message in answer["events"]:
+                if "seq" in message:
+                    seen[message["sub"]].append(message["seq"])
+            cursor = answer["cursor"]
+            self.assertEqual([place.split("@")[0] for place in cursor], ["1/5", "1/6"])
+        self.assertEqual(seen, {"1/5": list(range(1, 21)), "1/6": list(range(1, 21))})
+
     def test_client_leaves(self) -> None:
         """Nothing is answered, and nothing is left behind."""
         poll = self.poll("1/5@0")
@@ -162,3 +182,12 @@ class LongPollTests(SynchronousTestCase):
         self.house.hub.drain(1.0, lambda: "https://b")
         self.house.clock.advance(0)
         self.assertEqual(self.answer()["events"][0]["type"], "move")
+
+    def test_answered_before_its_turn(self) -> None:
+        """A poll that ended while others were being sent away is left alone, and the others are told all the same."""
+        self.poll("1/5@0", wait=1)
+        others = [self.house.client("1/5") for _ in range(60)]
+        done = self.house.hub.drain(20.0, lambda: "https://b")
+        self.house.clock.pump([0.25] * 100)
+        self.successResultOf(done)
+        self.assertEqual({len(client.of("move")) for client in others}, {1})
