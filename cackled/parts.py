@@ -322,4 +322,6 @@ class Starting(Resource):
 
     def render(self, request: Any) -> Any:
         """503, try again in a second."""
+        # A probe that finds a node starting is no visitor who was refused.
+        request.counted = request.path != b"/readyz"
         return problem(503, "starting", "Starting", headers=[(b"Retry-After", b"1")])

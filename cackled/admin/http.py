@@ -114,6 +114,8 @@ class Readyz(_Leaf):
             checks = {name: "ok" if outcome == "ok" else "failed" for name, outcome in checks.items()}
         if not found.ready:
             request.setHeader(b"retry-after", b"2")
+            # Nobody was refused anything: it would look like an error in the public listeners' figures.
+            vars(request)["counted"] = False
         body = {"ready": found.ready, "checks": checks, **self._also}
         return answer(request, 200 if found.ready else 503, msgspec.json.encode(body) + b"\n")
 

@@ -341,7 +341,7 @@ class Channel(HTTPChannel):
             raise TypeError("this request is not the one being answered")
         del self.requests[0]
         self._handlingRequest = False
-        self.factory.answered(self._began, request.code, timed=request.timed)
+        self.factory.answered(self._began, request.code, timed=request.timed, counted=request.counted)
         if not self._waitingForTransport:
             self._networkProducer.resumeProducing()
         if not self.may_persist():

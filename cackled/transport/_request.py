@@ -89,6 +89,8 @@ class Request(server.Request):
     no_cache = False
     # False where waiting is the point (a long poll): the time taken is then no figure of ours.
     timed = True
+    # False where it is no answer to a visitor: a probe was told that this node is not ready.
+    counted = True
     accept_encoding = b""
     defaultContentType = None
 

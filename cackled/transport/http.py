@@ -259,10 +259,11 @@ class HttpFactory(Factory):
         self.in_flight += 1
         return self.clock.seconds()
 
-    def answered(self, began: float, status: int, *, timed: bool) -> None:
+    def answered(self, began: float, status: int, *, timed: bool, counted: bool = True) -> None:
         """It was answered (499: the client left first; 101: taken over)."""
         self.in_flight -= 1
-        self._classes[status // 100 - 1].inc()
+        if counted:
+            self._classes[status // 100 - 1].inc()
         if timed:
             took = self.clock.seconds() - began
             self._seconds.observe(took)

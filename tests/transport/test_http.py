@@ -11,6 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from cackled.admin.health import Health, NotReady
+from cackled.admin.http import Readyz
+from cackled.parts import Starting
 from cackled.transport.http import attach, client_address, takeover
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
@@ -236,6 +239,21 @@ class AccountTests(SynchronousTestCase):
         self.assertEqual(server.metrics.value("http_requests_total", status="2xx"), 1)
         self.assertEqual(server.metrics.value("http_slow_requests_total"), 0)
         self.assertEqual(server.metrics.value("http_request_seconds_count"), 0)
+
+    def test_probes(self) -> None:
+        """A probe that hears "not ready", or "starting", is no visitor who got an error: alerts go by that figure."""
+        async def unfit() -> None:
+            raise NotReady("no primary")
+
+        server = Server()
+        server.root.putChild(b"readyz", Readyz(Health({"database": unfit}, server.clock, server.metrics)))
+        for root in (server.root, Starting()):
+            server.factory.root = root
+            self.assertEqual(server.ask(get("/readyz")).status, 503)
+        self.assertEqual(server.metrics.value("http_requests_total", status="5xx"), 0)
+        self.assertEqual(server.metrics.value("http_requests_in_flight"), 0)
+        self.assertEqual(server.ask(get("/bootstrap")).status, 503)
+        self.assertEqual(server.metrics.value("http_requests_total", status="5xx"), 1)
 
     def test_access_log(self) -> None:
         """One line for each request when wanted, hits included."""
