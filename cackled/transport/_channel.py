@@ -152,7 +152,7 @@ class Channel(HTTPChannel):
         """Bytes from the client, in any state."""
         state = self.state
         if state == IDLE:
-            if self._buffer:
+            if self._buffer or self._waitingForTransport:
                 # It has not taken the answers to what it asked before.
                 self._buffer += data
                 self._feed()
@@ -171,7 +171,7 @@ class Channel(HTTPChannel):
             return
         elif state == BUSY:
             self._buffer += data
-            if len(self._buffer) > PIPELINE_BYTES and not self._waitingForTransport:
+            if len(self._buffer) > PIPELINE_BYTES:
                 self._networkProducer.pauseProducing()
         elif state == BODY:
             self._body(data)
@@ -342,7 +342,10 @@ class Channel(HTTPChannel):
         del self.requests[0]
         self._handlingRequest = False
         self.factory.answered(self._began, request.code, timed=request.timed, counted=request.counted)
-        if not self._waitingForTransport:
+        if self._waitingForTransport:
+            # It was not stopped meanwhile, so that a client that leaves is noticed.
+            self._networkProducer.pauseProducing()
+        else:
             self._networkProducer.resumeProducing()
         if not self.may_persist():
             self.close()

@@ -396,6 +396,37 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(asked, [b"/page?%d" % number for number in range(122)])
         self.assertEqual([answer.body.split()[0] for answer in found], asked)
 
+    def test_answers_that_are_not_taken_one_by_one(self) -> None:
+        """The same where each request comes by itself: nothing is read while answers wait; what came is answered."""
+        asked: list[bytes] = []
+
+        async def page(request: Any) -> Response:
+            asked.append(request.uri)
+            return Response(body=b"x" * (1_000_000 if len(asked) < 3 else 1))
+
+        server = Server({b"page": AsyncResource(page)})
+        visit = Visit(server.factory)
+        self.addCleanup(visit.close)
+        for number in range(5):
+            visit.send(get(f"/page?{number}"))
+        self.assertEqual(len(asked), 1)
+        self.assertFalse(visit.transport._reading)
+        self.assertEqual(len(answers(visit.read())), 5)
+        self.assertEqual(asked, [b"/page?%d" % number for number in range(5)])
+        self.assertTrue(visit.transport._reading)
+
+    def test_held_back_while_nothing_is_taken(self) -> None:
+        """What comes while a long answer waits for the client is not read without end either."""
+        server = Server({b"stream": (stream := Streaming())})
+        visit = Visit(server.factory)
+        self.addCleanup(visit.close)
+        visit.send(get("/stream"))
+        stream.request.write(b"x" * 2_000_000)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(100):
+                visit.send(b"y" * 60_000)
+        self.assertLess(len(visit.protocol._buffer), 100_000)
+
     def test_close(self) -> None:
         """Connection: close, in any list, ends the connection after the answer; so does HTTP/1.0."""
         for raw in (
