@@ -111,7 +111,9 @@ class NearestAnswers:
         """The usable nodes with an address of the type, by groups; no more groups than can matter."""
         groups = []
         nodes = 0
-        for group in order:
+        # Nodes that came after the index was made are last choice, until there is one that knows them.
+        listed = {name for group in order for name in group}
+        for group in (*order, tuple(name for name in self._nodes if name not in listed)):
             usable = tuple(
                 name for name in group if name in self._usable and self._addresses[name][rtype]
             )

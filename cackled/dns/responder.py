@@ -163,6 +163,10 @@ class Responder:
             if verdict == SEND:
                 return data[:2] + next(plan.full[key]) + tail
             return data[:2] + plan.bare + tail if verdict == TRUNCATE else None
+        except Busy:
+            # Below a wildcard that is a geo name: signatures of a name that is known, for another place.
+            self.rcodes[SERVFAIL] += 1
+            return _bare(data, SERVFAIL, 0, data[12 : data.index(0, 12) + 5], opt_record(do=True))
         except Exception:
             if len(data) < 12:
                 self.ignored += 1
@@ -301,18 +305,19 @@ class Responder:
             self.rcodes[entry.rcode] += 1
             opt = opt_record(do=edns.do) if edns is not None else b""
             return _over(verdict, data, entry, query.question, opt)
-        if self.signer is not None and edns is not None and edns.do:
-            if verdict == SMALL and query.name not in self.zone.names:
-                # It would hardly fit: for who may not even be there nothing is signed but what can be kept.
-                self.unproven += 1
-                return _bare(data, NOERROR, AA | TC, query.question, opt_record(options, do=True))
-            try:
+        signed = self.signer is not None and edns is not None and edns.do
+        if signed and verdict == SMALL and query.name not in self.zone.names:
+            # It would hardly fit: for who may not even be there nothing is signed but what can be kept.
+            self.unproven += 1
+            return _bare(data, NOERROR, AA | TC, query.question, opt_record(options, do=True))
+        try:
+            if signed:
                 entry = self._answers.signed_entry(query.name, query.qtype)
-            except Busy:
-                self.rcodes[SERVFAIL] += 1
-                return _bare(data, SERVFAIL, 0, query.question, opt_record(options, do=True))
+            variant, scope = self._pick(entry, host, edns.subnet if edns is not None else None)
+        except Busy:
+            self.rcodes[SERVFAIL] += 1
+            return _bare(data, SERVFAIL, 0, query.question, opt_record(options, do=True))
         self.rcodes[entry.rcode] += 1
-        variant, scope = self._pick(entry, host, edns.subnet if edns is not None else None)
         opt = b""
         rd = data[2] & RD
         if edns is not None:

@@ -67,12 +67,12 @@ class RateLimit:
     def prove(self, host: str) -> None:
         """*host* has completed a TCP handshake: for a while it is known not to be forged by everybody."""
         now = self._clock.seconds()
-        if len(self._proven) >= MAX_KEYS:
-            self._proven = {key: end for key, end in self._proven.items() if end > now}
-        if len(self._proven) < MAX_KEYS:
-            if self._proven.get(host, 0) <= now:
-                self._hosts.pop(host, None)
-            self._proven[host] = now + PROVEN_SECONDS
+        if self._proven.pop(host, 0) <= now:
+            self._hosts.pop(host, None)
+            if len(self._proven) >= MAX_KEYS:
+                # In the order of their last proof: the oldest goes, whoever made the others.
+                del self._proven[next(iter(self._proven))]
+        self._proven[host] = now + PROVEN_SECONDS
 
     def check(self, host: str, kind: int) -> int:
         """Judge an answer of class *kind* to *host*, and count it."""
@@ -126,7 +126,7 @@ class RateLimit:
                 self.exempt.add(host)
             return None
         self._arm()
-        if len(self._hosts) >= MAX_KEYS:
+        if len(self._hosts) >= MAX_KEYS or len(self._records) >= MAX_KEYS:
             # Forged addresses without end: everybody begins a new window.
             self._hosts.clear()
             self._records.clear()

@@ -30,7 +30,7 @@ from .nearest import NearestAnswers
 from .responder import Responder
 from .rrl import RateLimit
 from .serial import Mark, Serials
-from .sign import RENEW_SECONDS, Signer
+from .sign import LOOK_SECONDS, Signer
 from .tcp import DnsTcpFactory
 from .udp import UdpReader, bind_udp
 from .wire import pack_name
@@ -127,7 +127,7 @@ class DnsServer:
         self._own_serial = given or bool(settings.zone_file)
         self._serials = Serials(state / "zone-serial" if state is not None else None, wall_time)
         self._rotation = Periodic(clock, ROTATION, self._cookies.rotate, "dns cookie secret")
-        self._renewal = Periodic(clock, RENEW_SECONDS, self._renew_signatures, "dns signatures")
+        self._renewal = Periodic(clock, LOOK_SECONDS, self._look_at_signatures, "dns signatures")
         metrics.registry.register(DnsCollector(self.responder, lambda: (self._readers, self._factories)))
 
     def bind(self) -> None:
@@ -251,6 +251,10 @@ class DnsServer:
             raise ConfigError(f"dns.keys: {error}") from None
         except ValueError as error:
             raise ConfigError(f"dns.origin: {error}") from None
+
+    def _look_at_signatures(self) -> None:
+        if self._signer is not None and self._signer.stale():
+            self._renew_signatures()
 
     def _renew_signatures(self) -> None:
         if self._signer is not None:

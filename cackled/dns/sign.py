@@ -25,6 +25,9 @@ NXNAME = 128
 BEFORE = 3600
 LIFETIME = 14 * 86_400
 RENEW_SECONDS = 86_400.0
+# The wall clock is looked at this often, and may have gone so much further, or less far, than time has.
+LOOK_SECONDS = 60.0
+SKEW = 900.0
 MAX_KEPT = 20_000
 
 
@@ -56,13 +59,25 @@ class Signer:
         self._refilled = clock()
         self._fixed: dict[tuple[bytes, int, int, tuple[bytes, ...]], bytes] = {}
         self._kept: OrderedDict[tuple[bytes, int, int, tuple[bytes, ...]], bytes] = OrderedDict()
+        self._since = wall()
+        self._offset = self._since - self._refilled
         self.made = 0
         self.refused = 0
+
+    def stale(self) -> bool:
+        """Whether it is time to `renew`: a day has passed, or the wall clock has jumped since this was last asked.
+
+        What was signed before a clock was set right may not hold yet, or no longer.
+        """
+        now = self._wall()
+        before, self._offset = self._offset, now - self._clock()
+        return now - self._since >= RENEW_SECONDS or abs(self._offset - before) > SKEW
 
     def renew(self) -> None:
         """Forget all signatures: those made from now on hold for a whole lifetime."""
         self._fixed.clear()
         self._kept.clear()
+        self._since = self._wall()
 
     def sign(self, owner: bytes, rtype: int, ttl: int, rdatas: Iterable[bytes], *, fixed: bool) -> bytes:
         """The RRSIG rdata for an RRset (RFC 4034 section 3); *owner* is lower case; *fixed*: it is in the zone.

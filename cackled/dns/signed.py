@@ -49,6 +49,11 @@ class SignedAnswers:
             # The denial itself was asked for.
             answers += self._nsec(writer, resolved.name, self._types(resolved))
             authority = 0
+        elif qtype == RRSIG and resolved.authority:
+            # One of them is enough (RFC 8482 section 7), and every name has that of its denial.
+            writer.record(self._denial_signature(resolved))
+            answers += 1
+            authority = 0
         else:
             authority = self._deny(writer, resolved, qtype) if resolved.authority else 0
         body = bytes(writer.out)
@@ -91,6 +96,11 @@ class SignedAnswers:
     def _nsec(self, writer: Writer, name: bytes, types: set[int]) -> int:
         return self._rrset(writer, [(name, NSEC, self._zone.negative[2], nsec(name, types))])
 
+    def _denial_signature(self, resolved: Resolved) -> Record:
+        name, ttl = resolved.name, self._zone.negative[2]
+        rdata = nsec(name, self._types(resolved))
+        return name, RRSIG, ttl, self._signer.sign(name, NSEC, ttl, [rdata], fixed=name in self._zone.names)
+
     def _referral(self, writer: Writer, cut: bytes) -> int:
         """DS, or the proof that there is none."""
         secure = self._zone.names[cut].sets.get(DS)
@@ -126,4 +136,6 @@ class SignedAnswers:
 
         entry.table = Table(variants)
         # The longest there can be: all addresses and their signature, or the denial.
-        entry.size = len(prefix) + 28 * self._nearest.count + 600
+        signature = 94 + len(self._zone.origin)
+        denial = 96 + len(self._zone.negative[3]) + len(owner) + 2 * signature
+        entry.size = len(prefix) + max(28 * self._nearest.count + signature, denial)

@@ -1,6 +1,6 @@
 """DNS over TCP: framed messages through the same `handle`, with deadlines, caps and backpressure; zone transfers.
 
-Part of dns; may touch dns.wire, dns.packet, dns.zone and Twisted. RFC 7766 (TCP), 5936 (AXFR).
+Part of dns; may touch dns.cookies, dns.wire, dns.packet, dns.zone and Twisted. RFC 7766 (TCP), 5936 (AXFR).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from .cookies import packed_host
 from .edns import FormatError, opt_record
 from .packet import Query, parse
 from .wire import AA, AXFR, IN, IXFR, QR, RD, Writer
@@ -46,6 +47,8 @@ class DnsTcp(Protocol):
         self._again: IDelayedCall | None = None
         self._framing = False
         self._paused = False
+        # More was read than one turn answers: no more is read until it is.
+        self._behind = False
         self._done = False
 
     def connectionMade(self) -> None:
@@ -71,6 +74,9 @@ class DnsTcp(Protocol):
                 break
             if count == BATCH:
                 self._again = self._factory.clock.callLater(0, self._work)
+                if not self._behind:
+                    self._behind = True
+                    self.transport.pauseProducing()  # type: ignore[union-attr]
                 break
             count += 1
             self._answer(bytes(buffer[at + 2 : at + 2 + size]))
@@ -78,6 +84,9 @@ class DnsTcp(Protocol):
         del buffer[:at]
         if self._done or self._paused:
             return
+        if self._behind and self._again is None:
+            self._behind = False
+            self.transport.resumeProducing()  # type: ignore[union-attr]
         # The deadline of a message runs from its first byte: bytes that trickle in don't move it.
         if count or not buffer:
             self._framing = bool(buffer)
@@ -130,7 +139,8 @@ class DnsTcp(Protocol):
         """The client has read its replies."""
         self._paused = False
         if not self._done:
-            self.transport.resumeProducing()  # type: ignore[union-attr]
+            if not self._behind:
+                self.transport.resumeProducing()  # type: ignore[union-attr]
             if self._again is None:
                 self._again = self._factory.clock.callLater(0, self._work)
 
@@ -149,8 +159,8 @@ class DnsTcp(Protocol):
 class DnsTcpFactory(Factory):
     """Makes and counts connections.
 
-    Over *limit* connections the one longest without a query gives way to the new one; one address has at most a
-    quarter of them.
+    Over *limit* connections the one longest without a query gives way to the new one; one address, of IPv6 one /64,
+    has at most a quarter of them.
 
     Args:
         zone: gives the zone, for transfers.
@@ -176,7 +186,7 @@ class DnsTcpFactory(Factory):
         self._limit = limit
         self._transfer_to = transfer_to
         self._open: OrderedDict[DnsTcp, None] = OrderedDict()
-        self._by_host: Counter[str] = Counter()
+        self._by_host: Counter[str | bytes] = Counter()
         self.queries = 0
         self.refused = 0
         self.evicted = 0
@@ -189,7 +199,7 @@ class DnsTcpFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> DnsTcp | None:
         """A protocol for a new connection, or None to close it."""
         host: str = getattr(addr, "host", "")
-        if self._by_host[host] >= max(2, self._limit // ADDRESS_SHARE):
+        if self._by_host[_client(host)] >= max(2, self._limit // ADDRESS_SHARE):
             self.refused += 1
             return None
         if len(self._open) >= self._limit:
@@ -197,7 +207,7 @@ class DnsTcpFactory(Factory):
             next(iter(self._open)).close()
         protocol = DnsTcp(self, host)
         self._open[protocol] = None
-        self._by_host[host] += 1
+        self._by_host[_client(host)] += 1
         return protocol
 
     def touch(self, protocol: DnsTcp) -> None:
@@ -209,9 +219,10 @@ class DnsTcpFactory(Factory):
         """*protocol* is closed."""
         if protocol in self._open:
             del self._open[protocol]
-            self._by_host[protocol.host] -= 1
-            if not self._by_host[protocol.host]:
-                del self._by_host[protocol.host]
+            client = _client(protocol.host)
+            self._by_host[client] -= 1
+            if not self._by_host[client]:
+                del self._by_host[client]
 
     def close(self) -> None:
         """Close every connection."""
@@ -235,6 +246,11 @@ class DnsTcpFactory(Factory):
             return None
         log.info("zone {zone} is transferred to {host}", zone=query.question[:-4].decode("latin-1"), host=host)
         return _transfer(zone, message, query)
+
+
+def _client(host: str) -> str | bytes:
+    """What shares are counted by: whoever has an IPv6 address has all of its /64."""
+    return packed_host(host)[:8] if ":" in host else host
 
 
 def _transfer(zone: Zone, message: bytes, query: Query) -> Iterator[bytes]:

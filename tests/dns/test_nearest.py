@@ -73,6 +73,18 @@ class NearestAnswersTests(SynchronousTestCase):
         self.assertTrue(all({each[-1] for each in pair} == {3, 4} for pair in nearest.choices[A][1]))
         self.assertEqual(nearest.choices[AAAA][1][0], (bytes.fromhex("20010db8000000000000000000000003"),))
 
+    def test_newer_than_the_index(self) -> None:
+        """Nodes that the index in use does not know yet are last choice: with all others gone they answer."""
+        nearest = self.make()
+        old = [node for node in TWO_PLACES if node.name == "b1"]
+        new = Node(name="new", addresses=("192.0.2.77",))
+        nearest.set_nodes([*old, new])
+        nearest.set_live({"b1", "new"})
+        self.assertTrue({pair[0][-1] for pair in nearest.choices[A][1]} <= {3, 4})
+        self.assertEqual({pair[1][-1] for pair in nearest.choices[A][1]}, {77})
+        nearest.set_nodes([new])
+        self.assertEqual(nearest.choices[A][1], ((bytes((192, 0, 2, 77)),),))
+
     def test_no_change(self) -> None:
         """The same set again changes nothing, and says so: finished answers stay."""
         nearest = self.make()

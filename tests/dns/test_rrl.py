@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.dns import rrl
 from cackled.dns.rrl import PROVEN_FACTOR, PROVEN_SECONDS, SEND, SMALL, RateLimit
+
+
+class Unread(dict[str, float]):
+    """A table that nobody looks through."""
+
+    def items(self) -> Any:
+        raise AssertionError("looked through")
 
 
 class RateLimitTests(SynchronousTestCase):
@@ -90,3 +99,18 @@ class RateLimitTests(SynchronousTestCase):
             limit.check(host, 0)
             limit.prove(host)
         self.assertLessEqual(max(map(len, (limit._hosts, limit._records, limit._proven))), 101)
+
+    def test_proofs_without_end(self) -> None:
+        """Whoever proves address after address takes the place of the oldest proofs, and no time: nobody looks through
+        all of them."""
+        self.patch(rrl, "MAX_KEYS", 100)
+        limit = RateLimit(self.clock, 10)
+        for number in range(99):
+            limit.prove(f"198.51.100.{number}")
+        limit._proven = kept = Unread(limit._proven)
+        limit.prove("198.51.100.0")
+        for number in range(3):
+            limit.prove(f"2001:db8::{number}")
+        verdicts = {host: limit.check(host, 0) for host in ("198.51.100.0", "198.51.100.1", "2001:db8::2")}
+        self.assertEqual(verdicts, {"198.51.100.0": SEND, "198.51.100.1": SMALL, "2001:db8::2": SEND})
+        self.assertIs(limit._proven, kept)

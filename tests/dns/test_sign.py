@@ -43,6 +43,26 @@ class SignerTests(SynchronousTestCase):
         self.signer.renew()
         self.assertNotEqual(self.sign("a.geo.test."), first)
 
+    def test_clock_set_right(self) -> None:
+        """Signatures are a day old at most, by the wall clock; when that jumps, either way, they are made anew at once.
+        A clock that is a little fast or slow does nothing."""
+        self.assertFalse(self.signer.stale())
+        for _ in range(2):
+            for _ in range(23):
+                self.now += 3600 + 1
+                self.clock.advance(3600)
+                self.assertFalse(self.signer.stale())
+            self.now += 3600
+            self.clock.advance(3600)
+            self.assertTrue(self.signer.stale())
+            self.signer.renew()
+            self.assertFalse(self.signer.stale())
+        for jump in (-3600, 3600, 30 * 86_400, -30 * 86_400):
+            self.now += jump
+            self.assertTrue(self.signer.stale())
+            self.signer.renew()
+            self.assertFalse(self.signer.stale())
+
     def test_times(self) -> None:
         """Valid from an hour ago for two weeks; the labels of a wildcard are counted without the star."""
         made = self.sign("a.geo.test.")

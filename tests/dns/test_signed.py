@@ -25,7 +25,7 @@ from cackled.dns.server import DnsServer
 from cackled.dns.sign import NXNAME, Signer
 from cackled.metrics import Metrics
 
-from .helpers import BIG, NODES, ORIGIN, ZONE, Rig, addresses, header, make_zone, opt, zone_file
+from .helpers import BIG, NODES, ORIGIN, ZONE, Rig, addresses, header, make_zone, opt, option, zone_file
 
 NOW = 1_900_000_000.0
 APEX = dns.name.from_text("geo.test.")
@@ -158,6 +158,17 @@ class ValidateTests(SynchronousTestCase):
         self.assertEqual(self.types(self.ask("static.geo.test.", "NSEC")), (0, ["NSEC"], []))
         self.assertEqual(self.types(self.ask("nope.geo.test.", "NSEC")), (0, ["NSEC"], []))
 
+    def test_signatures_asked_for(self) -> None:
+        """Whoever asks for RRSIG gets one: to deny them in an answer that is signed would be a contradiction."""
+        for name in ("www", "static", "q.wild", "b.ent", "nope"):
+            for tcp in (False, True):
+                reply = self.rig.query(f"{name}.geo.test.", "RRSIG", use_edns=0, want_dnssec=True, tcp=tcp)
+                self.assertEqual((self.types(reply)[0], reply.authority), (0, []))
+                (found,) = reply.answer
+                self.assertEqual(found.covers, dns.rdatatype.NSEC)
+                denial = self.rig.query(f"{name}.geo.test.", "NSEC", use_edns=0, want_dnssec=True)
+                self.assertIn(found, denial.answer)
+
     def test_wildcard(self) -> None:
         """What a wildcard stands for is signed under the name that was asked for."""
         reply = self.ask("q.wild.geo.test.")
@@ -238,6 +249,25 @@ class BoundTests(SynchronousTestCase):
         rig.clock.advance(1)
         rig.ask_signed("n9.geo.test.")
 
+    def test_budget_of_places(self) -> None:
+        """Below a wildcard that is a geo name each place has its own signatures: over the budget those are SERVFAIL,
+        by every way, and an error of nobody."""
+        rig = SignedRig(self, make(self.mktemp(), ED25519), rate=1)
+        question = b"\1q\3cdn\3geo\4test\0\0\1\0\1"
+        codes = []
+        for place in (10, 20, 30, 30):
+            for _ in range(2):
+                data = header(ar=1, body=question + opt(option(8, bytes((0, 1, 24, 0, place, 0, 0))), flags=0x8000))
+                reply = rig.handle(data, "127.0.0.1")
+                assert reply is not None
+                self.assertEqual(reply[12 : 12 + len(question)], question)
+                codes.append(reply[3] & 15)
+        self.assertEqual(codes, [0] * 4 + [2] * 4)
+        other = header(ar=1, body=b"\1z" + question[2:] + opt(flags=0x8000))
+        reply = rig.handle(other, "127.0.0.1")
+        assert reply is not None
+        self.assertEqual((reply[3] & 15, rig.responder.failures), (2, 0))
+
 
 class DaemonTests(TestCase):
     """The server with keys from files."""
@@ -274,6 +304,13 @@ class DaemonTests(TestCase):
         server._renew_signatures()
         server.handle(query.to_wire(), "127.0.0.1")
         self.assertEqual(server._signer.made, made + 1)
+        # A clock that was wrong when this began is set right; nothing is to be done until it is.
+        for shift, expected in ((0, 0), (86_400 * 365, 1), (0, 0)):
+            self.patch(server._signer, "_wall", lambda shift=shift, wall=server._signer._wall: wall() + shift)
+            server._look_at_signatures()
+            server.handle(query.to_wire(), "127.0.0.1")
+            self.assertEqual(server._signer.made, made + 1 + expected)
+            made += expected
 
     async def test_delv(self) -> None:
         """delv validates answers, aliases, wildcards and denials."""

@@ -68,6 +68,19 @@ class FramingTests(TcpCase):
         self.clock.advance(0)
         self.assertEqual([reply[1] for reply in self.replies(transport)], list(range(100)))
 
+    def test_faster_than_we_answer(self) -> None:
+        """While more queries are there than one turn answers no more are read, so that no client fills the memory."""
+        protocol, transport = self.connect()
+        protocol.dataReceived(framed(*[header(body=QUESTION)] * (3 * BATCH)))
+        self.assertEqual(transport.producerState, "paused")
+        # Buffers that fill up and are emptied again don't change that.
+        protocol.pauseProducing()
+        protocol.resumeProducing()
+        self.assertEqual(transport.producerState, "paused")
+        self.clock.advance(0)
+        self.assertEqual(transport.producerState, "producing")
+        self.assertEqual(len(self.replies(transport)), 3 * BATCH)
+
     def test_malformed(self) -> None:
         """A malformed query gets its FORMERR and the next one its answer."""
         protocol, transport = self.connect()
@@ -152,6 +165,14 @@ class CapTests(TcpCase):
         opened[0][0].connectionLost()
         self.connect()
         self.connect("198.18.0.2")
+
+    def test_per_network(self) -> None:
+        """Of IPv6 everybody has 2**64 addresses: they share."""
+        for number in range(5):
+            self.connect(f"2001:db8::{number}")
+        self.assertIsNone(self.factory.buildProtocol(IPv4Address("TCP", "2001:db8::9", 1)))
+        self.connect("2001:db8:0:1::")[0].connectionLost()
+        self.assertEqual(len(self.factory._by_host), 1)
 
 
 class TransferTests(TcpCase):
