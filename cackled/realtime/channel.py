@@ -36,6 +36,9 @@ class Client(Protocol):
     def room(self) -> int:
         """Bytes that may still be buffered for this client."""
 
+    def overhead(self) -> int:
+        """Bytes, or a few more, that each missed message takes beside its text."""
+
     def control(self, message: Message) -> None:
         """Send a message that is of no channel."""
 
@@ -106,7 +109,8 @@ class Channel:
         self.history = History()
         self._live: set[Subscription] = set()
         self.snapshot: tuple[Subscription, ...] | None = ()
-        self.waiting: list[Subscription] = []
+        # In the order in which they came.
+        self.waiting: dict[Subscription, None] = {}
         self.early: dict[int, Event] = {}
         self.jobs: deque[Job] = deque()
         self.flying = False
@@ -141,8 +145,8 @@ class Channel:
         if subscription in self._live:
             self._live.discard(subscription)
             self.snapshot = None
-        elif subscription in self.waiting:
-            self.waiting.remove(subscription)
+        else:
+            self.waiting.pop(subscription, None)
 
     def everyone(self) -> tuple[Subscription, ...]:
         """The live subscriptions, as they are now: a tuple that later changes leave alone."""
@@ -159,6 +163,6 @@ class Channel:
                 subscription.seq = LOST
         for subscription in self._live:
             subscription.seq = LOST
-            self.waiting.append(subscription)
+            self.waiting[subscription] = None
         self._live.clear()
         self.snapshot = ()

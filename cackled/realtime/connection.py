@@ -110,6 +110,10 @@ class Connection:
             return 0
         return self.hub.config.client_buffer - _direct.held(self.transport) - sum(map(len, self._pile or ()))
 
+    def overhead(self) -> int:
+        """A frame's header."""
+        return 10
+
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Send a message of a channel."""
         raise NotImplementedError

@@ -67,6 +67,10 @@ class EventSource(Connection):
     def _id(self) -> bytes:
         return b"id: " + " ".join(map(str, self.subscriptions)).encode() + b"\n"
 
+    def overhead(self) -> int:
+        """An id with all positions."""
+        return len(self._id()) + 24
+
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """One block; with an id where the message has a number."""
         if not message.seq:
@@ -116,6 +120,7 @@ class EventSource(Connection):
 
     def close(self, reason: str) -> None:
         """End the stream; the browser comes back after a random while."""
+        self.uncork()
         if self.state == OPEN:
             self.send(self._retry() + b"\n")
         if self.state == OPEN:

@@ -21,14 +21,15 @@ class History:
     """The ring of one channel.
 
     ``seq`` is the channel's latest known number, `UNKNOWN` before the first load; ``floor`` is the number after which
-    every message is here.
+    every message is here. ``life`` grows when all that was known of the channel is given up.
     """
 
-    __slots__ = ("bytes", "floor", "ring", "seq")
+    __slots__ = ("bytes", "floor", "life", "ring", "seq")
 
     def __init__(self) -> None:
         self.seq = UNKNOWN
         self.floor = UNKNOWN
+        self.life = 0
         self.ring: deque[Message] = deque()
         self.bytes = 0
 
@@ -67,6 +68,7 @@ class HistoryStore:
     def forget(self, history: History) -> None:
         """Empty *history*; its latest number is unknown again."""
         self.restart(history, UNKNOWN)
+        history.life += 1
 
     def append(self, history: History, message: Message) -> None:
         """Add *message*, which must be the next one.

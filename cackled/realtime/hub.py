@@ -275,8 +275,7 @@ class Hub:
             # Nothing was missed, and nobody waits before it.
             self._welcome(subscription, [])
             return subscription
-        channel.waiting.append(subscription)
-        self._recovery.settle(channel)
+        self._recovery.admit(subscription)
         return subscription
 
     def unsubscribe(self, client: Client, site: int, channel: int) -> bool:
@@ -314,10 +313,12 @@ class Hub:
 
     def _welcome(self, subscription: Subscription, missed: list[Message] | None) -> None:
         channel, client = subscription.channel, subscription.client
-        if missed and (part := _fitting(missed, client.room())) is not None:
-            if part:
-                # More than may be buffered for it: as much as fits, and it comes back for the rest from there.
-                subscription.seq = part[-1].seq
+        if missed and (part := _fitting(missed, client.room(), client.overhead())) is not None:
+            if part or 2 * len(missed[0].body) <= self.config.client_buffer:
+                # More than may be buffered for it beside what waits already: as much as fits, and it comes back for the
+                # rest from there.
+                if part:
+                    subscription.seq = part[-1].seq
                 channel.enter(subscription)
                 self._recovered_part.inc()
                 client.catch_up(subscription, part, messages.move(None, self.random.uniform(0.05, 0.5)), True)
@@ -388,10 +389,10 @@ class Hub:
         self.presence.second(now)
 
 
-def _fitting(missed: list[Message], room: int) -> list[Message] | None:
-    """The first of *missed* that fit into *room* bytes; None where all do."""
+def _fitting(missed: list[Message], room: int, overhead: int) -> list[Message] | None:
+    """The first of *missed* that fit into *room* bytes, each with *overhead* more; None where all do."""
     for count, message in enumerate(missed):
-        room -= len(message.body)
+        room -= len(message.body) + overhead
         if room < 0:
             return missed[:count]
     return None

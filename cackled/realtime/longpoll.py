@@ -37,6 +37,8 @@ class LongPoll:
         self.subscriptions: list[Subscription] = []
         self._answer: Callable[[Response], None] | None = answer
         self._fresh: frozenset[Key] = frozenset()
+        # What is still to be subscribed to: the answer may be full before.
+        self._rest: list[Position] = []
         self._events: list[bytes] = []
         self._signals: dict[str, bytes] = {}
         self._size = 0
@@ -50,9 +52,10 @@ class LongPoll:
         self._timer = self.hub.clock.callLater(seconds * random.uniform(1 - JITTER, 1), self._finish)
         self._fresh = frozenset((position.site, position.channel) for position in positions if position.seq < 0)
         self.hub.join(self)
-        for position in positions:
-            if self._answer is not None:
-                self.hub.subscribe(self, position, self._gate.name(position, tokens))
+        self._rest = list(positions)
+        while self._rest and self._answer is not None:
+            position = self._rest.pop(0)
+            self.hub.subscribe(self, position, self._gate.name(position, tokens))
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Keep a durable message and answer when this turn is over; note an ephemeral one."""
@@ -72,6 +75,10 @@ class LongPoll:
     def room(self) -> int:
         """Bytes that the answer may still grow by."""
         return self.hub.config.client_buffer - self._size if self._answer is not None else 0
+
+    def overhead(self) -> int:
+        """A comma."""
+        return 1
 
     def control(self, message: Message) -> None:
         """Take it into the answer, which goes out now."""
@@ -93,6 +100,9 @@ class LongPoll:
         self._end()
 
     def _take(self, body: bytes) -> None:
+        if self._answer is None:
+            # Answered or gone since somebody made a list of those to be told.
+            return
         self._events.append(body)
         self._size += len(body)
         if not self._soon and self._timer is not None:
@@ -110,7 +120,7 @@ class LongPoll:
             response = problem(503, "realtime-unavailable", headers=[(b"Retry-After", b"2")])
         else:
             events = [*self._events, *self._signals.values()]
-            response = json_response(messages.poll_answer(events, [str(place) for place in places]))
+            response = json_response(messages.poll_answer(events, [str(place) for place in (*places, *self._rest)]))
             response.headers.append((b"Cache-Control", b"no-store"))
         self._end()
         answer(response)

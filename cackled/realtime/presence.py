@@ -170,6 +170,10 @@ class Presence:
     def _tell(self, channel: Channel, now: float) -> None:
         site, number = channel.key
         local = channel.count
+        if self._channels.get(channel.key, channel) is not channel:
+            # It was forgotten, and others are there under its name.
+            self._ahead.pop(channel, None)
+            return
         if not self.counts(site):
             self._ahead.pop(channel, None)
             return
@@ -201,6 +205,8 @@ class Presence:
             if channel.count and self.counts(channel.key[0]):
                 owed.add(channel)
         for channel in owed:
+            if self._channels.get(channel.key, channel) is not channel:
+                continue
             channel.told = channel.count
             announce(*channel.key, "presence", {"count": channel.told, **write_names(channel.names or ())})
 

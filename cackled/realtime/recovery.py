@@ -77,21 +77,34 @@ class Recovery:
 
     def settle(self, channel: Channel) -> None:
         """Let those of *channel* who can be served go live; see to a load for the others."""
-        history = channel.history
-        if history.known and channel.waiting:
-            waiting, channel.waiting = channel.waiting, []
+        if channel.history.known and channel.waiting:
+            waiting, channel.waiting = channel.waiting, {}
             for subscription in waiting:
-                if subscription.seq == GONE:
-                    continue
-                fate = self._fate(channel, subscription)
-                if fate == SERVED:
-                    missed = history.after(subscription.seq) if subscription.seq >= 0 else []
-                    self._welcome(subscription, missed)
-                elif fate == TOO_LATE:
-                    self._welcome(subscription, None)
-                else:
-                    channel.waiting.append(subscription)
+                if subscription.seq != GONE:
+                    self._serve(subscription)
             self._store.settle()
+        self._see_to(channel)
+
+    def admit(self, subscription: Subscription) -> None:
+        """Let a new *subscription* go live, or wait with the others for what it needs; they are not looked at."""
+        channel = subscription.channel
+        if channel.history.known:
+            self._serve(subscription)
+        else:
+            channel.waiting[subscription] = None
+        self._see_to(channel)
+
+    def _serve(self, subscription: Subscription) -> None:
+        channel = subscription.channel
+        fate = self._fate(channel, subscription)
+        if fate == SERVED:
+            self._welcome(subscription, channel.history.after(subscription.seq) if subscription.seq >= 0 else [])
+        elif fate == TOO_LATE:
+            self._welcome(subscription, None)
+        else:
+            channel.waiting[subscription] = None
+
+    def _see_to(self, channel: Channel) -> None:
         if not channel.flying and self._wants(channel):
             channel.flying = True
             Deferred.fromCoroutine(self._fly(channel)).addErrback(
@@ -143,7 +156,11 @@ class Recovery:
             while not self._stopped and self._wants(channel):
                 before = (channel.history.seq, channel.history.floor, len(channel.waiting))
                 await self._turns.acquire()
+                life = channel.history.life
                 try:
+                    if not self._wants(channel):
+                        # Those who wanted it have gone while it was not its turn.
+                        break
                     after, limit = self._question(channel, doubt)
                     known = channel.history.known
                     asked = [s for s in channel.waiting if s.seq >= 0]
@@ -154,6 +171,9 @@ class Recovery:
                 else:
                     if not self._wants(channel):
                         break
+                    if channel.history.life != life:
+                        # It was asked before everything known was given up: of another database, perhaps.
+                        continue
                     for subscription in asked:
                         subscription.ahead += subscription.seq > current
                         if known and events is None and subscription.seq <= after:

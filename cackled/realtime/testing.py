@@ -64,6 +64,10 @@ class FakeClient:
         """As much as the test says."""
         return self.space
 
+    def overhead(self) -> int:
+        """Nothing."""
+        return 0
+
     def control(self, message: Message) -> None:
         """Write it down."""
         self.got.append(msgspec.json.decode(message.body))

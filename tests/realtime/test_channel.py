@@ -19,7 +19,7 @@ class ChannelTests(SynchronousTestCase):
         if live:
             self.channel.enter(made)
         else:
-            self.channel.waiting.append(made)
+            self.channel.waiting[made] = None
         return made
 
     def test_snapshot(self) -> None:

@@ -182,3 +182,45 @@ class EventSourceTests(SynchronousTestCase):
         self.addCleanup(self.house.hub.stop)
         self.house.seconds(5)
         self.assertTrue(wire.aborted)
+
+    def test_more_than_fits(self) -> None:
+        """A replay that is more than may wait ends with `move` and the end of the stream: nothing follows."""
+        self.house = House(client_buffer=1_000)
+        self.house.client("1/5")
+        self.house.post(20)
+        seen: list[int] = []
+        place = "1/5@0"
+        for _ in range(20):
+            _, wire = self.connect(place)
+            self.house.post()
+            messages, place = blocks(wire.value())
+            seen += [message["seq"] for message in messages if message["type"] == "comment.created"]
+            if messages[-1]["type"] != "move":
+                break
+            self.assertTrue(wire.disconnecting)
+        self.assertEqual(seen, list(range(1, seen[-1] + 1)))
+        self.assertGreater(seen[-1], 20)
+        self.assertFalse(wire.disconnecting)
+
+    def test_ids_are_counted(self) -> None:
+        """With many channels the ids are most of a replay: it is bounded all the same, and nothing is missing."""
+        self.house = House(client_buffer=8_000)
+        channels = range(10**18, 10**18 + 20)
+        seqs = {f"1/{channel}": 0 for channel in channels}
+        for channel in channels:
+            self.house.client(f"1/{channel}")
+            self.house.post(10, channel=channel)
+        connects = 0
+        while connects < 100:
+            connects += 1
+            _, wire = self.connect(*(f"{sub}@{seq}" for sub, seq in seqs.items()))
+            self.assertLess(len(wire.value()), 9_500)
+            for message in blocks(wire.value())[0]:
+                if "seq" in message and message.get("recovered") is None:
+                    self.assertEqual(message["seq"], seqs[message["sub"]] + 1)
+                    seqs[message["sub"]] += 1
+                self.assertNotEqual(message.get("recovered"), False)
+            if not wire.disconnecting:
+                break
+        self.assertEqual(set(seqs.values()), {10})
+        self.assertGreater(connects, 5)

@@ -75,6 +75,26 @@ class PresenceTests(SynchronousTestCase):
         self.assertEqual((self.counts(first), self.counts(newcomer), self.counts(gone)), ([3], [4, 3], [4]))
         self.assertEqual(house.hub.presence._ahead, {})
 
+    def test_forgotten_and_there_again(self) -> None:
+        """A channel that was forgotten and is there again is counted as it is now, here and by the others."""
+        said: dict[int, int] = {}
+
+        def announce(site: int, channel: int, type: str, data: Any) -> None:
+            said[channel] = data["count"]
+
+        house = self.house({"announce": announce})
+        house.log.held = True
+        gone = [house.client(f"1/{channel}@0") for channel in range(1, 31)]
+        house.seconds(1)
+        for client in gone:
+            house.hub.leave(client)
+        clients = [house.client(f"1/{channel}@0") for channel in range(1, 31)]
+        for _ in range(10):
+            house.log.release()
+        house.seconds(1)
+        self.assertEqual({self.counts(client)[-1] for client in clients}, {1})
+        self.assertEqual(said, dict.fromkeys(range(1, 31), 1))
+
     def test_coming_and_going_unnoticed(self) -> None:
         """Who came and left within a second changes nothing."""
         house = self.house()

@@ -24,14 +24,21 @@ from cackled.realtime.websocket import WebSocket
 from tests.realtime.peers import Wire, blocks, texts
 
 WINDOW = 6
+BUFFER = 1_600
 CHANNELS = (5, 6)
+
+
+def data(seq: int) -> bytes:
+    """What event *seq* says."""
+    return b'{"n":%d,"text":"%b"}' % (seq, b"x" * 300)
 
 
 class Node:
     """One process: a hub, and the events that its tail has yet to bring."""
 
     def __init__(self, clock: Clock, log: ModelLog) -> None:
-        settings = config.Realtime(history_events=WINDOW, presence=False, poll_wait=20.0)
+        # So much that a few events fit at once, and the rest of a replay comes with another connection.
+        settings = config.Realtime(history_events=WINDOW, presence=False, poll_wait=20.0, client_buffer=BUFFER)
         self.hub = Hub(clock=clock, random=Random(1), config=settings, load=log.load, metrics=Metrics())
         self.gate = Gate(self.hub, lambda site, origin, token: None)
         self.tail: list[Event] = []
@@ -48,10 +55,12 @@ class Browser:
         self.connection: Any = None
         self.wire: Any = None
         self.answers: list[bytes] = []
+        self.away = False
 
     def connect(self, node: Node, kind: str) -> None:
         """Subscribe from where it stands."""
         self.kind = kind
+        self.away = False
         # What the log says must still be true when the window is judged: taken before.
         positions = [Position(1, channel, self.seqs[channel]) for channel in self.channels]
         if kind == "poll":
@@ -75,6 +84,7 @@ class Browser:
             if self.answers and share > 0.5:
                 answer = json.loads(self.answers[0])
                 self.take(answer["events"])
+                assert [Position.parse(place).channel for place in answer["cursor"]] == list(self.channels)
                 for place in answer["cursor"]:
                     position = Position.parse(place)
                     if position.seq >= 0:
@@ -102,12 +112,14 @@ class Browser:
         """The page's own books: nothing twice, nothing missing, nothing out of turn."""
         for message in messages:
             if "sub" not in message:
+                self.away |= message["type"] == "move"
                 continue
+            assert not self.away, "nothing comes after move"
             channel = int(message["sub"].split("/")[1])
             seq, mine = message["seq"], self.seqs[channel]
             if message["type"] != "recovered":
                 assert seq == mine + 1, f"event {seq} after {mine}"
-                assert message["data"] == {"n": seq}
+                assert message["data"]["n"] == seq
                 self.seqs[channel] = seq
             elif message["recovered"]:
                 assert mine in (-1, seq), f"recovered at {seq}, stands at {mine}"
@@ -138,14 +150,14 @@ class Network(RuleBasedStateMachine):
         self.clock = Clock()
         self.log = ModelLog()
         for _ in range(history):
-            self.log.commit()
+            self.log.commit(data=data(self.log.current() + 1))
         self.nodes = [Node(self.clock, self.log) for _ in range(2)]
         self.browsers: list[Browser] = []
 
     @rule(channel=st.sampled_from(CHANNELS), count=st.integers(1, 4))
     def write(self, channel: int, count: int) -> None:
         for _ in range(count):
-            event = self.log.commit(1, channel)
+            event = self.log.commit(1, channel, data=data(self.log.current(1, channel) + 1))
             for node in self.nodes:
                 node.tail.append(event)
 
@@ -223,6 +235,9 @@ class Network(RuleBasedStateMachine):
             self.clock.advance(seconds / 6)
         for browser in self.browsers:
             browser.read()
+            if browser.away:
+                browser.drop(1.0)
+                browser.connect(self.nodes[0], browser.kind)
 
     def teardown(self) -> None:
         """Let everything come to rest: whoever is connected has everything."""
@@ -234,7 +249,7 @@ class Network(RuleBasedStateMachine):
             self.write(channel, 1)
         for number, node in enumerate(self.nodes):
             self.tail(number, len(node.tail), False, 0)
-        for _ in range(4):
+        for _ in range(8):
             self.pump(20.0)
             for browser in self.browsers:
                 if browser.connection is None and browser.kind == "poll":

@@ -155,10 +155,17 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_one_too_much_to_replay(self) -> None:
         """An event that alone is more than may be buffered is not replayed: the page is reloaded."""
-        house = House()
+        house = House(client_buffer=100)
         house.post(5)
         client = house.client("1/5@0", space=10)
         self.assertEqual((client.seqs, client.recoveries), ([], [(False, 5)]))
+
+    def test_full_already(self) -> None:
+        """Where nothing fits beside what waits for a client, it comes back for all of it: nothing is missing."""
+        house = House()
+        house.post(5)
+        client = house.client("1/5@0", space=10)
+        self.assertEqual((client.recoveries, client.of("move")[0]["host"], client.closed), ([], None, ["rest"]))
 
 
 class HerdTests(SynchronousTestCase):
@@ -187,6 +194,54 @@ class HerdTests(SynchronousTestCase):
         for _ in range(100):
             house.log.release()
         self.assertEqual({tuple(client.recoveries) for client in clients}, {((True, 0),)})
+
+    def test_nobody_waits_any_more(self) -> None:
+        """Who has left before its turn costs no load."""
+        house = House()
+        house.log.held = True
+        for channel in range(1, recovery.PARALLEL + 1):
+            house.client(f"1/{channel}@0")
+        gone = [house.client(f"1/{channel}@0") for channel in range(100, 200)]
+        for client in gone:
+            house.hub.leave(client)
+        last = house.client("1/99@0")
+        for _ in range(100):
+            house.log.release()
+        self.assertEqual(len(house.log.asked), recovery.PARALLEL + 1)
+        self.assertEqual(last.recoveries, [(True, 0)])
+
+    def test_newcomers_don_t_look_at_all_who_wait(self) -> None:
+        """A herd that waits for a slow log costs each once, not each for every other."""
+        house = House()
+        house.client("1/5")
+        house.post(20)
+        house.hub._store.restart(house.hub._channels[(1, 5)].history, 20)
+        house.log.held = True
+        looked: list[object] = []
+        fate = house.hub._recovery._fate
+        self.patch(house.hub._recovery, "_fate", lambda *which: looked.append(which) or fate(*which))
+        clients = [house.client(f"1/5@{number % 20}") for number in range(400)]
+        self.assertEqual(len(looked), 400)
+        self.assertEqual(house.client("1/5@20").recoveries, [(True, 20)])
+        house.log.held = False
+        house.log.release()
+        self.assertEqual({client.seqs[-1] for client in clients}, {20})
+
+    def test_answer_from_before(self) -> None:
+        """What a database that was given up says afterwards is not believed."""
+        house = House()
+        house.post(50)
+        house.log.held = True
+        client = house.client("1/5@49")
+        house.log.events.clear(), house.log.first.clear()
+        house.post(30, deliver=False)
+        house.hub.reset()
+        house.log.release()
+        house.log.held = False
+        house.log.release()
+        self.assertEqual(client.recoveries, [(False, 30)])
+        house.post()
+        self.assertEqual(client.seqs, [31])
 
     def test_client_leaves_during_load(self) -> None:
         """Nothing is kept of a channel whose only subscriber left before the log answered."""
