@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.web.resource import IResource
 
@@ -18,7 +18,7 @@ from cackled.api.front import front, listening_refused
 from cackled.api.pages import Pages
 from cackled.api.routes import Api, Limits
 from cackled.api.signpost import Signpost
-from cackled.clock import Periodic, wall_time
+from cackled.clock import Periodic, sleep, wall_time
 from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
 from cackled.config import ConfigError
@@ -60,6 +60,9 @@ from cackled.transport.secure import OwnPages
 
 log = Logger()
 
+# Seconds until sites that could not be read are asked for again.
+REREAD = 1.0
+
 
 class House:
     """The parts that need the database: what is written, read, and sent out live."""
@@ -81,6 +84,8 @@ class House:
             part.remember(timelines)
         self.sites = SiteDirectory(self.database, Residency(config.deployment, config.deployments))
         self.sites.on_closed = self.closed
+        self._catalog_old = False
+        self._rereading: Deferred[None] | None = None
         self.grants = Grants(wall_time)
         self.queues = Queues()
         metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
@@ -238,10 +243,27 @@ class House:
 
     def catalog_changed(self) -> None:
         """A site was made or changed, here or on another node."""
-        work = Deferred.fromCoroutine(self.sites.refresh())
-        work.addErrback(lambda f: log.warn("sites can't be read anew: {reason}", reason=f.getErrorMessage()))
+        self._catalog_old = True
+        if self._rereading is None or self._rereading.called:
+            self._rereading = Deferred.fromCoroutine(self._reread())
+            self._rereading.addErrback(
+                lambda f: None if f.check(CancelledError) else log.failure("reading the sites anew broke", f)
+            )
         if self.nodes is not None:
             Deferred.fromCoroutine(self.look_for_nodes())
+
+    async def _reread(self) -> None:
+        # Of the primary, which told of the change; and until it is known: nobody tells of it again.
+        while self._catalog_old:
+            self._catalog_old = False
+            try:
+                await self.sites.refresh(ReadPreference.PRIMARY)
+            except DatabaseError as error:
+                log.warn("sites can't be read anew: {reason}", reason=str(error))
+                if not self.database.writable:
+                    return  # once it is back, the log is followed anew, and tells
+                self._catalog_old = True
+                await sleep(self.ground.reactor, REREAD)
 
     def closed(self, site_id: int) -> None:
         """A site is not open to whom it was open to before: nothing kept is given out, and who listens asks again."""
@@ -340,6 +362,8 @@ class House:
         """Let go of the database."""
         for part in (self.housekeeping, self.outbox, self.erasures, self.announcing):
             part.stop()
+        if self._rereading is not None:
+            self._rereading.cancel()
         await self.usage.stop()
         self.hub.stop()
         for tail in self.tails:

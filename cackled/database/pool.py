@@ -72,6 +72,9 @@ class Pool:
         self._idle: list[Link] = []
         self._busy: set[Link] = set()
         self._waiting: deque[Job] = deque()
+        # Links that are to get the next job or to be idle; more than one only while jobs end as they are given.
+        self._ready: list[Link] = []
+        self._giving = False
         self._sweeper: IDelayedCall | None = None
         self._running = False
         self._broken = ""
@@ -185,6 +188,22 @@ class Pool:
 
     def link_ready(self, link: Link) -> None:
         """A link connected, or is done with its job: the longest waiter is next."""
+        self._ready.append(link)
+        if self._giving:
+            # A job that can't even be sent is over at once: a crowd of them must not be answered one inside the other.
+            return
+        self._giving = True
+        try:
+            while self._ready:
+                one = self._ready.pop()
+                if one.alive:
+                    self._next(one)
+                elif self._running:
+                    one.replace("found closed")
+        finally:
+            self._giving = False
+
+    def _next(self, link: Link) -> None:
         while self._waiting:
             job = self._waiting.popleft()
             if job.deferred is not None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from cackled.database.errors import QueryFailed
@@ -60,8 +61,11 @@ UPSERT_PIN = Query(
     ("int", "text"),
 )
 DELETE_PIN = Query("delete_pin", "delete from catalog.pin where site_id = $1 returning site_id", ("int",))
-UPDATE_SETTINGS = Query(
-    "update_settings", "update catalog.site set settings = $2::jsonb where id = $1 returning id", ("int", "text")
+# One setting alone: what others change meanwhile, and what a newer release knows, stays.
+UPDATE_SETTING = Query(
+    "update_setting",
+    "update catalog.site set settings = settings || jsonb_build_object($2, $3::jsonb) where id = $1 returning id",
+    ("int", "text", "text"),
 )
 INSERT_DOMAIN = Query(
     "insert_domain",
@@ -234,6 +238,7 @@ class SiteDirectory:
         # Called with a site that has become private, or takes other grants than before.
         self.on_closed: Callable[[int], None] = lambda site_id: None
         self._strangers: set[int] = set()
+        self._reading = DeferredLock()
 
     def __len__(self) -> int:
         return len(self._sites)
@@ -273,7 +278,13 @@ class SiteDirectory:
         return [self._sites[key] for key in sorted(self._sites)]
 
     async def refresh(self, preference: ReadPreference = ReadPreference.PRIMARY_PREFERRED) -> None:
-        """Read the catalog anew."""
+        """Read the catalog anew.
+
+        One after the other: of two under way, the answer that was read first could come last, and stay.
+        """
+        await self._reading.run(lambda: Deferred.fromCoroutine(self._read(preference)))
+
+    async def _read(self, preference: ReadPreference) -> None:
         await self._database.learn()
         pins = await self._database.system.read(SELECT_PINS, preference=preference)
         rows = await self._database.system.read(SELECT_SITES, preference=preference)
@@ -338,7 +349,7 @@ class SiteDirectory:
             msgspec.convert(tree, SiteSettings)
         except msgspec.ValidationError as error:
             raise BadField(str(error), field=name) from None
-        await self._database.system.write(UPDATE_SETTINGS, site_id, msgspec.json.encode(tree).decode())
+        await self._database.system.write(UPDATE_SETTING, site_id, name, msgspec.json.encode(value).decode())
         await self.refresh(ReadPreference.PRIMARY)
         return self.get(site_id)
 

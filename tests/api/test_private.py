@@ -10,7 +10,10 @@ from urllib.parse import quote
 import jwt
 from twisted.internet.defer import Deferred
 
+from cackled import house
 from cackled.clock import sleep
+from cackled.database.errors import Busy
+from cackled.database.query import Query, Rows
 from cackled.events import channel_id
 from tests.api.common import ORIGIN, ApiCase, clock
 
@@ -127,3 +130,25 @@ class PrivateTests(ApiCase):
         told = (await waits).json()
         self.assertEqual([event["seq"] for event in told["events"] if "seq" in event], [2])
         self.assertIn("news", json.dumps(told))
+
+    async def test_made_private_elsewhere(self) -> None:
+        """What another node changed is known here too, though the first look at it was refused."""
+        self.patch(house, "REREAD", 0.02)
+        system, asked = self.house.database.system, 0
+
+        class Crowded:
+            """The database, whose connections are all taken when it is asked first."""
+
+            async def read(self, query: Query, *args: Any, **more: Any) -> Rows:
+                nonlocal asked
+                asked += 1
+                if asked == 1:
+                    raise Busy()
+                return await system.read(query, *args, **more)
+
+        self.patch(self.house.database, "_system", Crowded())
+        self.sql("update catalog.site set settings = settings || '{\"private\": false}' where id = 1")
+        end = clock.seconds() + 30.0
+        while self.site.settings.private and clock.seconds() < end:
+            await sleep(clock, 0.01)
+        self.assertFalse(self.site.settings.private)

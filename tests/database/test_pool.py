@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 from cackled.database import pool as pool_module
 from cackled.database.dsn import connection_dsn
 from cackled.database.errors import Busy, ConnectionLost, QueryFailed, QueryTimeout, Unavailable
-from cackled.database.pool import Pool, PoolSettings
+from cackled.database.pool import Pool, PoolSettings, PoolStats
 from cackled.database.query import Query
 from cackled.database.testing import fresh_dsn, server
 from cackled.metrics import Metrics
@@ -84,6 +84,20 @@ class PoolTests(TestCase):
         self.assertEqual(error.sqlstate, "22003")
         await self.failing(pool.execute(KINDS, (1,)), QueryFailed)
         self.assertEqual(await pool.execute(ONE, ()), [(1,)])
+        self.assertEqual(self.metrics.value("database_lost_connections_total", pool="p"), 0)
+
+    async def test_crowd_of_bad_arguments(self) -> None:
+        """However many wait with what can't be sent, each is refused, and who waits behind them is answered."""
+        pool = self.pool(connections=1)
+        await pool.execute(KINDS, (1, "", b"", 1.0, True, [], {}, []))
+        slow = pool.execute(SLEEP, (0.1,))
+        bad = [pool.execute(KINDS, (1, "\0", b"", 1.0, True, [], {}, [])) for _ in range(500)]
+        behind = pool.execute(ONE, ())
+        for one in bad:
+            await self.failing(one, QueryFailed)
+        self.assertEqual(await behind, [(1,)])
+        await slow
+        self.assertEqual(pool.stats(), PoolStats(idle=1, busy=0, down=0, waiting=0))
         self.assertEqual(self.metrics.value("database_lost_connections_total", pool="p"), 0)
 
     async def test_refused_statement(self) -> None:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.database.query import Query, Rows
 from cackled.domain.errors import NotFound
-from cackled.domain.sites import OriginPattern, Site, SiteDirectory, SiteSettings, build_site, split_origin
+from cackled.domain.sites import (
+    SELECT_SITES,
+    OriginPattern,
+    Site,
+    SiteDirectory,
+    SiteSettings,
+    build_site,
+    split_origin,
+)
 from cackled.events import Position, channel_id
-from tests.domain.common import DomainCase
+from tests.domain.common import DomainCase, clock
 
 
 def site(*patterns: str) -> Site:
@@ -166,6 +178,44 @@ class SiteDirectoryTests(DomainCase):
             self.assertEqual((error.status, error.field), (400, name))
         stored = json.loads(self.sql("select settings::text from catalog.site where id = 1")[0][0])
         self.assertEqual((stored["level"], stored["votes"]), (2, False))
+
+    async def test_change_by_two(self) -> None:
+        """Two nodes that don't know of each other's change yet both change what they meant to, and nothing else."""
+        other = SiteDirectory(self.database)
+        await other.refresh()
+        self.sql("update catalog.site set settings = settings || '{\"of a newer release\": 1}' where id = 1")
+        await self.sites.change(1, "level", 3)
+        await other.change(1, "typing", False)
+        await self.sites.refresh()
+        self.assertEqual(self.sites.get(1).settings, SiteSettings(level=3, typing=False))
+        self.assertIn("of a newer release", self.sql("select settings::text from catalog.site where id = 1")[0][0])
+
+    async def test_readings_in_order(self) -> None:
+        """A reading that comes late does not put back what a later one has replaced."""
+        system, held = self.database.system, Deferred[None]()
+        came: list[str] = []
+
+        class Late:
+            """The database, whose first list of sites is on its way for long."""
+
+            async def read(self, query: Query, *args: Any, **more: Any) -> Rows:
+                rows = await system.read(query, *args, **more)
+                if query is SELECT_SITES:
+                    came.append(query.name)
+                    if len(came) == 1:
+                        await held
+                return rows
+
+        self.patch(self.database, "_system", Late())
+        early = Deferred.fromCoroutine(self.sites.refresh())
+        while not came:
+            await deferLater(clock, 0.001)
+        self.sql("update catalog.site set name = 'Renamed' where id = 1")
+        late = Deferred.fromCoroutine(self.sites.refresh())
+        clock.callLater(0.05, held.callback, None)
+        await early
+        await late
+        self.assertEqual((self.sites.get(1).name, len(came)), ("Renamed", 2))
 
     async def test_secret(self) -> None:
         """The session key is long, random and the same for every node."""
