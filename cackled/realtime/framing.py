@@ -105,6 +105,16 @@ class FrameReader:
         self.frames = 0
 
     @property
+    def idle(self) -> bool:
+        """Whether nothing is begun and nothing has failed: as good as new for any client."""
+        return self._left < 0 and not self._opcode and not self._buffer and not self.ended
+
+    def serve(self, limits: Limits) -> None:
+        """Read for another client, which may send what *limits* say; only while `idle`."""
+        self._limits = limits
+        self.frames = 0
+
+    @property
     def held(self) -> int:
         """Bytes kept for what is not complete."""
         return len(self._buffer) + sum(map(len, self._parts or ())) + sum(map(len, self._phase or ()))

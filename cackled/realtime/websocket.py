@@ -34,7 +34,14 @@ TYPING_SECONDS = 2
 # A client may ask for as many channels as it may have at once, and for as many again after so many seconds.
 WISH_SECONDS = 10
 
+# Readers that have nothing of a client in them, for the next one who says something. Most clients only answer pings: a
+# reader for each would be most of what they take, and thousands more objects for the collector to walk.
+_SPARE: list[FrameReader] = []
+SPARE = 8
+
 _PING = framing.frame(framing.PING)
+# An empty one, masked; four bytes of mask follow.
+_PONG = bytes((0x80 | framing.PONG, 0x80))
 _SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 )
@@ -95,7 +102,7 @@ def _tokens(request: Any, name: bytes, *, lower: bool = True) -> list[bytes]:
 class WebSocketConnection(Connection):
     """The rules of RFC 6455 on a connection, and limits; what a message means is for a subclass (`said`)."""
 
-    __slots__ = ("_bytes", "_limits", "_quiet", "_reader", "_window")
+    __slots__ = ("_bytes", "_frames", "_limits", "_quiet", "_reader", "_window")
     kind = "ws"
     frames_per_second = FRAMES_PER_SECOND
     bytes_per_second = BYTES_PER_SECOND
@@ -103,11 +110,12 @@ class WebSocketConnection(Connection):
     def __init__(self, hub: Hub, limits: Limits) -> None:
         super().__init__(hub)
         self._limits = limits
-        # Most clients listen, and say nothing for a long time.
+        # Only while something of this client's is in it.
         self._reader: FrameReader | None = None
         self._quiet = False
         self._window = 0
         self._bytes = 0
+        self._frames = 0
 
     def said(self, opcode: int, payload: bytes) -> None:
         """A whole message came."""
@@ -118,15 +126,26 @@ class WebSocketConnection(Connection):
         if self.state == DEAD:
             return
         self._quiet = False
-        reader, tick = self._reader or self._read(), self.hub.tick
+        tick = self.hub.tick
         if tick != self._window:
             self._window = tick
-            self._bytes = reader.frames = 0
+            if len(data) == 6 and self._reader is None and data.startswith(_PONG):
+                # What most clients say in a second, if anything.
+                self._bytes, self._frames = 6, 1
+                return
+            self._bytes = self._frames = 0
+        reader = self._reader or self._read()
         self._bytes += len(data)
+        before = reader.frames
         found = reader.feed(data)
-        if self._bytes > self.bytes_per_second or reader.frames > self.frames_per_second:
+        self._frames += reader.frames - before
+        if self._bytes > self.bytes_per_second or self._frames > self.frames_per_second:
             self.fail(framing.POLICY, "too much at once")
             return
+        if reader.idle:
+            self._reader = None
+            if len(_SPARE) < SPARE:
+                _SPARE.append(reader)
         for opcode, payload in found:
             if self.state == CLOSING:
                 # Only the peer's half of the closing handshake is still of interest.
@@ -146,7 +165,11 @@ class WebSocketConnection(Connection):
                 self._fail(payload)
 
     def _read(self) -> FrameReader:
-        self._reader = reader = FrameReader(self._limits)
+        if _SPARE:
+            self._reader = reader = _SPARE.pop()
+            reader.serve(self._limits)
+        else:
+            self._reader = reader = FrameReader(self._limits)
         return reader
 
     def fail(self, code: int, reason: str) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.test.requesthelper import DummyRequest
@@ -309,3 +312,66 @@ class ConnectionTests(SynchronousTestCase):
         self.house.seconds(3)
         socket.dataReceived(say(type="typing", sub="1/5", name="Ann"))
         self.assertEqual(len(texts(theirs.value())), 2)
+
+    def test_idle_clients_have_no_reader(self) -> None:
+        """Who has only answered pings, or said whole things, holds nothing that was made for reading."""
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        socket, wire = self.connect("1/5")
+        for said in (masked(framing.PONG), masked(framing.PONG, b"x"), say(type="ping")):
+            self.house.seconds(1)
+            socket.dataReceived(said)
+            self.assertIs(socket._reader, None)
+        self.assertEqual(texts(wire.value())[-1], {"type": "pong"})
+        socket.dataReceived(masked(framing.PONG)[:3])
+        self.assertIsNot(socket._reader, None)
+        self.assertLessEqual(len(websocket._SPARE), websocket.SPARE)
+
+    def test_pongs_are_counted(self) -> None:
+        """A hundred frames within a second and no more, the first empty pong among them."""
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        self.house.seconds(1)
+        socket, wire = self.connect()
+        for _ in range(websocket.FRAMES_PER_SECOND):
+            socket.dataReceived(masked(framing.PONG))
+        self.assertFalse([one for one in frames(wire.value()) if one[0] == framing.CLOSE])
+        socket.dataReceived(masked(framing.PONG))
+        self.assertEqual(self.closed_with(wire), 1008)
+
+    @given(
+        st.lists(
+            st.lists(st.tuples(st.text(max_size=40), st.integers(0, 3), st.binary(max_size=5)), max_size=6),
+            min_size=2, max_size=4,
+        ),
+        st.randoms(use_true_random=False),
+    )  # fmt: skip
+    def test_readers_are_shared(self, given: list[list[tuple[str, int, bytes]]], random: Random) -> None:
+        """Clients whose bytes come in pieces by turns are each read as if there were no other."""
+        said: list[list[bytes]] = [[] for _ in given]
+        sockets, rest = [], []
+        for number, messages in enumerate(given):
+            socket, _ = self.connect()
+            self.patch(socket.__class__, "frames_per_second", 1_000)
+            sockets.append(socket)
+            stream = b""
+            for text, cuts, control in messages:
+                body, mask = text.encode(), random.randbytes(4)
+                edges = sorted(random.randrange(len(body) + 1) for _ in range(cuts))
+                parts = [body[a:b] for a, b in zip([0, *edges], [*edges, len(body)], strict=True)]
+                for place, part in enumerate(parts):
+                    stream += masked(0 if place else 1, part, fin=place == len(parts) - 1, mask=mask)
+                    stream += masked(framing.PING, bytes([number]) + control)
+            rest.append(stream)
+        heard = {id(socket): said[number] for number, socket in enumerate(sockets)}
+        self.patch(WebSocket, "said", lambda socket, opcode, payload: heard[id(socket)].append(payload))
+        while any(rest):
+            number = random.choice([number for number, stream in enumerate(rest) if stream])
+            size = random.randint(1, 12)
+            sockets[number].dataReceived(rest[number][:size])
+            rest[number] = rest[number][size:]
+        self.assertEqual(said, [[text.encode() for text, *_ in messages] for messages in given])
+        for number, socket in enumerate(sockets):
+            pongs = [body for opcode, body in frames(socket.transport.value()) if opcode == framing.PONG]
+            expected = [bytes([number]) + control for _, cuts, control in given[number] for _ in range(cuts + 1)]
+            self.assertEqual(pongs, expected)
