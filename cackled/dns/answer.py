@@ -11,7 +11,26 @@ from enum import IntEnum
 from itertools import cycle
 
 from .nearest import Addresses, NearestAnswers
-from .wire import AA, AAAA, ANY, CNAME, DS, HINFO, IN, NOERROR, NS, NXDOMAIN, QR, RD, RECORD, A, Record, Writer
+from .wire import (
+    AA,
+    AAAA,
+    ANY,
+    CNAME,
+    DS,
+    HINFO,
+    IN,
+    NOERROR,
+    NS,
+    NSEC,
+    NXDOMAIN,
+    QR,
+    RD,
+    RECORD,
+    RRSIG,
+    A,
+    Record,
+    Writer,
+)
 from .zone import Zone
 
 # Finished answers are kept for this many questions, then learned anew: a flood of names can't fill the memory.
@@ -202,7 +221,8 @@ class Answers:
                 out.answers += rrset.records(name)
                 return out
             alias = owner.sets.get(CNAME)
-            if alias is None:
+            # Two types stand beside a CNAME and are not looked for behind it (RFC 4035 section 2.5).
+            if alias is None or qtype in (RRSIG, NSEC):
                 if qtype == ANY and (owner.sets or owner.geo):
                     out.answers.append((name, HINFO, _ANY_TTL, _MINIMAL_ANY))
                     return out

@@ -159,8 +159,9 @@ class ValidateTests(SynchronousTestCase):
         self.assertEqual(self.types(self.ask("nope.geo.test.", "NSEC")), (0, ["NSEC"], []))
 
     def test_signatures_asked_for(self) -> None:
-        """Whoever asks for RRSIG gets one: to deny them in an answer that is signed would be a contradiction."""
-        for name in ("www", "static", "q.wild", "b.ent", "nope"):
+        """Whoever asks for RRSIG gets one: to deny them in an answer that is signed would be a contradiction. With the
+        NSEC it stands beside a CNAME too, and is not looked for behind it."""
+        for name in ("www", "static", "q.wild", "b.ent", "nope", "alias", "away"):
             for tcp in (False, True):
                 reply = self.rig.query(f"{name}.geo.test.", "RRSIG", use_edns=0, want_dnssec=True, tcp=tcp)
                 self.assertEqual((self.types(reply)[0], reply.authority), (0, []))
@@ -168,6 +169,7 @@ class ValidateTests(SynchronousTestCase):
                 self.assertEqual(found.covers, dns.rdatatype.NSEC)
                 denial = self.rig.query(f"{name}.geo.test.", "NSEC", use_edns=0, want_dnssec=True)
                 self.assertIn(found, denial.answer)
+                self.assertEqual(self.rig.query(f"{name}.geo.test.", "NSEC").answer, [])
 
     def test_wildcard(self) -> None:
         """What a wildcard stands for is signed under the name that was asked for."""
