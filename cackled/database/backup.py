@@ -197,7 +197,8 @@ async def _restore(
         raise
     await server.stop()
     with open(state / ERASURES, "ab") as journal:
-        journal.write((source / ERASURES).read_bytes() if (source / ERASURES).exists() else b"")
+        # On a line of its own, should a crash have cut the last one short.
+        journal.write(b"\n" + (source / ERASURES).read_bytes() if (source / ERASURES).exists() else b"")
         journal.flush()
         os.fsync(journal.fileno())
     return manifest

@@ -25,23 +25,32 @@ AHEAD = 2
 
 MAKE_PARTITIONS = Query("make_partitions", "select event_partitions($1)", ("int",))
 EXPIRE_EVENTS = Query("expire_events", "select event_expire(make_interval(secs => $1))", ("float8",))
+# A batch at a time, until there is no more: more may come between two runs than one statement should delete.
+BATCH = 5_000
 EXPIRE_POST_KEYS = Query(
     "expire_post_keys",
-    """
-    delete from post_key where ctid = any(array(
-      select ctid from post_key where created_at < now() - interval '48 hours' limit 10000
-    )) returning 1
+    f"""
+    with gone as (
+      delete from post_key where ctid = any(array(
+        select ctid from post_key where created_at < now() - interval '48 hours' limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from gone
     """,
 )
 EXPIRE_OUTBOX = Query(
     "expire_outbox",
-    """
-    delete from outbox where id = any(array(
-      select id from outbox where done_at < now() - interval '48 hours' or dead_at < now() - interval '30 days'
-      limit 10000
-    )) returning 1
+    f"""
+    with gone as (
+      delete from outbox where id = any(array(
+        select id from outbox where done_at < now() - interval '48 hours' or dead_at < now() - interval '30 days'
+        limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from gone
     """,
 )
+_BATCHED = (EXPIRE_POST_KEYS, EXPIRE_OUTBOX)
 
 
 class Housekeeping:
@@ -74,7 +83,8 @@ class Housekeeping:
     async def _run(self, part: Database) -> None:
         for query, args in self._jobs:
             try:
-                await part.system.write(query, *args)
+                while (await part.system.write(query, *args))[0][0] == BATCH and query in _BATCHED:
+                    pass
             except Unavailable:
                 self._runs.labels(query.name, "unavailable").inc()
                 return

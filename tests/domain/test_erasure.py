@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import succeed
-from twisted.internet.task import Clock
+import psycopg2
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock, deferLater
 
+from cackled.database.errors import ConnectionLost
+from cackled.database.query import Query
+from cackled.database.testing import server
 from cackled.domain import erasure
 from cackled.domain.accounts import Session
-from cackled.domain.erasure import Erasures
-from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
+from cackled.domain.erasure import ERASE_VISITOR, Erasures
+from tests.domain.common import ANN, BOB, CAT, DomainCase, clock, the_id
 
 NAME, WORDS = "Zygmunt-canary", "the canary sings"
 
@@ -55,7 +59,7 @@ class ErasureTests(DomainCase):
         left = self.everything()
         for word in (NAME, WORDS, "192.0.2.55"):
             self.assertNotIn(word, left)
-        self.assertEqual(self.sql("select up, n_flags from comment where id = %s", other)[0][0], 1)
+        self.assertEqual(self.sql("select up, n_flags from comment where id = %s", other), [(1, 0)])
         self.assertEqual(self.sql("select count(*) from vote where visitor_id = %s", ANN), [(0,)])
         self.assertEqual(self.sql("select count(*) from visitor where id = %s", ANN), [(0,)])
         page = (await self.comments.page("page", wanted())).value
@@ -112,11 +116,77 @@ class ErasureTests(DomainCase):
         self.assertEqual(await self.make().sync(), 0)
         self.assertEqual(self.journal.read_text(), f"1 {ANN}\n")
 
+    async def test_cut_off(self) -> None:
+        """An erasure that a crash ended between two of its transactions is brought to its end."""
+        self.patch(erasure, "BATCH", 3)
+        for number in range(8):
+            await self.post(f"{WORDS} {number}", name=NAME)
+        whole, calls = self.database.site, 0
+
+        class Dies:
+            """The database, until it is gone."""
+
+            async def write(self, query: Query, *args: Any) -> Any:
+                nonlocal calls
+                calls += query is ERASE_VISITOR
+                if calls == 2:
+                    raise ConnectionLost()
+                return await whole(1).write(query, *args)
+
+        patch = self.patch(self.database, "site", lambda site: Dies())
+        await self.assertFailure(Deferred.fromCoroutine(self.erasures.erase(1, ANN)), ConnectionLost)
+        patch.restore()
+        self.assertIn(NAME, self.everything())
+        self.assertEqual(await self.make().sync(), 1)
+        self.assertNotIn(NAME, self.everything())
+        self.assertEqual(await self.make().sync(), 0)
+
+    async def meanwhile(self, sql: str, *args: Any) -> None:
+        """Erase ANN, who holds the page at that moment, and does *sql* before anybody else is let in."""
+        other = psycopg2.connect(server().dsn(self.name))
+        self.addCleanup(other.close)
+        with other.cursor() as cursor:
+            cursor.execute("select from channel where site_id = 1 for no key update")
+            erasing = Deferred.fromCoroutine(self.erasures.erase(1, ANN))
+            waits = "select from pg_stat_activity where datname = %s and wait_event_type = 'Lock'"
+            while not self.sql(waits, self.name):
+                await deferLater(clock, 0.005)
+            cursor.execute(sql, args)
+            other.commit()
+        await erasing
+
+    async def test_deletes_meanwhile(self) -> None:
+        """A comment that its visitor deletes at that moment stops nothing."""
+        first, *_ = [the_id(await self.post(f"{WORDS} {number}", name=NAME)) for number in range(3)]
+        await self.meanwhile("select delete_comment(1, %s, %s)", first, ANN)
+        self.assertNotIn(NAME, self.everything())
+        self.assertEqual(self.channel()[1:], (0, 0))
+
+    async def test_votes_meanwhile(self) -> None:
+        """A vote that its visitor takes back at that moment is not taken back twice."""
+        one = the_id(await self.post("x", by=BOB))
+        await self.comments.vote(Session(1, ANN), one, 1)
+        await self.meanwhile("select vote_comments(1, %s, array[%s::bigint], array[0])", one, ANN)
+        self.assertEqual(self.sql("select up, down from comment"), [(0, 0)])
+
+    async def test_banned(self) -> None:
+        """Who is banned is forgotten too, with votes and flags."""
+        one = the_id(await self.post("x", by=BOB))
+        await self.comments.vote(Session(1, ANN), one, -1)
+        await self.moderation.flag(Session(1, ANN), one, "")
+        await self.moderation.ban("visitor", str(ANN))
+        self.assertEqual(await self.erasures.erase(1, ANN), 1)
+        self.assertEqual(self.sql("select up, down, n_flags from comment"), [(0, 0, 0)])
+        self.assertEqual(self.sql("select from vote") + self.sql("select from flag"), [])
+
     def test_journal(self) -> None:
-        """What a crash cut short, and what is no number, is left out."""
-        self.journal.write_text("1 11\n2 22\nx y\n3\n99999999999999999999999 1\n1 33")
-        self.assertEqual(erasure.read(self.journal), {(1, 11), (2, 22), (1, 33)})
-        self.assertEqual(erasure.read(Path(self.mktemp())), set())
+        """What a crash cut short, and what is no number, is left out; what was begun and not ended is told."""
+        self.journal.write_text("1 11\n2 22\nx y\n3\n99999999999999999999999 1\n1 11 begun\n1 11 what\n1 33")
+        self.assertEqual(erasure.read(self.journal), ({(1, 11), (2, 22), (1, 33)}, {(1, 11)}))
+        erasure.append(self.journal, [(1, 11)], erasure.DONE)
+        erasure.append(self.journal, [(4, 44), (5, 55)])
+        self.assertEqual(erasure.read(self.journal), ({(1, 11), (2, 22), (1, 33), (4, 44), (5, 55)}, set()))
+        self.assertEqual(erasure.read(Path(self.mktemp())), (set(), set()))
 
 
 def wanted() -> Any:

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.errors import QueryFailed, Unavailable
-from cackled.domain.housekeeping import INTERVAL, Housekeeping
+from cackled.domain.housekeeping import BATCH, EXPIRE_POST_KEYS, INTERVAL, Housekeeping
 from cackled.metrics import Metrics
 from tests.domain.common import DomainCase
 
@@ -76,6 +76,8 @@ class JobsTests(DomainCase):
         await self.post(idempotency_key="old")
         await self.post(idempotency_key="new")
         self.sql("update post_key set created_at = now() - interval '49 hours' where key = 'old'")
+        self.sql("insert into post_key (site_id, visitor_id, channel_id, key, comment_id, seq, created_at) "
+                 "select 1, n, 1, 'k', 1, 1, now() - interval '3 days' from generate_series(1, 11000) n")  # fmt: skip
         self.sql(
             "insert into outbox (site_id, kind, body, done_at) values "
             "(1, 'webhook', 'a', now() - interval '49 hours'), (1, 'webhook', 'b', now()), "
@@ -94,6 +96,7 @@ class FakeSystem:
     def __init__(self) -> None:
         self.ran: list[str] = []
         self.errors: dict[str, Exception] = {}
+        self.counts: list[int] = []
 
     @property
     def system(self) -> FakeSystem:
@@ -107,7 +110,7 @@ class FakeSystem:
         self.ran.append(query.name)
         if query.name in self.errors:
             raise self.errors[query.name]
-        return succeed([])
+        return succeed([(self.counts.pop(0) if self.counts and query is EXPIRE_POST_KEYS else 0,)])
 
 
 class RunTests(SynchronousTestCase):
@@ -129,6 +132,14 @@ class RunTests(SynchronousTestCase):
         self.job.stop()
         self.clock.advance(10 * INTERVAL)
         self.assertEqual(len(self.fake.ran), 8)
+
+    def test_many(self) -> None:
+        """What is more than a batch goes in the same run, however much came since the last one."""
+        self.fake.counts = [BATCH, BATCH, BATCH - 1]
+        self.job.start()
+        self.assertEqual(self.fake.ran.count("expire_post_keys"), 3)
+        self.assertEqual(len(self.fake.ran), 6)
+        self.job.stop()
 
     def test_one_fails(self) -> None:
         """The others run; without a database the rest waits for the next turn; the turn after that is whole."""
