@@ -65,7 +65,7 @@ class _Body(Protocol):
 def _read(body: bytes) -> Ready:
     try:
         return msgspec.json.decode(body, type=Ready)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return Ready()
 
 

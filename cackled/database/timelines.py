@@ -29,7 +29,7 @@ class Timelines:
             self._known = msgspec.json.decode(path.read_bytes(), type=_Known)
         except FileNotFoundError:
             pass
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.warn("{path} can't be read, and is begun anew: {reason}", path=str(path), reason=str(error))
 
     def __str__(self) -> str:

@@ -63,7 +63,7 @@ class Serials:
         self.mark: Mark | None = None
         if path is not None:
             # What can't be read is as good as nothing: the next number is the time, later than any before.
-            with suppress(OSError, msgspec.MsgspecError):
+            with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
                 self.mark = msgspec.json.decode(path.read_bytes(), type=Mark)
 
     def number(self, zone: Zone) -> int:

@@ -176,7 +176,6 @@ def build(job: Job, output: Path) -> Header:
         blocks4=len(blocks4.starts),
         blocks6=len(blocks6.starts),
         records=classify.located,
-        crc=0,
         canaries=tuple(canaries),
     )
     candidate = output.with_name(output.name + ".candidate")

@@ -1,7 +1,7 @@
 """The geo index: flat arrays that map an address to its location class in a fraction of a microsecond.
 
 Part of geo; may touch the standard library, msgspec and geo.nearest. A file (``.gix``) is written by build.py and read
-whole: magic, header length, header (JSON), arrays, all little-endian. The address space is cut into aligned blocks
+whole: magic, header length, checksum of all that follows, header (JSON), arrays, all little-endian. The address space is cut into aligned blocks
 whose addresses have one class, as large as they can be; so a block's prefix length is the exact scope for client subnet
 answers (RFC 7871 section 7.2.1). IPv6 counts to /64.
 """
@@ -23,7 +23,9 @@ from msgspec import Struct
 from .nearest import Order
 from .paged import CODES, ROW, Paged, row_code
 
-MAGIC: Final = b"cackgix\x03"
+MAGIC: Final = b"cackgix\x04"
+# Magic, length, checksum.
+_START: Final = 16
 Lookup = Callable[[bytes], tuple[int, int]]
 
 
@@ -57,7 +59,6 @@ class Header(Struct, frozen=True, kw_only=True):
     # Lengths of the arrays of `Paged`; `write` puts them in.
     shape6: tuple[int, ...] = ()
     records: int
-    crc: int
     canaries: tuple[tuple[str, int], ...] = ()
 
 
@@ -135,28 +136,37 @@ def write(path: Path, header: Header, families: Sequence[Blocks]) -> None:
     paged = Paged.of(six.starts, six.numbers, header.pairs)
     payload = b"".join(map(_bytes, (four.starts, four.numbers, four.tops, *paged.parts)))
     shape = tuple(map(len, paged.parts))
-    head = msgspec.json.encode(msgspec.structs.replace(header, crc=crc32(payload), shape6=shape))
+    head = msgspec.json.encode(msgspec.structs.replace(header, shape6=shape))
+    rest = head + payload
     temporary = path.with_name(path.name + ".new")
-    temporary.write_bytes(MAGIC + len(head).to_bytes(4, "little") + head + payload)
+    temporary.write_bytes(MAGIC + len(head).to_bytes(4, "little") + crc32(rest).to_bytes(4, "little") + rest)
     temporary.replace(path)
 
 
 def read_header(path: Path) -> Header:
-    """The header alone.
+    """The header alone, without a look at the checksum.
 
     Raises:
         DamagedIndex: the file can't be read or is no index.
     """
     try:
         with path.open("rb") as file:
-            start = file.read(12)
-            if len(start) < 12 or start[:8] != MAGIC:
-                raise DamagedIndex(f"{path}: no index of this version")
-            head = file.read(int.from_bytes(start[8:], "little"))
-        return msgspec.json.decode(head, type=Header)
+            start = file.read(_START)
+            return _header(path, file.read(_length(path, start)))
     except OSError as error:
         raise DamagedIndex(f"{path}: {error.strerror or error}") from None
-    except msgspec.MsgspecError as error:
+
+
+def _length(path: Path, start: bytes) -> int:
+    if len(start) < _START or start[:8] != MAGIC:
+        raise DamagedIndex(f"{path}: no index of this version")
+    return int.from_bytes(start[8:12], "little")
+
+
+def _header(path: Path, head: bytes) -> Header:
+    try:
+        return msgspec.json.decode(head, type=Header)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DamagedIndex(f"{path}: damaged header: {error}") from None
 
 
@@ -166,14 +176,16 @@ def load(path: Path, *, thorough: bool = False) -> Index:
     Raises:
         DamagedIndex: it can't be read, is damaged, or gives another class for a canary.
     """
-    header = read_header(path)
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise DamagedIndex(f"{path}: {error.strerror or error}") from None
-    payload = memoryview(raw)[12 + int.from_bytes(raw[8:12], "little") :]
-    if crc32(payload) != header.crc:
+    end = _START + _length(path, raw[:_START])
+    whole = memoryview(raw)
+    if crc32(whole[_START:]) != int.from_bytes(raw[12:_START], "little"):
         raise DamagedIndex(f"{path}: damaged (checksum)")
+    header = _header(path, raw[_START:end])
+    payload = whole[end:]
     if len(header.shape6) != len(CODES) or not header.blocks4 or not header.blocks6:
         raise DamagedIndex(f"{path}: damaged (blocks)")
     if header.shape6[2] % ROW:

@@ -100,6 +100,7 @@ class GeoService:
         self.index = Index.single(places.unknown)
         self._watchers: list[Callable[[Index], None]] = []
         self._tried: tuple[Source, ...] | None = None
+        self._stopped = False
         self._builder: Builder | None = None
         self._poll = Periodic(clock, POLL_SECONDS, self.check, "geo index")
         self._failures = metrics.counter("geo_build_failures", "Geo databases that could not be used.")
@@ -115,17 +116,22 @@ class GeoService:
         places = Places(self._job.nodes)
         self.wanted = bool(self._job.geo.files) and not places.single
         self._tried = None
+        if self._builder is not None:
+            # It builds for nodes of the past; `check` begins anew.
+            self._builder.done.cancel()
         if self.wanted:
             self._clock.callLater(0, self._again)
             return
         self._poll.stop()
+        self._broken.set(0)
         self.index = Index.single(places.unknown)
         for changed in self._watchers:
             changed(self.index)
 
     def _again(self) -> None:
+        if self._stopped:
+            return
         self.start()
-        # Should a build be under way, it is looked at again when it is time to.
         Deferred.fromCoroutine(self.check())
 
     def watch(self, changed: Callable[[Index], None]) -> None:
@@ -144,6 +150,7 @@ class GeoService:
 
     def stop(self) -> None:
         """Stop looking; a build under way is ended."""
+        self._stopped = True
         self._poll.stop()
         if self._builder is not None:
             self._builder.done.cancel()
@@ -161,7 +168,7 @@ class GeoService:
 
         A file that failed is tried again when it changes, or with *force*.
         """
-        if not self.wanted or self._builder is not None:
+        if not self.wanted or self._stopped or self._builder is not None:
             return False
         try:
             now = stamp(self._job.geo.files)
@@ -173,15 +180,22 @@ class GeoService:
         if not force and (now == self._tried or self._fresh(now)):
             return False
         self._tried = now
+        job = self._job
         try:
             await self._build()
             # Reading and its checksum take some ten milliseconds, most of it without the interpreter's lock.
             pool = self._reactor.getThreadPool()
-            self._take(await deferToThreadPool(self._reactor, pool, self._read))
+            index = await deferToThreadPool(self._reactor, pool, self._read)
         except (BuildFailed, DamagedIndex) as error:
-            self._failed(str(error))
-            return False
-        return True
+            if self._job is job and not self._stopped:
+                self._failed(str(error))
+                return False
+        if self._job is not job:
+            # The nodes have changed meanwhile.
+            return await self.check()
+        if not self._stopped:
+            self._take(index)
+        return not self._stopped
 
     def _fresh(self, now: tuple[Source, ...]) -> bool:
         header = self.index.header

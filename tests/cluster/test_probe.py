@@ -101,6 +101,7 @@ class ProberTests(TestCase):
             (answer(503, DRAINING), "draining"),
             (answer(503, DOWN), "missed"),
             (answer(200, b"not json"), "heard"),
+            (answer(200, b'{"deployment":"\xff"}'), "heard"),
             (answer(200, b'{"checks":{"draining":"failed"}}'), "draining"),
             (answer(200, READY[:-1] + b',"deployment":"global"}'), "heard"),
             (answer(200, READY[:-1] + b',"deployment":"eu"}'), "missed"),

@@ -26,10 +26,11 @@ class TimelinesTests(SynchronousTestCase):
     def test_broken(self) -> None:
         """A file that can't be read or written is told of, and stops nobody."""
         path = Path(self.mktemp())
-        path.write_text("{")
-        made = Timelines(path)
-        made.saw(7, 2)
-        self.assertEqual(Timelines(path).of(7), 2)
+        for damaged in (b"{", b'{"\xff": 1}'):
+            path.write_bytes(damaged)
+            made = Timelines(path)
+            made.saw(7, 2)
+            self.assertEqual(Timelines(path).of(7), 2)
         made = Timelines(path / "below")
         made.saw(7, 5)
         self.assertEqual(made.of(7), 5)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from pathlib import Path
+from random import Random
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.geo.build import cut
-from cackled.geo.index import DamagedIndex, Header, Index, load, write
+from cackled.geo.index import DamagedIndex, Header, Index, load, read_header, write
 
 ORDERS = ((("a", "b"),), (("a",), ("b",)), (("b",), ("a",)))
 
@@ -21,7 +22,7 @@ class IndexTests(SynchronousTestCase):
         path = Path(self.mktemp())
         header = Header(
             settings="", sources=(), classes=ORDERS, pairs=(*pairs, *pairs_more), blocks4=len(four.starts),
-            blocks6=len(six.starts), records=2, crc=0, canaries=canaries,
+            blocks6=len(six.starts), records=2, canaries=canaries,
         )
         write(path, header, (four, six))
         return path
@@ -53,6 +54,22 @@ class IndexTests(SynchronousTestCase):
     def test_classes_beyond_the_table(self) -> None:
         """A class that has no order is found at load."""
         self.assertRaises(DamagedIndex, load, self.write(pairs_more=((3, 8),)))
+
+    def test_damaged(self) -> None:
+        """Whichever bit is turned over, or wherever it ends: it is found, in one line."""
+        path = self.write((("10.1.1.1", 1),))
+        whole = path.read_bytes()
+        random = Random(1)
+        places = [*range(400), *(random.randrange(len(whole)) for _ in range(50))]
+        for damaged in (
+            *(whole[:at] + bytes((whole[at] ^ 1 << random.randrange(8),)) + whole[at + 1 :] for at in places),
+            *(whole[: random.randrange(len(whole))] for _ in range(50)), b"", whole + b"x",
+        ):
+            path.write_bytes(damaged)
+            error = self.assertRaises(DamagedIndex, load, path)
+            self.assertNotIn("\n", str(error))
+        path.write_bytes(b"cackgix\x04" + (9).to_bytes(4, "little") + bytes(4) + b'{"a":"\xff"}')
+        self.assertRaises(DamagedIndex, read_header, path)
 
     def test_tops(self) -> None:
         """The table of the upper 16 bits bounds every search."""

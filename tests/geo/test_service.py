@@ -89,8 +89,21 @@ class GeoServiceTests(TestCase):
         other.start()
         self.assertIsNone(self.nearest(other))
 
+    async def test_other_nodes_meanwhile(self) -> None:
+        """Nodes change while an index is built: it is built for the new ones, or not at all where they need none, and
+        nothing has failed."""
+        building = Deferred.fromCoroutine(self.service.check())
+        self.service.change(NODES[:2])
+        self.assertTrue(await building)
+        self.assertEqual([set(sum(each.classes, ())) for each in self.seen], [{("eu",), ("us",), ("eu", "us")}])
+        building = Deferred.fromCoroutine(self.service.check(force=True))
+        self.service.change(NODES[:1])
+        self.assertFalse(await building)
+        self.assertEqual((len(self.seen), self.seen[1].header), (2, None))
+        self.assertEqual([self.metrics.value(f"geo_{name}") for name in ("build_failures_total", "broken")], [0, 0])
+
     async def test_stop_ends_the_builder(self) -> None:
-        """A build that runs is ended with the service."""
+        """A build that runs is ended with the service, and that is no failure."""
         waiting = Deferred.fromCoroutine(self.service.check())
         builder = self.service._builder
         assert builder is not None
@@ -101,6 +114,7 @@ class GeoServiceTests(TestCase):
         self.assertFalse(await waiting)
         await ended
         self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.metrics.value("geo_build_failures_total"), 0)
 
 
 class ScheduleTests(SynchronousTestCase):
