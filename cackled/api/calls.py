@@ -172,6 +172,9 @@ def body(request: Request, shape: type[_T]) -> _T:
         raise BadField(_AT.sub("", text), field=".".join(path) or None) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise BadField("The body is not JSON.", slug="bad-json") from None
+    except RecursionError:
+        # In a member that nobody asked for, too.
+        raise BadField("The body is nested too deeply.", slug="bad-json") from None
 
 
 def json_response(value: Any, status: int = 200, *headers: tuple[bytes, bytes]) -> Response:

@@ -72,42 +72,43 @@
   C.files = paths => Promise.all([].concat(paths || []).map(path => files[path] = files[path] || insert(path, 1)));
   C.lazy = name => C.files(config.lazy[name]);
 
+  // The server takes 500 characters.
   C.channel = o => {
-    if (o.channel) return '' + o.channel;
+    if (o.channel) return ('' + o.channel).slice(0, 500);
     const url = new URL(o.url || '', location), value = url.searchParams.get(o.chanParam);
     url.hash = '';
     if (o.chanParam || o.chanWithoutParams) url.search = '';
     if (value) url.searchParams.set(o.chanParam, value);
-    return url.href;
+    return url.href.slice(0, 500);
   };
 
   const mount = (o, again) => {
     const kind = o.widget, bundle = config.bundles[kind], counts = kind === 'CommentCount';
-    const id = o.container || {Comment: 'mc-container', CommentRecent: 'mc-last'}[kind] || 'mc-' + kind.toLowerCase();
-    const node = counts ? null : d.getElementById(id), site = '' + o.id, channel = C.channel(o);
     if (!bundle) return;
+    const node = counts ? null : d.getElementById(o.container || 'mc-container'), site = '' + o.id, channel = C.channel(o);
     if (!node && !counts) return again || d.addEventListener('DOMContentLoaded', () => mount(o, 1));
-    const widget = {options: o, site, channel, node, lang: (o.lang || d.documentElement.lang || navigator.language).toLowerCase()};
+    const widget = {options: o, site, channel, node, lang: (o.lang || d.documentElement.lang || navigator.language).toLowerCase().replace(/_/g, '-')};
     mounted = mounted.filter(m => {
-      if (m.node !== node && (!m.node || m.node.isConnected)) return true;
+      if (m.node !== node && m.node.isConnected) return true;
       m.gone = true;
       if (m.close) m.close();
     });
-    mounted.push(widget);
+    if (node) mounted.push(widget);
     let locale;
     if (kind === 'Comment') {
       // The place is held: as high as the page wants it, else down to the lower edge of the window; nothing below will jump.
       widget.held = node.style.minHeight = (parseFloat(getComputedStyle(node).minHeight) ||
         Math.max(400, innerHeight - Math.max(0, node.getBoundingClientRect().top))) + 'px';
       const me = C.load(site) || {};
-      (widget.first = C.get('/bootstrap?' + new URLSearchParams({widget: kind, site, channel, url: o.url || location.href.split('#')[0],
-        sort: widget.sort = me.sort || (/^(new|old)$/.test(o.sort) ? o.sort : 'best'), size: widget.size = o.size || 25,
+      (widget.first = C.get('/bootstrap?' + new URLSearchParams({widget: kind, site, channel,
+        sort: widget.sort = me.sort || (/^(new|old)$/.test(o.sort) ? o.sort : 'best'), size: widget.size = Math.min(o.size || 25, 100),
         ...o.token && {token: o.token}, ...me.view && {me: me.visitor + '.' + me.view}}))).catch(() => {});
       locale = config.lazy['locale-' + widget.lang.slice(0, 2) + '.js'];
     }
-    Promise.all([C.files(bundle.css), C.files(bundle.js), C.files(locale)]).then(() => {
+    const load = () => widget.gone || Promise.all([bundle.css, bundle.js, locale].map(C.files)).then(() => {
       if (!widget.gone) widget.close = C.widgets[kind](widget);
-    }).catch(console.error);
+    }, () => setTimeout(load, 1e4));
+    load();
   };
 
   // Cackle.bootstrap(true) mounts the whole array anew: pages that change without a reload call it.
@@ -120,7 +121,9 @@
       };
     }
     queue.map(o => {
-      if (all || !seen.has(o)) mount(o);
+      try {
+        if (all || !seen.has(o)) mount(o);
+      } catch (e) { console.error(e); }
       seen.add(o);
     });
   };

@@ -89,9 +89,10 @@ class EveryCallTests(ApiCase):
                 self.assertEqual((answer.status, answer.slug), (401, "bad-token"), (method, path, token))
 
     async def test_bodies(self) -> None:
-        """What is no JSON, and every member that is missing or of a wrong kind, is 400, and the member is named."""
+        """What is no JSON or too deep, and each member that is missing or of a wrong kind, is 400, and is named."""
         auth = await self.visitor()
-        for raw in (b"", b"{", b"nonsense", b"\xff\xfe", b'{"text": "\\ud800"}', b"'x'"):
+        deep = b'{"x": ' + b"[" * 20_000
+        for raw in (b"", b"{", b"nonsense", b"\xff\xfe", b'{"text": "\\ud800"}', b"'x'", deep):
             for method, path, body, _ in CALLS:
                 if body is None:
                     continue

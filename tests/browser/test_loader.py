@@ -195,6 +195,74 @@ class LoaderTests(MockCase):
         )
         self.assertEqual(self.texts(page), ["Ancient"])
 
+    def test_language_as_many_write_it(self) -> None:
+        """``lang="ru_RU"``, which browsers' own functions refuse: words, plurals and numbers are Russian."""
+        self.seed("1", "2", "3", "4", "5", channel="a")
+        page = self.plain("lang=ru_RU&channel=a")
+        self.assertEqual(page.inner_text(".mc-title"), "5 комментариев")
+        page.evaluate("""() => {
+            const a = document.createElement('a'); a.href = '/x#mc-container'; a.className = 'n';
+            a.setAttribute('cackle-channel', 'b'); document.body.append(a);
+            cackle_widget.push({widget: 'CommentCount', id: 1, no: 'none'}); }""")
+        self.until(page, "document.querySelector('.n').textContent === 'none'")
+
+    def test_a_widget_that_makes_no_sense(self) -> None:
+        """What can't be mounted stops nothing of what was queued behind it."""
+        self.seed("Still here", channel="other")
+        page = self.plain()
+        page.evaluate("""() => { const n = document.createElement('div'); n.id = 'second'; document.body.append(n);
+            cackle_widget.push({id: 1}, {widget: 'Comment', id: 1, url: 'http://['},
+                {widget: 'Comment', id: 1, channel: 'other', container: 'second'}); }""")
+        page.wait_for_selector("#second >> text=Still here")
+
+    def test_two_counters(self) -> None:
+        """Two counters on a page, of two ways to name a channel: each has its turn."""
+        page = self.plain()
+        page.evaluate("""() => {
+            const a = document.createElement('a'); a.href = '/x#mc-container'; a.className = 'n';
+            document.body.append(a);
+            window.cackle_widget.push({widget: 'CommentCount', id: 1, chanWithoutParams: true},
+                {widget: 'CommentCount', id: 1, chanParam: 'p'}); }""")
+        self.until(page, "document.querySelector('.n').textContent === '0'")
+        for _ in range(50):
+            asked = [line for line in self.steer()["log"] if "/counts" in line]
+            if len(asked) == 2:
+                return
+            page.wait_for_timeout(100)
+        self.fail(str(asked))
+
+    def test_long_addresses(self) -> None:
+        """Many links with long addresses: each request is short enough for any server, and all get their number."""
+        page = self.plain()
+        page.evaluate("""() => { for (let n = 0; n < 40; n++) {
+            const a = document.createElement('a'); a.className = 'n';
+            const slug = encodeURIComponent('статья-о-том-как-все-было-на-самом-деле-');
+            a.href = 'https://one.example/' + slug + n + '#mc-container';
+            document.body.append(a); }
+            cackle_widget.push({widget: 'CommentCount', id: 1, no: 'none'}); }""")
+        self.until(page, "[...document.querySelectorAll('.n')].every(n => n.textContent === 'none')")
+        asked = [line for line in self.steer()["log"] if "/counts" in line]
+        self.assertLess(max(map(len, asked)), 6000)
+
+    def test_bundle_unreachable(self) -> None:
+        """The server goes away between the loader and its files: the comments come when it is back."""
+        self.seed("At last")
+        page = self.context().new_page()
+        page.route("**/comments.js", lambda route: route.abort())
+        page.clock.install()
+        page.goto(f"{self.base}/pages/plain.html")
+        page.wait_for_timeout(300)
+        for _ in range(3):
+            page.clock.run_for(5000)
+            page.wait_for_timeout(200)
+        page.unroute("**/comments.js")
+        end = 60
+        while not page.query_selector(".mc-c") and end:
+            page.clock.run_for(5000)
+            page.wait_for_timeout(200)
+            end -= 1
+        self.assertEqual(self.texts(page), ["At last"])
+
 
 class DevelTests(MockCase):
     env = "devel"

@@ -74,7 +74,7 @@
     var self = this;
     item.node.classList.add('mc-sending');
     this.api('DELETE', '/comments/' + item.c.id).then(data => {
-      if (+data.position.split('@')[1] > self.seq) self.count('-' + item.c.id, -1);
+      if (+data.position.split('@')[1] > self.seq) self.count('-' + item.c.id, -1, true);
       self.fire('status', {id: item.c.id, status: 'deleted'});
       if (self.items.get(item.c.id) !== item || item.c.deleted) return;
       self.remove(item);
@@ -83,9 +83,11 @@
   };
 
   P.openEdit = function (item) {
-    var self = this, source = item.c.source != null ? Promise.resolve(item.c) :
-      this.api('GET', '/comments/' + item.c.id, {mine: true}).then(data => data.comment);
+    var self = this, source;
     if (item.edit) return item.edit.input.focus();
+    if (item.opening) return;
+    item.opening = true;
+    source = item.c.source != null ? Promise.resolve(item.c) : this.api('GET', '/comments/' + item.c.id, {mine: true}).then(data => data.comment);
     source.then(c => {
       var form = self.composer({edit: item, text: c.source, done: close, send: text => {
         return self.api('PATCH', '/comments/' + item.c.id, {body: {text: text}}).then(data => {
@@ -104,7 +106,7 @@
       item.text.hidden = item.acts.hidden = true;
       item.text.before(form.node);
       form.input.focus();
-    }).catch(error => { self.notice(Cackle.reason(self.t, error)); });
+    }).catch(error => { self.notice(Cackle.reason(self.t, error)); }).finally(() => { item.opening = false; });
   };
 
 })(window.Cackle);

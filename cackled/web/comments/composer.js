@@ -22,9 +22,6 @@
     name.value = this.session.get('name') || '';
     set(how.text != null ? how.text : draft && Cackle.load(draft) || '');
     if (parent || how.edit) node.classList.add('mc-open');
-    this.listen(window, 'storage', event => {
-      if (event.key === 'cackle:' + self.site && document.activeElement !== name) name.value = (Cackle.load(self.site) || {}).name || name.value;
-    });
 
     function open() {
       if (node.classList.contains('mc-open') && self.warm) return;

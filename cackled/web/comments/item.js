@@ -33,6 +33,7 @@
     item.node = el('div.mc-c', {role: 'listitem', id: 'mc-' + c.id, tabindex: -1});
     if (item.depth > this.level) item.node.classList.add('mc-flat');
     this.items.set(c.id, item);
+    this.waiting.delete(c.id);
     this.draw(item);
     list = parent ? this.branch(parent) : this.list;
     if (first) list.prepend(item.node);

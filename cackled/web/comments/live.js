@@ -24,7 +24,10 @@
     var data = m.data || {}, c = data.comment, id = c ? c.id : data.id, item = this.items.get(id), waits = this.waiting.get(id);
     if (m.type === 'presence') return this.presence(data.count, data.names);
     if (m.type === 'typing') return this.someone(data.name);
-    if (m.seq > this.seq) this.seq = m.seq;
+    if (this.pauses) return this.paused.push(m);
+    // The page that was loaded since has it already.
+    if (m.seq <= this.seq) return;
+    this.seq = m.seq;
     switch (m.type) {
       case 'comment.created':
         this.count(id, 1);
@@ -54,18 +57,24 @@
         if (data.locked != null && data.locked !== this.channel.locked) {
           this.channel.locked = data.locked;
           this.main.node.replaceWith((this.main = this.composer({})).node);
-          this.items.forEach(function (i) { this.draw(i); }, this);
+          this.items.forEach(function (i) { if (!i.edit) this.draw(i); }, this);
         }
         this.counts();
     }
   };
 
   /* The channel's count moves once for each change, whether its event or the answer to our own write comes first. */
-  P.count = function (change, by) {
-    if (this.counted.has(change)) return;
-    this.counted.add(change);
+  P.count = function (change, by, own) {
+    if (own) this.counted.add(change);
+    else if (this.counted.delete(change)) return;
     this.channel.comments += by;
     this.counts();
+  };
+  /* While a page is on its way events wait: it may be older than they are. */
+  P.pause = function (by) {
+    this.pauses = (this.pauses || 0) + by;
+    this.paused = this.paused || [];
+    if (!this.pauses) this.paused.splice(0).forEach(this.event, this);
   };
   P.posting = function () {
     var yes = false;
@@ -236,7 +245,7 @@
     var self = this, names, now = Date.now();
     this.writers = this.writers || {};
     if (name) this.writers[name] = now + 5000;
-    names = Object.keys(this.writers).filter(n => self.writers[n] > now && n !== self.session.get('name'));
+    names = Object.keys(this.writers).filter(n => self.writers[n] > now || !delete self.writers[n]).filter(n => n !== self.session.get('name'));
     this.typing.textContent = !names.length ? '' : names.length === 1 ? this.t('typing1', {name: names[0]}) :
       names.length === 2 ? this.t('typing2', {name: names[0], other: names[1]}) : this.t('typingMany');
     this.typing.classList.toggle('mc-on', !!names.length);

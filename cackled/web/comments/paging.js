@@ -10,6 +10,7 @@
   P.resort = function (name) {
     var self = this, old = this.sort;
     if (name === old) return;
+    this.pause(1);
     this.sort = name;
     this.marks();
     this.list.classList.add('mc-busy');
@@ -21,7 +22,10 @@
       self.sort = old;
       self.marks();
       self.notice(Cackle.reason(self.t, error));
-    }).finally(() => { self.list.classList.remove('mc-busy'); });
+    }).finally(() => {
+      self.list.classList.remove('mc-busy');
+      self.pause(-1);
+    });
   };
   P.marks = function () {
     this.orders.forEach(function (name, i) { this.sorts.children[i].setAttribute('aria-pressed', '' + (name === this.sort)); }, this);
@@ -29,9 +33,12 @@
 
   /* A new first page in place of everything; the visitor's own unsent comments stay. */
   P.replace = function (data) {
+    var unsent = [];
+    this.items.forEach(item => { if (item.c.pending) unsent.push(item); });
     this.page(data);
     this.waiting.clear();
     this.fill(data.page.comments);
+    unsent.forEach(this.put, this);
     this.restore();
     this.showPill();
   };
@@ -40,9 +47,12 @@
     var self = this, button = this.moreButton, known = this.list.lastElementChild;
     button.disabled = true;
     this.api('GET', this.query({cursor: this.cursor})).then(data => {
+      // Another order has come meanwhile.
+      if (self.moreButton !== button) return;
       self.cursor = data.page.cursor;
       data.page.comments.forEach(c => { if (!self.items.has(c.id)) self.append(c); });
       self.footer();
+      self.showPill();
       self.focus(known && known.nextElementSibling);
     }).catch(error => {
       button.disabled = false;
@@ -58,6 +68,7 @@
     (function next() {
       return self.api('GET', self.query({parent: item.c.id, sort: 'old', size: 100, cursor: item.cursor || ''})).then(data => {
         var before = self.items.size;
+        if (self.items.get(item.c.id) !== item) return;
         item.cursor = data.page.cursor;
         self.graft(data.page.comments, item);
         item.c.more = item.cursor ? Math.max(1, item.c.more - self.items.size + before) : 0;
@@ -83,15 +94,25 @@
     if (!id) return;
     item = this.items.get(id);
     if (item) return this.reveal(item);
-    this.api('GET', '/comments/' + id).then(data => {
-      var root = data.comment.root || id;
-      return root === id ? data.comment : self.api('GET', '/comments/' + root).then(r => r.comment);
-    }).then(root => {
-      var parent = self.items.get(root.id) || self.append(Object.assign({replies: [], more: 0}, root), null, true);
-      if (root.id === id) return parent;
-      return self.api('GET', self.query({parent: root.id, sort: 'old', size: 100})).then(data => {
-        self.graft(data.page.comments, parent);
-        return self.items.get(id);
+    function get(number) { return self.api('GET', '/comments/' + number).then(data => data.comment); }
+    function put(c, parent) { return self.items.get(c.id) || self.append(Object.assign({replies: [], more: 0}, c), parent, !parent); }
+    // Behind the first hundred replies of its thread: only what it hangs on.
+    function climb(c) {
+      var parent = self.items.get(c.parent);
+      return parent || !c.parent ? put(c, parent) : get(c.parent).then(climb).then(above => put(c, above));
+    }
+    get(id).then(c => {
+      if (!c.root || c.root === id) return put(c);
+      return (self.items.has(c.root) ? Promise.resolve(self.items.get(c.root).c) : get(c.root)).then(root => {
+        var parent = put(root);
+        return self.api('GET', self.query({parent: root.id, sort: 'old', size: 100})).then(data => {
+          self.graft(data.page.comments, parent);
+          if (data.page.cursor && !parent.c.more) {
+            parent.c.more = 1;
+            self.moreReplies(parent);
+          }
+          return self.items.get(id) || climb(c);
+        });
       });
     }).then(found => { if (found) self.reveal(found); }, () => { /* no longer there */ });
   };

@@ -32,6 +32,18 @@
     this.post(item);
   };
 
+  /* What is not acknowledged, into a page that was loaded anew. */
+  P.put = function (item) {
+    var parent = item.entry.parent ? this.items.get(item.entry.parent) : null, list;
+    if (item.entry.parent && !parent) return;
+    this.items.set(item.entry.key, item);
+    item.parent = parent;
+    list = parent ? this.branch(parent) : this.list;
+    if (parent || this.sort === 'old') list.append(item.node);
+    else list.prepend(item.node);
+    this.counts();
+  };
+
   P.post = function (item) {
     var self = this, entry = item.entry;
     item.error = null;
@@ -54,7 +66,7 @@
   /* Acknowledged. Another way (an event, another tab) may have brought the comment already. */
   P.sent = function (item, data) {
     var c = data.comment, other = this.items.get(c.id), focused = item.node.contains(document.activeElement), entry = item.entry;
-    this.items.delete(entry.key);
+    var here = this.items.delete(entry.key);
     item.busy = false;
     if (Cackle.load(entry.draft) === entry.text) Cackle.save(entry.draft, null);
     this.waiting.delete(c.id);
@@ -63,6 +75,9 @@
       item = other;
       item.c.source = c.source;
       this.draw(item);
+    } else if (!here) {
+      // The page was loaded anew without what it answers.
+      this.arrived(c);
     } else {
       item.c = Object.assign(c, {more: 0});
       item.seq = +data.position.split('@')[1];
@@ -70,7 +85,7 @@
       this.items.set(c.id, item);
       this.draw(item);
     }
-    if (+data.position.split('@')[1] > this.seq) this.count(c.id, 1);
+    if (+data.position.split('@')[1] > this.seq) this.count(c.id, 1, true);
     this.keepOutbox();
     if (focused) this.focus(item.node);
     this.counts();
@@ -84,16 +99,18 @@
     if (!item.error) return item.acts.append(el('span.mc-note', null, t('sending')));
     item.acts.append(
       el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + Cackle.reason(t, item.error)),
-      press('mc-act.mc-retry', {onclick: () => { self.post(item); }}, t('retry')),
-      press('mc-act', {onclick: () => {
-        var form;
-        self.remove(item);
-        self.keepOutbox();
-        if (item.parent) { self.reply(item.parent); form = item.parent.form; } else form = self.main;
-        form.set(item.entry.text);
-        form.input.focus();
-        self.counts();
-      }}, t('edit')));
+      press('mc-act.mc-retry', {onclick: () => { self.post(item); }}, t('retry')));
+    // Where the conversation was closed there is no box to take it back to.
+    if (this.channel.locked) return;
+    item.acts.append(press('mc-act', {onclick: () => {
+      var form;
+      self.remove(item);
+      self.keepOutbox();
+      if (item.parent) { self.reply(item.parent); form = item.parent.form; } else form = self.main;
+      form.set(item.entry.text);
+      form.input.focus();
+      self.counts();
+    }}, t('edit')));
   };
   /* Back online: what failed for want of a connection is tried again by itself; the key makes that safe. */
   P.resend = function () {

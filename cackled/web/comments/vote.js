@@ -27,15 +27,21 @@
         item.c.score += item.sure - self.votes[id];
         self.votes[id] = item.sure;
         self.showVotes(item);
+        if (item.told) self.scored(item, item.told, item.scoreSeq);
         self.notice(Cackle.reason(self.t, error));
       });
     }
     send();
   };
+  /* The newest counts; while one's own vote is on its way they wait for its answer, which may be older than they are. */
   P.scored = function (item, data, seq) {
-    if (item.scoreSeq > seq || item.voting) return;
-    item.scoreSeq = seq;
-    Object.assign(item.c, {up: data.up, down: data.down, score: data.score});
+    if (!(item.scoreSeq > seq)) {
+      item.scoreSeq = seq;
+      item.told = data;
+    }
+    if (item.voting || !item.told) return;
+    Object.assign(item.c, {up: item.told.up, down: item.told.down, score: item.told.score});
+    item.told = null;
     this.showVotes(item);
   };
 

@@ -111,7 +111,7 @@
   };
 
   P.address = function (after) {
-    var query = {widget: 'Comment', site: this.site, channel: this.key, url: this.o.url || location.href.split('#')[0], sort: this.sort, size: this.widget.size};
+    var query = {widget: 'Comment', site: this.site, channel: this.key, sort: this.sort, size: this.widget.size};
     if (after) query.after = after;
     if (this.o.token) query.token = this.o.token;
     if (this.session.view()) query.me = this.session.view();
@@ -137,6 +137,11 @@
     this.list = el('div.mc-list', {role: 'list', 'aria-label': t('title')});
     this.foot = el('div.mc-listfoot');
     this.main = this.composer({});
+    // Another tab has named the visitor.
+    this.listen(window, 'storage', event => {
+      var name = event.key === 'cackle:' + self.site && (Cackle.load(self.site) || {}).name;
+      if (name) self.node.querySelectorAll('.mc-nick').forEach(input => { if (input !== document.activeElement) input.value = name; });
+    });
     this.node.replaceChildren(
       el('div.mc-header', null, this.title, this.online, this.sorts), this.main.node,
       el('div.mc-float', null, this.bar, this.pill), this.typing, this.list, this.foot, this.live);
@@ -163,6 +168,7 @@
     this.cursor = data.page.cursor;
     this.channel = data.channel;
     this.seq = +data.position.split('@')[1];
+    this.counted.clear();
     this.votes = Object.assign(this.votes, me.votes);
     (me.blocked || []).forEach(function (id) { this.blocked.add(id); }, this);
   };
@@ -203,6 +209,7 @@
   P.footer = function () {
     var self = this;
     this.foot.replaceChildren();
+    this.moreButton = null;
     if (this.cursor) this.foot.append(this.moreButton = el('button.mc-more', {onclick: () => { self.later(() => self.next()); }}, this.t('loadMore')));
   };
 

@@ -3,9 +3,9 @@
 (Cackle => {
   'use strict';
   Cackle.widgets.CommentCount = widget => {
-    var o = widget.options, links = {}, keys, plural = new Intl.PluralRules(widget.lang.slice(0, 2)), n;
+    var o = widget.options, links = {}, keys, plural = new Intl.PluralRules(widget.lang.slice(0, 2)), n, query;
     document.querySelectorAll('a[href$="#mc-container"]').forEach(a => {
-      var key = a.getAttribute('cackle-channel') || Cackle.channel({url: a.href, chanParam: o.chanParam, chanWithoutParams: o.chanWithoutParams});
+      var key = Cackle.channel({channel: a.getAttribute('cackle-channel'), url: a.href, chanParam: o.chanParam, chanWithoutParams: o.chanWithoutParams});
       (links[key] = links[key] || []).push(a);
     });
     keys = Object.keys(links);
@@ -15,10 +15,11 @@
     }
     function show(key, count) { (links[key] || []).forEach(a => { a.textContent = word(count); }); }
     (Cackle.counters = Cackle.counters || {})[widget.site] = show;
-    for (n = 0; n < keys.length; n += 50) {
-      Cackle.get('/api/v1/sites/' + widget.site + '/counts?' + keys.slice(n, n + 50).map(k => {
-        return 'channel=' + encodeURIComponent(k);
-      }).concat(o.token ? 'token=' + encodeURIComponent(o.token) : []).join('&')).then(answer => answer.json()).then(data => {
+    // 50 in one request, or as many as a request's head has room for.
+    while (keys.length) {
+      query = o.token ? '&token=' + encodeURIComponent(o.token) : '';
+      for (n = 0; n < 50 && keys.length && query.length < 4000; n++) query += '&channel=' + encodeURIComponent(keys.shift());
+      Cackle.get('/api/v1/sites/' + widget.site + '/counts?' + query.slice(1)).then(answer => answer.json()).then(data => {
         for (var key in data.counts) show(key, data.counts[key]);
       }).catch(() => { /* the links keep their own words */ });
     }
