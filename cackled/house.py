@@ -295,6 +295,11 @@ class House:
         site = self.sites.find(site_id)
         return "" if site is None else self.grants.name(site, tokens, channel)
 
+    def left_of(self, site_id: int, channel: int, tokens: tuple[str, ...]) -> float | None:
+        """For how many seconds the bearer of *tokens* may listen to a channel; None where nobody has to ask."""
+        site = self.sites.find(site_id)
+        return None if site is None else self.grants.left(site, tokens, channel)
+
     def limits(self) -> Limits:
         """The rate limits, as configured."""
         given, clock = self.ground.config.limits, self.ground.reactor
@@ -349,7 +354,7 @@ class House:
             assets=ground.assets.resource(),
             bootstrap=MicrocachedResource(ground.microcache, bootstrap.answer, bypass=bootstrap.personal),
             api=api.resource(),
-            realtime=RealtimeResource(self.hub, self.authorize, self.name_of),
+            realtime=RealtimeResource(self.hub, self.authorize, self.name_of, self.left_of),
             healthz=Healthz(),
             readyz=Readyz(ground.health, details=False, deployment=ground.config.deployment),
             demo=OwnPages(Pages(WEB / "demo", devel=ground.config.env == "devel"), ground.config.http.hsts)

@@ -27,6 +27,8 @@ NAME_LENGTH = 64
 KNOWN = 20_000
 # Clocks may differ by this much, in seconds.
 LEEWAY = 60
+# An ``exp`` may be any number.
+_FAR = 2**40
 
 
 class Grant(Struct, frozen=True):
@@ -86,6 +88,13 @@ class Grants:
         if not tokens:
             return ""
         return next((grant.name for grant in self.read(site, tokens) if grant.name and grant.covers(channel)), "")
+
+    def left(self, site: Site, tokens: Sequence[str], channel: int) -> float | None:
+        """Seconds for which *tokens* still let their bearer see *channel* (0: no more); None where none are needed."""
+        if not site.settings.private:
+            return None
+        until = max((grant.expires for grant in self.read(site, tokens) if grant.covers(channel)), default=0)
+        return max(0.0, min(until, _FAR) + LEEWAY - self._wall_time())
 
     def _grant(self, site: Site, token: str) -> Grant | None:
         secret = site.settings.channel_secret

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from cackled.events import Position
 from cackled.realtime import messages
+from cackled.realtime.channel import Client
 from cackled.realtime.framing import Limits
 from cackled.realtime.hub import Hub
 from cackled.realtime.messages import Message
@@ -38,6 +39,8 @@ Tokens = tuple[str, ...]
 Authorize = Callable[[int, int, str | None, Tokens], Refusal | Awaitable[Refusal | None] | None]
 # (site, channel, tokens) -> the name under which their bearer is shown to others there, or an empty one.
 NameOf = Callable[[int, int, Tokens], str]
+# (site, channel, tokens) -> the seconds for which their bearer may go on listening, or None: for as long as he likes.
+LeftOf = Callable[[int, int, Tokens], float | None]
 
 
 class QueryError(ValueError):
@@ -60,10 +63,13 @@ class Query(Struct, frozen=True):
 class Gate:
     """The hub, and the question whether somebody may listen."""
 
-    def __init__(self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None) -> None:
+    def __init__(
+        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, left_of: LeftOf | None = None
+    ) -> None:
         self.hub = hub
         self._authorize = authorize
         self._name_of = name_of
+        self._left_of = left_of
         settings = hub.config
         self.limits = Limits(settings.max_message, settings.max_message)
         # The greeting of a connection.
@@ -74,6 +80,17 @@ class Gate:
     def name(self, place: Position, tokens: Tokens) -> str:
         """Under which name the bearer of *tokens* is in a channel; empty for a nobody."""
         return self._name_of(place.site, place.channel, tokens) if tokens and self._name_of is not None else ""
+
+    def left(self, place: Position, tokens: Tokens) -> float | None:
+        """The seconds for which the bearer of *tokens* may listen to a channel from now on; None where nothing ends."""
+        return self._left_of(place.site, place.channel, tokens) if tokens and self._left_of is not None else None
+
+    def subscribe(self, client: Client, place: Position, tokens: Tokens = ()) -> None:
+        """Subscribe *client*, which may (see `ask`), as what *tokens* make it and for as long as they hold."""
+        if tokens:
+            self.hub.subscribe(client, place, self.name(place, tokens), self.left(place, tokens))
+        else:
+            self.hub.subscribe(client, place)
 
     def ask(self, place: Position, origin: str | None, tokens: Tokens) -> Refusal | Deferred[Refusal | None] | None:
         """None where *origin* with *tokens* may listen to the channel of *place*; a Deferred where that takes time."""

@@ -48,6 +48,9 @@ class Client(Protocol):
     def move(self, message: Message) -> None:
         """Tell the client to go elsewhere."""
 
+    def expire(self, subscription: Subscription) -> None:
+        """What *subscription* was granted for is over: end it, unless it was granted for longer since."""
+
     def close(self, reason: str) -> None:
         """End the connection in order: the server goes away."""
 

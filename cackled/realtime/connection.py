@@ -134,6 +134,10 @@ class Connection:
         """Tell the client to go elsewhere."""
         self.control(message)
 
+    def expire(self, subscription: Subscription) -> None:
+        """End a subscription that was granted for a while."""
+        raise NotImplementedError
+
     # The end
 
     def close(self, reason: str) -> None:

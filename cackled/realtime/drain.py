@@ -6,8 +6,9 @@ arrives at once (100,000 TLS handshakes are 45 s of a core), so each client is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -21,6 +22,9 @@ BATCHES = 20
 GRACE = 1.0
 # Clients that are told or closed in one turn.
 SLICE = 100
+
+
+One = TypeVar("One")
 
 
 def drain(
@@ -66,8 +70,8 @@ async def _drain(
     await each(clock, clients(), lambda one: one.abort())
 
 
-async def each(clock: IReactorTime, clients: list[Client], act: Callable[[Client], None]) -> None:
-    """Do something with each client, some in a turn."""
+async def each(clock: IReactorTime, clients: Sequence[One], act: Callable[[One], None]) -> None:
+    """Do something with each client, or what else there are many of, some in a turn."""
     for number, client in enumerate(clients, 1):
         act(client)
         if number % SLICE == 0:

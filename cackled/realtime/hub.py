@@ -36,6 +36,10 @@ LINGER = 120.0
 IDLE_CHANNELS = 10_000
 # Of so many channels the message is remembered that a newcomer is told who has missed nothing.
 KNOWN_ENDS = 4_096
+# How often subscriptions that were granted for a while are looked at, and over how long those end that were granted
+# together.
+ENDING_SECONDS = 10
+ENDING_SPREAD = 30.0
 KINDS = ("ws", "sse", "poll")
 
 log = Logger()
@@ -89,6 +93,8 @@ class Hub:
         self._idle: OrderedDict[Key, float] = OrderedDict()
         self._clients: set[Client] = set()
         self._lingering: dict[Client, int] = {}
+        # Subscriptions that were granted for a while, and when that is over.
+        self._ending: dict[Subscription, float] = {}
         self._origins: dict[str, str] = {}
         self._ends: dict[Channel, Message] = {}
         self._kinds: dict[str, int] = {}
@@ -252,10 +258,13 @@ class Hub:
         for subscription in subscriptions:
             self._leave(subscription)
 
-    def subscribe(self, client: Client, position: Position, name: str = "") -> Subscription:
+    def subscribe(
+        self, client: Client, position: Position, name: str = "", left: float | None = None
+    ) -> Subscription:
         """Let *client* have a channel's events after ``position.seq`` (-1: from now), then ``recovered``, then live.
 
-        A subscription of the same client to the same channel is replaced. With *name* others are told who it is.
+        A subscription of the same client to the same channel is replaced. With *name* others are told who it is; after
+        *left* seconds the client is told that it has to end.
         """
         key = (position.site, position.channel)
         if client.subscriptions:
@@ -268,6 +277,8 @@ class Hub:
         subscription = Subscription(client, channel, position.seq, name)
         if name:
             self.presence.came(channel, name)
+        if left is not None:
+            self.limit(subscription, left)
         client.subscriptions.append(subscription)
         self.presence.changed(channel)
         history = channel.history
@@ -277,6 +288,10 @@ class Hub:
             return subscription
         self._recovery.admit(subscription)
         return subscription
+
+    def limit(self, subscription: Subscription, left: float) -> None:
+        """End *subscription* in *left* seconds, a little less or more: not all at once that were granted together."""
+        self._ending[subscription] = self.clock.seconds() + left - self.random.uniform(0, min(left, ENDING_SPREAD))
 
     def unsubscribe(self, client: Client, site: int, channel: int) -> bool:
         """End *client*'s subscription to a channel; tells whether there was one."""
@@ -349,6 +364,8 @@ class Hub:
     def _leave(self, subscription: Subscription) -> None:
         channel = subscription.channel
         channel.leave(subscription)
+        if self._ending:
+            self._ending.pop(subscription, None)
         if subscription.name:
             self.presence.went(channel, subscription.name)
         self.presence.changed(channel)
@@ -374,6 +391,11 @@ class Hub:
             self._dropped.labels(reason).inc()
             client.abort()
 
+    def _expire(self, subscription: Subscription) -> None:
+        # Perhaps it ended while others were told.
+        if self._ending.pop(subscription, None) is not None:
+            subscription.client.expire(subscription)
+
     def _second(self) -> None:
         self.tick += 1
         now = self.clock.seconds()
@@ -385,6 +407,9 @@ class Hub:
             if since > now - LINGER:
                 break
             self._forget(self._channels[key])
+        if self._ending and self.tick % ENDING_SECONDS == 0:
+            over = [one for one, when in self._ending.items() if when <= now]
+            Deferred.fromCoroutine(each(self.clock, over, self._expire))
         self._store.expire(now)
         self.presence.second(now)
 

@@ -55,7 +55,7 @@ class LongPoll:
         self._rest = list(positions)
         while self._rest and self._answer is not None:
             position = self._rest.pop(0)
-            self.hub.subscribe(self, position, self._gate.name(position, tokens))
+            self._gate.subscribe(self, position, tokens)
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Keep a durable message and answer when this turn is over; note an ephemeral one."""
@@ -90,6 +90,10 @@ class LongPoll:
 
     def beat(self) -> None:
         """Nothing: a poll's life is bounded by its wait."""
+
+    def expire(self, subscription: Subscription) -> None:
+        """Answer now: the next poll is asked for a grant."""
+        self._finish()
 
     def close(self, reason: str) -> None:
         """Answer now."""

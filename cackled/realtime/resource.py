@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from cackled.realtime.access import Authorize, Gate, NameOf, Query, QueryError, Refusal, origin_of, read_query
+from cackled.realtime.access import Authorize, Gate, LeftOf, NameOf, Query, QueryError, Refusal, origin_of, read_query
 from cackled.realtime.eventsource import EventSource
 from cackled.realtime.hub import Hub
 from cackled.realtime.longpoll import LongPoll
@@ -27,13 +27,15 @@ log = Logger()
 
 
 class RealtimeResource(Resource):
-    """``/rt``: *authorize* decides per channel whether an origin with tokens may listen (see `access.Authorize`), and
-    *name_of* says who they are.
+    """``/rt``: *authorize* decides per channel whether an origin with tokens may listen (see `access.Authorize`),
+    *name_of* says who they are, *left_of* for how long.
     """
 
-    def __init__(self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None) -> None:
+    def __init__(
+        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, left_of: LeftOf | None = None
+    ) -> None:
         super().__init__()
-        gate = Gate(hub, authorize, name_of)
+        gate = Gate(hub, authorize, name_of, left_of)
         self.putChild(b"ws", WebSocketResource(gate))
         self.putChild(b"sse", EventSourceResource(gate))
         self.putChild(b"poll", LongPollResource(gate))

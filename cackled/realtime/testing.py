@@ -80,6 +80,11 @@ class FakeClient:
         """Write it down."""
         self.control(message)
 
+    def expire(self, subscription: Subscription) -> None:
+        """Note it, and leave the channel."""
+        self.closed.append(f"expired {subscription}")
+        self.hub.unsubscribe(self, *subscription.channel.key)
+
     def close(self, reason: str) -> None:
         """Note it."""
         self.closed.append(reason)

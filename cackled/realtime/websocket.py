@@ -230,7 +230,7 @@ class WebSocket(WebSocketConnection):
         self.cork()
         self.send(answer + self._gate.hello.frame)
         for position in positions:
-            self.hub.subscribe(self, position, self._gate.name(position, self._tokens))
+            self._gate.subscribe(self, position, self._tokens)
         self.uncork()
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
@@ -249,6 +249,18 @@ class WebSocket(WebSocketConnection):
     def control(self, message: Message) -> None:
         """One frame."""
         self.send(message.frame)
+
+    def expire(self, subscription: Subscription) -> None:
+        """Go on with a grant that came since; else say that one is needed: the connection stays."""
+        key = subscription.channel.key
+        left = self._gate.left(Position(*key), self._tokens)
+        if left is None:
+            return
+        if left > 0:
+            self.hub.limit(subscription, left)
+            return
+        self.hub.unsubscribe(self, *key)
+        self.control(messages.error("token", subscription.channel.sub))
 
     def said(self, opcode: int, payload: bytes) -> None:
         """Do what the client asks for; what can't be understood or granted is answered with an ``error`` message."""
@@ -306,7 +318,7 @@ class WebSocket(WebSocketConnection):
         if self.state != OPEN:
             return
         if answer is None:
-            self.hub.subscribe(self, position, self._gate.name(position, self._tokens))
+            self._gate.subscribe(self, position, self._tokens)
         elif answer.type == "origin":
             self.control(messages.error("origin", position.sub))
         else:

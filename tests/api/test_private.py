@@ -14,7 +14,9 @@ from cackled import house
 from cackled.clock import sleep
 from cackled.database.errors import Busy
 from cackled.database.query import Query, Rows
+from cackled.domain import grants
 from cackled.events import channel_id
+from cackled.realtime import hub
 from tests.api.common import ORIGIN, ApiCase, clock
 
 SECRET = "a secret of the site that is long enough"
@@ -130,6 +132,18 @@ class PrivateTests(ApiCase):
         told = (await waits).json()
         self.assertEqual([event["seq"] for event in told["events"] if "seq" in event], [2])
         self.assertIn("news", json.dumps(told))
+
+    async def test_runs_out(self) -> None:
+        """A stream ends soon after its grant does, and says why; with the same grant it does not come back."""
+        self.patch(grants, "LEEWAY", 0)
+        self.patch(hub, "ENDING_SECONDS", 1)
+        address = f"/rt/sse?sub=1/{channel_id('members')}@1&token={grant(exp=int(time()) + 2)}"
+        ended = await self.ask("GET", address)
+        self.assertEqual(ended.status, 200)
+        self.assertIn(b'"type":"error","code":"token"', ended.body)
+        while (again := await self.ask("GET", f"{address}&wait=0".replace("sse", "poll"))).status == 200:
+            await sleep(clock, 0.1)
+        self.assertEqual((again.status, again.slug), (401, "bad-token"))
 
     async def test_made_private_elsewhere(self) -> None:
         """What another node changed is known here too, though the first look at it was refused."""

@@ -33,6 +33,8 @@ class House:
         self.gate = Gate(
             self.hub, lambda site, channel, origin, tokens: self.refusals.get(site) or self.closed.get((site, channel)),
             lambda site, channel, tokens: tokens[0] if tokens[0].istitle() else "",
+            # A token of digits holds for so many seconds from now on.
+            lambda site, channel, tokens: max((float(one) for one in tokens if one.isdigit()), default=None),
         )
 
     def client(self, position: str | None = None, name: str = "", **more: Any) -> FakeClient:

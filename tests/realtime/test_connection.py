@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from cackled.realtime import _direct
+from cackled.realtime.channel import Channel, Subscription
 from cackled.realtime.connection import CLOSING, DEAD, Connection
 from cackled.realtime.messages import Message
 from cackled.realtime.websocket import WebSocket
@@ -72,6 +73,6 @@ class ConnectionTests(SynchronousTestCase):
         """What a transport must say for itself is not guessed."""
         for call in (
             lambda: self.connection.control(Message(b"{}")), lambda: self.connection.move(Message(b"{}")),
-            self.connection.beat,
+            self.connection.beat, lambda: self.connection.expire(Subscription(self.connection, Channel(1, 5), 0)),
         ):  # fmt: skip
             self.assertRaises(NotImplementedError, call)

@@ -224,3 +224,18 @@ class EventSourceTests(SynchronousTestCase):
                 break
         self.assertEqual(set(seqs.values()), {10})
         self.assertGreater(connects, 5)
+
+    def test_grant_runs_out(self) -> None:
+        """The stream says which channel needs another grant, keeps its place, and ends."""
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        wire = Wire()
+        source = EventSource(self.house.gate)
+        source.makeConnection(wire)
+        source.begin([Position.parse("1/5@0"), Position.parse("1/6@0")], None, ("5",))
+        self.house.post(2)
+        self.house.seconds(10)
+        self.house.post(1)
+        messages, last = blocks(wire.value())
+        self.assertEqual(messages[-1], {"type": "error", "code": "token", "sub": "1/5"})
+        self.assertEqual((last, wire.disconnecting), ("1/5@2 1/6@0", True))

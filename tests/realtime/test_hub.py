@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Event, Position
 from cackled.realtime import hub as module
 from cackled.realtime.drain import SLICE
+from cackled.realtime.testing import FakeClient
 from tests.realtime.common import House
 
 
@@ -171,3 +174,62 @@ class SignalTests(SynchronousTestCase):
     def test_nobody_there(self) -> None:
         """A signal to a channel that nobody listens to is no error."""
         House().hub.signal(1, 5, "typing", {"name": "Ann"})
+
+class EndingTests(SynchronousTestCase):
+    """Subscriptions that were granted for a while."""
+
+    def setUp(self) -> None:
+        self.house = House()
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+
+    def granted(self, left: float | None) -> FakeClient:
+        client = self.house.client()
+        self.house.hub.subscribe(client, Position.parse("1/5@0"), left=left)
+        return client
+
+    def test_end(self) -> None:
+        """About when the grant ends, not all at once; who has none to lose stays."""
+        clients = [self.granted(100.0) for _ in range(200)]
+        stays = self.granted(None)
+        self.house.seconds(69)
+        self.assertEqual({tuple(client.closed) for client in clients}, {()})
+        self.house.seconds(11)
+        some = sum(bool(client.closed) for client in clients)
+        self.assertTrue(0 < some < 150, some)
+        self.house.seconds(31)
+        self.assertEqual({tuple(client.closed) for client in clients}, {("expired 1/5@0",)})
+        self.assertEqual((stays.closed, self.house.hub.stats().subscriptions), ([], 1))
+
+    def test_another_grant(self) -> None:
+        """Subscribing anew with another grant, or without an end, puts the end off."""
+        client, other = self.granted(20.0), self.granted(20.0)
+        self.house.hub.subscribe(client, Position.parse("1/5@0"), left=1_000.0)
+        self.house.hub.subscribe(other, Position.parse("1/5@0"))
+        self.house.seconds(900)
+        self.assertEqual(client.closed + other.closed, [])
+        self.house.seconds(200)
+        self.assertEqual((client.closed, other.closed), (["expired 1/5@0"], []))
+
+    def test_nothing_is_kept(self) -> None:
+        """Who has left is not remembered until its grant would have ended; thousands are told over many turns."""
+        for _ in range(10):
+            self.house.hub.leave(self.granted(10_000.0))
+        self.assertEqual(self.house.hub._ending, {})
+        clients = [self.granted(1.0) for _ in range(3 * SLICE)]
+        gone = clients[-1]
+        self.house.clock.pump([1.0] * 9)
+        self.patch(clients[SLICE - 1], "expire", lambda subscription: self.house.hub.leave(gone))
+        turns: list[int] = []
+        later = self.house.clock.callLater
+
+        def watched(delay: float, *rest: Any, **more: Any) -> Any:
+            if delay == 0:
+                turns.append(sum(bool(client.closed) for client in clients))
+            return later(delay, *rest, **more)
+
+        self.patch(self.house.clock, "callLater", watched)
+        self.house.clock.advance(1.0)
+        self.assertEqual(turns, [SLICE - 1, 2 * SLICE - 1, 3 * SLICE - 2])
+        self.assertEqual(sum(bool(client.closed) for client in clients), 3 * SLICE - 2)
+        self.assertEqual((gone.closed, self.house.hub._ending), ([], {}))

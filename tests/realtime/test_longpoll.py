@@ -191,3 +191,11 @@ class LongPollTests(SynchronousTestCase):
         self.house.clock.pump([0.25] * 100)
         self.successResultOf(done)
         self.assertEqual({len(client.of("move")) for client in others}, {1})
+
+    def test_grant_runs_out(self) -> None:
+        """A poll ends with the grant that it came with; the next one has to bring another."""
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        LongPoll(self.house.gate, self.answers.append).begin([Position.parse("1/5@0")], None, ("5",))
+        self.house.seconds(10)
+        self.assertEqual(self.answer(), {"events": [], "cursor": ["1/5@0"]})

@@ -375,3 +375,46 @@ class ConnectionTests(SynchronousTestCase):
             pongs = [body for opcode, body in frames(socket.transport.value()) if opcode == framing.PONG]
             expected = [bytes([number]) + control for _, cuts, control in given[number] for _ in range(cuts + 1)]
             self.assertEqual(pongs, expected)
+
+    def test_grant_runs_out(self) -> None:
+        """The subscription ends, the connection stays; a fresh grant goes on from the position, and nothing is lost."""
+        house = self.house
+        house.hub.start()
+        self.addCleanup(house.hub.stop)
+        wire = Wire()
+        socket = WebSocket(house.gate, None, ("50",))
+        socket.makeConnection(wire)
+        socket.begin(b"", [Position.parse("1/5@0")])
+        house.post(2)
+        self.patch(house.gate, "_left_of", lambda *asked: 0.0)
+        for _ in range(6):
+            house.seconds(10)
+            socket.dataReceived(masked(framing.PONG))
+        house.post(3)
+        self.assertEqual(texts(wire.value())[-1], {"type": "error", "code": "token", "sub": "1/5"})
+        self.assertEqual([message["seq"] for message in texts(wire.value())[2:-1]], [1, 2])
+        self.assertEqual(house.hub.stats().subscriptions, 0)
+        wire.clear()
+        self.patch(house.gate, "_left_of", lambda *asked: 100.0)
+        socket.dataReceived(say(type="sub", sub="1/5@2", token="fresh"))
+        house.post()
+        self.assertEqual([m["seq"] for m in texts(wire.value()) if m["type"] != "recovered"], [3, 4, 5, 6])
+
+    def test_grant_came_in_time(self) -> None:
+        """Another grant that came meanwhile, for whichever channel, is gone on with; so is a site that needs none."""
+        self.house.hub.start()
+        self.addCleanup(self.house.hub.stop)
+        wire = Wire()
+        socket = WebSocket(self.house.gate, None, ("20",))
+        socket.makeConnection(wire)
+        socket.begin(b"", [Position.parse("1/5@0")])
+        socket.dataReceived(say(type="sub", sub="1/6@0", token="300"))
+        for left in (100.0, None):
+            self.patch(self.house.gate, "_left_of", lambda *asked, left=left: left)
+            for _ in range(40):
+                self.house.seconds(10)
+                socket.dataReceived(masked(framing.PONG))
+        self.house.post()
+        self.assertEqual(texts(wire.value())[-1]["seq"], 1)
+        self.assertEqual([m for m in texts(wire.value()) if m["type"] == "error"], [])
+        self.assertEqual(self.house.hub._ending, {})
