@@ -403,7 +403,9 @@ class Pool:
         self.tell(Gone(worker.source))
         if self._current.get(worker.slot) is worker:
             del self._current[worker.slot]
-            successor = next((other for other in self._all if other.slot == worker.slot), None)
+            successor = next(
+                (other for other in self._all if other.slot == worker.slot and other.state in (STARTING, READY)), None
+            )
             if successor is not None:
                 self._current[worker.slot] = successor
             elif not self._stopping:
@@ -433,6 +435,10 @@ class Pool:
         if self._stopping:
             return
         now = self._clock.seconds()
+        for worker in self._all:
+            if worker.state == READY and self._current.get(worker.slot) is not worker:
+                # It was still starting, or about to be replaced already, when another took its slot.
+                worker.state = RETIRING
         well = [worker for worker in self._all if self._well(worker, now)]
         owners: dict[int, Worker | None] = {}
         for slot in range(self.count):

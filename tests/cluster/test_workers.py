@@ -283,6 +283,56 @@ class PoolTests(PoolCase):
         self.clock.advance(0.1)
         self.assertEqual(self.successResultOf(done), 2)
 
+    def test_restart_during_a_start(self) -> None:
+        """A worker that crashed is starting anew as all are to be replaced: it goes as soon as it has come."""
+        self.begin()
+        self.children[0].die()
+        self.run_for(0.5)
+        done = Deferred.fromCoroutine(self.pool.restart())
+        late, new = self.children[2:]
+        new.heard(Ready())
+        late.heard(Ready())
+        self.assertEqual((late.slots, new.slots), ([], [0]))
+        self.assertIsInstance(late.told[-1], Retire)
+        late.die("exit code 0")
+        self.run_for(1)
+        self.children[4].heard(Ready())
+        self.children[1].die("exit code 0")
+        self.run_for(1)
+        self.assertEqual(self.successResultOf(done), 2)
+        self.assertEqual([child.dead for child in self.children], [True, True, True, False, False])
+
+    def test_leaving_during_a_restart(self) -> None:
+        """Two replacements of one worker: the later one stays."""
+        self.begin()
+        self.children[0].heard(Leaving())
+        done = Deferred.fromCoroutine(self.pool.restart())
+        for child in self.children[2:]:
+            child.heard(Ready())
+        self.assertEqual([child.slots for child in self.children], [[], [1], [], [0]])
+        for child in (self.children[0], self.children[2]):
+            self.assertIn(Retire, {type(message) for message in child.told})
+            child.die("exit code 0")
+        self.run_for(1)
+        self.children[4].heard(Ready())
+        self.children[1].die("exit code 0")
+        self.run_for(1)
+        self.assertEqual(self.successResultOf(done), 2)
+        self.assertEqual(len(self.children), 5)
+
+    def test_new_dies_while_the_old_ends(self) -> None:
+        """The successor crashes before the one it replaced has ended: another is started at once."""
+        self.begin()
+        Deferred.fromCoroutine(self.pool.restart())
+        self.children[2].heard(Ready())
+        self.children[2].die()
+        self.check()
+        self.run_for(0.5)
+        self.assertEqual(len(self.children), 4)
+        self.assertFalse(self.children[0].dead)
+        self.children[3].heard(Ready())
+        self.assertEqual(self.children[3].slots, [0])
+
     def test_retiring_hangs(self) -> None:
         """One that does not end in its time is killed."""
         self.begin()
