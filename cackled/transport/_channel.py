@@ -90,8 +90,8 @@ class Channel(HTTPChannel):
             if self.isSecure():
                 self.lane |= 1
             self.tcp = _private.tcp_of(self.transport) if factory.direct else None
-        factory.opened(self)
         self.deadline = factory.clock.seconds() + factory.settings.idle_timeout
+        factory.opened(self)
 
     def getPeer(self) -> Any:
         """The peer, as it was when the connection was accepted."""
@@ -315,6 +315,8 @@ class Channel(HTTPChannel):
         self.requests[-1].handleContentChunk(data)
 
     def _body_done(self, rest: bytes) -> None:
+        if self._transferDecoder is not None:
+            _head.check_trailers(_private.trailers(self._transferDecoder))
         self._buffer = rest
         self._dispatch()
 

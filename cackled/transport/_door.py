@@ -51,8 +51,8 @@ class Door:
     def makeConnection(self, transport: Any) -> None:
         """Wait for a first byte."""
         self.own = transport
-        self.factory.opened(self)
         self.deadline = self.factory.clock.seconds() + self.idle_timeout
+        self.factory.opened(self)
 
     def connectionMade(self) -> None:
         """Nothing to be done."""

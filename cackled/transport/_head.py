@@ -22,6 +22,7 @@ _HEAD = re.compile(
     rb"(" + _TOKEN + rb") ([\x21-\x7e]++) HTTP/1\.([01])\r\n((?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n"
 )
 _FIELD = re.compile(rb"([^:]++):[ \t]*+((?:[^\r]*[^\r \t])?+)[ \t]*+\r\n")
+_TRAILER = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+")
 _LINE = re.compile(rb"(" + _TOKEN + rb") ([^ ]++) HTTP/([0-9])\.([0-9])")
 _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n)(?!\Z)")
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?)\.?(?::[0-9]{1,5})?")
@@ -91,6 +92,16 @@ class Head:
 def stray_line_end(data: bytes, start: int = 0) -> bool:
     """Whether *data* holds a CR or LF that is no part of a CRLF (a CR at the very end may still become one)."""
     return _STRAY.search(data, start) is not None
+
+
+def check_trailers(lines: list[bytes]) -> None:
+    """See that what comes behind a chunked body are fields, though nobody reads them.
+
+    Raises:
+        Refused: another parser might see the end of the request somewhere in *lines*.
+    """
+    if not all(_TRAILER.fullmatch(line) for line in lines):
+        raise refusal(400, "framing", "The trailer section is malformed.")
 
 
 def parse(raw: bytes, max_fields: int, hosts: frozenset[bytes] = frozenset()) -> Head:

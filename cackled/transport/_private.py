@@ -21,6 +21,13 @@ from twisted.web.http import _ChunkedTransferDecoder, _MalformedChunkedDataError
 
 ChunkedDecoder = _ChunkedTransferDecoder
 MalformedChunk = _MalformedChunkedDataError
+
+
+def trailers(decoder: Any) -> list[bytes]:
+    """The lines that a `ChunkedDecoder` found behind the last chunk."""
+    return getattr(decoder, "_trailerHeaders", [])
+
+
 # What Resource.getChild answers with when there is nothing.
 ErrorPage: Any = getattr(resource, "_UnsafeErrorPageBase", None)
 

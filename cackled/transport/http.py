@@ -33,6 +33,8 @@ from cackled.transport.problems import problem
 __all__ = ["Door", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address", "takeover"]
 
 SWEEP_SECONDS = 0.5
+# Draining waits no longer than this for connections that are not open yet: their handshake is under way.
+OPENING_GRACE = 1.0
 SLOW_SECONDS = 0.1
 # Lanes: connections whose raw heads mean the same thing. Bits.
 LANE_TLS = 1
@@ -114,9 +116,13 @@ class HttpFactory(Factory):
         self.plain_answers_only = self.access is not None
         self.in_flight = 0
         self.channels: set[Any] = set()
+        # Connections that a listener admitted and that are not open yet.
+        self.opening: set[Any] = set()
+        self._grace = 0.0
         self._sweep: IDelayedCall | None = None
         self._drained: list[Deferred[bool]] = []
         self._drain_ends: IDelayedCall | None = None
+        self._opening_ends: IDelayedCall | None = None
         self._requests = metrics.counter("http_requests", "Requests answered.", ["status"])
         # Looking a label up costs more than counting.
         self._classes = [self._requests.labels(f"{first}xx") for first in range(1, 6)]
@@ -161,6 +167,8 @@ class HttpFactory(Factory):
     def leave(self, network: str) -> None:
         """Take back one `admit`."""
         self.limits.release(network)
+        if self.draining:
+            self._maybe_drained()
 
     def full(self) -> bytes:
         """What to tell a connection that is not admitted."""
@@ -190,6 +198,8 @@ class HttpFactory(Factory):
     def opened(self, channel: Any) -> None:
         """A connection is up."""
         self.channels.add(channel)
+        if self.draining:
+            channel.deadline = min(channel.deadline, self.clock.seconds() + self._grace)
         if self._sweep is None:
             self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
 
@@ -295,11 +305,12 @@ class HttpFactory(Factory):
     def drain(self, timeout: float | None = None, grace: float = 1.0) -> Deferred[bool]:
         """Finish: connections close after the request in work; idle ones after *grace* seconds.
 
-        A request that still comes in on one of them is answered, with ``Connection: close``. Fires with True when no
-        connection of ours is left (those taken over are not ours), with False after *timeout* seconds. Stop the
-        listening first.
+        A request that still comes in on one of them is answered, with ``Connection: close``; a handshake under way is
+        waited for. Fires with True when no connection of ours is left (those taken over are not ours), with False after
+        *timeout* seconds. Stop the listening first.
         """
         self.draining = self.plain_answers_only = True
+        self._grace = grace
         until = self.clock.seconds() + grace
         for channel in self.channels:
             if channel.state == IDLE:
@@ -308,17 +319,25 @@ class HttpFactory(Factory):
         self._drained.append(done)
         if timeout is not None and self._drain_ends is None:
             self._drain_ends = self.clock.callLater(timeout, self._drain_over, False)
+        if self.opening and self._opening_ends is None:
+            self._opening_ends = self.clock.callLater(OPENING_GRACE, self._opening_over)
         self._maybe_drained()
         return done
 
     def _maybe_drained(self) -> None:
-        if self.draining and self._drained and not self.channels:
+        if self.draining and self._drained and not self.channels and not self.opening:
             self._drain_over(True)
 
+    def _opening_over(self) -> None:
+        self._opening_ends = None
+        self.opening.clear()
+        self._maybe_drained()
+
     def _drain_over(self, clean: bool) -> None:
-        if self._drain_ends is not None and self._drain_ends.active():
-            self._drain_ends.cancel()
-        self._drain_ends = None
+        for timer in (self._drain_ends, self._opening_ends):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._drain_ends = self._opening_ends = None
         waiting, self._drained = self._drained, []
         for done in waiting:
             done.callback(clean)

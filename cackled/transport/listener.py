@@ -122,6 +122,8 @@ class Listener:
         self._kind = TlsTransport if contexts is not None else Transport
         # Connections that are not open yet, oldest first, and until when they may take.
         self._opening: dict[Transport, float] = {}
+        # The same of all listeners of a factory that drains.
+        self._unopened: set[Any] = getattr(factory, "opening", set())
         # Of a PROXY header, what has come.
         self._headers: dict[Transport, bytes] = {}
         self._check: IDelayedCall | None = None
@@ -227,6 +229,7 @@ class Listener:
             transport.stage = PREFACE
         if transport.stage:
             self._opening[transport] = self.reactor.seconds() + OPENING_SECONDS
+            self._unopened.add(transport)
             if self._check is None:
                 self._check = self.reactor.callLater(1.0, self._overdue)
         try:
@@ -337,6 +340,7 @@ class Listener:
     def _settled(self, transport: Transport) -> None:
         if not self._opening or self._opening.pop(transport, None) is None:
             return
+        self._unopened.discard(transport)
         if not self._opening and self._check is not None:
             self._check.cancel()
             self._check = None

@@ -191,6 +191,9 @@ class MicrocachedResource(Resource):
         return response
 
     def _answer(self, outcome: Outcome, request: Request, wanted: bytes) -> Deferred[None] | None:
+        if request._disconnected:
+            # Nobody waits: no work for its own sake.
+            return None
         if outcome.entry is None:
             if outcome.response is None:
                 run(request, self._passed)

@@ -333,6 +333,16 @@ class BodyTests(SynchronousTestCase):
         answer = server.ask(get("/", f"Content-Length: {len(body)}", method="POST", body=body))
         self.assertIn(body, answer.body)
 
+    def test_trailers(self) -> None:
+        """Fields behind a chunked body are ignored; what another parser might read otherwise is refused."""
+        for lines, statuses in (
+            (b"X: y\r\nZ:\r\n", [200, 200]), (b"X: y\nZ: y\r\n", [400]), (b"X: y\n\nGET / HTTP/1.1\r\n", [400]),
+            (b"GET / HTTP/1.1\r\nHost: a\r\n", [400]), (b" x: y\r\n", [400]), (b"X: \0\r\n", [400]),
+        ):  # fmt: skip
+            raw = get("/", "Transfer-Encoding: chunked", method="POST", body=b"1\r\na\r\n0\r\n" + lines + b"\r\n")
+            found = answers(Server().send(raw + get()).value())
+            self.assertEqual([answer.status for answer in found], statuses, lines)
+
     def test_form_is_not_parsed(self) -> None:
         """A form in a body does not become arguments."""
         server = Server()

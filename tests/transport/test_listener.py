@@ -209,6 +209,46 @@ class AdoptionTests(TlsTestCase):
         self.failureResultOf(endpoint.listen(Site(self).server.factory), CannotListenError)
 
 
+class DrainTests(TlsTestCase):
+    """The end of a listener's connections that are not open yet."""
+
+    def setUp(self) -> None:
+        """A client that has connected, no more, when the server begins to drain."""
+        super().setUp()
+        self.site = Site(self, self.folder)
+        self.peer = Peer(self.site.listener, client_context(), server_hostname="a.example")
+        self.site.listener.stopListening()
+        self.done = self.site.server.factory.drain(5, grace=0.5)
+
+    def test_handshake_under_way(self) -> None:
+        """Its handshake is waited for, and its request is answered, as the last."""
+        self.assertNoResult(self.done)
+        self.peer.handshake()
+        self.peer.send(get())
+        (answer,) = answers(self.peer.rest())
+        self.assertEqual((answer.status, answer.headers["connection"]), (200, "close"))
+        self.site.reactor.turn()
+        self.assertTrue(self.successResultOf(self.done))
+
+    def test_silence_after_it(self) -> None:
+        """One that asks for nothing afterwards is closed like any that is idle."""
+        self.peer.handshake()
+        self.site.reactor.pump([0.5] * 3)
+        self.assertEqual(self.peer.rest(), b"")
+        self.assertTrue(self.successResultOf(self.done))
+
+    def test_no_handshake(self) -> None:
+        """One that does not begin is not waited for long."""
+        self.site.reactor.pump([0.5] * 2)
+        self.assertTrue(self.successResultOf(self.done))
+        self.assertEqual(self.site.server.factory.opening, set())
+
+    def test_gone(self) -> None:
+        """One that leaves is not waited for."""
+        self.peer.close()
+        self.assertTrue(self.successResultOf(self.done))
+
+
 class EndpointTests(TlsTestCase):
     """From text."""
 

@@ -427,6 +427,14 @@ class CollapseTests(MicrocacheTestCase):
             done.callback(Response(200, [], b"own %d" % number))
         self.assertEqual([answers(w.value())[0].body for w in [*wires[1:], late]], [b"own %d" % n for n in range(5)])
 
+    def test_left_meanwhile(self) -> None:
+        """For clients that have left nothing is asked when the answer turns out to be private."""
+        wires = [self.start() for _ in range(5)]
+        for wire in wires[2:]:
+            wire.loseConnection()
+        self.origin.waiting[0].callback(Response(200, [(b"Set-Cookie", b"user=1")], b"private"))
+        self.assertEqual(self.origin.calls, 2)
+
     def test_client_errors_are_not_shared(self) -> None:
         """A refusal meant for one client (429) is not given to those who waited with it."""
         first, second = self.start(), self.start()
