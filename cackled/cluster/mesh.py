@@ -100,7 +100,8 @@ class Mesh:
         self._peers = {
             name: Peer(by_name[name], own < name, clock, random, self._dial) for name in sorted(self._addresses)
         }
-        self._links: set[Link] = set()
+        # In the order in which they came.
+        self._links: dict[Link, None] = {}
         self._port: Any = None
         self._running = False
         self._on_signal: Callable[[str, Signal], None] = _ignore
@@ -265,12 +266,21 @@ class Mesh:
         return self._wire.dial(node.name, host, port, LinkFactory(self, node.name))
 
     def build(self, expected: str | None) -> Link | None:
-        """A new link, unless the mesh does not run or too many strangers are at the door."""
-        strangers = sum(link.greeting is None and link.expected is None for link in self._links)
-        if not self._running or (expected is None and strangers >= MOST_STRANGERS):
+        """A new link, unless the mesh does not run.
+
+        Where too many strangers are at the door, the one that has been there longest goes: whoever keeps connections
+        open and says nothing keeps no node out.
+        """
+        if not self._running:
             return None
+        if expected is None:
+            strangers = [
+                link for link in self._links if link.greeting is None and link.expected is None and not link.over
+            ]
+            if len(strangers) >= MOST_STRANGERS:
+                strangers[0].drop("too many strangers at the door")
         link = Link(self, self._clock, expected)
-        self._links.add(link)
+        self._links[link] = None
         return link
 
     def identify(self, link: Link) -> str:
@@ -316,7 +326,7 @@ class Mesh:
 
     def closed(self, link: Link, reason: str) -> None:
         """See `Owner`."""
-        self._links.discard(link)
+        self._links.pop(link, None)
         name = link.name or link.expected
         peer = self._peers.get(name) if name is not None else None
         if link.greeting is None:

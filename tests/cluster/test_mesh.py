@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from msgspec.structs import replace
+from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.cluster.liveness import Load
@@ -156,14 +157,24 @@ class AccessTests(SynchronousTestCase):
         self.assertGreater(net["a"].metrics.value("mesh_refused_total"), 0)
 
     def test_strangers_at_the_door(self) -> None:
-        """So many unknown connections at once; the next is closed."""
+        """So many unknown connections at once; for the next the oldest is closed, and nodes come in past them."""
         net = Net()
-        mesh = net["a"].mesh
+        mesh = net["b"].mesh
         self.assertIsNone(mesh.build(None), "not before it runs")
         net.start()
-        made = [mesh.build(None) for _ in range(40)]
-        self.assertEqual(sum(link is not None for link in made), 32)
-        self.assertIsNotNone(mesh.build("b"))
+        silent = []
+        for _ in range(40):
+            link = mesh.build(None)
+            assert link is not None
+            link.makeConnection(StringTransport())
+            silent.append(link)
+        self.assertEqual([link.over for link in silent], [True] * 8 + [False] * 32)
+        self.assertEqual(net["b"].metrics.value("mesh_links"), 2)
+        assert net["a"].mesh._peers["b"].link is not None
+        net["a"].mesh._peers["b"].link.drop("to come again")
+        net.advance(1.5)
+        self.assertEqual(net["b"].metrics.value("mesh_links"), 2)
+        self.assertFalse(silent[-1].over)
 
     def test_renewed(self) -> None:
         """New certificates: each link is replaced by a new one, and none is missing or counted lost meanwhile."""
