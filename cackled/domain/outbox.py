@@ -7,24 +7,31 @@ That is at least once; what goes out carries the row's id, by which the receiver
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from cackled.clock import Periodic
 from cackled.database.errors import DatabaseError, Unavailable
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference, SystemDatabase
+from cackled.domain.text import clean_line
 from cackled.metrics import Metrics
 
 log = Logger()
 
 POLL = 1.0
 BATCH = 20
+# No more is claimed for a site that has so much under way, nor for anybody beside so much in all: receivers that don't
+# answer hold up their own site alone.
+PER_SITE = 10
+MOST = 200
 # Longer than any piece of work may take.
 CLAIM = 60.0
 # Eleven waits of 5 s, 10 s, 20 s ... at most six hours: a receiver may be away for half a day.
@@ -38,13 +45,13 @@ CLAIM_WORK = Query(
     """
     update outbox set tries = tries + 1, error = null, next_at = now() + make_interval(secs => $2)
     where id = any(array(
-      select id from outbox where done_at is null and dead_at is null and next_at <= now()
+      select id from outbox where done_at is null and dead_at is null and next_at <= now() and site_id <> all($3)
         and site_id <> all(array(select p.site_id from shard.place p where p.state <> 'here'))
       order by next_at limit $1 for update skip locked
     ))
     returning id, site_id, kind, body, tries, extract(epoch from created_at)::float8
     """,
-    ("int", "float8"),
+    ("int", "float8", "int[]"),
 )
 FINISH_WORK = Query("finish_work", "update outbox set done_at = now(), error = null where id = $1", ("bigint",))
 RETRY_WORK = Query(
@@ -140,7 +147,12 @@ class Outbox:
         self._handlers = handlers
         self._tries = tries
         self._done = metrics.counter("outbox_work", "Work that left the house, or did not.", ["kind", "outcome"])
-        self._job = Periodic(clock, POLL, self.run, "outbox")
+        self._job = Periodic(clock, POLL, self._look, "outbox")
+        # How much is under way, by site.
+        self._under_way: Counter[int] = Counter()
+        self._news: Deferred[None] | None = None
+        self._running = False
+        self._stopped = False
 
     def start(self) -> None:
         """Look for work every second."""
@@ -148,23 +160,58 @@ class Outbox:
 
     def stop(self) -> None:
         """Take on no more; what is under way ends, or is done again by another."""
+        self._stopped = True
         self._job.stop()
+        self._rouse()
+
+    def _look(self) -> None:
+        if self._running:
+            self._rouse()
+        else:
+            Deferred.fromCoroutine(self.run()).addErrback(lambda f: log.failure("outbox: the work broke off", f))
+
+    def _rouse(self) -> None:
+        news, self._news = self._news, None
+        if news is not None:
+            news.callback(None)
 
     async def run(self) -> None:
         """Do what is due, until nothing is, in every shard."""
-        for part in self._database.parts:
-            await self._run(part.system)
+        self._running = True
+        try:
+            while not self._stopped:
+                for part in self._database.parts:
+                    await self._claim(part.system)
+                if not self._under_way:
+                    return
+                self._news = Deferred()
+                await self._news
+        finally:
+            self._running = False
 
-    async def _run(self, part: SystemDatabase) -> None:
-        while True:
+    async def _claim(self, part: SystemDatabase) -> None:
+        while not self._stopped and self._under_way.total() < MOST:
+            busy = [site for site, count in self._under_way.items() if count >= PER_SITE]
             try:
-                rows = await part.write(CLAIM_WORK, BATCH, CLAIM)
+                rows = await part.write(CLAIM_WORK, BATCH, CLAIM, busy)
             except Unavailable:
                 return
-            works = [Work(*row) for row in rows]
-            await DeferredList([Deferred.fromCoroutine(self._one(part, work)) for work in works])
-            if len(works) < BATCH:
+            for row in rows:
+                work = Work(*row)
+                self._under_way[work.site] += 1
+                Deferred.fromCoroutine(self._one(part, work)).addBoth(self._over, work.site)
+            if len(rows) < BATCH:
                 return
+
+    def _over(self, result: object, site: int) -> None:
+        if isinstance(result, Failure):
+            log.failure("outbox: noting work broke", result)
+        self._under_way[site] -= 1
+        left = self._under_way[site]
+        if not left:
+            del self._under_way[site]
+        if not self._under_way or left == PER_SITE - 1:
+            self._rouse()
 
     async def _one(self, part: SystemDatabase, work: Work) -> None:
         try:
@@ -190,7 +237,7 @@ class Outbox:
         return "done", ""
 
     async def _settle(self, part: SystemDatabase, work: Work, outcome: tuple[str, str]) -> None:
-        what, why = outcome
+        what, why = outcome[0], clean_line(outcome[1])
         if what == "retry" and work.tries >= self._tries:
             what = "dead"
         self._done.labels(work.kind, what).inc()

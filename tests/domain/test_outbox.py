@@ -8,14 +8,14 @@ from random import Random
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain.accounts import Session
-from cackled.domain.outbox import FIRST_WAIT, LONGEST_WAIT, GiveUp, Outbox, Retry, Work, wait_before
+from cackled.domain.outbox import FIRST_WAIT, LONGEST_WAIT, POLL, GiveUp, Outbox, Retry, Work, wait_before
 from cackled.domain.webhooks import Webhooks, signature
 from cackled.metrics import Metrics
-from tests.domain.common import ANN, DomainCase, the_id
+from tests.domain.common import ANN, DomainCase, clock, the_id
 
 
 class OutboxTests(DomainCase):
@@ -102,6 +102,41 @@ class OutboxTests(DomainCase):
         self.outcome = None
         await self.outbox().run()
         self.assertTrue(self.row(number)[1])
+
+    async def test_receiver_that_hangs(self) -> None:
+        """A site whose receiver does not answer holds up none but itself, however much it has to tell."""
+        hung, done = Deferred[None](), [0]
+
+        async def handle(work: Work) -> None:
+            if work.site == 1:
+                await hung
+            done.append(work.site)
+
+        self.sql("insert into outbox (site_id, kind, body, next_at) "
+                 "select 1, 'x', '{}', now() - interval '1 minute' from generate_series(1, 300)")  # fmt: skip
+        time = Clock()
+        box = Outbox(self.database, time, Random(1), self.metrics, {"x": handle})
+        box.start()
+        self.addCleanup(box.stop)
+        for site in (2, 3):
+            # What comes later too.
+            self.sql("insert into outbox (site_id, kind, body) values (%s, 'x', '{}')", site)
+            while done[-1] != site:
+                time.advance(POLL)
+                await deferLater(clock, 0.005)
+        self.assertLess(self.sql("select count(*) from outbox where site_id = 1 and tries > 0")[0][0], 50)
+        hung.callback(None)
+        while self.sql("select from outbox where done_at is null limit 1"):
+            time.advance(POLL)
+            await deferLater(clock, 0.005)
+        self.assertEqual(len(done), 1 + 302)
+
+    async def test_odd_reason(self) -> None:
+        """A reason that the database can't hold is noted without what it can't."""
+        number = self.put()
+        self.outcome = Retry("no\0 luck\ud800")
+        await self.outbox(tries=1).run()
+        self.assertEqual(self.row(number)[:4], (1, False, True, "no luck"))
 
     async def test_unknown_kind(self) -> None:
         """What only a newer release knows waits for it."""
