@@ -28,6 +28,8 @@ REFUSED_FOR = 5.0
 # Bad arguments, as SQLSTATE: character_not_in_repertoire, datatype_mismatch.
 _BAD_TEXT = "22021"
 _BAD_TYPE = "42804"
+# A class: disk_full, out_of_memory, too_many_connections and what is like them.
+_LACKING = "53"
 # Raised by the walls of a shard (see 0008_shards.sql).
 _MOVED = "CKMOV"
 
@@ -295,6 +297,10 @@ class Link:
             return ConnectionLost()
         if code == "25006":
             return Unavailable(reason="the server is read-only")
+        if code.startswith(_LACKING):
+            # Later it may; told here, as whoever asked is told no more than to try again.
+            log.error("the database server lacks something: {reason}", reason=first_line(error))
+            return Unavailable(reason=first_line(error))
         if code == _MOVED:
             return Moved(reason="the site is on another shard, or on its way there")
         return QueryFailed(code, first_line(error), getattr(error.diag, "constraint_name", None) or "")

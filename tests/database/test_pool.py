@@ -130,6 +130,19 @@ class PoolTests(TestCase):
         await self.failing(pool.execute(SLEEP, (5.0,)), QueryTimeout)
         self.assertEqual(await pool.execute(PID, ()), pid)
 
+    async def test_lacking(self) -> None:
+        """A server whose disk is full can't now, and may later: that is no fault of the query."""
+        name = self.dsn.split("dbname=")[1].split()[0]
+        server().execute(
+            "create function full_disk() returns int language plpgsql as "
+            "$$ begin raise exception using errcode = '53100', message = 'No space left on device'; end $$",
+            database=name,
+        )
+        pool = self.pool(connections=1)
+        error = await self.failing(pool.execute(Query("test_full", "select full_disk()"), ()), Unavailable)
+        self.assertIn("No space", str(error))
+        self.assertEqual(await pool.execute(ONE, ()), [(1,)])
+
     async def test_cancelled_waiter(self) -> None:
         """Cancelling a query drops its waiter alone: no cancel goes to the server, nobody gets another's answer."""
         pool = self.pool(connections=1)
