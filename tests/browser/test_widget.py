@@ -259,6 +259,26 @@ class ReadingTests(MockCase):
         self.assertGreater(len(heights), 8)
         self.assertEqual([row for row in heights if row[1] < 40], [])
 
+    def test_menu_within_the_window(self) -> None:
+        """On a small phone the menu of the deepest comment stands whole in the window, in long languages too."""
+        ids = self.seed("Root", *({"text": "Deeper", "parent": n} for n in range(3)))
+        for query in ("lang=ru", "lang=ar&dir=rtl"):
+            page = self.plain(query, viewport={"width": 320, "height": 600}, has_touch=True, is_mobile=True)
+            for comment in (ids[0], ids[3]):
+                page.click(f"#mc-{comment} > .mc-body .mc-more")
+                page.wait_for_selector(".mc-menu")
+                left, right = page.evaluate(
+                    "(r => [r.left, r.right])(document.querySelector('.mc-menu').getBoundingClientRect())"
+                )
+                self.assertTrue(0 <= left < right <= 320, (query, left, right))
+                page.keyboard.press("Escape")
+
+    def test_forced_colors(self) -> None:
+        """Where the visitor forces colours, a box that is written in is still told from others."""
+        page = self.plain(forced_colors="active")
+        page.focus(".mc-input")
+        self.assertEqual(page.evaluate("getComputedStyle(document.querySelector('.mc-box')).outlineWidth"), "2px")
+
     def test_load_failure(self) -> None:
         """The server is away at the first render: a word and a way to try again."""
         self.seed("There after all")

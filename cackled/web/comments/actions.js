@@ -4,7 +4,7 @@
   var el = Cackle.el, press = Cackle.press, icon = Cackle.icon, P = Cackle.Comments.prototype;
 
   P.openMenu = function (item, mine) {
-    var self = this, t = this.t, box = item.more.parentNode, menu, entries;
+    var self = this, t = this.t, box = item.more.parentNode, menu, entries, place;
     if (box.querySelector('.mc-menu')) return close(true);
     function entry(kind, label, f, stay) {
       return press('mc-entry', {role: 'menuitem', tabindex: -1, onclick: function () { if (!stay) close(true); f(this); }}, icon(kind), el('span', null, label));
@@ -33,7 +33,10 @@
       else if (step) { event.preventDefault(); entries[(at + step + entries.length) % entries.length].focus(); }
     }}, entries);
     box.append(menu);
-    if (menu.getBoundingClientRect().bottom > innerHeight) menu.classList.add('mc-above');
+    place = menu.getBoundingClientRect();
+    if (place.bottom > innerHeight) menu.classList.add('mc-above');
+    // Whole within the window, however narrow that is.
+    menu.style.translate = Math.max(8 - place.left, Math.min(0, document.documentElement.clientWidth - 8 - place.right)) + 'px';
     item.more.setAttribute('aria-expanded', 'true');
     document.addEventListener('pointerdown', outside, true);
     entries[0].focus();

@@ -45,7 +45,7 @@
 
   /* The list of replies of an item, with the line that folds it. */
   P.branch = function (item) {
-    var self = this, name = item.c.author ? item.c.author.name : '';
+    var self = this, name = item.c.author && item.c.author.name || this.t('guest');
     if (!item.list) {
       item.list = el('div.mc-replies', {role: 'list'});
       item.line = press('mc-thread', {'aria-expanded': 'true', 'aria-label': this.t('collapse', {name: name}), title: this.t('collapse', {name: name}),
