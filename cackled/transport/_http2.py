@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cackled.transport import _private
-from cackled.transport._channel import GONE, IDLE, Channel
+from cackled.transport._channel import GONE, IDLE, STALL_BYTES, Channel
 
 if TYPE_CHECKING:
     from cackled.transport.http import HttpFactory
@@ -178,6 +178,9 @@ class Http2(Protocol):
         self._flushing = False
         self._tokens = float(BURST)
         self._refilled = factory.clock.seconds()
+        # Of the stall watchdog: bytes of bodies framed in all; those that had gone at the last progress, and when.
+        self._framed = 0
+        self._gone = 0
         self._progress = self._refilled
 
     def connectionMade(self) -> None:
@@ -340,6 +343,7 @@ class Http2(Protocol):
                     data = data[:room]
                 self.h2.send_data(number, data)
                 stream.taken(len(data))
+                self._framed += len(data)
                 self._send()
                 return True
             if stream.ended:
@@ -352,7 +356,6 @@ class Http2(Protocol):
     def _send(self) -> None:
         data = self.h2.data_to_send()
         if data:
-            self._progress = self.factory.clock.seconds()
             self.transport.write(data)
 
     def reset(self, stream: StreamTransport) -> None:
@@ -371,7 +374,8 @@ class Http2(Protocol):
             self._turns.remove(number)
         if not self.streams and self.state == BUSY:
             self.state = IDLE
-            self.deadline = self.factory.clock.seconds() + self.factory.settings.idle_timeout
+            timeout = 0.0 if self.factory.draining else self.factory.settings.idle_timeout
+            self.deadline = self.factory.clock.seconds() + timeout
 
     def _drop(self, number: int) -> None:
         stream = self.streams.get(number)
@@ -404,6 +408,9 @@ class Http2(Protocol):
     def check(self, now: float) -> None:
         """Enforce the deadlines, about once a second."""
         waiting = self.transport.held or any(stream.queue for stream in self.streams.values())
+        gone = self._framed - self.transport.held
+        if not waiting or gone - self._gone >= STALL_BYTES:
+            self._gone, self._progress = gone, now
         if waiting:
             if now - self._progress >= self.factory.settings.stall_timeout:
                 self.abort("stall")
@@ -414,8 +421,6 @@ class Http2(Protocol):
             self._send()
             self.transport.unregisterProducer()
             self.transport.loseConnection()
-        if self.factory.draining and self.state == BUSY:
-            self.deadline = now
 
     def abort(self, why: str) -> None:
         """Drop the connection."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 from importlib.util import find_spec
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Protocol
 
 from cackled.transport.resources import AsyncResource
@@ -220,6 +223,36 @@ class Http2Tests(TlsTestCase):
         self.client.turn()
         self.assertEqual(self.site.server.factory.limits.total, 0)
         self.assertTrue(any(isinstance(event, ConnectionTerminated) for event in self.client.events))
+
+    def test_stall(self) -> None:
+        """A client that opens no window is cut off, however lively it is; one that takes its time is not."""
+        for taking in (False, True):
+            client = Client(self.site)
+            number = client.ask("/big")
+            for second in range(20):
+                with contextlib.suppress(ssl.SSLError, ConnectionError):
+                    if not taking or second % 5 == 0:
+                        client.turn(acknowledge=taking)
+                    client.h2.ping(b"12345678")
+                self.site.reactor.pump([0.5, 0.5])
+            self.assertEqual(len(client.body[number]) > 70_000, taking)
+            self.assertEqual(self.site.metrics.value("http_connections_cut_total", reason="stall"), 1)
+            client.peer.close()
+
+    def test_drain(self) -> None:
+        """Draining ends a connection when its streams have ended."""
+        done: Deferred[Response] = Deferred()
+        self.site.server.root.putChild(b"late", AsyncResource(lambda request: done))
+        number = self.client.ask("/late")
+        self.client.turn()
+        drained = self.site.server.factory.drain(10)
+        self.site.reactor.pump([0.5] * 4)
+        done.callback(Response(200, [], b"late"))
+        self.client.turn()
+        self.assertEqual(self.client.body[number], b"late")
+        self.site.reactor.pump([0.5] * 2)
+        self.client.turn()
+        self.assertTrue(self.successResultOf(drained))
 
     def test_off(self) -> None:
         """It is off by default."""
