@@ -3,6 +3,7 @@
     scripts/bench/dns.py [--mmdb GeoLite2-City.mmdb] [--queries 50000] [--rounds 3] [--only cackled,gdnsd]
     scripts/bench/dns.py --changes [--mmdb ..]: 20,000 queries a second while nodes flap and the index is replaced;
         what is lost, and who lost it: the kernel before us, we, or the kernel before the client
+    scripts/bench/dns.py --signed: answers with DNSSEC, of names that are there and of random ones that are not
     scripts/bench/dns.py --flood: response times of HTTP from the same process, without and under a flood of queries
 
 Each query carries a random /24 client subnet, A and AAAA by turns; the same again without EDNS. Every server has one
@@ -32,17 +33,18 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from scripts.bench import dns_peers
+from scripts.bench import dns_peers, dns_signed
 from scripts.bench.harness import Daemon
 
 HOST = dns_peers.HOST
+Servers = dict[str, dns_peers.Start]
 PLACES = {"eu": (50.0, 8.0), "us": (40.0, -75.0), "sg": (1.3, 103.8)}
 ADDRESSES = {
     name: (f"192.0.2.{number}", f"2001:db8::{number}") for number, name in enumerate(PLACES, 1)
@@ -51,18 +53,25 @@ QUESTION = b"\3www\3geo\4test\0"
 
 
 def make_mmdb(path: Path) -> None:
-    """A database of made-up places, 6,000 networks."""
+    """A database of made-up places, 6,000 networks of IPv4 and 2,000 of IPv6."""
     from mmdb_writer import MMDBWriter
     from netaddr import IPSet
 
     rng = random.Random(1)
     writer = MMDBWriter(6, "GeoLite2-City", ipv4_compatible=True, float_type="f64")
-    for _ in range(6000):
-        bits = rng.randrange(10, 25)
-        start = rng.getrandbits(bits) << (32 - bits)
+    networks = []
+    for number in range(8000):
+        bits = rng.randrange(10, 25) if number < 6000 else rng.randrange(24, 49)
+        if number < 6000:
+            start = socket.inet_ntoa((rng.getrandbits(bits) << (32 - bits)).to_bytes(4, "big"))
+        else:
+            prefix = 0x2400 << (bits - 16) | rng.getrandbits(bits - 6)
+            start = socket.inet_ntop(socket.AF_INET6, (prefix << (128 - bits)).to_bytes(16, "big"))
+        networks.append(f"{start}/{bits}")
+    for network in networks:
         place = {"latitude": rng.uniform(-50, 65), "longitude": rng.uniform(-180, 180)}
         try:
-            writer.insert_network(IPSet([f"{socket.inet_ntoa(start.to_bytes(4, 'big'))}/{bits}"]), {
+            writer.insert_network(IPSet([network]), {
                 "location": place, "country": {"iso_code": "DE"}, "continent": {"code": "EU"},
             })
         except ValueError:
@@ -83,8 +92,10 @@ def make_queries(path: Path, count: int, ecs: bool) -> None:
             out.write(len(packet).to_bytes(2, "big") + packet)
 
 
-def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False, batch: bool = True) -> None:
-    """Our server by itself, until it is killed."""
+def serve(
+    port: int, mmdb: str, state: str, rate: int, changes: bool = False, batch: bool = True, key: str = ""
+) -> None:
+    """Our server by itself, until it is killed. *key*: the kind it signs with."""
     from cackled.clock import install_monotonic_reactor
 
     install_monotonic_reactor()
@@ -94,6 +105,7 @@ def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False, ba
     from twisted.internet import reactor
 
     from cackled.config import Dns, Geo, Node
+    from cackled.dns.keys import NAMES, make
     from cackled.dns.server import DnsServer
     from cackled.geo.build import Job, build
     from cackled.geo.service import GeoService
@@ -110,10 +122,13 @@ def serve(port: int, mmdb: str, state: str, rate: int, changes: bool = False, ba
     geo = GeoService(reactor, settings, nodes, state, reactor, metrics)
     geo.start()
     exempt = () if rate else ("127.0.0.0/8",)
+    keys = (str(Path(state) / f"{key}.pem"),) if key else ()
+    for path in keys:
+        make(path, NAMES[key])
     server = DnsServer(
         reactor, None, geo, nodes,
         Dns(listen=(f"{HOST}:{port}",), origin="geo.test.", geo_names=("www",), rate=rate or 200,
-            rate_exempt=exempt, batch=batch),
+            rate_exempt=exempt, batch=batch, keys=keys, signatures=10_000_000),
         reactor, Random(), metrics,
     )
     server.start()
@@ -212,9 +227,15 @@ def cpu_seconds(pid: int) -> float:
 
 
 def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, socket.socket() as other:
+            sock.bind((HOST, 0))
+            port = int(sock.getsockname()[1])
+            try:
+                other.bind((HOST, port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_ready(port: int, log: Path, seconds: float = 60) -> None:
@@ -315,6 +336,44 @@ def request(port: int) -> float:
     return took
 
 
+def measure(
+    servers: Servers, rounds: Sequence[Mapping[str, Path]], cpus: list[int], state: str
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Of each server and kind of queries: microseconds of CPU a query, best of the rounds; queries a second; loss."""
+    table: dict[str, dict[str, tuple[float, float, float]]] = {}
+    running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
+    log = open(Path(state) / "log", "wb")  # noqa: SIM115
+    try:
+        for name, start in servers.items():
+            port = free_port()
+            process = subprocess.Popen(
+                ["taskset", "-c", str(cpus[0]), *start(port)], stdout=subprocess.DEVNULL, stderr=log
+            )
+            running[name] = process, port
+            wait_ready(port, Path(state) / "log")
+        # Rounds go over all servers, so that what else the machine does meets each of them.
+        for kinds in rounds:
+            for label, queries in kinds.items():
+                for name, (process, port) in running.items():
+                    if name == "twisted.names" and label == "subnet":
+                        continue
+                    before = cpu_seconds(process.pid)
+                    completed, qps, lost = run_dnsperf(port, queries, cpus[-1])
+                    used = (cpu_seconds(process.pid) - before) / completed * 1e6
+                    best = table.setdefault(name, {}).get(label)
+                    if best is None or used < best[0]:
+                        table[name][label] = used, qps, lost
+    finally:
+        for process, _ in running.values():
+            process.send_signal(signal.SIGTERM)
+        for process, _ in running.values():
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+    return table
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mmdb", default="")
@@ -323,12 +382,15 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--changes", action="store_true")
     parser.add_argument("--flood", action="store_true")
+    parser.add_argument("--signed", action="store_true")
     parser.add_argument("--serve", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         kind, port, mmdb, state = options.serve
         if kind == "names":
             serve_names(int(port))
+        elif kind in ("p256", "ed25519"):
+            serve(int(port), mmdb, state, 0, key=kind)
         else:
             serve(int(port), mmdb, state, 10_000_000 if kind == "limited" else 0, kind == "changing", kind != "single")
         return
@@ -339,6 +401,20 @@ def main() -> None:
         mmdb = os.path.abspath(options.mmdb) if options.mmdb else str(Path(state) / "made-up.mmdb")
         if not options.mmdb:
             make_mmdb(Path(mmdb))
+
+        def ours(kind: str) -> Callable[[int], list[str]]:
+            return lambda port: [sys.executable, __file__, "--serve", kind, str(port), mmdb, state]
+
+        def chosen(servers: Servers) -> Servers:
+            return {name: start for name, start in servers.items()
+                    if not options.only or name in options.only.split(",")}  # fmt: skip
+
+        if options.signed:
+            signed: Servers = {"cackled P-256": ours("p256"), "cackled Ed25519": ours("ed25519")}
+            signed.update(dns_signed.installed(mmdb, state, list(ADDRESSES.values())[:2]))
+            rounds = [dns_signed.make_queries(Path(state), options.queries, seed) for seed in range(options.rounds)]
+            dns_signed.show(measure(chosen(signed), rounds, cpus, state))
+            return
         with_ecs, plain = Path(state) / "ecs", Path(state) / "plain"
         make_queries(with_ecs, options.queries, True)
         make_queries(plain, options.queries, False)
@@ -350,47 +426,12 @@ def main() -> None:
             run_flood(state, with_ecs, cpus)
             return
 
-        def ours(kind: str) -> Callable[[int], list[str]]:
-            return lambda port: [sys.executable, __file__, "--serve", kind, str(port), mmdb, state]
-
-        servers: dict[str, Callable[[int], list[str]]] = {
+        servers: Servers = {
             "cackled": ours("exempt"), "cackled, rate limits": ours("limited"),
             "cackled, batch = false": ours("single"), "twisted.names": ours("names"),
         }
         servers.update(dns_peers.installed(mmdb, state, PLACES, ADDRESSES))
-        chosen = [name for name in servers if not options.only or name in options.only.split(",")]
-        table: dict[str, dict[str, tuple[float, float, float]]] = {}
-        running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
-        log = open(Path(state) / "log", "wb")  # noqa: SIM115
-        try:
-            for name in chosen:
-                port = free_port()
-                process = subprocess.Popen(
-                    ["taskset", "-c", str(cpus[0]), *servers[name](port)],
-                    stdout=subprocess.DEVNULL, stderr=log,
-                )
-                running[name] = process, port
-                wait_ready(port, Path(state) / "log")
-            # Rounds go over all servers, so that what else the machine does meets each of them.
-            for _ in range(options.rounds):
-                for label, queries in (("subnet", with_ecs), ("plain", plain)):
-                    for name, (process, port) in running.items():
-                        if name == "twisted.names" and label == "subnet":
-                            continue
-                        before = cpu_seconds(process.pid)
-                        completed, qps, lost = run_dnsperf(port, queries, cpus[-1])
-                        used = (cpu_seconds(process.pid) - before) / completed * 1e6
-                        best = table.setdefault(name, {}).get(label)
-                        if best is None or used < best[0]:
-                            table[name][label] = used, qps, lost
-        finally:
-            for process, _ in running.values():
-                process.send_signal(signal.SIGTERM)
-            for process, _ in running.values():
-                try:
-                    process.wait(5)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        table = measure(chosen(servers), [{"subnet": with_ecs, "plain": plain}] * options.rounds, cpus, state)
     peers = [name for name in ("PowerDNS", "Knot", "gdnsd") if name in table]
     print(f"{'server':24}{'us CPU, subnet':>16}{'qps':>9}{'lost %':>8}{'us CPU, plain':>15}{'qps':>9}", end="")
     print("".join(f"{'/ ' + name:>12}" for name in peers))
