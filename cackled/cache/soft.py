@@ -11,6 +11,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from sys import getsizeof
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -25,6 +26,8 @@ from cackled.metrics import Metrics
 # What an entry takes beside its value: itself, its places in two dicts, keys of a few numbers and short words.
 # Measured: 520 bytes with five entries a group, 750 where each has a group of its own.
 OVERHEAD = 768
+# What a text in a key takes beyond this counts too: strangers choose it, and it can be larger than the value.
+SHORT_TEXT = 128
 # One value may take at most this part of the bound.
 LARGEST = 8
 
@@ -32,8 +35,8 @@ LARGEST = 8
 class SoftCache:
     """See `cackled.cache.types.Cache` for the interface.
 
-    *max_bytes* bounds the sum of all values' lengths and `OVERHEAD` for each, always. *ttl* is in seconds on *clock*,
-    which should be monotonic. *name* labels the figures.
+    *max_bytes* bounds the sum of all values' lengths, long keys and `OVERHEAD` for each, always. *ttl* is in seconds on
+    *clock*, which should be monotonic. *name* labels the figures.
     """
 
     # Made here so that tests can put broken ones in.
@@ -207,7 +210,7 @@ class SoftCache:
                 self._counts.refused_older += 1
                 return
             self._drop(there)
-        size = len(loaded.value) + OVERHEAD
+        size = len(loaded.value) + OVERHEAD + _long_texts(key)
         if size > self.max_bytes // LARGEST or ttl <= 0:
             self._counts.refused_size += 1
             return
@@ -226,3 +229,11 @@ class SoftCache:
         keys[key] = entry
         self._sieve.add(entry)
         self.nbytes += size
+
+
+def _long_texts(key: Hashable) -> int:
+    beyond = 0
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, str):
+            beyond += max(0, getsizeof(part) - SHORT_TEXT)
+    return beyond

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.cache.sieve import Entry
-from cackled.cache.soft import LARGEST, OVERHEAD, SoftCache
+from cackled.cache.soft import LARGEST, OVERHEAD, SHORT_TEXT, SoftCache
 from cackled.cache.types import Loaded
 from cackled.metrics import Metrics
 from tests.cache.common import Loads, check, loader, make_cache
@@ -21,6 +21,18 @@ class SoftCacheTests(SynchronousTestCase):
 
     def put(self, cache: SoftCache, group: object, key: object, value: bytes = b"value", seq: int = 1) -> Loaded:
         return self.successResultOf(cache.get(group, key, loader(value, seq)))
+
+    def test_long_keys(self) -> None:
+        """Keys that strangers make long count as what they take; short ones cost what every entry does."""
+        cache, _ = make_cache()
+        key = "\U0001f600" * 500
+        self.put(cache, "g", (key, 25), b"x")
+        self.put(cache, "g", key, b"x")
+        self.assertGreaterEqual(cache.nbytes, 2 * (1 + OVERHEAD + 2_000 - SHORT_TEXT))
+        cache.evict("g")
+        self.put(cache, "g", ("short", 25), b"x")
+        self.assertEqual(cache.nbytes, OVERHEAD + 1)
+        check(cache)
 
     def test_kept(self) -> None:
         """What was loaded is given without another load, by peek and by get."""
