@@ -63,6 +63,15 @@ ERASE_FLAGS = Query(
     """,
     ("int", "bigint"),
 )
+# A shard that the site left keeps its events until they are too old.
+ERASE_LEFT_EVENTS = Query(
+    "erase_left_events",
+    """
+    update event set data = '{"id":"0","tombstone":false,"removed":[]}', type = 'comment.deleted'
+    where site_id = $1 and strpos(data, format('"author":{"id":"%s"', $2::text)) > 0
+    """,
+    ("int", "bigint"),
+)
 SELECT_ERASURES = Query("select_erasures", "select site_id, visitor_id from erasure")
 
 InThread = Callable[..., Awaitable[Any]]
@@ -115,6 +124,9 @@ class Erasures:
             rows = await self._batch(ERASE_VISITOR, site, visitor)
             more = bool(rows) and rows[-1][0] is None
             told += len(rows) - more
+        if len(self._database.parts) > 1:
+            for part in self._database.parts:
+                await part.system.write(ERASE_LEFT_EVENTS, site, visitor)
         await self._in_thread(append, self._journal, [(site, visitor)], DONE)
         return told
 

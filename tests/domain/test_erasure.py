@@ -11,7 +11,8 @@ from twisted.internet.task import Clock, deferLater
 
 from cackled.database.errors import ConnectionLost
 from cackled.database.query import Query
-from cackled.database.testing import server
+from cackled.database.routing import Database
+from cackled.database.testing import database_for_test, server
 from cackled.domain import erasure
 from cackled.domain.accounts import Session
 from cackled.domain.erasure import ERASE_VISITOR, Erasures
@@ -168,6 +169,22 @@ class ErasureTests(DomainCase):
         await self.comments.vote(Session(1, ANN), one, 1)
         await self.meanwhile("select vote_comments(1, %s, array[%s::bigint], array[0])", one, ANN)
         self.assertEqual(self.sql("select up, down from comment"), [(0, 0)])
+
+    async def test_moved_site(self) -> None:
+        """A shard that the site left keeps no words of theirs either, nor loses a number; others' events stay."""
+        dsns: list[str] = []
+        left = await database_for_test(self, prepare=dsns.append)
+        name = dsns[0].split("dbname=")[1].split()[0]
+        for seq, visitor in ((1, ANN), (2, BOB)):
+            data = f'{{"comment":{{"id":"1","author":{{"id":"{visitor}","name":"{NAME}"}}}}}}'
+            server().execute(
+                "insert into event (site_id, channel_id, seq, type, data) values (1, 5, %s, 'comment.created', %s)",
+                seq, data, database=name,
+            )  # fmt: skip
+        self.patch(Database, "parts", [self.database, left])
+        await self.erasures.erase(1, ANN)
+        rows = server().execute("select seq, strpos(data, %s) > 0 from event order by seq", NAME, database=name)
+        self.assertEqual(rows, [(1, False), (2, True)])
 
     async def test_banned(self) -> None:
         """Who is banned is forgotten too, with votes and flags."""
