@@ -58,7 +58,7 @@ class Channel(HTTPChannel):
         self.own: Any = None
         self.tcp: Any = None
         self.state = IDLE
-        self.deadline = 0.0
+        self.deadline = self._idle_until = 0.0
         self._address = address
         self._local: Any = None
         self._buffer = b""
@@ -159,8 +159,7 @@ class Channel(HTTPChannel):
                 return
             if self.factory.fast is not None and self.factory.fast.answer(self, data):
                 return
-            self.state = HEAD
-            self.deadline = self.factory.clock.seconds() + self.factory.settings.head_timeout
+            self._begin_head()
             self._buffer = data
             self._feed()
         elif state == CLOSING:
@@ -180,6 +179,10 @@ class Channel(HTTPChannel):
             self._buffer += data
             self._feed(max(0, len(self._buffer) - len(data) - 3))
 
+    def _begin_head(self) -> None:
+        self.state, self._idle_until = HEAD, self.deadline
+        self.deadline = self.factory.clock.seconds() + self.factory.settings.head_timeout
+
     def _feed(self, seen: int = 0) -> None:
         """Read heads off the buffer while there are any and answers don't pile up.
 
@@ -191,8 +194,7 @@ class Channel(HTTPChannel):
         try:
             while self.state == HEAD or (self.state == IDLE and self._buffer and not self._waitingForTransport):
                 if self.state == IDLE:
-                    self.state = HEAD
-                    self.deadline = self.factory.clock.seconds() + self.factory.settings.head_timeout
+                    self._begin_head()
                 if not self._one(seen):
                     return
                 seen = 0
@@ -211,11 +213,11 @@ class Channel(HTTPChannel):
         """Take one head off the buffer; False when it is not complete."""
         data = self._buffer
         if data.startswith(b"\r\n"):
-            # Some clients end a body with an empty line too many (RFC 9112 section 2.2).
-            data = self._buffer = data[2:]
+            data = self._buffer = _head.skip_empty_lines(data)
             seen = 0
             if not data:
-                self.state = IDLE
+                # That was no beginning of a request.
+                self.state, self.deadline = IDLE, self._idle_until
                 return False
         settings = self.factory.settings
         end = data.find(b"\r\n\r\n", seen)

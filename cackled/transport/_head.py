@@ -25,6 +25,7 @@ _FIELD = re.compile(rb"([^:]++):[ \t]*+((?:[^\r]*[^\r \t])?+)[ \t]*+\r\n")
 _TRAILER = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+")
 _LINE = re.compile(rb"(" + _TOKEN + rb") ([^ ]++) HTTP/([0-9])\.([0-9])")
 _STRAY = re.compile(rb"(?<!\r)\n|\r(?!\n)(?!\Z)")
+_EMPTY = re.compile(rb"(?:\r\n)++")
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?)\.?(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([/?].*)?", re.IGNORECASE | re.DOTALL)
 _MCNC = re.compile(rb"(?:^|[;, ])_mcnc=")
@@ -92,6 +93,12 @@ class Head:
 def stray_line_end(data: bytes, start: int = 0) -> bool:
     """Whether *data* holds a CR or LF that is no part of a CRLF (a CR at the very end may still become one)."""
     return _STRAY.search(data, start) is not None
+
+
+def skip_empty_lines(data: bytes) -> bytes:
+    """*data* without the empty lines before a head: some clients end a body with too many (RFC 9112 section 2.2)."""
+    match = _EMPTY.match(data)
+    return data if match is None else data[match.end() :]
 
 
 def check_trailers(lines: list[bytes]) -> None:

@@ -132,6 +132,18 @@ class DeadlineTests(SynchronousTestCase):
             self.pump(server, 25)
         self.assertFalse(wire.lost)
 
+    def test_empty_lines(self) -> None:
+        """They are skipped, however many and however they come, and do not keep a connection."""
+        server = Server(idle_timeout=30)
+        wire = server.connect()
+        for piece in (b"\r\n", b"\r\n\r\n", b"\r\n\r\n" + get() + b"\r\n" * 9000):
+            wire.protocol.dataReceived(piece)
+            self.pump(server, 8)
+        self.assertEqual([answer.status for answer in answers(wire.value())], [200])
+        wire.protocol.dataReceived(b"\r\n")
+        self.pump(server, 23)
+        self.assertTrue(wire.lost)
+
     def test_handler_has_no_deadline(self) -> None:
         """While a resource works the connection stays, however long it takes."""
         slow = Slow()

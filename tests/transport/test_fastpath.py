@@ -98,9 +98,9 @@ class SameTests(SynchronousTestCase):
                     # The slow path's Date is that of the day, which may change between the two.
                     sent.append((re.sub(rb"\r\nDate: [^\r]+", b"", wire.value()), wire.lost))
                 self.assertEqual(sent[0], sent[1])
-                found = answers(sent[0][0], (method == "HEAD",))
-                if found and "etag" in found[0].headers:
-                    etag = found[0].headers["etag"]
+                # Not by `answers`: the body that an earlier request still lacked may have been the head of this one.
+                if found := re.search(rb"\r\nETag: ([^\r]+)", sent[0][0]):
+                    etag = found[1].decode()
         self.assertEqual(pair[0].calls, pair[1].calls)  # type: ignore[attr-defined]
 
     def test_direct_path_is_taken(self) -> None:
