@@ -137,15 +137,29 @@ class DaemonTests(BrowserCase):
         writer = self.members(daemon, "blue", "Grace", ALONE)
         self.post(writer, "Through the other tab")
         self.both((tabs[1], writer), "Through the other tab")
+        # With another secret no grant holds any more: a page that can get another one goes on where it was.
+        other = SECRET[::-1]
+        pages = [self.members(daemon, "green", "Ann", ALONE + script, renew=other) for script in BLOCKED.values()]
+        self.post(pages[0], "Before")
+        self.both(pages, "Before")
+        daemon.admin(f"site set 1 channel_secret {other}")
+        writer = self.members(daemon, "green", "Grace", ALONE, secret=other)
+        self.post(writer, "With another secret")
+        self.both((*pages, writer), "Before", "With another secret")
+        self.post(pages[0], "And back")
+        self.both((*pages, writer), "Before", "With another secret", "And back")
 
-    def members(self, daemon, channel: str, name: str | None, script: str = "", context=None):
-        """A page of a conversation that *name* may see, or a stranger may not."""
+    def members(self, daemon, channel: str, name: str | None, script: str = "", context=None, secret=SECRET, renew=""):
+        """A page of a conversation that *name* may see, or a stranger may not; *renew*: the secret of a later grant."""
         context = context or self.context()
         if script:
             context.add_init_script(script)
         claims = {"aud": "site:1", "exp": int(time.time()) + 600, "channels": [channel], "name": name}
-        token = jwt.encode(claims, SECRET, algorithm="HS256") if name else ""
+        token = jwt.encode(claims, secret, algorithm="HS256") if name else ""
         options = json.dumps({"widget": "Comment", "id": 1, "channel": channel, "token": token})
+        if renew:
+            later = jwt.encode(claims, renew, algorithm="HS256")
+            options = f"Object.assign({options}, {{renew: () => Promise.resolve({json.dumps(later)})}})"
         page = context.new_page()
         page.route(
             "**/demo/demo.js",

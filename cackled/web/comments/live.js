@@ -15,7 +15,8 @@
         self.connection();
         if (state === 'live') self.resend();
       },
-      reset: seq => self.reload(seq)
+      reset: seq => self.reload(seq),
+      renew: this.o.renew && (() => Promise.resolve().then(this.o.renew).then(token => self.session.renew(this.o.token = token)))
     }, this.o.token);
     this.closers.push(() => { self.sub.close(); });
   };

@@ -81,6 +81,7 @@
       visitor: () => me.visitor || null,
       view: () => me.view ? me.visitor + '.' + me.view : null,
       get: key => me[key],
+      renew: token => grant = token,
       set: (key, value) => { var o = {}; o[key] = value; keep(o); },
       onopen: f => { listeners.push(f); }
     };

@@ -29,7 +29,8 @@
       var name = ORDER[way], opened = false, base = Cackle.base(), own;
       drop();
       clearTimeout(timer);
-      if (stopped || !Object.keys(subs).length) return;
+      if (stopped) return;
+      if (!Object.keys(subs).length) return set('');
       if (!Cackle.transports[name]) { next(); return connect(); }
       own = {
         open: () => {
@@ -49,7 +50,9 @@
             delete subs[m.sub];
             deliver(m);
           } else if (m.sub) {
-            if (m.seq > subs[m.sub]) {
+            // Also where the numbers went back.
+            if (m.recovered === false && m.sub in subs) subs[m.sub] = m.seq;
+            else if (m.seq > subs[m.sub]) {
               if (m.type === 'recovered' || m.seq === subs[m.sub] + 1) subs[m.sub] = m.seq;
               else return resume(m.sub);
             }
@@ -60,7 +63,19 @@
         close: fatal => {
           connection = null;
           clearTimeout(check);
-          if (fatal) { stopped = true; return set('off'); }
+          if (fatal) {
+            // One of the grants has run out, it isn't said which: without those the rest goes on, and each may come back with another.
+            own = fatal === 401 ? Object.keys(subs).filter(s => grants[s]) : [];
+            if (!own.length) { stopped = true; return set('off'); }
+            way = +Cackle.tab.get('way') || 0;
+            failures = tries = 0;
+            set('');
+            own.forEach(sub => {
+              delete subs[sub];
+              deliver({type: 'error', code: 'token', sub: sub});
+            });
+            return again();
+          }
           set('down');
           since = since || Date.now();
           // A way that failed twice to open is given up for another one, unless it's the server that can't be reached.
@@ -182,7 +197,7 @@
     var entry = local[m.sub];
     if (!entry) return;
     if (m.type === 'error') {
-      if (/^(origin|token)$/.test(m.code)) entry.handlers.forEach(h => { h.status('off'); });
+      if (/^(origin|token)$/.test(m.code)) refused(entry, m);
     } else if (m.type === 'recovered') {
       if (m.recovered === false && m.seq !== entry.seq) reset(entry, m.seq);
       else if (m.seq > entry.seq && !entry.busy) ask();
@@ -198,6 +213,19 @@
       if (++entry.holes > 20) reset(entry, m.seq);
       else if (entry.holes === 1) ask();
     }
+  }
+  /* Handlers that can get another grant do so, and the channel goes on from where it is; but not again and again. */
+  function refused(entry, m) {
+    var able = entry.handlers.filter(h => h.renew), now = Date.now(), off = () => { entry.handlers.forEach(h => { h.status('off'); }); };
+    if (m.code !== 'token' || !able.length || now - entry.renewed < 20000) return off();
+    entry.renewed = now;
+    Promise.all(able.map(h => h.renew())).then(tokens => {
+      if (!tokens[0]) return off();
+      grants[m.sub] = tokens[0];
+      if (local[m.sub] === entry) ask();
+    }, () => {
+      setTimeout(() => { if (local[m.sub] === entry) refused(entry, m); }, 30000 * (1 + Math.random()));
+    });
   }
   function reset(entry, seq) {
     if (entry.busy) return;
@@ -291,7 +319,8 @@
   };
 
   /* position "site/channel@seq". handler: event(message), status('live'|'down'|'off'), reset(seq) -> promise of the seq that
-     was loaded instead. token: the site's grant, where it asks for one. -> {send(message), close()} */
+     was loaded instead, renew() -> promise of another grant (or of nothing, where there is none any more); the last is optional.
+     token: the site's grant, where it asks for one. -> {send(message), close()} */
   Cackle.subscribe = (position, handler, token) => {
     var at = position.lastIndexOf('@'), sub = position.slice(0, at), seq = +position.slice(at + 1), entry = local[sub];
     if (entry) {

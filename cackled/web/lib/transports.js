@@ -1,4 +1,5 @@
-/* Three ways to the same messages. Each: open(base, positions, tokens, on) -> {send?, close}; on = {open(), message(m), close(fatal)}.
+/* Three ways to the same messages. Each: open(base, positions, tokens, on) -> {send?, close}; on = {open(), message(m), close(fatal)}; fatal: the
+   status that was answered, where it makes no sense to ask again.
    After close() or on.close() nothing more is called. */
 (function (Cackle) {
   'use strict';
@@ -60,7 +61,7 @@
       // The first question is short: its answer tells that this way is open.
       fetch(base + '/rt/poll?' + query(positions, tokens) + '&wait=' + (opened ? 25 : 1), {credentials: 'omit', signal: control.signal}).then(answer => {
         if (answer.ok) return answer.json();
-        end(true, answer.status > 399 && answer.status < 500 && answer.status !== 408 && answer.status !== 429);
+        end(true, answer.status > 399 && answer.status < 500 && answer.status !== 408 && answer.status !== 429 && answer.status);
         throw answer;
       }).then(data => {
         clearTimeout(timer);

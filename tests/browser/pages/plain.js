@@ -1,8 +1,8 @@
-/* The test page: options of the widget from the query (`o`, JSON), and a look (`look`). */
+/* The test page: options of the widget from the query (`o`, JSON) and a function (`renew` of the window), and a look (`look`). */
 (function () {
   var query = new URLSearchParams(location.search), look = query.get('look') || '', options = JSON.parse(query.get('o') || '{}');
   window.calls = [];
-  window.cackle_widget = [Object.assign({widget: 'Comment', id: 1, channel: query.get('channel') || 'plain', callback: {}}, options)];
+  window.cackle_widget = [Object.assign({widget: 'Comment', id: 1, channel: query.get('channel') || 'plain', callback: {}, renew: window.renew}, options)];
   ['create', 'edit', 'status', 'vote', 'submit', 'reply', 'ready', 'loggedin'].forEach(function (name) {
     window.cackle_widget[0].callback[name] = [function (data) { window.calls.push([name, data]); }];
   });

@@ -1,0 +1,61 @@
+"""A grant that runs out while the page is open: the page is asked for another one, and goes on from where it was."""
+
+from __future__ import annotations
+
+from tests.browser.case import MockCase, Page
+from tests.browser.test_live import ALONE
+
+# The page's WebSocket, what it said, and a way to have the server end the subscription for want of a grant.
+WATCHED = ALONE + """
+window.asked = 0; window.said = [];
+const real = window.WebSocket;
+window.WebSocket = function (...given) {
+  window.line = new real(...given);
+  const send = line.send.bind(line);
+  line.send = text => { said.push(JSON.parse(text)); send(text); };
+  return line;
+};
+window.expire = () => {
+  const sub = decodeURIComponent(/sub=([^&@]*)/.exec(decodeURIComponent(line.url))[1]);
+  const message = line.onmessage;
+  real.prototype.send.call(line, JSON.stringify({type: 'unsub', sub: sub}));
+  message({data: JSON.stringify({type: 'error', code: 'token', sub: sub})});
+};
+"""
+
+
+class RenewTests(MockCase):
+    """The option `renew`."""
+
+    def opened(self, renew: str) -> Page:
+        """A page with a grant, and a way to another one."""
+        page = self.plain('o={"token":"old"}', script=WATCHED + f"window.renew = () => {{ asked++; {renew} }};")
+        self.until(page, "window.line && line.readyState === 1 && line.url.includes('token=old')")
+        self.seed({"text": "Before", "live": True})
+        page.wait_for_selector("text=Before")
+        return page
+
+    def test_another(self) -> None:
+        """It is brought at once, from where the page stood: what was written meanwhile is there, once."""
+        page = self.opened("return new Promise(done => { window.done = done; });")
+        page.evaluate("expire()")
+        self.until(page, "asked === 1")
+        self.seed({"text": "Meanwhile", "live": True})
+        page.evaluate("done('new')")
+        page.wait_for_selector("text=Meanwhile")
+        self.seed({"text": "Afterwards", "live": True})
+        page.wait_for_selector("text=Afterwards")
+        self.assertEqual(sorted(self.texts(page)), ["Afterwards", "Before", "Meanwhile"])
+        wish = page.evaluate("said.filter(m => m.type === 'sub').pop()")
+        self.assertEqual((wish["token"], wish["sub"].split("@")[1]), ("new", "1"))
+
+    def test_none(self) -> None:
+        """Where there is none any more, or each new one is refused as well, the page is not asked again and again."""
+        for renew in ("return null;", "return 'new';"):
+            page = self.opened(renew)
+            page.evaluate("expire()")
+            self.until(page, "asked === 1")
+            page.evaluate("expire()")
+            page.wait_for_timeout(300)
+            self.assertEqual(page.evaluate("asked"), 1)
+            self.steer(reset=True)
