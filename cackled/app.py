@@ -124,7 +124,8 @@ class Daemon(MultiService):
             if isinstance(taken, CannotListenError):
                 reason = getattr(taken.socketError, "strerror", None) or taken.socketError
                 raise ConfigError(f"{key} can't listen on {description.rsplit(':backlog', 1)[0]}: {reason}")
-            raise ConfigError(f"{key} {description!r}: {failed[0].getErrorMessage()}")
+            reason = getattr(taken, "strerror", None) or failed[0].getErrorMessage()
+            raise ConfigError(f"{key} {description!r}: {reason}")
 
     # Start
 
@@ -240,6 +241,10 @@ class Daemon(MultiService):
         raise SystemExit(1)
 
     def _failed(self, failure: Failure) -> None:
+        if not self.running:
+            # Told to stop meanwhile: the parts that were being waited for went away. That is no fault.
+            log.info("the start was broken off: {reason}", reason=failure.getErrorMessage())
+            return
         if failure.check(*EXPECTED):
             say(failure.value)
         else:
@@ -368,6 +373,8 @@ class Delayed(Factory):
 def say(error: BaseException | None) -> None:
     """One line for the operator, on the real standard error (twistd's own is the log)."""
     text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     print(f"cackled: {text}", file=sys.__stderr__, flush=True)
 
 

@@ -17,7 +17,9 @@ from msgspec import Meta, Struct
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
-PositiveFloat = Annotated[float, Meta(gt=0)]
+# Neither is ever infinite: timers and rings are made of them.
+PositiveFloat = Annotated[float, Meta(gt=0, le=1e9)]
+NaturalFloat = Annotated[float, Meta(ge=0, le=1e9)]
 MIB = 1024 * 1024
 _DEPLOYMENT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -71,8 +73,8 @@ class Microcache(Section, frozen=True):
     """``[microcache]``: finished answers of public routes, kept for a moment."""
 
     ttl: PositiveFloat = 3.0
-    stale_while_revalidate: float = 10.0
-    stale_if_error: float = 120.0
+    stale_while_revalidate: NaturalFloat = 10.0
+    stale_if_error: NaturalFloat = 120.0
     max_bytes: PositiveInt = 64 * MIB
     entry_bytes: PositiveInt = 2 * MIB
 
@@ -141,7 +143,7 @@ class Realtime(Section, frozen=True):
     max_subscriptions: PositiveInt = 100
     max_message: PositiveInt = 16 * 1024
     poll_wait: PositiveFloat = 25.0
-    drain_seconds: float = 5.0
+    drain_seconds: NaturalFloat = 5.0
     presence: bool = True
     typing: bool = True
 
@@ -232,8 +234,8 @@ class Node(Section, frozen=True):
     # Where other nodes reach it, "host:port"; with [mesh].
     mesh: str = ""
     weight: PositiveInt = 1
-    latitude: float | None = None
-    longitude: float | None = None
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
 
 
 class Deployment(Section, frozen=True):
@@ -392,6 +394,9 @@ def _check(config: Config, name: str) -> None:
         raise ConfigError(f"{name}: two [[nodes]] share a name")
     if names and config.node not in names:
         raise ConfigError(f"{name}: node = {config.node!r} is not among [[nodes]]")
+    for node in config.nodes:
+        if node.url and not node.url.startswith(("http://", "https://")):
+            raise ConfigError(f"{name}: [[nodes]] {node.name!r}: url begins with https:// or http://")
     _check_deployments(config, name)
     if config.discovery.enabled:
         mine = next((node for node in config.nodes if node.name == config.node), None)

@@ -75,6 +75,17 @@ class ParseTests(SynchronousTestCase):
         self.assertIn("with a url", self.refusal("[discovery]\nenabled = true"))
         self.assertEqual(len(parse((given + "url = 'http://a'").encode()).nodes), 1)
 
+    def test_impossible(self) -> None:
+        """Times that never end, places that are nowhere, addresses that no browser can use."""
+        for text, words in (
+            ("shutdown_timeout = inf", "$.shutdown_timeout"), ("[realtime]\nheartbeat = inf", "$.realtime.heartbeat"),
+            ("[realtime]\ndrain_seconds = -1.0", "$.realtime.drain_seconds"),
+            ("[microcache]\nstale_if_error = nan", "$.microcache.stale_if_error"),
+            ("[[nodes]]\nname = 'local'\nlatitude = inf", "$.nodes[0].latitude"),
+            ("[[nodes]]\nname = 'local'\nurl = 'n1.example.com'", "url begins with"),
+        ):  # fmt: skip
+            self.assertIn(words, self.refusal(text), text)
+
     def test_no_toml(self) -> None:
         """Broken syntax and broken text are one line."""
         self.refusal("[http")

@@ -156,7 +156,35 @@ def _check_config(options: Any) -> None:
         others = [one for one in config.deployments if one.name != config.deployment]
         load_zone(config.dns, config.nodes or (Node(name=config.node),), others)
         _keys(config)
+    _check_parts(config)
     print("ok")
+
+
+def _check_parts(config: Config) -> None:
+    """Make what the daemon would make, and start none of it: what it would refuse is told now."""
+    from twisted.internet import reactor
+
+    from cackled.domain.limits import within
+    from cackled.outbound.mail import Mailer
+    from cackled.parts import Ground
+    from cackled.transport._limits import TrustedProxies
+    from cackled.transport.tls import CertificateError
+
+    ground = Ground(reactor, config)
+    for listen in config.listen:
+        try:
+            ground.endpoint(listen)
+            TrustedProxies(listen.proxy)
+        except CertificateError as error:
+            raise ConfigError(str(error)) from None
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise ConfigError(f"[[listen]] {listen.endpoint!r}: {error}") from None
+    try:
+        within(config.limits.exempt)
+    except ValueError as error:
+        raise ConfigError(f"[limits] exempt: {error}") from None
+    if config.mail.host:
+        Mailer(reactor, config.mail)
 
 
 def _keys(config: Config) -> list[Any]:

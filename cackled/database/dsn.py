@@ -76,6 +76,13 @@ def _servers(
     return tuple(made)
 
 
+def where(dsn: str) -> str:
+    """Which server *dsn* means, for an operator to read: no more of it, as it may hold a password."""
+    given = parse_dsn(dsn)
+    host = given.get("host") or given.get("hostaddr") or "local"
+    return f"PostgreSQL at {host}" + (f", port {given['port']}" if "port" in given else "")
+
+
 def connection_dsn(
     dsn: str,
     *,

@@ -33,12 +33,14 @@ from twisted.internet.interfaces import IReactorTime
 
 from cackled.clock import sleep
 from cackled.database._txpostgres import Connection, first_line
-from cackled.database.dsn import connection_dsn
+from cackled.database.dsn import connection_dsn, where
 from cackled.database.errors import DatabaseError, Unavailable
 
 # Any number will do as long as all releases agree on it.
 LOCK = 0x6361636B6C6564
 LOCK_POLL = 0.1
+# Seconds for a connection.
+CONNECT = 10.0
 # A statement that waits longer for a table's lock than this would stop all traffic behind it.
 LOCK_TIMEOUT = "2s"
 LOCK_TRIES = 10
@@ -249,10 +251,13 @@ async def _connect(dsn: str, clock: IReactorTime) -> Connection:
     connection = Connection(clock)
     try:
         opening = connection.open(connection_dsn(dsn, application="cackled migrate"))
-        return await opening.addTimeout(10.0, clock)
-    except (psycopg2.Error, OSError, TimedOut) as error:
+        return await opening.addTimeout(CONNECT, clock)
+    except TimedOut:
         connection.close()
-        raise Unavailable(reason=first_line(error)) from None
+        raise Unavailable(reason=f"{where(dsn)}: no answer for {CONNECT:g} s") from None
+    except (psycopg2.Error, OSError) as error:
+        connection.close()
+        raise Unavailable(reason=f"{where(dsn)}: {first_line(error)}") from None
 
 
 async def _lock(connection: Connection, clock: IReactorTime, progress: Callable[[str], None]) -> None:

@@ -311,9 +311,6 @@ def _bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     Raises:
         OSError: one can't be had.
     """
-    if ip_address(host.partition("%")[0]).is_unspecified:
-        # A reply must leave from the address that was asked; a socket on all addresses can't promise that.
-        raise OSError("give each address by itself")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     udp = bind_udp(family, (host, port))
     tcp = socket.socket(family, socket.SOCK_STREAM)
@@ -334,14 +331,17 @@ def _parse_address(text: str) -> tuple[str, int]:
     """``host:port`` or ``[host]:port``.
 
     Raises:
-        ConfigError: it is neither, or the host is no address.
+        ConfigError: it is neither, or the host is no address, or stands for all of them.
     """
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     try:
-        ip_address(host.partition("%")[0])
+        everywhere = ip_address(host.partition("%")[0]).is_unspecified
         if not 0 <= int(port) <= 65535:
             raise ValueError
     except ValueError:
         raise ConfigError(f"dns.listen: {text!r} is no address:port") from None
+    if everywhere:
+        # A reply must leave from the address that was asked; a socket on all addresses can't promise that.
+        raise ConfigError(f"dns.listen: {text!r}: give each address by itself")
     return host, int(port)

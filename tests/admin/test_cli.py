@@ -65,6 +65,16 @@ class CliTests(SynchronousTestCase):
             ("[manhole]\nendpoint = 'tcp:2300'", "[manhole] endpoint"),
             ("[admin]\nendpoint = 'tcp:8081'", "[admin] endpoint"),
             ("[database]\ndsn = 'x'\npassword_file = '/nonexistent/p'", "/nonexistent/p"),
+            # What the daemon finds when it makes its parts.
+            ("[[listen]]\nendpoint = 'tpc:80'", "tpc"),
+            ("[[listen]]\nendpoint = 'cackletls:port=443:certs=/nonexistent'", "/nonexistent"),
+            ("[[listen]]\nproxy = ['ten']", "'ten'"),
+            ("[http]\nhosts = ['a b']", "[http] hosts"),
+            ("[http]\ntrusted_proxies = ['ten']", "'ten'"),
+            ("[limits]\nexempt = ['ten']", "[limits] exempt"),
+            ("[dns]\nlisten = ['0.0.0.0:53']", "each address by itself"),
+            ("[dns]\nrate_exempt = ['ten']", "'ten'"),
+            ("[mail]\nhost = 'h'\nusername = 'u'\npassword_file = '/nonexistent/m'", "/nonexistent/m"),
         ):
             path = self.file(text)
             status, out, err = run("check-config", path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import psycopg2
@@ -162,6 +163,18 @@ class MigrateTests(TestCase):
         """A server that isn't there is `Unavailable`."""
         with self.assertRaises(Unavailable):
             await migrate("host=/nonexistent dbname=x", clock=clock)
+
+    async def test_silent(self) -> None:
+        """Something that takes connections and never speaks is given up, and named without the password."""
+        self.patch(migrations_module, "CONNECT", 0.1)
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            place = f"host=127.0.0.1 port={silent.getsockname()[1]}"
+            with self.assertRaises(Unavailable) as caught:
+                await pending(f"{place} dbname=x user=x password=geheim", clock=clock)
+        said = f"PostgreSQL at {place.replace('host=', '').replace(' port=', ', port ')}: no answer for 0.1 s"
+        self.assertEqual(str(caught.exception), said)
 
     async def test_shipped(self) -> None:
         """The files of this release apply to an empty database."""
