@@ -177,9 +177,12 @@ class Answers:
         key = name + qtype.to_bytes(2, "big") + b"\0\x01"
         entry = self.signed.get(key)
         if entry is None:
-            entry = self._finish_signed(name, qtype, self.resolve(name, qtype))
             if self.zone.find(name)[0] is None and self.zone.delegation(name) is None:
-                return entry
+                missing = Resolved()
+                missing.name, missing.kind, missing.rcode = name, Kind.NXDOMAIN, NXDOMAIN
+                missing.authority.append(self.zone.negative)
+                return self._finish_signed(name, qtype, missing)
+            entry = self._finish_signed(name, qtype, self.resolve(name, qtype))
             if len(self.signed) >= LEARNED:
                 self.refresh()
             self.signed[key] = entry

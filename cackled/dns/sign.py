@@ -61,6 +61,8 @@ class Signer:
         self._kept: OrderedDict[tuple[bytes, int, int, tuple[bytes, ...]], bytes] = OrderedDict()
         self._since = wall()
         self._offset = self._since - self._refilled
+        # Another one whenever all signatures are forgotten.
+        self.age = 0
         self.made = 0
         self.refused = 0
 
@@ -78,6 +80,7 @@ class Signer:
         self._fixed.clear()
         self._kept.clear()
         self._since = self._wall()
+        self.age += 1
 
     def sign(self, owner: bytes, rtype: int, ttl: int, rdatas: Iterable[bytes], *, fixed: bool) -> bytes:
         """The RRSIG rdata for an RRset (RFC 4034 section 3); *owner* is lower case; *fixed*: it is in the zone.
@@ -137,15 +140,23 @@ def _canonical(rtype: int, rdata: bytes) -> bytes:
 
 def nsec(name: bytes, types: Iterable[int]) -> bytes:
     """The rdata of an NSEC at *name* that denies all types but *types*, and no other name (RFC 9824 section 3)."""
+    return after(name) + _bitmap(types)
+
+
+def _bitmap(types: Iterable[int]) -> bytes:
     bitmaps: dict[int, bytearray] = {}
     for rtype in (*types, RRSIG, NSEC):
         bitmap = bitmaps.setdefault(rtype >> 8, bytearray(32))
         bitmap[(rtype & 0xFF) >> 3] |= 0x80 >> (rtype & 7)
-    out = bytearray(after(name))
+    out = bytearray()
     for window, bitmap in sorted(bitmaps.items()):
         used = bytes(bitmap).rstrip(b"\0")
         out += bytes((window, len(used))) + used
     return bytes(out)
+
+
+# Of a name that does not exist.
+NXNAME_BITMAP = _bitmap((NXNAME,))
 
 
 def after(name: bytes) -> bytes:

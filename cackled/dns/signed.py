@@ -12,9 +12,12 @@ from random import Random
 
 from .answer import Entry, Kind, Resolved, Table, Variant, heads
 from .nearest import NearestAnswers
-from .sign import NXNAME, Signer, nsec
-from .wire import AAAA, DS, NOERROR, NS, NSEC, RRSIG, A, Record, Writer
+from .sign import NXNAME, NXNAME_BITMAP, Signer, after, nsec
+from .wire import AAAA, DS, IN, NOERROR, NS, NSEC, RECORD, RRSIG, A, Record, Writer
 from .zone import Zone
+
+# A pointer to the question's name.
+_OWNER = b"\xc0\x0c"
 
 
 class SignedAnswers:
@@ -25,6 +28,10 @@ class SignedAnswers:
         self._nearest = nearest
         self._signer = signer
         self._random = random
+        # By length of the name: SOA and its signature in the answer to a question for a name that does not exist.
+        self._soas: dict[int, bytes] = {}
+        self._age = signer.age
+        self._denied = heads(NOERROR, True, 0, 4, 0)
 
     def finish(self, name: bytes, qtype: int, resolved: Resolved) -> Entry:
         """The entry for a question.
@@ -32,6 +39,8 @@ class SignedAnswers:
         Raises:
             Busy: too many new names are being signed.
         """
+        if resolved.kind == Kind.NXDOMAIN and not resolved.answers and qtype not in (NSEC, RRSIG):
+            return self._missing(name)
         entry = Entry(resolved.kind, NOERROR if resolved.kind == Kind.NXDOMAIN else resolved.rcode)
         writer = Writer(name)
         answers = self._with_signatures(writer, resolved.answers)
@@ -58,6 +67,30 @@ class SignedAnswers:
             authority = self._deny(writer, resolved, qtype) if resolved.authority else 0
         body = bytes(writer.out)
         entry.variant = heads(entry.rcode, resolved.aa, answers, authority, len(resolved.additional)), body
+        entry.size = len(body)
+        return entry
+
+    def _missing(self, name: bytes) -> Entry:
+        """What the general way comes to for a name that does not exist, put together: this can be asked for without
+        end.
+        """
+        if self._age != self._signer.age:
+            self._age = self._signer.age
+            self._soas.clear()
+        soa = self._soas.get(len(name))
+        if soa is None:
+            origin = self._zone.origin
+            writer = Writer(origin, len(name) - len(origin))
+            self._rrset(writer, [self._zone.negative])
+            soa = self._soas[len(name)] = bytes(writer.out)
+        ttl, rdata = self._zone.negative[2], after(name) + NXNAME_BITMAP
+        made = self._signer.sign(name, NSEC, ttl, (rdata,), fixed=False)
+        body = b"".join((
+            soa, _OWNER, RECORD.pack(NSEC, IN, ttl, len(rdata)), rdata,
+            _OWNER, RECORD.pack(RRSIG, IN, ttl, len(made)), made,
+        ))  # fmt: skip
+        entry = Entry(Kind.NXDOMAIN, NOERROR)
+        entry.variant = self._denied, body
         entry.size = len(body)
         return entry
 

@@ -151,6 +151,29 @@ class ValidateTests(SynchronousTestCase):
         self.assertEqual(self.rig.query("nope.geo.test.", use_edns=0).rcode(), 3)
         self.assertEqual(self.rig.query("nope.geo.test.").rcode(), 3)
 
+    def test_no_such_name_of_any_length(self) -> None:
+        """Up to the longest name; the answer is put together from parts, which are made anew with the signatures."""
+        nothing = {dns.rdatatype.RRSIG, dns.rdatatype.NSEC, NXNAME}
+        for size in (1, 2, 63, 64, 120, 240, 242, 243, 244):
+            text = "x" * size
+            name = ".".join(text[at : at + 60] for at in range(0, size, 60))
+            if len(name) > 244:
+                name = name[-244:]
+            for _ in range(2):
+                reply = self.ask(f"{name}.geo.test.")
+                self.assertEqual(self.types(reply), (0, [], ["SOA", "NSEC"]))
+                (denial,) = [each for each in reply.authority if each.rdtype == dns.rdatatype.NSEC]
+                self.assertGreater(denial[0].next, denial.name)
+                windows = denial[0].windows
+            bits = {w * 256 + at * 8 + bit for w, bitmap in windows for at, byte in enumerate(bitmap)
+                    for bit in range(8) if byte & 0x80 >> bit}  # fmt: skip
+            self.assertEqual(bits, nothing)
+        before = self.rig.signer.made
+        self.rig.signer.renew()
+        self.rig.responder.refresh()
+        self.ask("x.geo.test.")
+        self.assertEqual(self.rig.signer.made, before + 2)
+
     def test_mark_and_denial_asked_for(self) -> None:
         """NXNAME can't be asked for; NSEC can."""
         reply = self.rig.query("www.geo.test.", "TYPE128", use_edns=0, want_dnssec=True)
