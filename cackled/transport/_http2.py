@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset, WindowUpdated
+from h2.events import DataReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -38,6 +38,8 @@ AHEAD_BYTES = 128 * 1024
 GRACE_SECONDS = 1.0
 # Frames of control and resets that a client may send at once, and again each second.
 BURST, RATE = 400, 50
+# A client may send one more for so many bytes that it is sent.
+WINDOW_BYTES = 512
 BUSY = 3
 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
@@ -212,6 +214,7 @@ class Http2(Protocol):
             if isinstance(event, RequestReceived):
                 self._request(event)
             elif isinstance(event, DataReceived):
+                cost += not event.data and event.stream_ended is None
                 self._data(event)
             elif isinstance(event, StreamEnded):
                 stream = self.streams.get(event.stream_id)
@@ -220,7 +223,7 @@ class Http2(Protocol):
             elif isinstance(event, StreamReset):
                 cost += 1
                 self._drop(event.stream_id)
-            elif not isinstance(event, WindowUpdated):
+            else:
                 cost += 1
         if not events and before == self.h2.inbound_flow_control_window:
             cost += 1
@@ -344,6 +347,8 @@ class Http2(Protocol):
                 self.h2.send_data(number, data)
                 stream.taken(len(data))
                 self._framed += len(data)
+                # Whoever downloads opens windows.
+                self._tokens += len(data) / WINDOW_BYTES
                 self._send()
                 return True
             if stream.ended:

@@ -186,6 +186,28 @@ class Http2Tests(TlsTestCase):
         self.assertEqual(self.site.server.factory.limits.total, 0)
         self.assertEqual(self.flushLoggedErrors(), [])
 
+    def test_cheap_frames(self) -> None:
+        """So do empty frames of a body, and windows opened by a byte; a download with many windows does not."""
+        floods = 0
+        for frame in (b"\x00\x00\x00\x00\x00\x00\x00\x00\x01", b"\x00\x00\x04\x08\x00\x00\x00\x00\x00\x00\x00\x00\x01"):
+            client = Client(self.site)
+            client.ask("/a", method="POST", end=False)
+            client.turn()
+            with contextlib.suppress(ssl.SSLError, ConnectionError):
+                for _ in range(20):
+                    client.peer.send(frame * 100)
+            self.assertEqual(self.site.metrics.value("http_refusals_total", reason="http2-flood"), floods := floods + 1)
+            self.site.reactor.pump([1.1, 0])
+            self.site.reactor.turn(2)
+            self.assertEqual(self.site.server.factory.limits.total, 1)
+        for _ in range(3):
+            number = self.client.ask("/big")
+            while number not in self.client.ended:
+                self.client.turn(acknowledge=False)
+                self.client.h2.increment_flow_control_window(2_000)
+                if number not in self.client.ended:
+                    self.client.h2.increment_flow_control_window(2_000, number)
+
     def test_rules(self) -> None:
         """The rules of the HTTP/1.1 server hold: hosts, sizes, methods, line ends."""
         long = self.client.ask("/a", ("content-length", "9999999"), method="POST", end=False)
