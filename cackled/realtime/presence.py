@@ -202,6 +202,8 @@ class Presence:
             self._pace = -(-len(self._round) // REFRESH_SECONDS)
         for _ in range(min(self._pace, len(self._round))):
             channel = self._round.popleft()
+            if channel.others:
+                self._outdate(channel)
             if channel.count and self.counts(channel.key[0]):
                 owed.add(channel)
         for channel in owed:
@@ -209,6 +211,15 @@ class Presence:
                 continue
             channel.told = channel.count
             announce(*channel.key, "presence", {"count": channel.told, **write_names(channel.names or ())})
+
+    def _outdate(self, channel: Channel) -> None:
+        """Drop what was told too long ago: the news that somebody left may have been lost."""
+        others, oldest = channel.others or {}, self._hub.clock.seconds() - REMOTE_SECONDS
+        silent = [source for source, (_, at, _) in others.items() if at < oldest]
+        for source in silent:
+            del others[source]
+        if silent:
+            self.changed(channel)
 
     def typing(self, client: Client, site: int, channel: int, name: str) -> bool:
         """*client*'s user writes in a channel it is subscribed to; tells whether that was passed on."""

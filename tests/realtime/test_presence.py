@@ -75,6 +75,17 @@ class PresenceTests(SynchronousTestCase):
         self.assertEqual((self.counts(first), self.counts(newcomer), self.counts(gone)), ([3], [4, 3], [4]))
         self.assertEqual(house.hub.presence._ahead, {})
 
+    def test_news_that_was_lost(self) -> None:
+        """What a process has said no more for a minute is not counted, also where nothing else happens."""
+        house = self.house({"announce": lambda *said: None})
+        client = house.client("1/5@0")
+        house.hub.presence.remote("n2", 1, 5, 2)
+        house.seconds(59)
+        self.assertEqual(self.counts(client), [3])
+        house.seconds(presence.REFRESH_SECONDS + 3)
+        self.assertEqual(self.counts(client), [3, 1])
+        self.assertEqual(house.hub._channels[(1, 5)].others, {})
+
     def test_forgotten_and_there_again(self) -> None:
         """A channel that was forgotten and is there again is counted as it is now, here and by the others."""
         said: dict[int, int] = {}
