@@ -31,6 +31,8 @@ STALL_BYTES = 1024
 # After a refusal the rest of what the client sends is read and dropped for so long, and so much of it.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1 << 20
+# The same where the client is in the middle of a body: it would take a reset for a broken network.
+LINGER_BODY_SECONDS = 10.0
 # A client takes less than this of what waits for it in the kernel, in so many seconds: it is cut off.
 CRAWL_SECONDS = 6.0
 CRAWL_BYTES = 4096
@@ -256,6 +258,7 @@ class Channel(HTTPChannel):
         """A head is complete and valid: make the request, and read its body."""
         cap = self.factory.body_limit(head.method, head.target)
         if head.length is not None and head.length > cap:
+            self.state = BODY
             raise refusal(413, "body", f"At most {cap} bytes are taken here.")
         request = self.requestFactory(self)
         request.site = self.factory
@@ -366,20 +369,21 @@ class Channel(HTTPChannel):
         if self.state in (CLOSING, GONE):
             return
         self.factory.refused(error.why, error.response.status)
+        linger = LINGER_BODY_SECONDS if self.state == BODY else LINGER_SECONDS
         response = error.response
         self.requests.clear()
         self._transferDecoder = None
         self._handlingRequest = False
         head = render_head(response.status, response.headers, len(response.body), close=True)
         self.write(head if error.head_only else head + response.body)
-        self.close(linger=True)
+        self.close(linger)
 
-    def close(self, *, linger: bool = False) -> None:
-        """Close when everything is written. With *linger*, let the client read the answer before it sees a reset."""
+    def close(self, linger: float = 0.0) -> None:
+        """Close when all is written. With *linger*, the client has so long to read the answer before a reset."""
         self.state = CLOSING
         self._buffer = b""
         self._body_seen = 0
-        self.deadline = self.factory.clock.seconds() + (LINGER_SECONDS if linger else self.abortTimeout)
+        self.deadline = self.factory.clock.seconds() + (linger or self.abortTimeout)
         self._networkProducer.resumeProducing()
         if linger and (self.own is not None or (self.tcp is not None and self.tcp is self.transport)):
             self._networkProducer.unregisterProducer()

@@ -148,6 +148,20 @@ class DoorTests(DoorTestCase):
         self.made.clock.advance(10.6)
         self.assertEqual(answers(visit.read())[0].status, 408)
 
+    def test_refused_in_the_middle(self) -> None:
+        """Whoever is refused while a body is on its way may finish sending, for a while; others see the end soon."""
+        body = get("/other", "Content-Length: 900000", method="POST", host="a.example")
+        for data, status, seconds in ((body, 413, 9), (get("/m", host="b.example"), 421, 1)):
+            visit = self.visit().send(data)
+            self.assertEqual(answers(visit.read())[0].status, status)
+            for _ in range(seconds):
+                self.made.clock.advance(1)
+                visit.send(b"x" * 60_000)
+            self.assertIsNotNone(visit.transport.socket)
+            self.made.clock.pump([0.5] * 4)
+            visit.reactor.turn(2)
+            self.assertIsNone(visit.transport.socket)
+
     def test_silence(self) -> None:
         """A connection on which nothing comes is closed after the idle time, before the first request and after it."""
         silent, late = self.visit(), self.visit()
