@@ -29,6 +29,8 @@ BASE = 0.2
 CAP = 1.0
 # A chain of certificates is looked at in handshakes only: a link older than this is made anew, first the new one.
 LINK_AGE = 24 * 3600.0
+# A new link that was refused beside one that stands is tried again after so long.
+RENEW_AGAIN = 600.0
 
 
 class Peer:
@@ -144,9 +146,12 @@ class Peer:
         if old is not None:
             old.close("replaced by a newer link")
         if self.dials:
-            if self._renewal is not None and self._renewal.active():
-                self._renewal.cancel()
-            self._renewal = self._clock.callLater(LINK_AGE * self._random.uniform(0.8, 1.0), self.renew)
+            self._renew_in(LINK_AGE)
+
+    def _renew_in(self, seconds: float) -> None:
+        if self._renewal is not None and self._renewal.active():
+            self._renewal.cancel()
+        self._renewal = self._clock.callLater(seconds * self._random.uniform(0.8, 1.0), self.renew)
 
     def lost(self, link: Link, reason: str) -> bool:
         """*link* is over; tells whether that was the one in use."""
@@ -155,6 +160,8 @@ class Peer:
             self.link = None
         if self._trial is link:
             self._trial = None
+            if self.link is not None and self._running:
+                self._renew_in(RENEW_AGAIN)
         if was or link.greeting is None:
             self.trouble = reason
         self._soon_if_needed()

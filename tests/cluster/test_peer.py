@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.cluster.messages import Beat
-from cackled.cluster.peer import CAP, Peer, free_share
+from cackled.cluster.peer import CAP, LINK_AGE, RENEW_AGAIN, Peer, free_share
 from cackled.config import Node
 
 
@@ -124,6 +124,26 @@ class PeerTests(SynchronousTestCase):
         self.assertTrue(old.ended)
         self.assertFalse(self.peer.lost(old, "closed"))  # type: ignore[arg-type]
         self.assertIs(self.peer.link, new)
+
+    def test_renewal_refused(self) -> None:
+        """A new link that ends before its hello leaves the old one in use, and is tried again, for as long as it takes;
+        after the stop no more."""
+        self.peer.start()
+        self.wait(1)
+        old = self.greeted()
+        self.clock.advance(LINK_AGE)
+        for attempt in range(2, 5):
+            self.assertEqual(len(self.dials), attempt)
+            link: Any = FakeLink()
+            self.dials[-1][1].callback(link)
+            self.assertFalse(self.peer.lost(link, "its certificate has expired"))
+            self.assertIs(self.peer.link, old)
+            self.clock.advance(RENEW_AGAIN)
+        link = FakeLink()
+        self.dials[-1][1].callback(link)
+        self.peer.stop("over")
+        self.peer.lost(link, "over")
+        self.assertEqual((link.ended, self.clock.getDelayedCalls()), ("over", []))
 
     def test_stop(self) -> None:
         """Nothing is left: no timer, attempt or link."""
