@@ -244,10 +244,35 @@ async def located(reactor: Any, dsn: str) -> str:
         return dsn
     if isIPv6Address(host):
         return dsn
-    found = await deferToThreadPool(
+    return psycopg2.extensions.make_dsn(dsn, hostaddr=await _look_up(reactor, host))
+
+
+# Who waits for the address of a host. A look-up can't be given up, and while name servers are silent each takes long:
+# one a host at a time, or the attempts to connect of an hour would stand in line for the threads.
+_looking: dict[str, dict[Deferred[str], None]] = {}
+
+
+def _look_up(reactor: Any, host: str) -> Deferred[str]:
+    mine: Deferred[str] = Deferred(lambda gone: _looking.get(host, {}).pop(gone, None))
+    waiting = _looking.get(host)
+    if waiting is not None:
+        waiting[mine] = None
+        return mine
+    _looking[host] = {mine: None}
+    deferToThreadPool(
         reactor, reactor.getThreadPool(), socket.getaddrinfo, host, None, type=socket.SOCK_STREAM
-    )
-    return psycopg2.extensions.make_dsn(dsn, hostaddr=found[0][4][0])
+    ).addBoth(_looked_up, host)
+    return mine
+
+
+def _looked_up(found: Any, host: str) -> None:
+    for one in list(_looking.pop(host)):
+        if one.called:
+            continue  # cancelled by one before it
+        if isinstance(found, Failure):
+            one.errback(Failure(found.value))
+        else:
+            one.callback(found[0][4][0])
 
 
 def first_line(error: BaseException) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import socket
+import threading
+from typing import Any
 
 import psycopg2
 from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import cackled
@@ -85,3 +89,25 @@ class LocatedTests(TestCase):
         for same in given:
             self.assertEqual(await located(reactor, same), same)
         self.assertRegex(await located(reactor, "host=localhost dbname=a"), r"host=localhost.* hostaddr=(127\.|::1)")
+
+    async def test_silent_name_servers(self) -> None:
+        """However often a name is asked for, one thread looks for it; who gave up is not waited with."""
+        silent, asked = threading.Event(), []
+
+        def look(host: str, *args: Any, **more: Any) -> Any:
+            asked.append(host)
+            silent.wait(60)
+            if len(asked) == 1:
+                raise socket.gaierror("no answer")
+            return [(0, 0, 0, "", ("192.0.2.1", 0))]
+
+        self.patch(socket, "getaddrinfo", look)
+        looks = [Deferred.fromCoroutine(located(reactor, "host=db.example")) for _ in range(20)]
+        looks[0].cancel()
+        await self.assertFailure(looks.pop(0), CancelledError)
+        silent.set()
+        for one in looks:
+            await self.assertFailure(one, OSError)
+        self.assertEqual(asked, ["db.example"])
+        self.assertIn("hostaddr=192.0.2.1", await located(reactor, "host=db.example"))
+        self.assertEqual(len(asked), 2)
