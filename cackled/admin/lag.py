@@ -128,6 +128,12 @@ class Collector(Protocol):
     def unfreeze(self) -> None:
         """Take it back."""
 
+    def get_stats(self) -> list[dict[str, int]]:
+        """What was done so far, by generation."""
+
+    def get_objects(self) -> list[Any]:
+        """What is not frozen."""
+
     def get_threshold(self) -> tuple[int, int, int]:
         """How many new objects make a collection of the young ones, and how many of those an older one."""
 
@@ -138,6 +144,9 @@ class Collector(Protocol):
 # A page of comments makes thousands of objects, which are gone with their last reference. To look at the young ones
 # after every 700, as Python does by itself, is 7 % of a first render; after 10,000 it takes about a millisecond.
 YOUNG = 10_000
+# After so many looks at the young ones it is seen whether as many objects have come to stay as one such look is about.
+# A look comes with so many more objects than before: where none stay (a big page, again and again), none come.
+LOOKS = 2
 
 
 class Freezer:
@@ -149,6 +158,10 @@ class Freezer:
     gone and stay away for some minutes, everything is thawed and collected once: cycles among frozen objects would
     never be found otherwise. A herd that was cut off comes back sooner: it finds no such pause, and is frozen in steps
     again.
+
+    Caches, histories and what connections come to hold later grow as well, and are frozen in steps of their own: when
+    the young have been looked at twice and ten thousand objects survive, which is a pause of some milliseconds. Fewer
+    are left alone, so that what lives for a moment only (and may be a cycle) is not kept for good.
 
     Args:
         count: connections now.
@@ -181,6 +194,8 @@ class Freezer:
         self._growth = growth
         self._least = least
         self._mark = 0
+        # Looks at the young ones that were done when survivors were counted.
+        self._looks = 0
         self._freezes = metrics.counter("gc_freezes", "How often live objects were set aside from the collector.")
         self._job = Periodic(clock, interval, self.look, "gc freeze")
 
@@ -205,6 +220,8 @@ class Freezer:
         elif self._mark >= self._least and count <= self._mark / 2:
             self._mark = count
             self._few = (count, now)
+        elif self._young_looks() - self._looks >= LOOKS:
+            self._freeze_survivors()
         if self._few is None:
             return
         few, since = self._few
@@ -215,9 +232,20 @@ class Freezer:
             self._collector.unfreeze()
             self._freeze(count)
 
+    def _young_looks(self) -> int:
+        return self._collector.get_stats()[0]["collections"]
+
+    def _freeze_survivors(self) -> None:
+        self._looks = self._young_looks()
+        self._collector.collect()
+        if len(self._collector.get_objects()) >= YOUNG:
+            self._collector.freeze()
+            self._freezes.inc()
+
     def _freeze(self, count: int) -> None:
         self._collector.collect()
         self._collector.freeze()
+        self._looks = self._young_looks()
         self._mark = count
         self._freezes.inc()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.admin.lag import YOUNG, Freezer, LagMonitor, PauseMonitor, process_metrics
+from cackled.admin.lag import LOOKS, YOUNG, Freezer, LagMonitor, PauseMonitor, process_metrics
 from cackled.metrics import Metrics
 
 
@@ -91,6 +91,14 @@ class FakeCollector:
         self.done.append("freeze")
 
     thresholds = (700, 10, 10)
+    looks = 0
+    alive = 0
+
+    def get_stats(self) -> list[dict[str, int]]:
+        return [{"collections": self.looks}, {"collections": 0}, {"collections": len(self.done)}]
+
+    def get_objects(self) -> list[None]:
+        return [None] * self.alive
 
     def get_threshold(self) -> tuple[int, int, int]:
         return self.thresholds
@@ -146,6 +154,23 @@ class FreezerTests(SynchronousTestCase):
         self.count = 50_000
         self.freezer.start()
         self.assertEqual(self.after(50_000) + self.after(51_999) + self.after(50_000), [])
+
+    def test_survivors(self) -> None:
+        """What comes to stay beside connections is frozen in steps; what was there for a moment only never is."""
+        self.freezer.start()
+        self.gc.looks += LOOKS - 1
+        self.assertEqual(self.after(10), [])
+        self.gc.looks += 1
+        self.gc.alive = YOUNG - 1
+        self.assertEqual(self.after(10, 60), ["collect"])
+        self.gc.looks += LOOKS
+        self.gc.alive = YOUNG
+        self.assertEqual(self.after(10), ["collect", "freeze"])
+        self.assertEqual(self.after(10, 60), [])
+        # A step of connections counts as well.
+        self.gc.looks += LOOKS
+        self.assertEqual(self.after(5_000, 60), ["collect", "freeze"])
+        self.assertEqual(self.metrics.value("gc_freezes_total"), 3)
 
     def test_stop(self) -> None:
         """Stopping gives everything back and leaves no timer."""
