@@ -78,6 +78,8 @@ class BundlesTests(SynchronousTestCase):
                 self.assertTrue(selector.startswith(":where("), selector)
                 # A pseudo-element is not allowed there, and is dropped silently.
                 self.assertIsNone(re.search(r":where\([^()]*::", selector), selector)
+                # Whatever stands beside anything: then each node put into the page, the host's too, styles all anew.
+                self.assertIsNone(re.search(r"[+~]\s*(\*|:)", selector), selector)
 
     def test_locales_are_whole(self) -> None:
         """Every language has every word of English."""
