@@ -11,11 +11,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, HTTPConnectionPool, ResponseDone
+from twisted.web.client import URI, Agent, BrowserLikePolicyForHTTPS, HTTPConnectionPool, ResponseDone
 from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgentEndpointFactory
+from zope.interface import implementer
 
 from cackled.clock import Periodic
 from cackled.cluster.membership import Membership
@@ -62,6 +65,34 @@ class _Body(Protocol):
                 self.done.errback(reason)
 
 
+@implementer(IStreamClientEndpoint)
+class _Quiet:
+    """An endpoint whose connections leave no lines in the log: of a node that is away there would be two a second."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        protocolFactory.noisy = False  # type: ignore[attr-defined]
+        connected: Deferred[Any] = self._inner.connect(protocolFactory)
+        return connected
+
+
+@implementer(IAgentEndpointFactory)
+class _Endpoints:
+    """Endpoints as an Agent makes them by itself, but quiet."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._policy = BrowserLikePolicyForHTTPS()
+
+    def endpointForURI(self, uri: URI) -> _Quiet:
+        inner: Any = HostnameEndpoint(self._reactor, uri.host, uri.port, timeout=DEADLINE)
+        if uri.scheme == b"https":
+            inner = wrapClientTLS(self._policy.creatorForNetloc(uri.host, uri.port), inner)
+        return _Quiet(inner)
+
+
 def _read(body: bytes) -> Ready:
     try:
         return msgspec.json.decode(body, type=Ready)
@@ -84,7 +115,7 @@ class Prober:
         self._membership = membership
         self._pool = HTTPConnectionPool(reactor, persistent=True)
         self._pool.retryAutomatically = False
-        self._agent = Agent(reactor, connectTimeout=DEADLINE, pool=self._pool)
+        self._agent = Agent.usingEndpointFactory(reactor, _Endpoints(reactor), self._pool)
         self._asking: dict[str, Deferred[None]] = {}
         self._job = Periodic(self._clock, INTERVAL, self._round, "cluster probe")
 

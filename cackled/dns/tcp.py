@@ -17,7 +17,7 @@ from zope.interface import implementer
 from .cookies import packed_host
 from .edns import FormatError, opt_record
 from .packet import Query, parse
-from .wire import AA, AXFR, IN, IXFR, QR, RD, Writer
+from .wire import AA, AXFR, IN, IXFR, QR, RD, Writer, name_text
 from .zone import Zone
 
 log = Logger()
@@ -244,7 +244,7 @@ class DnsTcpFactory(Factory):
             return None
         if query.edns is not None and query.edns.version:
             return None
-        log.info("zone {zone} is transferred to {host}", zone=query.question[:-4].decode("latin-1"), host=host)
+        log.info("zone {zone} is transferred to {host}", zone=name_text(zone.origin), host=host)
         return _transfer(zone, message, query)
 
 

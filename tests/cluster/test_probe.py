@@ -8,6 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock, deferLater
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from cackled.cluster.membership import Membership
@@ -142,11 +143,19 @@ class ProberTests(TestCase):
             self.prober._job.stop()
 
     async def test_nobody_listens(self) -> None:
-        """A refused connection is a miss."""
+        """A refused connection is a miss, and no line in the log: it comes once a second."""
+        lines: list[str | None] = []
+
+        def note(event: LogEvent) -> None:
+            lines.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
         await self.port.stopListening()
+        lines.clear()
         self.prober.start()
         await self.wait(1)
-        self.assertEqual(self.told.said, ["missed"])
+        self.assertEqual((self.told.said, lines), (["missed"], []))
 
     async def test_alone(self) -> None:
         """With no other node that has an address nothing is asked and nothing is scheduled."""
