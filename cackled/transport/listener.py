@@ -35,6 +35,8 @@ OPENING_SECONDS = 10.0
 BACKLOG = 4096
 # Without free descriptors or memory, accepting pauses for so long.
 PAUSE_SECONDS = 0.2
+# While that lasts it is told no more often than this.
+COMPLAINT_SECONDS = 30.0
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 # A handshake's errors that nobody is to blame for are counted under these words, others under "protocol".
 _REASONS = frozenset(
@@ -128,6 +130,7 @@ class Listener:
         self._headers: dict[Transport, bytes] = {}
         self._check: IDelayedCall | None = None
         self._pause: IDelayedCall | None = None
+        self._complain_at = 0.0
         metrics = metrics or Metrics()
         self._refused = metrics.counter("http_refusals", "Requests and connections refused.", ["reason"])
         self._handshakes = metrics.counter("tls_handshakes", "TLS handshakes completed.", ["kind"])
@@ -203,7 +206,10 @@ class Listener:
                 return
 
     def _rest(self, error: OSError) -> None:
-        log.warn("no connection can be accepted for a moment: {reason}", reason=error.strerror)
+        now = self.reactor.seconds()
+        if now >= self._complain_at:
+            self._complain_at = now + COMPLAINT_SECONDS
+            log.warn("connections wait to be accepted: {reason}", reason=error.strerror)
         self.reactor.removeReader(self)
         if self._pause is None:
             self._pause = self.reactor.callLater(PAUSE_SECONDS, self._resume)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.error import CannotListenError
@@ -76,8 +77,10 @@ class AcceptTests(SynchronousTestCase):
         self.assertEqual(site.reactor.readers, {site.listener})
 
     def test_no_descriptors(self) -> None:
-        """Without free descriptors accepting pauses, and goes on later; there is no busy loop."""
+        """Without free descriptors accepting pauses, and goes on later; there is no busy loop, nor a full log."""
         site = Site(self)
+        told: list[Any] = []
+        self.patch(listener, "log", SimpleNamespace(warn=lambda *args, **more: told.append(more["reason"])))
 
         def exhausted() -> Any:
             raise OSError(errno.EMFILE, "Too many open files")
@@ -86,6 +89,11 @@ class AcceptTests(SynchronousTestCase):
         site.listener._accept = exhausted
         site.listener.doRead()
         self.assertNotIn(site.listener, site.reactor.readers)
+        for _ in range(100):
+            site.reactor.advance(listener.PAUSE_SECONDS)
+            self.assertIn(site.listener, site.reactor.readers)
+            site.listener.doRead()
+        self.assertEqual(told, ["Too many open files"])
         site.listener._accept = real
         site.reactor.advance(listener.PAUSE_SECONDS)
         self.assertIn(site.listener, site.reactor.readers)
