@@ -6,6 +6,7 @@ May touch: twisted.web and the ground. What a stranger can do is bounded in byte
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -45,6 +46,8 @@ LANE_PROXY = 2
 Shortcut = Callable[[Head, Door], bool]
 
 log = Logger()
+# What lets its bearer see something, in a query: not for a log.
+_TOKENS = re.compile(rb"(?<=[?&])((?:token|me)=)[^&]+")
 
 
 class _Full(Protocol):
@@ -295,6 +298,7 @@ class HttpFactory(Factory):
         if self.access is not None:
             # What was meant for somebody else is none of our business.
             address = request.uri if request.code != 421 else request.uri.partition(b"?")[0]
+            address = _TOKENS.sub(rb"\1-", address)
             self.access.write(
                 f"{request.client_address} {request.method.decode()} {address[:1000].decode('ascii', 'replace')}"
                 f" {request.code} {request.sentLength}\n"

@@ -268,6 +268,13 @@ class AccountTests(SynchronousTestCase):
         server.ask(get("/m?a=1"))
         self.assertEqual(out.getvalue(), "127.0.0.1 GET /m?a=1 200 1\n" * 2)
 
+    def test_access_log_keeps_secrets(self) -> None:
+        """Grants and view tickets are left out of the lines."""
+        out = StringIO()
+        server = Server(access_log=True, access=out)
+        server.ask(get("/x?token=aaa.bbb&site=1&token=ccc&me=5.ddd&some=1"))
+        self.assertIn(" /x?token=-&site=1&token=-&me=-&some=1 ", out.getvalue())
+
     def test_client_address(self) -> None:
         """The peer's, or what a trusted proxy says; https likewise."""
         server = Server(trusted_proxies=("10.0.0.0/8",))
