@@ -13,9 +13,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 # Prefixes whose addresses carry another one inside, through which a router may reach what is not global.
 _CARRIERS = tuple(ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96"))
+_NOBODY = tuple(ip_network(text) for text in ("fec0::/10", "3fff::/20", "192.88.99.0/24"))
 LONGEST_URL = 2_000
 
 
@@ -71,7 +73,8 @@ def allowed(address: str, policy: Policy) -> bool:
     ip = getattr(ip, "ipv4_mapped", None) or ip
     if any(ip in ip_network(text) for text in policy.networks):
         return True
-    if ip.is_multicast or ip.is_reserved or not ip.is_global:
+    # Python calls site-local addresses (RFC 3879) and documentation's second block (RFC 9637) global.
+    if ip.is_multicast or ip.is_reserved or not ip.is_global or any(ip in network for network in _NOBODY):
         return False
     return not any(ip in network for network in _CARRIERS)
 
@@ -95,10 +98,29 @@ Resolve = Callable[[str], "Deferred[list[str]]"]
 
 
 def resolver(in_thread: Callable[..., Deferred[Any]]) -> Resolve:
-    """The system's resolver, in threads: gives a name's addresses; OSError where it has none just now."""
+    """The system's resolver, in threads: gives a name's addresses; OSError where it has none just now.
+
+    Who asks for a name that is being looked up waits for that answer: a name whose servers don't answer holds one
+    thread, however often it is asked for meanwhile.
+    """
+    asked: dict[str, list[Deferred[list[str]]]] = {}
 
     def look(host: str) -> list[str]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(str(one[4][0]) for one in found))
 
-    return lambda host: in_thread(look, host)
+    def told(result: list[str] | Failure, host: str) -> None:
+        for waiter in asked.pop(host):
+            # Some have waited long enough.
+            if not waiter.called:
+                waiter.callback(result)
+
+    def resolve(host: str) -> Deferred[list[str]]:
+        waiter: Deferred[list[str]] = Deferred()
+        waiters = asked.setdefault(host, [])
+        waiters.append(waiter)
+        if len(waiters) == 1:
+            in_thread(look, host).addBoth(told, host)
+        return waiter
+
+    return resolve

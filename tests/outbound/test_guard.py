@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.outbound.guard import Policy, Refused, Target, allowed, checked, target_of
+from cackled.outbound.guard import Policy, Refused, Target, allowed, checked, resolver, target_of
 
 PLAIN = Policy()
 
@@ -40,7 +43,8 @@ class AddressTests(SynchronousTestCase):
             "192.0.0.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::1", "::", "fe80::1",
             "fe80::1%eth0",
             "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1",
-            "2001:0:7f00:1::1", "::127.0.0.1", "2001:db8::1", "localhost", "", "1.2.3", "0x7f.1",
+            "2001:0:7f00:1::1", "::127.0.0.1", "2001:db8::1", "fec0::1", "feff::1", "3fff::1",
+            "192.88.99.1", "localhost", "", "1.2.3", "0x7f.1",
         ):  # fmt: skip
             self.assertFalse(allowed(one, PLAIN), one)
 
@@ -65,3 +69,37 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(checked(["8.8.8.8", "1.1.1.1"], PLAIN), "8.8.8.8")
         self.assertRaises(Refused, checked, ["8.8.8.8", "127.0.0.1"], PLAIN)
         self.assertRaises(Refused, checked, [], PLAIN)
+
+
+class ResolverTests(SynchronousTestCase):
+    """Names are looked up in threads, of which there are few."""
+
+    def setUp(self) -> None:
+        self.looked: list[tuple[str, Deferred[list[str]]]] = []
+        self.resolve = resolver(self.in_thread)
+
+    def in_thread(self, look: Callable[[str], list[str]], host: str) -> Deferred[list[str]]:
+        answer: Deferred[list[str]] = Deferred()
+        self.looked.append((host, answer))
+        return answer
+
+    def test_one_thread_for_a_name(self) -> None:
+        """However often a name is asked for; who gave up hears nothing more, and the next question is a new one."""
+        waits = [self.resolve("slow.example") for _ in range(5)]
+        other = self.resolve("other.example")
+        self.assertEqual([host for host, _ in self.looked], ["slow.example", "other.example"])
+        waits[0].cancel()
+        self.failureResultOf(waits[0], CancelledError)
+        self.looked[0][1].callback(["192.0.2.1"])
+        self.assertEqual([self.successResultOf(one) for one in waits[1:]], [["192.0.2.1"]] * 4)
+        self.assertNoResult(other)
+        again = self.resolve("slow.example")
+        self.looked[2][1].errback(OSError("no such name"))
+        self.failureResultOf(again, OSError)
+
+    def test_system(self) -> None:
+        """The system's own answer, each address once."""
+        answers: list[list[str]] = []
+        resolve = resolver(lambda look, host: answers.append(look(host)) or Deferred())
+        resolve("127.0.0.1")
+        self.assertEqual(answers, [["127.0.0.1"]])
