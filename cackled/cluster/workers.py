@@ -311,9 +311,13 @@ class Pool:
         self._all.append(worker)
         if instead_of is None:
             self._current[slot] = worker
-        worker.child = self._launch(
-            lambda message: self._heard(worker, message), lambda how: self._ended(worker, how)
-        )
+        try:
+            worker.child = self._launch(
+                lambda message: self._heard(worker, message), lambda how: self._ended(worker, how)
+            )
+        except OSError as error:
+            self._ended(worker, f"it can't be started: {error.strerror or error}")
+            return worker
         worker.tell(Begin(slot, source, self._config(), self._launch.files, self._view()))
         log.info("worker {slot} begins, process {pid}", slot=slot, pid=worker.pid)
         return worker

@@ -211,12 +211,16 @@ class GeoService:
         log.error("geo index not renewed, the one before stays: {why}", why=why)
 
     async def _build(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        builder = self._builder = Builder(encode_job(self._job.geo, self._job.nodes))
+        builder = Builder(encode_job(self._job.geo, self._job.nodes))
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
-        self._reactor.spawnProcess(
-            builder, sys.executable, [sys.executable, "-m", "cackled.geo.build", str(self._path)], env=env
-        )
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._reactor.spawnProcess(
+                builder, sys.executable, [sys.executable, "-m", "cackled.geo.build", str(self._path)], env=env
+            )
+        except OSError as error:
+            raise BuildFailed(f"no index can be built: {error.strerror or error}") from None
+        self._builder = builder
         timeout = self._clock.callLater(BUILD_SECONDS, builder.done.cancel)
         try:
             await builder.done

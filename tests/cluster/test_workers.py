@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from errno import EMFILE
 from random import Random
 from typing import Any
 
@@ -87,6 +88,7 @@ class PoolCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.children: list[FakeChild] = []
+        self.no_room = False
         self.standing: frozenset[int] = frozenset()
         self.gaps: list[int] = []
         self.metrics = Metrics()
@@ -97,6 +99,8 @@ class PoolCase(SynchronousTestCase):
             files = [[4], [5]]
 
             def __call__(self, heard: Any, ended: Any) -> FakeChild:
+                if case.no_room:
+                    raise OSError(EMFILE, "Too many open files")
                 child = FakeChild(100 + len(case.children), heard, ended)
                 case.children.append(child)
                 return child
@@ -191,6 +195,24 @@ class PoolTests(PoolCase):
             child.die()
         self.assertEqual(self.standing, {0, 1})
         self.assertEqual(self.pool.trouble(), "no worker serves")
+
+    def test_no_room(self) -> None:
+        """Where the system has no room for a process it is tried again, later and later; a replacement fails in words,
+        and what was there stays."""
+        self.begin()
+        self.no_room = True
+        self.children[0].die()
+        self.run_for(2)
+        self.assertEqual([len(self.children), self.children[1].slots], [2, [0, 1]])
+        error = self.failureResultOf(Deferred.fromCoroutine(self.pool.restart()), WorkerError)
+        self.assertIn("Too many open files", str(error.value))
+        self.run_for(1)
+        self.no_room = False
+        self.run_for(10)
+        self.assertEqual(len(self.children), 3)
+        self.children[2].heard(Ready())
+        self.assertEqual([child.slots for child in self.children], [[], [1], [0]])
+        self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_hang(self) -> None:
         """One that is silent loses its slot after three seconds and its life after ten."""

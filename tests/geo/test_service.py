@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EAGAIN
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,15 @@ class GeoServiceTests(TestCase):
         os.utime(fresh, ns=(0, len(self.seen) + 7))
         os.replace(fresh, self.file)
 
+    def ended(self) -> Deferred[None]:
+        """Fires when the builder that runs now is gone."""
+        builder = self.service._builder
+        assert builder is not None
+        ended: Deferred[None] = Deferred()
+        before = builder.processEnded
+        builder.processEnded = lambda reason: (before(reason), ended.callback(None))  # type: ignore[assignment,func-returns-value]
+        return ended
+
     async def test_life(self) -> None:
         """Built, swapped, left alone, renewed, kept when the next file is rubbish, recovered."""
         self.assertIsNone(self.nearest(self.service))
@@ -93,23 +103,23 @@ class GeoServiceTests(TestCase):
         """Nodes change while an index is built: it is built for the new ones, or not at all where they need none, and
         nothing has failed."""
         building = Deferred.fromCoroutine(self.service.check())
+        ended = self.ended()
         self.service.change(NODES[:2])
         self.assertTrue(await building)
+        await ended
         self.assertEqual([set(sum(each.classes, ())) for each in self.seen], [{("eu",), ("us",), ("eu", "us")}])
         building = Deferred.fromCoroutine(self.service.check(force=True))
+        ended = self.ended()
         self.service.change(NODES[:1])
         self.assertFalse(await building)
+        await ended
         self.assertEqual((len(self.seen), self.seen[1].header), (2, None))
         self.assertEqual([self.metrics.value(f"geo_{name}") for name in ("build_failures_total", "broken")], [0, 0])
 
     async def test_stop_ends_the_builder(self) -> None:
         """A build that runs is ended with the service, and that is no failure."""
         waiting = Deferred.fromCoroutine(self.service.check())
-        builder = self.service._builder
-        assert builder is not None
-        ended: Deferred[None] = Deferred()
-        before = builder.processEnded
-        builder.processEnded = lambda reason: (before(reason), ended.callback(None))  # type: ignore[assignment,func-returns-value]
+        ended = self.ended()
         self.service.stop()
         self.assertFalse(await waiting)
         await ended
@@ -167,6 +177,23 @@ class ScheduleTests(SynchronousTestCase):
         clock.advance(BUILD_SECONDS)
         self.assertFalse(self.successResultOf(done))
         self.assertEqual(killed, ["KILL"])
+
+    def test_no_room(self) -> None:
+        """Where the system has no room for a builder, or the state folder can't be written, that is a failure like any
+        other: it is tried again."""
+
+        class Reactor:
+            def spawnProcess(self, *arguments: object, env: object = None) -> None:
+                raise OSError(EAGAIN, "Resource temporarily unavailable")
+
+        path = write_mmdb(self.mktemp(), {"81.0.0.0/8": BERLIN}, 4)
+        metrics = Metrics()
+        for number, state in enumerate((self.mktemp(), path), 1):
+            service = GeoService(Reactor(), Geo(files=(path,)), NODES, state, Clock(), metrics)
+            for _ in range(2):
+                self.assertFalse(self.successResultOf(Deferred.fromCoroutine(service.check(force=True))))
+            self.assertIsNone(service._builder)
+            self.assertEqual(metrics.value("geo_build_failures_total"), 2 * number)
 
     def test_errors_are_one_line(self) -> None:
         """What a builder says is kept short, its last line is the reason."""
