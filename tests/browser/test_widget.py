@@ -170,6 +170,20 @@ class ReadingTests(MockCase):
             ".find(n => n.innerText === 'Sought').getBoundingClientRect())",
         )
 
+    def test_links_stay_on_the_page(self) -> None:
+        """A page with a base of its own, as many applications have: a comment's link still is one into this page."""
+        root = self.seed("Root")[0]
+        page = self.context().new_page()
+        page.route(
+            "**/pages/plain.html",
+            lambda route: route.fulfill(
+                body=route.fetch().text().replace("<head>", '<head><base href="/elsewhere/">'), content_type="text/html"
+            ),
+        )
+        page.goto(f"{self.base}/pages/plain.html")
+        page.click(".mc-time")
+        self.assertEqual(page.url, f"{self.base}/pages/plain.html#mc-{root}")
+
     def test_deleted_keeps_its_place(self) -> None:
         """A tombstone for a deleted comment with replies."""
         self.seed({"text": "", "deleted": True}, {"text": "Still here", "parent": 0})

@@ -101,7 +101,7 @@
           el('div.mc-head', null,
             el('bdi.mc-name', {dir: 'auto'}, name), this.me(c) && el('span.mc-badge', null, t('you')),
             item.depth > this.level && item.parent && item.parent.c.author && el('span.mc-to', null, t('to', {name: '\u2068' + item.parent.c.author.name + '\u2069'})),
-            el('a.mc-time', {href: '#mc-' + c.id}, this.times.node(c.created)),
+            el('a.mc-time', {href: (document.querySelector('base[href]') ? location.href.split('#')[0] : '') + '#mc-' + c.id}, this.times.node(c.created)),
             c.edited && el('span.mc-edited', {title: t('editedAt', {time: this.times.full(c.edited)})}, t('edited'))),
           item.text, item.acts, item.slot || (item.slot = el('div.mc-slot'))));
       this.actions(item);
