@@ -14,10 +14,11 @@ from urllib.parse import unquote_to_bytes as unquote
 
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.python.reflect import prefixedMethodNames
 from twisted.web import server
 from twisted.web.error import UnsupportedMethod
 from twisted.web.http import datetimeToString
-from twisted.web.resource import IResource, getChildForRequest
+from twisted.web.resource import IResource, Resource, getChildForRequest
 
 from cackled.clock import wall_time
 from cackled.transport import _private
@@ -70,6 +71,12 @@ def render_head(status: int, headers: list[tuple[bytes, bytes]], length: int | N
     if any(_BAD_VALUE.search(name) or _BAD_VALUE.search(value) for name, value in headers):
         raise ValueError("a response header holds a line end")
     return b"".join(parts)
+
+
+def _inherits_head(resource: Any) -> bool:
+    """Whether *resource* answers HEAD as Twisted's do: by a ``render_GET`` that need not be there."""
+    kind: Any = type(resource)
+    return getattr(kind, "render", None) is Resource.render and kind.render_HEAD is Resource.render_HEAD
 
 
 class Request(server.Request):
@@ -135,11 +142,19 @@ class Request(server.Request):
             self.failed(Failure())
 
     def render(self, resrc: IResource) -> None:
-        """Ask *resrc* for the answer; a method it does not have is 405 (HEAD falls back to GET)."""
+        """Ask *resrc* for the answer; a method it lacks is 405 (HEAD falls back to GET); where it has none, 404."""
         try:
+            if self.method == b"HEAD" and not hasattr(resrc, "render_GET") and _inherits_head(resrc):
+                raise UnsupportedMethod([name.encode() for name in prefixedMethodNames(type(resrc), "render_")])
             body = resrc.render(self)
         except UnsupportedMethod as error:
             allowed: list[bytes] = list(error.allowedMethods)
+            if b"GET" not in allowed and _inherits_head(resrc):
+                allowed = [method for method in allowed if method != b"HEAD"]
+            if not allowed:
+                # It is there for its children.
+                self.respond(problem(404))
+                return
             if self.method != b"HEAD" or b"GET" not in allowed:
                 self.respond(problem(405, headers=[(b"Allow", b", ".join(sorted(allowed)))]))
                 return

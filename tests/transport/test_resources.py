@@ -166,6 +166,20 @@ class PlainResourceTests(SynchronousTestCase):
         self.assertEqual(server.ask(get("/p/broken")).status, 500)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
+    def test_resources_without_get(self) -> None:
+        """What is there for its children only is not found, by any method; HEAD is no method of what has no GET."""
+
+        class Inbox(Resource):
+            def render_POST(self, request: Any) -> bytes:
+                return b"taken"
+
+        server = Server({b"folder": Resource(), b"inbox": Inbox()})
+        for method in ("GET", "HEAD", "POST", "DELETE"):
+            self.assertEqual(server.ask(get("/folder", method=method)).status, 404, method)
+        for method in ("GET", "HEAD"):
+            answer = server.ask(get("/inbox", method=method))
+            self.assertEqual((answer.status, answer.headers["allow"]), (405, "POST"), method)
+
     def test_large_answer(self) -> None:
         """A body of any size arrives whole."""
 
