@@ -27,8 +27,8 @@ MOST_KEYS = 2_000
 BATCH = 200
 MOST_BATCHES = 8
 SPEND_SECONDS = 1.0
-# Relays of so many nodes.
-MOST_RELAYS = 256
+# Relays of so many nodes; of more, the one longest silent is forgotten.
+MOST_RELAYS = 1_024
 
 log = Logger()
 
@@ -165,12 +165,10 @@ class Bus:
         """Pass on what *source* said elsewhere (another node), under its own name."""
         if not self.connected:
             return
-        box = self._relays.get(source)
-        if box is None:
-            if len(self._relays) >= MOST_RELAYS:
-                self._dropped.inc()
-                return
-            box = self._relays[source] = self._box(source)
+        box = self._relays.pop(source, None) or self._box(source)
+        self._relays[source] = box
+        if len(self._relays) > MOST_RELAYS:
+            self._relays.pop(next(iter(self._relays))).clear_timer()
         box.signal(signal.site, signal.channel, signal.type, signal.data)
 
     def _send(self, source: str, signals: list[bytes], hints: list[bytes]) -> None:

@@ -17,7 +17,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.protocols.portforward import ProxyFactory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from cackled.cluster import redis
+from cackled.cluster import bus, redis
 from cackled.cluster.bus import Away, Bus, Limit
 from cackled.cluster.ca import init_ca, issue
 from cackled.cluster.messages import Hint, Signal
@@ -420,6 +420,22 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(end.bus._broker.asked, 8)  # type: ignore[attr-defined]
         clock.pump([1.0] * 3)
         self.assertEqual(end.bus._owed, {})
+
+    def test_relays(self) -> None:
+        """Nodes come and go under new names for years: the newest are relayed, the longest silent are forgotten."""
+        clock = Clock()
+        server = FakeServer(clock)
+        one, other = (Heard(name, server.broker(), clock) for name in ("parent", "w"))
+        for end in (one, other):
+            end.bus.start()
+        count = bus.MOST_RELAYS + 50
+        for number in range(count):
+            one.bus.relay("n:old", Signal(1, 2, "presence", {"count": number}))
+            one.bus.relay(f"n:{number}", Signal(1, 2, "presence", {"count": 1}))
+            clock.advance(1)
+        self.assertEqual(len(one.bus._relays), bus.MOST_RELAYS)
+        self.assertEqual(len({source for source, _ in other.signals}), count + 1)
+        self.assertEqual(one.signals, [])
 
     def test_failing_broker(self) -> None:
         """A broker that refuses costs nothing but the count."""
