@@ -70,6 +70,9 @@ class Bootstrap:
         """The first render; problems are answers too."""
         response = await guarded(self._answer(request))
         response.headers.append((b"access-control-allow-origin", b"*"))
+        if response.status >= 400:
+            # The widget of another origin has to see when to come again.
+            response.headers.append((b"access-control-expose-headers", b"retry-after"))
         return response
 
     async def _answer(self, request: Request) -> Response:

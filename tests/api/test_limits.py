@@ -48,9 +48,10 @@ class LimitTests(ApiCase):
         self.assertEqual(answer.status, 201)
         auth = f"Bearer {answer.json()['token']}"
         await self.spend(4, "GET", f"{COMMENTS}?channel=k")
-        self.assertEqual(
-            (await self.ask("GET", "/bootstrap?site=1&channel=k", x_forwarded_for="192.0.2.1")).status, 429
-        )
+        answer = await self.ask("GET", "/bootstrap?site=1&channel=k", x_forwarded_for="192.0.2.1", origin=ORIGIN)
+        self.assertEqual(answer.status, 429)
+        # The widget reads it from a page of another origin.
+        self.assertIn("retry-after", answer.headers["access-control-expose-headers"])
         await self.spend(4, "GET", "/bootstrap?site=1&channel=kk&x=1", address="192.0.2.3", authorization=auth)
         await self.spend(2, "PUT", f"{COMMENTS}/5/vote", {"value": 1}, authorization=auth)
 
