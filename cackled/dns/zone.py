@@ -330,20 +330,22 @@ def read_file(path: str, origin: str) -> list[Record]:
 def generate(origin: bytes, nodes: Sequence[Node], others: Sequence[Deployment] = ()) -> list[Record]:
     """A zone made from *nodes*: SOA, and a name server ``nsN`` on each of the first few; a delegation for each *other*.
 
-    The same nodes give the same records on every server. The serial number is 1: `dns.serial` gives the real one.
+    A node without addresses, which browsers reach by its url alone, has no part in it. The same nodes give the same
+    records on every server. The serial number is 1: `dns.serial` gives the real one.
 
     Raises:
-        ZoneError: a node has a wrong address, or there is no node.
+        ZoneError: a node has a wrong address, or there is no node that has one.
     """
     records: list[Record] = []
     servers = []
-    for number, node in enumerate(nodes[:MAX_NAME_SERVERS], 1):
+    addressed = [node for node in nodes if node.addresses]
+    for number, node in enumerate(addressed[:MAX_NAME_SERVERS], 1):
         name = b"\x03ns%d" % number + origin
         servers.append(name)
         records.append((origin, NS, NS_TTL, name))
         records += [(name, rtype, NS_TTL, packed) for rtype, packed in node_addresses(node)]
     if not servers:
-        raise ZoneError("no [[nodes]] to make a zone from")
+        raise ZoneError("no [[nodes]] with addresses to make a zone from")
     records += [record for other in others for record in delegate(origin, other)]
     times = (1, 7200, 1800, 1209600, NEGATIVE_TTL)
     # Every negative answer carries these two names: short ones keep it within twice the query.

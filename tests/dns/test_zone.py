@@ -139,6 +139,14 @@ class GeneratedTests(SynchronousTestCase):
         many = [Node(name=f"n{n}", addresses=(f"192.0.2.{n}",)) for n in range(1, 10)]
         self.assertNotEqual(load_zone(settings, many).records(), load_zone(settings, many[:8]).records())
 
+    def test_node_without_addresses(self) -> None:
+        """A node that browsers reach by its url alone has no part in the zone, and breaks it for nobody."""
+        nameless = Node(name="aa", addresses=(), url="https://lb.example")
+        for nodes in ((nameless, *NODES), (*NODES[:1], nameless, *NODES[1:])):
+            self.assertEqual(load_zone(Dns(), nodes).records(), load_zone(Dns(), NODES).records())
+        error = self.assertRaises(ZoneError, load_zone, Dns(), [nameless])
+        self.assertIn("no [[nodes]] with addresses", str(error))
+
     def test_transfer(self) -> None:
         """A transfer has the addresses of all nodes at geo names."""
         zone = load_zone(Dns(origin="cackle.test.", geo_names=("www",)), NODES)
