@@ -56,11 +56,15 @@ class Browser:
         self.wire: Any = None
         self.answers: list[bytes] = []
         self.away = False
+        # Channels in which its place was given up by the server since it connected.
+        self.doubted: set[int] = set()
 
     def connect(self, node: Node, kind: str) -> None:
         """Subscribe from where it stands."""
         self.kind = kind
+        self.node = node
         self.away = False
+        self.doubted = set()
         # What the log says must still be true when the window is judged: taken before.
         positions = [Position(1, channel, self.seqs[channel]) for channel in self.channels]
         if kind == "poll":
@@ -83,6 +87,10 @@ class Browser:
         if self.kind == "poll":
             if self.answers and share > 0.5:
                 answer = json.loads(self.answers[0])
+                if "events" not in answer:
+                    assert self.doubted and answer["status"] == 503, "only a place in doubt is no answer"
+                    self.connection = None
+                    return
                 self.take(answer["events"])
                 assert [Position.parse(place).channel for place in answer["cursor"]] == list(self.channels)
                 for place in answer["cursor"]:
@@ -125,8 +133,8 @@ class Browser:
                 assert mine in (-1, seq), f"recovered at {seq}, stands at {mine}"
                 self.seqs[channel] = seq
             else:
-                assert self.log.current(1, channel) - mine > WINDOW, "inside the window"
-                assert seq > mine
+                assert channel in self.doubted or self.log.current(1, channel) - mine > WINDOW, "inside the window"
+                assert seq > mine or channel in self.doubted
                 self.seqs[channel] = seq
 
     def drop(self, share: float) -> None:
@@ -182,6 +190,15 @@ class Network(RuleBasedStateMachine):
     def miss(self, node: int, count: int) -> None:
         """Events that a node never hears of: it has to notice by the numbers."""
         del self.nodes[node].tail[:count]
+
+    @rule(node=st.integers(0, 1), some=st.sampled_from([None, (5,), (6,)]))
+    def amnesia(self, node: int, some: tuple[int, ...] | None) -> None:
+        """The log can't tell what happened: a node gives up what it knew, of all channels or of some."""
+        for browser in self.browsers:
+            browser.read()
+            if browser.connection is not None and browser.node is self.nodes[node]:
+                browser.doubted |= {channel for channel in browser.channels if some is None or channel in some}
+        self.nodes[node].hub.reset(None if some is None else [(1, channel) for channel in some])
 
     @rule(which=st.integers(0, 5), node=st.integers(0, 1), share=st.floats(0, 1))
     def glitch(self, which: int, node: int, share: float) -> None:
