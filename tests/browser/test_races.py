@@ -198,3 +198,14 @@ class RacesTests(MockCase):
         page = self.page(f"{self.base}/pages/plain.html#mc-{reply}", script=ALONE)
         page.wait_for_selector("text=Reply 129")
         self.until(page, "id => document.activeElement.id === 'mc-' + id", reply)
+
+    def test_sent_when_back_online(self) -> None:
+        """What could not be sent without a network is sent when there is one, also where the live line held."""
+        page = self.plain(script=ALONE)
+        self.post(page, "The session is open")
+        page.context.set_offline(True)
+        self.submit(page, "Written without")
+        page.wait_for_selector(".mc-retry")
+        page.context.set_offline(False)
+        page.wait_for_selector(".mc-c:not(.mc-sending) .mc-edit >> nth=1")
+        self.assertEqual(sorted(self.texts(page)), ["The session is open", "Written without"])

@@ -8,6 +8,8 @@
     this.restore();
     this.arrive();
     this.listen(window, 'hashchange', () => { self.arrive(); });
+    // The live line may have outlasted what a request did not.
+    this.listen(window, 'online', () => { self.resend(); });
     this.sub = Cackle.subscribe(position, {
       event: m => { self.event(m); },
       status: state => {
