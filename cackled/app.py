@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
@@ -56,12 +57,21 @@ EXPECTED = (ConfigError, EmbeddedError, DatabaseError, SecretError, ZoneError, C
 class Daemon(MultiService):
     """The service that twistd runs."""
 
-    def __init__(self, reactor: Any, config: Config, path: str | None = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        config: Config,
+        path: str | None = None,
+        log_file: str | None = None,
+        refuse: Callable[[str], None] = lambda why: None,
+    ) -> None:
         super().__init__()
         self.setName("cackled")
         self._reactor = reactor
         self._config = config
         self._path = path
+        self._log_file = log_file
+        self._refuse = refuse
         self._ports: list[Any] = []
         self._public: list[PublicEndpoint] = []
         self._house: House | None = None
@@ -77,7 +87,8 @@ class Daemon(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """Also set the log's format, unless twistd was told one."""
         if isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, logs.observer(self._config.log.format))
+            form = self._config.log.format
+            parent.setComponent(ILogObserver, logs.observer("json" if form == "auto" and self._log_file else form))
         super().setServiceParent(parent)
 
     # Bind
@@ -86,6 +97,9 @@ class Daemon(MultiService):
         """Bind every listener while we may; one that can't be bound ends the daemon with one line."""
         config, ground = self._config, self.ground
         try:
+            # Not before: twistd has gone into the background by now, and closed what it was started with.
+            if self._log_file is not None:
+                logs.write_to(self._log_file)
             admin_check(config.admin.endpoint)
             if config.workers:
                 self._crew = Crew(ground, partial(load, self._path))
@@ -238,6 +252,7 @@ class Daemon(MultiService):
 
     def _fail_now(self, error: BaseException) -> NoReturn:
         say(error)
+        self._refuse(" ".join(str(error).split()))
         raise SystemExit(1)
 
     def _failed(self, failure: Failure) -> None:
@@ -262,8 +277,13 @@ class Daemon(MultiService):
     def reload(self) -> None:
         """Read again what can be: log level, zone, geo files, certificates of the mesh and which nodes may link.
 
-        The rest needs a restart, and is named if it changed.
+        The rest needs a restart, and is named if it changed. A log file is opened anew: it may have been moved away.
         """
+        if self._log_file is not None:
+            try:
+                logs.write_to(self._log_file)
+            except OSError as error:
+                log.error("the log is not begun anew: {reason}", reason=str(error))
         try:
             new = load(self._path)
         except ConfigError as error:

@@ -5,6 +5,7 @@ May touch: app, config, clock. Imported by twistd before there is a reactor; tha
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,28 @@ class Options(usage.Options):
         except ConfigError as error:
             raise usage.UsageError(str(error)) from None
         self["path"] = path
+        self["log_file"] = self._log_file()
         install_monotonic_reactor()
 
+    def _log_file(self) -> str | None:
+        """Where `twistd --logfile` wants the log; a daemon in the background has nowhere else to put it."""
+        given: Any = self.parent or {}
+        name = given.get("logfile") or ("" if given.get("nodaemon", True) else "twistd.log")
+        return str(Path(name).absolute()) if name not in ("", "-") and not given.get("syslog") else None
 
-def makeService(options: dict[str, Any]) -> IService:
+    def refuse(self, why: str) -> None:
+        """Tell the process that waits for a daemon in the background that there will be none; it would wait on."""
+        given: Any = self.parent or {}
+        pipe = given.get("statusPipe")
+        if pipe is not None:
+            os.write(pipe, f"1 {why}".encode()[:100])
+
+
+def makeService(options: Options) -> IService:
     """The daemon as a service."""
     from twisted.internet import reactor
 
     from cackled.app import Daemon
 
     settings: Config = options["settings"]
-    return Daemon(reactor, settings, options["path"])
+    return Daemon(reactor, settings, options["path"], options["log_file"], options.refuse)

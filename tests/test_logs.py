@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 from twisted.logger import Logger, LogLevel
@@ -12,6 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled import logs
 from cackled.logs import BURST, RATE, Limited, LineWriter, RateLimit, as_json, as_text
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def event(form: str = "hello {name}", **more: Any) -> dict[str, Any]:
@@ -176,3 +181,22 @@ class ObserverTests(SynchronousTestCase):
         for _ in range(10 * BURST):
             observer(event())
         self.assertLess(len(self.out.getvalue().splitlines()), 2 * BURST)
+
+
+class FileTests(SynchronousTestCase):
+    """`write_to`, in a process of its own."""
+
+    def test_moved_away(self) -> None:
+        """Output goes to the file's end; once more after it was moved away, to a new one; what can't be opened changes
+        nothing."""
+        path = Path(self.mktemp()).absolute()
+        path.write_text("before\n")
+        code = (
+            "import os, sys\nfrom cackled import logs\n"
+            "path = sys.argv[1]\nlogs.write_to(path)\nprint('one', flush=True)\nos.rename(path, path + '.1')\n"
+            "print('two', flush=True)\nlogs.write_to(path)\nprint('three', file=sys.stderr, flush=True)\n"
+            "try: logs.write_to('/nonexistent/log')\nexcept OSError: print('four', flush=True)\n"
+        )
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True, timeout=60, cwd=ROOT)
+        self.assertEqual(path.with_name(path.name + ".1").read_text(), "before\none\ntwo\n")
+        self.assertEqual(path.read_text(), "three\nfour\n")

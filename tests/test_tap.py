@@ -46,6 +46,29 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.parse("--config", "other.toml")["path"], "other.toml")
         self.assertEqual(len(self.installed), 6)
 
+    def test_log_file(self) -> None:
+        """`twistd --logfile` names it; in the background there is always one; standard output and syslog are none."""
+        for given, named in (
+            ({"nodaemon": True}, None), ({"nodaemon": True, "logfile": "-"}, None), ({"nodaemon": False}, "twistd.log"),
+            ({"nodaemon": True, "logfile": "my.log"}, "my.log"), ({"nodaemon": False, "logfile": "my.log"}, "my.log"),
+            ({"nodaemon": False, "syslog": True}, None),
+        ):  # fmt: skip
+            options = tap.Options()
+            options.parent = given
+            options.parseOptions([])
+            self.assertEqual(options["log_file"], named and str(Path(named).absolute()), given)
+
+    def test_refuse(self) -> None:
+        """Whoever waits for the daemon in the background is told why it is not there."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        options = tap.Options()
+        options.refuse("nobody waits")
+        options.parent = {"statusPipe": writer}
+        options.refuse("the port is taken")
+        os.close(writer)
+        self.assertEqual(os.read(reader, 1000), b"1 the port is taken")
+
     def test_wrong(self) -> None:
         """A file that is missing, broken, or has a wrong key or type is a usage error that names it."""
         for text, named in (
