@@ -212,6 +212,8 @@ def _run(options: Any) -> int:
     if plugins not in twisted.plugins.__path__:
         twisted.plugins.__path__.append(plugins)
     path = _path(options)
+    # What is wrong with it is one line here; twistd would print how it is used besides.
+    load(path)
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", "cackled", *(["--config", path] if path is not None else [])]
     twistd.run()
     return 0

@@ -80,6 +80,8 @@ class CliTests(SynchronousTestCase):
             status, out, err = run("check-config", path)
             self.assertEqual((status, out, err.count("\n")), (1, "", 1), text)
             self.assertIn(words, err)
+            if "hots" in text:
+                self.assertEqual(run("run", "-c", path), (1, "", err))
         self.assertIn("No such file", run("check-config", "/nonexistent.toml")[2])
 
     def test_disabled_manhole_may_have_any_endpoint(self) -> None:
