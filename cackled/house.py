@@ -326,6 +326,7 @@ class House:
     async def open(self) -> IResource:
         """Connect, read the catalog, follow the log; gives the tree of the public listeners."""
         ground = self.ground
+        ground.assets.keep(ground.state / "bundles")
         await self.database.start()
         await self.sites.refresh(ReadPreference.PRIMARY_PREFERRED)
         alone = ground.seat is None

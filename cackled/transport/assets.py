@@ -22,8 +22,10 @@ import msgspec
 import rcssmin
 import rjsmin
 from msgspec import Struct
+from twisted.logger import Logger
 from twisted.web.resource import Resource
 
+from cackled.transport import _former
 from cackled.transport._variants import (
     BROTLI,
     GZIP,
@@ -63,6 +65,8 @@ _PUBLIC = [
 ]
 
 
+log = Logger()
+
 # What the deployment adds to the loader's configuration ("servers").
 Render = Callable[[], dict[str, Any]]
 
@@ -87,7 +91,7 @@ class _File:
     """One finished file with its coded forms, and the answers for each."""
 
     def __init__(self, body: bytes, content_type: bytes, cache: bytes, *, best: bool = True) -> None:
-        self.hash = blake2b(body, digest_size=8).hexdigest()
+        self.hash = _former.content_hash(body)
         self._etag = b'"' + self.hash.encode() + b'"'
         self.body = body
         self._fields = [(b"Content-Type", content_type), (b"Cache-Control", cache), *_PUBLIC]
@@ -126,7 +130,8 @@ class Assets:
     """Everything below ``/widget/``, made when constructed.
 
     In env ``prod``: one minified file per bundle under ``/widget/<hash>/<name>``, for ever; another hash is 404 with a
-    short life. In env ``devel``: the sources one by one, as they are on disk now, under ``/widget/devel/<path>``.
+    short life, but for those of former versions (`keep`). In env ``devel``: the sources one by one, as they are on disk
+    now, under ``/widget/devel/<path>``.
 
     With a *microcache*, what is served in prod goes through it, for the sake of its direct path.
 
@@ -153,6 +158,9 @@ class Assets:
         if unknown:
             raise AssetsError(f"bundles.json: there is no bundle {unknown[0]!r}")
         self._files: dict[str, _File] = {}
+        # By hash and name; those that were asked for.
+        self._former: dict[tuple[str, str], bytes] = {}
+        self._asked: dict[tuple[str, str], _File] = {}
         for name, sources in self._sources.items():
             if _NAME.fullmatch(name) is None or Path(name).suffix not in (".js", ".css"):
                 raise AssetsError(f"bundles.json: {name!r} is no name of a .js or .css bundle")
@@ -160,6 +168,20 @@ class Assets:
             if env == "prod":
                 suffix = Path(name).suffix
                 self._files[name] = _File(bundle(texts, suffix), _TYPES[suffix], _IMMUTABLE)
+
+    def keep(self, folder: Path) -> None:
+        """Store the bundles in *folder*, and from now on serve those of the former versions that lie there as well.
+
+        Pages that are open during an upgrade ask for them, and loaders that browsers keep. A folder that can't be used
+        is a warning in the log.
+        """
+        if self.env != "prod":
+            return
+        own = {(file.hash, name): file.body for name, file in self._files.items()}
+        try:
+            self._former = _former.keep(folder, self.version, own)
+        except OSError as error:
+            log.warn("{folder}: former bundles: {reason}", folder=str(folder), reason=error.strerror or str(error))
 
     def urls(self) -> dict[str, list[str]]:
         """What the loader is told: for each bundle the paths to load, in order (one in prod, all sources in devel)."""
@@ -225,8 +247,18 @@ class Assets:
 
     def find(self, names: list[str]) -> _File | None:
         """The bundle at ``<hash>/<name>``."""
-        file = self._files.get(names[1]) if len(names) == 2 else None
-        return file if file is not None and file.hash == names[0] else None
+        if len(names) != 2:
+            return None
+        file = self._files.get(names[1])
+        if file is not None and file.hash == names[0]:
+            return file
+        key = names[0], names[1]
+        body = self._former.get(key)
+        if body is None:
+            return None
+        if key not in self._asked:
+            self._asked[key] = _File(body, _TYPES[Path(names[1]).suffix], _IMMUTABLE, best=False)
+        return self._asked[key]
 
     def _devel(self, request: Any, names: list[str]) -> Response:
         if names == ["list.json"]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any
 
 import brotli
 import msgspec
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.transport.assets import Assets, AssetsError
@@ -64,6 +66,33 @@ class AssetsTestCase(SynchronousTestCase):
 
 class ProdTests(AssetsTestCase):
     """Bundles."""
+
+    def test_after_an_upgrade(self) -> None:
+        """Pages that were opened before it still get their files, and new ones theirs."""
+        folder = Path(self.mktemp())
+        self.assets.keep(folder)
+        (old,) = self.assets.urls()["comments.js"]
+        before = self.ask(old)
+        self.write("lib/a.js", "var after;")
+        self.serve()
+        self.assertEqual(self.ask(old).status, 404)
+        self.assets.keep(folder)
+        (new,) = self.assets.urls()["comments.js"]
+        again = self.ask(old, "Accept-Encoding: br")
+        self.assertEqual(brotli.decompress(again.body), before.body)
+        for name in ("content-type", "cache-control", "access-control-allow-origin"):
+            self.assertEqual(again.headers[name], before.headers[name])
+        self.assertIn(b"var after", self.ask(new).body)
+        self.assertEqual(self.ask(old.replace("comments", "editor")).status, 404)
+
+    def test_nowhere_to_keep(self) -> None:
+        """A folder that can't be used costs a line in the log, not the start."""
+        events: list[Any] = []
+        globalLogPublisher.addObserver(events.append)
+        self.addCleanup(globalLogPublisher.removeObserver, events.append)
+        self.assets.keep(Path(os.devnull) / "bundles")
+        self.assertEqual([formatEvent(event) for event in events],
+                         [f"{os.devnull}/bundles: former bundles: Not a directory"])  # fmt: skip
 
     def test_bundle(self) -> None:
         """One minified file, immutable, open to all origins, of the right type."""
