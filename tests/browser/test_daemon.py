@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import jwt
 
@@ -14,6 +18,25 @@ from tests.daemon import Daemon
 BLOCKED = {"websocket": "", "eventsource": NO_WEBSOCKET, "longpoll": NO_WEBSOCKET + NO_EVENTSOURCE}
 SECRET = "a-secret-of-the-site-that-is-long-enough"
 CHANNEL = "window.cackle_widget = [{widget: 'Comment', id: 1, channel: %r}]; "
+
+
+class OnePage(BaseHTTPRequestHandler):
+    """Somebody's web site of one page."""
+
+    def __init__(self, html: str, *args: Any) -> None:
+        self.html = html.encode()
+        super().__init__(*args)
+
+    def do_GET(self) -> None:
+        """The page."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(self.html)))
+        self.end_headers()
+        self.wfile.write(self.html)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
 
 
 class DaemonTests(BrowserCase):
@@ -112,6 +135,34 @@ class DaemonTests(BrowserCase):
                 page.reload()
                 page.wait_for_selector(".mc-c")
             self.both((first, second), "Before the crash", "During the crash", "After the crash")
+
+    def test_strange_origin(self) -> None:
+        """A page of an origin that the site does not name shows the comments. Who writes there is told that it
+        can't be, not that the network is at fault; the console tells its owner why.
+        """
+        context = self.context()
+        context.add_init_script(ALONE)
+        html = f"<div id='mc-container'></div><script>{CHANNEL % 'strange'}</script>"
+        html += f"<script src='{self.url}/widget.js'></script>"
+        server = ThreadingHTTPServer(("127.0.0.9", 0), partial(OnePage, html))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        address = f"http://127.0.0.9:{server.server_port}"
+        page = context.new_page()
+        told: list[str] = []
+        page.on("console", lambda message: told.append(message.text))
+        page.goto(address)
+        page.wait_for_selector("text=No comments yet. Be the first.")
+        self.until(page, "window.Cackle.refused")
+        page.click(".mc-input")
+        page.fill(".mc-input", "From nowhere")
+        page.fill(".mc-nick", "Mallory")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector("text=That isn’t possible here.")
+        reasons = [text for text in told if text.startswith("cackled: ")]
+        self.assertEqual(len(reasons), 1)
+        self.assertIn(f"{address} is not among the origins of site 1", reasons[0])
 
     def test_private(self) -> None:
         """A private site shows nothing without a token of the site; with one, all is live over each transport, tabs of

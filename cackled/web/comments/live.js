@@ -15,6 +15,10 @@
       status: state => {
         self.state = state;
         self.connection();
+        if (state === 'refused' && !Cackle.refused) {
+          Cackle.refused = true;
+          console.warn('cackled: ' + location.origin + ' is not among the origins of site ' + self.site + ', so nothing can be written here.');
+        }
         if (state === 'live') self.resend();
       },
       reset: seq => self.reload(seq),

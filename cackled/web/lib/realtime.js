@@ -66,7 +66,7 @@
           if (fatal) {
             // One of the grants has run out, it isn't said which: without those the rest goes on, and each may come back with another.
             own = fatal === 401 ? Object.keys(subs).filter(s => grants[s]) : [];
-            if (!own.length) { stopped = true; return set('off'); }
+            if (!own.length) { stopped = true; return set(fatal === 403 ? 'refused' : 'off'); }
             way = +Cackle.tab.get('way') || 0;
             failures = tries = 0;
             set('');
@@ -216,7 +216,7 @@
   }
   /* Handlers that can get another grant do so, and the channel goes on from where it is; but not again and again. */
   function refused(entry, m) {
-    var able = entry.handlers.filter(h => h.renew), now = Date.now(), off = () => { entry.handlers.forEach(h => { h.status('off'); }); };
+    var able = entry.handlers.filter(h => h.renew), now = Date.now(), off = () => { entry.handlers.forEach(h => { h.status(m.code === 'origin' ? 'refused' : 'off'); }); };
     if (m.code !== 'token' || !able.length || now - entry.renewed < 20000) return off();
     entry.renewed = now;
     Promise.all(able.map(h => h.renew())).then(tokens => {
