@@ -55,10 +55,10 @@ def sweep(process: subprocess.Popen[str]) -> None:
 
 
 def trial(targets: list[str], temp: str) -> dict[str, int]:
-    """Run trial in three processes (much of it is waiting), show its output, and give its counts; a run that did not end counts as a failure."""
+    """Run trial, show its output, and give its counts; a run that did not end counts as a failure."""
     print("-- trial", flush=True)
     counts: dict[str, int] = {}
-    # Nothing is written beside the source.
+    # Three processes, as much of it is waiting. Nothing is written beside the source.
     command = [sys.executable, "-m", "twisted.trial", "-j3", "--temp-directory", f"{temp}/t", *targets]
     environ = {
         **os.environ,
