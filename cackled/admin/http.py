@@ -107,7 +107,7 @@ class Readyz(_Leaf):
         _answer_later(request, self._look(request))
         return NOT_DONE_YET
 
-    async def _look(self, request: Request) -> bytes:
+    async def _look(self, request: Any) -> bytes:
         found = await self._health.look()
         checks = found.checks
         if not self._details:
@@ -115,7 +115,7 @@ class Readyz(_Leaf):
         if not found.ready:
             request.setHeader(b"retry-after", b"2")
             # Nobody was refused anything: it would look like an error in the public listeners' figures.
-            vars(request)["counted"] = False
+            request.counted = False
         body = {"ready": found.ready, "checks": checks, **self._also}
         return answer(request, 200 if found.ready else 503, msgspec.json.encode(body) + b"\n")
 

@@ -1,6 +1,6 @@
 """A live connection: a slotted object on the transport, after HTTP has let go of it.
 
-May touch: Twisted's interfaces, the hub, realtime._direct. A protocol that inherits Twisted's Protocol carries a dict
+May touch: Twisted's interfaces, the hub, realtime._direct, messages. A protocol that inherits Twisted's Protocol carries a dict
 for each connection; this one does not, and sends on the socket itself where it can.
 """
 
@@ -16,7 +16,7 @@ from zope.interface import implementer
 from cackled.realtime import _direct
 from cackled.realtime.channel import Subscription
 from cackled.realtime.hub import Hub
-from cackled.realtime.messages import Message
+from cackled.realtime.messages import Message, error
 
 # CORKED: open, but what is sent is collected, to leave in one segment.
 CORKED, OPEN, CLOSING, DEAD = -1, 0, 1, 2
@@ -135,8 +135,9 @@ class Connection:
         self.control(message)
 
     def expire(self, subscription: Subscription) -> None:
-        """End a subscription that was granted for a while."""
-        raise NotImplementedError
+        """Say that its grant is over, and end: another one comes with another request."""
+        self.control(error("token", subscription.channel.sub))
+        self.close("expired")
 
     # The end
 

@@ -15,7 +15,7 @@ from cackled.realtime import _direct
 from cackled.realtime.access import Gate, Tokens
 from cackled.realtime.channel import Subscription
 from cackled.realtime.connection import CLOSING, DEAD, OPEN, Connection
-from cackled.realtime.messages import Message, error
+from cackled.realtime.messages import Message
 
 # A client says nothing after its request; what it sends all the same is dropped up to here.
 INPUT_BYTES = 16 * 1024
@@ -100,11 +100,6 @@ class EventSource(Connection):
     def control(self, message: Message) -> None:
         """One block without an id."""
         self.send(message.block)
-
-    def expire(self, subscription: Subscription) -> None:
-        """Say so and end the stream: another grant comes with another request."""
-        self.control(error("token", subscription.channel.sub))
-        self.close("expired")
 
     def beat(self) -> None:
         """A comment; a client that has taken nothing of what waited at the last beat is dead."""

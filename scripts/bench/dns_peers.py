@@ -69,15 +69,8 @@ plugins => {{ geoip => {{
     return [path, "-c", str(folder), "start"]
 
 
-def _powerdns(path: str, mmdb: str, folder: Path, port: int, places: Mapping[str, tuple[float, float]],
-              pairs: Mapping[str, list[tuple[str, str]]]) -> list[str]:  # fmt: skip
-    def records(name: str) -> str:
-        lines = [f"      - a: {four}\n      - aaaa: {six}\n" for four, six in pairs[name]]
-        return "".join(sorted("".join(lines).splitlines(keepends=True)))
-
-    own = {code.lower(): place for code, place in CONTINENTS.items()}
-    owners = "".join(f"    {code}.svc.geo.test:\n{records(place)}" for code, place in own.items())
-    (folder / "zone.yaml").write_text(f"""domains:
+ZONE_HEAD = "$ORIGIN geo.test.\n@ 3600 SOA ns1 hostmaster 1 7200 1800 86400 60\n@ 3600 NS ns1\nns1 3600 A 192.0.2.53\n"
+POWERDNS_ZONE_HEAD = """domains:
 - domain: geo.test
   ttl: 30
   records:
@@ -86,24 +79,59 @@ def _powerdns(path: str, mmdb: str, folder: Path, port: int, places: Mapping[str
       - ns: ns1.geo.test
     ns1.geo.test:
       - a: 192.0.2.53
-    unknown.svc.geo.test:
-{records(next(iter(pairs)))}{owners}  services:
-    www.geo.test: '%cn.svc.geo.test'
-""")
-    (folder / "pdns.conf").write_text(f"""launch=geoip
+"""
+
+
+def powerdns_settings(mmdb: str, folder: Path, port: int) -> str:
+    """PowerDNS with its geoip backend, one UDP thread."""
+    return f"""launch=geoip
 local-address={HOST}
 local-port={port}
 socket-dir={folder}
 geoip-zones-file={folder}/zone.yaml
 geoip-database-files=mmdb:{mmdb}
-edns-subnet-processing=yes
 receiver-threads=1
 distributor-threads=1
 daemon=no
 guardian=no
 disable-syslog=yes
 zone-cache-refresh-interval=0
+"""
+
+
+def knot_settings(folder: Path, port: int, server: str, modules: str, zone: str) -> str:
+    """Knot with one UDP thread; more lines for the section of the server, for modules, and for the zone."""
+    return f"""server:
+    rundir: {folder}
+    listen: {HOST}@{port}
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+{server}database:
+    storage: {folder}
+log:
+  - target: stderr
+    any: warning
+{modules}zone:
+  - domain: geo.test
+    storage: {folder}
+    file: geo.test.zone
+{zone}"""
+
+
+def _powerdns(path: str, mmdb: str, folder: Path, port: int, places: Mapping[str, tuple[float, float]],
+              pairs: Mapping[str, list[tuple[str, str]]]) -> list[str]:  # fmt: skip
+    def records(name: str) -> str:
+        lines = [f"      - a: {four}\n      - aaaa: {six}\n" for four, six in pairs[name]]
+        return "".join(sorted("".join(lines).splitlines(keepends=True)))
+
+    own = {code.lower(): place for code, place in CONTINENTS.items()}
+    owners = "".join(f"    {code}.svc.geo.test:\n{records(place)}" for code, place in own.items())
+    (folder / "zone.yaml").write_text(f"""{POWERDNS_ZONE_HEAD}    unknown.svc.geo.test:
+{records(next(iter(pairs)))}{owners}  services:
+    www.geo.test: '%cn.svc.geo.test'
 """)
+    (folder / "pdns.conf").write_text(powerdns_settings(mmdb, folder, port) + "edns-subnet-processing=yes\n")
     return [path, f"--config-dir={folder}"]
 
 
@@ -117,33 +145,16 @@ def _knot(path: str, mmdb: str, folder: Path, port: int, places: Mapping[str, tu
     (folder / "geo.conf").write_text("\n".join(lines) + "\n")
     first = next(iter(pairs.values()))
     static = "".join(f"www 30 A {four}\nwww 30 AAAA {six}\n" for four, six in first)
-    (folder / "geo.test.zone").write_text(
-        "$ORIGIN geo.test.\n@ 3600 SOA ns1 hostmaster 1 7200 1800 86400 60\n@ 3600 NS ns1\n"
-        f"ns1 3600 A 192.0.2.53\n{static}"
-    )
-    (folder / "knot.conf").write_text(f"""server:
-    rundir: {folder}
-    listen: {HOST}@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-    edns-client-subnet: on
-database:
-    storage: {folder}
-log:
-  - target: stderr
-    any: warning
-mod-geoip:
+    (folder / "geo.test.zone").write_text(ZONE_HEAD + static)
+    modules = f"""mod-geoip:
   - id: g
     config-file: {folder}/geo.conf
     ttl: 30
     mode: geodb
     geodb-file: {mmdb}
     geodb-key: continent/code
-zone:
-  - domain: geo.test
-    storage: {folder}
-    file: geo.test.zone
-    module: mod-geoip/g
-""")
+"""
+    (folder / "knot.conf").write_text(
+        knot_settings(folder, port, "    edns-client-subnet: on\n", modules, "    module: mod-geoip/g\n")
+    )
     return [path, "-c", f"{folder}/knot.conf"]

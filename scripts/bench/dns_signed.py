@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.bench.dns_peers import HOST, Start
+from scripts.bench.dns_peers import POWERDNS_ZONE_HEAD, ZONE_HEAD, Start, knot_settings, powerdns_settings
 
 # OPT with DO and 1,232 bytes.
 _OPT = b"\0\0\x29\x04\xd0\0\0\x80\0\0\0"
@@ -61,31 +61,10 @@ def _powerdns(
 ) -> list[str]:
     (folder / "keys").mkdir(parents=True)
     records = "".join(f"      - a: {four}\n" for four, _ in pair) + "".join(f"      - aaaa: {six}\n" for _, six in pair)
-    (folder / "zone.yaml").write_text(f"""domains:
-- domain: geo.test
-  ttl: 30
-  records:
-    geo.test:
-      - soa: ns1.geo.test hostmaster.geo.test 1 7200 1800 86400 60
-      - ns: ns1.geo.test
-    ns1.geo.test:
-      - a: 192.0.2.53
-    www.geo.test:
-{records}""")
-    (folder / "pdns.conf").write_text(f"""launch=geoip
-local-address={HOST}
-local-port={port}
-socket-dir={folder}
-geoip-zones-file={folder}/zone.yaml
-geoip-database-files=mmdb:{mmdb}
-geoip-dnssec-keydir={folder}/keys
-receiver-threads=1
-distributor-threads=1
-daemon=no
-guardian=no
-disable-syslog=yes
-zone-cache-refresh-interval=0
-""")
+    (folder / "zone.yaml").write_text(f"{POWERDNS_ZONE_HEAD}    www.geo.test:\n{records}")
+    (folder / "pdns.conf").write_text(
+        powerdns_settings(mmdb, folder, port) + f"geoip-dnssec-keydir={folder}/keys\n"
+    )
     subprocess.run(
         ["pdnsutil", f"--config-dir={folder}", "add-zone-key", "geo.test", "ksk", "active", algorithm],
         check=True, capture_output=True,
@@ -98,34 +77,16 @@ def _knot(
 ) -> list[str]:
     folder.mkdir()
     addresses = "".join(f"www 30 A {four}\nwww 30 AAAA {six}\n" for four, six in pair)
-    (folder / "geo.test.zone").write_text(
-        "$ORIGIN geo.test.\n@ 3600 SOA ns1 hostmaster 1 7200 1800 86400 60\n@ 3600 NS ns1\n"
-        f"ns1 3600 A 192.0.2.53\n{addresses}"
-    )
-    (folder / "knot.conf").write_text(f"""server:
-    rundir: {folder}
-    listen: {HOST}@{port}
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-database:
-    storage: {folder}
-log:
-  - target: stderr
-    any: warning
-policy:
+    (folder / "geo.test.zone").write_text(ZONE_HEAD + addresses)
+    modules = f"""policy:
   - id: p
     algorithm: {algorithm}
     single-type-signing: on
 mod-onlinesign:
   - id: o
     policy: p
-zone:
-  - domain: geo.test
-    storage: {folder}
-    file: geo.test.zone
-    {signing}
-""")
+"""
+    (folder / "knot.conf").write_text(knot_settings(folder, port, "", modules, f"    {signing}\n"))
     return [path, "-c", f"{folder}/knot.conf"]
 
 

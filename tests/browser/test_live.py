@@ -222,6 +222,15 @@ class LiveTests(MockCase):
         second.type(".mc-input", "Hm")
         first.wait_for_selector("text=Grace is writing…")
         self.assertEqual(first.locator(".mc-list").bounding_box(), before)
+        # Until then: what they wrote is there.
+        first.evaluate("""
+            new MutationObserver(() => {
+              window.left = window.left ?? document.querySelector('.mc-typing').textContent;
+            }).observe(document.querySelector('.mc-list'), {childList: true})
+        """)
+        second.keyboard.press("Control+Enter")
+        self.until(first, "window.left !== undefined")
+        self.assertEqual(first.evaluate("window.left"), "")
 
     def test_move(self) -> None:
         """A server that drains sends its clients away; they come back where they are told."""

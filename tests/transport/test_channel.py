@@ -437,6 +437,21 @@ class PipelineTests(SynchronousTestCase):
         self.assertEqual(asked, [b"/page?%d" % number for number in range(5)])
         self.assertTrue(visit.transport._reading)
 
+    def test_read_before_it_was_held_back(self) -> None:
+        """Bytes that were on their way up when reading stopped wait with the others."""
+
+        async def page(request: Any) -> Response:
+            return Response(body=b"x" * 4_000_000)
+
+        server = Server({b"page": AsyncResource(page)})
+        visit = Visit(server.factory)
+        self.addCleanup(visit.close)
+        visit.send(get("/page"))
+        self.assertFalse(visit.transport._reading)
+        visit.protocol.dataReceived(get("/next"))
+        self.assertEqual(visit.protocol._buffer, get("/next"))
+        self.assertEqual(len(answers(visit.read())), 2)
+
     def test_held_back_while_nothing_is_taken(self) -> None:
         """What comes while a long answer waits for the client is not read without end either."""
         server = Server({b"stream": (stream := Streaming())})

@@ -38,6 +38,7 @@
     switch (m.type) {
       case 'comment.created':
         this.count(id, 1);
+        if (c.author) this.wrote(c.author.name);
         if (item) break;
         // Perhaps the one being posted from here: its answer, on the way, will tell.
         if (this.me(c) && this.posting()) this.held.push(c);
@@ -247,6 +248,13 @@
     if (this.settings.typing === false || !this.sub || Date.now() - (this.told || 0) < 3000) return;
     this.told = Date.now();
     this.sub.send({type: 'typing', name: name || this.t('guest')});
+  };
+  /* Who has written is not writing any more, under their name or before they gave one. */
+  P.wrote = function (name) {
+    if (!this.writers) return;
+    delete this.writers[name];
+    delete this.writers[this.t('guest')];
+    this.someone();
   };
   P.someone = function (name) {
     var self = this, names, now = Date.now();
