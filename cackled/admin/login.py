@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from twisted.conch.telnet import ECHO, TelnetProtocol, TelnetTransport
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.protocols.policies import TimeoutMixin
@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from cackled.admin.secrets import same
 from cackled.clock import sleep
+from cackled.turns import Turns
 
 log = Logger()
 
@@ -45,15 +46,14 @@ class Gate:
         self._clock = clock
         self._user = user
         self._verify = verify
-        self._lock = DeferredLock()
+        self._turns = Turns()
         self._wrong = 0
         self._not_before = 0.0
         self._last = 0.0
 
     async def admit(self, user: str, password: str) -> bool:
         """Whether *user* with *password* may in; takes the same time for a wrong user as for a wrong password."""
-        await self._lock.acquire()
-        try:
+        async with self._turns:
             now = self._clock.seconds()
             if self._wrong and now - self._last > FORGET_AFTER:
                 self._wrong = 0
@@ -69,8 +69,6 @@ class Gate:
                 if self._wrong >= FREE_TRIES:
                     self._not_before = self._last + min(LONGEST_DELAY, 2.0 ** min(self._wrong - FREE_TRIES, 10))
             return right
-        finally:
-            self._lock.release()
 
 
 class ConsoleTransport(TelnetTransport, TimeoutMixin):

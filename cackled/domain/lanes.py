@@ -25,6 +25,7 @@ BOUND = 1_000
 RETRY_AFTER = 1.0
 
 _T = TypeVar("_T")
+_Batch = list[tuple[Any, "Deferred[_T]"]]
 
 
 class Gathering(Generic[_T]):
@@ -66,42 +67,71 @@ class Gathering(Generic[_T]):
         try:
             result = (await send([item]))[0]
         finally:
-            self._next(key, send)
+            if key in self._waiting:
+                Deferred.fromCoroutine(self._go_on(key, send))
+            else:
+                self._end(key)
         if isinstance(result, Exception):
             raise result
         made: _T = result
         return made
 
-    def _next(self, key: Hashable, send: Callable[[list[Any]], Awaitable[list[Any]]]) -> None:
+    async def _go_on(self, key: Hashable, send: Callable[[list[Any]], Awaitable[list[Any]]]) -> None:
+        """Send batch after batch until nothing waits; a loop, as a database that refuses at once would nest them."""
+        batch: _Batch[_T] = []
+        results: list[Any] = []
+        while True:
+            following = self._take(key)
+            # It is under way before those of the last batch are told.
+            sent = Deferred.fromCoroutine(_send(send, following)) if following else None
+            for (_, mine), result in zip(batch, results, strict=True):
+                if not mine.called:
+                    _tell(mine, result)
+            if sent is not None:
+                batch, results = following, await sent
+            elif key in self._waiting:
+                # Somebody who was told came back at once.
+                batch, results = [], []
+            else:
+                self._end(key)
+                return
+
+    def _take(self, key: Hashable) -> _Batch[_T]:
         queue = self._waiting.get(key)
-        if queue:
-            batch = [queue.popleft() for _ in range(min(self._most, len(queue)))]
-            if not queue:
-                del self._waiting[key]
-            Deferred.fromCoroutine(self._batch(key, batch, send))
-            return
+        batch: _Batch[_T] = []
+        while queue and len(batch) < self._most:
+            one = queue.popleft()
+            # Whoever was cancelled in the queue has written nothing.
+            if not one[1].called:
+                batch.append(one)
+        if queue is not None and not queue:
+            del self._waiting[key]
+        return batch
+
+    def _end(self, key: Hashable) -> None:
         running = self._running[key] - 1
         if running:
             self._running[key] = running
         else:
             del self._running[key]
 
-    async def _batch(
-        self, key: Hashable, batch: list[tuple[Any, Deferred[_T]]], send: Callable[[list[Any]], Awaitable[list[Any]]]
-    ) -> None:
-        results: list[Any]
-        try:
-            results = await send([item for item, _ in batch])
-        except Exception as error:
-            results = [error] * len(batch)
-        self._next(key, send)
-        for (_, mine), result in zip(batch, results, strict=True):
-            if mine.called:
-                continue
-            if isinstance(result, Exception):
-                mine.errback(result)
-            else:
-                mine.callback(result)
+
+async def _send(send: Callable[[list[Any]], Awaitable[list[Any]]], batch: _Batch[Any]) -> list[Any]:
+    try:
+        results = await send([item for item, _ in batch])
+        if len(results) == len(batch):
+            return results
+        error: Exception = ValueError(f"{len(results)} results for {len(batch)} items")
+    except Exception as caught:
+        error = caught
+    return [error] * len(batch)
+
+
+def _tell(mine: Deferred[Any], result: Any) -> None:
+    if isinstance(result, Exception):
+        mine.errback(result)
+    else:
+        mine.callback(result)
 
 
 class Queues:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
-from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from cackled.database.errors import QueryFailed
@@ -22,6 +21,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, Misdirected, NotFound, Refused, from_sqlstate
 from cackled.domain.residency import Residency
 from cackled.events import Position, channel_id
+from cackled.turns import Turns
 
 log = Logger()
 
@@ -238,7 +238,7 @@ class SiteDirectory:
         # Called with a site that has become private, or takes other grants than before.
         self.on_closed: Callable[[int], None] = lambda site_id: None
         self._strangers: set[int] = set()
-        self._reading = DeferredLock()
+        self._reading = Turns()
 
     def __len__(self) -> int:
         return len(self._sites)
@@ -282,7 +282,8 @@ class SiteDirectory:
 
         One after the other: of two under way, the answer that was read first could come last, and stay.
         """
-        await self._reading.run(lambda: Deferred.fromCoroutine(self._read(preference)))
+        async with self._reading:
+            await self._read(preference)
 
     async def _read(self, preference: ReadPreference) -> None:
         await self._database.learn()

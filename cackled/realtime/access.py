@@ -115,11 +115,14 @@ class Gate:
     async def _ask_rest(
         self, first: Deferred[Refusal | None], rest: Sequence[Position], origin: str | None, tokens: Tokens
     ) -> Refusal | None:
+        # In a loop: a question within the answer to the one before would be a stack as deep as there are places.
         answer = await first
-        if answer is not None:
-            return answer
-        last = self.ask_all(rest, origin, tokens)
-        return await last if isinstance(last, Deferred) else last
+        for place in rest:
+            if answer is not None:
+                break
+            following = self.ask(place, origin, tokens)
+            answer = await following if isinstance(following, Deferred) else following
+        return answer
 
 
 async def _wait_for(answer: Awaitable[Refusal | None]) -> Refusal | None:

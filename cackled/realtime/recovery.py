@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -20,6 +20,7 @@ from cackled.events import Event
 from cackled.realtime.channel import FROM_NOW, GONE, LOST, Channel, Subscription
 from cackled.realtime.history import HistoryStore
 from cackled.realtime.messages import Message, durable
+from cackled.turns import Turns
 
 # (site, channel, after, limit) -> (current seq, the events after `after` in order, or None where they are no longer
 # all there). limit 0: only the current seq is asked. The answer must be as fresh as the primary.
@@ -68,7 +69,7 @@ class Recovery:
         self._welcome = welcome
         self._lost = lost
         self._count = count
-        self._turns = DeferredSemaphore(PARALLEL)
+        self._turns = Turns(PARALLEL)
         self._stopped = False
 
     def stop(self) -> None:

@@ -45,6 +45,48 @@ class GatheringTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(done[4]), 40)
         self.assertEqual(self.gathering._waiting, {})
 
+    def test_crowd_refused_at_once(self) -> None:
+        """Ten thousand wait for a database that then refuses every batch in the same turn: no batch inside another."""
+        gathering: Gathering[int] = Gathering(most=1, bound=10_000)
+        refused = 0
+
+        async def send(items: list[int]) -> list[Any]:
+            nonlocal refused
+            refused += 1
+            if items == [0]:
+                return await first
+            raise Busy(1.0)
+
+        first: Deferred[list[Any]] = Deferred()
+        crowd = [Deferred.fromCoroutine(gathering.add("a", number, send)) for number in range(10_000)]
+        first.callback([1])
+        self.assertEqual((self.successResultOf(crowd[0]), refused), (1, 10_000))
+        for one in crowd[1:]:
+            self.failureResultOf(one, Busy)
+        self.assertEqual((gathering._waiting, gathering._running), ({}, {}))
+
+    def test_cancelled_before_it_was_sent(self) -> None:
+        """Is not sent; what stands behind it is."""
+        self.go(0)
+        gone, stays = self.go(1), self.go(2)
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        self.flights[0].callback([0])
+        self.assertEqual(self.sent, [[0], [2]])
+        self.flights[1].callback([20])
+        self.assertEqual(self.successResultOf(stays), 20)
+
+    def test_come_back_when_told(self) -> None:
+        """Who writes again as soon as it is told goes with the next."""
+        self.go(0)
+        again: list[Deferred[int]] = []
+        self.go(1).addCallback(lambda _: again.append(self.go(2)))
+        self.flights[0].callback([0])
+        self.flights[1].callback([10])
+        self.flights[2].callback([20])
+        self.assertEqual((self.successResultOf(again[0]), self.sent), (20, [[0], [1], [2]]))
+        self.assertEqual((self.gathering._waiting, self.gathering._running), ({}, {}))
+
     def test_failure(self) -> None:
         """A batch that fails fails for each of it, and what came after goes on."""
         first, second, third = self.go(1), self.go(2), self.go(3)
@@ -76,9 +118,9 @@ class GatheringTests(SynchronousTestCase):
     def test_who_gave_up(self) -> None:
         """Who no longer waits does not disturb the others of a batch."""
         first, second, third = self.go(1), self.go(2), self.go(3)
+        self.flights[0].callback([1])
         second.cancel()
         self.failureResultOf(second, CancelledError)
-        self.flights[0].callback([1])
         self.flights[1].callback([2, 3])
         self.assertEqual((self.successResultOf(first), self.successResultOf(third)), (1, 3))
 

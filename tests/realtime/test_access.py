@@ -81,6 +81,25 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(gate.name(Position(1, 5), ()), "")
         self.assertEqual(Gate(House().hub, lambda *_: None).name(Position(1, 5), ("Ann",)), "")
 
+    def test_many_slow_answers(self) -> None:
+        """Ten thousand places that are each asked for in turn: one question after the other, not inside it."""
+        house, asked = House(), list[Deferred[Refusal | None]]()
+
+        def authorize(*question: Any) -> Deferred[Refusal | None]:
+            answer: Deferred[Refusal | None] = Deferred()
+            if asked:
+                answer.callback(None)
+            asked.append(answer)
+            return answer
+
+        places = [Position(1, channel, -1) for channel in range(1, 10_001)]
+        answer = Gate(house.hub, authorize).ask_all(places, None, ())
+        assert isinstance(answer, Deferred)
+        self.assertNoResult(answer)
+        asked[0].callback(None)
+        self.assertIsNone(self.successResultOf(answer))
+        self.assertEqual(len(asked), 10_000)
+
     def test_slow_answers(self) -> None:
         """Coroutines and Deferreds are waited for, one site after the other."""
         waiting: dict[int, Deferred[Refusal | None]] = {1: Deferred(), 2: Deferred()}

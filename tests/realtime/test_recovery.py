@@ -210,6 +210,38 @@ class HerdTests(SynchronousTestCase):
         self.assertEqual(len(house.log.asked), recovery.PARALLEL + 1)
         self.assertEqual(last.recoveries, [(True, 0)])
 
+    def test_crowd_that_has_left(self) -> None:
+        """Thousands of channels whose subscribers have left before their turn: the others are served as ever."""
+        house = House()
+        house.log.held = True
+        # Thirty polls of a hundred channels, and as many again of those who stay.
+        polls = [house.client() for _ in range(30)]
+        for number, poll in enumerate(polls):
+            for channel in range(100):
+                house.hub.subscribe(poll, Position(1, 1_000 + 100 * number + channel, -1))
+        stays = [house.client(f"1/{channel}@0") for channel in range(100, 110)]
+        for poll in polls:
+            house.hub.leave(poll)
+        for _ in range(100):
+            house.log.release()
+        self.assertEqual([client.recoveries for client in stays], [[(True, 0)]] * 10)
+        self.assertEqual(house.client("1/99@0").recoveries, [])
+        house.log.release()
+        self.assertLess(len(house.log.asked), 2 * recovery.PARALLEL + 11)
+
+    def test_log_away_under_a_crowd(self) -> None:
+        """Every load of 1,500 channels fails for a while: all are recovered after it."""
+        house = House()
+        house.log.failing = True
+        clients = [house.client(f"1/{channel}@0") for channel in range(1, 1_501)]
+        house.seconds(6)
+        self.assertEqual({len(client.got) for client in clients}, {0})
+        house.log.failing = False
+        house.seconds(int(2 * recovery.LONGEST_PAUSE))
+        self.assertEqual({tuple(client.recoveries) for client in clients}, {((True, 0),)})
+        house.post(channel=700)
+        self.assertEqual(clients[699].seqs, [1])
+
     def test_newcomers_don_t_look_at_all_who_wait(self) -> None:
         """A herd that waits for a slow log costs each once, not each for every other."""
         house = House()
