@@ -164,7 +164,7 @@ class Daemon(MultiService):
         ground = self.ground
         # Not before: by now the process is who it will be (twistd --uid).
         ground.state.mkdir(parents=True, exist_ok=True)
-        for part in (ground.lag, ground.pauses, ground.governor):
+        for part in (ground.lag, ground.pauses, ground.governor, ground.problems):
             part.start()
         if ground.embedded is not None:
             await ground.embedded.start()
@@ -351,7 +351,9 @@ class Daemon(MultiService):
             closing.append(ground.http.drain(total / 2, grace=0.2))
         await self._within(total * 0.75, DeferredList(closing, consumeErrors=True), "connections")
         ground.http.abort_all()
-        for part in (ground.lag, ground.pauses, ground.governor, ground.freezer, ground.geo, ground.systemd):
+        for part in (
+            ground.lag, ground.pauses, ground.governor, ground.freezer, ground.geo, ground.systemd, ground.problems
+        ):
             part.stop()
         await self._within(1.0, Deferred.fromCoroutine(ground.dns.stop()), "DNS")
         await self._within(1.0, ground.prober.stop(), "probes")

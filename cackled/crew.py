@@ -20,6 +20,7 @@ from cackled.cluster.sockets import Bound
 from cackled.cluster.workers import Pool, Worker, WorkerError
 from cackled.config import Config, ConfigError, DatabaseServer, Mesh
 from cackled.parts import Ground
+from cackled.problems import Problem
 
 # PostgreSQL of our own takes 100 connections; some are kept for operators and for a worker beside its successor.
 EMBEDDED_CONNECTIONS = 85
@@ -72,6 +73,7 @@ class Crew:
         self._pool.departed = self._departed
         ground.connections = self._pool.load
         ground.workers_wrong = self._pool.trouble
+        ground.problems.include(self._problems)
         ground.view_changed = self._pool.see
         ground.tell_workers = self._pool.tell
         self._stand_in(frozenset(range(config.workers)))
@@ -102,6 +104,14 @@ class Crew:
         self._metrics.departed(worker.source)
         if self._ground.crossing is not None:
             self._ground.crossing.forget(worker.source)
+
+    def _problems(self) -> list[Problem]:
+        """What the workers say is wrong with them."""
+        return [
+            Problem(one.name, f"Worker {worker.slot}: {one.text}", one.unfit)
+            for worker in self._pool.workers() if worker.beat is not None
+            for one in worker.beat.problems
+        ]  # fmt: skip
 
     # Life
 

@@ -46,6 +46,7 @@ from cackled.dns.server import DnsServer
 from cackled.dns.zone import node_addresses
 from cackled.geo.service import GeoService
 from cackled.metrics import Metrics
+from cackled.problems import Problems
 from cackled.transport.assets import Assets
 from cackled.transport.endpoints import maker
 from cackled.transport.http import HttpFactory
@@ -76,6 +77,8 @@ class Ground:
         self.random = SystemRandom()
         self.in_thread: Callable[..., Deferred[Any]] = partial(deferToThreadPool, reactor, reactor.getThreadPool())
         self.metrics = metrics = Metrics()
+        # What is wrong in this process, in words; each part adds what it can see.
+        self.problems = Problems(reactor, metrics)
         self.draining = self.told is not None and self.told.draining
 
         self.systemd = Systemd(reactor)
@@ -148,7 +151,7 @@ class Ground:
         # The database has its say once there is one: what is wrong with it, and how far it is behind.
         self.database_is_up: Callable[[], str] = lambda: "starting"
         self.database_lag: Callable[[], float | None] = lambda: None
-        checks = {"database": self._check_database, "draining": self._check_draining}
+        checks = {"database": self._check_database, "draining": self._check_draining, "problems": self._check_problems}
         if self.mesh is not None or self.told is not None:
             checks["mesh"] = self._check_mesh
         # What is open and may be; with workers, theirs.
@@ -243,6 +246,11 @@ class Ground:
 
     async def _check_database(self) -> None:
         wrong = self.database_is_up()
+        if wrong:
+            raise NotReady(wrong)
+
+    async def _check_problems(self) -> None:
+        wrong = self.problems.unfit()
         if wrong:
             raise NotReady(wrong)
 

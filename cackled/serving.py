@@ -135,7 +135,7 @@ class Worker:
 
     async def _open(self) -> None:
         ground = self._ground
-        for part in (ground.lag, ground.pauses, ground.governor):
+        for part in (ground.lag, ground.pauses, ground.governor, ground.problems):
             part.start()
         self._beats.start(now=True)
         if ground.bus is not None:
@@ -223,7 +223,8 @@ class Worker:
         ground = self._ground
         connections, capacity = ground.connections()
         sessions = sum(self._house.hub.stats().sessions.values()) if self._house is not None else 0
-        self._tell(Beat(connections, capacity, sessions, resident_bytes() or 0, ground.lag.worst()))
+        memory, lag = resident_bytes() or 0, ground.lag.worst()
+        self._tell(Beat(connections, capacity, sessions, memory, lag, ground.problems.now()))
 
     # End
 

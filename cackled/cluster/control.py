@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from cackled.cluster.view import View
 from cackled.config import Config
+from cackled.problems import Problem
 
 # Figures of a worker are some hundred kilobytes; nothing is larger.
 LONGEST = 16 * 1024 * 1024
@@ -108,6 +109,7 @@ class Beat(Message, frozen=True):
     sessions: int
     memory: int
     lag: float
+    problems: list[Problem] = []
 
 
 class Answer(Message, frozen=True):
