@@ -205,11 +205,11 @@ class WallTests(Schema):
             self.run_sql(f"delete from {name} where site_id = 2")
         for sql in ("select * from post_comment(2, 5, 'k', '', '', 9, 'n', null, null, null, 's', 'h', 3, false)",
                     "insert into comment (id, site_id, channel_id, root_id, visitor_id, depth, author_name, src, html) "
-                    "values (1, 2, 5, 1, 9, 0, '', '', '')", "select announce(2, 5, 9, 'x', '{}')"):  # fmt: skip
+                    "values (1, 2, 5, 1, 9, 0, '', '', '')", "select announce(2, 5, 9, 'x', '{}', false)"):  # fmt: skip
             with self.assertRaises(psycopg2.Error, msg=sql):
                 self.run_sql(sql)
         with self.assertRaises(psycopg2.Error):
-            self.run_sql("select * from delete_comment(2, (select id from comment), 9)")
+            self.run_sql("select * from delete_comment(2, (select id from comment), 9, false)")
         self.role("cackled_system")
         for name in names:
             self.assertEqual({row[0] for row in self.run_sql(f"select site_id from {name}")}, {1, 2}, name)

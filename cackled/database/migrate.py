@@ -1,5 +1,8 @@
 """Migrations: numbered SQL files, applied once each and in order, however many daemons start at the same moment.
 
+They change tables; functions are `cackled.database.functions`, applied after them under the same lock. A migration
+neither touches functions nor calls any that is newer than migration 0011: a new database has none of those yet.
+
 Database: imports twisted and this package only. A file is named ``NNNN_name.sql`` and lies in ``cackled/database/sql``.
 Comment lines of the form ``-- cackled: ...`` give it properties:
 
@@ -32,9 +35,11 @@ from twisted.internet.defer import TimeoutError as TimedOut
 from twisted.internet.interfaces import IReactorTime
 
 from cackled.clock import sleep
+from cackled.database import functions as function_files
 from cackled.database._txpostgres import Connection, first_line
 from cackled.database.dsn import connection_dsn, where
 from cackled.database.errors import DatabaseError, Unavailable
+from cackled.database.functions import FunctionFile, FunctionFileError, shipped_functions
 
 # Any number will do as long as all releases agree on it.
 LOCK = 0x6361636B6C6564
@@ -149,19 +154,22 @@ async def migrate(
     clock: IReactorTime,
     progress: Callable[[str], None] = lambda line: None,
     migrations: Sequence[Migration] | None = None,
+    functions: Sequence[FunctionFile] | None = None,
 ) -> list[str]:
     """Apply what is missing, as the DSN's user; gives the names of the files applied by this call.
+
+    *migrations* in place of those of this release come with no functions but the given ones.
 
     Raises:
         MigrationError: a file failed (it is rolled back and named), or the schema is too new for this code.
         Unavailable: the server can't be reached, or was lost.
     """
-    known = shipped() if migrations is None else ordered(migrations)
+    known, current = _release(migrations, functions)
     connection = await _connect(dsn, clock)
     try:
         await _lock(connection, clock, progress)
         try:
-            await connection.run(_TABLE)
+            await connection.run(_TABLE + ";" + function_files.TABLE)
         except psycopg2.Error as error:
             raise MigrationError(f"the version table: {first_line(error)}") from None
         applied = []
@@ -169,6 +177,11 @@ async def migrate(
             progress(f"applying {one.file}")
             await _apply(connection, one, clock, progress)
             applied.append(one.file)
+        changed = await function_files.stale(connection, current)
+        if changed:
+            progress(f"applying {', '.join(one.name for one in changed)}")
+            await _apply_functions(connection, changed, clock, progress)
+            applied += [one.name for one in changed]
         if applied and (await connection.run("select to_regclass('shard.self') is not null"))[0][0]:
             await _guard(connection, clock)
         return applied
@@ -228,7 +241,11 @@ async def _timeline(dsn: str, clock: IReactorTime) -> int:
 
 
 async def pending(
-    dsn: str, *, clock: IReactorTime, migrations: Sequence[Migration] | None = None
+    dsn: str,
+    *,
+    clock: IReactorTime,
+    migrations: Sequence[Migration] | None = None,
+    functions: Sequence[FunctionFile] | None = None,
 ) -> list[str]:
     """The names of the files that `migrate` would apply; changes nothing.
 
@@ -236,15 +253,28 @@ async def pending(
         MigrationError: the schema is too new for this code.
         Unavailable: the server can't be reached.
     """
-    known = shipped() if migrations is None else ordered(migrations)
+    known, current = _release(migrations, functions)
     connection = await _connect(dsn, clock)
     try:
         there = await connection.run("select to_regclass('catalog.schema_version') is not null")
-        return [one.file for one in (await _missing(connection, known) if there[0][0] else known)]
+        missing = await _missing(connection, known) if there[0][0] else known
+        changed = await function_files.stale(connection, current)
+        return [*(one.file for one in missing), *(one.name for one in changed)]
     except psycopg2.OperationalError as error:
         raise Unavailable(reason=first_line(error)) from None
     finally:
         connection.close()
+
+
+def _release(
+    migrations: Sequence[Migration] | None, functions: Sequence[FunctionFile] | None
+) -> tuple[list[Migration], Sequence[FunctionFile]]:
+    try:
+        if migrations is None:
+            return shipped(), shipped_functions() if functions is None else functions
+    except FunctionFileError as error:
+        raise MigrationError(str(error)) from None
+    return ordered(migrations), functions or ()
 
 
 async def _connect(dsn: str, clock: IReactorTime) -> Connection:
@@ -297,6 +327,29 @@ async def _apply(
             if error.pgcode != _LOCK_NOT_AVAILABLE or attempt == LOCK_TRIES - 1:
                 raise MigrationError(f"{one.file}: {first_line(error)}") from None
             progress(f"{one.file}: a table is in use, trying again")
+        await sleep(clock, LOCK_PAUSE)
+
+
+async def _apply_functions(
+    connection: Connection, changed: Sequence[FunctionFile], clock: IReactorTime, progress: Callable[[str], None]
+) -> None:
+    for attempt in range(LOCK_TRIES):
+        try:
+            await connection.run(f"begin; set local lock_timeout = '{LOCK_TIMEOUT}'")
+            await function_files.apply(connection, changed)
+            await connection.run("commit")
+            return
+        except FunctionFileError as error:
+            await connection.run("rollback")
+            raise MigrationError(str(error)) from None
+        except psycopg2.Error as error:
+            if not connection.alive:
+                raise
+            if connection.in_transaction:
+                await connection.run("rollback")
+            if error.pgcode != _LOCK_NOT_AVAILABLE or attempt == LOCK_TRIES - 1:
+                raise MigrationError(f"functions: {first_line(error)}") from None
+            progress("functions: a table is in use, trying again")
         await sleep(clock, LOCK_PAUSE)
 
 

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from cackled.database import migrate as migrations_module
 from cackled.database.errors import Unavailable
+from cackled.database.functions import shipped_functions
 from cackled.database.migrate import Migration, MigrationError, migrate, ordered, parse, pending, shipped, split
 from cackled.database.testing import fresh_dsn, server
 
@@ -44,8 +45,13 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(split(sql), ["create index concurrently a on b (c)", "select ';'"])
 
     def test_shipped(self) -> None:
-        """The files of this release are well-formed and numbered without a hole."""
-        self.assertEqual([one.version for one in shipped()], list(range(1, len(shipped()) + 1)))
+        """The files of this release are well-formed, in order; from the first of them on which functions have files of
+        their own none touches a function."""
+        versions = [one.version for one in shipped()]
+        self.assertEqual(versions[:11], list(range(1, 12)))
+        self.assertEqual(versions, sorted(set(versions)))
+        for one in shipped()[11:]:
+            self.assertNotIn(" function ", one.sql.lower(), one.file)
 
 
 class MigrateTests(TestCase):
@@ -178,4 +184,5 @@ class MigrateTests(TestCase):
 
     async def test_shipped(self) -> None:
         """The files of this release apply to an empty database."""
-        self.assertEqual(len(await migrate(self.dsn, clock=clock)), len(shipped()))
+        applied = await migrate(self.dsn, clock=clock)
+        self.assertEqual(applied, [*(one.file for one in shipped()), *(one.name for one in shipped_functions())])

@@ -48,7 +48,7 @@ def announce(connection: Any, site: int, channel: int, data: str = '{"n":1}', *,
                 (site, channel, seq, data),
             )
         else:
-            cursor.execute("select announce(%s, %s, %s, 'x', %s)", (site, channel, seq, data))
+            cursor.execute("select announce(%s, %s, %s, 'x', %s, false)", (site, channel, seq, data))
 
 
 async def until(check: Any, seconds: float = 20.0) -> None:

@@ -1,0 +1,20 @@
+-- Conversations as a whole.
+-- cackled: revision 1
+
+-- Open or close a conversation; announced only where it changes something. Gives null where there is none.
+create or replace function lock_channel(p_site int, p_channel bigint, p_locked boolean) returns bigint
+language plpgsql as $$
+declare
+  ch channel;
+begin
+  select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
+  if not found or ch.locked = p_locked then
+    return ch.seq;
+  end if;
+  update channel x set locked = p_locked where x.site_id = p_site and x.id = p_channel;
+  ch.seq := advance_seq(p_site, p_channel, 0, 0);
+  perform announce(p_site, p_channel, ch.seq, 'channel.updated',
+                   format('{"comments":%s,"locked":%s}', ch.n_visible, p_locked::text), false);
+  return ch.seq;
+end
+$$;

@@ -1,0 +1,54 @@
+-- Votes.
+-- cackled: revision 1
+
+-- refused: null, or why this one does not count. up, down and seq are those after all of them.
+create or replace function vote_comments(p_site int, p_id bigint, p_visitors bigint[], p_values int[])
+returns table (up int, down int, seq bigint, channel bigint, refused text) language plpgsql as $$
+declare
+  c comment := lock_comment(p_site, p_id);
+  answers text[] := '{}';
+  was int;
+  r text;
+begin
+  up := c.up;
+  down := c.down;
+  channel := c.channel_id;
+  for i in 1 .. cardinality(p_visitors) loop
+    r := null;
+    if is_banned(p_site, p_visitors[i], null, '') then
+      r := 'banned';
+    else
+      select v.value into was from vote v where v.site_id = p_site and v.channel_id = c.channel_id
+        and v.visitor_id = p_visitors[i] and v.comment_id = p_id;
+      was := coalesce(was, 0);
+      if was <> p_values[i] then
+        if p_values[i] = 0 then
+          delete from vote v where v.site_id = p_site and v.channel_id = c.channel_id
+            and v.visitor_id = p_visitors[i] and v.comment_id = p_id;
+        else
+          insert into vote (site_id, channel_id, visitor_id, comment_id, value)
+          values (p_site, c.channel_id, p_visitors[i], p_id, p_values[i])
+          on conflict (site_id, channel_id, visitor_id, comment_id) do update set value = excluded.value;
+        end if;
+        up := up + (p_values[i] = 1)::int - (was = 1)::int;
+        down := down + (p_values[i] = -1)::int - (was = -1)::int;
+      end if;
+    end if;
+    answers := answers || r;
+  end loop;
+  if up <> c.up or down <> c.down then
+    update comment x set up = vote_comments.up, down = vote_comments.down,
+      rank = vote_rank(vote_comments.up, vote_comments.down)
+    where x.site_id = p_site and x.id = p_id;
+    seq := advance_seq(p_site, c.channel_id, 0, 0);
+    perform announce(p_site, channel, seq, 'comment.voted', format(
+      '{"id":"%s","up":%s,"down":%s,"score":%s}', p_id, up, down, up - down), false);
+  else
+    select x.seq into seq from channel x where x.site_id = p_site and x.id = c.channel_id;
+  end if;
+  foreach r in array answers loop
+    refused := r;
+    return next;
+  end loop;
+end
+$$;

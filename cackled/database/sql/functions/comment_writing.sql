@@ -1,0 +1,158 @@
+-- Comments are posted, edited and deleted.
+-- cackled: revision 1
+
+-- The comment with its channel's row locked; raises CK404 where there is none that a visitor can see.
+create or replace function lock_comment(p_site int, p_id bigint) returns comment language plpgsql as $$
+declare
+  c comment;
+begin
+  perform from channel x where x.site_id = p_site and x.id = (
+    select y.channel_id from comment y where y.site_id = p_site and y.id = p_id
+  ) for no key update;
+  select * into c from comment x where x.site_id = p_site and x.id = p_id and x.status = 1;
+  if not found then
+    raise exception using errcode = 'CK404', message = 'comment';
+  end if;
+  return c;
+end
+$$;
+
+-- Outcomes that are no success are raised with an SQLSTATE of class CK; the last three characters are the HTTP status.
+create or replace function post_comment(
+  p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
+  p_idem text, p_parent bigint, p_src text, p_html text, p_level int, p_webhook boolean
+) returns table (comment text, seq bigint, replayed boolean, source text) language plpgsql as $$
+declare
+  ch channel;
+  k post_key;
+  up comment;
+  c comment;
+begin
+  select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
+  if not found then
+    insert into channel (site_id, id, key, url, title) values (p_site, p_channel, p_key, p_url, p_title)
+    on conflict do nothing;
+    select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
+  end if;
+  if p_idem is not null then
+    select * into k from post_key x
+    where x.site_id = p_site and x.visitor_id = p_visitor and x.channel_id = p_channel and x.key = p_idem;
+    if found then
+      return query select comment_json(x), k.seq, true, x.src from comment x
+        where x.site_id = p_site and x.id = k.comment_id;
+      return;
+    end if;
+  end if;
+  if ch.key <> p_key then
+    raise exception using errcode = 'CK409', message = 'key';
+  elsif ch.locked then
+    raise exception using errcode = 'CK403', message = 'locked';
+  end if;
+  if is_banned(p_site, p_visitor, p_ip, p_src) then
+    raise exception using errcode = 'CK403', message = 'banned';
+  end if;
+  if p_parent is not null then
+    select * into up from comment x
+    where x.site_id = p_site and x.id = p_parent and x.channel_id = p_channel and x.status = 1;
+    if not found then
+      raise exception using errcode = 'CK422', message = 'parent';
+    elsif up.depth >= p_level then
+      raise exception using errcode = 'CK422', message = 'depth';
+    end if;
+    update comment x set n_replies = x.n_replies + 1, n_thread = x.n_thread + (x.id = up.root_id)::int
+    where x.site_id = p_site and x.id = up.id;
+    if up.id <> up.root_id then
+      update comment x set n_thread = x.n_thread + 1 where x.site_id = p_site and x.id = up.root_id;
+    end if;
+  end if;
+  c.id := next_id(ch.last_comment_id);
+  insert into comment (site_id, id, channel_id, parent_id, root_id, depth, visitor_id, author_name, ip, src, html)
+  values (p_site, c.id, p_channel, p_parent, coalesce(up.root_id, c.id), coalesce(up.depth + 1, 0), p_visitor,
+          p_name, p_ip, p_src, p_html)
+  returning * into c;
+  update channel x set
+    seq = x.seq + 1,
+    n_visible = x.n_visible + 1,
+    n_root = x.n_root + (p_parent is null)::int,
+    last_comment_id = c.id,
+    url = case when p_url = '' then x.url else p_url end,
+    title = case when p_title = '' then x.title else p_title end,
+    modified_at = now()
+  where x.site_id = p_site and x.id = p_channel
+  returning * into ch;
+  if p_idem is not null then
+    insert into post_key (site_id, visitor_id, channel_id, key, comment_id, seq)
+    values (p_site, p_visitor, p_channel, p_idem, c.id, ch.seq);
+  end if;
+  insert into visitor (site_id, id, name, first_ip, last_ip, n_comments)
+  values (p_site, p_visitor, p_name, p_ip, p_ip, 1)
+  on conflict (site_id, id) do update
+  set name = excluded.name, last_ip = excluded.last_ip, n_comments = visitor.n_comments + 1, last_seen = now();
+  comment := comment_json(c);
+  perform announce(p_site, p_channel, ch.seq, 'comment.created', '{"comment":' || comment || '}', p_webhook);
+  seq := ch.seq;
+  replayed := false;
+  source := p_src;
+  return next;
+end
+$$;
+
+create or replace function edit_comment(
+  p_site int, p_id bigint, p_visitor bigint, p_src text, p_html text, p_window int, p_webhook boolean
+) returns table (comment text, seq bigint, channel bigint) language plpgsql as $$
+declare
+  c comment := lock_comment(p_site, p_id);
+begin
+  if c.visitor_id <> p_visitor then
+    raise exception using errcode = 'CK403', message = 'author';
+  elsif c.created_at < now() - make_interval(secs => p_window) then
+    raise exception using errcode = 'CK409', message = 'window';
+  elsif is_banned(p_site, p_visitor, null, p_src) then
+    raise exception using errcode = 'CK403', message = 'banned';
+  end if;
+  update comment x set src = p_src, html = p_html, edited_at = now(), modified_at = now()
+  where x.site_id = p_site and x.id = p_id returning * into c;
+  seq := advance_seq(p_site, c.channel_id, 0, 0);
+  channel := c.channel_id;
+  comment := comment_json(c);
+  perform announce(p_site, c.channel_id, seq, 'comment.updated', '{"comment":' || comment || '}', p_webhook);
+  return next;
+end
+$$;
+
+-- A comment with replies leaves a tombstone; one without goes, and with it the tombstones above that it kept alive.
+-- The text is gone from the row at once. p_visitor null: a moderator deletes.
+create or replace function delete_comment(p_site int, p_id bigint, p_visitor bigint, p_webhook boolean)
+returns table (seq bigint, channel bigint) language plpgsql as $$
+declare
+  c comment := lock_comment(p_site, p_id);
+  up comment;
+  gone bigint[] := '{}';
+  roots int := 0;
+begin
+  if c.visitor_id <> p_visitor then
+    raise exception using errcode = 'CK403', message = 'author';
+  end if;
+  update comment x set status = 4, shown = (x.n_replies > 0), src = '', html = '', modified_at = now()
+  where x.site_id = p_site and x.id = p_id returning * into c;
+  up := c;
+  while not up.shown loop
+    if up.parent_id is null then
+      roots := -1;
+      exit;
+    end if;
+    update comment x set n_thread = x.n_thread - 1 where x.site_id = p_site and x.id = up.root_id;
+    update comment x set n_replies = x.n_replies - 1, shown = (x.status = 1 or x.n_replies > 1)
+    where x.site_id = p_site and x.id = up.parent_id returning * into up;
+    if not up.shown then
+      gone := gone || up.id;
+    end if;
+  end loop;
+  seq := advance_seq(p_site, c.channel_id, -1, roots);
+  channel := c.channel_id;
+  perform announce(p_site, channel, seq, 'comment.deleted', format(
+    '{"id":"%s","tombstone":%s,"removed":%s}', p_id, c.shown::text,
+    (select coalesce(json_agg(g::text), '[]') from unnest(gone) g)), p_webhook);
+  return next;
+end
+$$;
