@@ -163,7 +163,9 @@ class Daemon:
         self.config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in self.settings.items()))
 
     def _child(self, cwd: Path) -> dict[str, Any]:
-        environ = {**os.environ, "PYTHONPATH": str(self.pythonpath), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {**os.environ, "PYTHONPATH": str(self.pythonpath)}
+        if "PYTHONPYCACHEPREFIX" not in environ:
+            environ["PYTHONDONTWRITEBYTECODE"] = "1"  # nothing is written beside the source
         made: dict[str, Any] = {"cwd": cwd, "env": environ, "stdin": subprocess.DEVNULL}
         # However the tests end, SIGKILL too, the daemon stops in order after them.
         made["preexec_fn"] = lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
