@@ -181,6 +181,8 @@ class Daemon(MultiService):
         tree = await house.open()
         ground.database_is_up = lambda: "" if house.database.ready else "no database server answers"
         ground.database_lag = house.lag
+        ground.primaries = house.primaries
+        ground.looked = house.looked
         await self._open_console(house)
         ground.geo.start()
         if self._config.dns.enabled:

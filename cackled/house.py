@@ -85,6 +85,7 @@ class House:
         self.sites = SiteDirectory(self.database, Residency(config.deployment, config.deployments))
         self.sites.on_closed = self.closed
         self._catalog_old = False
+        self._astray = False
         self._rereading: Deferred[None] | None = None
         self.grants = Grants(wall_time)
         self.queues = Queues()
@@ -132,6 +133,7 @@ class House:
             metrics=part.metrics,
             on_catalog=self.catalog_changed if number == 0 else None,
             on_batch=lambda more: self.hub.hold(more),
+            standby=part.standby_dsn,
             retention=ground.config.database.event_retention,
         )
         part.on_primary(tail.moved)
@@ -204,6 +206,19 @@ class House:
         """Seconds that the nearest server that answers is behind the primary."""
         alive = [server for server in self.database.servers if server.alive]
         return min(alive, key=lambda server: server.latency).staleness if alive else None
+
+    def primaries(self) -> tuple[int, ...]:
+        """The shards whose primary is reached from here."""
+        database = self.database
+        parts = database.shards if isinstance(database, ShardedDatabase) else {0: database}
+        return tuple(number for number, part in parts.items() if part.writable)
+
+    def looked(self) -> None:
+        """The cluster looks different: where others reach a primary that this node can't, its clients go to them."""
+        astray = bool(self.ground.view().astray)
+        if astray and not self._astray and not self.ground.draining:
+            self.hub.send_away(self.ground.config.realtime.drain_seconds, self.ground.elsewhere)
+        self._astray = astray
 
     def signalled(self, node: str, signal: Signal) -> None:
         """Something ephemeral began on another node, or in another worker."""

@@ -151,9 +151,14 @@ class Ground:
         # The database has its say once there is one: what is wrong with it, and how far it is behind.
         self.database_is_up: Callable[[], str] = lambda: "starting"
         self.database_lag: Callable[[], float | None] = lambda: None
+        # The shards whose primary is reached from here; None: not known yet.
+        self.primaries: Callable[[], tuple[int, ...] | None] = lambda: None
+        # Called when the cluster looks different from here.
+        self.looked: Callable[[], None] = lambda: None
         checks = {"database": self._check_database, "draining": self._check_draining, "problems": self._check_problems}
         if self.mesh is not None or self.told is not None:
             checks["mesh"] = self._check_mesh
+            checks["primary"] = self._check_primary
         # What is open and may be; with workers, theirs.
         self.connections: Callable[[], tuple[int, int]] = lambda: (self.http.limits.total, config.http.max_connections)
         self.workers_wrong: Callable[[], str] = lambda: ""
@@ -205,13 +210,18 @@ class Ground:
         looked.addCallback(self._looked)
         mark = self.dns.mark
         zone = (mark.digest, mark.serial) if mark is not None else None
-        return Load(self._fit, self.draining, *self.connections(), self.database_lag(), zone)
+        return Load(self._fit, self.draining, *self.connections(), self.database_lag(), zone, self.primaries())
 
     def _looked(self, found: Readiness) -> None:
         self._fit = all(outcome == "ok" for name, outcome in found.checks.items() if name != "draining")
 
     async def _check_mesh(self) -> None:
         wrong = self.view().trouble
+        if wrong:
+            raise NotReady(wrong)
+
+    async def _check_primary(self) -> None:
+        wrong = self.view().astray
         if wrong:
             raise NotReady(wrong)
 
@@ -289,6 +299,7 @@ class Ground:
         self.loader.changed()
         self.health.forget()
         self.view_changed()
+        self.looked()
 
     def see(self, view: View) -> None:
         """Of a worker: the parent says how the cluster looks now."""
@@ -299,8 +310,11 @@ class Ground:
         """How the cluster looks from here."""
         if self.told is not None:
             return self.told
-        free, trouble = (self.mesh.free, self.mesh.trouble()) if self.mesh is not None else (None, "")
-        return View(servers_of_nodes(self.membership.usable(), free), trouble, self.draining)
+        mesh = self.mesh
+        if mesh is None:
+            return View(servers_of_nodes(self.membership.usable(), None), "", self.draining)
+        servers = servers_of_nodes(self.membership.usable(), mesh.free)
+        return View(servers, mesh.trouble(), self.draining, mesh.astray())
 
     def loader_config(self) -> dict[str, Any]:
         """What the loader is told beside its files: the servers a browser may choose from."""

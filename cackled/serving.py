@@ -144,6 +144,7 @@ class Worker:
         tree = await house.open()
         ground.database_is_up = lambda: "" if house.database.ready else "no database server answers"
         ground.database_lag = house.lag
+        ground.looked = house.looked
         self._commands = self._table(house)
         ground.http.root = tree
         ground.freezer.start()

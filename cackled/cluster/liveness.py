@@ -19,6 +19,7 @@ from cackled.clock import Periodic
 from cackled.cluster.membership import MISSES, Membership
 from cackled.cluster.messages import Beat
 from cackled.cluster.peer import Peer, free_share
+from cackled.cluster.reach import Reach
 
 INTERVAL = 1.0
 # A heartbeat may be so late before it is a miss.
@@ -43,6 +44,7 @@ class Load(Struct, frozen=True):
     capacity: int = 0
     lag: float | None = None
     zone: tuple[str, int] | None = None
+    primaries: tuple[int, ...] | None = None
 
 
 class PeerState(Struct, frozen=True):
@@ -57,6 +59,7 @@ class PeerState(Struct, frozen=True):
     version: str
     heard: float | None
     trouble: str
+    writes: bool | None = None
 
 
 class Liveness:
@@ -65,7 +68,7 @@ class Liveness:
     Args:
         load: asked for each heartbeat.
         changed: called when the free capacity of a node has changed by a tenth.
-        turned: called when this node is cut off from most others, or is no longer.
+        turned: called when this node is cut off from most others, or from a primary that others reach, or is no longer.
         came, gone: called with the name of a node that is heard, or no longer.
     """
 
@@ -99,6 +102,7 @@ class Liveness:
         self._mine = Load()
         self._frees: dict[str, float] = {}
         self._was_isolated = True
+        self._reach = Reach(clock)
         self._beats = Periodic(clock, INTERVAL, self.beat, "mesh heartbeat")
         self._looks = Periodic(clock, LOOK, self._look, "mesh liveness")
 
@@ -129,6 +133,7 @@ class Liveness:
         """Send a heartbeat now, out of turn: what changed (a drain) is known elsewhere at once."""
         mine = self._mine = self._load()
         draining = mine.draining or leaving
+        self._compare()
         self._number += 1
         now = self._clock.seconds()
         if mine.ready:
@@ -145,7 +150,7 @@ class Liveness:
                 number=self._number, at=now, echo=last.at if last else 0.0,
                 held=now - peer.heard_at if last else 0.0, ready=mine.ready, draining=draining,
                 connections=mine.connections, capacity=mine.capacity, lag=mine.lag, version=self._version,
-                zone=mine.zone,
+                zone=mine.zone, primaries=mine.primaries,
             )  # fmt: skip
             peer.link.beat(beat)
         self._weigh()
@@ -206,6 +211,20 @@ class Liveness:
         heard = self.hears()
         return len(self._peers) - heard > heard + 1
 
+    def astray(self) -> str:
+        """Which primary this node alone can't reach, and who can; empty: none."""
+        return self._reach.trouble
+
+    def _compare(self) -> None:
+        able = {
+            name: peer.beat.primaries
+            for name, peer in self._peers.items()
+            if peer.is_heard and peer.beat is not None and peer.beat.ready and not peer.beat.draining
+            and peer.beat.primaries is not None
+        }  # fmt: skip
+        if self._reach.compare(self._mine.primaries, able):
+            self._turned()
+
     def trouble(self) -> str:
         """Why this node should not serve; empty: it may."""
         if not self.isolated:
@@ -244,7 +263,8 @@ class Liveness:
         mine = self._mine
         states = {
             self._own: PeerState(
-                True, mine.ready, mine.connections, self.free(self._own), None, mine.lag, self._version, 0.0, ""
+                True, mine.ready, mine.connections, self.free(self._own), None, mine.lag, self._version, 0.0, "",
+                _writes(mine.primaries),
             )
         }
         for name, peer in self._peers.items():
@@ -259,5 +279,10 @@ class Liveness:
                 beat.version if beat else "",
                 now - peer.heard_at if beat else None,
                 peer.trouble,
+                _writes(beat.primaries) if beat is not None and peer.is_heard else None,
             )
         return states
+
+
+def _writes(primaries: tuple[int, ...] | None) -> bool | None:
+    return None if primaries is None else bool(primaries)

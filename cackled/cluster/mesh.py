@@ -122,6 +122,7 @@ class Mesh:
         self.free = self._liveness.free
         self.states = self._liveness.states
         self.trouble = self._liveness.trouble
+        self.astray = self._liveness.astray
 
     def _count(self, metrics: Metrics) -> None:
         self._refused = metrics.counter("mesh_refused", "Connections of nodes or strangers that were refused.")

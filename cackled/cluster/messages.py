@@ -19,6 +19,7 @@ PROTOCOL = 1
 MAX_BODY = 60_000
 MAX_SIGNAL = 2_000
 MAX_ITEMS = 2_000
+MAX_SHARDS = 1_000
 
 Name = Annotated[str, Meta(max_length=255)]
 Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -45,7 +46,8 @@ class Beat(Struct, frozen=True, kw_only=True):
 
     ``echo`` is ``at`` of the last beat that came from the receiver, ``held`` how long ago that was: from both the
     receiver knows the round trip. ``lag`` is how far the sender's database is behind the primary. ``zone``: a digest of
-    the DNS zone that the sender made from the nodes, and its serial number.
+    the DNS zone that the sender made from the nodes, and its serial number. ``primaries``: the shards whose primary the
+    sender reaches; None: it does not say.
     """
 
     number: Natural
@@ -59,6 +61,7 @@ class Beat(Struct, frozen=True, kw_only=True):
     lag: float | None = None
     version: Name = ""
     zone: tuple[Name, Natural] | None = None
+    primaries: Annotated[tuple[Natural, ...], Meta(max_length=MAX_SHARDS)] | None = None
 
 
 class Signal(Struct, frozen=True, array_like=True):

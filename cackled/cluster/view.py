@@ -22,11 +22,15 @@ class Server(Struct, frozen=True):
 
 
 class View(Struct, frozen=True):
-    """The usable nodes, and what is wrong with this one as a member of the cluster (empty: nothing)."""
+    """The usable nodes, and what is wrong with this one as a member of the cluster (empty: nothing).
+
+    ``astray``: which primary this node alone can't reach, so that its clients are better off elsewhere.
+    """
 
     servers: tuple[Server, ...] = ()
     trouble: str = ""
     draining: bool = False
+    astray: str = ""
 
     def elsewhere(self, own: str, random: Random) -> str | None:
         """Where a client of node *own* can be sent: another node, by weight; None where there is none."""

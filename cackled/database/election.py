@@ -42,6 +42,15 @@ class Election:
         """The highest timeline seen; 0 before any."""
         return self._timeline
 
+    def continues(self, cluster: int, timeline: int) -> bool:
+        """Whether a replica of that cluster on that timeline (0: it follows nobody now) holds what was followed."""
+        return self._timeline != 0 and cluster == self._cluster and timeline in (0, self._timeline)
+
+    @property
+    def alarm(self) -> str:
+        """What is wrong with the servers that call themselves primary; empty: nothing."""
+        return self._alarm
+
     def hold(self) -> None:
         """Look at all servers' last heartbeats."""
         claims = [server for server in self._servers if server.alive and server.primary]

@@ -5,7 +5,7 @@ Database: imports this package and cackled.events only.
 
 from __future__ import annotations
 
-from cackled.database.query import Query, ReadPreference
+from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.events import Event
 
@@ -32,10 +32,9 @@ async def load_events(
     channel: int,
     after: int,
     limit: int,
-    *,
-    preference: ReadPreference = ReadPreference.PRIMARY,
 ) -> tuple[int, list[Event] | None]:
-    """The channel's current seq (0: nobody wrote there yet) and its events after *after*, in order.
+    """The channel's current seq (0: nobody wrote there yet) and its events after *after*, in order: from the server
+    whose log is followed.
 
     The events are None where they can't be told whole: more than *limit*, no longer all in the log, or *after* lies
     beyond what this server knows.
@@ -43,7 +42,7 @@ async def load_events(
     Raises:
         Unavailable, QueryTimeout, QueryFailed
     """
-    answer = await db.site(site).read(EVENTS_AFTER, site, channel, after, limit + 1, preference=preference)
+    answer = await db.site(site).read_log(EVENTS_AFTER, site, channel, after, limit + 1)
     current: int = answer.rows[0][0]
     events = [Event(site, channel, seq, kind, data.encode()) for _, seq, kind, data in answer.rows if seq is not None]
     if after > current or len(events) != current - after or len(events) > limit:

@@ -75,6 +75,9 @@ class Database:
         self._freshness = Freshness()
         self._election = Election(self.servers, metrics, self._moved)
         self._told: list[Callable[[], None]] = []
+        self._had: Server | None = None
+        # The replica through which the event log is followed while there is no primary.
+        self._followed: Server | None = None
         # When the event log began to be followed without a gap, and until when it was read; told by who follows it.
         self.log: Callable[[], tuple[float, float]] = lambda: (inf, -inf)
         self._system = SystemDatabase(self)
@@ -157,7 +160,7 @@ class Database:
         return "; ".join(f"{s.name}: {s.app.reason}" for s in self.servers if not s.alive) or "all up"
 
     def on_primary(self, told: Callable[[], None]) -> None:
-        """Have *told* called whenever another server is the primary, or the primary is back."""
+        """Have *told* called whenever another server is the primary, or the primary is back, or there is none."""
         self._told.append(told)
 
     def _moved(self) -> None:
@@ -169,6 +172,10 @@ class Database:
         """A server answered its heartbeat, or went down."""
         self._election.hold()
         primary = self._election.primary
+        had, self._had = self._had, primary
+        if had is not None and primary is None:
+            for told in self._told:
+                told()
         if server is primary:
             self._freshness.primary_at(server.position, server.asked)
         if primary is None:
@@ -184,6 +191,33 @@ class Database:
             return self.primary.dsn
         claims = [server for server in self.servers if server.primary]
         return max(claims, key=lambda server: server.timeline).dsn if claims else self.servers[0].dsn
+
+    def standby_dsn(self) -> str:
+        """The DSN of the replica to follow the event log through while there is no primary; "": there is one, or none
+        of its replicas is up.
+        """
+        if self.primary is not None:
+            self._followed = None
+            return ""
+        able = [
+            server for server in self.servers
+            if server.alive and not server.primary and self._election.continues(server.cluster, server.timeline)
+        ]  # fmt: skip
+        if self._followed not in able:
+            # Once chosen it stays, so that nothing is told out of order.
+            self._followed = max(able, key=lambda server: server.position, default=None)
+        return "" if self._followed is None else self._followed.dsn
+
+    async def read_log(self, query: Query, args: tuple[Any, ...], site: int | None) -> Rows:
+        """As `SiteDatabase.read_log`."""
+        try:
+            return await self.read(query, args, site, ReadPreference.PRIMARY, None)
+        except Unavailable:
+            server = self._followed
+            if server is None or not server.alive or self.primary is not None:
+                raise
+            pool = server.system if site is None else server.app
+            return self._answer(await pool.execute(query, args, site), server, None)
 
     def candidates(self, preference: ReadPreference, max_staleness: float | None = None) -> list[Server]:
         """The servers that may answer, in the order to ask them.
@@ -298,6 +332,15 @@ class _Face:
             Unavailable, QueryTimeout, QueryFailed
         """
         return await self._database.read(query, args, self._site, preference, max_staleness)
+
+    async def read_log(self, query: Query, *args: Any) -> Rows:
+        """The rows of *query* from the server whose event log is followed: the primary, or a replica while there is
+        none.
+
+        Raises:
+            Unavailable, QueryTimeout, QueryFailed
+        """
+        return await self._database.read_log(query, args, self._site)
 
     async def write(self, query: Query, *args: Any) -> list[tuple[Any, ...]]:
         """Run *query* on the primary as one transaction and give its rows.

@@ -352,6 +352,11 @@ class ShardSite(SiteDatabase):
         site = self.site
         return await self._sharded.settled(site, lambda part: part.read(query, args, site, preference, max_staleness))
 
+    async def read_log(self, query: Query, *args: Any) -> Rows:
+        """As `SiteDatabase.read_log`."""
+        site = self.site
+        return await self._sharded.settled(site, lambda part: part.read_log(query, args, site))
+
     async def write(self, query: Query, *args: Any) -> list[tuple[Any, ...]]:
         """As `SiteDatabase.write`."""
         site = self.site

@@ -7,6 +7,10 @@ event, only says how far a channel has come: the events are then read from the t
 by the sweep, which reads all that was written at or after the last horizon, the oldest transaction that was still open
 when the log was last read to its end (``pg_snapshot_xmin``). The same sweep catches up after a lost connection.
 
+While no primary can be reached (it is down, or this node alone is cut off from it), the log is followed through a
+replica, if there is one: later and by asking, as replicas announce nothing, but pages stay live. How far the log was
+read (`Tail.lag`) does not count on meanwhile, and `Tail.copying` says so.
+
 The log is replicated as everything else is, so it goes on where a replica was promoted. What the old primary had told
 but not yet passed on is gone then: `recent` knows the newest events handed on, and channels of which a new primary
 lacks one, or has another in its place, are a gap. Replication keeps a prefix of the log: all before them is there.
@@ -17,7 +21,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from random import Random
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import psycopg2
@@ -27,6 +31,7 @@ from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from cackled.database._tail import BIGGEST, FETCH, FIND, IDENTITY, Note, Want, decode
 from cackled.database._txpostgres import Connection, first_line
 from cackled.database.dsn import SYSTEM_ROLE, connection_dsn
 from cackled.database.recent import FIND_RECENT, STANDING, Recent
@@ -38,6 +43,8 @@ log = Logger()
 Key = tuple[int, int]
 
 SWEEP = 5.0
+# A replica announces nothing: it is asked so often.
+COPY_SWEEP = 0.5
 ANSWER = 5.0
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 5.0
@@ -51,54 +58,9 @@ HORIZONS_SECONDS = 600.0
 TRIES = 4
 TRY_PAUSE = 0.05
 
-_IDENTITY = """
-select pg_is_in_recovery(), (select system_identifier from pg_control_system()), oid,
-       case when pg_is_in_recovery() then '' else left(pg_walfile_name(pg_current_wal_lsn()), 8) end
-from pg_database where datname = current_database()
-"""
-_SWEEP = """
-with h as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as xmin)
-select h.xmin::text, e.site_id, e.channel_id, e.first, e.last
-from h left join (
-  select site_id, channel_id, min(seq) as first, max(seq) as last from event
-  where xid >= %s::xid8 group by site_id, channel_id
-) e on true
-"""
-_FETCH = """
-select e.site_id, e.channel_id, e.seq, e.type, e.data::text
-from unnest(%s::int[], %s::bigint[], %s::bigint[]) k (site_id, channel_id, seq)
-join event e on e.site_id = k.site_id and e.channel_id = k.channel_id and e.seq > k.seq
-order by 1, 2, 3 limit %s
-"""
-
-
-class _Note(msgspec.Struct):
-    """The payload of ``NOTIFY cackled_event``; ``d`` is absent where it would have been too large."""
-
-    s: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
-    c: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]
-    q: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
-    t: str
-    d: msgspec.Raw = msgspec.Raw(b"")
-
-
-class _Want:
-    """Events of a channel to be read from the table, up to *target*."""
-
-    __slots__ = ("not_before", "target", "tries")
-
-    def __init__(self, target: int) -> None:
-        self.target = target
-        self.tries = 0
-        self.not_before = 0.0
-
 
 class _Lost(Exception):
     """The connection is gone or useless."""
-
-
-_BIGGEST = 2**63 - 1
-_decode = msgspec.json.Decoder(_Note).decode
 
 
 class Tail:
@@ -107,7 +69,8 @@ class Tail:
     *on_event* gets each event once, in the order of its channel. *on_gap* is called when that can't be kept up: with
     the channels of which not all is known, or, where the log no longer reaches back or is another one, with None: all.
     *on_catalog*, when given, is called after each connect and whenever the catalog changed. *on_batch* is called with
-    True before events are handed on one after the other, and with False after them, in the same turn.
+    True before events are handed on one after the other, and with False after them, in the same turn. *standby* gives
+    the DSN of a replica to follow the log through while there is no primary, "" where there is one or no such replica.
 
     At most *channels* channels are remembered by their last number; one that was forgotten is taken at its next event
     as it comes.
@@ -124,6 +87,7 @@ class Tail:
         metrics: Metrics,
         on_catalog: Callable[[], None] | None = None,
         on_batch: Callable[[bool], None] = lambda more: None,
+        standby: Callable[[], str] = lambda: "",
         retention: float = 48 * 3600.0,
         channels: int = 100_000,
         sweep: float = SWEEP,
@@ -135,6 +99,7 @@ class Tail:
         self._on_gap = on_gap
         self._on_catalog = on_catalog
         self._on_batch = on_batch
+        self._standby = standby
         self._retention = retention
         self._channels = channels
         self._interval = sweep
@@ -143,8 +108,8 @@ class Tail:
         self._first: list[Deferred[None]] = []
         self._wake: Deferred[None] | None = None
         self._last: OrderedDict[Key, int] = OrderedDict()
-        self._wanted: OrderedDict[Key, _Want] = OrderedDict()
-        self._arrived: deque[_Note] = deque()
+        self._wanted: OrderedDict[Key, Want] = OrderedDict()
+        self._arrived: deque[Note] = deque()
         self._draining: IDelayedCall | None = None
         self._identity: tuple[Any, ...] = ()
         self._timeline = ""
@@ -154,15 +119,20 @@ class Tail:
         self._horizons: deque[tuple[float, str]] = deque()
         self._backoff: Deferred[None] | None = None
         self._read = clock.seconds()
+        # When any server's log was read, a replica's too.
+        self._swept = self._read
         self._begun = self._read
         self._running = False
         self.connected = False
+        # Whether it is followed through a replica.
+        self.copying = False
         self._events = metrics.counter("tail_events", "Events of the log handed on")
         self._gaps = metrics.counter("tail_gaps", "Times when events could not be told any more")
         self._reconnects = metrics.counter("tail_reconnects", "Connections of the tail made again")
         self._fetches = metrics.counter("tail_fetches", "Readings of the table for events not announced whole")
         metrics.watch("tail_lag_seconds", "Since the log was last read to its end", lambda: self.lag)
         metrics.watch("tail_connected", "Whether the log is being followed", lambda: float(self.connected))
+        metrics.watch("tail_copying", "Whether the log is followed through a replica", lambda: float(self.copying))
 
     @property
     def lag(self) -> float:
@@ -204,7 +174,7 @@ class Tail:
         self._disconnect()
 
     def moved(self) -> None:
-        """Another server is the primary: follow that one, at once."""
+        """Another server is the primary, or none is: follow that one, or a replica, at once."""
         connection = self._connection
         if connection is not None:
             connection.close()
@@ -223,10 +193,15 @@ class Tail:
     async def _follow(self) -> None:
         backoff = BACKOFF_FIRST
         while self._running:
+            # What was never known can't be gone on with: the first connection is to the primary.
+            copy = self._standby() if self._identity else ""
             try:
-                await self._connect()
-                backoff = BACKOFF_FIRST
-                await self._stay()
+                if copy:
+                    await self._shadow(copy)
+                else:
+                    await self._connect()
+                    backoff = BACKOFF_FIRST
+                    await self._stay()
             except (_Lost, TimedOut, OSError, ConnectionClosed, psycopg2.Error) as error:
                 if self.connected:
                     log.warn("the event log's connection was lost: {reason}", reason=first_line(error))
@@ -252,25 +227,24 @@ class Tail:
             self._backoff = None
 
     def _disconnect(self) -> None:
-        self.connected = False
+        self.connected = self.copying = False
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     async def _connect(self) -> None:
         connection = self._connection = Connection(self._clock, lost=self._rouse, notified=self._notified)
-        dsn = connection_dsn(self._dsn(), role=SYSTEM_ROLE, statement_timeout=ANSWER, application="cackled tail")
-        await connection.open(dsn).addTimeout(ANSWER, self._clock)
+        await self._open(connection, self._dsn())
         # Listening first: what is committed after this is announced, what was before is seen by the sweep.
         await self._run("listen cackled_event; listen cackled_catalog")
-        recovering, *identity, timeline = (await self._run(_IDENTITY))[0]
+        recovering, *identity, timeline = (await self._run(IDENTITY))[0]
         if recovering:
             raise _Lost("the server is a replica")
         if not self._identity:
             await self._sweep(known=True)
         elif tuple(identity) != self._identity:
             await self._gap("the database is another one, or was restored")
-        elif self.lag > self._retention:
+        elif self._clock.seconds() - self._swept > self._retention:
             await self._gap("the log does not reach back so far")
         elif timeline != self._timeline:
             await self._promoted()
@@ -284,6 +258,25 @@ class Tail:
         waiting, self._first = self._first, []
         for one in waiting:
             one.callback(None)
+
+    async def _open(self, connection: Connection, dsn: str) -> None:
+        given = connection_dsn(dsn, role=SYSTEM_ROLE, statement_timeout=ANSWER, application="cackled tail")
+        await connection.open(given).addTimeout(ANSWER, self._clock)
+
+    async def _shadow(self, dsn: str) -> None:
+        """Follow the log through a replica, until there is a primary again, or another replica is the one to ask."""
+        connection = self._connection = Connection(self._clock, lost=self._rouse, notified=lambda *announced: None)
+        await self._open(connection, dsn)
+        recovering, *identity, _ = (await self._run(IDENTITY))[0]
+        if not recovering or tuple(identity) != self._identity:
+            raise _Lost("the server is no replica of the primary that was followed")
+        if self._clock.seconds() - self._swept > self._retention:
+            raise _Lost("a replica can't tell what was dropped meanwhile")
+        self.copying = True
+        log.warn("no primary can be reached: the event log is followed through a replica")
+        while self._standby() == dsn:
+            await self._sweep()
+            await self._pause(COPY_SWEEP)
 
     async def _promoted(self) -> None:
         """The server was a replica until now: see what it lacks, then catch up."""
@@ -349,10 +342,10 @@ class Tail:
             self._catalog()
             return
         try:
-            note = _decode(payload)
+            note = decode(payload)
         except msgspec.MsgspecError:
             note = None
-        if note is None or int(note.c) > _BIGGEST:
+        if note is None or int(note.c) > BIGGEST:
             log.warn("a notification that is no event")
             return
         self._arrived.append(note)
@@ -379,7 +372,7 @@ class Tail:
         finally:
             self._on_batch(False)
 
-    def _take(self, note: _Note) -> None:
+    def _take(self, note: Note) -> None:
         key = (note.s, int(note.c))
         last = self._last.get(key)
         if last is not None and note.q <= last:
@@ -393,7 +386,7 @@ class Tail:
     def _want(self, key: Key, target: int, base: int) -> None:
         want = self._wanted.get(key)
         if want is None:
-            self._wanted[key] = _Want(target)
+            self._wanted[key] = Want(target)
             self._last.setdefault(key, base)
             self._rouse()
         elif target > want.target:
@@ -423,7 +416,7 @@ class Tail:
         began = self._clock.seconds()
         if known:
             self._horizon = (await self._run("select pg_snapshot_xmin(pg_current_snapshot())::text"))[0][0]
-        rows = await self._run(_SWEEP, (self._horizon,))
+        rows = await self._run(FIND, (self._horizon,))
         for _, site, channel, first, last in rows:
             if site is None:
                 continue
@@ -435,13 +428,19 @@ class Tail:
         self._horizon = rows[0][0]
         if known:
             self._begun = self._clock.seconds()
-        while self._wanted and not known:
+        while self._wanted and not known and not (self.copying and self._none_due()):
             # Read to the end before the horizon counts: a connection lost now makes the next sweep begin here again.
             await self._fetch()
-        self._read = began
+        self._swept = began
+        if not self.copying:
+            self._read = began
         while self._horizons and self._horizons[0][0] < began - HORIZONS_SECONDS:
             self._horizons.popleft()
         self._horizons.append((began, self._horizon))
+
+    def _none_due(self) -> bool:
+        now = self._clock.seconds()
+        return all(want.not_before > now for want in self._wanted.values())
 
     async def _fetch(self) -> None:
         """Read what is wanted and due, or wait until something is."""
@@ -453,7 +452,7 @@ class Tail:
             return
         after = [self._last[key] for key in keys]
         self._fetches.inc()
-        rows = await self._run(_FETCH, ([key[0] for key in keys], [key[1] for key in keys], after, FETCH_ROWS))
+        rows = await self._run(FETCH, ([key[0] for key in keys], [key[1] for key in keys], after, FETCH_ROWS))
         self._on_batch(True)
         for site, channel, seq, kind, data in rows:
             if seq == self._last[site, channel] + 1:
@@ -466,11 +465,12 @@ class Tail:
             if self._last[key] >= want.target:
                 del self._wanted[key]
             elif cut is None or key < cut:
-                want.tries += 1
+                # What the primary announced has not come to the replica yet: it will, or the next primary tells.
+                want.tries += 0 if self.copying else 1
                 if want.tries >= TRIES:
                     await self._mistrust((key,), f"the log lacks {self._last[key] + 1}")
                     return
-                want.not_before = self._clock.seconds() + TRY_PAUSE * 2**want.tries
+                want.not_before = self._clock.seconds() + (COPY_SWEEP if self.copying else TRY_PAUSE * 2**want.tries)
 
     async def _mistrust(self, keys: Collection[Key], reason: str) -> None:
         """Of some channels it is not known what happened; they are taken up where they stand now."""

@@ -223,6 +223,11 @@ class Hub:
         self.draining = True
         return drain(self.clock, self.random, lambda: list(self._clients), seconds, host)
 
+    def send_away(self, seconds: float, host: Callable[[], str | None]) -> Deferred[None]:
+        """As `drain`, for those who are here now: who comes is still served."""
+        here = set(self._clients)
+        return drain(self.clock, self.random, lambda: list(here & self._clients), seconds, host)
+
     def stats(self) -> HubStats:
         """Figures for operators and tests."""
         sessions = {kind: number for kind, number in self._kinds.items() if number}

@@ -127,6 +127,62 @@ class LoaderTests(MockCase):
         page.wait_for_timeout(500)
         self.assertEqual(len(seen), 2)
 
+    def test_server_that_cant_write(self) -> None:
+        """A write that one server answers with 503 goes to another, under the same key; it is there once."""
+        self.seed("At home")
+        home = self.base.replace("127.0.0.1", "localhost")
+        page = self.context().new_page()
+        asked: list[tuple[str, str | None]] = []
+        self.config(page, [{"url": self.base, "weight": 1}, {"url": home, "weight": 1}])
+
+        def busy(route) -> None:
+            if route.request.method == "GET" or route.request.method == "OPTIONS":
+                route.continue_()
+                return
+            asked.append((route.request.url, route.request.headers.get("idempotency-key")))
+            first = next(url for url, _ in asked).split("/api/")[0]
+            if route.request.url.startswith(first):
+                route.fulfill(
+                    status=503, body='{"type":"unavailable"}',
+                    headers={"Access-Control-Allow-Origin": "*", "Retry-After": "1"},
+                )  # fmt: skip
+            else:
+                route.continue_()
+
+        page.route("**/api/**", busy)
+        page.goto(f"{self.base}/pages/plain.html")
+        page.wait_for_selector("text=At home")
+        self.post(page, "Written elsewhere")
+        self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
+        self.assertEqual(self.texts(page).count("Written elsewhere"), 1)
+        first = asked[0][0].split("/api/")[0]
+        self.assertNotEqual(page.evaluate("Cackle.base()"), first)
+        keys = {key for url, key in asked if url.endswith("/comments")}
+        self.assertEqual(len(keys), 1)
+
+    def test_all_servers_cant_write(self) -> None:
+        """Where none can write each is asked once, and the comment stays with Retry."""
+        home = self.base.replace("127.0.0.1", "localhost")
+        page = self.context().new_page()
+        asked: list[str] = []
+        self.config(page, [{"url": self.base, "weight": 1}, {"url": home, "weight": 1}])
+
+        def busy(route) -> None:
+            if route.request.method != "POST" or not route.request.url.endswith("/comments"):
+                route.continue_()
+                return
+            asked.append(route.request.url)
+            route.fulfill(status=503, body="{}", headers={"Access-Control-Allow-Origin": "*", "Retry-After": "60"})
+
+        page.route("**/api/**", busy)
+        page.goto(f"{self.base}/pages/plain.html")
+        page.wait_for_selector(".mc-header")
+        page.click(".mc-input")
+        page.fill(".mc-input", "Nobody takes it")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".mc-retry")
+        self.assertEqual(len(set(asked[:2])), 2, asked)
+
     def test_weights(self) -> None:
         """Servers are drawn by weight, and the draw is kept for the next page."""
         context = self.context()

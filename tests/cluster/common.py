@@ -183,7 +183,7 @@ class Member:
         self.mesh.on_zone = lambda content, serial: self.zones.add((content, serial))
 
     def _load(self) -> Load:
-        ready = self.load.ready and not self.mesh.trouble()
+        ready = self.load.ready and not self.mesh.trouble() and not self.mesh.astray()
         return replace(self.load, ready=ready)
 
     def _changed(self) -> None:

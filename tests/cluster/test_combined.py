@@ -314,6 +314,51 @@ class CombinedTests(SynchronousTestCase):
         self.all_have_all("drained: nothing lost")
         self.no_tracebacks()
 
+    def test_astray(self) -> None:
+        """The way between n3 and the primary's node is cut, and nothing else: n3 is left out, its visitors hear on.
+
+        A reader of n3 stays there whatever it is told, and hears of everything through another node's replica; writers
+        that begin at n3 go on elsewhere under their keys. Nothing acknowledged is lost or doubled.
+        """
+        one, two, three = self.nodes
+        far, near = three, one
+        self.visit()
+        stays = Roamer("stays", [far], far)
+        self.roamers.append(stays)
+        for node in self.nodes:
+            self.post(f"from {node.name}", node)
+        self.all_have_all("comments of all nodes are on all")
+        self.net.cut(near.number, far.number)
+        for number in range(5):
+            self.post(f"during the cut, {number}", far, two)
+        self.until(lambda: self.ready(far)[0] == 503, "cut: it says that it is unfit")
+        self.assertIn("can't reach the primary, and n2 can", self.checks(far)["primary"])
+        self.until(lambda: self.offered(two) == [{"n1", "n2"}] * 2, "cut: out of DNS and loader of who hears both")
+        self.until(
+            lambda: all(one.connected and one.at is not far for one in self.roamers if one is not stays),
+            "cut: its visitors are moved",
+        )  # fmt: skip
+        for number in range(5):
+            self.post(f"later, {number}", far, two)
+        self.all_have_all("cut: all hear on, who stays too")
+        self.assertEqual([self.ready(node)[0] for node in (near, two)], [200, 200])
+        self.net.mend(near.number, far.number)
+        self.until(lambda: self.ready(far)[0] == 200, "mended: fit again")
+        self.until(lambda: self.offered(*self.nodes) == [{"n1", "n2", "n3"}] * 6, "mended: used again")
+        self.post("after the cut", far)
+        self.all_have_all("mended: nothing lost")
+        self.no_tracebacks()
+
+    def ready(self, node: Node) -> tuple[int, bytes]:
+        answer = attempt(f"{node.url}/readyz", timeout=5.0)
+        return (0, b"") if answer is None else (answer.status, answer.body)
+
+    def checks(self, node: Node) -> dict[str, str]:
+        answer = attempt(f"http://{node.address}:{node.ports.admin}/readyz", timeout=5.0)
+        assert answer is not None
+        found: dict[str, str] = answer.json()["checks"]
+        return found
+
     def test_cut_off(self) -> None:
         """A node whose plug is pulled knows it, and serves nobody until it is put in again.
 

@@ -36,6 +36,53 @@ class LivenessTests(SynchronousTestCase):
         self.assertEqual([self.net[name].metrics.value("mesh_links") for name in "abc"], [2, 2, 2])
         self.assertEqual(a.mesh.trouble(), "")
 
+    def reach(self, **shards: tuple[int, ...] | None) -> None:
+        for name, reached in shards.items():
+            self.net[name].load = replace(self.net[name].load, primaries=reached)
+
+    def test_astray(self) -> None:
+        """A node that alone can't reach the primary says so and is left out; healed, it is used again."""
+        self.net.start()
+        self.reach(a=(0,), b=(0,), c=(0,))
+        self.net.advance(5)
+        a = self.net["a"]
+        before = a.turns
+        self.reach(a=())
+        self.net.until(lambda: self.usable() == ["bc"] * 3, 12.0)
+        self.assertEqual(a.mesh.astray(), "can't reach the primary, and b, c can")
+        self.assertEqual(a.turns, before + 1, "told once")
+        self.assertEqual([self.net["b"].mesh.states()[name].writes for name in "abc"], [False, True, True])
+        self.reach(a=(0,))
+        self.net.until(lambda: self.usable() == ["abc"] * 3, HOLD_DOWN + 10.0)
+        self.assertEqual(a.mesh.astray(), "")
+
+    def test_all_astray(self) -> None:
+        """Where nobody reaches the primary, or nobody who is fit, or for a moment only, all stay in use."""
+        self.net.start()
+        self.reach(a=(), b=(), c=())
+        self.net.advance(30)
+        self.assertEqual(self.usable(), ["abc"] * 3)
+        # One after the other they find the one that was promoted.
+        for name in "abc":
+            self.reach(**{name: (0,)})
+            self.net.advance(1)
+        self.net.advance(10)
+        self.assertEqual(self.usable(), ["abc"] * 3)
+        # Older nodes do not say, and one that drains is no help.
+        self.reach(b=None, c=(0,))
+        self.net["c"].load = replace(self.net["c"].load, draining=True)
+        self.net.advance(3)
+        self.reach(a=())
+        self.net.advance(20)
+        self.assertEqual(self.net["a"].mesh.astray(), "")
+
+    def test_astray_of_a_shard(self) -> None:
+        """With several databases each of them counts."""
+        self.net.start()
+        self.reach(a=(0, 1), b=(0, 1, 2), c=(0, 1, 2))
+        self.net.until(lambda: self.usable() == ["bc"] * 3, 12.0)
+        self.assertEqual(self.net["a"].mesh.astray(), "can't reach the primaries of shards 2, and b, c can")
+
     def test_handshake_is_not_life(self) -> None:
         """A node whose handshake succeeds and that then says nothing is not in use."""
         self.net["a"].start()

@@ -6,10 +6,14 @@ import random
 from collections.abc import Collection
 from typing import Any
 
+from psycopg2 import extensions as conninfo
 from twisted.internet import reactor
+from twisted.internet.protocol import Factory
+from twisted.protocols.portforward import ProxyClientFactory, ProxyServer
 from twisted.trial.unittest import TestCase
 
 from cackled.database.dsn import ServerSettings
+from cackled.database.eventlog import load_events
 from cackled.database.recent import Recent
 from cackled.database.routing import Database
 from cackled.database.tail import Tail
@@ -21,7 +25,7 @@ from tests.database.test_tail import announce, until, writer
 clock: Any = reactor
 
 
-class PromotionTests(TestCase):
+class PromotionCase(TestCase):
     """A primary, a replica, and a tail of whichever is the primary."""
 
     async def setUp(self) -> None:
@@ -36,8 +40,9 @@ class PromotionTests(TestCase):
         self.events: list[Event] = []
         self.gaps = 0
         metrics = Metrics()
+        way = await self.lay_way(self.one)
         self.db = Database(
-            [ServerSettings("one", self.one.dsn("cackled")), ServerSettings("two", self.two.dsn("cackled"))],
+            [ServerSettings("one", way), ServerSettings("two", self.two.dsn("cackled"))],
             clock=clock, random=random.Random(1), metrics=metrics,
         )  # fmt: skip
 
@@ -49,7 +54,7 @@ class PromotionTests(TestCase):
 
         self.tail = Tail(
             clock=clock, random=random.Random(1), dsn=self.db.primary_dsn, on_event=self.events.append, on_gap=gap,
-            metrics=metrics,
+            metrics=metrics, standby=self.db.standby_dsn,
         )  # fmt: skip
         self.db.on_primary(self.tail.moved)
         self.addCleanup(self.db.stop)
@@ -61,6 +66,10 @@ class PromotionTests(TestCase):
             announce(first, 17, channel)
         await until(lambda: len(self.events) == 4)
         self.first = first
+
+    async def lay_way(self, one: TestServer) -> str:
+        """How our `Database` reaches the primary: a DSN."""
+        return one.dsn("cackled")
 
     def replicated(self) -> bool:
         (position,) = self.one.execute("select pg_current_wal_flush_lsn()")[0]
@@ -75,6 +84,10 @@ class PromotionTests(TestCase):
 
     def seqs(self, channel: int = 42) -> list[int]:
         return [event.seq for event in self.events if event.channel == channel]
+
+
+class PromotionTests(PromotionCase):
+    """A replica is promoted."""
 
     async def test_nothing_lost(self) -> None:
         """Everything was replicated: the tail goes on without a gap, and has what was written before it came too."""
@@ -119,6 +132,78 @@ class PromotionTests(TestCase):
         await until(lambda: len(self.events) == 5)
         self.assertEqual(self.events[-1].data, b'{"new":1}')
         self.assertEqual(self.gaps, 0)
+
+
+class CutTests(PromotionCase):
+    """The way to the primary leads through a relay that can be cut: the primary lives on, and others write there."""
+
+    async def lay_way(self, one: TestServer) -> str:
+        given = conninfo.parse_dsn(one.dsn("cackled"))
+        path = f"{given['host']}/.s.PGSQL.{given['port']}"
+        self.ends: list[Any] = []
+        ends = self.ends
+
+        class Way(ProxyServer):
+            def connectionMade(self) -> None:
+                ends.append(self)
+                self.transport.pauseProducing()
+                far = ProxyClientFactory()
+                far.noisy = False
+                far.setServer(self)
+                clock.connectUNIX(path, far)
+
+        self.relay = Factory.forProtocol(Way)
+        self.relay.noisy = False
+        self.port = clock.listenTCP(0, self.relay, interface="127.0.0.1")
+        self.number = self.port.getHost().port
+        self.addCleanup(self.cut)
+        return conninfo.make_dsn(**{**given, "host": "127.0.0.1", "port": self.number})
+
+    async def cut(self) -> None:
+        """Nothing comes through."""
+        port, self.port = self.port, None
+        if port is not None:
+            await port.stopListening()
+        for end in self.ends:
+            if end.transport is not None and end.transport.connected:
+                end.transport.abortConnection()
+        self.ends.clear()
+
+    async def test_through_the_replica(self) -> None:
+        """While this process alone can't reach the primary, events go on coming through the replica: each once."""
+        await until(self.replicated)
+        await self.cut()
+        await until(lambda: self.tail.copying)
+        self.assertFalse(self.tail.connected)
+        read = self.tail.followed()[1]
+        for channel in (42, 45, 42):
+            announce(self.first, 17, channel, silent=channel == 45)
+        await until(lambda: len(self.events) == 7)
+        self.assertEqual((self.seqs(), self.seqs(45)), ([1, 2, 3, 4, 5], [1]))
+        self.assertEqual(self.tail.followed()[1], read, "the primary's log was not read meanwhile")
+        current, events = await load_events(self.db, 17, 42, 2, 10)
+        self.assertEqual((current, [event.seq for event in events or ()]), (5, [3, 4, 5]), "newcomers are told too")
+        self.port = clock.listenTCP(self.number, self.relay, interface="127.0.0.1")
+        await until(lambda: self.tail.connected)
+        self.assertFalse(self.tail.copying)
+        announce(self.first, 17, 42)
+        await until(lambda: len(self.events) == 8)
+        self.assertEqual((self.seqs(), self.gaps), ([1, 2, 3, 4, 5, 6], 0))
+
+    async def test_replica_that_lags(self) -> None:
+        """What the primary had announced and the replica has not got yet is waited for, and nobody is told of a gap."""
+        await until(self.replicated)
+        self.two.execute("select pg_wal_replay_pause()")
+        self.tail._notified("cackled_event", '{"s":17,"c":"42","q":4,"t":"x"}')
+        announce(self.first, 17, 43)
+        await until(lambda: 2 in self.seqs(43))
+        await self.cut()
+        await until(lambda: self.tail.copying)
+        announce(self.first, 17, 42)
+        await until(lambda: self.tail._wanted or 4 in self.seqs())
+        self.two.execute("select pg_wal_replay_resume()")
+        await until(lambda: 4 in self.seqs())
+        self.assertEqual((self.seqs(), self.seqs(43), self.gaps), ([1, 2, 3, 4], [1, 2], 0))
 
 
 class RecentTests(TestCase):

@@ -11,17 +11,22 @@
   Cackle.session = (site, grant) => {
     var me = Cackle.load(site) || {}, pending = null, listeners = [];
 
-    function request(method, path, options) {
-      var control = new AbortController(), headers = {}, timer = setTimeout(() => { control.abort(); }, options.timeout || 15000), init;
+    function request(method, path, options, tries) {
+      var base = Cackle.base(), control = new AbortController(), headers = {}, timer = setTimeout(() => { control.abort(); }, options.timeout || 15000), init;
       if (options.token) headers.Authorization = 'Bearer ' + options.token;
       if (options.key) headers['Idempotency-Key'] = options.key;
       if (options.body) headers['Content-Type'] = 'application/json';
       init = {method: method, headers: headers, signal: control.signal, credentials: 'omit', body: options.body && JSON.stringify(options.body)};
-      return (method === 'GET' ? Cackle.get(path, init) : fetch(Cackle.base() + path, init)).catch(() => {
-        if (method !== 'GET' && !Cackle.refused) Cackle.fail(Cackle.base());
+      return (method === 'GET' ? Cackle.get(path, init) : fetch(base + path, init)).catch(() => {
+        if (method !== 'GET' && !Cackle.refused) Cackle.fail(base);
         // Browsers hide answers to pages of origins that the site does not name; the live line was told.
         throw new Refused(Cackle.refused ? 403 : 0);
       }).then(answer => {
+        // It may be this server alone that can't write; what is repeated carries its key.
+        if (method !== 'GET' && answer.status === 503 && (tries || 1) < Cackle.config.servers.length) {
+          Cackle.fail(base);
+          if (Cackle.base() !== base) return request(method, path, options, (tries || 1) + 1);
+        }
         return answer.text().catch(() => { throw new Refused(0); }).then(text => {
           var data = {};
           try { data = text ? JSON.parse(text) : {}; } catch (e) { if (answer.ok) throw new Refused(0); }
