@@ -6,7 +6,7 @@ May touch: domain, transport, database (errors, ReadPreference).
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -254,6 +254,20 @@ class Call:
         self.see()
         if not self._grants.everything(self.site, tokens(self.request)):
             raise Forbidden("The token does not grant the whole site.", slug="not-granted")
+
+    async def see_channel_of(self, channel: Callable[[], Awaitable[int | None]]) -> None:
+        """Make sure that the caller may see the channel that *channel* looks up (None: there is no such thing).
+
+        Asked only where the answer depends on it. What is not there is refused like what is in another channel, so that
+        nobody learns which numbers are in use where he may not look.
+
+        Raises:
+            Refused: the site is private, and no token of the call grants that.
+        """
+        self.see()
+        granted = self._grants.channels(self.site, tokens(self.request))
+        if granted is not None and await channel() not in granted:
+            raise Forbidden("The token does not grant that channel.", slug="not-granted")
 
     def session(self) -> Session:
         """Who is calling.

@@ -356,12 +356,11 @@ class Api:
         """Change one's own comment."""
 
         async def handler(call: Call) -> Response:
-            session = call.session()
+            session, comment = call.session(), parse_id(comment_id)
             sent = body(request, EditBody)
             self._limits.vote(call)
-            return self._written(
-                request, await self._comments(call.site).edit(session, parse_id(comment_id), sent.text)
-            )
+            await self._see_comment(call, comment)
+            return self._written(request, await self._comments(call.site).edit(session, comment, sent.text))
 
         return self._call(request, site_id, handler)
 
@@ -370,9 +369,10 @@ class Api:
         """Take one's own comment away."""
 
         async def handler(call: Call) -> Response:
-            session = call.session()
+            session, comment = call.session(), parse_id(comment_id)
             self._limits.vote(call)
-            return self._written(request, await self._comments(call.site).delete(session, parse_id(comment_id)))
+            await self._see_comment(call, comment)
+            return self._written(request, await self._comments(call.site).delete(session, comment))
 
         return self._call(request, site_id, handler)
 
@@ -382,12 +382,13 @@ class Api:
         return self._call(request, site_id, partial(self._vote, comment_id))
 
     async def _vote(self, comment_id: str, call: Call) -> Response:
-        session = call.session()
+        session, comment = call.session(), parse_id(comment_id)
         value = body(call.request, VoteBody).value
         if not call.site.settings.votes:
             raise NotFound("This site takes no votes.")
         self._limits.vote(call)
-        voted = await self._comments(call.site).vote(session, parse_id(comment_id), value)
+        await self._see_comment(call, comment)
+        voted = await self._comments(call.site).vote(session, comment, value)
         answer = json_response(
             {
                 "id": comment_id,
@@ -405,10 +406,11 @@ class Api:
         """Report a comment to the moderators."""
 
         async def handler(call: Call) -> Response:
-            session = call.session()
+            session, comment = call.session(), parse_id(comment_id)
             sent = body(request, FlagBody)
             self._limits.vote(call)
-            await self._moderation(call.site).flag(session, parse_id(comment_id), sent.reason)
+            await self._see_comment(call, comment)
+            await self._moderation(call.site).flag(session, comment, sent.reason)
             return json_response({}, 201)
 
         return self._call(request, site_id, handler)
@@ -464,6 +466,10 @@ class Api:
             return sourced(json_response({"counts": counts}), wish)
 
         return self._call(request, site_id, handler)
+
+    async def _see_comment(self, call: Call, comment: int) -> None:
+        """Make sure that the caller may see the channel of a comment: before each write that names a comment alone."""
+        await call.see_channel_of(partial(self._comments(call.site).channel_of, comment))
 
     def _reading(self, call: Call, default: ReadPreference) -> Reading:
         """What the caller wishes of a read, which is counted."""

@@ -93,6 +93,9 @@ SELECT_COMMENT = Query(
     """,
     ("int", "bigint"),
 )
+SELECT_CHANNEL_OF = Query(
+    "select_channel_of", "select channel_id from comment where site_id = $1 and id = $2", ("int", "bigint")
+)
 SELECT_COUNTS = Query(
     "select_counts",
     "select key, n_visible, seq from channel where site_id = $1 and id = any($2)",
@@ -304,6 +307,13 @@ class Comments:
         if session is None or session.visitor != visitor:
             return json.encode()
         return pages.with_source(json, source)
+
+    async def channel_of(self, comment_id: int) -> int | None:
+        """The id of the channel that a comment is in, deleted ones too; None where there is none."""
+        rows = await self._database.read(
+            SELECT_CHANNEL_OF, self._site.id, comment_id, preference=ReadPreference.PRIMARY
+        )
+        return rows.rows[0][0] if rows.rows else None
 
     async def counts(
         self,

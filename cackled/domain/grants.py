@@ -83,6 +83,12 @@ class Grants:
         """Whether all channels of *site* may be seen."""
         return not site.settings.private or any(grant.channels is None for grant in self.read(site, tokens))
 
+    def channels(self, site: Site, tokens: Sequence[str]) -> frozenset[int] | None:
+        """The channels of *site* that may be seen, by id; None: all of them."""
+        if self.everything(site, tokens):
+            return None
+        return frozenset().union(*(grant.channels or () for grant in self.read(site, tokens)))
+
     def name(self, site: Site, tokens: Sequence[str], channel: int) -> str:
         """The name that the site gave the bearer in *channel*, or an empty one."""
         if not tokens:
