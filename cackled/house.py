@@ -5,8 +5,7 @@ The third module of the composition root, after `cackled.app` and `cackled.parts
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import partial
+from collections.abc import Collection, Sequence
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
@@ -23,8 +22,8 @@ from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
 from cackled.config import ConfigError
 from cackled.database.dsn import servers_of, shards_of
-from cackled.database.errors import DatabaseError
-from cackled.database.eventlog import load_events
+from cackled.database.errors import DatabaseError, Unavailable
+from cackled.database.eventlog import load_events, load_seqs
 from cackled.database.routing import Database, ReadPreference
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
@@ -54,6 +53,7 @@ from cackled.realtime.access import Refusal
 from cackled.realtime.hub import Hub
 from cackled.realtime.presence import read_names
 from cackled.realtime.resource import RealtimeResource
+from cackled.realtime.standing import LogAway
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource
 from cackled.transport.secure import OwnPages
@@ -111,7 +111,8 @@ class House:
             clock=clock,
             random=ground.random,
             config=config.realtime,
-            load=partial(load_events, self.database),
+            load=self.load_events,
+            seqs=self.load_seqs,
             metrics=metrics,
             allows=self.allows,
             announce=ground.outward.announce if ground.outward is not None else None,
@@ -231,6 +232,20 @@ class House:
                 self.hub.presence.remote(node, signal.site, signal.channel, count, names)
         elif signal.type == "typing" and self.allows(signal.site, "typing"):
             self.hub.signal(signal.site, signal.channel, signal.type, signal.data)
+
+    async def load_events(self, site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
+        """For the hub: events of a channel."""
+        try:
+            return await load_events(self.database, site, channel, after, limit)
+        except Unavailable as error:
+            raise LogAway(str(error)) from None
+
+    async def load_seqs(self, site: int, channels: Sequence[int]) -> dict[int, int]:
+        """For the hub: where channels stand."""
+        try:
+            return await load_seqs(self.database, site, channels)
+        except Unavailable as error:
+            raise LogAway(str(error)) from None
 
     def arrived(self, event: Event) -> None:
         """An event came through the log: evict first, then keep and deliver."""

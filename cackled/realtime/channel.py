@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
+
 from cackled.events import Event
 from cackled.realtime.history import History
 from cackled.realtime.messages import Message
@@ -103,7 +105,7 @@ class Channel:
 
     __slots__ = (
         "_live", "early", "flying", "history", "jobs", "key", "names", "others", "presence_at", "present", "snapshot",
-        "sub", "told", "told_names", "typing_at", "waiting",
+        "sub", "told", "told_names", "turn", "typing_at", "waiting",
     )  # fmt: skip
 
     def __init__(self, site: int, channel: int) -> None:
@@ -116,7 +118,9 @@ class Channel:
         self.waiting: dict[Subscription, None] = {}
         self.early: dict[int, Event] = {}
         self.jobs: deque[Job] = deque()
+        # Whether the log is being asked about it, or will be; and the turn that it waits for, while it does.
         self.flying = False
+        self.turn: Deferred[None] | None = None
         # Presence: the count last told, when, our part in it as other processes know it, and how many they have.
         self.present = 0
         self.told = 0

@@ -30,6 +30,7 @@ from cackled.realtime.history import UNKNOWN, HistoryStore
 from cackled.realtime.messages import Message
 from cackled.realtime.presence import Presence
 from cackled.realtime.recovery import Load, Recovery
+from cackled.realtime.standing import Seqs
 
 # A channel that nobody listens to is remembered this long, and so many of them at most.
 LINGER = 120.0
@@ -64,9 +65,9 @@ def everything_allowed(site: int, feature: str) -> bool:
 class Hub:
     """All channels and connections of a process.
 
-    ``load(site, channel, after, limit)`` answers ``(current seq, events after `after` in order, or None where they
-    are no longer all there)`` from the event log; with limit 0 only the current seq is asked. It must read what is at
-    least as fresh as the events already given to `deliver`.
+    ``seqs(site, channels)`` answers where channels stand (what is not in the answer: at 0), and
+    ``load(site, channel, after, limit)`` ``(current seq, events after `after` in order, or None where they are no
+    longer all there)``. Both read the event log, at least as fresh as the events already given to `deliver`.
 
     ``allows(site, feature)`` switches ``presence`` and ``typing`` per site. ``announce(site, channel, type, data)`` is
     called for signals that begin here (typing, presence counts), for whoever carries them to other processes.
@@ -79,6 +80,7 @@ class Hub:
         random: Random,
         config: config.Realtime,
         load: Load,
+        seqs: Seqs,
         metrics: Metrics,
         allows: Callable[[int, str], bool] = everything_allowed,
         announce: Callable[[int, int, str, Mapping[str, Any]], None] | None = None,
@@ -101,9 +103,9 @@ class Hub:
         self._store = HistoryStore(config.history_events, config.history_seconds, config.history_bytes)
         self._count(metrics)
         self._fan_out = FanOut(clock, self._deliveries.inc, self._seconds.observe, self._end)
-        self._recovery = Recovery(
-            clock=clock, random=random, store=self._store, load=load, append=self._append, welcome=self._welcome,
-            lost=Channel.mistrust, count=lambda result: self._loads.labels(result).inc(),
+        self.recovery = Recovery(
+            clock=clock, random=random, store=self._store, load=load, seqs=seqs, append=self._append,
+            welcome=self._welcome, lost=Channel.mistrust, count=lambda result: self._loads.labels(result).inc(),
         )  # fmt: skip
         self.presence = Presence(self, self._channels, allows, announce)
         self.heartbeat = Heartbeat(clock, config.heartbeat)
@@ -135,7 +137,7 @@ class Hub:
         """End heartbeats and housekeeping, and every connection at once."""
         self._seconds_job.stop()
         self.heartbeat.stop()
-        self._recovery.stop()
+        self.recovery.stop()
         for client in list(self._clients):
             client.abort()
 
@@ -154,9 +156,9 @@ class Hub:
         if event.seq == history.seq + 1 and history.known:
             self._append(channel, messages.durable(event, self.clock.seconds()))
             if channel.early:
-                self._recovery.absorb(channel)
+                self.recovery.absorb(channel)
             if channel.waiting:
-                self._recovery.settle(channel)
+                self.recovery.settle(channel)
             return
         if history.known and event.seq <= history.seq:
             self._duplicates.inc()
@@ -170,7 +172,7 @@ class Hub:
         early[event.seq] = event
         if len(early) > self.config.history_events:
             del early[min(early)]
-        self._recovery.settle(channel)
+        self.recovery.settle(channel)
 
     def hold(self, more: bool) -> None:
         """With *more*, several events are about to be delivered in this turn; without, they were: send them."""
@@ -201,7 +203,7 @@ class Hub:
                 self._forget(channel)
             else:
                 channel.mistrust()
-                self._recovery.settle(channel)
+                self.recovery.settle(channel)
 
     def expel(self, site: int) -> Deferred[None]:
         """Close all connections that listen to *site*: they may come back, and are asked again for what they may.
@@ -291,7 +293,7 @@ class Hub:
             # Nothing was missed, and nobody waits before it.
             self._welcome(subscription, [])
             return subscription
-        self._recovery.admit(subscription)
+        self.recovery.admit(subscription)
         return subscription
 
     def limit(self, subscription: Subscription, left: float) -> None:
@@ -378,7 +380,9 @@ class Hub:
             return
         if not channel.history.known or channel.early:
             self._forget(channel)
+            self.recovery.left(channel)
             return
+        self.recovery.left(channel)
         self._idle[channel.key] = self.clock.seconds()
         if len(self._idle) > IDLE_CHANNELS:
             self._forget(self._channels[next(iter(self._idle))])
@@ -416,6 +420,7 @@ class Hub:
             over = [one for one, when in self._ending.items() if when <= now]
             Deferred.fromCoroutine(each(self.clock, over, self._expire))
         self._store.expire(now)
+        self.recovery.tidy()
         self.presence.second(now)
 
 

@@ -1,8 +1,9 @@
 """Recovery: from where a client stands to live, without a hole; and filling the holes of the live stream.
 
-May touch: Twisted's Deferreds, the ground, realtime.channel, realtime.history, realtime.messages. Loads of the event
-log are single flight per channel (a herd of a thousand that comes back to one channel costs one), bounded in number,
-retried with growing pauses, and their answers are checked for holes before they are believed.
+May touch: Twisted's Deferreds, the ground, realtime.channel, history, messages, standing. Where a channel stands is
+asked for many at once; most subscribers have missed nothing, and need no more. Events are loaded channel by channel:
+single flight (a herd of a thousand that comes back to one channel costs one), bounded in number, retried with growing
+pauses, and answers are checked for holes before they are believed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -20,14 +21,16 @@ from cackled.events import Event
 from cackled.realtime.channel import FROM_NOW, GONE, LOST, Channel, Subscription
 from cackled.realtime.history import HistoryStore
 from cackled.realtime.messages import Message, durable
+from cackled.realtime.standing import LogAway, Seqs, Standing
 from cackled.turns import Turns
 
 # (site, channel, after, limit) -> (current seq, the events after `after` in order, or None where they are no longer
-# all there). limit 0: only the current seq is asked. The answer must be as fresh as the primary.
+# all there). The answer must be as fresh as the primary.
 Answer = tuple[int, list[Event] | None]
 Load = Callable[[int, int, int, int], Awaitable[Answer]]
 
-PARALLEL = 8
+# Channels whose events are loaded at once.
+PARALLEL = 6
 LOAD_TIMEOUT = 10.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
@@ -56,6 +59,7 @@ class Recovery:
         random: Random,
         store: HistoryStore,
         load: Load,
+        seqs: Seqs,
         append: Callable[[Channel, Message], None],
         welcome: Callable[[Subscription, list[Message] | None], None],
         lost: Callable[[Channel], None],
@@ -70,21 +74,51 @@ class Recovery:
         self._lost = lost
         self._count = count
         self._turns = Turns(PARALLEL)
+        self._standing = Standing(
+            clock=clock, random=random, seqs=seqs, wanted=self._wants, told=self._stands, count=count
+        )
+        self._flights = 0
+        self._ended = 0
         self._stopped = False
 
     def stop(self) -> None:
         """Load no more; what is under way is ignored."""
         self._stopped = True
+        self._standing.stop()
+
+    @property
+    def waiting(self) -> int:
+        """How many channels wait for the log."""
+        return self._standing.waiting + self._flights
+
+    @property
+    def ended(self) -> int:
+        """How many questions to the log came to an end: with an answer, or because it is known to be away."""
+        return self._standing.ended + self._ended
+
+    def tidy(self) -> None:
+        """To be called now and then."""
+        self._standing.tidy()
+
+    def left(self, channel: Channel) -> None:
+        """Nobody listens to *channel* any more: what it waits for is not waited for."""
+        if self._standing.drop(channel):
+            channel.flying = False
+        elif channel.turn is not None:
+            channel.turn.cancel()
 
     def settle(self, channel: Channel) -> None:
         """Let those of *channel* who can be served go live; see to a load for the others."""
+        self._settle_waiting(channel)
+        self._see_to(channel)
+
+    def _settle_waiting(self, channel: Channel) -> None:
         if channel.history.known and channel.waiting:
             waiting, channel.waiting = channel.waiting, {}
             for subscription in waiting:
                 if subscription.seq != GONE:
                     self._serve(subscription)
             self._store.settle()
-        self._see_to(channel)
 
     def admit(self, subscription: Subscription) -> None:
         """Let a new *subscription* go live, or wait with the others for what it needs; they are not looked at."""
@@ -106,11 +140,56 @@ class Recovery:
             channel.waiting[subscription] = None
 
     def _see_to(self, channel: Channel) -> None:
-        if not channel.flying and self._wants(channel):
-            channel.flying = True
-            Deferred.fromCoroutine(self._fly(channel)).addErrback(
-                lambda failure: log.failure("recovery of {sub} broke", failure, sub=channel.sub)
-            )
+        if channel.flying or not self._wants(channel):
+            return
+        channel.flying = True
+        if self._holey(channel):
+            self._start(channel)
+        else:
+            self._standing.ask(channel)
+
+    def _start(self, channel: Channel, after: int | None = None) -> None:
+        """Load the channel's events, first those after *after* where that is given."""
+        self._flights += 1
+        Deferred.fromCoroutine(self._fly(channel, after)).addErrback(
+            lambda failure: log.failure("recovery of {sub} broke", failure, sub=channel.sub)
+        )
+
+    def _stands(self, channel: Channel, current: int) -> None:
+        """The log says that *channel* stands at *current*: that may be all that was to be known."""
+        if not self._wants(channel):
+            channel.flying = False
+            return
+        history = channel.history
+        if history.known:
+            if self._holey(channel) or current > history.seq:
+                self._start(channel, None if self._holey(channel) else history.seq)
+                return
+            for subscription in channel.waiting:
+                subscription.ahead += subscription.seq > current
+            channel.flying = False
+            self._settle_waiting(channel)
+            if self._wants(channel):
+                # A replica may be late, or the log be behind what a client was told elsewhere.
+                channel.flying = True
+                self._count("late")
+                ahead = min(subscription.ahead for subscription in channel.waiting)
+                pause = min(FIRST_PAUSE * 2**ahead, LONGEST_PAUSE) * self._random.uniform(0.5, 1.0)
+                self._clock.callLater(pause, self._again, channel)
+            return
+        # Who comes from so far back that not all could be kept is told so, without a load.
+        reach = current - self._store.events
+        near = min((s.seq for s in channel.waiting if s.seq >= max(0, reach)), default=current)
+        if near < current:
+            self._start(channel, near)
+            return
+        channel.flying = False
+        self._land(channel, current, current, None)
+
+    def _again(self, channel: Channel) -> None:
+        channel.flying = False
+        if not self._stopped:
+            self._see_to(channel)
 
     def absorb(self, channel: Channel) -> None:
         """Append the early events whose turn it is, and forget those that came twice."""
@@ -138,51 +217,45 @@ class Recovery:
     def _wants(channel: Channel) -> bool:
         return bool(channel.waiting or (channel.early and channel.history.known))
 
-    def _question(self, channel: Channel, doubt: bool) -> tuple[int, int]:
-        """What to ask the event log for: (after, limit). With *doubt* it was asked for too old a place before."""
-        history, events = channel.history, self._store.events
-        places = [subscription.seq for subscription in channel.waiting if subscription.seq >= 0]
-        if not history.known:
-            return (min(places), events) if places else (0, 0)
-        if channel.early:
-            return history.seq, events
-        behind = sorted({seq for seq in places if seq < history.floor})
-        if not behind:
-            return history.seq, events
-        return behind[len(behind) // 2 if doubt else 0], events
+    @staticmethod
+    def _holey(channel: Channel) -> bool:
+        """Whether events are missing that have to be loaded; else the question is only where the channel stands."""
+        floor = channel.history.floor
+        return channel.history.known and (
+            bool(channel.early) or any(0 <= subscription.seq < floor for subscription in channel.waiting)
+        )
 
-    async def _fly(self, channel: Channel) -> None:
+    def _question(self, channel: Channel, doubt: bool) -> int:
+        """After what the event log is to be asked. With *doubt* it was asked for too old a place before."""
+        history = channel.history
+        if channel.early:
+            return history.seq
+        behind = sorted({s.seq for s in channel.waiting if 0 <= s.seq < history.floor})
+        return behind[len(behind) // 2 if doubt else 0]
+
+    async def _fly(self, channel: Channel, first: int | None) -> None:
+        """Load events until none is missing; what is left to be asked then is where the channel stands."""
         pause, doubt = FIRST_PAUSE, False
         try:
-            while not self._stopped and self._wants(channel):
+            while not self._stopped and (self._holey(channel) or (first is not None and self._wants(channel))):
                 before = (channel.history.seq, channel.history.floor, len(channel.waiting))
-                await self._turns.acquire()
-                life = channel.history.life
+                channel.turn = self._turns.acquire()
                 try:
-                    if not self._wants(channel):
-                        # Those who wanted it have gone while it was not its turn.
-                        break
-                    after, limit = self._question(channel, doubt)
-                    known = channel.history.known
-                    asked = [s for s in channel.waiting if s.seq >= 0]
-                    current, events = await self._ask(channel, after, limit)
+                    await channel.turn
+                except CancelledError:
+                    # All who wanted it have gone while it was not its turn.
+                    break
+                finally:
+                    channel.turn = None
+                try:
+                    if self._wants(channel):
+                        after = self._question(channel, doubt) if first is None else first
+                        doubt = await self._load_one(channel, after)
+                        first = None
                 except Exception as error:
                     self._count("failed")
+                    self._ended += isinstance(error, LogAway)
                     log.warn("event log of {sub} did not answer: {error}", sub=channel.sub, error=repr(error))
-                else:
-                    if not self._wants(channel):
-                        break
-                    if channel.history.life != life:
-                        # It was asked before everything known was given up: of another database, perhaps.
-                        continue
-                    for subscription in asked:
-                        subscription.ahead += subscription.seq > current
-                        if known and events is None and subscription.seq <= after:
-                            # The log does not reach back to `after`, so neither to what is older.
-                            subscription.asked = MOST_TRIES
-                        subscription.asked += 1
-                    doubt = events is None
-                    self._land(channel, after, limit, current, events)
                 finally:
                     self._turns.release()
                 if (channel.history.seq, channel.history.floor, len(channel.waiting)) != before:
@@ -192,21 +265,39 @@ class Recovery:
                     await sleep(self._clock, pause * self._random.uniform(0.5, 1.0))
                     pause = min(2 * pause, LONGEST_PAUSE)
         finally:
+            self._flights -= 1
             channel.flying = False
+        if not self._stopped:
+            self._see_to(channel)
 
-    async def _ask(self, channel: Channel, after: int, limit: int) -> Answer:
-        current, events = await self._call(*channel.key, after, limit)
+    async def _load_one(self, channel: Channel, after: int) -> bool:
+        """Load events of *channel* and make of them what can be made; tells whether the log did not reach so far."""
+        life, known = channel.history.life, channel.history.known
+        asked = [s for s in channel.waiting if s.seq >= 0]
+        current, events = await self._ask(channel, after)
+        self._ended += 1
+        if not self._wants(channel) or channel.history.life != life:
+            # Nobody waits any more; or it was asked before everything known was given up: of another database, perhaps.
+            return False
+        for subscription in asked:
+            subscription.ahead += subscription.seq > current
+            if known and events is None and subscription.seq <= after:
+                # The log does not reach back to `after`, so neither to what is older.
+                subscription.asked = MOST_TRIES
+            subscription.asked += 1
+        self._land(channel, after, current, events)
+        return events is None
+
+    async def _ask(self, channel: Channel, after: int) -> Answer:
+        current, events = await self._call(*channel.key, after, self._store.events)
         if events is not None:
             for expected, event in enumerate(events, after + 1):
                 if event.seq != expected or (event.site, event.channel) != channel.key:
                     raise ValueError("the event log has a hole")
             if events and events[-1].seq > current:
                 current = events[-1].seq
-            elif limit and after + len(events) < current:
+            elif after + len(events) < current and after != channel.history.seq:
                 # Cut off at the limit: it goes on from the live end, but does not reach it from an older place.
-                if after != channel.history.seq:
-                    events = None
-            elif not limit:
                 events = None
         self._count("ok")
         return current, events
@@ -225,7 +316,7 @@ class Recovery:
         Deferred.fromCoroutine(ask()).addBoth(pass_on)
         return answer.addTimeout(LOAD_TIMEOUT, self._clock)
 
-    def _land(self, channel: Channel, after: int, limit: int, current: int, events: list[Event] | None) -> None:
+    def _land(self, channel: Channel, after: int, current: int, events: list[Event] | None) -> None:
         history, now = channel.history, self._clock.seconds()
         if not history.known:
             if events is None or after > current:

@@ -101,7 +101,7 @@ class ModelLog:
 
     ``failing``: loads raise. ``held``: loads answer with what was true when they were asked, but only on `release`.
     ``behind``: the newest events that loads don't see (a replica that lags). ``keep``: how many events of a channel the
-    log holds. ``asked`` are the questions.
+    log holds. ``asked`` are the questions for events, ``standing`` those for where channels stand.
     """
 
     def __init__(self) -> None:
@@ -112,6 +112,7 @@ class ModelLog:
         self.behind = 0
         self.keep = 1 << 30
         self.asked: list[tuple[int, int, int, int]] = []
+        self.standing: list[tuple[int, list[int]]] = []
         self._waiting: list[tuple[Deferred[Any], Any]] = []
 
     def commit(
@@ -133,12 +134,23 @@ class ModelLog:
         """The latest number of a channel."""
         return self.first.get((site, channel), 0) + len(self.events.get((site, channel), ()))
 
+    async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, int]:
+        """As `cackled.realtime.standing.Seqs`."""
+        self.standing.append((site, list(channels)))
+        if self.failing:
+            raise ConnectionError("the log is down")
+        found = {one: max(0, self.current(site, one) - self.behind) for one in channels}
+        return await self._hold({one: seq for one, seq in found.items() if seq})
+
     async def load(self, site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
         """As `cackled.realtime.recovery.Load`."""
         self.asked.append((site, channel, after, limit))
         if self.failing:
             raise ConnectionError("the log is down")
-        answer = self._answer(site, channel, after, limit)
+        answer: tuple[int, list[Event] | None] = await self._hold(self._answer(site, channel, after, limit))
+        return answer
+
+    async def _hold(self, answer: Any) -> Any:
         if self.held:
             released: Deferred[Any] = Deferred()
             self._waiting.append((released, answer))

@@ -117,6 +117,9 @@ def serve(presence: bool) -> None:
     async def load(site, channel, after, limit):
         return seqs.get(channel, 0), None
 
+    async def stand(site, channels):
+        return seqs
+
     class Publisher(Resource):
         isLeaf = True
 
@@ -135,7 +138,7 @@ def serve(presence: bool) -> None:
     turns = Turns(reactor)
     metrics = Metrics()
     settings = config.Realtime(presence=presence)
-    hub = Hub(clock=reactor, random=Random(), config=settings, load=load, metrics=metrics)
+    hub = Hub(clock=reactor, random=Random(), config=settings, load=load, seqs=stand, metrics=metrics)
     hub.start()
     rooms = {b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(), b"turns": TurnsResource()}
     http = config.Http(max_connections=1_000_000, max_connections_per_address=1_000_000)

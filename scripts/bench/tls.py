@@ -65,6 +65,9 @@ def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
     async def load(site: int, channel: int, after: int, limit: int) -> Any:
         return seqs.get(channel, 0), None
 
+    async def stand(site: int, channels: Any) -> dict[int, int]:
+        return seqs
+
     class Publisher(Resource):
         isLeaf = True
 
@@ -85,7 +88,7 @@ def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
     metrics = Metrics()
     cache = Microcache(clock, config.Microcache(), metrics)
     # As in production: history and presence on.
-    hub = Hub(clock=clock, random=Random(), config=config.Realtime(), load=load, metrics=metrics)
+    hub = Hub(clock=clock, random=Random(), config=config.Realtime(), load=load, seqs=stand, metrics=metrics)
     hub.start()
     root = Front({
         b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(),

@@ -67,10 +67,14 @@ async def no_log(site, channel, after, limit):
     return 0, []
 
 
+async def no_channels(site, channels):
+    return {}
+
+
 def main():
     metrics = Metrics()
     settings = config.Realtime(client_buffer=256 << 20)
-    hub = Hub(clock=reactor, random=Random(), config=settings, load=no_log, metrics=metrics)
+    hub = Hub(clock=reactor, random=Random(), config=settings, load=no_log, seqs=no_channels, metrics=metrics)
     hub.start()
     factory = HttpFactory(EchoResource(hub), config.Http(), reactor, metrics)
     sock = bind(int(sys.argv[1]) if len(sys.argv) > 1 else 0, "127.0.0.1")

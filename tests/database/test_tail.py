@@ -16,7 +16,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from cackled.database import tail as tail_module
-from cackled.database.eventlog import load_events
+from cackled.database.eventlog import load_events, load_seqs
 from cackled.database.tail import Tail
 from cackled.database.testing import database_for_test, fresh_dsn, server
 from cackled.events import Event
@@ -364,6 +364,9 @@ class LoadEventsTests(TestCase):
         self.assertEqual(await load_events(db, 17, 42, 9, 10), (4, None))
         self.assertEqual(await load_events(db, 17, 42, 1, 2), (4, None))
         self.assertEqual(await load_events(db, 18, 42, 0, 10), (0, []))
+        # Many in one statement; another site's channel is not seen.
+        self.assertEqual(await load_seqs(db, 17, [1, 42, *range(100, 290), 2**62]), {42: 4})
+        self.assertEqual(await load_seqs(db, 18, [1, 42]), {})
         with connection.cursor() as cursor:
             cursor.execute("delete from event where seq = 2")
         self.assertEqual(await load_events(db, 17, 42, 0, 10), (4, None))

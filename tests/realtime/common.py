@@ -25,6 +25,7 @@ class House:
         self.metrics = Metrics()
         self.hub = Hub(
             clock=self.clock, random=Random(1), config=config.Realtime(**settings), load=self.log.load,
+            seqs=self.log.seqs,
             metrics=self.metrics, **(hub or {}),
         )  # fmt: skip
         self.refusals: dict[int, Refusal] = {}

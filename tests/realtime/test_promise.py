@@ -39,7 +39,7 @@ class Node:
     def __init__(self, clock: Clock, log: ModelLog) -> None:
         # So much that a few events fit at once, and the rest of a replay comes with another connection.
         settings = config.Realtime(history_events=WINDOW, presence=False, poll_wait=20.0, client_buffer=BUFFER)
-        self.hub = Hub(clock=clock, random=Random(1), config=settings, load=log.load, metrics=Metrics())
+        self.hub = Hub(clock=clock, random=Random(1), config=settings, load=log.load, seqs=log.seqs, metrics=Metrics())
         self.gate = Gate(self.hub, lambda site, origin, token: None)
         self.tail: list[Event] = []
 

@@ -91,7 +91,7 @@ class RealtimeResourceTests(TestCase):
         metrics = Metrics()
         self.hub = Hub(
             clock=reactor, random=Random(1), config=config.Realtime(max_subscriptions=3, presence=False),  # type: ignore[arg-type]
-            load=self.log.load, metrics=metrics,
+            load=self.log.load, seqs=self.log.seqs, metrics=metrics,
         )  # fmt: skip
         self.hub.start()
         root = Resource()

@@ -43,7 +43,7 @@ class World:
         self.asked: list[Any] = []
         self.hub = Hub(
             clock=self.clock, random=Random(1), config=config.Realtime(max_subscriptions=3, presence=False),
-            load=self.log.load, metrics=self.metrics,
+            load=self.log.load, seqs=self.log.seqs, metrics=self.metrics,
         )  # fmt: skip
         realtime = RealtimeResource(self.hub, self.authorize)
         if not short:
