@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import cackled
 
 GROUND = (
-    "cackled", "cackled.clock", "cackled.config", "cackled.events", "cackled.logs", "cackled.metrics",
+    "cackled", "cackled.clock", "cackled.config", "cackled.events", "cackled.logs", "cackled.marks",
+    "cackled.metrics",
     "cackled.problems", "cackled.turns",
 )
 
@@ -26,6 +27,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.clock": (),
     "cackled.events": (),
     "cackled.logs": (),
+    "cackled.marks": (),
     "cackled.metrics": (),
     "cackled.problems": ("cackled.clock", "cackled.metrics"),
     "cackled.turns": (),

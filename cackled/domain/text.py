@@ -7,20 +7,23 @@ nesting is bounded.
 from __future__ import annotations
 
 import re
-import unicodedata
 from html import escape, unescape
 
 import nh3
-from markdown_it import MarkdownIt
 
+from cackled.domain import markdown
 from cackled.domain.errors import BadField, Unprocessable
+from cackled.marks import normalised
 
 # Raised when rendering changes, so that older rows can be rendered anew from their source.
-HTML_VERSION = 1
+HTML_VERSION = 2
 MAX_NAME = 60
+MAX_LINE = 2000
 
 _TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li"}
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+# Line ends that are none of ours: NEL, those of Unicode, vertical tab, form feed, and ASCII's separators.
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\x80-\x9f\ud800-\udfff\ufffe\uffff]")
 # Bidirectional overrides and isolates can turn the text of others around.
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _INVISIBLE = re.compile(
@@ -29,30 +32,25 @@ _INVISIBLE = re.compile(
 )
 _BLANK_LINES = re.compile(r"\n{3,}")
 
-_markdown = (
-    MarkdownIt("zero", {"breaks": True, "linkify": True, "html": False, "maxNesting": 12})
-    .enable(["emphasis", "strikethrough", "link", "autolink", "backticks", "escape", "entity", "newline"])
-    .enable(["blockquote", "fence", "list", "linkify", "balance_pairs", "fragments_join"])
-)
-
-# Only what says that it is a link becomes one; "setup.py" is no web site.
-_markdown.linkify.set({"fuzzy_link": False, "fuzzy_email": False})  # type: ignore[union-attr]
 # A link without a scheme would lead somewhere on the site that shows the comment.
 _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
-_markdown.validateLink = lambda url: _LINK.match(url) is not None  # type: ignore[method-assign]
 _TAG = re.compile(r"<[^>]*>")
 
 
 def clean_text(raw: str, max_length: int) -> str:
-    """*raw* normalised: NFC, one kind of line end, no control characters, at most one blank line in a row.
+    """*raw* normalised: NFC, one kind of line end, no control characters, no more marks on a character than are written.
+
+    Outside of code there is at most one blank line in a row.
 
     Raises:
         Unprocessable: nothing visible is left, or it is longer than *max_length* characters.
     """
     if len(raw) > 4 * max_length:
         raise Unprocessable(f"At most {max_length} characters.", field="text", slug="text-too-long")
-    text = _CONTROLS.sub("", unicodedata.normalize("NFC", raw.replace("\r\n", "\n").replace("\r", "\n")))
-    text = _BLANK_LINES.sub("\n\n", text).strip()
+    text = normalised(_CONTROLS.sub("", _LINE_ENDS.sub("\n", raw)))
+    if "```" not in text and "~~~" not in text:
+        text = _BLANK_LINES.sub("\n\n", text)
+    text = text.strip()
     if not _INVISIBLE.sub("", text):
         raise Unprocessable("Write something first.", field="text", slug="text-empty")
     if len(text) > max_length:
@@ -60,24 +58,29 @@ def clean_text(raw: str, max_length: int) -> str:
     return text
 
 
-def clean_line(raw: str) -> str:
-    """*raw* in NFC, without control characters; line ends become spaces."""
-    return _CONTROLS.sub("", unicodedata.normalize("NFC", raw)).replace("\n", " ")
+def clean_line(raw: str, most: int = MAX_LINE) -> str:
+    """*raw* as one line of at most *most* characters: NFC, marks bounded, no control characters.
+
+    Line ends become spaces. What is longer is cut before anything is done with it, at a whole character.
+    """
+    text = normalised(_CONTROLS.sub("", _LINE_ENDS.sub(" ", raw[: 4 * most]).replace("\n", " ")))
+    return text[:most]
 
 
 def clean_name(raw: str) -> str:
     """A display name: one line, no controls, 1 to 60 characters.
 
     Raises:
-        BadField: nothing visible is left, or it is longer.
+        BadField: nothing visible is left (slug ``name-empty``), or it is longer (``name-too-long``).
     """
-    if len(raw) > 1000:
-        raise BadField(f"A name has at most {MAX_NAME} characters.", field="name")
+    long = BadField(f"A name has at most {MAX_NAME} characters.", field="name", slug="name-too-long")
+    if len(raw) > 16 * MAX_NAME:
+        raise long
     name = " ".join(_BIDI.sub("", clean_line(raw)).split())
     if not _INVISIBLE.sub("", name):
-        raise BadField("A name is needed.", field="name")
+        raise BadField("A name is needed.", field="name", slug="name-empty")
     if len(name) > MAX_NAME:
-        raise BadField(f"A name has at most {MAX_NAME} characters.", field="name")
+        raise long
     return name
 
 
@@ -97,7 +100,7 @@ _cleaner = nh3.Cleaner(
 # What Markdown or HTML could see more in than text: any of their characters, links, other white space than single line
 # ends and spaces within a line, what may begin a list, and what a serialiser writes as an entity.
 _MARKUP = re.compile(
-    r"[][*_~`<>&\\\0]|//|mailto:|[^\S \n]|\A\n|(?:\A|\n)[ 0-9+-]| \n|[ \n]\Z|\n\n\n", re.IGNORECASE
+    r"[][*_~`<>&\\\0]|//|mailto:|www\.|[^\S \n]|\A\n|(?:\A|\n)[ 0-9+-]| \n|[ \n]\Z|\n\n\n", re.IGNORECASE
 )
 _VISIBLE = re.compile("[^" + _INVISIBLE.pattern[1:])
 
@@ -124,8 +127,15 @@ def render(text: str) -> str:
 
 def render_markdown(text: str) -> str:
     """As `render`, with all the machinery for any text."""
-    html = _sanitised(_markdown.render(text))
+    try:
+        html = _sanitised(markdown.render(text))
+    except markdown.TooMuch:
+        return _as_typed(text)
     if not _INVISIBLE.sub("", unescape(_TAG.sub("", html))):
         # Nested deeper than we follow, or all of it empty: show what was typed rather than nothing.
-        return _sanitised(f"<p>{escape(text)}</p>")
+        return _as_typed(text)
     return html
+
+
+def _as_typed(text: str) -> str:
+    return _sanitised("<p>" + escape(text).replace("\n", "<br>\n") + "</p>")

@@ -1,0 +1,63 @@
+"""Combining marks of what strangers type: how many may stand on one character.
+
+May touch: the standard library. Bringing text to a normal form sorts every run of marks, in time that is quadratic in
+its length (CPython, `unicodedata.normalize`), and a browser stacks the marks far outside of the line. So runs are
+bounded before anything else is done with a text.
+"""
+
+from __future__ import annotations
+
+import re
+from unicodedata import category, normalize
+
+# What writing needs: points and accents of the Hebrew Bible come to 6 on a letter, Tibetan stacks to 8.
+MOST_MARKS = 8
+
+# Format characters draw nothing and end no stack: joiners, direction marks, tags.
+_BETWEEN = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+
+
+def _basic() -> str:
+    """The marks (Mn, Mc, Me) of the basic plane, as the inside of a character class."""
+    found: list[list[int]] = []
+    for code in range(0x300, 0x10000):
+        if category(chr(code))[0] == "M":
+            if found and found[-1][1] == code - 1:
+                found[-1][1] = code
+            else:
+                found.append([code, code])
+    return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in found)
+
+
+# What may be a run that is too long. All of the other planes is in it: ranges there cost a step each for every character
+# of any text. The first one is written by itself, as the search for it is then a tight loop.
+_ANY = f"[{_basic()}{_BETWEEN}\U00010000-\U0010ffff]"
+_LONG = re.compile(f"{_ANY}{_ANY}{{{MOST_MARKS},}}")
+
+
+def _shortened(run: re.Match[str]) -> str:
+    kept = []
+    marks = 0
+    for character in run[0]:
+        kind = category(character)
+        if kind[0] == "M":
+            marks += 1
+            if marks > MOST_MARKS:
+                continue
+        elif kind != "Cf":
+            marks = 0
+        kept.append(character)
+    return "".join(kept)
+
+
+def bounded(text: str) -> str:
+    """*text* without the marks that come after `MOST_MARKS` on the same character; linear in its length."""
+    return text if text.isascii() else _LONG.sub(_shortened, text)
+
+
+def normalised(text: str) -> str:
+    """*text* in NFC, its marks bounded; linear in its length. Doing it again changes nothing."""
+    if text.isascii():
+        return text
+    # Composed characters may come apart into a letter and marks (U+0958), and a mark into two (U+0344).
+    return bounded(normalize("NFC", bounded(text)))
