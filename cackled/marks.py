@@ -29,8 +29,8 @@ def _basic() -> str:
     return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in found)
 
 
-# What may be a run that is too long. All of the other planes is in it: ranges there cost a step each for every character
-# of any text. The first one is written by itself, as the search for it is then a tight loop.
+# What may be a run that is too long. All of the other planes is in it, as ranges there cost a step each for every
+# character of any text. The first one is written by itself, as the search for it is then a tight loop.
 _ANY = f"[{_basic()}{_BETWEEN}\U00010000-\U0010ffff]"
 _LONG = re.compile(f"{_ANY}{_ANY}{{{MOST_MARKS},}}")
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Look for texts that cost much CPU per character on their way from a visitor to the database.
 
-It keeps the worst texts it has seen and changes them (repeats a piece, puts in marks, mixes two), always filled up to the
-limit of a comment. It prints what it found, worst first, and exits with 1 where a text took longer than ``--most``
+It keeps the worst texts it has seen and changes them (repeats a piece, puts in marks, mixes two), always filled up to
+the limit of a comment. It prints what it found, worst first, and exits with 1 where a text took longer than ``--most``
 milliseconds of CPU.
 
     scripts/fuzz_text.py --seconds 120 --most 100
@@ -27,8 +27,8 @@ PIECES = [
     *"[]()<>*_~`\\>-+.#!&\"'|:/@?%;,=^{}0a Я\t\n", "](", "[](", "![", "[a](b)", "[a](https://b)", "://", "https://",
     "http://a.b/", "www.", "www.a.bb", "mailto:", "mailto:a@b.cc", "<https://a>", "<a@b.cc>", "**", "~~", "***", "``",
     "```", "~~~", "```\n", "\n\n", "\n\n\n", "\n> ", "\n>", "\n- ", "\n* ", "\n1. ", "\n2. ", "\n    ", "\n  - ", " \n",
-    "  \n", "\\*", "\\\n", "&amp;", "&#x41;", "\u0301", "\u0315\u0300", "\u200d", "\u200b", "\ufe0f", "\u202e", "\u2028",
-    "\x00", "\ud800", "😀", "𝅘𝅥𝅮", "\u0344", "ﷺ", "가", "\u1100\u1161", "аррӏе.com", "xn--", "https://аррӏе.com/",
+    "  \n", "\\*", "\\\n", "&amp;", "&#x41;", "\u0301", "\u0315\u0300", "\u200d", "\u200b", "\ufe0f", "\u202e",
+    "\u2028", "\x00", "\ud800", "😀", "𝅘𝅥𝅮", "\u0344", "ﷺ", "가", "\u1100\u1161", "аррӏе.com", "xn--", "https://аррӏе.com/",
     "a.b.c.", "a-b", "a:b@c", "[::1]", "(", "))", "\u00bb", "\u201d", "\u00af\\_(", "word ", "a*b", "_a_", "[[", "]]",
 ]  # fmt: skip
 

@@ -74,6 +74,15 @@ EDIT_COMMENT = Query(
     "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6, $7)",
     ("int", "bigint", "bigint", "text", "text", "int", "boolean"),
 )
+# Whether a visitor may change a comment: asked before any work is done for its new text. EDIT_COMMENT asks again.
+SELECT_EDITABLE = Query(
+    "select_editable",
+    """
+    select c.visitor_id = $3, c.created_at >= now() - make_interval(secs => $4)
+    from comment c where c.site_id = $1 and c.id = $2 and c.status = 1
+    """,
+    ("int", "bigint", "bigint", "int"),
+)
 DELETE_COMMENT = Query(
     "delete_comment",
     "select seq, channel from delete_comment($1, $2, $3, $4)",
@@ -169,6 +178,10 @@ def check_channel(ref: ChannelRef) -> ChannelRef:
         raise BadField("That is no web address.", field="channel.url")
     title = " ".join(text.clean_line(ref.title).split())[:MAX_TITLE]
     return ChannelRef(key, url, title)
+
+
+def _refusal(state: str, reason: str) -> Exception:
+    return from_sqlstate(state, reason) or ValueError(reason)
 
 
 @lru_cache(maxsize=4096)
@@ -387,12 +400,24 @@ class Comments:
         return answers
 
     async def edit(self, session: Session, comment_id: int, source: str) -> Written:
-        """Change one's own comment within the site's window."""
+        """Change one's own comment within the site's window.
+
+        Rights come first, then the length, then the work: a stranger's text is not rendered.
+        """
+        where = (self._site.id, comment_id, session.visitor)
+        seconds = self._site.settings.edit_seconds
+        found = await self._database.read(SELECT_EDITABLE, *where, seconds, preference=ReadPreference.PRIMARY)
+        if not found.rows:
+            raise _refusal("CK404", "comment")
+        mine, in_time = found.rows[0]
+        if not mine:
+            raise _refusal("CK403", "author")
+        if not in_time:
+            raise _refusal("CK409", "window")
         source = text.clean_text(source, self._site.settings.max_length)
         rows = await self._write(
             EDIT_COMMENT,
-            self._site.id, comment_id, session.visitor, source, text.render(source), self._site.settings.edit_seconds,
-            self._hooked,
+            *where, source, text.render(source), seconds, self._hooked,
         )  # fmt: skip
         json, seq, channel = rows[0]
         return self._written(channel, seq, pages.with_source(json, source))

@@ -105,7 +105,9 @@ def target(url: str) -> str | None:
 
 
 def host_of(url: str) -> str:
-    """The host of a link's address, in ASCII; "" where it has none."""
+    """The host of a link's address, in ASCII; of a mail address too."""
+    if url[:7].lower() == "mailto:":
+        return url.partition("?")[0].rpartition("@")[2].lower()
     parts = _SPLIT.fullmatch(url)
     return "" if parts is None else _PORT.sub("", parts["host"])
 
@@ -199,15 +201,15 @@ def _usual(letter: str) -> bool:
     return normalize("NFD", letter)[0].isascii() or (letter < "\u0180" and letter not in "\u0131\u0138\u017f")
 
 
-_NAMED = re.compile(rf"\s*(?:https?://)?(?P<host>{_NAME})(?=[/?#:\s]|\Z)", re.IGNORECASE)
+_NAMED = re.compile(rf"(?:https?://|(?=www\.)|\A\s*)(?P<host>{_NAME})(?=[/?#:\s]|\Z)", re.IGNORECASE)
 
 
 def names(words: str, host: str) -> bool:
     """Whether the words of a link are honest about its *host*: they name it, or none at all, and it can be read."""
-    found = _NAMED.match(words)
-    if found is None or "." not in found["host"]:
-        return (not host.startswith("xn--") and ".xn--" not in host) or _readable(host)
-    return _bare(ascii_host(found["host"]) or "") == _bare(host)
+    named = [found["host"] for found in _NAMED.finditer(words) if "." in found["host"]]
+    if not named:
+        return "xn--" not in host or _readable(host)
+    return all(_bare(ascii_host(name) or "") == _bare(host) for name in named)
 
 
 def _bare(host: str) -> str:

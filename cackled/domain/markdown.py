@@ -267,9 +267,19 @@ def _quote_ends(state: StateBlock, line: int, last: int, silent: bool) -> bool:
     return silent
 
 
-def _item_ends(state: StateBlock, line: int, last: int, silent: bool) -> bool:
-    """Asked for each line of a paragraph: one that is not indented as its list item is not in it."""
-    return silent and state.sCount[line] < state.blkIndent
+def _paragraph_ends(state: StateBlock, line: int, last: int, silent: bool) -> bool:
+    """Asked for each line of a paragraph: it ends before a list, quote or code.
+
+    A line that is not indented as its list item is not in it.
+    """
+    if not silent:
+        return False
+    if state.sCount[line] < state.blkIndent:
+        return True
+    mark = state.src[state.bMarks[line] + state.tShift[line]]
+    if mark in "-*1":
+        return _list(state, line, last, True)
+    return mark == ">" or (mark in "`~" and _code(state, line, last, True))
 
 
 def _quote(state: StateBlock, first: int, last: int, silent: bool) -> bool:
@@ -306,14 +316,14 @@ def _made() -> MarkdownIt:
     made.enable(["blockquote", "fence", "list"])
     made.inline = _Inline()
     block = made.block.ruler
-    block.at("fence", _code, {"alt": ["paragraph", "reference", "blockquote", "list"]})
-    block.at("blockquote", _quote, {"alt": ["paragraph", "reference", "blockquote", "list"]})
-    block.at("list", _list, {"alt": ["paragraph", "reference", "blockquote"]})
-    block.before("fence", "item_ends", _item_ends, {"alt": ["paragraph"]})
+    block.at("fence", _code, {"alt": ["list"]})
+    block.at("blockquote", _quote, {"alt": ["list"]})
+    block.at("list", _list)
+    block.before("fence", "paragraph_ends", _paragraph_ends, {"alt": ["paragraph"]})
     block.before("fence", "quote_ends", _quote_ends, {"alt": ["blockquote"]})
     block.before("fence", "list_ends", _list_ends, {"alt": ["list"]})
     made.normalizeLink = lambda url: links.target(url) or ""  # type: ignore[method-assign]
-    made.normalizeLinkText = links.display  # type: ignore[method-assign]
+    made.normalizeLinkText = links.display  # type: ignore[method-assign,assignment]
     made.validateLink = bool  # type: ignore[method-assign,assignment]
     return made
 
@@ -327,7 +337,8 @@ def render(source: str) -> str:
     Raises:
         TooMuch: it would take more work than its length allows, or lies too deep.
     """
-    env: dict[str, Any] = {"work": WORK * len(source) + LEAST_WORK, "links": MOST_LINKS, "marks": MOST_MARKS, "counts": []}
+    work = WORK * len(source) + LEAST_WORK
+    env: dict[str, Any] = {"work": work, "links": MOST_LINKS, "marks": MOST_MARKS, "counts": []}
     tokens = _markdown.parse(source, env)
     depth = 0
     for token in tokens:

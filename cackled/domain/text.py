@@ -38,7 +38,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 def clean_text(raw: str, max_length: int) -> str:
-    """*raw* normalised: NFC, one kind of line end, no control characters, no more marks on a character than are written.
+    """*raw* normalised: NFC, one kind of line end, no control characters, a bounded number of marks on a character.
 
     Outside of code there is at most one blank line in a row.
 

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.testing import server
 from cackled.domain import pages
+from cackled.domain import text as texts
 from cackled.domain.accounts import Session
 from cackled.domain.comments import ChannelRef, _inet, check_channel, parse_id
 from cackled.domain.errors import BadField, NotFound
@@ -262,13 +263,34 @@ class ChangeTests(DomainCase):
         self.assertEqual(self.events()[1][1], "comment.updated")
         self.assertEqual(self.events()[1][2]["comment"]["html"], comment["html"])
         self.assertNotIn("source", self.events()[1][2]["comment"])
+        self.assertEqual((await self.refused(self.comments.edit(Session(1, ANN), one, " "))).slug, "text-empty")
         error = await self.refused(self.comments.edit(Session(1, BOB), one, "mine"))
         self.assertEqual((error.status, error.slug), (403, "author"))
         self.sql("update comment set created_at = now() - interval '61 seconds'")
         error = await self.refused(self.comments.edit(Session(1, ANN), one, "late"))
         self.assertEqual((error.status, error.slug), (409, "window"))
-        self.assertEqual((await self.refused(self.comments.edit(Session(1, ANN), one, " "))).slug, "text-empty")
         self.assertEqual((await self.refused(self.comments.edit(Session(1, ANN), 5, "x"))).status, 404)
+
+    async def test_rights_before_work(self) -> None:
+        """What can't be changed costs no look at the new text; neither does one that is too long."""
+        one = the_id(await self.post("old"))
+        gone = the_id(await self.post("gone"))
+        await self.comments.delete(Session(1, ANN), gone)
+        calls: list[str] = []
+        self.patch(texts, "normalised", calls.append)
+        self.patch(texts, "render", calls.append)
+        heavy = "\u0315\u0300" * 15_000
+        for session, which, slug in (
+            (Session(1, BOB), one, "author"),
+            (Session(1, ANN), gone, "comment"),
+            (Session(1, ANN), 2**62, "comment"),
+            (Session(1, ANN), one, "text-too-long"),
+        ):
+            error = await self.refused(self.comments.edit(session, which, heavy * (1 + (slug == "text-too-long"))))
+            self.assertEqual(error.slug, slug)
+        self.sql("update comment set created_at = now() - interval '61 seconds'")
+        self.assertEqual((await self.refused(self.comments.edit(Session(1, ANN), one, heavy))).slug, "window")
+        self.assertEqual(calls, [])
 
     async def test_source(self) -> None:
         """The source is for its author's eyes; a deleted comment has none for anybody."""

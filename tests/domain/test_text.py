@@ -1,4 +1,5 @@
-"""From what was typed to what is stored: nothing breaks it, nothing dangerous gets through, nothing visible is lost."""
+"""From what was typed to what is stored: nothing breaks it, nothing dangerous gets through,
+nothing visible is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ from html.parser import HTMLParser
 import nh3
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markdown_it.parser_inline import ParserInline
+from markdown_it.rules_inline import StateInline
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain import text
@@ -135,7 +138,8 @@ class CleanTextTests(SynchronousTestCase):
         self.assertLessEqual(len(clean), 100)
         self.assertNotIn("\x00", clean)
         self.assertNotIn("\r", clean)
-        self.assertNotIn("\n\n\n", clean)
+        if "```" not in clean and "~~~" not in clean:
+            self.assertNotIn("\n\n\n", clean)
         self.assertEqual(text.clean_text(clean, 100), clean)
 
     def test_length(self) -> None:
@@ -151,7 +155,8 @@ class CleanTextTests(SynchronousTestCase):
         """Text of which nothing can be seen is empty, by whatever characters."""
         invisible = [
             "", " ", "\n\t\r", "\u200b", "\u200d\u200c", "\ufeff", "\u00ad", "\u2060\u2061", "\u3164", "\u115f\u1160",
-            "\u2800", "\u180e", "\u00a0\u2003\u3000", "\u202e", "\ufe0f", "\u034f", "\uffa0", "\x00\x01", "\U000e0020",
+            "\u2800", "\u180e", "\u00a0\u2003\u3000", "\u202e", "\ufe0f", "\u034f", "\uffa0", "\x00\x01",
+            "\U000e0020",
             "\u200b \u3164\n\u00ad",
         ]  # fmt: skip
         for raw in invisible:
@@ -165,6 +170,36 @@ class CleanTextTests(SynchronousTestCase):
             self.assertEqual(text.clean_text(raw, 100), raw)
         self.assertEqual(text.clean_text("a\r\n\r\n\r\n\r\nb\rc", 100), "a\n\nb\nc")
         self.assertEqual(text.clean_text("e\u0301", 100), "é")
+
+    def test_line_ends(self) -> None:
+        """Whatever ends a line in Unicode does here; words are never glued together."""
+        for end in "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029":
+            self.assertEqual(text.clean_text(f"one{end}two", 100), "one\ntwo", repr(end))
+            self.assertEqual(text.clean_line(f"one{end}two"), "one two", repr(end))
+            self.assertEqual(text.clean_name(f"one{end}two"), "one two", repr(end))
+
+    def test_blank_lines_in_code(self) -> None:
+        """They stay where code is, and nowhere else make a hole."""
+        for fence in ("```", "~~~"):
+            source = text.clean_text(f"a\n\n{fence}\nb\n\n\n\nc\n{fence}", 100)
+            self.assertEqual(text.render(source), "<p>a</p>\n<pre><code>b\n\n\n\nc\n</code></pre>")
+        self.assertEqual(text.clean_text("a\n\n\n\nb", 100), "a\n\nb")
+
+    def test_length_first(self) -> None:
+        """What is too long is not looked at."""
+        seen: list[str] = []
+        self.patch(text, "normalised", lambda raw: seen.append(raw) or raw)
+        self.assertRaises(Unprocessable, text.clean_text, "\u0300" * 401, 100)
+        self.assertRaises(BadField, text.clean_name, "\u0300" * 62_000)
+        self.assertEqual(seen, [])
+        text.clean_line("\u0300" * 62_000, 300)
+        self.assertEqual([len(one) for one in seen], [1200])
+
+    def test_marks(self) -> None:
+        """Few marks on a letter, in texts, names and lines."""
+        tower = "a" + "\u0301\u0316" * 25
+        for made in (text.clean_text(tower, 100), text.clean_name(tower), text.clean_line(tower)):
+            self.assertLessEqual(len(made), 9)
 
 
 class CleanNameTests(SynchronousTestCase):
@@ -238,6 +273,101 @@ class RenderTests(SynchronousTestCase):
         self.assertEqual(text.render("https://a.example/x"), f"<p>{link % (('https://a.example/x',) * 2)}</p>")
         self.assertEqual(text.render("[t](http://a.example)"), f"<p>{link % ('http://a.example', 't')}</p>")
 
+    def test_as_typed(self) -> None:
+        """What is no markup in anybody's mind is shown as it was typed."""
+        for source in (
+            "1986. What a summer.", "1986) x", "2. second\n3. third", "1) a\n2) b", "01. a", "0. a",
+            "+ 1 from me", "+1", "2*3*4 = 24",
+            "a*b*c", "snake_case_name", "__init__.py", "un*frigging*believable", "\u00af\\_(ツ)_/\u00af",
+            "C:\\dir\\", "\\\\server\\share",
+            "a\\\nb", "use &nbsp; and &lt;b&gt;", "&#8203;", "# one", "---", "***", "a\n---", "a\n===",
+            "|a|b|", "[1] and [2]", "[x]: http://a",
+            "*", "**", "5* and 4*", "~ ~~ ~~~~ x", "1\\. x", "![x]", "a\n1986. b", "``` ", "say\n```", "-5 degrees",
+        ):  # fmt: skip
+            seen = "".join(Markup(text.render(source)).words)
+            self.assertEqual(seen, source.strip() if "```" in source else source, text.render(source))
+
+    def test_lists(self) -> None:
+        """Numbers are those that were typed; what has no mark is not in the list."""
+        for source, html in (
+            ("1. a\n2. b\n3. c", "<ol>\n<li>a</li>\n<li>b</li>\n<li>c</li>\n</ol>"),
+            ("1. a\n3. c", "<ol>\n<li>a</li>\n</ol>\n<p>3. c</p>"),
+            ("1. a\n1. b", "<ol>\n<li>a</li>\n</ol>\n<ol>\n<li>b</li>\n</ol>"),
+            ("1. a\nb\n2. c", "<ol>\n<li>a</li>\n</ol>\n<p>b<br>\n2. c</p>"),
+            ("- a\nb", "<ul>\n<li>a</li>\n</ul>\n<p>b</p>"),
+            ("- a\n  b", "<ul>\n<li>a<br>\nb</li>\n</ul>"),
+            ("- 1. a\n  2. b\n- c", "<ul>\n<li>\n<ol>\n<li>a</li>\n<li>b</li>\n</ol>\n</li>\n<li>c</li>\n</ul>"),
+            ("1. a\n   1. b\n   2. c\n2. d",
+             "<ol>\n<li>a\n<ol>\n<li>b</li>\n<li>c</li>\n</ol>\n</li>\n<li>d</li>\n</ol>"),
+        ):  # fmt: skip
+            self.assertEqual(text.render(source), html)
+
+    def test_quotes(self) -> None:
+        """An answer directly below a quote is not in the quote."""
+        for source, html in (
+            ("> a\nb", "<blockquote>\n<p>a</p>\n</blockquote>\n<p>b</p>"),
+            ("> a\n> b\n\nc", "<blockquote>\n<p>a<br>\nb</p>\n</blockquote>\n<p>c</p>"),
+            ("> > a\n> b\nc",
+            "<blockquote>\n<blockquote>\n<p>a</p>\n</blockquote>\n<p>b</p>\n</blockquote>\n<p>c</p>"),
+            ("> - a\nb", "<blockquote>\n<ul>\n<li>a</li>\n</ul>\n</blockquote>\n<p>b</p>"),
+        ):
+            self.assertEqual(text.render(source), html)
+
+    def test_fences(self) -> None:
+        """Nothing that stands beside a fence is lost but a language."""
+        self.assertEqual(text.render("```c++\nx\n```"), "<pre><code>x\n</code></pre>")
+        self.assertEqual(text.render("``` def f(): pass\nx\n```"), "<pre><code>def f(): pass\nx\n</code></pre>")
+
+    def test_links(self) -> None:
+        """Links say where they lead."""
+        link = '<a href="%s" rel="nofollow ugc noopener noreferrer">%s</a>'
+        apple = "\u0430\u0440\u0440\u04cf\u0435.com"
+        code = "xn--80ak6aa92e.com"
+        for source, html in (
+            ("www.a.example/x.", link % ("http://www.a.example/x", "www.a.example/x") + "."),
+            ("\u201chttps://a.example/x\u201d", "\u201c" + link % (("https://a.example/x",) * 2) + "\u201d"),
+            (f"https://{apple}/", link % ((f"https://{code}/",) * 2)),
+            (f"<https://{apple}/>", link % ((f"https://{code}/",) * 2)),
+            (f"[x](https://{apple}/)", link % (f"https://{code}/", "x") + f" ({code})"),
+            ("[https://bank.example](https://a.example/)",
+             link % ("https://a.example/", "https://bank.example") + " (a.example)"),
+            ("[a.example](https://a.example/x)", link % ("https://a.example/x", "a.example")),
+            ("https://u:p@a.example/", "https://u:p@a.example/"),
+            ("[x](https://u:p@a.example/)", "[x](https://u:p@a.example/)"),
+            ("[x](<https://u@a.example/>)", "[x](&lt;https://u@a.example/&gt;)"),
+            ("<https://u:p@a.example/>", "&lt;https://u:p@a.example/&gt;"),
+            ("`https://a.example`", "<code>https://a.example</code>"),
+            ("[see www.a.example](https://a.example)", link % ("https://a.example", "see www.a.example")),
+            ("https://a.example/_x_y_", link % (("https://a.example/_x_y",) * 2) + "_"),
+        ):  # fmt: skip
+            self.assertEqual(text.render(source), f"<p>{html}</p>")
+
+    def test_work_is_bounded(self) -> None:
+        """However a text is made, the parser looks at each character a few times, and few elements come of it."""
+        looks = 0
+        skip = ParserInline.skipToken
+
+        def counted(parser: ParserInline, state: StateInline) -> None:
+            nonlocal looks
+            looks += 1
+            skip(parser, state)
+
+        self.patch(ParserInline, "skipToken", counted)
+        for piece in (
+            "://[", "https://[", "[", "[]", "[](", "![", "[[a](b)", "[`", "[<", "[*a", "[a](http://b", "](",
+            "*a", "*a **b ", "***", "~~a",
+            "_a_ ", "`", "``a`", "<", "<a", "> ", "- ", "\n- a", "1. ", "\n1. a", "\n> - a", "\\*",
+            "https://a ", "www.a.bb ", "www.", "&",
+            "mailto:a@b.cc ", "<https://a>", "a@b.c:", "http://a/(", "[x](http://a)", "\n```\n", "\n",
+            "\n\\", "*_~~", "\u200b[",
+        ):  # fmt: skip
+            looks = 0
+            source = text.clean_text(("a" + piece * 8000)[:8000], 8000)
+            html = text.render(source)
+            self.assertLessEqual(looks, 2 * 8000 + 1000, piece)
+            self.assertLessEqual(len(Markup(html).found), 4100, piece)
+            self.assertLessEqual(len(html.encode()), 8 * 8000, piece)
+
     def test_no_images(self) -> None:
         """An image is no image: pages must not be made to fetch what a visitor names."""
         self.assertNotIn("<img", text.render("![x](http://a.example/x.png)"))
@@ -282,7 +412,8 @@ class PlainTests(SynchronousTestCase):
         st.characters(exclude_categories=["Cs"]),
     )
     WORDS = st.sampled_from(
-        ["http:", "https:/", "www.a.com", "a@b.cc", "mailto", "mailto:a@b.cc", "1. x", "- ", "+ a", "\n", "\n\n", " ",
+        ["http:", "https:/", "www.", "www.a.com", "WWW.a.bb", "1986. x", "2*3*4", "\\_", "__", "a@b.cc",
+        "mailto", "mailto:a@b.cc", "1. x", "- ", "+ a", "\n", "\n\n", " ",
          "word", "слово", "# h", "===", "---", "    code", "(c)", "...", "--", '"q"', "|a|b|", "![", "ftp:", "HTTP:",
          "x.com:80/a", "😀", "e\u0301", "{a}", "%20", "\x0c", "\n\n\n"]
     )  # fmt: skip
