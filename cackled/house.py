@@ -6,6 +6,7 @@ The third module of the composition root, after `cackled.app` and `cackled.parts
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
@@ -32,6 +33,7 @@ from cackled.domain import demo
 from cackled.domain.accounts import Sessions
 from cackled.domain.comments import Comments
 from cackled.domain.erasure import Erasures
+from cackled.domain.errors import TooFast
 from cackled.domain.grants import Grants
 from cackled.domain.housekeeping import Housekeeping
 from cackled.domain.lanes import Queues
@@ -330,6 +332,15 @@ class House:
         site = self.sites.find(site_id)
         return None if site is None else self.grants.left(site, tokens, channel)
 
+    @staticmethod
+    def charge(limits: Limits, address: str, cost: float) -> float | None:
+        """Count what subscribing costs among the reads of *address*; the seconds to wait where that is too much."""
+        try:
+            limits.read(address, cost)
+        except TooFast as error:
+            return error.retry_after or 1.0
+        return None
+
     def limits(self) -> Limits:
         """The rate limits, as configured."""
         given, clock = self.ground.config.limits, self.ground.reactor
@@ -385,7 +396,9 @@ class House:
             assets=ground.assets.resource(),
             bootstrap=MicrocachedResource(ground.microcache, bootstrap.answer, bypass=bootstrap.personal),
             api=api.resource(),
-            realtime=RealtimeResource(self.hub, self.authorize, self.name_of, self.left_of),
+            realtime=RealtimeResource(
+                self.hub, self.authorize, self.name_of, self.left_of, partial(self.charge, limits)
+            ),
             healthz=Healthz(),
             readyz=Readyz(ground.health, details=False, deployment=ground.config.deployment),
             demo=OwnPages(Pages(WEB / "demo", devel=ground.config.env == "devel"), ground.config.http.hsts)

@@ -117,10 +117,10 @@ class Limits:
         if not self._exempt(call.address):
             self._sessions.take(address_key(call.address))
 
-    def read(self, address: str) -> None:
-        """Something is about to be read."""
+    def read(self, address: str, cost: float = 1.0) -> None:
+        """Something is about to be read, or as much as *cost* times."""
         if not self._exempt(address):
-            self._reads.take(address_key(address))
+            self._reads.take(address_key(address), cost)
 
 
 def wanted(request: Request) -> Wanted:

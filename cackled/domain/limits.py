@@ -66,12 +66,13 @@ class Buckets:
         self.spent: Callable[[object, float], None] | None = None
 
     def take(self, key: object, cost: float = 1.0) -> None:
-        """Spend *cost* tokens of *key*.
+        """Spend *cost* tokens of *key*; no more than all there can ever be.
 
         Raises:
             TooFast: there are not enough; nothing was spent.
         """
         now = self._clock.seconds()
+        cost = min(cost, self._burst)
         tokens, then = self._state.pop(key, (self._burst, now))
         tokens = min(self._burst, tokens + (now - then) * self._rate)
         if tokens < cost:

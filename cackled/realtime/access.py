@@ -27,11 +27,15 @@ _WAIT = re.compile(rb"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 
 
 class Refusal(Struct, frozen=True):
-    """Why a subscription is refused: HTTP *status* (404 unknown site, 403 origin, 401 token) and a slug."""
+    """Why a subscription is refused: HTTP *status* (404 unknown site, 403 origin, 401 token, 429 too many) and a slug.
+
+    ``wait``: the seconds after which it may be granted.
+    """
 
     status: int
     type: str
     detail: str = ""
+    wait: float | None = None
 
 
 Tokens = tuple[str, ...]
@@ -41,6 +45,13 @@ Authorize = Callable[[int, int, str | None, Tokens], Refusal | Awaitable[Refusal
 NameOf = Callable[[int, int, Tokens], str]
 # (site, channel, tokens) -> the seconds for which their bearer may go on listening, or None: for as long as he likes.
 LeftOf = Callable[[int, int, Tokens], float | None]
+
+
+# (address, cost) -> the seconds to wait, or None where as much may be read from there.
+Charge = Callable[[str, float], float | None]
+# What it costs to subscribe to a channel, in reads: one that has to be asked for, and one that is in memory.
+UNKNOWN_COST = 1.0
+KNOWN_COST = 0.1
 
 
 class QueryError(ValueError):
@@ -64,9 +75,11 @@ class Gate:
     """The hub, and the question whether somebody may listen."""
 
     def __init__(
-        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, left_of: LeftOf | None = None
-    ) -> None:
+        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, left_of: LeftOf | None = None,
+        charge: Charge | None = None,
+    ) -> None:  # fmt: skip
         self.hub = hub
+        self._charge = charge
         self._authorize = authorize
         self._name_of = name_of
         self._left_of = left_of
@@ -84,6 +97,15 @@ class Gate:
     def left(self, place: Position, tokens: Tokens) -> float | None:
         """The seconds for which the bearer of *tokens* may listen to a channel from now on; None where nothing ends."""
         return self._left_of(place.site, place.channel, tokens) if tokens and self._left_of is not None else None
+
+    def charge(self, address: str, places: Sequence[Position]) -> Refusal | None:
+        """Let *address* pay for subscribing to *places*; None where it may (see `UNKNOWN_COST`)."""
+        if self._charge is None or not places:
+            return None
+        known = self.hub.known
+        cost = sum(KNOWN_COST if known(place.site, place.channel) else UNKNOWN_COST for place in places)
+        wait = self._charge(address, cost)
+        return None if wait is None else Refusal(429, "too-fast", "Too many subscriptions from there.", wait)
 
     def subscribe(self, client: Client, place: Position, tokens: Tokens = ()) -> None:
         """Subscribe *client*, which may (see `ask`), as what *tokens* make it and for as long as they hold."""

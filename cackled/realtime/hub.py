@@ -245,6 +245,10 @@ class Hub:
 
     # What connections call.
 
+    def known(self, site: int, channel: int) -> bool:
+        """Whether a channel is in memory: to subscribe to it costs the database nothing, or has cost it already."""
+        return (site, channel) in self._channels
+
     def join(self, client: Client) -> None:
         """Count *client* in; its heartbeat begins."""
         self._clients.add(client)

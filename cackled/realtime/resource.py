@@ -13,13 +13,24 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from cackled.realtime.access import Authorize, Gate, LeftOf, NameOf, Query, QueryError, Refusal, origin_of, read_query
+from cackled.realtime.access import (
+    Authorize,
+    Charge,
+    Gate,
+    LeftOf,
+    NameOf,
+    Query,
+    QueryError,
+    Refusal,
+    origin_of,
+    read_query,
+)
 from cackled.realtime.eventsource import EventSource
 from cackled.realtime.hub import Hub
 from cackled.realtime.longpoll import LongPoll
 from cackled.realtime.shortcut import Shortcuts
 from cackled.realtime.websocket import HandshakeError, WebSocket, handshake
-from cackled.transport.http import attach, takeover
+from cackled.transport.http import attach, client_address, takeover
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
 
@@ -28,14 +39,15 @@ log = Logger()
 
 class RealtimeResource(Resource):
     """``/rt``: *authorize* decides per channel whether an origin with tokens may listen (see `access.Authorize`),
-    *name_of* says who they are, *left_of* for how long.
+    *name_of* says who they are, *left_of* for how long; *charge* whether the address may ask for so much.
     """
 
     def __init__(
-        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, left_of: LeftOf | None = None
-    ) -> None:
+        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, left_of: LeftOf | None = None,
+        charge: Charge | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        gate = Gate(hub, authorize, name_of, left_of)
+        gate = Gate(hub, authorize, name_of, left_of, charge)
         self.putChild(b"ws", WebSocketResource(gate))
         self.putChild(b"sse", EventSourceResource(gate))
         self.putChild(b"poll", LongPollResource(gate))
@@ -105,8 +117,14 @@ class _Endpoint(Resource):
     def _decided(
         self, refusal: Refusal | None, request: Any, query: Query, origin: str | None, prepared: bytes
     ) -> None:
+        if refusal is None:
+            # Rights first: what is refused anyway costs nothing.
+            refusal = self.gate.charge(client_address(request), query.positions)
         if refusal is not None:
-            refuse(request, problem(refusal.status, refusal.type, detail=refusal.detail))
+            answer = problem(refusal.status, refusal.type, detail=refusal.detail)
+            if refusal.wait is not None:
+                answer.headers.append((b"Retry-After", b"%d" % max(1, round(refusal.wait + 0.5))))
+            refuse(request, answer)
         else:
             self.begin(request, query, origin, prepared)
 
@@ -135,7 +153,9 @@ class WebSocketResource(_Endpoint):
     def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
         """Answer 101, and go on as a WebSocket."""
         hub = self.gate.hub
-        connection: Any = WebSocket(self.gate, hub.intern(origin) if origin else None, query.tokens)
+        connection: Any = WebSocket(
+            self.gate, hub.intern(origin) if origin else None, query.tokens, address=client_address(request)
+        )
         transport, rest = takeover(request)
         attach(transport, connection)
         connection.begin(prepared, query.positions)

@@ -17,7 +17,7 @@ from cackled.events import Position
 from cackled.realtime.access import Gate
 from cackled.realtime.eventsource import EventSource
 from cackled.realtime.websocket import SUBPROTOCOL, WebSocket, accepted
-from cackled.transport.http import Door, Head, attach
+from cackled.transport.http import LANE_PROXY, Door, Head, attach
 
 # As browsers write it: with the slash and the at sign in percents.
 _SUB = re.compile(rb"sub=([1-9][0-9]{0,9})(?:/|%2[Ff])([0-9]{1,19})(?:(?:@|%40)([0-9]{1,18}))?")
@@ -74,10 +74,11 @@ class Shortcuts:
                 return None
         return tuple(places) if len(places) >= least else None
 
-    def granted(self, head: Head, least: int) -> tuple[tuple[Position, ...], str | None] | None:
-        """`places`, and the origin that may listen to them; None where the gate does not say yes at once."""
+    def granted(self, head: Head, door: Door, least: int) -> tuple[tuple[Position, ...], str | None, str] | None:
+        """`places`, the origin that may listen to them and the client's address; None where the gate does not say yes
+        at once, or somebody else speaks for the client."""
         places = self.places(head, least)
-        if places is None:
+        if places is None or door.lane & LANE_PROXY:
             return None
         origin: str | None = None
         raw = head.named.get(b"origin")
@@ -93,7 +94,10 @@ class Shortcuts:
         if isinstance(answer, Deferred):
             answer.addErrback(lambda _: None)
             return None
-        return None if answer is not None else (places, origin)
+        address: str = door.own.peer[0]
+        if answer is not None or self._gate.charge(address, places) is not None:
+            return None
+        return places, origin, address
 
     def websocket(self, head: Head, door: Door) -> bool:
         """``/rt/ws``."""
@@ -111,11 +115,11 @@ class Shortcuts:
             or _KEY.fullmatch(key) is None
         ):
             return False
-        granted = self.granted(head, 0)
+        granted = self.granted(head, door, 0)
         if granted is None:
             return False
-        places, origin = granted
-        connection: Any = WebSocket(self._gate, origin)
+        places, origin, address = granted
+        connection: Any = WebSocket(self._gate, origin, address=address)
         attach(door.leave(), connection)
         connection.begin(accepted(key, protocol is not None), places)
         return True
@@ -125,10 +129,10 @@ class Shortcuts:
         named = head.named
         if b"last-event-id" in named or b"upgrade" in named:
             return False
-        granted = self.granted(head, 1)
+        granted = self.granted(head, door, 1)
         if granted is None:
             return False
-        places, origin = granted
+        places, origin, _ = granted
         connection: Any = EventSource(self._gate)
         attach(door.leave(), connection)
         connection.begin(places, origin)

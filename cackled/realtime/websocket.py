@@ -213,10 +213,12 @@ class WebSocketConnection(Connection):
 class WebSocket(WebSocketConnection):
     """A subscriber on WebSocket."""
 
-    __slots__ = ("_asking", "_gate", "_origin", "_since", "_tokens", "_typed", "_wishes")
+    __slots__ = ("_address", "_asking", "_gate", "_origin", "_since", "_tokens", "_typed", "_wishes")
 
-    def __init__(self, gate: Gate, origin: str | None, tokens: Tokens = ()) -> None:
+    def __init__(self, gate: Gate, origin: str | None, tokens: Tokens = (), *, address: str = "") -> None:
         super().__init__(gate.hub, gate.limits)
+        # Where the client is, for whoever counts what is asked from there.
+        self._address = address
         self._gate = gate
         self._origin = origin
         self._tokens = tokens
@@ -318,7 +320,11 @@ class WebSocket(WebSocketConnection):
         if self.state != OPEN:
             return
         if answer is None:
+            answer = self._gate.charge(self._address, (position,))
+        if answer is None:
             self._gate.subscribe(self, position, self._tokens)
+        elif answer.status == 429:
+            self.control(messages.error("limit", position.sub))
         elif answer.type == "origin":
             self.control(messages.error("origin", position.sub))
         else:

@@ -31,7 +31,7 @@ from cackled.transport._socket import Transport
 from cackled.transport._tlssocket import TlsTransport
 from cackled.transport.problems import problem
 
-__all__ = ["Door", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address", "takeover"]
+__all__ = ["LANE_PROXY", "Door", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address", "takeover"]
 
 SWEEP_SECONDS = 0.5
 # Draining waits no longer than this for connections that are not open yet: their handshake is under way.

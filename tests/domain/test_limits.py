@@ -81,6 +81,14 @@ class BucketsTests(SynchronousTestCase):
         self.clock.advance(0.11)
         buckets.take("a")
 
+    def test_more_than_there_ever_is(self) -> None:
+        """What costs more than a full bucket costs a full bucket: it is not refused for ever."""
+        buckets = Buckets(self.clock, 1, 5)
+        buckets.take("a", 100)
+        self.refused(buckets)
+        self.clock.advance(5)
+        buckets.take("a", 100)
+
     def test_apart(self) -> None:
         """One key's spending leaves others alone; no key earns more than its burst."""
         buckets = Buckets(self.clock, 1, 2)

@@ -16,7 +16,7 @@ from cackled import config
 from cackled.api.front import Front
 from cackled.metrics import Metrics
 from cackled.realtime import resource
-from cackled.realtime.access import Refusal
+from cackled.realtime.access import Charge, Refusal
 from cackled.realtime.hub import Hub
 from cackled.realtime.resource import RealtimeResource
 from cackled.realtime.testing import ModelLog
@@ -32,7 +32,7 @@ WS = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", 
 class World:
     """A server of ``/rt`` on a clock, with shortcuts or without."""
 
-    def __init__(self, short: bool, answer: Any = None) -> None:
+    def __init__(self, short: bool, answer: Any = None, charge: Charge | None = None) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
         self.log = ModelLog()
@@ -45,7 +45,7 @@ class World:
             clock=self.clock, random=Random(1), config=config.Realtime(max_subscriptions=3, presence=False),
             load=self.log.load, seqs=self.log.seqs, metrics=self.metrics,
         )  # fmt: skip
-        realtime = RealtimeResource(self.hub, self.authorize)
+        realtime = RealtimeResource(self.hub, self.authorize, charge=charge)
         if not short:
             realtime.shortcuts = {}
         self.factory = HttpFactory(
@@ -97,6 +97,44 @@ FIELDS = (
     "Origin: https://a.example", "Origin:", "Origin: \xe9", "Origin: https://b.example", "Last-Event-ID: 1/5@2",
     "Cookie: a=1", "Sec-WebSocket-Extensions: permessage-deflate",
 )  # fmt: skip
+
+
+class ChargeTests(SynchronousTestCase):
+    """Subscribing is read from an address as anything else is."""
+
+    def world(self, short: bool, tokens: float) -> World:
+        left = {"192.0.2.1": tokens}
+
+        def charge(address: str, cost: float) -> float | None:
+            rest = left.setdefault(address, tokens) - cost
+            if rest < 0:
+                return 2.2
+            left[address] = rest
+            return None
+
+        return World(short, charge=charge)
+
+    def test_above_the_limit(self) -> None:
+        """429 with Retry-After on every transport; the same by either way, and nothing is subscribed."""
+        for short in (True, False):
+            for path, fields in (("ws", WS), ("sse", ()), ("poll", ())):
+                world = self.world(short, 3.05)
+                asks = [get(f"/rt/{path}?sub=1/{channel}@3&sub=1/{channel + 1}@3", *fields) for channel in (5, 7, 5)]
+                visits = [world.visit(ask) for ask in asks]
+                codes = [visit.read()[9:12] for visit in visits]
+                begun = {"ws": b"101", "sse": b"200", "poll": b""}[path]
+                # Four unknown channels are too much; the two that are known are not.
+                self.assertEqual(codes, [begun, b"429", begun], (short, path))
+                self.assertIn(b"\r\nRetry-After: 3\r\n", world.visit(asks[1]).read())
+                self.assertEqual((world.hub.stats().channels, world.hub.stats().subscriptions), (2, 4))
+
+    def test_refused_anyway(self) -> None:
+        """Who may not listen pays nothing."""
+        world = self.world(True, 1.0)
+        world.answer = Refusal(404, "unknown-site")
+        for _ in range(5):
+            self.assertIn(b" 404 ", world.visit(get("/rt/sse?sub=2/5")).read())
+        self.assertIn(b" 200 ", world.visit(get("/rt/sse?sub=1/5")).read())
 
 
 class SameTests(SynchronousTestCase):

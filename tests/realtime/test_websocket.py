@@ -138,6 +138,33 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual([m["type"] for m in texts(wire.value())], ["error", "recovered"])
         self.assertEqual(texts(wire.value())[0]["code"], "limit")
 
+    def test_charge(self) -> None:
+        """Each channel is charged to the client's address, one in memory less; above the limit it is an error."""
+        paid: list[tuple[str, float]] = []
+        wait: list[float | None] = [None]
+
+        def charge(address: str, cost: float) -> float | None:
+            paid.append((address, cost))
+            return wait[0]
+
+        house = self.house
+        gate = Gate(house.hub, lambda *asked: house.refusals.get(asked[0]), charge=charge)
+        wire = Wire()
+        socket = WebSocket(gate, "https://a", address="192.0.2.1")
+        socket.makeConnection(wire)
+        socket.begin(b"", [])
+        house.refusals[2] = Refusal(404, "unknown-site")
+        for channel in ("1/5", "1/6", "2/5"):
+            socket.dataReceived(say(type="sub", sub=channel))
+        self.connect("1/7")
+        socket.dataReceived(say(type="sub", sub="1/7"))
+        self.assertEqual(paid, [("192.0.2.1", 1.0), ("192.0.2.1", 1.0), ("192.0.2.1", 0.1)])
+        wait[0] = 3.0
+        wire.clear()
+        socket.dataReceived(say(type="sub", sub="1/8") + say(type="ping"))
+        self.assertEqual([m.get("code") or m["type"] for m in texts(wire.value())], ["limit", "pong"])
+        self.assertEqual(len(socket.subscriptions), 3)
+
     def test_restless(self) -> None:
         """Taking and leaving channels over and over is limited: each may cost a load."""
         self.house = House(max_subscriptions=5)
