@@ -21,15 +21,14 @@ from twisted.internet.protocol import Factory
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
-from twisted.web.resource import Resource
-from twisted.web.server import Site as HttpSite
 
 from cackled import __version__, logs
 from cackled.admin import areas
 from cackled.admin.commands import Runner
 from cackled.admin.console import Console
-from cackled.admin.http import admin_resource
+from cackled.admin.http import Folder, admin_resource
 from cackled.admin.http import check as admin_check
+from cackled.admin.listener import admin_server
 from cackled.admin.manhole import ManholeFactory
 from cackled.admin.process import LocalProcess
 from cackled.admin.secrets import Password, SecretError, admin_token
@@ -78,6 +77,7 @@ class Daemon(MultiService):
         self._crew: Crew | None = None
         self._starting: Deferred[None] | None = None
         self._manhole = Delayed()
+        self._token = ""
         logs.set_level(config.log.level)
         try:
             self.ground = Ground(reactor, config)
@@ -101,6 +101,7 @@ class Daemon(MultiService):
             if self._log_file is not None:
                 logs.write_to(self._log_file)
             admin_check(config.admin.endpoint)
+            self._admin = admin_server(Folder(), config.admin, self._reactor, lambda: self._token)
             if config.workers:
                 self._crew = Crew(ground, partial(load, self._path))
                 self._crew.bind()
@@ -108,8 +109,7 @@ class Daemon(MultiService):
                 for listen in config.listen:
                     make = maker(listen, config.http, ground.metrics)
                     self._listen(listen.endpoint, ground.http, "[[listen]]", make)
-            self._admin = Resource()
-            self._listen(config.admin.endpoint, AdminServer(self._admin), "[admin]")
+            self._listen(config.admin.endpoint, self._admin, "[admin]")
             if config.manhole.enabled:
                 ManholeFactory.check(config.manhole.endpoint)
                 self._listen(config.manhole.endpoint, self._manhole, "[manhole]")
@@ -232,13 +232,11 @@ class Daemon(MultiService):
             cluster=areas.Cluster(ground.membership, ground.mesh, house.forget_node) if config.nodes else None,
         )
         runner = Runner(console, self._reactor, ground.metrics, expected=(DatabaseError,))
-        token = admin_token(ground.state)
-        tree = admin_resource(
+        self._token = token = admin_token(ground.state)
+        self._admin.root = admin_resource(
             health=ground.health, metrics=ground.metrics, runner=runner, token=token,
             render=crew.render if crew is not None else None,
         )  # fmt: skip
-        for name, child in tree.children.items():
-            self._admin.putChild(name, child)
         if config.manhole.enabled:
             self._manhole.factory = ManholeFactory(
                 runner=runner,
@@ -352,7 +350,8 @@ class Daemon(MultiService):
             closing.append(house.hub.drain(share, ground.elsewhere))
             closing.append(ground.http.drain(total / 2, grace=0.2))
         await self._within(total * 0.75, DeferredList(closing, consumeErrors=True), "connections")
-        ground.http.abort_all()
+        for server in (ground.http, self._admin):
+            server.abort_all()
         for part in (
             ground.lag, ground.pauses, ground.governor, ground.freezer, ground.geo, ground.systemd, ground.problems
         ):
@@ -372,15 +371,6 @@ class Daemon(MultiService):
             await work.addTimeout(seconds, self._reactor)
         except Exception as error:
             log.warn("{what} did not close in order: {reason}", what=what, reason=str(error) or type(error).__name__)
-
-
-class AdminServer(HttpSite):
-    """The admin listener's HTTP; scrapes are not worth a line in the log."""
-
-    noisy = False
-
-    def log(self, request: Any) -> None:
-        """Write nothing."""
 
 
 class Delayed(Factory):

@@ -262,6 +262,9 @@ class Admin(Section, frozen=True):
     """``[admin]``: the HTTP listener of health, metrics and operator commands."""
 
     endpoint: str = "tcp:8081:interface=127.0.0.1"
+    # Names that it is asked by, beside its address and localhost; others are refused, so that no page of a stranger can
+    # read it through a name of his own.
+    hosts: tuple[str, ...] = ()
 
 
 class Log(Section, frozen=True):

@@ -37,7 +37,7 @@ from cackled.domain.errors import TooFast
 from cackled.domain.grants import Grants
 from cackled.domain.housekeeping import Housekeeping
 from cackled.domain.lanes import Queues
-from cackled.domain.limits import Buckets, within
+from cackled.domain.limits import AddressBuckets, Buckets, within
 from cackled.domain.moderation import Moderation
 from cackled.domain.nodes import NodeRegistry
 from cackled.domain.notices import Notices
@@ -58,7 +58,7 @@ from cackled.realtime.resource import RealtimeResource
 from cackled.realtime.standing import LogAway
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource
-from cackled.transport.secure import OwnPages
+from cackled.transport.secure import OwnNames, OwnPages
 
 log = Logger()
 
@@ -355,11 +355,14 @@ class House:
                 self.ground.bus.share(Limit(name, rate, burst), made)
             return made
 
+        def by_address(name: str, rate: float, burst: float) -> AddressBuckets:
+            return AddressBuckets(lambda suffix, times: buckets(name + suffix, rate * times, burst * times))
+
         return Limits(
-            buckets("posts", given.posts_per_address, given.posts_burst),
-            buckets("votes", given.votes_per_address, given.votes_burst),
-            buckets("sessions", given.sessions_per_address, given.sessions_burst),
-            buckets("reads", given.reads_per_address, given.reads_burst),
+            by_address("posts", given.posts_per_address, given.posts_burst),
+            by_address("votes", given.votes_per_address, given.votes_burst),
+            by_address("sessions", given.sessions_per_address, given.sessions_burst),
+            by_address("reads", given.reads_per_address, given.reads_burst),
             buckets("site", given.posts_per_site, max(1.0, given.posts_per_site * 2)),
             exempt,
         )
@@ -401,7 +404,11 @@ class House:
             ),
             healthz=Healthz(),
             readyz=Readyz(ground.health, details=False, deployment=ground.config.deployment),
-            demo=OwnPages(Pages(WEB / "demo", devel=ground.config.env == "devel"), ground.config.http.hsts)
+            demo=OwnPages(
+                Pages(WEB / "demo", devel=ground.config.env == "devel"),
+                ground.config.http.hsts,
+                OwnNames([n.url for n in ground.config.nodes] + [d.url for d in ground.config.deployments]),
+            )
             if here
             else None,
             well_known=ground.well_known(),

@@ -340,7 +340,7 @@ class Starting(Resource):
 
     def getChild(self, path: bytes, request: Any) -> IResource:
         """``/healthz`` answers, everything else is asked to wait."""
-        return Healthz() if path == b"healthz" else self
+        return Healthz() if path == b"healthz" and not request.postpath else self
 
     def render(self, request: Any) -> Any:
         """503, try again in a second."""

@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
-from twisted.web.resource import Resource
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from cackled import __version__
@@ -76,6 +77,15 @@ def problem(request: Request, status: int, slug: str, title: str, detail: str = 
     return answer(request, status, msgspec.json.encode(body), b"application/problem+json")
 
 
+class Folder(Resource):
+    """A table of names, each of which answers at its own address only."""
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        """What stands under *path*, and nothing below it."""
+        child: Any = super().getChildWithDefault(path, request)
+        return notFound() if child.isLeaf and request.postpath else child
+
+
 class _Leaf(Resource):
     isLeaf = True
 
@@ -86,6 +96,9 @@ class Healthz(_Leaf):
     def render_GET(self, request: Request) -> bytes:
         """Say ok."""
         return answer(request, 200, b"ok\n", _TEXT)
+
+    # HAProxy's "option httpchk /healthz" asks so.
+    render_OPTIONS = render_GET
 
 
 class Readyz(_Leaf):
@@ -106,6 +119,9 @@ class Readyz(_Leaf):
         """Look, and answer when it is known."""
         _answer_later(request, self._look(request))
         return NOT_DONE_YET
+
+    # HAProxy's "option httpchk /readyz" asks so.
+    render_OPTIONS = render_GET
 
     async def _look(self, request: Any) -> bytes:
         found = await self._health.look()
@@ -149,8 +165,7 @@ class CommandPage(_Leaf):
 
     def render_POST(self, request: Request) -> bytes | int:
         """Check the token, then the body, then run."""
-        scheme, _, given = (request.getHeader(b"authorization") or b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not secrets.same(given.strip().decode("latin-1"), self._token):
+        if not secrets.bears(request.getHeader(b"authorization") or b"", self._token):
             request.setHeader(b"www-authenticate", b'Bearer realm="cackled"')
             return problem(request, 401, "unauthorized", "Unauthorized", "The token of the state directory is needed.")
         content: Any = request.content
@@ -188,7 +203,7 @@ def admin_resource(
     render: Callable[[], bytes | Awaitable[bytes]] | None = None,
 ) -> Resource:
     """The tree of the admin listener. *render* makes the page of figures, where it has more than *metrics*."""
-    root, admin = Resource(), Resource()
+    root, admin = Folder(), Folder()
     root.putChild(b"", _Index())
     root.putChild(b"healthz", Healthz())
     root.putChild(b"readyz", Readyz(health))

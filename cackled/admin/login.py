@@ -1,4 +1,4 @@
-"""The telnet console's door: user and password on any telnet client, slower after wrong tries.
+"""The telnet console's door: user and password on any telnet client; a wrong answer comes slower after wrong tries.
 
 May touch: twisted.conch.telnet, the ground, `cackled.admin.secrets`.
 
@@ -8,6 +8,7 @@ second try begins before it; this one negotiates but does not depend on it, so t
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
 
+from cackled.addresses import network_of
 from cackled.admin.secrets import same
 from cackled.clock import sleep
 from cackled.turns import Turns
@@ -26,7 +28,12 @@ log = Logger()
 
 FREE_TRIES = 5
 LONGEST_DELAY = 30.0
+# Between two checks for a source that was wrong too often. Short: the right password may come from there as well.
+SPACING = 0.25
 FORGET_AFTER = 900.0
+MOST_SOURCES = 1_000
+# Wrong tries on one connection; then it is closed.
+MOST_TRIES = 3
 LONGEST_WORD = 256
 MOST_AHEAD = 8_192
 LOGIN_TIMEOUT = 120.0
@@ -35,40 +42,64 @@ LOGIN_TIMEOUT = 120.0
 class Gate:
     """Admits one user, checking one password at a time for all connections together.
 
-    The first five wrong tries cost nothing; from then on each next check, on whatever connection, waits 1, 2, 4 .. 30
-    seconds. A right one, or 15 minutes without a wrong one, forgives.
+    Nobody's wrong tries keep the right password out. Each is checked in its turn, which comes soon; it is the answer to
+    a wrong one that takes longer and longer, 1, 2, 4 .. 30 seconds after the fifth of a *source*, and that source's
+    checks are a quarter of a second apart. A right one, or 15 minutes without a wrong one, forgives the source.
 
     Args:
         verify: checks the password; to be run in a thread by its maker.
+        known: whether it was right before, without a thread: then it waits for nobody.
     """
 
-    def __init__(self, clock: IReactorTime, user: str, verify: Callable[[str], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        user: str,
+        verify: Callable[[str], Awaitable[bool]],
+        known: Callable[[str], bool] = lambda password: False,
+    ) -> None:
         self._clock = clock
         self._user = user
         self._verify = verify
+        self._known = known
         self._turns = Turns()
-        self._wrong = 0
-        self._not_before = 0.0
-        self._last = 0.0
+        # Wrong tries of each source, and when the last one was checked; the longest ago first.
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
-    async def admit(self, user: str, password: str) -> bool:
-        """Whether *user* with *password* may in; takes the same time for a wrong user as for a wrong password."""
+    async def admit(
+        self, user: str, password: str, source: str = "", gone: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Whether *user* with *password* may in; takes the same time for a wrong user as for a wrong password.
+
+        Who is *gone* when his turn comes is not checked.
+        """
+        if self._known(password) and same(user, self._user):
+            self._wrong.pop(source, None)
+            return True
         async with self._turns:
-            now = self._clock.seconds()
-            if self._wrong and now - self._last > FORGET_AFTER:
-                self._wrong = 0
-            if self._wrong >= FREE_TRIES and now < self._not_before:
-                await sleep(self._clock, self._not_before - now)
+            if gone():
+                return False
+            count, last = self._of(source)
+            wait = last + SPACING - self._clock.seconds()
+            if count >= FREE_TRIES and wait > 0:
+                await sleep(self._clock, wait)
             right = await self._verify(password)
-            right = same(user, self._user) and right
-            self._last = self._clock.seconds()
-            if right:
-                self._wrong = 0
-            else:
-                self._wrong += 1
-                if self._wrong >= FREE_TRIES:
-                    self._not_before = self._last + min(LONGEST_DELAY, 2.0 ** min(self._wrong - FREE_TRIES, 10))
-            return right
+            if same(user, self._user) and right:
+                self._wrong.pop(source, None)
+                return True
+            count += 1
+            self._wrong[source] = (count, self._clock.seconds())
+            self._wrong.move_to_end(source)
+            if len(self._wrong) > MOST_SOURCES:
+                self._wrong.popitem(last=False)
+        if count > FREE_TRIES:
+            # Nobody else waits for this.
+            await sleep(self._clock, min(LONGEST_DELAY, 2.0 ** min(count - FREE_TRIES - 1, 10)))
+        return False
+
+    def _of(self, source: str) -> tuple[int, float]:
+        count, last = self._wrong.get(source, (0, 0.0))
+        return (0, 0.0) if self._clock.seconds() - last > FORGET_AFTER else (count, last)
 
 
 class ConsoleTransport(TelnetTransport, TimeoutMixin):
@@ -80,7 +111,7 @@ class ConsoleTransport(TelnetTransport, TimeoutMixin):
         super().__init__(make)
         self.callLater = clock.callLater  # type: ignore[method-assign,assignment]
         self._idle = idle
-        self._inside = False
+        self.inside = False
         self._leaving = False
 
     def connectionMade(self) -> None:
@@ -92,20 +123,20 @@ class ConsoleTransport(TelnetTransport, TimeoutMixin):
         """Hand on what came; broken telnet commands end the connection, without a traceback."""
         if self._leaving:
             return
-        if self._inside:
+        if self.inside:
             self.resetTimeout()
         try:
             super().dataReceived(data)
         except Exception as error:
             # Twisted's parser raises ValueError, IndexError or AssertionError at bad commands.
-            if self._inside:
+            if self.inside:
                 log.failure("console: session failed")
             log.info("console: broken input from {peer}: {error}", peer=str(self.getPeer()), error=type(error).__name__)
             self.transport.abortConnection()
 
     def admitted(self) -> None:
         """The login is over: from now on only idleness ends the session."""
-        self._inside = True
+        self.inside = True
         self.setTimeout(self._idle)
 
     def timeoutConnection(self) -> None:
@@ -115,6 +146,10 @@ class ConsoleTransport(TelnetTransport, TimeoutMixin):
             return
         self.write(b"\nIdle for too long, goodbye.\n")
         self.leave()
+
+    def begone(self) -> None:
+        """Make room: the end comes at once."""
+        self.transport.abortConnection()
 
     def leave(self) -> None:
         """Close once what was written is out, within five seconds."""
@@ -140,6 +175,8 @@ class Login(TelnetProtocol):
         self._user: str | None = None
         self._checking = False
         self._gone = False
+        # Wrong tries so far.
+        self.wrong = 0
 
     def connectionMade(self) -> None:
         """Ask for the user."""
@@ -174,13 +211,19 @@ class Login(TelnetProtocol):
         Deferred.fromCoroutine(self._check(user, word)).addErrback(self._failed)
 
     async def _check(self, user: str, password: str) -> None:
-        admitted = await self._gate.admit(user, password)
+        source = network_of(str(getattr(self.transport.getPeer(), "host", "")))
+        admitted = await self._gate.admit(user, password, source, lambda: self._gone)
         if self._gone:
             return
         peer = f"{self.transport.getPeer().host}:{self.transport.getPeer().port}" if _has_port(self.transport) else "-"
         self._checking = False
         if not admitted:
             log.warn("console: wrong user or password from {peer}", peer=peer)
+            self.wrong += 1
+            if self.wrong >= MOST_TRIES:
+                self.transport.write(b"\nWrong user or password. Goodbye.\n")
+                self.transport.leave()
+                return
             self.transport.wont(ECHO).addErrback(lambda f: None)
             self.transport.write(b"\nWrong user or password.\nUser: ")
             self._take()

@@ -31,7 +31,9 @@ from cackled.metrics import Metrics
 
 log = Logger()
 
+# At the prompt; and at the door, before a password was right.
 MOST_SESSIONS = 8
+MOST_WAITING = 8
 LONGEST_LINE = 4_096
 MOST_HISTORY = 500
 MOST_QUEUED = 200
@@ -237,6 +239,9 @@ class ShellTransport(TelnetProtocol):
 class ManholeFactory(Factory):
     """Makes console sessions, at most eight at once.
 
+    Who has not given the password yet takes no place of a session: of those there may be eight, and the one that has
+    been there for longest makes room for the next. So nobody keeps an operator out by sitting at the door.
+
     Args:
         password: see `Password.open`.
         in_thread: runs a function in a thread and gives its result (``partial(deferToThreadPool, reactor, pool)``);
@@ -263,8 +268,9 @@ class ManholeFactory(Factory):
         self._clock = clock
         self._namespace = namespace
         self._idle = idle
-        self._gate = Gate(clock, user, lambda attempt: in_thread(password.check, attempt))
-        self._open: set[ConsoleTransport] = set()
+        self._gate = Gate(clock, user, lambda attempt: in_thread(password.check, attempt), password.known)
+        # In the order in which they came.
+        self._open: dict[ConsoleTransport, None] = {}
         metrics.watch("admin_console_sessions", "Open connections to the telnet console.", lambda: len(self._open))
 
     @staticmethod
@@ -278,12 +284,17 @@ class ManholeFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """A session, or None when there are too many."""
-        if len(self._open) >= MOST_SESSIONS:
+        waiting = [one for one in self._open if not one.inside]
+        if len(self._open) - len(waiting) >= MOST_SESSIONS:
             log.warn("console: refused a connection, {most} are open", most=MOST_SESSIONS)
             return None
+        if len(waiting) >= MOST_WAITING:
+            log.warn("console: {most} connections wait at the login; the oldest is closed", most=MOST_WAITING)
+            del self._open[waiting[0]]
+            waiting[0].begone()
         session = _Session(self._clock, self._idle, lambda: Login(self._gate, self._shell))
-        session.closed = self._open.discard
-        self._open.add(session)
+        session.closed = lambda one: self._open.pop(one, None)
+        self._open[session] = None
         return session
 
     def close(self) -> None:
@@ -297,7 +308,7 @@ class ManholeFactory(Factory):
 
 
 class _Session(ConsoleTransport):
-    closed: Callable[[ConsoleTransport], None] = staticmethod(lambda session: None)
+    closed: Callable[[ConsoleTransport], object] = staticmethod(lambda session: None)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.closed(self)

@@ -84,12 +84,21 @@ def same(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode("utf-8", "replace"), right.encode("utf-8", "replace"))
 
 
+def bears(authorization: bytes, token: str) -> bool:
+    """Whether an Authorization field's value is ``Bearer`` and *token* (RFC 6750 section 2.1)."""
+    scheme, _, given = authorization.partition(b" ")
+    return scheme.lower() == b"bearer" and same(given.strip().decode("latin-1"), token)
+
+
 class Password:
     """The console's password, kept as an argon2id hash."""
 
     def __init__(self, hashed: str, hasher: PasswordHasher | None = None) -> None:
         self._hash = hashed
         self._hasher = hasher or PasswordHasher()
+        # Of the right one, once it was seen: so that it need not wait behind the wrong ones of others.
+        self._key = secrets.token_bytes(32)
+        self._seen = b""
 
     @classmethod
     def open(
@@ -112,7 +121,11 @@ class Password:
             if not clear.exists():
                 write(clear, make())
                 log.info("the console's password is in {path}; read it, then delete it", path=str(clear))
-            write(hashed, hasher.hash(read(clear)))
+            chosen = read(clear)
+            write(hashed, hasher.hash(chosen))
+            made = cls(read(hashed), hasher)
+            made._see(chosen)
+            return made
         text = read(hashed)
         if not text.startswith("$argon2id$"):
             raise SecretError(f"{hashed} holds no argon2id hash")
@@ -121,6 +134,18 @@ class Password:
     def check(self, attempt: str) -> bool:
         """Whether *attempt* is the password. Takes some 50 ms and 64 MiB: call it in a thread, one at a time."""
         try:
-            return self._hasher.verify(self._hash, attempt)
+            right = self._hasher.verify(self._hash, attempt)
         except (VerificationError, InvalidHashError):
             return False
+        self._see(attempt)
+        return right
+
+    def known(self, attempt: str) -> bool:
+        """Whether *attempt* is the password as it was seen before; at once. False says nothing."""
+        return bool(self._seen) and hmac.compare_digest(self._digest(attempt), self._seen)
+
+    def _see(self, right: str) -> None:
+        self._seen = self._digest(right)
+
+    def _digest(self, text: str) -> bytes:
+        return hmac.digest(self._key, text.encode("utf-8", "replace"), "sha256")

@@ -40,7 +40,18 @@ class Redirect(Resource):
 
 
 class Folder(Resource):
-    """A table of names; there is nothing at its own address."""
+    """A table of names; there is nothing at its own address.
+
+    A leaf in it answers at its own address only, unless it says ``takes_rest``: a cache before us that takes "/x/y.css"
+    for a file must not be given "/x" by that name.
+    """
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        """What stands under *path*; nothing where more follows than it takes."""
+        child: Any = super().getChildWithDefault(path, request)
+        if child.isLeaf and request.postpath and not getattr(child, "takes_rest", False):
+            return Folder()
+        return child
 
     def render(self, request: Any) -> Any:
         """404."""

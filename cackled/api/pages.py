@@ -39,6 +39,7 @@ class Pages(Resource):
     """
 
     isLeaf = True
+    takes_rest = True
 
     def __init__(self, folder: Path, *, devel: bool = False) -> None:
         super().__init__()
@@ -57,7 +58,8 @@ class Pages(Resource):
     def render_GET(self, request: Any) -> Response:
         """The file, or 404."""
         files = self._read() if self._devel else self._files
-        name = b"/".join(part for part in request.postpath if part).decode("ascii", "replace") or "index.html"
+        rest = request.postpath
+        name = (b"/".join(rest) if rest != [b""] else b"").decode("ascii", "replace") or "index.html"
         found = files.get(name) or files.get(f"{name}.html")
         if found is None:
             return problem(404, "not-found", "There is no such page")

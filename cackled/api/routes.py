@@ -41,7 +41,7 @@ from cackled.domain.accounts import Sessions
 from cackled.domain.comments import ChannelRef, Comments, Written, check_channel, parse_id
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.grants import Grants
-from cackled.domain.limits import Buckets, address_key
+from cackled.domain.limits import AddressBuckets, Buckets, address_key
 from cackled.domain.moderation import Moderation
 from cackled.domain.pages import MAX_SIZE, Wanted, check_cursor
 from cackled.domain.reading import Reading
@@ -92,8 +92,15 @@ Handler = Callable[[Call], Awaitable[Response]]
 class Limits:
     """The buckets that calls draw from, by caller's address and by site."""
 
-    def __init__(self, posts: Buckets, votes: Buckets, sessions: Buckets, reads: Buckets, site_posts: Buckets,
-                 exempt: Callable[[str], bool]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        posts: AddressBuckets,
+        votes: AddressBuckets,
+        sessions: AddressBuckets,
+        reads: AddressBuckets,
+        site_posts: Buckets,
+        exempt: Callable[[str], bool],
+    ) -> None:
         self._posts = posts
         self._votes = votes
         self._sessions = sessions
@@ -170,6 +177,7 @@ class Ways(Resource):
     """
 
     isLeaf = True
+    takes_rest = True
 
     def __init__(
         self,
@@ -260,6 +268,8 @@ class Api:
         """No such address, or not with that method."""
         error = failure.value
         status, methods = error.code or 404, getattr(error, "valid_methods", None) or ()
+        if status < 400:
+            status = 404  # werkzeug would send the caller to an address without the doubled slash
         if status == 405 and set(methods) == {"OPTIONS"}:
             status = 404  # every address has a preflight
         answer = problem(status)

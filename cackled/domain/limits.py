@@ -8,25 +8,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 from twisted.internet.interfaces import IReactorTime
 
+from cackled.addresses import RATE_FACTORS, WIDER, network_of, wider
 from cackled.domain.errors import TooFast
 
-
-@lru_cache(maxsize=4096)
-def address_key(address: str) -> str:
-    """What counts as one caller: an IPv4 address, or the /64 of an IPv6 address (mapped IPv4 as IPv4)."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, IPv4Address):
-        return str(ip)
-    if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(ip_network((int(ip) >> 64 << 64, 64)))
+# Under which key a caller's address is limited, see `AddressBuckets`.
+address_key = network_of
 
 
 def within(networks: Iterable[str]) -> Callable[[str], bool]:
@@ -65,6 +55,18 @@ class Buckets:
         self._state: OrderedDict[object, tuple[float, float]] = OrderedDict()
         self.spent: Callable[[object, float], None] | None = None
 
+    def check(self, key: object, cost: float = 1.0) -> None:
+        """See that `take` would do.
+
+        Raises:
+            TooFast: it would not.
+        """
+        now = self._clock.seconds()
+        tokens, then = self._state.get(key, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - then) * self._rate)
+        if tokens < cost:
+            raise TooFast((cost - tokens) / self._rate)
+
     def take(self, key: object, cost: float = 1.0) -> None:
         """Spend *cost* tokens of *key*; no more than all there can ever be.
 
@@ -91,3 +93,31 @@ class Buckets:
         if known is not None:
             left, then = known
             self._state[key] = (min(tokens, left + (now - then) * self._rate), now)
+
+
+class AddressBuckets:
+    """Buckets by caller, for `address_key`: those of an IPv6 network draw from those of the wider ones, too.
+
+    *make* gives the buckets of a tier: a suffix for its name, and how many times what one caller has it may have.
+    """
+
+    def __init__(self, make: Callable[[str, int], Buckets]) -> None:
+        self._own = make("", 1)
+        self._wider = [make(f"/{bits}", factor) for bits, factor in zip(WIDER, RATE_FACTORS, strict=True)]
+
+    def take(self, key: str, cost: float = 1.0) -> None:
+        """Spend *cost* tokens of *key* and of what is around it.
+
+        Raises:
+            TooFast: one of them has not enough; nothing was spent.
+        """
+        around = wider(key)
+        if not around:
+            self._own.take(key, cost)
+            return
+        pairs = list(zip(self._wider, around, strict=True))
+        for buckets, network in pairs:
+            buckets.check(network, cost)
+        self._own.take(key, cost)
+        for buckets, network in pairs:
+            buckets.take(network, cost)

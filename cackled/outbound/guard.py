@@ -15,9 +15,23 @@ from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-# Prefixes whose addresses carry another one inside, through which a router may reach what is not global.
-_CARRIERS = tuple(ip_network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96"))
-_NOBODY = tuple(ip_network(text) for text in ("fec0::/10", "3fff::/20", "192.88.99.0/24"))
+# IANA's registries of special-purpose addresses, whole (RFC 6890 and its updates), and multicast. Python's own notion
+# of them differs from version to version. Some are called globally reachable: anycast to the nearest router
+# (192.0.0.9), sinks (AS112), relays and what carries an IPv4 address inside. No receiver of ours has such an address.
+_SPECIAL_4 = tuple(
+    ip_network(text)
+    for text in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+        "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+    )
+)  # fmt: skip
+# Only this is given to anybody (RFC 4291 section 2.4, IANA's registry of global unicast addresses) ...
+_UNICAST_6 = ip_network("2000::/3")
+# ... but for these: IETF protocols with Teredo, benchmarks, AMT and ORCHID; documentation; 6to4; AS112; documentation.
+_SPECIAL_6 = tuple(
+    ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+)
 LONGEST_URL = 2_000
 
 
@@ -73,10 +87,9 @@ def allowed(address: str, policy: Policy) -> bool:
     ip = getattr(ip, "ipv4_mapped", None) or ip
     if any(ip in ip_network(text) for text in policy.networks):
         return True
-    # Python calls site-local addresses (RFC 3879) and documentation's second block (RFC 9637) global.
-    if ip.is_multicast or ip.is_reserved or not ip.is_global or any(ip in network for network in _NOBODY):
-        return False
-    return not any(ip in network for network in _CARRIERS)
+    if isinstance(ip, IPv4Address):
+        return not any(ip in network for network in _SPECIAL_4)
+    return ip in _UNICAST_6 and not any(ip in network for network in _SPECIAL_6)
 
 
 def checked(addresses: Iterable[str], policy: Policy) -> str:

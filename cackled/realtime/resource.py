@@ -60,6 +60,7 @@ class _Endpoint(Resource):
     """Reads the query, asks the gate, and hands the request on; what is wrong is answered as a problem document."""
 
     isLeaf = True
+    takes_rest = True
     # A WebSocket may begin with no subscription; the others can't add one later.
     least = 1
 

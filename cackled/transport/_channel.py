@@ -256,6 +256,11 @@ class Channel(HTTPChannel):
 
     def _begin(self, head: Head) -> None:
         """A head is complete and valid: make the request, and read its body."""
+        guard = self.factory.guard
+        stop = None if guard is None else guard(head)
+        if stop is not None:
+            self.state = BODY
+            raise Refused(stop, "guard")
         cap = self.factory.body_limit(head.method, head.target)
         if head.length is not None and head.length > cap:
             self.state = BODY

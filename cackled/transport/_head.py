@@ -29,6 +29,8 @@ _EMPTY = re.compile(rb"(?:\r\n)++")
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?)\.?(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)([/?].*)?", re.IGNORECASE | re.DOTALL)
 _MCNC = re.compile(rb"(?:^|[;, ])_mcnc=")
+# What balancers ask, often in HTTP/1.0 without a Host field (HAProxy's "option httpchk"), or by an address.
+_HEALTH = frozenset((b"/healthz", b"/readyz"))
 # Fields that decide about framing or trust: a second one is an error.
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"authorization", b"upgrade"))
 
@@ -114,7 +116,8 @@ def check_trailers(lines: list[bytes]) -> None:
 def parse(raw: bytes, max_fields: int, hosts: frozenset[bytes] = frozenset()) -> Head:
     """Read a complete head, up to and including the empty line.
 
-    *hosts* are the names answered to, lower case; empty: any well-formed name.
+    *hosts* are the names answered to, lower case; empty: any well-formed name. Health is answered under any name, and
+    in HTTP/1.0 without one.
 
     Raises:
         Refused: with the status RFC 9110 and 9112 ask for.
@@ -170,12 +173,15 @@ def normal_host(raw: bytes) -> bytes | None:
 
 def _check_host(head: Head, hosts: frozenset[bytes]) -> None:
     raw = head.named.get(b"host")
+    health = head.target.partition(b"?")[0] in _HEALTH
     if raw is None:
+        if health and head.version == b"HTTP/1.0":
+            return
         raise refusal(400, "host", "A request needs a Host field.")
     host = normal_host(raw)
     if host is None:
         raise refusal(400, "host", "The Host field is no host name.")
-    if hosts and host not in hosts:
+    if hosts and host not in hosts and not health:
         raise refusal(421, "unknown-host", "This server does not answer to that name.")
     head.host = host
 

@@ -7,32 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from cackled.addresses import CONNECTION_FACTORS, network_of, wider
+
+__all__ = ["ConnectionLimits", "TrustedProxies", "network_of"]
 
 # X-Forwarded-For entries looked at, from the right.
 MAX_HOPS = 16
 
 
-def network_of(address: str) -> str:
-    """What connections of one client are counted under: the IPv4 address, or the /64 of an IPv6 one.
-
-    Anything that is no IP address (a UNIX socket) is its own network.
-    """
-    if ":" not in address:
-        return address
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return str(IPv6Address(int(parsed) >> 64 << 64)) + "/64"
-    return str(parsed)
-
-
 class ConnectionLimits:
-    """Counts open connections, all and by network; `admit` says no above the caps."""
+    """Counts open connections, all and by network; `admit` says no above the caps.
+
+    Networks are as `network_of` gives them; the wider ones around them have caps as well, some times as high.
+    """
 
     __slots__ = ("_by_network", "_each", "_most", "total")
 
@@ -49,20 +38,27 @@ class ConnectionLimits:
         """
         if self.total >= self._most:
             return "connections"
-        count = self._by_network.get(network, 0)
-        if counted and count >= self._each:
-            return "address"
-        self._by_network[network] = count + 1
+        held, each = self._by_network, self._each
+        around = wider(network)
+        if counted:
+            if held.get(network, 0) >= each:
+                return "address"
+            for one, factor in zip(around, CONNECTION_FACTORS, strict=False):
+                if held.get(one, 0) >= each * factor:
+                    return "address"
+        for one in (network, *around):
+            held[one] = held.get(one, 0) + 1
         self.total += 1
         return None
 
     def release(self, network: str) -> None:
         """Take back one `admit`."""
-        count = self._by_network.get(network, 0)
-        if count <= 1:
-            self._by_network.pop(network, None)
-        else:
-            self._by_network[network] = count - 1
+        for one in (network, *wider(network)):
+            count = self._by_network.get(one, 0)
+            if count <= 1:
+                self._by_network.pop(one, None)
+            else:
+                self._by_network[one] = count - 1
         self.total -= 1
 
     def of(self, network: str) -> int:

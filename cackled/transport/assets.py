@@ -220,7 +220,7 @@ class Assets:
     def resource(self) -> Resource:
         """For ``/widget``."""
         plain = _AssetsResource(self)
-        return plain if self._microcache is None else MicrocachedResource(self._microcache, plain.shared)
+        return plain if self._microcache is None else MicrocachedResource(self._microcache, plain.shared, below=True)
 
     def loader(self, render: Render, template: str = "loader.js") -> LoaderResource | CachedLoaderResource:
         """For ``/widget.js``: *template* with `CONFIG_TOKEN` replaced by `config` and what *render* adds to it.
@@ -317,6 +317,7 @@ def _missing() -> Response:
 
 class _AssetsResource(Resource):
     isLeaf = True
+    takes_rest = True
 
     def __init__(self, assets: Assets) -> None:
         super().__init__()
@@ -401,6 +402,7 @@ class _FolderResource(Resource):
     """A folder's files as they stand; a folder itself is its ``index.html``."""
 
     isLeaf = True
+    takes_rest = True
 
     def __init__(self, folder: Path, cache: bytes) -> None:
         super().__init__()

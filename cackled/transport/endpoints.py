@@ -103,6 +103,9 @@ class PublicEndpoint:
             redirect=self._redirect,
             metrics=self._metrics,
         )
+        known = getattr(factory, "certificates", None)
+        if self.certificates is not None and known is not None and self.certificates not in known:
+            known.append(self.certificates)
         if self._watch is not None:
             self._watch.start()
         listener.startListening()

@@ -6,7 +6,6 @@ May touch: twisted.web and the ground. What a stranger can do is bounded in byte
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -26,10 +25,12 @@ from cackled.transport._channel import BUSY, GONE, IDLE, Channel
 from cackled.transport._door import Door
 from cackled.transport._head import Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
+from cackled.transport._redact import without_tokens
 from cackled.transport._request import Request, render_head
 from cackled.transport._socket import Transport
 from cackled.transport._tlssocket import TlsTransport
 from cackled.transport.problems import problem
+from cackled.transport.response import Response
 
 __all__ = ["LANE_PROXY", "Door", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address", "takeover"]
 
@@ -46,8 +47,6 @@ LANE_PROXY = 2
 Shortcut = Callable[[Head, Door], bool]
 
 log = Logger()
-# What lets its bearer see something, in a query: not for a log.
-_TOKENS = re.compile(rb"(?<=[?&])((?:token|me)=)[^&]+")
 
 
 class _Full(Protocol):
@@ -82,6 +81,7 @@ class HttpFactory(Factory):
     - *body_limit*: ``(method, target) -> bytes``, the cap of a body on a route; without it ``settings.body_bytes``.
     - *fast*: a `cackled.transport._fastpath.FastPath`, usually made by ``Microcache.fast_path()``.
     - *access*: where access lines go when ``settings.access_log`` is on (default: the process's standard output).
+    - *guard*: looks at each head before a byte of a body is read; its answer, if it gives one, is the end of it.
     - *tls*: whether connections reach us through TLS; it is also seen from the transport.
 
     Raises:
@@ -102,6 +102,7 @@ class HttpFactory(Factory):
         fast: Any = None,
         tls: bool = False,
         access: IO[str] | None = None,
+        guard: Callable[[Head], Response | None] | None = None,
     ) -> None:
         self.root = root
         self.settings = settings
@@ -113,6 +114,9 @@ class HttpFactory(Factory):
         self.hosts = frozenset(_known_host(name) for name in settings.hosts)
         self.limits = ConnectionLimits(settings.max_connections, settings.max_connections_per_address)
         self.body_limit = body_limit or (lambda method, target: settings.body_bytes)
+        self.guard = guard
+        # Of the listeners that speak TLS for us: their names are ours.
+        self.certificates: list[Any] = []
         self.direct = _private.supported()
         self.draining = False
         # Set while every answer has to go the long way: to be logged, or to close its connection.
@@ -260,9 +264,10 @@ class HttpFactory(Factory):
     def scheme(self, lane: int, head: Head) -> bytes:
         """``http`` or ``https``, as the browser sees it."""
         if lane & LANE_PROXY:
-            told = head.named.get(b"x-forwarded-proto")
-            if told is not None:
-                return b"https" if told.lower() == b"https" else b"http"
+            # Each proxy adds how it was spoken to; what the browser spoke comes first, as in X-Forwarded-For.
+            told = head.joined(b"x-forwarded-proto").partition(b",")[0].strip().lower()
+            if told:
+                return b"https" if told in (b"https", b"wss") else b"http"
         return b"https" if lane & LANE_TLS else b"http"
 
     # Accounts
@@ -298,9 +303,9 @@ class HttpFactory(Factory):
         if self.access is not None:
             # What was meant for somebody else is none of our business.
             address = request.uri if request.code != 421 else request.uri.partition(b"?")[0]
-            address = _TOKENS.sub(rb"\1-", address)
+            address = without_tokens(address[:1000])
             self.access.write(
-                f"{request.client_address} {request.method.decode()} {address[:1000].decode('ascii', 'replace')}"
+                f"{request.client_address} {request.method.decode()} {address.decode('ascii', 'replace')}"
                 f" {request.code} {request.sentLength}\n"
             )
 

@@ -137,7 +137,7 @@ class MicrocachedResource(Resource):
     The cache is left out for requests with Authorization or the ``_mcnc`` cookie, and where *bypass* says so; *bypass*
     must decide by the URL alone. ``after=SEQ`` in the query is no part of what is asked for: an answer whose ``seqs``
     are older is a miss. Methods other than GET and HEAD go to *handler* if *methods* names them; one that succeeds
-    drops the answer kept for its URL.
+    drops the answer kept for its URL. With *below* it answers for all that is below its address, too.
     """
 
     isLeaf = True
@@ -149,8 +149,10 @@ class MicrocachedResource(Resource):
         *,
         bypass: Callable[[Request], bool] | None = None,
         methods: tuple[bytes, ...] = (b"GET",),
+        below: bool = False,
     ) -> None:
         super().__init__()
+        self.takes_rest = below
         self._microcache = microcache
         self._handler = handler
         self._bypass = bypass

@@ -5,10 +5,13 @@ May touch: twisted.web, transport. What other sites embed is never redirected: t
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Awaitable, Callable
+import stat
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from twisted.web.resource import IResource, Resource
 
@@ -25,30 +28,65 @@ class OwnPages(Resource):
     """*pages*, over https where that is wanted.
 
     A request without TLS on a listener that redirects gets 308 to the same address with https; an answer over TLS
-    carries Strict-Transport-Security for *hsts* seconds (0: none; RFC 6797).
+    carries Strict-Transport-Security for *hsts* seconds (0: none; RFC 6797). *ours* says which names (lower case, no
+    port) a visitor may be sent to: whatever else a request calls us gets 421.
     """
 
-    def __init__(self, pages: IResource, hsts: int = 0) -> None:
+    takes_rest = True
+
+    def __init__(
+        self, pages: IResource, hsts: int = 0, ours: Callable[[Any, bytes], bool] = lambda request, host: True
+    ) -> None:
         super().__init__()
         self._pages: Any = pages
         self._hsts = hsts
+        self._ours = ours
         self.isLeaf = bool(self._pages.isLeaf)
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
         """The child, with the same done to it."""
         if self._pages.isLeaf:
             return self
-        return OwnPages(self._pages.getChildWithDefault(path, request), self._hsts)
+        return OwnPages(self._pages.getChildWithDefault(path, request), self._hsts, self._ours)
 
     def render(self, request: Any) -> Any:
         """The page, or where it is."""
         if not request.isSecure():
             if _redirects(request):
+                if not self._ours(request, request.public_host):
+                    return problem(421, "unknown-host", "", "This server does not answer to that name.")
                 target = b"https://" + request.public_host + request.uri
                 return Response(308, [(b"Location", target), (b"Cache-Control", b"no-store")])
         elif self._hsts:
             request.responseHeaders.setRawHeaders(b"Strict-Transport-Security", [b"max-age=%d" % self._hsts])
         return self._pages.render(request)
+
+
+class OwnNames:
+    """Which names are ours, for `OwnPages`: those of *urls*, of ``[http] hosts``, of the certificates that our
+    listeners have, and, where somebody asks for it by that, the address itself.
+    """
+
+    def __init__(self, urls: Iterable[str] = ()) -> None:
+        self._named = frozenset(name.encode("ascii", "replace") for name in map(_host_of, urls) if name)
+
+    def __call__(self, request: Any, host: bytes) -> bool:
+        """Whether *host*, as *request* names it, is ours."""
+        factory = request.site
+        if host in self._named or host in factory.hosts:
+            return True
+        name = host.decode("ascii", "replace")
+        if any(folder.knows(name) for folder in factory.certificates):
+            return True
+        local = str(getattr(request.getHost(), "host", ""))
+        return name.strip("[]") == local or (name == "localhost" and local in ("127.0.0.1", "::1"))
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _redirects(request: Any) -> bool:
@@ -82,13 +120,32 @@ class AcmeChallenges(Resource):
 
     def _read(self, name: str) -> bytes | None:
         # Both places that certificate clients know: the folder itself, and what they make below a webroot.
-        for path in (self._folder / name, self._folder / ".well-known" / "acme-challenge" / name):
-            try:
-                with path.open("rb") as file:
-                    return file.read(_LARGEST)
-            except OSError:
-                continue
+        for way in ((name,), (".well-known", "acme-challenge", name)):
+            body = _read_below(self._folder, way)
+            if body is not None:
+                return body
         return None
+
+
+def _read_below(folder: Path, way: tuple[str, ...]) -> bytes | None:
+    """A regular file's first bytes; None where a step from *folder* is missing or a link, which may lead anywhere."""
+    opened: list[int] = []
+    try:
+        opened.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        for step in way[:-1]:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            opened.append(os.open(step, flags, dir_fd=opened[-1]))
+        # A pipe would be waited for.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        opened.append(os.open(way[-1], flags, dir_fd=opened[-1]))
+        if not stat.S_ISREG(os.fstat(opened[-1]).st_mode):
+            return None
+        return os.read(opened[-1], _LARGEST)
+    except OSError:
+        return None
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def well_known(acme: IResource) -> Resource:

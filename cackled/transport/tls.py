@@ -166,6 +166,10 @@ class CertificateFolder:
         found = self._by_name.get(name) or self._by_name.get("*." + name.partition(".")[2])
         return found or self._default
 
+    def knows(self, name: str) -> bool:
+        """Whether a certificate is for *name*, by itself or by a wildcard."""
+        return name in self._by_name or "*." + name.partition(".")[2] in self._by_name
+
     def _choose(self, connection: Any, name: str | None, context: ssl.SSLContext) -> None:
         # Never an error: what is raised here, ssl prints.
         if name is None:

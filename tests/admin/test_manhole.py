@@ -23,7 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from cackled.admin.commands import Runner
 from cackled.admin.login import Gate
-from cackled.admin.manhole import MOST_SESSIONS, ManholeFactory
+from cackled.admin.manhole import MOST_SESSIONS, MOST_WAITING, ManholeFactory
 from cackled.admin.secrets import Password
 from cackled.admin.testing import FakeConsole
 from cackled.config import ConfigError
@@ -159,12 +159,28 @@ class LoginTests(ConsoleCase):
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_too_many(self) -> None:
-        """There is room for eight; one that leaves makes room."""
-        sessions = [self.connect() for _ in range(MOST_SESSIONS)]
+        """There is room for eight at the prompt; one that leaves makes room."""
+        sessions = [self.enter() for _ in range(MOST_SESSIONS)]
         self.assertIsNone(self.factory.buildProtocol(None))
         self.assertEqual(self.metrics.value("admin_console_sessions"), MOST_SESSIONS)
         sessions[0][0].connectionLost(Failure(ConnectionDone()))
         self.assertIsNotNone(self.factory.buildProtocol(None))
+
+    def test_sitting_at_the_door(self) -> None:
+        """Who waits at the login keeps nobody out: the oldest makes room."""
+        waiting = [self.connect() for _ in range(MOST_WAITING + 3)]
+        self.assertEqual([wire.aborted for _, wire in waiting[:5]], [True] * 3 + [False] * 2)
+        _, wire = self.enter()
+        self.assertFalse(wire.disconnecting or wire.aborted)
+        self.assertEqual(self.metrics.value("admin_console_sessions"), MOST_WAITING)
+
+    def test_three_tries(self) -> None:
+        """A connection has three tries."""
+        protocol, wire = self.connect()
+        protocol.dataReceived(b"admin\nx\nadmin\nx\n")
+        self.assertFalse(wire.disconnecting)
+        protocol.dataReceived(b"admin\nx\n")
+        self.assertTrue(wire.disconnecting)
 
     def test_check_fails(self) -> None:
         """When the thread fails, the door stays shut and the error is logged."""
@@ -202,14 +218,15 @@ class GateTests(SynchronousTestCase):
         self.asked.append(self.clock.seconds())
         return attempt == SECRET
 
-    def attempt(self, password: str, user: str = "admin") -> Deferred[bool]:
-        return Deferred.fromCoroutine(self.gate.admit(user, password))
+    def attempt(self, password: str, user: str = "admin", source: str = "127.0.0.1") -> Deferred[bool]:
+        return Deferred.fromCoroutine(self.gate.admit(user, password, source))
 
     def test_delay_grows(self) -> None:
-        """Five wrong tries are free; then 1, 2, 4 .. 30 s before each next check."""
+        """Five wrong tries are answered at once; then the answer takes 1, 2, 4 .. 30 s."""
         for _ in range(5):
             self.assertFalse(self.successResultOf(self.attempt("x")))
         for delay in (1, 2, 4, 8, 16, 30, 30):
+            self.clock.advance(1)
             waiting = self.attempt("x")
             self.clock.advance(delay - 0.5)
             self.assertNoResult(waiting)
@@ -217,23 +234,69 @@ class GateTests(SynchronousTestCase):
             self.assertFalse(self.successResultOf(waiting))
 
     def test_another_connection_does_not_help(self) -> None:
-        """Tries on many connections stand in one line."""
+        """Checks of a source that was wrong are apart, on however many connections; of another they are not."""
         for _ in range(5):
             self.attempt("x")
         waiting = [self.attempt("x") for _ in range(3)]
-        self.clock.pump([0.5] * 14)
+        other = self.attempt("x", source="192.0.2.1")
+        self.clock.pump([0.25] * 40)
         self.assertEqual([d.called for d in waiting], [True, True, True])
-        self.assertEqual(self.asked[5:], [1001.0, 1003.0, 1007.0])
+        self.assertFalse(self.successResultOf(other))
+        self.assertEqual(self.asked[5:], [1000.25, 1000.5, 1000.75, 1000.75])
+
+    def test_the_right_one_is_not_locked_out(self) -> None:
+        """Hundreds of wrong tries, more under way: the right password waits a few turns, from wherever it is."""
+        for _ in range(100):
+            self.attempt("x")
+            self.clock.advance(0.25)
+        for _ in range(8):
+            self.attempt("x")
+        began = self.clock.seconds()
+        elsewhere = self.attempt(SECRET, source="192.0.2.1")
+        right = self.attempt(SECRET)
+        while not right.called:
+            self.clock.advance(0.25)
+        self.assertTrue(self.successResultOf(right))
+        self.assertTrue(self.successResultOf(elsewhere))
+        self.assertLessEqual(self.clock.seconds() - began, 3.0)
+
+    def test_known(self) -> None:
+        """A password that was right before waits for nobody; a wrong user does not get in by it."""
+        slow: Deferred[bool] = Deferred()
+        gate = Gate(self.clock, "admin", lambda attempt: slow, lambda attempt: attempt == SECRET)
+        wrong = Deferred.fromCoroutine(gate.admit("admin", "x"))
+        self.assertTrue(self.successResultOf(Deferred.fromCoroutine(gate.admit("admin", SECRET))))
+        root = Deferred.fromCoroutine(gate.admit("root", SECRET, gone=lambda: True))
+        self.assertNoResult(root)
+        slow.callback(False)
+        self.assertFalse(self.successResultOf(wrong))
+        self.assertFalse(self.successResultOf(root))
+
+    def test_who_has_gone_costs_nothing(self) -> None:
+        """Tries whose connections are closed are not checked."""
+        for _ in range(6):
+            self.attempt("x")
+            self.clock.advance(0.25)
+        for _ in range(100):
+            Deferred.fromCoroutine(self.gate.admit("admin", "x", "127.0.0.1", lambda: True))
+        right = self.attempt(SECRET)
+        self.clock.advance(0.25)
+        self.assertTrue(self.successResultOf(right))
 
     def test_right_password_forgives(self) -> None:
-        """The right password waits its turn, gets in, and starts the count anew."""
-        for _ in range(5):
+        """The right password starts the count of its source anew."""
+        for _ in range(7):
             self.attempt("x")
-        right = self.attempt(SECRET)
-        self.assertNoResult(right)
-        self.clock.advance(1)
-        self.assertTrue(self.successResultOf(right))
-        self.assertFalse(self.successResultOf(self.attempt("x")))
+            self.clock.advance(5)
+        self.assertTrue(self.successResultOf(self.attempt(SECRET)))
+        for _ in range(5):
+            self.assertFalse(self.successResultOf(self.attempt("x")))
+
+    def test_sources_are_bounded(self) -> None:
+        """An attacker with many addresses fills no memory."""
+        for number in range(1_200):
+            self.attempt("x", source=str(number))
+        self.assertLessEqual(len(self.gate._wrong), 1_000)
 
     def test_time_forgives(self) -> None:
         """After a quarter of an hour of peace the tries are free again."""

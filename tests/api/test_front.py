@@ -21,6 +21,19 @@ class FrontTests(ApiCase):
         root = await self.ask("GET", "/")
         self.assertEqual((root.status, root.headers["location"]), (302, "/healthz"))
 
+    async def test_leaves(self) -> None:
+        """What answers at its own address answers at no other: a cache takes "/x/a.css" for a file."""
+        for path in (
+            "/bootstrap", "/healthz", "/readyz", "/widget.js", "/mc.widget.js", "/api/v1/openapi.json", "/rt/poll",
+            "/rt/sse", "/rt/ws", "/api/v1/sites/1/comments",
+        ):
+            for more in (
+                "/a.css", "/", "/%2e%2e/a.css", "//a.css", "/a.css;x", "/..%2fa.css", "%2fa.css", ";a.css", "/a/b.js",
+            ):
+                answer = await self.ask("GET", f"{path}{more}?site=1&channel=k&sub=1/5@0&wait=0")
+                self.assertEqual(answer.status, 404, path + more)
+        self.assertEqual((await self.ask("GET", "/bootstrap?site=1&channel=k")).status, 200)
+
     async def test_aliases(self) -> None:
         """Pages made years ago find the loader under its old names."""
         loader = await self.ask("GET", "/widget.js")
@@ -79,6 +92,7 @@ class PagesTests(SynchronousTestCase):
             ((), 200, b"index"), ((b"",), 200, b"index"), ((b"index",), 200, b"index"), ((b"a.css",), 200, b"a {}"),
             ((b"secret.key",), 404, None), ((b"..", b"outside"), 404, None), ((b"../outside",), 404, None),
             ((b"sub",), 404, None), ((b"\xff",), 404, None), ((b"a.css\x00",), 404, None),
+            ((b"index.html", b""), 404, None), ((b"", b"a.css"), 404, None), ((b"index", b"a.css"), 404, None),
         ):  # fmt: skip
             answer = self.get(*path)
             self.assertEqual(answer.status, status, path)  # type: ignore[attr-defined]

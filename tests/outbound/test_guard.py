@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_network
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,6 +13,25 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.outbound.guard import Policy, Refused, Target, allowed, checked, resolver, target_of
 
 PLAIN = Policy()
+# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry, all rows.
+SPECIAL = (
+    "0.0.0.0/8", "0.0.0.0/32", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+    "192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.9/32", "192.0.0.10/32", "192.0.0.170/32",
+    "192.0.0.171/32", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.88.99.2/32",
+    "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
+    "255.255.255.255/32", "224.0.0.0/4",
+    "::1/128", "::/128", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23", "2001::/32",
+    "2001:1::1/128", "2001:1::2/128", "2001:1::3/128", "2001:2::/48", "2001:3::/32", "2001:4:112::/48", "2001:10::/28",
+    "2001:20::/28", "2001:30::/28", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20", "5f00::/16",
+    "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8", "::/96", "::ffff:0:0:0/96", "4000::/3", "8000::/1", "400::/6",
+)  # fmt: skip
+NEIGHBOURS = (
+    "1.0.0.0", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255", "128.0.0.0",
+    "169.253.255.255", "169.255.0.0", "172.15.255.255", "172.32.0.0", "191.255.255.255", "192.0.1.0", "192.0.3.0",
+    "192.167.255.255", "192.169.0.0", "198.17.255.255", "198.20.0.0", "198.51.99.255", "198.51.101.0",
+    "203.0.112.255", "203.0.114.0", "223.255.255.255", "2001:200::1", "2001:4860:4860::8888", "2003::1",
+    "2620:4f:8001::1", "2a00:1450::1", "3ffe:ffff::1",
+)  # fmt: skip
 
 
 class UrlTests(SynchronousTestCase):
@@ -48,6 +68,17 @@ class AddressTests(SynchronousTestCase):
         ):  # fmt: skip
             self.assertFalse(allowed(one, PLAIN), one)
 
+    def test_registries(self) -> None:
+        """Every row of IANA's special-purpose registries, first and last address, plain and mapped; neighbours pass."""
+        for row in SPECIAL:
+            network = ip_network(row)
+            for one in (network[0], network[-1], network[network.num_addresses // 2]):
+                self.assertFalse(allowed(str(one), PLAIN), f"{one} of {row}")
+                if network.version == 4:
+                    self.assertFalse(allowed(f"::ffff:{one}", PLAIN), f"mapped {one} of {row}")
+        for one in NEIGHBOURS:
+            self.assertTrue(allowed(one, PLAIN), one)
+
     def test_allowed(self) -> None:
         """Public ones, and networks that the operator named."""
         for one in ("8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8"):
@@ -58,6 +89,7 @@ class AddressTests(SynchronousTestCase):
         self.assertTrue(allowed("fd00::5", own))
         self.assertFalse(allowed("10.2.0.1", own))
 
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(st.ip_addresses())
     def test_private(self, ip: object) -> None:
         """What the registries call private is never allowed."""

@@ -158,6 +158,19 @@ class ProbeTests(SynchronousTestCase):
         for host, status in (("example.com", 200), ("EXAMPLE.com.:80", 200), ("other.com", 421), ("127.0.0.1", 421)):
             self.assertEqual(server.ask(get(host=host)).status, status, host)
 
+    def test_health(self) -> None:
+        """Balancers ask for health in HTTP/1.0 without a name, or by an address; nothing else is answered so."""
+        for target in ("/healthz", "/readyz", "/readyz?x=1"):
+            for method in ("GET", "HEAD", "OPTIONS"):
+                self.assertEqual(_head.parse(f"{method} {target} HTTP/1.0\r\n\r\n".encode(), 10).host, b"")
+                raw = f"{method} {target} HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n".encode()
+                self.assertEqual(_head.parse(raw, 10, frozenset((b"a.example",))).host, b"10.0.0.1")
+        for line in (
+            "GET /readyz HTTP/1.1", "GET /readyz/x HTTP/1.0", "GET /bootstrap HTTP/1.0", "GET / HTTP/1.0",
+            "GET http://a.example/readyz HTTP/1.0",
+        ):
+            self.assertRaises(Refused, _head.parse, f"{line}\r\n\r\n".encode(), 10)
+
     def test_absolute_form(self) -> None:
         """An absolute target becomes its path and query before anybody sees it."""
         server = Server()
