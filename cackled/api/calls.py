@@ -34,7 +34,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 MOST_STALENESS = 604_800
 ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = b"authorization, content-type, idempotency-key"
-EXPOSED_HEADERS = b"retry-after, idempotent-replayed, x-cackled-server, x-cackled-staleness, x-cackled-stale"
+EXPOSED_HEADERS = b"date, retry-after, idempotent-replayed, x-cackled-server, x-cackled-staleness, x-cackled-stale"
 
 
 def header(request: Request, name: str) -> str | None:

@@ -37,7 +37,7 @@ class Api(Resource):
         world = self.world
         path, method = request.path.decode(), request.method.decode()
         request.setHeader("access-control-allow-origin", request.getHeader("origin") or "*")
-        request.setHeader("access-control-expose-headers", "retry-after, idempotent-replayed")
+        request.setHeader("access-control-expose-headers", "date, retry-after, idempotent-replayed")
         if method == "OPTIONS":
             request.setHeader("access-control-allow-headers", "authorization, content-type, idempotency-key")
             request.setHeader("access-control-allow-methods", "GET, POST, PUT, PATCH, DELETE")

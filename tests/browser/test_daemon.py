@@ -94,12 +94,10 @@ class DaemonTests(BrowserCase):
         self.both((first, second), "Edited by one", "Hello from two")
         first.click(".mc-more >> nth=0")
         first.click(".mc-entry >> text=Delete")
-        first.click(".mc-entry >> text=Delete for good?")
         self.both((first, second), "Hello from two")
         second.wait_for_selector("text=This comment was deleted")
         second.click(".mc-replies .mc-more")
         second.click(".mc-entry >> text=Delete")
-        second.click(".mc-entry >> text=Delete for good?")
         first.wait_for_selector("text=No comments yet. Be the first.")
         second.wait_for_selector("text=No comments yet. Be the first.")
 

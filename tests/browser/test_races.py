@@ -64,12 +64,12 @@ class RacesTests(MockCase):
         page = self.plain(script=ALONE + NO_STORAGE)
         self.steer(fail=[{"method": "POST", "path": "/comments", "status": 422, "detail": "No.", "times": 9}])
         self.submit(page, "Not taken")
-        page.wait_for_selector(".mc-retry")
+        page.wait_for_selector(".mc-discard")
         page.click(".mc-sort >> text=Old")
         self.until(page, "document.querySelector('.mc-text').innerText.trim() === 'One'")
         page.wait_for_timeout(300)
         self.assertEqual(self.texts(page), ["One", "Two", "Not taken"])
-        self.assertEqual(page.locator(".mc-retry").count(), 1)
+        self.assertEqual(page.locator(".mc-discard").count(), 1)
 
     def test_votes_of_others_while_voting(self) -> None:
         """Others vote while one's own vote is on its way: theirs count when the answer, which is older, has come."""
@@ -149,7 +149,7 @@ class RacesTests(MockCase):
         self.connected(page)
         self.steer(fail=[{"method": "POST", "path": "/comments", "status": 422, "detail": "No.", "times": 9}])
         self.submit(page, "Not taken")
-        page.wait_for_selector(".mc-retry")
+        page.wait_for_selector(".mc-discard")
         page.click(".mc-edit")
         page.fill(".mc-main .mc-input", "Half an edit")
         self.steer(lock="plain")

@@ -6,7 +6,9 @@ from tests.browser.case import MockCase, Page
 from tests.browser.test_live import ALONE
 
 # The page's WebSocket, what it said, and a way to have the server end the subscription for want of a grant.
-WATCHED = ALONE + """
+WATCHED = (
+    ALONE
+    + """
 window.asked = 0; window.said = [];
 const real = window.WebSocket;
 window.WebSocket = function (...given) {
@@ -22,6 +24,7 @@ window.expire = () => {
   message({data: JSON.stringify({type: 'error', code: 'token', sub: sub})});
 };
 """
+)
 
 
 class RenewTests(MockCase):
@@ -59,3 +62,41 @@ class RenewTests(MockCase):
             page.wait_for_timeout(300)
             self.assertEqual(page.evaluate("asked"), 1)
             self.steer(reset=True)
+
+    def test_first_render(self) -> None:
+        """The page is older than its grant: another one is asked for once, and the comments stand."""
+        self.seed("Root")
+        self.steer(fail=[{"path": "token=old", "status": 401, "times": 9}])
+        page = self.plain(
+            'o={"token":"old"}', script=ALONE + "window.asked = 0; window.renew = () => { asked++; return 'new'; };"
+        )
+        page.wait_for_selector("text=Root")
+        self.until(page, "performance.getEntriesByType('resource').some(e => e.name.includes('later.js'))")
+        self.post(page, "Mine")
+        self.assertEqual(page.evaluate("asked"), 1)
+
+    def test_calls(self) -> None:
+        """A call of the API whose grant has run out is made again with another one, in the same visitor's name."""
+        self.seed(*(f"Comment {n}" for n in range(30)))
+        page = self.plain(
+            'o={"token":"old"}', script=ALONE + "window.asked = 0; window.renew = () => { asked++; return 'new'; };"
+        )
+        self.post(page, "Before")
+        self.steer(fail=[{"path": "token=old", "status": 401, "times": 9}])
+        self.post(page, "After")
+        page.click("text=More comments")
+        self.until(page, "document.querySelectorAll('.mc-c').length === 32")
+        self.assertEqual(page.locator(".mc-badge").count(), 2)
+        self.assertEqual(page.evaluate("asked"), 1)
+
+    def test_first_render_without(self) -> None:
+        """Where the page has no other grant, its reader is told, and the page is not asked in a loop."""
+        self.steer(fail=[{"path": "/bootstrap", "status": 401, "times": 99}])
+        page = self.plain(
+            'o={"token":"old"}',
+            wait="",
+            script=ALONE + "window.asked = 0; window.renew = () => { asked++; return null; };",
+        )
+        page.wait_for_selector("text=Comments can’t be loaded")
+        page.wait_for_timeout(300)
+        self.assertEqual(page.evaluate("asked"), 1)

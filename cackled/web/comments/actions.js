@@ -6,8 +6,8 @@
   P.openMenu = function (item, mine) {
     var self = this, t = this.t, box = item.more.parentNode, menu, entries, place;
     if (box.querySelector('.mc-menu')) return close(true);
-    function entry(kind, label, f, stay) {
-      return press('mc-entry', {role: 'menuitem', tabindex: -1, onclick: function () { if (!stay) close(true); f(this); }}, icon(kind), el('span', null, label));
+    function entry(kind, label, f) {
+      return press('mc-entry', {role: 'menuitem', tabindex: -1, onclick: () => { close(true); f(); }}, icon(kind), el('span', null, label));
     }
     function close(focus) {
       var open = box.querySelector('.mc-menu');
@@ -19,10 +19,7 @@
     function outside(event) { if (!box.contains(event.target)) close(); }
     entries = [entry('link', t('copy'), () => { self.copy(item); })];
     if (mine) {
-      entries.push(entry('trash', t('delete'), button => {
-        if (button.dataset.sure) { close(); self.erase(item); }
-        else { button.dataset.sure = 1; button.lastChild.textContent = t('confirm'); }
-      }, true));
+      entries.push(entry('trash', t('delete'), () => { self.erase(item); }));
     } else {
       entries.push(entry('flag', t('flag'), () => { self.flag(item); }), entry('block', t('block'), () => { self.block(item, true); }));
     }
@@ -73,16 +70,52 @@
     });
   };
 
-  P.erase = function (item) {
+  /* Takes an item away for a while in which that can be undone; then, or when the page goes, `commit(leaving)` does it. */
+  P.UNDO = 6000;
+  P.away = function (item, words, commit) {
     var self = this;
-    item.node.classList.add('mc-sending');
-    this.api('DELETE', '/comments/' + item.c.id).then(data => {
-      if (+data.position.split('@')[1] > self.seq) self.count('-' + item.c.id, -1, true);
-      self.fire('status', {id: item.c.id, status: 'deleted'});
-      if (self.items.get(item.c.id) !== item || item.c.deleted) return;
-      self.remove(item);
-      self.counts();
-    }).catch(error => { self.notice(Cackle.reason(self.t, error)); }).finally(() => { item.node.classList.remove('mc-sending'); });
+    if (item.going) return;
+    item.going = {words: words, commit: commit, timer: setTimeout(() => { self.finish(item); }, this.UNDO)};
+    this.draw(item);
+    this.focus(item.body.querySelector('.mc-undo'));
+    this.say(this.t(words));
+  };
+  P.undo = function (item) {
+    if (!item.going || item.going.sent) return;
+    clearTimeout(item.going.timer);
+    item.going = null;
+    this.draw(item);
+    this.focus(item.more || item.node);
+  };
+  P.finish = function (item, leaving) {
+    var going = item.going, focused = item.body.contains(document.activeElement);
+    if (!going || going.sent) return;
+    clearTimeout(going.timer);
+    going.sent = true;
+    if (this.items.get(item.c.id) !== item) return;
+    this.draw(item);
+    if (focused) this.focus(item.node);
+    going.commit(leaving);
+  };
+
+  P.erase = function (item) {
+    var self = this, id = item.c.id;
+    this.away(item, 'deleted', leaving => {
+      self.api('DELETE', '/comments/' + id, {keepalive: leaving}).then(data => {
+        Cackle.save(['edit', self.site, self.key, id].join(':'), null);
+        if (+data.position.split('@')[1] > self.seq) self.count('-' + id, -1, true);
+        self.fire('status', {id: id, status: 'deleted'});
+        if (self.items.get(id) !== item || item.c.deleted) return;
+        self.remove(item);
+        self.counts();
+      }).catch(error => {
+        if (!item.going) return;
+        item.going = null;
+        self.draw(item);
+        self.notice(Cackle.reason(self.t, error));
+        self.say(Cackle.reason(self.t, error));
+      });
+    });
   };
 
   P.openEdit = function (item) {

@@ -3,33 +3,33 @@
   'use strict';
   var el = Cackle.el, press = Cackle.press, P = Cackle.Comments.prototype;
 
-  /* {parent: item} a reply, {edit: item, text, send, done} an edit, {} the main box. -> {node, input, set(text)} */
+  /* {parent: item, to: item} a reply (`to`: whom it answers, where that is deeper than replies may hang), {edit: item, text, send, done}
+     an edit, {} the main box. -> {node, input, set(text)} */
   P.composer = function (how) {
-    var self = this, t = this.t, max = this.settings.max_length || 8000, parent = how.parent && how.parent.c;
-    var draft = how.edit ? '' : ['draft', this.site, this.key, parent ? parent.id : ''].join(':'), saving, busy = false;
-    var label = parent ? t('replyTo', {name: (how.to || how.parent).c.author.name || t('guest')}) : how.edit ? t('edit') : t('join');
+    var self = this, t = this.t, max = this.settings.max_length || 8000, parent = how.parent && how.parent.c, about = how.edit || how.to;
+    var draft = [how.edit ? 'edit' : 'draft', this.site, this.key, about ? about.c.id : ''].join(':'), saving = 0, busy = false;
+    var label = parent ? t('replyTo', {name: this.named(how.to.c.author)}) : how.edit ? t('edit') : t('join');
     if (this.channel.locked && !how.edit) return {node: el('div.mc-empty', null, t('closed'))};
     var input = el('textarea.mc-input', {rows: 1, placeholder: label, 'aria-label': label, dir: 'auto', name: 'mc-text', oninput: typed, onkeydown: keys});
     var name = el('input.mc-nick', {type: 'text', placeholder: t('name'), 'aria-label': t('name'), autocomplete: 'nickname', maxlength: 50, dir: 'auto', name: 'mc-name', onkeydown: keys,
-      onchange: () => { self.session.set('name', name.value.trim()); }});
+      oninput: () => {
+        self.session.set('name', name.value.trim());
+        self.sign(name.value, name);
+      }});
     var left = el('span.mc-left', {'aria-live': 'polite'}), error = el('div.mc-error', {role: 'alert'});
     var submit = el('button.mc-formbtn', {disabled: true}, t(how.edit ? 'save' : parent ? 'reply' : 'post'));
     var tool = press('mc-act.mc-tool', {'aria-label': t('format'), title: t('format'), onclick: tools}, 'Aa');
-    var box = el('div.mc-box', null, input, el('div.mc-foot', null, !how.edit && name, tool, left,
+    var box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, name), input, el('div.mc-foot', null, tool, left,
       (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')), submit));
     var node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
     submit.type = 'submit';
+    name.site = this.site;
     name.value = this.session.get('name') || '';
-    set(how.text != null ? how.text : draft && Cackle.load(draft) || '');
+    node.keep = () => { if (saving) keep(); };
+    set(Cackle.load(draft) || how.text || '');
     if (parent || how.edit) node.classList.add('mc-open');
 
-    function open() {
-      if (node.classList.contains('mc-open') && self.warm) return;
-      node.classList.add('mc-open');
-      // The session is there when the first words are written.
-      self.warm = true;
-      self.session.open().catch(() => {});
-    }
+    function open() { node.classList.add('mc-open'); }
     function set(text) {
       input.value = text;
       if (text) node.classList.add('mc-open');
@@ -52,10 +52,18 @@
       count();
       error.textContent = '';
       clearTimeout(saving);
-      if (draft) saving = setTimeout(keep, 250);
-      if (!how.edit && input.value && self.tell) self.tell(name.value.trim());
+      saving = setTimeout(keep, 250);
+      if (!input.value) return;
+      // The session is there when the words are written; who only looks in needs none.
+      if (!self.warm) self.warm = self.session.open().catch(() => { self.warm = null; });
+      if (!how.edit && self.tell) self.tell(name.value.trim());
     }
-    function keep() { Cackle.save(draft, input.value || null); }
+    function changed() { return input.value !== (how.text || ''); }
+    function keep() {
+      clearTimeout(saving);
+      saving = 0;
+      Cackle.save(draft, changed() && input.value || null);
+    }
     function keys(event) {
       if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!submit.disabled) send(); }
       else if (event.key === 'Escape' && !event.isComposing) {
@@ -65,7 +73,8 @@
       }
     }
     function done() {
-      if (draft) keep();
+      keep();
+      if (changed() && input.value) self.notice(t('kept'));
       if (how.done) how.done();
     }
     function tools() {
@@ -77,25 +86,31 @@
       }, () => { error.textContent = t('network'); });
     }
     function send(event) {
-      var text = input.value.trim();
       if (event) event.preventDefault();
-      if (submit.disabled || !text) return;
+      if (submit.disabled || busy) return;
       error.textContent = '';
-      if (how.edit) {
-        busy = true;
-        count();
-        how.send(text).catch(e => { error.textContent = Cackle.reason(t, e); }).finally(() => { busy = false; count(); });
-        return;
-      }
-      clearTimeout(saving);
-      // The draft stays stored until the server has acknowledged it.
-      Cackle.save(draft, text);
-      self.session.set('name', name.value.trim());
-      var entry = {key: Cackle.uid(), parent: parent ? parent.id : null, text: text, name: name.value.trim() || t('guest'), at: Date.now(), draft: draft};
       busy = true;
       count();
-      self.later(() => {
+      if (how.edit) {
+        how.send(input.value.trim()).then(() => {
+          clearTimeout(saving);
+          saving = 0;
+          Cackle.save(draft, null);
+        }).catch(e => { error.textContent = Cackle.reason(t, e, true); }).finally(() => { busy = false; count(); });
+        return;
+      }
+      keep();
+      // Who it is decides the colour of the face: mostly known by now, and not worth a longer wait.
+      Promise.race([self.session.visitor() || self.session.open().catch(() => {}), new Promise(go => { setTimeout(go, 500); })]).then(() => self.later(() => {
+        var text = input.value.trim(), who = name.value.trim();
+        var entry = {key: Cackle.uid(), parent: parent ? parent.id : null, to: about && about.c.id, text: text, name: who || 'Guest', at: Date.now(), draft: draft};
+        clearTimeout(saving);
+        saving = 0;
         busy = false;
+        if (!text) return;
+        // The draft stays stored until the server has acknowledged it.
+        Cackle.save(draft, text);
+        self.session.set('name', who);
         self.fire('submit', {text: text, parent: entry.parent});
         input.value = '';
         count();
@@ -103,7 +118,7 @@
         if (how.done) how.done();
         self.send(entry, true);
         if (!parent) { node.classList.remove('mc-open'); input.blur(); }
-      }).finally(() => { busy = false; count(); });
+      })).finally(() => { busy = false; count(); });
     }
     return {node: node, input: input, set: set};
   };
@@ -113,7 +128,7 @@
     if (item.form) return item.form.input.focus();
     // Deeper than the site allows: an answer beside the comment, that names whom it answers.
     while (parent.parent && parent.depth >= this.settings.level) parent = parent.parent;
-    form = item.form = this.composer({parent: parent, to: item, text: parent === item ? null : '@' + item.c.author.name + ' ', done: () => {
+    form = item.form = this.composer({parent: parent, to: item, text: parent === item ? '' : '@' + this.named(item.c.author) + ' ', done: () => {
       form.node.remove();
       item.form = null;
       self.focus(item.reply);
@@ -121,6 +136,16 @@
     item.slot.append(form.node);
     form.input.focus();
     this.fire('reply', {id: item.c.id});
+  };
+
+  /* The visitor's name in all forms of the page but one. */
+  P.sign = function (name, but) {
+    document.querySelectorAll('.mc-nick').forEach(input => { if (input !== but && input.site === this.site) input.value = name; });
+  };
+  /* The page may go: what was typed last is stored, what was taken away is sent. */
+  P.keep = function () {
+    this.node.querySelectorAll('.mc-form').forEach(form => { if (form.keep) form.keep(); });
+    this.items.forEach(item => { if (item.going) this.finish(item, true); });
   };
 
 })(window.Cackle);

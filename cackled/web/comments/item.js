@@ -18,7 +18,8 @@
     var face = el('div.mc-avatar', {'aria-hidden': 'true'}), image;
     if (!author) return face;
     face.textContent = initial(author.name || '?');
-    face.style.setProperty('--mc-hue', hue(author.id || ''));
+    if (author.id) face.style.setProperty('--mc-hue', hue(author.id));
+    else face.classList.add('mc-nobody');
     if (author.avatar && /^https?:/.test(author.avatar)) {
       image = el('img.mc-face', {alt: '', loading: 'lazy', decoding: 'async', referrerpolicy: 'no-referrer', onerror: () => { image.remove(); }});
       image.src = author.avatar;
@@ -45,7 +46,7 @@
 
   /* The list of replies of an item, with the line that folds it. */
   P.branch = function (item) {
-    var self = this, name = item.c.author && item.c.author.name || this.t('guest');
+    var self = this, name = this.named(item.c.author);
     if (!item.list) {
       item.list = el('div.mc-replies', {role: 'list'});
       item.line = press('mc-thread', {'aria-expanded': 'true', 'aria-label': this.t('collapse', {name: name}), title: this.t('collapse', {name: name}),
@@ -82,12 +83,16 @@
 
   /* (Re)draws the comment itself; replies and an open reply form stay as they are. */
   P.draw = function (item) {
-    var c = item.c, t = this.t, self = this, name = c.author ? c.author.name || t('guest') : '', body, blocked = c.author && this.blocked.has(c.author.id) && !item.shown;
+    var c = item.c, t = this.t, self = this, name = c.author ? this.named(c.author) : '', guest = name === t('guest'), body, blocked = c.author && this.blocked.has(c.author.id) && !item.shown;
     item.text = item.edit = null;
     item.node.classList.toggle('mc-sending', !!(c.pending && !item.error));
-    item.node.classList.toggle('mc-gone', !!(c.deleted || blocked));
+    item.node.classList.toggle('mc-gone', !!(c.deleted || blocked || item.going));
     if (c.deleted || !c.author) {
       body = el('div.mc-body', null, this.avatar(null), el('div.mc-main', null, el('div.mc-note', null, t('deleted'))));
+    } else if (item.going) {
+      // Taken away, and not yet for good.
+      body = el('div.mc-body', null, this.avatar(null), el('div.mc-main', null, el('div.mc-note', null, t(item.going.words) + ' ',
+        !item.going.sent && press('mc-act.mc-undo', {onclick: () => { self.undo(item); }}, t('undo')))));
     } else if (blocked) {
       body = el('div.mc-body', null, this.avatar(null), el('div.mc-main', null, el('div.mc-note', null, t('blocked') + ' ',
         press('mc-act', {onclick: () => { item.shown = true; self.draw(item); }}, t('show')),
@@ -99,8 +104,10 @@
         this.avatar(c.author),
         el('div.mc-main', null,
           el('div.mc-head', null,
-            el('bdi.mc-name', {dir: 'auto'}, name), this.me(c) && el('span.mc-badge', null, t('you')),
-            item.depth > this.level && item.parent && item.parent.c.author && el('span.mc-to', null, t('to', {name: '\u2068' + item.parent.c.author.name + '\u2069'})),
+            el(guest ? 'bdi.mc-name.mc-guest' : 'bdi.mc-name', {dir: 'auto'}, name), this.me(c) && el('span.mc-badge', null, t('you')),
+            // At the last level an answer hangs beside what it answers, and says in its words whom it means.
+            item.depth > this.level && item.parent && item.parent.c.author && !(c.depth >= this.settings.level && /^(<p>)?@/.test(c.html || c.text)) &&
+              el('span.mc-to', null, t('to', {name: '\u2068' + this.named(item.parent.c.author) + '\u2069'})),
             el('a.mc-time', {href: (document.querySelector('base[href]') ? location.href.split('#')[0] : '') + '#mc-' + c.id}, this.times.node(c.created)),
             c.edited && el('span.mc-edited', {title: t('editedAt', {time: this.times.full(c.edited)})}, t('edited'))),
           item.text, item.acts, item.slot || (item.slot = el('div.mc-slot'))));
@@ -125,8 +132,11 @@
     function button(kind, label, f, extra) {
       return press('mc-act.mc-' + kind, Object.assign({onclick: f}, extra), icon(kind), label && el('span.mc-label', null, label));
     }
-    item.up = item.down = null;
-    if (this.settings.votes !== false && !this.o.ratingOff) {
+    item.up = item.down = item.score = null;
+    if (this.settings.votes !== false && !this.o.ratingOff && mine) {
+      item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
+      item.acts.append(el('span.mc-votes.mc-own', {title: t('score')}, icon('up'), item.score));
+    } else if (this.settings.votes !== false && !this.o.ratingOff) {
       item.up = button('up', '', () => { self.vote(item, 1); }, {'aria-label': t('up'), title: t('up'), 'aria-pressed': '' + (value > 0)});
       item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
       item.down = button('down', '', () => { self.vote(item, -1); }, {'aria-label': t('down'), title: t('down'), 'aria-pressed': '' + (value < 0)});
@@ -142,28 +152,35 @@
   };
   P.late = function (c) {
     var seconds = this.settings.edit_seconds;
-    return seconds != null && Date.now() - new Date(c.created) > seconds * 1000;
+    return seconds != null && Cackle.now() - new Date(c.created) > seconds * 1000;
   };
 
   P.showVotes = function (item) {
     var value = this.votes[item.c.id] || 0;
-    if (!item.up) return;
-    item.up.setAttribute('aria-pressed', '' + (value > 0));
-    item.down.setAttribute('aria-pressed', '' + (value < 0));
+    if (!item.score) return;
+    if (item.up) {
+      item.up.setAttribute('aria-pressed', '' + (value > 0));
+      item.down.setAttribute('aria-pressed', '' + (value < 0));
+    }
     item.score.textContent = this.t.number(item.c.score);
     item.score.setAttribute('aria-label', this.t('score') + ' ' + item.c.score);
   };
 
   /* Takes an item out of the page; a comment that others answered leaves its place. */
   P.remove = function (item, tombstone) {
-    var focused = item.node.contains(document.activeElement);
+    var focused = item.node.contains(document.activeElement), next;
+    if (item.going) {
+      clearTimeout(item.going.timer);
+      item.going = null;
+    }
     if (tombstone || (item.list && item.list.firstChild)) {
       item.c.deleted = true;
       this.draw(item);
       if (focused) this.focus(item.node);
       return;
     }
-    if (focused) this.focus(item.parent ? item.parent.node : this.node.querySelector('.mc-input'));
+    next = item.node.nextElementSibling || item.node.previousElementSibling || (item.parent ? item.parent.node : this.node.querySelector('.mc-input'));
+    if (focused) this.focus(next);
     item.node.remove();
     this.items.delete(item.c.id);
     if (item.parent && item.parent.list && !item.parent.list.firstChild && !item.parent.c.more) {

@@ -2,9 +2,12 @@
 (function (Cackle) {
   'use strict';
   var P = Cackle.Comments.prototype;
+  // Pixels a frame; browsers take less than 3 for no movement.
+  var STEP = 2.8;
 
   P.begin = function (position) {
     var self = this;
+    this.release();
     this.restore();
     this.arrive();
     this.listen(window, 'hashchange', () => { self.arrive(); });
@@ -22,9 +25,38 @@
         if (state === 'live') self.resend();
       },
       reset: seq => self.reload(seq),
-      renew: this.o.renew && (() => Promise.resolve().then(this.o.renew).then(token => self.session.renew(this.o.token = token)))
-    }, this.o.token);
+      renew: this.session.renew
+    }, this.session.grant());
     this.closers.push(() => { self.sub.close(); });
+  };
+
+  /* The height that was held before the first render is let go. Where that would pull what stands below into the reader's view, it
+     comes in small steps, which count as no shift, and never while a pointer is down: no click misses. */
+  P.release = function () {
+    var node = this.node, widget = this.widget, self = this, down = false, height = parseFloat(widget.held), end, beyond, reduced;
+    function free() {
+      if (widget.held) node.style.minHeight = '';
+      widget.held = false;
+    }
+    function step() {
+      var box = node.getBoundingClientRect();
+      if (self.closed || !widget.held) return;
+      if (beyond === undefined) beyond = box.height - height;
+      end = node.lastElementChild.getBoundingClientRect().bottom + parseFloat(getComputedStyle(node).paddingBottom);
+      if (document.hidden || reduced || end >= Math.min(box.bottom, innerHeight) - 1 || box.height - beyond > height + 1) return free();
+      if (!down) {
+        // What is held below the window's edge goes at once.
+        height = Math.min(height - STEP, innerHeight - box.top - beyond);
+        node.style.minHeight = height + 'px';
+      }
+      requestAnimationFrame(step);
+    }
+    if (!widget.held) return;
+    reduced = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.listen(window, 'pointerdown', () => { down = true; }, true);
+    // A click follows the pointer's going up.
+    ['pointerup', 'pointercancel'].forEach(type => { self.listen(window, type, () => { setTimeout(() => { down = false; }, 50); }, true); });
+    step();
   };
 
   P.event = function (m) {
@@ -209,6 +241,7 @@
   P.reload = function (seq) {
     var self = this;
     return Cackle.get(this.address(seq)).then(answer => {
+      Cackle.clock(answer);
       if (!answer.ok) throw answer;
       return answer.json();
     }).then(data => {
@@ -247,20 +280,20 @@
   P.tell = function (name) {
     if (this.settings.typing === false || !this.sub || Date.now() - (this.told || 0) < 3000) return;
     this.told = Date.now();
-    this.sub.send({type: 'typing', name: name || this.t('guest')});
+    this.sub.send({type: 'typing', name: name || 'Guest'});
   };
   /* Who has written is not writing any more, under their name or before they gave one. */
   P.wrote = function (name) {
     if (!this.writers) return;
     delete this.writers[name];
-    delete this.writers[this.t('guest')];
+    delete this.writers.Guest;
     this.someone();
   };
   P.someone = function (name) {
     var self = this, names, now = Date.now();
     this.writers = this.writers || {};
     if (name) this.writers[name] = now + 5000;
-    names = Object.keys(this.writers).filter(n => self.writers[n] > now || !delete self.writers[n]).filter(n => n !== self.session.get('name'));
+    names = Object.keys(this.writers).filter(n => self.writers[n] > now || !delete self.writers[n]).filter(n => n !== self.session.get('name')).map(n => self.named({name: n}));
     this.typing.textContent = !names.length ? '' : names.length === 1 ? this.t('typing1', {name: names[0]}) :
       names.length === 2 ? this.t('typing2', {name: names[0], other: names[1]}) : this.t('typingMany');
     this.typing.classList.toggle('mc-on', !!names.length);

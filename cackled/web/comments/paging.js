@@ -114,7 +114,9 @@
           return self.items.get(id) || climb(c);
         });
       });
-    }).then(found => { if (found) self.reveal(found); }, () => { /* no longer there */ });
+    }).then(found => { if (found) self.reveal(found); }, error => {
+      self.notice(error.status === 404 || error.status === 410 ? self.t('dead') : Cackle.reason(self.t, error));
+    });
   };
   P.reveal = function (item) {
     for (var p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) this.collapse(p, false);

@@ -21,7 +21,7 @@
     var parent = entry.parent ? this.items.get(entry.parent) : null, item = this.items.get(entry.key), c;
     if (item) return;
     if (entry.parent && !parent) return;
-    c = {id: entry.key, parent: entry.parent, author: {id: this.session.visitor() || '', name: entry.name}, text: entry.text, pending: true, created: new Date().toISOString(), score: 0, up: 0, down: 0};
+    c = {id: entry.key, parent: entry.parent, author: {id: this.session.visitor() || '', name: entry.name}, text: entry.text, pending: true, created: new Date(Cackle.now()).toISOString(), depth: parent ? (parent.c.depth || 0) + 1 : 0, score: 0, up: 0, down: 0};
     item = this.append(c, parent, !parent && this.sort !== 'old');
     item.entry = entry;
     this.counts();
@@ -98,25 +98,30 @@
     var self = this, t = this.t;
     if (!item.error) return item.acts.append(el('span.mc-note', null, t('sending')));
     item.acts.append(
-      el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + Cackle.reason(t, item.error)),
-      press('mc-act.mc-retry', {onclick: () => { self.post(item); }}, t('retry')));
-    // Where the conversation was closed there is no box to take it back to.
-    if (this.channel.locked) return;
-    item.acts.append(press('mc-act', {onclick: () => {
-      var form;
+      el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + Cackle.reason(t, item.error, true)),
+      // Refused for good: asking again would be refused again.
+      Cackle.passing(item.error) ? press('mc-act.mc-retry', {onclick: () => { self.post(item); }}, t('retry')) : '');
+    function gone() {
       self.remove(item);
+      if (Cackle.load(item.entry.draft) === item.entry.text) Cackle.save(item.entry.draft, null);
       self.keepOutbox();
-      if (item.parent) { self.reply(item.parent); form = item.parent.form; } else form = self.main;
+      self.counts();
+    }
+    // Where the conversation was closed there is no box to take it back to.
+    if (!this.channel.locked) item.acts.append(press('mc-act', {onclick: () => {
+      var form = self.main, to = self.items.get(item.entry.to) || item.parent;
+      gone();
+      if (to) { self.reply(to); form = to.form; }
       form.set(item.entry.text);
       form.input.focus();
-      self.counts();
     }}, t('edit')));
+    item.acts.append(press('mc-act.mc-discard', {onclick: () => { self.away(item, 'discarded', gone); }}, t('discard')));
   };
   /* Back online: what failed for want of a connection is tried again by itself; the key makes that safe. */
   P.resend = function () {
     var self = this;
     this.items.forEach(item => {
-      if (item.c.pending && item.error && (!item.error.status || item.error.status >= 500)) self.post(item);
+      if (item.c.pending && item.error && !item.going && (!item.error.status || item.error.status >= 500)) self.post(item);
     });
   };
 })(window.Cackle);

@@ -2,6 +2,8 @@
 (function (Cackle) {
   'use strict';
   var el = Cackle.el, press = Cackle.press;
+  // What guests were named in each language.
+  var GUESTS = ['Guest', 'Гость', 'ゲスト', 'אורח', 'ضيف'];
 
   function Comments(widget) {
     var o = widget.options, self = this;
@@ -13,7 +15,7 @@
     this.sort = widget.sort;
     this.t = Cackle.words(widget.lang, o.msg);
     this.times = Cackle.times(this.t);
-    this.session = Cackle.session(this.site, o.token);
+    this.session = Cackle.session(this.site, o.token, o.renew);
     this.items = new Map();
     this.waiting = new Map();
     this.held = [];
@@ -29,6 +31,7 @@
     this.skeleton();
     this.first(widget.first);
     this.every(30000, () => { if (!document.hidden) self.times.refresh(self.node); });
+    this.listen(window, 'pagehide', () => { self.keep(); });
     this.session.onopen(visitor => { self.fire('loggedin', {id: visitor}); });
   }
   var P = Comments.prototype;
@@ -48,6 +51,7 @@
     this.closers.push(() => { target.removeEventListener(type, f, options); });
   };
   P.close = function () {
+    this.keep();
     this.closed = true;
     this.closers.forEach(f => { f(); });
     this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced', 'mc-sheet', 'mc-narrow');
@@ -69,6 +73,11 @@
     });
   };
   P.api = function (method, path, options) { return this.session.call(method, path, options); };
+  /* Who gave no name is called what the reader calls a guest. */
+  P.named = function (author) {
+    var name = author && author.name;
+    return !name || GUESTS.indexOf(name) >= 0 ? this.t('guest') : name;
+  };
   P.me = function (c) { return !!c.author && c.author.id === this.session.visitor(); };
 
   /* ---- First render ---- */
@@ -82,13 +91,18 @@
     this.node.replaceChildren(el('div.mc-skeleton', {'aria-hidden': 'true'}, bones));
   };
 
-  P.first = function (promise) {
+  P.first = function (promise, renewed) {
     var self = this;
     promise.then(answer => {
+      Cackle.clock(answer);
       if (answer.ok) return answer.json();
+      // The page may be older than its grant holds.
+      if (answer.status === 401 && self.session.renew && !renewed) {
+        return self.session.renew().catch(() => {}).then(() => { if (!self.closed) self.first(Cackle.get(self.address()), true); });
+      }
       throw {status: answer.status, retry: +answer.headers.get('Retry-After')};
     }).then(data => {
-      if (!self.closed) self.render(data);
+      if (data && !self.closed) self.render(data);
     }).catch(error => {
       if (self.closed) return;
       if (!error || error.status === undefined) console.error('cackle', error);
@@ -113,7 +127,7 @@
   P.address = function (after) {
     var query = {widget: 'Comment', site: this.site, channel: this.key, sort: this.sort, size: this.widget.size};
     if (after) query.after = after;
-    if (this.o.token) query.token = this.o.token;
+    if (this.session.grant()) query.token = this.session.grant();
     if (this.session.view()) query.me = this.session.view();
     return '/bootstrap?' + new URLSearchParams(query);
   };
@@ -140,13 +154,12 @@
     // Another tab has named the visitor.
     this.listen(window, 'storage', event => {
       var name = event.key === 'cackle:' + self.site && (Cackle.load(self.site) || {}).name;
-      if (name) self.node.querySelectorAll('.mc-nick').forEach(input => { if (input !== document.activeElement) input.value = name; });
+      if (name) self.sign(name, document.activeElement);
     });
     this.node.replaceChildren(
       el('div.mc-header', null, this.title, this.online, this.sorts), this.main.node,
       el('div.mc-float', null, this.bar, this.pill), this.typing, this.list, this.foot, this.live);
     this.fill(data.page.comments);
-    this.release();
     this.wake(data.position);
     this.fire('ready', {channel: this.channel});
   };
@@ -179,20 +192,6 @@
     comments.forEach(function (c) { this.append(c); }, this);
     this.counts();
     this.footer();
-  };
-
-  /* The reserved height is let go when that can't move anything the reader sees. */
-  P.release = function () {
-    var node = this.node, self = this, box, natural;
-    function free() {
-      if (self.widget.held) node.style.minHeight = '';
-      self.widget.held = false;
-    }
-    if (!this.widget.held) return;
-    box = node.getBoundingClientRect();
-    natural = (node.lastElementChild || node).getBoundingClientRect().bottom;
-    if (box.top > innerHeight || natural >= box.bottom - 1 || Math.min(natural, box.bottom) > innerHeight) return free();
-    ['pointerdown', 'keydown'].forEach(type => { self.listen(window, type, free, {once: true}); });
   };
 
   P.counts = function () {

@@ -8,20 +8,22 @@
     this.retry = retry;
   }
 
-  Cackle.session = (site, grant) => {
-    var me = Cackle.load(site) || {}, pending = null, listeners = [];
+  /* renew (optional): a function that gives another grant, or a promise of one; null: there is none any more. */
+  Cackle.session = (site, grant, renew) => {
+    var me = Cackle.load(site) || {}, pending = null, renewing = null, renewed = 0, listeners = [];
 
     function request(method, path, options, tries) {
       var base = Cackle.base(), control = new AbortController(), headers = {}, timer = setTimeout(() => { control.abort(); }, options.timeout || 15000), init;
       if (options.token) headers.Authorization = 'Bearer ' + options.token;
       if (options.key) headers['Idempotency-Key'] = options.key;
       if (options.body) headers['Content-Type'] = 'application/json';
-      init = {method: method, headers: headers, signal: control.signal, credentials: 'omit', body: options.body && JSON.stringify(options.body)};
+      init = {method: method, headers: headers, signal: control.signal, keepalive: !!options.keepalive, credentials: 'omit', body: options.body && JSON.stringify(options.body)};
       return (method === 'GET' ? Cackle.get(path, init) : fetch(base + path, init)).catch(() => {
         if (method !== 'GET' && !Cackle.refused) Cackle.fail(base);
         // Browsers hide answers to pages of origins that the site does not name; the live line was told.
         throw new Refused(Cackle.refused ? 403 : 0);
       }).then(answer => {
+        Cackle.clock(answer, method !== 'GET');
         // It may be this server alone that can't write; what is repeated carries its key.
         if (method !== 'GET' && answer.status === 503 && (tries || 1) < Cackle.config.servers.length) {
           Cackle.fail(base);
@@ -59,7 +61,7 @@
 
     function token() {
       me = Object.assign(me, Cackle.load(site));
-      if (me.token && me.expires - Date.now() / 1000 > 30) return Promise.resolve(me.token);
+      if (me.token && me.expires - Cackle.now() / 1000 > 30) return Promise.resolve(me.token);
       pending = pending || open(me.token).catch(error => {
         if (error.status !== 401 && error.status !== 403 || !me.token) throw error;
         return open();
@@ -67,18 +69,31 @@
       return pending;
     }
 
-    function call(method, path, options) {
-      options = options || {};
-      path = address(path);
-      if (method === 'GET' && !options.mine) return request(method, path, options);
-      return token().then(t => {
-        return request(method, path, Object.assign({token: t}, options));
+    /* Another grant from the page, asked for once however many want it; not again within 20 s. */
+    function another() {
+      if (!renew || Date.now() - renewed < 20000) return renewing || Promise.resolve(grant);
+      renewed = Date.now();
+      return renewing = Promise.resolve().then(renew).then(given => {
+        if (!given) renew = null;
+        return grant = given;
       }).catch(error => {
-        // The session may have been ended on the server: once more with a new one.
-        if (error.status !== 401 || options.again) throw error;
-        keep({token: null, expires: 0});
-        return token().then(t => request(method, path, Object.assign({token: t}, options)));
-      });
+        renewed = 0;
+        throw error;
+      }).finally(() => { renewing = null; });
+    }
+
+    function call(method, path, options) {
+      var mine = method !== 'GET' || (options && options.mine), steps = [];
+      // What may have run out: the page's grant, then the session, which the server may also have ended.
+      if (grant && renew) steps.push(another);
+      if (mine) steps.push(() => { keep({expires: 0}); });
+      function go() {
+        return (mine ? token() : Promise.resolve()).then(t => request(method, address(path), Object.assign({token: t}, options))).catch(error => {
+          if (error.status !== 401 || !steps.length) throw error;
+          return Promise.resolve(steps.shift()()).then(go, () => { throw error; });
+        });
+      }
+      return go();
     }
 
     return {
@@ -86,22 +101,25 @@
       open: token,
       visitor: () => me.visitor || null,
       view: () => me.view ? me.visitor + '.' + me.view : null,
-      get: key => me[key],
-      renew: token => grant = token,
+      get: key => Object.assign(me, Cackle.load(site))[key],
+      grant: () => grant,
+      renew: renew && another,
       set: (key, value) => { var o = {}; o[key] = value; keep(o); },
       onopen: f => { listeners.push(f); }
     };
   };
 
-  /* What to tell the visitor about an error. */
-  Cackle.reason = (t, error) => {
-    var s = error.status, known = {locked: 'closed', window: 'late', parent: 'gone'}[String((error.problem || {}).type).split('/').pop()];
+  /* Whether asking again, just so, may help. */
+  Cackle.passing = error => !error.status || error.status === 401 || error.status === 408 || error.status === 421 || error.status === 429 || error.status > 499;
+  /* What to tell the visitor about an error; writing: that the words are kept, where that is in doubt. */
+  Cackle.reason = (t, error, writing) => {
+    var s = error.status, safe = writing ? ' ' + t('safe') : '', known = {locked: 'closed', window: 'late', parent: 'gone'}[String((error.problem || {}).type).split('/').pop()];
     if (known) return t(known);
     if (s === 429) return t('fast', {n: Math.max(1, Math.ceil(error.retry || 5))});
-    if (s === 0) return t('network');
+    if (s === 0) return t('network') + safe;
     if (s === 403) return t('forbidden');
     if (s === 404 || s === 410) return t('gone');
-    if (s >= 500) return t('busy');
+    if (s >= 500) return t('busy') + safe;
     return (error.problem && error.problem.detail) || t(s === 409 ? 'late' : 'wrong');
   };
 })(window.Cackle);

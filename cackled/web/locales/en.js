@@ -2,11 +2,11 @@
 (window.Cackle.locales = window.Cackle.locales || {}).en = {
   comments: {one: '{n} comment', other: '{n} comments'}, title: 'Comments', online: {one: '{n} reading', other: '{n} reading'},
   sort: 'Sort by', best: 'Best', 'new': 'New', old: 'Old',
-  join: 'Join the discussion', replyTo: 'Reply to {name}', name: 'Your name', post: 'Post', reply: 'Reply', save: 'Save', cancel: 'Cancel',
+  join: 'Join the discussion', replyTo: 'Reply to {name}', name: 'Your name (optional)', post: 'Post', reply: 'Reply', save: 'Save', cancel: 'Cancel',
   format: 'Formatting', marks: 'Bold|Italic|Strikethrough|Code|Quote|List|Link', left: {one: '{n} character left', other: '{n} characters left'}, over: {one: '{n} character too long', other: '{n} characters too long'},
   empty: 'No comments yet. Be the first.', closed: 'Comments are closed.', guest: 'Guest', you: 'You', edited: 'edited', editedAt: 'Edited {time}',
   deleted: 'This comment was deleted', blocked: 'You blocked this author', show: 'Show', unblock: 'Unblock', linked: 'Linked comment',
-  up: 'Vote up', down: 'Vote down', score: 'Score', more: 'More', edit: 'Edit', 'delete': 'Delete', confirm: 'Delete for good?', copy: 'Copy link', copied: 'Link copied',
+  up: 'Vote up', down: 'Vote down', score: 'Score', more: 'More', edit: 'Edit', 'delete': 'Delete', copy: 'Copy link', copied: 'Link copied',
   flag: 'Report', flagged: 'Reported. Thank you.', block: 'Block author', to: 'to {name}',
   collapse: 'Hide replies to {name}', expand: 'Show thread', replies: {one: '{n} reply', other: '{n} replies'},
   moreReplies: {one: 'Show {n} more reply', other: 'Show {n} more replies'}, loadMore: 'More comments',
@@ -15,6 +15,7 @@
   offline: 'Reconnecting…', sending: 'Sending', unsent: 'Not sent.', retry: 'Retry', discard: 'Discard', now: 'just now',
   loadFailed: 'Comments can’t be loaded right now.', tryAgain: 'Try again',
   fast: {one: 'That’s a bit fast. Try again in {n} second.', other: 'That’s a bit fast. Try again in {n} seconds.'},
-  network: 'No connection. Your text is safe.', busy: 'The server needs a moment. Your text is safe.', forbidden: 'That isn’t possible here.', gone: 'It’s no longer there.',
-  late: 'The time for editing is over.', wrong: 'That didn’t work. Please try again.'
+  network: 'No connection.', busy: 'The server needs a moment.', forbidden: 'That isn’t possible here.', gone: 'It’s no longer there.',
+  late: 'The time for editing is over.', wrong: 'That didn’t work. Please try again.',
+  safe: 'Your text is safe.', undo: 'Undo', kept: 'Your text is kept for later.', discarded: 'Discarded.', dead: 'The linked comment is no longer there.'
 };

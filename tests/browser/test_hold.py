@@ -1,0 +1,75 @@
+"""The height that is held before the first render: nothing below moves by a leap, no void stays, no click misses."""
+
+from __future__ import annotations
+
+from tests.browser.case import MockCase, Page
+from tests.browser.test_live import ALONE
+
+FOOTER = """
+addEventListener('DOMContentLoaded', () => {
+  const link = document.createElement('a');
+  link.href = '#clicked'; link.id = 'link'; link.textContent = 'A link of the page';
+  document.getElementById('below').append(link);
+});
+"""
+VOID = """() => { const n = document.getElementById('mc-container').getBoundingClientRect();
+  return n.bottom - document.querySelector('.mc-listfoot').getBoundingClientRect().bottom; }"""
+
+
+class HoldTests(MockCase):
+    def opened(self, query: str = "", **options) -> Page:
+        return self.plain(query, script=ALONE + FOOTER, **options)
+
+    def test_no_void(self) -> None:
+        """Below a short thread nothing is held for long, and the page's footer came up without a leap."""
+        for count in (0, 1, 3):
+            self.steer(reset=True)
+            self.seed(*(f"Comment {n}" for n in range(count)))
+            for options in ({}, {"viewport": {"width": 360, "height": 700}}):
+                page = self.opened(**options)
+                self.until(page, f"({VOID})() < 8")
+                self.assertEqual(page.evaluate("window.shift"), 0, (count, options))
+                self.assertLess(page.evaluate("document.getElementById('link').getBoundingClientRect().top"), 900)
+
+    def test_padding(self) -> None:
+        """With a border and padding of the page's own, in either box model."""
+        for model in ("content-box", "border-box"):
+            page = self.plain(
+                script=ALONE
+                + FOOTER
+                + f"""
+                addEventListener('DOMContentLoaded', () => {{ const s = document.createElement('style');
+                  s.textContent = '#mc-container {{box-sizing: {model}; padding: 24px; border: 2px solid}}';
+                  document.head.append(s); }});"""
+            )
+            self.until(page, f"({VOID})() < 30")
+            page.wait_for_timeout(200)
+            self.assertEqual(page.evaluate("document.getElementById('mc-container').style.minHeight"), "", model)
+            self.assertEqual(page.evaluate("window.shift"), 0, model)
+
+    def test_first_click(self) -> None:
+        """A press on a link below the comments that lasts: the link stays under it, and the click is its own."""
+        page = self.opened()
+        self.until(page, "document.getElementById('link').getBoundingClientRect().bottom < innerHeight - 20")
+        page.evaluate("""() => document.addEventListener('pointerdown', e => { window.hit = e.target.id; }, true)""")
+        for _ in range(20):
+            box = page.locator("#link").bounding_box()
+            # Where it will be by then.
+            page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
+            page.mouse.down()
+            if page.evaluate("window.hit") == "link":
+                break
+            page.mouse.up()
+            page.wait_for_timeout(100)
+        before = page.locator("#link").bounding_box()
+        page.wait_for_timeout(400)
+        self.assertEqual(page.locator("#link").bounding_box(), before)
+        page.mouse.up()
+        self.until(page, "location.hash === '#clicked'")
+        self.until(page, f"({VOID})() < 8")
+
+    def test_reduced_motion(self) -> None:
+        """Who wants no motion sees none."""
+        page = self.opened(reduced_motion="reduce")
+        self.until(page, f"({VOID})() < 8")
+        self.assertEqual(page.evaluate("document.getElementById('mc-container').style.minHeight"), "")
