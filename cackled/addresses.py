@@ -1,6 +1,6 @@
 """Who counts as one caller: an IPv4 address, the /64 of an IPv6 one, and above it what one holder may have of them.
 
-Ground: imports the standard library only. A home is given a /56, a company a /48 (RFC 6177): 256 and 65,536 times a
+Base layer: imports the standard library only. A home is given a /56, a company a /48 (RFC 6177): 256 and 65,536 times a
 /64. So what is limited by address is limited by these as well, each allowed some times of what a /64 is.
 """
 

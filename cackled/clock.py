@@ -1,6 +1,6 @@
 """Time: a reactor on the monotonic clock, sleeping, and periodic jobs.
 
-Ground: imports Twisted only. Twisted's reactor reads the wall clock, and a step back of an hour would stop every
+Base layer: imports Twisted only. Twisted's reactor reads the wall clock, and a step back of an hour would stop every
 timer for an hour; ours does not notice.
 """
 

@@ -1,7 +1,7 @@
 """Configuration: a TOML file, every key with a default, wrong keys and types named with their path.
 
-Ground: imports the standard library and msgspec only. Sizes are bytes and times are seconds everywhere. A listener is
-a Twisted endpoint string. Secrets are named by file (``*_file``), never written inline.
+Base layer: imports the standard library and msgspec only. Sizes are bytes and times are seconds everywhere. A listener
+is a Twisted endpoint string. Secrets are named by file (``*_file``), never written inline.
 """
 
 from __future__ import annotations
@@ -294,7 +294,7 @@ class Outbound(Section, frozen=True):
     """``[outbound]``: where webhooks may be sent to; only public addresses otherwise."""
 
     ports: tuple[PositiveInt, ...] = (80, 443)
-    # Networks (CIDR) that may be sent to although they are not public: receivers in the own house.
+    # Networks (CIDR) that may be sent to although they are not public: receivers in your own network.
     networks: tuple[str, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """Positions and events: the words that every room of the house shares.
 
-Ground: imports the standard library and msgspec only.
+Base layer: imports the standard library and msgspec only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Logs: one JSON object a line, or text for eyes; a key that repeats too fast is counted, not written.
 
-Ground: imports the standard library, msgspec and twisted.logger only.
+Base layer: imports the standard library, msgspec and twisted.logger only.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Combining marks of what strangers type: how many may stand on one character.
 
-May touch: the standard library. Bringing text to a normal form sorts every run of marks, in time that is quadratic in
-its length (CPython, `unicodedata.normalize`), and a browser stacks the marks far outside of the line. So runs are
-bounded before anything else is done with a text.
+Bringing text to a normal form sorts every run of marks, in time that is quadratic in its length (CPython,
+`unicodedata.normalize`), and a browser stacks the marks far outside of the line. So runs are bounded before anything
+else is done with a text.
 """
 
 from __future__ import annotations

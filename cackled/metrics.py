@@ -1,7 +1,7 @@
 """Metrics: one registry, named ``cackled_<area>_<thing>_<unit>[_total]``, base units, bounded labels.
 
-Ground: imports prometheus_client only. Parts are handed a `Metrics` and make their own figures with it; asking twice
-for one name gives the same figure, so that two caches or two listeners can share it.
+Base layer: imports prometheus_client only. Parts are handed a `Metrics` and make their own figures with it; asking
+twice for one name gives the same figure, so that two caches or two listeners can share it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is wrong in this process now, in words: one list for readiness, figures, the log and ``status``.
 
-Ground: imports Twisted's interfaces, msgspec, metrics, clock. Each part says of itself what is wrong; nobody has to
+Base layer: imports Twisted's interfaces, msgspec, metrics, clock. Each part says of itself what is wrong; nobody has to
 know the parts to ask. A part that stands still says nothing by itself, so it is watched: something waits, and what
 should come to an end does not (`Problems.watch`).
 """

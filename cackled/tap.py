@@ -1,6 +1,6 @@
 """What `twistd cackled` takes and makes.
 
-May touch: app, config, clock. Imported by twistd before there is a reactor; that is when ours is chosen.
+Imported by twistd before there is a reactor; that is when ours is chosen.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def makeService(options: Options) -> IService:
     """The daemon as a service."""
     from twisted.internet import reactor
 
-    from cackled.app import Daemon
+    from cackled.daemon.service import Daemon
 
     settings: Config = options["settings"]
     return Daemon(reactor, settings, options["path"], options["log_file"], options.refuse)

@@ -1,6 +1,6 @@
 """Turns: a bounded number of holders at a time, and everybody else in a queue.
 
-Ground: imports Twisted only. Twisted's own semaphore and lock resume the next waiter inside the release of the one
+Base layer: imports Twisted only. Twisted's own semaphore and lock resume the next waiter inside the release of the one
 before. Where that one has nothing to do and releases at once, a thousand waiters are a thousand nested calls, and a
 RecursionError in the middle loses turns for ever. Here turns are handed over in a loop.
 """

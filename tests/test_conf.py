@@ -161,7 +161,7 @@ class UnitTests(SynchronousTestCase):
         """The unit waits for READY=1, so the daemon must send it; and be fed its watchdog."""
         self.assertIn("\nType=notify\n", self.unit)
         self.assertIn("\nWatchdogSec=", self.unit)
-        self.assertIn("systemd.ready(", (SOURCE / "app.py").read_text())
+        self.assertIn("systemd.ready(", (SOURCE / "daemon/service.py").read_text())
 
     def test_commands_exist(self) -> None:
         """What the unit runs are subcommands of the program."""

@@ -229,14 +229,14 @@ class CacheTests(ApiCase):
                     self.assertIn(canaries[site].encode(), answer.body)
                     self.assertNotIn(canaries[3 - site].encode(), answer.raw)
         seen = {1: 0, 2: 0}
-        for entry in self.ground.cache:
+        for entry in self.infrastructure.cache:
             for site, canary in canaries.items():
                 if canary.encode() in entry.loaded.value:
                     group: Any = entry.group
                     self.assertEqual(group[0], site)
                     seen[site] += 1
         self.assertTrue(all(count >= len(KEYS) for count in seen.values()), seen)
-        for (_, _, target), kept in self.ground.microcache.entries.items():
+        for (_, _, target), kept in self.infrastructure.microcache.entries.items():
             for site, canary in canaries.items():
                 if canary.encode() in kept.body:
                     self.assertIn(b"site=%d&" % site, target)

@@ -1,7 +1,6 @@
 """The areas of the operator's console over the real parts.
 
-May touch: domain, database, cache, realtime, cluster (their public faces), `cackled.admin.console`. See there for what
-each method promises.
+See there for what each method promises.
 """
 
 from __future__ import annotations
@@ -327,7 +326,7 @@ class Usages:
         return [*rows, total]
 
 
-class Letters:
+class OutboxCommands:
     """The outbox: `cackled.admin.console.OutboxArea`."""
 
     def __init__(self, outbox: Outbox) -> None:
@@ -347,7 +346,7 @@ class Letters:
         return await self._outbox.requeue(number)
 
 
-class Forgetting:
+class ErasureCommands:
     """Erasures: `cackled.admin.console.ErasureArea`."""
 
     def __init__(self, directory: SiteDirectory, erasures: Erasures) -> None:

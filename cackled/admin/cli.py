@@ -1,7 +1,7 @@
 """The ``cackled`` program: run the daemon, check its configuration, ask it, follow a channel.
 
-May touch: everything; it is an entry point like `cackled.tap`. Imports what a subcommand needs when it runs, so that
-``--version`` is fast and no reactor is chosen by accident. Errors are one line on standard error and exit status 1.
+Imports what a subcommand needs when it runs, so that ``--version`` is fast and no reactor is chosen by accident.
+Errors are one line on standard error and exit status 1.
 """
 
 from __future__ import annotations
@@ -164,13 +164,13 @@ def _check_parts(config: Config) -> None:
     """Make what the daemon would make, and start none of it: what it would refuse is told now."""
     from twisted.internet import reactor
 
+    from cackled.daemon.infrastructure import Infrastructure
     from cackled.domain.limits import within
     from cackled.outbound.mail import Mailer
-    from cackled.parts import Ground
     from cackled.transport._limits import TrustedProxies
     from cackled.transport.tls import CertificateError
 
-    ground = Ground(reactor, config)
+    ground = Infrastructure(reactor, config)
     for listen in config.listen:
         try:
             ground.endpoint(listen)

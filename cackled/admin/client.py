@@ -1,6 +1,6 @@
 """``cackled admin``: sends one operator command to the daemon's admin listener.
 
-May touch: the standard library, the ground, cackled.admin. Blocking: for the command line only.
+Blocking: for the command line only.
 """
 
 from __future__ import annotations

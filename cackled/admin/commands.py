@@ -1,6 +1,6 @@
 """The operator commands: one table for the telnet manhole, ``cackled admin`` and the admin HTTP listener.
 
-May touch: the ground, `cackled.admin.console`. A command gets the `Console` and its words and returns plain data.
+A command gets the `Console` and its words and returns plain data.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What operator commands need of the daemon: one small protocol per area, gathered in a `Console`.
 
-May touch: the standard library only. The composition root hands over the areas that its process has; a command whose
-area is absent says so. Everything is plain data (`Data`), so that text and JSON are two views of the same answer.
-In names, ``_seconds`` and ``_bytes`` say the unit; the text view makes them readable.
+The composition root hands over the areas that its process has; a command whose area is absent says so. Everything is
+plain data (`Data`), so that text and JSON are two views of the same answer. In names, ``_seconds`` and ``_bytes`` say
+the unit; the text view makes them readable.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The configuration file with every key at its default, made from `cackled.config` and the comments there.
 
-May touch: cackled.config, the standard library. So the file that is shipped can't differ from what the program does:
-``cackled default-config`` prints it, and a test compares it with ``conf/cackled.toml``.
+So the file that is shipped can't differ from what the program does: ``cackled default-config`` prints it, and a test
+compares it with ``conf/cackled.toml``.
 """
 
 from __future__ import annotations

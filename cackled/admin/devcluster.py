@@ -1,9 +1,8 @@
 """Three nodes on one machine, each with its own PostgreSQL: one primary, two streaming replicas. For tests and demos.
 
-May touch: the ground, `cackled.admin.devnet`, `cackled.database.instance` and `cackled.cluster.ca`; an entry point as
-`cackled.admin.cli`. Blocks. Node N lives on 127.0.0.N; each daemon is told of all three servers, its own one marked
-``local``, and is linked to the others by the mesh. PostgreSQL trusts whoever reaches these addresses: nothing for a
-machine with strangers on it.
+Blocks. Node N lives on 127.0.0.N; each daemon is told of all three servers, its own one marked ``local``, and is
+linked to the others by the mesh. PostgreSQL trusts whoever reaches these addresses: nothing for a machine with
+strangers on it.
 """
 
 from __future__ import annotations

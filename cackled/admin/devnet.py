@@ -1,8 +1,8 @@
 """The network under `cackled.admin.devcluster`: node N at 127.0.0.N, and wires between nodes that can be cut.
 
-May touch: the standard library. What node A says to node B goes to 127.0.A.B, where a relay of this process listens on
-the port that B has, and passes it on. A wire that is cut passes nothing and says nothing, as a cable would; what was
-under way arrives when it is mended.
+What node A says to node B goes to 127.0.A.B, where a relay of this process listens on the port that B has, and passes
+it on. A wire that is cut passes nothing and says nothing, as a cable would; what was under way arrives when it is
+mended.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where operator listeners may listen, and how the command line reaches them: endpoint strings, read.
 
-May touch: the ground. Only the endpoint kinds of an operator listener are known here: tcp, tcp6, unix.
+Only the endpoint kinds of an operator listener are known here: tcp, tcp6, unix.
 """
 
 from __future__ import annotations

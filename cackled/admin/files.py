@@ -1,7 +1,6 @@
 """How many connections fit under the limit of open files.
 
-May touch: the standard library only. Above the limit nothing can be accepted, opened or resolved, operators included:
-so the public listeners keep below it.
+Above the limit nothing can be accepted, opened or resolved, operators included: so the public listeners keep below it.
 """
 
 from __future__ import annotations

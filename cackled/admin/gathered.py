@@ -1,7 +1,7 @@
 """The areas of the operator's console where workers serve: asked of all of them, and told as one.
 
-May touch: cluster.workers, cluster.gather, `cackled.admin.console`, the ground. What methods promise is said there.
-A worker that does not answer is left out of what is shown; what is to be done by all fails if one did not do it.
+What methods promise is said there. A worker that does not answer is left out of what is shown; what is to be done by
+all fails if one did not do it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class GatheredCaches(_Asking):
         await self._have_done("clear")
 
 
-class Crew(_Asking):
+class WorkerCommands(_Asking):
     """The processes: `cackled.admin.console.WorkersArea`."""
 
     def __init__(self, pool: Pool, clock: Any, restart: Callable[[], str]) -> None:

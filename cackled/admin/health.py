@@ -1,7 +1,4 @@
-"""Whether this node is fit to serve: named checks, asked at most once a second.
-
-May touch: the ground.
-"""
+"""Whether this node is fit to serve: named checks, asked at most once a second."""
 
 from __future__ import annotations
 

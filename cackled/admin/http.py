@@ -1,8 +1,7 @@
 """HTTP for operators and their machines: health, metrics, and the operator commands.
 
-May touch: twisted.web, the ground, cackled.admin. Works below any ``Site`` or `HttpFactory`; `healthz` and `readyz` are
-for the public listeners as well. The listener is loopback, which other users of the machine share: commands need the
-bearer token of the state directory.
+Works below any ``Site`` or `HttpFactory`; `healthz` and `readyz` are for the public listeners as well. The listener is
+loopback, which other users of the machine share: commands need the bearer token of the state directory.
 """
 
 from __future__ import annotations

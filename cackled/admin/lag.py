@@ -1,7 +1,6 @@
 """How late the reactor is, how long the garbage collector stops it, and when to freeze what will not be garbage.
 
-May touch: the ground, prometheus_client. The reactor lag is the figure that matters most of all: everything that this
-process does waits for its turn there.
+The reactor lag is the figure that matters most of all: everything that this process does waits for its turn there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The admin listener's own rules: who may ask what, decided by the head of a request, before any of a body is read.
 
-May touch: transport, the ground, cackled.admin. It listens on loopback, which every program and every browser of the
-machine reaches: a page of anybody may send requests here, also under a name of its own that leads to this address (DNS
-rebinding). So the name is checked, bodies are for bearers of the token, and connections, time and bytes are bounded.
+It listens on loopback, which every program and every browser of the machine reaches: a page of anybody may send
+requests here, also under a name of its own that leads to this address (DNS rebinding). So the name is checked, bodies
+are for bearers of the token, and connections, time and bytes are bounded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """The telnet console's door: user and password on any telnet client; a wrong answer comes slower after wrong tries.
 
-May touch: twisted.conch.telnet, the ground, `cackled.admin.secrets`.
-
 Twisted's own login protocol waits for the client's answer to the ECHO negotiation and is dead when none comes or a
 second try begins before it; this one negotiates but does not depend on it, so that ``nc`` and scripts get in as well.
 """

@@ -1,7 +1,7 @@
 """The telnet console: the operator commands first, and a Python prompt inside the running daemon.
 
-May touch: twisted.conch, the ground, cackled.admin. Telnet is clear text and the prompt is the daemon itself, so the
-listener must be loopback or a private unix socket (`ManholeFactory.check` refuses anything else).
+Telnet is clear text and the prompt is the daemon itself, so the listener must be loopback or a private unix socket
+(`ManholeFactory.check` refuses anything else).
 """
 
 from __future__ import annotations

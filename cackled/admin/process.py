@@ -1,7 +1,4 @@
-"""This process as the operator sees it: the real `ProcessArea`.
-
-May touch: the ground, `cackled.admin.console`, `cackled.admin.lag`.
-"""
+"""This process as the operator sees it: the real `ProcessArea`."""
 
 from __future__ import annotations
 

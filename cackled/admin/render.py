@@ -1,7 +1,4 @@
-"""Answers of operator commands as text: aligned tables, units for eyes.
-
-May touch: `cackled.admin.console` only.
-"""
+"""Answers of operator commands as text: aligned tables, units for eyes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The operator's secrets in the state directory: the console's password and the bearer token of the admin listener.
 
-May touch: the standard library, argon2. Files are made with mode 0600 before a byte is in them; one that others may
-read is refused. Nothing of their content is ever logged.
+Files are made with mode 0600 before a byte is in them; one that others may read is refused. Nothing of their content
+is ever logged.
 """
 
 from __future__ import annotations

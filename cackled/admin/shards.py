@@ -1,7 +1,6 @@
 """``cackled shard``: list shards, add one, move sites between them, go on with a move or give it up.
 
-May touch: database, the ground. Works on the databases themselves, by the configuration of the node it runs on; the
-daemons may run or not.
+Works on the databases themselves, by the configuration of the node it runs on; the daemons may run or not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tells systemd that the daemon is ready, stopping and alive (sd_notify, for ``Type=notify`` and ``WatchdogSec``).
 
-May touch: the ground, the standard library. Outside systemd everything here does nothing.
+Outside systemd everything here does nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """``cackled tail``: follow a channel from the command line, over a WebSocket like any page.
 
-May touch: autobahn, the ground, `cackled.admin.commands` for names of channels. Reconnects by position: inside the
-server's history window nothing is missed or seen twice.
+Reconnects by position: inside the server's history window nothing is missed or seen twice.
 """
 
 from __future__ import annotations

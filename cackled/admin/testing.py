@@ -1,6 +1,6 @@
 """A console without a daemon behind it, for tests of whatever runs operator commands.
 
-May touch: `cackled.admin.console`. It keeps sites and bans in dictionaries and notes what was done to it in `done`.
+It keeps sites and bans in dictionaries and notes what was done to it in `done`.
 """
 
 from __future__ import annotations

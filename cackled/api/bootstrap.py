@@ -1,6 +1,6 @@
 """The first render: settings, page, counts and position in one request, answered from memory.
 
-May touch: domain, transport. A visitor's own votes and blocks are added behind the shared bytes, never into them.
+A visitor's own votes and blocks are added behind the shared bytes, never into them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from cackled.api.calls import argument, bearer, guarded, number, reading, source
 from cackled.api.routes import Limits, wanted
 from cackled.database.errors import DatabaseError
 from cackled.database.routing import ReadPreference
-from cackled.domain.accounts import Session, Sessions
-from cackled.domain.comments import ChannelRef, Comments, check_channel
 from cackled.domain.errors import BadField
 from cackled.domain.grants import Grants
-from cackled.domain.pages import NOBODY
+from cackled.domain.sessions import Session, Sessions
 from cackled.domain.sites import Site, SiteDirectory
+from cackled.products.comments.pages import NOBODY
+from cackled.products.comments.service import ChannelRef, Comments, check_channel
 from cackled.transport.http import Request
 from cackled.transport.response import CONFIGURED_TTL, Response
 

@@ -1,7 +1,4 @@
-"""What every API call goes through: site, origin, session, body and fields in; problem+json and CORS out.
-
-May touch: domain, transport, database (errors, ReadPreference).
-"""
+"""What every API call goes through: site, origin, session, body and fields in; problem+json and CORS out."""
 
 from __future__ import annotations
 
@@ -15,10 +12,10 @@ from twisted.logger import Logger
 
 from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
-from cackled.domain.accounts import Session, Sessions
 from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
 from cackled.domain.grants import Grants
 from cackled.domain.reading import Reading
+from cackled.domain.sessions import Session, Sessions
 from cackled.domain.sites import Site
 from cackled.transport.http import Request
 from cackled.transport.problems import problem

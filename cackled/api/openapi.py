@@ -1,6 +1,6 @@
 """The API's description, OpenAPI 3.1, served at ``/api/v1/openapi.json``.
 
-May touch: the standard library. Written by hand beside the routes; a test compares the two.
+Written by hand beside the routes; a test compares the two.
 """
 
 from __future__ import annotations

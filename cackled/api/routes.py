@@ -1,6 +1,6 @@
 """The JSON API under ``/api/v1``: one thin method per call; the rules are the domain's.
 
-May touch: domain, transport. Routing is klein's.
+Routing is klein's.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from cackled.api.calls import (
     sourced,
 )
 from cackled.database.routing import ReadPreference
-from cackled.domain.accounts import Sessions
-from cackled.domain.comments import ChannelRef, Comments, Written, check_channel, parse_id
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.grants import Grants
 from cackled.domain.limits import AddressBuckets, Buckets, address_key
 from cackled.domain.moderation import Moderation
-from cackled.domain.pages import MAX_SIZE, Wanted, check_cursor
 from cackled.domain.reading import Reading
+from cackled.domain.sessions import Sessions
 from cackled.domain.sites import Site, SiteDirectory
+from cackled.products.comments.pages import MAX_SIZE, Wanted, check_cursor
+from cackled.products.comments.service import ChannelRef, Comments, Written, check_channel, parse_id
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
@@ -156,7 +156,7 @@ def after_write(request: Request, response: Response) -> Response:
     return response
 
 
-class Fixed(Resource):
+class StaticAnswer(Resource):
     """Answers with one `Response`: what klein's functions return when they need not wait."""
 
     isLeaf = True
@@ -275,12 +275,12 @@ class Api:
         answer = problem(status)
         if status == 405:
             answer.headers.append((b"allow", ", ".join(sorted(methods)).encode()))
-        return Fixed(answer)
+        return StaticAnswer(answer)
 
     @app.route("/openapi.json", methods=["GET"])
     def openapi(self, request: Request) -> IResource:
         """The API's own description."""
-        return Fixed(json_response(openapi.document(), 200, (b"access-control-allow-origin", b"*")))
+        return StaticAnswer(json_response(openapi.document(), 200, (b"access-control-allow-origin", b"*")))
 
     @app.route("/sites/<int:site_id>/<path:rest>", methods=["OPTIONS"])
     def preflight(self, request: Request, site_id: int, rest: str) -> Deferred[None]:

@@ -45,7 +45,7 @@ class Counts(Struct, gc=False):
     invalidated: int = 0
 
 
-class Lane:
+class KeyFlights:
     """The flights of one key."""
 
     __slots__ = ("current", "doomed")
@@ -227,7 +227,7 @@ class Flights:
         self.floor = floor
         self.store = store
         self.took = took
-        self._lanes: dict[Hashable, dict[Hashable, Lane]] = {}
+        self._lanes: dict[Hashable, dict[Hashable, KeyFlights]] = {}
 
     def __iter__(self) -> Iterator[Flight]:
         """All flights, doomed ones and those that wait to begin too."""
@@ -244,7 +244,7 @@ class Flights:
             lanes = self._lanes[group] = {}
         lane = lanes.get(key)
         if lane is None:
-            lane = lanes[key] = Lane()
+            lane = lanes[key] = KeyFlights()
         flight = lane.current
         if flight is not None:
             self.counts.joins += 1

@@ -1,6 +1,6 @@
 """What a cache promises: its values, its interface and its figures.
 
-Ground of the cache: imports msgspec and twisted.internet.defer only.
+Infrastructure of the cache: imports msgspec and twisted.internet.defer only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The bus between the processes of one node: ephemeral signals, hints, and rate limits that count for all of them.
 
-May touch: the ground, cluster.messages, cluster.outbox. What carries it is a `Broker` (`cackled.cluster.redis`, and
-`cackled.cluster.testing` for tests). While that is away every process goes on alone; nothing waits for it, ever.
+What carries it is a `Broker` (`cackled.cluster.redis`, and `cackled.cluster.testing` for tests). While that is away
+every process goes on alone; nothing waits for it, ever.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cackled.cluster.messages import MAX_BODY, Hint, Hints, Name, Signal, Signals
-from cackled.cluster.outbox import Outbox
+from cackled.cluster.signal_buffer import SignalBuffer
 from cackled.metrics import Metrics
 
 # Spending is gathered for so long, and in so many keys; what is above that counts in its own process alone.
@@ -97,7 +97,7 @@ class Bus:
         self._unshared = metrics.counter("bus_limits_alone", "Spending of rate limits that only its process counted.")
         metrics.watch("bus_connected", "Whether the other processes of this node can be reached.", self._is_up)
         self._outbox = self._box(source)
-        self._relays: dict[str, Outbox] = {}
+        self._relays: dict[str, SignalBuffer] = {}
         self._on_signal: Callable[[str, Signal], None] = _ignore
         self._on_hint: Callable[[Hint], None] = _ignore
         self.came: Callable[[str], None] = _ignore
@@ -108,8 +108,8 @@ class Bus:
         self._later: IDelayedCall | None = None
         self._batches = 0
 
-    def _box(self, source: str) -> Outbox:
-        return Outbox(self._clock, partial(self._send, source), lambda: self._dropped.inc())
+    def _box(self, source: str) -> SignalBuffer:
+        return SignalBuffer(self._clock, partial(self._send, source), lambda: self._dropped.inc())
 
     def _is_up(self) -> float:
         return float(self.connected)

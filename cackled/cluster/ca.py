@@ -1,7 +1,7 @@
 """The private certificate authority of the mesh: what ``cackled mesh`` makes.
 
-May touch: the standard library, cryptography. Its key signs nodes and nothing else and belongs on no node; a node gets
-``ca.pem`` and its own ``NAME.pem`` and ``NAME.key``.
+Its key signs nodes and nothing else and belongs on no node; a node gets ``ca.pem`` and its own ``NAME.pem`` and
+``NAME.key``.
 """
 
 from __future__ import annotations

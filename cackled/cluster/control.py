@@ -1,8 +1,7 @@
 """What the parent and a worker process tell each other, and the pipe it goes through.
 
-May touch: Twisted, msgspec, the ground, `cackled.cluster.view`. Messages are JSON behind a length of four bytes, over a
-socket pair that the worker inherits. Both ends are one program of one version, so a message that is not understood is
-a fault: the connection ends, and the worker with it.
+Messages are JSON behind a length of four bytes, over a socket pair that the worker inherits. Both ends are one program
+of one version, so a message that is not understood is a fault: the connection ends, and the worker with it.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ class Message(Struct, frozen=True, tag=True):
 # To a worker
 
 
-class Begin(Message, frozen=True):
+class Configure(Message, frozen=True):
     """The first message: who the worker is, and all it is configured with.
 
     ``files`` are its inherited listeners: one descriptor for each ``[[listen]]`` of each slot.
@@ -50,19 +49,19 @@ class Serve(Message, frozen=True):
     slots: list[int]
 
 
-class See(Message, frozen=True):
+class ClusterChanged(Message, frozen=True):
     """The cluster looks like this now."""
 
     view: View
 
 
-class Came(Message, frozen=True):
+class PeerJoined(Message, frozen=True):
     """A worker or a node began; it knows nothing of us yet."""
 
     source: str
 
 
-class Gone(Message, frozen=True):
+class PeerLeft(Message, frozen=True):
     """A worker or a node ended, and its sessions with it."""
 
     source: str
@@ -130,7 +129,7 @@ class Failed(Message, frozen=True):
     reason: str
 
 
-ToWorker = Begin | Serve | See | Came | Gone | Ask | Reload | Retire
+ToWorker = Configure | Serve | ClusterChanged | PeerJoined | PeerLeft | Ask | Reload | Retire
 ToParent = Ready | Serving | Beat | Answer | Leaving | Failed
 
 

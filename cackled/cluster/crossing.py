@@ -1,7 +1,7 @@
 """Where the bus of a node's workers meets the mesh of nodes: in the parent.
 
-May touch: cluster.bus, cluster.mesh, cluster.messages, the ground. To other nodes the workers are one: their counts of
-a channel are told as one sum. To the workers another node is a process like themselves.
+To other nodes the workers are one: their counts of a channel are told as one sum. To the workers another node is a
+process like themselves.
 """
 
 from __future__ import annotations

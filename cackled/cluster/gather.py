@@ -1,8 +1,7 @@
 """Figures of several processes made into one page for Prometheus.
 
-May touch: prometheus_client, msgspec. Counters and histograms are added up; a gauge of a worker keeps its own line with
-a label ``worker``. A worker that ends leaves what it counted behind: a sum that falls would look like a restart of
-everything.
+Counters and histograms are added up; a gauge of a worker keeps its own line with a label ``worker``. A worker that
+ends leaves what it counted behind: a sum that falls would look like a restart of everything.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Worker processes as the operating system has them.
 
-May touch: Twisted, cluster.control, cluster.sockets. The child inherits standard output and error (its log), one end of
-a socket pair, and the listeners; nothing else.
+The child inherits standard output and error (its log), one end of a socket pair, and the listeners; nothing else.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from cackled.cluster.sockets import Bound, null
 
 log = Logger()
 
-MODULE = "cackled.worker"
+MODULE = "cackled.daemon.worker"
 # The pipe's descriptor in the child; the listeners follow.
 PIPE = 3
 

@@ -1,7 +1,7 @@
 """One connection to another node: who it is, hello, then messages within bounds.
 
-May touch: Twisted's AMP, cluster.messages, cluster.outbox. Nothing that comes is looked at before the other end is
-known; whatever is wrong ends the connection with one line in the log at most.
+Nothing that comes is looked at before the other end is known; whatever is wrong ends the connection with one line in
+the log at most.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cackled.cluster.messages import (
     Signals,
     decode,
 )
-from cackled.cluster.outbox import Bucket
+from cackled.cluster.signal_buffer import Bucket
 
 # From the connection to the other's hello, handshake included.
 HELLO_TIMEOUT = 5.0

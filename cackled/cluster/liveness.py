@@ -1,7 +1,5 @@
 """Heartbeats: what this node says of itself, what is heard of the others, and what follows.
 
-May touch: cluster.membership, cluster.messages, cluster.peer, the ground.
-
 A node is heard when its heartbeat comes; silence is counted against it each second after the first one and a half, so
 one that hangs with its sockets open is out as fast as one that died. A heartbeat says as well whether the node is fit
 to serve: one that is not counts as missed, though it is heard when it comes to who is cut off.

@@ -1,6 +1,6 @@
 """Which nodes live: hysteresis over what is heard of them, and who is told when it changes.
 
-May touch: the ground. Knows no sockets: `heard` and `missed` are called by whoever listens to the nodes.
+Knows no sockets: `heard` and `missed` are called by whoever listens to the nodes.
 """
 
 from __future__ import annotations

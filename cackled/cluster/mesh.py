@@ -1,7 +1,7 @@
 """The mesh: a link to every other node, heartbeats, signals and hints across.
 
-May touch: cluster.*, the ground. Sockets are a `Wire`'s, so that a test needs none.
-Who is in use is `cackled.cluster.liveness`'s and the membership's business.
+Sockets are a `Wire`'s, so that a test needs none. Who is in use is `cackled.cluster.liveness`'s and the membership's
+business.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from cackled.cluster.link import Link
 from cackled.cluster.liveness import Liveness, Load
 from cackled.cluster.membership import Membership
 from cackled.cluster.messages import PROTOCOL, Beat, Hello, Hint, Signal
-from cackled.cluster.outbox import Bucket, Outbox
 from cackled.cluster.peer import Peer
+from cackled.cluster.signal_buffer import Bucket, SignalBuffer
 from cackled.config import ConfigError, Node
 from cackled.metrics import Metrics
 
@@ -115,7 +115,7 @@ class Mesh:
             turned=turned, came=lambda name: self._on_came(name), gone=lambda name: self._on_gone(name),
         )  # fmt: skip
         self._count(metrics)
-        self._outbox = Outbox(clock, self._send, self.dropped)
+        self._outbox = SignalBuffer(clock, self._send, self.dropped)
         self._talk = Bucket(clock, 1.0, 20.0)
         # What may be asked of the mesh from outside.
         self.beat = self._liveness.beat

@@ -1,8 +1,7 @@
 """What nodes tell each other: the AMP commands and the JSON in them.
 
-May touch: Twisted's AMP, msgspec. Every command has one argument, ``body``, JSON: its fields are checked by type and
-bound, unknown ones are passed over, so that nodes of two versions understand each other during an upgrade. No command
-is answered.
+Every command has one argument, ``body``, JSON: its fields are checked by type and bound, unknown ones are passed over,
+so that nodes of two versions understand each other during an upgrade. No command is answered.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """One other node as this one sees it: the link to it, dialled again and again, and what was last heard.
 
-May touch: cluster.link, cluster.messages, the ground. There is one connection between two nodes, used both ways. The
-node whose name sorts first dials; so no two connections race each other, and a new one from a node that is known to be
-it replaces the old.
+There is one connection between two nodes, used both ways. The node whose name sorts first dials; so no two connections
+race each other, and a new one from a node that is known to be it replaces the old.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Heartbeats over HTTP: asks each other node's ``/readyz`` once a second.
 
-May touch: the ground, twisted.web.client. Answers that are slow count as missed, so a node that hangs with its
-sockets open is noticed too.
+Answers that are slow count as missed, so a node that hangs with its sockets open is noticed too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether this node alone has lost the primary: what it reaches itself beside what the others say they reach.
 
-May touch: the ground. Where nobody reaches a primary there is none, and every node goes on serving what can be read.
-Where others do, visitors are better off with them: this one takes no writes.
+Where nobody reaches a primary there is none, and every node goes on serving what can be read. Where others do,
+visitors are better off with them: this one takes no writes.
 """
 
 from __future__ import annotations

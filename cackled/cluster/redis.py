@@ -1,6 +1,5 @@
 """A bus over Redis or Valkey: publish and subscribe, and token buckets in a script.
 
-May touch: txredisapi (it imports the reactor: import this module when one is chosen), Twisted, the ground, cluster.bus.
 txredisapi speaks the protocol; connecting is ours, because its own reconnecting gives up for good after a drop during
 AUTH, and its TLS verifies nothing unless told how.
 """

@@ -1,8 +1,7 @@
 """Which nodes there may be: those of the configuration, and those found in the database.
 
-May touch: cluster.ca, cluster.mesh (addresses), the ground. What the configuration says of a node counts; of others
-what they announced. A node that is found is used once it was heard: over the mesh, which asks for its certificate, or
-without one by its /readyz.
+What the configuration says of a node counts; of others what they announced. A node that is found is used once it was
+heard: over the mesh, which asks for its certificate, or without one by its /readyz.
 """
 
 from __future__ import annotations

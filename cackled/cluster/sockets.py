@@ -1,8 +1,8 @@
 """Listening sockets that a parent binds and its workers use.
 
-May touch: Twisted, the ground. One socket per worker and listener, all of one address (SO_REUSEPORT): the kernel
-spreads connections over them. The parent keeps each open, so what waits in its queue is not lost when the worker that
-accepts there is replaced (the queue of a socket that closes is reset).
+One socket per worker and listener, all of one address (SO_REUSEPORT): the kernel spreads connections over them. The
+parent keeps each open, so what waits in its queue is not lost when the worker that accepts there is replaced (the
+queue of a socket that closes is reset).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A broker without a server, for tests of whatever uses the bus.
 
-May touch: Twisted, cluster.bus. The suite in ``tests/cluster/test_bus.py`` runs on it as on a real server.
+The suite in ``tests/cluster/test_bus.py`` runs on it as on a real server.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Mutual TLS 1.3 between nodes: who may be at the other end, and sockets that ask.
 
-May touch: Twisted's TLS, pyOpenSSL, cryptography, service-identity, cluster.ca and the ground. Both ends show a
-certificate of the private authority; its names are compared with the node that is meant (RFC 6125, RFC 9525), and
-whatever can't be compared is refused. A chain is looked at in the handshake only, so links are made anew now and then.
+Both ends show a certificate of the private authority; its names are compared with the node that is meant (RFC 6125,
+RFC 9525), and whatever can't be compared is refused. A chain is looked at in the handshake only, so links are made
+anew now and then.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a process knows of the cluster: where browsers may go. A worker does not watch it, but is told by its parent.
-
-May touch: the ground.
-"""
+"""What a process knows of the cluster: where browsers may go. A worker does not watch it, but is told by its parent."""
 
 from __future__ import annotations
 

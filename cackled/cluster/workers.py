@@ -1,7 +1,6 @@
 """The worker processes of a node: started, listened to, replaced.
 
-May touch: the ground, cluster.control, cluster.view. How a process is made is a `Launch`'s business
-(`cackled.cluster.launch`), so that a test needs none.
+How a process is made is a `Launch`'s business (`cackled.cluster.launch`), so that a test needs none.
 
 There are as many slots as workers; each slot has a listening socket of every ``[[listen]]``. A slot belongs to its own
 worker where that is well, else to another one, else to the parent itself, which asks visitors to wait. A slot changes
@@ -26,15 +25,15 @@ from cackled.cluster.control import (
     Answer,
     Ask,
     Beat,
-    Begin,
-    Came,
+    ClusterChanged,
+    Configure,
     Failed,
-    Gone,
     Leaving,
     Message,
+    PeerJoined,
+    PeerLeft,
     Ready,
     Retire,
-    See,
     Serve,
     Serving,
 )
@@ -263,7 +262,7 @@ class Pool:
 
     def see(self) -> None:
         """The cluster looks different."""
-        self.tell(See(self._view()))
+        self.tell(ClusterChanged(self._view()))
 
     def ask(self, worker: Worker, what: str, *words: Any, seconds: float = ASK_SECONDS) -> Deferred[Any]:
         """Have *worker* do something; fires with what it answers.
@@ -318,7 +317,7 @@ class Pool:
         except OSError as error:
             self._ended(worker, f"it can't be started: {error.strerror or error}")
             return worker
-        worker.tell(Begin(slot, source, self._config(), self._launch.files, self._view()))
+        worker.tell(Configure(slot, source, self._config(), self._launch.files, self._view()))
         log.info("worker {slot} begins, process {pid}", slot=slot, pid=worker.pid)
         return worker
 
@@ -347,7 +346,7 @@ class Pool:
         log.info("worker {slot} is ready, process {pid}", slot=worker.slot, pid=worker.pid)
         for other in self._all:
             if other is not worker:
-                other.tell(Came(worker.source))
+                other.tell(PeerJoined(worker.source))
         if not worker.ready.called:
             worker.ready.callback(None)
         self._assign()
@@ -404,7 +403,7 @@ class Pool:
                 asked.errback(WorkerError(f"worker {worker.slot} has ended"))
         self._fail(worker, f"worker {worker.slot} ended while it started: {how}")
         self.departed(worker)
-        self.tell(Gone(worker.source))
+        self.tell(PeerLeft(worker.source))
         if self._current.get(worker.slot) is worker:
             del self._current[worker.slot]
             successor = next(

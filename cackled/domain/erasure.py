@@ -1,9 +1,9 @@
 """Requests to be forgotten: what a visitor left is scrubbed, and stays so after an older backup is restored.
 
-May touch: database, the standard library's files. Erasures are kept twice: in table ``erasure``, and in a journal
-beside the database (one line ``SITE VISITOR`` each, no name). `Erasures.sync` brings both together: a restored database
-learns from the journal what it has forgotten, and a new node's journal learns from the database. What takes several
-transactions is noted as ``SITE VISITOR begun`` and ``SITE VISITOR done``, so that one that was cut off is ended.
+Erasures are kept twice: in table ``erasure``, and in a journal beside the database (one line ``SITE VISITOR`` each, no
+name). `Erasures.sync` brings both together: a restored database learns from the journal what it has forgotten, and a
+new node's journal learns from the database. What takes several transactions is noted as ``SITE VISITOR begun`` and
+``SITE VISITOR done``, so that one that was cut off is ended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What the rules refuse: each refusal has a stable slug, an HTTP status and words for a person.
-
-May touch: the standard library.
-"""
+"""What the rules refuse: each refusal has a stable slug, an HTTP status and words for a person."""
 
 from __future__ import annotations
 

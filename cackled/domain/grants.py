@@ -1,8 +1,8 @@
 """Grants: what a site's own server lets a visitor see, and under which name.
 
-May touch: pyjwt, the standard library. A grant is a JSON Web Token (HS256) that the site signs with its own secret
-(setting ``channel_secret``): nobody here makes one. Its claims: ``aud`` (``site:17``), ``exp``, and where wanted
-``channels`` (a list of channel keys; without it, all of the site) and ``name`` (who is here, for presence).
+A grant is a JSON Web Token (HS256) that the site signs with its own secret (setting ``channel_secret``): nobody here
+makes one. Its claims: ``aud`` (``site:17``), ``exp``, and where wanted ``channels`` (a list of channel keys; without
+it, all of the site) and ``name`` (who is here, for presence).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Grants:
             return ""
         return next((grant.name for grant in self.read(site, tokens) if grant.name and grant.covers(channel)), "")
 
-    def left(self, site: Site, tokens: Sequence[str], channel: int) -> float | None:
+    def seconds_left(self, site: Site, tokens: Sequence[str], channel: int) -> float | None:
         """Seconds for which *tokens* still let their bearer see *channel* (0: no more); None where none are needed."""
         if not site.settings.private:
             return None

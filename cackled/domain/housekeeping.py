@@ -1,7 +1,6 @@
 """Jobs that keep the database tidy: partitions of the event log, keys and work that are done with.
 
-May touch: database. Each job stands in its own try, so that one that fails does not stop the others; several nodes may
-run them at once.
+Each job stands in its own try, so that one that fails does not stop the others; several nodes may run them at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Rate limits: token buckets by key, bounded in number.
-
-May touch: ground.
-"""
+"""Rate limits: token buckets by key, bounded in number."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Web addresses in what visitors type: where one begins and ends, what it leads to, and what is shown of it.
 
-May touch: idna. Every function takes time that is linear in what it consumes, or bounded.
+Every function takes time that is linear in what it consumes, or bounded.
 """
 
 from __future__ import annotations

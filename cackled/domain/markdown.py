@@ -1,9 +1,9 @@
 """The small Markdown of comments: what is typed stays readable as it was typed, at a bounded cost.
 
-May touch: markdown-it-py. It differs from CommonMark where that swallows what people type: a number begins a list only
-if it counts up from ``1.``; what stands directly below a quote or a list, without its mark, is not in it; entities are
-no markup, and a backslash is one only before a mark; what stands beside a fence and is no language is code; ``*`` and
-``_`` within words and numbers are themselves.
+It differs from CommonMark where that swallows what people type: a number begins a list only if it counts up from
+``1.``; what stands directly below a quote or a list, without its mark, is not in it; entities are no markup, and a
+backslash is one only before a mark; what stands beside a fence and is no language is code; ``*`` and ``_`` within
+words and numbers are themselves.
 
 The parser tries every ``[`` by reading on to its end, which is quadratic at worst: `TooMuch` ends that.
 """

@@ -1,7 +1,4 @@
-"""Keeping the peace: flags, a visitor's own blocks, a site's bans.
-
-May touch: database.
-"""
+"""Keeping the peace: flags, a visitor's own blocks, a site's bans."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
-from cackled.domain.accounts import Session
 from cackled.domain.errors import BadField, NotFound, Unprocessable, from_sqlstate
 from cackled.domain.reading import Reading
+from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
 from cackled.events import Position
 

@@ -1,6 +1,6 @@
 """Nodes in the catalog: each announces itself there, and finds the others of its deployment.
 
-May touch: config, database. A row gives nobody any trust: it says where a node may be, its certificate who it is.
+A row gives nobody any trust: it says where a node may be, its certificate who it is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Work that leaves the house: claimed from the outbox, tried, tried again, and given up on.
 
-May touch: database. A row is written in the transaction of the change it tells of. Any process may work on it: a claim
-(``FOR UPDATE SKIP LOCKED``) hides a row for `CLAIM` seconds, so work cut short by a crash is done again by somebody.
-That is at least once; what goes out carries the row's id, by which the receiver knows a repetition.
+A row is written in the transaction of the change it tells of. Any process may work on it: a claim (``FOR UPDATE SKIP
+LOCKED``) hides a row for `CLAIM` seconds, so work cut short by a crash is done again by somebody. That is at least
+once; what goes out carries the row's id, by which the receiver knows a repetition.
 """
 
 from __future__ import annotations

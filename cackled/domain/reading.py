@@ -1,6 +1,6 @@
 """One read as its caller wants it (which servers, how fresh, not before what) and what is known of its answer.
 
-May touch: database. Services take a `Reading` where they take a `ReadPreference`; the caller looks at it afterwards.
+Services take a `Reading` where they take a `ReadPreference`; the caller looks at it afterwards.
 """
 
 from __future__ import annotations

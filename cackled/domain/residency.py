@@ -1,7 +1,7 @@
 """Where sites live: a node serves the sites of its own deployment, and of others knows the name and the address alone.
 
-May touch: config, domain.errors. A site's number says where it lives (``[[deployments]] sites``); a pin says so where
-the number does not. Nothing of a site is kept, read or passed on anywhere else.
+A site's number says where it lives (``[[deployments]] sites``); a pin says so where the number does not. Nothing of a
+site is kept, read or passed on anywhere else.
 """
 
 from __future__ import annotations

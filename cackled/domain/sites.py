@@ -1,6 +1,6 @@
 """Sites: the tenants. All of them are held in memory; the catalog's own notifications keep them fresh.
 
-May touch: database. Whatever names a tenant's data (cache group, channel, position) is built from a `Site`.
+Whatever names a tenant's data (cache group, channel, position) is built from a `Site`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """From what a visitor typed to what is stored: clean text, small Markdown, sanitised HTML; once, at write.
 
-May touch: markdown-it-py, nh3. nh3 is quadratic in nesting depth, so the length is capped before and Markdown's own
-nesting is bounded.
+nh3 is quadratic in nesting depth, so the length is capped before and Markdown's own nesting is bounded.
 """
 
 from __future__ import annotations

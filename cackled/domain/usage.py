@@ -1,8 +1,8 @@
 """What each site reads, in credits: counted in memory, added to the month's sums in the database every few seconds.
 
-May touch: database. Answers from the microcache cost nothing. A read of the primary costs more than one that any copy
-may answer, for it can't be spread. A batch whose fate is unknown (the connection broke under it) is not sent again:
-a site may be charged for a few reads too little, never too much.
+Answers from the microcache cost nothing. A read of the primary costs more than one that any copy may answer, for it
+can't be spread. A batch whose fate is unknown (the connection broke under it) is not sent again: a site may be charged
+for a few reads too little, never too much.
 """
 
 from __future__ import annotations

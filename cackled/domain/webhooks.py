@@ -1,6 +1,6 @@
 """Webhooks: a site's own server is told of every change of a comment.
 
-May touch: database (through the outbox). The request is signed with the site's secret:
+The request is signed with the site's secret:
 
     X-Cackle-Event-Id: 123                       the same for every try: by it a receiver knows a repetition
     X-Cackle-Timestamp: 1763720000               seconds since 1970, of this try

@@ -1,4 +1,1 @@
-"""Requests that we send to servers that strangers name: guarded against being turned on our own network.
-
-May touch: the ground.
-"""
+"""Requests that we send to servers that strangers name: guarded against being turned on our own network."""

@@ -1,6 +1,6 @@
 """Which addresses a stranger may have us connect to.
 
-May touch: the ground. The address that is checked is the address that is connected to: a name is resolved once.
+The address that is checked is the address that is connected to: a name is resolved once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Sends a message to the one mail server that the operator named: over TLS unless told otherwise, bounded in time.
 
-May touch: twisted.mail, the ground. Trying again is the caller's business: what the server refuses for good is
-`Undeliverable`, everything else `NotSent`.
+Trying again is the caller's business: what the server refuses for good is `Undeliverable`, everything else `NotSent`.
 """
 
 from __future__ import annotations

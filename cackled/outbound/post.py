@@ -1,7 +1,4 @@
-"""Sends a POST to an address that a stranger chose: guarded, bounded in time and bytes, and never redirected.
-
-May touch: twisted.web's client, the ground.
-"""
+"""Sends a POST to an address that a stranger chose: guarded, bounded in time and bytes, and never redirected."""
 
 from __future__ import annotations
 
@@ -92,7 +89,7 @@ class _Drop(Protocol):
         self.transport.loseConnection()
 
 
-class Poster:
+class GuardedHttp:
     """*trust* is who may sign servers' certificates; None: whom the system trusts."""
 
     def __init__(self, reactor: Any, resolve: Resolve, policy: Policy, *, trust: Any = None) -> None:

@@ -1,8 +1,8 @@
 """Sending on the socket itself: the one module of realtime that knows what kinds of transport there are.
 
-May touch: Twisted's TCP transport, cackled.transport. Transports of our own listeners, plain and TLS, have `push` for
-it; what is done about Twisted's TCP transport is in `cackled.transport._private`, which checks at start whether it can
-be. ``transport.write`` costs one `send` and two `epoll_ctl`; a direct send costs the one `send`.
+Transports of our own listeners, plain and TLS, have `push` for it; what is done about Twisted's TCP transport is in
+`cackled.transport._private`, which checks at start whether it can be. ``transport.write`` costs one `send` and two
+`epoll_ctl`; a direct send costs the one `send`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who may subscribe to what: the query of a realtime request, and the question to the house.
 
-May touch: the ground and the hub. The rules themselves (sites, origins, tokens) are injected by the application.
+The rules themselves (sites, origins, tokens) are injected by the application.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ class Gate:
     """The hub, and the question whether somebody may listen."""
 
     def __init__(
-        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, left_of: LeftOf | None = None,
+        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, seconds_left: LeftOf | None = None,
         charge: Charge | None = None,
     ) -> None:  # fmt: skip
         self.hub = hub
         self._charge = charge
         self._authorize = authorize
         self._name_of = name_of
-        self._left_of = left_of
+        self._left_of = seconds_left
         settings = hub.config
         self.limits = Limits(settings.max_message, settings.max_message)
         # The greeting of a connection.

@@ -1,6 +1,6 @@
 """Channels and subscriptions: who listens to what, and up to where each has been told.
 
-May touch: realtime.history and realtime.messages. Plain state without timers; `cackled.realtime.hub` moves it.
+Plain state without timers; `cackled.realtime.hub` moves it.
 """
 
 from __future__ import annotations

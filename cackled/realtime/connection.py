@@ -1,7 +1,7 @@
 """A live connection: a slotted object on the transport, after HTTP has let go of it.
 
-May touch: Twisted's interfaces, the hub, realtime._direct, messages. A protocol that inherits Twisted's Protocol
-carries a dict for each connection; this one does not, and sends on the socket itself where it can.
+A protocol that inherits Twisted's Protocol carries a dict for each connection; this one does not, and sends on the
+socket itself where it can.
 """
 
 from __future__ import annotations

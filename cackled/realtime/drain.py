@@ -1,7 +1,7 @@
 """Drain: send the connections of a stopping process elsewhere, a batch at a time.
 
-May touch: Twisted, the ground, realtime.channel, realtime.messages. A herd that is sent away at once is a herd that
-arrives at once (100,000 TLS handshakes are 45 s of a core), so each client is told its own moment.
+A herd that is sent away at once is a herd that arrives at once (100,000 TLS handshakes are 45 s of a core), so each
+client is told its own moment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """EventSource: the server's side of ``text/event-stream`` (WHATWG HTML section 9.2).
 
-May touch: the hub, realtime.access, realtime.connection. The stream ends with the connection (no chunks), lines end
-with LF. ``id:`` holds all positions of the connection, so ``Last-Event-ID`` resumes all of them.
+The stream ends with the connection (no chunks), lines end with LF. ``id:`` holds all positions of the connection, so
+``Last-Event-ID`` resumes all of them.
 """
 
 from __future__ import annotations

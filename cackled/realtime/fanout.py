@@ -1,10 +1,10 @@
 """Fan-out: one message to many clients in slices, so that nobody else waits for long.
 
-May touch: Twisted's clock interface, realtime.channel, realtime.messages. A channel's messages keep their order;
-channels with messages on their way take turns. Messages that come together (`hold`) are sent together: one system call
-for each client, however many they are. A slice is at most `SENDS` sends or `SLICE` seconds (a send is about
-8 us of CPU, nearly all of it the kernel's; 15,000 in one turn would be a pause of 0.15 s). Two slices may come between
-two polls of the reactor: one where a message arrives, one when timers are looked at.
+A channel's messages keep their order; channels with messages on their way take turns. Messages that come together
+(`hold`) are sent together: one system call for each client, however many they are. A slice is at most `SENDS` sends or
+`SLICE` seconds (a send is about 8 us of CPU, nearly all of it the kernel's; 15,000 in one turn would be a pause of
+0.15 s). Two slices may come between two polls of the reactor: one where a message arrives, one when timers are looked
+at.
 """
 
 from __future__ import annotations

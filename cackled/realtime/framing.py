@@ -1,8 +1,7 @@
 """WebSocket frames as a server reads and writes them (RFC 6455 section 5), strictly, without extensions.
 
-May touch: Autobahn's incremental UTF-8 validator. `FrameReader` is fed bytes and gives messages; what breaks the rules
-or the limits ends it with the status code to close with. Nothing a client sends makes it hold more than
-``max_message`` and one control frame.
+`FrameReader` is fed bytes and gives messages; what breaks the rules or the limits ends it with the status code to
+close with. Nothing a client sends makes it hold more than ``max_message`` and one control frame.
 """
 
 from __future__ import annotations

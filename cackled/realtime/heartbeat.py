@@ -1,7 +1,7 @@
 """Heartbeats: one sweep for all connections instead of a timer for each.
 
-May touch: Twisted's clock interface, the ground, realtime.channel. Connections are dealt into as many rings as there
-are seconds in the interval; each second one ring is visited, in slices.
+Connections are dealt into as many rings as there are seconds in the interval; each second one ring is visited, in
+slices.
 """
 
 from __future__ import annotations

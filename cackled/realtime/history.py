@@ -1,9 +1,9 @@
 """History: the latest messages of each channel, so that who comes back gets what was missed.
 
-May touch: realtime.messages. A `History` is a ring that holds everything in ``(floor, seq]`` without holes; the
-`HistoryStore` bounds the age and the bytes of all rings together and forgets the least recently written first. What a
-ring has lost can be loaded from the event log again: it is a cache, never the truth. What a comment said leaves the
-ring with the comment: its messages stay, without words, so that the numbers have no hole.
+A `History` is a ring that holds everything in ``(floor, seq]`` without holes; the `HistoryStore` bounds the age and
+the bytes of all rings together and forgets the least recently written first. What a ring has lost can be loaded from
+the event log again: it is a cache, never the truth. What a comment said leaves the ring with the comment: its messages
+stay, without words, so that the numbers have no hole.
 """
 
 from __future__ import annotations

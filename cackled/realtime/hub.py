@@ -1,7 +1,7 @@
 """The hub: events come in, every subscriber gets them once and in order.
 
-May touch: the ground and the other modules of realtime except the transports. One hub serves a process; it is given
-its clock, random source, settings and the loader of the event log, and knows no sockets.
+One hub serves a process; it is given its clock, random source, settings and the loader of the event log, and knows no
+sockets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Long poll: one answer with what came since the given positions, after a while at the latest.
 
-May touch: the hub, realtime.access, transport's Response. Nothing is kept for a client between two polls: its cursor
-says where it stands, and the channel's history has the rest.
+Nothing is kept for a client between two polls: its cursor says where it stands, and the channel's history has the
+rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Realtime messages: one JSON text, encoded once for each transport; and what clients may say.
 
-May touch: the ground (events) and msgspec. The JSON is the same on every transport (docs/protocol.md); a WebSocket
-gets it as one unmasked, uncompressed text frame (RFC 6455 section 5.2), an EventSource as one `data:` line (WHATWG
-HTML section 9.2.5).
+The JSON is the same on every transport (docs/protocol.md); a WebSocket gets it as one unmasked, uncompressed text
+frame (RFC 6455 section 5.2), an EventSource as one `data:` line (WHATWG HTML section 9.2.5).
 """
 
 from __future__ import annotations

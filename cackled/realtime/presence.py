@@ -1,8 +1,7 @@
 """Presence and typing: how many are here, and who writes. Ephemeral: never kept, may be lost, cost is bounded.
 
-May touch: the ground, realtime.channel, realtime.messages. Counts go out at most once a second per channel, less
-often in a crowd (a change among 15,000 is 15,000 sends); typing is limited per connection by the transport and per
-channel here.
+Counts go out at most once a second per channel, less often in a crowd (a change among 15,000 is 15,000 sends); typing
+is limited per connection by the transport and per channel here.
 """
 
 from __future__ import annotations

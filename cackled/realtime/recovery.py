@@ -1,9 +1,8 @@
 """Recovery: from where a client stands to live, without a hole; and filling the holes of the live stream.
 
-May touch: Twisted's Deferreds, the ground, realtime.channel, history, messages, standing. Where a channel stands is
-asked for many at once; most subscribers have missed nothing, and need no more. Events are loaded channel by channel:
-single flight (a herd of a thousand that comes back to one channel costs one), bounded in number, retried with growing
-pauses, and answers are checked for holes before they are believed.
+Where a channel stands is asked for many at once; most subscribers have missed nothing, and need no more. Events are
+loaded channel by channel: single flight (a herd of a thousand that comes back to one channel costs one), bounded in
+number, retried with growing pauses, and answers are checked for holes before they are believed.
 """
 
 from __future__ import annotations

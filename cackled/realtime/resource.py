@@ -1,7 +1,4 @@
-"""The realtime endpoints of the public HTTP tree: ``ws``, ``sse`` and ``poll``.
-
-May touch: twisted.web, transport (takeover, problems, Response), the hub and its transports.
-"""
+"""The realtime endpoints of the public HTTP tree: ``ws``, ``sse`` and ``poll``."""
 
 from __future__ import annotations
 
@@ -39,15 +36,15 @@ log = Logger()
 
 class RealtimeResource(Resource):
     """``/rt``: *authorize* decides per channel whether an origin with tokens may listen (see `access.Authorize`),
-    *name_of* says who they are, *left_of* for how long; *charge* whether the address may ask for so much.
+    *name_of* says who they are, *seconds_left* for how long; *charge* whether the address may ask for so much.
     """
 
     def __init__(
-        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, left_of: LeftOf | None = None,
+        self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, seconds_left: LeftOf | None = None,
         charge: Charge | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        gate = Gate(hub, authorize, name_of, left_of, charge)
+        gate = Gate(hub, authorize, name_of, seconds_left, charge)
         self.putChild(b"ws", WebSocketResource(gate))
         self.putChild(b"sse", EventSourceResource(gate))
         self.putChild(b"poll", LongPollResource(gate))

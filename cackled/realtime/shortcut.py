@@ -1,8 +1,8 @@
 """The usual realtime request, read off its head: no request object, no resource, one write.
 
-May touch: transport (Door, attach), realtime.access and the transports. Only what the endpoints of
-`cackled.realtime.resource` would grant at once is done here, with the same outcome; everything else (tokens, several
-protocols, refusals, a question that takes time, whatever is malformed) is left to them.
+Only what the endpoints of `cackled.realtime.resource` would grant at once is done here, with the same outcome;
+everything else (tokens, several protocols, refusals, a question that takes time, whatever is malformed) is left to
+them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cackled.events import Position
 from cackled.realtime.access import Gate
 from cackled.realtime.eventsource import EventSource
 from cackled.realtime.websocket import SUBPROTOCOL, WebSocket, accepted
-from cackled.transport.http import LANE_PROXY, Door, Head, attach
+from cackled.transport.http import LANE_PROXY, EarlyConnection, Head, attach
 
 # As browsers write it: with the slash and the at sign in percents.
 _SUB = re.compile(rb"sub=([1-9][0-9]{0,9})(?:/|%2[Ff])([0-9]{1,19})(?:(?:@|%40)([0-9]{1,18}))?")
@@ -74,7 +74,9 @@ class Shortcuts:
                 return None
         return tuple(places) if len(places) >= least else None
 
-    def granted(self, head: Head, door: Door, least: int) -> tuple[tuple[Position, ...], str | None, str] | None:
+    def granted(
+        self, head: Head, door: EarlyConnection, least: int
+    ) -> tuple[tuple[Position, ...], str | None, str] | None:
         """`places`, the origin that may listen to them and the client's address; None where the gate does not say yes
         at once, or somebody else speaks for the client."""
         places = self.places(head, least)
@@ -99,7 +101,7 @@ class Shortcuts:
             return None
         return places, origin, address
 
-    def websocket(self, head: Head, door: Door) -> bool:
+    def websocket(self, head: Head, door: EarlyConnection) -> bool:
         """``/rt/ws``."""
         named = head.named
         key = named.get(b"sec-websocket-key")
@@ -124,7 +126,7 @@ class Shortcuts:
         connection.begin(accepted(key, protocol is not None), places)
         return True
 
-    def eventsource(self, head: Head, door: Door) -> bool:
+    def eventsource(self, head: Head, door: EarlyConnection) -> bool:
         """``/rt/sse``."""
         named = head.named
         if b"last-event-id" in named or b"upgrade" in named:

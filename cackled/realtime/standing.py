@@ -1,9 +1,9 @@
 """Where channels stand: the current seq of many channels of a site, asked of the event log in one statement.
 
-May touch: Twisted's Deferreds, the ground, realtime.channel. Nobody knows a page that was never written on, so anybody
-can name channels that are not in memory, as many as he likes. What that costs the database is bounded here: a site has
-one statement under way, up to `MOST` channels go in it, and after a burst there are no more than `RATE` a second,
-whoever asks for what. A channel whose subscribers have left meanwhile is dropped.
+Nobody knows a page that was never written on, so anybody can name channels that are not in memory, as many as he
+likes. What that costs the database is bounded here: a site has one statement under way, up to `MOST` channels go in
+it, and after a burst there are no more than `RATE` a second, whoever asks for what. A channel whose subscribers have
+left meanwhile is dropped.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Doubles for tests of realtime and of what uses it: a client that writes down what it gets, and a model event log.
 
-May touch: the ground and the hub's interfaces. `FakeClient` is a `channel.Client`; `ModelLog.load` is a `Load`.
+`FakeClient` is a `channel.Client`; `ModelLog.load` is a `Load`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """WebSocket: the handshake, and the connection after it (RFC 6455), subprotocol ``cackle.v1``.
 
-May touch: the hub, realtime.framing, realtime.access, realtime.connection. No extension is offered: compressing per
-client would undo encoding once.
+No extension is offered: compressing per client would undo encoding once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What the microcache keeps of an answer: its forms, ready to send, and how long each may be used.
-
-May touch: the standard library and the ground.
-"""
+"""What the microcache keeps of an answer: its forms, ready to send, and how long each may be used."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Hits answered straight from the bytes of a request, before any request object exists.
 
-May touch: the ground. Two ways in: a raw head seen before is looked up whole (`answer`), a new one has been read by
-the strict parser already (`answer_new`). Only what the slow path would answer with the same bytes is answered here;
-everything else is left to it.
+Two ways in: a raw head seen before is looked up whole (`answer`), a new one has been read by the strict parser already
+(`answer_new`). Only what the slow path would answer with the same bytes is answered here; everything else is left to
+it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from cackled.transport._entries import Key
 from cackled.transport._variants import encoding_class
 
 if TYPE_CHECKING:
-    from cackled.transport._channel import Channel
-    from cackled.transport._door import Door
+    from cackled.transport._connection import HttpConnection
+    from cackled.transport._early import EarlyConnection
     from cackled.transport._head import Head
     from cackled.transport.microcache import Microcache
 
@@ -59,14 +59,14 @@ def split_after(target: bytes) -> tuple[bytes, int]:
 class Memo(Generic[T]):
     """Raw bytes -> what they mean. Bounded: when the young generation is full, the old one is dropped."""
 
-    __slots__ = ("_door", "_old", "_room", "_size", "_young", "get")
+    __slots__ = ("_early", "_old", "_room", "_size", "_young", "get")
 
     def __init__(self, room: int = MEMO_BYTES) -> None:
         self._room = room
         self._size = 0
         self._young: dict[bytes, T] = {}
         self._old: dict[bytes, T] = {}
-        self._door: array[int] = array("q", bytes(0))
+        self._early: array[int] = array("q", bytes(0))
         self.get = self._young.get
 
     def find(self, raw: bytes) -> T | None:
@@ -83,7 +83,7 @@ class Memo(Generic[T]):
 
     def offer(self, raw: bytes, known: T) -> None:
         """Remember *raw* if it was offered before (not too long ago)."""
-        door = self._door
+        door = self._early
         if not door:
             door.frombytes(bytes(8 * DOOR_SLOTS))
         mark = hash(raw)
@@ -127,7 +127,7 @@ class FastPath:
         # such line in its place means nothing to us, unless it has our own mark in it.
         self.bare: list[Memo[Asking]] = [Memo() for _ in range(4)]
 
-    def answer(self, channel: Channel | Door, data: bytes) -> bool:
+    def answer(self, channel: HttpConnection | EarlyConnection, data: bytes) -> bool:
         """Answer if *data* is one whole head that was answered from the cache before, and can be again."""
         lane = channel.lane
         memo = self.memos[lane]
@@ -164,7 +164,7 @@ class FastPath:
             return None
         return self.bare[lane].find(rest[:start] + rest[end:])
 
-    def answer_new(self, channel: Channel | Door, raw: bytes, head: Head) -> bool:
+    def answer_new(self, channel: HttpConnection | EarlyConnection, raw: bytes, head: Head) -> bool:
         """Answer a head just read, if it asks for something that is in the cache."""
         named = head.named
         if (
@@ -196,7 +196,7 @@ class FastPath:
                 self.bare[channel.lane].offer(rest[:start] + rest[rest.find(b"\r\n", start) + 2 :], asking)
         return True
 
-    def _hit(self, channel: Channel | Door, known: Known) -> bool:
+    def _hit(self, channel: HttpConnection | EarlyConnection, known: Known) -> bool:
         key, wanted, after, match, last = known
         entry = self._entries.get(key)
         if entry is None or channel.factory.plain_answers_only:

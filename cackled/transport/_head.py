@@ -1,6 +1,6 @@
 """The head of a request: one strict parser for every path through the server.
 
-May touch: the standard library and the ground. Stricter than RFC 9112 wherever two parsers could disagree.
+Stricter than RFC 9112 wherever two parsers could disagree.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """HTTP/2: each stream is a connection of the HTTP/1.1 server, so that every rule and limit is in one place.
 
-May touch: h2 (the extra ``http2``), transport. What a stream asks is written as an HTTP/1.1 request and read by
-`_channel.Channel` on a transport that exists in memory only; its answer is cut into frames. Beside h2's own checks:
-after a connection error nothing is read any more and the connection is gone in a second; a window below zero (RFC 9113
-section 6.9.2) just waits; floods of resets and of small frames end the connection.
+What a stream asks is written as an HTTP/1.1 request and read by `_connection.Channel` on a transport that exists in
+memory only; its answer is cut into frames. Beside h2's own checks: after a connection error nothing is read any more
+and the connection is gone in a second; a window below zero (RFC 9113 section 6.9.2) just waits; floods of resets and
+of small frames end the connection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cackled.transport import _private
-from cackled.transport._channel import GONE, IDLE, STALL_BYTES, Channel
+from cackled.transport._connection import GONE, IDLE, STALL_BYTES, HttpConnection
 
 if TYPE_CHECKING:
     from cackled.transport.http import HttpFactory
@@ -260,7 +260,7 @@ class Http2(Protocol):
         self._turns.append(number)
         self.state = BUSY
         stream.chunked = b"\r\ntransfer-encoding: chunked\r\n" in raw
-        channel = Channel(self.factory, self.transport.getPeer(), None, self.lane)
+        channel = HttpConnection(self.factory, self.transport.getPeer(), None, self.lane)
         stream.protocol = channel
         channel.makeConnection(stream)
         channel.dataReceived(raw)

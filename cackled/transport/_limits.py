@@ -1,7 +1,4 @@
-"""Who is connected: caps on connections, and whose word about the client's address counts.
-
-May touch: the standard library and the ground.
-"""
+"""Who is connected: caps on connections, and whose word about the client's address counts."""
 
 from __future__ import annotations
 

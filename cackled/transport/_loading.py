@@ -1,7 +1,4 @@
-"""Loads for the microcache: one at a time for a key, however many wait, and what becomes of the result.
-
-May touch: the ground.
-"""
+"""Loads for the microcache: one at a time for a key, however many wait, and what becomes of the result."""
 
 from __future__ import annotations
 

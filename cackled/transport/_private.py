@@ -1,7 +1,7 @@
 """The private names of Twisted and of the standard library that the hot path reads, all in one place.
 
-May touch: Twisted, the standard library. ``tests/transport/test_private.py`` pins them; `supported` and `lean_tls`
-check them at start, and where the answer is no the public ways are taken.
+``tests/transport/test_private.py`` pins them; `supported` and `lean_tls` check them at start, and where the answer is
+no the public ways are taken.
 """
 
 from __future__ import annotations

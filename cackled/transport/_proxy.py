@@ -1,7 +1,6 @@
 """The PROXY protocol, versions 1 and 2: a load balancer's word about the client, before the client's first byte.
 
-May touch: the standard library. The specification is haproxy's ``proxy-protocol.txt``; what it leaves to the receiver
-is refused here.
+The specification is haproxy's ``proxy-protocol.txt``; what it leaves to the receiver is refused here.
 """
 
 from __future__ import annotations

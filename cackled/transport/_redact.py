@@ -1,7 +1,7 @@
 """What lets its bearer see something, taken out of addresses before they are logged.
 
-May touch: the standard library. Who reads queries may take ``;`` for ``&`` and decodes names; somebody before us may
-have encoded the whole once more. So a name is looked for in every spelling that could be meant.
+Who reads queries may take ``;`` for ``&`` and decodes names; somebody before us may have encoded the whole once more.
+So a name is looked for in every spelling that could be meant.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The request object that resources see, and how a Response leaves through it.
-
-May touch: twisted.web and the ground.
-"""
+"""The request object that resources see, and how a Response leaves through it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """A connection of a public listener: Twisted's transport interfaces over a socket, in a small object of our own.
 
-May touch: Twisted's interfaces and the ground. Two things differ from ``twisted.internet.tcp``: what is written goes to
-the kernel at once where nothing waits before it (`push`: one system call, where Twisted's ``write`` takes three and
-another turn of the reactor), and the object is slotted. Protocols see no difference; their ``connectionLost`` is never
-called from within a call of theirs.
+Two things differ from ``twisted.internet.tcp``: what is written goes to the kernel at once where nothing waits before
+it (`push`: one system call, where Twisted's ``write`` takes three and another turn of the reactor), and the object is
+slotted. Protocols see no difference; their ``connectionLost`` is never called from within a call of theirs.
 """
 
 from __future__ import annotations

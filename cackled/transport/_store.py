@@ -1,7 +1,4 @@
-"""The microcache's room: entries by key, by tag and by owner, with a byte bound, and the memory of evictions.
-
-May touch: the ground.
-"""
+"""The microcache's room: entries by key, by tag and by owner, with a byte bound, and the memory of evictions."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """TLS on the socket itself: the standard library's ``ssl`` below the same transport as plain TCP.
 
-May touch: ssl, Twisted's interfaces, transport. One SSL_write and one system call carry a message, where TLS through a
-memory BIO takes two buffers, three system calls and twice the memory. Contexts come from `cackled.transport.tls`, which
-forbids renegotiation in them.
+One SSL_write and one system call carry a message, where TLS through a memory BIO takes two buffers, three system calls
+and twice the memory. Contexts come from `cackled.transport.tls`, which forbids renegotiation in them.
 """
 
 from __future__ import annotations

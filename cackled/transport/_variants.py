@@ -1,7 +1,4 @@
-"""Content codings: which one a client takes, and the compressed forms of a body.
-
-May touch: the standard library and brotli.
-"""
+"""Content codings: which one a client takes, and the compressed forms of a body."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The browser's files: bundled, minified, named by their content, compressed once at start.
 
-May touch: twisted.web and the ground. The folder has ``bundles.json``::
+The folder has ``bundles.json``::
 
     {"bundles": {"comments.js": ["lib/a.js", "lib/b.js"], "comments.css": ["styles/base.css"]},
      "lazy": {"editor.js": ["lib/editor.js"]}}

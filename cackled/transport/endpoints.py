@@ -1,7 +1,4 @@
-"""Endpoints of the public listeners, from text: plain, TLS, on a bound descriptor, behind a balancer.
-
-May touch: Twisted's endpoints, transport and the ground.
-"""
+"""Endpoints of the public listeners, from text: plain, TLS, on a bound descriptor, behind a balancer."""
 
 from __future__ import annotations
 

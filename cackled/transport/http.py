@@ -1,7 +1,7 @@
 """The public HTTP server: a factory of hardened connections before a tree of resources.
 
-May touch: twisted.web and the ground. What a stranger can do is bounded in bytes, time and number here; see
-``docs/architecture.md``. HTTP/1.1; HTTP/2 where it is switched on.
+What a stranger can do is bounded in bytes, time and number here; see ``docs/architecture.md``. HTTP/1.1; HTTP/2 where
+it is switched on.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from zope.interface import implementer
 from cackled import config
 from cackled.metrics import Metrics
 from cackled.transport import _private
-from cackled.transport._channel import BUSY, GONE, IDLE, Channel
-from cackled.transport._door import Door
+from cackled.transport._connection import BUSY, GONE, IDLE, HttpConnection
+from cackled.transport._early import EarlyConnection
 from cackled.transport._head import Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
 from cackled.transport._redact import without_tokens
@@ -32,7 +32,10 @@ from cackled.transport._tlssocket import TlsTransport
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
 
-__all__ = ["LANE_PROXY", "Door", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address", "takeover"]
+__all__ = [
+    "LANE_PROXY", "EarlyConnection", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address",
+    "takeover",
+]  # fmt: skip
 
 SWEEP_SECONDS = 0.5
 # Draining waits no longer than this for connections that are not open yet: their handshake is under way.
@@ -42,9 +45,9 @@ SLOW_SECONDS = 0.1
 LANE_TLS = 1
 LANE_PROXY = 2
 
-# Takes a connection over (`Door.leave`, `attach`) whose request is the GET of this head, and says True; or says False,
-# having done nothing: then the request goes the usual way, which also says what is wrong with it.
-Shortcut = Callable[[Head, Door], bool]
+# Takes a connection over (`EarlyConnection.leave`, `attach`) whose request is the GET of this head, and says True; or
+# says False, having done nothing: then the request goes the usual way, which also says what is wrong with it.
+Shortcut = Callable[[Head, EarlyConnection], bool]
 
 log = Logger()
 
@@ -190,7 +193,7 @@ class HttpFactory(Factory):
             from cackled.transport._http2 import Http2
 
             return Http2(self, lane)
-        return Door(self, lane)
+        return EarlyConnection(self, lane)
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         """On transports that are not our listeners': a connection, or a refusal above the caps."""
@@ -200,7 +203,7 @@ class HttpFactory(Factory):
             return _Full()
         proxy = bool(self.proxies) and self.proxies.trusts(host)
         lane = (LANE_TLS if self.tls else 0) | (LANE_PROXY if proxy else 0)
-        return Channel(self, addr, network, lane)
+        return HttpConnection(self, addr, network, lane)
 
     def opened(self, channel: Any) -> None:
         """A connection is up."""
@@ -216,7 +219,7 @@ class HttpFactory(Factory):
         if channel.network is not None:
             self.limits.release(channel.network)
 
-    def taken(self, door: Door) -> None:
+    def taken(self, door: EarlyConnection) -> None:
         """A connection is no longer ours; it counts until it closes."""
         self._taken.inc()
         self._forget(door)

@@ -1,7 +1,6 @@
 """A public listener: accepts connections, counts them, sees to PROXY headers and handshakes, hands them to a factory.
 
-May touch: Twisted's interfaces, transport, and the ground. Works on a socket that somebody else has bound as well
-(`adopt`): another process, a parent, systemd.
+Works on a socket that somebody else has bound as well (`adopt`): another process, a parent, systemd.
 """
 
 from __future__ import annotations

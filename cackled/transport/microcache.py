@@ -1,7 +1,7 @@
 """The microcache: finished answers of public routes, kept for seconds, shared by everybody.
 
-May touch: twisted.web and the ground. Opt-in twice: the route is a `MicrocachedResource`, and each Response says how
-long it may be kept. RFC 9111 narrowed, with RFC 5861 (stale answers), 9211 (Cache-Status), and eviction by tag.
+Opt-in twice: the route is a `MicrocachedResource`, and each Response says how long it may be kept. RFC 9111 narrowed,
+with RFC 5861 (stale answers), 9211 (Cache-Status), and eviction by tag.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Errors as RFC 9457 problem documents with a stable ``type``.
-
-May touch: msgspec and the ground.
-"""
+"""Errors as RFC 9457 problem documents with a stable ``type``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Resources whose handlers are coroutines that return a Response.
-
-May touch: twisted.web and the ground.
-"""
+"""Resources whose handlers are coroutines that return a Response."""
 
 from __future__ import annotations
 

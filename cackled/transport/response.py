@@ -1,7 +1,4 @@
-"""An answer as a value: what handlers return, and what the microcache keeps.
-
-May touch: msgspec and the ground.
-"""
+"""An answer as a value: what handlers return, and what the microcache keeps."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Our own pages over https, and the answers by which a certificate is had.
 
-May touch: twisted.web, transport. What other sites embed is never redirected: their pages may be plain themselves.
+What other sites embed is never redirected: their pages may be plain themselves.
 """
 
 from __future__ import annotations

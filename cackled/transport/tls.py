@@ -1,7 +1,7 @@
 """TLS for the public listeners: Mozilla's intermediate profile, certificates by name, reloaded while serving.
 
-May touch: ssl, cryptography, transport and the ground. Sessions that are open keep the certificate they began with; TLS
-1.2 and 1.3 clients resume by ticket (the keys live as long as the default certificate is not reloaded).
+Sessions that are open keep the certificate they began with; TLS 1.2 and 1.3 clients resume by ticket (the keys live as
+long as the default certificate is not reloaded).
 """
 
 from __future__ import annotations

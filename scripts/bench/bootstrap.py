@@ -24,8 +24,8 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 import psycopg2  # noqa: E402
 
 from cackled.database import leftovers  # noqa: E402
-from cackled.domain import pages  # noqa: E402
 from cackled.events import channel_id  # noqa: E402
+from cackled.products.comments import pages  # noqa: E402
 from scripts.bench.dataset import fill  # noqa: E402
 from scripts.bench.harness import Daemon, drive, quantiles  # noqa: E402
 

@@ -104,7 +104,7 @@ def serve(presence: bool) -> None:
 
     from cackled import config
     from cackled.admin.lag import Freezer
-    from cackled.api.front import Front
+    from cackled.api.public_root import PublicRoot
     from cackled.events import Event
     from cackled.metrics import Metrics
     from cackled.realtime.hub import Hub
@@ -143,7 +143,7 @@ def serve(presence: bool) -> None:
     rooms = {b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(), b"turns": TurnsResource()}
     http = config.Http(max_connections=1_000_000, max_connections_per_address=1_000_000)
     endpoint = PublicEndpoint(reactor, 0, "127.0.0.1")
-    port = endpoint.listen_on(endpoint.bind(), HttpFactory(Front(rooms, Resource()), http, reactor, metrics))
+    port = endpoint.listen_on(endpoint.bind(), HttpFactory(PublicRoot(rooms, Resource()), http, reactor, metrics))
     # As in the daemon.
     Freezer(reactor, metrics, lambda: sum(hub.stats().sessions.values())).start()
     print(port.getHost().port, flush=True)

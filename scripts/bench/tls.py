@@ -49,7 +49,7 @@ def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
     from twisted.web.resource import Resource
 
     from cackled import config
-    from cackled.api.front import Front
+    from cackled.api.public_root import PublicRoot
     from cackled.events import Event
     from cackled.metrics import Metrics
     from cackled.realtime.hub import Hub
@@ -90,7 +90,7 @@ def serve(certs: str, plain: int, port: int, twisted: bool) -> None:
     # As in production: history and presence on.
     hub = Hub(clock=clock, random=Random(), config=config.Realtime(), load=load, seqs=stand, metrics=metrics)
     hub.start()
-    root = Front({
+    root = PublicRoot({
         b"rt": RealtimeResource(hub, lambda *asked: None), b"pub": Publisher(),
         b"c2": MicrocachedResource(cache, route(2048)), b"c200": MicrocachedResource(cache, route(204800)),
     }, Resource())  # fmt: skip

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.admin.commands import Runner
 from cackled.admin.console import CommandError, Console
-from cackled.admin.gathered import Crew, GatheredCaches, GatheredLive, GatheredMetrics, GatheredRequests
+from cackled.admin.gathered import GatheredCaches, GatheredLive, GatheredMetrics, GatheredRequests, WorkerCommands
 from cackled.admin.testing import FakeProcess
 from cackled.cluster.workers import Worker, WorkerError
 from cackled.metrics import Metrics
@@ -78,7 +78,7 @@ class GatheredTests(SynchronousTestCase):
 
     def test_commands(self) -> None:
         """The commands run on it as on one process."""
-        crew = Crew(self.pool, Clock(), lambda: "begun")
+        crew = WorkerCommands(self.pool, Clock(), lambda: "begun")
         caches = GatheredCaches(self.pool, lambda group: None, lambda: None)
         self.pool.answers["caches"] = [[{"cache": "soft", "entries": 1}], [{"cache": "soft", "entries": 2}]]
         self.pool.answers["sessions"] = self.pool.answers["channels"] = [[], []]

@@ -15,10 +15,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from cackled import config
+from cackled.daemon.application import Application
+from cackled.daemon.infrastructure import Infrastructure
 from cackled.database.testing import fresh_dsn, server
 from cackled.domain.sites import Site
-from cackled.house import House
-from cackled.parts import Ground
 
 clock: Any = reactor
 ORIGIN = "https://one.example"
@@ -85,27 +85,27 @@ class ApiCase(TestCase):
         self.name = self.dsn.split("dbname=")[1].split()[0]
         given = f'state = "{self.mktemp()}"\n[demo]\nenabled = false\n[database]\nconnections = 3\n'
         given += f"dsn = {json.dumps(self.dsn)}\n{self.toml}"
-        self.ground = Ground(clock, config.parse(given.encode()))
-        self.house = House(self.ground)
-        self.addCleanup(self.house.close)
-        self.ground.http.root = await self.house.open()
+        self.infrastructure = Infrastructure(clock, config.parse(given.encode()))
+        self.application = Application(self.infrastructure)
+        self.addCleanup(self.application.close)
+        self.infrastructure.http.root = await self.application.open()
         for number, name in ((1, "one"), (2, "two")):
-            await self.house.sites.add(name.title(), [f"{name}.example"], site_id=number)
-        self.listening = clock.listenTCP(0, self.ground.http, interface="127.0.0.1")
+            await self.application.sites.add(name.title(), [f"{name}.example"], site_id=number)
+        self.listening = clock.listenTCP(0, self.infrastructure.http, interface="127.0.0.1")
         self.port = self.listening.getHost().port
         self.addCleanup(self.close)
 
     async def close(self) -> None:
         """Let go of the port and of every connection."""
         await self.listening.stopListening()
-        drained = self.ground.http.drain(1.0, grace=0.0)
-        self.ground.http.abort_all()
+        drained = self.infrastructure.http.drain(1.0, grace=0.0)
+        self.infrastructure.http.abort_all()
         await drained
 
     @property
     def site(self) -> Site:
         """Site 1."""
-        return self.house.sites.get(1)
+        return self.application.sites.get(1)
 
     def sql(self, sql: str, *args: Any) -> list[tuple[Any, ...]]:
         """Run SQL as the superuser."""

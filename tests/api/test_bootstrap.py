@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
-from cackled.domain.comments import Comments
 from cackled.events import Position
+from cackled.products.comments.service import Comments
 from tests.api.common import ORIGIN, ApiCase, clock
 
 VOTE = "/api/v1/sites/1/comments/{}/vote"
@@ -73,7 +73,7 @@ class SharedTests(ApiCase):
                         self.assertNotIn(secret.encode(), answer.raw)
                 answer = await self.bootstrap()
                 self.assertEqual(answer.json()["me"], {"votes": {}, "blocked": []})
-        for cached in self.ground.cache:
+        for cached in self.infrastructure.cache:
             self.assertNotIn(session["view"].encode(), cached.loaded.value)
             self.assertNotIn(b'"votes"', cached.loaded.value)
 
@@ -104,7 +104,7 @@ class SharedTests(ApiCase):
         await self.post(await self.visitor(), "theirs")
         await self.bootstrap()
         self.sql("update channel set key = 'another'")
-        self.house.forget()
+        self.application.forget()
         for _ in range(2):
             told = (await self.bootstrap()).json()
             self.assertEqual((told["channel"]["seq"], told["page"]["comments"]), (0, []))

@@ -11,7 +11,7 @@ from twisted.internet.task import deferLater
 
 from cackled.database.errors import Busy, QueryTimeout, Unavailable
 from cackled.database.routing import Database
-from cackled.domain.comments import Comments
+from cackled.products.comments.service import Comments
 from tests.api.common import ORIGIN, ApiCase, clock
 from tests.api.test_routes import CALLS, COMMENTS
 
@@ -78,7 +78,7 @@ class LimitTests(ApiCase):
 
     async def test_forged_address(self) -> None:
         """Who is no trusted proxy does not choose the address it is counted by."""
-        self.ground.http.proxies = type(self.ground.http.proxies)(())
+        self.infrastructure.http.proxies = type(self.infrastructure.http.proxies)(())
         for n in range(4):
             answer = await self.ask("POST", "/api/v1/sites/1/sessions", x_forwarded_for=f"192.0.2.{n}")
         self.assertEqual(answer.status, 429)
@@ -138,7 +138,7 @@ class FaultTests(ApiCase):
         auth = await self.visitor()
         await self.post(auth, "kept")
         for _ in range(1000):
-            if self.ground.metrics.value("tail_events_total") >= 1:  # its event clears the caches once more
+            if self.infrastructure.metrics.value("tail_events_total") >= 1:  # its event clears the caches once more
                 break
             await deferLater(clock, 0.01)
         self.assertEqual((await self.bootstrap()).status, 200)

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import jwt
 from twisted.internet.defer import Deferred
 
-from cackled import house
 from cackled.clock import sleep
+from cackled.daemon import application
 from cackled.database.errors import Busy
 from cackled.database.query import Query, Rows
 from cackled.domain import grants
@@ -34,8 +34,8 @@ class PrivateTests(ApiCase):
         await super().setUp()
         self.open = await self.visitor()
         self.written = await self.post(self.open, "for members only", "members")
-        await self.house.sites.change(1, "channel_secret", SECRET)
-        await self.house.sites.change(1, "private", True)
+        await self.application.sites.change(1, "channel_secret", SECRET)
+        await self.application.sites.change(1, "private", True)
         self.all, self.some = grant(), grant(channels=["members"], name="Ann")
 
     def addresses(self) -> list[tuple[str, str, Any]]:
@@ -98,19 +98,19 @@ class PrivateTests(ApiCase):
         self.assertIn("private", first.headers["cache-control"])
         self.assertTrue(first.json()["site"]["settings"]["private"])
         self.assertNotIn(SECRET, first.body.decode())
-        await self.house.sites.change(1, "channel_secret", "another secret, just as long as that one was")
+        await self.application.sites.change(1, "channel_secret", "another secret, just as long as that one was")
         again = await self.bootstrap("members", f"&token={self.all}")
         self.assertEqual((again.status, again.slug), (401, "bad-token"), "the same address, a moment later")
 
     async def test_what_was_public(self) -> None:
         """A site that becomes private is not served from what was kept before."""
-        await self.house.sites.change(1, "private", False)
+        await self.application.sites.change(1, "private", False)
         self.assertEqual((await self.bootstrap("members")).status, 200)
         address = f"/rt/poll?wait=20&sub=1/{channel_id('members')}@1"
         waits = Deferred.fromCoroutine(self.ask("GET", address))
-        while not self.house.hub.stats().subscriptions:
+        while not self.application.hub.stats().subscriptions:
             await sleep(clock, 0.01)
-        await self.house.sites.change(1, "private", True)
+        await self.application.sites.change(1, "private", True)
         self.assertEqual((await self.bootstrap("members")).status, 401)
         self.assertEqual((await waits).json()["events"], [], "who listened is sent home")
         self.assertEqual((await self.ask("GET", address)).status, 401)
@@ -147,8 +147,8 @@ class PrivateTests(ApiCase):
 
     async def test_made_private_elsewhere(self) -> None:
         """What another node changed is known here too, though the first look at it was refused."""
-        self.patch(house, "REREAD", 0.02)
-        system, asked = self.house.database.system, 0
+        self.patch(application, "REREAD", 0.02)
+        system, asked = self.application.database.system, 0
 
         class Crowded:
             """The database, whose connections are all taken when it is asked first."""
@@ -160,7 +160,7 @@ class PrivateTests(ApiCase):
                     raise Busy()
                 return await system.read(query, *args, **more)
 
-        self.patch(self.house.database, "_system", Crowded())
+        self.patch(self.application.database, "_system", Crowded())
         self.sql("update catalog.site set settings = settings || '{\"private\": false}' where id = 1")
         end = clock.seconds() + 30.0
         while self.site.settings.private and clock.seconds() < end:

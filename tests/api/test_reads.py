@@ -64,8 +64,8 @@ class ReadTests(ApiCase):
             await self.bootstrap()
         await self.ask("GET", "/api/v1/sites/1/comments?channel=page")
         await self.ask("GET", "/api/v1/sites/2/counts?channel=page")
-        await self.house.usage.flush()
+        await self.application.usage.flush()
         self.assertEqual(
-            await self.house.usage.month(1), [(ReadPreference.PRIMARY, 1, 5), (ReadPreference.NEAREST, 1, 1)]
+            await self.application.usage.month(1), [(ReadPreference.PRIMARY, 1, 5), (ReadPreference.NEAREST, 1, 1)]
         )
-        self.assertEqual(await self.house.usage.month(2), [(ReadPreference.NEAREST, 1, 1)])
+        self.assertEqual(await self.application.usage.month(2), [(ReadPreference.NEAREST, 1, 1)])

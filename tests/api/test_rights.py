@@ -11,9 +11,9 @@ from urllib.parse import quote
 import jwt
 
 from cackled.api.routes import Api
-from cackled.domain.accounts import Session
-from cackled.domain.comments import ChannelRef, parse_id
+from cackled.domain.sessions import Session
 from cackled.events import channel_id
+from cackled.products.comments.service import ChannelRef, parse_id
 from tests.api.common import ApiCase
 
 SECRET = "a secret of the site that is long enough"
@@ -79,7 +79,7 @@ class RightsTests(ApiCase):
     async def write(self, key: str) -> str:
         """A new comment of the author; gives its id."""
         author = Session(1, parse_id(self.visitor_of(self.author)))
-        written = await self.house.comments(self.site).post(author, ChannelRef(key), "words", "Ann")
+        written = await self.application.comments(self.site).post(author, ChannelRef(key), "words", "Ann")
         return str(written.comment.partition(b'"id":"')[2].partition(b'"')[0].decode())
 
     async def call(self, route: Route, *, site: int = 1, key: str = "own", comment: str = "", auth: str | None = None,
@@ -108,8 +108,8 @@ class RightsTests(ApiCase):
     async def test_private(self) -> None:
         """On a private site: only with a grant that holds, only where it reaches, only as oneself."""
         comments = {key: await self.write(key) for key in ("own", "other")}
-        await self.house.sites.change(1, "channel_secret", SECRET)
-        await self.house.sites.change(1, "private", True)
+        await self.application.sites.change(1, "channel_secret", SECRET)
+        await self.application.sites.change(1, "private", True)
         for route, (name, tokens), key in product(ROUTES, GRANTS.items(), ("own", "other")):
             auth = self.author if route.session or route.asks == "all" else None
             got = await self.call(route, key=key, comment=comments[key], auth=auth, tokens=tokens)
@@ -127,8 +127,8 @@ class RightsTests(ApiCase):
     async def test_nothing_is_told(self) -> None:
         """With a grant of one channel, what is in another one can't be told from what does not exist."""
         other = await self.write("other")
-        await self.house.sites.change(1, "channel_secret", SECRET)
-        await self.house.sites.change(1, "private", True)
+        await self.application.sites.change(1, "channel_secret", SECRET)
+        await self.application.sites.change(1, "private", True)
         for route in ROUTES:
             if route.asks != "comment":
                 continue
@@ -141,8 +141,8 @@ class RightsTests(ApiCase):
     async def test_refused_changes_nothing(self) -> None:
         """What was refused left no trace."""
         comment = await self.write("other")
-        await self.house.sites.change(1, "channel_secret", SECRET)
-        await self.house.sites.change(1, "private", True)
+        await self.application.sites.change(1, "channel_secret", SECRET)
+        await self.application.sites.change(1, "private", True)
         before = self.sql("select * from comment"), self.sql("select * from flag"), self.sql("select * from vote")
         for route in ROUTES:
             if route.asks == "comment":

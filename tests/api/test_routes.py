@@ -294,18 +294,18 @@ class FlowTests(ApiCase):
         """The rules' refusals keep their status, slug and field over HTTP."""
         ann, bob = await self.visitor(), await self.visitor()
         one = (await self.post(ann))["comment"]["id"]
-        await self.house.sites.change(1, "edit_seconds", 0)
+        await self.application.sites.change(1, "edit_seconds", 0)
         answer = await self.ask("PATCH", f"{COMMENTS}/{one}", {"text": "x"}, authorization=ann)
         self.assertEqual((answer.status, answer.slug), (409, "window"))
-        await self.house.sites.change(1, "votes", False)
+        await self.application.sites.change(1, "votes", False)
         self.assertEqual((await self.ask("PUT", f"{COMMENTS}/{one}/vote", {"value": 1}, authorization=bob)).status, 404)
-        await self.house.sites.change(1, "level", 0)
+        await self.application.sites.change(1, "level", 0)
         answer = await self.ask("POST", COMMENTS, self.comment(parent=one), authorization=ann)
         self.assertEqual((answer.status, answer.slug, answer.json()["field"]), (422, "depth", "parent"))
         self.sql("update channel set locked = true")
         answer = await self.ask("POST", COMMENTS, self.comment(), authorization=ann)
         self.assertEqual((answer.status, answer.slug), (403, "locked"))
-        await self.house.moderation(self.site).ban("visitor", self.visitor_of(ann))
+        await self.application.moderation(self.site).ban("visitor", self.visitor_of(ann))
         answer = await self.ask("POST", COMMENTS, self.comment(key="b"), authorization=ann)
         self.assertEqual((answer.status, answer.slug), (403, "banned"))
         self.sql("update channel set key = 'other', locked = false")
@@ -359,7 +359,7 @@ class FlowTests(ApiCase):
 
     async def test_cookie_over_https(self) -> None:
         """After a write over https a cookie takes the writer past the microcache for two seconds; never without."""
-        self.ground.http.proxies = type(self.ground.http.proxies)(("127.0.0.0/8",))
+        self.infrastructure.http.proxies = type(self.infrastructure.http.proxies)(("127.0.0.0/8",))
         auth = await self.visitor()
         answer = await self.ask("POST", COMMENTS, self.comment(), authorization=auth, x_forwarded_proto="https")
         if "set-cookie" in answer.headers:

@@ -389,6 +389,7 @@ class StartTests(WorkersCase):
     def test_worker_by_hand(self) -> None:
         """The module is no program for people: without a parent it ends."""
         done = subprocess.run(
-            ["python", "-m", "cackled.worker"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+            ["python", "-m", "cackled.daemon.worker"],
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
         )
         self.assertNotEqual(done.returncode, 0)

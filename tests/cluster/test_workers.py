@@ -18,15 +18,15 @@ from cackled.cluster.control import (
     Answer,
     Ask,
     Beat,
-    Begin,
-    Came,
+    ClusterChanged,
+    Configure,
     Failed,
-    Gone,
     Leaving,
+    PeerJoined,
+    PeerLeft,
     Pipe,
     Ready,
     Retire,
-    See,
     Serve,
     Serving,
     ToParent,
@@ -142,7 +142,7 @@ class PoolTests(PoolCase):
         """Each gets its slot; until the first is ready the parent stands in, then that one for both."""
         started = Deferred.fromCoroutine(self.pool.start())
         begin = self.children[0].told[0]
-        self.assertIsInstance(begin, Begin)
+        self.assertIsInstance(begin, Configure)
         self.assertEqual((begin.slot, begin.files, begin.view), (0, [[4], [5]], self.view))
         self.assertEqual(self.pool.trouble(), "no worker serves")
         self.children[0].heard(Ready())
@@ -167,12 +167,12 @@ class PoolTests(PoolCase):
         self.children[0].die()
         self.check()
         self.assertEqual(self.children[1].slots, [0, 1])
-        self.assertIn(Gone, {type(message) for message in self.children[1].told})
+        self.assertIn(PeerLeft, {type(message) for message in self.children[1].told})
         self.run_for(0.5)
         self.assertEqual(len(self.children), 3)
         self.children[2].heard(Ready())
         self.assertEqual((self.children[2].slots, self.children[1].slots), ([0], [1]))
-        self.assertEqual([type(message) for message in self.children[1].told[-2:]], [Came, Serve])
+        self.assertEqual([type(message) for message in self.children[1].told[-2:]], [PeerJoined, Serve])
         for expected in (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0):
             count = len(self.children)
             self.children[-1].die()
@@ -393,7 +393,7 @@ class PoolTests(PoolCase):
         self.assertEqual(self.pool.load(), (6, 200))
         self.view = View(trouble="cut off")
         self.pool.see()
-        self.assertEqual([child.told[-1] for child in self.children], [See(self.view)] * 2)
+        self.assertEqual([child.told[-1] for child in self.children], [ClusterChanged(self.view)] * 2)
 
     def test_stop(self) -> None:
         """All are told to retire; who stays is killed; nobody is started again."""
@@ -425,7 +425,10 @@ class PipeTests(SynchronousTestCase):
     def test_there_and_back(self) -> None:
         """Every message comes out as it went in, however it is cut."""
         config = Config(workers=2, redis=Redis(url="redis://a"))
-        down = [Begin(1, "w1.a", config, [[4], [5]], View()), Serve([0]), Gone("x"), Ask(1, "evict", [1, 2]), Retire(2)]
+        down = [
+            Configure(1, "w1.a", config, [[4], [5]], View()), Serve([0]), PeerLeft("x"), Ask(1, "evict", [1, 2]),
+            Retire(2),
+        ]  # fmt: skip
         up = [Ready(), Serving([1]), Beat(1, 2, 3, 4, 0.5), Answer(1, msgspec.Raw(b'{"a":[1]}')), Failed("x")]
         for kind, messages in ((ToWorker, down), (ToParent, up)):
             writer, _, _, transport = self.pipe(kind)

@@ -14,8 +14,8 @@ from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.database.testing import database_for_test, server
 from cackled.domain import erasure
-from cackled.domain.accounts import Session
 from cackled.domain.erasure import ERASE_VISITOR, Erasures
+from cackled.domain.sessions import Session
 from tests.domain.common import ANN, BOB, CAT, DomainCase, clock, the_id
 
 NAME, WORDS = "Zygmunt-canary", "the canary sings"
@@ -207,6 +207,6 @@ class ErasureTests(DomainCase):
 
 
 def wanted() -> Any:
-    from cackled.domain.pages import Wanted
+    from cackled.products.comments.pages import Wanted
 
     return Wanted()

@@ -55,15 +55,15 @@ class GrantsTests(SynchronousTestCase):
     def test_left(self) -> None:
         """Until the last of those that cover the channel has run out, clocks that differ allowed for."""
         short, long = token(channels=["members"]), token(channels=["members", "guests"], exp=NOW + 600)
-        self.assertEqual(self.grants.left(PRIVATE, (short,), MEMBERS), 60 + LEEWAY)
-        self.assertEqual(self.grants.left(PRIVATE, (short, long), MEMBERS), 600 + LEEWAY)
-        self.assertEqual(self.grants.left(PRIVATE, (short,), GUESTS), 0)
-        self.assertIsNone(self.grants.left(PUBLIC, (short,), MEMBERS))
+        self.assertEqual(self.grants.seconds_left(PRIVATE, (short,), MEMBERS), 60 + LEEWAY)
+        self.assertEqual(self.grants.seconds_left(PRIVATE, (short, long), MEMBERS), 600 + LEEWAY)
+        self.assertEqual(self.grants.seconds_left(PRIVATE, (short,), GUESTS), 0)
+        self.assertIsNone(self.grants.seconds_left(PUBLIC, (short,), MEMBERS))
         self.now += 59 + LEEWAY
-        self.assertEqual(self.grants.left(PRIVATE, (short,), MEMBERS), 1)
+        self.assertEqual(self.grants.seconds_left(PRIVATE, (short,), MEMBERS), 1)
         self.now += 2
-        self.assertEqual(self.grants.left(PRIVATE, (short,), MEMBERS), 0)
-        self.assertGreater(self.grants.left(PRIVATE, (token(exp=10**400),), MEMBERS) or 0, 10**10)
+        self.assertEqual(self.grants.seconds_left(PRIVATE, (short,), MEMBERS), 0)
+        self.assertGreater(self.grants.seconds_left(PRIVATE, (token(exp=10**400),), MEMBERS) or 0, 10**10)
 
     def test_public(self) -> None:
         """A site that is not private asks for nothing, whatever is brought."""

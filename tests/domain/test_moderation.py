@@ -6,8 +6,8 @@ import time
 
 from twisted.internet.defer import Deferred, gatherResults
 
-from cackled.domain.accounts import Session
 from cackled.domain.moderation import Moderation
+from cackled.domain.sessions import Session
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
 
 

@@ -11,8 +11,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.domain.accounts import Session
 from cackled.domain.outbox import FIRST_WAIT, LONGEST_WAIT, POLL, GiveUp, Outbox, Retry, Work, wait_before
+from cackled.domain.sessions import Session
 from cackled.domain.webhooks import Webhooks, signature
 from cackled.metrics import Metrics
 from tests.domain.common import ANN, DomainCase, clock, the_id
@@ -234,6 +234,6 @@ class HookTests(DomainCase):
 
 
 def ref_of(key: str) -> Any:
-    from cackled.domain.comments import ChannelRef
+    from cackled.products.comments.service import ChannelRef
 
     return ChannelRef(key)

@@ -11,14 +11,14 @@ from cackled.cache.soft import SoftCache
 from cackled.cache.types import Loaded
 from cackled.database.errors import Busy, Unavailable
 from cackled.database.query import Query, ReadPreference, Rows
-from cackled.domain import pages
-from cackled.domain.accounts import Session
-from cackled.domain.comments import Comments
 from cackled.domain.errors import NotFound
-from cackled.domain.pages import Wanted
 from cackled.domain.reading import Reading
+from cackled.domain.sessions import Session
 from cackled.domain.sites import Site, SiteSettings
 from cackled.metrics import Metrics
+from cackled.products.comments import pages
+from cackled.products.comments.pages import Wanted
+from cackled.products.comments.service import Comments
 
 clock: Any = reactor
 SITE = Site(1, "One", SiteSettings())

@@ -12,7 +12,7 @@ from twisted.trial.unittest import TestCase
 
 from cackled.outbound import post
 from cackled.outbound.guard import Policy, Refused
-from cackled.outbound.post import NotSent, Poster
+from cackled.outbound.post import GuardedHttp, NotSent
 
 clock: Any = reactor
 BODY = b'{"a":1}'
@@ -61,12 +61,12 @@ class PostTests(TestCase):
         self.receiver.waiting = Deferred()
         return self.receiver.waiting
 
-    def poster(self, networks: tuple[str, ...] = ("127.0.0.0/8",), timer: Any = clock) -> Poster:
+    def poster(self, networks: tuple[str, ...] = ("127.0.0.0/8",), timer: Any = clock) -> GuardedHttp:
         def resolve(host: str) -> Deferred[list[str]]:
             self.asked.append(host)
             return succeed(self.addresses)
 
-        return Poster(timer, resolve, Policy(ports=(self.port,), networks=networks))
+        return GuardedHttp(timer, resolve, Policy(ports=(self.port,), networks=networks))
 
     async def post(self, **more: Any) -> int:
         url = f"http://hooks.example:{self.port}/x?y=1"
@@ -131,7 +131,7 @@ class PostTests(TestCase):
     def test_slow_resolver(self) -> None:
         """The deadline holds for looking the name up too."""
         timer = Clock()
-        poster = Poster(timer, lambda host: Deferred(), Policy())
+        poster = GuardedHttp(timer, lambda host: Deferred(), Policy())
         work = Deferred.fromCoroutine(poster.post("http://a.example/", [], BODY))
         timer.advance(post.SECONDS + 0.1)
         self.failureResultOf(work, NotSent)

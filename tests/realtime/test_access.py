@@ -10,7 +10,7 @@ from twisted.web.test.requesthelper import DummyRequest
 
 from cackled.events import Position
 from cackled.realtime.access import Gate, QueryError, Refusal, origin_of, read_query
-from tests.realtime.common import House
+from tests.realtime.common import Application
 
 
 class QueryTests(SynchronousTestCase):
@@ -67,7 +67,7 @@ class GateTests(SynchronousTestCase):
             asked.append(question)
             return Refusal(404, "site") if question[0] == 3 else None
 
-        gate = Gate(House().hub, authorize)
+        gate = Gate(Application().hub, authorize)
         self.assertIsNone(gate.ask_all([Position(1, 5), Position(1, 6)], "o", ("t",)))
         self.assertEqual(gate.ask_all([Position(1, 5), Position(3, 5), Position(4, 5)], "o", ()), Refusal(404, "site"))
         self.assertEqual(
@@ -76,14 +76,14 @@ class GateTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Who has a token may have a name."""
-        gate = Gate(House().hub, lambda *_: None, lambda site, channel, tokens: f"{site}/{channel} {tokens[0]}")
+        gate = Gate(Application().hub, lambda *_: None, lambda site, channel, tokens: f"{site}/{channel} {tokens[0]}")
         self.assertEqual(gate.name(Position(1, 5), ("Ann",)), "1/5 Ann")
         self.assertEqual(gate.name(Position(1, 5), ()), "")
-        self.assertEqual(Gate(House().hub, lambda *_: None).name(Position(1, 5), ("Ann",)), "")
+        self.assertEqual(Gate(Application().hub, lambda *_: None).name(Position(1, 5), ("Ann",)), "")
 
     def test_many_slow_answers(self) -> None:
         """Ten thousand places that are each asked for in turn: one question after the other, not inside it."""
-        house, asked = House(), list[Deferred[Refusal | None]]()
+        house, asked = Application(), list[Deferred[Refusal | None]]()
 
         def authorize(*question: Any) -> Deferred[Refusal | None]:
             answer: Deferred[Refusal | None] = Deferred()
@@ -107,7 +107,7 @@ class GateTests(SynchronousTestCase):
         async def authorize(site: int, *rest: Any) -> Refusal | None:
             return await waiting[site]
 
-        gate = Gate(House().hub, authorize)
+        gate = Gate(Application().hub, authorize)
         answer = gate.ask_all([Position(1, 5), Position(2, 5)], None, ())
         assert isinstance(answer, Deferred)
         waiting[1].callback(None)

@@ -14,7 +14,7 @@ from cackled.events import Position
 from cackled.realtime import _direct
 from cackled.realtime.websocket import WebSocket
 from cackled.transport import _private
-from tests.realtime.common import House
+from tests.realtime.common import Application
 from tests.realtime.peers import frames, texts
 
 
@@ -87,7 +87,7 @@ class SocketTests(SynchronousTestCase):
         self.patch(_direct, "_SUPPORTED", [])
         self.patch(_private, "supported", lambda: False)
         self.patch(_private, "unsent", lambda connection: self.fail("this Twisted is not known"))
-        house = House(client_buffer=50_000)
+        house = Application(client_buffer=50_000)
         connection = WebSocket(house.gate, None, ())
         self.transport.protocol = connection
         connection.makeConnection(self.transport)
@@ -141,7 +141,7 @@ class SocketTests(SynchronousTestCase):
 
     def test_slow_client_is_dropped(self) -> None:
         """A subscriber that reads nothing is cut off at its bound, is counted, and could resume by its position."""
-        house = House(client_buffer=50_000)
+        house = Application(client_buffer=50_000)
         connection = WebSocket(house.gate, None)
         self.transport.protocol = connection
         connection.makeConnection(self.transport)
@@ -163,7 +163,7 @@ class SocketTests(SynchronousTestCase):
 
     def test_subscriber(self) -> None:
         """Handshake, event and goodbye over a socket, without one write through the reactor."""
-        house = House()
+        house = Application()
         connection = WebSocket(house.gate, None)
         connection.makeConnection(self.transport)
         connection.begin(b"101", [Position.parse("1/5@0")])

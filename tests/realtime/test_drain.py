@@ -7,7 +7,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.realtime.drain import SLICE
-from tests.realtime.common import House
+from tests.realtime.common import Application
 
 
 class DrainTests(SynchronousTestCase):
@@ -15,7 +15,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_batches(self) -> None:
         """Each is told a host and its own moment within the time, a batch at a time; who stays is closed, then cut."""
-        house = House()
+        house = Application()
         clients = [house.client("1/5") for _ in range(200)]
         hosts = iter(range(1_000))
         done = house.hub.drain(10.0, lambda: f"https://{next(hosts) % 3}")
@@ -42,7 +42,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_some_in_a_turn(self) -> None:
         """Thousands are closed and cut over many turns."""
-        house = House()
+        house = Application()
         clients = [house.client() for _ in range(3 * SLICE)]
         counts: list[int] = []
         later = house.clock.callLater
@@ -60,7 +60,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """An empty house is drained at once."""
-        house = House()
+        house = Application()
         done = house.hub.drain(5.0, lambda: None)
         house.clock.pump([0.25] * 12)
         self.successResultOf(done)
@@ -68,7 +68,7 @@ class DrainTests(SynchronousTestCase):
 
     def test_without_time(self) -> None:
         """Zero seconds: told, closed, cut."""
-        house = House()
+        house = Application()
         client = house.client("1/5")
         done = house.hub.drain(0.0, lambda: None)
         house.clock.pump([0.25] * 6)

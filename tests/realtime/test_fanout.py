@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Position
 from cackled.realtime.fanout import RUN, SENDS
-from tests.realtime.common import House
+from tests.realtime.common import Application
 
 
 class FanOutTests(SynchronousTestCase):
@@ -14,7 +14,7 @@ class FanOutTests(SynchronousTestCase):
 
     def test_slices_keep_order(self) -> None:
         """A crowd is served over several turns; every client sees the channel's order."""
-        house = House()
+        house = Application()
         clients = [house.client("1/5@0") for _ in range(SENDS + 700)]
         house.post(3)
         served = [len(client.seqs) for client in clients]
@@ -24,7 +24,7 @@ class FanOutTests(SynchronousTestCase):
 
     def test_together(self) -> None:
         """Events that come in one go reach each client in one delivery, in order and once; a comer between too."""
-        house = House()
+        house = Application()
         clients = [house.client("1/5@0") for _ in range(3)]
         sends: list[int] = []
         clients[0].on_deliver = lambda: sends.append(len(clients[0].seqs))
@@ -48,7 +48,7 @@ class FanOutTests(SynchronousTestCase):
 
     def test_runs_are_bounded(self) -> None:
         """A burst goes out in runs that a client's buffer can take."""
-        house = House()
+        house = Application()
         client = house.client("1/5@0")
         sends: list[int] = []
         client.on_deliver = lambda: sends.append(len(client.seqs))
@@ -61,7 +61,7 @@ class FanOutTests(SynchronousTestCase):
 
     def test_slice_ends_with_its_time(self) -> None:
         """Slow sends end a slice before its number does."""
-        house = House()
+        house = Application()
         clients = [house.client("1/5@0") for _ in range(256)]
         for client in clients:
             client.on_deliver = lambda: setattr(house.clock, "rightNow", house.clock.rightNow + 1e-3)
@@ -72,7 +72,7 @@ class FanOutTests(SynchronousTestCase):
 
     def test_comer_during_a_fan_out(self) -> None:
         """Who subscribes while a crowd is being served gets everything once."""
-        house = House()
+        house = Application()
         for _ in range(SENDS * 2):
             house.client("1/5@0")
         house.post(2)
@@ -82,7 +82,7 @@ class FanOutTests(SynchronousTestCase):
 
     def test_leaver_during_a_fan_out(self) -> None:
         """Who leaves while a crowd is being served gets nothing more; who comes back does not get it twice."""
-        house = House()
+        house = Application()
         clients = [house.client("1/5@0") for _ in range(SENDS * 2)]
         house.post(1)
         waiting = [client for client in clients if not client.seqs]
@@ -94,7 +94,7 @@ class FanOutTests(SynchronousTestCase):
 
     def test_small_channel_beside_a_crowd(self) -> None:
         """A small channel is served after a slice of the big one, not after all of it."""
-        house = House()
+        house = Application()
         crowd = [house.client("1/5@0") for _ in range(SENDS * 4)]
         small = house.client("1/6@0")
         served: list[int] = []
@@ -107,7 +107,7 @@ class FanOutTests(SynchronousTestCase):
 
     def test_dead_in_the_loop(self) -> None:
         """A client condemned in the middle of a fan-out is ended after it; the others are served."""
-        house = House()
+        house = Application()
         clients = [house.client("1/5@0") for _ in range(10)]
         clients[3].on_deliver = lambda: house.hub.condemn(clients[3], "dead")
         house.post(2)

@@ -7,14 +7,14 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.realtime import presence
-from tests.realtime.common import House
+from tests.realtime.common import Application
 
 
 class PresenceTests(SynchronousTestCase):
     """How many are here."""
 
-    def house(self, hub: dict[str, Any] | None = None, **settings: Any) -> House:
-        house = House(hub, **{"presence": True, **settings})
+    def house(self, hub: dict[str, Any] | None = None, **settings: Any) -> Application:
+        house = Application(hub, **{"presence": True, **settings})
         house.hub.start()
         self.addCleanup(house.hub.stop)
         return house
@@ -24,7 +24,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_once_a_second(self) -> None:
         """Many changes within a second are one message; no change is none."""
-        house = self.house()
+        house = self.application()
         first = house.client("1/5@0")
         others = [house.client("1/5@0") for _ in range(9)]
         house.hub.leave(others[0])
@@ -35,7 +35,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_some_in_a_turn(self) -> None:
         """The counts of many channels are told over several turns, each once, and the next second's as well."""
-        house = self.house()
+        house = self.application()
         clients = [house.client(f"1/{number}@0") for number in range(1, presence.SLICE * 2 + 11)]
         turns = []
         some = house.hub.presence._some
@@ -54,14 +54,14 @@ class PresenceTests(SynchronousTestCase):
 
     def test_newcomer_is_told(self) -> None:
         """The count that is known goes to who comes, without waiting."""
-        house = self.house()
+        house = self.application()
         house.client("1/5@0")
         house.seconds(1)
         self.assertEqual(self.counts(house.client("1/5@0")), [2])
 
     def test_newcomer_ahead(self) -> None:
         """Who came at a moment with another count learns when it is the old one again before the others heard of it."""
-        house = self.house()
+        house = self.application()
         first = house.client("1/5@0")
         house.hub.presence.remote("n2", 1, 5, 2)
         house.seconds(1)
@@ -77,7 +77,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_news_that_was_lost(self) -> None:
         """What a process has said no more for a minute is not counted, also where nothing else happens."""
-        house = self.house({"announce": lambda *said: None})
+        house = self.application({"announce": lambda *said: None})
         client = house.client("1/5@0")
         house.hub.presence.remote("n2", 1, 5, 2)
         house.seconds(59)
@@ -93,7 +93,7 @@ class PresenceTests(SynchronousTestCase):
         def announce(site: int, channel: int, type: str, data: Any) -> None:
             said[channel] = data["count"]
 
-        house = self.house({"announce": announce})
+        house = self.application({"announce": announce})
         house.log.held = True
         gone = [house.client(f"1/{channel}@0") for channel in range(1, 31)]
         house.seconds(1)
@@ -108,7 +108,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_coming_and_going_unnoticed(self) -> None:
         """Who came and left within a second changes nothing."""
-        house = self.house()
+        house = self.application()
         first = house.client("1/5@0")
         house.seconds(1)
         house.hub.leave(house.client("1/5@0"))
@@ -117,7 +117,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_crowds_are_told_less_often(self) -> None:
         """In a big channel counts are rarer, in proportion."""
-        house = self.house()
+        house = self.application()
         crowd = [house.client("1/5@0") for _ in range(presence.CROWD * 4)]
         house.seconds(5)
         before = len(self.counts(crowd[0]))
@@ -128,18 +128,18 @@ class PresenceTests(SynchronousTestCase):
 
     def test_switches(self) -> None:
         """Off by configuration, or for a site."""
-        house = self.house(presence=False)
+        house = self.application(presence=False)
         client = house.client("1/5@0")
         house.seconds(2)
         self.assertEqual(self.counts(client), [])
-        house = self.house({"allows": lambda site, feature: (site, feature) != (1, "presence")})
+        house = self.application({"allows": lambda site, feature: (site, feature) != (1, "presence")})
         mine, theirs = house.client("1/5@0"), house.client("2/5@0")
         house.seconds(2)
         self.assertEqual((self.counts(mine), self.counts(theirs)), ([], [1]))
 
     def test_names(self) -> None:
         """Who has a name is named, once however many tabs there are, until the last of them is gone."""
-        house = self.house()
+        house = self.application()
         first = house.client("1/5@0")
         tabs = [house.client("1/5@0", name="Ann"), house.client("1/5@0", name="Ann")]
         bob = house.client("1/5@0", name="Bob")
@@ -160,7 +160,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_many_names(self) -> None:
         """So many are named, by the alphabet; the others count."""
-        house = self.house()
+        house = self.application()
         first = house.client("1/5@0")
         for number in range(presence.NAMES + 9, 9, -1):
             house.client("1/5@0", name=f"name {number}")
@@ -173,7 +173,7 @@ class PresenceTests(SynchronousTestCase):
     def test_names_of_other_processes(self) -> None:
         """They are told as one text, and again when they change; what others have comes along with their count."""
         told: list[tuple[Any, ...]] = []
-        house = self.house({"announce": lambda *args: told.append(args)})
+        house = self.application({"announce": lambda *args: told.append(args)})
         first = house.client("1/5@0", name="Ann")
         house.seconds(1)
         self.assertEqual(told[-1], (1, 5, "presence", {"count": 1, "names": "Ann"}))
@@ -207,7 +207,7 @@ class PresenceTests(SynchronousTestCase):
     def test_other_processes(self) -> None:
         """Their counts are added for a while; our own is announced to them."""
         announced: list[Any] = []
-        house = self.house({"announce": lambda *call: announced.append(call)})
+        house = self.application({"announce": lambda *call: announced.append(call)})
         client = house.client("1/5@0")
         house.hub.presence.remote("b", 1, 5, 4)
         house.hub.presence.remote("b", 1, 99, 4)
@@ -219,10 +219,10 @@ class PresenceTests(SynchronousTestCase):
         house.seconds(1)
         self.assertEqual(self.counts(client)[-1], 2)
 
-    def two(self) -> tuple[House, House, list[Any]]:
+    def two(self) -> tuple[Application, Application, list[Any]]:
         """Two processes that tell each other their counts; the list holds all that was said."""
         said: list[Any] = []
-        houses: dict[str, House] = {}
+        houses: dict[str, Application] = {}
 
         def told_by(name: str, other: str) -> Any:
             def announce(site: int, channel: int, kind: str, data: Any) -> None:
@@ -231,11 +231,11 @@ class PresenceTests(SynchronousTestCase):
 
             return announce
 
-        houses["a"] = self.house({"announce": told_by("a", "b")})
-        houses["b"] = self.house({"announce": told_by("b", "a")})
+        houses["a"] = self.application({"announce": told_by("a", "b")})
+        houses["b"] = self.application({"announce": told_by("b", "a")})
         return houses["a"], houses["b"], said
 
-    def both(self, a: House, b: House, seconds: int) -> None:
+    def both(self, a: Application, b: Application, seconds: int) -> None:
         for _ in range(seconds):
             a.seconds(1)
             b.seconds(1)
@@ -277,7 +277,7 @@ class PresenceTests(SynchronousTestCase):
     def test_a_process_comes(self) -> None:
         """It is told of every channel within seconds."""
         said: list[Any] = []
-        house = self.house({"announce": lambda *call: said.append(call)})
+        house = self.application({"announce": lambda *call: said.append(call)})
         for number in range(2, 400):
             house.client(f"1/{number}@0")
         house.seconds(1)
@@ -288,7 +288,7 @@ class PresenceTests(SynchronousTestCase):
 
     def test_remote_processes_are_bounded(self) -> None:
         """Only so many are believed."""
-        house = self.house()
+        house = self.application()
         house.client("1/5@0")
         for number in range(presence.REMOTES + 10):
             house.hub.presence.remote(f"p{number}", 1, 5, 1)
@@ -300,12 +300,12 @@ class TypingTests(SynchronousTestCase):
 
     def test_switches_and_limit(self) -> None:
         """Off by configuration or for a site; in one channel not more often than the pause."""
-        house = House(typing=False)
+        house = Application(typing=False)
         self.assertFalse(house.hub.presence.typing(house.client("1/5"), 1, 5, "Ann"))
-        house = House({"allows": lambda site, feature: feature != "typing"})
+        house = Application({"allows": lambda site, feature: feature != "typing"})
         self.assertFalse(house.hub.presence.typing(house.client("1/5"), 1, 5, "Ann"))
         announced: list[Any] = []
-        house = House({"announce": lambda *call: announced.append(call)})
+        house = Application({"announce": lambda *call: announced.append(call)})
         client = house.client("1/5")
         house.clock.advance(1)
         self.assertTrue(house.hub.presence.typing(client, 1, 5, "An\u202en\0"))

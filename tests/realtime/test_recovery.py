@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Event, Position
 from cackled.realtime import recovery
-from tests.realtime.common import House
+from tests.realtime.common import Application
 
 
 class SubscribeTests(SynchronousTestCase):
@@ -14,7 +14,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_replays_then_says_so(self) -> None:
         """Events after the position, then `recovered` with the current number, then live."""
-        house = House()
+        house = Application()
         house.post(5)
         client = house.client("1/5@2")
         self.assertEqual(client.seqs, [3, 4, 5])
@@ -24,7 +24,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_from_now(self) -> None:
         """Without a number only what comes is sent; the log is asked for the current number alone."""
-        house = House()
+        house = Application()
         house.post(5)
         client = house.client("1/5")
         self.assertEqual((client.seqs, client.recoveries), ([], [(True, 5)]))
@@ -32,13 +32,13 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_up_to_date(self) -> None:
         """Nothing missed is `recovered: true` without events."""
-        house = House()
+        house = Application()
         house.post(5)
         self.assertEqual(house.client("1/5@5").recoveries, [(True, 5)])
 
     def test_empty_channel(self) -> None:
         """A channel nobody has written to stands at 0."""
-        house = House()
+        house = Application()
         client = house.client("1/77@0")
         self.assertEqual(client.recoveries, [(True, 0)])
         house.post(channel=77)
@@ -46,7 +46,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_older_than_the_window(self) -> None:
         """More missed than the history holds: `recovered: false` with the current number, then live from there."""
-        house = House(history_events=10)
+        house = Application(history_events=10)
         house.post(30)
         client = house.client("1/5@19")
         self.assertEqual((client.seqs, client.recoveries), ([], [(False, 30)]))
@@ -56,7 +56,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_older_than_the_log(self) -> None:
         """What the log has dropped can't be recovered; who stands nearer is not hurt by who stands further back."""
-        house = House(history_events=10)
+        house = Application(history_events=10)
         house.log.keep = 4
         house.post(30)
         house.log.held = True
@@ -68,7 +68,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_ahead(self) -> None:
         """A number that was never given: asked for a few times (a replica may be late), then `recovered: false`."""
-        house = House()
+        house = Application()
         house.post(3)
         client = house.client("1/5@9")
         self.assertEqual(client.recoveries, [])
@@ -80,7 +80,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_ahead_of_the_tail(self) -> None:
         """A client may know more than this process has heard: the log is asked, and nobody gets anything twice."""
-        house = House()
+        house = Application()
         house.post(3)
         first = house.client("1/5@3")
         house.post(2, deliver=False)
@@ -93,7 +93,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_the_tail_catches_up(self) -> None:
         """Who waits because the log's answer was old goes live with the event that was missing, not with a timer."""
-        house = House()
+        house = Application()
         house.post(3)
         house.client("1/5@3")
         house.log.behind = 2
@@ -106,7 +106,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_bytes_after_reaching_back(self) -> None:
         """What is loaded for one client does not stay beyond the bound."""
-        house = House(history_bytes=3_000)
+        house = Application(history_bytes=3_000)
         house.post(20)
         house.client("1/5")
         self.assertEqual(house.client("1/5@2").seqs, list(range(3, 21)))
@@ -114,7 +114,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_no_gap_between_load_and_live(self) -> None:
         """Events that come while the log is being read are neither lost nor doubled."""
-        house = House()
+        house = Application()
         house.post(3)
         house.log.held = True
         client = house.client("1/5@1")
@@ -127,7 +127,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_late_comer_reaches_back(self) -> None:
         """The first subscriber came for now only; the next one's older position is loaded in front."""
-        house = House()
+        house = Application()
         house.post(8)
         first = house.client("1/5")
         house.post(2)
@@ -140,7 +140,7 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_more_than_fits(self) -> None:
         """As much as may be buffered is replayed, then the client is sent off to come back for the rest."""
-        house = House()
+        house = Application()
         house.post(5)
         seen: list[int] = []
         position = 0
@@ -157,14 +157,14 @@ class SubscribeTests(SynchronousTestCase):
 
     def test_one_too_much_to_replay(self) -> None:
         """An event that alone is more than may be buffered is not replayed: the page is reloaded."""
-        house = House(client_buffer=100)
+        house = Application(client_buffer=100)
         house.post(5)
         client = house.client("1/5@0", space=10)
         self.assertEqual((client.seqs, client.recoveries), ([], [(False, 5)]))
 
     def test_full_already(self) -> None:
         """Where nothing fits beside what waits for a client, it comes back for all of it: nothing is missing."""
-        house = House()
+        house = Application()
         house.post(5)
         client = house.client("1/5@0", space=10)
         self.assertEqual((client.recoveries, client.of("move")[0]["host"], client.closed), ([], None, ["rest"]))
@@ -175,7 +175,7 @@ class HerdTests(SynchronousTestCase):
 
     def test_one_load_for_a_herd(self) -> None:
         """A thousand who come back to one channel, each from its own place, cost one load."""
-        house = House()
+        house = Application()
         house.post(50)
         house.log.held = True
         clients = [house.client(f"1/5@{number % 50}") for number in range(1_000)]
@@ -189,7 +189,7 @@ class HerdTests(SynchronousTestCase):
 
     def test_bounded_parallel_loads(self) -> None:
         """Herds of many channels that have missed something wait for their turn."""
-        house = House()
+        house = Application()
         for channel in range(1, 101):
             house.post(2, channel)
         house.log.held = True
@@ -208,7 +208,7 @@ class HerdTests(SynchronousTestCase):
 
     def test_nobody_waits_any_more(self) -> None:
         """Who has left before its turn costs no load, and is remembered by nobody."""
-        house = House()
+        house = Application()
         for channel in range(1, 200):
             house.post(2, channel)
         house.log.held = True
@@ -227,7 +227,7 @@ class HerdTests(SynchronousTestCase):
 
     def test_crowd_that_has_left(self) -> None:
         """Thousands of channels whose subscribers have left before their turn: the others are served as ever."""
-        house = House()
+        house = Application()
         house.log.held = True
         # Thirty polls of a hundred channels, and as many again of those who stay.
         polls = [house.client() for _ in range(30)]
@@ -247,7 +247,7 @@ class HerdTests(SynchronousTestCase):
 
     def test_log_away_under_a_crowd(self) -> None:
         """Every load of 1,500 channels fails for a while: all are recovered after it."""
-        house = House()
+        house = Application()
         house.log.failing = True
         clients = [house.client(f"1/{channel}@0") for channel in range(1, 1_501)]
         house.seconds(6)
@@ -260,7 +260,7 @@ class HerdTests(SynchronousTestCase):
 
     def test_newcomers_don_t_look_at_all_who_wait(self) -> None:
         """A herd that waits for a slow log costs each once, not each for every other."""
-        house = House()
+        house = Application()
         house.client("1/5")
         house.post(20)
         house.hub._store.restart(house.hub._channels[(1, 5)].history, 20)
@@ -277,7 +277,7 @@ class HerdTests(SynchronousTestCase):
 
     def test_answer_from_before(self) -> None:
         """What a database that was given up says afterwards is not believed."""
-        house = House()
+        house = Application()
         house.post(50)
         house.log.held = True
         client = house.client("1/5@49")
@@ -293,7 +293,7 @@ class HerdTests(SynchronousTestCase):
 
     def test_client_leaves_during_load(self) -> None:
         """Nothing is kept of a channel whose only subscriber left before the log answered."""
-        house = House()
+        house = Application()
         house.post(3)
         house.log.held = True
         client = house.client("1/5@0")
@@ -308,7 +308,7 @@ class HoleTests(SynchronousTestCase):
 
     def test_hole_is_loaded(self) -> None:
         """An event before its turn waits for those between, which are loaded; order is kept."""
-        house = House()
+        house = Application()
         client = house.client("1/5@0")
         house.post(2)
         house.post(3, deliver=False)
@@ -318,7 +318,7 @@ class HoleTests(SynchronousTestCase):
 
     def test_hole_fills_itself(self) -> None:
         """The missing one comes late, while the log is being asked: no event twice."""
-        house = House()
+        house = Application()
         client = house.client("1/5@0")
         house.log.held = True
         first, second = house.log.commit(), house.log.commit()
@@ -331,7 +331,7 @@ class HoleTests(SynchronousTestCase):
 
     def test_failing_load_is_retried(self) -> None:
         """While the log is down subscribers wait and the pauses grow; then everything arrives."""
-        house = House()
+        house = Application()
         client = house.client("1/5@0")
         house.log.failing = True
         house.post(2, deliver=False)
@@ -347,7 +347,7 @@ class HoleTests(SynchronousTestCase):
 
     def test_hanging_load_is_given_up(self) -> None:
         """A load that never answers is asked again; its late answer is ignored."""
-        house = House()
+        house = Application()
         house.post(2)
         house.log.held = True
         client = house.client("1/5@0")
@@ -359,7 +359,7 @@ class HoleTests(SynchronousTestCase):
 
     def test_hole_older_than_the_log(self) -> None:
         """What can't be loaded any more: everybody is told, and goes on from the current number."""
-        house = House(history_events=10)
+        house = Application(history_events=10)
         client = house.client("1/5@0")
         house.post(1)
         house.post(30, deliver=False)
@@ -372,7 +372,7 @@ class HoleTests(SynchronousTestCase):
 
     def test_long_hole_within_the_log(self) -> None:
         """A hole longer than one load is filled by several."""
-        house = House(history_events=10)
+        house = Application(history_events=10)
         client = house.client("1/5@0")
         house.post(35, deliver=False)
         house.post()
@@ -381,7 +381,7 @@ class HoleTests(SynchronousTestCase):
 
     def test_a_log_with_a_hole_is_not_believed(self) -> None:
         """An answer that skips a number is refused and asked for again."""
-        house = House()
+        house = Application()
         broken = True
         good = house.log.load
 
@@ -403,7 +403,7 @@ class ResetTests(SynchronousTestCase):
 
     def test_everybody_is_told(self) -> None:
         """Live and waiting subscribers get `recovered: false` with the current number, whatever was kept."""
-        house = House()
+        house = Application()
         house.post(5)
         clients = [house.client("1/5@5"), house.client("1/5"), house.client("1/6@0")]
         house.post(1)
@@ -414,7 +414,7 @@ class ResetTests(SynchronousTestCase):
 
     def test_some(self) -> None:
         """Of the channels that are named only; the others go on as if nothing was."""
-        house = House()
+        house = Application()
         clients = [house.client("1/5@0"), house.client("1/6@0")]
         house.post(2)
         house.post(2, channel=6)
@@ -427,7 +427,7 @@ class ResetTests(SynchronousTestCase):
 
     def test_numbers_went_back(self) -> None:
         """After a failover that lost the newest events their numbers are given again: nobody is deaf to them."""
-        house = House()
+        house = Application()
         client = house.client("1/5@0")
         house.post(6)
         del house.log.events[(1, 5)][4:]
@@ -438,7 +438,7 @@ class ResetTests(SynchronousTestCase):
 
     def test_waits_for_the_log(self) -> None:
         """While the log is down the answer waits; events meanwhile are not lost."""
-        house = House()
+        house = Application()
         client = house.client("1/5@0")
         house.log.failing = True
         house.hub.reset()
@@ -450,7 +450,7 @@ class ResetTests(SynchronousTestCase):
 
     def test_asked_again_during_reset(self) -> None:
         """Who subscribes anew during a reset stands where it says."""
-        house = House()
+        house = Application()
         house.post(3)
         client = house.client("1/5@3")
         house.log.held = True

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled import config
-from cackled.api.front import Front
+from cackled.api.public_root import PublicRoot
 from cackled.metrics import Metrics
 from cackled.realtime import resource
 from cackled.realtime.access import Charge, Refusal
@@ -49,7 +49,7 @@ class World:
         if not short:
             realtime.shortcuts = {}
         self.factory = HttpFactory(
-            Front({b"rt": realtime}, realtime), config.Http(), self.clock, self.metrics
+            PublicRoot({b"rt": realtime}, realtime), config.Http(), self.clock, self.metrics
         )
 
     def authorize(self, site: int, channel: int, origin: str | None, tokens: tuple[str, ...]) -> Any:

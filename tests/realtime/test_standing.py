@@ -13,7 +13,7 @@ from cackled.events import Position
 from cackled.realtime import standing
 from cackled.realtime.channel import Channel
 from cackled.realtime.standing import LogAway, Standing
-from tests.realtime.common import House
+from tests.realtime.common import Application
 
 
 class StandingTests(SynchronousTestCase):
@@ -156,7 +156,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_unknown_channels(self) -> None:
         """A hundred channels of one client, nobody has written on any: two statements, no load."""
-        house = House()
+        house = Application()
         house.log.held = True
         client = house.client()
         for channel in range(1, 101):
@@ -168,7 +168,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_places_that_never_were(self) -> None:
         """Whatever number is claimed of unknown channels: no load of events, and few statements."""
-        house = House()
+        house = Application()
         client = house.client()
         for channel in range(1, 101):
             house.hub.subscribe(client, Position(1, channel, channel % 3))
@@ -179,7 +179,7 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_far_back(self) -> None:
         """A place that is too far back to be kept is known for one without reading anything."""
-        house = House(history_events=10)
+        house = Application(history_events=10)
         house.post(50)
         self.assertEqual(house.client("1/5@0").recoveries, [(False, 50)])
         self.assertEqual(house.log.asked, [])

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Position
 from cackled.realtime.testing import ModelLog
-from tests.realtime.common import House
+from tests.realtime.common import Application
 
 
 class ModelLogTests(SynchronousTestCase):
@@ -51,7 +51,7 @@ class FakeClientTests(SynchronousTestCase):
 
     def test_books(self) -> None:
         """Numbers and recoveries are told apart."""
-        house = House()
+        house = Application()
         house.post(2)
         client = house.client("1/5@0")
         self.assertEqual((client.seqs, client.recoveries), ([1, 2], [(True, 2)]))

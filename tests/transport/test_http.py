@@ -13,12 +13,12 @@ from twisted.web.server import NOT_DONE_YET
 
 from cackled.admin.health import Health, NotReady
 from cackled.admin.http import Readyz
-from cackled.parts import Starting
+from cackled.daemon.infrastructure import Starting
 from cackled.transport.http import attach, client_address, takeover
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
 from tests.transport.common import Server, answers, get
-from tests.transport.test_channel import Slow
+from tests.transport.test_connection import Slow
 
 
 class Echo(Protocol):

@@ -1,0 +1,115 @@
+"""The address space of a public listener: which path is whose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.web.resource import IResource, Resource
+
+from cackled.domain.errors import Forbidden, Refused
+from cackled.domain.grants import Grants
+from cackled.domain.sites import SiteDirectory
+from cackled.transport.problems import problem
+from cackled.transport.response import Response
+
+# Addresses under which pages made years ago still ask for the loader.
+LOADER_ALIASES = (
+    b"mc.widget-min.js",
+    b"mc.widget.js",
+    b"mc.last-min.js",
+    b"mc.count-min.js",
+)
+
+
+class Redirect(Resource):
+    """Sends a browser elsewhere."""
+
+    isLeaf = True
+
+    def __init__(self, target: bytes) -> None:
+        super().__init__()
+        self._target = target
+
+    def render_GET(self, request: Any) -> Any:
+        """302 to the target."""
+        return Response(302, [(b"location", self._target), (b"cache-control", b"no-store")])
+
+
+class Folder(Resource):
+    """A table of names; there is nothing at its own address.
+
+    A leaf in it answers at its own address only, unless it says ``takes_rest``: a cache before us that takes "/x/y.css"
+    for a file must not be given "/x" by that name.
+    """
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        """What stands under *path*; nothing where more follows than it takes."""
+        child: Any = super().getChildWithDefault(path, request)
+        if child.isLeaf and request.postpath and not getattr(child, "takes_rest", False):
+            return Folder()
+        return child
+
+    def render(self, request: Any) -> Any:
+        """404."""
+        return problem(404, "not-found", "Not Found")
+
+
+class PublicRoot(Folder):
+    """The root: a table of names, and ``/`` itself."""
+
+    def __init__(self, children: Mapping[bytes, IResource], index: IResource) -> None:
+        super().__init__()
+        for name, child in children.items():
+            self.putChild(name, child)
+        self.putChild(b"", index)
+        # Ways that leave the tree out (see `cackled.transport.http.Shortcut`).
+        self.shortcuts = {
+            b"/" + name + path: take
+            for name, child in children.items() for path, take in getattr(child, "shortcuts", {}).items()
+        }  # fmt: skip
+
+
+def public_root(
+    *,
+    loader: IResource,
+    assets: IResource,
+    bootstrap: IResource,
+    api: IResource,
+    realtime: IResource,
+    healthz: IResource,
+    readyz: IResource,
+    demo: IResource | None,
+    well_known: IResource | None = None,
+) -> PublicRoot:
+    """The tree of a public listener."""
+    versions = Folder()
+    versions.putChild(b"v1", api)
+    children: dict[bytes, IResource] = {
+        b"widget.js": loader,
+        b"widget": assets,
+        b"bootstrap": bootstrap,
+        b"api": versions,
+        b"rt": realtime,
+        b"healthz": healthz,
+        b"readyz": readyz,
+    }
+    for name in LOADER_ALIASES:
+        children[name] = loader
+    if demo is not None:
+        children[b"demo"] = demo
+    if well_known is not None:
+        children[b".well-known"] = well_known
+    return PublicRoot(children, Redirect(b"/demo" if demo is not None else b"/healthz"))
+
+
+def listening_refused(
+    directory: SiteDirectory, grants: Grants, site_id: int, channel: int, origin: str | None, tokens: tuple[str, ...]
+) -> Refused | None:
+    """Why a caller may not listen to a channel; None for pages of the site's origins, and for no browser at all."""
+    site = directory.find(site_id)
+    if site is None:
+        return directory.missing(site_id)
+    if origin is not None and not site.allows_origin(origin):
+        return Forbidden("Pages of that origin can't listen to this site.", slug="origin")
+    return grants.refused(site, tokens, channel)

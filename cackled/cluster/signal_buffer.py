@@ -1,0 +1,105 @@
+"""What is on its way to the other nodes: gathered for a moment, newest count per channel, bounded.
+
+Signals may be lost, so above a rate they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from cackled.cluster.messages import MAX_SIGNAL, Hint, Signal, chunks
+
+# Seconds that things wait for company.
+GATHER = 0.05
+# Per second, and at once after a pause.
+RATE = 2_000.0
+BURST = 4_000.0
+
+
+class Bucket:
+    """A token bucket: *rate* a second, at most *burst* at once."""
+
+    __slots__ = ("_at", "_burst", "_clock", "_left", "_rate")
+
+    def __init__(self, clock: IReactorTime, rate: float, burst: float) -> None:
+        self._clock = clock
+        self._rate = rate
+        self._burst = self._left = burst
+        self._at = clock.seconds()
+
+    def take(self, count: float = 1.0) -> bool:
+        """Take *count*, if they are there."""
+        now = self._clock.seconds()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < count:
+            return False
+        self._left -= count
+        return True
+
+
+class SignalBuffer:
+    """Gathers signals and hints, and hands them on as bodies: ``send(signal bodies, hint bodies)``.
+
+    A count that is not yet sent is replaced by a newer one of its channel, a hint by one with a higher seq.
+    ``dropped`` is called for each thing that will not be sent: too many, or too large.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, send: Callable[[list[bytes], list[bytes]], None], dropped: Callable[[], object]
+    ) -> None:
+        self._clock = clock
+        self._send = send
+        self._dropped = dropped
+        self._bucket = Bucket(clock, RATE, BURST)
+        self._signals: dict[object, Signal] = {}
+        self._hints: dict[tuple[int, int], int] = {}
+        self._later: IDelayedCall | None = None
+
+    def signal(self, site: int, channel: int, type: str, data: Mapping[str, Any]) -> None:
+        """Something ephemeral of a channel."""
+        key: object = (site, channel) if type == "presence" else object()
+        if key not in self._signals and not self._bucket.take():
+            self._dropped()
+            return
+        self._signals[key] = Signal(site, channel, type, dict(data))
+        self._gather()
+
+    def hint(self, site: int, channel: int, seq: int) -> None:
+        """A channel stands at *seq*."""
+        key = (site, channel)
+        if key not in self._hints and not self._bucket.take():
+            self._dropped()
+            return
+        self._hints[key] = max(seq, self._hints.get(key, 0))
+        self._gather()
+
+    def _gather(self) -> None:
+        if self._later is None:
+            self._later = self._clock.callLater(GATHER, self.flush)
+
+    def flush(self) -> None:
+        """Hand on what there is."""
+        self.clear_timer()
+        signals, self._signals = self._signals, {}
+        hints, self._hints = self._hints, {}
+        encoded = []
+        for signal in signals.values():
+            item = msgspec.json.encode(signal)
+            if len(item) > MAX_SIGNAL:
+                self._dropped()
+            else:
+                encoded.append(item)
+        told = [msgspec.json.encode(Hint(site, channel, seq)) for (site, channel), seq in hints.items()]
+        if encoded or told:
+            self._send(chunks(encoded), chunks(told))
+
+    def clear_timer(self) -> None:
+        """Let the timer go."""
+        if self._later is not None and self._later.active():
+            self._later.cancel()
+        self._later = None

@@ -1,0 +1,1 @@
+"""Comments: conversations below pages."""

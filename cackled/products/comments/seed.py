@@ -1,0 +1,136 @@
+"""The demo site: site 1, with a few lively pages, made at the first start.
+
+Comments are written through the same door as everybody's; only their times and votes are put back afterwards, so that
+the page looks lived in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from cackled.database.query import Query
+from cackled.database.routing import Database, ReadPreference
+from cackled.domain.sessions import Session
+from cackled.domain.sites import Site, SiteDirectory
+from cackled.products.comments.service import ChannelRef, Comments, parse_id
+
+SITE = 1
+ORIGINS = ("localhost:*", "127.0.0.1:*", "[::1]:*")
+CHANNEL = "demo"
+
+AGE_COMMENT = Query(
+    "age_comment",
+    """
+    update comment set created_at = now() - make_interval(mins => $3), modified_at = now(), up = $4, down = $5,
+      rank = vote_rank($4, $5)
+    where site_id = $1 and id = $2
+    """,
+    ("int", "bigint", "int", "int", "int"),
+)
+CHANNEL_EXISTS = Query(
+    "channel_exists", "select 1 from channel where site_id = $1 and id = $2", ("int", "bigint")
+)
+
+
+class Line(Struct, frozen=True):
+    """One comment of the demo: who, minutes ago, votes, what, and the replies to it."""
+
+    name: str
+    minutes: int
+    up: int
+    down: int
+    text: str
+    replies: tuple[Line, ...] = ()
+
+
+_DEMO = (
+    Line(
+        "Marta Lindqvist", 2890, 41, 2,
+        "We put one long table through the whole courtyard last summer: 31 neighbours, 14 languages, one bread knife. "
+        "Nobody *planned* to stay until midnight.",
+        (
+            Line("Tom Okafor", 2815, 17, 0,
+                 "The bread knife is the trick. As soon as something has to be passed along, people talk.",
+                 (
+                     Line("Marta Lindqvist", 2790, 9, 0, "Next year there will be only one salt shaker, too."),
+                     Line("Jun", 1400, 3, 0, "How did you keep the far end from becoming its own party?"),
+                     Line("Tom Okafor", 1375, 6, 0, "Dessert was served at the other end. Everybody had to move up."),
+                 )),
+            Line("Иван Петров", 2600, 4, 1, "У нас во дворе так делали каждое лето. Надо бы вернуть."),
+        ),
+    ),
+    Line(
+        "Priya N.", 2440, 28, 1,
+        "Three things I like about a conversation under an article:\n\n- you can read it the next morning\n"
+        "- the quiet ones get to finish their sentence\n- and nobody has to shout over the music",
+        (
+            Line("bengt", 2300, 8, 0, "Seconded. I am one of the quiet ones, and this took me four drafts."),
+            Line("Elif", 610, 2, 0, "Worth all four."),
+        ),
+    ),
+    Line("渡辺さくら", 1980, 15, 0, "長いテーブルの写真も見てみたいです。うちの町でもやってみようかな。"),
+    Line(
+        "Dr. A. Whitcombe", 1500, 12, 9,
+        "I remain unconvinced. Most threads I know end in the third reply, and not in friendship.",
+        (
+            Line("Luís", 1460, 19, 3,
+                 "That depends on who hosts. A table without a host is a canteen. There is good reading on this: "
+                 "https://example.org/essays/hosting"),
+            Line("Dr. A. Whitcombe", 1390, 7, 1,
+                 "Read it. I withdraw the word *most*. Thank you for a source instead of a shout."),
+        ),
+    ),
+    Line("Noor 🌿", 320, 6, 0,
+         "Opened this in two windows and argued with myself for ten minutes. I lost."),
+    Line("Sam", 95, 3, 0,
+         "Does it also work when the train goes into the tunnel? Asking from a train: `yes`, it does."),
+    Line("Greta", 12, 1, 0, "Hello from the *very* end of the table!"),
+)  # fmt: skip
+_GARDEN = (
+    Line("Olu", 700, 5, 0, "Leave the seed heads standing until March. The finches will do the tidying."),
+    Line("Hanne", 410, 2, 0, "And what about the roses?", (Line("Olu", 400, 3, 0, "When the forsythia blooms."),)),
+)
+_BREAD = (Line("Kaito", 2000, 4, 0, "78 % water and a cold night. That is the whole secret."),)
+PAGES = (
+    (ChannelRef(CHANNEL, "http://localhost/demo", "The long table"), _DEMO),
+    (ChannelRef("demo-garden", "http://localhost/demo/garden", "What to leave undone in autumn"), _GARDEN),
+    (ChannelRef("demo-bread", "http://localhost/demo/bread", "Bread for people with jobs"), _BREAD),
+    (ChannelRef("demo-empty", "http://localhost/demo/empty", "A page nobody has written on"), ()),
+)
+
+
+async def ensure(directory: SiteDirectory, database: Database, comments: Callable[[Site], Comments]) -> Site:
+    """Make the demo site and its pages where they are missing; gives the site."""
+    site = directory.find(SITE)
+    if site is None:
+        site = await directory.add("Cackle demo", ORIGINS, site_id=SITE)
+    if site is None:
+        # Another daemon was faster.
+        await directory.refresh(ReadPreference.PRIMARY)
+        site = directory.get(SITE)
+    writer = comments(site)
+    own = database.site(site.id)
+    for ref, lines in PAGES:
+        if not lines:
+            continue
+        there = await own.read(CHANNEL_EXISTS, site.id, site.channel(ref.key), preference=ReadPreference.PRIMARY)
+        if not there.rows:
+            for line in sorted(lines, key=lambda one: -one.minutes):
+                await _write(writer, database, site, ref, line, None)
+    return site
+
+
+async def _write(
+    writer: Comments, database: Database, site: Site, ref: ChannelRef, line: Line, parent: int | None
+) -> None:
+    visitor = site.channel(f"demo visitor {line.name}")
+    key = f"demo-{ref.key}-{line.minutes}"
+    written = await writer.post(
+        Session(site.id, visitor), ref, line.text, line.name, parent=parent, idempotency_key=key
+    )
+    comment = parse_id(written.comment.split(b'"', 4)[3].decode())
+    await database.site(site.id).write(AGE_COMMENT, site.id, comment, line.minutes, line.up, line.down)
+    for reply in sorted(line.replies, key=lambda one: -one.minutes):
+        await _write(writer, database, site, ref, reply, comment)

@@ -1,0 +1,466 @@
+"""Comments: what may be written, and how it is read and written in one round trip each.
+
+Built with a site, so that no function takes a bare id of nobody's. The database makes the JSON of a comment
+(`comment_json`), so that pages, answers and events can't differ; here it is only put together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache, partial
+from ipaddress import ip_address
+from operator import itemgetter
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from cackled.cache.soft import SoftCache
+from cackled.cache.types import Loaded
+from cackled.database.errors import Busy, QueryFailed, Unavailable
+from cackled.database.query import Query, Rows
+from cackled.database.routing import Database, ReadPreference
+from cackled.domain import text
+from cackled.domain.errors import BadField, NotFound, from_sqlstate
+from cackled.domain.reading import SHARED, Reading, Source
+from cackled.domain.sessions import Session
+from cackled.domain.sites import Site
+from cackled.domain.write_batching import WriteQueues
+from cackled.events import Position
+from cackled.products.comments import pages
+
+POST_COMMENT = Query(
+    "post_comment",
+    "select comment, seq, replayed, source from "
+    "post_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    (
+        "int", "bigint", "text", "text", "text", "bigint", "text", "inet", "text", "bigint", "text", "text", "int",
+        "boolean",
+    ),
+)  # fmt: skip
+# Several of one channel. One that is refused takes the others with it: then each is written by itself.
+POST_COMMENTS = Query(
+    "post_comments",
+    """
+    select r.comment, r.seq, r.replayed, r.source
+    from unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[],
+                $12::text[]) with ordinality p (url, title, visitor, name, ip, idem, parent, src, html, n),
+      lateral post_comment($1, $2, $3, p.url, p.title, p.visitor, p.name, p.ip::inet, p.idem, p.parent, p.src, p.html,
+                           $13, $14) r
+    order by p.n
+    """,
+    (
+        "int", "bigint", "text", "text[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "bigint[]", "text[]",
+        "text[]", "int", "boolean",
+    ),
+)  # fmt: skip
+# The same, and the moderators are written to in a minute of all that there is by then, unless that is due already.
+_MAILED = """
+    with p as materialized ({posted}), m as (
+      insert into outbox (site_id, kind, body, next_at)
+      select $1, 'mail', concat('{{"about":"comments","id":"', p.comment::json ->> 'id', '"}}'),
+             now() + interval '1 minute'
+      from p where not p.replayed and not exists (
+        select from outbox x where x.site_id = $1 and x.kind = 'mail' and x.done_at is null and x.dead_at is null
+          and x.tries = 0 and x.body like '{{"about":"comments"%')
+      order by p.seq limit 1
+    )
+    select * from p
+"""
+POST_COMMENT_MAILED = Query("post_comment_mailed", _MAILED.format(posted=POST_COMMENT.sql), POST_COMMENT.types)
+POST_COMMENTS_MAILED = Query("post_comments_mailed", _MAILED.format(posted=POST_COMMENTS.sql), POST_COMMENTS.types)
+EDIT_COMMENT = Query(
+    "edit_comment",
+    "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6, $7)",
+    ("int", "bigint", "bigint", "text", "text", "int", "boolean"),
+)
+# Whether a visitor may change a comment: asked before any work is done for its new text. EDIT_COMMENT asks again.
+SELECT_EDITABLE = Query(
+    "select_editable",
+    """
+    select c.visitor_id = $3, c.created_at >= now() - make_interval(secs => $4)
+    from comment c where c.site_id = $1 and c.id = $2 and c.status = 1
+    """,
+    ("int", "bigint", "bigint", "int"),
+)
+DELETE_COMMENT = Query(
+    "delete_comment",
+    "select seq, channel from delete_comment($1, $2, $3, $4)",
+    ("int", "bigint", "bigint", "boolean"),
+)
+VOTE_COMMENTS = Query(
+    "vote_comments",
+    "select up, down, seq, channel, refused from vote_comments($1, $2, $3, $4)",
+    ("int", "bigint", "bigint[]", "int[]"),
+)
+SELECT_COMMENT = Query(
+    "select_comment",
+    """
+    select comment_json(c), c.src, c.visitor_id,
+      (select h.seq from channel h where h.site_id = $1 and h.id = c.channel_id)
+    from comment c where c.site_id = $1 and c.id = $2 and c.shown
+    """,
+    ("int", "bigint"),
+)
+SELECT_CHANNEL_OF = Query(
+    "select_channel_of", "select channel_id from comment where site_id = $1 and id = $2", ("int", "bigint")
+)
+SELECT_COUNTS = Query(
+    "select_counts",
+    "select key, n_visible, seq from channel where site_id = $1 and id = any($2)",
+    ("int", "bigint[]"),
+)
+SELECT_MINE = Query(
+    "select_mine",
+    """
+    (select 'v', v.comment_id, v.value::int from vote v
+     where v.site_id = $1 and v.channel_id = $2 and v.visitor_id = $3 order by v.comment_id desc limit 1000)
+    union all
+    (select 'b', b.author_id, 0 from block b where b.site_id = $1 and b.visitor_id = $3 limit 1000)
+    """,
+    ("int", "bigint", "bigint"),
+)
+
+# Seconds that an answer from before the primary went down is shared.
+STALE_TTL = 1.0
+MAX_KEY = 500
+MAX_URL = 1000
+MAX_TITLE = 300
+_ID = re.compile("[0-9]{1,19}", re.ASCII)
+
+
+class ChannelRef(Struct, frozen=True):
+    """The channel a page names: its key, and where and what the page is."""
+
+    key: str
+    url: str = ""
+    title: str = ""
+
+
+class Written(Struct, frozen=True):
+    """What a write answers with; ``comment`` is JSON text."""
+
+    position: Position
+    comment: bytes = b""
+    replayed: bool = False
+
+
+class Voted(Struct, frozen=True):
+    """A comment's votes after a vote."""
+
+    position: Position
+    up: int
+    down: int
+
+
+def parse_id(value: str, field: str = "id") -> int:
+    """An id as clients write it.
+
+    Raises:
+        NotFound: it can't be the id of anything.
+    """
+    if _ID.fullmatch(value) is None or int(value) >= 2**63:
+        raise NotFound("There is no such comment.", field=field)
+    return int(value)
+
+
+def check_channel(ref: ChannelRef) -> ChannelRef:
+    """*ref* as it is stored.
+
+    Raises:
+        BadField: the key is missing, or something is too long.
+    """
+    key = ref.key.strip()
+    if not key or len(key) > MAX_KEY or "\x00" in key:
+        raise BadField(f"A channel key has 1 to {MAX_KEY} characters.", field="channel.key")
+    url = ref.url.strip()
+    if url and (len(url) > MAX_URL or not re.match(r"https?://[^\s\x00-\x1f]+$", url)):
+        raise BadField("That is no web address.", field="channel.url")
+    title = " ".join(text.clean_line(ref.title).split())[:MAX_TITLE]
+    return ChannelRef(key, url, title)
+
+
+def _refusal(state: str, reason: str) -> Exception:
+    return from_sqlstate(state, reason) or ValueError(reason)
+
+
+@lru_cache(maxsize=4096)
+def _inet(address: str | None) -> str | None:
+    # A unix socket has no address, PostgreSQL knows no zones, and a ban of IPv4 holds for a mapped address too.
+    try:
+        ip = ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return None
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
+
+
+class Comments:
+    """The comments of one site.
+
+    ``evict`` is told each position a write led to before the writer is answered; the event log tells everybody else.
+    ``queues`` are those of the process; without them this object has its own.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        database: Database,
+        cache: SoftCache,
+        evict: Callable[[Position], None],
+        queues: WriteQueues | None = None,
+    ) -> None:
+        self._site = site
+        self._queues = WriteQueues() if queues is None else queues
+        self._database = database.site(site.id)
+        self._cache = cache
+        self._evict = evict
+
+    async def page(
+        self,
+        key: str,
+        wanted: pages.Wanted,
+        *,
+        after: int = 0,
+        preference: ReadPreference | Reading = ReadPreference.NEAREST,
+    ) -> Loaded:
+        """One page of a channel: the JSON members ``channel``, ``position`` and ``page``, without outer braces.
+
+        Never older than seq *after*, unless the reading is marked stale. The shared bytes hold nothing of any one
+        visitor.
+
+        Raises:
+            Unavailable: no server that may answer has come so far, or none is up.
+        """
+        reading = Reading.of(preference, after)
+        channel = self._site.channel(key)
+        query, args = pages.statement(wanted)
+        question = (query, self._site.id, channel, *args)
+
+        def build(rows: Rows) -> Loaded:
+            made = pages.build(self._site, channel, key, wanted, rows.rows)
+            return replace(made, source=Source(rows.server, self._database.now() - rows.staleness))
+
+        if reading.preference not in SHARED:
+            rows = await reading.rows(self._database, *question)
+            made = build(rows)
+            if made.seq < reading.after and not rows.primary:
+                newer = await reading.again(self._database, *question)
+                if newer is not None:
+                    rows, made = newer, build(newer)
+            reading.found(rows)
+            return made
+
+        async def load(fresh: bool) -> Loaded:
+            where = ReadPreference.PRIMARY if fresh else reading.preference
+            bound = None if fresh else reading.max_staleness
+            return build(await self._database.read(*question, preference=where, max_staleness=bound))
+
+        async def load_stale(fresh: bool) -> Loaded:
+            return build(await self._database.read(*question, preference=ReadPreference.SECONDARY_PREFERRED))
+
+        group = self._site.group(channel)
+        # Two keys that meet in one channel id must not meet in the cache.
+        entry = (key, wanted)
+        found = self._cache.peek(group, entry, reading.after)
+        stale = False
+        try:
+            if found is None:
+                found = await self._cache.get(group, entry, load, after=reading.after)
+            if reading.max_staleness is not None and self._age(found) > reading.max_staleness:
+                found = await load(False)
+                if found.seq < reading.after:
+                    found = await load(True)
+        except Busy:
+            raise
+        except Unavailable:
+            # The primary is down, and no replica is as new as what was announced. What there is does not go among
+            # the answers that are kept: the primary may come back and know better.
+            found = await self._cache.get(("stale", *group), entry, load_stale, ttl=STALE_TTL)
+            stale = True
+        age = self._age(found)
+        late = reading.max_staleness is not None and age > reading.max_staleness
+        reading.note(found.source.server, age, stale or late or not self._database.writable)
+        return found
+
+    def _age(self, found: Loaded) -> float:
+        """Seconds that something kept may be behind: the event log keeps it as fresh as the log itself is read."""
+        begun, read = self._database.log()
+        as_of: float = found.source.as_of
+        return self._database.now() - (max(as_of, read) if as_of >= begun else as_of)
+
+    async def mine(
+        self, key: str, session: Session, preference: ReadPreference | Reading = ReadPreference.NEAREST
+    ) -> bytes:
+        """The JSON object ``me``: the visitor's own votes on the page, and whom they block."""
+        reading = Reading.of(preference)
+        rows = await reading.rows(
+            self._database, SELECT_MINE, self._site.id, self._site.channel(key), session.visitor
+        )
+        return pages.mine(reading.found(rows))
+
+    async def one(
+        self,
+        comment_id: int,
+        session: Session | None,
+        preference: ReadPreference | Reading = ReadPreference.PRIMARY,
+    ) -> bytes:
+        """One comment as JSON text; its author also gets the source.
+
+        Raises:
+            NotFound: there is none that can be seen.
+        """
+        reading = Reading.of(preference)
+        question = (SELECT_COMMENT, self._site.id, comment_id)
+        rows = await reading.rows(self._database, *question)
+        if reading.after and not rows.primary and (not rows.rows or rows.rows[0][3] < reading.after):
+            rows = await reading.again(self._database, *question) or rows
+        if not reading.found(rows):
+            raise NotFound("There is no such comment.")
+        json, source, visitor, _ = rows.rows[0]
+        if session is None or session.visitor != visitor:
+            return json.encode()
+        return pages.with_source(json, source)
+
+    async def channel_of(self, comment_id: int) -> int | None:
+        """The id of the channel that a comment is in, deleted ones too; None where there is none."""
+        rows = await self._database.read(
+            SELECT_CHANNEL_OF, self._site.id, comment_id, preference=ReadPreference.PRIMARY
+        )
+        return rows.rows[0][0] if rows.rows else None
+
+    async def counts(
+        self,
+        keys: list[str],
+        preference: ReadPreference | Reading = ReadPreference.NEAREST,
+        after: dict[str, int] | None = None,
+    ) -> dict[str, int]:
+        """How many comments each channel shows; unknown ones 0. *after*: of these channels not before that seq."""
+        reading = Reading.of(preference)
+        question = (SELECT_COUNTS, self._site.id, [self._site.channel(key) for key in keys])
+        rows = await reading.rows(self._database, *question)
+        if after and not rows.primary:
+            seqs = {key: seq for key, _, seq in rows.rows}
+            if any(seqs.get(key, 0) < seq for key, seq in after.items()):
+                rows = await reading.again(self._database, *question) or rows
+        found = {key: count for key, count, _ in reading.found(rows)}
+        return {key: found.get(key, 0) for key in keys}
+
+    async def post(
+        self,
+        session: Session,
+        ref: ChannelRef,
+        source: str,
+        name: str,
+        *,
+        parent: int | None = None,
+        address: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Written:
+        """Write a comment; with the same *idempotency_key* again, answer with the first one.
+
+        Raises:
+            Refused: as the rules say (empty or long text, a parent that is gone or too deep, a ban, a closed channel).
+        """
+        ref = check_channel(ref)
+        name = text.clean_name(name)
+        source = text.clean_text(source, self._site.settings.max_length)
+        channel = self._site.channel(ref.key)
+        html = text.render(source)
+
+        item = (ref.url, ref.title, session.visitor, name, _inet(address), idempotency_key, parent, source, html)
+        # Two keys that meet in one channel id don't meet in one batch.
+        json, seq, replayed, source = await self._queues.posts.add(
+            (self._site.id, channel, ref.key), item, partial(self._post, channel, ref.key)
+        )
+        return self._written(channel, seq, pages.with_source(json, source), replayed)
+
+    async def _post(self, channel: int, key: str, items: list[tuple[Any, ...]]) -> list[Any]:
+        """Write comments of one channel: a row for each, or the error that it is to be answered with."""
+        where = (self._site.id, channel, key)
+        how = (self._site.settings.level, self._hooked)
+        mailed = self._site.settings.mails_comments
+        if len(items) > 1:
+            # Each locks its visitor's row until all are written: in one order everywhere, or two batches may meet.
+            order = sorted(range(len(items)), key=lambda place: items[place][2])
+            columns = [list(column) for column in zip(*(items[place] for place in order), strict=True)]
+            try:
+                query = POST_COMMENTS_MAILED if mailed else POST_COMMENTS
+                rows = await self._database.write(query, *where, *columns, *how)
+            except QueryFailed:
+                pass  # none was written
+            else:
+                return [row for _, row in sorted(zip(order, rows, strict=True), key=itemgetter(0))]
+        answers: list[Any] = []
+        for item in items:
+            try:
+                query = POST_COMMENT_MAILED if mailed else POST_COMMENT
+                answers += await self._write(query, *where, *item, *how)
+            except Exception as error:
+                answers.append(error)
+        return answers
+
+    async def edit(self, session: Session, comment_id: int, source: str) -> Written:
+        """Change one's own comment within the site's window.
+
+        Rights come first, then the length, then the work: a stranger's text is not rendered.
+        """
+        where = (self._site.id, comment_id, session.visitor)
+        seconds = self._site.settings.edit_seconds
+        found = await self._database.read(SELECT_EDITABLE, *where, seconds, preference=ReadPreference.PRIMARY)
+        if not found.rows:
+            raise _refusal("CK404", "comment")
+        mine, in_time = found.rows[0]
+        if not mine:
+            raise _refusal("CK403", "author")
+        if not in_time:
+            raise _refusal("CK409", "window")
+        source = text.clean_text(source, self._site.settings.max_length)
+        rows = await self._write(
+            EDIT_COMMENT,
+            *where, source, text.render(source), seconds, self._hooked,
+        )  # fmt: skip
+        json, seq, channel = rows[0]
+        return self._written(channel, seq, pages.with_source(json, source))
+
+    async def delete(self, session: Session, comment_id: int) -> Written:
+        """Take one's own comment away."""
+        rows = await self._write(DELETE_COMMENT, self._site.id, comment_id, session.visitor, self._hooked)
+        seq, channel = rows[0]
+        return self._written(channel, seq)
+
+    async def vote(self, session: Session, comment_id: int, value: int) -> Voted:
+        """Vote 1, -1 or 0 (take the vote back); once per visitor, however often it is said.
+
+        Votes on one comment that come while others of it are being written are written together, in the order they
+        came, with one number and one event: the counts and the position that each is answered with hold all of them.
+        """
+
+        async def send(votes: list[tuple[int, int]]) -> list[Any]:
+            visitors, values = [one for one, _ in votes], [one for _, one in votes]
+            rows = await self._write(VOTE_COMMENTS, self._site.id, comment_id, visitors, values)
+            self._written(rows[0][3], rows[0][2])
+            return [row[:4] if row[4] is None else from_sqlstate("CK403", row[4]) for row in rows]
+
+        up, down, seq, channel = await self._queues.votes.add(
+            (self._site.id, comment_id), (session.visitor, value), send
+        )
+        return Voted(self._site.position(channel, seq), up, down)
+
+    @property
+    def _hooked(self) -> bool:
+        return bool(self._site.settings.webhook_url)
+
+    def _written(self, channel: int, seq: int, comment: bytes = b"", replayed: bool = False) -> Written:
+        position = self._site.position(channel, seq)
+        self._evict(position)
+        return Written(position, comment, replayed)
+
+    async def _write(self, query: Query, *args: Any) -> list[tuple[Any, ...]]:
+        try:
+            return await self._database.write(query, *args)
+        except QueryFailed as error:
+            refused = from_sqlstate(error.sqlstate, error.message)
+            if refused is None:
+                raise
+            raise refused from None

@@ -1,0 +1,490 @@
+"""One HTTP/1.1 connection: bytes to requests, with every limit that a stranger can run into.
+
+The parser of twisted.web's HTTPChannel is not used (only its side towards Request and transport): heads are collected
+whole and read by `_head.parse`, bodies are counted as they come.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+
+from cackled.transport import _head, _private
+from cackled.transport._head import Head, Refused, refusal
+from cackled.transport._request import Request, render_head
+from cackled.transport._socket import Transport
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IAddress
+
+    from cackled.transport.http import HttpFactory
+
+# States. IDLE: no byte of the next request yet.
+IDLE, HEAD, BODY, BUSY, CLOSING, GONE = range(6)
+# A body may take the configured time and one second more for each of these many bytes.
+BODY_RATE = 8192
+# A client that takes fewer bytes than this within the stall time is cut off.
+STALL_BYTES = 1024
+# After a refusal the rest of what the client sends is read and dropped for so long, and so much of it.
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 1 << 20
+# The same where the client is in the middle of a body: it would take a reset for a broken network.
+LINGER_BODY_SECONDS = 10.0
+# A client takes less than this of what waits for it in the kernel, in so many seconds: it is cut off.
+CRAWL_SECONDS = 6.0
+CRAWL_BYTES = 4096
+# Requests that arrive while another is answered are held up to this size, then reading stops.
+PIPELINE_BYTES = 16 * 1024
+
+
+class HttpConnection(HTTPChannel):
+    """A connection of `HttpFactory`; use `http.takeover` to detach one."""
+
+    timeOut = None
+    requestFactory: Any = Request
+    transport: Any
+    _networkProducer: Any
+
+    def __init__(self, factory: HttpFactory, address: IAddress | None, network: str | None, lane: int) -> None:
+        super().__init__()
+        self.factory = factory
+        self.site = factory
+        # What to release at the end; None where the listener does the counting.
+        self.network = network
+        self.lane = lane
+        self.idle_timeout = factory.settings.idle_timeout
+        # Our own kind of transport, with `push` and `held`; None on any other.
+        self.own: Any = None
+        self.tcp: Any = None
+        self.state = IDLE
+        self.deadline = self._idle_until = 0.0
+        self._address = address
+        self._local: Any = None
+        self._buffer = b""
+        self._feeding = False
+        self._body_left = 0
+        self._body_seen = 0
+        self._body_cap = 0
+        self._began = 0.0
+        # The write watchdog: armed, bytes written in all, bytes gone to the kernel at the last progress, when.
+        self.watching = False
+        # Of `_crawls`: the idle time looked at, bytes that the client had not taken then.
+        self._looked_for = 0.0
+        self._queued = 0
+        self._written = 0
+        self._flushed = 0
+        self._progress = 0.0
+
+    # Towards the transport
+
+    def connectionMade(self) -> None:
+        """Set the socket up and wait for a first byte."""
+        factory = self.factory
+        if isinstance(self.transport, Transport):
+            # As Twisted does below, without asking around: its socket is set up, and it is a producer.
+            self.own = self._networkProducer = self.transport
+            self.transport.registerProducer(self, True)
+        else:
+            super().connectionMade()
+            if self.isSecure():
+                self.lane |= 1
+            self.tcp = _private.tcp_of(self.transport) if factory.direct else None
+        self.deadline = factory.clock.seconds() + factory.settings.idle_timeout
+        factory.opened(self)
+
+    def getPeer(self) -> Any:
+        """The peer, as it was when the connection was accepted."""
+        return self.transport.getPeer() if self._address is None else self._address
+
+    def getHost(self) -> Any:
+        """Our own address, asked for once."""
+        if self._local is None:
+            self._local = self.transport.getHost()
+        return self._local
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the request in work, and be forgotten."""
+        busy = self.state == BUSY
+        timed = all(request.timed for request in self.requests)
+        self.state = GONE
+        self._buffer = b""
+        super().connectionLost(reason)
+        if busy:
+            self.factory.answered(self._began, 499, timed=timed)
+        self.factory.closed(self)
+
+    def write(self, data: bytes) -> None:
+        """Response bytes, watched until the client has taken them."""
+        own = self.own
+        if own is None:
+            self.watch(len(data))
+            self.transport.write(data)
+            return
+        before = own.held
+        held = own.push(data)
+        if held > 0:
+            self.watch(held - before)
+
+    def writeSequence(self, iovec: Any) -> None:
+        """As `write`."""
+        self.write(b"".join(iovec))
+
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        """As Twisted's, watched."""
+        own = self.own
+        before = 0 if own is None else own.held
+        super().writeHeaders(b"HTTP/1.1", code, reason, headers)
+        if own is None or own.held > before:
+            self.watch(0 if own is None else own.held - before)
+
+    def watch(self, size: int) -> None:
+        """So many bytes more wait for the client to take them."""
+        self._written += size
+        if not self.watching:
+            self.watching = True
+            self._flushed = self._written - size
+            self._progress = self.factory.clock.seconds()
+
+    # Bytes in
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the client, in any state."""
+        state = self.state
+        if state == IDLE:
+            if self._buffer or self._waitingForTransport:
+                # It has not taken the answers to what it asked before.
+                self._buffer += data
+                self._feed()
+                return
+            if self.factory.fast is not None and self.factory.fast.answer(self, data):
+                return
+            self._begin_head()
+            self._buffer = data
+            self._feed()
+        elif state == CLOSING:
+            self._body_seen += len(data)
+            if self._body_seen > LINGER_BYTES:
+                self.abort("linger")
+        elif state == GONE:
+            return
+        elif state == BUSY:
+            self._buffer += data
+            if len(self._buffer) > PIPELINE_BYTES:
+                self._networkProducer.pauseProducing()
+        elif state == BODY:
+            self._body(data)
+            self._feed()
+        else:
+            self._buffer += data
+            self._feed(max(0, len(self._buffer) - len(data) - 3))
+
+    def _begin_head(self) -> None:
+        self.state, self._idle_until = HEAD, self.deadline
+        self.deadline = self.factory.clock.seconds() + self.factory.settings.head_timeout
+
+    def _feed(self, seen: int = 0) -> None:
+        """Read heads off the buffer while there are any and answers don't pile up.
+
+        *seen* bytes of it are known to hold no end of a head.
+        """
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            while self.state == HEAD or (self.state == IDLE and self._buffer and not self._waitingForTransport):
+                if self.state == IDLE:
+                    self._begin_head()
+                if not self._one(seen):
+                    return
+                seen = 0
+        except Refused as error:
+            self.refuse(error)
+        finally:
+            self._feeding = False
+
+    def resumeProducing(self) -> None:
+        """The client has taken what waited for it: go on with what it asked meanwhile."""
+        super().resumeProducing()
+        if self.state == IDLE and self._buffer:
+            self._feed()
+
+    def _one(self, seen: int) -> bool:
+        """Take one head off the buffer; False when it is not complete."""
+        data = self._buffer
+        if data.startswith(b"\r\n"):
+            data = self._buffer = _head.skip_empty_lines(data)
+            seen = 0
+            if not data:
+                # That was no beginning of a request.
+                self.state, self.deadline = IDLE, self._idle_until
+                return False
+        settings = self.factory.settings
+        end = data.find(b"\r\n\r\n", seen)
+        if end < 0:
+            if len(data) > settings.head_bytes:
+                raise self._too_large(data)
+            if _head.stray_line_end(data, max(0, seen - 1)):
+                raise refusal(400, "line-end", "Lines end with CR LF.")
+            return False
+        if end + 4 > settings.head_bytes:
+            raise self._too_large(data)
+        raw = data[: end + 4]
+        self._buffer = data[end + 4 :]
+        head = _head.parse(raw, settings.head_fields, self.factory.hosts)
+        fast = self.factory.fast
+        if fast is not None and not self._buffer and fast.answer_new(self, raw, head):
+            if self.state == HEAD:
+                self.state = IDLE
+            return True
+        self._begin(head)
+        return True
+
+    def ask(self, head: Head) -> None:
+        """Begin with a request that somebody has read; nothing came behind its head."""
+        try:
+            self._begin(head)
+        except Refused as error:
+            self.refuse(error)
+
+    def _too_large(self, data: bytes) -> Refused:
+        if b"\r\n" in data[: self.factory.settings.head_bytes]:
+            return refusal(431, "head", "The request head is too large.")
+        return refusal(414, "target", "The request line is too long.")
+
+    def _begin(self, head: Head) -> None:
+        """A head is complete and valid: make the request, and read its body."""
+        guard = self.factory.guard
+        stop = None if guard is None else guard(head)
+        if stop is not None:
+            self.state = BODY
+            raise Refused(stop, "guard")
+        cap = self.factory.body_limit(head.method, head.target)
+        if head.length is not None and head.length > cap:
+            self.state = BODY
+            raise refusal(413, "body", f"At most {cap} bytes are taken here.")
+        request = self.requestFactory(self)
+        request.site = self.factory
+        self.requests.append(request)
+        for name, value in head.fields:
+            request.requestHeaders.addRawHeader(name, value)
+        request.public_host = head.host
+        request.scheme = self.factory.scheme(self.lane, head)
+        request.no_cache = head.no_cache
+        request.accept_encoding = head.joined(b"accept-encoding")
+        request.parseCookies()
+        request.gotLength(head.length)
+        self.persistent = head.persistent
+        self._head = head
+        self.length = head.length
+        if head.length == 0:
+            self._dispatch()
+            return
+        self.state = BODY
+        self._body_cap = cap
+        self._body_seen = 0
+        self.deadline = self.factory.clock.seconds() + self.factory.settings.body_timeout
+        if head.length is None:
+            self._transferDecoder = _private.ChunkedDecoder(self._chunk, self._body_done)
+        else:
+            self._body_left = head.length
+            self.deadline += head.length / BODY_RATE
+        if head.expects and not self._buffer:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._buffer:
+            data, self._buffer = self._buffer, b""
+            self._body(data)
+
+    def _body(self, data: bytes) -> None:
+        try:
+            if self._transferDecoder is not None:
+                self._transferDecoder.dataReceived(data)
+                return
+        except _private.MalformedChunk:
+            self.refuse(refusal(400, "framing", "The chunked body is malformed."))
+            return
+        except Refused as error:
+            self.refuse(error)
+            return
+        left = self._body_left
+        if len(data) < left:
+            self._body_left = left - len(data)
+            self.requests[-1].handleContentChunk(data)
+            return
+        self._body_left = 0
+        self.requests[-1].handleContentChunk(data[:left])
+        self._body_done(data[left:])
+
+    def _chunk(self, data: bytes) -> None:
+        self._body_seen += len(data)
+        if self._body_seen > self._body_cap:
+            raise refusal(413, "body", f"At most {self._body_cap} bytes are taken here.")
+        self.deadline += len(data) / BODY_RATE
+        self.requests[-1].handleContentChunk(data)
+
+    def _body_done(self, rest: bytes) -> None:
+        if self._transferDecoder is not None:
+            _head.check_trailers(_private.trailers(self._transferDecoder))
+        self._buffer = rest
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        head = self._head
+        del self._head
+        self._transferDecoder = None
+        self.state = BUSY
+        self._handlingRequest = True
+        self._began = self.factory.began()
+        self.requests[-1].requestReceived(head.method, head.target, head.version)
+
+    # Towards the request
+
+    def may_persist(self) -> bool:
+        """Whether the answer now being written leaves the connection open; decides it."""
+        if self.factory.draining:
+            self.persistent = False
+        return bool(self.persistent)
+
+    def requestDone(self, request: Request) -> None:
+        """The answer is written: go on with the next request, or close."""
+        if self.state != BUSY or not self.requests or request is not self.requests[0]:
+            raise TypeError("this request is not the one being answered")
+        del self.requests[0]
+        self._handlingRequest = False
+        self.factory.answered(self._began, request.code, timed=request.timed, counted=request.counted)
+        if self._waitingForTransport:
+            # It was not stopped meanwhile, so that a client that leaves is noticed.
+            self._networkProducer.pauseProducing()
+        else:
+            self._networkProducer.resumeProducing()
+        if not self.may_persist():
+            self.close()
+            return
+        self.state = IDLE
+        self.deadline = self.factory.clock.seconds() + self.factory.settings.idle_timeout
+        if self._buffer:
+            self._feed()
+
+    # Ends
+
+    def refuse(self, error: Refused) -> None:
+        """Answer with an error, read no further request, and close."""
+        if self.state in (CLOSING, GONE):
+            return
+        self.factory.refused(error.why, error.response.status)
+        linger = LINGER_BODY_SECONDS if self.state == BODY else LINGER_SECONDS
+        response = error.response
+        self.requests.clear()
+        self._transferDecoder = None
+        self._handlingRequest = False
+        head = render_head(response.status, response.headers, len(response.body), close=True)
+        self.write(head if error.head_only else head + response.body)
+        self.close(linger)
+
+    def close(self, linger: float = 0.0) -> None:
+        """Close when all is written. With *linger*, the client has so long to read the answer before a reset."""
+        self.state = CLOSING
+        self._buffer = b""
+        self._body_seen = 0
+        self.deadline = self.factory.clock.seconds() + (linger or self.abortTimeout)
+        self._networkProducer.resumeProducing()
+        if linger and (self.own is not None or (self.tcp is not None and self.tcp is self.transport)):
+            self._networkProducer.unregisterProducer()
+            self.transport.loseWriteConnection()
+        else:
+            self.loseConnection()
+
+    def abort(self, why: str) -> None:
+        """Drop the connection at once; *why* is counted."""
+        if self.state == GONE:
+            return
+        self.factory.cut(why)
+        if self.state != BUSY:
+            self.state = CLOSING
+        self.transport.abortConnection()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(refusal(400, "request"))
+
+    # Deadlines
+
+    def check(self, now: float) -> None:
+        """Called about once a second: enforce the deadlines."""
+        if self.watching and self._stalled(now):
+            self.abort("stall")
+            return
+        state = self.state
+        if state == IDLE and self.own is not None and self._crawls(now):
+            self.abort("stall")
+            return
+        if state == BUSY or now < self.deadline:
+            return
+        if state == IDLE:
+            if self.watching:
+                return
+            self.factory.cut("idle")
+            self.close()
+        elif state == CLOSING:
+            if not self.watching or (self.tcp is None and self.own is None):
+                self.abort("close")
+        elif state in (HEAD, BODY):
+            self.refuse(refusal(408, "head" if state == HEAD else "body", "The request took too long."))
+
+    def _crawls(self, now: float) -> bool:
+        """Whether the client takes what the kernel holds for it as slowly as if it did not mean to.
+
+        An answer that fits into the kernel's buffer is none of ours any more, but its connection is: it is looked at
+        twice while it idles.
+        """
+        since = now - (self.deadline - self.idle_timeout)
+        if since < CRAWL_SECONDS:
+            return False
+        if self._looked_for != self.deadline:
+            self._looked_for = self.deadline
+            self._queued = _private.unacknowledged(self.own.socket)
+            return False
+        if self._queued == 0 or since < 2 * CRAWL_SECONDS:
+            return False
+        left = _private.unacknowledged(self.own.socket)
+        crawls = left > 0 and self._queued - left < CRAWL_BYTES
+        self._queued = 0
+        return crawls
+
+    def _stalled(self, now: float) -> bool:
+        """Whether the client has stopped taking bytes; disarms the watchdog when all are taken."""
+        if self.own is not None:
+            held = self.own.held
+        elif self.tcp is not None:
+            held = _private.unsent(self.tcp) + _private.unsent_tls(self.transport)
+        else:
+            held = 0
+        if held == 0:
+            self.watching = False
+            return False
+        flushed = self._written - held
+        if flushed - self._flushed >= STALL_BYTES:
+            self._flushed = flushed
+            self._progress = now
+            return False
+        return now - self._progress >= self.factory.settings.stall_timeout
+
+    def let_go(self) -> bytes:
+        """Detach from request and transport (see `http.takeover`); returns the bytes read but not used."""
+        if self.state != BUSY or not self.requests:
+            raise RuntimeError("only a request in work can be taken over")
+        rest, self._buffer = self._buffer, b""
+        request = self.requests.pop()
+        self.state = GONE
+        self.watching = False
+        self._handlingRequest = False
+        self._networkProducer.unregisterProducer()
+        self._networkProducer.resumeProducing()
+        self.factory.answered(self._began, 101, timed=False)
+        request.finished = 1
+        request.channel = None
+        if request.content is not None:
+            request.content.close()
+        request.notifications = []
+        return rest

@@ -1,0 +1,168 @@
+"""Pages: every comment once over all pages, replies below their parents, and cursors that bear anything."""
+
+from __future__ import annotations
+
+import json
+import random
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.domain.errors import BadField
+from cackled.domain.sessions import Session
+from cackled.products.comments import pages
+from cackled.products.comments.pages import Wanted
+from tests.domain.common import ANN, DomainCase, the_id
+
+
+class CursorTests(SynchronousTestCase):
+    """What may be asked for."""
+
+    def test_foreign(self) -> None:
+        """What is not one of ours is refused by its name, in every order."""
+
+        def made(text: str) -> str:
+            return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+        foreign = ["x", "äöü", "=", "AAAA", made("1"), made("a,5"), made("1,"), made(",-1"), made("1,2,3"), "A" * 65,
+                   made("1e300,5"), made("1e-60,5"), made("nan,5"), made("inf,5"), made("-inf,5"), made("2,5"),
+                   made(f",{2**63}"), made("0.5,x"), "\x00"]  # fmt: skip
+        for cursor in foreign:
+            for ask in (pages.check_cursor, lambda c: pages.statement(Wanted(cursor=c))):
+                with self.assertRaises(BadField, msg=cursor) as caught:
+                    ask(cursor)
+                self.assertEqual(caught.exception.field, "cursor")
+
+    @given(st.text(max_size=70))
+    def test_any_text(self, cursor: str) -> None:
+        """Any text is a cursor or refused."""
+        try:
+            pages.check_cursor(cursor)
+        except BadField:
+            pass
+
+    @given(st.floats(-1, 1, width=32).filter(lambda x: x == 0 or abs(x) > 2e-37), st.integers(0, 2**63 - 1))
+    def test_own(self, rank: float, last: int) -> None:
+        """What we hand out is taken back unchanged."""
+        cursor = pages._next_cursor(repr(rank), last)
+        query, args = pages.statement(Wanted(cursor=cursor))
+        self.assertIs(query, pages.PAGE_BEST)
+        self.assertEqual(float(args[1]), rank)
+        self.assertEqual(args[2], last or pages._LAST)
+
+
+class PageTests(DomainCase):
+    """Pages of a real channel."""
+
+    settings = {"level": 5}
+
+    async def page(self, **wanted: Any) -> Any:
+        loaded = await self.comments.page("page", Wanted(**wanted))
+        return json.loads(b"{" + loaded.value + b"}")["page"]
+
+    async def walk(self, **wanted: Any) -> list[Any]:
+        comments: list[Any] = []
+        cursor = ""
+        for _ in range(100):
+            page = await self.page(cursor=cursor, **wanted)
+            self.assertLessEqual(len(page["comments"]), wanted["size"])
+            comments += page["comments"]
+            if page["cursor"] is None:
+                return comments
+            cursor = page["cursor"]
+        self.fail("the pages do not end")
+
+    async def test_orders(self) -> None:
+        """Each order gives every root once over pages of any size, in that order."""
+        rng = random.Random(5)
+        ids = [the_id(await self.post(f"n{n}")) for n in range(17)]
+        score = {}
+        for one in ids:
+            up, down = rng.choice([(0, 0), (1, 0), (5, 1), (0, 3), (100, 100)])
+            score[one] = up, down
+            self.sql(
+                "update comment set (up, down, rank) = (%s, %s, vote_rank(%s, %s)) where id = %s", *score[one] * 2, one
+            )
+        rank = {row[0]: row[1] for row in self.sql("select id, rank from comment")}
+        best = sorted(ids, key=lambda one: (-rank[one], -one))
+        for size in (1, 4, 17, 50):
+            for sort, expected in (("new", ids[::-1]), ("old", ids), ("best", best)):
+                found = [int(one["id"]) for one in await self.walk(sort=sort, size=size)]
+                self.assertEqual(found, expected, (sort, size))
+
+    async def test_best(self) -> None:
+        """Many votes weigh more than few, and down votes sink."""
+        one = the_id(await self.post("a"))
+        self.assertEqual(self.sql("select rank = vote_rank(0, 0) from comment where id = %s", one), [(True,)])
+        self.assertEqual(
+            self.sql("select vote_rank(100, 10) > vote_rank(3, 0), vote_rank(3, 0) > vote_rank(0, 0), "
+                     "vote_rank(0, 0) > vote_rank(0, 5)"),
+            [(True, True, True)],
+        )  # fmt: skip
+
+    async def test_new_ones_between_pages(self) -> None:
+        """Comments that come while somebody reads are not sent twice, nor do they hide others."""
+        ids = [the_id(await self.post(f"n{n}")) for n in range(6)]
+        first = await self.page(sort="new", size=3)
+        await self.post("meanwhile")
+        second = await self.page(sort="new", size=3, cursor=first["cursor"])
+        found = [int(one["id"]) for one in first["comments"] + second["comments"]]
+        self.assertEqual(found, ids[::-1])
+
+    async def test_many_replies(self) -> None:
+        """A page brings the first replies of each root and says how many more there are; they are asked for by root."""
+        root = the_id(await self.post("root"))
+        ids = []
+        parent = root
+        for n in range(57):
+            ids.append(the_id(await self.post(f"r{n}", parent=parent)))
+            parent = ids[-1] if n % 4 == 0 else root
+        (shown,) = (await self.page())["comments"]
+        below: list[int] = []
+
+        def collect(comment: Any) -> None:
+            for reply in comment["replies"]:
+                self.assertEqual(reply["parent"], comment["id"])
+                self.assertNotIn("more", reply)
+                below.append(int(reply["id"]))
+                collect(reply)
+
+        collect(shown)
+        self.assertEqual(sorted(below), ids[:50])
+        self.assertEqual(shown["more"], 7)
+        found = [int(one["id"]) for one in await self.walk(parent=root, size=10)]
+        self.assertEqual(found, ids)
+        self.assertEqual((await self.page(parent=123))["comments"], [])
+
+    async def test_odd_words(self) -> None:
+        """Names, titles and text with quotes, braces, line separators and emoji arrive as they were."""
+        name = 'A "quo\\ted" {n} 😀'
+        await self.post('x "]},\\ </script> &amp; 😀', name=name)
+        self.sql("update channel set title = %s", 'T"\\}')
+        loaded = await self.comments.page("page", Wanted())
+        page = json.loads(b"{" + loaded.value + b"}")
+        self.assertEqual(page["page"]["comments"][0]["author"]["name"], name)
+        self.assertIn('"]},\\ &lt;/script&gt; &amp; 😀', page["page"]["comments"][0]["html"])
+        self.assertEqual(page["channel"]["title"], 'T"\\}')
+
+    async def test_empty(self) -> None:
+        """A channel nobody wrote on is there, at seq 0."""
+        page = await self.comments.page("никто", Wanted())
+        self.assertEqual(page.seq, 0)
+        shown = json.loads(b"{" + page.value + b"}")
+        self.assertEqual((shown["channel"]["key"], shown["channel"]["comments"]), ("никто", 0))
+        self.assertEqual(shown["position"], f"1/{self.site.channel('никто')}@0")
+        self.assertEqual(shown["page"], {"sort": "best", "comments": [], "cursor": None})
+
+    async def test_mine(self) -> None:
+        """Own votes of that page alone, and blocks."""
+        one = the_id(await self.post("a"))
+        other = the_id(await self.post("b", key="other"))
+        me = Session(1, ANN)
+        for target in (one, other):
+            await self.comments.vote(me, target, -1)
+        await self.moderation.block(me, 77)
+        self.assertEqual(json.loads(await self.comments.mine("page", me)), {"votes": {str(one): -1}, "blocked": ["77"]})
