@@ -193,8 +193,8 @@ class Slot(threading.Thread):
             done = False
             before = len(seen)
             for event in self._follow(process, events):
-                if self._hung or self._run.stopping:
-                    continue  # what a test says that was told to end
+                if (self._hung or self._run.stopping) and event.get("outcome") == "failed":
+                    continue  # it was told to end
                 if "start" in event:
                     self.test, self.since = event["start"], time.monotonic()
                     seen.append(self.test)
@@ -209,9 +209,10 @@ class Slot(threading.Thread):
                         self.test = ""
             if done:
                 break
-            died = self._run.stopping or self._bury(name, len(seen) > before)
-            if died:
+            if self._run.stopping or self._bury(name, len(seen) > before):
                 return
+        if self._run.stopping:
+            return
         output = self._new_output()
         self._run.ended(name, time.monotonic() - began, output, tests=len(set(seen)), cpu=used)
 
@@ -348,7 +349,8 @@ class Run:
         self.tally.times[name] = {"seconds": round(seconds, 2), "cpu": cpu}
         self._finished += 1
         told = f"{tests} tests, " if tests else ""
-        self.say(f"[{self._finished}/{self.total}] {name}: {told}{seconds:.1f} s" + (f"\n{output}" if output else ""))
+        spent = f", {cpu:.1f} s CPU" if cpu else ""
+        self.say(f"[{self._finished}/{self.total}] {name}: {told}{seconds:.1f} s{spent}" + f"\n{output}".rstrip())
 
     def stop(self, why: str) -> None:
         """Ask for an early end; *why* is shown."""
@@ -368,17 +370,24 @@ class Run:
         return self.tally
 
     def _stop_all(self) -> None:
-        running = [(slot.test, time.monotonic() - slot.since) for slot in self.slots if slot.test]
         self.say(f"-- stopped: {self.stopping}; {self._finished} of {self.total} modules and checks were over")
-        for name, seconds in running:
-            self.say(f"-- was running, for {seconds:.0f} s: {name}")
+        now = time.monotonic()
+        told = self._say_running(now, set())
         enders = [
             threading.Thread(target=end, args=[slot.process]) for slot in self.slots if slot.process is not None
         ]  # fmt: skip
         for one in [*enders]:
             one.start()
+        last = time.monotonic() + PATIENCE + 10
         for one in [*enders, *self.slots]:
-            one.join(PATIENCE + 10)
+            one.join(max(0.0, last - time.monotonic()))
+        self._say_running(now, told)  # what was not known yet when the stop came
+
+    def _say_running(self, now: float, told: set[str]) -> set[str]:
+        running = {slot.test: now - slot.since for slot in self.slots if slot.test and slot.test not in told}
+        for name, seconds in running.items():
+            self.say(f"-- was running, for {max(0.0, seconds):.0f} s: {name}")
+        return set(running)
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:

@@ -14,6 +14,7 @@ share is stopped by ``atexit``.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -126,13 +127,18 @@ def main() -> None:
     descriptor = int(sys.argv[1])
     os.set_inheritable(descriptor, False)
     out = os.fdopen(descriptor, "wb")
+    # A copy of our own, as tests may close theirs; what they start gets no orders.
+    orders = os.fdopen(os.dup(0), "rb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     util.DEFAULT_TIMEOUT_DURATION = TIMEOUT
     log = open("test.log", "a")  # noqa: SIM115 - as long as the process
     globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
     loader = TestLoader()
     result = Result(out)
-    for line in sys.stdin.buffer:
+    for line in orders:
         order = json.loads(line)
         began = cpu()
         without = set(order["without"])
@@ -140,8 +146,9 @@ def main() -> None:
         TrialSuite([TestSuite([one for one in cases(found) if one.id() not in without])]).run(result)
         if result.shouldStop:
             sys.exit(1)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # a test may have closed it
+                stream.flush()
         result.tell(done=order["name"], cpu=round(cpu() - began, 3))
 
 

@@ -164,7 +164,7 @@ class Daemon:
 
     def _child(self, cwd: Path) -> dict[str, Any]:
         environ = {**os.environ, "PYTHONPATH": str(self.pythonpath)}
-        if "PYTHONPYCACHEPREFIX" not in environ:
+        if not environ.get("PYTHONPYCACHEPREFIX"):
             environ["PYTHONDONTWRITEBYTECODE"] = "1"  # nothing is written beside the source
         made: dict[str, Any] = {"cwd": cwd, "env": environ, "stdin": subprocess.DEVNULL}
         # However the tests end, SIGKILL too, the daemon stops in order after them.

@@ -138,6 +138,12 @@ class DeathTests(CheckCase):
         self.assertEqual(self.run_all(processes=1), (4, 2, 0))
         self.assertIn("exit code -9", self.said)
 
+    def test_closed_streams(self) -> None:
+        """A test may close the standard streams."""
+        self.write("sys.stdin.close(); sys.stdout.close(); sys.stderr.close()")
+        self.write("pass", "test_other")
+        self.assertEqual(self.run_all(processes=1), (6, 0, 0))
+
     def test_module_dies(self) -> None:
         """A module whose import ends the process is one failure."""
         (self.root / "tests/test_broken.py").write_text("import os; os._exit(3)")
