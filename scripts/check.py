@@ -317,8 +317,10 @@ class Run:
             **os.environ,
             "PYTHONPATH": str(root),
             "PYTHONPYCACHEPREFIX": f"{sys.prefix}/bytecode",
+            "CACKLED_TEST_SHARED": f"{temp}/shared",
             "HYPOTHESIS_STORAGE_DIRECTORY": f"{temp}/hypothesis",
         }
+        (temp / "shared").mkdir(exist_ok=True)
         self.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         self.slots = [Slot(self, number) for number in range(max(1, min(processes, len(jobs))))]
 

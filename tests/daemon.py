@@ -34,6 +34,8 @@ from cackled.database import leftovers
 
 ROOT = Path(__file__).resolve().parents[1]
 TWISTD = Path(sys.executable).parent / "twistd"
+# What the processes of one run of scripts/test share; "" without it.
+SHARED = os.environ.get("CACKLED_TEST_SHARED", "")
 # A loaded machine is slow; a wait ends as soon as what it waits for is there.
 PATIENCE = 60.0
 _libc = ctypes.CDLL(None)
@@ -145,10 +147,15 @@ class Daemon:
             sys.executable, str(TWISTD), "-n", f"--pidfile={self.folder / 'pid'}", "cackled", "-c", str(self.config),
         ]  # fmt: skip
 
-    def start(self, *, wait: bool = True, cwd: Path | None = None) -> None:
-        """Run it; ``took`` is the seconds until it was ready."""
+    def start(self, *, wait: bool = True, cwd: Path | None = None, new: bool = False) -> None:
+        """Run it; ``took`` is the seconds until it was ready.
+
+        With scripts/test the database is the copy of one that was made before, unless it is to be a *new* one.
+        """
         if self.write:
             self.write_config()
+        if wait and not new and not self.state.exists() and self.user is None and "database" not in self.settings:
+            self._copy_database()
         began = time.monotonic()
         with open(self.out, "ab") as out:
             self.process = subprocess.Popen(
@@ -157,6 +164,34 @@ class Daemon:
         if wait:
             self.wait_ready()
             self.took = time.monotonic() - began
+
+    def _copy_database(self) -> None:
+        """Take the database that the first of all daemons made: making one costs more than all the rest of a start."""
+        if not SHARED:
+            return
+        made = Path(SHARED) / "daemon"
+        with open(Path(SHARED) / "daemon.lock", "w") as lock:
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                first = Daemon(start=False)
+                try:
+                    first.start(new=True)
+                    first.stop()
+                    if first.data().parent.parent == first.state:
+                        subprocess.run(["cp", "-a", str(first.data()), f"{made}.new"], check=True)
+                        os.rename(f"{made}.new", made)
+                    else:
+                        made.mkdir()  # kept elsewhere, as the server's user can't reach the state: nothing to copy
+                finally:
+                    first.remove()
+        if not (made / "PG_VERSION").exists():
+            return
+        self.state.mkdir(mode=0o711)
+        base = self.state / "postgres"
+        base.mkdir(mode=0o700)
+        owner = made.stat()
+        os.chown(base, owner.st_uid, owner.st_gid)
+        subprocess.run(["cp", "-a", "--reflink=auto", str(made), str(base / "data")], check=True)
 
     def write_config(self) -> None:
         """Write ``settings`` down, for the next start or SIGHUP."""

@@ -31,7 +31,7 @@ class LifeTests(SynchronousTestCase):
 
     def test_life(self) -> None:
         """Starts, serves, is hurt, recovers with all its data, reloads, and stops in order."""
-        daemon = Daemon.for_test(self)
+        daemon = Daemon.for_test(self, new=True)
         self.figures = [f"first start {daemon.took:.1f} s"]
         self.serves(daemon)
         self.told(daemon)
