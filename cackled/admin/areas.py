@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from cackled.admin.console import BanKind, CommandError, Fact, Facts, Table
+from cackled.admin.console import BanKind, CommandError, Fact, Facts, Table, Verbatim
 from cackled.cache.soft import SoftCache
 from cackled.clock import wall_time
 from cackled.cluster.membership import Membership, NodeState
@@ -18,9 +18,12 @@ from cackled.cluster.mesh import Mesh
 from cackled.database.routing import Database
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
+from cackled.domain import settings
+from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import Erasures
 from cackled.domain.errors import Misdirected, NotFound, Refused
 from cackled.domain.moderation import Moderation
+from cackled.domain.origins import readable
 from cackled.domain.outbox import Outbox
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.domain.usage import Usage
@@ -140,8 +143,18 @@ class Servers:
 class Sites:
     """The catalog: `cackled.admin.console.SiteArea`."""
 
-    def __init__(self, directory: SiteDirectory) -> None:
+    def __init__(
+        self,
+        directory: SiteDirectory,
+        deletions: Deletions | None = None,
+        check_url: Callable[[str], None] | None = None,
+        demo: int | None = None,
+    ) -> None:
         self._directory = directory
+        self._deletions = deletions
+        self._check_url = check_url
+        # The site that the next start would make again.
+        self._demo = demo
 
     async def sites(self) -> Table:
         """All sites that live here, and those that are pinned elsewhere."""
@@ -159,11 +172,13 @@ class Sites:
     async def site(self, site: int) -> Facts:
         """One site."""
         found = _known(self._directory, site)
-        settings = {key: value for key, value in msgspec.to_builtins(found.settings).items() if "secret" not in key}
-        home = self._directory.residency.own
-        return {
-            "site": found.id, "name": found.name, "deployment": home, "origins": list(found.patterns), **settings,
-        }  # fmt: skip
+        given = msgspec.to_builtins(found.settings)
+        chosen = {key: value for key, value in given.items() if "secret" not in key}
+        foreign = [f"{one} = {readable(one)}" for one in found.patterns if readable(one) != one]
+        return Verbatim(
+            site=found.id, name=found.name, deployment=self._directory.residency.own, origins=list(found.patterns),
+            **({"origins_read": foreign} if foreign else {}), **chosen,
+        )  # fmt: skip
 
     async def add(self, name: str, origins: Sequence[str], number: int | None = None) -> int:
         """Make a site."""
@@ -204,18 +219,54 @@ class Sites:
 
     async def set(self, site: int, key: str, value: str) -> Fact:
         """Change a setting."""
-        old = getattr(_known(self._directory, site).settings, key, None)
-        if old is None:
-            raise CommandError(f"there is no setting {key}")
+        _known(self._directory, site)
         try:
-            typed: Any = msgspec.convert(value, type(old), strict=False)
-            made = await self._directory.change(site, key, typed)
-        except msgspec.ValidationError as error:
-            raise CommandError(f"{key}: {error}") from None
+            made = await self._directory.change(site, key, settings.read(key, value, self._check_url))
         except Refused as error:
             raise CommandError(error.detail) from None
         changed: Fact = getattr(made.settings, key)
-        return "(set)" if "secret" in key else changed
+        return "(set)" if "secret" in key and changed else changed
+
+    async def settings(self, site: int | None) -> Table:
+        """All that there are."""
+        found = None if site is None else _known(self._directory, site).settings
+        rows: list[Facts] = []
+        for one in settings.SETTINGS.values():
+            row: dict[str, Fact] = {"setting": one.name}
+            if found is not None:
+                value = settings.as_text(getattr(found, one.name))
+                row["value"] = "(none)" if not value else "(set)" if one.secret else value
+            row |= {"default": one.default, "allowed": one.allowed, "what": one.help}
+            rows.append(row)
+        return rows
+
+    async def rename(self, site: int, name: str) -> None:
+        """Another name."""
+        _known(self._directory, site)
+        try:
+            await self._directory.rename(site, name)
+        except Refused as error:
+            raise CommandError(error.detail) from None
+
+    async def holdings(self, site: int) -> Facts:
+        """What would go."""
+        found, deletions = self._deletable(site)
+        return {"site": site, "name": found.name, **await deletions.holdings(site)}
+
+    async def delete(self, site: int, name: str) -> Facts:
+        """All of it."""
+        found, deletions = self._deletable(site)
+        if name != found.name:
+            raise CommandError(f"nothing was deleted: the name of site {site} is {found.name!r}")
+        return {"site": site, "name": name, "deleted_rows": await deletions.delete(site)}
+
+    def _deletable(self, site: int) -> tuple[Site, Deletions]:
+        found = _known(self._directory, site)
+        if self._deletions is None:
+            raise CommandError("this process deletes no sites")
+        if site == self._demo:
+            raise CommandError(f"site {site} is the demo's, which every start makes: set [demo] enabled = false first")
+        return found, self._deletions
 
 
 class Bans:

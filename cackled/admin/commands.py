@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cackled import logs
-from cackled.admin.console import BanKind, CommandError, Console, Data, Facts, Table
+from cackled.admin.console import BanKind, CommandError, Console, Data, Facts, Table, Verbatim
 from cackled.events import Position, channel_id
 from cackled.metrics import Metrics
 
@@ -198,8 +198,24 @@ async def _site_command(console: Console, words: Sequence[str]) -> Data:
             await sites.remove_origin(_site(site), pattern)
             return await sites.site(_site(site))
         case ["set", site, key, value]:
-            return {"site": _site(site), key: await sites.set(_site(site), key, value)}
-        case [site] if site not in ("add", "origins", "set", "pin", "unpin"):
+            return Verbatim({"site": _site(site), key: await sites.set(_site(site), key, value)})
+        case ["settings"]:
+            return await sites.settings(None)
+        case ["settings", site]:
+            return await sites.settings(_site(site))
+        case ["rename", site, *name] if name:
+            await sites.rename(_site(site), " ".join(name))
+            return await sites.site(_site(site))
+        case ["delete", site]:
+            held = await sites.holdings(_site(site))
+            name = shlex.quote(str(held["name"]))
+            return {
+                **held,
+                "nothing_was_deleted": f"all of this goes, for good; to do it: site delete {_site(site)} {name}",
+            }
+        case ["delete", site, *name]:
+            return await sites.delete(_site(site), " ".join(name))
+        case [site] if site.isdigit():
             return await sites.site(_site(site))
     raise _Usage
 
@@ -334,8 +350,8 @@ def _none(words: Sequence[str]) -> None:
 
 _BAN_USAGE = "SITE ip|visitor|word VALUE [HOURS] | list SITE | remove SITE KIND VALUE"
 _SITE_USAGE = (
-    "[SITE | add [id=N] NAME ORIGIN... | origins SITE add|remove PATTERN | set SITE KEY VALUE | "
-    "pin SITE DEPLOYMENT | unpin SITE]"
+    "[SITE | add [id=N] NAME ORIGIN... | origins SITE add|remove PATTERN | settings [SITE] | set SITE KEY VALUE | "
+    "rename SITE NAME | delete SITE [NAME] | pin SITE DEPLOYMENT | unpin SITE]"
 )
 
 COMMANDS: Mapping[str, Command] = {

@@ -26,6 +26,10 @@ class CommandError(Exception):
     """A command can't be done; the message is one line for the operator. Areas raise it as well."""
 
 
+class Verbatim(dict[str, Fact]):
+    """Facts whose names can be typed back: the text view leaves them as they are, and numbers without units."""
+
+
 class ProcessArea(Protocol):
     """This process: `cackled.admin.process.LocalProcess` is the real one."""
 
@@ -111,6 +115,18 @@ class SiteArea(Protocol):
 
     async def set(self, site: int, key: str, value: str) -> Fact:
         """Change one setting; the text is turned into the setting's type, which is returned."""
+
+    async def settings(self, site: int | None) -> Table:
+        """Every setting: its value at *site*, default, allowed values, and what it is for."""
+
+    async def rename(self, site: int, name: str) -> None:
+        """Call a site otherwise."""
+
+    async def holdings(self, site: int) -> Facts:
+        """What would go with a site: its name, and how much it has."""
+
+    async def delete(self, site: int, name: str) -> Facts:
+        """Delete a site and all it has, where *name* is its name."""
 
 
 class BanArea(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cackled.admin.console import Data, Fact
+from cackled.admin.console import Data, Fact, Verbatim
 
 # A table wider than this is turned, if it has few rows.
 WIDE = 120
@@ -19,7 +19,7 @@ def as_text(data: Data) -> str:
     if isinstance(data, Mapping):
         if data and all(_is_section(value) for value in data.values()):
             return "\n\n".join(f"{name}\n{_indent(as_text(value))}" for name, value in data.items())  # type: ignore[arg-type]
-        return _facts(data)
+        return _verbatim(data) if isinstance(data, Verbatim) else _facts(data)
     return _table(data)
 
 
@@ -83,6 +83,15 @@ def _is_section(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _verbatim(facts: Verbatim) -> str:
+    width = max((len(name) for name in facts), default=0)
+    lines = []
+    for name, value in facts.items():
+        text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value_text("", value)
+        lines.append(f"{_printable(name):<{width}}  {text or '-'}")
+    return "\n".join(lines)
 
 
 def _facts(facts: Mapping[str, Any]) -> str:

@@ -144,6 +144,29 @@ class FakeSites:
         return value
 
 
+    async def settings(self, site: int | None) -> Table:
+        """One setting."""
+        return [{"setting": "name", "allowed": "printable text"}]
+
+    async def rename(self, site: int, name: str) -> None:
+        """Another name."""
+        self._known(site)
+        self.names[site] = name
+
+    async def holdings(self, site: int) -> Facts:
+        """Three comments."""
+        self._known(site)
+        return {"site": site, "name": self.names[site], "comments": 3}
+
+    async def delete(self, site: int, name: str) -> Facts:
+        """Forget it, by its name."""
+        self._known(site)
+        if name != self.names[site]:
+            raise CommandError("nothing was deleted")
+        del self.origins[site], self.names[site]
+        return {"site": site, "deleted_rows": 3}
+
+
 class FakeBans:
     """Bans in a dictionary."""
 

@@ -30,6 +30,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.database.timelines import Timelines
+from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import Erasures
 from cackled.domain.errors import TooFast
 from cackled.domain.grants import Grants
@@ -45,7 +46,7 @@ from cackled.domain.usage import Usage
 from cackled.domain.webhooks import Webhooks
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Event, Position
-from cackled.outbound.guard import Policy, resolver
+from cackled.outbound.guard import Policy, check_literal, resolver
 from cackled.outbound.mail import Mailer
 from cackled.outbound.post import GuardedHttp
 from cackled.products.comments import seed as demo
@@ -107,7 +108,8 @@ class Application:
         self.usage = Usage(self.database, clock, metrics)
         self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
         given = config.outbound
-        poster = GuardedHttp(clock, resolver(infrastructure.in_thread), Policy(given.ports, given.networks))
+        self.policy = Policy(given.ports, given.networks)
+        poster = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)
         webhooks = Webhooks(self.sites, poster.post, wall_time)
         mailer = Mailer(clock, config.mail) if config.mail.host else None
         notices = ModeratorMail(self.sites, self.database, None if mailer is None else mailer.send, config.mail.sender)
@@ -115,6 +117,7 @@ class Application:
         self.outbox = Outbox(self.database, clock, infrastructure.random, metrics, work)
         journal = infrastructure.state / "erasures.log"
         self.erasures = Erasures(self.database, clock, journal, self.wrote_here, infrastructure.in_thread)
+        self.deletions = Deletions(self.sites, self.database, clock, journal, infrastructure.in_thread)
         self.hub = Hub(
             clock=clock,
             random=infrastructure.random,
@@ -184,6 +187,17 @@ class Application:
             return False
         await self.announce()
         return True
+
+    def check_webhook(self, url: str) -> None:
+        """See that webhooks may be sent to *url*, as far as that can be told before its name is looked up.
+
+        Raises:
+            ValueError: they may not.
+        """
+        try:
+            check_literal(url, self.policy)
+        except ValueError as error:
+            raise ValueError(f"{error}; see [outbound]") from None
 
     def comments(self, site: Site) -> Comments:
         """The comments of *site*."""
@@ -392,6 +406,7 @@ class Application:
             if self.database.writable:
                 await self.erasures.sync()
             self.erasures.start()
+            self.deletions.start()
         if self.nodes is not None:
             await self.announce()
             self.announcing.start()
@@ -424,7 +439,7 @@ class Application:
 
     async def close(self) -> None:
         """Let go of the database."""
-        for part in (self.housekeeping, self.outbox, self.erasures, self.announcing):
+        for part in (self.housekeeping, self.outbox, self.erasures, self.deletions, self.announcing):
             part.stop()
         if self._rereading is not None:
             self._rereading.cancel()

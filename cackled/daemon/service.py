@@ -43,6 +43,7 @@ from cackled.database.migrate import migrate_primary
 from cackled.database.shards import ShardedDatabase
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
+from cackled.products.comments import seed as demo
 from cackled.transport.endpoints import PublicEndpoint, maker
 from cackled.transport.tls import CertificateError
 
@@ -226,7 +227,12 @@ class Daemon(MultiService):
             process=process,
             **serving,
             database=areas.Servers(application.database, application.tail, infrastructure.metrics),
-            sites=areas.Sites(application.sites),
+            sites=areas.Sites(
+                application.sites,
+                application.deletions,
+                application.check_webhook,
+                demo.SITE if config.demo.enabled else None,
+            ),
             bans=areas.Bans(application.sites, application.moderation),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),

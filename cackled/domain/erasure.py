@@ -155,7 +155,8 @@ class Erasures:
             for part in self._database.parts:
                 known.update((await part.system.read(SELECT_ERASURES, preference=ReadPreference.PRIMARY)).rows)
             await self._in_thread(append, self._journal, sorted(known - noted))
-            again = sorted((noted - known) | cut_off)
+            # A pair with nobody is a site that was deleted whole, see `cackled.domain.deletion`.
+            again = sorted(pair for pair in (noted - known) | cut_off if pair[1])
             for site, visitor in again:
                 await self._erase(site, visitor)
         except DatabaseError as error:

@@ -19,6 +19,7 @@ from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, Misdirected, NotFound, Refused, from_sqlstate
+from cackled.domain.origins import normalise
 from cackled.domain.residency import Residency
 from cackled.events import Position, channel_id
 from cackled.turns import Turns
@@ -41,7 +42,10 @@ INSERT_SITE = Query(
     values (
       coalesce($1, (
         select coalesce(max(id), $4 - 1) + 1
-        from (select id from catalog.site union all select site_id from catalog.pin) as taken
+        from (
+          select id from catalog.site union all select site_id from catalog.pin
+          union all select site_id from catalog.deleted_site
+        ) as taken
         where id between $4 and $5
       )),
       $2, $3::jsonb
@@ -67,6 +71,21 @@ UPDATE_SETTING = Query(
     "update catalog.site set settings = settings || jsonb_build_object($2, $3::jsonb) where id = $1 returning id",
     ("int", "text", "text"),
 )
+UPDATE_NAME = Query(
+    "update_site_name", "update catalog.site set name = $2 where id = $1 returning id", ("int", "text")
+)
+SELECT_DELETED = Query("select_deleted_site", "select from catalog.deleted_site where site_id = $1", ("int",))
+# From here on nobody serves it; its rows go afterwards.
+DELETE_SITE = Query(
+    "delete_site",
+    """
+    with noted as (
+      insert into catalog.deleted_site (site_id) values ($1) on conflict do nothing
+    )
+    delete from catalog.site where id = $1 returning id
+    """,
+    ("int",),
+)
 INSERT_DOMAIN = Query(
     "insert_domain",
     "insert into catalog.domain (site_id, pattern) values ($1, $2) on conflict do nothing",
@@ -78,8 +97,9 @@ DELETE_DOMAIN = Query(
 SELECT_SECRET = Query("select_secret", "select value from catalog.secret where name = $1", ("text",))
 
 _PATTERN = re.compile(
-    r"(?:(https?)://)?((?:\*\.)?[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::([0-9]{1,5}|\*))?"
+    r"(?:(https?)://)?((?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:]+\])(?::([0-9]{1,5}|\*))?"
 )
+MOST_NAME = 200
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -89,6 +109,8 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     level: Annotated[int, Meta(ge=0, le=20)] = 5
     edit_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 900
     max_length: Annotated[int, Meta(ge=1, le=10_000)] = 8_000
+    # False: nobody writes or changes a comment; all can be read.
+    posting: bool = True
     votes: bool = True
     typing: bool = True
     presence: bool = True
@@ -224,6 +246,18 @@ def build_site(site_id: int, name: str, settings: str, patterns: Iterable[str]) 
     return Site(site_id, name, chosen, tuple(origins), tuple(sorted(patterns)))
 
 
+def check_name(name: str) -> str:
+    """A site's name as it is kept.
+
+    Raises:
+        BadField: it is none.
+    """
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= MOST_NAME or not name.isprintable():
+        raise BadField(f"a site's name has 1 to {MOST_NAME} printable characters", field="name")
+    return name
+
+
 def _access(site: Site) -> tuple[bool, str]:
     return site.settings.private, site.settings.channel_secret
 
@@ -264,6 +298,8 @@ class SiteDirectory:
         return NotFound("There is no such site.", slug="unknown-site")
 
     def _tell_closed(self, before: dict[int, Site]) -> None:
+        for site_id in before.keys() - self._sites.keys():
+            self.on_closed(site_id)
         for site in self._sites.values():
             old = before.get(site.id)
             if old is not None and site.settings.private and _access(old) != _access(site):
@@ -311,11 +347,19 @@ class SiteDirectory:
         """
         if site_id is not None:
             self.residency.check(site_id)
+        name = check_name(name)
         patterns = [self._pattern(pattern) for pattern in patterns]
         try:
             msgspec.json.decode(settings, type=SiteSettings)
         except msgspec.MsgspecError as error:
             raise BadField(str(error), field="settings") from None
+        if site_id is not None and (
+            await self._database.system.read(SELECT_DELETED, site_id, preference=ReadPreference.PRIMARY)
+        ).rows:
+            raise BadField(
+                f"site {site_id} was deleted, and its number is not given again: pages and tokens of it may be about",
+                field="site",
+            )
         rows = await self._database.system.write(INSERT_SITE, site_id, name, settings, *self.residency.numbers)
         if not rows:
             return None
@@ -333,10 +377,31 @@ class SiteDirectory:
 
     async def remove_origin(self, site_id: int, pattern: str) -> Site:
         """Take an origin away."""
-        if not await self._database.system.write(DELETE_DOMAIN, site_id, pattern.lower()):
-            raise NotFound(f"{pattern} is not an origin of site {site_id}.")
+        site = self.get(site_id)
+        # As it stands there, or as one would write it today.
+        stored = pattern.lower()
+        if stored not in site.patterns:
+            stored = self._pattern(pattern)
+        if not await self._database.system.write(DELETE_DOMAIN, site_id, stored):
+            raise NotFound(f"{pattern} is not an origin of site {site_id}; it has {', '.join(site.patterns) or 'none'}")
         await self.refresh(ReadPreference.PRIMARY)
         return self.get(site_id)
+
+    async def rename(self, site_id: int, name: str) -> Site:
+        """Call it otherwise.
+
+        Raises:
+            BadField: that is no name.
+        """
+        self.get(site_id)
+        await self._database.system.write(UPDATE_NAME, site_id, check_name(name))
+        await self.refresh(ReadPreference.PRIMARY)
+        return self.get(site_id)
+
+    async def drop(self, site_id: int) -> None:
+        """Take a site out of the catalog: from now on there is none. What it has elsewhere is `Deletions`' business."""
+        await self._database.system.write(DELETE_SITE, site_id)
+        await self.refresh(ReadPreference.PRIMARY)
 
     async def change(self, site_id: int, name: str, value: Any) -> Site:
         """Set one setting.
@@ -381,7 +446,8 @@ class SiteDirectory:
     @staticmethod
     def _pattern(text: str) -> str:
         try:
-            OriginPattern.parse(text)
+            made = normalise(text)
+            OriginPattern.parse(made)
         except ValueError as error:
             raise BadField(str(error), field="origin") from None
-        return text.lower()
+        return made

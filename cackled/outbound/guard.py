@@ -92,6 +92,22 @@ def allowed(address: str, policy: Policy) -> bool:
     return ip in _UNICAST_6 and not any(ip in network for network in _SPECIAL_6)
 
 
+def check_literal(url: str, policy: Policy) -> None:
+    """See that *url* may be sent to; of a name, only that it is no name of this machine.
+
+    Raises:
+        Refused: it may not.
+    """
+    host = target_of(url, policy).host.rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        host = "127.0.0.1"
+    try:
+        ip_address(host)
+    except ValueError:
+        return
+    checked((host,), policy)
+
+
 def checked(addresses: Iterable[str], policy: Policy) -> str:
     """The first of *addresses*, all of which have to be allowed.
 

@@ -88,6 +88,39 @@ class SitesTests(AreaCase):
         self.assertTrue(self.refusal(self.sites.set(1, "edit_seconds", "soon")).startswith("edit_seconds: "))
         self.assertIn("no setting", self.refusal(self.sites.set(1, "colour", "red")))
 
+    def test_settings(self) -> None:
+        """All that there are, with values as they are typed and without secrets."""
+        rows = {str(row["setting"]): row for row in self.outcome(self.sites.settings(1))}
+        self.assertEqual(set(rows), set(SiteSettings.__struct_fields__))
+        self.assertEqual((rows["votes"]["value"], rows["edit_seconds"]["value"]), ("yes", "900"))
+        self.assertEqual((rows["webhook_secret"]["value"], rows["channel_secret"]["value"]), ("(set)", "(none)"))
+        self.assertNotIn("hunter2", repr(rows))
+        self.assertNotIn("value", self.outcome(self.sites.settings(None))[0])
+        self.assertIn("32 to 512", self.refusal(self.sites.set(1, "channel_secret", "short")))
+        self.assertIn("https://", self.refusal(self.sites.set(1, "webhook_url", "ftp://x")))
+
+    def test_shown_as_taken(self) -> None:
+        """Whatever ``site 1`` shows can be typed back under the name that it shows."""
+        shown = dict(line.split(None, 1) for line in as_text(self.outcome(self.sites.site(1))).splitlines())
+        for name in SiteSettings.__struct_fields__:
+            if "secret" not in name:
+                value = "" if shown[name].strip() == "-" else shown[name].strip()
+                self.outcome(self.sites.set(1, name, value))
+                self.assertEqual(self.directory.asked[-1], (name, getattr(SiteSettings(), name)))
+
+    def test_names_of_other_scripts(self) -> None:
+        """Origins are kept in punycode, and shown as people read them as well."""
+        self.directory.known[1].patterns = ("localhost:*", "xn--bcher-kva.example")
+        facts = self.outcome(self.sites.site(1))
+        self.assertEqual(facts["origins_read"], ["xn--bcher-kva.example = bücher.example"])
+
+    def test_demo_stays(self) -> None:
+        """The demo's site would be made again by the next start; nobody deletes by number alone."""
+        sites = areas.Sites(self.directory, deletions=SimpleNamespace(), demo=1)  # type: ignore[arg-type]
+        self.assertIn("[demo] enabled", self.refusal(sites.holdings(1)))
+        sites = areas.Sites(self.directory, deletions=SimpleNamespace())  # type: ignore[arg-type]
+        self.assertIn("nothing was deleted", self.refusal(sites.delete(1, "blog")))
+
     def test_unknown_site(self) -> None:
         """A site that is not there is one line everywhere."""
         for work in (self.sites.site(9), self.sites.set(9, "votes", "true")):

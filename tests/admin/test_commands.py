@@ -133,6 +133,16 @@ class CommandTests(RunnerCase):
         for line in ("site add", "site add x", "site origins 2", "site origins 2 zap x", "site set 2 name", "site set"):
             self.assertTrue(self.refusal(line).startswith("usage: site "), line)
 
+    def test_rename_and_delete(self) -> None:
+        """A name may have words; deleting first says what would go, and wants the name."""
+        self.assertEqual(self.run_line("site rename 1 Our blog")["name"], "Our blog")
+        preview = self.run_line("site delete 1")
+        self.assertEqual(preview["comments"], 3)
+        self.assertIn("site delete 1 'Our blog'", preview["nothing_was_deleted"])
+        self.assertEqual(self.refusal("site delete 1 Blog"), "nothing was deleted")
+        self.assertEqual(self.run_line("site delete 1 Our blog")["deleted_rows"], 3)
+        self.assertIn("no site 1", self.refusal("site 1"))
+
     def test_lock_and_remove(self) -> None:
         """A conversation is closed and opened by its name, a comment removed by its id; the rest is a usage error."""
         self.assertEqual(self.run_line("lock 1/42"), "1/42@1 is closed")

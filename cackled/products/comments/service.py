@@ -234,11 +234,15 @@ class Comments:
         """
         reading = Reading.of(preference, after)
         channel = self._site.channel(key)
+        open_ = self._site.settings.posting
         query, args = pages.statement(wanted)
         question = (query, self._site.id, channel, *args)
 
         def build(rows: Rows) -> Loaded:
             made = pages.build(self._site, channel, key, wanted, rows.rows)
+            if not open_:
+                # Every conversation of the site is shown closed. In a text the quotes would be escaped.
+                made = replace(made, value=made.value.replace(b'"locked":false', b'"locked":true', 1))
             return replace(made, source=Source(rows.server, self._database.now() - rows.staleness))
 
         if reading.preference not in SHARED:
@@ -261,7 +265,7 @@ class Comments:
 
         group = self._site.group(channel)
         # Two keys that meet in one channel id must not meet in the cache.
-        entry = (key, wanted)
+        entry = (key, wanted, open_)
         found = self._cache.peek(group, entry, reading.after)
         stale = False
         try:
@@ -362,6 +366,7 @@ class Comments:
         Raises:
             Refused: as the rules say (empty or long text, a parent that is gone or too deep, a ban, a closed channel).
         """
+        self._open()
         ref = check_channel(ref)
         name = text.clean_name(name)
         source = text.clean_text(source, self._site.settings.max_length)
@@ -374,6 +379,11 @@ class Comments:
             (self._site.id, channel, ref.key), item, partial(self._post, channel, ref.key)
         )
         return self._written(channel, seq, pages.with_source(json, source), replayed)
+
+    def _open(self) -> None:
+        """See that comments may be written on this site at all."""
+        if not self._site.settings.posting:
+            raise _refusal("CK403", "locked")
 
     async def _post(self, channel: int, key: str, items: list[tuple[Any, ...]]) -> list[Any]:
         """Write comments of one channel: a row for each, or the error that it is to be answered with."""
@@ -405,6 +415,7 @@ class Comments:
 
         Rights come first, then the length, then the work: a stranger's text is not rendered.
         """
+        self._open()
         where = (self._site.id, comment_id, session.visitor)
         seconds = self._site.settings.edit_seconds
         found = await self._database.read(SELECT_EDITABLE, *where, seconds, preference=ReadPreference.PRIMARY)
