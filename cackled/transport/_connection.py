@@ -14,8 +14,10 @@ from twisted.web.http import HTTPChannel
 
 from cackled.transport import _head, _private
 from cackled.transport._head import Head, Refused, refusal
+from cackled.transport._pace import FEW
 from cackled.transport._request import Request, render_head
 from cackled.transport._socket import Transport
+from cackled.transport._watched import Watched
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
@@ -26,21 +28,16 @@ if TYPE_CHECKING:
 IDLE, HEAD, BODY, BUSY, CLOSING, GONE = range(6)
 # A body may take the configured time and one second more for each of these many bytes.
 BODY_RATE = 8192
-# A client that takes fewer bytes than this within the stall time is cut off.
-STALL_BYTES = 1024
 # After a refusal the rest of what the client sends is read and dropped for so long, and so much of it.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1 << 20
 # The same where the client is in the middle of a body: it would take a reset for a broken network.
 LINGER_BODY_SECONDS = 10.0
-# A client takes less than this of what waits for it in the kernel, in so many seconds: it is cut off.
-CRAWL_SECONDS = 6.0
-CRAWL_BYTES = 4096
 # Requests that arrive while another is answered are held up to this size, then reading stops.
 PIPELINE_BYTES = 16 * 1024
 
 
-class HttpConnection(HTTPChannel):
+class HttpConnection(Watched, HTTPChannel):
     """A connection of `HttpFactory`; use `http.takeover` to detach one."""
 
     timeOut = None
@@ -65,18 +62,12 @@ class HttpConnection(HTTPChannel):
         self._local: Any = None
         self._buffer = b""
         self._feeding = False
+        # Whether it stands in the factory's line: there is more in the buffer than it may answer in this turn.
+        self._queued = False
         self._body_left = 0
         self._body_seen = 0
         self._body_cap = 0
         self._began = 0.0
-        # The write watchdog: armed, bytes written in all, bytes gone to the kernel at the last progress, when.
-        self.watching = False
-        # Of `_crawls`: the idle time looked at, bytes that the client had not taken then.
-        self._looked_for = 0.0
-        self._queued = 0
-        self._written = 0
-        self._flushed = 0
-        self._progress = 0.0
 
     # Towards the transport
 
@@ -140,14 +131,6 @@ class HttpConnection(HTTPChannel):
         if own is None or own.held > before:
             self.watch(0 if own is None else own.held - before)
 
-    def watch(self, size: int) -> None:
-        """So many bytes more wait for the client to take them."""
-        self._written += size
-        if not self.watching:
-            self.watching = True
-            self._flushed = self._written - size
-            self._progress = self.factory.clock.seconds()
-
     # Bytes in
 
     def dataReceived(self, data: bytes) -> None:
@@ -155,9 +138,12 @@ class HttpConnection(HTTPChannel):
         state = self.state
         if state == IDLE:
             if self._buffer or self._waitingForTransport:
-                # It has not taken the answers to what it asked before.
+                # It has not taken the answers to what it asked before, or not all is answered.
                 self._buffer += data
-                self._feed()
+                if self._queued:
+                    self._hold()
+                else:
+                    self._feed()
                 return
             if self.factory.fast is not None and self.factory.fast.answer(self, data):
                 return
@@ -172,8 +158,7 @@ class HttpConnection(HTTPChannel):
             return
         elif state == BUSY:
             self._buffer += data
-            if len(self._buffer) > PIPELINE_BYTES:
-                self._networkProducer.pauseProducing()
+            self._hold()
         elif state == BODY:
             self._body(data)
             self._feed()
@@ -181,29 +166,51 @@ class HttpConnection(HTTPChannel):
             self._buffer += data
             self._feed(max(0, len(self._buffer) - len(data) - 3))
 
+    def _hold(self) -> None:
+        """Read no more while much waits to be answered."""
+        if len(self._buffer) > PIPELINE_BYTES:
+            self._networkProducer.pauseProducing()
+
     def _begin_head(self) -> None:
         self.state, self._idle_until = HEAD, self.deadline
         self.deadline = self.factory.clock.seconds() + self.factory.settings.head_timeout
 
-    def _feed(self, seen: int = 0) -> None:
-        """Read heads off the buffer while there are any and answers don't pile up.
+    def _feed(self, seen: int = 0, most: int = 1) -> None:
+        """Read heads off the buffer while there are any and answers don't pile up; *most* of them in this turn.
 
         *seen* bytes of it are known to hold no end of a head.
         """
-        if self._feeding:
+        if self._feeding or self._queued:
             return
         self._feeding = True
+        served = 0
         try:
             while self.state == HEAD or (self.state == IDLE and self._buffer and not self._waitingForTransport):
+                if served >= most:
+                    self._queued = True
+                    self.factory.line.join(self)
+                    self._hold()
+                    return
                 if self.state == IDLE:
                     self._begin_head()
                 if not self._one(seen):
                     return
                 seen = 0
+                served += 1
         except Refused as error:
             self.refuse(error)
         finally:
             self._feeding = False
+
+    def go_on(self) -> None:
+        """It is this connection's turn again."""
+        self._queued = False
+        if self.state != IDLE:
+            return
+        self._feed(most=FEW)
+        if not self._queued and not self._waitingForTransport and self.state in (IDLE, HEAD, BODY):
+            # What was held back may come.
+            self._networkProducer.resumeProducing()
 
     def resumeProducing(self) -> None:
         """The client has taken what waited for it: go on with what it asked meanwhile."""
@@ -431,44 +438,6 @@ class HttpConnection(HTTPChannel):
                 self.abort("close")
         elif state in (HEAD, BODY):
             self.refuse(refusal(408, "head" if state == HEAD else "body", "The request took too long."))
-
-    def _crawls(self, now: float) -> bool:
-        """Whether the client takes what the kernel holds for it as slowly as if it did not mean to.
-
-        An answer that fits into the kernel's buffer is none of ours any more, but its connection is: it is looked at
-        twice while it idles.
-        """
-        since = now - (self.deadline - self.idle_timeout)
-        if since < CRAWL_SECONDS:
-            return False
-        if self._looked_for != self.deadline:
-            self._looked_for = self.deadline
-            self._queued = _private.unacknowledged(self.own.socket)
-            return False
-        if self._queued == 0 or since < 2 * CRAWL_SECONDS:
-            return False
-        left = _private.unacknowledged(self.own.socket)
-        crawls = left > 0 and self._queued - left < CRAWL_BYTES
-        self._queued = 0
-        return crawls
-
-    def _stalled(self, now: float) -> bool:
-        """Whether the client has stopped taking bytes; disarms the watchdog when all are taken."""
-        if self.own is not None:
-            held = self.own.held
-        elif self.tcp is not None:
-            held = _private.unsent(self.tcp) + _private.unsent_tls(self.transport)
-        else:
-            held = 0
-        if held == 0:
-            self.watching = False
-            return False
-        flushed = self._written - held
-        if flushed - self._flushed >= STALL_BYTES:
-            self._flushed = flushed
-            self._progress = now
-            return False
-        return now - self._progress >= self.factory.settings.stall_timeout
 
     def let_go(self) -> bytes:
         """Detach from request and transport (see `http.takeover`); returns the bytes read but not used."""

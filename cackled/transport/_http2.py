@@ -25,7 +25,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cackled.transport import _private
-from cackled.transport._connection import GONE, IDLE, STALL_BYTES, HttpConnection
+from cackled.transport._connection import GONE, IDLE, PIPELINE_BYTES, HttpConnection
+from cackled.transport._frames import Cutter
+from cackled.transport._watched import STALL_BYTES
 
 if TYPE_CHECKING:
     from cackled.transport.http import HttpFactory
@@ -175,6 +177,10 @@ class Http2(Protocol):
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
         self.streams: dict[int, StreamTransport] = {}
         self._turns: deque[int] = deque()
+        # What came and was not looked at yet, where frames end in it, and whether we stand in the factory's line.
+        self._input = b""
+        self._cutter = Cutter()
+        self._queued = False
         self._blocked = False
         self._ending = False
         self._flushing = False
@@ -203,6 +209,39 @@ class Http2(Protocol):
         """Frames."""
         if self._ending:
             return
+        if self._input:
+            self._input += data
+            if self._queued:
+                self._hold()
+                return
+        else:
+            self._input = data
+        self._take()
+
+    def _hold(self) -> None:
+        """Read no more while much waits to be looked at."""
+        if len(self._input) > PIPELINE_BYTES:
+            self.transport.pauseProducing()
+
+    def go_on(self) -> None:
+        """It is this connection's turn again."""
+        self._queued = False
+        if not self._ending:
+            self._take()
+            if not self._queued and not self._ending:
+                self.transport.resumeProducing()
+
+    def _take(self) -> None:
+        """Look at a few frames; what comes behind them waits for another turn."""
+        end = self._cutter.cut(self._input)
+        data, self._input = self._input[:end], self._input[end:]
+        self._frames(data)
+        if self._input and not self._ending:
+            self._queued = True
+            self.factory.line.join(self)
+            self._hold()
+
+    def _frames(self, data: bytes) -> None:
         before = self.h2.inbound_flow_control_window
         try:
             events = self.h2.receive_data(data)

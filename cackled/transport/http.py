@@ -25,6 +25,7 @@ from cackled.transport._connection import BUSY, GONE, IDLE, HttpConnection
 from cackled.transport._early import EarlyConnection
 from cackled.transport._head import Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
+from cackled.transport._pace import Line
 from cackled.transport._redact import without_tokens
 from cackled.transport._request import Request, render_head
 from cackled.transport._socket import Transport
@@ -126,6 +127,8 @@ class HttpFactory(Factory):
         self.plain_answers_only = self.access is not None
         self.in_flight = 0
         self.channels: set[Any] = set()
+        # Connections that have more to answer than they may in one turn.
+        self.line = Line(clock)
         # Connections that a listener admitted and that are not open yet.
         self.opening: set[Any] = set()
         self._grace = 0.0

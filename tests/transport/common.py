@@ -139,10 +139,19 @@ class Server:
         return wire
 
     def send(self, data: bytes, host: str = "127.0.0.1") -> Wire:
-        """A new connection that sends *data* at once."""
+        """A new connection that sends *data* at once, and what becomes of it."""
         wire = self.connect(host)
         wire.protocol.dataReceived(data)
+        self.settle()
         return wire
+
+    def settle(self) -> int:
+        """Let those who have more to do in later turns do it; gives the number of turns."""
+        turns = 0
+        while len(self.factory.line):
+            self.clock.advance(0)
+            turns += 1
+        return turns
 
     def ask(self, data: bytes, host: str = "127.0.0.1") -> Answer:
         """The one answer to *data* on a new connection."""

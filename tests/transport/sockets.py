@@ -148,6 +148,7 @@ class Visit:
         ours.setblocking(False)
         self.theirs.setblocking(False)
         self.reactor = Reactor()
+        self.factory = factory
         self.ended = False
         self.transport = Pair(ours, (host, 5000), None, self.reactor)
         self.transport.protocol = factory.build(self.transport)
@@ -173,6 +174,9 @@ class Visit:
                 some = self.theirs.recv(1 << 20)
             except BlockingIOError:
                 self.reactor.turn()
+                if len(self.factory.line):
+                    self.factory.clock.advance(0)  # type: ignore[attr-defined]
+                    continue
                 idle += not self.transport.held
                 continue
             self.ended = not some

@@ -141,6 +141,7 @@ class SameTests(SynchronousTestCase):
         wire = made.connect()
         for data in (raw + raw, raw[:20], raw[20:] + raw[:5], raw[5:], b"\r\n" + raw):
             wire.protocol.dataReceived(data)
+            made.settle()
         self.assertEqual([answer.status for answer in answers(wire.value())], [200] * 5)
 
     def test_draining_and_access_log(self) -> None:

@@ -70,7 +70,7 @@ class Site:
         self.server = Server(routes, **settings)
         self.reactor = Reactor()
         self.reactor.advance(1000)
-        self.server.clock = self.server.factory.clock = self.reactor
+        self.server.clock = self.server.factory.clock = self.server.factory.line.clock = self.reactor
         self.server.microcache.clock = self.reactor
         self.metrics = self.server.metrics
         self.endpoint = PublicEndpoint(self.reactor, 0, "127.0.0.1", certs=folder, metrics=self.metrics, **more)
