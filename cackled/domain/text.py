@@ -66,20 +66,25 @@ def clean_line(raw: str, most: int = MAX_LINE) -> str:
     return text[:most]
 
 
+def _bad_name(words: str, reason: str) -> BadField:
+    error = BadField(words, field="name")
+    error.extra = {"reason": reason}
+    return error
+
+
 def clean_name(raw: str) -> str:
     """A display name: one line, no controls, 1 to 60 characters.
 
     Raises:
-        BadField: nothing visible is left (slug ``name-empty``), or it is longer (``name-too-long``).
+        BadField: nothing visible is left (``reason``: ``empty``), or it is longer (``too-long``).
     """
-    long = BadField(f"A name has at most {MAX_NAME} characters.", field="name", slug="name-too-long")
     if len(raw) > 16 * MAX_NAME:
-        raise long
+        raise _bad_name(f"A name has at most {MAX_NAME} characters.", "too-long")
     name = " ".join(_BIDI.sub("", clean_line(raw)).split())
     if not _INVISIBLE.sub("", name):
-        raise BadField("A name is needed.", field="name", slug="name-empty")
+        raise _bad_name("A name is needed.", "empty")
     if len(name) > MAX_NAME:
-        raise long
+        raise _bad_name(f"A name has at most {MAX_NAME} characters.", "too-long")
     return name
 
 

@@ -22,6 +22,14 @@ MAX_SIZE = 100
 # Replies that come with a root; the rest is asked for by `parent=`.
 REPLIES = 50
 _LAST = 2**63 - 1
+# What a page may hold of roots (at least one comes) and of replies to them, in bytes of HTML and what goes with it.
+# JSON takes up to twice that: quotation marks and line ends are two characters in it.
+ROOT_BYTES = 80 * 1024
+REPLY_BYTES = 144 * 1024
+# What a comment's JSON takes beside its HTML.
+COMMENT_BYTES = 400
+# No page is longer, whatever was written: what the first render and every read are bounded by.
+MOST_BYTES = 2 * (ROOT_BYTES + REPLY_BYTES) + 16 * 1024
 
 
 class Wanted(Struct, frozen=True):
@@ -38,7 +46,9 @@ class Wanted(Struct, frozen=True):
 #   seq, key, rest of its JSON                            the channel; seq is null where there is none
 #   id,id,..   n_thread,..   rank   JSON}<sep>JSON}..     roots in their order, or what was asked for; rank of the last
 #   id,id,..   parent,..            JSON}<sep>JSON}..     replies below them, by id
-# JSON text holds no control character, so the separator is none of its own.
+# The rank is null where nothing comes after these. JSON text holds no control character, so the separator is none of
+# its own. Sizes are known without reading what is stored out of line, and JSON is made of what is sent only. Where not
+# all replies fit, each root has its first before any has its second: those that are there are always the oldest ones.
 _SEPARATOR = "}\x1f"
 _CHANNEL = """
     (select 1) one left join (
@@ -47,61 +57,79 @@ _CHANNEL = """
       from channel where site_id = $1 and id = $2
     ) ch on true
 """
+_BYTES = f"octet_length(c.html) + {COMMENT_BYTES}"
 _PAGE = """
     with roots as (
-      select c as row, c.id, row_number() over (order by {order}) as n
+      select c as row, c.id, c.rank, row_number() over w as n, sum({bytes}) over w as bytes
       from comment c
       where c.site_id = $1 and c.channel_id = $2 and c.parent_id is null and c.shown and {begin}
+      window w as (order by {order} rows unbounded preceding)
       order by {order} limit $3 + 1
+    ), replies as (
+      select x.row, x.id, x.parent_id, x.bytes, r.n
+      from roots r cross join lateral (
+        select c as row, c.id, c.parent_id, {bytes} as bytes from comment c
+        where c.site_id = $1 and c.channel_id = $2 and c.root_id = r.id and c.parent_id is not null and c.shown
+        order by c.id limit {replies}
+      ) x
+      where {sent}
     )
     select ch.seq, ch.key, ch.rest, t.ids, t.counts, t.rank, t.jsons, b.ids, b.parents, b.jsons
     from {channel}, (
       select string_agg(r.id::text, ',' order by r.n) as ids,
              string_agg((r.row).n_thread::text, ',' order by r.n) as counts,
-             max((r.row).rank::text) filter (where r.n = $3) as rank,
+             case when count(*) < (select count(*) from roots) then {rank} end as rank,
              string_agg(comment_json(r.row), chr(31) order by r.n) as jsons
-      from roots r
+      from roots r where {sent}
     ) t, (
       select string_agg(x.id::text, ',' order by x.id) as ids,
              string_agg(x.parent_id::text, ',' order by x.id) as parents,
              string_agg(comment_json(x.row), chr(31) order by x.id) as jsons
-      from roots r cross join lateral (
-        select y as row, y.id, y.parent_id from comment y
-        where y.site_id = $1 and y.channel_id = $2 and y.root_id = r.id and y.parent_id is not null and y.shown
-        order by y.id limit {replies}
-      ) x
-      where r.n <= $3
+      from replies x
+      where (select sum(s.bytes) from replies s) <= {reply_bytes} or x.id in (
+        select f.id
+        from (
+          select s.id, sum(s.bytes) over (order by s.k, s.n rows unbounded preceding) as bytes
+          from (select i.*, row_number() over (partition by i.n order by i.id) as k from replies i) s
+        ) f
+        where f.bytes <= {reply_bytes}
+      )
     ) b
 """
+
+
+def _page(begin: str, order: str, rank: str) -> str:
+    sent = f"(r.n = 1 or (r.n <= $3 and r.bytes <= {ROOT_BYTES}))"
+    return _PAGE.format(
+        begin=begin, order=order, rank=rank, replies=REPLIES, channel=_CHANNEL, bytes=_BYTES, sent=sent,
+        reply_bytes=REPLY_BYTES,
+    )  # fmt: skip
+
+
 PAGE_BEST = Query(
     "page_best",
-    _PAGE.format(
-        begin="(c.rank, c.id) < ($4, $5)", order="c.rank desc, c.id desc", replies=REPLIES, channel=_CHANNEL
-    ),
+    _page("(c.rank, c.id) < ($4, $5)", "c.rank desc, c.id desc", "min(r.rank)::text"),
     ("int", "bigint", "int", "real", "bigint"),
 )
-PAGE_NEW = Query(
-    "page_new",
-    _PAGE.format(begin="c.id < $4", order="c.id desc", replies=REPLIES, channel=_CHANNEL),
-    ("int", "bigint", "int", "bigint"),
-)
-PAGE_OLD = Query(
-    "page_old",
-    _PAGE.format(begin="c.id > $4", order="c.id", replies=REPLIES, channel=_CHANNEL),
-    ("int", "bigint", "int", "bigint"),
-)
+PAGE_NEW = Query("page_new", _page("c.id < $4", "c.id desc", "''"), ("int", "bigint", "int", "bigint"))
+PAGE_OLD = Query("page_old", _page("c.id > $4", "c.id", "''"), ("int", "bigint", "int", "bigint"))
 PAGE_REPLIES = Query(
     "page_replies",
     f"""
-    select ch.seq, ch.key, ch.rest, t.ids, null, null, t.jsons, null, null, null
+    select ch.seq, ch.key, ch.rest, t.ids, null, t.rank, t.jsons, null, null, null
     from {_CHANNEL}, (
-      select string_agg(x.id::text, ',' order by x.id) as ids,
-             string_agg(comment_json(x.row), chr(31) order by x.id) as jsons
+      select string_agg(x.id::text, ',' order by x.id) filter (where x.sent) as ids,
+             case when bool_or(not x.sent) then '' end as rank,
+             string_agg(comment_json(x.row), chr(31) order by x.id) filter (where x.sent) as jsons
       from (
-        select y as row, y.id from comment y
-        where y.site_id = $1 and y.channel_id = $2 and y.root_id = $4 and y.parent_id is not null and y.shown
-          and y.id > $5
-        order by y.id limit $3 + 1
+        select y.*, y.n = 1 or (y.n <= $3 and y.bytes <= {ROOT_BYTES + REPLY_BYTES}) as sent
+        from (
+          select c as row, c.id, row_number() over w as n, sum({_BYTES}) over w as bytes from comment c
+          where c.site_id = $1 and c.channel_id = $2 and c.root_id = $4 and c.parent_id is not null and c.shown
+            and c.id > $5
+          window w as (order by c.id rows unbounded preceding)
+          order by c.id limit $3 + 1
+        ) y
       ) x
     ) t
     """,
@@ -171,17 +199,14 @@ def build(site: Site, channel: int, key: str, wanted: Wanted, rows: list[tuple[A
         row = _NONE
     seq = row[0] or 0
     ids, jsons = _parts(row[3], row[6])
-    cursor = None
-    if len(ids) > wanted.size:
-        ids = ids[: wanted.size]
-        cursor = _next_cursor(row[5] or "", int(ids[-1]))
+    cursor = None if row[5] is None else _next_cursor(row[5], int(ids[-1]))
     parts = [
         f'"channel":{{"id":"{channel}","key":{_json(key)},"seq":{seq},{row[2] or _NO_CHANNEL}}},'
         f'"position":"{site.position(channel, seq)}","page":{{"sort":"{wanted.sort}","comments":['
     ]
     add = parts.append
     if wanted.parent is not None:
-        add(_joined(jsons[: len(ids)]))
+        add(_joined(jsons))
     else:
         below: dict[str, list[tuple[str, str]]] = {}
         if row[7] is not None:

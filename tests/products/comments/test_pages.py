@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.database.routing import ReadPreference
 from cackled.domain.errors import BadField
 from cackled.domain.sessions import Session
 from cackled.products.comments import pages
@@ -145,7 +146,7 @@ class PageTests(DomainCase):
         loaded = await self.comments.page("page", Wanted())
         page = json.loads(b"{" + loaded.value + b"}")
         self.assertEqual(page["page"]["comments"][0]["author"]["name"], name)
-        self.assertIn('"]},\\ &lt;/script&gt; &amp; 😀', page["page"]["comments"][0]["html"])
+        self.assertIn('"]},\\ &lt;/script&gt; &amp;amp; 😀', page["page"]["comments"][0]["html"])
         self.assertEqual(page["channel"]["title"], 'T"\\}')
 
     async def test_empty(self) -> None:
@@ -166,3 +167,90 @@ class PageTests(DomainCase):
             await self.comments.vote(me, target, -1)
         await self.moderation.block(me, 77)
         self.assertEqual(json.loads(await self.comments.mine("page", me)), {"votes": {str(one): -1}, "blocked": ["77"]})
+
+
+class SizeTests(DomainCase):
+    """A page is never longer than it may be, whatever was written, and all of it can be reached."""
+
+    replies_of: dict[str, list[str]]
+
+    async def fill(self, roots: int, replies: int, html: str) -> None:
+        """Make so many comments, each as *html*; replies are answers to their root."""
+        first = the_id(await self.post("x"))
+        self.sql("delete from comment")
+        each = replies + 1
+        self.sql(
+            f"""
+            insert into comment (id, site_id, channel_id, parent_id, root_id, visitor_id, depth, author_name, src, html,
+                                 n_thread, n_replies, rank)
+            select {first} + n, 1, {self.site.channel("page")}, case when below > 0 then {first} + n - below end,
+              {first} + n - below, {ANN}, sign(below)::int, 'Ann', 'x', %s, case below when 0 then {replies} else 0 end,
+              case below when 0 then {replies} else 0 end, (mod(n, 7)) / 10.0
+            from (select n, mod(n, {each}) as below from generate_series(0, {roots * each} - 1) n) s
+            """,
+            html,
+        )
+
+    async def page(self, **wanted: Any) -> tuple[int, Any]:
+        """Bytes of the answer, and what it says."""
+        loaded = await self.comments.page("page", Wanted(**wanted), preference=ReadPreference.PRIMARY)
+        return len(loaded.value), json.loads(b"{" + loaded.value + b"}")["page"]
+
+    def below(self, comment: Any) -> list[str]:
+        """The ids below a comment."""
+        found = []
+        for reply in comment["replies"]:
+            found += [reply["id"], *self.below(reply)]
+        return found
+
+    async def walk(self, **wanted: Any) -> list[str]:
+        """The ids of all pages; each page within its bound."""
+        ids: list[str] = []
+        cursor = ""
+        while True:
+            size, page = await self.page(cursor=cursor, **wanted)
+            self.assertLessEqual(size, pages.MOST_BYTES)
+            self.assertTrue(page["comments"])
+            for comment in page["comments"]:
+                ids.append(comment["id"])
+                below = self.below(comment)
+                if wanted.get("parent") is None:
+                    self.assertEqual(len(below) + comment["more"], 50)
+                    oldest = sorted(self.replies_of[comment["id"]], key=int)[: len(below)]
+                    self.assertEqual(sorted(below, key=int), oldest)
+            cursor = page["cursor"]
+            if cursor is None:
+                return ids
+
+    async def test_bounded(self) -> None:
+        """25 roots with 50 replies of 8,000 ampersands each, and as many quotation marks; every order, and replies."""
+        for html in ("&amp;" * 8000, '"' * 8000, "\\", "x<br>\n" * 4000):
+            await self.fill(25, 50, f"<p>{html}</p>")
+            rows = self.sql("select id::text, root_id::text from comment where parent_id is not null")
+            below: dict[str, list[str]] = {}
+            for one, root in rows:
+                below.setdefault(root, []).append(one)
+            self.replies_of = below
+            for sort in ("best", "new", "old"):
+                for size in (25, 100):
+                    ids = await self.walk(sort=sort, size=size)
+                    self.assertEqual((len(ids), set(ids)), (25, set(below)))
+            root = min(below, key=int)
+            for size in (25, 100):
+                self.assertEqual(await self.walk(parent=int(root), size=size), sorted(below[root], key=int))
+
+    async def test_small_pages_are_whole(self) -> None:
+        """Ordinary comments are cut by number only, as they were."""
+        await self.fill(25, 6, "<p>" + "word " * 40 + "</p>")
+        size, page = await self.page()
+        self.assertEqual([len(self.below(comment)) for comment in page["comments"]], [6] * 25)
+        self.assertLess(size, pages.REPLY_BYTES)
+
+    async def test_fair(self) -> None:
+        """Where not all replies fit, each root has some before any has many."""
+        await self.fill(25, 50, "<p>" + "word " * 200 + "</p>")
+        _, page = await self.page()
+        counts = [len(self.below(comment)) for comment in page["comments"]]
+        self.assertEqual(len(counts), 25)
+        self.assertLessEqual(max(counts) - min(counts), 1)
+        self.assertGreater(min(counts), 1)
