@@ -370,7 +370,8 @@ class Api:
             sent = body(request, EditBody)
             self._limits.vote(call)
             await self._see_comment(call, comment)
-            return self._written(request, await self._comments(call.site).edit(session, comment, sent.text))
+            edited = await self._comments(call.site).edit(session, comment, sent.text, address=call.address)
+            return self._written(request, edited)
 
         return self._call(request, site_id, handler)
 
@@ -398,14 +399,14 @@ class Api:
             raise NotFound("This site takes no votes.")
         self._limits.vote(call)
         await self._see_comment(call, comment)
-        voted = await self._comments(call.site).vote(session, comment, value)
+        voted = await self._comments(call.site).vote(session, comment, value, address=call.address)
         answer = json_response(
             {
                 "id": comment_id,
                 "up": voted.up,
                 "down": voted.down,
                 "score": voted.up - voted.down,
-                "value": value,
+                "value": voted.value,
                 "position": str(voted.position),
             }
         )
@@ -420,7 +421,7 @@ class Api:
             sent = body(request, FlagBody)
             self._limits.vote(call)
             await self._see_comment(call, comment)
-            await self._moderation(call.site).flag(session, comment, sent.reason)
+            await self._moderation(call.site).flag(session, comment, sent.reason, address=call.address)
             return json_response({}, 201)
 
         return self._call(request, site_id, handler)

@@ -44,7 +44,8 @@ ERASE_VOTES = Query(
       select v.comment_id from alone, vote v join comment c on c.site_id = v.site_id and c.id = v.comment_id
       where v.site_id = $1 and v.visitor_id = $2 and c.status = 1 order by v.channel_id, v.comment_id limit $3
     )
-    select x.channel, x.seq, x.refused from mine, lateral vote_comments($1, mine.comment_id, array[$2], array[0]) x
+    select x.channel, x.seq, x.refused
+    from mine, lateral vote_comments($1, mine.comment_id, array[$2], array[0], null) x
     """,
     ("int", "bigint", "int"),
 )
@@ -67,7 +68,7 @@ ERASE_FLAGS = Query(
 ERASE_LEFT_EVENTS = Query(
     "erase_left_events",
     """
-    update event set data = '{"id":"0","tombstone":false,"removed":[]}', type = 'comment.deleted'
+    update event set data = scrubbed_event(data)
     where site_id = $1 and strpos(data, format('"author":{"id":"%s"', $2::text)) > 0
     """,
     ("int", "bigint"),

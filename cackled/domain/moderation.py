@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from ipaddress import ip_network
-from typing import Any
 
 from msgspec import Struct
 
@@ -12,25 +10,29 @@ from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
+from cackled.domain.addresses import stored_address, stored_network
 from cackled.domain.errors import BadField, NotFound, Unprocessable, from_sqlstate
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
+from cackled.domain.words import fold
 from cackled.events import Position
 
-FLAG_COMMENT = Query("flag_comment", "select flag_comment($1, $2, $3, $4)", ("int", "bigint", "bigint", "text"))
+FLAG_COMMENT = Query(
+    "flag_comment", "select flag_comment($1, $2, $3, $4, $5)", ("int", "bigint", "bigint", "inet", "text")
+)
 # The first report of each visitor is told; what the statement reads of flags is from before it.
 FLAG_AND_MAIL = Query(
     "flag_and_mail",
     """
-    with f as materialized (select flag_comment($1, $2, $3, $4) as n), m as (
+    with f as materialized (select flag_comment($1, $2, $3, $4, $5) as n), m as (
       insert into outbox (site_id, kind, body)
-      select $1, 'mail', concat('{"about":"flag","id":"', $2, '","reason":', to_json($4), '}') from f
+      select $1, 'mail', concat('{"about":"flag","id":"', $2, '","reason":', to_json($5), '}') from f
       where not exists (select from flag x where x.site_id = $1 and x.comment_id = $2 and x.visitor_id = $3)
     )
     select n from f
     """,
-    ("int", "bigint", "bigint", "text"),
+    ("int", "bigint", "bigint", "inet", "text"),
 )
 INSERT_BLOCK = Query(
     "insert_block",
@@ -54,11 +56,12 @@ SELECT_BLOCKS = Query(
 INSERT_BAN = Query(
     "insert_ban",
     """
-    insert into ban (site_id, kind, value, network, until) values ($1, $2, $3, $4, $5)
-    on conflict (site_id, kind, value) do update set until = excluded.until, network = excluded.network
+    insert into ban (site_id, kind, value, network, until, folded) values ($1, $2, $3, $4, $5, $6)
+    on conflict (site_id, kind, value)
+    do update set until = excluded.until, network = excluded.network, folded = excluded.folded
     returning id
     """,
-    ("int", "text", "text", "inet", "timestamptz"),
+    ("int", "text", "text", "inet", "timestamptz", "text"),
 )
 SELECT_BANS = Query(
     "select_bans",
@@ -70,8 +73,8 @@ SELECT_BANS = Query(
 )
 DELETE_BAN = Query(
     "delete_ban",
-    "delete from ban where site_id = $1 and kind = $2 and value = $3 returning id",
-    ("int", "text", "text"),
+    "delete from ban where site_id = $1 and kind = $2 and (value = $3 or folded = $4) returning id",
+    ("int", "text", "text", "text"),
 )
 
 LOCK_CHANNEL = Query("lock_channel", "select lock_channel($1, $2, $3)", ("int", "bigint", "boolean"))
@@ -101,14 +104,17 @@ class Moderation:
         self._site = site
         self._database = database.site(site.id)
 
-    async def flag(self, session: Session, comment_id: int, reason: str) -> int:
+    async def flag(
+        self, session: Session, comment_id: int, reason: str, *, address: str | None = None
+    ) -> int:
         """Report a comment; each visitor counts once. Gives the number of reports."""
         reason = text.clean_line(reason).strip()
         if len(reason) > MAX_REASON:
             raise Unprocessable(f"At most {MAX_REASON} characters.", field="reason")
         try:
             query = FLAG_AND_MAIL if self._site.settings.mails_flags else FLAG_COMMENT
-            rows = await self._database.write(query, self._site.id, comment_id, session.visitor, reason)
+            who = session.visitor, stored_address(address)
+            rows = await self._database.write(query, self._site.id, comment_id, *who, reason)
         except QueryFailed as error:
             raise from_sqlstate(error.sqlstate, error.message) or error from None
         return int(rows[0][0])
@@ -137,21 +143,21 @@ class Moderation:
         Raises:
             BadField: the kind or value can't be used.
         """
-        network: Any = None
+        network: str | None = None
+        folded: str | None = None
         value = text.clean_line(value).strip()
         if kind == "ip":
             try:
-                network = str(ip_network(value, strict=False))
+                value = network = stored_network(value)
             except ValueError:
                 raise BadField(f"{value!r} is no address or network.", field="value") from None
-            value = network
         elif kind == "visitor":
             if not (value.isascii() and value.isdigit()):
                 raise BadField(f"{value!r} is no visitor id.", field="value")
-        elif kind != "word" or not 2 <= len(value) <= 100:
+        elif kind != "word" or not (2 <= len(value) <= 100 and len(folded := fold(value)) >= 2):
             raise BadField("Ban a visitor, an ip, or a word of 2 to 100 characters.", field="kind")
         end = None if until is None else datetime.fromtimestamp(until, UTC).isoformat()
-        rows = await self._database.write(INSERT_BAN, self._site.id, kind, value, network, end)
+        rows = await self._database.write(INSERT_BAN, self._site.id, kind, value, network, end, folded)
         return int(rows[0][0])
 
     async def bans(self, preference: ReadPreference = ReadPreference.PRIMARY) -> list[Ban]:
@@ -160,13 +166,15 @@ class Moderation:
         return [Ban(*row) for row in rows.rows]
 
     async def unban(self, kind: str, value: str) -> bool:
-        """Lift a ban; False when there was none."""
+        """Lift a ban, however it is spelt; False when there was none."""
+        value = text.clean_line(value).strip()
         if kind == "ip":
             try:
-                value = str(ip_network(value, strict=False))
+                value = stored_network(value)
             except ValueError:
                 return False
-        return bool(await self._database.write(DELETE_BAN, self._site.id, kind, value))
+        folded = fold(value) if kind == "word" else None
+        return bool(await self._database.write(DELETE_BAN, self._site.id, kind, value, folded))
 
     async def lock(self, channel: int, locked: bool) -> Position:
         """Close a conversation to new comments, or open it again; everybody on the page is told.

@@ -141,7 +141,7 @@ class WriteQueues:
 
     def __init__(self) -> None:
         self.posts: WriteBatcher[tuple[str, int, bool, str]] = WriteBatcher(MOST_POSTS, BOUND, WIDTH)
-        self.votes: WriteBatcher[tuple[int, int, int, int]] = WriteBatcher()
+        self.votes: WriteBatcher[tuple[int, int, int, int, int]] = WriteBatcher()
 
     def __len__(self) -> int:
         """How many writes wait."""

@@ -2,8 +2,8 @@
 
 A `History` is a ring that holds everything in ``(floor, seq]`` without holes; the `HistoryStore` bounds the age and
 the bytes of all rings together and forgets the least recently written first. What a ring has lost can be loaded from
-the event log again: it is a cache, never the truth. What a comment said leaves the ring with the comment: its messages
-stay, without words, so that the numbers have no hole.
+the event log again: it is a cache, never the truth. What a comment said leaves the ring with the comment, or with the
+edit that says something else: its messages stay, without words or with the new ones, so that the numbers have no hole.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class HistoryStore:
         self.bytes += cost
         self._written[history] = None
         self._written.move_to_end(history)
-        if message.deletes:
-            self._scrub(history, message.deletes)
+        if message.deletes or message.rewrites:
+            self._scrub(history, message)
         oldest = message.at - self.seconds
         while len(ring) > self.events or ring[0].at < oldest:
             self._pop(history)
@@ -111,8 +111,11 @@ class HistoryStore:
         if history.ring:
             self._written[history] = None
             self._written.move_to_end(history)
-            for comment in {message.deletes for message in history.ring if message.deletes}:
-                self._scrub(history, comment)
+            # The last of each comment says what is left of those before.
+            last = {one.deletes or one.rewrites: one for one in history.ring}
+            last.pop(b"", None)
+            for message in last.values():
+                self._scrub(history, message)
 
     def settle(self) -> None:
         """Keep the byte bound after `prepend`, once its messages were used."""
@@ -127,10 +130,13 @@ class HistoryStore:
                 break
             self._empty(history)
 
-    def _scrub(self, history: History, comment: bytes) -> None:
+    def _scrub(self, history: History, later: Message) -> None:
+        """Take from the messages before *later* the words that it does away with."""
         ring = history.ring
         for place, message in enumerate(ring):
-            scrubbed = message.without(comment)
+            if message.seq >= later.seq:
+                return
+            scrubbed = message.without(later.deletes) if later.deletes else message.rewritten(later)
             if scrubbed is not None:
                 ring[place] = scrubbed
                 history.bytes += scrubbed.cost - message.cost

@@ -23,11 +23,15 @@ CLIENT_MESSAGE = 1_024
 TOKEN_LENGTH = 900
 
 _encode = msgspec.json.Encoder().encode
+_decode_any = msgspec.json.Decoder().decode
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
-_DELETED = "comment.deleted"
+_DELETED, _UPDATED = "comment.deleted", "comment.updated"
 _ID = re.compile(rb'\s*\{"id":"([0-9]{1,19})"')
-# What is left of a message whose words are to be forgotten: the same that the log keeps of it.
-_SCRUBBED = b'"comment.deleted","data":{"id":"0","tombstone":false,"removed":[]}}'
+_DATA_COMMENT = b',"data":{"comment":'
+_FORGOTTEN = b'{"id":"0",'
+_COMMENT_ID = re.compile(rb'\{"comment":\{"id":"([0-9]{1,19})",')
+# What follows the comment in an event: quotes within its texts are escaped, so no text can look like that.
+_COUNTED = re.compile(rb',"comments":[0-9]+\}\Z')
 
 
 def text_frame(body: bytes) -> bytes:
@@ -44,10 +48,11 @@ class Message:
     """One message on its way out: the JSON text, and its form for each transport once somebody asked for it.
 
     ``seq`` is the event's number in its channel, or 0 for what has none. ``at`` is when it came, in seconds of the
-    reactor's clock. ``deletes`` is the id of the comment that it takes away, if it does.
+    reactor's clock. ``deletes`` is the id of the comment that it takes away, if it does; ``rewrites`` of the one that
+    it has other words for.
     """
 
-    __slots__ = ("_single", "at", "block", "body", "deletes", "frame", "seq")
+    __slots__ = ("_single", "at", "block", "body", "deletes", "frame", "rewrites", "seq")
     # As a WebSocket text frame, and as an EventSource block without an id: made when first asked for.
     frame: bytes
     block: bytes
@@ -57,6 +62,7 @@ class Message:
         self.seq = seq
         self.at = at
         self.deletes = b""
+        self.rewrites = b""
         self._single: bytes | None = None
 
     def __getattr__(self, name: str) -> bytes:
@@ -82,11 +88,40 @@ class Message:
         return (self,)
 
     def without(self, comment: bytes) -> Message | None:
-        """The message with the words of *comment* (an id) taken out; None where it has none."""
-        at = self.body.find(b',"data":{"comment":{"id":"' + comment + b'",', 0, 400)
-        if at < 0:
+        """The message with the words and the author of *comment* (an id) taken out; None where it has none.
+
+        What is left is the comment as it is given out once it is deleted; the log keeps the same of it. With the
+        deletion that follows it adds up to nothing.
+        """
+        if not self._about(comment):
             return None
-        return Message(self.body[: self.body.index(b'"type":') + 7] + _SCRUBBED, self.seq, self.at)
+        return self._with(_encode({**_decode_any(self.comment), "author": None, "html": "", "deleted": True}))
+
+    def rewritten(self, later: Message) -> Message | None:
+        """The message with the words of its comment as *later* has them; None where it is about another comment."""
+        if not self._about(later.rewrites):
+            return None
+        made = self._with(later.comment)
+        made.rewrites = self.rewrites
+        return made
+
+    def _with(self, comment: bytes) -> Message:
+        head = self.body[: self.body.index(_DATA_COMMENT) + len(_DATA_COMMENT)]
+        return Message(head + comment + self._after_comment, self.seq, self.at)
+
+    @property
+    def comment(self) -> bytes:
+        """The comment that it is about, as JSON text."""
+        end = len(self.body) - len(self._after_comment)
+        return self.body[self.body.index(_DATA_COMMENT) + len(_DATA_COMMENT) : end]
+
+    @property
+    def _after_comment(self) -> bytes:
+        counted = _COUNTED.search(self.body, 0, len(self.body) - 1)
+        return b"}}" if counted is None else counted[0] + b"}"
+
+    def _about(self, comment: bytes) -> bool:
+        return self.body.find(b',"data":{"comment":{"id":"' + comment + b'",', 0, 400) >= 0
 
     @property
     def cost(self) -> int:
@@ -134,12 +169,17 @@ class Run(Message):
 def durable(event: Event, at: float = 0.0) -> Message:
     """The message of *event*. Raw line breaks in its data (insignificant in JSON) become spaces."""
     data = event.data
+    if event.type == _DELETED and data.startswith(_FORGOTTEN):
+        # A release before this one left that of events whose words were to be forgotten.
+        event, data = Event(event.site, event.channel, event.seq, "channel.updated", b"{}"), b"{}"
     if b"\n" in data or b"\r" in data:
         data = data.translate(_BREAKS)
     head = f'{{"sub":"{event.site}/{event.channel}","seq":{event.seq},"type":'.encode()
     made = Message(b"".join((head, _encode(event.type), b',"data":', data or b"null", b"}")), event.seq, at)
     if event.type == _DELETED and (found := _ID.match(data)) is not None:
         made.deletes = found[1]
+    elif event.type == _UPDATED and (found := _COMMENT_ID.match(data)) is not None:
+        made.rewrites = found[1]
     return made
 
 

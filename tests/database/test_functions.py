@@ -172,6 +172,16 @@ class UpgradeTests(Base):
                 self.assertEqual(self.ask("select comment_json(c)::json ->> 'html' from comment c", dsn=dsn), [("h",)])
             self.assertEqual(await pending(dsn, clock=clock), [])
 
+    async def test_bans_of_before(self) -> None:
+        """Networks of mapped addresses become those of IPv4; where there is such a ban already, that one stays."""
+        await migrate(self.dsn, clock=clock, migrations=shipped()[:11])
+        for value in ("::ffff:10.0.0.0/104", "::ffff:192.0.2.7/128", "192.0.2.7/32", "2001:db8::/32", "0.0.0.0/0"):
+            self.ask("insert into ban (site_id, kind, value, network) values (1, 'ip', %s, %s)", value, value)
+        await migrate(self.dsn, clock=clock)
+        rows = self.ask("select value, network::text from ban order by network")
+        self.assertEqual(rows, [(value, value) for value in ("0.0.0.0/0", "10.0.0.0/8", "192.0.2.7/32",
+                                                             "2001:db8::/32")])  # fmt: skip
+
     def fingerprint(self, dsn: str) -> set[tuple[Any, ...]]:
         # Partitions of the event log depend on the day, and on whether there were rows before them.
         return {row for row in self.ask(FINGERPRINT, dsn=dsn) if not row[1].startswith("event_2")}

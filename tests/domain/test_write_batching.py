@@ -133,7 +133,7 @@ class VoteTests(DomainCase):
         comment = the_id(await self.post())
         await self.moderation.ban("visitor", "999")
         before = len(self.events())
-        voters = [(ANN, 1), (BOB, 1), (CAT, -1), (999, 1), (BOB, -1), (44, 1), (44, 0)]
+        voters = [(55, 1), (BOB, 1), (CAT, -1), (999, 1), (BOB, -1), (44, 1), (44, 0)]
         works = [
             Deferred.fromCoroutine(self.comments.vote(Session(1, visitor), comment, value)) for visitor, value in voters
         ]
@@ -152,18 +152,28 @@ class VoteTests(DomainCase):
         self.assertEqual([(kind, data["up"], data["down"]) for _, kind, data in told],
                          [("comment.voted", 1, 0), ("comment.voted", 1, 2)])  # fmt: skip
         self.assertEqual(self.sql("select visitor_id, value::int from vote order by 1"),
-                         [(ANN, 1), (BOB, -1), (CAT, -1)])  # fmt: skip
+                         [(BOB, -1), (CAT, -1), (55, 1)])  # fmt: skip
         self.assertEqual(self.evicted[-1], rest[0].position)
 
     async def test_nothing_changes(self) -> None:
         """The same vote again, or votes that cancel out, raise no number and tell nobody."""
         comment = the_id(await self.post())
-        voted = await self.comments.vote(Session(1, ANN), comment, 1)
+        voted = await self.comments.vote(Session(1, BOB), comment, 1)
         before = len(self.events())
-        again = await self.comments.vote(Session(1, ANN), comment, 1)
+        again = await self.comments.vote(Session(1, BOB), comment, 1)
         self.assertEqual((again.position, len(self.events())), (voted.position, before))
         with self.assertRaises(NotFound):
-            await self.comments.vote(Session(1, ANN), comment + 1, 1)
+            await self.comments.vote(Session(1, BOB), comment + 1, 1)
+
+    async def test_own(self) -> None:
+        """The author's vote is not counted and told to nobody; one from before can be taken back."""
+        comment = the_id(await self.post())
+        voted = await self.comments.vote(Session(1, ANN), comment, 1)
+        self.assertEqual((voted.up, voted.value, len(self.events())), (0, 0, 1))
+        self.sql("insert into vote values (1, %s, %s, %s, 1)", self.site.channel("page"), ANN, comment)
+        self.sql("update comment set up = 1")
+        taken = await self.comments.vote(Session(1, ANN), comment, 0)
+        self.assertEqual((taken.up, taken.value, self.sql("select count(*) from vote")), (0, 0, [(0,)]))
 
 
 class PostTests(DomainCase):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -57,9 +59,9 @@ class HistoryTests(SynchronousTestCase):
             return durable(Event(1, 5, seq, kind, data.encode()), 0.0)
 
         def said(comment: int) -> str:
-            return f'{{"comment":{{"id":"{comment}","parent":null,"html":"secret {comment}"}}}}'
+            return f'{{"comment":{{"id":"{comment}","parent":null,"html":"secret {comment}"}},"comments":2}}'
 
-        gone = '{"id":"7","tombstone":true,"removed":[]}'
+        gone = '{"id":"7","tombstone":true,"removed":[],"comments":1}'
         events = [
             event(1, "comment.created", said(7)), event(2, "comment.created", said(77)),
             event(3, "comment.updated", said(7)), event(4, "comment.deleted", gone),
@@ -75,10 +77,45 @@ class HistoryTests(SynchronousTestCase):
             bodies = [message.body for message in history.after(0)]
             self.assertEqual([message.seq for message in history.ring], [1, 2, 3, 4, 5])
             self.assertNotIn(b"secret 7\"", b"".join(bodies))
-            self.assertEqual(bodies[2], b'{"sub":"1/5","seq":3,"type":"comment.deleted","data":'
-                                        b'{"id":"0","tombstone":false,"removed":[]}}')  # fmt: skip
+            left = json.loads(bodies[2])
+            self.assertEqual((left["seq"], left["type"]), (3, "comment.updated"))
+            nothing = {"id": "7", "parent": None, "html": "", "author": None, "deleted": True}
+            self.assertEqual(left["data"], {"comment": nothing, "comments": 2})
             self.assertEqual([bodies[n] for n in (1, 3, 4)], [events[n].body for n in (1, 3, 4)])
             self.assertEqual(store.bytes, sum(message.cost for message in history.ring))
+
+    def test_edited(self) -> None:
+        """What a comment said before leaves with the edit; who was away gets the new words, at the old places."""
+
+        def event(seq: int, kind: str, words: str, after: str) -> Message:
+            data = f'{{"comment":{{"id":"7","html":{json.dumps(words)}}}{after}'
+            return durable(Event(1, 5, seq, kind, data.encode()), 0.0)
+
+        tricky = 'x"},"comments":9}} ,"comments":8}}'
+        other = durable(Event(1, 5, 2, "comment.created", b'{"comment":{"id":"77","html":"secret"},"comments":2}'), 0.0)
+        # The first is of a release that did not tell how many comments there are.
+        events = [
+            event(1, "comment.created", "secret", "}"), other, event(3, "comment.updated", tricky, ',"comments":3}'),
+            event(4, "comment.updated", "new", ',"comments":4}'),
+        ]  # fmt: skip
+        for early in range(4):
+            store, history = HistoryStore(10, 60, 1 << 20), History()
+            store.restart(history, early)
+            for one in events[early:]:
+                store.append(history, one)
+            if early:
+                store.prepend(history, events[:early])
+            told = [json.loads(message.body) for message in history.after(0)]
+            self.assertEqual([one["seq"] for one in told], [1, 2, 3, 4])
+            self.assertEqual([one["data"]["comment"]["html"] for one in told], ["new", "secret", "new", "new"])
+            self.assertEqual([one["data"].get("comments") for one in told], [None, 2, 3, 4])
+            self.assertEqual(store.bytes, sum(message.cost for message in history.ring))
+
+    def test_forgotten_by_an_older_release(self) -> None:
+        """What an older release left of an event is no deletion of nothing."""
+        old = durable(Event(1, 5, 3, "comment.deleted", b'{"id":"0","tombstone":false,"removed":[]}'), 0.0)
+        self.assertEqual(old.body, b'{"sub":"1/5","seq":3,"type":"channel.updated","data":{}}')
+        self.assertEqual(old.deletes, b"")
 
     def test_least_recently_written_goes_first(self) -> None:
         """When the bytes are used up, the ring that was written longest ago is emptied."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache, partial
-from ipaddress import ip_address
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -22,10 +21,12 @@ from cackled.database.errors import Busy, QueryFailed, Unavailable
 from cackled.database.query import Query, Rows
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
+from cackled.domain.addresses import stored_address
 from cackled.domain.errors import BadField, NotFound, from_sqlstate
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
+from cackled.domain.words import compared, fold, visible
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
 from cackled.products.comments import pages
@@ -33,10 +34,10 @@ from cackled.products.comments import pages
 POST_COMMENT = Query(
     "post_comment",
     "select comment, seq, replayed, source from "
-    "post_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    "post_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
     (
-        "int", "bigint", "text", "text", "text", "bigint", "text", "inet", "text", "bigint", "text", "text", "int",
-        "boolean",
+        "int", "bigint", "text", "text", "text", "bigint", "text", "inet", "text", "bigint", "text", "text", "text",
+        "text", "int", "boolean",
     ),
 )  # fmt: skip
 # Several of one channel. One that is refused takes the others with it: then each is written by itself.
@@ -45,14 +46,15 @@ POST_COMMENTS = Query(
     """
     select r.comment, r.seq, r.replayed, r.source
     from unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[],
-                $12::text[]) with ordinality p (url, title, visitor, name, ip, idem, parent, src, html, n),
+                $12::text[], $13::text[], $14::text[])
+        with ordinality p (url, title, visitor, name, ip, idem, parent, src, html, words, title_words, n),
       lateral post_comment($1, $2, $3, p.url, p.title, p.visitor, p.name, p.ip::inet, p.idem, p.parent, p.src, p.html,
-                           $13, $14) r
+                           p.words, p.title_words, $15, $16) r
     order by p.n
     """,
     (
         "int", "bigint", "text", "text[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "bigint[]", "text[]",
-        "text[]", "int", "boolean",
+        "text[]", "text[]", "text[]", "int", "boolean",
     ),
 )  # fmt: skip
 # The same, and the moderators are written to in a minute of all that there is by then, unless that is due already.
@@ -72,8 +74,8 @@ POST_COMMENT_MAILED = Query("post_comment_mailed", _MAILED.format(posted=POST_CO
 POST_COMMENTS_MAILED = Query("post_comments_mailed", _MAILED.format(posted=POST_COMMENTS.sql), POST_COMMENTS.types)
 EDIT_COMMENT = Query(
     "edit_comment",
-    "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6, $7)",
-    ("int", "bigint", "bigint", "text", "text", "int", "boolean"),
+    "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    ("int", "bigint", "bigint", "inet", "text", "text", "text", "int", "boolean"),
 )
 # Whether a visitor may change a comment: asked before any work is done for its new text. EDIT_COMMENT asks again.
 SELECT_EDITABLE = Query(
@@ -91,8 +93,8 @@ DELETE_COMMENT = Query(
 )
 VOTE_COMMENTS = Query(
     "vote_comments",
-    "select up, down, seq, channel, refused from vote_comments($1, $2, $3, $4)",
-    ("int", "bigint", "bigint[]", "int[]"),
+    "select up, down, seq, channel, refused, counted from vote_comments($1, $2, $3, $4, $5)",
+    ("int", "bigint", "bigint[]", "int[]", "text[]"),
 )
 SELECT_COMMENT = Query(
     "select_comment",
@@ -147,11 +149,12 @@ class Written(Struct, frozen=True):
 
 
 class Voted(Struct, frozen=True):
-    """A comment's votes after a vote."""
+    """A comment's votes after a vote, and what the voter's own is now (the author's is never counted: 0)."""
 
     position: Position
     up: int
     down: int
+    value: int
 
 
 def parse_id(value: str, field: str = "id") -> int:
@@ -183,16 +186,6 @@ def check_channel(ref: ChannelRef) -> ChannelRef:
 
 def _refusal(state: str, reason: str) -> Exception:
     return from_sqlstate(state, reason) or ValueError(reason)
-
-
-@lru_cache(maxsize=4096)
-def _inet(address: str | None) -> str | None:
-    # A unix socket has no address, PostgreSQL knows no zones, and a ban of IPv4 holds for a mapped address too.
-    try:
-        ip = ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return None
-    return str(getattr(ip, "ipv4_mapped", None) or ip)
 
 
 class Comments:
@@ -373,7 +366,10 @@ class Comments:
         channel = self._site.channel(ref.key)
         html = text.render(source)
 
-        item = (ref.url, ref.title, session.visitor, name, _inet(address), idempotency_key, parent, source, html)
+        item = (
+            ref.url, ref.title, session.visitor, name, stored_address(address), idempotency_key, parent, source, html,
+            compared(name, source, visible(html)), fold(ref.title),
+        )  # fmt: skip
         # Two keys that meet in one channel id don't meet in one batch.
         json, seq, replayed, source = await self._queues.posts.add(
             (self._site.id, channel, ref.key), item, partial(self._post, channel, ref.key)
@@ -410,7 +406,9 @@ class Comments:
                 answers.append(error)
         return answers
 
-    async def edit(self, session: Session, comment_id: int, source: str) -> Written:
+    async def edit(
+        self, session: Session, comment_id: int, source: str, *, address: str | None = None
+    ) -> Written:
         """Change one's own comment within the site's window.
 
         Rights come first, then the length, then the work: a stranger's text is not rendered.
@@ -427,9 +425,10 @@ class Comments:
         if not in_time:
             raise _refusal("CK409", "window")
         source = text.clean_text(source, self._site.settings.max_length)
+        html = text.render(source)
         rows = await self._write(
             EDIT_COMMENT,
-            *where, source, text.render(source), seconds, self._hooked,
+            *where, stored_address(address), source, html, compared(source, visible(html)), seconds, self._hooked,
         )  # fmt: skip
         json, seq, channel = rows[0]
         return self._written(channel, seq, pages.with_source(json, source))
@@ -440,23 +439,28 @@ class Comments:
         seq, channel = rows[0]
         return self._written(channel, seq)
 
-    async def vote(self, session: Session, comment_id: int, value: int) -> Voted:
-        """Vote 1, -1 or 0 (take the vote back); once per visitor, however often it is said.
+    async def vote(
+        self, session: Session, comment_id: int, value: int, *, address: str | None = None
+    ) -> Voted:
+        """Vote 1, -1 or 0 (take the vote back); once per visitor, however often it is said, and never for oneself.
 
         Votes on one comment that come while others of it are being written are written together, in the order they
         came, with one number and one event: the counts and the position that each is answered with hold all of them.
         """
 
-        async def send(votes: list[tuple[int, int]]) -> list[Any]:
-            visitors, values = [one for one, _ in votes], [one for _, one in votes]
-            rows = await self._write(VOTE_COMMENTS, self._site.id, comment_id, visitors, values)
+        async def send(votes: list[tuple[int, int, str | None]]) -> list[Any]:
+            visitors, values, addresses = (list(column) for column in zip(*votes, strict=True))
+            rows = await self._write(VOTE_COMMENTS, self._site.id, comment_id, visitors, values, addresses)
             self._written(rows[0][3], rows[0][2])
-            return [row[:4] if row[4] is None else from_sqlstate("CK403", row[4]) for row in rows]
+            return [
+                (*row[:4], vote[1] if row[5] else 0) if row[4] is None else from_sqlstate("CK403", row[4])
+                for row, vote in zip(rows, votes, strict=True)
+            ]
 
-        up, down, seq, channel = await self._queues.votes.add(
-            (self._site.id, comment_id), (session.visitor, value), send
+        up, down, seq, channel, counted = await self._queues.votes.add(
+            (self._site.id, comment_id), (session.visitor, value, stored_address(address)), send
         )
-        return Voted(self._site.position(channel, seq), up, down)
+        return Voted(self._site.position(channel, seq), up, down, counted)
 
     @property
     def _hooked(self) -> bool:

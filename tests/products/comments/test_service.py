@@ -12,11 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.testing import server
 from cackled.domain import text as texts
+from cackled.domain.addresses import stored_address
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.sessions import Session
 from cackled.products.comments import pages
 from cackled.products.comments.pages import Wanted
-from cackled.products.comments.service import ChannelRef, _inet, check_channel, parse_id
+from cackled.products.comments.service import ChannelRef, check_channel, parse_id
 from tests.domain.common import ANN, BOB, CAT, DomainCase, clock, the_id
 
 
@@ -59,7 +60,7 @@ class ArgumentTests(SynchronousTestCase):
             ("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("fe80::1%eth0", "fe80::1"), ("", None),
             (None, None), ("unix", None), ("1.2.3.4.5", None),
         ):  # fmt: skip
-            self.assertEqual(_inet(given), kept)
+            self.assertEqual(stored_address(given), kept)
 
 
 class PostTests(DomainCase):
@@ -78,7 +79,7 @@ class PostTests(DomainCase):
         self.assertRegex(comment["created"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
         self.assertEqual(str(written.position), f"1/{self.site.channel('page')}@1")
         self.assertEqual(self.evicted, [written.position])
-        self.assertEqual(self.events(), [(1, "comment.created", {"comment": comment})])
+        self.assertEqual(self.events(), [(1, "comment.created", {"comment": comment, "comments": 1})])
         page = await self.comments.page("page", Wanted(), after=1)
         self.assertEqual(page.seq, 1)
         shown = json.loads(b"{" + page.value + b"}")
@@ -309,7 +310,11 @@ class ChangeTests(DomainCase):
         self.assertEqual((await self.refused(self.comments.delete(Session(1, BOB), one))).slug, "author")
         deleted = await self.comments.delete(Session(1, ANN), one)
         self.assertEqual(deleted.position.seq, 2)
-        self.assertEqual(self.events()[1][1:], ("comment.deleted", {"id": str(one), "tombstone": False, "removed": []}))
+        gone = {"id": str(one), "tombstone": False, "removed": [], "comments": 0}
+        (_, kind, created), deleted = self.events()
+        self.assertEqual((kind, deleted), ("comment.created", (2, "comment.deleted", gone)))
+        self.assertEqual((created["comments"], created["comment"]["author"], created["comment"]["html"],
+                          created["comment"]["deleted"]), (1, None, "", True))  # fmt: skip
         self.assertEqual(self.channel(), (2, 0, 0))
         self.assertEqual(self.sql("select src, html, shown from comment"), [("", "", False)])
         session = Session(1, ANN)
@@ -325,16 +330,16 @@ class ChangeTests(DomainCase):
         leaf = the_id(await self.post("leaf", parent=child))
         other = the_id(await self.post("other root"))
         session = Session(1, ANN)
-        for one in (root, child):
+        for one, left in ((root, 3), (child, 2)):
             await self.comments.delete(session, one)
-            self.assertEqual(self.events()[-1][2], {"id": str(one), "tombstone": True, "removed": []})
+            gone = {"id": str(one), "tombstone": True, "removed": [], "comments": left}
+            self.assertEqual(self.events()[-1][2], gone)
         self.assertEqual(self.channel(), (6, 2, 2))
         shown = json.loads(b"{" + (await self.comments.page("page", Wanted("old"))).value + b"}")["page"]["comments"]
         self.assertEqual([(one["id"], one["deleted"]) for one in shown], [(str(root), True), (str(other), False)])
         await self.comments.delete(session, leaf)
-        self.assertEqual(
-            self.events()[-1][2], {"id": str(leaf), "tombstone": False, "removed": [str(child), str(root)]}
-        )
+        gone = {"id": str(leaf), "tombstone": False, "removed": [str(child), str(root)], "comments": 1}
+        self.assertEqual(self.events()[-1][2], gone)
         self.assertEqual(self.channel(), (7, 1, 1))
         self.assertEqual(self.sql("select id from comment where shown"), [(other,)])
 

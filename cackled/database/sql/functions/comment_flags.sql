@@ -1,11 +1,14 @@
 -- Reports of visitors.
 -- cackled: revision 1
 
-create or replace function flag_comment(p_site int, p_id bigint, p_visitor bigint, p_reason text) returns int
-language plpgsql as $$
+create or replace function flag_comment(p_site int, p_id bigint, p_visitor bigint, p_ip inet, p_reason text)
+returns int language plpgsql as $$
 declare
   n int;
 begin
+  if is_banned(p_site, '', p_visitor, p_ip) then
+    raise exception using errcode = 'CK403', message = 'banned';
+  end if;
   perform from comment x where x.site_id = p_site and x.id = p_id and x.status = 1 for update;
   if not found then
     raise exception using errcode = 'CK404', message = 'comment';

@@ -1,9 +1,11 @@
 -- Votes.
 -- cackled: revision 1
 
--- refused: null, or why this one does not count. up, down and seq are those after all of them.
-create or replace function vote_comments(p_site int, p_id bigint, p_visitors bigint[], p_values int[])
-returns table (up int, down int, seq bigint, channel bigint, refused text) language plpgsql as $$
+-- p_ips: from where each came, as text (null: not known). The author's own vote changes nothing; one from before can be
+-- taken back. counted: whether this one stands. refused: null, or why not. up, down and seq are those after all of them.
+create or replace function vote_comments(
+  p_site int, p_id bigint, p_visitors bigint[], p_values int[], p_ips text[]
+) returns table (up int, down int, seq bigint, channel bigint, refused text, counted boolean) language plpgsql as $$
 declare
   c comment := lock_comment(p_site, p_id);
   answers text[] := '{}';
@@ -15,9 +17,9 @@ begin
   channel := c.channel_id;
   for i in 1 .. cardinality(p_visitors) loop
     r := null;
-    if is_banned(p_site, p_visitors[i], null, '') then
+    if is_banned(p_site, '', p_visitors[i], p_ips[i]::inet) then
       r := 'banned';
-    else
+    elsif p_visitors[i] <> c.visitor_id or p_values[i] = 0 then
       select v.value into was from vote v where v.site_id = p_site and v.channel_id = c.channel_id
         and v.visitor_id = p_visitors[i] and v.comment_id = p_id;
       was := coalesce(was, 0);
@@ -46,8 +48,9 @@ begin
   else
     select x.seq into seq from channel x where x.site_id = p_site and x.id = c.channel_id;
   end if;
-  foreach r in array answers loop
-    refused := r;
+  for i in 1 .. cardinality(p_visitors) loop
+    refused := answers[i];
+    counted := refused is null and (p_visitors[i] <> c.visitor_id or p_values[i] = 0);
     return next;
   end loop;
 end

@@ -17,10 +17,13 @@ begin
 end
 $$;
 
--- Outcomes that are no success are raised with an SQLSTATE of class CK; the last three characters are the HTTP status.
+-- p_words and p_title_words are what bans of words are held against. A title with such a word is left out, as nobody
+-- typed it; a comment is refused. Outcomes that are no success are raised with an SQLSTATE of class CK; the last three
+-- characters are the HTTP status.
 create or replace function post_comment(
   p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
-  p_idem text, p_parent bigint, p_src text, p_html text, p_level int, p_webhook boolean
+  p_idem text, p_parent bigint, p_src text, p_html text, p_words text, p_title_words text, p_level int,
+  p_webhook boolean
 ) returns table (comment text, seq bigint, replayed boolean, source text) language plpgsql as $$
 declare
   ch channel;
@@ -29,7 +32,10 @@ declare
   c comment;
 begin
   select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
-  if not found then
+  if p_title <> '' and p_title is distinct from ch.title and is_banned(p_site, p_title_words, null, null) then
+    p_title := '';
+  end if;
+  if ch.id is null then
     insert into channel (site_id, id, key, url, title) values (p_site, p_channel, p_key, p_url, p_title)
     on conflict do nothing;
     select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
@@ -48,7 +54,7 @@ begin
   elsif ch.locked then
     raise exception using errcode = 'CK403', message = 'locked';
   end if;
-  if is_banned(p_site, p_visitor, p_ip, p_src) then
+  if is_banned(p_site, p_words, p_visitor, p_ip) then
     raise exception using errcode = 'CK403', message = 'banned';
   end if;
   if p_parent is not null then
@@ -89,7 +95,8 @@ begin
   on conflict (site_id, id) do update
   set name = excluded.name, last_ip = excluded.last_ip, n_comments = visitor.n_comments + 1, last_seen = now();
   comment := comment_json(c);
-  perform announce(p_site, p_channel, ch.seq, 'comment.created', '{"comment":' || comment || '}', p_webhook);
+  perform announce(p_site, p_channel, ch.seq, 'comment.created',
+                   concat('{"comment":', comment, ',"comments":', ch.n_visible, '}'), p_webhook);
   seq := ch.seq;
   replayed := false;
   source := p_src;
@@ -97,8 +104,10 @@ begin
 end
 $$;
 
+-- What the comment said before leaves the log with it.
 create or replace function edit_comment(
-  p_site int, p_id bigint, p_visitor bigint, p_src text, p_html text, p_window int, p_webhook boolean
+  p_site int, p_id bigint, p_visitor bigint, p_ip inet, p_src text, p_html text, p_words text, p_window int,
+  p_webhook boolean
 ) returns table (comment text, seq bigint, channel bigint) language plpgsql as $$
 declare
   c comment := lock_comment(p_site, p_id);
@@ -107,7 +116,7 @@ begin
     raise exception using errcode = 'CK403', message = 'author';
   elsif c.created_at < now() - make_interval(secs => p_window) then
     raise exception using errcode = 'CK409', message = 'window';
-  elsif is_banned(p_site, p_visitor, null, p_src) then
+  elsif is_banned(p_site, p_words, p_visitor, p_ip) then
     raise exception using errcode = 'CK403', message = 'banned';
   end if;
   update comment x set src = p_src, html = p_html, edited_at = now(), modified_at = now()
@@ -115,13 +124,15 @@ begin
   seq := advance_seq(p_site, c.channel_id, 0, 0);
   channel := c.channel_id;
   comment := comment_json(c);
-  perform announce(p_site, c.channel_id, seq, 'comment.updated', '{"comment":' || comment || '}', p_webhook);
+  perform replace_event_words(p_site, channel, p_id, c.created_at, comment);
+  perform announce(p_site, channel, seq, 'comment.updated',
+                   concat('{"comment":', comment, ',"comments":', visible_comments(p_site, channel), '}'), p_webhook);
   return next;
 end
 $$;
 
 -- A comment with replies leaves a tombstone; one without goes, and with it the tombstones above that it kept alive.
--- The text is gone from the row at once. p_visitor null: a moderator deletes.
+-- The text is gone from the row and the log at once. p_visitor null: a moderator deletes.
 create or replace function delete_comment(p_site int, p_id bigint, p_visitor bigint, p_webhook boolean)
 returns table (seq bigint, channel bigint) language plpgsql as $$
 declare
@@ -150,9 +161,10 @@ begin
   end loop;
   seq := advance_seq(p_site, c.channel_id, -1, roots);
   channel := c.channel_id;
+  perform replace_event_words(p_site, channel, p_id, c.created_at, null);
   perform announce(p_site, channel, seq, 'comment.deleted', format(
-    '{"id":"%s","tombstone":%s,"removed":%s}', p_id, c.shown::text,
-    (select coalesce(json_agg(g::text), '[]') from unnest(gone) g)), p_webhook);
+    '{"id":"%s","tombstone":%s,"removed":%s,"comments":%s}', p_id, c.shown::text,
+    (select coalesce(json_agg(g::text), '[]') from unnest(gone) g), visible_comments(p_site, channel)), p_webhook);
   return next;
 end
 $$;

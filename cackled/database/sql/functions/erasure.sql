@@ -54,7 +54,7 @@ begin
   delete from outbox x where x.site_id = p_site
     and strpos(x.body, format('"author":{"id":"%s"', p_visitor)) > 0;
   -- What the log still holds of their words; their numbers stay, so that nobody sees a gap.
-  update event x set data = '{"id":"0","tombstone":false,"removed":[]}', type = 'comment.deleted'
+  update event x set data = scrubbed_event(x.data)
   where x.site_id = p_site and strpos(x.data, format('"author":{"id":"%s"', p_visitor)) > 0
     and x.channel_id in (select y.channel_id from comment y where y.site_id = p_site and y.visitor_id = p_visitor);
 end

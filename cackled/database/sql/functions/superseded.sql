@@ -2,6 +2,22 @@
 -- replaced. A later release drops them by a migration whose "compat" names the oldest code that does without them.
 -- cackled: revision 1
 
+create or replace function post_comment(
+  p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
+  p_idem text, p_parent bigint, p_src text, p_html text, p_level int, p_webhook boolean
+) returns table (comment text, seq bigint, replayed boolean, source text) language sql as $$
+  select comment, seq, replayed, source
+  from post_comment(p_site, p_channel, p_key, p_url, p_title, p_visitor, p_name, p_ip, p_idem, p_parent, p_src, p_html,
+                    lower(concat_ws(E'\n', p_name, p_src)), lower(p_title), p_level, p_webhook)
+$$;
+
+create or replace function edit_comment(
+  p_site int, p_id bigint, p_visitor bigint, p_src text, p_html text, p_window int, p_webhook boolean
+) returns table (comment text, seq bigint, channel bigint) language sql as $$
+  select comment, seq, channel
+  from edit_comment(p_site, p_id, p_visitor, null, p_src, p_html, lower(p_src), p_window, p_webhook)
+$$;
+
 create or replace function edit_comment(
   p_site int, p_id bigint, p_visitor bigint, p_src text, p_html text, p_window int
 ) returns table (comment text, seq bigint, channel bigint) language sql as $$
@@ -11,4 +27,14 @@ $$;
 create or replace function delete_comment(p_site int, p_id bigint, p_visitor bigint)
 returns table (seq bigint, channel bigint) language sql as $$
   select seq, channel from delete_comment(p_site, p_id, p_visitor, false)
+$$;
+
+create or replace function vote_comments(p_site int, p_id bigint, p_visitors bigint[], p_values int[])
+returns table (up int, down int, seq bigint, channel bigint, refused text) language sql as $$
+  select up, down, seq, channel, refused from vote_comments(p_site, p_id, p_visitors, p_values, null)
+$$;
+
+create or replace function flag_comment(p_site int, p_id bigint, p_visitor bigint, p_reason text) returns int
+language sql as $$
+  select flag_comment(p_site, p_id, p_visitor, null, p_reason)
 $$;
