@@ -16,7 +16,7 @@ from cackled.domain.errors import BadField
 from cackled.domain.sessions import Session
 from cackled.products.comments import pages
 from cackled.products.comments.pages import Wanted
-from tests.domain.common import ANN, DomainCase, the_id
+from tests.domain.common import ANN, BOB, DomainCase, the_id
 
 
 class CursorTests(SynchronousTestCase):
@@ -160,8 +160,8 @@ class PageTests(DomainCase):
 
     async def test_mine(self) -> None:
         """Own votes of that page alone, and blocks."""
-        one = the_id(await self.post("a"))
-        other = the_id(await self.post("b", key="other"))
+        one = the_id(await self.post("a", by=BOB))
+        other = the_id(await self.post("b", by=BOB, key="other"))
         me = Session(1, ANN)
         for target in (one, other):
             await self.comments.vote(me, target, -1)
