@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from json import dumps
@@ -34,6 +35,10 @@ _CONTROL_BUT_NEWLINE = {code: f"\\x{code:02x}" for code in (*range(9), *range(11
 _CONTROL = {**_CONTROL_BUT_NEWLINE, 9: "\\t", 10: "\\n"}
 _HIDDEN = ("log_", "format", "message", "isError", "why", "failure", "traceback")
 
+# The latest warnings and errors: wall time, level, where, text.
+KEPT = 20
+LONGEST_KEPT = 300
+latest: deque[tuple[float, str, str, str]] = deque(maxlen=KEPT)
 levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
 
 
@@ -128,6 +133,26 @@ class Limited:
 
 
 @implementer(ILogObserver)
+class Kept:
+    """Hands events on to *inner*, and remembers the latest warnings and errors, for operators."""
+
+    def __init__(self, inner: ILogObserver) -> None:
+        self._inner = inner
+
+    def __call__(self, event: LogEvent) -> None:
+        """Hand *event* on."""
+        level = event.get("log_level")
+        if level is not None and level >= LogLevel.warn:
+            failure = event.get("log_failure")
+            text = " ".join(formatEvent(event).split())
+            if failure is not None:
+                text += f": {type(failure.value).__name__} (traceback in the log)"
+            where = str(event.get("log_namespace", "")).removeprefix("cackled.")
+            latest.append((event.get("log_time", 0.0), level.name, where, text[:LONGEST_KEPT]))
+        self._inner(event)
+
+
+@implementer(ILogObserver)
 class LineWriter:
     """Writes each event as *form* makes it, and a line's end, to a file."""
 
@@ -153,7 +178,7 @@ def observer(form: str = "json", out: IO[str] | None = None) -> Any:
     if form == "auto":
         form = "text" if out.isatty() else "json"
     inner = LineWriter(out, as_json if form == "json" else as_text)
-    return FilteringLogObserver(Limited(inner), [levels])
+    return FilteringLogObserver(Limited(Kept(inner)), [levels])
 
 
 def write_to(path: str) -> None:

@@ -68,6 +68,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.daemon.application": ("cackled.*",),
     "cackled.daemon.worker_supervisor": ("cackled.*",),
     "cackled.daemon.worker_process": ("cackled.*",),
+    "cackled.daemon.watching": ("cackled.*",),
     "cackled.daemon.worker": ("cackled.daemon.worker_process", *GROUND),
     "cackled.tap": ("cackled.daemon.service", *GROUND),
 }
@@ -85,6 +86,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 ROOTS = (
     "cackled.daemon.service", "cackled.daemon.infrastructure", "cackled.daemon.application", "cackled.tap",
     "cackled.admin.cli", "cackled.daemon.worker_supervisor", "cackled.daemon.worker_process",
+    "cackled.daemon.watching",
 )
 LONGEST_MODULE = 500
 

@@ -16,6 +16,7 @@ from cackled.clock import wall_time
 from cackled.cluster.membership import Membership, NodeState
 from cackled.cluster.mesh import Mesh
 from cackled.database.routing import Database
+from cackled.database.server import UNKNOWN_LAG
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.domain import settings
@@ -29,6 +30,9 @@ from cackled.domain.sites import Site, SiteDirectory
 from cackled.domain.usage import Usage
 from cackled.metrics import Metrics
 from cackled.realtime.hub import Hub
+
+# A node whose heartbeat is so old says nothing of now.
+SILENT = 5.0
 
 
 class Live:
@@ -45,25 +49,6 @@ class Live:
     def channels(self, most: int) -> Table:
         """The busiest channels."""
         return [{"channel": sub, "subscribers": count, "seq": seq} for sub, count, seq in self._hub.busiest(most)]
-
-
-class Requests:
-    """The public HTTP listeners: `cackled.admin.console.RequestArea`."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def requests(self) -> Facts:
-        """Open connections and answers by class."""
-        value = self._metrics.value
-        facts: dict[str, Fact] = {
-            "connections": int(value("http_connections")),
-            "in_flight": int(value("http_requests_in_flight")),
-            "slow": int(value("http_slow_requests_total")),
-        }
-        for kind in ("2xx", "3xx", "4xx", "5xx"):
-            facts[f"answers_{kind}"] = int(value("http_requests_total", status=kind))
-        return facts
 
 
 class Caches:
@@ -107,10 +92,12 @@ class Servers:
         return [
             {
                 "server": server.name,
-                "role": "primary" if server.primary else "replica",
+                "role": ("" if server.alive else "was ") + ("primary" if server.primary else "replica"),
                 "state": "up" if server.alive else "down",
-                "latency_seconds": round(server.latency, 6),
-                "lag_seconds": round(server.staleness, 3) if server.alive else None,
+                "latency_seconds": round(server.latency, 6) if server.alive else None,
+                "lag_seconds": round(server.staleness, 3) if server.alive and server.staleness < UNKNOWN_LAG else None,
+                "used": server is part.primary or (server.alive and not server.primary),
+                "trouble": part.trouble(server),
             }
             for part in self._database.parts
             for server in part.servers
@@ -135,6 +122,7 @@ class Servers:
         """The tail of the event log."""
         return {
             "connected": bool(self._tail.connected),
+            "through": "the primary" if self._tail.connected else "a replica" if self._tail.copying else "nothing",
             "events": int(self._metrics.value("tail_events_total")),
             "lag_seconds": round(self._tail.lag, 3),
         }
@@ -335,13 +323,17 @@ class Cluster:
             }
             told = seen.get(node.name)
             if told is not None:
-                row["ready"] = told.ready
+                # What was said last by a node that is not heard is no figure of now.
+                now = node.name == own or (told.heard is not None and told.heard < SILENT)
+                row["ready"] = told.ready if now else None
+                row["writes"] = told.writes if now else None
                 row["linked"] = told.linked
-                row["connections"] = told.connections
-                row["free"] = f"{told.free:.0%}"
-                row["round_trip_seconds"] = None if told.round_trip is None else round(told.round_trip, 5)
-                row["db_lag_seconds"] = None if told.lag is None else round(told.lag, 3)
+                row["connections"] = told.connections if now else None
+                row["free"] = f"{told.free:.0%}" if now else None
+                row["round_trip_seconds"] = None if told.round_trip is None or not now else round(told.round_trip, 5)
+                row["db_lag_seconds"] = None if told.lag is None or not now else round(told.lag, 3)
                 row["version"] = told.version
+                row["heard_seconds"] = None if told.heard is None else round(told.heard, 1)
                 row["trouble"] = told.trouble
             rows.append(row)
         return rows

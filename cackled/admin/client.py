@@ -17,6 +17,8 @@ from cackled.admin.endpoints import Place, parse
 from cackled.config import Config
 
 LONGEST_ANSWER = 16 * 1024 * 1024
+# /healthz needs nothing but a turn of the reactor: a daemon that does not answer it for so many seconds hangs.
+HANGS = 4.0
 
 
 class AdminError(Exception):
@@ -47,6 +49,7 @@ def send(config: Config, line: str, *, timeout: float = 40.0) -> dict[str, Any]:
     except secrets.SecretError as error:
         raise AdminError(f"{error}; has the daemon run with this configuration, as this user?") from None
     where = place.path or f"{place.host}:{place.port}"
+    _look_alive(place, where, min(HANGS, timeout))
     connection = _connection(place, timeout)
     try:
         connection.request(
@@ -69,6 +72,23 @@ def send(config: Config, line: str, *, timeout: float = 40.0) -> dict[str, Any]:
     if answer.status != 200:
         raise AdminError(str(told.get("detail") or told.get("title") or answer.status))
     return told
+
+
+def _look_alive(place: Place, where: str, timeout: float) -> None:
+    """Ask whether the daemon answers at all: a command may take long, but nobody should wait for one that hangs."""
+    connection = _connection(place, timeout)
+    try:
+        connection.request("GET", "/healthz")
+        connection.getresponse().read(1000)
+    except TimeoutError:
+        raise AdminError(
+            f"the daemon at {where} has not answered for {timeout:g} s: it hangs or is overloaded; its log may say why,"
+            " and restarting it helps (open pages go elsewhere or come back by themselves)"
+        ) from None
+    except (OSError, http.client.HTTPException):
+        pass  # told in what follows
+    finally:
+        connection.close()
 
 
 def _connection(place: Place, timeout: float) -> http.client.HTTPConnection:

@@ -17,7 +17,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cackled import logs
-from cackled.admin.console import BanKind, CommandError, Console, Data, Facts, Table, Verbatim
+from cackled.admin import overview
+from cackled.admin.console import BanKind, CommandError, Console, Data, Facts, Verbatim
+from cackled.admin.overview import have as _have
 from cackled.events import Position, channel_id
 from cackled.metrics import Metrics
 
@@ -55,10 +57,6 @@ def _need(area: _T | None, name: str) -> _T:
     return area
 
 
-async def _have(value: _T | Awaitable[_T]) -> _T:
-    return await value if isinstance(value, Awaitable) else value
-
-
 def _number(text: str, name: str, low: int, high: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 19 or not low <= int(text) <= high:
         raise CommandError(f"{name} is a number from {low} to {high}")
@@ -80,24 +78,14 @@ async def _help(console: Console, words: Sequence[str]) -> Data:
 
 async def _status(console: Console, words: Sequence[str]) -> Data:
     _none(words)
-    sections: dict[str, Facts | Table] = {"process": console.process.facts()}
-    if console.cluster is not None:
-        sections["cluster"] = console.cluster.nodes()
-    if console.workers is not None:
-        sections["workers"] = console.workers.workers()
-    if console.live is not None:
-        sections["sessions"] = await _have(console.live.sessions())
-    if console.requests is not None:
-        sections["requests"] = await _have(console.requests.requests())
-    if console.cache is not None:
-        sections["cache"] = await _have(console.cache.caches())
-    if console.database is not None:
-        sections["database"] = console.database.servers()
-        shards = console.database.shards()
-        if shards:
-            sections["shards"] = shards
-        sections["tail"] = console.database.tail()
-    return sections
+    return await overview.status(console)
+
+
+async def _busiest(console: Console, words: Sequence[str]) -> Data:
+    if len(words) > 1:
+        raise _Usage
+    most = _number(words[0], "N", 1, MOST_CHANNELS) if words else 20
+    return await overview.busiest(_need(console.happening, "count of visitors"), most)
 
 
 async def _sessions(console: Console, words: Sequence[str]) -> Data:
@@ -333,6 +321,11 @@ async def _drain(console: Console, words: Sequence[str]) -> Data:
     return await console.process.drain()
 
 
+async def _undrain(console: Console, words: Sequence[str]) -> Data:
+    _none(words)
+    return await console.process.undrain()
+
+
 async def _shutdown(console: Console, words: Sequence[str]) -> Data:
     _none(words)
     await console.process.shutdown()
@@ -358,7 +351,10 @@ COMMANDS: Mapping[str, Command] = {
     command.name: command
     for command in (
         Command("help", "[COMMAND]", "this list, or one command", _help),
-        Command("status", "", "everything at a glance", _status),
+        Command("status", "", "what is wrong now, then everything at a glance", _status),
+        Command("problems", "", "what is wrong now, and what to do", overview.problems),
+        Command("errors", "", "the latest warnings and errors of the log", overview.errors),
+        Command("busiest", "[N]", "the busiest addresses and sites (20)", _busiest),
         Command("nodes", "[forget NODE]", "the cluster as this node sees it", _nodes, mutates=True),
         Command("sessions", "", "live connections by transport", _sessions),
         Command("channels", "[N]", "the busiest channels (20)", _channels),
@@ -374,6 +370,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("loglevel", "[debug|info|warn|error]", "show or set what is logged", _loglevel, mutates=True),
         Command("gc", "", "full garbage collection; the process stands still meanwhile", _gc, mutates=True),
         Command("drain", "", "turn unready, leave DNS, move clients; stay up", _drain, mutates=True),
+        Command("undrain", "", "take visitors again", _undrain, mutates=True),
         Command("workers", "", "the processes that serve", _workers),
         Command("restart-workers", "", "replace them one by one, losing nothing", _restart_workers, mutates=True),
         Command("quit", "", "end this telnet session", _quit),

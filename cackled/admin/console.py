@@ -42,6 +42,9 @@ class ProcessArea(Protocol):
     async def drain(self) -> Facts:
         """Leave DNS, turn unready and ask clients to move; the process stays up."""
 
+    async def undrain(self) -> Facts:
+        """Take visitors again."""
+
     async def shutdown(self) -> None:
         """Begin an orderly stop and return at once."""
 
@@ -54,6 +57,28 @@ class LiveArea(Protocol):
 
     def channels(self, most: int) -> Table | Awaitable[Table]:
         """At most *most* channels, busiest first: ``channel`` (``site/id``), ``subscribers``, ..."""
+
+
+class HappeningArea(Protocol):
+    """What is going on just now: problems, the latest errors, who keeps this node busy."""
+
+    def problems(self) -> Table:
+        """What is wrong now and what to do: ``problem``, ``what``; none: nothing."""
+
+    def disk(self) -> Table:
+        """One row per folder: ``disk``, ``folder``, ``free_bytes``, ..."""
+
+    def bus(self) -> Facts | None:
+        """The Redis or Valkey beside the workers; None where there is none."""
+
+    def errors(self) -> Table | Awaitable[Table]:
+        """The latest warnings and errors in the log, newest first."""
+
+    def addresses(self, most: int) -> Table | Awaitable[Table]:
+        """At most *most* addresses, busiest first: ``address``, ``connections``, ``calls``."""
+
+    def sites(self, most: int) -> Table | Awaitable[Table]:
+        """At most *most* sites, busiest first: ``site``, ``reads``, ``subscribers``."""
 
 
 class RequestArea(Protocol):
@@ -217,3 +242,4 @@ class Console:
     erasures: ErasureArea | None = None
     cluster: ClusterArea | None = None
     workers: WorkersArea | None = None
+    happening: HappeningArea | None = None

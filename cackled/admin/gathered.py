@@ -12,6 +12,7 @@ from typing import Any
 from cackled.admin.console import CommandError, Fact, Facts, Table
 from cackled.cluster.gather import Gathered, read
 from cackled.cluster.workers import Pool, WorkerError
+from cackled.logs import KEPT
 from cackled.metrics import Metrics
 
 
@@ -53,6 +54,40 @@ class GatheredLive(_Asking):
                 row["subscribers"] += told["subscribers"]
                 row["seq"] = max(row["seq"], told["seq"])
         return sorted(rows.values(), key=lambda row: -row["subscribers"])[:most]
+
+
+class GatheredHappening(_Asking):
+    """What goes on in all workers: `cackled.admin.console.HappeningArea`. *own* is this process's, for the rest."""
+
+    def __init__(self, pool: Pool, own: Any) -> None:
+        super().__init__(pool)
+        self._own = own
+        self.problems, self.disk, self.bus = own.problems, own.disk, own.bus
+
+    async def errors(self) -> Table:
+        """The newest first, each with its worker."""
+        rows: list[dict[str, Any]] = [{"worker": "-", **row} for row in self._own.errors()]
+        for slot, table in await self._ask("errors"):
+            rows += [{"worker": str(slot), **row} for row in table]
+        return sorted(rows, key=lambda row: float(row["ago_seconds"]))[:KEPT]
+
+    async def addresses(self, most: int) -> Table:
+        """Sums. An address that is busy in no single worker may be missing."""
+        return await self._sum("addresses", "address", most)
+
+    async def sites(self, most: int) -> Table:
+        """Sums."""
+        return await self._sum("sites", "site", most)
+
+    async def _sum(self, what: str, key: str, most: int) -> Table:
+        rows: dict[Any, dict[str, Any]] = {}
+        for _, table in await self._ask(what, max(most, 20)):
+            for told in table:
+                row = rows.setdefault(told[key], dict.fromkeys(told, 0))
+                for name, value in told.items():
+                    row[name] = row[name] + value if isinstance(value, int) and name != key else value
+        counts = [name for name in next(iter(rows.values()), {}) if name not in (key, "name")]
+        return sorted(rows.values(), key=lambda row: -sum(row[name] for name in counts))[:most]
 
 
 class GatheredRequests(_Asking):

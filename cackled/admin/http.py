@@ -27,6 +27,7 @@ from cackled.admin.endpoints import require_local
 from cackled.admin.health import Health
 from cackled.admin.render import as_text
 from cackled.metrics import Metrics
+from cackled.problems import Problem
 
 log = Logger()
 
@@ -105,11 +106,16 @@ class Readyz(_Leaf):
 
     Args:
         details: tell what is wrong; without, ``failed`` (for the public listeners).
+        problems: all that is wrong now, which need not make it unfit; without details, told by name.
         deployment: told along, so that nodes of another one know that this is none of theirs.
     """
 
-    def __init__(self, health: Health, *, details: bool = True, deployment: str = "") -> None:
+    def __init__(
+        self, health: Health, *, details: bool = True, deployment: str = "",
+        problems: Callable[[], list[Problem]] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self._problems = problems
         self._also = {"deployment": deployment} if deployment else {}
         self._health = health
         self._details = details
@@ -131,7 +137,10 @@ class Readyz(_Leaf):
             request.setHeader(b"retry-after", b"2")
             # Nobody was refused anything: it would look like an error in the public listeners' figures.
             request.counted = False
-        body = {"ready": found.ready, "checks": checks, **self._also}
+        body: dict[str, Any] = {"ready": found.ready, "checks": checks, **self._also}
+        if self._problems is not None:
+            wrong = self._problems()
+            body["problems"] = wrong if self._details else sorted({one.name for one in wrong})
         return answer(request, 200 if found.ready else 503, msgspec.json.encode(body) + b"\n")
 
 
@@ -200,12 +209,13 @@ def admin_resource(
     runner: Runner,
     token: str,
     render: Callable[[], bytes | Awaitable[bytes]] | None = None,
+    problems: Callable[[], list[Problem]] | None = None,
 ) -> Resource:
     """The tree of the admin listener. *render* makes the page of figures, where it has more than *metrics*."""
     root, admin = Folder(), Folder()
     root.putChild(b"", _Index())
     root.putChild(b"healthz", Healthz())
-    root.putChild(b"readyz", Readyz(health))
+    root.putChild(b"readyz", Readyz(health, problems=problems))
     root.putChild(b"metrics", MetricsPage(render or metrics.render, health))
     root.putChild(b"admin", admin)
     admin.putChild(b"command", CommandPage(runner, token))

@@ -21,6 +21,7 @@ class LocalProcess:
 
     Args:
         drain: turns the node unready and moves its clients; what it returns is shown. None: it can't be drained.
+        undrain: has it take visitors again.
         stop: begins an orderly stop (``reactor.stop``).
         draining: whether a drain is under way.
     """
@@ -33,6 +34,7 @@ class LocalProcess:
         *,
         stop: Callable[[], object],
         drain: Callable[[], Awaitable[Facts]] | None = None,
+        undrain: Callable[[], Awaitable[Facts]] | None = None,
         draining: Callable[[], bool] = lambda: False,
         deployment: str = "",
     ) -> None:
@@ -41,6 +43,7 @@ class LocalProcess:
         self._lag = lag
         self._stop = stop
         self._drain = drain
+        self._undrain = undrain
         self._draining = draining
         self._deployment = deployment
         self._began = clock.seconds()
@@ -76,6 +79,12 @@ class LocalProcess:
         if self._drain is None:
             raise CommandError("this process can't be drained")
         return await self._drain()
+
+    async def undrain(self) -> Facts:
+        """See `ProcessArea`."""
+        if self._undrain is None:
+            raise CommandError("this process can't be drained, nor the contrary")
+        return await self._undrain()
 
     async def shutdown(self) -> None:
         """See `ProcessArea`. The stop begins in the next turn, so that the operator still reads the answer."""

@@ -30,6 +30,11 @@ class FakeProcess:
         self._done.append("drain")
         return {"clients": 3}
 
+    async def undrain(self) -> Facts:
+        """Note it."""
+        self._done.append("undrain")
+        return {"draining": False}
+
     async def shutdown(self) -> None:
         """Note it."""
         self._done.append("shutdown")
@@ -45,6 +50,35 @@ class FakeLive:
     def channels(self, most: int) -> Table:
         """*most* rows."""
         return [{"channel": f"1/{number}", "subscribers": 1000 - number} for number in range(most)]
+
+
+class FakeHappening:
+    """One problem, and somebody busy."""
+
+    def problems(self) -> Table:
+        """Fixed rows."""
+        return [{"problem": "no-primary", "what": "No primary can be reached."}]
+
+    def disk(self) -> Table:
+        """Fixed rows."""
+        return [{"disk": "state", "folder": "/var", "free_bytes": 1 << 30, "size_bytes": 1 << 31}]
+
+    def bus(self) -> Facts | None:
+        """None."""
+        return None
+
+    def errors(self) -> Table:
+        """Fixed rows."""
+        return [{"ago_seconds": 3.0, "level": "error", "where": "app", "text": "it broke"}]
+
+    def addresses(self, most: int) -> Table:
+        """Fixed rows."""
+        rows: Table = [{"address": "192.0.2.1", "connections": 3, "calls": 7}]
+        return rows[:most]
+
+    def sites(self, most: int) -> Table:
+        """Fixed rows."""
+        return [{"site": 1, "reads": 7, "subscribers": 1200}][:most]
 
 
 class FakeRequests:
@@ -254,6 +288,7 @@ class FakeConsole:
         self.bans = FakeBans()
         self.console = Console(
             process=FakeProcess(self.done),
+            happening=FakeHappening(),
             live=FakeLive(),
             requests=FakeRequests(),
             cache=FakeCache(self.done),

@@ -108,6 +108,10 @@ class Limits:
         self._site_posts = site_posts
         self._exempt = exempt
 
+    def busiest(self, most: int) -> list[tuple[str, float]]:
+        """At most *most* addresses that read most just now, with what they have spent."""
+        return self._reads.busiest(most)
+
     def post(self, call: Call) -> None:
         """A comment is about to be written."""
         if not self._exempt(call.address):

@@ -51,6 +51,7 @@ BACKOFF_MOST = 10.0
 # A life of so many seconds was a good one: the next start comes at once.
 GOOD_LIFE = 30.0
 ASK_SECONDS = 5.0
+SILENT_ASK_SECONDS = 1.0
 # What a retiring worker gets above its time before it is killed.
 RETIRE_GRACE = 3.0
 STOP_GRACE = 0.8
@@ -275,6 +276,9 @@ class Pool:
         if worker.state == GONE:
             answer.errback(WorkerError(f"worker {worker.slot} is gone"))
             return answer
+        if self._clock.seconds() - worker.heard_at > SILENT:
+            # It hangs: whoever asks all of them has the others' answers soon.
+            seconds = min(seconds, SILENT_ASK_SECONDS)
         worker.asked[number] = answer
         worker.tell(Ask(number, what, list(words)))
         answer.addTimeout(seconds, self._clock, lambda _, late: self._no_answer(worker, late))

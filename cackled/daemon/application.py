@@ -94,6 +94,7 @@ class Application:
         self.sites.on_closed = self.closed
         self._catalog_old = False
         self._astray = False
+        self._limits: Limits | None = None
         self._rereading: Deferred[None] | None = None
         self.grants = Grants(wall_time)
         self.queues = WriteQueues()
@@ -242,6 +243,26 @@ class Application:
         if astray and not self._astray and not self.infrastructure.draining:
             self.hub.send_away(self.infrastructure.config.realtime.drain_seconds, self.infrastructure.elsewhere)
         self._astray = astray
+
+    def busiest_addresses(self, most: int) -> dict[str, tuple[int, float]]:
+        """Addresses with the most connections, and those that called most just now: (connections, calls)."""
+        limits = self.infrastructure.http.limits
+        found = {address: (count, 0.0) for address, count in limits.busiest(most)}
+        if self._limits is not None:
+            for address, calls in self._limits.busiest(most):
+                found[address] = (limits.of(address), calls)
+        return dict(sorted(found.items(), key=lambda one: -(one[1][0] + one[1][1]))[:most])
+
+    def busiest_sites(self, most: int) -> dict[int, tuple[int, int]]:
+        """Sites that were read most in the last minutes, and those that most listen to: (reads, subscriptions)."""
+        reads, listening = dict(self.usage.busiest(10_000)), self.hub.of_sites()
+        found = {site: (reads.get(site, 0), listening.get(site, 0)) for site in reads.keys() | listening.keys()}
+        return dict(sorted(found.items(), key=lambda one: -sum(one[1]))[:most])
+
+    def name_of_site(self, site_id: int) -> str:
+        """Its name, where it is known."""
+        site = self.sites.find(site_id)
+        return "" if site is None else site.name
 
     def signalled(self, node: str, signal: Signal) -> None:
         """Something ephemeral began on another node, or in another worker."""
@@ -411,7 +432,7 @@ class Application:
             await self.announce()
             self.announcing.start()
         self.usage.start()
-        limits = self.limits()
+        limits = self._limits = self.limits()
         count = self.usage.count
         bootstrap = Bootstrap(self.sites, sessions, self.grants, self.comments, limits, client_address, count)
         api = Api(self.sites, sessions, self.grants, self.comments, self.moderation, limits, client_address, count)
@@ -426,7 +447,8 @@ class Application:
                 self.hub, self.authorize, self.name_of, self.seconds_left, partial(self.charge, limits)
             ),
             healthz=Healthz(),
-            readyz=Readyz(infrastructure.health, details=False, deployment=infrastructure.config.deployment),
+            readyz=Readyz(infrastructure.health, details=False, deployment=infrastructure.config.deployment,
+                          problems=infrastructure.problems.now),
             demo=OwnPages(
                 StaticPages(WEB / "demo", devel=infrastructure.config.env == "devel"),
                 infrastructure.config.http.hsts,

@@ -324,6 +324,12 @@ class Infrastructure:
         servers = [{"url": server.url or home, "weight": server.weight} for server in self.view().servers]
         return {"version": __version__, "servers": servers}
 
+    def stay(self) -> None:
+        """This node drains no longer."""
+        self.draining = False
+        self.membership.drain(False)
+        self._look_changed()
+
     def elsewhere(self) -> str | None:
         """A live node other than this one, for clients that are sent away; None where there is none."""
         return self.view().elsewhere(self.config.node, self.random)

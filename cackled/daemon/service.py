@@ -26,6 +26,7 @@ from cackled import __version__, logs
 from cackled.admin import areas
 from cackled.admin.commands import Runner
 from cackled.admin.console import Console
+from cackled.admin.happening import Requests
 from cackled.admin.http import Folder, admin_resource
 from cackled.admin.http import check as admin_check
 from cackled.admin.listener import admin_server
@@ -35,6 +36,7 @@ from cackled.admin.secrets import Password, SecretError, admin_token
 from cackled.config import Config, ConfigError, load
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
+from cackled.daemon.watching import happening, watch
 from cackled.daemon.worker_supervisor import WorkerSupervisor
 from cackled.database.belonging import check_belongs, claim
 from cackled.database.embedded import EmbeddedError
@@ -184,6 +186,7 @@ class Daemon(MultiService):
         infrastructure.database_lag = application.lag
         infrastructure.primaries = application.primaries
         infrastructure.looked = application.looked
+        watch(infrastructure, application, self._public)
         await self._open_console(application)
         infrastructure.geo.start()
         if self._config.dns.enabled:
@@ -210,19 +213,22 @@ class Daemon(MultiService):
             infrastructure.lag,
             stop=self._reactor.stop,
             drain=self.drain,
+            undrain=self.undrain,
             draining=lambda: infrastructure.draining,
             deployment=config.deployment,
         )
         serving: dict[str, Any] = {
             "live": areas.Live(application.hub),
-            "requests": areas.Requests(infrastructure.metrics),
+            "requests": Requests(infrastructure.metrics, self._reactor),
             "cache": areas.Caches(
                 infrastructure.cache, infrastructure.microcache, application.evict, application.forget
             ),
+            "happening": happening(infrastructure, application),
         }
+        serving["requests"].recently.start()
         supervisor = self._supervisor
         if supervisor is not None:
-            serving = supervisor.areas(application.evict, application.forget)
+            serving = supervisor.areas(application.evict, application.forget, serving["happening"])
         console = Console(
             process=process,
             **serving,
@@ -245,7 +251,7 @@ class Daemon(MultiService):
         self._token = token = admin_token(infrastructure.state)
         self._admin.root = admin_resource(
             health=infrastructure.health, metrics=infrastructure.metrics, runner=runner, token=token,
-            render=supervisor.render if supervisor is not None else None,
+            render=supervisor.render if supervisor is not None else None, problems=infrastructure.problems.now,
         )  # fmt: skip
         if config.manhole.enabled:
             self._manhole.factory = ManholeFactory(
@@ -338,6 +344,19 @@ class Daemon(MultiService):
         if self._application is not None:
             await self._application.hub.drain(self._config.realtime.drain_seconds, infrastructure.elsewhere)
         return {"drained": True, "moved": sum(moved.values())}
+
+    async def undrain(self) -> dict[str, Any]:
+        """Take visitors again: ready, in DNS and loader, live clients may come."""
+        infrastructure = self.infrastructure
+        was = infrastructure.draining
+        infrastructure.stay()
+        if self._application is not None:
+            self._application.hub.stay()
+        if self._supervisor is not None:
+            await self._supervisor.undrain()
+        if infrastructure.mesh is not None:
+            infrastructure.mesh.beat()
+        return {"draining": False, "was_draining": was}
 
     # Stop
 

@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from cackled import logs
 from cackled.admin import areas
 from cackled.admin.console import CommandError
+from cackled.admin.happening import Requests
 from cackled.admin.process import LocalProcess, resident_bytes
 from cackled.clock import Periodic
 from cackled.cluster.control import (
@@ -49,6 +50,7 @@ from cackled.cluster.sockets import Shareable, shareable
 from cackled.config import ConfigError
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
+from cackled.daemon.watching import happening, watch
 from cackled.database.errors import DatabaseError
 from cackled.transport.tls import CertificateError
 
@@ -146,6 +148,7 @@ class WorkerProcess:
         infrastructure.database_is_up = lambda: "" if application.database.ready else "no database server answers"
         infrastructure.database_lag = application.lag
         infrastructure.looked = application.looked
+        watch(infrastructure, application)
         self._commands = self._table(application)
         infrastructure.http.root = tree
         infrastructure.freezer.start()
@@ -188,12 +191,17 @@ class WorkerProcess:
             stop=lambda: None,
             draining=lambda: infrastructure.draining,
         )
+        requests, now = Requests(infrastructure.metrics, self._reactor), happening(infrastructure, application)
+        requests.recently.start()
         servers = areas.Servers(application.database, application.tail, infrastructure.metrics)
         return {
             "process": process.facts,
             "sessions": live.sessions,
             "channels": live.channels,
-            "requests": areas.Requests(infrastructure.metrics).requests,
+            "requests": requests.requests,
+            "errors": now.errors,
+            "addresses": now.addresses,
+            "sites": now.sites,
             "caches": caches.caches,
             "evict": caches.evict,
             "clear": caches.clear,
@@ -202,6 +210,7 @@ class WorkerProcess:
             "loglevel": logs.set_level,
             "figures": lambda: figures_of(infrastructure.metrics.registry),
             "drain": self._drain,
+            "undrain": self._undrain,
         }
 
     def _answer(self, ask: Ask) -> None:
@@ -228,6 +237,11 @@ class WorkerProcess:
         moved = sum(application.hub.stats().sessions.values())
         seconds = self._begin.config.realtime.drain_seconds
         return application.hub.drain(seconds, infrastructure.elsewhere).addCallback(lambda _: moved)
+
+    def _undrain(self) -> None:
+        assert self._application is not None
+        self._infrastructure.stay()
+        self._application.hub.stay()
 
     def _beat(self) -> None:
         infrastructure = self._infrastructure

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from cackled.admin import gathered
 from cackled.admin.console import CommandError
+from cackled.admin.happening import Happening
 from cackled.cluster.control import Reload
 from cackled.cluster.launch import Processes
 from cackled.cluster.sockets import Bound
@@ -153,15 +154,23 @@ class WorkerSupervisor:
         answers = await self._pool.ask_all("drain", seconds=self._infrastructure.config.realtime.drain_seconds + 5.0)
         return sum(told for _, told in answers if isinstance(told, int))
 
+    async def undrain(self) -> None:
+        """Have all workers take visitors again."""
+        self._pool.see()
+        await self._pool.ask_all("undrain")
+
     # What operators see
 
-    def areas(self, evict: Callable[[tuple[int, int]], None], clear: Callable[[], None]) -> dict[str, Any]:
+    def areas(
+        self, evict: Callable[[tuple[int, int]], None], clear: Callable[[], None], own: Happening
+    ) -> dict[str, Any]:
         """The areas of the console that the workers answer for."""
         pool = self._pool
         return {
             "live": gathered.GatheredLive(pool),
             "requests": gathered.GatheredRequests(pool),
             "cache": gathered.GatheredCaches(pool, evict, clear),
+            "happening": gathered.GatheredHappening(pool, own),
             "workers": gathered.WorkerCommands(pool, self._infrastructure.reactor, self._restart),
         }
 

@@ -159,6 +159,26 @@ class Database:
         """Why a server is not to be had, for operators."""
         return "; ".join(f"{s.name}: {s.app.reason}" for s in self.servers if not s.alive) or "all up"
 
+    @property
+    def alarm(self) -> str:
+        """What is wrong with the servers that call themselves primary; empty: nothing."""
+        return self._election.alarm
+
+    def trouble(self, server: Server) -> str:
+        """What is wrong with one of the servers; empty: nothing."""
+        if not server.alive:
+            return f"down ({server.app.reason})" if server.app.reason else "down"
+        if server.primary:
+            return "" if server is self.primary or self.primary is None else "calls itself primary, and is not used"
+        if self.primary is None:
+            return ""
+        if server.timeline not in (0, self.primary.timeline):
+            return f"follows timeline {server.timeline}, and the primary is on {self.primary.timeline}"
+        if server.staleness > self._max_staleness:
+            far = "it is not known how far" if server.as_of is None else f"{server.staleness:.0f} s"
+            return f"behind the primary: {far}"
+        return ""
+
     def on_primary(self, told: Callable[[], None]) -> None:
         """Have *told* called whenever another server is the primary, or the primary is back, or there is none."""
         self._told.append(told)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from heapq import nlargest
 from ipaddress import ip_address, ip_network
+from itertools import islice
+from operator import itemgetter
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -14,6 +17,8 @@ from cackled.domain.errors import TooFast
 
 # Under which key a caller's address is limited, see `AddressBuckets`.
 address_key = network_of
+# Of so many keys, those used last, the busiest are told.
+LOOKED_AT = 20_000
 
 
 def within(networks: Iterable[str]) -> Callable[[str], bool]:
@@ -83,6 +88,15 @@ class Buckets:
         if self.spent is not None:
             self.spent(key, cost)
 
+    def busiest(self, most: int) -> list[tuple[str, float]]:
+        """At most *most* keys that have spent most just now, with what they have spent: of those used last."""
+        now = self._clock.seconds()
+        spent = [
+            (self._burst - min(self._burst, tokens + (now - then) * self._rate), key)
+            for key, (tokens, then) in islice(reversed(self._state.items()), LOOKED_AT)
+        ]
+        return [(str(key), used) for used, key in nlargest(most, spent, key=itemgetter(0)) if used >= 1.0]
+
     def correct(self, key: object, tokens: float) -> None:
         """No more than *tokens* of *key* are left (less than none: spent in advance); more than we think is no news."""
         now = self._clock.seconds()
@@ -118,3 +132,7 @@ class AddressBuckets:
         self._own.take(key, cost)
         for buckets, network in pairs:
             buckets.take(network, cost)
+
+    def busiest(self, most: int) -> list[tuple[str, float]]:
+        """As `Buckets.busiest`, of the callers themselves."""
+        return self._own.busiest(most)

@@ -7,6 +7,7 @@ for a few reads too little, never too much.
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,8 @@ CREDITS: dict[ReadPreference, int] = {
     ReadPreference.PRIMARY: 5,
 }
 FLUSH = 10.0
+# Flushes of the last five minutes.
+RECENT = 30
 
 ADD_USAGE = Query(
     "add_usage",
@@ -60,6 +63,8 @@ class Usage:
         self._database = database
         self._wall = wall
         self._counts: dict[_Key, int] = {}
+        # By site, of the last minutes: one entry for each flush.
+        self._recent: deque[Counter[int]] = deque(maxlen=RECENT)
         # The month of this hour, for it is asked at every read.
         self._hour, self._first = -1, ""
         self._job = Periodic(clock, FLUSH, self.flush, "usage")
@@ -85,9 +90,16 @@ class Usage:
 
     async def flush(self) -> None:
         """Add what was counted to the sums in the database; while it has no primary, go on counting."""
-        if not self._counts or not self._database.writable:
+        if not self._counts:
+            self._recent.append(Counter())
+            return
+        if not self._database.writable:
             return
         batch, self._counts = self._counts, {}
+        lately: Counter[int] = Counter()
+        for (site, _, _), count in batch.items():
+            lately[site] += count
+        self._recent.append(lately)
         columns: list[tuple[Any, ...]] = [
             (site, month, preference.value, reads, reads * CREDITS[preference])
             for (site, month, preference), reads in sorted(batch.items())
@@ -97,9 +109,19 @@ class Usage:
         except Busy:
             for key, reads in batch.items():
                 self._counts[key] = self._counts.get(key, 0) + reads
+            self._recent.pop()
         except DatabaseError as error:
             self._lost.inc(sum(batch.values()))
             log.warn("usage could not be added: {reason}", reason=str(error))
+
+    def busiest(self, most: int) -> list[tuple[int, int]]:
+        """At most *most* sites with the most reads of the last minutes, and how many."""
+        reads: Counter[int] = Counter()
+        for (site, _, _), count in self._counts.items():
+            reads[site] += count
+        for lately in self._recent:
+            reads.update(lately)
+        return reads.most_common(most)
 
     async def month(self, site: int, month: str = "") -> list[tuple[ReadPreference, int, int]]:
         """(preference, reads, credits) of *month* ("2026-11"; this one without), what is not flushed yet included.

@@ -56,6 +56,8 @@ async def _drain(
     # Half of the time is for telling, half for the last ones to go before they are closed.
     pause = seconds / 2 / max(1, -(-len(everyone) // size))
     for start in range(0, len(everyone), size):
+        if not clients():
+            return  # gone by themselves, or the drain was called off
         batch = everyone[start:start + size]
         await each(
             clock, batch, lambda one: one.move(move(host(), random.uniform(0, max(0.0, (end - clock.seconds()) * 0.8))))

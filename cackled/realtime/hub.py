@@ -223,7 +223,13 @@ class Hub:
         shortly after *seconds*.
         """
         self.draining = True
-        return drain(self.clock, self.random, lambda: list(self._clients), seconds, host)
+        return drain(
+            self.clock, self.random, lambda: list(self._clients) if self.draining else [], seconds, host
+        )
+
+    def stay(self) -> None:
+        """End a drain: who is still here stays, and new connections are taken."""
+        self.draining = False
 
     def send_away(self, seconds: float, host: Callable[[], str | None]) -> Deferred[None]:
         """As `drain`, for those who are here now: who comes is still served."""
@@ -237,6 +243,13 @@ class Hub:
         return HubStats(
             sessions, len(self._channels), len(self._idle), subscriptions, self._store.bytes, self.draining
         )
+
+    def of_sites(self) -> dict[int, int]:
+        """Subscriptions by site."""
+        found: dict[int, int] = {}
+        for (site, _), channel in self._channels.items():
+            found[site] = found.get(site, 0) + channel.count
+        return found
 
     def busiest(self, most: int) -> list[tuple[str, int, int]]:
         """At most *most* channels with the most subscribers: name, subscribers, last seq known."""

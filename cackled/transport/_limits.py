@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from heapq import nlargest
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from operator import itemgetter
 
 from cackled.addresses import CONNECTION_FACTORS, network_of, wider
 
@@ -57,6 +59,10 @@ class ConnectionLimits:
             else:
                 self._by_network[one] = count - 1
         self.total -= 1
+
+    def busiest(self, most: int) -> list[tuple[str, int]]:
+        """At most *most* networks with the most connections."""
+        return nlargest(most, self._by_network.items(), key=itemgetter(1))
 
     def of(self, network: str) -> int:
         """Connections open from *network*."""

@@ -154,6 +154,10 @@ class CertificateFolder:
         default.context.sni_callback = self._choose
         self._files, self._by_name, self._default = files, by_name, default
 
+    def days_left(self, now: float) -> list[tuple[str, float]]:
+        """Each file in use, and the days until it expires at the wall time *now*."""
+        return [(str(path), certificate.days_left(now)) for path, certificate in self._files.items()]
+
     def _measure(self) -> None:
         if self._days is not None:
             self._days.clear()

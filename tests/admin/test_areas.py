@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.admin import areas
+from cackled.admin import areas, happening
 from cackled.admin.console import CommandError
 from cackled.admin.render import as_text
 from cackled.cluster.liveness import PeerState
@@ -177,7 +177,7 @@ class FigureTests(AreaCase):
         metrics = Metrics()
         metrics.counter("http_requests", "", ["status"]).labels("2xx").inc(5)
         metrics.gauge("http_connections", "").set(3)
-        facts = areas.Requests(metrics).requests()
+        facts = happening.Requests(metrics).requests()
         self.assertEqual((facts["connections"], facts["answers_2xx"], facts["answers_5xx"]), (3, 5, 0))
 
     def test_live(self) -> None:
@@ -201,14 +201,22 @@ class FigureTests(AreaCase):
         self.assertEqual(done, [(1, 5), "all"])
 
     def test_servers(self) -> None:
-        """A server that is down has no lag to tell."""
+        """A server that is down has its trouble and no figures: what was known last is no news of now."""
         server = SimpleNamespace(name="a", primary=False, alive=False, latency=0.001, staleness=9.0)
-        database: Any = SimpleNamespace(parts=[SimpleNamespace(servers=[server])])
-        tail: Any = SimpleNamespace(connected=True, lag=0.5)
+        one = SimpleNamespace(name="b", primary=True, alive=True, latency=0.001, staleness=0.0)
+        part = SimpleNamespace(
+            servers=[server, one], primary=one, trouble=lambda s: "" if s.alive else "down (connection refused)"
+        )
+        database: Any = SimpleNamespace(parts=[part])
+        tail: Any = SimpleNamespace(connected=False, copying=True, lag=0.5)
         servers = areas.Servers(database, tail, Metrics())
         row = servers.servers()[0]
-        self.assertEqual((row["role"], row["state"], row["lag_seconds"]), ("replica", "down", None))
-        self.assertEqual(servers.tail(), {"connected": True, "events": 0, "lag_seconds": 0.5})
+        self.assertEqual((row["role"], row["state"], row["lag_seconds"]), ("was replica", "down", None))
+        self.assertEqual((row["latency_seconds"], row["used"]), (None, False))
+        self.assertEqual(row["trouble"], "down (connection refused)")
+        self.assertEqual([servers.servers()[1][key] for key in ("role", "used", "trouble")], ["primary", True, ""])
+        told = {"connected": False, "through": "a replica", "events": 0, "lag_seconds": 0.5}
+        self.assertEqual(servers.tail(), told)
 
 
 class ClusterTests(SynchronousTestCase):
@@ -242,4 +250,11 @@ class ClusterTests(SynchronousTestCase):
         told = [second[key] for key in ("linked", "db_lag_seconds", "trouble")]
         self.assertEqual(told, [False, None, "can't connect"])
         self.assertNotIn("linked", third)
+        # What a node said before it fell silent is not shown as what is.
+        silent = PeerState(True, True, 7, 0.9, 0.0123456, 0.5, "1.2", 60.0, "", False)
+        mesh.states = lambda: {"n2": known, "n1": silent}
+        row = areas.Cluster(self.membership, mesh).nodes()[1]
+        gone = ("ready", "writes", "connections", "free", "round_trip_seconds", "db_lag_seconds")
+        self.assertEqual([row[key] for key in gone], [None] * len(gone))
+        self.assertEqual(row["heard_seconds"], 60.0)
         self.assertIn("can't connect", as_text([first, second, third]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 from twisted.web.static import Data
 
+from cackled.admin import client
 from cackled.admin.client import AdminError, send
 from cackled.admin.secrets import TOKEN, admin_token
 from cackled.config import Admin, Config
@@ -52,6 +54,16 @@ class ClientTests(TestCase):
                 return b"{}"
 
         self.assertEqual(await self.refusal(await self.config(Broken())), "500")
+
+    async def test_hung(self) -> None:
+        """A daemon that takes the connection and says nothing is given up within seconds, long before a command."""
+        self.patch(client, "HANGS", 0.3)
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        state = self.mktemp()
+        admin_token(Path(state))
+        config = Config(state=state, admin=Admin(endpoint=f"tcp:{listener.getsockname()[1]}:interface=127.0.0.1"))
+        self.assertIn("has not answered for 0.3 s", await self.refusal(config))
 
     async def test_unspecified_address(self) -> None:
         """A listener on every address is reached by loopback."""

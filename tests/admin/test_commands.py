@@ -85,7 +85,10 @@ class CommandTests(RunnerCase):
     def test_status_shows_every_area(self) -> None:
         """Status is sections; an absent area is left out rather than an error."""
         self.assertEqual(
-            list(self.run_line("status")), ["process", "cluster", "sessions", "requests", "cache", "database", "tail"]
+            list(self.run_line("status")), [
+                "problems", "process", "disk", "cluster", "sessions", "requests", "cache", "database", "tail",
+                "busiest addresses", "busiest sites", "last errors",
+            ],
         )
         bare = Runner(Console(process=FakeProcess([])), self.clock, Metrics())
         self.assertEqual(list(self.successResultOf(Deferred.fromCoroutine(bare.run("status", "t")))), ["process"])

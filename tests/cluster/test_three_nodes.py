@@ -255,6 +255,15 @@ class ThreeNodes(NodesCase):
         (host,) = [m["host"] for m in page.got() if m["type"] == "move"]
         self.assertIn(host, (first.url, third.url))
 
+        (told,) = second.admin("problems")
+        self.assertEqual(told["problem"], "draining")
+        second.admin("undrain")
+        self.until(lambda: self.offered(*self.nodes) == [everybody] * 6, SOON, "offered again")
+        self.assertEqual((call(f"{second.url}/readyz").status, second.admin("problems")), (200, []))
+        self.page(second)
+        second.admin("drain")
+        self.until(lambda: self.offered(first, third) == [{"n1", "n3"}] * 4, 2.0, "drained again")
+
         first.kill()
         self.until(lambda: self.offered(third) == [{"n3"}] * 2, OUT_WITHIN, "killed node out")
         self.assertEqual(call(f"{third.url}/readyz").status, 200)

@@ -1,0 +1,120 @@
+"""What can be wrong with a node as an operator sees it, in words and with what to do: looks for `cackled.problems`.
+
+Each look is cheap and asked every second. Parts of other packages are handed over as functions.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from cackled.database.routing import Database
+from cackled.database.tail import Tail
+
+# Certificates are told of so many days before they end; what renews them by itself has done so long before.
+CERTIFICATE_DAYS = 14.0
+# A disk is nearly full below both of these, and full for a database below the last.
+DISK_SHARE = 0.10
+DISK_BYTES = 5 << 30
+DISK_LEAST = 512 << 20
+# A tail makes its connection anew in moments; longer than this is worth a word.
+TAIL_SECONDS = 10.0
+
+
+def disk(folders: Mapping[str, Path]) -> Callable[[], list[str]]:
+    """A look at the file systems of *folders* (what for, and where)."""
+
+    def look() -> list[str]:
+        said: dict[int, str] = {}
+        for name, (free, total, device) in space(folders).items():
+            if free < DISK_LEAST or (free < DISK_BYTES and free < DISK_SHARE * total):
+                said[device] = (
+                    f"The disk of {name} ({folders[name]}) has {free >> 20} MiB left of {total >> 20}. Make room:"
+                    " PostgreSQL stops at a full disk, and nothing can be written."
+                )
+        return list(said.values())
+
+    return look
+
+
+def space(folders: Mapping[str, Path]) -> dict[str, tuple[int, int, int]]:
+    """Free and total bytes and the device of each folder that is there."""
+    found = {}
+    for name, folder in folders.items():
+        try:
+            told = os.statvfs(folder)
+            device = os.stat(folder).st_dev
+        except OSError:
+            continue
+        found[name] = (told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize, device)
+    return found
+
+
+def certificates(days: Callable[[], Iterable[tuple[str, float]]], renew: str) -> Callable[[], list[str]]:
+    """A look at certificates: *days* gives (file, days left), *renew* says how to get another."""
+
+    def look() -> list[str]:
+        return [
+            f"Certificate {file} has ended. {renew}" if left <= 0 else
+            f"Certificate {file} ends in {left:.1f} days. {renew}"
+            for file, left in days() if left < CERTIFICATE_DAYS
+        ]  # fmt: skip
+
+    return look
+
+
+def primaries(database: Database) -> Callable[[], list[str]]:
+    """A look at each shard: is there a primary?"""
+
+    def look() -> list[str]:
+        said = []
+        for number, part in enumerate(database.parts):
+            if part.primary is None:
+                which = f" of shard {number}" if len(database.parts) > 1 else ""
+                said.append(
+                    f"No primary{which} can be reached ({part.reason}): nothing can be written there. Bring it back; if"
+                    " it is lost for good, stop it for sure and run: cackled promote SERVER (a replica that is up)."
+                )
+        return said
+
+    return look
+
+
+def rivals(database: Database) -> Callable[[], list[str]]:
+    """A look at each shard: does more than one server call itself primary, and which one is used?"""
+    return lambda: [f"{part.alarm[0].upper()}{part.alarm[1:]}." for part in database.parts if part.alarm]
+
+
+def servers(database: Database) -> Callable[[], list[str]]:
+    """A look at servers that are down or far behind, while their primary is there."""
+
+    def look() -> list[str]:
+        said = []
+        for part in database.parts:
+            for server in part.servers:
+                wrong = part.trouble(server)
+                if wrong and part.primary is not None:
+                    said.append(f"Database server {server.name}: {wrong}. Its reads go to others; bring it back.")
+        return said
+
+    return look
+
+
+def tails(follow: list[Tail]) -> Callable[[], list[str]]:
+    """A look at the event log: is it followed?"""
+
+    def look() -> list[str]:
+        said = []
+        for number, tail in enumerate(follow):
+            which = f" of shard {number}" if len(follow) > 1 else ""
+            if tail.copying:
+                said.append(f"The event log{which} is followed through a replica: live pages hear of comments later.")
+            elif not tail.connected and tail.lag > TAIL_SECONDS:
+                said.append(
+                    f"The event log{which} is not followed for {tail.lag:.0f} s: open pages hear nothing new. It goes"
+                    " on by itself once the primary answers; if that is up, look at the log of this daemon."
+                )
+        return said
+
+    return look

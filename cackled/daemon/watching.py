@@ -1,0 +1,111 @@
+"""What is looked at for `cackled.problems`, and what operators are shown of what goes on.
+
+Part of the composition root, as `cackled.daemon.infrastructure` and `cackled.daemon.application`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from cackled.admin import troubles
+from cackled.admin.console import Facts
+from cackled.admin.happening import Happening
+from cackled.clock import wall_time
+from cackled.daemon.application import Application
+from cackled.daemon.infrastructure import Infrastructure
+
+# A bus that is away for less is back before anybody looks.
+HEARD_SECONDS = 5.0
+
+
+def watch(infrastructure: Infrastructure, application: Application, public: Iterable[Any] = ()) -> None:
+    """Have everything looked at that can be wrong with a node; *public* are its endpoints.
+
+    What is wrong with a worker alone is added where it is; the database, the disk and the other nodes are the parent's.
+    """
+    problems, database = infrastructure.problems, application.database
+    problems.add("tail", troubles.tails(application.tails))
+    problems.add("bus", lambda: _bus_away(infrastructure))
+    if infrastructure.seat is not None:
+        return
+    problems.add("no-primary", troubles.primaries(database))
+    problems.add("two-primaries", troubles.rivals(database))
+    problems.add("database-server", troubles.servers(database))
+    problems.add("draining", lambda: DRAINING if infrastructure.draining else "")
+    problems.add("workers", lambda: _sentence(infrastructure.workers_wrong(), "The log says why they do not start."))
+    problems.add("disk", troubles.disk(folders(infrastructure)))
+    ends = [one.certificates for one in public if one.certificates is not None]
+    problems.add("certificate", troubles.certificates(
+        lambda: [pair for one in ends for pair in one.days_left(wall_time())],
+        "Put a new one in its place; it is read within a minute.",
+    ))  # fmt: skip
+    if infrastructure.mesh is not None and infrastructure.credentials is not None:
+        mesh, credentials = infrastructure.mesh, infrastructure.credentials
+        problems.add("isolated", lambda: _sentence(mesh.trouble(), "Look at this node's network; the others go on."))
+        problems.add("no-way-to-primary", lambda: _sentence(
+            mesh.astray(), "Look at the network between this node and the primary's; visitors go to the others."
+        ))  # fmt: skip
+        problems.add("node-down", lambda: _nodes_away(infrastructure))
+        problems.add("mesh-certificate", troubles.certificates(
+            lambda: credentials.days_left().items(),
+            "Make another: cackled mesh issue (the authority: cackled mesh init-ca); it is read within a minute.",
+        ))  # fmt: skip
+
+
+DRAINING = "This node drains and gets no visitors. To have it take some again: cackled admin undrain."
+
+
+def _sentence(wrong: str, advice: str) -> str:
+    return f"This node: {wrong}. {advice}" if wrong else ""
+
+
+def _bus_away(infrastructure: Infrastructure) -> str:
+    if infrastructure.bus is None or infrastructure.bus.connected:
+        return ""
+    return (
+        f"The bus ({_place(infrastructure)}) is away: presence, typing and limits are each process's own. Start it, or"
+        " correct [redis]; nothing else is missing."
+    )
+
+
+def _place(infrastructure: Infrastructure) -> str:
+    return infrastructure.config.redis.url.rpartition("@")[2]
+
+
+def _nodes_away(infrastructure: Infrastructure) -> list[str]:
+    assert infrastructure.mesh is not None
+    said = []
+    for name, told in infrastructure.mesh.states().items():
+        if name == infrastructure.config.node or (told.heard is not None and told.heard < HEARD_SECONDS):
+            continue
+        since = "since this daemon began" if told.heard is None else f"for {told.heard:.0f} s"
+        why = f" ({told.trouble})" if told.trouble else ""
+        said.append(f"Node {name} is not heard {since}{why}. Start its daemon, or look at the way to it.")
+    return said
+
+
+def folders(infrastructure: Infrastructure) -> dict[str, Path]:
+    """What is kept where on this node."""
+    return {"state": infrastructure.state}
+
+
+def _bus(infrastructure: Infrastructure) -> Facts | None:
+    if infrastructure.bus is not None:
+        return {"place": _place(infrastructure), "connected": infrastructure.bus.connected}
+    if not infrastructure.config.workers:
+        return None
+    # Without a mesh the workers alone are connected, and say so.
+    away = any(one.name == "bus" for one in infrastructure.problems.now())
+    return {"place": _place(infrastructure), "connected": not away}
+
+
+def happening(infrastructure: Infrastructure, application: Application) -> Happening:
+    """What goes on in this process."""
+    bus: Callable[[], Facts | None] = lambda: _bus(infrastructure)  # noqa: E731
+    return Happening(
+        infrastructure.problems, addresses=application.busiest_addresses, sites=application.busiest_sites,
+        names=application.name_of_site,
+        folders=folders(infrastructure), bus=bus,
+    )  # fmt: skip
