@@ -60,6 +60,10 @@ class Http(Section, frozen=True):
     body_bytes: PositiveInt = 65_536
     # A client that takes less than 1 KB of an answer in so long is cut off; who acknowledges nothing, in twice that.
     stall_timeout: PositiveFloat = 15.0
+    # Bytes that may wait in memory for clients who don't read: of one address, and of all. Above that, those for whom
+    # most waits are cut off.
+    buffer_bytes_per_address: PositiveInt = 32 * MIB
+    buffer_bytes: PositiveInt = 256 * MIB
     # HTTP/2 over TLS; a request costs several times as much as over HTTP/1.1. Needs the extra "http2".
     http2: bool = False
     # Seconds for which browsers are told to use our own pages over https only (HSTS); 0: they are not told.

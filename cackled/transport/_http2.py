@@ -100,6 +100,7 @@ class StreamTransport:
     def _body(self, data: bytes) -> None:
         self.queue.append(data)
         self.held += len(data)
+        self.owner.count(len(data))
         if self.held > PAUSE_BYTES and self.producer is not None and not self._paused:
             self._paused = True
             self.producer.pauseProducing()
@@ -107,6 +108,7 @@ class StreamTransport:
     def taken(self, size: int) -> None:
         """So many bytes became frames."""
         self.held -= size
+        self.owner.count(-size)
         if self.held == 0 and self._paused:
             self._paused = False
             if self.producer is not None:
@@ -343,6 +345,12 @@ class Http2(Protocol):
 
     # Answers
 
+    def count(self, size: int) -> None:
+        """So many bytes more wait in a stream, or fewer: they are in memory as what waits for the kernel is."""
+        buffers = self.transport.buffers
+        if buffers is not None and self.transport.connected:
+            buffers.change(self.transport, size)
+
     def head(self, number: int, fields: list[tuple[bytes, bytes]]) -> None:
         """The head of an answer."""
         try:
@@ -413,7 +421,10 @@ class Http2(Protocol):
             self._send()
 
     def _close(self, number: int) -> None:
-        self.streams.pop(number, None)
+        stream = self.streams.pop(number, None)
+        if stream is not None and stream.held:
+            self.count(-stream.held)
+            stream.held = 0
         if number in self._turns:
             self._turns.remove(number)
         if not self.streams and self.state == BUSY:

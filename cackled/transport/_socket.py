@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 if TYPE_CHECKING:
+    from cackled.transport._buffers import Buffers
     from cackled.transport.listener import Listener
 
 READ_BYTES = 65536
@@ -45,8 +46,8 @@ class Transport:
 
     __slots__ = (
         "__weakref__", "_aborting", "_begun", "_ending", "_half", "_inside", "_offset", "_out", "_paused", "_reading",
-        "_streaming", "_writing", "connected", "disconnecting", "held", "listener", "network", "peer", "producer",
-        "protocol", "reactor", "secure", "socket", "stage",
+        "_streaming", "_writing", "buffers", "connected", "disconnecting", "held", "listener", "network", "peer",
+        "producer", "protocol", "reactor", "secure", "socket", "stage",
     )  # fmt: skip
     disconnected = 0
     # See cackled.clock: the reactor need not prefix our log lines.
@@ -69,6 +70,8 @@ class Transport:
         self._out: list[bytes] | None = None
         self._offset = 0
         self.held = 0
+        # Who bounds what waits for all clients together.
+        self.buffers: Buffers | None = None
         self._streaming = False
         self._paused = False
         self._reading = False
@@ -157,26 +160,12 @@ class Transport:
             return self._advance()
         out = self._out
         if out is not None:
-            left = TURN_BYTES
-            while out and left > 0:
-                if len(out) > 1 and len(out[0]) - self._offset < JOIN_BYTES:
-                    self._join(out)
-                data = out[0]
-                try:
-                    sent = self._some(data, self._offset)
-                except OSError:
-                    return CONNECTION_LOST
-                self.held -= sent
-                left -= sent
-                self._offset += sent
-                if self._offset < len(data):
-                    if sent == 0 or left > 0:
-                        return None
-                    break
-                del out[0]
-                self._offset = 0
-            if out:
-                return None
+            before = self.held
+            why = self._send_some(out)
+            if self.buffers is not None:
+                self.buffers.change(self, self.held - before)
+            if why is not None or out:
+                return why
             self._out = None
         if self.producer is not None and (not self._streaming or self._paused):
             if self._streaming:
@@ -191,6 +180,28 @@ class Transport:
             if self._half == 1:
                 self._half = 2
                 return self._end_output()
+        return None
+
+    def _send_some(self, out: list[bytes]) -> Any:
+        """Send as much of what waits as the kernel takes, and a turn allows."""
+        left = TURN_BYTES
+        while out and left > 0:
+            if len(out) > 1 and len(out[0]) - self._offset < JOIN_BYTES:
+                self._join(out)
+            data = out[0]
+            try:
+                sent = self._some(data, self._offset)
+            except OSError:
+                return CONNECTION_LOST
+            self.held -= sent
+            left -= sent
+            self._offset += sent
+            if self._offset < len(data):
+                if sent == 0 or left > 0:
+                    break
+                return None
+            del out[0]
+            self._offset = 0
         return None
 
     def _join(self, out: list[bytes]) -> None:
@@ -241,8 +252,7 @@ class Transport:
         if self.producer is not None:
             producer, self.producer = self.producer, None
             producer.stopProducing()
-        self._out = None
-        self.held = 0
+        self._forget_waiting()
         if self._aborting:
             try:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -288,6 +298,10 @@ class Transport:
         else:
             self._out.append(data)
         self.held += len(data)
+        if self.buffers is not None:
+            self.buffers.change(self, len(data))
+            if self._aborting:
+                return -1
         if self.held > PRODUCER_BYTES and self.producer is not None and self._streaming and not self._paused:
             self._paused = True
             self.producer.pauseProducing()
@@ -329,10 +343,21 @@ class Transport:
             return
         self._aborting = True
         self.disconnecting = True
-        self._out = None
+        self._forget_waiting()
         self.stopReading()
         self.stopWriting()
         self.reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
+
+    def cut_off(self) -> None:
+        """As `abortConnection`: too much waits for it."""
+        self.abortConnection()
+
+    def _forget_waiting(self) -> None:
+        """Forget what waits."""
+        self._out = None
+        self.held = 0
+        if self.buffers is not None:
+            self.buffers.forget(self)
 
     # Reading and writing
 

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from cackled import config
 from cackled.metrics import Metrics
 from cackled.transport import _private
+from cackled.transport._buffers import Buffers
 from cackled.transport._connection import BUSY, GONE, IDLE, HttpConnection
 from cackled.transport._early import EarlyConnection
 from cackled.transport._head import Head, normal_host
@@ -117,6 +118,9 @@ class HttpFactory(Factory):
         self.proxies = TrustedProxies(settings.trusted_proxies)
         self.hosts = frozenset(_known_host(name) for name in settings.hosts)
         self.limits = ConnectionLimits(settings.max_connections, settings.max_connections_per_address)
+        self.buffers = Buffers(
+            settings.buffer_bytes_per_address, settings.buffer_bytes, self._speaks_for_many, lambda: self.cut("buffers")
+        )
         self.body_limit = body_limit or (lambda method, target: settings.body_bytes)
         self.guard = guard
         # Of the listeners that speak TLS for us: their names are ours.
@@ -147,6 +151,7 @@ class HttpFactory(Factory):
         metrics.watch(
             "http_connections", "Open connections, realtime ones included.", lambda: float(self.limits.total)
         )
+        metrics.watch("http_buffered_bytes", "Bytes that wait for clients to read.", lambda: float(self.buffers.total))
         metrics.watch("http_requests_in_flight", "Requests being answered.", lambda: float(self.in_flight))
         if not self.direct:
             log.warn("this Twisted keeps its write buffers elsewhere: direct sends and the stall watchdog are off")
@@ -176,6 +181,9 @@ class HttpFactory(Factory):
             return network
         self._refusals.labels(why).inc()
         return None
+
+    def _speaks_for_many(self, network: str) -> bool:
+        return bool(self.proxies) and self.proxies.trusts(network.partition("/")[0])
 
     def leave(self, network: str) -> None:
         """Take back one `admit`."""

@@ -120,6 +120,7 @@ class Listener:
         self._contexts = contexts
         self._proxies = TrustedProxies(proxies) if proxies else None
         self._admit = getattr(factory, "admit", None)
+        self._buffers = getattr(factory, "buffers", None)
         self._kind = TlsTransport if contexts is not None else Transport
         # Connections that are not open yet, oldest first, and until when they may take.
         self._opening: dict[Transport, float] = {}
@@ -228,6 +229,7 @@ class Listener:
             return
         sock.setblocking(False)
         transport = self._kind(sock, peer, self, self.reactor)
+        transport.buffers = self._buffers
         if not self._admitted(transport, host, proxy=self._proxies is not None):
             return
         if self._proxies is not None:
