@@ -61,3 +61,23 @@ def normalised(text: str) -> str:
         return text
     # Composed characters may come apart into a letter and marks (U+0958), and a mark into two (U+0344).
     return bounded(normalize("NFC", bounded(text)))
+
+
+def cut(text: str, most: int) -> str:
+    """The first *most* characters of *text*, or a few less: marks and joined emoji are not torn apart."""
+    end = most
+    while end < len(text) and 0 < most - 40 < end and _joined(text[end - 1], text[end]):
+        end -= 1
+    return text[:end]
+
+
+def _joined(before: str, after: str) -> bool:
+    """Whether two characters are drawn as one: a mark, a joiner, a skin colour, a tag or a flag's second half."""
+    return (
+        category(after)[0] == "M"
+        or after in "\u200c\u200d"
+        or before == "\u200d"
+        or "\U0001f3fb" <= after <= "\U0001f3ff"
+        or "\U000e0020" <= after <= "\U000e007f"
+        or ("\U0001f1e6" <= after <= "\U0001f1ff" and "\U0001f1e6" <= before <= "\U0001f1ff")
+    )

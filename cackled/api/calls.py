@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
 from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
 from cackled.domain.grants import Grants
+from cackled.domain.page_facts import MAX_URL
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Session, Sessions
 from cackled.domain.sites import Site
@@ -152,8 +154,21 @@ def idempotency_key(request: Request) -> str | None:
     return value
 
 
-def body(request: Request, shape: type[_T]) -> _T:
-    """The JSON body as *shape*.
+# Half of a surrogate pair is what JavaScript leaves of an emoji that was cut in two. JSON may hold it, text can't.
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
+    rb"|u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<other>.))",
+    re.DOTALL,
+)
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if escape["pair"] or escape["other"] else b""
+
+
+def body(request: Request, shape: type[_T], *, mend: bool = False) -> _T:
+    """The JSON body as *shape*. With *mend* halves of surrogate pairs are left out of it.
 
     Raises:
         BadField: it is no JSON, or a member is missing or of the wrong kind (``field`` names it).
@@ -168,6 +183,9 @@ def body(request: Request, shape: type[_T]) -> _T:
         path = [part for part in (at[1] if at else "", missing[1] if missing else "") if part]
         raise BadField(_AT.sub("", text), field=".".join(path) or None) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
+        if mend and _HALF.search(raw) is not None:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return msgspec.json.decode(_ESCAPE.sub(_whole, raw), type=shape)
         raise BadField("The body is not JSON.", slug="bad-json") from None
     except RecursionError:
         # In a member that nobody asked for, too.
@@ -232,6 +250,15 @@ class Call:
         self._grants = grants
         if self.origin is not None and not site.allows_origin(self.origin):
             raise Forbidden("Pages of that origin can't speak for this site.", slug="origin")
+
+    @property
+    def page(self) -> str:
+        """What addresses of the calling page are relative to: the page, its origin, or "" where neither is known."""
+        origin = self.origin or ""
+        referer = header(self.request, "referer") or ""
+        if referer.startswith(("http://", "https://")) and (not origin or referer.startswith(f"{origin}/")):
+            return referer[:MAX_URL]
+        return f"{origin}/" if origin.startswith(("http://", "https://")) else ""
 
     def see(self, key: str | None = None) -> None:
         """Make sure that the caller may see the channel *key*; without one, something of the site.

@@ -41,6 +41,7 @@ from cackled.domain.errors import BadField, NotFound
 from cackled.domain.grants import Grants
 from cackled.domain.limits import AddressBuckets, Buckets, address_key
 from cackled.domain.moderation import Moderation
+from cackled.domain.page_facts import page_title, page_url
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Sessions
 from cackled.domain.sites import Site, SiteDirectory
@@ -52,11 +53,11 @@ from cackled.transport.response import Response
 
 
 class ChannelBody(Struct):
-    """The page a comment is written on."""
+    """The page a comment is written on; of what kind its address and title are is not for the writer to mend."""
 
     key: str
-    url: str = ""
-    title: str = ""
+    url: Any = ""
+    title: Any = ""
 
 
 class PostBody(Struct):
@@ -83,7 +84,7 @@ class VoteBody(Struct):
 class FlagBody(Struct):
     """A report."""
 
-    reason: Annotated[str, Meta(max_length=2000)] = ""
+    reason: Annotated[str, Meta(max_length=2000)] | None = None
 
 
 Handler = Callable[[Call], Awaitable[Response]]
@@ -334,13 +335,13 @@ class Api:
         request = call.request
         session = call.session()
         key = idempotency_key(request)
-        sent = body(request, PostBody)
+        sent = body(request, PostBody, mend=True)
         call.see(sent.channel.key)
         parent = None if sent.parent is None else parse_id(sent.parent, "parent")
         self._limits.post(call)
         written = await self._comments(call.site).post(
             session,
-            ChannelRef(sent.channel.key, sent.channel.url, sent.channel.title),
+            ChannelRef(sent.channel.key, page_url(sent.channel.url, call.page), page_title(sent.channel.title)),
             sent.text,
             sent.name,
             parent=parent,
@@ -425,7 +426,7 @@ class Api:
             sent = body(request, FlagBody)
             self._limits.vote(call)
             await self._see_comment(call, comment)
-            await self._moderation(call.site).flag(session, comment, sent.reason, address=call.address)
+            await self._moderation(call.site).flag(session, comment, sent.reason or "", address=call.address)
             return json_response({}, 201)
 
         return self._call(request, site_id, handler)

@@ -23,6 +23,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
 from cackled.domain.addresses import stored_address
 from cackled.domain.errors import BadField, NotFound, from_sqlstate
+from cackled.domain.page_facts import page_title, page_url
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
@@ -127,8 +128,6 @@ SELECT_MINE = Query(
 # Seconds that an answer from before the primary went down is shared.
 STALE_TTL = 1.0
 MAX_KEY = 500
-MAX_URL = 1000
-MAX_TITLE = 300
 _ID = re.compile("[0-9]{1,19}", re.ASCII)
 
 
@@ -172,16 +171,12 @@ def check_channel(ref: ChannelRef) -> ChannelRef:
     """*ref* as it is stored.
 
     Raises:
-        BadField: the key is missing, or something is too long.
+        BadField: the key is missing or can't be used.
     """
     key = ref.key.strip()
     if not key or len(key) > MAX_KEY or "\x00" in key:
         raise BadField(f"A channel key has 1 to {MAX_KEY} characters.", field="channel.key")
-    url = ref.url.strip()
-    if url and (len(url) > MAX_URL or not re.match(r"https?://[^\s\x00-\x1f]+$", url)):
-        raise BadField("That is no web address.", field="channel.url")
-    title = " ".join(text.clean_line(ref.title).split())[:MAX_TITLE]
-    return ChannelRef(key, url, title)
+    return ChannelRef(key, page_url(ref.url), page_title(ref.title))
 
 
 def _refusal(state: str, reason: str) -> Exception:

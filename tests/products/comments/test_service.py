@@ -38,7 +38,7 @@ class ArgumentTests(SynchronousTestCase):
             self.assertEqual(caught.exception.field, "parent")
 
     def test_channels(self) -> None:
-        """Keys and addresses are bounded and named when wrong; titles are made to fit."""
+        """Keys are bounded and named when wrong; addresses and titles are made to fit or left out."""
         made = check_channel(ChannelRef("  k  ", " https://a.example/x ", " A \n title\u2028 " + "x" * 400))
         self.assertEqual((made.key, made.url), ("k", "https://a.example/x"))
         self.assertTrue(made.title.startswith("A title "))
@@ -48,11 +48,8 @@ class ArgumentTests(SynchronousTestCase):
             with self.assertRaises(BadField) as caught:
                 check_channel(ChannelRef(key))
             self.assertEqual(caught.exception.field, "channel.key")
-        for url in ("javascript:alert(1)", "/x", "http://", "http://a b", "http://a\x00", "x" * 20,
-                    "http://" + "a" * 1000, "http://a\nhttp://b"):  # fmt: skip
-            with self.assertRaises(BadField, msg=url) as caught:
-                check_channel(ChannelRef("k", url))
-            self.assertEqual(caught.exception.field, "channel.url")
+        for url in ("javascript:alert(1)", "/x", "http://", "http://a%b", "x" * 20, "http://" + "a" * 1000):
+            self.assertEqual(check_channel(ChannelRef("k", url)).url, "", url)
 
     def test_addresses(self) -> None:
         """What is no address is none; mapped IPv4 is IPv4, and zones are left out."""
