@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
@@ -83,6 +84,14 @@ async def sleep(clock: IReactorTime, seconds: float) -> None:
     await deferLater(clock, seconds)
 
 
+_PERIODICS: WeakSet[Periodic] = WeakSet()
+
+
+def periodics(clock: IReactorTime) -> list[Periodic]:
+    """All periodic jobs on *clock*."""
+    return [one for one in _PERIODICS if one._clock is clock]
+
+
 class Periodic:
     """A job that runs every *interval* seconds and outlives its own errors.
 
@@ -95,8 +104,24 @@ class Periodic:
         self._job = job
         self._name = name
         self._interval = interval
+        self._since: float | None = None
         self._loop = LoopingCall(self._run)
-        self._loop.clock = clock
+        self._clock = self._loop.clock = clock
+        _PERIODICS.add(self)
+
+    @property
+    def name(self) -> str:
+        """What it is called in the log."""
+        return self._name
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one run to the next."""
+        return self._interval
+
+    def busy(self) -> float:
+        """For how many seconds the run under way has been; 0 where none is."""
+        return 0.0 if self._since is None or not self._loop.running else self._clock.seconds() - self._since
 
     def start(self, *, now: bool = False) -> None:
         """Begin; the first run comes after one interval, or at once with *now*."""
@@ -109,9 +134,14 @@ class Periodic:
             self._loop.stop()
 
     def _run(self) -> Deferred[Any]:
+        self._since = self._clock.seconds()
         done = maybeDeferred(self._call)
         done.addErrback(lambda f: log.failure("periodic job {name} failed", f, name=self._name))
+        done.addBoth(self._over)
         return done
+
+    def _over(self, result: object) -> None:
+        self._since = None
 
     def _call(self) -> Deferred[Any] | None:
         result = self._job()

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.clock import Periodic, sleep
+from cackled.clock import Periodic, periodics, sleep
 
 
 def python(code: str) -> str:
@@ -228,3 +228,29 @@ class PeriodicTests(SynchronousTestCase):
         slow.callback(None)
         self.clock.advance(50)
         self.assertEqual(self.runs, [10])
+
+
+class BusyTests(SynchronousTestCase):
+    """A run that does not end is seen."""
+
+    def test_busy(self) -> None:
+        """For how long the run under way has been; the list knows the jobs of a clock alone."""
+        clock, other = Clock(), Clock()
+        ends: list[Deferred[None]] = []
+
+        def job() -> Deferred[None]:
+            ends.append(Deferred())
+            return ends[-1]
+
+        job_of = Periodic(clock, 5, job, "slow")
+        elsewhere = Periodic(other, 5, lambda: None, "other")
+        self.assertEqual((periodics(clock), periodics(other)), ([job_of], [elsewhere]))
+        job_of.start(now=True)
+        clock.advance(60)
+        self.assertEqual((job_of.busy(), job_of.name, job_of.interval), (60, "slow", 5))
+        ends[0].callback(None)
+        self.assertEqual(job_of.busy(), 0)
+        clock.advance(5)
+        ends[1].errback(ValueError())
+        self.assertEqual((job_of.busy(), len(self.flushLoggedErrors(ValueError))), (0, 1))
+        job_of.stop()

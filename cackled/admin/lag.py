@@ -39,6 +39,8 @@ class LagMonitor:
         self._window = window
         self._due = 0.0
         self._call: IDelayedCall | None = None
+        # Told of each lag.
+        self.late: Callable[[float], None] = lambda lag: None
         # (when, lag), lags falling from left to right: the leftmost is the worst of the window.
         self._worst: deque[tuple[float, float]] = deque()
         self._seen = metrics.histogram(
@@ -61,8 +63,15 @@ class LagMonitor:
         """The greatest lag of the window, in seconds."""
         now = self._clock.seconds()
         self._forget(now)
-        overdue = max(0.0, now - self._due) if self._call is not None else 0.0
-        return max(overdue, self._worst[0][1] if self._worst else 0.0)
+        return max(self.overdue(), self._worst[0][1] if self._worst else 0.0)
+
+    def overdue(self) -> float:
+        """How late the turn is that has not come yet, in seconds. May be asked from any thread."""
+        return max(0.0, self._clock.seconds() - self._due) if self._call is not None else 0.0
+
+    def seconds(self) -> float:
+        """The time that lags are measured by."""
+        return self._clock.seconds()
 
     def _again(self) -> None:
         self._due = self._clock.seconds() + self._interval
@@ -72,6 +81,7 @@ class LagMonitor:
         now = self._clock.seconds()
         lag = max(0.0, now - self._due)
         self._seen.observe(lag)
+        self.late(lag)
         self._forget(now)
         while self._worst and self._worst[-1][1] <= lag:
             self._worst.pop()

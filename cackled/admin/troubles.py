@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from cackled.clock import Periodic
 from cackled.database.routing import Database
 from cackled.database.tail import Tail
 
@@ -20,6 +21,10 @@ DISK_BYTES = 5 << 30
 DISK_LEAST = 512 << 20
 # A tail makes its connection anew in moments; longer than this is worth a word.
 TAIL_SECONDS = 10.0
+# The sweep comes every five seconds; each of its questions has a time limit.
+TAIL_SILENT_SECONDS = 30.0
+# A run of a periodic job is a matter of seconds, or of less than its interval.
+JOB_SECONDS = 120.0
 
 
 def disk(folders: Mapping[str, Path]) -> Callable[[], list[str]]:
@@ -101,6 +106,19 @@ def servers(database: Database) -> Callable[[], list[str]]:
     return look
 
 
+def jobs(periodic: Callable[[], Iterable[Periodic]]) -> Callable[[], list[str]]:
+    """A look at periodic jobs: does the run of one never end?"""
+
+    def look() -> list[str]:
+        return [
+            f"The job \"{one.name}\" is at it for {one.busy():.0f} s and does not end; it comes again every"
+            f" {one.interval:g} s otherwise. The log may say why; a restart of the daemon begins it anew."
+            for one in periodic() if one.busy() > max(JOB_SECONDS, one.interval)
+        ]  # fmt: skip
+
+    return look
+
+
 def tails(follow: list[Tail]) -> Callable[[], list[str]]:
     """A look at the event log: is it followed?"""
 
@@ -108,7 +126,12 @@ def tails(follow: list[Tail]) -> Callable[[], list[str]]:
         said = []
         for number, tail in enumerate(follow):
             which = f" of shard {number}" if len(follow) > 1 else ""
-            if tail.copying:
+            if tail.connected and tail.lag > TAIL_SILENT_SECONDS:
+                said.append(
+                    f"The event log{which} is connected, and was not read to its end for {tail.lag:.0f} s: open pages"
+                    " may hear nothing new. If it stays, restart the daemon and send its log to its makers."
+                )
+            elif tail.copying:
                 said.append(f"The event log{which} is followed through a replica: live pages hear of comments later.")
             elif not tail.connected and tail.lag > TAIL_SECONDS:
                 said.append(

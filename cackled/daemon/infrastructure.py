@@ -24,6 +24,7 @@ from cackled.admin.files import fit_connections
 from cackled.admin.health import Health, NotReady, Readiness
 from cackled.admin.http import Healthz
 from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
+from cackled.admin.standstill import Standstill
 from cackled.admin.systemd import Systemd
 from cackled.cache.governor import Governor
 from cackled.cache.pressure import MemoryReader
@@ -84,6 +85,7 @@ class Infrastructure:
 
         self.systemd = Systemd(reactor)
         self.lag = LagMonitor(reactor, metrics)
+        self.standstill = Standstill(self.lag, metrics)
         self.pauses = PauseMonitor(metrics)
         self.freezer = Freezer(reactor, metrics, lambda: self.http.limits.total)
         process_metrics(metrics)

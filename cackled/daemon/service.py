@@ -167,7 +167,10 @@ class Daemon(MultiService):
         infrastructure = self.infrastructure
         # Not before: by now the process is who it will be (twistd --uid).
         infrastructure.state.mkdir(parents=True, exist_ok=True)
-        for part in (infrastructure.lag, infrastructure.pauses, infrastructure.governor, infrastructure.problems):
+        for part in (
+            infrastructure.lag, infrastructure.pauses, infrastructure.governor, infrastructure.problems,
+            infrastructure.standstill,
+        ):  # fmt: skip
             part.start()
         if infrastructure.embedded is not None:
             await infrastructure.embedded.start()
@@ -394,6 +397,7 @@ class Daemon(MultiService):
             infrastructure.geo,
             infrastructure.systemd,
             infrastructure.problems,
+            infrastructure.standstill,
         ):
             part.stop()
         await self._within(1.0, Deferred.fromCoroutine(infrastructure.dns.stop()), "DNS")

@@ -12,12 +12,19 @@ from typing import Any
 from cackled.admin import troubles
 from cackled.admin.console import Facts
 from cackled.admin.happening import Happening
-from cackled.clock import wall_time
+from cackled.clock import periodics, wall_time
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
 
 # A bus that is away for less is back before anybody looks.
 HEARD_SECONDS = 5.0
+# After so many seconds without any end, what has time limits of its own stands still.
+LOADS_SECONDS = 12.0
+WRITES_SECONDS = 15.0
+CATALOG_SECONDS = 30.0
+OUTBOX_SECONDS = 30.0
+OUTBOX_WORK_SECONDS = 120.0
+RESTART = "If it stays, restart the daemon and keep its log: this should not happen."
 
 
 def watch(infrastructure: Infrastructure, application: Application, public: Iterable[Any] = ()) -> None:
@@ -28,8 +35,18 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
     problems, database = infrastructure.problems, application.database
     problems.add("tail", troubles.tails(application.tails))
     problems.add("bus", lambda: _bus_away(infrastructure))
+    _watch_progress(infrastructure, application)
     if infrastructure.seat is not None:
         return
+    outbox = application.outbox
+    problems.watch(
+        "outbox", lambda: 1, lambda: outbox.looks, OUTBOX_SECONDS,
+        f"Nobody has looked for mail and calls to be sent for {{seconds}} s. {RESTART}",
+    )  # fmt: skip
+    problems.watch(
+        "outbox-work", lambda: outbox.under_way, lambda: outbox.ended, OUTBOX_WORK_SECONDS,
+        f"{{waiting}} pieces of mail or calls are being sent and none came to an end for {{seconds}} s. {RESTART}",
+    )  # fmt: skip
     problems.add("no-primary", troubles.primaries(database))
     problems.add("two-primaries", troubles.rivals(database))
     problems.add("database-server", troubles.servers(database))
@@ -52,6 +69,30 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
             lambda: credentials.days_left().items(),
             "Make another: cackled mesh issue (the authority: cackled mesh init-ca); it is read within a minute.",
         ))  # fmt: skip
+
+
+def _watch_progress(infrastructure: Infrastructure, application: Application) -> None:
+    """What can't say itself that it stands still."""
+    problems, recovery, queues, reading = (
+        infrastructure.problems, application.hub.recovery, application.queues, application.sites.reading
+    )  # fmt: skip
+    problems.watch(
+        "live-updates", lambda: recovery.waiting, lambda: recovery.ended, LOADS_SECONDS,
+        "{waiting} channels wait for the event log, and none of its readings came to an end for {seconds} s: who opens"
+        f" their pages hears nothing new. {RESTART}",
+        unfit=True,
+    )  # fmt: skip
+    problems.watch(
+        "writes", lambda: len(queues), lambda: queues.ended, WRITES_SECONDS,
+        f"{{waiting}} comments or votes wait behind others, and none was written for {{seconds}} s. {RESTART}",
+        unfit=True,
+    )  # fmt: skip
+    problems.watch(
+        "catalog", lambda: reading.held, lambda: reading.handed, CATALOG_SECONDS,
+        f"The sites are being read for {{seconds}} s: changes of sites are not known here. {RESTART}",
+    )  # fmt: skip
+    problems.add("job", troubles.jobs(lambda: periodics(infrastructure.reactor)))
+    problems.add("standstill", infrastructure.standstill.wrong)
 
 
 DRAINING = "This node drains and gets no visitors. To have it take some again: cackled admin undrain."

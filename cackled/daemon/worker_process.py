@@ -138,7 +138,10 @@ class WorkerProcess:
 
     async def _open(self) -> None:
         infrastructure = self._infrastructure
-        for part in (infrastructure.lag, infrastructure.pauses, infrastructure.governor, infrastructure.problems):
+        for part in (
+            infrastructure.lag, infrastructure.pauses, infrastructure.governor, infrastructure.problems,
+            infrastructure.standstill,
+        ):  # fmt: skip
             part.start()
         self._beats.start(now=True)
         if infrastructure.bus is not None:

@@ -153,6 +153,9 @@ class Outbox:
         self._news: Deferred[None] | None = None
         self._running = False
         self._stopped = False
+        # How often it was looked for work, and how much of it came to an end.
+        self.looks = 0
+        self.ended = 0
 
     def start(self) -> None:
         """Look for work every second."""
@@ -182,6 +185,7 @@ class Outbox:
             while not self._stopped:
                 for part in self._database.parts:
                     await self._claim(part.system)
+                self.looks += 1
                 if not self._under_way:
                     return
                 self._news = Deferred()
@@ -206,6 +210,7 @@ class Outbox:
     def _over(self, result: object, site: int) -> None:
         if isinstance(result, Failure):
             log.failure("outbox: noting work broke", result)
+        self.ended += 1
         self._under_way[site] -= 1
         left = self._under_way[site]
         if not left:
@@ -249,6 +254,11 @@ class Outbox:
             await part.write(BURY_WORK, work.id, why[:500])
         else:
             await part.write(RETRY_WORK, work.id, wait_before(work.tries, self._random), why[:500])
+
+    @property
+    def under_way(self) -> int:
+        """How much is being worked on."""
+        return self._under_way.total()
 
     async def waiting(self) -> tuple[int, int, float]:
         """How much waits, how much was given up, and the age in seconds of the oldest that waits."""

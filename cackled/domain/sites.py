@@ -272,7 +272,7 @@ class SiteDirectory:
         # Called with a site that has become private, or takes other grants than before.
         self.on_closed: Callable[[int], None] = lambda site_id: None
         self._strangers: set[int] = set()
-        self._reading = Turns()
+        self.reading = Turns()
 
     def __len__(self) -> int:
         return len(self._sites)
@@ -318,7 +318,7 @@ class SiteDirectory:
 
         One after the other: of two under way, the answer that was read first could come last, and stay.
         """
-        async with self._reading:
+        async with self.reading:
             await self._read(preference)
 
     async def _read(self, preference: ReadPreference) -> None:

@@ -40,6 +40,8 @@ class WriteBatcher(Generic[_T]):
         self._most = most
         self._bound = bound
         self._width = width
+        # Batches that came to an end.
+        self.ended = 0
         self._running: dict[Hashable, int] = {}
         self._waiting: dict[Hashable, deque[tuple[Any, Deferred[_T]]]] = {}
 
@@ -67,6 +69,7 @@ class WriteBatcher(Generic[_T]):
         try:
             result = (await send([item]))[0]
         finally:
+            self.ended += 1
             if key in self._waiting:
                 Deferred.fromCoroutine(self._go_on(key, send))
             else:
@@ -89,6 +92,7 @@ class WriteBatcher(Generic[_T]):
                     _tell(mine, result)
             if sent is not None:
                 batch, results = following, await sent
+                self.ended += 1
             elif key in self._waiting:
                 # Somebody who was told came back at once.
                 batch, results = [], []
@@ -142,6 +146,11 @@ class WriteQueues:
     def __init__(self) -> None:
         self.posts: WriteBatcher[tuple[str, int, bool, str]] = WriteBatcher(MOST_POSTS, BOUND, WIDTH)
         self.votes: WriteBatcher[tuple[int, int, int, int, int]] = WriteBatcher()
+
+    @property
+    def ended(self) -> int:
+        """How many batches of them came to an end, well or not."""
+        return self.posts.ended + self.votes.ended
 
     def __len__(self) -> int:
         """How many writes wait."""

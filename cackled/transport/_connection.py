@@ -202,6 +202,10 @@ class HttpConnection(Watched, HTTPChannel):
         finally:
             self._feeding = False
 
+    def doing(self) -> str:
+        """What it is at."""
+        return self.requests[0].doing() if self.requests else f"a request from {getattr(self.getPeer(), 'host', '?')}"
+
     def go_on(self) -> None:
         """It is this connection's turn again."""
         self._queued = False

@@ -20,6 +20,7 @@ from twisted.web.resource import IResource, Resource, getChildForRequest
 from cackled.clock import wall_time
 from cackled.transport import _private
 from cackled.transport._head import OPEN
+from cackled.transport._redact import without_tokens
 from cackled.transport.problems import problem, reason
 from cackled.transport.response import Response
 
@@ -117,6 +118,11 @@ class Request(server.Request):
             peer = getattr(self.client, "host", "")
             known = self.__dict__["_client_address"] = self.site.proxies.client(peer, forwarded)
         return known
+
+    def doing(self) -> str:
+        """What is asked, and from where; nothing in it lets its reader see more."""
+        address = without_tokens(self.uri[:1000]).decode("ascii", "replace")
+        return f"{self.method.decode('ascii', 'replace')} {address} from {self.client_address}"
 
     def isSecure(self) -> bool:
         """Whether the browser speaks https, to us or to a trusted proxy."""

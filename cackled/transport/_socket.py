@@ -359,6 +359,10 @@ class Transport:
         if self.buffers is not None:
             self.buffers.forget(self)
 
+    def doing(self) -> str:
+        """Whose connection it is."""
+        return f"{type(self.protocol).__name__} from {self.peer[0]}"
+
     # Reading and writing
 
     def startReading(self) -> None:
