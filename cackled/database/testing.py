@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg2
+
 from cackled import config
 from cackled.database.dsn import ServerSettings
 from cackled.database.instance import Instance
@@ -70,6 +72,42 @@ class TestServer(Instance):
         self.execute(f"create database {name} template {template} strategy file_copy")
         return name
 
+    def has(self, name: str) -> bool:
+        """Whether there is such a database."""
+        return bool(self.execute("select 1 from pg_database where datname = %s", name))
+
+    def wait_alone(self, name: str) -> None:
+        """Wait until nobody is connected to a database, as its copying wants; the server sees ends a moment later."""
+        end = time.monotonic() + 30
+        while self.execute("select 1 from pg_stat_activity where datname = %s", name) and time.monotonic() < end:
+            time.sleep(0.005)
+
+    def clear_away(self) -> None:
+        """Remove what tests leave beside templates: databases, replication slots, roles.
+
+        Raises:
+            psycopg2.Error: something is still used.
+        """
+        names = [row[0] for row in self.execute("select datname from pg_database where not datistemplate")]
+        for name in names:
+            if name != "postgres" and not name.startswith("template_"):
+                ours = "select subname from pg_subscription where subdbid = "
+                ours += "(select oid from pg_database where datname = current_database())"
+                for (subscription,) in self.execute(ours, database=name):
+                    for sql in ("disable", "set (slot_name = none)"):
+                        self.execute(f"alter subscription {subscription} {sql}", database=name)
+                    self.execute(f"drop subscription {subscription}", database=name)
+        end = time.monotonic() + 10
+        while self.execute("select 1 from pg_replication_slots where active") and time.monotonic() < end:
+            self.execute("select pg_terminate_backend(active_pid) from pg_replication_slots where active")
+            time.sleep(0.02)
+        self.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+        for name in names:
+            if name != "postgres" and not name.startswith("template_"):
+                self.drop(name)
+        for (role,) in self.execute("select rolname from pg_roles where rolname = 'weak'"):
+            self.execute(f"drop role {role}")
+
     def drop(self, name: str) -> None:
         """Remove a database, and whoever is connected to it."""
         self.execute(f"drop database if exists {name} with (force)")
@@ -88,6 +126,36 @@ def server() -> TestServer:
     return _server
 
 
+_idle: dict[str, list[TestServer]] = {}
+
+
+def shared_servers(test: Any, count: int, settings: dict[str, str]) -> list[TestServer]:
+    """Servers with these settings for *test*, without databases but templates: those that the test before it had, where
+    it left them fit for use, in the same order.
+    """
+    made = []
+    for number in range(count):
+        idle = _idle.setdefault(f"{number} {settings}", [])
+        if not idle:
+            idle.append(TestServer(settings=settings))
+            atexit.register(_stop, idle[0], os.getpid())
+        made.append(idle.pop())
+        test.addCleanup(_give_back, made[-1], idle)
+    return made
+
+
+def _give_back(one: TestServer, idle: list[TestServer]) -> None:
+    try:
+        if not one.running:
+            one.clear()
+            one.start()
+        one.clear_away()
+    except (psycopg2.Error, RuntimeError):
+        one.stop()
+    else:
+        idle.append(one)
+
+
 def _stop(one: TestServer, owner: int) -> None:
     if owner == os.getpid():
         one.stop()
@@ -103,9 +171,7 @@ async def fresh_dsn(test: Any, *, migrated: bool = True) -> str:
         one.execute(f"create database {_TEMPLATE}")
         clock: Any = reactor
         await migrate(one.dsn(_TEMPLATE), clock=clock)
-        end = time.monotonic() + 5
-        while one.execute("select 1 from pg_stat_activity where datname = %s", _TEMPLATE) and time.monotonic() < end:
-            time.sleep(0.005)  # a template must have no connection; the server takes a moment to see the end of ours
+        one.wait_alone(_TEMPLATE)
         one.migrated = True
     name = one.create(_TEMPLATE if migrated else "template1")
     test.addCleanup(one.drop, name)

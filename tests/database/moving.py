@@ -12,7 +12,7 @@ from cackled.database.dsn import ServerSettings
 from cackled.database.migrate import migrate
 from cackled.database.moving import Mover, Servers
 from cackled.database.stream import MoveError
-from cackled.database.testing import TestServer
+from cackled.database.testing import TestServer, shared_servers
 
 clock: Any = reactor
 
@@ -23,17 +23,25 @@ class MovingCase(TestCase):
     one_server = True
 
     async def setUp(self) -> None:
-        self.servers = [TestServer(settings={"wal_level": "logical"}) for _ in range(1 if self.one_server else 2)]
-        for one in self.servers:
-            self.addCleanup(one.stop)
+        self.servers = shared_servers(self, 1 if self.one_server else 2, {"wal_level": "logical"})
         self.names = ["zero", "one"]
+        templates = [f"template_{name}" for name in self.names]
+        made = all(self.server(number).has(templates[number]) for number in (0, 1))
         for number in (0, 1):
-            self.server(number).execute(f"create database {self.names[number]}")
+            template = f" template {templates[number]} strategy file_copy" if made else ""
+            self.server(number).execute(f"create database {self.names[number]}{template}")
         self.said: list[str] = []
         self.movers: list[Mover] = []
         self.known = {n: Servers([ServerSettings(f"s{n}", self.dsn(n))]) for n in (0, 1)}
-        await migrate(self.dsn(0), clock=clock)
-        await add(self.known, 1, clock, self.said.append)
+        if not made:
+            await migrate(self.dsn(0), clock=clock)
+            await add(self.known, 1, clock, self.said.append)
+            for number in (0, 1):
+                self.server(number).drop(templates[number])
+                self.server(number).wait_alone(self.names[number])
+                self.server(number).execute(
+                    f"create database {templates[number]} template {self.names[number]} strategy file_copy"
+                )
         self.sql(0, "insert into catalog.site (id, name) values (1, ''), (2, '')")
         for site in (1, 2):
             self.fill(site)

@@ -35,22 +35,23 @@ class Journal:
     """One JSON object a line, written before anybody acts on it; ``at`` is monotonic seconds."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._kept: dict[str, list[dict[str, Any]]] = {}
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - held open until `close`
         self._lock = threading.Condition()
 
     def write(self, what: str, **fields: Any) -> None:
         """Append one line."""
         with self._lock:
-            self._file.write(json.dumps({"at": time.monotonic(), "what": what, **fields}) + "\n")
+            line = {"at": time.monotonic(), "what": what, **fields}
+            self._file.write(json.dumps(line) + "\n")
             self._file.flush()
+            self._kept.setdefault(what, []).append(line)
             self._lock.notify_all()
 
     def lines(self, what: str) -> list[dict[str, Any]]:
         """The lines of one kind, in order; one that is being written is not there yet."""
-        with open(self._path, encoding="utf-8") as file:
-            whole = [line for line in file if line.endswith("\n")]
-        return [line for line in map(json.loads, whole) if line["what"] == what]
+        with self._lock:
+            return list(self._kept.get(what, ()))
 
     def close(self) -> None:
         """Write no more."""

@@ -8,10 +8,10 @@ import sys
 import time
 from typing import Any
 
-from cackled.database.testing import TestServer
+from cackled.database.testing import shared_servers
 from cackled.events import channel_id
 from tests.daemon import ROOT, Daemon, Visitor
-from tests.faults.case import KEY, FaultCase
+from tests.faults.case import CONFIG, KEY, FaultCase
 from tests.faults.journal import READERS, Journal, Reader, Writer, comments
 
 PROGRAM = [sys.executable, "-m", "cackled"]
@@ -42,7 +42,7 @@ reactor.run()
 class Crowd:
     """Who writes on and listens to one site."""
 
-    def __init__(self, case: ShardCase, site: int, writers: int = 2, pause: float = 0.03) -> None:
+    def __init__(self, case: ShardCase, site: int, writers: int = 2, pause: float = 0.08) -> None:
         daemon = case.daemon
         self.case = case
         self.site = site
@@ -105,12 +105,12 @@ class ShardCase(FaultCase):
     extra = ""
 
     def setUp(self) -> None:
-        """Start them."""
+        """Start them: the servers are shared by tests with the same settings, the databases are new."""
         super().setUp()
-        self.servers = [TestServer(settings=self.settings) for _ in range(2)]
+        self.servers = shared_servers(self, 2, self.settings)
+        made = all(server.has("template_pages") for server in self.servers)
         for server in self.servers:
-            self.addCleanup(server.stop)
-            server.execute("create database pages")
+            server.execute("create database pages" + (" template template_pages strategy file_copy" if made else ""))
         first, second = (json.dumps(server.dsn("pages")) for server in self.servers)
         shards = f"[database]\ndsn = {first}\n[[database.shard]]\nnumber = 1\ndsn = {second}\n{self.extra}"
         before = self.top()
@@ -120,10 +120,20 @@ class ShardCase(FaultCase):
             def for_test(cls, case: Any, extra: str = "", **options: Any) -> Daemon:
                 return super().for_test(case, before + extra, **options)
 
+        if not made:
+            # Once: a daemon fills both databases, which the databases of all tests are copies of.
+            with_sites = Daemon(before + CONFIG + shards)
+            self.addCleanup(with_sites.remove)
+            self.daemon = with_sites
+            for site in (2, 3):
+                with_sites.admin(f"site add id={site} Site{site} localhost:*")
+            self.shard("add", "1")
+            with_sites.stop()
+            for server in self.servers:
+                server.wait_alone("pages")
+                server.drop("template_pages")
+                server.execute("create database template_pages template pages strategy file_copy")
         self.run_daemon(shards, Kind)
-        for site in (2, 3):
-            self.daemon.admin(f"site add id={site} Site{site} localhost:*")
-        self.shard("add", "1")
 
     def top(self) -> str:
         """Keys that stand before all tables."""
