@@ -179,6 +179,10 @@ class WallTests(Schema):
             self.run_sql(f"insert into ban (site_id, kind, value) values ({site}, 'word', 'casino')")
             self.run_sql(f"insert into usage_month values ({site}, '2026-11-01', 'nearest', 1, 1)")
             self.run_sql(f"insert into erasure values ({site}, 77)")
+            self.run_sql(f"insert into removal (site_id, criterion) values ({site}, 'x')")
+            self.run_sql(
+                f"insert into removed_comment select site_id, id, 5, 's', 'h' from removal where site_id = {site}"
+            )
 
     async def test_reach(self) -> None:
         """The app role sees and changes its own site alone, and with no site named nothing at all."""

@@ -159,7 +159,7 @@ class Sites:
 
     async def site(self, site: int) -> Facts:
         """One site."""
-        found = _known(self._directory, site)
+        found = known(self._directory, site)
         given = msgspec.to_builtins(found.settings)
         chosen = {key: value for key, value in given.items() if "secret" not in key}
         foreign = [f"{one} = {readable(one)}" for one in found.patterns if readable(one) != one]
@@ -207,7 +207,7 @@ class Sites:
 
     async def set(self, site: int, key: str, value: str) -> Fact:
         """Change a setting."""
-        _known(self._directory, site)
+        known(self._directory, site)
         try:
             made = await self._directory.change(site, key, settings.read(key, value, self._check_url))
         except Refused as error:
@@ -217,7 +217,7 @@ class Sites:
 
     async def settings(self, site: int | None) -> Table:
         """All that there are."""
-        found = None if site is None else _known(self._directory, site).settings
+        found = None if site is None else known(self._directory, site).settings
         rows: list[Facts] = []
         for one in settings.SETTINGS.values():
             row: dict[str, Fact] = {"setting": one.name}
@@ -230,7 +230,7 @@ class Sites:
 
     async def rename(self, site: int, name: str) -> None:
         """Another name."""
-        _known(self._directory, site)
+        known(self._directory, site)
         try:
             await self._directory.rename(site, name)
         except Refused as error:
@@ -249,7 +249,7 @@ class Sites:
         return {"site": site, "name": name, "deleted_rows": await deletions.delete(site)}
 
     def _deletable(self, site: int) -> tuple[Site, Deletions]:
-        found = _known(self._directory, site)
+        found = known(self._directory, site)
         if self._deletions is None:
             raise CommandError("this process deletes no sites")
         if site == self._demo:
@@ -266,32 +266,32 @@ class Bans:
 
     async def bans(self, site: int) -> Table:
         """Bans in force."""
-        bans = await self._moderation(_known(self._directory, site)).bans()
+        bans = await self._moderation(known(self._directory, site)).bans()
         return [{"kind": ban.kind, "value": ban.value, "until": ban.until} for ban in bans]
 
     async def ban(self, site: int, kind: BanKind, value: str, seconds: float | None) -> None:
         """Ban."""
         until = None if seconds is None else wall_time() + seconds
         try:
-            await self._moderation(_known(self._directory, site)).ban(kind, value, until)
+            await self._moderation(known(self._directory, site)).ban(kind, value, until)
         except Refused as error:
             raise CommandError(error.detail) from None
 
     async def unban(self, site: int, kind: BanKind, value: str) -> bool:
         """Remove a ban."""
-        return await self._moderation(_known(self._directory, site)).unban(kind, value)
+        return await self._moderation(known(self._directory, site)).unban(kind, value)
 
     async def lock(self, site: int, channel: int, locked: bool) -> str:
         """Close or open a conversation."""
         try:
-            return str(await self._moderation(_known(self._directory, site)).lock(channel, locked))
+            return str(await self._moderation(known(self._directory, site)).lock(channel, locked))
         except Refused as error:
             raise CommandError(error.detail) from None
 
     async def remove(self, site: int, comment: int) -> str:
         """Delete a comment."""
         try:
-            return str(await self._moderation(_known(self._directory, site)).remove(comment))
+            return str(await self._moderation(known(self._directory, site)).remove(comment))
         except Refused as error:
             raise CommandError(error.detail) from None
 
@@ -355,7 +355,7 @@ class Usages:
     async def usage(self, site: int, month: str) -> Table:
         """One month of a site."""
         try:
-            found = await self._usage.month(_known(self._directory, site).id, month)
+            found = await self._usage.month(known(self._directory, site).id, month)
         except ValueError:
             raise CommandError("a month is written 2026-11") from None
         rows: list[Facts] = [
@@ -398,10 +398,15 @@ class ErasureCommands:
 
     async def erase(self, site: int, visitor: int) -> int:
         """Of a site that there is."""
-        return await self._erasures.erase(_known(self._directory, site).id, visitor)
+        return await self._erasures.erase(known(self._directory, site).id, visitor)
 
 
-def _known(directory: SiteDirectory, site: int) -> Site:
+def known(directory: SiteDirectory, site: int) -> Site:
+    """The site.
+
+    Raises:
+        CommandError: there is none, or it lives elsewhere.
+    """
     try:
         return directory.get(site)
     except Misdirected as error:

@@ -6,6 +6,8 @@ Blocking: for the command line only.
 from __future__ import annotations
 
 import http.client
+import os
+import pwd
 import socket
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,11 @@ def send(config: Config, line: str, *, timeout: float = 40.0) -> dict[str, Any]:
             "POST",
             "/admin/command",
             msgspec.json.encode({"line": line}),
-            {"authorization": f"Bearer {token}", "content-type": "application/json"},
+            {
+                "authorization": f"Bearer {token}",
+                "content-type": "application/json",
+                "x-cackled-operator": person().encode("utf-8"),
+            },
         )
         answer = connection.getresponse()
         body = answer.read(LONGEST_ANSWER)
@@ -89,6 +95,18 @@ def _look_alive(place: Place, where: str, timeout: float) -> None:
         pass  # told in what follows
     finally:
         connection.close()
+
+
+def person() -> str:
+    """Who sits at the keyboard, by the name the system knows: also behind sudo and doas."""
+    for name in ("SUDO_USER", "DOAS_USER"):
+        given = os.environ.get(name, "")
+        if given and given.isprintable():
+            return given[:64]
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name[:64]
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def _connection(place: Place, timeout: float) -> http.client.HTTPConnection:

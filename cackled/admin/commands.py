@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
-from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cackled import logs
-from cackled.admin import overview
+from cackled.admin import comment_commands, overview
 from cackled.admin.console import BanKind, CommandError, Console, Data, Facts, Verbatim
 from cackled.admin.overview import have as _have
-from cackled.events import Position, channel_id
+from cackled.admin.words import Command, operator, parse_channel
+from cackled.admin.words import Usage as _Usage
+from cackled.admin.words import need as _need
+from cackled.admin.words import number as _number
+from cackled.admin.words import site_number as _site
 from cackled.metrics import Metrics
+
+__all__ = ["COMMANDS", "Command", "Quit", "Runner", "find", "one_line", "parse_channel"]
 
 log = Logger()
 
@@ -29,42 +33,10 @@ MOST_CHANNELS = 1_000
 LONGEST_LINE = 4_096
 MOST_BAN_HOURS = 24.0 * 366 * 10
 _LEVELS = ("debug", "info", "warn", "error")
-_T = TypeVar("_T")
 
 
 class Quit(Exception):
     """The operator ends the session."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One operator command. ``mutates``: it changes something, so a reader of the audit log cares."""
-
-    name: str
-    usage: str
-    help: str
-    run: Callable[[Console, Sequence[str]], Awaitable[Data]]
-    mutates: bool = False
-
-
-class _Usage(Exception):
-    """Wrong words after the command."""
-
-
-def _need(area: _T | None, name: str) -> _T:
-    if area is None:
-        raise CommandError(f"this process has no {name}")
-    return area
-
-
-def _number(text: str, name: str, low: int, high: int) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 19 or not low <= int(text) <= high:
-        raise CommandError(f"{name} is a number from {low} to {high}")
-    return int(text)
-
-
-def _site(text: str) -> int:
-    return _number(text, "SITE", 1, 2**31 - 1)
 
 
 async def _help(console: Console, words: Sequence[str]) -> Data:
@@ -109,7 +81,13 @@ async def _channels(console: Console, words: Sequence[str]) -> Data:
     if len(words) > 1:
         raise _Usage
     most = _number(words[0], "N", 1, MOST_CHANNELS) if words else 20
-    return await _have(_need(console.live, "realtime").channels(most))
+    rows = await _have(_need(console.live, "realtime").channels(most))
+    if console.comments is None:
+        return rows
+    # The page beside its number.
+    places = [(parse_channel(str(row["channel"])), row) for row in rows]
+    keys = await console.comments.keys((place.site, place.channel) for place, _ in places)
+    return [{**row, "page": keys.get((place.site, place.channel), "-")} for place, row in places]
 
 
 async def _cache(console: Console, words: Sequence[str]) -> Data:
@@ -139,30 +117,9 @@ async def _lock(console: Console, words: Sequence[str]) -> Data:
             raise _Usage
     position = parse_channel(name)
     now = await _need(console.bans, "bans").lock(position.site, position.channel, locked)
-    return f"{now} is {'closed' if locked else 'open'}"
-
-
-async def _remove(console: Console, words: Sequence[str]) -> Data:
-    if len(words) != 2:
-        raise _Usage
-    site, comment = _site(words[0]), _number(words[1], "COMMENT", 1, 2**63 - 1)
-    return f"removed, {await _need(console.bans, 'bans').remove(site, comment)}"
-
-
-def parse_channel(text: str) -> Position:
-    """``SITE/CHANNEL``: the channel's id as in positions, or else the key the site gave it.
-
-    Raises:
-        CommandError: there is no site number before a slash.
-    """
-    site, slash, key = text.partition("/")
-    if not slash or not key:
-        raise CommandError("a channel is written SITE/ID or SITE/KEY")
-    number = _site(site)
-    try:
-        return Position.parse(text)
-    except ValueError:
-        return Position(number, channel_id(key))
+    keys = {} if console.comments is None else await console.comments.keys([(position.site, position.channel)])
+    page = keys.get((position.site, position.channel))
+    return f"{now}{f' ({page})' if page else ''} is {'closed' if locked else 'open'}"
 
 
 async def _site_command(console: Console, words: Sequence[str]) -> Data:
@@ -363,7 +320,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("site", _SITE_USAGE, "list, show, make and change sites", _site_command, mutates=True),
         Command("ban", _BAN_USAGE, "bans of a site; without HOURS until removed", _ban, mutates=True),
         Command("lock", "SITE/CHANNEL [on|off]", "close a conversation, or open it again", _lock, mutates=True),
-        Command("remove", "SITE COMMENT", "delete anybody's comment", _remove, mutates=True),
+        *comment_commands.COMMANDS,
         Command("usage", "SITE [YYYY-MM]", "reads of a site in a month, and their credits", _usage),
         Command("outbox", "[dead | retry ID]", "work that leaves the house; what was given up", _outbox, mutates=True),
         Command("erase", "SITE VISITOR", "forget a visitor: comments, name, address, votes", _erase, mutates=True),
@@ -440,6 +397,7 @@ class Runner:
             raise CommandError("no command; try help")
         command = find(words[0])
         note = log.info if command.mutates else log.debug
+        operator.set(who)
         note("operator {who}: {line}", who=who, line=shlex.join(_without_secrets(words))[:200])
         try:
             data = await self._within(command.run(self._console, words[1:]))

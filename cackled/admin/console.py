@@ -7,7 +7,7 @@ the unit; the text view makes them readable.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -173,6 +173,30 @@ class BanArea(Protocol):
         """Delete anybody's comment; gives the position."""
 
 
+class CommentArea(Protocol):
+    """The comments of sites, for moderators. Whatever can't be done is a `CommandError`."""
+
+    async def find(self, site: int, criterion: str, value: str, before: int | None) -> Table:
+        """The newest that match (all: ""), older than comment *before*."""
+
+    async def show(self, site: int, comment: int) -> Facts:
+        """One comment, with all that is known of it."""
+
+    async def remove(
+        self, site: int, criterion: str, value: str, hours: float | None, confirmed: int | None, who: str
+    ) -> Data:
+        """What a removal would take; with *confirmed* (how many that are), the removal itself."""
+
+    async def undo(self, site: int, removal: int) -> int:
+        """Bring back what a removal took; gives how many comments."""
+
+    async def removals(self, site: int) -> Table:
+        """The removals of a site."""
+
+    async def keys(self, channels: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """The page keys of (site, channel), as far as they are known."""
+
+
 class ClusterArea(Protocol):
     """The nodes of the deployment as this one sees them."""
 
@@ -237,6 +261,7 @@ class Console:
     database: DatabaseArea | None = None
     sites: SiteArea | None = None
     bans: BanArea | None = None
+    comments: CommentArea | None = None
     usage: UsageArea | None = None
     outbox: OutboxArea | None = None
     erasures: ErasureArea | None = None

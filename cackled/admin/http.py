@@ -32,6 +32,9 @@ from cackled.problems import Problem
 log = Logger()
 
 LONGEST_BODY = 16_384
+# Who asks, for the audit log.
+OPERATOR = b"x-cackled-operator"
+LONGEST_NAME = 64
 _JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
 # The format every scraper reads.
@@ -163,6 +166,16 @@ class MetricsPage(_Leaf):
         return answer(request, 200, page if isinstance(page, bytes) else await page, _METRICS)
 
 
+def who(request: Request) -> str:
+    """The operator's name for the audit log: as ``cackled admin`` tells it, and where from. It has the token, so it is
+    believed; whoever sends none is told by address.
+    """
+    told = (request.getHeader(OPERATOR) or b"").decode("utf-8", "replace").strip()
+    name = told if told.isprintable() and 0 < len(told) <= LONGEST_NAME else "somebody"
+    address = getattr(request.client, "host", None)
+    return f"{name}@{address or 'unix'} (http)"
+
+
 class CommandPage(_Leaf):
     """``POST /admin/command``: one operator command; the answer as data and as text."""
 
@@ -189,7 +202,7 @@ class CommandPage(_Leaf):
 
     async def _run(self, request: Request, line: str) -> bytes:
         try:
-            data = await self._runner.run(line, "http")
+            data = await self._runner.run(line, who(request))
         except CommandError as error:
             return problem(request, 422, "command", "The command was refused", str(error))
         except Quit:

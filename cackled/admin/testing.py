@@ -5,9 +5,9 @@ It keeps sites and bans in dictionaries and notes what was done to it in `done`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from cackled.admin.console import BanKind, CommandError, Console, Fact, Facts, Table
+from cackled.admin.console import BanKind, CommandError, Console, Data, Fact, Facts, Table
 
 
 class FakeProcess:
@@ -231,6 +231,44 @@ class FakeBans:
         return f"{site}/1@1"
 
 
+class FakeComments:
+    """Three comments of one page."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    async def find(self, site: int, criterion: str, value: str, before: int | None) -> Table:
+        """Note it."""
+        self.asked.append(("find", site, criterion, value, before))
+        return [{"comment": "7", "page": "demo", "text": "hello"}]
+
+    async def show(self, site: int, comment: int) -> Facts:
+        """Only number 7 is there."""
+        if comment != 7:
+            raise CommandError(f"site {site} has no comment {comment}")
+        return {"comment": "7", "text": "hello"}
+
+    async def remove(
+        self, site: int, criterion: str, value: str, hours: float | None, confirmed: int | None, who: str
+    ) -> Data:
+        """Note it."""
+        self.asked.append(("remove", site, criterion, value, hours, confirmed, who))
+        return {"removed": 3}
+
+    async def undo(self, site: int, removal: int) -> int:
+        """Note it."""
+        self.asked.append(("undo", site, removal))
+        return 3
+
+    async def removals(self, site: int) -> Table:
+        """None yet."""
+        return []
+
+    async def keys(self, channels: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """Of channel 0 of site 1 alone."""
+        return {place: "demo" for place in channels if place == (1, 0)}
+
+
 class FakeUsage:
     """One read, whoever asks."""
 
@@ -286,6 +324,7 @@ class FakeConsole:
         self.done: list[str] = []
         self.sites = FakeSites()
         self.bans = FakeBans()
+        self.comments = FakeComments()
         self.console = Console(
             process=FakeProcess(self.done),
             happening=FakeHappening(),
@@ -295,6 +334,7 @@ class FakeConsole:
             database=FakeDatabase(),
             sites=self.sites,
             bans=self.bans,
+            comments=self.comments,
             cluster=FakeCluster(),
             usage=FakeUsage(),
             outbox=FakeOutbox(),

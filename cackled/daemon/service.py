@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from cackled import __version__, logs
 from cackled.admin import areas
 from cackled.admin.commands import Runner
+from cackled.admin.comment_area import Comments
 from cackled.admin.console import Console
 from cackled.admin.happening import Requests
 from cackled.admin.http import Folder, admin_resource
@@ -45,6 +46,7 @@ from cackled.database.migrate import migrate_primary
 from cackled.database.shards import ShardedDatabase
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
+from cackled.domain.removal import Removals
 from cackled.products.comments import seed as demo
 from cackled.transport.endpoints import PublicEndpoint, maker
 from cackled.transport.tls import CertificateError
@@ -243,6 +245,7 @@ class Daemon(MultiService):
                 demo.SITE if config.demo.enabled else None,
             ),
             bans=areas.Bans(application.sites, application.moderation),
+            comments=Comments(lambda site: Removals(areas.known(application.sites, site), application.database)),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),
             erasures=areas.ErasureCommands(application.sites, application.erasures),

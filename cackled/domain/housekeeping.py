@@ -49,7 +49,19 @@ EXPIRE_OUTBOX = Query(
     select count(*) from gone
     """,
 )
-_BATCHED = (EXPIRE_POST_KEYS, EXPIRE_OUTBOX)
+# Texts that moderators removed, with them.
+EXPIRE_REMOVALS = Query(
+    "expire_removals",
+    f"""
+    with gone as (
+      delete from removal where ctid = any(array(
+        select ctid from removal where created_at < now() - interval '7 days' limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from gone
+    """,
+)
+_BATCHED = (EXPIRE_POST_KEYS, EXPIRE_OUTBOX, EXPIRE_REMOVALS)
 
 
 class Housekeeping:
@@ -63,6 +75,7 @@ class Housekeeping:
             (EXPIRE_EVENTS, (event_retention,)),
             (EXPIRE_POST_KEYS, ()),
             (EXPIRE_OUTBOX, ()),
+            (EXPIRE_REMOVALS, ()),
         ]
         self._job = Periodic(clock, INTERVAL, self.run, "housekeeping")
 

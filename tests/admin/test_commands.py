@@ -52,7 +52,7 @@ class CommandTests(RunnerCase):
             self.assertEqual(len(outcome), 1, name)
             if name == "quit":
                 self.assertTrue(outcome[0].check(Quit))
-            elif name in ("evict", "ban", "lock", "remove", "usage", "erase"):
+            elif name in ("evict", "ban", "lock", "comments", "remove", "usage", "erase"):
                 self.assertTrue(str(outcome[0].value).startswith(f"usage: {name} "))
             elif name in ("workers", "restart-workers"):
                 self.assertEqual(str(outcome[0].value), "this process has no workers")
@@ -145,6 +145,46 @@ class CommandTests(RunnerCase):
         self.assertEqual(self.refusal("site delete 1 Blog"), "nothing was deleted")
         self.assertEqual(self.run_line("site delete 1 Our blog")["deleted_rows"], 3)
         self.assertIn("no site 1", self.refusal("site 1"))
+
+    def test_comments(self) -> None:
+        """Listed, searched, shown; bad words are usage."""
+        asked = self.fake.comments.asked
+        for line, noted in (
+            ("comments 1", ("find", 1, "", "", None)),
+            ("comments 1 before 9", ("find", 1, "", "", 9)),
+            ("comments 1 text two words before 9", ("find", 1, "text", "two words", 9)),
+            ("comments 1 page /a/b", ("find", 1, "page", "/a/b", None)),
+        ):
+            self.run_line(line)
+            self.assertEqual(asked.pop(), noted)
+        self.assertEqual(self.run_line("comments 1 show 7")["text"], "hello")
+        self.assertIn("no comment 8", self.refusal("comments 1 show 8"))
+        for line in ("comments", "comments x", "comments 1 colour red", "comments 1 text", "comments 1 before x"):
+            self.refusal(line)
+
+    def test_remove_all_that_match(self) -> None:
+        """The words reach the area, with who asks; it can be undone and is listed."""
+        asked = self.fake.comments.asked
+        for line, noted in (
+            ("remove 1 visitor 5", (1, "visitor", "5", None, None, "test")),
+            ("remove 1 text buy now hours 2 confirm=3", (1, "text", "buy now", 2.0, 3, "test")),
+            ("remove 1 ip 192.0.2.0/24 confirm=0", (1, "ip", "192.0.2.0/24", None, 0, "test")),
+        ):
+            self.run_line(line)
+            self.assertEqual(asked.pop(), ("remove", *noted))
+        self.assertEqual(self.run_line("remove undo 1 4")["brought_back"], 3)
+        self.assertEqual(self.run_line("remove list 1"), [])
+        for line in (
+            "remove 1 colour red", "remove 1 visitor", "remove 1 text x hours -1", "remove 1 text x confirm=many",
+            "remove undo 1", "remove undo 1 x",
+        ):  # fmt: skip
+            self.refusal(line)
+        self.assertEqual(asked, [("undo", 1, 4)])
+
+    def test_pages_beside_channels(self) -> None:
+        """The busiest channels with their pages, as far as those are known."""
+        rows = self.run_line("channels 2")
+        self.assertEqual([(row["channel"], row["page"]) for row in rows], [("1/0", "demo"), ("1/1", "-")])
 
     def test_lock_and_remove(self) -> None:
         """A conversation is closed and opened by its name, a comment removed by its id; the rest is a usage error."""

@@ -89,6 +89,24 @@ class AdminHttpTests(SynchronousTestCase):
         self.assertEqual(told["data"][0], {"transport": "ws", "sessions": 1200})
         self.assertTrue(told["text"].startswith("transport  sessions\n"))
 
+    def test_who(self) -> None:
+        """The audit log names who asks, as ``cackled admin`` says; control characters are no name."""
+        seen: list[str] = []
+
+        async def run(line: str, who: str) -> str:
+            seen.append(who)
+            return "ok"
+
+        self.patch(Runner, "run", staticmethod(run))
+        for given, name in (("ann", "ann"), ("Äe".encode(), "Äe"), ("", "somebody"), ("a\tb", "somebody"),
+                            ("x" * 65, "somebody"), (None, "somebody")):  # fmt: skip
+            headers = {"authorization": f"Bearer {TOKEN}"}
+            if given is not None:
+                headers["x-cackled-operator"] = given  # type: ignore[assignment]
+            asked = self.treq.post("http://127.0.0.1/admin/command", data=b'{"line": "gc"}', headers=headers)
+            self.assertEqual(self.successResultOf(asked).code, 200)
+            self.assertTrue(seen.pop().startswith(f"{name}@"), given)
+
     def test_token(self) -> None:
         """Without the right token nothing runs, whatever the body."""
         for token, scheme in ((None, ""), ("", "Bearer"), ("t0keN", "Bearer"), (TOKEN, "Basic"), ("é", "Bearer")):

@@ -1,5 +1,5 @@
 -- Forgetting a visitor.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Scrub what a visitor left, at most p_most comments a call; announced on every page it was on. Gives the channels and
 -- numbers reached, and a row of nulls as long as there is more.
@@ -47,6 +47,8 @@ begin
     return next;
     return;
   end if;
+  delete from removed_comment x using comment y
+  where x.site_id = p_site and y.site_id = p_site and y.id = x.comment_id and y.visitor_id = p_visitor;
   delete from flag x where x.site_id = p_site and x.visitor_id = p_visitor;
   delete from block x where x.site_id = p_site and p_visitor in (x.visitor_id, x.author_id);
   delete from post_key x where x.site_id = p_site and x.visitor_id = p_visitor;

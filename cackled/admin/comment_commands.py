@@ -1,0 +1,89 @@
+"""Moderation from the console: looking through comments, and removing one, or all that match, with a way back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cackled.admin.console import CommandError, Console, Data
+from cackled.admin.words import Command, Usage, need, number, operator, site_number
+
+_CRITERIA = ("page", "visitor", "ip", "name", "text")
+_MOST_HOURS = 24.0 * 366 * 10
+
+
+def _comment(text: str) -> int:
+    return number(text, "COMMENT", 1, 2**63 - 1)
+
+
+async def comments(console: Console, words: Sequence[str]) -> Data:
+    """List, search, show."""
+    area = need(console.comments, "comments")
+    given, before = list(words), None
+    if len(given) >= 3 and given[-2] == "before":
+        before, given = _comment(given[-1]), given[:-2]
+    match given:
+        case [site]:
+            return await area.find(site_number(site), "", "", before)
+        case [site, "show", comment] if before is None:
+            return await area.show(site_number(site), _comment(comment))
+        case [site, criterion, *value] if value and criterion in _CRITERIA:
+            return await area.find(site_number(site), criterion, " ".join(value), before)
+    raise Usage
+
+
+async def remove(console: Console, words: Sequence[str]) -> Data:
+    """One comment; or all that match, shown first; or back again."""
+    given = list(words)
+    match given:
+        case [site, comment] if site != "list":
+            found = site_number(site), _comment(comment)
+            return f"removed, {await need(console.bans, 'bans').remove(*found)}"
+        case ["list", site]:
+            return await need(console.comments, "comments").removals(site_number(site))
+        case ["undo", site, removal]:
+            wanted = number(removal, "REMOVAL", 1, 2**63 - 1)
+            count = await need(console.comments, "comments").undo(site_number(site), wanted)
+            return {"site": site_number(site), "removal": wanted, "brought_back": count}
+    return await _matching(console, given)
+
+
+async def _matching(console: Console, given: list[str]) -> Data:
+    confirmed: int | None = None
+    if given and given[-1].startswith("confirm="):
+        confirmed = number(given.pop()[8:], "confirm=N: N", 0, 10**6)
+    hours: float | None = None
+    if len(given) >= 5 and given[-2] == "hours":
+        hours = _hours(given[-1])
+        given = given[:-2]
+    if len(given) < 3 or given[1] not in _CRITERIA:
+        raise Usage
+    site, criterion, value = site_number(given[0]), given[1], " ".join(given[2:])
+    area = need(console.comments, "comments")
+    return await area.remove(site, criterion, value, hours, confirmed, operator.get())
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1.0
+    if not 0 < hours <= _MOST_HOURS:
+        raise CommandError("hours N: N is a number above 0")
+    return hours
+
+
+COMMANDS = (
+    Command(
+        "comments",
+        "SITE [page KEY | visitor ID | ip ADDRESS | name WORDS | text WORDS] [before COMMENT] | SITE show COMMENT",
+        "the newest comments, all or those that match; or all of one",
+        comments,
+    ),
+    Command(
+        "remove",
+        "SITE COMMENT | SITE page|visitor|ip|name|text VALUE [hours N] [confirm=COUNT] | list SITE | undo SITE REMOVAL",
+        "delete a comment; or all that match: shown first, done with confirm, undone for a week",
+        remove,
+        mutates=True,
+    ),
+)
