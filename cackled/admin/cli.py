@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from cackled import __version__
+from cackled.admin import cluster_cli
+from cackled.admin.cluster_cli import CliError
 from cackled.config import Config, ConfigError, Node, load
 
 DEFAULT_FILE = "cackled.toml"
-
-
-class CliError(Exception):
-    """What went wrong, in one line."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -115,9 +113,7 @@ def _parser() -> argparse.ArgumentParser:
             act.add_argument("sites", metavar="SITES", help="3,7,10-20")
             act.add_argument("--to", metavar="N", type=int, required=True, help="the shard to move them to")
             act.add_argument("--anyway", action="store_true", help="also where a node seems not to know the shard")
-    dev = add("dev-cluster", _dev_cluster, "run three nodes on this machine, each with its PostgreSQL", file=False)
-    dev.add_argument("--folder", help="keep everything there; default: a temporary folder")
-    dev.add_argument("--synchronous", action="store_true", help="a commit waits for the first replica")
+    cluster_cli.add(add)
     return parser
 
 
@@ -377,17 +373,6 @@ def _tail(options: Any) -> int:
         return 0
 
     return _react(work)
-
-
-def _dev_cluster(options: Any) -> int:
-    from cackled.admin.devcluster import Cluster, ClusterError, run
-    from cackled.database.binaries import EmbeddedError
-
-    folder = None if options.folder is None else Path(options.folder)
-    try:
-        return run(Cluster(folder, synchronous=options.synchronous))
-    except (ClusterError, EmbeddedError, OSError) as error:
-        raise CliError(str(error)) from None
 
 
 def _geo(options: Any) -> int:

@@ -17,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,8 @@ from cackled.database import binaries, leftovers
 from cackled.database.instance import Instance
 
 PATIENCE = 60.0
+# In the folder of a cluster that is kept.
+KEPT = "cluster.json"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -43,14 +46,59 @@ class Ports(NamedTuple):
     postgres: int = 5440
 
 
+class Kept(NamedTuple):
+    """What a cluster in a folder was asked for: it is the same when it is started again."""
+
+    ports: Ports = Ports()
+    extra: str = ""
+    synchronous: bool = False
+
+    @classmethod
+    def of(cls, folder: Path) -> Kept:
+        """As it was written; the defaults where nothing was.
+
+        Raises:
+            ClusterError: the file can't be read.
+        """
+        try:
+            told = json.loads((folder / KEPT).read_text("utf-8"))
+            return cls(Ports(**told["ports"]), told["extra"], told["synchronous"])
+        except FileNotFoundError:
+            return cls()
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ClusterError(f"{folder / KEPT} can't be read: {error}") from None
+
+    def write(self, folder: Path) -> None:
+        """Keep it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / KEPT).write_text(json.dumps({**self._asdict(), "ports": self.ports._asdict()}, indent=1), "utf-8")
+
+
+def ports_of(words: Iterable[str], old: Ports) -> Ports:
+    """*old* with what ``http=8090`` and the like say.
+
+    Raises:
+        ClusterError: a word that is none of them.
+    """
+    given = old._asdict()
+    for word in words:
+        name, _, number = word.partition("=")
+        if name not in given or not (number.isascii() and number.isdigit() and 0 < int(number) < 65536):
+            raise ClusterError(f"{word!r} is no port; write one of {', '.join(f'{one}=N' for one in given)}")
+        given[name] = int(number)
+    if len(set(given.values())) < len(given):
+        raise ClusterError("two listeners can't have one port")
+    return Ports(**given)
+
+
 class ClusterError(Exception):
     """The cluster can't be run; one line for the operator."""
 
 
 HELP = """\
 kill|hang|resume|start|promote|rebuild 2    PostgreSQL of node 2
-kill|hang|resume|start|drain n2             the daemon of node 2
-cut|mend n1 n2                              the wire between two daemons (mesh, and each other's PostgreSQL)
+kill|hang|resume|start|drain|undrain n2     the daemon of node 2
+cut|mend n1 n2                              the wire between two nodes (mesh, each other's PostgreSQL, replication)
 Return shows the table, Ctrl-C ends."""
 
 
@@ -178,7 +226,7 @@ class Cluster:
         for node in self.nodes:
             if not (mesh / f"{node.name}.pem").exists():
                 ca.issue(mesh, node.name)
-            node.config.write_text(self._config(node))
+            self.configure(node)
         progress("starting the daemons")
         # The first migrates and makes the demo pages; the others find them. None is ready while it is alone.
         for node in self.nodes:
@@ -203,6 +251,7 @@ class Cluster:
             with self.net.inside(node.number):
                 node.server = Instance(
                     data, replica_of=first, slot=node.name, address=node.address, port=node.ports.postgres,
+                    reach=self._reach_from(node),
                     settings={
                         "cluster_name": node.name, "max_slot_wal_keep_size": "1GB", **self.net.settings,
                         **self._settings,
@@ -217,11 +266,25 @@ class Cluster:
                 first = node.server
                 if not first.execute("select 1 from pg_database where datname = 'cackled'"):
                     first.execute("create database cackled")
+        self._follow()
         if self._synchronous and first is not None and not self._follows(self.nodes[0]):
             # Only now that there are any: until then every commit would wait for them.
             names = ", ".join(node.name for node in self.nodes[1:])
             first.execute(f"alter system set synchronous_standby_names = 'FIRST 1 ({names})'")
             first.execute("select pg_reload_conf()")
+
+    def _reach_from(self, node: Node) -> Callable[[Instance], str]:
+        def reach(origin: Instance) -> str:
+            return self.net.reach(node.number, next(n.number for n in self.nodes if n.address == origin.address))
+
+        return reach
+
+    def _follow(self) -> None:
+        """Have the replicas of a kept folder find the primary where it is now."""
+        primaries = [node for node in self.nodes if not self._follows(node)]
+        for node in self.nodes:
+            if len(primaries) == 1 and node is not primaries[0]:
+                node.server.follow(primaries[0].server)
 
     def wait(self, node: Node, check: Callable[[Node], bool] = Node.ready, timeout: float = PATIENCE) -> None:
         """Wait until *node* is ready, or whatever *check* looks for.
@@ -234,6 +297,19 @@ class Cluster:
             if not node.running or time.monotonic() > end:
                 raise ClusterError(f"{node.name} is not ready: {node.log()[-2000:]}")
             time.sleep(0.02)
+
+    def configure(self, node: Node) -> None:
+        """Write the daemon's configuration.
+
+        Raises:
+            ClusterError: with what was added it is no TOML.
+        """
+        text = self._config(node)
+        try:
+            tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ClusterError(f"{node.config} with what is to be added is no TOML: {error}") from None
+        node.config.write_text(text)
 
     def _config(self, node: Node) -> str:
         ports = node.ports
@@ -271,6 +347,16 @@ class Cluster:
             ))  # fmt: skip
         widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
         return "\n".join("  ".join(cell.ljust(widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows)
+
+    def ended(self) -> list[str]:
+        """Daemons that have ended though nobody here ended them, a line each, told once; the others go on."""
+        lines = []
+        for node in self.nodes:
+            if node.wanted and not node.running:
+                node.wanted = False
+                last = (node.log().strip().splitlines() or [""])[-1][-300:]
+                lines.append(f"{node.name} has ended; to run it again: start {node.name}. Its last line: {last}")
+        return lines
 
     def stop(self) -> None:
         """Stop everything, and remove the folder unless it was given. Harmless when repeated."""
@@ -318,8 +404,8 @@ class Cluster:
                 node.signal(signal.SIGCONT)
             case "start" if not node.running:
                 node.start()
-            case "drain":
-                node.admin("drain")
+            case "drain" | "undrain":
+                node.admin(word)
             case _:
                 return HELP
         return f"{word} {node.name}: done"
@@ -369,9 +455,8 @@ def run(cluster: Cluster) -> int:
         if sys.stdin.isatty():
             print(HELP)
         while True:
-            for node in cluster.nodes:
-                if node.wanted and not node.running:
-                    raise ClusterError(f"{node.name} ended: {node.log()[-1000:]}")
+            for line in cluster.ended():
+                print(line, flush=True)
             ready = sys.stdin.isatty() and select.select([sys.stdin], [], [], 0.5)[0]
             if ready:
                 try:

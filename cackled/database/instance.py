@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,10 @@ class Instance:
         address: str = "",
         port: int = 5432,
         settings: dict[str, str] | None = None,
+        reach: Callable[[Instance], str] | None = None,
     ) -> None:
         self.folder = folder
+        self._reach = reach
         self.data = folder / "data"
         self.address = address
         self.slot = slot
@@ -200,7 +203,10 @@ class Instance:
         )  # fmt: skip
 
     def _following(self, origin: Instance) -> str:
-        return make_dsn(origin.dsn("postgres"), application_name=self.slot or "replica", connect_timeout=2)
+        more = {} if self._reach is None else {"host": self._reach(origin)}
+        return make_dsn(
+            origin.dsn("postgres"), application_name=self.slot or "replica", connect_timeout=2, **more
+        )
 
     def follow(self, origin: Instance) -> None:
         """A replica: follow another primary, which was promoted."""

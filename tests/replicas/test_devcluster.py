@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.admin.devcluster import Cluster, Ports
+from cackled.admin.devcluster import Cluster, ClusterError, Kept, Ports, ports_of
 from tests.daemon import Answer, Visitor, call, free_ports
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
@@ -62,6 +63,59 @@ class ClusterTests(SynchronousTestCase):
         self.until("node 3 follows", lambda: "(replica)" in self.cluster.command("rebuild 1") + self.cluster.table())
         self.assertEqual(self.cluster.table().count("(replica)"), 2)
         self.assertIn("promote", self.cluster.command("nonsense"))
+
+
+    def test_cut_and_killed(self) -> None:
+        """A wire that is cut stops replication too; a daemon that somebody kills is told of once, and starts again."""
+        one, _, three = self.cluster.nodes
+        self.cluster.command("cut n1 n3")
+        one.server.execute("create table t (n int)")
+        self.until("replicated elsewhere", lambda: self.has_table(self.cluster.nodes[1]))
+        self.assertFalse(self.has_table(three))
+        self.cluster.command("mend n1 n3")
+        self.until("replicated after all", lambda: self.has_table(three))
+
+        assert three.process is not None
+        three.process.kill()
+        three.process.wait()
+        (line,) = self.cluster.ended()
+        self.assertIn("start n3", line)
+        self.assertEqual(self.cluster.ended(), [])
+        self.cluster.command("start n3")
+        self.cluster.wait(three)
+        self.assertIn("done", self.cluster.command("drain n3"))
+        self.assertFalse(three.ready())
+        self.assertIn("done", self.cluster.command("undrain n3"))
+        self.until("n3 is ready again", three.ready)
+
+    @staticmethod
+    def has_table(node: Any) -> bool:
+        return bool(node.server.execute("select to_regclass('t') is not null")[0][0])
+
+
+class KeptTests(SynchronousTestCase):
+    """Options of a cluster that is kept in a folder."""
+
+    def test_kept(self) -> None:
+        """They are the same at the next start; words that are no ports are refused."""
+        folder = Path(self.mktemp())
+        self.assertEqual(Kept.of(folder), Kept())
+        kept = Kept(ports_of(["http=8090", "dns=5301"], Ports()), '[limits]\nexempt = ["127.0.0.0/8"]', True)
+        kept.write(folder)
+        self.assertEqual(Kept.of(folder), kept)
+        self.assertEqual((kept.ports.http, kept.ports.admin), (8090, 8081))
+        for words in (["http"], ["http=x"], ["http=0"], ["web=80"], ["http=8081"], ["http=70000"], ["http=\u0663"]):
+            self.assertRaises(ClusterError, ports_of, words, Ports())
+        (folder / "cluster.json").write_text("[]")
+        self.assertRaises(ClusterError, Kept.of, folder)
+
+    def test_no_toml(self) -> None:
+        """What is added to the configuration has to be TOML beside what is there: told before anything is started."""
+        cluster = Cluster(Path(self.mktemp()), ports=Ports(*free_ports(6)), extra="[dns]\nttl = 5")
+        cluster.folder.mkdir()
+        node = cluster.nodes[0]
+        node.folder.mkdir()
+        self.assertIn("is no TOML", str(self.assertRaises(ClusterError, cluster.configure, node)))
 
 
 def visitor_on(visitor: Visitor, url: str) -> Visitor:
