@@ -91,13 +91,15 @@ class Standing:
         self._busy: set[int] = set()
         self._turns = Turns(PARALLEL)
         self._stopped = False
+        # Channels in statements that are under way.
+        self._asked = 0
         # Statements that came to an end, with an answer or because the log is known to be away.
         self.ended = 0
 
     @property
     def waiting(self) -> int:
-        """How many channels wait to be asked for."""
-        return sum(len(site.queue) for site in self._sites.values())
+        """How many channels wait to be asked for, or for the answer."""
+        return self._asked + sum(len(site.queue) for site in self._sites.values())
 
     def stop(self) -> None:
         """Ask no more."""
@@ -162,6 +164,7 @@ class Standing:
 
     async def _ask(self, number: int, site: _Site, batch: list[Channel]) -> bool:
         lives = [channel.history.life for channel in batch]
+        self._asked += len(batch)
         try:
             seqs = await self._call(number, [channel.key[1] for channel in batch])
         except Exception as error:
@@ -173,6 +176,8 @@ class Standing:
             )  # fmt: skip
             site.queue = {**dict.fromkeys(batch), **site.queue}
             return False
+        finally:
+            self._asked -= len(batch)
         self._count("ok")
         self.ended += 1
         sound = True

@@ -1,0 +1,122 @@
+"""What can't say itself that it stands still is watched, and readiness goes by it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from cackled.admin.health import Health, NotReady
+from cackled.admin.lag import LagMonitor
+from cackled.admin.standstill import Standstill
+from cackled.clock import Periodic
+from cackled.daemon import watching
+from cackled.domain.write_batching import WriteQueues
+from cackled.problems import Problems
+from cackled.realtime.standing import LogAway
+from cackled.turns import Turns
+from tests.realtime.common import Application
+
+
+class ProgressTests(SynchronousTestCase):
+    """Each part that can stand still, standing still."""
+
+    def setUp(self) -> None:
+        self.house = Application()
+        clock, metrics = self.house.clock, self.house.metrics
+        self.problems = Problems(clock, metrics)
+        self.queues, self.reading = WriteQueues(), Turns()
+        lag = LagMonitor(clock, metrics)
+        infrastructure: Any = SimpleNamespace(
+            problems=self.problems, reactor=clock, standstill=Standstill(lag, metrics, dict)
+        )
+        application: Any = SimpleNamespace(
+            hub=self.house.hub, queues=self.queues, sites=SimpleNamespace(reading=self.reading)
+        )
+        watching._watch_progress(infrastructure, application)
+        self.problems.start()
+        self.addCleanup(self.problems.stop)
+
+        async def check() -> None:
+            if wrong := self.problems.unfit():
+                raise NotReady(wrong)
+
+        self.health = Health({"problems": check}, clock, metrics)
+
+    def wrong(self) -> list[str]:
+        return [one.name for one in self.problems.now()]
+
+    def ready(self) -> bool:
+        return self.successResultOf(Deferred.fromCoroutine(self.health.look())).ready
+
+    def test_loads_that_never_end(self) -> None:
+        """Whoever waits for the event log waits for ever: unfit within seconds, fit again with the first answer."""
+        self.house.log.held = True
+        client = self.house.client("1/5@0")
+        self.house.seconds(3)
+        self.assertEqual((self.wrong(), self.ready()), ([], True))
+        self.house.seconds(int(watching.LOADS_SECONDS))
+        self.assertEqual((self.wrong(), self.ready()), (["live-updates"], False))
+        self.assertEqual(self.house.metrics.value("problem", kind="live-updates"), 1)
+        self.house.log.held = False
+        self.house.log.release()
+        self.house.seconds(10)
+        self.assertEqual((self.wrong(), self.ready(), client.recoveries), ([], True, [(True, 0)]))
+
+    def test_loads_of_events_that_never_end(self) -> None:
+        """The same where it is known where the channel stands, and the events don't come."""
+        self.house.post(3)
+        self.house.log.held = True
+        self.house.client("1/5@1")
+        self.house.log.release()
+        self.house.seconds(int(watching.LOADS_SECONDS) + 3)
+        self.assertEqual(self.wrong(), ["live-updates"])
+
+    def test_log_is_away(self) -> None:
+        """A database that is known to be away is another problem: this node is as fit as any."""
+
+        async def away(site: int, channels: Any) -> dict[int, int]:
+            raise LogAway("no primary")
+
+        self.house.hub.recovery._standing._seqs = away
+        self.house.client("1/5@0")
+        self.house.seconds(60)
+        self.assertEqual((self.wrong(), self.ready()), ([], True))
+
+    def test_nobody_waits(self) -> None:
+        """Nothing is wrong with a part that nobody wants anything of."""
+        self.house.client("1/5@0")
+        self.house.seconds(100)
+        self.assertEqual(self.wrong(), [])
+
+    def test_writes(self) -> None:
+        """A batch that is never answered, and others behind it."""
+        flight: Deferred[list[Any]] = Deferred()
+        for number in range(2):
+            Deferred.fromCoroutine(self.queues.votes.add("a", (1, 2, 3, number), lambda items: flight))
+        self.house.seconds(int(watching.WRITES_SECONDS) + 2)
+        self.assertEqual((self.wrong(), self.ready()), (["writes"], False))
+        flight.callback([1])
+        self.house.seconds(2)
+        self.assertEqual((self.wrong(), self.ready()), ([], True))
+
+    def test_catalog(self) -> None:
+        """A reading of the sites that does not end."""
+        self.reading.acquire()
+        self.house.seconds(int(watching.CATALOG_SECONDS) + 2)
+        self.assertEqual((self.wrong(), self.ready()), (["catalog"], True))
+        self.reading.release()
+        self.assertEqual(self.wrong(), [])
+
+    def test_jobs(self) -> None:
+        """A run of a periodic job that does not end."""
+        job = Periodic(self.house.clock, 1, Deferred, "slow one")
+        job.start(now=True)
+        self.house.seconds(200)
+        (problem,) = self.problems.now()
+        self.assertEqual(problem.name, "job")
+        self.assertIn('"slow one"', problem.text)
+        job.stop()
+        self.assertEqual(self.wrong(), [])
