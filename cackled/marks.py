@@ -29,9 +29,11 @@ def _basic() -> str:
     return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in found)
 
 
+# Letters by their category, but marks where compatibility forms are folded (NFKC).
+_HALFWIDTH = "\uff9e\uff9f"
 # What may be a run that is too long. All of the other planes is in it, as ranges there cost a step each for every
 # character of any text. The first one is written by itself, as the search for it is then a tight loop.
-_ANY = f"[{_basic()}{_BETWEEN}\U00010000-\U0010ffff]"
+_ANY = f"[{_basic()}{_BETWEEN}{_HALFWIDTH}\U00010000-\U0010ffff]"
 _LONG = re.compile(f"{_ANY}{_ANY}{{{MOST_MARKS},}}")
 
 
@@ -40,7 +42,7 @@ def _shortened(run: re.Match[str]) -> str:
     marks = 0
     for character in run[0]:
         kind = category(character)
-        if kind[0] == "M":
+        if kind[0] == "M" or character in _HALFWIDTH:
             marks += 1
             if marks > MOST_MARKS:
                 continue

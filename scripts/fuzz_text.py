@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cackled.domain import text
+from cackled.domain import text, words
 from cackled.domain.errors import Refused
 
 LENGTH = 8_000
@@ -27,7 +27,8 @@ PIECES = [
     *"[]()<>*_~`\\>-+.#!&\"'|:/@?%;,=^{}0a Я\t\n", "](", "[](", "![", "[a](b)", "[a](https://b)", "://", "https://",
     "http://a.b/", "www.", "www.a.bb", "mailto:", "mailto:a@b.cc", "<https://a>", "<a@b.cc>", "**", "~~", "***", "``",
     "```", "~~~", "```\n", "\n\n", "\n\n\n", "\n> ", "\n>", "\n- ", "\n* ", "\n1. ", "\n2. ", "\n    ", "\n  - ", " \n",
-    "  \n", "\\*", "\\\n", "&amp;", "&#x41;", "\u0301", "\u0315\u0300", "\u200d", "\u200b", "\ufe0f", "\u202e",
+    "  \n", "\\*", "\\\n", "&amp;", "&#x41;", "\u0301", "\uff9e", "&#789;", "&a",
+    "\u0315\u0300", "\u200d", "\u200b", "\ufe0f", "\u202e",
     "\u2028", "\x00", "\ud800", "😀", "𝅘𝅥𝅮", "\u0344", "ﷺ", "가", "\u1100\u1161", "аррӏе.com", "xn--", "https://аррӏе.com/",
     "a.b.c.", "a-b", "a:b@c", "[::1]", "(", "))", "\u00bb", "\u201d", "\u00af\\_(", "word ", "a*b", "_a_", "[[", "]]",
 ]  # fmt: skip
@@ -36,7 +37,8 @@ PIECES = [
 def post(raw: str) -> None:
     """What a comment's text goes through."""
     try:
-        text.render(text.clean_text(raw, LENGTH))
+        source = text.clean_text(raw, LENGTH)
+        words.compared(source, words.visible(text.render(source)))
     except Refused:
         pass
 

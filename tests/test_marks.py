@@ -61,6 +61,18 @@ class MarksTests(SynchronousTestCase):
         self.assertEqual(len(seen), 4)
         self.assertLessEqual(max(map(most_in_a_row, seen)), marks.MOST_MARKS)
 
+    def test_compatibility_forms(self) -> None:
+        """What becomes a mark in NFKC is bounded as one: nothing makes a long run of marks in any normal form."""
+        for code in range(0x300, 0x30000):
+            letter = chr(code)
+            if category(letter) != "Cs" and category(normalize("NFKD", letter)[0])[0] == "M":
+                made = marks.bounded(f"a{letter}\u0301" * 2 + f"{letter}\u0301" * 50)
+                self.assertLessEqual(most_in_a_row(normalize("NFKD", made)), 4 * marks.MOST_MARKS, hex(code))
+                # The rest of a character ends the run.
+                whole = normalize("NFKD", letter)
+                if category(whole[-1])[0] == "M":
+                    self.assertLessEqual(len(made), 6 + marks.MOST_MARKS, hex(code))
+
     def test_writing_is_kept(self) -> None:
         """What languages need stays as it is."""
         for text in ("Việt Nam", "שָׁלוֹם בְּרֵאשִׁ֖ית", "مُحَمَّدٌ", "ཧྐྵྨླྺྼྻྂ", "ก็ที่ป้ำ",

@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cackled.events import Position
+from cackled.marks import bounded
 from cackled.realtime import framing, messages
 from cackled.realtime.access import MOST_TOKENS, Gate, Refusal, Tokens
 from cackled.realtime.channel import Subscription
@@ -286,7 +287,7 @@ class WebSocket(WebSocketConnection):
             if not self.hub.unsubscribe(self, position.site, position.channel):
                 self.control(messages.error("sub", position.sub))
         else:
-            self._typing(position, wish.name)
+            self._typing(position, bounded(wish.name))
 
     def _subscribe(self, position: Position) -> None:
         limit, tick = self.hub.config.max_subscriptions, self.hub.tick

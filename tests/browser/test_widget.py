@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from urllib.parse import quote
 
 from tests.browser.case import MockCase
@@ -47,6 +48,31 @@ class ReadingTests(MockCase):
         self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "false")
         self.assertEqual(page.inner_text(".mc-title"), "2 comments")
         self.assertEqual(page.get_attribute(".mc-name", "dir"), "auto")
+
+    def test_nothing_paints_outside(self) -> None:
+        """Names and texts paint nothing outside of their boxes: towers of marks would (a shadow stands for them)."""
+        self.seed({"text": "Word", "name": "Ben", "ago": OLD}, {"text": "Plain", "name": "Ann", "ago": OLD})
+        page = self.plain()
+        page.wait_for_selector("text=Plain")
+        page.add_style_tag(content=".mc-name, .mc-to, .mc-text { text-shadow: 0 -60px red, 0 90px red }")
+        shadow = page.evaluate("getComputedStyle(document.querySelector('.mc-text')).textShadow")
+        self.assertIn("-60px", shadow)
+        red = """async shot => {
+            const image = await createImageBitmap(await (await fetch("data:image/png;base64," + shot)).blob());
+            const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+            canvas.drawImage(image, 0, 0);
+            const dots = canvas.getImageData(0, 0, image.width, image.height).data;
+            let count = 0;
+            for (let i = 0; i < dots.length; i += 4) count += dots[i] > 200 && dots[i + 1] < 90 && dots[i + 2] < 90;
+            return count;
+        }"""
+
+        def painted() -> int:
+            return page.evaluate(red, b64encode(page.screenshot()).decode())
+
+        self.assertEqual(painted(), 0)
+        page.add_style_tag(content=".mc-name, .mc-text { overflow: visible }")
+        self.assertGreater(painted(), 20)
 
     def test_one_request(self) -> None:
         """The first render asks the API one thing."""

@@ -337,8 +337,11 @@ class ConnectionTests(SynchronousTestCase):
         socket.dataReceived(say(type="typing", sub="1/9", name="Ann"))
         self.assertEqual(texts(mine.value()), [{"type": "error", "code": "sub", "sub": "1/9"}])
         self.application.seconds(3)
-        socket.dataReceived(say(type="typing", sub="1/5", name="Ann"))
-        self.assertEqual(len(texts(theirs.value())), 2)
+        socket.dataReceived(say(type="typing", sub="1/5", name="Ann" + "\u0316\u0301" * 30))
+        said = texts(theirs.value())
+        self.assertEqual(len(said), 2)
+        # No tower of marks in the line that says who is writing.
+        self.assertEqual(said[1]["data"]["name"], "Ann" + "\u0316\u0301" * 4)
 
     def test_idle_clients_have_no_reader(self) -> None:
         """Who has only answered pings, or said whole things, holds nothing that was made for reading."""
