@@ -14,7 +14,8 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cackled.database import leftovers
-from tests.daemon import PATIENCE, ROOT, Daemon, Visitor, call, free_ports
+from tests.support.client import Visitor, call
+from tests.support.daemon import PATIENCE, ROOT, Daemon, free_ports
 
 
 def until(what: str, holds: object, timeout: float = PATIENCE) -> None:

@@ -16,7 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.testing import server
 from tests.api.common import ApiCase
-from tests.daemon import Answer, Daemon, Visitor, call
+from tests.support.client import Answer, Visitor, call
+from tests.support.daemon import Daemon
 
 KEYS = ("page", "https://same.example/article?id=1", "другая")
 EXTRA = """

@@ -248,7 +248,7 @@ class Publisher:
     """Posts comments at a steady rate over a few connections."""
 
     def __init__(self, url: str, port: int, sessions: int, rate: float) -> None:
-        from tests.daemon import Visitor
+        from tests.support.client import Visitor
 
         self.token = Visitor(url).token
         self.port = port
@@ -332,7 +332,7 @@ def main() -> None:
     most = min(PER_PROCESS, hard - 500) if hard > 0 else PER_PROCESS
 
     from tests.cluster.test_bus import Valkey
-    from tests.daemon import Daemon
+    from tests.support.daemon import Daemon
 
     valkey = Valkey(save="")
     valkey.start()

@@ -14,7 +14,7 @@ from cackled.admin.listener import LONGEST_BODY, MOST_CONNECTIONS, admin_server,
 from cackled.admin.testing import FakeConsole
 from cackled.config import Admin, ConfigError
 from cackled.metrics import Metrics
-from tests.transport.common import Answer, Wire, answers
+from tests.support.answers import Answer, Wire, answers
 
 TOKEN = "t0ken"
 BEARER = f"Authorization: Bearer {TOKEN}"

@@ -13,8 +13,8 @@ from cackled.database.dsn import ServerSettings
 from cackled.database.migrate import migrate
 from cackled.database.moving import Servers
 from cackled.database.stream import MoveError
-from tests.daemon import ROOT
-from tests.database.moving import MovingCase, clock
+from tests.support.daemon import ROOT
+from tests.support.moving import MovingCase, clock
 
 
 class ShardTests(MovingCase):

@@ -15,7 +15,7 @@ from cackled.admin.standstill import LONG, SHOWN, Standstill, describe
 from cackled.metrics import Metrics
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from tests.transport.common import Server, get
+from tests.support.answers import Server, get
 
 
 class StandstillTests(SynchronousTestCase):

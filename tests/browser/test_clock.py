@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.browser.case import MockCase
 from tests.browser.test_live import ALONE
+from tests.support.browser import MockCase
 
 WRONG = """
 (by => {

@@ -11,9 +11,9 @@ from typing import Any
 
 import jwt
 
-from tests.browser.case import BrowserCase
 from tests.browser.test_live import ALONE, NO_EVENTSOURCE, NO_WEBSOCKET
-from tests.daemon import Daemon
+from tests.support.browser import BrowserCase
+from tests.support.daemon import Daemon
 
 BLOCKED = {"websocket": "", "eventsource": NO_WEBSOCKET, "longpoll": NO_WEBSOCKET + NO_EVENTSOURCE}
 SECRET = "a-secret-of-the-site-that-is-long-enough"

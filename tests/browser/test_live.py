@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.browser.case import MockCase
+from tests.support.browser import MockCase
 
 FAILS = "class { constructor() { setTimeout(() => this.onerror && this.onerror({}), 5); } close() {} };"
 NO_WEBSOCKET = f"window.WebSocket = {FAILS}"

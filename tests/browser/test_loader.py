@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from tests.browser.case import MockCase
+from tests.support.browser import MockCase
 
 
 class LoaderTests(MockCase):

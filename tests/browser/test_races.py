@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from tests.browser.case import MockCase
 from tests.browser.test_live import ALONE
+from tests.support.browser import MockCase
 
 NO_STORAGE = """
 for (const name of ['localStorage', 'sessionStorage'])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.browser.case import MockCase, Page
 from tests.browser.test_live import ALONE
+from tests.support.browser import MockCase, Page
 
 # The page's WebSocket, what it said, and a way to have the server end the subscription for want of a grant.
 WATCHED = (

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import time
 
-from tests.browser.case import PATIENCE, MockCase, Page
 from tests.browser.test_live import ALONE
+from tests.support.browser import PATIENCE, MockCase, Page
 
 # Every pause is as long as it may be; every attempt at a line is counted, and the last one that failed is known.
 COUNTED = ALONE + """

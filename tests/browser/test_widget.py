@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 from urllib.parse import quote
 
-from tests.browser.case import MockCase
+from tests.support.browser import MockCase
 
 HOSTILE = [
     "<script>window.hacked = 1</script>",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.case import MockCase
+from tests.support.browser import MockCase
 
 
 class WritingTests(MockCase):

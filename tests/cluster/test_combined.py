@@ -29,8 +29,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.admin.devcluster import Cluster, Node, Ports
 from cackled.events import channel_id
 from tests.cluster.namespaces import Namespaces, net
-from tests.daemon import free_ports
-from tests.faults.journal import attempt, client_frame, read_frame
+from tests.support.daemon import free_ports
+from tests.support.journal import attempt, client_frame, read_frame
 
 KEY = "combined"
 SUB = f"1/{channel_id(KEY)}"

@@ -7,7 +7,7 @@ import signal
 
 from cackled.database.testing import server
 from tests.cluster.test_three_nodes import OUT_WITHIN, SOON, NodesCase
-from tests.daemon import Visitor
+from tests.support.client import Visitor
 
 EVERYBODY = {"n1", "n2", "n3"}
 

@@ -21,7 +21,7 @@ from cackled.cluster.mesh import Mesh
 from cackled.cluster.tls import Credentials, TlsWire
 from cackled.config import Node
 from cackled.metrics import Metrics
-from tests.daemon import free_ports
+from tests.support.daemon import free_ports
 
 
 class Member:

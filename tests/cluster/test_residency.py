@@ -24,9 +24,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.cluster.ca import init_ca, issue
 from cackled.database.testing import TestServer
 from cackled.events import channel_id
-from tests.cluster.test_bus import Valkey
 from tests.cluster.test_three_nodes import Page
-from tests.daemon import ROOT, Daemon, Visitor, call, free_ports
+from tests.support.client import Visitor, call
+from tests.support.daemon import ROOT, Daemon, free_ports
+from tests.support.valkey import Valkey
 
 CANARY = "kanarienvogel"
 SITE = 5000

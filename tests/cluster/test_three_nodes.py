@@ -20,8 +20,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.cluster.ca import init_ca, issue
 from cackled.database.testing import server
 from cackled.events import channel_id
-from tests.daemon import Daemon, Visitor, call, free_ports
-from tests.realtime.peers import masked, texts
+from tests.support.client import Visitor, call
+from tests.support.daemon import Daemon, free_ports
+from tests.support.peers import masked, texts
 
 KEY = "three"
 CHANNEL = channel_id(KEY)

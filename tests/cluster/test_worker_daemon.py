@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.cluster.test_bus import Valkey
 from tests.cluster.test_three_nodes import Page
-from tests.daemon import Daemon, Visitor, call
-from tests.faults.case import KEY, SUB, FaultCase
-from tests.faults.journal import READERS, client_frame, read_frame
+from tests.support.client import Visitor, call
+from tests.support.daemon import Daemon
+from tests.support.faults import KEY, SUB, FaultCase
+from tests.support.journal import READERS, client_frame, read_frame
+from tests.support.valkey import Valkey
 
 
 def alive(pid: int) -> bool:

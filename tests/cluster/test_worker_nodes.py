@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.cluster.ca import init_ca, issue
 from cackled.database.testing import server
-from tests.cluster.test_bus import Valkey
 from tests.cluster.test_three_nodes import CHANNEL, KEY, Page
-from tests.daemon import Daemon, Visitor, free_ports
+from tests.support.client import Visitor
+from tests.support.daemon import Daemon, free_ports
+from tests.support.valkey import Valkey
 
 
 class WorkerNodesTests(SynchronousTestCase):

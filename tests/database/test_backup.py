@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon import ROOT, Daemon, Visitor, call
+from tests.support.client import Visitor, call
+from tests.support.daemon import ROOT, Daemon
 
 CONFIG = "[limits]\nexempt = ['127.0.0.0/8']\n[dns]\nenabled = false\n[manhole]\nenabled = false\n"
 

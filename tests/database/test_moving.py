@@ -16,7 +16,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.shards import ShardedDatabase
 from cackled.database.testing import TestServer
 from cackled.metrics import Metrics
-from tests.database.moving import MovingCase, clock
+from tests.support.moving import MovingCase, clock
 
 COUNT = Query("test_count", "select count(*) from comment where site_id = $1", ("int",))
 

@@ -6,7 +6,7 @@ from twisted.internet.task import deferLater
 
 from cackled.database.dsn import ServerSettings
 from cackled.database.moving import Servers
-from tests.database.moving import MovingCase, clock
+from tests.support.moving import MovingCase, clock
 
 
 class StreamTests(MovingCase):

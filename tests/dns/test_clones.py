@@ -20,7 +20,7 @@ from cackled.dns.udp import bind_udp
 from cackled.geo.build import Job, build
 from cackled.geo.index import Index, load
 from cackled.metrics import Metrics
-from tests.geo.helpers import write_mmdb
+from tests.support.geo import write_mmdb
 
 from .helpers import NODES, QUESTION, addresses, header, opt, option
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from cackled.database.testing import shared_servers
 from cackled.events import channel_id
-from tests.daemon import ROOT, Daemon, Visitor
-from tests.faults.case import CONFIG, KEY, FaultCase
-from tests.faults.journal import READERS, Journal, Reader, Writer, comments
+from tests.support.client import Visitor
+from tests.support.daemon import ROOT, Daemon
+from tests.support.faults import CONFIG, KEY, FaultCase
+from tests.support.journal import READERS, Journal, Reader, Writer, comments
 
 PROGRAM = [sys.executable, "-m", "cackled"]
 # Dies at the step that it is given.

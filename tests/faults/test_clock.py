@@ -8,9 +8,10 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from tests.daemon import Daemon, call
-from tests.faults.case import FaultCase
-from tests.faults.journal import WebSocketReader
+from tests.support.client import call
+from tests.support.daemon import Daemon
+from tests.support.faults import FaultCase
+from tests.support.journal import WebSocketReader
 
 LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import time
 
-from tests.daemon import PATIENCE, call
-from tests.faults.case import FaultCase
+from tests.support.client import call
+from tests.support.daemon import PATIENCE
+from tests.support.faults import FaultCase
 
 # Of each kind.
 MANY = 40

@@ -7,9 +7,9 @@ import threading
 import time
 
 from cackled.database import leftovers
-from tests.daemon import Answer, Visitor
-from tests.faults.case import FaultCase
-from tests.faults.journal import attempt
+from tests.support.client import Answer, Visitor
+from tests.support.faults import FaultCase
+from tests.support.journal import attempt
 
 QUIET = "/bootstrap?widget=Comment&site=1&channel=demo"
 

@@ -6,9 +6,10 @@ import os
 import socket
 import time
 
-from tests.daemon import Daemon, call
-from tests.faults.case import SUB, FaultCase
-from tests.faults.journal import attempt
+from tests.support.client import call
+from tests.support.daemon import Daemon
+from tests.support.faults import SUB, FaultCase
+from tests.support.journal import attempt
 
 LIMIT = 200
 

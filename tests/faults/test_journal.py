@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.faults.journal import Journal, client_frame
+from tests.support.journal import Journal, client_frame
 
 SUB = "1/7"
 

@@ -11,9 +11,9 @@ import uuid
 
 import psycopg2
 
-from tests.daemon import Answer
-from tests.faults.case import KEY, SUB, FaultCase
-from tests.faults.journal import comments
+from tests.support.client import Answer
+from tests.support.faults import KEY, SUB, FaultCase
+from tests.support.journal import comments
 
 
 class RestartTests(FaultCase):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.daemon import ROOT, call
-from tests.faults.case import KEY
-from tests.faults.journal import comments
 from tests.faults.shards import PROGRAM, Crowd, ShardCase
+from tests.support.client import call
+from tests.support.daemon import ROOT
+from tests.support.faults import KEY
+from tests.support.journal import comments
 
 
 class MoveTests(ShardCase):

@@ -9,11 +9,11 @@ import threading
 import time
 from collections import Counter
 
-from tests.cluster.test_bus import Valkey
-from tests.daemon import Visitor, call
-from tests.faults.case import KEY
 from tests.faults.shards import Crowd, ShardCase
-from tests.outbound.test_daemon import Receiver
+from tests.support.client import Visitor, call
+from tests.support.faults import KEY
+from tests.support.receiver import Receiver
+from tests.support.valkey import Valkey
 from tests.test_tenants import Tenant
 
 CUT = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'cackled tail'"

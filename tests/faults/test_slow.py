@@ -6,8 +6,8 @@ import socket
 import threading
 import time
 
-from tests.faults.case import SUB, FaultCase
-from tests.faults.journal import WebSocketReader
+from tests.support.faults import SUB, FaultCase
+from tests.support.journal import WebSocketReader
 
 TEXT = "slow words " * 400
 

@@ -9,8 +9,8 @@ import socket
 import struct
 import time
 
-from tests.faults.case import SUB, FaultCase
-from tests.faults.journal import client_frame
+from tests.support.faults import SUB, FaultCase
+from tests.support.journal import client_frame
 
 PATHS = (
     "/", "/demo", "/widget.js", "/widget/x/y", "/bootstrap", "/bootstrap?widget=Comment&site=1&channel=demo",

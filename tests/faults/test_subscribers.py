@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 
 from cackled.realtime import standing
-from tests.daemon import Daemon, call
-from tests.faults.case import KEY, SUB, FaultCase
+from tests.support.client import call
+from tests.support.daemon import Daemon
+from tests.support.faults import KEY, SUB, FaultCase
 
 POLLS = 30
 CHANNELS = 100

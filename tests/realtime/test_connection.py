@@ -14,7 +14,7 @@ from cackled.realtime.connection import CLOSING, DEAD, Connection
 from cackled.realtime.messages import Message
 from cackled.realtime.websocket import WebSocket
 from tests.realtime.common import Application
-from tests.realtime.peers import Wire
+from tests.support.peers import Wire
 
 
 class ConnectionTests(SynchronousTestCase):

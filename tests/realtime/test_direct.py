@@ -15,7 +15,7 @@ from cackled.realtime import _direct
 from cackled.realtime.websocket import WebSocket
 from cackled.transport import _private
 from tests.realtime.common import Application
-from tests.realtime.peers import frames, texts
+from tests.support.peers import frames, texts
 
 
 class Reactor:

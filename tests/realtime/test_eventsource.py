@@ -13,8 +13,8 @@ from cackled.realtime import _direct
 from cackled.realtime.access import read_query
 from cackled.realtime.eventsource import INPUT_BYTES, EventSource
 from tests.realtime.common import Application
-from tests.realtime.peers import Wire, blocks
 from tests.realtime.stream import EventStream
+from tests.support.peers import Wire, blocks
 
 TEXT = st.text(max_size=20)
 JSON = st.recursive(TEXT | st.none() | st.integers(), lambda inner: st.dictionaries(TEXT, inner, max_size=3))

@@ -24,7 +24,7 @@ from cackled.realtime.framing import (
     unmask,
     valid_close_code,
 )
-from tests.realtime.peers import frames, masked
+from tests.support.peers import frames, masked
 
 BIG = Limits(1 << 20, 1 << 20, 10_000)
 

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.events import Event
 from cackled.realtime import messages
 from cackled.realtime.messages import Ping, Subscribe, Typing, Unsubscribe, parse_client
-from tests.realtime.peers import blocks, frames
+from tests.support.peers import blocks, frames
 
 
 class MessageTests(SynchronousTestCase):

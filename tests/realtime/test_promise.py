@@ -21,7 +21,7 @@ from cackled.realtime.hub import Hub
 from cackled.realtime.longpoll import LongPoll
 from cackled.realtime.testing import ModelLog
 from cackled.realtime.websocket import WebSocket
-from tests.realtime.peers import Wire, blocks, texts
+from tests.support.peers import Wire, blocks, texts
 
 WINDOW = 6
 BUFFER = 1_600

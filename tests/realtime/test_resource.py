@@ -28,7 +28,7 @@ from cackled.realtime.hub import Hub
 from cackled.realtime.resource import RealtimeResource
 from cackled.realtime.testing import ModelLog
 from cackled.transport.http import HttpFactory
-from tests.realtime.peers import blocks, masked, say, texts
+from tests.support.peers import blocks, masked, say, texts
 
 UPGRADE = (
     "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"

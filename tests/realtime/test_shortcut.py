@@ -21,9 +21,9 @@ from cackled.realtime.hub import Hub
 from cackled.realtime.resource import RealtimeResource
 from cackled.realtime.testing import ModelLog
 from cackled.transport.http import HttpFactory
-from tests.realtime.peers import blocks, masked, texts
-from tests.transport.common import answers, get
-from tests.transport.sockets import Visit
+from tests.support.answers import answers, get
+from tests.support.peers import blocks, masked, texts
+from tests.support.sockets import Visit
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 WS = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {KEY}")

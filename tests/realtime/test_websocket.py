@@ -17,7 +17,7 @@ from cackled.realtime import access, framing, websocket
 from cackled.realtime.access import Gate, Refusal
 from cackled.realtime.websocket import HandshakeError, WebSocket, handshake
 from tests.realtime.common import Application
-from tests.realtime.peers import Wire, frames, masked, say, texts
+from tests.support.peers import Wire, frames, masked, say, texts
 
 GOOD = {
     b"upgrade": [b"websocket"], b"connection": [b"keep-alive, Upgrade"], b"sec-websocket-version": [b"13"],

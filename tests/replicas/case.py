@@ -9,9 +9,9 @@ from typing import Any
 
 from cackled.database.instance import Instance
 from cackled.database.testing import TestServer
-from tests.daemon import Daemon
-from tests.faults.case import KEY, FaultCase
-from tests.faults.journal import EventSourceReader, Reader, WebSocketReader, attempt
+from tests.support.daemon import Daemon
+from tests.support.faults import KEY, FaultCase
+from tests.support.journal import EventSourceReader, Reader, WebSocketReader, attempt
 
 PREFERENCES = ("nearest", "secondaryPreferred", "primaryPreferred", "primary", "secondary")
 # What answers while no primary is up.

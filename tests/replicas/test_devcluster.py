@@ -9,7 +9,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.admin.devcluster import Cluster, ClusterError, Kept, Ports, ports_of
-from tests.daemon import Answer, Visitor, call, free_ports
+from tests.support.client import Answer, Visitor, call
+from tests.support.daemon import free_ports
 
 FAST = {"fsync": "off", "full_page_writes": "off"}
 

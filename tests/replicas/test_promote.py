@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.admin.promote import PromoteError, Promotion
 from cackled.database.dsn import ServerSettings
 from cackled.database.instance import Instance
-from tests.daemon import free_ports
+from tests.support.daemon import free_ports
 
 
 class PromoteTests(SynchronousTestCase):

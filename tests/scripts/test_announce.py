@@ -9,8 +9,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon import free_ports
 from tests.scripts.common import SCRIPTS, script
+from tests.support.daemon import free_ports
 
 
 class AddressTests(SynchronousTestCase):

@@ -9,9 +9,9 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon import PATIENCE, ROOT
-from tests.realtime.peers import frames, masked
-from tests.transport.common import get
+from tests.support.answers import get
+from tests.support.daemon import PATIENCE, ROOT
+from tests.support.peers import frames, masked
 
 HANDSHAKE = (
     "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",

@@ -13,7 +13,7 @@ from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.transport.assets import Assets, AssetsError
-from tests.transport.common import Answer, Server, get
+from tests.support.answers import Answer, Server, get
 
 SCRIPT = "// a comment that goes\n(function () {\n  var %s = 1; window.x = %s;\n})()\n"
 

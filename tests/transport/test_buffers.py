@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.transport._buffers import Buffers
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from tests.transport.common import answers, get
-from tests.transport.sockets import Peer
+from tests.support.answers import answers, get
+from tests.support.sockets import Peer
 from tests.transport.test_tls import Site, TlsTestCase
 
 PAGE = 8_000_000

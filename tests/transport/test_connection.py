@@ -17,8 +17,8 @@ from twisted.web.server import NOT_DONE_YET
 from cackled.transport import _private
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from tests.transport.common import Server, Wire, answers, get
-from tests.transport.sockets import Visit
+from tests.support.answers import Server, Wire, answers, get
+from tests.support.sockets import Visit
 
 
 class Slow(AsyncResource):

@@ -14,8 +14,8 @@ from cackled.transport import _watched
 from cackled.transport._connection import HttpConnection
 from cackled.transport._early import EarlyConnection
 from cackled.transport.http import attach
-from tests.transport.common import Server, Wire, answers, get
-from tests.transport.sockets import Visit
+from tests.support.answers import Server, Wire, answers, get
+from tests.support.sockets import Visit
 from tests.transport.test_fastpath import server, steps
 
 _DATE = re.compile(rb"\r\nDate: [^\r]+")

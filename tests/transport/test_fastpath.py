@@ -14,8 +14,8 @@ from cackled.transport import _head
 from cackled.transport._fastpath import MEMO_HEAD, Memo, split_after
 from cackled.transport._socket import Transport
 from cackled.transport.response import Response
-from tests.transport.common import Server, Wire, answers, get
-from tests.transport.sockets import Reactor
+from tests.support.answers import Server, Wire, answers, get
+from tests.support.sockets import Reactor
 
 
 def server(fast: bool, **more: Any) -> Server:

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.transport import _head
 from cackled.transport._head import Refused
-from tests.transport.common import Server, answers, get
+from tests.support.answers import Server, answers, get
 
 H = b"Host: example.com\r\n"
 TE = b"Transfer-Encoding: chunked\r\n"

@@ -17,7 +17,7 @@ from cackled.daemon.infrastructure import Starting
 from cackled.transport.http import attach, client_address, takeover
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from tests.transport.common import Server, answers, get
+from tests.support.answers import Server, answers, get
 from tests.transport.test_connection import Slow
 
 

@@ -12,7 +12,7 @@ from twisted.internet.protocol import Protocol
 
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from tests.transport.sockets import Peer, client_context
+from tests.support.sockets import Peer, client_context
 from tests.transport.test_http import Upgrade
 from tests.transport.test_tls import Site, TlsTestCase
 

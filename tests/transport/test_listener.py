@@ -19,8 +19,8 @@ from cackled.transport.http import client_address
 from cackled.transport.listener import adopt, bind
 from cackled.transport.response import Response
 from cackled.transport.tls import CertificateError
-from tests.transport.common import answers, get
-from tests.transport.sockets import Peer, Reactor, client_context
+from tests.support.answers import answers, get
+from tests.support.sockets import Peer, Reactor, client_context
 from tests.transport.test_http import Upgrade
 from tests.transport.test_proxy import v1, v2
 from tests.transport.test_tls import Site, TlsTestCase

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.transport import _loading
 from cackled.transport.response import CONFIGURED_TTL, Response
-from tests.transport.common import Answer, Server, Wire, answers, get
+from tests.support.answers import Answer, Server, Wire, answers, get
 
 TEXT = b'{"text": "' + b"abcdefghij" * 60 + b'"}'
 

@@ -14,7 +14,7 @@ from cackled.metrics import Metrics
 from cackled.transport import _store
 from cackled.transport.microcache import Microcache
 from cackled.transport.response import Response
-from tests.transport.common import Server, answers
+from tests.support.answers import Server, answers
 from tests.transport.test_microcache import MicrocacheTestCase
 
 

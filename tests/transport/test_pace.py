@@ -15,8 +15,8 @@ from cackled.transport._pace import FEW, SLICE, Line
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from tests.transport.common import Server, answers, get
-from tests.transport.sockets import Visit
+from tests.support.answers import Server, answers, get
+from tests.support.sockets import Visit
 
 
 class Turning(Clock):

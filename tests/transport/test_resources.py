@@ -11,7 +11,7 @@ from twisted.web.resource import Resource
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response, json_response
-from tests.transport.common import Server, answers, get
+from tests.support.answers import Server, answers, get
 
 
 class AsyncResourceTests(SynchronousTestCase):

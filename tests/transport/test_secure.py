@@ -11,8 +11,8 @@ from twisted.web.resource import Resource
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
 from cackled.transport.secure import AcmeChallenges, OwnNames, OwnPages, well_known
-from tests.transport.common import Answer, answers, get
-from tests.transport.sockets import Peer
+from tests.support.answers import Answer, answers, get
+from tests.support.sockets import Peer
 from tests.transport.test_tls import Site, TlsTestCase
 
 

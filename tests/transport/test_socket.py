@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from cackled.transport.endpoints import PublicEndpoint
-from tests.transport.sockets import Peer, Reactor, client_context
+from tests.support.sockets import Peer, Reactor, client_context
 from tests.transport.test_tls import pem
 
 

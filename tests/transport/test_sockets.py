@@ -26,7 +26,7 @@ from cackled.transport.http import HttpFactory
 from cackled.transport.microcache import Microcache, MicrocachedResource
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
-from tests.transport.common import answers, get
+from tests.support.answers import answers, get
 from tests.transport.test_http import Upgrade
 from tests.transport.test_tls import pem
 

@@ -23,8 +23,8 @@ from cackled.transport import _private
 from cackled.transport._groups import set_groups
 from cackled.transport.endpoints import PublicEndpoint
 from cackled.transport.tls import CertificateError, CertificateFolder, make_context, quiet_names
-from tests.transport.common import Server, answers, get
-from tests.transport.sockets import Peer, Reactor, client_context
+from tests.support.answers import Server, answers, get
+from tests.support.sockets import Peer, Reactor, client_context
 
 
 def pem(*names: str, days: float = 90, other_key: bool = False) -> bytes:
