@@ -331,8 +331,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     most = min(PER_PROCESS, hard - 500) if hard > 0 else PER_PROCESS
 
-    from tests.cluster.test_bus import Valkey
     from tests.support.daemon import Daemon
+    from tests.support.valkey import Valkey
 
     valkey = Valkey(save="")
     valkey.start()
