@@ -1,130 +1,116 @@
 /* The loader, /widget.js: reads window.cackle_widget, picks a server, fetches a widget's files and its first data in
-   parallel, mounts it. The server puts the deployment's configuration in place of the token below. */
+   parallel, mounts it. The server puts the deployment's configuration in place of the token below. It has to stay below
+   2,048 bytes packed, hence the short names: t text, c configuration, k kind, n node, q queue, r response, o options, f files, m what is mounted. */
 ((w, d) => {
-  'use strict';
   const C = w.Cackle = w.Cackle || {};
   if (C.bootstrap) return C.bootstrap();
-  const config = C.config = __CACKLE_CONFIG__;
-  const script = d.currentScript || d.querySelector('script[src*="widget"]') || {};
-  const origin = C.origin = new URL(script.src || '/', location).origin;
-  const servers = config.servers.map(s => ({url: s.url.replace(/\/+$/, '') || origin, weight: s.weight, down: 0}));
-  const files = {}, seen = new WeakSet();
-  let current, policy, mounted = [];
+  const c = C.config = __CACKLE_CONFIG__, f = {}, seen = new Set();
+  // Pages replace Promise; what an async function returns is the browser's own.
+  const Promise = C.Promise = (async () => {})().constructor;
+  // Its own folder, which may be below a path. A module has no currentScript: an error's stack begins with the script that made it.
+  const script = d.currentScript || {};
+  C.origin = /http[^\s)?#]+(?=\/)|$/.exec(script.src || Error().stack)[0];
   C.widgets = {};
 
-  // Storage may be forbidden or full: then nothing is remembered.
-  C.load = key => { try { return JSON.parse(localStorage.getItem('cackle:' + key)); } catch (e) { return null; } };
-  C.save = (key, value) => {
-    try {
-      if (value) localStorage.setItem('cackle:' + key, JSON.stringify(value));
-      else localStorage.removeItem('cackle:' + key);
-    } catch (e) { /* not kept */ }
-  };
+  // Whatever an option is: a string, a number or nothing, and of whole characters (half a surrogate pair is none).
+  const t = C.text = v => /[rg]/.test(typeof v) ? (v + '').trim().replace(/\p{Cs}/gu, '\ufffd') : '';
 
-  // A random server by weight, kept for an hour so that the browser's cache is of use.
-  C.move = url => {
-    current = url;
-    C.save('server', {url, until: Date.now() + 36e5});
-    return url;
-  };
-  C.base = () => {
-    if (current) return current;
-    let up = servers.filter(s => s.down < Date.now());
-    if (!up.length) up = servers;
-    const kept = C.load('server') || {};
-    let dice = Math.random() * up.reduce((sum, s) => sum + s.weight, 0);
-    return C.move((up.find(s => kept.until > Date.now() && s.url === kept.url) || up.find(s => (dice -= s.weight) < 0) || up[0]).url);
-  };
-  C.fail = base => {
-    servers.map(s => s.url === base && (s.down = Date.now() + 3e4));
-    if (base === current) C.save('server', current = null);
-  };
+  // Storage may be forbidden: then nothing is remembered.
+  C.load = key => { try { return JSON.parse(localStorage.getItem('cackle:' + key)); } catch (e) { /* nothing */ } };
 
-  // GET from the current server, on failure once from each other one. 421: the site lives elsewhere, and so do we.
-  C.get = (path, options, tries = 1) => {
-    const base = C.base(), more = tries < servers.length;
-    const next = () => { C.fail(base); return C.get(path, options, tries + 1); };
-    return fetch(base + path, {credentials: 'omit', ...options}).then(s =>
-      s.status === 421 && tries < 99 ? s.json().then(o => (servers.map(s => s.url = C.move(o.url)), C.get(path, options, 99)))
-      : s.status > 499 && more ? next() : s,
-      error => more && error.name !== 'AbortError' ? next() : Promise.reject(error));
-  };
+  // Addresses in random order by weight; first the one that was used last (lib/dom.js keeps it), so that the browser's cache is of use.
+  const kept = C.load('server') || {}, hosts = c.servers.map(s => {
+    const url = s.url.replace(/\/+$/, '') || C.origin;
+    return {url, rank: url === kept.url ? 2 : Math.random() ** (1 / s.weight)};
+  }).sort((a, b) => b.rank - a.rank).map(s => s.url);
+  C.base = () => hosts[0];
+  C.move = url => hosts.unshift(url);
+  C.fail = base => base === hosts[0] && hosts.push(hosts.shift());
 
-  // script.src is a Trusted Types sink: the policy lets through nothing but our own server's files.
-  try {
-    policy = w.trustedTypes.createPolicy('cackle', {createScriptURL: url => url.startsWith(C.base() + '/') ? url : ''});
-  } catch (e) { /* none here, or the page allows no policy of ours */ }
-
-  const insert = (path, tries) => new Promise((done, failed) => {
-    const base = C.base(), url = base + path, css = /css$/.test(path), node = d.createElement(css ? 'link' : 'script');
-    node.nonce = script.nonce;
-    node.onload = done;
-    node.onerror = () => {
-      node.remove();
-      C.fail(base);
-      if (tries > servers.length) { delete files[path]; failed(path); }
-      else setTimeout(() => insert(path, tries + 1).then(done, failed), tries < servers.length ? 0 : 2e3);
-    };
-    if (css) { node.rel = 'stylesheet'; node.href = url; }
-    else { node.async = false; node.src = policy ? policy.createScriptURL(url) : url; }
-    d.head.append(node);
-  });
-  C.files = paths => Promise.all([].concat(paths || []).map(path => files[path] = files[path] || insert(path, 1)));
-  C.lazy = name => C.files(config.lazy[name]);
-
-  // The server takes 500 characters.
-  C.channel = o => {
-    if (o.channel) return ('' + o.channel).slice(0, 500);
-    const url = new URL(o.url || '', location), value = url.searchParams.get(o.chanParam);
-    url.hash = '';
-    if (o.chanParam || o.chanWithoutParams) url.search = '';
-    if (value) url.searchParams.set(o.chanParam, value);
-    return url.href.slice(0, 500);
-  };
-
-  const mount = (o, again) => {
-    const kind = o.widget, bundle = config.bundles[kind], counts = kind === 'CommentCount';
-    if (!bundle) return;
-    const node = counts ? null : d.getElementById(o.container || 'mc-container'), site = '' + o.id, channel = C.channel(o);
-    if (!node && !counts) return again || d.addEventListener('DOMContentLoaded', () => mount(o, 1));
-    const widget = {options: o, site, channel, node, lang: (o.lang || d.documentElement.lang || navigator.language).toLowerCase().replace(/_/g, '-')};
-    mounted = mounted.filter(m => {
-      if (m.node !== node && m.node.isConnected) return true;
-      m.gone = true;
-      if (m.close) m.close();
-    });
-    if (node) mounted.push(widget);
-    let locale;
-    if (kind === 'Comment') {
-      // The place is held: as high as the page wants it, else down to the lower edge of the window; nothing below will jump.
-      widget.held = node.style.minHeight = (parseFloat(getComputedStyle(node).minHeight) ||
-        Math.max(400, innerHeight - Math.max(0, node.getBoundingClientRect().top))) + 'px';
-      const me = C.load(site) || {};
-      (widget.first = C.get('/bootstrap?' + new URLSearchParams({widget: kind, site, channel,
-        sort: widget.sort = me.sort || (/^(new|old)$/.test(o.sort) ? o.sort : 'best'), size: widget.size = Math.min(o.size || 25, 100),
-        ...o.token && {token: o.token}, ...me.view && {me: me.visitor + '.' + me.view}}))).catch(() => {});
-      locale = config.lazy['locale-' + widget.lang.slice(0, 2) + '.js'];
+  // Asks the current server, on failure once each other one.
+  const each = async ask => {
+    for (let n = hosts.length, base; n--; C.fail(base)) {
+      try { return await ask(base = hosts[0], n); } catch (e) {
+        if (!n) throw e;
+      }
     }
-    const load = () => widget.gone || Promise.all([bundle.css, bundle.js, locale].map(C.files)).then(() => {
-      if (!widget.gone) widget.close = C.widgets[kind](widget);
-    }, () => setTimeout(load, 1e4));
+  };
+  // GET. 421: the site lives elsewhere, and so do we.
+  C.get = (path, options) => each(async (base, n) => {
+    const ask = () => fetch(C.base() + path, {credentials: 'omit', ...options});
+    let r = await ask();
+    if (r.status === 421) {
+      hosts.fill((await r.json()).url);
+      r = await ask();
+    }
+    if (r.status > 499 && n) throw r;
+    return r;
+  });
+
+  // script.src is a Trusted Types sink. Nothing but the next function can reach this policy.
+  let p = {createScriptURL: url => url};
+  try { p = w.trustedTypes.createPolicy('cackle', p); } catch (e) { /* none here, or the page allows no policy of ours */ }
+
+  // First in the head: rules of the page that are as specific as ours win.
+  const insert = path => each(base => new Promise((onload, onerror) => {
+    const url = p.createScriptURL(base + path);
+    d.head.prepend(Object.assign(d.createElement(/css$/.test(path) ? 'link' : 'script'), {
+      nonce: script.nonce, rel: 'stylesheet', async: false, onload, onerror, href: url, src: url
+    }));
+  })).catch(e => { throw f[path] = 0; });
+  C.files = paths => Promise.all(paths.map(path => f[path] = f[path] || insert(path)));
+  C.lazy = name => C.files(c.lazy[name]);
+  // What the page's owner has to know.
+  C.warn = (...what) => C.lazy('rare.js').then(() => C.tell(...what));
+
+  // The server takes 500 characters. A page without an address of its own (about:srcdoc) has its maker's.
+  C.channel = o => {
+    const param = t(o.chanParam);
+    let own = t(o.channel), url;
+    if (!own) {
+      try { url = new URL(t(o.url), location); } catch (e) { url = new URL(d.baseURI); }
+      own = url.searchParams.get(param);
+      url.hash = '';
+      if (param || o.chanWithoutParams) url.search = '';
+      if (own) url.searchParams.set(param, own);
+      own = url.href;
+    }
+    return t(own.slice(0, 500));
+  };
+
+  const mount = o => {
+    const k = t(o.widget), {js, css} = c.bundles[k] || {}, id = t(o.container) || 'mc-container', site = t(o.id), channel = C.channel(o);
+    const n = k === 'Comment' && d.getElementById(id);
+    if (!js) return C.warn('widget', k);
+    // Not there: waited for until the page is "complete" (and neither "interactive" nor "loading").
+    if (n === null) return d.readyState < 'd' ? C.warn('container', id) : setTimeout(() => mount(o), 20);
+    const lang = [o.lang, d.documentElement.lang, navigator.language, 'en'].map(t).find(s => s).toLowerCase().replace(/_/g, '-');
+    const m = {options: o, site, channel, node: n, lang}, wait = css.concat(js, c.lazy['locale-' + lang.slice(0, 2) + '.js'] || []);
+    if (n) {
+      n.cackle = m;
+      // The place is held: nothing below will jump.
+      m.held = n.style.minHeight = innerHeight + 'px';
+      const me = C.load(site) || {}, token = t(o.token), size = parseInt(t(o.size));
+      (m.first = C.get('/bootstrap?' + new URLSearchParams({widget: k, site, channel,
+        sort: m.sort = [me.sort, o.sort, 'best'].map(t).find(s => /^(best|new|old)$/.test(s)), size: m.size = size > 0 ? Math.min(size, 100) : 25,
+        ...token && {token}, ...me.view && {me: me.visitor + '.' + me.view}}))).catch(() => {});
+    }
+    // Unless another widget has taken its place meanwhile.
+    const load = () => C.files(wait).then(() => n && n.cackle !== m || C.widgets[k](m), () => setTimeout(load, 1e4));
     load();
   };
 
   // Cackle.bootstrap(true) mounts the whole array anew: pages that change without a reload call it.
   C.bootstrap = all => {
-    const queue = w.cackle_widget = w.cackle_widget || [];
-    if (queue.push === [].push) {
-      queue.push = (...more) => {
-        queue.splice(queue.length, 0, ...more);
-        C.bootstrap();
-      };
-    }
-    queue.map(o => {
-      try {
-        if (all || !seen.has(o)) mount(o);
-      } catch (e) { console.error(e); }
-      seen.add(o);
+    let q = w.cackle_widget || [];
+    if (!q.map) q = [q];
+    w.cackle_widget = q;
+    q.push = (...more) => {
+      q.splice(q.length, 0, ...more);
+      C.bootstrap();
+    };
+    q.map(o => {
+      if (all || !seen.has(o)) seen.add(o) && mount(o || {});
     });
   };
   C.bootstrap();

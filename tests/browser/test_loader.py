@@ -207,8 +207,9 @@ class LoaderTests(MockCase):
         """
         )
         self.post(page, "Without memory")
+        self.seed({"text": "Another's", "live": True})
         page.click(".mc-up")
-        self.assertEqual(page.inner_text(".mc-score"), "1")
+        self.until(page, "[...document.querySelectorAll('.mc-score')].map(n => n.innerText).sort().join() === '0,1'")
 
     def test_counts(self) -> None:
         """CommentCount writes the numbers of all links with one request."""

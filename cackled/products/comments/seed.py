@@ -12,10 +12,9 @@ from msgspec import Struct
 
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
-from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site, SiteDirectory
-from cackled.products.comments.service import Comments
+from cackled.products.comments.service import ChannelRef, Comments, parse_id
 
 SITE = 1
 ORIGINS = ("localhost:*", "127.0.0.1:*", "[::1]:*")

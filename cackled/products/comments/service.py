@@ -6,6 +6,7 @@ Built with a site, so that no function takes a bare id of nobody's. The database
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
@@ -21,8 +22,8 @@ from cackled.database.query import Query, Rows
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
 from cackled.domain.addresses import stored_address
-from cackled.domain.channels import ChannelRef, check_channel
-from cackled.domain.errors import NotFound, from_sqlstate
+from cackled.domain.errors import BadField, NotFound, from_sqlstate
+from cackled.domain.page_facts import page_title, page_url
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
@@ -126,6 +127,18 @@ SELECT_MINE = Query(
 
 # Seconds that an answer from before the primary went down is shared.
 STALE_TTL = 1.0
+MAX_KEY = 500
+_ID = re.compile("[0-9]{1,19}", re.ASCII)
+
+
+class ChannelRef(Struct, frozen=True):
+    """The channel a page names: its key, and where and what the page is."""
+
+    key: str
+    url: str = ""
+    title: str = ""
+
+
 class Written(Struct, frozen=True):
     """What a write answers with; ``comment`` is JSON text."""
 
@@ -141,6 +154,29 @@ class Voted(Struct, frozen=True):
     up: int
     down: int
     value: int
+
+
+def parse_id(value: str, field: str = "id") -> int:
+    """An id as clients write it.
+
+    Raises:
+        NotFound: it can't be the id of anything.
+    """
+    if _ID.fullmatch(value) is None or int(value) >= 2**63:
+        raise NotFound("There is no such comment.", field=field)
+    return int(value)
+
+
+def check_channel(ref: ChannelRef) -> ChannelRef:
+    """*ref* as it is stored.
+
+    Raises:
+        BadField: the key is missing or can't be used.
+    """
+    key = ref.key.strip()
+    if not key or len(key) > MAX_KEY or "\x00" in key:
+        raise BadField(f"A channel key has 1 to {MAX_KEY} characters.", field="channel.key")
+    return ChannelRef(key, page_url(ref.url), page_title(ref.title))
 
 
 def _refusal(state: str, reason: str) -> Exception:

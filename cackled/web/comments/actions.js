@@ -1,7 +1,7 @@
 /* What can be done with a comment: edit, delete, report, block, copy the link. Loaded after the first render. */
 (function (Cackle) {
   'use strict';
-  var el = Cackle.el, press = Cackle.press, icon = Cackle.icon, P = Cackle.Comments.prototype;
+  var el = Cackle.el, press = Cackle.press, icon = Cackle.icon, P = Cackle.Comments.prototype, Promise = Cackle.Promise;
 
   P.openMenu = function (item, mine) {
     var self = this, t = this.t, box = item.more.parentNode, menu, entries, place;
@@ -18,7 +18,9 @@
     }
     function outside(event) { if (!box.contains(event.target)) close(); }
     entries = [entry('link', t('copy'), () => { self.copy(item); })];
-    if (mine) {
+    if (this.reading) {
+      // Only what needs no server.
+    } else if (mine) {
       entries.push(entry('trash', t('delete'), () => { self.erase(item); }));
     } else {
       entries.push(entry('flag', t('flag'), () => { self.flag(item); }), entry('block', t('block'), () => { self.block(item, true); }));

@@ -9,6 +9,7 @@
     var self = this, t = this.t, max = this.settings.max_length || 8000, parent = how.parent && how.parent.c, about = how.edit || how.to;
     var draft = [how.edit ? 'edit' : 'draft', this.site, this.key, about ? about.c.id : ''].join(':'), saving = 0, busy = false;
     var label = parent ? t('replyTo', {name: this.named(how.to.c.author)}) : how.edit ? t('edit') : t('join');
+    if (this.reading) return {node: el('div.mc-empty', null, t('readonly'))};
     if (this.channel.locked && !how.edit) return {node: el('div.mc-empty', null, t('closed'))};
     var input = el('textarea.mc-input', {rows: 1, placeholder: label, 'aria-label': label, dir: 'auto', name: 'mc-text', oninput: typed, onkeydown: keys});
     var name = el('input.mc-nick', {type: 'text', placeholder: t('name'), 'aria-label': t('name'), autocomplete: 'nickname', maxlength: 50, dir: 'auto', name: 'mc-name', onkeydown: keys,
@@ -22,11 +23,11 @@
     var box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, name), input, el('div.mc-foot', null, tool, left,
       (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')), submit));
     var node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
-    submit.type = 'submit';
     name.site = this.site;
-    name.value = this.session.get('name') || '';
+    name.value = Cackle.text(this.session.get('name'));
     node.keep = () => { if (saving) keep(); };
-    set(Cackle.load(draft) || how.text || '');
+    var kept = Cackle.load(draft);
+    set(typeof kept === 'string' && kept || how.text || '');
     if (parent || how.edit) node.classList.add('mc-open');
 
     function open() { node.classList.add('mc-open'); }
@@ -42,7 +43,7 @@
       input.style.height = input.scrollHeight + 2 + 'px';
     }
     function count() {
-      var length = Array.from(input.value.trim()).length, rest = max - length;
+      var length = [...input.value.trim()].length, rest = max - length;
       submit.disabled = !length || rest < 0 || busy;
       left.textContent = rest > Math.min(200, max / 5) ? '' : rest < 0 ? t('over', {n: -rest}) : t('left', {n: rest});
       left.classList.toggle('mc-bad', rest < 0);

@@ -10,7 +10,7 @@
   }
   function initial(name) {
     var text = name.trim(), first;
-    try { first = new Intl.Segmenter().segment(text)[Symbol.iterator]().next().value.segment; } catch (e) { first = Array.from(text)[0]; }
+    try { first = new Intl.Segmenter().segment(text)[Symbol.iterator]().next().value.segment; } catch (e) { first = [...text][0]; }
     return (first || '?').toUpperCase();
   }
 
@@ -133,7 +133,7 @@
       return press('mc-act.mc-' + kind, Object.assign({onclick: f}, extra), icon(kind), label && el('span.mc-label', null, label));
     }
     item.up = item.down = item.score = null;
-    if (this.settings.votes !== false && !this.o.ratingOff && mine) {
+    if (this.settings.votes !== false && !this.o.ratingOff && (mine || this.reading)) {
       item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
       item.acts.append(el('span.mc-votes.mc-own', {title: t('score')}, icon('up'), item.score));
     } else if (this.settings.votes !== false && !this.o.ratingOff) {
@@ -142,11 +142,11 @@
       item.down = button('down', '', () => { self.vote(item, -1); }, {'aria-label': t('down'), title: t('down'), 'aria-pressed': '' + (value < 0)});
       item.acts.append(el('span.mc-votes', null, item.up, item.score, item.down));
     }
-    if (!this.channel.locked) {
+    if (!this.channel.locked && !this.reading) {
       item.reply = button('reply', t('reply'), () => { self.reply(item); });
       item.acts.append(item.reply);
     }
-    if (mine && !this.late(c)) item.acts.append(item.editButton = button('edit', t('edit'), () => { self.edit(item); }));
+    if (mine && !this.reading && !this.late(c)) item.acts.append(item.editButton = button('edit', t('edit'), () => { self.edit(item); }));
     item.more = button('more', '', () => { self.menu(item, mine); }, {'aria-label': t('more'), title: t('more'), 'aria-haspopup': 'menu', 'aria-expanded': 'false'});
     item.acts.append(el('span.mc-morebox', null, item.more));
   };

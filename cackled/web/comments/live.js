@@ -1,7 +1,7 @@
 /* Live: events in place where that moves nothing, else behind "3 new comments"; presence, typing, the state of the line. */
 (function (Cackle) {
   'use strict';
-  var P = Cackle.Comments.prototype;
+  var P = Cackle.Comments.prototype, Promise = Cackle.Promise;
   // Pixels a frame; browsers take less than 3 for no movement.
   var STEP = 2.8;
 
@@ -20,9 +20,14 @@
         self.connection();
         if (state === 'refused' && !Cackle.refused) {
           Cackle.refused = true;
-          console.warn('cackled: ' + location.origin + ' is not among the origins of site ' + self.site + ', so nothing can be written here.');
+          Cackle.warn('origin', self.site);
         }
-        if (state === 'live') self.resend();
+        if (state === 'refused') self.readonly(true);
+        if (state === 'live') {
+          Cackle.refused = false;
+          self.readonly(false);
+          self.resend();
+        }
       },
       reset: seq => self.reload(seq),
       renew: this.session.renew

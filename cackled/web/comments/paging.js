@@ -1,7 +1,7 @@
 /* Other pages of comments: another order, the next page, more replies, the one comment an address names. */
 (function (Cackle) {
   'use strict';
-  var P = Cackle.Comments.prototype;
+  var P = Cackle.Comments.prototype, Promise = Cackle.Promise;
 
   P.query = function (values) {
     return '/comments?' + new URLSearchParams(Object.assign({channel: this.key, sort: this.sort, size: this.widget.size, after: this.seq}, values));

@@ -11,7 +11,9 @@
     Cackle.tab.set(this.outbox(), entries);
   };
   P.restore = function () {
-    (Cackle.tab.get(this.outbox()) || []).forEach(function (entry) {
+    var entries = Cackle.tab.get(this.outbox());
+    // Whatever was stored there, and by whom.
+    (Array.isArray(entries) ? entries : []).filter(entry => entry && entry.key && typeof entry.text === 'string').forEach(function (entry) {
       if (this.main.input && !entry.parent && this.main.input.value.trim() === entry.text) this.main.set('');
       if (Date.now() - entry.at < 864e5) this.send(entry);
     }, this);
@@ -50,7 +52,7 @@
     item.busy = true;
     this.draw(item);
     this.api('POST', '/comments', {key: entry.key, body: {
-      channel: {key: this.key, url: this.o.url || location.href.split('#')[0], title: this.o.title || document.title},
+      channel: {key: this.key, url: this.o.url || undefined, title: this.o.title || document.title},
       parent: entry.parent, text: entry.text, name: entry.name
     }}).then(data => {
       self.sent(item, data);

@@ -6,7 +6,7 @@
   var GUESTS = ['Guest', 'Гость', 'ゲスト', 'אורח', 'ضيف'];
 
   function Comments(widget) {
-    var o = widget.options, self = this;
+    var o = Cackle.options(widget.options), self = this;
     this.widget = widget;
     this.o = o;
     this.site = widget.site;
@@ -37,9 +37,24 @@
   var P = Comments.prototype;
   Cackle.Comments = Comments;
   P.orders = ['best', 'new', 'old'];
+  var mounted = [];
   Cackle.widgets.Comment = widget => {
-    var comments = new Comments(widget);
-    return () => { comments.close(); };
+    var short = Cackle.locales[widget.lang.slice(0, 2)], needs = {
+      'color-mix()': window.CSS && CSS.supports('color', 'color-mix(in srgb, red, red)'),
+      'replaceChildren()': Element.prototype.replaceChildren,
+      AbortController: window.AbortController,
+      'Intl.PluralRules': window.Intl && Intl.PluralRules, 'Intl.RelativeTimeFormat': window.Intl && Intl.RelativeTimeFormat
+    }, lacks = Object.keys(needs).find(name => !needs[name]);
+    if (lacks) {
+      Cackle.warn('old', lacks);
+      widget.node.style.minHeight = '';
+      // What the site printed for search engines can be read.
+      if (!widget.node.querySelector('#mc-content')) widget.node.textContent = (short || Cackle.locales.en).outdated;
+      return;
+    }
+    // Closed are those in the same place, and those that are no longer in the page.
+    mounted = mounted.filter(other => other.node !== widget.node && other.node.isConnected || other.close());
+    mounted.push(new Comments(widget));
   };
 
   P.every = function (ms, f) {
@@ -69,7 +84,7 @@
   /* The page's own functions; what they throw is theirs. */
   P.fire = function (name, data) {
     [].concat((this.o.callback || {})[name] || []).forEach(f => {
-      try { f(data); } catch (e) { setTimeout(() => { throw e; }); }
+      try { if (typeof f === 'function') f(data); } catch (e) { setTimeout(() => { throw e; }); }
     });
   };
   P.api = function (method, path, options) { return this.session.call(method, path, options); };
@@ -111,6 +126,16 @@
   };
 
   P.failed = function (error) {
+    var status = error && error.status;
+    if (status === 400 || status === 404 || status === 422) {
+      // Asking again wouldn't help: there is no such site.
+      Cackle.warn('site', this.site);
+      this.node.style.minHeight = '';
+      this.widget.held = false;
+      if (!this.node.querySelector('#mc-content')) this.node.replaceChildren(el('div.mc-empty', {role: 'status'}, this.t('unavailable')));
+      return;
+    }
+    if (status === 401 || status === 403) Cackle.warn('grant', this.site);
     var self = this, wait = (error && error.retry ? error.retry * 1000 : this.pause = Math.min(60000, (this.pause || 2000) * 2)) * (1 + Math.random() / 2);
     function again() {
       clearTimeout(timer);
@@ -136,6 +161,7 @@
     var self = this, t = this.t, s = data.site.settings || {};
     this.settings = s;
     this.channel = data.channel;
+    this.reading = Cackle.tab.get('readonly:' + this.site);
     // Deeper replies than this stop moving inwards and say whom they answer.
     this.level = Math.min(this.o.level == null ? 3 : +this.o.level, 3);
     this.page(data);
@@ -153,7 +179,7 @@
     this.main = this.composer({});
     // Another tab has named the visitor.
     this.listen(window, 'storage', event => {
-      var name = event.key === 'cackle:' + self.site && (Cackle.load(self.site) || {}).name;
+      var name = event.key === 'cackle:' + self.site && Cackle.text(Cackle.object(Cackle.load(self.site)).name);
       if (name) self.sign(name, document.activeElement);
     });
     this.node.replaceChildren(
@@ -162,6 +188,15 @@
     this.fill(data.page.comments);
     this.wake(data.position);
     this.fire('ready', {channel: this.channel});
+  };
+
+  /* In a page of an origin that the site does not name everything can be read, and nothing else. */
+  P.readonly = function (yes) {
+    Cackle.tab.set('readonly:' + this.site, yes);
+    if (!this.main || !!yes === !!this.reading) return;
+    this.reading = yes;
+    this.main.node.replaceWith((this.main = this.composer({})).node);
+    this.items.forEach(function (item) { this.draw(item); }, this);
   };
 
   /* What reading doesn't wait for: the live line, sending, paging, the rarer actions. */

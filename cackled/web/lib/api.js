@@ -1,6 +1,10 @@
 /* Calls to the API in the name of the visitor: bearer session, idempotency keys, time limits, errors as short words. */
 (function (Cackle) {
   'use strict';
+  var Promise = Cackle.Promise;
+  /* A page's own fetch may give, or throw, what it likes; this promises as the browser does. */
+  Cackle.fetch = async (url, options) => fetch(url, options);
+
   /* A refused or failed call. `status` 0: the server wasn't reached. `retry`: seconds, when the server gave them. */
   function Refused(status, problem, retry) {
     this.status = status;
@@ -10,15 +14,15 @@
 
   /* renew (optional): a function that gives another grant, or a promise of one; null: there is none any more. */
   Cackle.session = (site, grant, renew) => {
-    var me = Cackle.load(site) || {}, pending = null, renewing = null, renewed = 0, listeners = [];
+    var me = Cackle.object(Cackle.load(site)), pending = null, renewing = null, renewed = 0, listeners = [];
 
     function request(method, path, options, tries) {
       var base = Cackle.base(), control = new AbortController(), headers = {}, timer = setTimeout(() => { control.abort(); }, options.timeout || 15000), init;
       if (options.token) headers.Authorization = 'Bearer ' + options.token;
       if (options.key) headers['Idempotency-Key'] = options.key;
       if (options.body) headers['Content-Type'] = 'application/json';
-      init = {method: method, headers: headers, signal: control.signal, keepalive: !!options.keepalive, credentials: 'omit', body: options.body && JSON.stringify(options.body)};
-      return (method === 'GET' ? Cackle.get(path, init) : fetch(base + path, init)).catch(() => {
+      init = {method: method, headers: headers, signal: control.signal, keepalive: !!options.keepalive, credentials: 'omit', body: options.body && Cackle.json(options.body)};
+      return (method === 'GET' ? Cackle.get(path, init) : Cackle.fetch(base + path, init)).catch(() => {
         if (method !== 'GET' && !Cackle.refused) Cackle.fail(base);
         // Browsers hide answers to pages of origins that the site does not name; the live line was told.
         throw new Refused(Cackle.refused ? 403 : 0);
@@ -43,7 +47,7 @@
 
     function keep(values) {
       // Another tab may have written since.
-      me = Object.assign(Cackle.load(site) || me, values);
+      me = Object.assign({}, me, Cackle.object(Cackle.load(site)), values);
       Cackle.save(site, me);
     }
 
@@ -60,7 +64,7 @@
     }
 
     function token() {
-      me = Object.assign(me, Cackle.load(site));
+      me = Object.assign(me, Cackle.object(Cackle.load(site)));
       if (me.token && me.expires - Cackle.now() / 1000 > 30) return Promise.resolve(me.token);
       pending = pending || open(me.token).catch(error => {
         if (error.status !== 401 && error.status !== 403 || !me.token) throw error;
@@ -101,7 +105,7 @@
       open: token,
       visitor: () => me.visitor || null,
       view: () => me.view ? me.visitor + '.' + me.view : null,
-      get: key => Object.assign(me, Cackle.load(site))[key],
+      get: key => Object.assign(me, Cackle.object(Cackle.load(site)))[key],
       grant: () => grant,
       renew: renew && another,
       set: (key, value) => { var o = {}; o[key] = value; keep(o); },

@@ -3,7 +3,7 @@
    doubles are dropped by seq, a hole is asked for again, and what the server can't replay ends in handler.reset(seq). */
 (Cackle => {
   'use strict';
-  var ORDER = ['ws', 'sse', 'poll'];
+  var ORDER = ['ws', 'sse', 'poll'], Promise = Cackle.Promise;
 
   /* ---- One connection that keeps itself up. subs: sub -> seq up to which everything was delivered. ---- */
   function Link(deliver, status) {
@@ -13,7 +13,7 @@
     function set(value) { if (state !== value) status(state = value); }
     function positions() { return Object.keys(subs).map(s => s + '@' + subs[s]); }
     // The newest first, each once: the server takes sixteen.
-    function tokens() { return Array.from(new Set(Object.keys(subs).reverse().map(s => grants[s]).filter(Boolean))).slice(0, 16); }
+    function tokens() { return [...new Set(Object.keys(subs).reverse().map(s => grants[s]).filter(Boolean))].slice(0, 16); }
     function drop() {
       clearTimeout(check);
       clearTimeout(better);
@@ -95,7 +95,7 @@
     }
     function reachable(base) {
       var control = new AbortController(), limit = setTimeout(() => { control.abort(); }, 5000);
-      return fetch(base + '/healthz', {mode: 'no-cors', credentials: 'omit', cache: 'no-store', signal: control.signal}).then(() => true, () => false)
+      return Cackle.fetch(base + '/healthz', {mode: 'no-cors', credentials: 'omit', cache: 'no-store', signal: control.signal}).then(() => true, () => false)
         .finally(() => { clearTimeout(limit); });
     }
     function next() { way = (way + 1) % ORDER.length; failures = 0; }
@@ -157,18 +157,18 @@
 
   function say(m) { if (bus) bus.postMessage(Object.assign({from: id}, m)); }
   function mine() {
-    var subs = {}, sub;
-    for (sub in local) subs[sub] = local[sub].seq;
+    var subs = {};
+    Object.keys(local).forEach(sub => { subs[sub] = local[sub].seq; });
     return subs;
   }
   function mineOf(all) {
-    var some = {}, sub;
-    for (sub in local) if (all[sub]) some[sub] = all[sub];
+    var some = {};
+    Object.keys(local).forEach(sub => { if (all[sub]) some[sub] = all[sub]; });
     return some;
   }
   function status(value) {
     state = value;
-    for (var sub in local) local[sub].handlers.forEach(h => { h.status(value); });
+    Object.keys(local).forEach(sub => { local[sub].handlers.forEach(h => { h.status(value); }); });
   }
   function own() {
     if (link) return;
@@ -183,7 +183,7 @@
     want(mine());
   }
   function want(subs) {
-    for (var sub in subs) link.add(sub, subs[sub]);
+    Object.keys(subs).forEach(sub => { link.add(sub, subs[sub]); });
   }
   function ask() {
     var asked = Date.now();
@@ -243,7 +243,7 @@
   }
 
   function heard(event) {
-    var m = event.data, sub;
+    var m = event.data;
     if (m.from === id) return;
     if (m.t === 'm') { answered = Date.now(); if (!link) deliver(m.m); }
     else if (m.t === 'state') { answered = Date.now(); if (!link) status(m.state); }
@@ -253,8 +253,10 @@
       say({t: 'state', state: state});
       Object.assign(grants, m.grants);
       want(m.subs);
-      for (sub in m.subs) wanted[sub] = Date.now();
-      for (sub in m.subs) if (last[sub]) say({t: 'm', m: last[sub]});
+      Object.keys(m.subs).forEach(sub => {
+        wanted[sub] = Date.now();
+        if (last[sub]) say({t: 'm', m: last[sub]});
+      });
     } else if (m.t === 'send') pass(m.m);
     else if (m.t === 'wake') Cackle.wake();
     else if (m.t === 'drop') prune();

@@ -27,7 +27,7 @@
     socket.onmessage = event => { if (!ended) parse(event.data, on); };
     socket.onerror = socket.onclose = () => { end(true); };
     return {
-      send: message => { if (socket.readyState === 1) socket.send(JSON.stringify(message)); },
+      send: message => { if (socket.readyState === 1) socket.send(Cackle.json(message)); },
       close: () => { end(false); }
     };
   }
@@ -59,7 +59,7 @@
     function poll() {
       var timer = setTimeout(() => { end(true); }, 40000);
       // The first question is short: its answer tells that this way is open.
-      fetch(base + '/rt/poll?' + query(positions, tokens) + '&wait=' + (opened ? 25 : 1), {credentials: 'omit', signal: control.signal}).then(answer => {
+      Cackle.fetch(base + '/rt/poll?' + query(positions, tokens) + '&wait=' + (opened ? 25 : 1), {credentials: 'omit', signal: control.signal}).then(answer => {
         if (answer.ok) return answer.json();
         end(true, answer.status > 399 && answer.status < 500 && answer.status !== 408 && answer.status !== 429 && answer.status);
         throw answer;

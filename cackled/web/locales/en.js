@@ -13,6 +13,7 @@
   fresh: {one: '{n} new comment', other: '{n} new comments'}, freshBy: 'New comment by {name}',
   typing1: '{name} is writing…', typing2: '{name} and {other} are writing…', typingMany: 'Several people are writing…',
   offline: 'Reconnecting…', sending: 'Sending', unsent: 'Not sent.', retry: 'Retry', discard: 'Discard', now: 'just now',
+  unavailable: 'Comments aren’t available on this page.', readonly: 'Comments can only be read on this page.', outdated: 'Your browser is too old for the comments.',
   loadFailed: 'Comments can’t be loaded right now.', tryAgain: 'Try again',
   fast: {one: 'That’s a bit fast. Try again in {n} second.', other: 'That’s a bit fast. Try again in {n} seconds.'},
   network: 'No connection.', busy: 'The server needs a moment.', forbidden: 'That isn’t possible here.', gone: 'It’s no longer there.',

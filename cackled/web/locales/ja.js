@@ -12,6 +12,7 @@
   fresh: {other: '新しいコメント {n} 件'}, freshBy: '{name} さんの新しいコメント',
   typing1: '{name} さんが入力中…', typing2: '{name} さんと {other} さんが入力中…', typingMany: '複数の人が入力中…',
   offline: '再接続中…', sending: '送信中', unsent: '送信できませんでした。', retry: '再送信', discard: '破棄', now: 'たった今',
+  unavailable: 'このページではコメントを利用できません。', readonly: 'このページではコメントを読むことだけができます。', outdated: 'お使いのブラウザーは古いため、コメントを表示できません。',
   loadFailed: '現在コメントを読み込めません。', tryAgain: '再試行',
   fast: {other: '少し早すぎます。{n} 秒後にもう一度お試しください。'},
   network: '接続がありません。', busy: 'サーバーが混み合っています。', forbidden: 'ここではその操作はできません。', gone: 'すでにありません。',
