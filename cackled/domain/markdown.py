@@ -38,8 +38,9 @@ MOST_LINKS = 100
 # How often the parser may look at a token: for each character of the text, and at least.
 WORK = 2
 LEAST_WORK = 1000
-# How many marks (list items, quotes, stars, backticks, brackets) make a text of code or noise.
+# How many marks (list items, quotes, stars, backticks; brackets count thrice) or lines make it noise.
 MOST_MARKS = 1000
+MOST_LINES = 1000
 # How deep elements may lie in each other: the sanitiser takes time that is quadratic in that.
 MOST_DEPTH = 30
 
@@ -48,8 +49,8 @@ class TooMuch(Exception):
     """The text would take more work than its length allows."""
 
 
-def _spend(state: StateInline | StateBlock) -> None:
-    state.env["marks"] -= 1
+def _spend(state: StateInline | StateBlock, marks: int = 1) -> None:
+    state.env["marks"] -= marks
     if state.env["marks"] < 0:
         raise TooMuch
 
@@ -208,7 +209,7 @@ def _link(state: StateInline, silent: bool) -> bool:
         return False
     first = len(state.tokens)
     if not silent:
-        _spend(state)
+        _spend(state, 3)
     if not link(state, silent):
         return False
     if not silent:
@@ -337,6 +338,8 @@ def render(source: str) -> str:
     Raises:
         TooMuch: it would take more work than its length allows, or lies too deep.
     """
+    if source.count("\n") > MOST_LINES:
+        raise TooMuch
     work = WORK * len(source) + LEAST_WORK
     env: dict[str, Any] = {"work": work, "links": MOST_LINKS, "marks": MOST_MARKS, "counts": []}
     tokens = _markdown.parse(source, env)
