@@ -14,7 +14,7 @@ from cackled.domain import markdown
 from cackled.domain.errors import BadField, Unprocessable
 from cackled.marks import normalised
 
-# Raised when rendering changes, so that older rows can be rendered anew from their source.
+# Raised when rendering changes, here and in `html_version()` of the database, so that older rows can be told apart.
 HTML_VERSION = 2
 MAX_NAME = 60
 MAX_LINE = 2000

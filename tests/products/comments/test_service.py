@@ -253,10 +253,13 @@ class ChangeTests(DomainCase):
     async def test_edit(self) -> None:
         """The author may, within the window; everybody is told the new text."""
         one = the_id(await self.post("old"))
+        self.assertEqual(self.sql("select html_ver from comment"), [(texts.HTML_VERSION,)])
+        self.sql("update comment set html_ver = 1")
         edited = await self.comments.edit(Session(1, ANN), one, "*new*")
         comment = json.loads(edited.comment)
         self.assertEqual((comment["html"], comment["source"]), ("<p><em>new</em></p>", "*new*"))
         self.assertIsNotNone(comment["edited"])
+        self.assertEqual(self.sql("select html_ver from comment"), [(texts.HTML_VERSION,)])
         self.assertEqual(edited.position.seq, 2)
         self.assertEqual(self.events()[1][1], "comment.updated")
         self.assertEqual(self.events()[1][2]["comment"]["html"], comment["html"])

@@ -1,5 +1,10 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 1
+-- cackled: revision 2
+
+-- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
+create or replace function html_version() returns smallint language sql immutable parallel safe as $$
+  select 2::smallint
+$$;
 
 -- The comment with its channel's row locked; raises CK404 where there is none that a visitor can see.
 create or replace function lock_comment(p_site int, p_id bigint) returns comment language plpgsql as $$
@@ -72,9 +77,10 @@ begin
     end if;
   end if;
   c.id := next_id(ch.last_comment_id);
-  insert into comment (site_id, id, channel_id, parent_id, root_id, depth, visitor_id, author_name, ip, src, html)
+  insert into comment (site_id, id, channel_id, parent_id, root_id, depth, visitor_id, author_name, ip, src, html,
+                       html_ver)
   values (p_site, c.id, p_channel, p_parent, coalesce(up.root_id, c.id), coalesce(up.depth + 1, 0), p_visitor,
-          p_name, p_ip, p_src, p_html)
+          p_name, p_ip, p_src, p_html, html_version())
   returning * into c;
   update channel x set
     seq = x.seq + 1,
@@ -119,7 +125,7 @@ begin
   elsif is_banned(p_site, p_words, p_visitor, p_ip) then
     raise exception using errcode = 'CK403', message = 'banned';
   end if;
-  update comment x set src = p_src, html = p_html, edited_at = now(), modified_at = now()
+  update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now()
   where x.site_id = p_site and x.id = p_id returning * into c;
   seq := advance_seq(p_site, c.channel_id, 0, 0);
   channel := c.channel_id;
