@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cackled.clock import Periodic, sleep
+from cackled.cluster.balance import Balance
 from cackled.cluster.control import (
     Answer,
     Ask,
@@ -104,6 +105,7 @@ class Worker:
         self.serving: frozenset[int] = frozenset()
         self.dies_at: float | None = None
         self.retired = False
+        self.inherits = False  # its predecessor crashed, whose clients are with the others
         # Why it could not start.
         self.failed = ""
         self.ready: Deferred[None] = Deferred()
@@ -158,6 +160,7 @@ class Pool:
         self._reloading = False
         self._looked = 0.0
         self._standing: frozenset[int] = frozenset()
+        self._balance: Balance[Worker] = Balance(clock)
         # Called with a worker that is no more.
         self.departed: Callable[[Worker], None] = lambda worker: None
         self._restarts = metrics.counter("worker_ends", "Worker processes that ended.", ["reason"])
@@ -348,6 +351,8 @@ class Pool:
             return
         worker.state = READY
         log.info("worker {slot} is ready, process {pid}", slot=worker.slot, pid=worker.pid)
+        if worker.inherits:
+            self._balance.began(worker)
         for other in self._all:
             if other is not worker:
                 other.tell(PeerJoined(worker.source))
@@ -428,7 +433,7 @@ class Pool:
 
         def begin() -> None:
             self._later.pop(slot, None)
-            self._spawn(slot)
+            self._spawn(slot).inherits = True
 
         self._later[slot] = self._clock.callLater(delay, begin)
 
@@ -449,7 +454,7 @@ class Pool:
         well = [worker for worker in self._all if self._well(worker, now)]
         owners: dict[int, Worker | None] = {}
         for slot in range(self.count):
-            own = self._current.get(slot)
+            own = self._balance.favoured or self._current.get(slot)
             if own in well:
                 owners[slot] = own
             else:
@@ -488,4 +493,8 @@ class Pool:
                 self._kill(worker, f"not ready in {START:g} s")
             elif worker.state in (READY, RETIRING) and silent > HUNG:
                 self._kill(worker, f"silent for {silent:.0f} s")
+        seconds = self._config().realtime.drain_seconds
+        for worker, count in self._balance.look([one for one in self._all if self._well(one, now)], seconds):
+            log.info("worker {slot} sends {count} clients to one that began anew", slot=worker.slot, count=count)
+            self.ask(worker, "share", count, seconds=seconds + ASK_SECONDS).addErrback(lambda failure: None)
         self._assign()

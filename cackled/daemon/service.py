@@ -191,7 +191,6 @@ class Daemon(MultiService):
         infrastructure.database_lag = application.lag
         infrastructure.primaries = application.primaries
         infrastructure.looked = application.looked
-        watch(infrastructure, application, self._public)
         await self._open_console(application)
         infrastructure.geo.start()
         if self._config.dns.enabled:
@@ -205,6 +204,8 @@ class Daemon(MultiService):
             await self._supervisor.start()
         else:
             infrastructure.http.root = tree
+        # Not before: what is only beginning is no trouble.
+        watch(infrastructure, application, self._public)
         infrastructure.freezer.start()
         infrastructure.systemd.ready("serving")
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))

@@ -16,8 +16,10 @@ from cackled.clock import periodics, wall_time
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
 
-# A bus that is away for less is back before anybody looks.
+# A node that is silent for less is late, not away.
 HEARD_SECONDS = 5.0
+# After the start nobody is heard for a moment, and the bus is not connected yet.
+GRACE_SECONDS = 8.0
 # After so many seconds without any end, what has time limits of its own stands still.
 LOADS_SECONDS = 12.0
 WRITES_SECONDS = 15.0
@@ -33,8 +35,14 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
     What is wrong with a worker alone is added where it is; the database, the disk and the other nodes are the parent's.
     """
     problems, database = infrastructure.problems, application.database
+    clock = infrastructure.reactor
+    began = clock.seconds()
+
+    def settled() -> bool:
+        return bool(clock.seconds() - began > GRACE_SECONDS)
+
     problems.add("tail", troubles.tails(application.tails))
-    problems.add("bus", lambda: _bus_away(infrastructure))
+    problems.add("bus", lambda: _bus_away(infrastructure) if settled() else "")
     _watch_progress(infrastructure, application)
     if infrastructure.seat is not None:
         return
@@ -60,11 +68,13 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
     ))  # fmt: skip
     if infrastructure.mesh is not None and infrastructure.credentials is not None:
         mesh, credentials = infrastructure.mesh, infrastructure.credentials
-        problems.add("isolated", lambda: _sentence(mesh.trouble(), "Look at this node's network; the others go on."))
+        problems.add("isolated", lambda: _sentence(
+            mesh.trouble() if settled() else "", "Look at this node's network; the others go on."
+        ))  # fmt: skip
         problems.add("no-way-to-primary", lambda: _sentence(
             mesh.astray(), "Look at the network between this node and the primary's; visitors go to the others."
         ))  # fmt: skip
-        problems.add("node-down", lambda: _nodes_away(infrastructure))
+        problems.add("node-down", lambda: _nodes_away(infrastructure) if settled() else [])
         problems.add("mesh-certificate", troubles.certificates(
             lambda: credentials.days_left().items(),
             "Make another: cackled mesh issue (the authority: cackled mesh init-ca); it is read within a minute.",

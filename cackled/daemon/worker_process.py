@@ -214,6 +214,7 @@ class WorkerProcess:
             "figures": lambda: figures_of(infrastructure.metrics.registry),
             "drain": self._drain,
             "undrain": self._undrain,
+            "share": self._share,
         }
 
     def _answer(self, ask: Ask) -> None:
@@ -240,6 +241,12 @@ class WorkerProcess:
         moved = sum(application.hub.stats().sessions.values())
         seconds = self._begin.config.realtime.drain_seconds
         return application.hub.drain(seconds, infrastructure.elsewhere).addCallback(lambda _: moved)
+
+    def _share(self, count: int) -> int:
+        """Send so many clients to this node's own address, where another worker takes them."""
+        assert self._application is not None
+        self._application.hub.send_away(self._begin.config.realtime.drain_seconds, self._next_door, count)
+        return count
 
     def _undrain(self) -> None:
         assert self._application is not None

@@ -231,9 +231,10 @@ class Hub:
         """End a drain: who is still here stays, and new connections are taken."""
         self.draining = False
 
-    def send_away(self, seconds: float, host: Callable[[], str | None]) -> Deferred[None]:
-        """As `drain`, for those who are here now: who comes is still served."""
-        here = set(self._clients)
+    def send_away(self, seconds: float, host: Callable[[], str | None], most: int | None = None) -> Deferred[None]:
+        """As `drain`, for those who are here now, or *most* of them: who comes is still served."""
+        clients = list(self._clients)
+        here = set(clients if most is None else self.random.sample(clients, min(most, len(clients))))
         return drain(self.clock, self.random, lambda: list(here & self._clients), seconds, host)
 
     def stats(self) -> HubStats:

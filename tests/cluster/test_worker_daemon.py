@@ -294,6 +294,27 @@ class FaultTests(WorkersCase):
         self.assertFalse(any(alive(pid) for pid in before.values()))
         self.tell(requests=sum(counts), errors=len(errors), **figures)
 
+    def test_successor_gets_its_share(self) -> None:
+        """SIGKILL of a worker: its clients go to the other; of these its successor is sent its share, not one more."""
+        daemon = self.run_workers()
+        clients = self.sockets(40)
+        self.until(lambda: sum(row["sessions"] or 0 for row in self.workers()) == 40)
+        pid = self.pids()[0]
+        os.kill(pid, signal.SIGKILL)
+        self.until(lambda: len(self.ready()) == 2 and pid not in self.pids().values())
+
+        def come_back() -> list[int]:
+            for one in [one for one in clients if one.over or one.of("move")]:
+                clients.remove(one)
+                one.close()
+                clients.append(Socket(daemon.port, f"{SUB}@0"))
+                self.addCleanup(clients[-1].close)
+            return [row["sessions"] or 0 for row in self.workers()]
+
+        self.until(lambda: come_back() == [20, 20])
+        self.until(lambda: [row["accepts"] for row in self.workers()] == ["0", "1"])
+        self.assertIn("sends 20 clients to one that began anew", daemon.log())
+
     def test_worker_terminated(self) -> None:
         """SIGTERM to a worker is a wish to be replaced."""
         self.run_workers()
