@@ -38,7 +38,7 @@ HANGS = 20 * 60.0
 PATIENCE = 40.0
 # Modules whose names hold one of these are left out by --quick.
 LONG = ("browser", "cluster", "replica", "shard", "moving", "residency", "fault")
-CHECKERS = (("ruff", "check", "."), ("mypy",))
+CHECKERS = (("ruff", "check", "."), ("mypy", "cackled", "scripts", "tests"))
 # What a module takes that durations.json doesn't know.
 USUAL = 2.0
 MOST_OUTPUT = 20_000

@@ -17,8 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.config import Geo
 from cackled.geo.build import BuildError, Job, build, cut, encode_job
 from cackled.geo.index import DamagedIndex, Index, load, read_header
-
-from .helpers import BERLIN, BOSTON, NETWORKS, NODES, write_mmdb
+from tests.support.geo import BERLIN, BOSTON, NETWORKS, NODES, write_mmdb
 
 FLAT = Geo(country="country_code", continent="", latitude="latitude", longitude="longitude")
 

@@ -9,8 +9,7 @@ import maxminddb
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.geo.mmdb import BrokenDatabase, Database, text4, text6
-
-from .helpers import NETWORKS, Tree, write_mmdb
+from tests.support.geo import NETWORKS, Tree, write_mmdb
 
 
 class DatabaseTests(SynchronousTestCase):

@@ -6,8 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.config import Node
 from cackled.geo.nearest import DEPTH, Places, distance_km, locate, vector
-
-from .helpers import NODES
+from tests.support.geo import NODES
 
 
 class PlacesTests(SynchronousTestCase):

@@ -16,8 +16,7 @@ from cackled.config import Geo, Node
 from cackled.geo.index import Index
 from cackled.geo.service import BUILD_SECONDS, Builder, BuildFailed, GeoService
 from cackled.metrics import Metrics
-
-from .helpers import BERLIN, BOSTON, NODES, write_mmdb
+from tests.support.geo import BERLIN, BOSTON, NODES, write_mmdb
 
 
 class GeoServiceTests(TestCase):
