@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, inspect
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
@@ -385,12 +386,51 @@ def parse(raw: bytes, name: str = "configuration") -> Config:
         ConfigError: as `load`.
     """
     try:
-        tree = tomllib.loads(raw.decode("utf-8"))
+        # Editors of Windows put a byte order mark before the text.
+        tree = tomllib.loads(raw.decode("utf-8-sig"))
         config = msgspec.convert(tree, Config)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: {error}{_allowed(str(error))}".replace("\n", " ")) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: no text in UTF-8 (byte {error.start + 1})") from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: {error}".replace("\n", " ")) from None
     _check(config, name)
     return config
+
+
+_AT = re.compile(r" - at `\$([^`]*)`")
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`")
+
+
+def _allowed(message: str) -> str:
+    """What may stand where *message* (of msgspec) says that something wrong stands."""
+    at = _AT.search(message)
+    kind = inspect.type_info(Config)
+    for part in re.findall(r"[A-Za-z_0-9]+", at[1] if at is not None else ""):
+        kind = _section(kind)
+        field = next((one for one in getattr(kind, "fields", ()) if one.name == part), None)
+        if field is not None:
+            kind = field.type
+    if isinstance(kind, inspect.LiteralType):
+        return f"; allowed: {', '.join(repr(one) for one in kind.values)}"
+    unknown = _UNKNOWN.search(message)
+    names = [field.name for field in getattr(_section(kind), "fields", ())]
+    if unknown is None or not names:
+        return ""
+    close = get_close_matches(unknown[1], names, 1)
+    return (f"; did you mean {close[0]!r}?" if close else "") + f"; there are {', '.join(names)}"
+
+
+def _section(kind: Any) -> Any:
+    """The section that *kind* is, or that stands in its rows, or beside None."""
+    while True:
+        if isinstance(kind, inspect.VarTupleType):
+            kind = kind.item_type
+        elif isinstance(kind, inspect.UnionType):
+            kind = next((one for one in kind.types if not isinstance(one, inspect.NoneType)), kind.types[0])
+        else:
+            return kind
 
 
 def _check(config: Config, name: str) -> None:

@@ -6,6 +6,7 @@ Base layer: imports the standard library, msgspec and twisted.logger only.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections import deque
@@ -18,10 +19,12 @@ from typing import IO, Any
 import msgspec
 from twisted.logger import (
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
+    PredicateResult,
     formatEvent,
 )
 from zope.interface import implementer
@@ -39,6 +42,17 @@ _HIDDEN = ("log_", "format", "message", "isError", "why", "failure", "traceback"
 KEPT = 20
 LONGEST_KEPT = 300
 latest: deque[tuple[float, str, str, str]] = deque(maxlen=KEPT)
+# "HttpFactory starting on 8080", "(UDP Port 53 Closed)": we say it ourselves, with addresses and in words.
+_LISTENS = re.compile(r"\S+ starting on |\((?:TCP|UDP|UNIX) Port .* Closed\)$")
+
+
+@implementer(ILogFilterPredicate)
+def _ours(event: LogEvent) -> Any:
+    """Leave out what the framework says of its listeners."""
+    said = event.get("log_text") if event.get("log_namespace") == "log_legacy" else None
+    return PredicateResult.no if said is not None and _LISTENS.match(str(said)) else PredicateResult.maybe
+
+
 levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
 
 
@@ -178,7 +192,7 @@ def observer(form: str = "json", out: IO[str] | None = None) -> Any:
     if form == "auto":
         form = "text" if out.isatty() else "json"
     inner = LineWriter(out, as_json if form == "json" else as_text)
-    return FilteringLogObserver(Limited(Kept(inner)), [levels])
+    return FilteringLogObserver(Limited(Kept(inner)), [levels, _ours])
 
 
 def write_to(path: str) -> None:

@@ -146,3 +146,13 @@ class SectionTests(SynchronousTestCase):
             for field in msgspec.structs.fields(section):
                 if any(word in field.name for word in ("password", "secret", "token")):
                     self.assertTrue(field.name.endswith("_file"), f"{section.__name__}.{field.name}")
+
+
+class MarkTests(SynchronousTestCase):
+    """What editors of Windows write."""
+
+    def test_byte_order_mark(self) -> None:
+        """A mark before the text is none of it; another encoding is told as such."""
+        self.assertEqual(parse(b"\xef\xbb\xbfnode = 'n1'\r\n").node, "n1")
+        error = self.assertRaises(ConfigError, parse, "node = 'n1'".encode("utf-16"))
+        self.assertIn("UTF-8", str(error))

@@ -61,6 +61,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.admin.devcluster": ("cackled.admin.devnet", "cackled.database", "cackled.cluster.ca", *GROUND),
     # Entry points and the composition root know everything.
     "cackled.admin.cli": ("cackled.*",),
+    "cackled.admin.check": ("cackled.*",),
     "cackled.__main__": ("cackled.admin.cli",),
     "cackled.daemon": (),
     "cackled.daemon.service": ("cackled.*",),
@@ -85,7 +86,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 # What nothing but the composition root may import: everybody else is handed it.
 ROOTS = (
     "cackled.daemon.service", "cackled.daemon.infrastructure", "cackled.daemon.application", "cackled.tap",
-    "cackled.admin.cli", "cackled.daemon.worker_supervisor", "cackled.daemon.worker_process",
+    "cackled.admin.cli", "cackled.admin.check", "cackled.daemon.worker_supervisor", "cackled.daemon.worker_process",
     "cackled.daemon.watching",
 )
 LONGEST_MODULE = 500

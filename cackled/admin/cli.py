@@ -16,7 +16,7 @@ from typing import Any
 from cackled import __version__
 from cackled.admin import cluster_cli
 from cackled.admin.cluster_cli import CliError
-from cackled.config import Config, ConfigError, Node, load
+from cackled.config import Config, ConfigError, load
 
 DEFAULT_FILE = "cackled.toml"
 
@@ -128,68 +128,10 @@ def _path(options: Any) -> str | None:
 
 
 def _check_config(options: Any) -> None:
-    from cackled.admin import http
-    from cackled.admin.manhole import ManholeFactory
-    from cackled.database.dsn import servers_of, shards_of
+    from cackled.admin.check import check
 
-    config = _load(options)
-    if config.manhole.enabled:
-        ManholeFactory.check(config.manhole.endpoint)
-    http.check(config.admin.endpoint)
-    servers_of(config.database)
-    shards_of(config.database)
-    if config.mesh.folder:
-        from cackled.cluster.tls import Credentials
-
-        Credentials(config.mesh.folder, config.node)
-    if config.redis.url:
-        from cackled.cluster.redis import Place
-
-        Place(config.redis)
-    if config.dns.enabled:
-        from cackled.dns.zone import load_zone
-
-        others = [one for one in config.deployments if one.name != config.deployment]
-        load_zone(config.dns, config.nodes or (Node(name=config.node),), others)
-        _keys(config)
-    _check_parts(config)
+    check(_load(options))
     print("ok")
-
-
-def _check_parts(config: Config) -> None:
-    """Make what the daemon would make, and start none of it: what it would refuse is told now."""
-    from twisted.internet import reactor
-
-    from cackled.daemon.infrastructure import Infrastructure
-    from cackled.domain.limits import within
-    from cackled.outbound.mail import Mailer
-    from cackled.transport._limits import TrustedProxies
-    from cackled.transport.tls import CertificateError
-
-    ground = Infrastructure(reactor, config)
-    for listen in config.listen:
-        try:
-            ground.endpoint(listen)
-            TrustedProxies(listen.proxy)
-        except CertificateError as error:
-            raise ConfigError(str(error)) from None
-        except (ValueError, TypeError, KeyError, IndexError) as error:
-            raise ConfigError(f"[[listen]] {listen.endpoint!r}: {error}") from None
-    try:
-        within(config.limits.exempt)
-    except ValueError as error:
-        raise ConfigError(f"[limits] exempt: {error}") from None
-    if config.mail.host:
-        Mailer(reactor, config.mail)
-
-
-def _keys(config: Config) -> list[Any]:
-    from cackled.dns.keys import load as load_key
-
-    try:
-        return [load_key(path) for path in config.dns.keys]
-    except ConfigError as error:
-        raise ConfigError(f"dns.keys: {error}") from None
 
 
 def _default_config(options: Any) -> None:
@@ -412,7 +354,9 @@ def _dns(options: Any) -> int:
             raise CliError("dns key needs a file to put the key into")
         keys = [make(options.path, NAMES[options.algorithm])]
     else:
-        keys = _keys(config)
+        from cackled.admin.check import dns_keys
+
+        keys = dns_keys(config)
         if not keys:
             raise CliError("[dns] keys names no files: nothing is signed")
     for key in keys:

@@ -38,7 +38,7 @@ def read(path: Path) -> str:
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
                 raise SecretError(f"{path} must be readable by its owner only (chmod 600)")
-            text = file.read(4096).decode("utf-8").strip()
+            text = file.read(4096).decode("utf-8-sig").strip()
     except OSError as error:
         raise SecretError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:

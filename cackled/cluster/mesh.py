@@ -166,6 +166,7 @@ class Mesh:
         except CannotListenError as error:
             reason = getattr(error.socketError, "strerror", None) or error.socketError
             raise ConfigError(f"[mesh] can't listen on {host}:{port}: {reason}") from None
+        log.info("mesh on {place}", place=f"{host}:{port}")
 
     @property
     def port(self) -> int:

@@ -113,11 +113,11 @@ class Daemon(MultiService):
             else:
                 for listen in config.listen:
                     make = maker(listen, config.http, infrastructure.metrics)
-                    self._listen(listen.endpoint, infrastructure.http, "[[listen]]", make)
-            self._listen(config.admin.endpoint, self._admin, "[admin]")
+                    self._listen(listen.endpoint, infrastructure.http, "[[listen]]", make, _speaks(listen.endpoint))
+            self._listen(config.admin.endpoint, self._admin, "[admin]", what="admin HTTP")
             if config.manhole.enabled:
                 ManholeFactory.check(config.manhole.endpoint)
-                self._listen(config.manhole.endpoint, self._manhole, "[manhole]")
+                self._listen(config.manhole.endpoint, self._manhole, "[manhole]", what="operators' console (telnet)")
             if config.dns.enabled:
                 infrastructure.dns.bind()
             if infrastructure.mesh is not None:
@@ -126,7 +126,9 @@ class Daemon(MultiService):
             self._fail_now(error)
         super().privilegedStartService()
 
-    def _listen(self, description: str, factory: Any, key: str, make: Any = serverFromString) -> None:
+    def _listen(
+        self, description: str, factory: Any, key: str, make: Any = serverFromString, what: str = "HTTP"
+    ) -> None:
         if description.startswith("tcp") and "backlog=" not in description:
             description += f":backlog={BACKLOG}"
         try:
@@ -137,7 +139,12 @@ class Daemon(MultiService):
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ConfigError(f"{key} {description!r} is no endpoint: {error}") from None
         failed: list[Failure] = []
-        bound.addCallbacks(self._ports.append, failed.append)
+
+        def listening(port: Any) -> None:
+            self._ports.append(port)
+            log.info("{what} on {place}", what=what, place=place_of(port.getHost()))
+
+        bound.addCallbacks(listening, failed.append)
         if failed:
             taken = failed[0].value
             if isinstance(taken, CannotListenError):
@@ -430,6 +437,18 @@ class Delayed(Factory):
     def buildProtocol(self, addr: Any) -> Any:
         """What the factory builds, once there is one."""
         return None if self.factory is None else self.factory.buildProtocol(addr)
+
+
+def _speaks(endpoint: str) -> str:
+    return "HTTPS" if endpoint.startswith(("cackletls:", "ssl:", "txacme")) else "HTTP"
+
+
+def place_of(address: Any) -> str:
+    """Where something listens, as a person writes it."""
+    if hasattr(address, "name"):
+        return os.fsdecode(address.name or b"?")
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{host}:{address.port}"
 
 
 def say(error: BaseException | None) -> None:

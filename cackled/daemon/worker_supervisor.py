@@ -60,7 +60,12 @@ class WorkerSupervisor:
 
             Place(config.redis)
         for listen in config.listen:
-            self._bound.append(Bound(infrastructure.endpoint(listen), listen.endpoint, config.workers))
+            bound = Bound(infrastructure.endpoint(listen), listen.endpoint, config.workers)
+            self._bound.append(bound)
+            host, port = bound.sockets[0].getsockname()[:2]
+            what = "HTTPS" if listen.endpoint.startswith("cackletls:") else "HTTP"
+            place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            log.info("{what} on {place}, {count} workers", what=what, place=place, count=config.workers)
         self._pool = Pool(
             count=config.workers,
             clock=infrastructure.reactor,

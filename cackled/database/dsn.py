@@ -56,9 +56,11 @@ def _servers(
     password_file = settings.password_file or password_file
     if password_file:
         try:
-            password = Path(password_file).read_text().strip()
+            password = Path(password_file).read_text("utf-8-sig").strip()
         except OSError as error:
             raise config.ConfigError(f"{password_file}: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise config.ConfigError(f"{password_file} is no text in UTF-8") from None
     if settings.server:
         given = [(server.name or f"server{n}", server.dsn, server.local) for n, server in enumerate(settings.server, 1)]
         if len({name for name, _, _ in given}) < len(given):
@@ -68,12 +70,51 @@ def _servers(
     made = []
     for name, dsn, local in given:
         try:
+            check(parse_dsn(dsn))
             dsn = make_dsn(dsn, **({"password": password} if password else {}))
         except psycopg2.Error as error:
             # The message may quote the DSN, and a DSN may hold a password.
-            raise config.ConfigError(f"[database] the dsn of {prefix}{name} can't be parsed") from error
+            raise config.ConfigError(
+                f"[database] the dsn of {prefix}{name} can't be parsed; write "
+                '"host=db.example.com dbname=cackled user=cackled" or "postgresql://cackled@db.example.com/cackled"'
+            ) from error
+        except ValueError as error:
+            raise config.ConfigError(f"[database] the dsn of {prefix}{name}: {error}") from None
         made.append(ServerSettings(prefix + name, dsn, local))
     return tuple(made)
+
+
+# What libpq looks at when it connects, and not before (PostgreSQL 18, section 32.1.2).
+_CHOICES = {
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "channel_binding": ("disable", "prefer", "require"),
+    "gssencmode": ("disable", "prefer", "require"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+}
+_NUMBERS = ("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
+            "tcp_user_timeout")  # fmt: skip
+
+
+def check(given: dict[str, str]) -> None:
+    """See that a DSN taken apart can be connected with, as far as that can be told here.
+
+    Raises:
+        ValueError: it can't; the message quotes nothing but the value that is wrong.
+    """
+    for host in given.get("host", "").split(","):
+        odd = len(host) > 255 or any(one.isspace() or not one.isprintable() for one in host)
+        if odd and not host.startswith("/"):
+            raise ValueError(f"{host[:60]!r} is no host name")
+    for port in given.get("port", "").split(","):
+        if port and not (port.isascii() and port.isdigit() and 0 < int(port[:9]) <= 65_535):
+            raise ValueError(f"port {port[:20]!r} is no number from 1 to 65535")
+    for name, allowed in _CHOICES.items():
+        if given.get(name, allowed[0]) not in allowed:
+            raise ValueError(f"{name} is one of {', '.join(allowed)}")
+    for name in _NUMBERS:
+        text = given.get(name, "0")
+        if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit():
+            raise ValueError(f"{name} is a number")
 
 
 def where(dsn: str) -> str:

@@ -304,7 +304,7 @@ def read_file(path: str, origin: str) -> list[Record]:
     manager = dns.zonefile.RRSetsReaderManager(dns.name.from_text(origin), False, dns.rdataclass.IN)
     reader = None
     try:
-        with open(path, encoding="utf-8") as file, manager.writer(True) as transaction:
+        with open(path, encoding="utf-8-sig") as file, manager.writer(True) as transaction:
             tokens = dns.tokenizer.Tokenizer(file, filename="line")
             reader = dns.zonefile.Reader(tokens, dns.rdataclass.IN, transaction)
             # Else a record outside the zone would be left out silently.
@@ -312,6 +312,8 @@ def read_file(path: str, origin: str) -> list[Record]:
             reader.read()
     except OSError as error:
         raise ZoneError(error.strerror or str(error)) from None
+    except UnicodeDecodeError as error:
+        raise ZoneError(f"it is no text in UTF-8 (byte {error.start + 1}); save it as UTF-8") from None
     except dns.zonefile.CNAMEAndOtherData:
         raise ZoneError(f"{reader.last_name if reader else path}: a CNAME beside other records") from None
     except (dns.exception.DNSException, ValueError) as error:

@@ -107,6 +107,6 @@ class Mailer:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text()
+        return Path(path).read_text("utf-8-sig")
     except OSError as error:
         raise config.ConfigError(f"{path}: {error.strerror or error}") from None

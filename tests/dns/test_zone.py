@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.config import ConfigError, Deployment, Dns, Node
@@ -105,6 +107,16 @@ class FileTests(SynchronousTestCase):
         """An RRset that no message can hold is refused."""
         big = "".join(f'big 300 IN TXT "{number:05d}{"x" * 240}"\n' for number in range(300))
         self.refused(HEAD + big, "big.geo.test. TXT", "too big")
+
+    def test_byte_order_mark(self) -> None:
+        """Editors of Windows put one before the text; a file that is no UTF-8 is told as such."""
+        path = Path(self.mktemp())
+        text = "@ 60 IN SOA ns host 1 2 3 4 5\n@ 60 IN NS ns\nns 60 IN A 192.0.2.1\nwww 60 IN A 192.0.2.2\n"
+        path.write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+        load_zone(Dns(zone_file=str(path), geo_names=()), NODES)
+        path.write_bytes(text.encode("utf-16"))
+        error = self.assertRaises(ConfigError, load_zone, Dns(zone_file=str(path), geo_names=()), NODES)
+        self.assertIn("UTF-8", str(error))
 
     def test_missing_file(self) -> None:
         """A file that is not there is one line, of the kind that stops the start."""
