@@ -316,6 +316,8 @@ class Mail(Section, frozen=True):
     password_file: str = ""
     # From whom.
     sender: Annotated[str, Meta(pattern="^[!-~]+@[!-~]+$", max_length=250)] = "comments@localhost"
+    # Base URL of links to remove and ban; empty: the deployment's, else the node's; without one there are no links.
+    url: Annotated[str, Meta(pattern="^(https?://[!-~]+)?$", max_length=250)] = ""
     timeout: PositiveFloat = 30.0
 
 

@@ -183,6 +183,7 @@ class WallTests(Schema):
             self.run_sql(
                 f"insert into removed_comment select site_id, id, 5, 's', 'h' from removal where site_id = {site}"
             )
+            self.run_sql(f"insert into used_link values ({site}, 5, now())")
 
     async def test_reach(self) -> None:
         """The app role sees and changes its own site alone, and with no site named nothing at all."""

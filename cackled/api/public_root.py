@@ -81,6 +81,7 @@ def public_root(
     readyz: IResource,
     demo: IResource | None,
     well_known: IResource | None = None,
+    moderate: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
     versions = Folder()
@@ -98,6 +99,8 @@ def public_root(
         children[name] = loader
     if demo is not None:
         children[b"demo"] = demo
+    if moderate is not None:
+        children[b"moderate"] = moderate
     if well_known is not None:
         children[b".well-known"] = well_known
     return PublicRoot(children, Redirect(b"/demo" if demo is not None else b"/healthz"))

@@ -15,13 +15,14 @@ from twisted.web.resource import IResource
 from cackled.admin.http import Healthz, Readyz
 from cackled.api.bootstrap import Bootstrap
 from cackled.api.loader_redirect import LoaderRedirect
+from cackled.api.moderate import ModerateResource
 from cackled.api.public_root import listening_refused, public_root
 from cackled.api.routes import Api, Limits
 from cackled.api.static_pages import StaticPages
 from cackled.clock import Periodic, sleep, wall_time
 from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
-from cackled.config import ConfigError
+from cackled.config import Config, ConfigError
 from cackled.daemon.infrastructure import WEB, Infrastructure
 from cackled.database.dsn import servers_of, shards_of
 from cackled.database.errors import DatabaseError, Unavailable
@@ -41,6 +42,7 @@ from cackled.domain.nodes import NodeRegistry
 from cackled.domain.outbox import Outbox
 from cackled.domain.residency import Residency
 from cackled.domain.sessions import Sessions
+from cackled.domain.signed_links import SignedLinks
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.domain.usage import Usage
 from cackled.domain.webhooks import Webhooks
@@ -65,6 +67,13 @@ log = Logger()
 
 # Seconds until sites that could not be read are asked for again.
 REREAD = 1.0
+
+
+def own_url(config: Config) -> str:
+    """The base URL of this deployment for links in mail; empty where the configuration tells none."""
+    deployments = [one.url for one in config.deployments if one.name == config.deployment]
+    nodes = [node.url for node in config.nodes if node.name == config.node]
+    return next((url for url in (config.mail.url, *deployments, *nodes) if url), "")
 
 
 class Application:
@@ -113,8 +122,16 @@ class Application:
         poster = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)
         webhooks = Webhooks(self.sites, poster.post, wall_time)
         mailer = Mailer(clock, config.mail) if config.mail.host else None
-        notices = ModeratorMail(self.sites, self.database, None if mailer is None else mailer.send, config.mail.sender)
-        work = {"webhook": webhooks.deliver, "mail": notices.deliver}
+        self.links = SignedLinks(self.sites.secret, wall_time)
+        mail = ModeratorMail(
+            self.sites,
+            self.database,
+            None if mailer is None else mailer.send,
+            config.mail.sender,
+            self.links,
+            own_url(config),
+        )
+        work = {"webhook": webhooks.deliver, "mail": mail.deliver}
         self.outbox = Outbox(self.database, clock, infrastructure.random, metrics, work)
         journal = infrastructure.state / "erasures.log"
         self.erasures = Erasures(self.database, clock, journal, self.wrote_here, infrastructure.in_thread)
@@ -457,6 +474,13 @@ class Application:
             if here
             else None,
             well_known=infrastructure.well_known(),
+            moderate=OwnPages(
+                ModerateResource(
+                    self.links, self.sites, self.moderation, limits, client_address, self.wrote_here
+                ),
+                infrastructure.config.http.hsts,
+                OwnNames(own),
+            ),
         )
 
     async def close(self) -> None:

@@ -61,7 +61,18 @@ EXPIRE_REMOVALS = Query(
     select count(*) from gone
     """,
 )
-_BATCHED = (EXPIRE_POST_KEYS, EXPIRE_OUTBOX, EXPIRE_REMOVALS)
+EXPIRE_USED_LINKS = Query(
+    "expire_used_links",
+    f"""
+    with gone as (
+      delete from used_link where ctid = any(array(
+        select ctid from used_link where expires_at < now() - interval '1 day' limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from gone
+    """,
+)
+_BATCHED = (EXPIRE_POST_KEYS, EXPIRE_OUTBOX, EXPIRE_REMOVALS, EXPIRE_USED_LINKS)
 
 
 class Housekeeping:
@@ -76,6 +87,7 @@ class Housekeeping:
             (EXPIRE_POST_KEYS, ()),
             (EXPIRE_OUTBOX, ()),
             (EXPIRE_REMOVALS, ()),
+            (EXPIRE_USED_LINKS, ()),
         ]
         self._job = Periodic(clock, INTERVAL, self.run, "housekeeping")
 

@@ -14,25 +14,15 @@ from cackled.domain.addresses import stored_address, stored_network
 from cackled.domain.errors import BadField, NotFound, Unprocessable, from_sqlstate
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Session
+from cackled.domain.signed_links import SignedLink
 from cackled.domain.sites import Site
 from cackled.domain.words import fold
 from cackled.events import Position
 
 FLAG_COMMENT = Query(
-    "flag_comment", "select flag_comment($1, $2, $3, $4, $5)", ("int", "bigint", "bigint", "inet", "text")
-)
-# The first report of each visitor is told; what the statement reads of flags is from before it.
-FLAG_AND_MAIL = Query(
-    "flag_and_mail",
-    """
-    with f as materialized (select flag_comment($1, $2, $3, $4, $5) as n), m as (
-      insert into outbox (site_id, kind, body)
-      select $1, 'mail', concat('{"about":"flag","id":"', $2, '","reason":', to_json($5), '}') from f
-      where not exists (select from flag x where x.site_id = $1 and x.comment_id = $2 and x.visitor_id = $3)
-    )
-    select n from f
-    """,
-    ("int", "bigint", "bigint", "inet", "text"),
+    "flag_comment",
+    "select flag_comment($1, $2, $3, $4, $5, $6)",
+    ("int", "bigint", "bigint", "inet", "text", "boolean"),
 )
 INSERT_BLOCK = Query(
     "insert_block",
@@ -83,6 +73,28 @@ REMOVE_COMMENT = Query(
     "select seq, channel from delete_comment($1, $2, null, $3)",
     ("int", "bigint", "boolean"),
 )
+# What a signed link does, and that it was used, in one statement: it is used only where it was done.
+_USED = """
+    with used as materialized (
+      insert into used_link (site_id, id, expires_at) values ($1, $2, to_timestamp($3))
+      on conflict do nothing returning 1
+    )
+"""
+REMOVE_BY_LINK = Query(
+    "remove_by_link",
+    _USED + "select d.seq, d.channel from used, lateral delete_comment($1, $4, null, $5) d",
+    ("int", "bigint", "float8", "bigint", "boolean"),
+)
+BAN_BY_LINK = Query(
+    "ban_by_link",
+    _USED
+    + """
+    insert into ban (site_id, kind, value) select $1, 'visitor', $4 from used
+    on conflict (site_id, kind, value) do update set until = null
+    returning id, site_id
+    """,
+    ("int", "bigint", "float8", "text"),
+)
 
 MAX_REASON = 500
 
@@ -112,9 +124,9 @@ class Moderation:
         if len(reason) > MAX_REASON:
             raise Unprocessable(f"At most {MAX_REASON} characters.", field="reason")
         try:
-            query = FLAG_AND_MAIL if self._site.settings.mails_flags else FLAG_COMMENT
             who = session.visitor, stored_address(address)
-            rows = await self._database.write(query, self._site.id, comment_id, *who, reason)
+            told = self._site.settings.mails_flags
+            rows = await self._database.write(FLAG_COMMENT, self._site.id, comment_id, *who, reason, told)
         except QueryFailed as error:
             raise from_sqlstate(error.sqlstate, error.message) or error from None
         return int(rows[0][0])
@@ -199,3 +211,19 @@ class Moderation:
         except QueryFailed as error:
             raise from_sqlstate(error.sqlstate, error.message) or error from None
         return self._site.position(rows[0][1], rows[0][0])
+
+    async def by_link(self, link: SignedLink) -> tuple[bool, Position | None]:
+        """Do what a signed link is for: whether it was done now (False: the link was used before), and where.
+
+        Raises:
+            NotFound: the comment to remove is not there any more; the link stays unused.
+        """
+        used = (self._site.id, link.id, float(link.expires))
+        if link.deed == "ban":
+            return bool(await self._database.write(BAN_BY_LINK, *used, str(link.target))), None
+        try:
+            hooked = bool(self._site.settings.webhook_url)
+            rows = await self._database.write(REMOVE_BY_LINK, *used, link.target, hooked)
+        except QueryFailed as error:
+            raise from_sqlstate(error.sqlstate, error.message) or error from None
+        return bool(rows), self._site.position(rows[0][1], rows[0][0]) if rows else None

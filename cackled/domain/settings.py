@@ -37,6 +37,7 @@ HELP = {
     "webhook_secret": "signs what is sent there",
     "moderator_email": "who is written to of reports and comments; empty: nobody",
     "notify": "of what moderators are told",
+    "mail_address": "whether mail to moderators names the network address that a comment came from",
 }
 
 

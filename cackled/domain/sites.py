@@ -122,6 +122,8 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     # Who is written to, and of what.
     moderator_email: Annotated[str, Meta(max_length=250, pattern="^([!-~]+@[!-~]+)?$")] = ""
     notify: Literal["flags", "comments", "all"] = "flags"
+    # True: mail to moderators names the address that a comment came from.
+    mail_address: bool = False
 
     @property
     def mails_flags(self) -> bool:

@@ -68,6 +68,7 @@ class MovingCase(TestCase):
             "insert into block values (%s, 9, 10)",
             "insert into ban (site_id, kind, value) values (%s, 'word', 'casino')",
             "insert into erasure values (%s, 77)",
+            "insert into used_link values (%s, 5, now())",
             "insert into usage_month values (%s, '2026-11-01', 'nearest', 1, 1)",
         ):
             self.sql(0, sql, site)

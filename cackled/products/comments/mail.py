@@ -1,14 +1,19 @@
 """Mail to a site's moderators: what was reported, and what was written.
 
 The outbox holds no words, only which comment; they are read when the message is made, so that nothing is mailed that
-is gone by then. New comments are gathered for a minute into one message.
+is gone by then. Reports of one comment are gathered for a minute into one message, so are new comments. Whatever
+strangers wrote stands in quotation marks or indented, and links lead to the site's own pages and to ourselves alone.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import formatdate
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -16,16 +21,23 @@ from msgspec import Struct
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.outbox import GiveUp, Retry, Work
+from cackled.domain.quoting import cleaned, indented, quoted
+from cackled.domain.signed_links import SignedLinks
 from cackled.domain.sites import Site, SiteDirectory
 
 # Comments in one message, and of each so many characters.
 MOST = 50
 LONGEST = 1_000
+# Comments in one message that come with links to remove and ban.
+MOST_LINKED = 10
+MOST_REASONS = 10
 
 SELECT_NOTICE = Query(
     "select_notice",
-    """
-    select c.author_name, c.src, c.n_flags, h.title, h.url, h.key
+    f"""
+    select c.id, c.visitor_id, coalesce(host(c.ip), ''), c.author_name, c.src, c.n_flags, h.title, h.url, h.key,
+      array(select f.reason from flag f where f.site_id = $1 and f.comment_id = c.id and f.reason <> ''
+            order by f.created_at desc limit {MOST_REASONS})
     from comment c join channel h on h.site_id = c.site_id and h.id = c.channel_id
     where c.site_id = $1 and c.id >= $2 and c.id <= $3 and c.status = 1 order by c.id limit $4
     """,
@@ -43,7 +55,7 @@ class Notice(Struct, frozen=True, tag_field="about", tag="comments"):
 
 
 class Report(Struct, frozen=True, tag_field="about", tag="flag"):
-    """A comment was reported."""
+    """A comment was reported. An older release puts the reason here as well, one message a report."""
 
     id: str
     reason: str = ""
@@ -54,13 +66,26 @@ _LAST = 2**63 - 1
 
 
 class ModeratorMail:
-    """The outbox's handler of kind ``mail``; without *send* there is no mail server."""
+    """The outbox's handler of kind ``mail``; without *send* there is no mail server.
 
-    def __init__(self, sites: SiteDirectory, database: Database, send: Send | None, sender: str) -> None:
+    *base* is the address that links to us begin with; empty: there are none, the console's commands remain.
+    """
+
+    def __init__(
+        self,
+        sites: SiteDirectory,
+        database: Database,
+        send: Send | None,
+        sender: str,
+        links: SignedLinks | None = None,
+        base: str = "",
+    ) -> None:
         self._sites = sites
         self._database = database
         self._send = send
         self._sender = sender
+        self._links = links
+        self._base = base.rstrip("/")
 
     async def deliver(self, work: Work) -> None:
         """Write to the site's moderators, where there is still something to tell.
@@ -81,7 +106,7 @@ class ModeratorMail:
         )
         if not rows.rows:
             return
-        message = self._message(site, about, [_Said(*row) for row in rows.rows])
+        message = await self._message(site, work, about, [_Said(*row) for row in rows.rows])
         # The same for every try: by it a receiver knows a repetition.
         message["Message-ID"] = f"<cackled.{work.site}.{work.id}@{self._sender.rpartition('@')[2]}>"
         message["Date"] = formatdate(work.created)
@@ -92,36 +117,74 @@ class ModeratorMail:
         except OSError as error:
             raise Retry(str(error)) from None
 
-    def _message(self, site: Site, about: Notice | Report, said: list[_Said]) -> EmailMessage:
+    async def _message(self, site: Site, work: Work, about: Notice | Report, said: list[_Said]) -> EmailMessage:
         message = EmailMessage()
         message["From"] = self._sender
         message["To"] = site.settings.moderator_email
         message["Auto-Submitted"] = "auto-generated"
-        where = " ".join((said[0].title or said[0].key).split())
-        if isinstance(about, Report):
-            subject = f"reported {said[0].flags} times: a comment on {where}"
-            reason = f"\nReason given: {about.reason}\n" if about.reason else ""
+        where = quoted(said[0].title or said[0].key, 80)
+        reported = isinstance(about, Report)
+        if reported:
+            count = said[0].flags
+            subject = f"reported {count} {'time' if count == 1 else 'times'}: a comment on {where}"
         else:
             subject = f"a new comment on {where}" if len(said) == 1 else f"{len(said)} new comments"
-            reason = "\nThere may be more.\n" if len(said) == MOST else ""
-        message["Subject"] = f"[{' '.join(site.name.split())}] {subject}"[:200]
-        message.set_content("\n".join(one.text() for one in said) + reason)
+        message["Subject"] = f"[{cleaned(site.name)}] {subject}"[:200]
+        parts = [await self._told(site, work, one, reported, number) for number, one in enumerate(said)]
+        if not reported and len(said) == MOST:
+            parts.append("There may be more.\n")
+        message.set_content("\n".join(parts))
         return message
 
+    async def _told(self, site: Site, work: Work, one: _Said, reported: bool, number: int) -> str:
+        """One comment: who, where, what, and what can be done."""
+        place = permalink(site, one.url, one.id)
+        lines = [f"{quoted(one.name or 'Somebody', 80)} on {quoted(one.title or one.key)}", *([place] if place else [])]
+        lines += ["", indented(one.source, LONGEST), ""]
+        if reported and one.reasons:
+            lines += ["Reasons given:", *(f"    {quoted(reason, 200)}" for reason in one.reasons), ""]
+        address = f", from {one.address}" if site.settings.mail_address and one.address else ""
+        lines.append(f"Comment {one.id} of site {site.id}, by visitor {one.visitor}{address}")
+        lines.append(f"On the console: remove {site.id} {one.id}")
+        lines.append(f"                ban {site.id} visitor {one.visitor}")
+        if self._links is not None and self._base and number < MOST_LINKED:
+            remove, expires = await self._links.token(site.id, "remove", one.id, work.id)
+            ban, _ = await self._links.token(site.id, "ban", one.visitor, work.id)
+            until = datetime.fromtimestamp(expires, UTC)
+            lines += [
+                "", f"Remove the comment: {self._base}/moderate?token={remove}",
+                f"Ban its author:     {self._base}/moderate?token={ban}",
+                f"Each works once, for whoever has it, until {until:%Y-%m-%d %H:%M} UTC.",
+            ]  # fmt: skip
+        return "\n".join(lines) + "\n"
 
-class _Said:
-    """A comment as it stands in a message."""
 
-    def __init__(self, name: str, source: str, flags: int, title: str, url: str, key: str) -> None:
-        self.name = name
-        self.source = source
-        self.flags = flags
-        self.title = title
-        self.url = url
-        self.key = key
+class _Said(Struct, frozen=True):
+    """A comment as it is read for a message."""
 
-    def text(self) -> str:
-        """Who, where, what."""
-        words = self.source if len(self.source) <= LONGEST else self.source[:LONGEST] + " ..."
-        quoted = "\n".join("    " + line for line in words.splitlines())
-        return f"{self.name or 'Somebody'} on {self.title or self.key}\n{self.url}\n\n{quoted}\n"
+    id: int
+    visitor: int
+    address: str
+    name: str
+    source: str
+    flags: int
+    title: str
+    url: str
+    key: str
+    reasons: Any = ()
+
+
+def permalink(site: Site, url: str, comment: int) -> str:
+    """The address of a comment on its page; empty where the page is none of the site's."""
+    try:
+        parts = urlsplit(url)
+        if not parts.netloc.isascii() or "@" in parts.netloc or not re.fullmatch(r"[\w.:\[\]-]+", parts.netloc):
+            return ""
+        origin = f"{parts.scheme}://{parts.netloc}".lower()
+        if parts.scheme not in ("http", "https") or not site.allows_origin(origin):
+            return ""
+    except ValueError:
+        return ""
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
+    query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~-._?')}" if parts.query else ""
+    return f"{origin}{path}{query}#mc-{comment}"

@@ -128,6 +128,7 @@ SELECT_MINE = Query(
 # Seconds that an answer from before the primary went down is shared.
 STALE_TTL = 1.0
 MAX_KEY = 500
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ID = re.compile("[0-9]{1,19}", re.ASCII)
 
 
@@ -174,8 +175,8 @@ def check_channel(ref: ChannelRef) -> ChannelRef:
         BadField: the key is missing or can't be used.
     """
     key = ref.key.strip()
-    if not key or len(key) > MAX_KEY or "\x00" in key:
-        raise BadField(f"A channel key has 1 to {MAX_KEY} characters.", field="channel.key")
+    if not key or len(key) > MAX_KEY or _CONTROLS.search(key) is not None:
+        raise BadField(f"A channel key has 1 to {MAX_KEY} characters, none of them a control.", field="channel.key")
     return ChannelRef(key, page_url(ref.url), page_title(ref.title))
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from email.message import EmailMessage
 from random import Random
 from typing import Any
 
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 
 from cackled.domain.outbox import Outbox
 from cackled.domain.sessions import Session
+from cackled.domain.signed_links import SignedLinks
 from cackled.metrics import Metrics
-from cackled.products.comments.mail import LONGEST, MOST, ModeratorMail
+from cackled.products.comments.mail import LONGEST, MOST, MOST_REASONS, ModeratorMail, permalink
+from cackled.products.comments.service import ChannelRef
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
 
 
@@ -23,6 +28,7 @@ class NoticeCase(DomainCase):
         self.mails: list[tuple[str, EmailMessage]] = []
         self.error: Exception | None = None
         self.send: Any = self.take
+        self.links: SignedLinks | None = None
 
     async def take(self, to: str, message: EmailMessage) -> None:
         """Keep it."""
@@ -33,7 +39,8 @@ class NoticeCase(DomainCase):
     async def work(self) -> list[str]:
         """Do what waits, whenever it is due; the errors noted meanwhile."""
         self.sql("update outbox set next_at = now() where done_at is null")
-        notices = ModeratorMail(self.sites, self.database, self.send, "us@cackled.example")
+        base = "https://c.example/" if self.links else ""
+        notices = ModeratorMail(self.sites, self.database, self.send, "us@cackled.example", self.links, base)
         await Outbox(self.database, Clock(), Random(1), Metrics(), {"mail": notices.deliver}).run()
         return [row[0] for row in self.sql("select error from outbox where done_at is null order by id")]
 
@@ -47,23 +54,134 @@ class FlagTests(NoticeCase):
     settings = {"moderator_email": "mod@one.example"}
 
     async def test_told(self) -> None:
-        """Each visitor's first report is told, with the words, the reason and the place; new comments are not."""
+        """Reports of a comment within a minute are one message, with words, reasons, place; comments are not told."""
         comment = the_id(await self.post("bad words\nin lines", name="Eve"))
         self.assertEqual(self.waiting(), 0)
         for visitor, reason in ((BOB, "rude\r\nBcc: x@y.example"), (BOB, "again"), (CAT, "")):
             await self.moderation.flag(Session(1, visitor), comment, reason)
-        self.assertEqual(self.waiting(), 2)
+        self.assertEqual(self.waiting(), 1)
+        self.assertEqual(self.sql("select next_at > now() + interval '50 seconds' from outbox"), [(True,)])
         self.assertEqual(await self.work(), [])
-        self.assertEqual({to for to, _ in self.mails}, {"mod@one.example"})
-        mails = [message for _, message in self.mails]
-        for mail in mails:
-            self.assertEqual(mail["Subject"], "[One] reported 2 times: a comment on page")
-            self.assertIn("    bad words\n    in lines\n", mail.get_content())
-            self.assertIn("Eve on page", mail.get_content())
+        ((to, mail),) = self.mails
+        self.assertEqual(to, "mod@one.example")
+        self.assertEqual(mail["Subject"], '[One] reported 2 times: a comment on "page"')
+        told = mail.get_content()
+        self.assertIn("    bad words\n    in lines\n", told)
+        self.assertIn('"Eve" on "page"', told)
+        self.assertNotIn("Bcc", mail)
+        self.assertIn('Reasons given:\n    "rude Bcc: x@y.example"\n', told)
+        for line in (f"Comment {comment} of site 1, by visitor {ANN}\n", f"remove 1 {comment}\n",
+                     f"ban 1 visitor {ANN}\n"):  # fmt: skip
+            self.assertIn(line, told)
+        self.assertTrue(mail["Auto-Submitted"] and mail["Date"] and mail["Message-ID"])
+        # What is reported from now on is another message.
+        await self.moderation.flag(Session(1, 44), comment, "")
+        await self.work()
+        self.assertEqual(self.mails[1][1]["Subject"], '[One] reported 3 times: a comment on "page"')
+
+    async def test_once(self) -> None:
+        """One is not many."""
+        comment = the_id(await self.post())
+        await self.moderation.flag(Session(1, BOB), comment, "")
+        await self.work()
+        self.assertEqual(self.mails[0][1]["Subject"], '[One] reported 1 time: a comment on "page"')
+        self.assertNotIn("Reasons", self.mails[0][1].get_content())
+
+    async def test_many_at_once(self) -> None:
+        """However many visitors report it at the same moment, by however many connections."""
+        comment = the_id(await self.post())
+        works = [Deferred.fromCoroutine(self.moderation.flag(Session(1, 100 + n), comment, f"r{n}")) for n in range(42)]
+        await gatherResults(works)
+        self.assertEqual(self.waiting(), 1)
+        await self.work()
+        self.assertEqual(len(self.mails), 1)
+        self.assertIn("reported 42 times", self.mails[0][1]["Subject"])
+        self.assertEqual(self.mails[0][1].get_content().count('    "r'), MOST_REASONS)
+
+    async def test_of_an_older_release(self) -> None:
+        """A message that an older release queued, its reason with it, is sent as well."""
+        comment = the_id(await self.post())
+        self.sql("insert into outbox (site_id, kind, body) values (1, 'mail', %s)",
+                 f'{{"about":"flag","id":"{comment}","reason":"rude"}}')  # fmt: skip
+        self.assertEqual((await self.work(), len(self.mails)), ([], 1))
+
+    async def test_strangers(self) -> None:
+        """Nothing of strangers is a link, begins a line, turns one around or hides; links lead to the site alone."""
+        nasty = (
+            'x\r\nBcc: a@b.example\x1b[2J\u202eevil\u2066\u200b https://evil.example/ www.evil.example '
+            'mailto:e@evil.example "q"'
+        )
+        as_key = "".join(one for one in nasty if one not in "\r\n\x1b")
+        for key, title, url in (
+            ("plain", nasty, "https://evil.example/"), (as_key, "", ""),
+            ("k1", "", "https://one.example@evil.example/"), ("k2", "", "https://one.example.evil.example/x"),
+            ("k3", "", "http://evil.example/https://one.example/"),
+            ("k4", nasty, "https://one.example/a\u202eb?x=\u2066y#z"),
+            ("k5", "", "https://one.example\\@evil.example/"),
+        ):  # fmt: skip
+            written = await self.comments.post(Session(1, ANN), ChannelRef(key, url, title), nasty, nasty[:60])
+            comment = the_id(written)
+            await self.moderation.flag(Session(1, BOB), comment, nasty)
+            await self.work()
+            _, mail = self.mails.pop()
+            told = mail.get_content()
+            links = re.findall(r"\S+://\S+", told)
+            wanted = [f"https://one.example/a%E2%80%AEb?x=%E2%81%A6y#mc-{comment}"] if key == "k4" else []
+            self.assertEqual(links, wanted, key)
+            self.assertNotIn("www.evil", told)
+            self.assertNotIn("mailto:", told)
+            for text in (told, mail["Subject"]):
+                self.assertEqual([one for one in text if one != "\n" and unicodedata.category(one) in ("Cc", "Cf")], [])
             self.assertNotIn("Bcc", mail)
-        self.assertEqual(sum("Reason given: rude" in mail.get_content() for mail in mails), 1)
-        self.assertEqual(len({mail["Message-ID"] for mail in mails}), 2)
-        self.assertTrue(all(mail["Auto-Submitted"] and mail["Date"] for mail in mails))
+            ours = ("Comment ", "On the console: ", " " * 16 + "ban ", "Reasons given:", '"', "    ", "https://one.example/")
+            for line in told.splitlines():
+                self.assertTrue(not line or line.startswith(ours), line)
+
+    async def test_permalinks(self) -> None:
+        """Only to pages of the site's origins, whole, at the comment."""
+        for url, made in (
+            ("https://one.example/a/b?c=d&e=%20f#g", "https://one.example/a/b?c=d&e=%20f#mc-7"),
+            ("https://ONE.example", "https://one.example#mc-7"), ("https://one.example:444/", ""),
+            ("https://two.example/", ""), ("https://one.example@two.example/", ""), ("//one.example/", ""),
+            ("javascript:alert(1)//one.example", ""), ("https://[::1", ""), ("https://one.example:99999999/", ""),
+            ("", ""),
+            ("https://one.example/\"<b>'", "https://one.example/%22%3Cb%3E'#mc-7"),
+        ):  # fmt: skip
+            self.assertEqual(permalink(self.site, url, 7), made, url)
+
+    async def test_address(self) -> None:
+        """The author's address is there where the site allows it, and only there."""
+        comment = the_id(await self.post(address="192.0.2.55"))
+        for allowed in (False, True):
+            await self.sites.change(1, "mail_address", allowed)
+            self.sql("delete from flag")
+            await self.moderation.flag(Session(1, BOB), comment, "")
+            await self.work()
+            self.assertEqual("192.0.2.55" in self.mails.pop()[1].get_content(), allowed)
+
+    async def test_links(self) -> None:
+        """Links to remove and ban are genuine, for a week, the same use for a message that is sent twice."""
+        self.links = SignedLinks(self.sites.secret, lambda: self.now)
+        self.now = 1_000_000.0
+        comment = the_id(await self.post())
+        await self.moderation.flag(Session(1, BOB), comment, "")
+        self.error = OSError("away")
+        await self.work()
+        self.error = None
+        await self.work()
+        told = self.mails[0][1].get_content()
+        found = re.findall(r"https://c\.example/moderate\?token=(\S+)", told)
+        self.assertIn("until 1970-01-19 13:46 UTC", told)
+        read = [await self.links.read(token) for token in found]
+        self.assertEqual([(one.site, one.deed, one.target) for one in read if one],
+                         [(1, "remove", comment), (1, "ban", ANN)])  # fmt: skip
+        again = await self.links.token(1, "remove", comment, self.sql("select id from outbox")[0][0])
+        self.assertEqual(await self.links.read(again[0]), read[0])
+        self.now += 7 * 86_400
+        self.assertEqual([await self.links.read(token) for token in found], [None, None])
+        for token in ("", "x", found[0][:-2], found[0] + "x", "é", "a" * 2_000, found[0].replace(".", "")):
+            self.now = 1_000_000.0
+            self.assertIsNone(await self.links.read(token), token)
 
     async def test_gone(self) -> None:
         """What was deleted meanwhile is not mailed, and the outbox never held its words."""
@@ -112,18 +230,16 @@ class CommentTests(NoticeCase):
         ((_, mail),) = self.mails
         self.assertEqual(mail["Subject"], "[One] 3 new comments")
         for n in range(3):
-            self.assertIn(f"Ann on page-{n}", mail.get_content())
+            self.assertIn(f'"Ann" on "page-{n}"', mail.get_content())
             self.assertIn(f"    number {n}\n", mail.get_content())
         await self.post("later " + "x" * 2 * LONGEST)
         await self.work()
         mail = self.mails[1][1]
-        self.assertEqual(mail["Subject"], "[One] a new comment on page")
-        self.assertLess(len(mail.get_content()), LONGEST + 200)
+        self.assertEqual(mail["Subject"], '[One] a new comment on "page"')
+        self.assertLess(len(mail.get_content()), LONGEST + 400)
 
     async def test_many_at_once(self) -> None:
         """Comments that are written together are one message too, bounded; one posted again is none."""
-        from twisted.internet.defer import Deferred
-
         begun = [Deferred.fromCoroutine(self.post(f"n{n}", by=n + 1, idempotency_key="k")) for n in range(MOST + 5)]
         for one in begun:
             await one

@@ -44,7 +44,7 @@ class ArgumentTests(SynchronousTestCase):
         self.assertTrue(made.title.startswith("A title "))
         self.assertEqual(len(made.title), 300)
         self.assertEqual(check_channel(ChannelRef("я" * 500)).key, "я" * 500)
-        for key in ("", "   ", "x" * 501, "a\x00b"):
+        for key in ("", "   ", "x" * 501, "a\x00b", "a\nb", "a\rb", "a\x1bb", "a\x7fb", "a\x85b", "a\u2028b"):
             with self.assertRaises(BadField) as caught:
                 check_channel(ChannelRef(key))
             self.assertEqual(caught.exception.field, "channel.key")

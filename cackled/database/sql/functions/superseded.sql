@@ -36,5 +36,5 @@ $$;
 
 create or replace function flag_comment(p_site int, p_id bigint, p_visitor bigint, p_reason text) returns int
 language sql as $$
-  select flag_comment(p_site, p_id, p_visitor, null, p_reason)
+  select flag_comment(p_site, p_id, p_visitor, null, p_reason, false)
 $$;

@@ -1,0 +1,107 @@
+"""``/moderate``: what a signed link in a moderator's mail does.
+
+GET only asks, as mail programs and their guards fetch what they find; POST does it, once. Neither says anything about
+the site or the comment beyond the numbers that the link itself holds, and refusals are alike for all links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from cackled.api.calls import refusal, unavailable
+from cackled.database.errors import DatabaseError
+from cackled.domain.errors import NotFound, Refused, TooFast
+from cackled.domain.moderation import Moderation
+from cackled.domain.signed_links import SignedLink, SignedLinks
+from cackled.domain.sites import Site, SiteDirectory
+from cackled.events import Position
+from cackled.transport.http import Request
+from cackled.transport.problems import problem
+from cackled.transport.resources import AsyncResource
+from cackled.transport.response import Response
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<body><h1>{title}</h1><p>{text}</p>{form}</body></html>
+"""
+_HEADERS = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-robots-tag", b"noindex"),
+    (b"x-content-type-options", b"nosniff"),
+    # The address is the right to do it: it goes to nobody else.
+    (b"referrer-policy", b"no-referrer"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+]
+
+
+def page(status: int, title: str, text: str, button: str = "") -> Response:
+    """A page of a few words; with a *button* that sends the same address as POST."""
+    form = f'<form method="post"><button>{escape(button)}</button></form>' if button else ""
+    body = _PAGE.format(title=escape(title), text=escape(text), form=form)
+    return Response(status, list(_HEADERS), body.encode())
+
+
+class ModerateResource(AsyncResource):
+    """The address; *wrote* is told each position that a link led to, *charge* counts a call of an address and gives the
+    seconds to wait where there were too many."""
+
+    def __init__(
+        self,
+        links: SignedLinks,
+        sites: SiteDirectory,
+        moderation: Callable[[Site], Moderation],
+        charge: Callable[[str, float], float | None],
+        client_address: Callable[[Any], str],
+        wrote: Callable[[Position], None],
+    ) -> None:
+        super().__init__(self.answer, (b"GET", b"HEAD", b"POST"))
+        self._links = links
+        self._sites = sites
+        self._moderation = moderation
+        self._charge = charge
+        self._client_address = client_address
+        self._wrote = wrote
+
+    async def answer(self, request: Request) -> Response:
+        """The page that asks, or the page that says what was done."""
+        if request.postpath:
+            return problem(404)
+        try:
+            wait = self._charge(self._client_address(request), 1.0)
+            if wait is not None:
+                raise TooFast(wait)
+            tokens = request.args.get(b"token", [])
+            link = await self._links.read(tokens[0].decode("latin-1")) if len(tokens) == 1 else None
+            site = None if link is None else self._sites.find(link.site)
+            if link is None or site is None:
+                return page(410, "This link does not work", "It is not whole, or has run out. The console still helps.")
+            if request.method != b"POST":
+                return self._ask(link)
+            return await self._do(link, site)
+        except Refused as error:
+            return refusal(error)
+        except DatabaseError:
+            return unavailable()
+
+    @staticmethod
+    def _ask(link: SignedLink) -> Response:
+        if link.deed == "remove":
+            return page(200, f"Remove comment {link.target}?", f"Of site {link.site}, for everybody.", "Remove it")
+        return page(200, f"Ban visitor {link.target}?", f"From writing on site {link.site}.", "Ban them")
+
+    async def _do(self, link: SignedLink, site: Site) -> Response:
+        try:
+            done, position = await self._moderation(site).by_link(link)
+        except NotFound:
+            return page(404, "Nothing to remove", "The comment is not there any more.")
+        if position is not None:
+            self._wrote(position)
+        if not done:
+            return page(410, "This link was used before", "What it is for was done then.")
+        return page(200, "Removed" if link.deed == "remove" else "Banned", "That is all; this page can be closed.")
