@@ -363,6 +363,13 @@ class Config(Section, frozen=True):
     # "devel": the loader fetches libraries one by one; "prod": one bundle per widget.
     env: Literal["prod", "devel"] = "prod"
 
+    @property
+    def own_url(self) -> str:
+        """The base URL of this deployment for links in mail; empty where nothing here tells one."""
+        deployments = [one.url for one in self.deployments if one.name == self.deployment]
+        nodes = [node.url for node in self.nodes if node.name == self.node]
+        return next((url for url in (self.mail.url, *deployments, *nodes) if url), "")
+
 
 def load(path: str | Path | None = None) -> Config:
     """Read the file at *path*; without one, all defaults.

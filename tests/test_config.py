@@ -19,6 +19,17 @@ class ParseTests(SynchronousTestCase):
         self.assertNotIn("\n", error)
         return error
 
+    def test_own_url(self) -> None:
+        """Links in mail begin with what [mail] says, else with the deployment's address, else with the node's."""
+        node = 'node = "n1"\n[[nodes]]\nname = "n1"\nurl = "https://n1.example"\n'
+        far = '[[deployments]]\nname = "eu"\nurl = "https://eu.example"\nsites = [1, 9]\n'
+        for text, url in (
+            ("", ""), (node, "https://n1.example"), ('deployment = "eu"\n' + node + far, "https://eu.example"),
+            (node + '[mail]\nurl = "https://mail.example"\n', "https://mail.example"),
+        ):  # fmt: skip
+            self.assertEqual(parse(text.encode()).own_url, url)
+        self.assertIn("url", self.refusal('[mail]\nurl = "ftp://x"'))
+
     def test_nothing(self) -> None:
         """No file at all is a working configuration."""
         self.assertEqual(load(), Config())

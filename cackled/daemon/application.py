@@ -22,7 +22,7 @@ from cackled.api.static_pages import StaticPages
 from cackled.clock import Periodic, sleep, wall_time
 from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
-from cackled.config import Config, ConfigError
+from cackled.config import ConfigError
 from cackled.daemon.infrastructure import WEB, Infrastructure
 from cackled.database.dsn import servers_of, shards_of
 from cackled.database.errors import DatabaseError, Unavailable
@@ -67,13 +67,6 @@ log = Logger()
 
 # Seconds until sites that could not be read are asked for again.
 REREAD = 1.0
-
-
-def own_url(config: Config) -> str:
-    """The base URL of this deployment for links in mail; empty where the configuration tells none."""
-    deployments = [one.url for one in config.deployments if one.name == config.deployment]
-    nodes = [node.url for node in config.nodes if node.name == config.node]
-    return next((url for url in (config.mail.url, *deployments, *nodes) if url), "")
 
 
 class Application:
@@ -123,14 +116,8 @@ class Application:
         webhooks = Webhooks(self.sites, poster.post, wall_time)
         mailer = Mailer(clock, config.mail) if config.mail.host else None
         self.links = SignedLinks(self.sites.secret, wall_time)
-        mail = ModeratorMail(
-            self.sites,
-            self.database,
-            None if mailer is None else mailer.send,
-            config.mail.sender,
-            self.links,
-            own_url(config),
-        )
+        send = None if mailer is None else mailer.send
+        mail = ModeratorMail(self.sites, self.database, send, config.mail.sender, self.links, config.own_url)
         work = {"webhook": webhooks.deliver, "mail": mail.deliver}
         self.outbox = Outbox(self.database, clock, infrastructure.random, metrics, work)
         journal = infrastructure.state / "erasures.log"
@@ -475,9 +462,7 @@ class Application:
             else None,
             well_known=infrastructure.well_known(),
             moderate=OwnPages(
-                ModerateResource(
-                    self.links, self.sites, self.moderation, limits, client_address, self.wrote_here
-                ),
+                ModerateResource(self.links, self.sites, self.moderation, limits, client_address, self.wrote_here),
                 infrastructure.config.http.hsts,
                 OwnNames(own),
             ),
