@@ -462,7 +462,10 @@ class Application:
             else None,
             well_known=infrastructure.well_known(),
             moderate=OwnPages(
-                ModerateResource(self.links, self.sites, self.moderation, limits, client_address, self.wrote_here),
+                ModerateResource(
+                    self.links, self.sites, self.moderation, partial(self.charge, limits), client_address,
+                    self.wrote_here,
+                ),  # fmt: skip
                 infrastructure.config.http.hsts,
                 OwnNames(own),
             ),
