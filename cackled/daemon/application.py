@@ -465,7 +465,7 @@ class Application:
                 ModerateResource(
                     self.links, self.sites, self.moderation, partial(self.charge, limits), client_address,
                     self.wrote_here,
-                ),  # fmt: skip
+                ),
                 infrastructure.config.http.hsts,
                 OwnNames(own),
             ),
