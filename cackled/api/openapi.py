@@ -35,7 +35,8 @@ def _json(schema: dict[str, Any], text: str = "Done.") -> dict[str, Any]:
 def _answers(status: int, schema: dict[str, Any] | None, *problems: int) -> dict[str, Any]:
     done = {"description": "Done."} if schema is None else _json(schema)
     answers: dict[str, Any] = {str(status): done}
-    for code in sorted({*problems, 400, 403, 404, 421, 429, 503}):
+    # 401: of private sites, to whoever has no grant, whatever the call. 414: an address over [http] head_bytes.
+    for code in sorted({*problems, 400, 401, 403, 404, 414, 421, 429, 503}):
         answers[str(code)] = {"$ref": "#/components/responses/Problem"}
     return answers
 
