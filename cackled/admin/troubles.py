@@ -78,8 +78,9 @@ def primaries(database: Database) -> Callable[[], list[str]]:
             if part.primary is None:
                 which = f" of shard {number}" if len(database.parts) > 1 else ""
                 said.append(
-                    f"No primary{which} can be reached ({part.reason}): nothing can be written there. Bring it back; if"
-                    " it is lost for good, stop it for sure and run: cackled promote SERVER (a replica that is up)."
+                    f"No primary{which} can be reached from here ({part.reason}): nothing is written. Bring it back. If"
+                    " no node reaches it and it is lost for good, make sure that it is stopped and run: cackled promote"
+                    " SERVER (a replica that is up)."
                 )
         return said
 

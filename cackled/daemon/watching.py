@@ -41,6 +41,11 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
     def settled() -> bool:
         return bool(clock.seconds() - began > GRACE_SECONDS)
 
+    # The worst first. Is there a primary? Where others reach it, nobody should be told to promote another.
+    if infrastructure.seat is None:
+        none = troubles.primaries(database)
+        problems.add("no-primary", lambda: [] if infrastructure.view().astray else none())
+        problems.add("two-primaries", troubles.rivals(database))
     problems.add("tail", troubles.tails(application.tails))
     problems.add("bus", lambda: _bus_away(infrastructure) if settled() else "")
     _watch_progress(infrastructure, application)
@@ -55,8 +60,6 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
         "outbox-work", lambda: outbox.under_way, lambda: outbox.ended, OUTBOX_WORK_SECONDS,
         f"{{waiting}} pieces of mail or calls are being sent and none came to an end for {{seconds}} s. {RESTART}",
     )  # fmt: skip
-    problems.add("no-primary", troubles.primaries(database))
-    problems.add("two-primaries", troubles.rivals(database))
     problems.add("database-server", troubles.servers(database))
     problems.add("draining", lambda: DRAINING if infrastructure.draining else "")
     problems.add("workers", lambda: _sentence(infrastructure.workers_wrong(), "The log says why they do not start."))

@@ -29,7 +29,7 @@ class DatabaseTests(SynchronousTestCase):
         """None at all is told with what to run; of several databases, which one."""
         self.assertEqual(troubles.primaries(database(part()))(), [])
         (said,) = troubles.primaries(database(part(primary=None, reason="n1: connection refused")))()
-        self.assertIn("No primary can be reached (n1: connection refused)", said)
+        self.assertIn("No primary can be reached from here (n1: connection refused)", said)
         self.assertIn("cackled promote", said)
         (said,) = troubles.primaries(database(part(), part(primary=None)))()
         self.assertIn("of shard 1", said)
@@ -52,8 +52,10 @@ class DatabaseTests(SynchronousTestCase):
         def tail(connected: bool, copying: bool, lag: float) -> Any:
             return SimpleNamespace(connected=connected, copying=copying, lag=lag)
 
-        quiet = [tail(True, False, 4.0), tail(True, False, 400.0), tail(False, False, 1.0)]
+        quiet = [tail(True, False, 4.0), tail(True, False, 8.0), tail(False, False, 1.0)]
         self.assertEqual(troubles.tails(quiet)(), [])
+        (stuck,) = troubles.tails([tail(True, False, 400.0)])()
+        self.assertIn("was not read to its end for 400 s", stuck)
         copied, lost = troubles.tails([tail(False, True, 50.0), tail(False, False, 50.0)])()
         self.assertIn("of shard 0 is followed through a replica", copied)
         self.assertIn("of shard 1 is not followed for 50 s", lost)

@@ -333,6 +333,19 @@ class CombinedTests(SynchronousTestCase):
             self.post(f"during the cut, {number}", far, two)
         self.until(lambda: self.ready(far)[0] == 503, "cut: it says that it is unfit")
         self.assertIn("can't reach the primary, and n2 can", self.checks(far)["primary"])
+        told = {row["problem"]: row["what"] for row in far.admin("problems")}
+        for name in ("no-way-to-primary", "tail", "node-down"):
+            self.assertIn(name, told)
+        self.assertNotIn("no-primary", told, "there is one: nobody is told to promote another")
+        self.assertIn("Node n1 is not heard", told["node-down"])
+        status = far.admin("status")
+        self.assertEqual(next(iter(status)), "problems")
+        rows = {row["server"]: row for row in status["database"]}
+        self.assertEqual((rows["n1"]["state"], rows["n1"]["lag_seconds"]), ("down", None))
+        self.assertIn("down", rows["n1"]["trouble"])
+        nodes = {row["node"]: row for row in two.admin("nodes")}
+        self.assertEqual([nodes[name]["writes"] for name in ("n1", "n2 (this)", "n3")], [True, True, False])
+        self.figure(json.dumps(told, indent=1))
         self.until(lambda: self.offered(two) == [{"n1", "n2"}] * 2, "cut: out of DNS and loader of who hears both")
         self.until(
             lambda: all(one.connected and one.at is not far for one in self.roamers if one is not stays),
