@@ -105,7 +105,8 @@
     this.away(item, 'deleted', leaving => {
       self.api('DELETE', '/comments/' + id, {keepalive: leaving}).then(data => {
         Cackle.save(['edit', self.site, self.key, id].join(':'), null);
-        if (+data.position.split('@')[1] > self.seq) self.count('-' + id, -1, true);
+        self.tally.own(-1, self.at(data));
+        self.counts();
         self.fire('status', {id: id, status: 'deleted'});
         if (self.items.get(id) !== item || item.c.deleted) return;
         self.remove(item);
@@ -130,7 +131,7 @@
       var form = self.composer({edit: item, text: c.source, done: close, send: text => {
         return self.api('PATCH', '/comments/' + item.c.id, {body: {text: text}}).then(data => {
           close();
-          self.updated(item, data.comment, +data.position.split('@')[1]);
+          self.updated(item, data.comment, self.at(data));
           self.fire('edit', data.comment);
         });
       }});

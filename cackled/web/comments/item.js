@@ -28,9 +28,11 @@
     return face;
   };
 
+  /* item: `seq` the event that its text is from, `asof` the one up to which it is known what hangs on it (c.more: how much of that
+     is not here). */
   /* Adds a comment with its replies under `parent` (null: a root), at the end or `first`. -> item */
   P.append = function (c, parent, first) {
-    var item = {c: c, parent: parent || null, depth: parent ? parent.depth + 1 : 0, seq: this.seq}, list;
+    var item = {c: c, parent: parent || null, depth: parent ? parent.depth + 1 : 0, seq: this.seq, asof: this.seq}, list;
     item.node = el('div.mc-c', {role: 'listitem', id: 'mc-' + c.id, tabindex: -1});
     if (item.depth > this.level) item.node.classList.add('mc-flat');
     this.items.set(c.id, item);

@@ -65,20 +65,27 @@
   };
 
   P.event = function (m) {
-    var data = m.data || {}, c = data.comment, id = c ? c.id : data.id, item = this.items.get(id), waits = this.waiting.get(id);
+    var data = m.data || {}, c = data.comment, id = c ? c.id : data.id, item = this.items.get(id), waits = this.waiting.get(id), root;
     if (m.type === 'presence') return this.presence(data.count, data.names);
     if (m.type === 'typing') return this.someone(data.name);
     if (this.pauses) return this.paused.push(m);
     // The page that was loaded since has it already.
     if (m.seq <= this.seq) return;
     this.seq = m.seq;
+    this.number(m, data);
     switch (m.type) {
       case 'comment.created':
-        this.count(id, 1);
+        root = c.parent && this.items.get(c.root);
         if (c.author) this.wrote(c.author.name);
+        // It came with a page of replies, of those that were there before: it was none of them.
+        if (item && item.grafted && root && root.asof < m.seq) this.hidden(root, 1);
         if (item) break;
+        // It is among those that the page said there were more.
+        if (root && m.seq <= root.asof) break;
+        // Deleted since: shown only where answers hang on it.
+        if (c.deleted) { this.ghosts.set(id, c); break; }
         // Perhaps the one being posted from here: its answer, on the way, will tell.
-        if (this.me(c) && this.posting()) this.held.push(c);
+        if ((this.me(c) && this.posting()) || this.held.some(h => h.id === c.parent)) this.held.push(c);
         else this.arrived(c);
         break;
       case 'comment.updated':
@@ -88,17 +95,16 @@
       case 'comment.voted':
         if (item) this.scored(item, data, m.seq);
         if (waits) Object.assign(waits, {up: data.up, down: data.down, score: data.score});
+        // Votes have lifted it over what is loaded: no further page has it.
+        if (!item && !waits && this.edge && this.sort === 'best' && Cackle.above(data, this.edge)) this.lifted = true;
+        if (!item && !waits && !this.cursor) this.rest();
         break;
       case 'comment.deleted':
-        this.count('-' + id, -1);
-        if (item) this.remove(item, data.tombstone);
-        (data.removed || []).forEach(function (gone) { if (this.items.has(gone)) this.remove(this.items.get(gone)); }, this);
-        this.waiting.delete(id);
+        this.deleted(m, data);
         this.showPill();
         this.counts();
         break;
       case 'channel.updated':
-        if (data.comments != null) this.channel.comments = data.comments;
         if (data.locked != null && data.locked !== this.channel.locked) {
           this.channel.locked = data.locked;
           this.main.node.replaceWith((this.main = this.composer({})).node);
@@ -108,12 +114,52 @@
     }
   };
 
-  /* The channel's count moves once for each change, whether its event or the answer to our own write comes first. */
-  P.count = function (change, by, own) {
-    if (own) this.counted.add(change);
-    else if (this.counted.delete(change)) return;
-    this.channel.comments += by;
+  /* How many comments there are after an event. */
+  P.number = function (m, data) {
+    if (data.comments != null) this.tally.set(data.comments, m.seq);
+    else if (m.type === 'comment.created') this.tally.move(1, m.seq);
+    // Servers of before put this in the place of whatever was said of a comment that is gone: nobody knows what it was.
+    else if (m.type === 'comment.deleted' && data.id === '0') this.recount();
+    else if (m.type === 'comment.deleted') this.tally.move(-1, m.seq);
     this.counts();
+  };
+  P.recount = function () {
+    var self = this;
+    if (this.recounting) return;
+    this.recounting = setTimeout(() => {
+      self.recounting = 0;
+      self.pause(1);
+      self.api('GET', self.query({size: 1})).then(data => {
+        self.tally.set(data.channel.comments, self.at(data));
+        self.counts();
+        self.rest();
+      }).catch(() => { /* the next event or page tells */ }).finally(() => { self.pause(-1); });
+    }, this.RECOUNT);
+  };
+  P.RECOUNT = 500;
+  /* So many more (fewer) answers of a root are there, and not shown. */
+  P.hidden = function (root, by) {
+    root.c.more = Math.max(0, (root.c.more || 0) + by);
+    this.moreReplies(root);
+  };
+  P.deleted = function (m, data) {
+    var ids = [data.id].concat(data.removed || []), root = this.items.get(data.root), unknown = 0;
+    ids.forEach(function (id, i) {
+      var item = this.items.get(id), waits = this.waiting.get(id) || this.held.find(h => h.id === id), stays = !i && data.tombstone;
+      if (item) this.remove(item, stays);
+      else if (waits && stays) Object.assign(waits, {deleted: true, author: null});
+      else if (!waits && !stays && !this.ghosts.has(id)) unknown++;
+      if (waits && !stays) {
+        this.waiting.delete(id);
+        this.held = this.held.filter(h => h !== waits);
+      }
+      if (!stays) this.ghosts.delete(id);
+      // Perhaps our own, whose answer is still on its way.
+      if (!item && !stays && this.posting()) this.gone.add(id);
+    }, this);
+    if (root && data.root !== data.id && unknown && root.asof < m.seq) this.hidden(root, -unknown);
+    root = this.waiting.get(data.root);
+    if (root && data.root !== data.id) root.more = Math.max(0, root.more - unknown);
   };
   /* While a page is on its way events wait: it may be older than they are. */
   P.pause = function (by) {
@@ -128,6 +174,7 @@
   };
   P.unhold = function () {
     if (this.posting()) return;
+    this.gone.clear();
     this.held.splice(0).forEach(function (c) { if (!this.items.has(c.id)) this.arrived(c); }, this);
   };
 
@@ -137,22 +184,31 @@
     // A post of ours that seemed to fail may have come through: asking again with its key settles it.
     if (this.me(c)) this.items.forEach(i => { if (i.c.pending && i.error && i.entry.parent === c.parent) lost = i; });
     if (lost) { this.held.push(c); return this.post(lost); }
+    if (c.parent && !parent && this.ghosts.has(c.parent)) {
+      lost = this.ghosts.get(c.parent);
+      this.ghosts.delete(lost.id);
+      this.arrived(lost);
+      return this.arrived(c);
+    }
     if (c.parent && !parent && !this.waiting.has(c.parent)) {
       root = this.items.get(c.root);
-      if (root) { root.c.more = (root.c.more || 0) + 1; this.moreReplies(root); }
+      if (root) this.hidden(root, 1);
+      else if (this.waiting.has(c.root)) this.waiting.get(c.root).more++;
       return;
     }
     if (c.author && this.blocked.has(c.author.id)) return this.insert(c);
     where = this.where(c, parent);
-    if (where === 'above') this.waiting.set(c.id, c);
+    if (where === 'above') this.waiting.set(c.id, Object.assign({more: 0}, c));
     else if (where === 'below') this.watch(this.insert(c));
     else this.flash(this.insert(c));
     this.showPill();
-    this.announce(c);
+    if (!c.deleted) this.announce(c);
   };
 
   P.insert = function (c) {
-    var item = this.append(Object.assign({replies: [], more: 0}, c), c.parent ? this.items.get(c.parent) : null, !c.parent && this.sort !== 'old');
+    var ref = !c.parent && this.sort !== 'best' && this.following(c.id);
+    var item = this.append(Object.assign({replies: [], more: 0}, c), c.parent ? this.items.get(c.parent) : null, !c.parent && this.sort === 'best');
+    if (ref) ref.before(item.node);
     this.counts();
     return item;
   };
@@ -204,7 +260,8 @@
   };
 
   P.showPill = function () {
-    var n = this.waiting.size, self = this;
+    var n = 0, self = this;
+    this.waiting.forEach(c => { if (!c.deleted) n++; });
     (this.unseen || []).forEach(item => {
       if (self.items.get(item.c.id) === item) n++;
       else self.unseen.delete(item);
@@ -216,8 +273,12 @@
     var first = null, self = this;
     function earlier(item) { if (!first || item.node.compareDocumentPosition(first.node) & 4) first = item; }
     this.waiting.forEach(c => {
-      var item;
-      if (self.items.has(c.id) || (c.parent && !self.items.has(c.parent))) return;
+      var item, root = c.parent && self.items.get(c.root);
+      if (self.items.has(c.id)) return;
+      if (c.parent && !self.items.has(c.parent)) {
+        if (root) self.hidden(root, 1);
+        return;
+      }
       item = self.insert(c);
       self.flash(item);
       earlier(item);
@@ -261,14 +322,26 @@
     });
   };
   P.merge = function (data) {
-    var self = this, walk = c => {
+    var self = this, there = new Map(), walk = c => {
       var item = self.items.get(c.id);
+      there.set(c.id, c);
       if (item) self.updated(item, c, self.seq);
       else if (!self.waiting.has(c.id)) self.waiting.set(c.id, Object.assign({}, c, {replies: []}));
       (c.replies || []).forEach(walk);
     };
     this.page(data);
     data.page.comments.forEach(walk);
+    // What isn't on this page is gone, or comes again with the next one; but where somebody writes it stays.
+    Array.from(this.items.values()).reverse().forEach(item => {
+      if (item.c.pending || there.has(item.c.id) || self.items.get(item.c.id) !== item) return;
+      if (!item.form && !item.edit && !(item.list && item.list.firstChild)) return self.remove(item);
+      self.api('GET', '/comments/' + item.c.id).then(answer => answer.comment, error => {
+        if (error.status === 404) return {deleted: true};
+      }).then(c => { if (c && c.deleted && self.items.get(item.c.id) === item) self.remove(item, true); });
+    });
+    this.waiting.forEach((c, id) => { if (!there.has(id)) self.waiting.delete(id); });
+    data.page.comments.forEach(c => { if (self.items.has(c.id)) self.measure(self.items.get(c.id), c, self.seq); });
+    this.footer();
     this.showPill();
     this.counts();
   };

@@ -44,47 +44,139 @@
   };
 
   P.next = function () {
-    var self = this, button = this.moreButton, known = this.list.lastElementChild;
+    var self = this, button = this.moreButton, known = this.list.lastElementChild, before = this.items.size;
     button.disabled = true;
-    this.api('GET', this.query({cursor: this.cursor})).then(data => {
+    // What is said meanwhile is judged by what is loaded then.
+    this.pause(1);
+    (this.cursor ? this.api('GET', this.query({cursor: this.cursor})) : Promise.resolve()).then(data => {
+      var lifted = self.lifted;
       // Another order has come meanwhile.
       if (self.moreButton !== button) return;
-      self.cursor = data.page.cursor;
-      data.page.comments.forEach(c => { if (!self.items.has(c.id)) self.append(c); });
+      if (data) {
+        self.absorb(data);
+        self.ends(data.page);
+      }
+      return lifted ? self.sweep(button) : null;
+    }).then(() => {
+      if (self.moreButton !== button) return;
       self.footer();
       self.showPill();
-      self.focus(known && known.nextElementSibling);
+      if (self.items.size > before) self.focus(known && known.nextElementSibling);
     }).catch(error => {
+      if (self.moreButton !== button) return;
+      // What was to be looked for still is.
+      self.lifted = !!self.edge || !self.cursor;
       button.disabled = false;
       self.notice(Cackle.reason(self.t, error));
+    }).finally(() => {
+      self.pause(-1);
+      self.rest();
+      self.counts();
     });
+  };
+  /* All is loaded, and yet the count says that there is more. Not asked again where nothing was found. */
+  P.rest = function () {
+    var n = this.missing();
+    if (n <= 0 || n === this.nothing) return;
+    this.lifted = true;
+    this.footer();
+  };
+
+  /* A page of roots: those not here are added. Of the others events have told all; to repair, what hangs on them is looked at too, but
+     not while events wait that the page may know of. */
+  P.absorb = function (data, wanted, repair) {
+    var at = this.at(data);
+    this.tally.set(data.channel.comments, at);
+    data.page.comments.forEach(function (c) {
+      var item = this.items.get(c.id), ref;
+      if (!item) {
+        if (wanted && !wanted(c)) return;
+        ref = this.sort !== 'best' && this.following(c.id);
+        item = this.append(c);
+        if (ref) ref.before(item.node);
+        item.asof = at;
+        return;
+      }
+      if (!repair || at <= item.asof || this.paused.length) return;
+      this.graft(c.replies, item);
+      this.measure(item, c, at);
+    }, this);
+  };
+  /* How many answers there are that are not here, by what the server said of the root at `at`. */
+  P.measure = function (item, c, at) {
+    var known = 0;
+    this.items.forEach(i => { if (i.c.root === c.id && i !== item && !i.c.pending) known++; });
+    this.waiting.forEach(w => { if (w.root === c.id && w.parent) known++; });
+    item.asof = at;
+    item.c.more = Math.max(0, Cackle.size(c.replies) + c.more - known);
+    this.moreReplies(item);
+  };
+  /* The first root that comes after `id` in an order by time. */
+  P.following = function (id) {
+    var found = null, node = this.list.lastElementChild, item;
+    for (; node; node = node.previousElementSibling) {
+      item = this.items.get(node.id.slice(3));
+      if (item && item.c.pending ? this.sort === 'old' : item && Cackle.later(item.c.id, id) * (this.sort === 'old' ? 1 : -1) > 0) found = node;
+      else if (item && !item.c.pending) break;
+    }
+    return found;
+  };
+  /* How many comments there are that can't be reached from here, once the last page is loaded. */
+  P.missing = function () {
+    var n = this.tally.value() - this.held.filter(c => !c.deleted).length;
+    if (this.cursor) return 0;
+    this.items.forEach(item => { if (!item.c.pending && !item.c.deleted) n--; if (!item.parent) n -= item.c.more || 0; });
+    this.waiting.forEach(c => { n -= (c.deleted ? 0 : 1) + (c.more || 0); });
+    return n;
+  };
+  /* From the top again for what votes have lifted over what was loaded: under "best" as far as that goes; at the end, where
+     some are missing, in an order that votes don't change. */
+  P.sweep = function (button) {
+    var self = this, edge = this.edge, sort = edge ? 'best' : 'new', cursor = '', left = 50;
+    return (function on() {
+      return self.api('GET', self.query({sort: sort, size: 100, cursor: cursor})).then(data => {
+        var roots = data.page.comments, last = roots[roots.length - 1];
+        if (self.moreButton !== button) return;
+        self.absorb(data, edge && (c => Cackle.above(c, edge)), !edge);
+        cursor = data.page.cursor;
+        if (cursor && --left && (edge ? Cackle.above(last, edge) : self.missing() > 0)) return on();
+        self.lifted = false;
+        if (!edge && !self.paused.length) self.nothing = self.missing();
+      });
+    })();
   };
 
   P.replies = function (item, button) {
     var self = this;
     if (button.hasAttribute('aria-disabled')) return;
     button.setAttribute('aria-disabled', 'true');
+    // What is deleted meanwhile may be in the answer.
+    this.pause(1);
     // The first replies are here already: on until there is a new one.
     (function next() {
       return self.api('GET', self.query({parent: item.c.id, sort: 'old', size: 100, cursor: item.cursor || ''})).then(data => {
-        var before = self.items.size;
+        var before = self.items.size, at = self.at(data);
         if (self.items.get(item.c.id) !== item) return;
         item.cursor = data.page.cursor;
-        self.graft(data.page.comments, item);
+        self.graft(data.page.comments, item, !!item.cursor);
         item.c.more = item.cursor ? Math.max(1, item.c.more - self.items.size + before) : 0;
+        // Now it is known what hangs there, up to this.
+        if (!item.cursor) item.asof = Math.max(item.asof, at);
         if (item.cursor && self.items.size === before) return next();
         self.moreReplies(item);
       });
     })().catch(error => {
       button.removeAttribute('aria-disabled');
       self.notice(Cackle.reason(self.t, error));
-    });
+    }).finally(() => { self.pause(-1); });
   };
-  P.graft = function (comments, root) {
+  P.graft = function (comments, root, grafted) {
     comments.forEach(function (c) {
       var nested = c.replies || [];
-      if (!this.items.has(c.id) && c.id !== root.c.id) this.append(Object.assign({}, c, {replies: []}), this.items.get(c.parent) || root);
-      this.graft(nested, root);
+      if (!this.items.has(c.id) && c.id !== root.c.id) {
+        this.append(Object.assign({}, c, {replies: []}), this.items.get(c.parent) || root).grafted = grafted;
+      }
+      this.graft(nested, root, grafted);
     }, this);
   };
 
@@ -94,6 +186,7 @@
     if (!id) return;
     item = this.items.get(id);
     if (item) return this.reveal(item);
+    this.pause(1);
     function get(number) { return self.api('GET', '/comments/' + number).then(data => data.comment); }
     function put(c, parent) { return self.items.get(c.id) || self.append(Object.assign({replies: [], more: 0}, c), parent, !parent); }
     // Behind the first hundred replies of its thread: only what it hangs on.
@@ -116,7 +209,7 @@
       });
     }).then(found => { if (found) self.reveal(found); }, error => {
       self.notice(error.status === 404 || error.status === 410 ? self.t('dead') : Cackle.reason(self.t, error));
-    });
+    }).finally(() => { self.pause(-1); });
   };
   P.reveal = function (item) {
     for (var p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) this.collapse(p, false);

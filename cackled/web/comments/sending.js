@@ -67,10 +67,21 @@
 
   /* Acknowledged. Another way (an event, another tab) may have brought the comment already. */
   P.sent = function (item, data) {
-    var c = data.comment, other = this.items.get(c.id), focused = item.node.contains(document.activeElement), entry = item.entry;
-    var here = this.items.delete(entry.key);
+    var c = data.comment, told, other = this.items.get(c.id), focused = item.node.contains(document.activeElement), entry = item.entry;
+    var here = this.items.get(entry.key) === item;
     item.busy = false;
     if (Cackle.load(entry.draft) === entry.text) Cackle.save(entry.draft, null);
+    this.tally.own(1, this.at(data));
+    // Deleted before its answer came: what there is to see of it, events have told or will.
+    told = this.held.find(h => h.id === c.id) || this.waiting.get(c.id);
+    if (told && told.deleted) c = Object.assign(c, told);
+    else if (c.deleted || this.gone.has(c.id) || this.ghosts.has(c.id)) {
+      if (here) this.remove(item);
+      this.keepOutbox();
+      this.counts();
+      return this.unhold();
+    }
+    if (here) this.items.delete(entry.key);
     this.waiting.delete(c.id);
     if (other) {
       item.node.remove();
@@ -82,12 +93,11 @@
       this.arrived(c);
     } else {
       item.c = Object.assign(c, {more: 0});
-      item.seq = +data.position.split('@')[1];
+      item.seq = item.asof = this.at(data);
       item.node.id = 'mc-' + c.id;
       this.items.set(c.id, item);
       this.draw(item);
     }
-    if (+data.position.split('@')[1] > this.seq) this.count(c.id, 1, true);
     this.keepOutbox();
     if (focused) this.focus(item.node);
     this.counts();

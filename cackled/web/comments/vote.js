@@ -20,7 +20,7 @@
         item.sure = sent;
         if (item.wish !== sent) return send();
         item.voting = false;
-        self.scored(item, data, +data.position.split('@')[1]);
+        self.scored(item, data, self.at(data));
         self.fire('vote', {id: id, value: sent, score: item.c.score});
       }).catch(error => {
         item.voting = false;

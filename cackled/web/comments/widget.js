@@ -23,7 +23,9 @@
     this.closers = [];
     this.blocked = new Set();
     this.votes = {};
-    this.counted = new Set();
+    this.tally = Cackle.tally();
+    this.ghosts = new Map();
+    this.gone = new Set();
     this.node.classList.add('mc-root');
     this.node.lang = this.t.lang;
     this.closers.push(Cackle.theme(this.node, o.theme));
@@ -213,12 +215,22 @@
 
   P.page = function (data) {
     var me = data.me || {};
-    this.cursor = data.page.cursor;
     this.channel = data.channel;
-    this.seq = +data.position.split('@')[1];
-    this.counted.clear();
+    this.seq = this.at(data);
+    this.tally.begin(data.channel.comments, this.seq);
+    this.ghosts.clear();
+    this.ends(data.page);
     this.votes = Object.assign(this.votes, me.votes);
     (me.blocked || []).forEach(function (id) { this.blocked.add(id); }, this);
+  };
+
+  P.at = data => +data.position.split('@')[1];
+  /* Where what is loaded ends: the next page's cursor, and the last comment as it stood then. */
+  P.ends = function (page) {
+    var last = page.comments[page.comments.length - 1];
+    this.cursor = page.cursor;
+    this.edge = page.cursor && last ? {rank: Cackle.rank(last), id: last.id} : null;
+    this.lifted = false;
   };
 
   P.fill = function (comments) {
@@ -230,7 +242,7 @@
   };
 
   P.counts = function () {
-    var n = Math.max(0, this.channel.comments), o = this.o.countContainer && document.getElementById(this.o.countContainer);
+    var n = this.channel.comments = this.tally.value(), o = this.o.countContainer && document.getElementById(this.o.countContainer);
     this.title.textContent = n ? this.t('comments', {n: n}) : this.t('title');
     this.sorts.hidden = n < 2;
     if (o) o.textContent = this.t.number(n);
@@ -244,7 +256,7 @@
     var self = this;
     this.foot.replaceChildren();
     this.moreButton = null;
-    if (this.cursor) this.foot.append(this.moreButton = el('button.mc-more', {onclick: () => { self.later(() => self.next()); }}, this.t('loadMore')));
+    if (this.cursor || this.lifted) this.foot.append(this.moreButton = el('button.mc-more', {onclick: () => { self.later(() => self.next()); }}, this.t('loadMore')));
   };
 
   P.focus = node => { if (node) node.focus({preventScroll: true}); };
