@@ -155,7 +155,7 @@
       }
       if (!stays) this.ghosts.delete(id);
       // Perhaps our own, whose answer is still on its way.
-      if (!item && !stays && this.posting()) this.gone.add(id);
+      if (!stays && this.posting()) this.gone.add(id);
     }, this);
     if (root && data.root !== data.id && unknown && root.asof < m.seq) this.hidden(root, -unknown);
     root = this.waiting.get(data.root);
@@ -336,8 +336,14 @@
       if (item.c.pending || there.has(item.c.id) || self.items.get(item.c.id) !== item) return;
       if (!item.form && !item.edit && !(item.list && item.list.firstChild)) return self.remove(item);
       self.api('GET', '/comments/' + item.c.id).then(answer => answer.comment, error => {
-        if (error.status === 404) return {deleted: true};
-      }).then(c => { if (c && c.deleted && self.items.get(item.c.id) === item) self.remove(item, true); });
+        if (error.status === 404) return {deleted: true, lost: true};
+      }).then(c => {
+        var root = item.parent && self.items.get(item.c.root);
+        if (!c || !c.deleted || self.items.get(item.c.id) !== item) return;
+        // Another one was taken for it.
+        if (c.lost && root) self.hidden(root, 1);
+        self.remove(item, true);
+      });
     });
     this.waiting.forEach((c, id) => { if (!there.has(id)) self.waiting.delete(id); });
     data.page.comments.forEach(c => { if (self.items.has(c.id)) self.measure(self.items.get(c.id), c, self.seq); });

@@ -155,14 +155,14 @@
     // The first replies are here already: on until there is a new one.
     (function next() {
       return self.api('GET', self.query({parent: item.c.id, sort: 'old', size: 100, cursor: item.cursor || ''})).then(data => {
-        var before = self.items.size, at = self.at(data);
+        var before = self.items.size + self.waiting.size, at = self.at(data);
         if (self.items.get(item.c.id) !== item) return;
         item.cursor = data.page.cursor;
         self.graft(data.page.comments, item, !!item.cursor);
-        item.c.more = item.cursor ? Math.max(1, item.c.more - self.items.size + before) : 0;
+        item.c.more = item.cursor ? item.c.more - self.items.size - self.waiting.size + before : 0;
         // Now it is known what hangs there, up to this.
         if (!item.cursor) item.asof = Math.max(item.asof, at);
-        if (item.cursor && self.items.size === before) return next();
+        if (item.cursor && (self.items.size + self.waiting.size === before || item.c.more <= 0)) return next();
         self.moreReplies(item);
       });
     })().catch(error => {

@@ -67,7 +67,7 @@
 
   /* Acknowledged. Another way (an event, another tab) may have brought the comment already. */
   P.sent = function (item, data) {
-    var c = data.comment, told, other = this.items.get(c.id), focused = item.node.contains(document.activeElement), entry = item.entry;
+    var c = data.comment, told, root, other = this.items.get(c.id), focused = item.node.contains(document.activeElement), entry = item.entry;
     var here = this.items.get(entry.key) === item;
     item.busy = false;
     if (Cackle.load(entry.draft) === entry.text) Cackle.save(entry.draft, null);
@@ -93,6 +93,9 @@
       this.arrived(c);
     } else {
       item.c = Object.assign(c, {more: 0});
+      // A page that was loaded since said that it is there, and not that it is this one.
+      root = c.parent && this.items.get(c.root);
+      if (root && this.at(data) <= root.asof) this.hidden(root, -1);
       item.seq = item.asof = this.at(data);
       item.node.id = 'mc-' + c.id;
       this.items.set(c.id, item);

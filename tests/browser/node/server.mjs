@@ -1,7 +1,7 @@
 // A faithful model of what the server says: comments, ranks, pages by keyset, events with absolute counts, scrubbed history.
 import {Cackle} from './page.mjs';
 
-const REPLIES = 3;
+const REPLIES = 1, BRANCH = 2;
 
 export class Server {
   constructor(legacy = false) { this.rows = new Map(); this.seq = 0; this.log = []; this.next = 1000; this.legacy = legacy; }
@@ -51,6 +51,7 @@ export class Server {
     const head = {channel: {comments: this.visible(), key: 'k', locked: false}, position: '1/1@' + this.seq}, by = (a, b) => Cackle.later(a.id, b.id);
     let rows = [...this.rows.values()], comments, more = null;
     if (parent) {
+      size = Math.min(size, BRANCH);
       rows = rows.filter(r => r.parent && r.root === parent && (!cursor || Cackle.later(r.id, cursor) > 0)).sort(by);
       comments = rows.slice(0, size).map(r => ({...this.json(r), replies: []}));
       if (rows.length > size) more = rows[size - 1].id;
