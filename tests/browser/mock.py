@@ -167,7 +167,7 @@ class Api(Resource):
             if not body["text"].strip():
                 return 422, {"status": 422, "title": "x", "detail": "Write something first.", "field": "text"}
             made = world.add(channel, {"id": me, "name": body["name"], "avatar": None}, body["text"], body["parent"])
-            channel.event("comment.created", {"comment": made})
+            channel.event("comment.created", {"comment": made, "comments": channel.count()})
             world.keys[key] = {"comment": {**made, "source": body["text"]}, "position": channel.position}
             return 201, world.keys[key]
         if rest[1:] == ["vote"]:
@@ -195,7 +195,8 @@ class Api(Resource):
                 comment.update(deleted=True, author=None, html="")
             else:
                 del channel.comments[comment["id"]]
-            channel.event("comment.deleted", {"id": rest[0], "tombstone": tombstone, "removed": []})
+            data = {"id": rest[0], "tombstone": tombstone, "removed": [], "root": comment["root"]}
+            channel.event("comment.deleted", {**data, "comments": channel.count()})
             return 200, {"position": channel.position}
         return 405, {"status": 405, "title": "No"}
 

@@ -310,7 +310,7 @@ class ChangeTests(DomainCase):
         self.assertEqual((await self.refused(self.comments.delete(Session(1, BOB), one))).slug, "author")
         deleted = await self.comments.delete(Session(1, ANN), one)
         self.assertEqual(deleted.position.seq, 2)
-        gone = {"id": str(one), "tombstone": False, "removed": [], "comments": 0}
+        gone = {"id": str(one), "tombstone": False, "removed": [], "root": str(one), "comments": 0}
         (_, kind, created), deleted = self.events()
         self.assertEqual((kind, deleted), ("comment.created", (2, "comment.deleted", gone)))
         self.assertEqual((created["comments"], created["comment"]["author"], created["comment"]["html"],
@@ -332,13 +332,19 @@ class ChangeTests(DomainCase):
         session = Session(1, ANN)
         for one, left in ((root, 3), (child, 2)):
             await self.comments.delete(session, one)
-            gone = {"id": str(one), "tombstone": True, "removed": [], "comments": left}
+            gone = {"id": str(one), "tombstone": True, "removed": [], "root": str(root), "comments": left}
             self.assertEqual(self.events()[-1][2], gone)
         self.assertEqual(self.channel(), (6, 2, 2))
         shown = json.loads(b"{" + (await self.comments.page("page", Wanted("old"))).value + b"}")["page"]["comments"]
         self.assertEqual([(one["id"], one["deleted"]) for one in shown], [(str(root), True), (str(other), False)])
         await self.comments.delete(session, leaf)
-        gone = {"id": str(leaf), "tombstone": False, "removed": [str(child), str(root)], "comments": 1}
+        gone = {
+            "id": str(leaf),
+            "tombstone": False,
+            "removed": [str(child), str(root)],
+            "root": str(root),
+            "comments": 1,
+        }
         self.assertEqual(self.events()[-1][2], gone)
         self.assertEqual(self.channel(), (7, 1, 1))
         self.assertEqual(self.sql("select id from comment where shown"), [(other,)])

@@ -169,8 +169,8 @@ begin
   channel := c.channel_id;
   perform replace_event_words(p_site, channel, p_id, c.created_at, null);
   perform announce(p_site, channel, seq, 'comment.deleted', format(
-    '{"id":"%s","tombstone":%s,"removed":%s,"comments":%s}', p_id, c.shown::text,
-    (select coalesce(json_agg(g::text), '[]') from unnest(gone) g), visible_comments(p_site, channel)), p_webhook);
+    '{"id":"%s","tombstone":%s,"removed":%s,"root":"%s","comments":%s}', p_id, c.shown::text,
+    (select coalesce(json_agg(g::text), '[]') from unnest(gone) g), c.root_id, visible_comments(p_site, channel)), p_webhook);
   return next;
 end
 $$;
