@@ -21,7 +21,7 @@ MAX_LINE = 2000
 
 _TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li"}
 # Line ends that are none of ours: NEL, those of Unicode, vertical tab, form feed, and ASCII's separators.
-_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_LINE_ENDS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\x80-\x9f\ud800-\udfff\ufffe\uffff]")
 # Bidirectional overrides and isolates can turn the text of others around.
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -46,7 +46,7 @@ def clean_text(raw: str, max_length: int) -> str:
     """
     if len(raw) > 4 * max_length:
         raise Unprocessable(f"At most {max_length} characters.", field="text", slug="text-too-long")
-    text = normalised(_CONTROLS.sub("", _LINE_ENDS.sub("\n", raw)))
+    text = normalised(_CONTROLS.sub("", _LINE_ENDS.sub("\n", raw.replace("\r\n", "\n"))))
     if "```" not in text and "~~~" not in text:
         text = _BLANK_LINES.sub("\n\n", text)
     text = text.strip()
@@ -62,7 +62,7 @@ def clean_line(raw: str, most: int = MAX_LINE) -> str:
 
     Line ends become spaces. What is longer is cut before anything is done with it, at a whole character.
     """
-    text = normalised(_CONTROLS.sub("", _LINE_ENDS.sub(" ", raw[: 4 * most]).replace("\n", " ")))
+    text = normalised(_CONTROLS.sub("", _LINE_ENDS.sub(" ", raw[: 4 * most].replace("\r\n", " ")).replace("\n", " ")))
     return text[:most]
 
 
