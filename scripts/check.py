@@ -37,7 +37,7 @@ HANGS = 20 * 60.0
 # To end in order after a signal: daemons and databases are stopped meanwhile.
 PATIENCE = 40.0
 # Modules whose names hold one of these are left out by --quick.
-LONG = ("browser", "cluster", "replica", "shard", "moving", "residency", "fault")
+LONG = ("browser", "cluster", "replica", "promotion", "shard", "moving", "residency", "fault", "backup")
 CHECKERS = (("ruff", "check", "."), ("mypy", "cackled", "scripts", "tests"))
 # What a module takes that durations.json doesn't know.
 USUAL = 2.0

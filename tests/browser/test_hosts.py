@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.browser.case import MockCase
 from tests.browser.libraries import STYLES, style
+from tests.support.browser import MockCase
 
 # The smallest ones, each with what it once took apart.
 BARE = {
