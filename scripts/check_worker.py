@@ -136,6 +136,12 @@ def main() -> None:
     util.DEFAULT_TIMEOUT_DURATION = TIMEOUT
     log = open("test.log", "a")  # noqa: SIM115 - as long as the process
     globalLogBeginner.beginLoggingTo([textFileLogObserver(log)], redirectStandardIO=False)
+    # A slow machine draws slowly too: no test fails for the seconds that it took.
+    with contextlib.suppress(ImportError):
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        settings.load_profile("patient")
     loader = TestLoader()
     result = Result(out)
     for line in orders:

@@ -31,7 +31,7 @@ class ConnectionTests(SynchronousTestCase):
         verifyObject(IProtocol, self.connection)
         for made in (self.connection, WebSocket(self.application.gate, None, None)):
             self.assertFalse(hasattr(made, "__dict__"))
-        self.assertLess(sys.getsizeof(WebSocket(self.application.gate, None, None)), 200)
+        self.assertLess(sys.getsizeof(WebSocket(self.application.gate, None, None)), 208)
 
     def test_cork(self) -> None:
         """What is sent between cork and uncork is one write, and counts as waiting."""

@@ -13,7 +13,7 @@ from tests.realtime.common import Application
 class PresenceTests(SynchronousTestCase):
     """How many are here."""
 
-    def house(self, hub: dict[str, Any] | None = None, **settings: Any) -> Application:
+    def application(self, hub: dict[str, Any] | None = None, **settings: Any) -> Application:
         house = Application(hub, **{"presence": True, **settings})
         house.hub.start()
         self.addCleanup(house.hub.stop)
