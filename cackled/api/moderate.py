@@ -6,7 +6,9 @@ the site or the comment beyond the numbers that the link itself holds, and refus
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from html import escape
 from typing import Any
 
@@ -22,8 +24,16 @@ from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
 
+_STYLE = (
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:30rem;margin:3rem auto;padding:0 1rem}"
+    "h1{font-size:1.5rem}button{font:inherit;padding:.5rem 1.25rem;min-height:44px}"
+)
+# Its text as the policy names it.
+_STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest())
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>{style}</style>
 <body><h1>{title}</h1><p>{text}</p>{form}</body></html>
 """
 _HEADERS = [
@@ -35,7 +45,8 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (
         b"content-security-policy",
-        b"default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        b"default-src 'none'; style-src 'sha256-" + _STYLE_HASH + b"'; form-action 'self'; frame-ancestors 'none'; "
+        b"base-uri 'none'",
     ),
 ]
 
@@ -43,7 +54,7 @@ _HEADERS = [
 def page(status: int, title: str, text: str, button: str = "") -> Response:
     """A page of a few words; with a *button* that sends the same address as POST."""
     form = f'<form method="post"><button>{escape(button)}</button></form>' if button else ""
-    body = _PAGE.format(title=escape(title), text=escape(text), form=form)
+    body = _PAGE.format(title=escape(title), text=escape(text), form=form, style=_STYLE)
     return Response(status, list(_HEADERS), body.encode())
 
 
@@ -92,8 +103,10 @@ class ModerateResource(AsyncResource):
     @staticmethod
     def _ask(link: SignedLink) -> Response:
         if link.deed == "remove":
-            return page(200, f"Remove comment {link.target}?", f"Of site {link.site}, for everybody.", "Remove it")
-        return page(200, f"Ban visitor {link.target}?", f"From writing on site {link.site}.", "Ban them")
+            text = f"Comment {link.target} of site {link.site} is taken away for everybody."
+            return page(200, "Remove this comment?", text, "Remove it")
+        text = f"Visitor {link.target} may not write on site {link.site} any more, until the ban is lifted."
+        return page(200, "Ban this author?", text, "Ban them")
 
     async def _do(self, link: SignedLink, site: Site) -> Response:
         try:
