@@ -40,6 +40,34 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual({tuple(client.closed) for client in clients[150:]}, {("moved", "abort")})
         self.assertIsNone(self.successResultOf(done))
 
+    def test_called_off(self) -> None:
+        """A drain that is called off tells and closes nobody else; who was told may go or stay."""
+        house = Application()
+        clients = [house.client("1/5") for _ in range(200)]
+        done = house.hub.drain(10.0, lambda: "https://a")
+        house.clock.pump([0.25] * 4)
+        told = sum(len(client.of("move")) for client in clients)
+        self.assertTrue(0 < told < 200)
+        house.hub.stay()
+        house.clock.pump([0.25] * 60)
+        self.successResultOf(done)
+        self.assertFalse(house.hub.draining)
+        self.assertEqual(sum(len(client.of("move")) for client in clients), told)
+        self.assertEqual({tuple(client.closed) for client in clients}, {()})
+
+    def test_some_are_sent(self) -> None:
+        """Sent away are those who are here, or as many as is said: who comes meanwhile stays."""
+        for most, expected in ((None, 20), (5, 5), (50, 20)):
+            house = Application()
+            clients = [house.client("1/5") for _ in range(20)]
+            done = house.hub.send_away(10.0, lambda: "https://a", most)
+            late = house.client("1/5")
+            house.clock.pump([0.25] * 60)
+            self.successResultOf(done)
+            self.assertEqual(sum(len(client.of("move")) for client in clients), expected)
+            self.assertEqual(sum(client.closed != [] for client in clients), expected)
+            self.assertEqual((late.closed, late.of("move"), house.hub.draining), ([], [], False))
+
     def test_some_in_a_turn(self) -> None:
         """Thousands are closed and cut over many turns."""
         house = Application()
