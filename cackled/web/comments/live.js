@@ -142,6 +142,32 @@
     root.c.more = Math.max(0, (root.c.more || 0) + by);
     this.moreReplies(root);
   };
+  /* Takes an item out of the page; a comment that others answered leaves its place. */
+  P.remove = function (item, tombstone) {
+    var focused = item.node.contains(document.activeElement), next;
+    if (item.going) {
+      clearTimeout(item.going.timer);
+      item.going = null;
+    }
+    if (tombstone || (item.list && item.list.firstChild)) {
+      item.c.deleted = true;
+      this.draw(item);
+      if (focused) this.focus(item.node);
+      return;
+    }
+    next = item.node.nextElementSibling || item.node.previousElementSibling || (item.parent ? item.parent.node : this.node.querySelector('.mc-input'));
+    if (focused) this.focus(next);
+    item.node.remove();
+    this.items.delete(item.c.id);
+    if (item.parent && item.parent.list && !item.parent.list.firstChild && !item.parent.c.more) {
+      item.parent.nest.remove();
+      item.parent.list = item.parent.nest = null;
+      item.parent.node.classList.remove('mc-has');
+      // A tombstone without replies has nothing left to hold.
+      if (item.parent.c.deleted) this.remove(item.parent);
+    }
+  };
+
   P.deleted = function (m, data) {
     var ids = [data.id].concat(data.removed || []), root = this.items.get(data.root), unknown = 0;
     ids.forEach(function (id, i) {

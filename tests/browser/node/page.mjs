@@ -70,7 +70,7 @@ const globals = {console, setTimeout, clearTimeout, setInterval, clearInterval, 
   document: {activeElement: null, querySelector: () => null, querySelectorAll: () => [], getElementById: () => null, hidden: false, title: ''}};
 globals.window = globals;
 const el = (spec, props, ...children) => { const node = new Node(spec, props); node.append(...children); return node; };
-const Cackle = globals.Cackle = {widgets: {}, el, press: (spec, ...rest) => el('span.' + spec, ...rest), icon: () => el('svg'), html: () => el('i'),
+const Cackle = globals.Cackle = {Promise, widgets: {}, el, press: (spec, ...rest) => el('span.' + spec, ...rest), icon: () => el('svg'), html: () => el('i'),
   load: () => null, save() {}, tab: {get: () => null, set() {}}, now: () => Date.now(), clock() {}, lazy: () => Promise.resolve(), uid: () => 'key-' + Math.random()};
 vm.createContext(globals);
 for (const file of FILES) vm.runInContext(readFileSync(new URL(file, WEB), 'utf8'), globals, {filename: file});
