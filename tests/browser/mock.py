@@ -391,7 +391,8 @@ class Ws(WebSocketServerProtocol, Client):
             self.leave()
 
     def tell(self, message) -> None:
-        self.sendMessage(json.dumps(message).encode())
+        if self.state == self.STATE_OPEN:
+            self.sendMessage(json.dumps(message).encode())
 
     def end(self):
         self.transport.abortConnection()

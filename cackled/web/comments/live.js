@@ -202,6 +202,7 @@
     if (this.posting()) return;
     this.gone.clear();
     this.held.splice(0).forEach(function (c) { if (!this.items.has(c.id)) this.arrived(c); }, this);
+    this.rest();
   };
 
   P.arrived = function (c) {

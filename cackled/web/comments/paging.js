@@ -123,7 +123,7 @@
   };
   /* How many comments there are that can't be reached from here, once the last page is loaded. */
   P.missing = function () {
-    var n = this.tally.value() - this.held.filter(c => !c.deleted).length;
+    var n = this.tally.value() - this.held.filter(c => !c.deleted && !this.items.has(c.id)).length;
     if (this.cursor) return 0;
     this.items.forEach(item => { if (!item.c.pending && !item.c.deleted) n--; if (!item.parent) n -= item.c.more || 0; });
     this.waiting.forEach(c => { n -= (c.deleted ? 0 : 1) + (c.more || 0); });
