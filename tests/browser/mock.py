@@ -36,6 +36,8 @@ class Api(Resource):
     def render(self, request):
         world = self.world
         path, method = request.path.decode(), request.method.decode()
+        # As behind a proxy that has put the server below a path.
+        path = path.removeprefix("/below/a/path") if path.startswith("/below/a/path/") else path
         request.setHeader("access-control-allow-origin", request.getHeader("origin") or "*")
         request.setHeader("access-control-expose-headers", "date, retry-after, idempotent-replayed")
         if method == "OPTIONS":

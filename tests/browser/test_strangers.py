@@ -1,0 +1,230 @@
+"""The widget in pages that nobody wrote for it: changed built-in objects, options of any type, owners' mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.browser.case import MockCase
+from tests.browser.libraries import SCRIPTS, script
+
+# What pages did to JavaScript, each in the least words.
+CHANGES = {
+    "toJSON": """Array.prototype.toJSON = function () { return '[' + this.length + ']'; };
+        String.prototype.toJSON = function () { return '"' + this + '"'; };
+        Object.prototype.toJSON = function () { return 'object'; };""",
+    "Array.from": "Array.from = list => Array.prototype.slice.call(list || []);",
+    "enumerable": """Object.prototype.extend = function () {}; Object.prototype.label = 'x';
+        Array.prototype.each = function (f) { this.forEach(f); }; Array.prototype.last = 1;""",
+}
+PLAIN = (Path(__file__).parent / "pages" / "plain.js").read_text()
+COLOURS = {
+    "oklch(0.2 0.02 260)": "dark",
+    "oklch(0.97 0.01 100)": "light",
+    "lab(12% 3 -9)": "dark",
+    "lch(95% 5 100)": "light",
+    "oklab(0.25 0 0.02)": "dark",
+    "color(display-p3 0.08 0.08 0.1)": "dark",
+    "color(display-p3 0.97 0.96 0.95)": "light",
+    "color(rec2020 0.1 0.1 0.1)": "dark",
+    "color(xyz-d65 0.02 0.02 0.02)": "dark",
+    "hwb(220 5% 90%)": "dark",
+    "hsl(220deg 20% 10%)": "dark",
+    "color-mix(in oklch, black 90%, white)": "dark",
+    "light-dark(white, black)": "light",
+    "oklch(0.2 none none)": "dark",
+    "#101010ee": "dark",
+    "rebeccapurple": "dark",
+    "cornsilk": "light",
+}
+
+
+class StrangersTests(MockCase):
+    def told(self, page) -> list[str]:
+        """What the widgets say in the console of *page* from now on."""
+        said: list[str] = []
+        page.on("console", lambda m: said.append(m.text) if m.text.startswith("cackled:") else None)
+        return said
+
+    def changed(self, source: str):
+        """The plain page with *source* run before anything of ours."""
+        context = self.context()
+        context.route(
+            "**/pages/plain.js",
+            lambda route: route.fulfill(body=f"{source}\n;\n{PLAIN}", content_type="text/javascript"),
+        )
+        return context
+
+    def converse(self, source: str) -> None:
+        """Reading, posting, a post that fails and outlives a reload, votes and live events."""
+        self.seed("There before")
+        context = self.changed(source)
+        page = self.page(f"{self.base}/pages/plain.html", context=context)
+        self.post(page, 'Said "here" [1, 2]')
+        self.steer(fail=[{"path": "/comments", "method": "POST", "status": 503, "times": 9}])
+        page.click(".mc-input")
+        page.fill(".mc-input", "Said later")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".mc-retry")
+        page.reload()
+        page.wait_for_selector(".mc-retry")
+        self.steer(clear=True)
+        page.click(".mc-retry >> nth=0")
+        self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
+        self.seed({"text": "Said by another", "live": True})
+        self.until(page, "[...document.querySelectorAll('.mc-text')].some(n => n.innerText.includes('by another'))")
+        page.click(".mc-up >> nth=0")
+        self.until(page, "[...document.querySelectorAll('.mc-score')].some(n => n.innerText === '1')")
+        page.reload()
+        page.wait_for_selector(".mc-c")
+        self.assertEqual(
+            sorted(self.texts(page)), ['Said "here" [1, 2]', "Said by another", "Said later", "There before"]
+        )
+        context.close()
+
+    def test_colours(self) -> None:
+        """Any CSS colour tells a dark page from a light one, and the accent of a link is read as well."""
+        page = self.plain()
+        for colour, want in COLOURS.items():
+            page.evaluate("c => { document.body.style.background = c; }", colour)
+            self.until(page, "w => document.querySelector('.mc-root').classList.contains('mc-' + w)", want)
+        page.evaluate("""() => { document.body.style.background = '#fff'; const s = document.createElement('style');
+            s.textContent = 'a { color: oklch(0.45 0.2 25) }'; document.head.append(s);
+            document.body.className = 'again'; }""")
+        self.until(
+            page, "/^rgb\\(1\\d\\d/.test(document.querySelector('.mc-root').style.getPropertyValue('--mc-host'))"
+        )
+
+    def test_stored_by_others(self) -> None:
+        """What stands in storage may be of any kind: a page is never dead by it."""
+        self.seed("Readable")
+        for value in (
+            '"[]"',
+            "5",
+            "[]",
+            "{",
+            '{"sort": 5, "visitor": {}, "view": []}',
+            '[{"key": 1}, null, 7]',
+            "null",
+            '"x"',
+        ):
+            page = self.plain(
+                script=f"""for (const key of ['1', 'server', 'draft:1:plain:', 'out:1:plain', 'way', 'readonly:1'])
+                    for (const store of [localStorage, sessionStorage])
+                        if (!store.getItem('seen' + key)) {{ store.setItem('cackle:' + key, {json.dumps(value)});
+                            store.setItem('seen' + key, 1); }}"""
+            )
+            self.assertEqual(self.texts(page)[-1:], ["Readable"], value)
+            page.context.close()
+
+    def test_mistakes(self) -> None:
+        """An owner's mistakes: one warning each with what to do, and a fitting sentence for the visitor."""
+        cases = [
+            ({"widget": "Comments"}, ['there is no widget "Comments"', "'Comment'"], ""),
+            ({"container": "elsewhere"}, ['id "elsewhere"', "container:"], ""),
+            ({"id": 99}, ['there is no site "99"', "admin site list"], "Comments aren’t available on this page."),
+        ]
+        for options, parts, sentence in cases:
+            if options.get("id"):
+                self.steer(fail=[{"path": "/bootstrap", "status": 404, "times": 99}])
+            context = self.context()
+            page = context.new_page()
+            said = self.told(page)
+            page.goto(f"{self.base}/pages/plain.html?o=" + quote(json.dumps(options)))
+            for _ in range(100):
+                if said:
+                    break
+                page.wait_for_timeout(100)
+            page.evaluate("() => { Cackle.bootstrap(true); }")
+            page.wait_for_timeout(500)
+            self.assertEqual(len(said), 1, (options, said))
+            for part in parts:
+                self.assertIn(part, said[0])
+            self.assertEqual(page.inner_text("#mc-container").strip(), sentence)
+            self.assertEqual(page.locator(".mc-input").count(), 0)
+
+    def test_old_browser(self) -> None:
+        """A browser without what is needed: said to the owner, and to the visitor in words."""
+        for change in ("CSS.supports = () => false", "delete Element.prototype.replaceChildren",
+                       "delete window.AbortController", "delete Intl.RelativeTimeFormat"):  # fmt: skip
+            page = self.context().new_page()
+            said = self.told(page)
+            page.add_init_script(change)
+            page.goto(f"{self.base}/pages/plain.html?lang=ru")
+            page.wait_for_selector("text=Ваш браузер слишком старый")
+            page.wait_for_timeout(300)
+            self.assertEqual(len(said), 1)
+            self.assertIn("lacks", said[0])
+
+    def test_counters(self) -> None:
+        """Every way to name a counter, html, odd keys and odd languages."""
+        self.seed("1", "2", channel="a")
+        self.seed("1", channel="constructor")
+        for lang in ("en-US ", "x", "", "en_US.UTF-8", "zz-zz-zz-zz", "ru-", "\ud83d"):
+            page = self.plain("lang=" + quote(lang, errors="replace"))
+            page.evaluate("""() => {
+                for (const [tag, attributes] of [['a', {href: '/x#mc-container', 'cackle-channel': 'a'}],
+                    ['a', {href: '/x#mc-container', 'data-cackle-channel': 'a'}],
+                    ['a', {href: '/x#mc-container?y', 'cackle-channel': 'constructor'}],
+                    ['span', {'data-cackle-channel': 'a'}], ['i', {'data-cackle-url': '/none'}], ['b', {}],
+                    ['a', {href: '/x#mc-container', 'cackle-channel': '__proto__'}],
+                    ['a', {href: '/x#mc-container', 'cackle-channel': 'half \\ud83d'}]]) {
+                    const n = document.createElement(tag);
+                    n.className = 'n' + (tag === 'a' ? '' : ' cackle-comment-count');
+                    for (const name in attributes) n.setAttribute(name, attributes[name]);
+                    document.body.append(n);
+                }
+                cackle_widget.push({widget: 'CommentCount', id: 1, mult: '{num}'});
+                }""")
+            self.until(
+                page, "[...document.querySelectorAll('.n')].map(n => n.textContent).join() === '2,2,1,2,0,0,0,0'"
+            )
+            page.context.close()
+        page = self.plain()
+        page.evaluate("""() => { const n = document.createElement('span'); n.className = 'n cackle-comment-count';
+            n.dataset.cackleChannel = 'a'; document.body.append(n);
+            cackle_widget.push({widget: 'CommentCount', id: 1, one: 'one', mult: '{num} in all',
+                html: '<b class="big">{num}</b> <i>{comments}</i><img src=x onerror=window.hacked=1>'}); }""")
+        self.until(page, "document.querySelector('.n b.big')")
+        self.assertEqual(
+            page.inner_html(".n"),
+            '<b class="big">2</b> <i>2 in all</i>&lt;img src=x onerror=window.hacked=1&gt;',
+        )
+
+    def test_srcdoc(self) -> None:
+        """In a frame without an address of its own the conversation is that of its maker's page, and can be written."""
+        page = self.plain()
+        page.evaluate("""base => { const f = document.createElement('iframe');
+            f.style.cssText = 'width:600px;height:900px';
+            f.srcdoc = `<div id=mc-container></div><script>cackle_widget = [{widget: 'Comment', id: 1}]<\\/script>
+                <script src="${base}/widget.js"><\\/script>`; document.body.append(f); }""", self.base)  # fmt: skip
+        frame = page.frame_locator("iframe")
+        frame.locator(".mc-input").click()
+        frame.locator(".mc-input").fill("From within")
+        page.keyboard.press("Control+Enter")
+        frame.locator(".mc-c:not(.mc-sending) >> text=From within").wait_for()
+
+
+def _changed(source: str, doc: str):
+    def test(self: StrangersTests) -> None:
+        self.converse(source)
+
+    test.__doc__ = doc
+    return test
+
+
+def _library(name: str):
+    def test(self: StrangersTests) -> None:
+        self.converse(script(name))
+
+    test.__doc__ = f"A page with {name}."
+    return test
+
+
+for _name, _source in CHANGES.items():
+    setattr(
+        StrangersTests, f"test_change_{_name.replace('.', '_')}", _changed(_source, f"A page that changed {_name}.")
+    )
+for _name in SCRIPTS:
+    setattr(StrangersTests, f"test_library_{_name.replace('-', '_').replace('.', '_')}", _library(_name))
