@@ -42,13 +42,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.cluster": ("cackled.geo", *GROUND),
     "cackled.domain": ("cackled.database", "cackled.cache", *GROUND),
     "cackled.products": ("cackled.domain", "cackled.database", "cackled.cache", *GROUND),
-    # Until routes are declared by products.
-    "cackled.api.routes": (
-        "cackled.products", "cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND,
+    "cackled.products.comments.api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
-    "cackled.api.bootstrap": (
-        "cackled.products", "cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND,
-    ),
+    "cackled.products.comments.answers": ("cackled.api.answers",),
     "cackled.api": ("cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND),
     "cackled.admin": ("cackled.domain", "cackled.database", "cackled.cache", *GROUND),
     # The console's areas over the real parts: the composition root's hand in admin.
@@ -226,9 +223,9 @@ class CheckerTests(SynchronousTestCase):
     def test_upward_arrows_are_found(self) -> None:
         """Absolute, relative, lazy and plain imports alike."""
         for text in (
-            "from cackled.api import routes",
-            "import cackled.api.routes",
-            "from ...api import routes",
+            "from cackled.api import router",
+            "import cackled.api.router",
+            "from ...api import router",
             "from ... import api",
             "def f():\n    from cackled.daemon import service",
             "from cackled.realtime.hub import Hub",

@@ -113,7 +113,7 @@ class PluginTests(SynchronousTestCase):
         """Reading options imports neither the daemon nor a reactor but ours, which runs on the monotonic clock."""
         code = (
             "import sys\nfrom cackled import tap\n"
-            "assert not {'cackled.daemon.service', 'cackled.daemon.infrastructure', 'klein', "
+            "assert not {'cackled.daemon.service', 'cackled.daemon.infrastructure', "
             "'twisted.internet.reactor'} & set(sys.modules)\n"
             "tap.Options().parseOptions([])\nfrom twisted.internet import reactor\nimport time\n"
             "assert reactor.seconds is time.monotonic, reactor.seconds\n"

@@ -1,64 +1,44 @@
 """The first render: settings, page, counts and position in one request, answered from memory.
 
-A visitor's own votes and blocks are added behind the shared bytes, never into them.
+Which widget is asked for decides what the page is; what belongs to one visitor is added behind the shared bytes, never
+into them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from cackled.api.calls import argument, bearer, guarded, number, reading, sourced, tokens
-from cackled.api.routes import Limits, wanted
-from cackled.database.errors import DatabaseError
-from cackled.database.routing import ReadPreference
+from cackled.api.context import ApiContext
+from cackled.api.openapi import problem_responses, query_parameters, read_parameters
+from cackled.api.query import QueryReader
+from cackled.api.widget import FirstRender, Widget
+from cackled.database.query import ReadPreference
 from cackled.domain.errors import BadField
-from cackled.domain.grants import Grants
-from cackled.domain.sessions import Session, Sessions
-from cackled.domain.sites import Site, SiteDirectory
-from cackled.products.comments.pages import NOBODY
-from cackled.products.comments.service import ChannelRef, Comments, check_channel
+from cackled.domain.sessions import Session
+from cackled.domain.sites import Site
 from cackled.transport.http import Request
 from cackled.transport.response import CONFIGURED_TTL, Response
 
 # Sites whose part of the answer is kept ready.
 MOST_HEADS = 4096
-
-
-def channel_key(request: Request) -> str:
-    """The page's channel: ``channel``, else ``url`` without its fragment.
-
-    Raises:
-        BadField: neither is given.
-    """
-    key = argument(request, "channel") or argument(request, "url").partition("#")[0]
-    if not key:
-        raise BadField("Name the channel or the url.", field="channel")
-    return check_channel(ChannelRef(key)).key
+# The widget of pages that name none.
+DEFAULT_WIDGET = "Comment"
+PROBLEMS = (
+    "bad-field", "unknown-site", "no-token", "bad-token", "token-expired", "not-granted", "not-found", "too-fast",
+    "other-deployment", "unavailable", "internal", "uri-too-long",
+)  # fmt: skip
 
 
 class Bootstrap:
     """Answers ``GET /bootstrap``; `answer` is given to the microcache as the route's handler."""
 
-    def __init__(
-        self,
-        sites: SiteDirectory,
-        sessions: Sessions,
-        grants: Grants,
-        comments: Callable[[Site], Comments],
-        limits: Limits,
-        client_address: Callable[[Any], str],
-        usage: Callable[[int, ReadPreference], None] = lambda site, preference: None,
-    ) -> None:
-        self._usage = usage
-        self._sites = sites
-        self._sessions = sessions
-        self._grants = grants
-        self._comments = comments
-        self._limits = limits
-        self._client_address = client_address
+    def __init__(self, context: ApiContext, widgets: Iterable[Widget]) -> None:
+        self._context = context
+        self._widgets = {widget.name: (widget, QueryReader(widget.query)) for widget in widgets}
         self._heads: dict[int, tuple[Site, bytes]] = {}
 
     @staticmethod
@@ -75,26 +55,20 @@ class Bootstrap:
         return response
 
     async def _answer(self, request: Request) -> Response:
-        site = self._sites.get(number(request, "site", 0, 0, 2**31 - 1))
-        self._limits.read(self._client_address(request))
+        context = self._context
+        site = context.sites.get(number(request, "site", 0, 0, 2**31 - 1))
+        address = context.client_address(request)
+        context.limits.take("reads", address, site.id)
         session = self._session(request, site)
-        key = channel_key(request)
-        self._grants.check(site, tokens(request), site.channel(key))
+        widget, reader = self._widget(request)
+        query = reader.read(request.args)
+        key = widget.key(query)
+        channel = site.channel(key)
+        context.grants.check(site, tokens(request), channel)
         wish = reading(request, ReadPreference.NEAREST)
-        self._usage(site.id, wish.preference)
-        comments = self._comments(site)
-        page = await comments.page(key, wanted(request), preference=wish)
-        me = NOBODY
-        if session is not None:
-            try:
-                # A vote just counted in the page must not be missing here: both are read from a copy as new.
-                self._usage(site.id, ReadPreference.PRIMARY_PREFERRED)
-                me = await comments.mine(key, session, ReadPreference.PRIMARY_PREFERRED)
-            except DatabaseError:
-                # The page is readable without it; the widget asks again when it is back.
-                me = b"null"
-        head = self._head(site)
-        group = site.group(site.channel(key))
+        context.count_read(site.id, wish.preference)
+        page = await widget.page(FirstRender(context, site, query, session, wish, address))
+        group = site.group(channel)
         private = session is not None or self.personal(request) or site.settings.private
         # What may be older than it should be, or was asked for with a bound, is not handed to the next one.
         shared = not private and not wish.stale and wish.max_staleness is None
@@ -104,13 +78,19 @@ class Bootstrap:
                 (b"content-type", b"application/json"),
                 (b"cache-control", b"private, no-store" if private else b"public, max-age=0"),
             ],
-            body=b"".join((head, page.value, b',"me":', me, b"}")),
+            body=b"".join((self._head(site), page.members, b',"me":', page.me, b"}")),
             tags=() if private else (group,),
             ttl=CONFIGURED_TTL if shared else None,
             seqs={group: page.seq},
             owner=site.id,
         )
         return sourced(answer, wish)
+
+    def _widget(self, request: Request) -> tuple[Widget, QueryReader]:
+        found = self._widgets.get(argument(request, "widget") or DEFAULT_WIDGET)
+        if found is None:
+            raise BadField(f"widget is one of {', '.join(self._widgets)}.", field="widget")
+        return found
 
     def _head(self, site: Site) -> bytes:
         """``{"site":{..},``, made once for each state of a site."""
@@ -127,6 +107,63 @@ class Bootstrap:
     def _session(self, request: Request, site: Site) -> Session | None:
         ticket = argument(request, "me")
         if ticket:
-            return self._sessions.check_view(site, ticket)
+            return self._context.sessions.check_view(site, ticket)
         token = bearer(request)
-        return None if token is None else self._sessions.check(site, token)
+        return None if token is None else self._context.sessions.check(site, token)
+
+    def description(self) -> dict[str, Any]:
+        """What the OpenAPI text says of ``/bootstrap``."""
+        parameters: dict[str, Any] = {}
+        for widget, _ in self._widgets.values():
+            parameters.update((one["name"], one) for one in query_parameters(widget.query))
+        names = list(self._widgets)
+        own: list[dict[str, Any]] = [
+            _argument("widget", {"type": "string", "enum": names, "default": DEFAULT_WIDGET}, "Which widget's page."),
+            _argument("site", {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The site.", required=True),
+            _argument("me", {"type": "string", "maxLength": 64}, "Visitor and view ticket, joined by a full stop."),
+            _argument("token", {"type": "string", "maxLength": 2048}, "A grant of the site."),
+        ]
+        schemas = [_first_answer(widget) for widget, _ in self._widgets.values()]
+        return {
+            "/bootstrap": {
+                "servers": [{"url": "/"}],
+                "get": {
+                    "operationId": "bootstrap",
+                    "summary": "The first render of a widget: settings, page, counts and position.",
+                    "parameters": [*own, *parameters.values(), *read_parameters("nearest")],
+                    "responses": {
+                        "200": {
+                            "description": "Done.",
+                            "content": {"application/json": {"schema": {"anyOf": schemas}}},
+                        },
+                        **problem_responses(PROBLEMS),
+                    },
+                },
+            }
+        }
+
+
+def _argument(name: str, schema: dict[str, Any], text: str, *, required: bool = False) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": required, "schema": schema, "description": text}
+
+
+def _first_answer(widget: Widget) -> dict[str, Any]:
+    return {
+        "allOf": [
+            {"$ref": f"#/components/schemas/{widget.answer.__name__}"},
+            {
+                "type": "object",
+                "properties": {
+                    "site": {
+                        "type": "object",
+                        "properties": {
+                            "id": {"type": "string"}, "name": {"type": "string"}, "settings": {"type": "object"},
+                        },
+                        "required": ["id", "name", "settings"],
+                    },
+                    "me": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+                },
+                "required": ["site", "me"],
+            },
+        ]
+    }  # fmt: skip

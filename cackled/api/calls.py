@@ -8,16 +8,15 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from cackled.api.context import ApiContext
 from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
 from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
-from cackled.domain.grants import Grants
 from cackled.domain.page_facts import MAX_URL
 from cackled.domain.reading import Reading
-from cackled.domain.sessions import Session, Sessions
+from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
@@ -31,7 +30,6 @@ _KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 
 # A week, in seconds.
 MOST_STALENESS = 604_800
-ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = b"authorization, content-type, idempotency-key"
 EXPOSED_HEADERS = b"date, retry-after, idempotent-replayed, x-cackled-server, x-cackled-staleness, x-cackled-stale"
 
@@ -90,29 +88,17 @@ def read_preference(request: Request, default: ReadPreference) -> ReadPreference
         ) from None
 
 
-def reading(request: Request, default: ReadPreference) -> Reading:
+def reading(request: Request, default: ReadPreference, *, own_after: bool = False) -> Reading:
     """What the caller wishes of a read: ``readPreference``, ``maxStaleness`` (whole seconds), ``after`` (a seq).
+
+    *own_after*: the route takes ``after`` for something of its own.
 
     Raises:
         BadField: one of them can't be used.
     """
     bound = number(request, "maxStaleness", -1, 0, MOST_STALENESS)
-    after = number(request, "after", 0, 0, 2**62)
+    after = 0 if own_after else number(request, "after", 0, 0, 2**62)
     return Reading(read_preference(request, default), None if bound < 0 else float(bound), after)
-
-
-def positions(request: Request, keys: list[str]) -> dict[str, int]:
-    """The seq that each of several channels is to be read after: as many ``after`` as *keys*, in their order, or none.
-
-    Raises:
-        BadField: they don't go with the keys, or one is no seq.
-    """
-    given = request.args.get(b"after", [])
-    if not given:
-        return {}
-    if len(given) != len(keys) or not all(value.isdigit() and len(value) < 19 for value in given):
-        raise BadField("Give an after, a whole number, for each channel, in their order.", field="after")
-    return dict(zip(keys, map(int, given), strict=True))
 
 
 def sourced(response: Response, reading: Reading) -> Response:
@@ -237,17 +223,31 @@ async def guarded(work: Awaitable[Response]) -> Response:
 
 
 class Call:
-    """One call on behalf of a site."""
+    """One call of a route on behalf of a site.
 
-    __slots__ = ("_grants", "_sessions", "address", "origin", "request", "site")
+    ``parameters`` are the path's and ``numbers`` those of them that are ids; ``query`` and ``body`` are the route's
+    Structs, ``session`` is who calls (None: nobody known), ``reading`` is how the caller wants to read. They are there
+    once `cackled.api.dispatch` has checked the call.
+    """
 
-    def __init__(self, request: Request, site: Site, sessions: Sessions, grants: Grants, address: str) -> None:
+    __slots__ = (
+        "address", "body", "context", "idempotency_key", "numbers", "origin", "parameters", "query", "reading",
+        "request", "session", "site",
+    )  # fmt: skip
+
+    def __init__(self, context: ApiContext, request: Request, site: Site, parameters: dict[str, str]) -> None:
+        self.context = context
         self.request = request
         self.site = site
-        self.address = address
+        self.parameters = parameters
+        self.numbers: dict[str, int] = {}
+        self.address = context.client_address(request)
         self.origin = header(request, "origin")
-        self._sessions = sessions
-        self._grants = grants
+        self.query: Any = None
+        self.body: Any = None
+        self.session: Session | None = None
+        self.reading: Reading
+        self.idempotency_key: str | None = None
         if self.origin is not None and not site.allows_origin(self.origin) and not _only_reads(request, site):
             raise Forbidden("Pages of that origin can't speak for this site.", slug="origin")
 
@@ -260,6 +260,32 @@ class Call:
             return referer[:MAX_URL]
         return f"{origin}/" if origin.startswith(("http://", "https://")) else ""
 
+    def service(self, kind: type[_T]) -> _T:
+        """The service of *kind* for the call's site."""
+        return self.context.service(kind, self.site)
+
+    def number(self, name: str) -> int:
+        """An id of the path."""
+        return self.numbers[name]
+
+    @property
+    def visitor(self) -> Session:
+        """Who is calling, where the route asks for a session."""
+        assert self.session is not None
+        return self.session
+
+    def authenticate(self, needed: bool) -> None:
+        """Find out who is calling.
+
+        Raises:
+            Unauthorized: a token that does not hold here, or none where one is *needed*.
+        """
+        token = bearer(self.request)
+        if token is not None:
+            self.session = self.context.sessions.check(self.site, token)
+        elif needed:
+            raise Unauthorized("Open a session first.", slug="no-token")
+
     def see(self, key: str | None = None) -> None:
         """Make sure that the caller may see the channel *key*; without one, something of the site.
 
@@ -267,7 +293,8 @@ class Call:
             Refused: the site is private, and no token of the call grants that.
         """
         if self.site.settings.private:
-            self._grants.check(self.site, tokens(self.request), None if key is None else self.site.channel(key))
+            channel = None if key is None else self.site.channel(key)
+            self.context.grants.check(self.site, tokens(self.request), channel)
 
     def see_all(self) -> None:
         """Make sure that the caller may see every channel of the site.
@@ -276,7 +303,7 @@ class Call:
             Refused: the site is private, and no token of the call grants that.
         """
         self.see()
-        if not self._grants.everything(self.site, tokens(self.request)):
+        if not self.context.grants.everything(self.site, tokens(self.request)):
             raise Forbidden("The token does not grant the whole site.", slug="not-granted")
 
     async def see_channel_of(self, channel: Callable[[], Awaitable[int | None]]) -> None:
@@ -289,25 +316,9 @@ class Call:
             Refused: the site is private, and no token of the call grants that.
         """
         self.see()
-        granted = self._grants.channels(self.site, tokens(self.request))
+        granted = self.context.grants.channels(self.site, tokens(self.request))
         if granted is not None and await channel() not in granted:
             raise Forbidden("The token does not grant that channel.", slug="not-granted")
-
-    def session(self) -> Session:
-        """Who is calling.
-
-        Raises:
-            Unauthorized: nobody we know.
-        """
-        token = bearer(self.request)
-        if token is None:
-            raise Unauthorized("Open a session first.", slug="no-token")
-        return self._sessions.check(self.site, token)
-
-    def visitor(self) -> Session | None:
-        """Who is calling, or None for a call without a token."""
-        token = bearer(self.request)
-        return None if token is None else self._sessions.check(self.site, token)
 
 
 def _only_reads(request: Request, site: Site) -> bool:
@@ -332,23 +343,3 @@ def cors(request: Request, response: Response, site: Site | None) -> None:
         # Where the site lives may be known to everybody as well, and nothing else is in that answer.
         response.headers.append((b"access-control-allow-origin", b"*"))
         response.headers.append((b"access-control-expose-headers", EXPOSED_HEADERS))
-
-
-def shielded(work: Awaitable[_T]) -> Deferred[_T]:
-    """*work* as a Deferred whose cancellation does not reach it.
-
-    A client that goes away must not cut a write in half, nor cancel a query (see `cackled.database.pool`).
-    """
-    outer: Deferred[_T] = Deferred(lambda d: None)
-    inner = Deferred.fromCoroutine(_run(work))
-
-    def done(result: Any) -> None:
-        if not outer.called:
-            outer.callback(result)
-
-    inner.addBoth(done)
-    return outer
-
-
-async def _run(work: Awaitable[_T]) -> _T:
-    return await work

@@ -14,10 +14,11 @@ from twisted.web.resource import IResource
 
 from cackled.admin.http import Healthz, Readyz
 from cackled.api.bootstrap import Bootstrap
+from cackled.api.context import ApiContext
 from cackled.api.loader_redirect import LoaderRedirect
 from cackled.api.moderate import ModerateResource
 from cackled.api.public_root import listening_refused, public_root
-from cackled.api.routes import Api, Limits
+from cackled.api.root import api_resource
 from cackled.api.static_pages import StaticPages
 from cackled.clock import Periodic, sleep, wall_time
 from cackled.cluster.bus import Limit
@@ -36,7 +37,7 @@ from cackled.domain.erasure import Erasures
 from cackled.domain.errors import TooFast
 from cackled.domain.grants import Grants
 from cackled.domain.housekeeping import Housekeeping
-from cackled.domain.limits import AddressBuckets, Buckets, within
+from cackled.domain.limits import AddressBuckets, Buckets, CallLimits, within
 from cackled.domain.moderation import Moderation
 from cackled.domain.nodes import NodeRegistry
 from cackled.domain.outbox import Outbox
@@ -51,6 +52,7 @@ from cackled.events import Event, Position
 from cackled.outbound.guard import Policy, check_literal, resolver
 from cackled.outbound.mail import Mailer
 from cackled.outbound.post import GuardedHttp
+from cackled.products.comments import api as comments_api
 from cackled.products.comments import seed as demo
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.service import Comments
@@ -96,7 +98,7 @@ class Application:
         self.sites.on_closed = self.closed
         self._catalog_old = False
         self._astray = False
-        self._limits: Limits | None = None
+        self._limits: CallLimits | None = None
         self._rereading: Deferred[None] | None = None
         self.grants = Grants(wall_time)
         self.queues = WriteQueues()
@@ -378,15 +380,15 @@ class Application:
         return None if site is None else self.grants.seconds_left(site, tokens, channel)
 
     @staticmethod
-    def charge(limits: Limits, address: str, cost: float) -> float | None:
+    def charge(limits: CallLimits, address: str, cost: float) -> float | None:
         """Count what subscribing costs among the reads of *address*; the seconds to wait where that is too much."""
         try:
-            limits.read(address, cost)
+            limits.take("reads", address, 0, cost)
         except TooFast as error:
             return error.retry_after or 1.0
         return None
 
-    def limits(self) -> Limits:
+    def limits(self) -> CallLimits:
         """The rate limits, as configured."""
         given, clock = self.infrastructure.config.limits, self.infrastructure.reactor
         try:
@@ -403,12 +405,19 @@ class Application:
         def by_address(name: str, rate: float, burst: float) -> AddressBuckets:
             return AddressBuckets(lambda suffix, times: buckets(name + suffix, rate * times, burst * times))
 
-        return Limits(
-            by_address("posts", given.posts_per_address, given.posts_burst),
-            by_address("votes", given.votes_per_address, given.votes_burst),
-            by_address("sessions", given.sessions_per_address, given.sessions_burst),
-            by_address("reads", given.reads_per_address, given.reads_burst),
-            buckets("site", given.posts_per_site, max(1.0, given.posts_per_site * 2)),
+        votes = by_address("votes", given.votes_per_address, given.votes_burst)
+        return CallLimits(
+            {
+                "comments.post": by_address("posts", given.posts_per_address, given.posts_burst),
+                # Small writes draw from one bucket, whatever they are.
+                "comments.vote": votes,
+                "comments.change": votes,
+                "comments.flag": votes,
+                "blocks.write": votes,
+                "sessions.open": by_address("sessions", given.sessions_per_address, given.sessions_burst),
+                "reads": by_address("reads", given.reads_per_address, given.reads_burst),
+            },
+            {"comments.post": buckets("site", given.posts_per_site, max(1.0, given.posts_per_site * 2))},
             exempt,
         )
 
@@ -437,16 +446,23 @@ class Application:
             self.announcing.start()
         self.usage.start()
         limits = self._limits = self.limits()
-        count = self.usage.count
-        bootstrap = Bootstrap(self.sites, sessions, self.grants, self.comments, limits, client_address, count)
-        api = Api(self.sites, sessions, self.grants, self.comments, self.moderation, limits, client_address, count)
+        context = ApiContext(
+            sites=self.sites,
+            sessions=sessions,
+            grants=self.grants,
+            limits=limits,
+            services={Comments: self.comments, Moderation: self.moderation},
+            client_address=client_address,
+            count_read=self.usage.count,
+        )
+        bootstrap = Bootstrap(context, comments_api.WIDGETS)
         own = [node.url for node in infrastructure.config.nodes]
         own += [one.url for one in infrastructure.config.deployments]
         return public_root(
             loader=LoaderRedirect(infrastructure.loader, self.sites.residency),
             assets=infrastructure.assets.resource(),
             bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
-            api=api.resource(),
+            api=api_resource(context, comments_api.ROUTES, bootstrap.description()),
             realtime=RealtimeResource(
                 self.hub, self.authorize, self.name_of, self.seconds_left, partial(self.charge, limits)
             ),

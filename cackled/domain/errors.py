@@ -135,3 +135,40 @@ def from_sqlstate(state: str, reason: str) -> Refused | None:
     reason = reason.rpartition(" ")[2]
     field = "parent" if reason in ("parent", "depth") else None
     return kind(words.get(reason, ""), field=field, slug=reason if reason in words else None)
+
+
+# Every slug that a problem may have, and its status.
+PROBLEMS: dict[str, int] = {
+    "bad-request": 400,
+    "bad-json": 400,
+    "bad-field": 400,
+    "unauthorized": 401,
+    "no-token": 401,
+    "bad-token": 401,
+    "token-expired": 401,
+    "forbidden": 403,
+    "origin": 403,
+    "not-granted": 403,
+    "banned": 403,
+    "locked": 403,
+    "author": 403,
+    "not-found": 404,
+    "unknown-site": 404,
+    "comment": 404,
+    "conflict": 409,
+    "window": 409,
+    "key": 409,
+    "content-too-large": 413,
+    "uri-too-long": 414,
+    "other-deployment": 421,
+    "unprocessable": 422,
+    "text-empty": 422,
+    "text-too-long": 422,
+    "name-empty": 400,
+    "name-too-long": 400,
+    "parent": 422,
+    "depth": 422,
+    "too-fast": 429,
+    "internal": 500,
+    "unavailable": 503,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from heapq import nlargest
 from ipaddress import ip_address, ip_network
@@ -136,3 +136,42 @@ class AddressBuckets:
     def busiest(self, most: int) -> list[tuple[str, float]]:
         """As `Buckets.busiest`, of the callers themselves."""
         return self._own.busiest(most)
+
+
+class CallLimits:
+    """The rate limits of calls, by name (``comments.post``): by caller's address, by site, or both.
+
+    *exempt* says whose addresses draw from none.
+    """
+
+    def __init__(
+        self,
+        by_address: Mapping[str, AddressBuckets],
+        by_site: Mapping[str, Buckets],
+        exempt: Callable[[str], bool] = lambda address: False,
+    ) -> None:
+        self._by_address = by_address
+        self._by_site = by_site
+        self._exempt = exempt
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_address or name in self._by_site
+
+    def busiest(self, most: int) -> list[tuple[str, float]]:
+        """At most *most* addresses that read most just now, with what they have spent."""
+        return self._by_address["reads"].busiest(most)
+
+    def take(self, name: str, address: str, site: int, cost: float = 1.0) -> None:
+        """Draw from the limit *name* for a call of *address* about *site*.
+
+        Raises:
+            TooFast: there is not enough left; what the address had is spent where only the site's is too little.
+        """
+        if self._exempt(address):
+            return
+        mine = self._by_address.get(name)
+        if mine is not None:
+            mine.take(address_key(address), cost)
+        theirs = self._by_site.get(name)
+        if theirs is not None:
+            theirs.take(site, cost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import jwt
 from twisted.internet import reactor
@@ -15,12 +15,17 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from cackled import config
+from cackled.api import bootstrap, core, openapi
+from cackled.api.router import Table
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
 from cackled.database.testing import fresh_dsn, server
+from cackled.domain.errors import PROBLEMS
 from cackled.domain.sites import Site
+from cackled.products.comments import api as comments_api
 
 clock: Any = reactor
+TABLE = Table((*core.ROUTES, *comments_api.ROUTES))
 ORIGIN = "https://one.example"
 
 
@@ -125,7 +130,28 @@ class ApiCase(TestCase):
             given |= {"content-type": "application/json", "content-length": str(len(data))}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         head = "".join(f"{name}: {value}\r\n" for name, value in given.items() if value is not None)
-        return Answer(await self.send(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + data))
+        answer = Answer(await self.send(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + data))
+        self.described(method, path, answer)
+        return answer
+
+    def described(self, method: str, path: str, answer: Answer) -> None:
+        """See that the API's description knows of such an answer: each test that asks also tests the description."""
+        place = path.partition("?")[0]
+        if place.startswith("/api/v1/"):
+            segments = [unquote_to_bytes(one) for one in place.removeprefix("/api/v1/").split("/")]
+            found = TABLE.find(method.encode("ascii"), segments)
+            if found is None or found.route is None:
+                return
+            status, slugs = found.route.status, openapi.refusals(found.route)
+        elif place == "/bootstrap" and method == "GET":
+            status, slugs = 200, list(bootstrap.PROBLEMS)
+        else:
+            return
+        if answer.status < 400:
+            self.assertIn(answer.status, (status, 304), (method, path))
+        elif answer.headers.get("content-type") == "application/problem+json" and answer.body:
+            self.assertIn(answer.slug, slugs, (method, path, answer))
+            self.assertEqual(answer.status, PROBLEMS[answer.slug], (method, path, answer))
 
     async def session(self, site: int = 1) -> dict[str, Any]:
         """A new session."""

@@ -189,8 +189,15 @@ class CacheTests(ApiCase):
         """What we do not know changes nothing and comes back nowhere."""
         await self.post(await self.visitor(), "first")
         plain = await self.bootstrap()
-        odd = await self.bootstrap(query="&evil=%3Cscript%3E&widget=Other", x_forwarded_host="evil.example")
+        odd = await self.bootstrap(query="&evil=%3Cscript%3E", x_forwarded_host="evil.example")
         self.assertEqual(odd.body, plain.body)
+
+    async def test_unknown_widget(self) -> None:
+        """A widget that there is not is refused, and those that there are are named."""
+        for name in ("Other", "comment", "Comment%00", "%ff"):
+            answer = await self.ask("GET", f"/bootstrap?widget={name}&site=1&channel=page")
+            self.assertEqual((answer.status, answer.slug, answer.json()["field"]), (400, "bad-field", "widget"), name)
+        self.assertEqual((await self.ask("GET", "/bootstrap?site=1&channel=page")).status, 200)
 
     async def test_sites_apart(self) -> None:
         """The same key on two sites is two channels, in every cache."""

@@ -2,59 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.api.calls import guarded, refusal, shielded, unavailable
+from cackled.api.calls import guarded, refusal, unavailable
 from cackled.database.errors import Busy, DatabaseError, QueryFailed, QueryTimeout, Unavailable
 from cackled.domain.errors import NotFound, TooFast, Unauthorized
 from cackled.transport.response import Response
-
-
-class ShieldedTests(SynchronousTestCase):
-    """`shielded`."""
-
-    def setUp(self) -> None:
-        self.inner: Deferred[Any] = Deferred()
-        self.ended: list[Any] = []
-
-    async def work(self) -> Any:
-        try:
-            value = await self.inner
-        except BaseException as error:
-            self.ended.append(error)
-            raise
-        self.ended.append(value)
-        return value
-
-    def test_result(self) -> None:
-        """The work's result or error is the outcome."""
-        outer = shielded(self.work())
-        self.assertNoResult(outer)
-        self.inner.callback(5)
-        self.assertEqual(self.successResultOf(outer), 5)
-        self.inner = Deferred()
-        outer = shielded(self.work())
-        self.inner.errback(ZeroDivisionError())
-        self.failureResultOf(outer, ZeroDivisionError)
-
-    def test_cancelled(self) -> None:
-        """Cancelling ends the waiting at once; the work goes on to its end, and its outcome is nobody's fault."""
-        outer = shielded(self.work())
-        outer.cancel()
-        self.failureResultOf(outer, CancelledError)
-        self.assertEqual(self.ended, [])
-        self.inner.callback(5)
-        self.assertEqual(self.ended, [5])
-        self.inner = Deferred()
-        outer = shielded(self.work())
-        outer.cancel()
-        self.failureResultOf(outer, CancelledError)
-        self.inner.errback(ZeroDivisionError())
-        self.assertEqual(len(self.ended), 2)
-        self.assertEqual(self.flushLoggedErrors(), [])
 
 
 class GuardedTests(SynchronousTestCase):

@@ -62,7 +62,7 @@ class ExemptTests(ApiCase):
         limits = self.application.limits()
         for address in ("", "unix", "fe80::1%eth0", "127.0.0.1", "::ffff:127.0.0.1"):
             for _ in range(3):
-                limits.read(address)
+                limits.take("reads", address, 1)
 
 
 class PagesTests(SynchronousTestCase):

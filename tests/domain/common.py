@@ -12,13 +12,14 @@ from cackled import config
 from cackled.cache.soft import SoftCache
 from cackled.database.routing import Database
 from cackled.database.testing import database_for_test, server
+from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.errors import Refused
 from cackled.domain.moderation import Moderation
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.events import Position
 from cackled.metrics import Metrics
-from cackled.products.comments.service import ChannelRef, Comments, Written, parse_id
+from cackled.products.comments.service import Comments, Written
 
 clock: Any = reactor
 ANN, BOB, CAT = 11, 22, 33

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from twisted.internet.defer import execute
 
+from cackled.domain.channels import ChannelRef
 from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import append, read
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.sessions import Session
-from cackled.products.comments.service import ChannelRef
 from tests.domain.common import DomainCase, clock
 
 

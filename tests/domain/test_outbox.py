@@ -234,6 +234,6 @@ class HookTests(DomainCase):
 
 
 def ref_of(key: str) -> Any:
-    from cackled.products.comments.service import ChannelRef
+    from cackled.domain.channels import ChannelRef
 
     return ChannelRef(key)

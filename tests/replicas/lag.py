@@ -21,12 +21,13 @@ from cackled.database.query import Query, ReadPreference, Rows
 from cackled.database.routing import Database
 from cackled.database.tail import Tail
 from cackled.database.testing import TestServer
+from cackled.domain.channels import ChannelRef
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site, SiteSettings
 from cackled.events import Event, Position
 from cackled.metrics import Metrics
 from cackled.products.comments.pages import Wanted
-from cackled.products.comments.service import ChannelRef, Comments
+from cackled.products.comments.service import Comments
 
 SITE = Site(1, "One", SiteSettings(level=3))
 SEQS = Query("lag_seqs", "select key, seq from channel where site_id = $1", ("int",))

@@ -12,9 +12,10 @@ from msgspec import Struct
 
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
+from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site, SiteDirectory
-from cackled.products.comments.service import ChannelRef, Comments, parse_id
+from cackled.products.comments.service import Comments
 
 SITE = 1
 ORIGINS = ("localhost:*", "127.0.0.1:*", "[::1]:*")

@@ -6,7 +6,6 @@ Built with a site, so that no function takes a bare id of nobody's. The database
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
@@ -22,8 +21,8 @@ from cackled.database.query import Query, Rows
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
 from cackled.domain.addresses import stored_address
-from cackled.domain.errors import BadField, NotFound, from_sqlstate
-from cackled.domain.page_facts import page_title, page_url
+from cackled.domain.channels import ChannelRef, check_channel
+from cackled.domain.errors import NotFound, from_sqlstate
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
@@ -127,19 +126,6 @@ SELECT_MINE = Query(
 
 # Seconds that an answer from before the primary went down is shared.
 STALE_TTL = 1.0
-MAX_KEY = 500
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_ID = re.compile("[0-9]{1,19}", re.ASCII)
-
-
-class ChannelRef(Struct, frozen=True):
-    """The channel a page names: its key, and where and what the page is."""
-
-    key: str
-    url: str = ""
-    title: str = ""
-
-
 class Written(Struct, frozen=True):
     """What a write answers with; ``comment`` is JSON text."""
 
@@ -155,29 +141,6 @@ class Voted(Struct, frozen=True):
     up: int
     down: int
     value: int
-
-
-def parse_id(value: str, field: str = "id") -> int:
-    """An id as clients write it.
-
-    Raises:
-        NotFound: it can't be the id of anything.
-    """
-    if _ID.fullmatch(value) is None or int(value) >= 2**63:
-        raise NotFound("There is no such comment.", field=field)
-    return int(value)
-
-
-def check_channel(ref: ChannelRef) -> ChannelRef:
-    """*ref* as it is stored.
-
-    Raises:
-        BadField: the key is missing or can't be used.
-    """
-    key = ref.key.strip()
-    if not key or len(key) > MAX_KEY or _CONTROLS.search(key) is not None:
-        raise BadField(f"A channel key has 1 to {MAX_KEY} characters, none of them a control.", field="channel.key")
-    return ChannelRef(key, page_url(ref.url), page_title(ref.title))
 
 
 def _refusal(state: str, reason: str) -> Exception:

@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.database.testing import server
 from cackled.domain import text as texts
 from cackled.domain.addresses import stored_address
+from cackled.domain.channels import ChannelRef, check_channel, parse_id
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.sessions import Session
 from cackled.products.comments import pages
 from cackled.products.comments.pages import Wanted
-from cackled.products.comments.service import ChannelRef, check_channel, parse_id
 from tests.domain.common import ANN, BOB, CAT, DomainCase, clock, the_id
 
 

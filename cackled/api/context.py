@@ -1,0 +1,37 @@
+"""What every call has at hand, whichever product it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from cackled.database.query import ReadPreference
+from cackled.domain.grants import Grants
+from cackled.domain.limits import CallLimits
+from cackled.domain.sessions import Sessions
+from cackled.domain.sites import Site, SiteDirectory
+
+_T = TypeVar("_T")
+
+
+class ApiContext(Struct, frozen=True, kw_only=True):
+    """The parts that calls are answered with.
+
+    ``services`` make the service of a kind for one site; ``client_address`` gives the address of a request's client;
+    ``count_read`` is told each read of a site, with its readPreference.
+    """
+
+    sites: SiteDirectory
+    sessions: Sessions
+    grants: Grants
+    limits: CallLimits
+    services: Mapping[type, Callable[[Site], Any]]
+    client_address: Callable[[Any], str]
+    count_read: Callable[[int, ReadPreference], None]
+
+    def service(self, kind: type[_T], site: Site) -> _T:
+        """The service of *kind* for *site*."""
+        made: _T = self.services[kind](site)
+        return made

@@ -1,0 +1,95 @@
+"""Routes that belong to no product: sessions, and whom a visitor does not want to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from cackled.api.answers import Id
+from cackled.api.calls import Call, bearer
+from cackled.api.route import Caller, Route
+from cackled.database.query import ReadPreference
+from cackled.domain.moderation import Moderation
+
+
+class SessionAnswer(Struct, frozen=True):
+    """A session: its token, whose it is, a ticket for first renders, and when it ends (seconds since 1970)."""
+
+    token: str
+    visitor: Id
+    view: str
+    expires: int
+
+
+class BlocksAnswer(Struct, frozen=True):
+    """Whom a visitor blocks."""
+
+    blocked: list[Id]
+
+
+async def open_session(call: Call) -> Any:
+    """An anonymous session, or a fresh token of the one whose old token is sent."""
+    return call.context.sessions.open(call.site, bearer(call.request))
+
+
+async def list_blocks(call: Call) -> Any:
+    """Whom the visitor blocks."""
+    return {"blocked": await call.service(Moderation).blocked(call.visitor, call.reading)}
+
+
+async def block_author(call: Call) -> None:
+    """Show an author to the visitor no more."""
+    await call.service(Moderation).block(call.visitor, call.number("author"))
+
+
+async def unblock_author(call: Call) -> None:
+    """Show an author to the visitor again."""
+    await call.service(Moderation).unblock(call.visitor, call.number("author"))
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/sites/{site}/sessions",
+        name="openSession",
+        summary="An anonymous session; with an old token, the same visitor's.",
+        handler=open_session,
+        answer=SessionAnswer,
+        status=201,
+        limit="sessions.open",
+        refusals=("bad-token", "token-expired"),
+    ),
+    Route(
+        method="GET",
+        path="/sites/{site}/blocks",
+        name="listBlocks",
+        summary="Whom this visitor blocks.",
+        handler=list_blocks,
+        answer=BlocksAnswer,
+        caller=Caller.SESSION,
+        limit="reads",
+        preference=ReadPreference.PRIMARY,
+    ),
+    Route(
+        method="PUT",
+        path="/sites/{site}/blocks/{author}",
+        name="blockAuthor",
+        summary="Stop showing an author to this visitor.",
+        handler=block_author,
+        status=204,
+        caller=Caller.SESSION,
+        limit="blocks.write",
+        refusals=("unprocessable",),
+    ),
+    Route(
+        method="DELETE",
+        path="/sites/{site}/blocks/{author}",
+        name="unblockAuthor",
+        summary="Show the author again.",
+        handler=unblock_author,
+        status=204,
+        caller=Caller.SESSION,
+        limit="blocks.write",
+    ),
+)

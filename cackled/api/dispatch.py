@@ -1,0 +1,118 @@
+"""From a route and a request to an answer: who calls and what they may, then how much, then the work.
+
+The order is the same for every route: the site and the page's origin, what of a private site was granted, who calls,
+the path's ids, query and body, the channel, the rate limit, and only then the handler.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cackled.api.calls import (
+    ALLOWED_HEADERS,
+    Call,
+    body,
+    cors,
+    guarded,
+    idempotency_key,
+    json_response,
+    reading,
+    sourced,
+)
+from cackled.api.context import ApiContext
+from cackled.api.route import Caller, Reach, Route
+from cackled.domain.channels import parse_id
+from cackled.domain.sites import Site
+from cackled.transport.http import Request
+from cackled.transport.response import Response
+
+# Seconds that a browser may remember a preflight.
+PREFLIGHT_AGE = b"7200"
+
+
+class Dispatcher:
+    """Answers requests by their routes."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+
+    async def answer(self, request: Request, route: Route, parameters: dict[str, str]) -> None:
+        """Run *route* for *request* and write its answer, whatever happens."""
+        response = await guarded(self._run(request, route, parameters))
+        cors(request, response, self._find_site(parameters))
+        request.respond(response)
+
+    async def preflight(self, request: Request, parameters: dict[str, str], allowed: bytes) -> None:
+        """Tell a browser what its page may send (Fetch standard, section 3.2)."""
+        response = await guarded(self._allow(request, parameters, allowed))
+        cors(request, response, self._find_site(parameters))
+        request.respond(response)
+
+    async def _allow(self, request: Request, parameters: dict[str, str], allowed: bytes) -> Response:
+        self._call(request, parameters)
+        return Response(
+            status=204,
+            headers=[
+                (b"access-control-allow-methods", allowed),
+                (b"access-control-allow-headers", ALLOWED_HEADERS),
+                (b"access-control-max-age", PREFLIGHT_AGE),
+            ],
+        )
+
+    def _find_site(self, parameters: dict[str, str]) -> Site | None:
+        return self._context.sites.find(int(parameters["site"])) if "site" in parameters else None
+
+    def _call(self, request: Request, parameters: dict[str, str]) -> Call:
+        site = self._context.sites.get(int(parameters["site"]))
+        return Call(self._context, request, site, parameters)
+
+    async def _run(self, request: Request, route: Route, parameters: dict[str, str]) -> Response:
+        context = self._context
+        call = self._call(request, parameters)
+        site = call.site
+        if site.settings.private:
+            if route.reach is Reach.ALL:
+                call.see_all()
+            else:
+                call.see()
+        if route.caller is not Caller.ANYONE:
+            call.authenticate(needed=route.caller is Caller.SESSION)
+        for name in route.ids:
+            call.numbers[name] = parse_id(parameters[name], name)
+        if route.idempotent:
+            call.idempotency_key = idempotency_key(request)
+        if route.arguments is not None:
+            call.query = route.arguments.read(request.args)
+        if route.body is not None:
+            call.body = body(request, route.body, mend=route.mend)
+        if route.channel is not None and site.settings.private:
+            call.see(route.channel(call))
+        if route.limit:
+            context.limits.take(route.limit, call.address, site.id)
+        if route.preference is not None:
+            call.reading = reading(request, route.preference, own_after=route.own_after)
+            context.count_read(site.id, call.reading.preference)
+        result = await route.handler(call)
+        return self._response(route, call, result)
+
+    @staticmethod
+    def _response(route: Route, call: Call, result: Any) -> Response:
+        if isinstance(result, Response):
+            response = result
+        elif result is None:
+            response = Response(status=204, headers=[], body=b"")
+        else:
+            response = json_response(result, route.status)
+        if route.preference is not None:
+            sourced(response, call.reading)
+        if route.writes:
+            after_write(call.request, response)
+        return response
+
+
+def after_write(request: Request, response: Response) -> None:
+    """Mark an answer to a write, so that the writer's next read goes past the microcache."""
+    response.headers.append((b"x-microcachable", b"0"))
+    if request.isSecure():
+        response.headers.append((b"set-cookie", b"_mcnc=1; Max-Age=2; Path=/; SameSite=None; Secure; Partitioned"))
+

@@ -1,0 +1,35 @@
+"""The resource of ``/api/v1``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.web.resource import IResource
+
+from cackled.api import core, openapi
+from cackled.api.calls import json_response
+from cackled.api.context import ApiContext
+from cackled.api.dispatch import Dispatcher
+from cackled.api.route import Route
+from cackled.api.router import Router, Table
+from cackled.transport.response import Response
+
+
+def api_resource(context: ApiContext, routes: Iterable[Route], extra_paths: dict[str, Any]) -> IResource:
+    """The core's routes and *routes*, and their description.
+
+    Raises:
+        ValueError: two routes are in each other's way, or one draws from a limit that there is not.
+    """
+    table = Table((*core.ROUTES, *routes))
+    for route in table.routes:
+        if route.limit and route.limit not in context.limits:
+            raise ValueError(f"{route.name}: there is no limit {route.limit}")
+    document = openapi.document(table.routes, extra_paths)
+
+    def describe() -> Response:
+        return json_response(document, 200, (b"access-control-allow-origin", b"*"))
+
+    dispatcher = Dispatcher(context)
+    return Router(table, dispatcher.answer, dispatcher.preflight, {b"openapi.json": describe})

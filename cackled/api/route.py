@@ -1,0 +1,127 @@
+"""A route, declared once: dispatch, preflight, checks and the OpenAPI text all follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from cackled.api.query import QueryReader
+from cackled.database.query import ReadPreference
+
+if TYPE_CHECKING:
+    from cackled.api.calls import Call
+
+Handler = Callable[["Call"], Awaitable[Any]]
+# Gives the key of the channel that a call is about, once its query and body are decoded.
+ChannelOf = Callable[["Call"], str]
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Caller(Enum):
+    """Who may call a route.
+
+    ``ANYONE`` needs no token, and one that is sent is not looked at; ``VISITOR`` may send a session's token, and a bad
+    one is refused; ``SESSION`` must send one.
+    """
+
+    ANYONE = "anyone"
+    VISITOR = "visitor"
+    SESSION = "session"
+
+
+class Reach(Enum):
+    """What of a private site a caller must have been granted.
+
+    ``SITE``: something of it, whatever that is; ``CHANNEL``: the channel that `Route.channel` names; ``ALL``: every
+    channel; ``THING``: the channel of what the path names by its id, which the handler looks up.
+    """
+
+    SITE = "site"
+    CHANNEL = "channel"
+    ALL = "all"
+    THING = "thing"
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One method of one address below ``/api/v1``.
+
+    - ``method``, ``path``: ``{name}`` stands for one segment that is an id, ``{name:text}`` for one that is any text,
+      and ``{site}`` for a site's number, which is resolved first.
+    - ``name``, ``summary``: operationId and one line of the OpenAPI text.
+    - ``handler``: gets the `Call` with ``query`` and ``body`` decoded; returns a value or bytes that are sent as JSON
+      with ``status``, None for 204, or a whole Response.
+    - ``query``, ``body``: Structs that the query's arguments and the JSON body are decoded to; ``answer`` describes
+      what is sent: a type, or, where the answer is put together from text, a Struct with the same members.
+    - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
+    - ``limit``: the name of the rate limit that a call draws from; ``""`` for a handler that draws from it itself.
+    - ``preference``: the default readPreference; with it a route takes readPreference, maxStaleness and after.
+    - ``mend``: halves of surrogate pairs, which cutting a text leaves, are left out of the body instead of refused.
+    - ``idempotent``: takes an Idempotency-Key. ``writes``: the caller's next read goes past the microcache.
+    - ``refusals``: slugs of problems that are this route's own, beside those that follow from all the rest.
+    """
+
+    method: str
+    path: str
+    name: str
+    summary: str
+    handler: Handler
+    query: type[Struct] | None = None
+    body: type[Struct] | None = None
+    answer: Any = None
+    status: int = 200
+    caller: Caller = Caller.ANYONE
+    reach: Reach = Reach.SITE
+    channel: ChannelOf | None = None
+    limit: str
+    preference: ReadPreference | None = None
+    mend: bool = False
+    idempotent: bool = False
+    writes: bool = False
+    refusals: tuple[str, ...] = ()
+    # Derived from ``query`` and ``path``.
+    arguments: QueryReader | None = None
+    ids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before the first call.
+
+        Raises:
+            ValueError: the declaration contradicts itself.
+        """
+        if self.method not in METHODS:
+            raise ValueError(f"{self.name}: there is no method {self.method}")
+        if not self.path.startswith("/") or self.path.endswith("/"):
+            raise ValueError(f"{self.name}: {self.path!r} is no path")
+        if (self.reach is Reach.CHANNEL) != (self.channel is not None):
+            raise ValueError(f"{self.name}: reach CHANNEL goes with a channel")
+        if self.body is not None and self.method in ("GET", "DELETE"):
+            raise ValueError(f"{self.name}: {self.method} has no body")
+        # A frozen Struct can't be assigned to.
+        force_setattr(self, "ids", tuple(one for one in self.parameters if one != "site" and one not in self.texts))
+        if self.query is not None:
+            force_setattr(self, "arguments", QueryReader(self.query))
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The path's segments, ``{name}`` or ``{name:text}`` for one that may be anything."""
+        return tuple(self.path.split("/")[1:])
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the segments that may be anything."""
+        return tuple(one[1:-1].partition(":")[0] for one in self.segments if one.startswith("{"))
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Those of `parameters` that are any text; the others are ids."""
+        return frozenset(one[1:-1].partition(":")[0] for one in self.segments if one.endswith(":text}"))
+
+    @property
+    def own_after(self) -> bool:
+        """Whether ``after`` means something of this route's own."""
+        return self.query is not None and "after" in self.query.__struct_fields__

@@ -1,0 +1,166 @@
+"""What the comments API takes and gives, as Structs: bodies are decoded to them, answers are described by them.
+
+The JSON of a comment is made by the database (``comment_json``); a test holds it to `Comment`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from cackled.api.answers import Count, Id, PositionText, Time
+
+Sort = Literal["best", "new", "old"]
+MOST_CHANNELS = 100
+
+
+class ChannelBody(Struct):
+    """The page a comment is written on; of what kind its address and title are is not for the writer to mend."""
+
+    key: Annotated[str, Meta(description="1 to 500 characters.")]
+    url: Any = ""
+    title: Any = ""
+
+
+class PostBody(Struct):
+    """A new comment."""
+
+    channel: ChannelBody
+    text: Annotated[str, Meta(description="Markdown.")]
+    name: Annotated[str, Meta(description="1 to 60 characters.")]
+    parent: Annotated[str | None, Meta(description="The id of the comment that is answered.")] = None
+
+
+class EditBody(Struct):
+    """A comment's new text."""
+
+    text: str
+
+
+class VoteBody(Struct):
+    """A vote; 0 takes it back."""
+
+    value: Literal[1, 0, -1]
+
+
+class FlagBody(Struct):
+    """A report."""
+
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class PageQuery(Struct, frozen=True):
+    """Which page of comments."""
+
+    channel: Annotated[str, Meta(description="The channel's key.")] = ""
+    sort: Sort = "best"
+    size: Annotated[int, Meta(ge=1, le=100)] = 25
+    cursor: Annotated[str, Meta(description="From the page before.")] = ""
+    parent: Annotated[str | None, Meta(description="A root whose replies are wanted.")] = None
+
+
+class FirstQuery(PageQuery, frozen=True):
+    """Which first page; the channel may be left to the page's address."""
+
+    url: Annotated[str, Meta(description="The page's address: its channel, where none is named.")] = ""
+
+
+class CountsQuery(Struct, frozen=True):
+    """Whose counts."""
+
+    channel: Annotated[list[str], Meta(min_length=1, max_length=MOST_CHANNELS, description="Keys of channels.")]
+    after: Annotated[
+        list[Annotated[int, Meta(ge=0)]],
+        Meta(max_length=MOST_CHANNELS, description="One for each channel, in their order: not older than this seq."),
+    ] = []
+
+
+class Author(Struct, frozen=True):
+    """Who wrote."""
+
+    id: Id
+    name: str
+    avatar: str | None
+
+
+class Comment(Struct, frozen=True):
+    """A comment as a stranger sees it."""
+
+    id: Id
+    parent: Id | None
+    root: Id
+    depth: Count
+    author: Author | None
+    html: str
+    created: Time
+    edited: Time | None
+    up: Count
+    down: Count
+    score: int
+    deleted: bool
+    replies: list[Comment] | UnsetType = UNSET
+    more: Annotated[int, Meta(description="Replies below this root that are not in the page.")] | UnsetType = UNSET
+    source: Annotated[str, Meta(description="Markdown; for its author only.")] | UnsetType = UNSET
+
+
+class Channel(Struct, frozen=True):
+    """A page's conversation."""
+
+    id: Id
+    key: str
+    seq: Count
+    url: str
+    title: str
+    comments: Count
+    locked: bool
+
+
+class PageMembers(Struct, frozen=True):
+    """Comments in their order."""
+
+    sort: Sort
+    comments: list[Comment]
+    cursor: str | None
+
+
+class Page(Struct, frozen=True):
+    """A page of a channel."""
+
+    channel: Channel
+    position: PositionText
+    page: PageMembers
+
+
+class OneComment(Struct, frozen=True):
+    """A comment."""
+
+    comment: Comment
+
+
+class WrittenComment(Struct, frozen=True):
+    """A comment, and where its event stands in its channel."""
+
+    comment: Comment
+    position: PositionText
+
+
+class Votes(Struct, frozen=True):
+    """A comment's votes, and the caller's own."""
+
+    id: Id
+    up: Count
+    down: Count
+    score: int
+    value: Literal[1, 0, -1]
+    position: PositionText
+
+
+class Counts(Struct, frozen=True):
+    """How many comments each channel shows."""
+
+    counts: dict[str, Count]
+
+
+class Nothing(Struct, frozen=True):
+    """Done."""

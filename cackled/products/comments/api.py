@@ -1,0 +1,216 @@
+"""The routes of comments: one thin handler each; the rules are the service's."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from cackled.api.answers import PositionAnswer
+from cackled.api.calls import Call, json_response
+from cackled.api.route import Caller, Reach, Route
+from cackled.api.widget import FirstPage, FirstRender, Widget
+from cackled.database.errors import DatabaseError
+from cackled.database.query import ReadPreference
+from cackled.domain.channels import ChannelRef, check_channel, parse_id
+from cackled.domain.errors import BadField, NotFound
+from cackled.domain.moderation import Moderation
+from cackled.domain.page_facts import page_title, page_url
+from cackled.products.comments import answers
+from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
+from cackled.products.comments.service import Comments, Written
+from cackled.transport.response import Response
+
+
+def wanted(query: answers.PageQuery | answers.FirstQuery) -> Wanted:
+    """The page that a query asks for.
+
+    Raises:
+        BadField, NotFound: the cursor is not one of ours, or the parent can't be an id.
+    """
+    parent = parse_id(query.parent, "parent") if query.parent else None
+    return Wanted(query.sort, query.size, check_cursor(query.cursor), parent)
+
+
+async def list_comments(call: Call) -> bytes:
+    """A page of a channel, or of the replies below a root."""
+    query: answers.PageQuery = call.query
+    page = await call.service(Comments).page(query_channel(call), wanted(query), preference=call.reading)
+    return b"{" + page.value + b"}"
+
+
+def query_channel(call: Call) -> str:
+    """The key in the query, as it is stored.
+
+    Raises:
+        BadField: there is none, or it can't be one.
+    """
+    return check_channel(ChannelRef(call.query.channel)).key
+
+
+async def post_comment(call: Call) -> Response:
+    """Write a comment."""
+    sent: answers.PostBody = call.body
+    parent = None if sent.parent is None else parse_id(sent.parent, "parent")
+    written = await call.service(Comments).post(
+        call.visitor,
+        ChannelRef(sent.channel.key, page_url(sent.channel.url, call.page), page_title(sent.channel.title)),
+        sent.text,
+        sent.name,
+        parent=parent,
+        address=call.address,
+        idempotency_key=call.idempotency_key,
+    )
+    answer = json_response(_written(written), 201)
+    if written.replayed:
+        answer.headers.append((b"idempotent-replayed", b"true"))
+    return answer
+
+
+async def get_comment(call: Call) -> bytes:
+    """One comment; its author also gets the source."""
+    json = await call.service(Comments).one(call.number("comment"), call.session, call.reading)
+    return b'{"comment":' + json + b"}"
+
+
+async def edit_comment(call: Call) -> bytes:
+    """Change one's own comment."""
+    comment = await _seen_comment(call)
+    return _written(await call.service(Comments).edit(call.visitor, comment, call.body.text, address=call.address))
+
+
+async def delete_comment(call: Call) -> bytes:
+    """Take one's own comment away."""
+    comment = await _seen_comment(call)
+    return _written(await call.service(Comments).delete(call.visitor, comment))
+
+
+async def vote(call: Call) -> Any:
+    """Vote on a comment."""
+    if not call.site.settings.votes:
+        raise NotFound("This site takes no votes.")
+    comment = await _seen_comment(call)
+    voted = await call.service(Comments).vote(call.visitor, comment, call.body.value, address=call.address)
+    return {
+        "id": call.parameters["comment"],
+        "up": voted.up,
+        "down": voted.down,
+        "score": voted.up - voted.down,
+        "value": voted.value,
+        "position": str(voted.position),
+    }
+
+
+async def flag(call: Call) -> Any:
+    """Report a comment to the moderators."""
+    comment = await _seen_comment(call)
+    await call.service(Moderation).flag(call.visitor, comment, call.body.reason or "", address=call.address)
+    return answers.Nothing()
+
+
+async def counts(call: Call) -> Any:
+    """How many comments each of up to 100 channels shows."""
+    query: answers.CountsQuery = call.query
+    keys = [check_channel(ChannelRef(key)).key for key in query.channel]
+    for key in keys:
+        call.see(key)
+    if query.after and len(query.after) != len(keys):
+        raise BadField("Give an after, a whole number, for each channel, in their order.", field="after")
+    after = dict(zip(keys, query.after, strict=True)) if query.after else {}
+    return {"counts": await call.service(Comments).counts(keys, call.reading, after)}
+
+
+async def _seen_comment(call: Call) -> int:
+    """The comment of the path, in a channel that the caller may see: before each write that names a comment alone."""
+    comment = call.number("comment")
+    await call.see_channel_of(partial(call.service(Comments).channel_of, comment))
+    return comment
+
+
+def _written(written: Written) -> bytes:
+    comment = b'"comment":' + written.comment + b"," if written.comment else b""
+    return b"{" + comment + b'"position":"' + str(written.position).encode() + b'"}'
+
+
+def first_key(query: answers.FirstQuery) -> str:
+    """The channel of a first render: ``channel``, else ``url`` without its fragment.
+
+    Raises:
+        BadField: neither is given.
+    """
+    key = query.channel or query.url.partition("#")[0]
+    if not key:
+        raise BadField("Name the channel or the url.", field="channel")
+    return check_channel(ChannelRef(key)).key
+
+
+async def first_page(render: FirstRender) -> FirstPage:
+    """The first page of a channel, and the visitor's own votes and blocks."""
+    comments, key = render.service(Comments), first_key(render.query)
+    page = await comments.page(key, wanted(render.query), preference=render.reading)
+    me = NOBODY
+    if render.session is not None:
+        try:
+            # A vote just counted in the page must not be missing here: both are read from a copy as new.
+            render.context.count_read(render.site.id, ReadPreference.PRIMARY_PREFERRED)
+            me = await comments.mine(key, render.session, ReadPreference.PRIMARY_PREFERRED)
+        except DatabaseError:
+            # The page is readable without it; the widget asks again when it is back.
+            me = b"null"
+    return FirstPage(page.value, page.seq, me)
+
+
+WIDGETS = (
+    Widget(name="Comment", query=answers.FirstQuery, key=first_key, page=first_page, answer=answers.Page),
+)
+
+_ONE = "/sites/{site}/comments/{comment}"
+
+ROUTES = (
+    Route(
+        method="GET", path="/sites/{site}/comments", name="listComments",
+        summary="A page of a channel's comments, or of the replies below a root.",
+        handler=list_comments, query=answers.PageQuery, answer=answers.Page,
+        reach=Reach.CHANNEL, channel=query_channel, limit="reads", preference=ReadPreference.PRIMARY,
+    ),
+    Route(
+        method="POST", path="/sites/{site}/comments", name="postComment", summary="Write a comment.",
+        handler=post_comment, body=answers.PostBody, answer=answers.WrittenComment, status=201, mend=True,
+        caller=Caller.SESSION, reach=Reach.CHANNEL, channel=lambda call: call.body.channel.key,
+        limit="comments.post", idempotent=True, writes=True,
+        refusals=(
+            "text-empty", "text-too-long", "name-empty", "name-too-long", "parent", "depth", "banned", "locked", "key",
+        ),
+    ),
+    Route(
+        method="GET", path=_ONE, name="getComment", summary="One comment.",
+        handler=get_comment, answer=answers.OneComment, caller=Caller.VISITOR, reach=Reach.ALL,
+        limit="reads", preference=ReadPreference.PRIMARY,
+    ),
+    Route(
+        method="PATCH", path=_ONE, name="editComment", summary="Change one's own comment.",
+        handler=edit_comment, body=answers.EditBody, answer=answers.WrittenComment,
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
+        refusals=("text-empty", "text-too-long", "banned", "author", "window", "comment"),
+    ),
+    Route(
+        method="DELETE", path=_ONE, name="deleteComment", summary="Take one's own comment away.",
+        handler=delete_comment, answer=PositionAnswer,
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True, refusals=("author", "comment"),
+    ),
+    Route(
+        method="PUT", path=_ONE + "/vote", name="voteComment", summary="Vote; 0 takes the vote back.",
+        handler=vote, body=answers.VoteBody, answer=answers.Votes,
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True, refusals=("banned", "comment"),
+    ),
+    Route(
+        method="POST", path=_ONE + "/flags", name="flagComment", summary="Report a comment.",
+        handler=flag, body=answers.FlagBody, answer=answers.Nothing, status=201,
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.flag", refusals=("banned", "comment"),
+    ),
+    Route(
+        method="GET", path="/sites/{site}/counts", name="countComments",
+        summary="How many comments each channel shows.",
+        handler=counts, query=answers.CountsQuery, answer=answers.Counts,
+        limit="reads", preference=ReadPreference.NEAREST,
+    ),
+)  # fmt: skip
