@@ -279,6 +279,14 @@ class Log(Section, frozen=True):
     format: Literal["auto", "json", "text"] = "auto"
 
 
+class Rate(Section, frozen=True):
+    """``[limits.calls."comments.post"]``: calls a second and at once of one address, and a second of a whole site."""
+
+    rate: PositiveFloat
+    burst: PositiveFloat
+    site_rate: PositiveFloat | None = None
+
+
 class Limits(Section, frozen=True):
     """``[limits]``: what one visitor may do; the rest gets 429 with Retry-After. Rates are per second."""
 
@@ -293,6 +301,8 @@ class Limits(Section, frozen=True):
     posts_per_site: PositiveFloat = 200.0
     # Addresses (CIDR) that no limit applies to: load tests, own services.
     exempt: tuple[str, ...] = ()
+    # Limits by name; one that stands here goes before the names above.
+    calls: dict[str, Rate] = {}
 
 
 class Outbound(Section, frozen=True):

@@ -46,6 +46,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.products.comments.answers": ("cackled.api.answers",),
+    "cackled.products.product": (
+        "cackled.api.route", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
+    ),
+    "cackled.products.registry": (
+        "cackled.api.route", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
+    ),
     "cackled.api": ("cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND),
     "cackled.admin": ("cackled.domain", "cackled.database", "cackled.cache", *GROUND),
     # The console's areas over the real parts: the composition root's hand in admin.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -38,19 +38,22 @@ def render() -> str:
         lines.append(_table(name, section, is_array))
         for inner, kind, _ in _fields(section):
             rows = _rows_of(kind)
-            if rows is not None:
+            if rows is not None and get_origin(kind) is dict:
+                lines.append(_table(f"{name}.{inner}.NAME", rows, False, commented=True))
+            elif rows is not None:
                 lines.append(_table(f"{name}.{inner}", rows, True))
     return "\n".join(lines) + "\n"
 
 
-def _table(name: str, section: type[config.Section], many: bool) -> str:
+def _table(name: str, section: type[config.Section], many: bool, *, commented: bool = False) -> str:
     # The docstrings name their table, which follows here anyway.
-    text = re.sub(r"(^|, )``\[+[\w.]+\]+``:? ?", "", " ".join((section.__doc__ or "").split()))
+    text = re.sub(r"(^|, )``\[+[\w.\x22]+\]+``:? ?", "", " ".join((section.__doc__ or "").split()))
     text = text.strip(" .").replace("``", "")
     lines = [""]
     if text:
         lines.append(textwrap.fill(text[0].upper() + text[1:] + ".", 118, initial_indent="# ", subsequent_indent="# "))
-    lines.append(f"#[[{name}]]" if many else f"[{name}]")
+    mark = "#" if commented else ""
+    lines.append(f"#[[{name}]]" if many else f"{mark}[{name}]")
     for field, kind, default in _fields(section):
         if _rows_of(kind) is None:
             lines.append(_entry(section, field, default))

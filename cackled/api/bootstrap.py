@@ -17,7 +17,7 @@ from cackled.api.openapi import problem_responses, query_parameters, read_parame
 from cackled.api.query import QueryReader
 from cackled.api.widget import FirstRender, Widget
 from cackled.database.query import ReadPreference
-from cackled.domain.errors import BadField
+from cackled.domain.errors import PROBLEMS, BadField
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
 from cackled.transport.http import Request
@@ -27,7 +27,7 @@ from cackled.transport.response import CONFIGURED_TTL, Response
 MOST_HEADS = 4096
 # The widget of pages that name none.
 DEFAULT_WIDGET = "Comment"
-PROBLEMS = (
+SLUGS = (
     "bad-field", "unknown-site", "no-token", "bad-token", "token-expired", "not-granted", "not-found", "too-fast",
     "other-deployment", "unavailable", "internal", "uri-too-long",
 )  # fmt: skip
@@ -136,7 +136,7 @@ class Bootstrap:
                             "description": "Done.",
                             "content": {"application/json": {"schema": {"anyOf": schemas}}},
                         },
-                        **problem_responses(PROBLEMS),
+                        **problem_responses(SLUGS, PROBLEMS),
                     },
                 },
             }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from cackled import __version__
 from cackled.api.route import Caller, Reach, Route
-from cackled.domain.errors import PROBLEMS
 
 TEMPLATE = "#/components/schemas/{name}"
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "description": "A 64-bit number, as a string."}
@@ -56,14 +55,19 @@ def refusals(route: Route) -> list[str]:
     return sorted(found)
 
 
-def document(routes: Sequence[Route], extra_paths: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The whole document. *extra_paths* are described by hand, and not below ``/api/v1``."""
+def document(
+    routes: Sequence[Route], problems: Mapping[str, int], extra_paths: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The whole document.
+
+    *problems* are the statuses of all slugs. *extra_paths* are described elsewhere, and are not below ``/api/v1``.
+    """
     shapes = [one for route in routes for one in (route.body, route.answer) if one is not None]
     schemas, components = _schemas(dict.fromkeys([*shapes, ProblemAnswer]))
     paths: dict[str, Any] = {}
     for route in routes:
         path = "/".join(one.replace(":text}", "}") for one in route.path.split("/"))
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas, problems)
     paths.update(extra_paths or {})
     return {
         "openapi": "3.1.0",
@@ -83,7 +87,7 @@ def _schemas(shapes: Iterable[Any]) -> tuple[dict[Any, Any], dict[str, Any]]:
     return dict(zip(shapes, made, strict=True)), dict(components)
 
 
-def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
+def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int]) -> dict[str, Any]:
     parameters = [_path(name, route) for name in route.parameters]
     if route.query is not None:
         parameters += query_parameters(route.query)
@@ -95,7 +99,7 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.summary,
         "parameters": [*parameters, _GRANT],
-        "responses": {str(route.status): _done(route, schemas), **problem_responses(refusals(route))},
+        "responses": {str(route.status): _done(route, schemas), **problem_responses(refusals(route), problems)},
     }
     if route.body is not None:
         content = {"application/json": {"schema": schemas[route.body]}}
@@ -167,11 +171,11 @@ def _done(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     return done
 
 
-def problem_responses(slugs: Iterable[str]) -> dict[str, Any]:
+def problem_responses(slugs: Iterable[str], statuses: Mapping[str, int]) -> dict[str, Any]:
     """The responses of problems, by status; the description names each ``type`` that there may be."""
     by_status: dict[int, list[str]] = {}
     for slug in slugs:
-        by_status.setdefault(PROBLEMS[slug], []).append(slug)
+        by_status.setdefault(statuses[slug], []).append(slug)
     schema = {"$ref": TEMPLATE.format(name=ProblemAnswer.__name__)}
     return {
         str(status): {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from twisted.web.resource import IResource
@@ -16,7 +16,9 @@ from cackled.api.router import Router, Table
 from cackled.transport.response import Response
 
 
-def api_resource(context: ApiContext, routes: Iterable[Route], extra_paths: dict[str, Any]) -> IResource:
+def api_resource(
+    context: ApiContext, routes: Iterable[Route], problems: Mapping[str, int], extra_paths: dict[str, Any]
+) -> IResource:
     """The core's routes and *routes*, and their description.
 
     Raises:
@@ -26,7 +28,7 @@ def api_resource(context: ApiContext, routes: Iterable[Route], extra_paths: dict
     for route in table.routes:
         if route.limit and route.limit not in context.limits:
             raise ValueError(f"{route.name}: there is no limit {route.limit}")
-    document = openapi.document(table.routes, extra_paths)
+    document = openapi.document(table.routes, problems, extra_paths)
 
     def describe() -> Response:
         return json_response(document, 200, (b"access-control-allow-origin", b"*"))

@@ -32,15 +32,17 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.database.timelines import Timelines
+from cackled.domain import demo
 from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import Erasures
-from cackled.domain.errors import TooFast
+from cackled.domain.errors import PROBLEMS, TooFast
 from cackled.domain.grants import Grants
 from cackled.domain.housekeeping import Housekeeping
 from cackled.domain.limits import AddressBuckets, Buckets, CallLimits, within
 from cackled.domain.moderation import Moderation
 from cackled.domain.nodes import NodeRegistry
 from cackled.domain.outbox import Outbox
+from cackled.domain.parts import ServiceParts
 from cackled.domain.residency import Residency
 from cackled.domain.sessions import Sessions
 from cackled.domain.signed_links import SignedLinks
@@ -52,10 +54,9 @@ from cackled.events import Event, Position
 from cackled.outbound.guard import Policy, check_literal, resolver
 from cackled.outbound.mail import Mailer
 from cackled.outbound.post import GuardedHttp
-from cackled.products.comments import api as comments_api
-from cackled.products.comments import seed as demo
-from cackled.products.comments.mail import ModeratorMail
-from cackled.products.comments.service import Comments
+from cackled.products import PRODUCTS
+from cackled.products.product import OutboxParts, Product
+from cackled.products.registry import Registry
 from cackled.realtime.access import Refusal
 from cackled.realtime.hub import Hub
 from cackled.realtime.presence import read_names
@@ -74,8 +75,9 @@ REREAD = 1.0
 class Application:
     """The parts that need the database: what is written, read, and sent out live."""
 
-    def __init__(self, infrastructure: Infrastructure) -> None:
+    def __init__(self, infrastructure: Infrastructure, products: tuple[Product, ...] = PRODUCTS) -> None:
         self.infrastructure = infrastructure
+        self.registry = registry = Registry(products)
         config, clock, metrics = infrastructure.config, infrastructure.reactor, infrastructure.metrics
         servers = servers_of(config.database, infrastructure.embedded.dsn if infrastructure.embedded else "")
         settings = config.database
@@ -102,6 +104,10 @@ class Application:
         self._rereading: Deferred[None] | None = None
         self.grants = Grants(wall_time)
         self.queues = WriteQueues()
+        self.parts = ServiceParts(
+            database=self.database, cache=infrastructure.cache, evict=self.wrote_here, queues=self.queues
+        )
+        self.services = {**registry.services(self.parts), Moderation: self.moderation}
         metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
         # Each shard has a log of its own; the catalog is in the first.
         self.tails = [self._tail(number, part) for number, part in enumerate(self.database.parts)]
@@ -111,16 +117,23 @@ class Application:
         self.nodes = self._registry()
         self.announcing = Periodic(clock, config.discovery.interval, self.announce, "announcing this node")
         self.usage = Usage(self.database, clock, metrics)
-        self.housekeeping = Housekeeping(self.database, clock, metrics, config.database.event_retention)
+        retention = config.database.event_retention
+        self.housekeeping = Housekeeping(self.database, clock, metrics, retention, registry.jobs)
         given = config.outbound
         self.policy = Policy(given.ports, given.networks)
         poster = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)
         webhooks = Webhooks(self.sites, poster.post, wall_time)
         mailer = Mailer(clock, config.mail) if config.mail.host else None
         self.links = SignedLinks(self.sites.secret, wall_time)
-        send = None if mailer is None else mailer.send
-        mail = ModeratorMail(self.sites, self.database, send, config.mail.sender, self.links, config.own_url)
-        work = {"webhook": webhooks.deliver, "mail": mail.deliver}
+        outbox = OutboxParts(
+            sites=self.sites,
+            database=self.database,
+            send=None if mailer is None else mailer.send,
+            sender=config.mail.sender,
+            links=self.links,
+            own_url=config.own_url,
+        )
+        work = {"webhook": webhooks.deliver, **registry.outbox(outbox)}
         self.outbox = Outbox(self.database, clock, infrastructure.random, metrics, work)
         journal = infrastructure.state / "erasures.log"
         self.erasures = Erasures(self.database, clock, journal, self.wrote_here, infrastructure.in_thread)
@@ -205,10 +218,6 @@ class Application:
             check_literal(url, self.policy)
         except ValueError as error:
             raise ValueError(f"{error}; see [outbound]") from None
-
-    def comments(self, site: Site) -> Comments:
-        """The comments of *site*."""
-        return Comments(site, self.database, self.infrastructure.cache, self.wrote_here, self.queues)
 
     def moderation(self, site: Site) -> Moderation:
         """The peace of *site*."""
@@ -405,21 +414,17 @@ class Application:
         def by_address(name: str, rate: float, burst: float) -> AddressBuckets:
             return AddressBuckets(lambda suffix, times: buckets(name + suffix, rate * times, burst * times))
 
-        votes = by_address("votes", given.votes_per_address, given.votes_burst)
-        return CallLimits(
-            {
-                "comments.post": by_address("posts", given.posts_per_address, given.posts_burst),
-                # Small writes draw from one bucket, whatever they are.
-                "comments.vote": votes,
-                "comments.change": votes,
-                "comments.flag": votes,
-                "blocks.write": votes,
-                "sessions.open": by_address("sessions", given.sessions_per_address, given.sessions_burst),
-                "reads": by_address("reads", given.reads_per_address, given.reads_burst),
-            },
-            {"comments.post": buckets("site", given.posts_per_site, max(1.0, given.posts_per_site * 2))},
-            exempt,
-        )
+        mine: dict[str, AddressBuckets] = {}
+        theirs: dict[str, Buckets] = {}
+        named = self.registry.limits(given)
+        for limit in named:
+            rate = limit.rate
+            if not limit.like:
+                mine[limit.name] = by_address(limit.name, rate.rate, rate.burst)
+            if rate.site_rate is not None:
+                theirs[limit.name] = buckets(f"{limit.name}/site", rate.site_rate, max(1.0, rate.site_rate * 2))
+        mine |= {limit.name: mine[limit.like] for limit in named if limit.like}
+        return CallLimits(mine, theirs, exempt)
 
     async def open(self) -> IResource:
         """Connect, read the catalog, follow the log; gives the tree of the public listeners."""
@@ -430,7 +435,8 @@ class Application:
         alone = infrastructure.seat is None
         here = infrastructure.config.demo.enabled and self.sites.residency.is_here(demo.SITE)
         if alone and here and self.database.site(demo.SITE).writable:
-            await demo.ensure(self.sites, self.database, self.comments)
+            fill = [partial(one.seed, self.parts) for one in self.registry.products if one.seed is not None]
+            await demo.ensure(self.sites, fill)
         sessions = Sessions(await self.sites.secret("session"), wall_time, infrastructure.random)
         self.hub.start()
         await DeferredList([Deferred.fromCoroutine(tail.start()) for tail in self.tails])
@@ -451,18 +457,20 @@ class Application:
             sessions=sessions,
             grants=self.grants,
             limits=limits,
-            services={Comments: self.comments, Moderation: self.moderation},
+            services=self.services,
             client_address=client_address,
             count_read=self.usage.count,
         )
-        bootstrap = Bootstrap(context, comments_api.WIDGETS)
+        bootstrap = Bootstrap(context, self.registry.widgets)
         own = [node.url for node in infrastructure.config.nodes]
         own += [one.url for one in infrastructure.config.deployments]
         return public_root(
             loader=LoaderRedirect(infrastructure.loader, self.sites.residency),
             assets=infrastructure.assets.resource(),
             bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
-            api=api_resource(context, comments_api.ROUTES, bootstrap.description()),
+            api=api_resource(
+                context, self.registry.routes, PROBLEMS | self.registry.problems, bootstrap.description()
+            ),
             realtime=RealtimeResource(
                 self.hub, self.authorize, self.name_of, self.seconds_left, partial(self.charge, limits)
             ),

@@ -46,8 +46,8 @@ from cackled.database.migrate import migrate_primary
 from cackled.database.shards import ShardedDatabase
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
+from cackled.domain import demo
 from cackled.domain.removal import Removals
-from cackled.products.comments import seed as demo
 from cackled.transport.endpoints import PublicEndpoint, maker
 from cackled.transport.tls import CertificateError
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from msgspec import Struct
+
 
 class Refused(Exception):
     """A request that the rules refuse.
@@ -99,45 +103,63 @@ class TooFast(Refused):
         self.retry_after = retry_after
 
 
-_BY_STATE: dict[str, tuple[type[Refused], dict[str, str]]] = {
-    "CK403": (
-        Forbidden,
-        {
-            "banned": "You can't write here.",
-            "locked": "This conversation is closed.",
-            "author": "Only its author can do that.",
-        },
+class Refusal(Struct, frozen=True, kw_only=True):
+    """What a database function refuses: SQLSTATE (of class CK) and reason, and the problem that it becomes.
+
+    The reason is the problem's slug. ``field`` names the member at fault, if one is.
+    """
+
+    state: str
+    reason: str
+    error: type[Refused]
+    detail: str
+    field: str | None = None
+
+
+_CORE = (
+    Refusal(state="CK403", reason="banned", error=Forbidden, detail="You can't write here."),
+    Refusal(state="CK403", reason="locked", error=Forbidden, detail="This conversation is closed."),
+    Refusal(state="CK403", reason="author", error=Forbidden, detail="Only its author can do that."),
+    Refusal(state="CK409", reason="key", error=Conflict, detail="This channel key can't be used."),
+    Refusal(
+        state="CK409",
+        reason="stored",
+        error=Conflict,
+        detail="The site is stored here, and can't be said to live elsewhere.",
     ),
-    "CK404": (NotFound, {"comment": "There is no such comment."}),
-    "CK409": (
-        Conflict,
-        {
-            "window": "The time for changing this comment is over.",
-            "key": "This channel key can't be used.",
-            "stored": "The site is stored here, and can't be said to live elsewhere.",
-        },
-    ),
-    "CK421": (Misdirected, {"deployment": "The site lives in another deployment."}),
-    "CK422": (
-        Unprocessable,
-        {"parent": "The comment you answer is not there any more.", "depth": "Replies can't go deeper here."},
-    ),
+    Refusal(state="CK421", reason="deployment", error=Misdirected, detail="The site lives in another deployment."),
+)
+_KINDS: dict[str, type[Refused]] = {
+    "CK403": Forbidden,
+    "CK404": NotFound,
+    "CK409": Conflict,
+    "CK421": Misdirected,
+    "CK422": Unprocessable,
 }
 
 
-def from_sqlstate(state: str, reason: str) -> Refused | None:
-    """The refusal a database function raised (SQLSTATE of class CK), or None where it was something else."""
-    known = _BY_STATE.get(state)
-    if known is None:
-        return None
-    kind, words = known
-    reason = reason.strip().split("\n", 1)[0]
-    reason = reason.rpartition(" ")[2]
-    field = "parent" if reason in ("parent", "depth") else None
-    return kind(words.get(reason, ""), field=field, slug=reason if reason in words else None)
+class Refusals:
+    """Which problem each refusal of the database is: those that all products share, and *own*."""
+
+    def __init__(self, own: Iterable[Refusal] = ()) -> None:
+        self._known = {(one.state, one.reason): one for one in (*_CORE, *own)}
+
+    def find(self, state: str, reason: str) -> Refused | None:
+        """The refusal that a database function raised, or None where it was something else."""
+        kind = _KINDS.get(state)
+        if kind is None:
+            return None
+        word = reason.strip().split("\n", 1)[0].rpartition(" ")[2]
+        known = self._known.get((state, word))
+        if known is None:
+            return kind()
+        return known.error(known.detail, field=known.field, slug=known.reason)
 
 
-# Every slug that a problem may have, and its status.
+from_sqlstate = Refusals().find
+
+
+# Slugs of the problems that all products share, and their status.
 PROBLEMS: dict[str, int] = {
     "bad-request": 400,
     "bad-json": 400,
@@ -154,20 +176,12 @@ PROBLEMS: dict[str, int] = {
     "author": 403,
     "not-found": 404,
     "unknown-site": 404,
-    "comment": 404,
     "conflict": 409,
-    "window": 409,
     "key": 409,
     "content-too-large": 413,
     "uri-too-long": 414,
     "other-deployment": 421,
     "unprocessable": 422,
-    "text-empty": 422,
-    "text-too-long": 422,
-    "name-empty": 400,
-    "name-too-long": 400,
-    "parent": 422,
-    "depth": 422,
     "too-fast": 429,
     "internal": 500,
     "unavailable": 503,

@@ -5,6 +5,7 @@ Each job stands in its own try, so that one that fails does not stop the others;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -26,17 +27,6 @@ MAKE_PARTITIONS = Query("make_partitions", "select event_partitions($1)", ("int"
 EXPIRE_EVENTS = Query("expire_events", "select event_expire(make_interval(secs => $1))", ("float8",))
 # A batch at a time, until there is no more: more may come between two runs than one statement should delete.
 BATCH = 5_000
-EXPIRE_POST_KEYS = Query(
-    "expire_post_keys",
-    f"""
-    with gone as (
-      delete from post_key where ctid = any(array(
-        select ctid from post_key where created_at < now() - interval '48 hours' limit {BATCH}
-      )) returning 1
-    )
-    select count(*) from gone
-    """,
-)
 EXPIRE_OUTBOX = Query(
     "expire_outbox",
     f"""
@@ -44,18 +34,6 @@ EXPIRE_OUTBOX = Query(
       delete from outbox where id = any(array(
         select id from outbox where done_at < now() - interval '48 hours' or dead_at < now() - interval '30 days'
         limit {BATCH}
-      )) returning 1
-    )
-    select count(*) from gone
-    """,
-)
-# Texts that moderators removed, with them.
-EXPIRE_REMOVALS = Query(
-    "expire_removals",
-    f"""
-    with gone as (
-      delete from removal where ctid = any(array(
-        select ctid from removal where created_at < now() - interval '7 days' limit {BATCH}
       )) returning 1
     )
     select count(*) from gone
@@ -72,23 +50,31 @@ EXPIRE_USED_LINKS = Query(
     select count(*) from gone
     """,
 )
-_BATCHED = (EXPIRE_POST_KEYS, EXPIRE_OUTBOX, EXPIRE_REMOVALS, EXPIRE_USED_LINKS)
 
 
 class Housekeeping:
-    """Runs all jobs every ten minutes. *event_retention* is in seconds."""
+    """Runs all jobs every ten minutes. *event_retention* is in seconds; *jobs* are those of products.
 
-    def __init__(self, database: Database, clock: IReactorTime, metrics: Metrics, event_retention: float) -> None:
+    Each of these deletes at most `BATCH` rows and gives their number, and is repeated while there were so many.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: IReactorTime,
+        metrics: Metrics,
+        event_retention: float,
+        jobs: Iterable[Query] = (),
+    ) -> None:
         self._database = database
         self._runs = metrics.counter("jobs_runs", "Housekeeping jobs run.", ["task", "outcome"])
         self._jobs: list[tuple[Query, tuple[Any, ...]]] = [
             (MAKE_PARTITIONS, (AHEAD,)),
             (EXPIRE_EVENTS, (event_retention,)),
-            (EXPIRE_POST_KEYS, ()),
-            (EXPIRE_OUTBOX, ()),
-            (EXPIRE_REMOVALS, ()),
-            (EXPIRE_USED_LINKS, ()),
         ]
+        batched = (EXPIRE_OUTBOX, EXPIRE_USED_LINKS, *jobs)
+        self._batched = frozenset(query.name for query in batched)
+        self._jobs += [(query, ()) for query in batched]
         self._job = Periodic(clock, INTERVAL, self.run, "housekeeping")
 
     def start(self) -> None:
@@ -107,7 +93,7 @@ class Housekeeping:
     async def _run(self, part: Database) -> None:
         for query, args in self._jobs:
             try:
-                while (await part.system.write(query, *args))[0][0] == BATCH and query in _BATCHED:
+                while (await part.system.write(query, *args))[0][0] == BATCH and query.name in self._batched:
                     pass
             except Unavailable:
                 self._runs.labels(query.name, "unavailable").inc()

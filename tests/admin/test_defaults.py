@@ -28,7 +28,7 @@ class DefaultsTests(SynchronousTestCase):
         row = False
         for line in render().splitlines():
             if re.match(r"#?\[", line):
-                row = line.startswith("#[[")
+                row = line.startswith("#[")
             if not row:
                 kept.append(re.sub(r"^#(\w+ = )", r"\1", line))
         text = "\n".join(kept)
@@ -37,10 +37,11 @@ class DefaultsTests(SynchronousTestCase):
 
     def test_rows(self) -> None:
         """Rows can be taken in too, once what they need is given."""
-        text = re.sub(r"^#(\[\[.*|\w+ = )", r"\1", render(), flags=re.MULTILINE)
+        text = re.sub(r"^#(\[.*|\w+ = )", r"\1", render(), flags=re.MULTILINE)
         text = re.sub(r"^\w+ = +# not set$", "", text, flags=re.MULTILINE)
         text = re.sub(r"^(\w+) = +# needed$", r'\1 = "local"', text, flags=re.MULTILINE)
         text = text.replace('\nnumber = "local"', "\nnumber = 1")
+        text = text.replace('\nrate = "local"\nburst = "local"', "\nrate = 1\nburst = 1")
         text = text.replace('\ndsn = ""\npassword_file = ""\n# How', '\ndsn = "x"\n# How')
         text = text.replace('\nsites = "local"', "\nsites = [1, 9]").replace('\nurl = "local"', '\nurl = "http://local"')
         config = parse(text.replace('deployment = "global"', 'deployment = "local"').encode())

@@ -22,10 +22,12 @@ from cackled.daemon.infrastructure import Infrastructure
 from cackled.database.testing import fresh_dsn, server
 from cackled.domain.errors import PROBLEMS
 from cackled.domain.sites import Site
-from cackled.products.comments import api as comments_api
+from cackled.products import PRODUCTS
+from cackled.products.registry import Registry
 
 clock: Any = reactor
-TABLE = Table((*core.ROUTES, *comments_api.ROUTES))
+TABLE = Table((*core.ROUTES, *Registry(PRODUCTS).routes))
+STATUSES = PROBLEMS | Registry(PRODUCTS).problems
 ORIGIN = "https://one.example"
 
 
@@ -144,14 +146,14 @@ class ApiCase(TestCase):
                 return
             status, slugs = found.route.status, openapi.refusals(found.route)
         elif place == "/bootstrap" and method == "GET":
-            status, slugs = 200, list(bootstrap.PROBLEMS)
+            status, slugs = 200, list(bootstrap.SLUGS)
         else:
             return
         if answer.status < 400:
             self.assertIn(answer.status, (status, 304), (method, path))
         elif answer.headers.get("content-type") == "application/problem+json" and answer.body:
             self.assertIn(answer.slug, slugs, (method, path, answer))
-            self.assertEqual(answer.status, PROBLEMS[answer.slug], (method, path, answer))
+            self.assertEqual(answer.status, STATUSES[answer.slug], (method, path, answer))
 
     async def session(self, site: int = 1) -> dict[str, Any]:
         """A new session."""

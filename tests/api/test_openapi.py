@@ -9,15 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
-from referencing import Registry, Resource
+from referencing import Registry as Schemas
+from referencing import Resource
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.api import core, openapi
-from cackled.domain.errors import PROBLEMS
-from cackled.products.comments import api as comments_api
-from tests.api.common import ApiCase
+from cackled.products import PRODUCTS
+from cackled.products.registry import Registry
+from tests.api.common import STATUSES, ApiCase
 
-ROUTES = (*core.ROUTES, *comments_api.ROUTES)
+ROUTES = (*core.ROUTES, *Registry(PRODUCTS).routes)
 
 
 def resolve(document: dict[str, Any], ref: str) -> Any:
@@ -35,13 +36,11 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[
     for one in closed.values():
         if "properties" in one:
             one["additionalProperties"] = False
-    resource: Any = Resource.opaque({"components": {"schemas": closed}})
-    registry: Any = Registry().with_resource("urn:api", resource)
     text = json.dumps(schema).replace('"#/', '"urn:api#/')
     for name in closed:
         inner = json.dumps(closed[name]).replace('"#/', '"urn:api#/')
         closed[name] = json.loads(inner)
-    registry = Registry().with_resource("urn:api", Resource.opaque({"components": {"schemas": closed}}))
+    registry: Any = Schemas().with_resource("urn:api", Resource.opaque({"components": {"schemas": closed}}))
     validator = Draft202012Validator(json.loads(text), registry=registry)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
@@ -51,7 +50,7 @@ class DocumentTests(SynchronousTestCase):
 
     def test_routes(self) -> None:
         """Every route is described, by path and method."""
-        described = openapi.document(ROUTES)["paths"]
+        described = openapi.document(ROUTES, STATUSES)["paths"]
         self.assertEqual(
             {(path, method) for path, item in described.items() for method in item},
             {(route.path, route.method.lower()) for route in ROUTES},
@@ -61,12 +60,12 @@ class DocumentTests(SynchronousTestCase):
         """Each problem that a route names is a known one."""
         for route in ROUTES:
             for slug in openapi.refusals(route):
-                self.assertIn(slug, PROBLEMS, route.name)
+                self.assertIn(slug, STATUSES, route.name)
 
     @given(st.sampled_from(ROUTES))
     def test_parameters(self, route: Any) -> None:
         """Each parameter of a path is there and required."""
-        made = openapi.document([route])["paths"][route.path][route.method.lower()]
+        made = openapi.document([route], STATUSES)["paths"][route.path][route.method.lower()]
         in_path = {one["name"] for one in made["parameters"] if one["in"] == "path" and one["required"]}
         self.assertEqual(in_path, set(route.parameters))
 

@@ -15,6 +15,7 @@ from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.sessions import Session
 from cackled.events import channel_id
 from cackled.products.comments import api as comments_api
+from cackled.products.comments.service import Comments
 from tests.api.common import ApiCase
 
 SECRET = "a secret of the site that is long enough"
@@ -80,7 +81,7 @@ class RightsTests(ApiCase):
     async def write(self, key: str) -> str:
         """A new comment of the author; gives its id."""
         author = Session(1, parse_id(self.visitor_of(self.author)))
-        written = await self.application.comments(self.site).post(author, ChannelRef(key), "words", "Ann")
+        written = await self.application.services[Comments](self.site).post(author, ChannelRef(key), "words", "Ann")
         return str(written.comment.partition(b'"id":"')[2].partition(b'"')[0].decode())
 
     async def call(self, route: Route, *, site: int = 1, key: str = "own", comment: str = "", auth: str | None = None,

@@ -8,11 +8,14 @@ from importlib.resources import files
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain import errors
-from cackled.domain.errors import Conflict, Forbidden, NotFound, Refused, TooFast, Unprocessable, from_sqlstate
+from cackled.domain.errors import Conflict, Forbidden, NotFound, Refusals, Refused, TooFast, Unprocessable
+from cackled.products import PRODUCTS
+
+from_sqlstate = Refusals([refusal for product in PRODUCTS for refusal in product.refusals]).find
 
 
 class FromSqlstateTests(SynchronousTestCase):
-    """`from_sqlstate`."""
+    """`Refusals`."""
 
     def test_known(self) -> None:
         """Each state and reason gives its refusal, however the server words the line."""

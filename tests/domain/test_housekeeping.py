@@ -9,8 +9,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.errors import QueryFailed, Unavailable
-from cackled.domain.housekeeping import BATCH, EXPIRE_POST_KEYS, INTERVAL, Housekeeping
+from cackled.domain.housekeeping import BATCH, INTERVAL, Housekeeping
 from cackled.metrics import Metrics
+from cackled.products.comments.housekeeping import EXPIRE_POST_KEYS, JOBS
 from tests.domain.common import DomainCase
 
 DAY = 86_400.0
@@ -21,7 +22,7 @@ class JobsTests(DomainCase):
 
     def job(self) -> Housekeeping:
         self.metrics = Metrics()
-        return Housekeeping(self.database, Clock(), self.metrics, 2 * DAY)
+        return Housekeeping(self.database, Clock(), self.metrics, 2 * DAY, JOBS)
 
     def partitions(self) -> set[str]:
         rows = self.sql("select inhrelid::regclass::text from pg_inherits where inhparent = 'event'::regclass")
@@ -121,7 +122,7 @@ class RunTests(SynchronousTestCase):
         self.fake = FakeSystem()
         self.metrics = Metrics()
         fake: Any = self.fake
-        self.job = Housekeeping(fake, self.clock, self.metrics, DAY)
+        self.job = Housekeeping(fake, self.clock, self.metrics, DAY, JOBS)
 
     def test_times(self) -> None:
         """At the start and every ten minutes, until it is stopped."""

@@ -178,7 +178,7 @@ ROUTES = (
         caller=Caller.SESSION, reach=Reach.CHANNEL, channel=lambda call: call.body.channel.key,
         limit="comments.post", idempotent=True, writes=True,
         refusals=(
-            "text-empty", "text-too-long", "name-empty", "name-too-long", "parent", "depth", "banned", "locked", "key",
+            "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key",
         ),
     ),
     Route(

@@ -1,4 +1,4 @@
-"""The demo site: site 1, with a few lively pages, made at the first start.
+"""The demo's conversations.
 
 Comments are written through the same door as everybody's; only their times and votes are put back afterwards, so that
 the page looks lived in.
@@ -6,19 +6,16 @@ the page looks lived in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from msgspec import Struct
 
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.channels import ChannelRef, parse_id
+from cackled.domain.parts import ServiceParts
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.sites import Site
 from cackled.products.comments.service import Comments
 
-SITE = 1
-ORIGINS = ("localhost:*", "127.0.0.1:*", "[::1]:*")
 CHANNEL = "demo"
 
 AGE_COMMENT = Query(
@@ -102,16 +99,10 @@ PAGES = (
 )
 
 
-async def ensure(directory: SiteDirectory, database: Database, comments: Callable[[Site], Comments]) -> Site:
-    """Make the demo site and its pages where they are missing; gives the site."""
-    site = directory.find(SITE)
-    if site is None:
-        site = await directory.add("Cackle demo", ORIGINS, site_id=SITE)
-    if site is None:
-        # Another daemon was faster.
-        await directory.refresh(ReadPreference.PRIMARY)
-        site = directory.get(SITE)
-    writer = comments(site)
+async def fill(parts: ServiceParts, site: Site) -> None:
+    """Write the demo's pages where they are missing."""
+    writer = Comments(site, parts.database, parts.cache, parts.evict, parts.queues)
+    database = parts.database
     own = database.site(site.id)
     for ref, lines in PAGES:
         if not lines:
@@ -120,7 +111,6 @@ async def ensure(directory: SiteDirectory, database: Database, comments: Callabl
         if not there.rows:
             for line in sorted(lines, key=lambda one: -one.minutes):
                 await _write(writer, database, site, ref, line, None)
-    return site
 
 
 async def _write(

@@ -22,7 +22,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
 from cackled.domain.addresses import stored_address
 from cackled.domain.channels import ChannelRef, check_channel
-from cackled.domain.errors import NotFound, from_sqlstate
+from cackled.domain.errors import NotFound
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site
@@ -30,6 +30,7 @@ from cackled.domain.words import compared, fold, visible
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
 from cackled.products.comments import pages
+from cackled.products.comments.refusals import from_sqlstate
 
 POST_COMMENT = Query(
     "post_comment",

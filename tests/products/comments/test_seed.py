@@ -7,8 +7,11 @@ import json
 from twisted.internet.defer import Deferred, gatherResults
 
 from cackled.database.routing import ReadPreference
-from cackled.domain.sites import SiteDirectory
-from cackled.products.comments import seed as demo
+from cackled.domain import demo
+from cackled.domain.parts import ServiceParts
+from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.write_batching import WriteQueues
+from cackled.products.comments import seed
 from cackled.products.comments.pages import Wanted
 from tests.domain.common import DomainCase
 
@@ -21,20 +24,27 @@ class EnsureTests(DomainCase):
         self.sql("truncate catalog.site cascade")
         await self.sites.refresh(ReadPreference.PRIMARY)
 
+    async def fill(self, site: Site) -> None:
+        """Write the demo's conversations."""
+        parts = ServiceParts(
+            database=self.database, cache=self.cache, evict=self.evicted.append, queues=WriteQueues()
+        )
+        await seed.fill(parts, site)
+
     async def test_made_once(self) -> None:
         """Site 1 and its pages; a second time nothing is added, and what visitors wrote stays."""
-        site = await demo.ensure(self.sites, self.database, self.of)
+        site = await demo.ensure(self.sites, [self.fill])
         self.assertEqual(site.id, 1)
         for origin in ("http://localhost:8080", "http://127.0.0.1", "http://[::1]:80"):
             self.assertTrue(site.allows_origin(origin), origin)
         counts = self.sql("select key, n_visible, seq from channel order by key")
         self.assertIn("demo", [row[0] for row in counts])
-        await demo.ensure(self.sites, self.database, self.of)
+        await demo.ensure(self.sites, [self.fill])
         self.assertEqual(self.sql("select key, n_visible, seq from channel order by key"), counts)
 
     async def test_lively(self) -> None:
         """Votes, ages and threads; no comment is younger than its parent's."""
-        await demo.ensure(self.sites, self.database, self.of)
+        await demo.ensure(self.sites, [self.fill])
         site = self.sites.get(1)
         page = json.loads(b"{" + (await self.of(site).page("demo", Wanted())).value + b"}")
         comments = page["page"]["comments"]
@@ -52,7 +62,7 @@ class EnsureTests(DomainCase):
         directories = [SiteDirectory(self.database) for _ in range(2)]
         for one in directories:
             await one.refresh()
-        work = [Deferred.fromCoroutine(demo.ensure(one, self.database, self.of)) for one in directories]
+        work = [Deferred.fromCoroutine(demo.ensure(one, [self.fill])) for one in directories]
         await gatherResults(work, consumeErrors=True)
         twice = self.sql("select channel_id, html, count(*) from comment group by 1, 2 having count(*) > 1")
         self.assertEqual(twice, [])

@@ -1,0 +1,25 @@
+"""What the services of products are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from cackled.cache.soft import SoftCache
+from cackled.database.routing import Database
+from cackled.domain.write_batching import WriteQueues
+from cackled.events import Position
+
+
+class ServiceParts(Struct, frozen=True, kw_only=True):
+    """The parts of a process that services use.
+
+    ``evict`` is told each position that a write led to, before the writer is answered; ``queues`` gather writes that
+    come together.
+    """
+
+    database: Database
+    cache: SoftCache
+    evict: Callable[[Position], None]
+    queues: WriteQueues

@@ -1,0 +1,26 @@
+"""What comments refuse, by the reasons of their database functions and by their own rules."""
+
+from __future__ import annotations
+
+from cackled.domain.errors import Conflict, NotFound, Refusal, Refusals, Unprocessable
+
+REFUSALS = (
+    Refusal(state="CK404", reason="comment", error=NotFound, detail="There is no such comment."),
+    Refusal(
+        state="CK409", reason="window", error=Conflict, detail="The time for changing this comment is over."
+    ),
+    Refusal(
+        state="CK422",
+        reason="parent",
+        error=Unprocessable,
+        detail="The comment you answer is not there any more.",
+        field="parent",
+    ),
+    Refusal(
+        state="CK422", reason="depth", error=Unprocessable, detail="Replies can't go deeper here.", field="parent"
+    ),
+)
+# Slugs of problems that are found before the database is asked, and their status.
+PROBLEMS = {"text-empty": 422, "text-too-long": 422}
+
+from_sqlstate = Refusals(REFUSALS).find

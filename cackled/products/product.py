@@ -1,0 +1,74 @@
+"""What a product declares. Everything outside its package that has to do with it goes by these declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from cackled.api.route import Route
+from cackled.api.widget import Widget
+from cackled.database.query import Query
+from cackled.database.routing import Database
+from cackled.domain.errors import Refusal
+from cackled.domain.outbox import Work
+from cackled.domain.parts import ServiceParts
+from cackled.domain.signed_links import SignedLinks
+from cackled.domain.sites import Site, SiteDirectory
+
+
+class Limit(Struct, frozen=True, kw_only=True):
+    """A rate limit of calls, named ``product.name`` in configuration and figures.
+
+    *rate* calls a second and *burst* at once for each address, and *site_rate* a second for all of a site (None: no
+    bound). ``old`` is the prefix of its settings in ``[limits]`` from before limits had names; ``like`` names another
+    limit of the product that calls draw from instead.
+    """
+
+    name: str
+    rate: float = 1.0
+    burst: float = 1.0
+    site_rate: float | None = None
+    old: str = ""
+    like: str = ""
+
+
+class OutboxParts(Struct, frozen=True, kw_only=True):
+    """What handlers of the outbox are made of.
+
+    ``send`` is None where there is no mail server; ``links`` makes links that work once, below ``own_url``.
+    """
+
+    sites: SiteDirectory
+    database: Database
+    send: Any
+    sender: str
+    links: SignedLinks
+    own_url: str
+
+
+class Product(Struct, frozen=True, kw_only=True):
+    """A product, whole.
+
+    - ``name``: its name in addresses, limits, settings and channel ids.
+    - ``routes``, ``widgets``: what it answers; ``services``: how the service of a kind is made for one site.
+    - ``limits``: the rate limits that its routes draw from; ``refusals``: what its database functions refuse;
+      ``problems``: slug and status of what it refuses itself.
+    - ``outbox``: handlers of work for other servers, by kind; ``jobs``: statements that keep its tables tidy, each
+      deletes at most `cackled.domain.housekeeping.BATCH` rows and gives their number.
+    - ``counted``: tables whose rows a backup counts, with a word for each.
+    - ``seed``: fills the demo site.
+    """
+
+    name: str
+    routes: tuple[Route, ...] = ()
+    widgets: tuple[Widget, ...] = ()
+    services: Mapping[type, Callable[[ServiceParts, Site], Any]] = {}
+    limits: tuple[Limit, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    problems: Mapping[str, int] = {}
+    outbox: Mapping[str, Callable[[OutboxParts], Callable[[Work], Awaitable[None]]]] = {}
+    jobs: tuple[Query, ...] = ()
+    counted: Mapping[str, str] = {}
+    seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None

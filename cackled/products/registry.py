@@ -1,0 +1,129 @@
+"""What all products declare, put together for those who need it whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from cackled.api.route import Route
+from cackled.api.widget import Widget
+from cackled.config import ConfigError, Limits, Rate
+from cackled.database.query import Query
+from cackled.domain.parts import ServiceParts
+from cackled.domain.sites import Site
+from cackled.products.product import Limit, OutboxParts, Product
+
+# Limits of calls that belong to no product.
+CORE_LIMITS = (
+    Limit(name="sessions.open", rate=0.5, burst=60, old="sessions"),
+    Limit(name="reads", rate=50, burst=500, old="reads"),
+    Limit(name="blocks.write", like="comments.vote"),
+)
+
+
+class NamedLimit(Struct, frozen=True):
+    """A limit by its whole name, with the numbers that hold; ``like`` is another's whole name, or ``""``."""
+
+    name: str
+    rate: Rate
+    like: str
+
+
+class Registry:
+    """The declarations of *products*.
+
+    Raises:
+        ValueError: two products have the same name, widget, service or kind of work.
+    """
+
+    def __init__(self, products: Iterable[Product]) -> None:
+        self.products = tuple(products)
+        _once("product", (one.name for one in self.products))
+        _once("widget", (widget.name for one in self.products for widget in one.widgets))
+        _once("service", (kind for one in self.products for kind in one.services))
+        _once("kind of work", (kind for one in self.products for kind in one.outbox))
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """All routes."""
+        return tuple(route for one in self.products for route in one.routes)
+
+    @property
+    def widgets(self) -> tuple[Widget, ...]:
+        """All widgets with a first render."""
+        return tuple(widget for one in self.products for widget in one.widgets)
+
+    @property
+    def problems(self) -> dict[str, int]:
+        """Status by slug of the problems that products have beside the common ones."""
+        found = {refusal.reason: refusal.error.status for one in self.products for refusal in one.refusals}
+        return found | {slug: status for one in self.products for slug, status in one.problems.items()}
+
+    @property
+    def jobs(self) -> tuple[Query, ...]:
+        """What keeps the tables of products tidy."""
+        return tuple(query for one in self.products for query in one.jobs)
+
+    @property
+    def counted(self) -> dict[str, str]:
+        """The tables whose rows a backup counts, with a word for each."""
+        return {table: word for one in self.products for table, word in one.counted.items()}
+
+    def services(self, parts: ServiceParts) -> dict[type, Callable[[Site], Any]]:
+        """How services are made of *parts*, by kind."""
+        return {kind: partial(make, parts) for one in self.products for kind, make in one.services.items()}
+
+    def outbox(self, parts: OutboxParts) -> dict[str, Any]:
+        """The handlers of work for other servers, by kind."""
+        return {kind: make(parts) for one in self.products for kind, make in one.outbox.items()}
+
+    def limits(self, given: Limits) -> list[NamedLimit]:
+        """The limits as *given* in the configuration.
+
+        Raises:
+            ConfigError: a limit is given that there is not.
+        """
+        declared = [(limit.name, limit) for limit in CORE_LIMITS]
+        for one in self.products:
+            for limit in one.limits:
+                like = f"{one.name}.{limit.like}" if limit.like else ""
+                declared.append((f"{one.name}.{limit.name}", _with(limit, like)))
+        names = [name for name, _ in declared]
+        for name in given.calls:
+            if name not in names:
+                raise ConfigError(f"[limits.calls] {name!r}: there is no such limit; there are {', '.join(names)}")
+        # One with numbers of its own draws from a bucket of its own.
+        return [
+            NamedLimit(name, _rate(name, limit, given), "" if name in given.calls else limit.like)
+            for name, limit in declared
+        ]
+
+
+def _with(limit: Limit, like: str) -> Limit:
+    return Limit(
+        name=limit.name, rate=limit.rate, burst=limit.burst, site_rate=limit.site_rate, old=limit.old, like=like
+    )
+
+
+def _rate(name: str, limit: Limit, given: Limits) -> Rate:
+    made = given.calls.get(name)
+    if made is not None:
+        return made
+    if not limit.old:
+        return Rate(rate=limit.rate, burst=limit.burst, site_rate=limit.site_rate)
+    return Rate(
+        rate=getattr(given, f"{limit.old}_per_address"),
+        burst=getattr(given, f"{limit.old}_burst"),
+        site_rate=getattr(given, f"{limit.old}_per_site", limit.site_rate),
+    )
+
+
+def _once(what: str, names: Iterator[Any]) -> None:
+    seen: set[Any] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"there are two of {what} {name}")
+        seen.add(name)
