@@ -14,23 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct, inspect
+from msgspec import Meta, inspect
 
-PositiveInt = Annotated[int, Meta(ge=1)]
-Natural = Annotated[int, Meta(ge=0)]
-# Neither is ever infinite: timers and rings are made of them.
-PositiveFloat = Annotated[float, Meta(gt=0, le=1e9)]
-NaturalFloat = Annotated[float, Meta(ge=0, le=1e9)]
-MIB = 1024 * 1024
+from cackled.config_base import MIB, Natural, NaturalFloat, PositiveFloat, PositiveInt, Section
+from cackled.config_base import ConfigError as ConfigError
+
 _DEPLOYMENT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-
-
-class ConfigError(Exception):
-    """The configuration can't be used; the message is one line for the operator."""
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of all sections: frozen, and unknown keys are errors."""
 
 
 class Listen(Section, frozen=True):

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import cackled
 
 GROUND = (
-    "cackled", "cackled.addresses", "cackled.clock", "cackled.config", "cackled.events", "cackled.logs",
+    "cackled", "cackled.addresses", "cackled.clock", "cackled.config", "cackled.config_base", "cackled.events", "cackled.logs",
     "cackled.marks", "cackled.metrics", "cackled.problems", "cackled.turns",
 )
 
@@ -23,7 +23,8 @@ GROUND = (
 ARROWS: dict[str, tuple[str, ...]] = {
     "cackled": (),
     "cackled.addresses": (),
-    "cackled.config": (),
+    "cackled.config": ("cackled.config_base",),
+    "cackled.config_base": (),
     "cackled.clock": (),
     "cackled.events": (),
     "cackled.logs": (),

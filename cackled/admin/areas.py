@@ -6,7 +6,7 @@ See there for what each method promises.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,14 +20,15 @@ from cackled.database.server import UNKNOWN_LAG
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.domain import settings
+from cackled.domain.bans import Bans as SiteBans
 from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import Erasures
 from cackled.domain.errors import Misdirected, NotFound, Refused
-from cackled.domain.moderation import Moderation
 from cackled.domain.origins import readable
 from cackled.domain.outbox import Outbox
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.domain.usage import Usage
+from cackled.events import Position
 from cackled.metrics import Metrics
 from cackled.realtime.hub import Hub
 
@@ -257,41 +258,57 @@ class Sites:
         return found, self._deletions
 
 
+class CommentPeace(Protocol):
+    """What operators do to conversations."""
+
+    async def lock(self, channel: int, locked: bool) -> Position:
+        """Close or open one."""
+
+    async def remove(self, comment_id: int) -> Position:
+        """Delete anybody's comment."""
+
+
 class Bans:
     """Bans: `cackled.admin.console.BanArea`."""
 
-    def __init__(self, directory: SiteDirectory, moderation: Callable[[Site], Moderation]) -> None:
+    def __init__(
+        self,
+        directory: SiteDirectory,
+        bans: Callable[[Site], SiteBans],
+        comments: Callable[[Site], CommentPeace],
+    ) -> None:
         self._directory = directory
-        self._moderation = moderation
+        self._bans = bans
+        self._comments = comments
 
     async def bans(self, site: int) -> Table:
         """Bans in force."""
-        bans = await self._moderation(known(self._directory, site)).bans()
+        bans = await self._bans(known(self._directory, site)).bans()
         return [{"kind": ban.kind, "value": ban.value, "until": ban.until} for ban in bans]
 
     async def ban(self, site: int, kind: BanKind, value: str, seconds: float | None) -> None:
         """Ban."""
         until = None if seconds is None else wall_time() + seconds
         try:
-            await self._moderation(known(self._directory, site)).ban(kind, value, until)
+            await self._bans(known(self._directory, site)).ban(kind, value, until)
         except Refused as error:
             raise CommandError(error.detail) from None
 
     async def unban(self, site: int, kind: BanKind, value: str) -> bool:
         """Remove a ban."""
-        return await self._moderation(known(self._directory, site)).unban(kind, value)
+        return await self._bans(known(self._directory, site)).unban(kind, value)
 
     async def lock(self, site: int, channel: int, locked: bool) -> str:
         """Close or open a conversation."""
         try:
-            return str(await self._moderation(known(self._directory, site)).lock(channel, locked))
+            return str(await self._comments(known(self._directory, site)).lock(channel, locked))
         except Refused as error:
             raise CommandError(error.detail) from None
 
     async def remove(self, site: int, comment: int) -> str:
         """Delete a comment."""
         try:
-            return str(await self._moderation(known(self._directory, site)).remove(comment))
+            return str(await self._comments(known(self._directory, site)).remove(comment))
         except Refused as error:
             raise CommandError(error.detail) from None
 

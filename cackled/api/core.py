@@ -10,7 +10,7 @@ from cackled.api.answers import Id
 from cackled.api.calls import Call, bearer
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
-from cackled.domain.moderation import Moderation
+from cackled.domain.blocks import Blocks
 
 
 class SessionAnswer(Struct, frozen=True):
@@ -35,17 +35,17 @@ async def open_session(call: Call) -> Any:
 
 async def list_blocks(call: Call) -> Any:
     """Whom the visitor blocks."""
-    return {"blocked": await call.service(Moderation).blocked(call.visitor, call.reading)}
+    return {"blocked": await call.service(Blocks).blocked(call.visitor, call.reading)}
 
 
 async def block_author(call: Call) -> None:
     """Show an author to the visitor no more."""
-    await call.service(Moderation).block(call.visitor, call.number("author"))
+    await call.service(Blocks).block(call.visitor, call.number("author"))
 
 
 async def unblock_author(call: Call) -> None:
     """Show an author to the visitor again."""
-    await call.service(Moderation).unblock(call.visitor, call.number("author"))
+    await call.service(Blocks).unblock(call.visitor, call.number("author"))
 
 
 ROUTES = (

@@ -7,7 +7,7 @@ the site or the comment beyond the numbers that the link itself holds, and refus
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from html import escape
 from typing import Any
@@ -15,7 +15,6 @@ from typing import Any
 from cackled.api.calls import refusal, unavailable
 from cackled.database.errors import DatabaseError
 from cackled.domain.errors import NotFound, Refused, TooFast
-from cackled.domain.moderation import Moderation
 from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.events import Position
@@ -23,6 +22,9 @@ from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
+
+# Does what a link of one kind is for: whether it was done now (False: the link was used before), and where.
+Deed = Callable[[Site, SignedLink], Awaitable[tuple[bool, Position | None]]]
 
 _STYLE = (
     ":root{color-scheme:light dark}"
@@ -66,7 +68,7 @@ class ModerateResource(AsyncResource):
         self,
         links: SignedLinks,
         sites: SiteDirectory,
-        moderation: Callable[[Site], Moderation],
+        deeds: Mapping[str, Deed],
         charge: Callable[[str, float], float | None],
         client_address: Callable[[Any], str],
         wrote: Callable[[Position], None],
@@ -74,7 +76,7 @@ class ModerateResource(AsyncResource):
         super().__init__(self.answer, (b"GET", b"HEAD", b"POST"))
         self._links = links
         self._sites = sites
-        self._moderation = moderation
+        self._deeds = deeds
         self._charge = charge
         self._client_address = client_address
         self._wrote = wrote
@@ -110,7 +112,7 @@ class ModerateResource(AsyncResource):
 
     async def _do(self, link: SignedLink, site: Site) -> Response:
         try:
-            done, position = await self._moderation(site).by_link(link)
+            done, position = await self._deeds[link.deed](site, link)
         except NotFound:
             return page(404, "Nothing to remove", "The comment is not there any more.")
         if position is not None:

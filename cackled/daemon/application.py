@@ -17,13 +17,14 @@ from cackled.api.bootstrap import Bootstrap
 from cackled.api.context import ApiContext
 from cackled.api.loader_redirect import LoaderRedirect
 from cackled.api.moderate import ModerateResource
-from cackled.api.public_root import listening_refused, public_root
+from cackled.api.public_root import public_root
 from cackled.api.root import api_resource
 from cackled.api.static_pages import StaticPages
 from cackled.clock import Periodic, sleep, wall_time
 from cackled.cluster.bus import Limit
 from cackled.cluster.messages import Hint, Signal
 from cackled.config import ConfigError
+from cackled.daemon.access import Access
 from cackled.daemon.infrastructure import WEB, Infrastructure
 from cackled.database.dsn import servers_of, shards_of
 from cackled.database.errors import DatabaseError, Unavailable
@@ -33,19 +34,20 @@ from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.database.timelines import Timelines
 from cackled.domain import demo
+from cackled.domain.bans import Bans
+from cackled.domain.blocks import Blocks
 from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import Erasures
-from cackled.domain.errors import PROBLEMS, TooFast
+from cackled.domain.errors import PROBLEMS
 from cackled.domain.grants import Grants
 from cackled.domain.housekeeping import Housekeeping
 from cackled.domain.limits import AddressBuckets, Buckets, CallLimits, within
-from cackled.domain.moderation import Moderation
 from cackled.domain.nodes import NodeRegistry
 from cackled.domain.outbox import Outbox
 from cackled.domain.parts import ServiceParts
 from cackled.domain.residency import Residency
 from cackled.domain.sessions import Sessions
-from cackled.domain.signed_links import SignedLinks
+from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.domain.usage import Usage
 from cackled.domain.webhooks import Webhooks
@@ -57,7 +59,6 @@ from cackled.outbound.post import GuardedHttp
 from cackled.products import PRODUCTS
 from cackled.products.product import OutboxParts, Product
 from cackled.products.registry import Registry
-from cackled.realtime.access import Refusal
 from cackled.realtime.hub import Hub
 from cackled.realtime.presence import read_names
 from cackled.realtime.resource import RealtimeResource
@@ -107,7 +108,9 @@ class Application:
         self.parts = ServiceParts(
             database=self.database, cache=infrastructure.cache, evict=self.wrote_here, queues=self.queues
         )
-        self.services = {**registry.services(self.parts), Moderation: self.moderation}
+        self.services = {
+            **registry.services(self.parts), Bans: self.bans, Blocks: lambda site: Blocks(site, self.database),
+        }  # fmt: skip
         metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
         # Each shard has a log of its own; the catalog is in the first.
         self.tails = [self._tail(number, part) for number, part in enumerate(self.database.parts)]
@@ -219,9 +222,13 @@ class Application:
         except ValueError as error:
             raise ValueError(f"{error}; see [outbound]") from None
 
-    def moderation(self, site: Site) -> Moderation:
-        """The peace of *site*."""
-        return Moderation(site, self.database)
+    def bans(self, site: Site) -> Bans:
+        """Who may not write on *site*."""
+        return Bans(site, self.database)
+
+    async def ban_by_link(self, site: Site, link: SignedLink) -> tuple[bool, Position | None]:
+        """Ban the visitor that a signed link names."""
+        return await self.bans(site).by_link(link), None
 
     def wrote(self, position: Position) -> None:
         """A write of this process led to *position*: nothing older is answered from here on."""
@@ -373,30 +380,6 @@ class Application:
         site = self.sites.find(site_id)
         return site is not None and bool(getattr(site.settings, feature))
 
-    def authorize(self, site_id: int, channel: int, origin: str | None, tokens: tuple[str, ...]) -> Refusal | None:
-        """Who may listen to a channel."""
-        refused = listening_refused(self.sites, self.grants, site_id, channel, origin, tokens)
-        return None if refused is None else Refusal(refused.status, refused.slug, refused.detail)
-
-    def name_of(self, site_id: int, channel: int, tokens: tuple[str, ...]) -> str:
-        """Under which name the bearer of *tokens* is in a channel."""
-        site = self.sites.find(site_id)
-        return "" if site is None else self.grants.name(site, tokens, channel)
-
-    def seconds_left(self, site_id: int, channel: int, tokens: tuple[str, ...]) -> float | None:
-        """For how many seconds the bearer of *tokens* may listen to a channel; None where nobody has to ask."""
-        site = self.sites.find(site_id)
-        return None if site is None else self.grants.seconds_left(site, tokens, channel)
-
-    @staticmethod
-    def charge(limits: CallLimits, address: str, cost: float) -> float | None:
-        """Count what subscribing costs among the reads of *address*; the seconds to wait where that is too much."""
-        try:
-            limits.take("reads", address, 0, cost)
-        except TooFast as error:
-            return error.retry_after or 1.0
-        return None
-
     def limits(self) -> CallLimits:
         """The rate limits, as configured."""
         given, clock = self.infrastructure.config.limits, self.infrastructure.reactor
@@ -462,6 +445,8 @@ class Application:
             count_read=self.usage.count,
         )
         bootstrap = Bootstrap(context, self.registry.widgets)
+        access = Access(self.sites, self.grants)
+        deeds = {"ban": self.ban_by_link, **self.registry.deeds(self.parts)}
         own = [node.url for node in infrastructure.config.nodes]
         own += [one.url for one in infrastructure.config.deployments]
         return public_root(
@@ -472,7 +457,7 @@ class Application:
                 context, self.registry.routes, PROBLEMS | self.registry.problems, bootstrap.description()
             ),
             realtime=RealtimeResource(
-                self.hub, self.authorize, self.name_of, self.seconds_left, partial(self.charge, limits)
+                self.hub, access.authorize, access.name_of, access.seconds_left, partial(access.charge, limits)
             ),
             healthz=Healthz(),
             readyz=Readyz(infrastructure.health, details=False, deployment=infrastructure.config.deployment,
@@ -487,7 +472,7 @@ class Application:
             well_known=infrastructure.well_known(),
             moderate=OwnPages(
                 ModerateResource(
-                    self.links, self.sites, self.moderation, partial(self.charge, limits), client_address,
+                    self.links, self.sites, deeds, partial(access.charge, limits), client_address,
                     self.wrote_here,
                 ),
                 infrastructure.config.http.hsts,

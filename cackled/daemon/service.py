@@ -48,6 +48,7 @@ from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
 from cackled.domain import demo
 from cackled.domain.removal import Removals
+from cackled.products.comments.moderation import CommentModeration
 from cackled.transport.endpoints import PublicEndpoint, maker
 from cackled.transport.tls import CertificateError
 
@@ -252,7 +253,7 @@ class Daemon(MultiService):
                 application.check_webhook,
                 demo.SITE if config.demo.enabled else None,
             ),
-            bans=areas.Bans(application.sites, application.moderation),
+            bans=areas.Bans(application.sites, application.bans, application.services[CommentModeration]),
             comments=Comments(lambda site: Removals(areas.known(application.sites, site), application.database)),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),

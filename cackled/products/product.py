@@ -14,8 +14,9 @@ from cackled.database.routing import Database
 from cackled.domain.errors import Refusal
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
-from cackled.domain.signed_links import SignedLinks
+from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.sites import Site, SiteDirectory
+from cackled.events import Position
 
 
 class Limit(Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ class Product(Struct, frozen=True, kw_only=True):
     - ``routes``, ``widgets``: what it answers; ``services``: how the service of a kind is made for one site.
     - ``limits``: the rate limits that its routes draw from; ``refusals``: what its database functions refuse;
       ``problems``: slug and status of what it refuses itself.
+    - ``deeds``: what signed links in mail do, by kind.
     - ``outbox``: handlers of work for other servers, by kind; ``jobs``: statements that keep its tables tidy, each
       deletes at most `cackled.domain.housekeeping.BATCH` rows and gives their number.
     - ``counted``: tables whose rows a backup counts, with a word for each.
@@ -69,6 +71,7 @@ class Product(Struct, frozen=True, kw_only=True):
     refusals: tuple[Refusal, ...] = ()
     problems: Mapping[str, int] = {}
     outbox: Mapping[str, Callable[[OutboxParts], Callable[[Work], Awaitable[None]]]] = {}
+    deeds: Mapping[str, Callable[[ServiceParts, Site, SignedLink], Awaitable[tuple[bool, Position | None]]]] = {}
     jobs: tuple[Query, ...] = ()
     counted: Mapping[str, str] = {}
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None

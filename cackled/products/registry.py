@@ -76,6 +76,10 @@ class Registry:
         """How services are made of *parts*, by kind."""
         return {kind: partial(make, parts) for one in self.products for kind, make in one.services.items()}
 
+    def deeds(self, parts: ServiceParts) -> dict[str, Callable[..., Any]]:
+        """What signed links do, by kind."""
+        return {kind: partial(do, parts) for one in self.products for kind, do in one.deeds.items()}
+
     def outbox(self, parts: OutboxParts) -> dict[str, Any]:
         """The handlers of work for other servers, by kind."""
         return {kind: make(parts) for one in self.products for kind, make in one.outbox.items()}

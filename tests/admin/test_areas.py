@@ -161,7 +161,7 @@ class BansTests(AreaCase):
         self.patch(areas, "wall_time", lambda: 1000.0)
         directory: Any = Directory()
         moderation: Any = lambda site: Moderation()  # noqa: E731
-        bans = areas.Bans(directory, moderation)
+        bans = areas.Bans(directory, moderation, moderation)
         self.outcome(bans.ban(1, "ip", "192.0.2.1", 60))
         self.outcome(bans.ban(1, "word", "spam", None))
         self.assertEqual(given, [("ip", "192.0.2.1", 1060.0), ("word", "spam", None)])

@@ -350,7 +350,7 @@ class FlowTests(ApiCase):
         self.sql("update channel set locked = true")
         answer = await self.ask("POST", COMMENTS, self.comment(), authorization=ann)
         self.assertEqual((answer.status, answer.slug), (403, "locked"))
-        await self.application.moderation(self.site).ban("visitor", self.visitor_of(ann))
+        await self.application.bans(self.site).ban("visitor", self.visitor_of(ann))
         answer = await self.ask("POST", COMMENTS, self.comment(key="b"), authorization=ann)
         self.assertEqual((answer.status, answer.slug), (403, "banned"))
         self.sql("update channel set key = 'other', locked = false")

@@ -12,13 +12,15 @@ from cackled import config
 from cackled.cache.soft import SoftCache
 from cackled.database.routing import Database
 from cackled.database.testing import database_for_test, server
+from cackled.domain.bans import Bans
+from cackled.domain.blocks import Blocks
 from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.errors import Refused
-from cackled.domain.moderation import Moderation
 from cackled.domain.sessions import Session
 from cackled.domain.sites import Site, SiteDirectory
 from cackled.events import Position
 from cackled.metrics import Metrics
+from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.service import Comments, Written
 
 clock: Any = reactor
@@ -44,7 +46,9 @@ class DomainCase(TestCase):
         self.evicted: list[Position] = []
         self.cache = SoftCache(clock=clock, max_bytes=1 << 20, ttl=60.0, metrics=Metrics())
         self.comments = self.of(self.site)
-        self.moderation = Moderation(self.site, self.database)
+        self.bans = Bans(self.site, self.database)
+        self.blocks = Blocks(self.site, self.database)
+        self.comment_moderation = CommentModeration(self.site, self.database)
 
     def of(self, site: Site) -> Comments:
         """The comments of *site*."""

@@ -25,7 +25,7 @@ class DeletionTests(DomainCase):
         for number in range(5):
             await self.post(f"number {number}", key=f"page{number % 2}", by=10 + number)
             await self.of(other).post(Session(other.id, 9), ChannelRef("page"), f"other {number}", "Bob")
-        await self.moderation.ban("word", "spam")
+        await self.bans.ban("word", "spam")
 
     def left(self, site: int) -> dict[str, int]:
         tables = self.sql("select shard.tables()")

@@ -41,8 +41,8 @@ class ErasureTests(DomainCase):
         await self.post(WORDS, name=NAME, key="elsewhere", idempotency_key="k")
         for visitor in (ANN, BOB):
             await self.comments.vote(Session(1, visitor), other, 1)
-        await self.moderation.flag(Session(1, ANN), other, "bad")
-        await self.moderation.block(Session(1, ANN), BOB)
+        await self.comment_moderation.flag(Session(1, ANN), other, "bad")
+        await self.blocks.block(Session(1, ANN), BOB)
         return root, other
 
     def everything(self) -> str:
@@ -190,8 +190,8 @@ class ErasureTests(DomainCase):
         """Who is banned is forgotten too, with votes and flags."""
         one = the_id(await self.post("x", by=BOB))
         await self.comments.vote(Session(1, ANN), one, -1)
-        await self.moderation.flag(Session(1, ANN), one, "")
-        await self.moderation.ban("visitor", str(ANN))
+        await self.comment_moderation.flag(Session(1, ANN), one, "")
+        await self.bans.ban("visitor", str(ANN))
         self.assertEqual(await self.erasures.erase(1, ANN), 1)
         self.assertEqual(self.sql("select up, down, n_flags from comment"), [(0, 0, 0)])
         self.assertEqual(self.sql("select from vote") + self.sql("select from flag"), [])

@@ -181,7 +181,7 @@ class HookTests(DomainCase):
         one, two = the_id(await self.post("one")), the_id(await self.post("two"))
         await self.comments.edit(Session(1, ANN), one, "three")
         await self.comments.delete(Session(1, ANN), one)
-        await self.moderation.remove(two)
+        await self.comment_moderation.remove(two)
         await self.comments.post(Session(1, ANN), ref_of("page"), "again", "Ann", idempotency_key="k")
         await self.comments.post(Session(1, ANN), ref_of("page"), "again", "Ann", idempotency_key="k")
         await self.deliver()

@@ -54,7 +54,7 @@ class FindTests(RemovalCase):
         pages = await find("page", self.removals.value("page", "page1"))
         self.assertEqual({one.page for one in pages}, {"page1"})
         self.assertEqual(await find("text", "100%"), [])
-        await self.moderation.remove(the_id(odd))
+        await self.comment_moderation.remove(the_id(odd))
         self.assertEqual(await find("visitor", "77"), [])
         self.assertEqual((await self.removals.one(the_id(odd))).status, 4)
         self.assertIsInstance(await self.refused(self.removals.one(5)), NotFound)

@@ -131,7 +131,7 @@ class VoteTests(DomainCase):
     async def test_together(self) -> None:
         """Votes that meet get one number and one event, and each answer holds them all; a ban strikes its own alone."""
         comment = the_id(await self.post())
-        await self.moderation.ban("visitor", "999")
+        await self.bans.ban("visitor", "999")
         before = len(self.events())
         voters = [(55, 1), (BOB, 1), (CAT, -1), (999, 1), (BOB, -1), (44, 1), (44, 0)]
         works = [
@@ -204,7 +204,7 @@ class PostTests(DomainCase):
     async def test_refused_alone(self) -> None:
         """One that is refused spoils its own alone, whatever it met on its way."""
         root = the_id(await self.post())
-        await self.moderation.ban("visitor", "999")
+        await self.bans.ban("visitor", "999")
         answers = await self.all([
             self.post("a"), self.post("b", by=BOB), self.post("c"), self.post("d", by=999), self.post("e", parent=root),
             self.post("f", parent=12345), self.post("g", by=CAT),

@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
+from cackled.domain.signed_links import SignedLink
 from cackled.domain.sites import Site
+from cackled.events import Position
 from cackled.products.comments import api, seed
 from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.mail import ModeratorMail
+from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
 from cackled.products.comments.service import Comments
 from cackled.products.product import Limit, OutboxParts, Product
@@ -18,6 +21,16 @@ from cackled.products.product import Limit, OutboxParts, Product
 def make_service(parts: ServiceParts, site: Site) -> Comments:
     """The comments of *site*."""
     return Comments(site, parts.database, parts.cache, parts.evict, parts.queues)
+
+
+def make_moderation(parts: ServiceParts, site: Site) -> CommentModeration:
+    """The peace among the comments of *site*."""
+    return CommentModeration(site, parts.database)
+
+
+async def remove_by_link(parts: ServiceParts, site: Site, link: SignedLink) -> tuple[bool, Position | None]:
+    """Take away the comment that a signed link names."""
+    return await CommentModeration(site, parts.database).by_link(link)
 
 
 def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
@@ -30,7 +43,7 @@ PRODUCT = Product(
     name="comments",
     routes=api.ROUTES,
     widgets=api.WIDGETS,
-    services={Comments: make_service},
+    services={Comments: make_service, CommentModeration: make_moderation},
     limits=(
         Limit(name="post", rate=0.5, burst=10, site_rate=200, old="posts"),
         # Small writes draw from one bucket, whatever they are.
@@ -40,6 +53,7 @@ PRODUCT = Product(
     ),
     refusals=REFUSALS,
     problems=PROBLEMS,
+    deeds={"remove": remove_by_link},
     outbox={"mail": make_mail},
     jobs=JOBS,
     counted={"comment": "comments"},

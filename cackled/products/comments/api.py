@@ -13,9 +13,9 @@ from cackled.database.errors import DatabaseError
 from cackled.database.query import ReadPreference
 from cackled.domain.channels import ChannelRef, check_channel, parse_id
 from cackled.domain.errors import BadField, NotFound
-from cackled.domain.moderation import Moderation
 from cackled.domain.page_facts import page_title, page_url
 from cackled.products.comments import answers
+from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
 from cackled.products.comments.service import Comments, Written
 from cackled.transport.response import Response
@@ -103,7 +103,7 @@ async def vote(call: Call) -> Any:
 async def flag(call: Call) -> Any:
     """Report a comment to the moderators."""
     comment = await _seen_comment(call)
-    await call.service(Moderation).flag(call.visitor, comment, call.body.reason or "", address=call.address)
+    await call.service(CommentModeration).flag(call.visitor, comment, call.body.reason or "", address=call.address)
     return answers.Nothing()
 
 

@@ -58,7 +58,7 @@ class FlagTests(NoticeCase):
         comment = the_id(await self.post("bad words\nin lines", name="Eve"))
         self.assertEqual(self.waiting(), 0)
         for visitor, reason in ((BOB, "rude\r\nBcc: x@y.example"), (BOB, "again"), (CAT, "")):
-            await self.moderation.flag(Session(1, visitor), comment, reason)
+            await self.comment_moderation.flag(Session(1, visitor), comment, reason)
         self.assertEqual(self.waiting(), 1)
         self.assertEqual(self.sql("select next_at > now() + interval '50 seconds' from outbox"), [(True,)])
         self.assertEqual(await self.work(), [])
@@ -75,14 +75,14 @@ class FlagTests(NoticeCase):
             self.assertIn(line, told)
         self.assertTrue(mail["Auto-Submitted"] and mail["Date"] and mail["Message-ID"])
         # What is reported from now on is another message.
-        await self.moderation.flag(Session(1, 44), comment, "")
+        await self.comment_moderation.flag(Session(1, 44), comment, "")
         await self.work()
         self.assertEqual(self.mails[1][1]["Subject"], '[One] reported 3 times: a comment on "page"')
 
     async def test_once(self) -> None:
         """One is not many."""
         comment = the_id(await self.post())
-        await self.moderation.flag(Session(1, BOB), comment, "")
+        await self.comment_moderation.flag(Session(1, BOB), comment, "")
         await self.work()
         self.assertEqual(self.mails[0][1]["Subject"], '[One] reported 1 time: a comment on "page"')
         self.assertNotIn("Reasons", self.mails[0][1].get_content())
@@ -90,7 +90,8 @@ class FlagTests(NoticeCase):
     async def test_many_at_once(self) -> None:
         """However many visitors report it at the same moment, by however many connections."""
         comment = the_id(await self.post())
-        works = [Deferred.fromCoroutine(self.moderation.flag(Session(1, 100 + n), comment, f"r{n}")) for n in range(42)]
+        flag = self.comment_moderation.flag
+        works = [Deferred.fromCoroutine(flag(Session(1, 100 + n), comment, f"r{n}")) for n in range(42)]
         await gatherResults(works)
         self.assertEqual(self.waiting(), 1)
         await self.work()
@@ -121,7 +122,7 @@ class FlagTests(NoticeCase):
         ):  # fmt: skip
             written = await self.comments.post(Session(1, ANN), ChannelRef(key, url, title), nasty, nasty[:60])
             comment = the_id(written)
-            await self.moderation.flag(Session(1, BOB), comment, nasty)
+            await self.comment_moderation.flag(Session(1, BOB), comment, nasty)
             await self.work()
             _, mail = self.mails.pop()
             told = mail.get_content()
@@ -155,7 +156,7 @@ class FlagTests(NoticeCase):
         for allowed in (False, True):
             await self.sites.change(1, "mail_address", allowed)
             self.sql("delete from flag")
-            await self.moderation.flag(Session(1, BOB), comment, "")
+            await self.comment_moderation.flag(Session(1, BOB), comment, "")
             await self.work()
             self.assertEqual("192.0.2.55" in self.mails.pop()[1].get_content(), allowed)
 
@@ -164,7 +165,7 @@ class FlagTests(NoticeCase):
         self.links = SignedLinks(self.sites.secret, lambda: self.now)
         self.now = 1_000_000.0
         comment = the_id(await self.post())
-        await self.moderation.flag(Session(1, BOB), comment, "")
+        await self.comment_moderation.flag(Session(1, BOB), comment, "")
         self.error = OSError("away")
         await self.work()
         self.error = None
@@ -186,7 +187,7 @@ class FlagTests(NoticeCase):
     async def test_gone(self) -> None:
         """What was deleted meanwhile is not mailed, and the outbox never held its words."""
         comment = the_id(await self.post("bad words"))
-        await self.moderation.flag(Session(1, BOB), comment, "")
+        await self.comment_moderation.flag(Session(1, BOB), comment, "")
         self.assertNotIn("bad words", self.sql("select body from outbox")[0][0])
         await self.comments.delete(Session(1, ANN), comment)
         self.assertEqual((await self.work(), self.mails, self.waiting()), ([], [], 0))
@@ -194,7 +195,7 @@ class FlagTests(NoticeCase):
     async def test_failures(self) -> None:
         """Not now is tried again, never is given up; so is mail without a server, and a site without an address."""
         comment = the_id(await self.post())
-        await self.moderation.flag(Session(1, BOB), comment, "")
+        await self.comment_moderation.flag(Session(1, BOB), comment, "")
         self.error = OSError("away")
         self.assertEqual(await self.work(), ["away"])
         self.error = None
@@ -208,7 +209,7 @@ class FlagTests(NoticeCase):
             self.error, self.send = error, send
             self.sql("delete from flag")
             self.sql("delete from outbox")
-            await self.moderation.flag(Session(1, BOB), comment, "")
+            await self.comment_moderation.flag(Session(1, BOB), comment, "")
             await self.sites.change(1, "moderator_email", address)
             self.assertEqual(await self.work(), [words])
             self.assertEqual(self.sql("select dead_at is not null from outbox where kind = 'mail'"), [(True,)])

@@ -165,7 +165,7 @@ class PageTests(DomainCase):
         me = Session(1, ANN)
         for target in (one, other):
             await self.comments.vote(me, target, -1)
-        await self.moderation.block(me, 77)
+        await self.blocks.block(me, 77)
         self.assertEqual(json.loads(await self.comments.mine("page", me)), {"votes": {str(one): -1}, "blocked": ["77"]})
 
 

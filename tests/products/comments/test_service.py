@@ -151,7 +151,7 @@ class PostTests(DomainCase):
     async def test_bans(self) -> None:
         """A banned visitor, address, network or word is refused, here alone and while the ban lasts."""
         mine = the_id(await self.post("before"))
-        ban = self.moderation.ban
+        ban = self.bans.ban
         await ban("visitor", str(ANN))
         self.assertEqual((await self.refused(self.post())).slug, "banned")
         self.assertEqual((await self.refused(self.comments.edit(Session(1, ANN), mine, "x"))).slug, "banned")
@@ -320,7 +320,7 @@ class ChangeTests(DomainCase):
         session = Session(1, ANN)
         for work in (self.comments.delete(session, one), self.comments.edit(session, one, "x"),
                      self.comments.vote(session, one, 1), self.comments.one(one, session),
-                     self.moderation.flag(session, one, "")):  # fmt: skip
+                     self.comment_moderation.flag(session, one, "")):  # fmt: skip
             self.assertEqual((await self.refused(work)).status, 404)
 
     async def test_tombstones(self) -> None:
