@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import cackled
 
 GROUND = (
-    "cackled", "cackled.addresses", "cackled.clock", "cackled.config", "cackled.config_base", "cackled.events", "cackled.logs",
-    "cackled.marks", "cackled.metrics", "cackled.problems", "cackled.turns",
+    "cackled", "cackled.addresses", "cackled.clock", "cackled.config", "cackled.config_base", "cackled.events",
+    "cackled.logs", "cackled.marks", "cackled.metrics", "cackled.problems", "cackled.turns",
 )
 
 # Module or package -> what it may import beside itself; the longest name that fits counts. A name allows its package.
@@ -61,6 +61,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.transport", *GROUND,
     ),
     "cackled.admin.listener": ("cackled.transport", *GROUND),
+    "cackled.admin.comment_area": ("cackled.products", "cackled.domain", "cackled.database", "cackled.cache", *GROUND),
     "cackled.admin.gathered": ("cackled.cluster", *GROUND),
     "cackled.admin.devcluster": ("cackled.admin.devnet", "cackled.database", "cackled.cluster.ca", *GROUND),
     # Entry points and the composition root know everything.
@@ -71,6 +72,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.daemon.service": ("cackled.*",),
     "cackled.daemon.infrastructure": ("cackled.*",),
     "cackled.daemon.application": ("cackled.*",),
+    "cackled.daemon.access": ("cackled.api", "cackled.realtime", "cackled.domain", *GROUND),
     "cackled.daemon.worker_supervisor": ("cackled.*",),
     "cackled.daemon.worker_process": ("cackled.*",),
     "cackled.daemon.watching": ("cackled.*",),

@@ -1,4 +1,4 @@
-"""The comments of sites for the console: `cackled.admin.console.CommentArea` over `cackled.domain.removal`."""
+"""The comments of sites for the console: `cackled.admin.console.CommentArea` over the removals of comments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from cackled.admin.console import CommandError, Data, Fact, Facts, Table
 from cackled.domain.errors import Refused
-from cackled.domain.removal import MOST, Found, Removals
+from cackled.products.comments.removal import MOST, Found, Removals
 
 # Of a text in a table.
 _SHORT = 60

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from cackled import config
+from cackled.config_base import Section
 
 _HEAD = """\
 # cackled: all settings, each at its default. A line that begins with "#" and a key is not set; take the "#" away to
@@ -26,10 +27,10 @@ _ASSIGNED = re.compile(r"    (\w+): ")
 def render() -> str:
     """The file's text."""
     lines = [_HEAD]
-    tables: list[tuple[str, type[config.Section], bool]] = []
+    tables: list[tuple[str, type[Section], bool]] = []
     for name, kind, default in _fields(config.Config):
         many = _rows_of(kind)
-        section = kind if isinstance(kind, type) and issubclass(kind, config.Section) else many
+        section = kind if isinstance(kind, type) and issubclass(kind, Section) else many
         if section is not None:
             tables.append((name, section, many is not None))
         else:
@@ -45,7 +46,7 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(name: str, section: type[config.Section], many: bool, *, commented: bool = False) -> str:
+def _table(name: str, section: type[Section], many: bool, *, commented: bool = False) -> str:
     # The docstrings name their table, which follows here anyway.
     text = re.sub(r"(^|, )``\[+[\w.\x22]+\]+``:? ?", "", " ".join((section.__doc__ or "").split()))
     text = text.strip(" .").replace("``", "")
@@ -60,7 +61,7 @@ def _table(name: str, section: type[config.Section], many: bool, *, commented: b
     return "\n".join(lines)
 
 
-def _entry(section: type[config.Section], name: str, default: object) -> str:
+def _entry(section: type[Section], name: str, default: object) -> str:
     lines = [f"# {line}" for line in _comments(section).get(name, ())]
     if default is msgspec.NODEFAULT:
         lines.append(f"#{name} =            # needed")
@@ -71,16 +72,16 @@ def _entry(section: type[config.Section], name: str, default: object) -> str:
     return "\n".join(lines)
 
 
-def _fields(section: type[config.Section]) -> list[tuple[str, Any, object]]:
+def _fields(section: type[Section]) -> list[tuple[str, Any, object]]:
     return [(field.name, field.type, field.default) for field in msgspec.structs.fields(section)]
 
 
-def _rows_of(kind: Any) -> type[config.Section] | None:
-    rows = [one for one in get_args(kind) if isinstance(one, type) and issubclass(one, config.Section)]
+def _rows_of(kind: Any) -> type[Section] | None:
+    rows = [one for one in get_args(kind) if isinstance(one, type) and issubclass(one, Section)]
     return rows[0] if rows else None
 
 
-def _comments(section: type[config.Section]) -> dict[str, list[str]]:
+def _comments(section: type[Section]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     held: list[str] = []
     for line in inspect.getsource(section).splitlines():

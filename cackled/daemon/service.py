@@ -47,8 +47,8 @@ from cackled.database.shards import ShardedDatabase
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
 from cackled.domain import demo
-from cackled.domain.removal import Removals
 from cackled.products.comments.moderation import CommentModeration
+from cackled.products.comments.removal import Removals
 from cackled.transport.endpoints import PublicEndpoint, maker
 from cackled.transport.tls import CertificateError
 

@@ -8,7 +8,9 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 
 from cackled.domain.bans import Bans
+from cackled.domain.blocks import Blocks
 from cackled.domain.sessions import Session
+from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.service import ChannelRef
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
 
@@ -162,8 +164,9 @@ class ModerationTests(DomainCase):
         theirs = Bans(other, self.database)
         self.assertEqual(await theirs.bans(), [])
         self.assertFalse(await theirs.unban("word", "casino"))
-        self.assertEqual((await self.refused(theirs.flag(Session(2, BOB), one, ""))).status, 404)
-        await theirs.block(Session(2, ANN), BOB)
+        flag = CommentModeration(other, self.database).flag
+        self.assertEqual((await self.refused(flag(Session(2, BOB), one, ""))).status, 404)
+        await Blocks(other, self.database).block(Session(2, ANN), BOB)
         self.assertEqual(await self.blocks.blocked(Session(1, ANN)), [])
 
     async def test_lock(self) -> None:

@@ -12,7 +12,7 @@ from cackled.admin.comment_area import Comments as Area
 from cackled.admin.console import CommandError
 from cackled.domain.erasure import ERASE_VISITOR
 from cackled.domain.errors import BadField, NotFound
-from cackled.domain.removal import Removals
+from cackled.products.comments.removal import Removals
 from tests.domain.common import ANN, BOB, DomainCase, the_id
 
 _COUNTS = "select id, status, shown, n_replies, n_thread, src, html from comment where site_id = 1 order by id"
