@@ -6,9 +6,10 @@ Base layer: imports the standard library and msgspec only.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 from msgspec import Struct
 
@@ -67,6 +68,46 @@ class Event(Struct, frozen=True):
 
 
 EventHandler = Callable[[Event], None]
+
+
+class Subject(Struct, frozen=True, kw_only=True):
+    """What events are about and whose words they may hold: a comment, say.
+
+    ``name`` is the member of an event's data that holds it, words and all, with its id first:
+    ``{"comment":{"id":"7", ...}, ...}``. ``scrubbed`` gives the members that are replaced once its words are gone.
+    Its member ``author`` is ``{"id": ...}`` with the visitor whose words they are, or null.
+    """
+
+    name: str
+    scrubbed: Mapping[str, Any]
+
+
+class EventType(Struct, frozen=True, kw_only=True):
+    """A type of durable events, as a product declares it.
+
+    - ``type``: its name on the wire.
+    - ``subject``: what it is about; None where nothing in it is anybody's words.
+    - ``words``: its data holds the subject, in the member of that name. Otherwise its data begins with the id:
+      ``{"id":"7", ...}``.
+    - ``removes``: the words of the subject go from all events before it.
+    - ``rewrites``: all events before it that hold the subject say what this one says.
+
+    Raises:
+        ValueError: the declaration contradicts itself.
+    """
+
+    type: str
+    subject: Subject | None = None
+    words: bool = False
+    removes: bool = False
+    rewrites: bool = False
+
+    def __post_init__(self) -> None:
+        """Check it."""
+        if self.subject is None and (self.words or self.removes or self.rewrites):
+            raise ValueError(f"{self.type}: whose words?")
+        if (self.rewrites and not self.words) or (self.removes and self.words):
+            raise ValueError(f"{self.type}: what rewrites words holds them, and what removes them does not")
 
 
 @lru_cache(maxsize=4096)

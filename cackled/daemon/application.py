@@ -148,6 +148,7 @@ class Application:
             load=self.load_events,
             seqs=self.load_seqs,
             metrics=metrics,
+            types=registry.events,
             allows=self.allows,
             announce=infrastructure.outward.announce if infrastructure.outward is not None else None,
         )

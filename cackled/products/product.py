@@ -16,7 +16,7 @@ from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.sites import Site, SiteDirectory
-from cackled.events import Position
+from cackled.events import EventType, Position
 
 
 class Limit(Struct, frozen=True, kw_only=True):
@@ -56,6 +56,7 @@ class Product(Struct, frozen=True, kw_only=True):
     - ``routes``, ``widgets``: what it answers; ``services``: how the service of a kind is made for one site.
     - ``limits``: the rate limits that its routes draw from; ``refusals``: what its database functions refuse;
       ``problems``: slug and status of what it refuses itself.
+    - ``events``: the types of its durable events, and what they do to anybody's words.
     - ``deeds``: what signed links in mail do, by kind.
     - ``outbox``: handlers of work for other servers, by kind; ``jobs``: statements that keep its tables tidy, each
       deletes at most `cackled.domain.housekeeping.BATCH` rows and gives their number.
@@ -70,6 +71,7 @@ class Product(Struct, frozen=True, kw_only=True):
     limits: tuple[Limit, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     problems: Mapping[str, int] = {}
+    events: tuple[EventType, ...] = ()
     outbox: Mapping[str, Callable[[OutboxParts], Callable[[Work], Awaitable[None]]]] = {}
     deeds: Mapping[str, Callable[[ServiceParts, Site, SignedLink], Awaitable[tuple[bool, Position | None]]]] = {}
     jobs: tuple[Query, ...] = ()

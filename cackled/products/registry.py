@@ -14,6 +14,7 @@ from cackled.config import ConfigError, Limits, Rate
 from cackled.database.query import Query
 from cackled.domain.parts import ServiceParts
 from cackled.domain.sites import Site
+from cackled.events import EventType
 from cackled.products.product import Limit, OutboxParts, Product
 
 # Limits of calls that belong to no product.
@@ -36,7 +37,7 @@ class Registry:
     """The declarations of *products*.
 
     Raises:
-        ValueError: two products have the same name, widget, service or kind of work.
+        ValueError: two products have the same name, widget, service, kind of work, type of event or subject.
     """
 
     def __init__(self, products: Iterable[Product]) -> None:
@@ -45,6 +46,8 @@ class Registry:
         _once("widget", (widget.name for one in self.products for widget in one.widgets))
         _once("service", (kind for one in self.products for kind in one.services))
         _once("kind of work", (kind for one in self.products for kind in one.outbox))
+        _once("type of event", (event.type for one in self.products for event in one.events))
+        _once("subject", (name for one in self.products for name in sorted(_subjects(one))))
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -61,6 +64,11 @@ class Registry:
         """Status by slug of the problems that products have beside the common ones."""
         found = {refusal.reason: refusal.error.status for one in self.products for refusal in one.refusals}
         return found | {slug: status for one in self.products for slug, status in one.problems.items()}
+
+    @property
+    def events(self) -> tuple[EventType, ...]:
+        """The types of durable events."""
+        return tuple(event for one in self.products for event in one.events)
 
     @property
     def jobs(self) -> tuple[Query, ...]:
@@ -123,6 +131,10 @@ def _rate(name: str, limit: Limit, given: Limits) -> Rate:
         burst=getattr(given, f"{limit.old}_burst"),
         site_rate=getattr(given, f"{limit.old}_per_site", limit.site_rate),
     )
+
+
+def _subjects(product: Product) -> set[str]:
+    return {event.subject.name for event in product.events if event.subject is not None}
 
 
 def _once(what: str, names: Iterator[Any]) -> None:

@@ -2,8 +2,9 @@
 
 A `History` is a ring that holds everything in ``(floor, seq]`` without holes; the `HistoryStore` bounds the age and
 the bytes of all rings together and forgets the least recently written first. What a ring has lost can be loaded from
-the event log again: it is a cache, never the truth. What a comment said leaves the ring with the comment, or with the
+the event log again: it is a cache, never the truth. What somebody wrote leaves the ring when it is removed, or with the
 edit that says something else: its messages stay, without words or with the new ones, so that the numbers have no hole.
+Which types of events do that is declared by the products (`cackled.events.EventType`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import islice
 
-from cackled.realtime.messages import Message
+from cackled.realtime.messages import Change, Message
 
 UNKNOWN = -1
 
@@ -86,8 +87,8 @@ class HistoryStore:
         self.bytes += cost
         self._written[history] = None
         self._written.move_to_end(history)
-        if message.deletes or message.rewrites:
-            self._scrub(history, message)
+        if message.change is not None:
+            self._apply(history, message, message.change)
         oldest = message.at - self.seconds
         while len(ring) > self.events or ring[0].at < oldest:
             self._pop(history)
@@ -111,11 +112,10 @@ class HistoryStore:
         if history.ring:
             self._written[history] = None
             self._written.move_to_end(history)
-            # The last of each comment says what is left of those before.
-            last = {one.deletes or one.rewrites: one for one in history.ring}
-            last.pop(b"", None)
-            for message in last.values():
-                self._scrub(history, message)
+            # The last of each subject says what is left of those before.
+            last = {one.change.key: (one, one.change) for one in history.ring if one.change is not None}
+            for message, change in last.values():
+                self._apply(history, message, change)
 
     def settle(self) -> None:
         """Keep the byte bound after `prepend`, once its messages were used."""
@@ -130,17 +130,17 @@ class HistoryStore:
                 break
             self._empty(history)
 
-    def _scrub(self, history: History, later: Message) -> None:
-        """Take from the messages before *later* the words that it does away with."""
+    def _apply(self, history: History, later: Message, change: Change) -> None:
+        """Make *change*, which *later* brought, to the messages before it."""
         ring = history.ring
         for place, message in enumerate(ring):
             if message.seq >= later.seq:
                 return
-            scrubbed = message.without(later.deletes) if later.deletes else message.rewritten(later)
-            if scrubbed is not None:
-                ring[place] = scrubbed
-                history.bytes += scrubbed.cost - message.cost
-                self.bytes += scrubbed.cost - message.cost
+            changed = change.of(message, later)
+            if changed is not None:
+                ring[place] = changed
+                history.bytes += changed.cost - message.cost
+                self.bytes += changed.cost - message.cost
 
     def _shrink(self) -> None:
         while self.bytes > self.max_bytes and self._written:

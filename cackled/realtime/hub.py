@@ -7,7 +7,7 @@ sockets.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from random import Random
 from typing import Any
@@ -19,7 +19,7 @@ from twisted.logger import Logger
 
 from cackled import config
 from cackled.clock import Periodic
-from cackled.events import Event, Position
+from cackled.events import Event, EventType, Position
 from cackled.metrics import Metrics
 from cackled.realtime import messages
 from cackled.realtime.channel import FROM_NOW, Channel, Client, Key, Subscription
@@ -71,6 +71,7 @@ class Hub:
 
     ``allows(site, feature)`` switches ``presence`` and ``typing`` per site. ``announce(site, channel, type, data)`` is
     called for signals that begin here (typing, presence counts), for whoever carries them to other processes.
+    ``types`` are the types of events that hold words or change those of others.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Hub:
         load: Load,
         seqs: Seqs,
         metrics: Metrics,
+        types: Iterable[EventType] = (),
         allows: Callable[[int, str], bool] = everything_allowed,
         announce: Callable[[int, int, str, Mapping[str, Any]], None] | None = None,
     ) -> None:
@@ -100,12 +102,14 @@ class Hub:
         self._origins: dict[str, str] = {}
         self._ends: dict[Channel, Message] = {}
         self._kinds: dict[str, int] = {}
+        self._durable = messages.DurableMessages(types)
         self._store = HistoryStore(config.history_events, config.history_seconds, config.history_bytes)
         self._count(metrics)
         self._fan_out = FanOut(clock, self._deliveries.inc, self._seconds.observe, self._end)
         self.recovery = Recovery(
-            clock=clock, random=random, store=self._store, load=load, seqs=seqs, append=self._append,
-            welcome=self._welcome, lost=Channel.mistrust, count=lambda result: self._loads.labels(result).inc(),
+            clock=clock, random=random, store=self._store, durable=self._durable, load=load, seqs=seqs,
+            append=self._append, welcome=self._welcome, lost=Channel.mistrust,
+            count=lambda result: self._loads.labels(result).inc(),
         )  # fmt: skip
         self.presence = Presence(self, self._channels, allows, announce)
         self.heartbeat = Heartbeat(clock, config.heartbeat)
@@ -154,7 +158,7 @@ class Hub:
             return
         history = channel.history
         if event.seq == history.seq + 1 and history.known:
-            self._append(channel, messages.durable(event, self.clock.seconds()))
+            self._append(channel, self._durable(event, self.clock.seconds()))
             if channel.early:
                 self.recovery.absorb(channel)
             if channel.waiting:

@@ -7,13 +7,13 @@ frame (RFC 6455 section 5.2), an EventSource as one `data:` line (WHATWG HTML se
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
-from cackled.events import Event
+from cackled.events import Event, EventType
 
 # What a message costs in a history, beside its text: the objects around it, and the copies for each transport.
 OVERHEAD = 400
@@ -23,15 +23,13 @@ CLIENT_MESSAGE = 1_024
 TOKEN_LENGTH = 900
 
 _encode = msgspec.json.Encoder().encode
-_decode_any = msgspec.json.Decoder().decode
+_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
-_DELETED, _UPDATED = "comment.deleted", "comment.updated"
-_ID = re.compile(rb'\s*\{"id":"([0-9]{1,19})"')
-_DATA_COMMENT = b',"data":{"comment":'
 _FORGOTTEN = b'{"id":"0",'
-_COMMENT_ID = re.compile(rb'\{"comment":\{"id":"([0-9]{1,19})",')
-# What follows the comment in an event: quotes within its texts are escaped, so no text can look like that.
-_COUNTED = re.compile(rb',"comments":[0-9]+\}\Z')
+_DATA = b',"data":'
+_ID = re.compile(rb'\s*\{"id":"([0-9]{1,19})"')
+# The head of a message is no longer than this.
+_HEAD = 400
 
 
 def text_frame(body: bytes) -> bytes:
@@ -48,11 +46,10 @@ class Message:
     """One message on its way out: the JSON text, and its form for each transport once somebody asked for it.
 
     ``seq`` is the event's number in its channel, or 0 for what has none. ``at`` is when it came, in seconds of the
-    reactor's clock. ``deletes`` is the id of the comment that it takes away, if it does; ``rewrites`` of the one that
-    it has other words for.
+    reactor's clock. ``change`` is what it does to the words of messages before it, if it does anything.
     """
 
-    __slots__ = ("_single", "at", "block", "body", "deletes", "frame", "rewrites", "seq")
+    __slots__ = ("_single", "at", "block", "body", "change", "frame", "seq")
     # As a WebSocket text frame, and as an EventSource block without an id: made when first asked for.
     frame: bytes
     block: bytes
@@ -61,8 +58,7 @@ class Message:
         self.body = body
         self.seq = seq
         self.at = at
-        self.deletes = b""
-        self.rewrites = b""
+        self.change: Change | None = None
         self._single: bytes | None = None
 
     def __getattr__(self, name: str) -> bytes:
@@ -87,46 +83,66 @@ class Message:
         """The messages in it: itself."""
         return (self,)
 
-    def without(self, comment: bytes) -> Message | None:
-        """The message with the words and the author of *comment* (an id) taken out; None where it has none.
-
-        What is left is the comment as it is given out once it is deleted; the log keeps the same of it. With the
-        deletion that follows it adds up to nothing.
-        """
-        if not self._about(comment):
-            return None
-        return self._with(_encode({**_decode_any(self.comment), "author": None, "html": "", "deleted": True}))
-
-    def rewritten(self, later: Message) -> Message | None:
-        """The message with the words of its comment as *later* has them; None where it is about another comment."""
-        if not self._about(later.rewrites):
-            return None
-        made = self._with(later.comment)
-        made.rewrites = self.rewrites
-        return made
-
-    def _with(self, comment: bytes) -> Message:
-        head = self.body[: self.body.index(_DATA_COMMENT) + len(_DATA_COMMENT)]
-        return Message(head + comment + self._after_comment, self.seq, self.at)
-
-    @property
-    def comment(self) -> bytes:
-        """The comment that it is about, as JSON text."""
-        end = len(self.body) - len(self._after_comment)
-        return self.body[self.body.index(_DATA_COMMENT) + len(_DATA_COMMENT) : end]
-
-    @property
-    def _after_comment(self) -> bytes:
-        counted = _COUNTED.search(self.body, 0, len(self.body) - 1)
-        return b"}}" if counted is None else counted[0] + b"}"
-
-    def _about(self, comment: bytes) -> bool:
-        return self.body.find(b',"data":{"comment":{"id":"' + comment + b'",', 0, 400) >= 0
-
     @property
     def cost(self) -> int:
         """Bytes this message is counted with in a history: text, one encoded copy, objects."""
         return 2 * len(self.body) + OVERHEAD
+
+
+class Change:
+    """What a message does to the words of those before it that hold the same subject.
+
+    ``key`` is the same for all changes of one subject: how the data of messages with its words begins. The words go,
+    or are those of the message that brings the change where it ``rewrites`` them.
+    """
+
+    __slots__ = ("_name", "_scrubbed", "key", "rewrites")
+
+    def __init__(self, type: _ChangingType, id: bytes) -> None:
+        self.key = b',"data":{"' + type.name.encode() + b'":{"id":"' + id + b'",'
+        self.rewrites = type.rewrites
+        self._name = type.name
+        self._scrubbed = type.scrubbed
+
+    def of(self, message: Message, later: Message) -> Message | None:
+        """*message* as it is once *later* brought this change; None where it holds none of the subject's words.
+
+        Without words it is what is given out of a subject that is gone; the log keeps the same of it. With the message
+        that takes them away it adds up to nothing.
+        """
+        place = message.body.find(self.key, 0, _HEAD)
+        if place < 0:
+            return None
+        place += len(_DATA)
+        # The members as they were written, in their order.
+        data = _decode_members(message.body[place:-1])
+        if self.rewrites:
+            data[self._name] = _decode_members(later.body[later.body.index(self.key) + len(_DATA) : -1])[self._name]
+        else:
+            data[self._name] = Raw(_encode({**_decode_members(data[self._name]), **self._scrubbed}))
+        made = Message(message.body[:place] + _encode(data) + b"}", message.seq, message.at)
+        if self.rewrites:
+            made.change = message.change
+        return made
+
+
+class _ChangingType:
+    """What is known of a type whose events change words."""
+
+    __slots__ = ("_id", "name", "rewrites", "scrubbed")
+
+    def __init__(self, type: EventType) -> None:
+        assert type.subject is not None
+        self.name = type.subject.name
+        self.rewrites = type.rewrites
+        self.scrubbed = {key: Raw(_encode(value)) for key, value in type.subject.scrubbed.items()}
+        name = re.escape(self.name.encode())
+        self._id = re.compile(rb'\{"' + name + rb'":\{"id":"([0-9]{1,19})",') if self.rewrites else _ID
+
+    def change(self, data: bytes) -> Change | None:
+        """What an event with *data* changes."""
+        found = self._id.match(data)
+        return None if found is None else Change(self, found[1])
 
 
 class Run(Message):
@@ -166,21 +182,26 @@ class Run(Message):
         return single
 
 
-def durable(event: Event, at: float = 0.0) -> Message:
-    """The message of *event*. Raw line breaks in its data (insignificant in JSON) become spaces."""
-    data = event.data
-    if event.type == _DELETED and data.startswith(_FORGOTTEN):
-        # A release before this one left that of events whose words were to be forgotten.
-        event, data = Event(event.site, event.channel, event.seq, "channel.updated", b"{}"), b"{}"
-    if b"\n" in data or b"\r" in data:
-        data = data.translate(_BREAKS)
-    head = f'{{"sub":"{event.site}/{event.channel}","seq":{event.seq},"type":'.encode()
-    made = Message(b"".join((head, _encode(event.type), b',"data":', data or b"null", b"}")), event.seq, at)
-    if event.type == _DELETED and (found := _ID.match(data)) is not None:
-        made.deletes = found[1]
-    elif event.type == _UPDATED and (found := _COMMENT_ID.match(data)) is not None:
-        made.rewrites = found[1]
-    return made
+class DurableMessages:
+    """Makes the messages of events; *types* are those that products declare. Others say nothing of anybody's words."""
+
+    def __init__(self, types: Iterable[EventType] = ()) -> None:
+        self._kinds = {one.type: _ChangingType(one) for one in types if one.removes or one.rewrites}
+
+    def __call__(self, event: Event, at: float = 0.0) -> Message:
+        """The message of *event*. Raw line breaks in its data (insignificant in JSON) become spaces."""
+        data = event.data
+        kind = self._kinds.get(event.type)
+        if kind is not None and not kind.rewrites and data.startswith(_FORGOTTEN):
+            # A release before this one left that of events whose words were to be forgotten.
+            event, data, kind = Event(event.site, event.channel, event.seq, "channel.updated", b"{}"), b"{}", None
+        if b"\n" in data or b"\r" in data:
+            data = data.translate(_BREAKS)
+        head = f'{{"sub":"{event.site}/{event.channel}","seq":{event.seq},"type":'.encode()
+        made = Message(b"".join((head, _encode(event.type), b',"data":', data or b"null", b"}")), event.seq, at)
+        if kind is not None:
+            made.change = kind.change(data)
+        return made
 
 
 def ephemeral(sub: str, type: str, data: Mapping[str, Any]) -> Message:

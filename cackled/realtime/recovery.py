@@ -19,7 +19,7 @@ from cackled.clock import sleep
 from cackled.events import Event
 from cackled.realtime.channel import FROM_NOW, GONE, LOST, Channel, Subscription
 from cackled.realtime.history import HistoryStore
-from cackled.realtime.messages import Message, durable
+from cackled.realtime.messages import DurableMessages, Message
 from cackled.realtime.standing import LogAway, Seqs, Standing
 from cackled.turns import Turns
 
@@ -57,6 +57,7 @@ class Recovery:
         clock: IReactorTime,
         random: Random,
         store: HistoryStore,
+        durable: DurableMessages,
         load: Load,
         seqs: Seqs,
         append: Callable[[Channel, Message], None],
@@ -67,6 +68,7 @@ class Recovery:
         self._clock = clock
         self._random = random
         self._store = store
+        self._durable = durable
         self._load = load
         self._append = append
         self._welcome = welcome
@@ -197,7 +199,7 @@ class Recovery:
             event = early.pop(history.seq + 1, None)
             if event is None:
                 break
-            self._append(channel, durable(event, self._clock.seconds()))
+            self._append(channel, self._durable(event, self._clock.seconds()))
         for seq in [seq for seq in early if seq <= history.seq]:
             del early[seq]
 
@@ -327,12 +329,12 @@ class Recovery:
             self._lost(channel)
             self._store.restart(history, current)
         if events:
-            behind = [durable(event, now) for event in events if event.seq <= history.floor]
+            behind = [self._durable(event, now) for event in events if event.seq <= history.floor]
             if behind and behind[-1].seq == history.floor:
                 self._store.prepend(history, behind)
             for event in events[max(0, history.seq - after):]:
                 if event.seq == history.seq + 1:
-                    self._append(channel, durable(event, now))
+                    self._append(channel, self._durable(event, now))
         self.absorb(channel)
         self.settle(channel)
 

@@ -13,10 +13,13 @@ from twisted.internet.task import Clock
 from cackled.domain.erasure import Erasures
 from cackled.domain.sessions import Session
 from cackled.events import Event
+from cackled.products.comments.events import EVENTS
 from cackled.products.comments.pages import Wanted
 from cackled.realtime.history import History, HistoryStore
-from cackled.realtime.messages import durable
+from cackled.realtime.messages import DurableMessages
 from tests.domain.common import DomainCase, the_id
+
+durable = DurableMessages(EVENTS)
 
 
 class Client:

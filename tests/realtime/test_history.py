@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.events import Event
+from cackled.events import Event, EventType, Subject
+from cackled.products.comments.events import EVENTS
 from cackled.realtime.history import UNKNOWN, History, HistoryStore
-from cackled.realtime.messages import Message, durable
+from cackled.realtime.messages import DurableMessages, Message
+
+durable = DurableMessages(EVENTS)
 
 
 def message(seq: int, at: float = 0.0, size: int = 50) -> Message:
@@ -111,11 +114,51 @@ class HistoryTests(SynchronousTestCase):
             self.assertEqual([one["data"].get("comments") for one in told], [None, 2, 3, 4])
             self.assertEqual(store.bytes, sum(message.cost for message in history.ring))
 
+    def test_of_another_product(self) -> None:
+        """Subjects of one id are told apart by their kind; types that nobody declared change nothing."""
+        brick = Subject(name="brick", scrubbed={"text": "", "by": None})
+        declared = DurableMessages((
+            *EVENTS,
+            EventType(type="brick.put", subject=brick, words=True, rewrites=True),
+            EventType(type="brick.gone", subject=brick, removes=True),
+        ))  # fmt: skip
+
+        def event(seq: int, kind: str, data: str) -> Message:
+            return declared(Event(1, 5, seq, kind, data.encode()), 0.0)
+
+        events = [
+            event(1, "brick.put", '{"brick":{"id":"7","text":"secret","x":[1, 2.50],"by":{"id":"5"}},"n":1}'),
+            event(2, "comment.created", '{"comment":{"id":"7","html":"kept"},"comments":1}'),
+            event(3, "brick.put", '{"brick":{"id":"7","text":"new"},"n":2}'),
+            event(4, "other.deleted", '{"id":"7"}'), event(5, "brick.gone", '{"id":"7","n":0}'),
+        ]  # fmt: skip
+        store, history = HistoryStore(10, 60, 1 << 20), History()
+        store.restart(history, 0)
+        for one in events[:4]:
+            store.append(history, one)
+        self.assertEqual(history.ring[0].body, events[0].body.replace(
+            b'{"id":"7","text":"secret","x":[1, 2.50],"by":{"id":"5"}}', b'{"id":"7","text":"new"}'
+        ))  # fmt: skip
+        # What an edit changed is changed once more by what comes later.
+        store.append(history, events[4])
+        gone = b'{"sub":"1/5","seq":1,"type":"brick.put","data":{"brick":{"id":"7","text":"","by":null},"n":1}}'
+        self.assertEqual([history.ring[0].body, history.ring[1].body], [gone, events[1].body])
+        self.assertEqual(store.bytes, sum(one.cost for one in history.ring))
+
+    def test_declarations(self) -> None:
+        """Contradictions are refused."""
+        brick = Subject(name="brick", scrubbed={})
+        for wrong in (
+            {"words": True}, {"removes": True}, {"subject": brick, "rewrites": True},
+            {"subject": brick, "words": True, "removes": True},
+        ):  # fmt: skip
+            self.assertRaises(ValueError, EventType, type="brick.put", **wrong)
+
     def test_forgotten_by_an_older_release(self) -> None:
         """What an older release left of an event is no deletion of nothing."""
         old = durable(Event(1, 5, 3, "comment.deleted", b'{"id":"0","tombstone":false,"removed":[]}'), 0.0)
         self.assertEqual(old.body, b'{"sub":"1/5","seq":3,"type":"channel.updated","data":{}}')
-        self.assertEqual(old.deletes, b"")
+        self.assertEqual(old.change, None)
 
     def test_least_recently_written_goes_first(self) -> None:
         """When the bytes are used up, the ring that was written longest ago is emptied."""

@@ -19,7 +19,7 @@ class MessageTests(SynchronousTestCase):
 
     def test_forms(self) -> None:
         """One JSON text in a frame and in a block; each form is made once."""
-        message = messages.durable(Event(17, 42, 106, "comment.created", b'{"a":1}'))
+        message = messages.DurableMessages()(Event(17, 42, 106, "comment.created", b'{"a":1}'))
         expected = {"sub": "17/42", "seq": 106, "type": "comment.created", "data": {"a": 1}}
         self.assertEqual(json.loads(message.body), expected)
         self.assertEqual(frames(message.frame), [(1, message.body)])
@@ -31,7 +31,7 @@ class MessageTests(SynchronousTestCase):
     def test_any_data(self, data: object, pretty: bool) -> None:
         """Any JSON, also with line breaks between its tokens, arrives whole on an event stream."""
         text = json.dumps(data, indent=2 if pretty else None, ensure_ascii=False).encode()
-        message = messages.durable(Event(1, 2, 3, "t", text.replace(b"\n", b"\r\n") if pretty else text))
+        message = messages.DurableMessages()(Event(1, 2, 3, "t", text.replace(b"\n", b"\r\n") if pretty else text))
         (got,), _ = blocks(message.single("1/2"))
         self.assertEqual(got["data"], data)
 

@@ -10,6 +10,7 @@ from cackled.domain.signed_links import SignedLink
 from cackled.domain.sites import Site
 from cackled.events import Position
 from cackled.products.comments import api, seed
+from cackled.products.comments.events import EVENTS
 from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
@@ -51,6 +52,7 @@ PRODUCT = Product(
         Limit(name="change", like="vote"),
         Limit(name="flag", like="vote"),
     ),
+    events=EVENTS,
     refusals=REFUSALS,
     problems=PROBLEMS,
     deeds={"remove": remove_by_link},
