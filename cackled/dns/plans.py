@@ -1,8 +1,8 @@
 """Queries that came before, byte for byte: what is left to do is to put the id and the client's subnet into the reply.
 
 Part of dns; may touch dns.answer, dns.rrl and dns.wire. A *plan* is kept for a query without its id and, where it ends
-with an IPv4 client subnet /24, without those three bytes. It holds finished replies, by location class (and scope).
-Plans are forgotten whenever answers are.
+with an IPv4 client subnet /24, without those three bytes. It holds finished replies, by location class or by number in
+`cackled.geo.rows.Rows`. Plans are forgotten whenever answers are.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from random import Random
+from struct import Struct
+from typing import Any
+
+from cackled.geo.rows import Rows
 
 from .answer import Entry, Variant
 from .rrl import AMPLIFICATION
@@ -19,22 +23,32 @@ MAX_PLANS = 4096
 # Replies kept in all plans, together; a rotation has up to dns.nearest.VARIANTS of them.
 MAX_REPLIES = 131_072
 
+# A finished reply without its id and its subnet; the function that writes it down with them (``Struct.pack_into``: into
+# what, where, id, these bytes, the subnet as two numbers if there is one); and how many bytes that makes.
+Reply = tuple[bytes, Callable[..., None], int]
+_PUTTERS: dict[tuple[int, bool], Callable[..., None]] = {}
 
-# A location class, or with a client subnet the class and the scope.
-Key = int | tuple[int, int]
+
+def finished(body: bytes, subnet: bool) -> Reply:
+    """*body* with the function for its length."""
+    put = _PUTTERS.get((len(body), subnet))
+    if put is None:
+        struct = Struct(f">2s{len(body)}sHB" if subnet else f">2s{len(body)}s")
+        put = _PUTTERS[len(body), subnet] = struct.pack_into
+    return body, put, len(body) + (5 if subnet else 2)
 
 
-class Replies(dict[Key, Iterator[bytes]]):
-    """Class, or class and scope -> replies by turns, without id and subnet; made as they are asked for."""
+class Replies(dict[int, Iterator[Reply]]):
+    """Number of the place -> replies by turns; made as they are asked for."""
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[Key], Iterator[bytes]]) -> None:
+    def __init__(self, make: Callable[[int], Iterator[Reply]]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, key: Key) -> Iterator[bytes]:
-        turn = self[key] = self._make(key)
+    def __missing__(self, number: int) -> Iterator[Reply]:
+        turn = self[number] = self._make(number)
         return turn
 
 
@@ -42,34 +56,64 @@ class Plan:
     """What to reply to one query.
 
     ``full`` has the replies for those who have proven their address, ``short`` for others: none of them is longer than
-    `AMPLIFICATION` queries. Both are the same object where no reply is. ``bare`` is the reply with TC and nothing else.
-    ``geo``: the replies depend on the place; else their key is 0.
+    `AMPLIFICATION` queries. Both are the same object where no reply is. ``bare`` is the reply with TC and nothing else,
+    ``over`` the same finished. ``subnet``: the query ends with a client subnet. ``geo``: the replies depend on the
+    place, which is the number of the class or, with a subnet, that of its pair of class and scope; else it is 0.
     """
 
-    __slots__ = ("bare", "full", "geo", "kind", "short")
+    __slots__ = ("bare", "full", "geo", "kind", "over", "short", "subnet")
+    # As a `Group` has them.
+    tails: dict[int, Plan] | None = None
 
-    def __init__(self, kind: int, geo: bool, full: Replies, short: Replies, bare: bytes) -> None:
+    def __init__(self, kind: int, geo: bool, subnet: bool, full: Replies, short: Replies, bare: bytes) -> None:
         self.kind = kind
         self.geo = geo
+        self.subnet = subnet
         self.full = full
         self.short = short
         self.bare = bare
+        self.over = finished(bare, subnet)
+
+
+class Group:
+    """Plans for queries without a subnet that differ in their last three bytes only: ``tails`` has them by those."""
+
+    __slots__ = ("tails",)
+
+    def __init__(self) -> None:
+        self.tails: dict[int, Plan] = {}
 
 
 class Plans:
-    """All plans: ``whole`` by query without id, ``subnets`` by query without id and subnet."""
+    """All plans: ``known`` has them by the query without its id and without its last three bytes.
+
+    ``rows`` belong to the index that clients are located by. ``whole`` and ``subnets`` count the plans of either kind.
+    """
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self.whole: dict[bytes, Plan] = {}
-        self.subnets: dict[bytes, Plan] = {}
+        self.known: dict[bytes, Any] = {}
+        self.rows: Rows = Rows.of_lookup(lambda packed: (0, 0))
+        self.whole = 0
+        self.subnets = 0
         self._replies = 0
 
     def clear(self) -> None:
-        """Forget all. The dictionaries stay the same objects."""
-        self.whole.clear()
-        self.subnets.clear()
-        self._replies = 0
+        """Forget all. The dictionary stays the same object."""
+        self.known.clear()
+        self.whole = self.subnets = self._replies = 0
+
+    def find(self, data: bytes) -> Plan | None:
+        """The plan for the query *data*."""
+        found = self.known.get(data[2:-3])
+        if found is None or found.tails is None:
+            return found
+        return found.tails.get(int.from_bytes(data[-3:], "big"))
+
+    def pair(self, subnet: bytes) -> tuple[int, int, int]:
+        """Of a /24 the number of its pair, the class and the scope."""
+        number = self.rows.row(subnet[0] << 8 | subnet[1])[subnet[2]]
+        return number, *self.rows.pairs[number]
 
     def learn(self, data: bytes, entry: Entry, opt: bytes, subnet: bool) -> None:
         """Keep a plan for the query *data*, which *entry* answers; its name is lower case, so that random case does not
@@ -78,7 +122,7 @@ class Plans:
         Args:
             opt: the reply's OPT record, up to the scope where *subnet* is true.
         """
-        if len(self.whole) + len(self.subnets) >= MAX_PLANS:
+        if self.whole + self.subnets >= MAX_PLANS:
             self.clear()
         question = data[12 : data.index(0, 12) + 5]
         which = (data[2] & RD) + (2 if opt else 0)
@@ -93,25 +137,24 @@ class Plans:
 
         aa = (entry.variant[0][0][0] if entry.variant is not None else 0x84) & 0x04
 
-        def maker(short: bool) -> Callable[[Key], Iterator[bytes]]:
-            def finish(variant: Variant, tail: bytes) -> bytes:
+        def maker(short: bool) -> Callable[[int], Iterator[Reply]]:
+            def finish(variant: Variant, tail: bytes) -> Reply:
                 excess = fixed + len(variant[1]) - limit
                 if short and excess > 0:
                     shorter = entry.shorten(variant, excess)
                     if shorter is None:
-                        return bare(aa)
+                        return finished(bare(aa), subnet)
                     variant = shorter
-                return variant[0][which] + question + variant[1] + opt + tail
+                return finished(variant[0][which] + question + variant[1] + opt + tail, subnet)
 
-            def make(key: Key) -> Iterator[bytes]:
+            def make(number: int) -> Iterator[Reply]:
                 if entry.table is None:
                     assert entry.variant is not None
                     return cycle([finish(entry.variant, b"\0" if subnet else b"")])
-                if isinstance(key, tuple):
-                    # Finer than /24 only for who asked so fine (RFC 7871 section 11.1).
-                    number, scope = key[0], bytes((min(key[1], 24),))
-                else:
-                    number, scope = key, b""
+                scope = b""
+                if subnet:
+                    number, bits = self.rows.pairs[number]
+                    scope = bytes((bits,))
                 made = [finish(variant, scope) for variant in entry.variants(number)]
                 self._replies += len(made)
                 if self._replies > MAX_REPLIES:
@@ -125,5 +168,11 @@ class Plans:
         full = Replies(maker(False))
         long = fixed + entry.size > limit
         short = Replies(maker(True)) if long else full
-        known = self.subnets if subnet else self.whole
-        known[data[2:-3] if subnet else data[2:]] = Plan(entry.kind, entry.table is not None, full, short, bare(aa))
+        plan = Plan(entry.kind, entry.table is not None, subnet, full, short, bare(aa))
+        key = data[2:-3]
+        if subnet:
+            self.subnets += 1
+            self.known[key] = plan
+        else:
+            self.whole += 1
+            self.known.setdefault(key, Group()).tails[int.from_bytes(data[-3:], "big")] = plan

@@ -30,7 +30,7 @@ from .edns import (
 )
 from .nearest import NearestAnswers
 from .packet import Query, parse
-from .plans import Key, Plans
+from .plans import Plans
 from .rrl import AMPLIFICATION, SEND, SMALL, TRUNCATE, RateLimit
 from .sign import NXNAME, Busy, Signer
 from .signed import SignedAnswers
@@ -73,6 +73,8 @@ _SIGNED_SIZE = (1220).to_bytes(2, "big")
 _SHORT_NSID = 24
 MAX_HOSTS = 65_536
 _ERROR = int(Kind.ERROR)
+# A client: the address as text, whether it is exempt from limits, and its location class.
+Peer = tuple[str, bool, int]
 
 
 class Responder:
@@ -98,12 +100,13 @@ class Responder:
         self.unproven = 0
         self.rcodes = [0] * 32
         self._hosts: dict[str, int] = {}
+        # Packed address -> what the fastest way wants to know of a client.
+        self.peers: dict[bytes, Peer] = {}
         self._exempt = limit.exempt
-        self._check = limit.check
+        self.check = limit.check
         self._random = random or Random()
         self.signer = signer
-        self._plans = Plans(self._random)
-        self._whole, self._subnets = self._plans.whole, self._plans.subnets
+        self.plans = Plans(self._random)
         self.set_zone(zone)
         self.set_index(index)
 
@@ -120,48 +123,45 @@ class Responder:
         self._answers = Answers(zone, self._nearest, finish)
         self._table = self._answers.table
         self._signed = self._answers.signed
-        self._plans.clear()
+        self.plans.clear()
 
     def set_index(self, index: Index) -> None:
         """Locate clients by *index* from now on."""
-        self._lookup4 = index.lookup4
+        self.plans.rows = index.rows
         self._lookup = index.lookup
         self._hosts.clear()
+        self.peers.clear()
         self._nearest.set_classes(index.classes)
         self.refresh()
 
     def refresh(self) -> None:
         """The nearest live nodes have changed."""
         self._answers.refresh()
-        self._plans.clear()
+        self.plans.clear()
 
     def handle(self, data: bytes, host: str, tcp: bool = False) -> bytes | None:
         """The reply to the message *data* from *host* (an address as sockets give it); None for silence."""
         try:
             if tcp:
                 return self._strict(data, host, True)
-            plan = self._subnets.get(data[2:-3])
-            if plan is not None:
+            plan = self.plans.find(data)
+            if plan is None:
+                return self._known(data, host)
+            tail = b""
+            if plan.subnet:
                 tail = data[-3:]
-                key: Key = self._lookup4(tail + b"\0") if plan.geo else 0
+                number = self.plans.pair(tail)[0] if plan.geo else 0
             else:
-                plan = self._whole.get(data[2:])
-                if plan is None:
-                    return self._known(data, host)
-                tail = b""
-                key = self._class_of(host) if plan.geo else 0
+                number = self._class_of(host) if plan.geo else 0
             self.hits += 1
-            if host in self._exempt:
-                return data[:2] + next(plan.full[key]) + tail
-            verdict = self._check(host, plan.kind)
+            verdict = SEND if host in self._exempt else self.check(host, plan.kind)
             if verdict == SMALL:
-                short = plan.short
-                reply = data[:2] + next(short[key]) + tail
-                if reply[2] & TC:
+                reply = next(plan.short[number])[0]
+                if reply[0] & TC:
                     self.unproven += 1
-                return reply
+                return data[:2] + reply + tail
             if verdict == SEND:
-                return data[:2] + next(plan.full[key]) + tail
+                return data[:2] + next(plan.full[number])[0] + tail
             return data[:2] + plan.bare + tail if verdict == TRUNCATE else None
         except Busy:
             # Below a wildcard that is a geo name: signatures of a name that is known, for another place.
@@ -213,14 +213,14 @@ class Responder:
                     return self._strict(data, host, False)
                 opt, subnet = upto, rest[14:]
         if low == name:
-            self._plans.learn(data, entry, opt, bool(subnet))
-        verdict = SEND if host in self._exempt else self._check(host, entry.kind)
+            self.plans.learn(data, entry, opt, bool(subnet))
+        verdict = SEND if host in self._exempt else self.check(host, entry.kind)
         if verdict > SMALL:
             self.hits += 1
             return _over(verdict, data, entry, data[12:stop], opt_record() if opt else b"")
         if subnet:
-            number, scope = self._lookup4(subnet + b"\0") if entry.table is not None else (0, 0)
-            opt += _BYTE[min(scope, 24)] + subnet
+            _, number, scope = self.plans.pair(subnet) if entry.table is not None else (0, 0, 0)
+            opt += _BYTE[scope] + subnet
         else:
             number = self._class_of(host)
         variant = entry.variant if entry.table is None else next(entry.table[number])
@@ -241,6 +241,13 @@ class Responder:
             return data[:2] + shorter[0][rd] + question + shorter[1] + opt
         self.unproven += 1
         return _bare(data, entry.rcode, variant[0][0][0] & AA | TC, question, opt)
+
+    def meet(self, packed: bytes, host: str) -> None:
+        """Remember a client under its packed address, once the rate limit has seen it."""
+        if self.limit.knows(host):
+            if len(self.peers) >= MAX_HOSTS:
+                self.peers.clear()
+            self.peers[packed] = host, host in self._exempt, self._class_of(host)
 
     def _class_of(self, host: str) -> int:
         """The location class of a client by its own address."""
@@ -300,7 +307,7 @@ class Responder:
     ) -> bytes | None:
         edns = query.edns
         entry = self._answers.entry(query.name, query.qtype)
-        verdict = SEND if proven or host in self._exempt else self._check(host, entry.kind)
+        verdict = SEND if proven or host in self._exempt else self.check(host, entry.kind)
         if verdict > SMALL:
             self.rcodes[entry.rcode] += 1
             opt = opt_record(do=edns.do) if edns is not None else b""
@@ -348,7 +355,7 @@ class Responder:
 
     def _error(self, reply: bytes, rcode: int, data: bytes, host: str, proven: bool) -> bytes | None:
         self.rcodes[rcode] += 1
-        if proven or host in self._exempt or self._check(host, _ERROR) <= SMALL:
+        if proven or host in self._exempt or self.check(host, _ERROR) <= SMALL:
             return reply
         return None
 

@@ -94,6 +94,10 @@ class RateLimit:
             return DROP
         return SEND if record[_PROVEN] else SMALL
 
+    def knows(self, host: str) -> bool:
+        """Whether `check` has judged *host* before and remembers it."""
+        return host in self.exempt or host in self._hosts
+
     def stop(self) -> None:
         """Let go of the timer."""
         if self._timer is not None:

@@ -152,8 +152,10 @@ class DnsServer:
                 if left:
                     continue
                 raise CannotBind(host, port, error) from None
-            reader = BatchReader if self._settings.batch and available() else UdpReader
-            self._readers.append(reader(self._reactor, udp, self.handle))
+            if self._settings.batch and available():
+                self._readers.append(BatchReader(self._reactor, udp, self.handle, self.responder))
+            else:
+                self._readers.append(UdpReader(self._reactor, udp, self.handle))
             self._listeners.append(tcp)
             self.addresses.append((host, udp.getsockname()[1]))
             return

@@ -22,6 +22,7 @@ from msgspec import Struct
 
 from .nearest import Order
 from .paged import CODES, ROW, Paged, row_code
+from .rows import Rows
 
 MAGIC: Final = b"cackgix\x04"
 # Magic, length, checksum.
@@ -100,16 +101,21 @@ def _one_class(packed: bytes) -> tuple[int, int]:
 class Index:
     """Address -> (location class, scope in bits).
 
-    ``lookup4`` and ``lookup6`` take 4 and 16 packed bytes. ``classes[n]`` is the preference order of class *n*.
+    ``lookup4`` and ``lookup6`` take 4 and 16 packed bytes, ``rows`` has the same for IPv4 client subnets.
+    ``classes[n]`` is the preference order of class *n*.
     """
 
-    __slots__ = ("classes", "header", "lookup4", "lookup6")
+    __slots__ = ("classes", "header", "lookup4", "lookup6", "rows")
 
-    def __init__(self, classes: Sequence[Order], lookup4: Lookup, lookup6: Lookup, header: Header | None) -> None:
+    def __init__(
+        self, classes: Sequence[Order], lookup4: Lookup, lookup6: Lookup, header: Header | None,
+        rows: Rows | None = None,
+    ) -> None:
         self.classes = tuple(classes)
         self.lookup4 = lookup4
         self.lookup6 = lookup6
         self.header = header
+        self.rows = Rows.of_lookup(lookup4) if rows is None else rows
 
     @classmethod
     def single(cls, order: Order) -> Index:
@@ -214,7 +220,8 @@ def load(path: Path, *, thorough: bool = False) -> Index:
     pairs = list(header.pairs)
     if any(number >= len(header.classes) for number, _ in pairs):
         raise DamagedIndex(f"{path}: damaged (classes)")
-    index = Index(header.classes, _lookup4(blocks, pairs), paged.lookup(pairs), header)
+    nets = Rows.of_blocks(blocks.starts, blocks.numbers, blocks.tops, pairs)
+    index = Index(header.classes, _lookup4(blocks, pairs), paged.lookup(pairs), header, nets)
     for text, number in header.canaries:
         if index.lookup_text(text)[0] != number:
             raise DamagedIndex(f"{path}: {text} is in class {index.lookup_text(text)[0]}, the database says {number}")

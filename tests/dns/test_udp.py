@@ -6,7 +6,7 @@ import socket
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.dns.udp import BATCH, UdpReader, bind_udp
+from cackled.dns.udp import UdpReader, bind_udp
 
 
 class FakeReactor:
@@ -84,12 +84,12 @@ class UdpReaderTests(SynchronousTestCase):
 
     def test_batch(self) -> None:
         """One turn answers a limited number; the rest waits for the next."""
-        for number in range(BATCH + 5):
+        for number in range(self.reader.turn + 5):
             self.client.sendto(str(number).encode(), self.address)
         self.reader.doRead()
-        self.assertEqual(len(self.asked), BATCH)
+        self.assertEqual(len(self.asked), self.reader.turn)
         self.reader.doRead()
-        self.assertEqual(len(self.asked), BATCH + 5)
+        self.assertEqual(len(self.asked), self.reader.turn + 5)
 
     def test_unreachable_client(self) -> None:
         """A client that is gone by the time of the answer disturbs nobody."""
