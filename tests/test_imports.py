@@ -72,6 +72,18 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.daemon.service": ("cackled.*",),
     "cackled.daemon.infrastructure": ("cackled.*",),
     "cackled.daemon.application": ("cackled.*",),
+    "cackled.daemon.call_limits": ("cackled.cluster.bus", "cackled.domain", "cackled.products.registry", *GROUND),
+    "cackled.daemon.catalog": ("cackled.cluster.roster", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.daemon.cluster_view": ("cackled.cluster", "cackled.dns.zone", *GROUND),
+    "cackled.daemon.event_router": (
+        "cackled.cluster.messages", "cackled.realtime", "cackled.domain", "cackled.database", "cackled.cache",
+        "cackled.transport.microcache", *GROUND,
+    ),
+    "cackled.daemon.fitness": (
+        "cackled.daemon.cluster_view", "cackled.admin.health", "cackled.cluster", "cackled.database",
+        "cackled.dns.serial", *GROUND,
+    ),
+    "cackled.daemon.public_tree": ("cackled.*",),
     "cackled.daemon.access": ("cackled.api", "cackled.realtime", "cackled.domain", *GROUND),
     "cackled.daemon.worker_supervisor": ("cackled.*",),
     "cackled.daemon.worker_process": ("cackled.*",),
@@ -93,7 +105,8 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 ROOTS = (
     "cackled.daemon.service", "cackled.daemon.infrastructure", "cackled.daemon.application", "cackled.tap",
     "cackled.admin.cli", "cackled.admin.check", "cackled.daemon.worker_supervisor", "cackled.daemon.worker_process",
-    "cackled.daemon.watching",
+    "cackled.daemon.watching", "cackled.daemon.public_tree", "cackled.daemon.catalog", "cackled.daemon.fitness",
+    "cackled.daemon.cluster_view", "cackled.daemon.event_router", "cackled.daemon.call_limits",
 )
 LONGEST_MODULE = 500
 

@@ -80,10 +80,10 @@ def _check_parts(config: Config) -> None:
     from cackled.transport._limits import TrustedProxies
     from cackled.transport.tls import CertificateError
 
-    ground = Infrastructure(reactor, config)
+    infrastructure = Infrastructure(reactor, config)
     for listen in config.listen:
         try:
-            ground.endpoint(listen)
+            infrastructure.endpoint(listen)
             TrustedProxies(listen.proxy)
         except CertificateError as error:
             raise ConfigError(str(error)) from None

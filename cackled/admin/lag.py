@@ -40,7 +40,7 @@ class LagMonitor:
         self._due = 0.0
         self._call: IDelayedCall | None = None
         # Told of each lag.
-        self.late: Callable[[float], None] = lambda lag: None
+        self._told: list[Callable[[float], None]] = []
         # (when, lag), lags falling from left to right: the leftmost is the worst of the window.
         self._worst: deque[tuple[float, float]] = deque()
         self._seen = metrics.histogram(
@@ -65,6 +65,10 @@ class LagMonitor:
         self._forget(now)
         return max(self.overdue(), self._worst[0][1] if self._worst else 0.0)
 
+    def on_turn(self, told: Callable[[float], None]) -> None:
+        """Have *told* called with how late each turn came, in seconds."""
+        self._told.append(told)
+
     def overdue(self) -> float:
         """How late the turn is that has not come yet, in seconds. May be asked from any thread."""
         return max(0.0, self._clock.seconds() - self._due) if self._call is not None else 0.0
@@ -81,7 +85,8 @@ class LagMonitor:
         now = self._clock.seconds()
         lag = max(0.0, now - self._due)
         self._seen.observe(lag)
-        self.late(lag)
+        for told in self._told:
+            told(lag)
         self._forget(now)
         while self._worst and self._worst[-1][1] <= lag:
             self._worst.pop()

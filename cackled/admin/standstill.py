@@ -77,7 +77,7 @@ class Standstill:
         self._seen = ""
         self._last: tuple[float, float, str] | None = None
         self._count = metrics.counter("reactor_standstills", f"Turns of the reactor of more than {LONG:g} s.")
-        lag.late = self._ended
+        lag.on_turn(self._ended)
 
     def start(self) -> None:
         """Begin to watch the calling thread."""

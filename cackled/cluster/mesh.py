@@ -63,6 +63,7 @@ class Mesh:
     Args:
         listen: ``host:port``; empty: the own node's ``mesh``.
         load, changed, turned: see `cackled.cluster.liveness.Liveness`.
+        on_zone: told the zone that another node has, its digest and serial number.
 
     Raises:
         ConfigError: an address is none.
@@ -84,6 +85,7 @@ class Mesh:
         load: Callable[[], Load],
         changed: Callable[[], None],
         turned: Callable[[], None],
+        on_zone: Callable[[str, int], None] | None = None,
     ) -> None:
         self._own = own
         self._deployment = deployment
@@ -108,8 +110,7 @@ class Mesh:
         self._on_hint: Callable[[Hint], None] = _ignore
         self._on_came: Callable[[str], None] = _ignore
         self._on_gone: Callable[[str], None] = _ignore
-        # Told the zone that another node has: its digest and serial number.
-        self.on_zone: Callable[[str, int], None] = _ignore
+        self._on_zone: Callable[[str, int], None] = on_zone or _ignore
         self._liveness = Liveness(
             own=own, version=version, peers=self._peers, clock=clock, membership=membership, load=load, changed=changed,
             turned=turned, came=lambda name: self._on_came(name), gone=lambda name: self._on_gone(name),
@@ -311,7 +312,7 @@ class Mesh:
         assert link.name is not None
         self._liveness.heard(self._peers[link.name], beat)
         if beat.zone is not None:
-            self.on_zone(*beat.zone)
+            self._on_zone(*beat.zone)
 
     def signals(self, link: Link, signals: list[Signal]) -> None:
         """See `Owner`."""

@@ -128,7 +128,7 @@ class Pool:
     Args:
         config: what workers are configured with; asked at each start, because a database may have moved.
         view: how the cluster looks now.
-        stand_in: told which slots the parent itself has to accept.
+        stand_in, departed: told which slots the parent itself has to accept, and each worker that is no more.
     """
 
     def __init__(
@@ -142,6 +142,7 @@ class Pool:
         view: Callable[[], View],
         stand_in: Callable[[frozenset[int]], None],
         metrics: Metrics,
+        departed: Callable[[Worker], None] = lambda worker: None,
     ) -> None:
         self.count = count
         self._clock = clock
@@ -161,8 +162,7 @@ class Pool:
         self._looked = 0.0
         self._standing: frozenset[int] = frozenset()
         self._balance: Balance[Worker] = Balance(clock)
-        # Called with a worker that is no more.
-        self.departed: Callable[[Worker], None] = lambda worker: None
+        self._departed = departed
         self._restarts = metrics.counter("worker_ends", "Worker processes that ended.", ["reason"])
         metrics.watch("workers", "Worker processes that serve.", lambda: float(len(self.workers())))
         self._job = Periodic(clock, 0.5, self._look, "workers")
@@ -411,7 +411,7 @@ class Pool:
             if not asked.called:
                 asked.errback(WorkerError(f"worker {worker.slot} has ended"))
         self._fail(worker, f"worker {worker.slot} ended while it started: {how}")
-        self.departed(worker)
+        self._departed(worker)
         self.tell(PeerLeft(worker.source))
         if self._current.get(worker.slot) is worker:
             del self._current[worker.slot]

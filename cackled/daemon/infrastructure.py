@@ -19,9 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 
-from cackled import __version__
 from cackled.admin.files import fit_connections
-from cackled.admin.health import Health, NotReady, Readiness
 from cackled.admin.http import Healthz
 from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
 from cackled.admin.standstill import Standstill
@@ -29,23 +27,16 @@ from cackled.admin.systemd import Systemd
 from cackled.cache.governor import Governor
 from cackled.cache.pressure import MemoryReader
 from cackled.cache.soft import SoftCache
-from cackled.clock import Periodic
 from cackled.cluster.bus import Bus
-from cackled.cluster.ca import CaError, check_name
 from cackled.cluster.control import Configure, Message, PeerJoined, PeerLeft
 from cackled.cluster.crossing import Crossing
-from cackled.cluster.liveness import Load
-from cackled.cluster.membership import Membership
-from cackled.cluster.mesh import Mesh, address
-from cackled.cluster.probe import Prober
-from cackled.cluster.roster import Roster
-from cackled.cluster.tls import Credentials, TlsWire
-from cackled.cluster.view import View, servers_of_nodes
+from cackled.cluster.mesh import Mesh
 from cackled.config import Config, ConfigError, Http, Listen, Node
+from cackled.daemon.cluster_view import ClusterView
+from cackled.daemon.fitness import DatabaseFacts, Fitness, Workers
 from cackled.database.embedded import EmbeddedServer
 from cackled.dns.serial import Mark
 from cackled.dns.server import DnsServer
-from cackled.dns.zone import node_addresses
 from cackled.geo.service import GeoService
 from cackled.metrics import Metrics
 from cackled.problems import Problems
@@ -58,8 +49,6 @@ from cackled.transport.secure import AcmeChallenges, well_known
 
 log = Logger()
 
-# Seconds between looks at the mesh's certificate files.
-CERTIFICATES = 60.0
 WEB = Path(__file__).parent.parent / "web"
 
 
@@ -68,12 +57,13 @@ class Infrastructure:
 
     *seat*: this is a worker, and its parent said so. It then watches no other node and has no database of its own, but
     is told.
+
+    What comes later is told through `connect_database`, `connect_workers` and `serve`, each once.
     """
 
     def __init__(self, reactor: Any, config: Config, seat: Configure | None = None) -> None:
         self.reactor = reactor
         self.seat = seat
-        self.told = seat.view if seat is not None else None
         self.config = config
         self.state = Path(os.path.abspath(config.state))
         self.random = SystemRandom()
@@ -81,8 +71,48 @@ class Infrastructure:
         self.metrics = metrics = Metrics()
         # What is wrong in this process, in words; each part adds what it can see.
         self.problems = Problems(reactor, metrics)
-        self.draining = self.told is not None and self.told.draining
+        self._make_gauges()
 
+        own = config.database.dsn or config.database.server
+        # Sites are handed on to other shards by logical replication.
+        more = {"wal_level": "logical"} if config.database.shard else {}
+        self.embedded = None if own else EmbeddedServer(reactor, self.state, settings=more)
+        self._make_caches()
+
+        self.cluster = cluster = ClusterView(
+            reactor, config, self.random, metrics,
+            load=lambda: self.fitness.load(),
+            listed=self._listed,
+            on_zone=lambda content, serial: self.dns.hear(Mark(content, serial)),
+            told=seat.view if seat is not None else None,
+        )  # fmt: skip
+        self._tell_workers: Callable[[Message], None] = lambda message: None
+        self._make_ways()
+        self.geo = GeoService(reactor, config.geo, cluster.nodes, self.state, reactor, metrics)
+        self.dns = DnsServer(
+            reactor, None, self.geo, cluster.nodes, config.dns, reactor, self.random, metrics, identity=config.node,
+            others=[one for one in config.deployments if one.name != config.deployment], state=self.state,
+        )  # fmt: skip
+        self.assets = Assets(WEB, config.env, microcache=self.microcache)
+        self.loader = self.assets.loader(cluster.loader_config)
+        http, fast = self.http_settings(), self.microcache.fast_path()
+        try:
+            self.http = HttpFactory(Starting(), http, reactor, metrics, fast=fast)
+        except ValueError as error:
+            raise ConfigError(f"[http] {str(error).removeprefix('[http] ')}") from None
+        self.fitness = Fitness(
+            reactor, metrics, cluster, self.problems,
+            connections=lambda: (self.http.limits.total, config.http.max_connections),
+            mark=lambda: self.dns.mark,
+            with_workers=bool(config.workers) and seat is None,
+        )  # fmt: skip
+        self.health = self.fitness.health
+        cluster.on_change(self._look_changed)
+        cluster.changed()
+
+    def _make_gauges(self) -> None:
+        """What measures the process itself."""
+        reactor, metrics = self.reactor, self.metrics
         self.systemd = Systemd(reactor)
         self.lag = LagMonitor(reactor, metrics)
         self.standstill = Standstill(self.lag, metrics)
@@ -90,13 +120,10 @@ class Infrastructure:
         self.freezer = Freezer(reactor, metrics, lambda: self.http.limits.total)
         process_metrics(metrics)
 
-        own = config.database.dsn or config.database.server
-        # Sites are handed on to other shards by logical replication.
-        more = {"wal_level": "logical"} if config.database.shard else {}
-        self.embedded = None if own else EmbeddedServer(reactor, self.state, settings=more)
-        cache = config.cache
+    def _make_caches(self) -> None:
+        reactor, metrics, cache = self.reactor, self.metrics, self.config.cache
         self.cache = SoftCache(clock=reactor, max_bytes=cache.max_bytes, ttl=cache.ttl, metrics=metrics)
-        self.microcache = Microcache(reactor, config.microcache, metrics, defer_to_pool=self.in_thread)
+        self.microcache = Microcache(reactor, self.config.microcache, metrics, defer_to_pool=self.in_thread)
         self.governor = Governor(
             [self.cache],
             clock=reactor,
@@ -107,91 +134,22 @@ class Infrastructure:
             idle_seconds_per_free_mib=cache.idle_seconds_per_free_mib,
         )
 
-        nodes = config.nodes or (Node(name=config.node),)
-        self.roster = Roster(
-            nodes, config.node, meshed=bool(config.mesh.folder), refused=config.discovery.refuse, changed=self._listed
-        )
-        self.membership = Membership(
-            nodes, config.node, reactor, metrics, self._nodes_changed,
-            # A node that is listed by mistake may be another deployment's; what it says first tells.
-            trusting=not config.mesh.folder, strict=bool(config.deployments),
-        )  # fmt: skip
-        self.prober = Prober(reactor, self.membership, deployment=config.deployment)
-        self.credentials: Credentials | None = None
-        self.mesh: Mesh | None = None
-        if config.mesh.folder:
-            self.credentials, self.mesh = self._make_mesh()
-        # The workers of this node, and the way to whoever else serves these channels.
-        self.view_changed: Callable[[], None] = lambda: None
-        self.tell_workers: Callable[[Message], None] = lambda message: None
+    def _make_ways(self) -> None:
+        """The ways to whoever else serves these channels: the workers of this node (``bus``), and other nodes."""
+        config, seat, mesh = self.config, self.seat, self.cluster.mesh
         self.bus: Bus | None = None
-        self.outward: Bus | Mesh | Crossing | None = self.mesh
+        self.outward: Bus | Mesh | Crossing | None = mesh
         self.crossing: Crossing | None = None
-        if config.workers and (seat is not None or self.mesh is not None):
-            self.bus = self._make_bus(seat.source if seat is not None else f"parent:{config.node}")
-            self.outward = self.bus
-            if self.mesh is not None:
-                self.outward = self.crossing = Crossing(
-                    self.bus, self.mesh, reactor,
-                    came=lambda source: self.tell_workers(PeerJoined(source)),
-                    gone=lambda source: self.tell_workers(PeerLeft(source)),
-                )  # fmt: skip
-        self.mesh_files = Periodic(reactor, CERTIFICATES, self.renew_mesh, "mesh certificates")
-        self.geo = GeoService(reactor, config.geo, nodes, self.state, reactor, metrics)
-        self.dns = DnsServer(
-            reactor, None, self.geo, nodes, config.dns, reactor, self.random, metrics, identity=config.node,
-            others=[one for one in config.deployments if one.name != config.deployment], state=self.state,
-        )  # fmt: skip
-        if self.mesh is not None:
-            self.mesh.on_zone = lambda content, serial: self.dns.hear(Mark(content, serial))
-        self.assets = Assets(WEB, config.env, microcache=self.microcache)
-        self.loader = self.assets.loader(self.loader_config)
-        http, fast = self.http_settings(), self.microcache.fast_path()
-        try:
-            self.http = HttpFactory(Starting(), http, reactor, metrics, fast=fast)
-        except ValueError as error:
-            raise ConfigError(f"[http] {str(error).removeprefix('[http] ')}") from None
-        # The database has its say once there is one: what is wrong with it, and how far it is behind.
-        self.database_is_up: Callable[[], str] = lambda: "starting"
-        self.database_lag: Callable[[], float | None] = lambda: None
-        # The shards whose primary is reached from here; None: not known yet.
-        self.primaries: Callable[[], tuple[int, ...] | None] = lambda: None
-        # Called when the cluster looks different from here.
-        self.looked: Callable[[], None] = lambda: None
-        checks = {"database": self._check_database, "draining": self._check_draining, "problems": self._check_problems}
-        if self.mesh is not None or self.told is not None:
-            checks["mesh"] = self._check_mesh
-            checks["primary"] = self._check_primary
-        # What is open and may be; with workers, theirs.
-        self.connections: Callable[[], tuple[int, int]] = lambda: (self.http.limits.total, config.http.max_connections)
-        self.workers_wrong: Callable[[], str] = lambda: ""
-        if config.workers and seat is None:
-            checks["workers"] = self._check_workers
-        self.health = Health(checks, reactor, metrics)
-        self._fit = False
-        self._look_changed()
-
-    def _make_mesh(self) -> tuple[Credentials, Mesh]:
-        config = self.config
-        for node in config.nodes:
-            _meshed(node)
-        credentials = Credentials(config.mesh.folder, config.node, self.metrics)
-        mesh = Mesh(
-            nodes=config.nodes,
-            own=config.node,
-            deployment=config.deployment,
-            version=__version__,
-            listen=config.mesh.listen,
-            wire=TlsWire(self.reactor, credentials),
-            clock=self.reactor,
-            random=self.random,
-            membership=self.membership,
-            metrics=self.metrics,
-            load=self._load,
-            changed=self._look_changed,
-            turned=self._look_changed,
-        )
-        return credentials, mesh
+        if not config.workers or (seat is None and mesh is None):
+            return
+        self.bus = self._make_bus(seat.source if seat is not None else f"parent:{config.node}")
+        self.outward = self.bus
+        if mesh is not None:
+            self.outward = self.crossing = Crossing(
+                self.bus, mesh, self.reactor,
+                came=lambda source: self._tell_workers(PeerJoined(source)),
+                gone=lambda source: self._tell_workers(PeerLeft(source)),
+            )  # fmt: skip
 
     def _make_bus(self, source: str) -> Bus:
         # It brings a library that chooses the reactor.
@@ -202,36 +160,40 @@ class Infrastructure:
         )
         return Bus(source, broker, self.reactor, self.metrics)
 
-    def renew_mesh(self) -> None:
-        """Use the mesh's certificates as they are on disk now."""
-        if self.credentials is not None and self.mesh is not None and self.credentials.reload():
-            self.mesh.renew()
+    # What comes later
 
-    def _load(self) -> Load:
-        """What this node says of itself in heartbeats; draining is told apart from all else that is wrong."""
-        looked = Deferred.fromCoroutine(self.health.look())
-        looked.addCallback(self._looked)
-        mark = self.dns.mark
-        zone = (mark.digest, mark.serial) if mark is not None else None
-        return Load(self._fit, self.draining, *self.connections(), self.database_lag(), zone, self.primaries())
+    def connect_database(self, facts: DatabaseFacts) -> None:
+        """The database is open: whether this node can serve depends on it."""
+        self.fitness.connect_database(facts)
 
-    def _looked(self, found: Readiness) -> None:
-        self._fit = all(outcome == "ok" for name, outcome in found.checks.items() if name != "draining")
+    def connect_workers(self, workers: Workers) -> None:
+        """The workers are there: they have the connections, and are told what happens."""
+        self._tell_workers = workers.tell
+        self.fitness.connect_workers(workers)
+        self.cluster.on_change(workers.changed)
 
-    async def _check_mesh(self) -> None:
-        wrong = self.view().trouble
-        if wrong:
-            raise NotReady(wrong)
+    def serve(self, tree: IResource) -> None:
+        """Answer visitors with *tree* instead of asking them to wait."""
+        self.http.root = tree
 
-    async def _check_primary(self) -> None:
-        wrong = self.view().astray
-        if wrong:
-            raise NotReady(wrong)
+    # Life
 
-    async def _check_workers(self) -> None:
-        wrong = self.workers_wrong()
-        if wrong:
-            raise NotReady(wrong)
+    def start(self) -> None:
+        """Begin to watch this process."""
+        for part in (self.lag, self.pauses, self.governor, self.problems, self.standstill):
+            part.start()
+
+    def stop(self) -> None:
+        """End whatever runs in this process beside what has to be waited for."""
+        for part in (
+            self.lag, self.pauses, self.governor, self.freezer, self.geo, self.systemd, self.problems, self.standstill,
+        ):  # fmt: skip
+            part.stop()
+
+    def turn_unready(self) -> None:
+        """This node drains from now on: it is not ready, and its own listeners say so."""
+        self.cluster.draining = True
+        self.health.forget()
 
     def well_known(self) -> IResource | None:
         """``/.well-known``, where there is something in it."""
@@ -257,91 +219,16 @@ class Infrastructure:
             )  # fmt: skip
         return replace(config.http, max_connections=room)
 
-    async def _check_database(self) -> None:
-        wrong = self.database_is_up()
-        if wrong:
-            raise NotReady(wrong)
-
-    async def _check_problems(self) -> None:
-        wrong = self.problems.unfit()
-        if wrong:
-            raise NotReady(wrong)
-
-    async def _check_draining(self) -> None:
-        if self.draining:
-            raise NotReady("this node is draining")
-
-    def _nodes_changed(self) -> None:
-        self._look_changed()
-
     def _listed(self, nodes: tuple[Node, ...]) -> None:
         """There are other nodes than before."""
         self.geo.change(nodes)
         self.dns.set_nodes(nodes)
-        if self.mesh is not None:
-            self.mesh.change(nodes)
-        self.membership.change(nodes)
-
-    def relist(self, config: Config) -> None:
-        """The nodes are those of a configuration that was read again.
-
-        Raises:
-            ConfigError: one of them can't be used; all stays as it was.
-        """
-        for node in config.nodes:
-            node_addresses(node)
-            if self.mesh is not None:
-                address(node.mesh, f"[[nodes]] {node.name}: mesh")
-                _meshed(node)
-        self.roster.configure(config.nodes or (Node(name=config.node),), config.discovery.refuse)
 
     def _look_changed(self) -> None:
-        free = self.mesh.free if self.mesh is not None else None
-        servers = servers_of_nodes(self.membership.usable(), free)
+        servers = self.cluster.servers()
         self.dns.set_live({one.name for one in servers}, (), {one.name: one.weight for one in servers})
         self.loader.changed()
         self.health.forget()
-        self.view_changed()
-        self.looked()
-
-    def see(self, view: View) -> None:
-        """Of a worker: the parent says how the cluster looks now."""
-        self.told = view
-        self._look_changed()
-
-    def view(self) -> View:
-        """How the cluster looks from here."""
-        if self.told is not None:
-            return self.told
-        mesh = self.mesh
-        if mesh is None:
-            return View(servers_of_nodes(self.membership.usable(), None), "", self.draining)
-        servers = servers_of_nodes(self.membership.usable(), mesh.free)
-        return View(servers, mesh.trouble(), self.draining, mesh.astray())
-
-    def loader_config(self) -> dict[str, Any]:
-        """What the loader is told beside its files: the servers a browser may choose from."""
-        # Without an address of its own a server is where the loader came from, which may have sent the browser on.
-        home = next((one.url for one in self.config.deployments if one.name == self.config.deployment), "")
-        servers = [{"url": server.url or home, "weight": server.weight} for server in self.view().servers]
-        return {"version": __version__, "servers": servers}
-
-    def stay(self) -> None:
-        """This node drains no longer."""
-        self.draining = False
-        self.membership.drain(False)
-        self._look_changed()
-
-    def elsewhere(self) -> str | None:
-        """A live node other than this one, for clients that are sent away; None where there is none."""
-        return self.view().elsewhere(self.config.node, self.random)
-
-
-def _meshed(node: Node) -> None:
-    try:
-        check_name(node.name)
-    except CaError as error:
-        raise ConfigError(f"[[nodes]] with [mesh]: {error}") from None
 
 
 class Starting(Resource):

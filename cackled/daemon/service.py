@@ -43,6 +43,7 @@ from cackled.database.belonging import check_belongs, claim
 from cackled.database.embedded import EmbeddedError
 from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary
+from cackled.database.routing import Database
 from cackled.database.shards import ShardedDatabase
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
@@ -121,8 +122,8 @@ class Daemon(MultiService):
                 self._listen(config.manhole.endpoint, self._manhole, "[manhole]", what="operators' console (telnet)")
             if config.dns.enabled:
                 infrastructure.dns.bind()
-            if infrastructure.mesh is not None:
-                infrastructure.mesh.bind()
+            if infrastructure.cluster.mesh is not None:
+                infrastructure.cluster.mesh.bind()
         except EXPECTED as error:
             self._fail_now(error)
         super().privilegedStartService()
@@ -177,47 +178,39 @@ class Daemon(MultiService):
         infrastructure = self.infrastructure
         # Not before: by now the process is who it will be (twistd --uid).
         infrastructure.state.mkdir(parents=True, exist_ok=True)
-        for part in (
-            infrastructure.lag, infrastructure.pauses, infrastructure.governor, infrastructure.problems,
-            infrastructure.standstill,
-        ):  # fmt: skip
-            part.start()
+        infrastructure.start()
         if infrastructure.embedded is not None:
             await infrastructure.embedded.start()
         application = Application(infrastructure)
-        dsns = [server.dsn for server in application.database.servers]
-        told = partial(log.info, "database: {line}")
-        every = [server.dsn for part in application.database.parts for server in part.servers]
-        await check_belongs(every, self._config.deployment, clock=self._reactor)
-        await migrate_primary(dsns, clock=self._reactor, progress=lambda line: told(line=line))
-        if isinstance(application.database, ShardedDatabase):
-            await application.database.migrate(lambda line: told(line=line))
-        await claim(every, self._config.deployment, clock=self._reactor)
+        await self._migrate(application.database)
         self._application = application
         tree = await application.open()
-        infrastructure.database_is_up = lambda: "" if application.database.ready else "no database server answers"
-        infrastructure.database_lag = application.lag
-        infrastructure.primaries = application.primaries
-        infrastructure.looked = application.looked
         await self._open_console(application)
         infrastructure.geo.start()
         if self._config.dns.enabled:
             infrastructure.dns.start()
-        if infrastructure.mesh is not None:
-            infrastructure.mesh.start()
-            infrastructure.mesh_files.start()
-        else:
-            infrastructure.prober.start(always=self._config.discovery.enabled)
+        infrastructure.cluster.start()
         if self._supervisor is not None:
             await self._supervisor.start()
         else:
-            infrastructure.http.root = tree
+            infrastructure.serve(tree)
         # Not before: what is only beginning is no trouble.
         watch(infrastructure, application, self._public)
         infrastructure.freezer.start()
         infrastructure.systemd.ready("serving")
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         log.info("cackled {version} is ready, node {node}", version=__version__, node=self._config.node)
+
+    async def _migrate(self, database: Database) -> None:
+        """See that the database is this deployment's, and bring it to the present schema."""
+        dsns = [server.dsn for server in database.servers]
+        told = partial(log.info, "database: {line}")
+        every = [server.dsn for part in database.parts for server in part.servers]
+        await check_belongs(every, self._config.deployment, clock=self._reactor)
+        await migrate_primary(dsns, clock=self._reactor, progress=lambda line: told(line=line))
+        if isinstance(database, ShardedDatabase):
+            await database.migrate(lambda line: told(line=line))
+        await claim(every, self._config.deployment, clock=self._reactor)
 
     async def _open_console(self, application: Application) -> None:
         infrastructure, config = self.infrastructure, self._config
@@ -228,21 +221,21 @@ class Daemon(MultiService):
             stop=self._reactor.stop,
             drain=self.drain,
             undrain=self.undrain,
-            draining=lambda: infrastructure.draining,
+            draining=lambda: infrastructure.cluster.draining,
             deployment=config.deployment,
         )
         serving: dict[str, Any] = {
             "live": areas.Live(application.hub),
             "requests": Requests(infrastructure.metrics, self._reactor),
             "cache": areas.Caches(
-                infrastructure.cache, infrastructure.microcache, application.evict, application.forget
+                infrastructure.cache, infrastructure.microcache, application.router.evict, application.router.forget
             ),
             "happening": happening(infrastructure, application),
         }
         serving["requests"].recently.start()
         supervisor = self._supervisor
         if supervisor is not None:
-            serving = supervisor.areas(application.evict, application.forget, serving["happening"])
+            serving = supervisor.areas(application.router.evict, application.router.forget, serving["happening"])
         console = Console(
             process=process,
             **serving,
@@ -258,7 +251,11 @@ class Daemon(MultiService):
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),
             erasures=areas.ErasureCommands(application.sites, application.erasures),
-            cluster=areas.Cluster(infrastructure.membership, infrastructure.mesh, application.forget_node)
+            cluster=areas.Cluster(
+                infrastructure.cluster.membership,
+                infrastructure.cluster.mesh,
+                application.nodes.forget if application.nodes is not None else None,
+            )
             if config.nodes
             else None,
         )
@@ -269,7 +266,7 @@ class Daemon(MultiService):
             render=supervisor.render if supervisor is not None else None, problems=infrastructure.problems.now,
         )  # fmt: skip
         if config.manhole.enabled:
-            self._manhole.factory = ManholeFactory(
+            self._manhole.open(ManholeFactory(
                 runner=runner,
                 password=await infrastructure.in_thread(Password.open, infrastructure.state),
                 clock=self._reactor,
@@ -282,7 +279,7 @@ class Daemon(MultiService):
                     "application": application,
                     "console": console,
                 },
-            )
+            ))
 
     # Faults of the start
 
@@ -335,11 +332,10 @@ class Daemon(MultiService):
         except ZoneError as error:
             log.error("the zone was not read again: {reason}", reason=str(error))
         try:
-            self.infrastructure.relist(new)
+            self.infrastructure.cluster.relist(new)
         except ConfigError as error:
             log.error("the nodes were not read again: {reason}", reason=str(error))
-        if self.infrastructure.mesh is not None:
-            self.infrastructure.renew_mesh()
+        self.infrastructure.cluster.renew()
         read = ("log", "nodes")
         old = {name: getattr(self._config, name) for name in self._config.__struct_fields__ if name not in read}
         changed = [f"[{name}]" for name, value in old.items() if getattr(new, name) != value]
@@ -348,29 +344,25 @@ class Daemon(MultiService):
     async def drain(self) -> dict[str, Any]:
         """Leave DNS and the loader, turn unready, and send live clients elsewhere; the process stays up."""
         infrastructure = self.infrastructure
-        infrastructure.draining = True
-        infrastructure.health.forget()
-        infrastructure.membership.drain()
-        if infrastructure.mesh is not None:
-            infrastructure.mesh.beat()
+        infrastructure.turn_unready()
+        infrastructure.cluster.drain()
         moved = self._application.hub.stats().sessions if self._application else {}
         if self._supervisor is not None:
             return {"drained": True, "moved": await self._supervisor.drain()}
         if self._application is not None:
-            await self._application.hub.drain(self._config.realtime.drain_seconds, infrastructure.elsewhere)
+            await self._application.hub.drain(self._config.realtime.drain_seconds, infrastructure.cluster.elsewhere)
         return {"drained": True, "moved": sum(moved.values())}
 
     async def undrain(self) -> dict[str, Any]:
         """Take visitors again: ready, in DNS and loader, live clients may come."""
         infrastructure = self.infrastructure
-        was = infrastructure.draining
-        infrastructure.stay()
+        was = infrastructure.cluster.draining
+        infrastructure.cluster.stay()
         if self._application is not None:
             self._application.hub.stay()
         if self._supervisor is not None:
             await self._supervisor.undrain()
-        if infrastructure.mesh is not None:
-            infrastructure.mesh.beat()
+        infrastructure.cluster.beat()
         return {"draining": False, "was_draining": was}
 
     # Stop
@@ -384,39 +376,24 @@ class Daemon(MultiService):
 
     async def _stop(self) -> None:
         infrastructure, total = self.infrastructure, self._config.shutdown_timeout
-        infrastructure.draining = True
-        infrastructure.health.forget()
-        if infrastructure.mesh is not None:
-            infrastructure.mesh.beat()
-        if self._manhole.factory is not None:
-            self._manhole.factory.close()
+        infrastructure.turn_unready()
+        infrastructure.cluster.beat()
+        self._manhole.close()
         closing = [maybeDeferred(port.stopListening) for port in self._ports]
         application = self._application
         if self._supervisor is not None:
             closing.append(Deferred.fromCoroutine(self._supervisor.stop(total * 0.6)))
         if application is not None:
             share = min(self._config.realtime.drain_seconds, total / 2)
-            closing.append(application.hub.drain(share, infrastructure.elsewhere))
+            closing.append(application.hub.drain(share, infrastructure.cluster.elsewhere))
             closing.append(infrastructure.http.drain(total / 2, grace=0.2))
         await self._within(total * 0.75, DeferredList(closing, consumeErrors=True), "connections")
         for server in (infrastructure.http, self._admin):
             server.abort_all()
-        for part in (
-            infrastructure.lag,
-            infrastructure.pauses,
-            infrastructure.governor,
-            infrastructure.freezer,
-            infrastructure.geo,
-            infrastructure.systemd,
-            infrastructure.problems,
-            infrastructure.standstill,
-        ):
-            part.stop()
+        infrastructure.stop()
         await self._within(1.0, Deferred.fromCoroutine(infrastructure.dns.stop()), "DNS")
-        await self._within(1.0, infrastructure.prober.stop(), "probes")
-        if infrastructure.mesh is not None:
-            infrastructure.mesh_files.stop()
-            await self._within(1.0, Deferred.fromCoroutine(infrastructure.mesh.stop()), "mesh")
+        await self._within(1.0, infrastructure.cluster.prober.stop(), "probes")
+        await self._within(1.0, Deferred.fromCoroutine(infrastructure.cluster.stop_mesh()), "mesh")
         if application is not None:
             await self._within(2.0, Deferred.fromCoroutine(application.close()), "database connections")
         if infrastructure.embedded is not None:
@@ -433,11 +410,22 @@ class Delayed(Factory):
     """The console's listener before there is a console: connections are closed."""
 
     noisy = False
-    factory: ManholeFactory | None = None
+
+    def __init__(self) -> None:
+        self._factory: ManholeFactory | None = None
+
+    def open(self, factory: ManholeFactory) -> None:
+        """There is a console: *factory* answers from now on."""
+        self._factory = factory
+
+    def close(self) -> None:
+        """End all sessions."""
+        if self._factory is not None:
+            self._factory.close()
 
     def buildProtocol(self, addr: Any) -> Any:
         """What the factory builds, once there is one."""
-        return None if self.factory is None else self.factory.buildProtocol(addr)
+        return None if self._factory is None else self._factory.buildProtocol(addr)
 
 
 def _speaks(endpoint: str) -> str:

@@ -13,6 +13,7 @@ from cackled.admin import troubles
 from cackled.admin.console import Facts
 from cackled.admin.happening import Happening
 from cackled.clock import periodics, wall_time
+from cackled.cluster.mesh import Mesh
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
 
@@ -44,7 +45,7 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
     # The worst first. Is there a primary? Where others reach it, nobody should be told to promote another.
     if infrastructure.seat is None:
         none = troubles.primaries(database)
-        problems.add("no-primary", lambda: [] if infrastructure.view().astray else none())
+        problems.add("no-primary", lambda: [] if infrastructure.cluster.view().astray else none())
         problems.add("two-primaries", troubles.rivals(database))
     problems.add("tail", troubles.tails(application.tails))
     problems.add("bus", lambda: _bus_away(infrastructure) if settled() else "")
@@ -61,23 +62,25 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
         f"{{waiting}} pieces of mail or calls are being sent and none came to an end for {{seconds}} s. {RESTART}",
     )  # fmt: skip
     problems.add("database-server", troubles.servers(database))
-    problems.add("draining", lambda: DRAINING if infrastructure.draining else "")
-    problems.add("workers", lambda: _sentence(infrastructure.workers_wrong(), "The log says why they do not start."))
+    problems.add("draining", lambda: DRAINING if infrastructure.cluster.draining else "")
+    problems.add("workers", lambda: _sentence(
+        infrastructure.fitness.workers_trouble(), "The log says why they do not start."
+    ))  # fmt: skip
     problems.add("disk", troubles.disk(folders(infrastructure)))
     ends = [one.certificates for one in public if one.certificates is not None]
     problems.add("certificate", troubles.certificates(
         lambda: [pair for one in ends for pair in one.days_left(wall_time())],
         "Put a new one in its place; it is read within a minute.",
     ))  # fmt: skip
-    if infrastructure.mesh is not None and infrastructure.credentials is not None:
-        mesh, credentials = infrastructure.mesh, infrastructure.credentials
+    mesh, credentials = infrastructure.cluster.mesh, infrastructure.cluster.credentials
+    if mesh is not None and credentials is not None:
         problems.add("isolated", lambda: _sentence(
             mesh.trouble() if settled() else "", "Look at this node's network; the others go on."
         ))  # fmt: skip
         problems.add("no-way-to-primary", lambda: _sentence(
             mesh.astray(), "Look at the network between this node and the primary's; visitors go to the others."
         ))  # fmt: skip
-        problems.add("node-down", lambda: _nodes_away(infrastructure) if settled() else [])
+        problems.add("node-down", lambda: _nodes_away(infrastructure.config.node, mesh) if settled() else [])
         problems.add("mesh-certificate", troubles.certificates(
             lambda: credentials.days_left().items(),
             "Make another: cackled mesh issue (the authority: cackled mesh init-ca); it is read within a minute.",
@@ -128,11 +131,10 @@ def _place(infrastructure: Infrastructure) -> str:
     return infrastructure.config.redis.url.rpartition("@")[2]
 
 
-def _nodes_away(infrastructure: Infrastructure) -> list[str]:
-    assert infrastructure.mesh is not None
+def _nodes_away(own: str, mesh: Mesh) -> list[str]:
     said = []
-    for name, told in infrastructure.mesh.states().items():
-        if name == infrastructure.config.node or (told.heard is not None and told.heard < HEARD_SECONDS):
+    for name, told in mesh.states().items():
+        if name == own or (told.heard is not None and told.heard < HEARD_SECONDS):
             continue
         since = "since this daemon began" if told.heard is None else f"for {told.heard:.0f} s"
         why = f" ({told.trouble})" if told.trouble else ""
@@ -155,11 +157,39 @@ def _bus(infrastructure: Infrastructure) -> Facts | None:
     return {"place": _place(infrastructure), "connected": not away}
 
 
+class Busiest:
+    """Who uses this process most."""
+
+    def __init__(self, infrastructure: Infrastructure, application: Application) -> None:
+        self._connections = infrastructure.http.limits
+        self._application = application
+
+    def addresses(self, most: int) -> dict[str, tuple[int, float]]:
+        """Addresses with the most connections, and those that called most just now: (connections, calls)."""
+        connections, limits = self._connections, self._application.limits
+        found = {address: (count, 0.0) for address, count in connections.busiest(most)}
+        if limits is not None:
+            for address, calls in limits.busiest(most):
+                found[address] = (connections.of(address), calls)
+        return dict(sorted(found.items(), key=lambda one: -(one[1][0] + one[1][1]))[:most])
+
+    def sites(self, most: int) -> dict[int, tuple[int, int]]:
+        """Sites that were read most in the last minutes, and those that most listen to: (reads, subscriptions)."""
+        reads, listening = dict(self._application.usage.busiest(10_000)), self._application.hub.of_sites()
+        found = {site: (reads.get(site, 0), listening.get(site, 0)) for site in reads.keys() | listening.keys()}
+        return dict(sorted(found.items(), key=lambda one: -sum(one[1]))[:most])
+
+    def name(self, site_id: int) -> str:
+        """The name of a site, where it is known."""
+        site = self._application.sites.find(site_id)
+        return "" if site is None else site.name
+
+
 def happening(infrastructure: Infrastructure, application: Application) -> Happening:
     """What goes on in this process."""
     bus: Callable[[], Facts | None] = lambda: _bus(infrastructure)  # noqa: E731
+    busiest = Busiest(infrastructure, application)
     return Happening(
-        infrastructure.problems, addresses=application.busiest_addresses, sites=application.busiest_sites,
-        names=application.name_of_site,
+        infrastructure.problems, addresses=busiest.addresses, sites=busiest.sites, names=busiest.name,
         folders=folders(infrastructure), bus=bus,
     )  # fmt: skip

@@ -96,7 +96,7 @@ class WorkerProcess:
             case Serve(slots):
                 self._serve(slots)
             case ClusterChanged(view):
-                self._infrastructure.see(view)
+                self._infrastructure.cluster.see(view)
             case PeerJoined(source):
                 if self._infrastructure.bus is not None:
                     self._infrastructure.bus.came(source)
@@ -138,22 +138,15 @@ class WorkerProcess:
 
     async def _open(self) -> None:
         infrastructure = self._infrastructure
-        for part in (
-            infrastructure.lag, infrastructure.pauses, infrastructure.governor, infrastructure.problems,
-            infrastructure.standstill,
-        ):  # fmt: skip
-            part.start()
+        infrastructure.start()
         self._beats.start(now=True)
         if infrastructure.bus is not None:
             infrastructure.bus.start()
         application = self._application = Application(infrastructure)
         tree = await application.open()
-        infrastructure.database_is_up = lambda: "" if application.database.ready else "no database server answers"
-        infrastructure.database_lag = application.lag
-        infrastructure.looked = application.looked
         watch(infrastructure, application)
         self._commands = self._table(application)
-        infrastructure.http.root = tree
+        infrastructure.serve(tree)
         infrastructure.freezer.start()
         self._tell(Ready())
 
@@ -185,14 +178,14 @@ class WorkerProcess:
         infrastructure = self._infrastructure
         live = areas.Live(application.hub)
         caches = areas.Caches(
-            infrastructure.cache, infrastructure.microcache, application.evict, application.forget
+            infrastructure.cache, infrastructure.microcache, application.router.evict, application.router.forget
         )
         process = LocalProcess(
             self._begin.config.node,
             self._reactor,
             infrastructure.lag,
             stop=lambda: None,
-            draining=lambda: infrastructure.draining,
+            draining=lambda: infrastructure.cluster.draining,
         )
         requests, now = Requests(infrastructure.metrics, self._reactor), happening(infrastructure, application)
         requests.recently.start()
@@ -236,11 +229,10 @@ class WorkerProcess:
     def _drain(self) -> Deferred[int]:
         application, infrastructure = self._application, self._infrastructure
         assert application is not None
-        infrastructure.draining = True
-        infrastructure.health.forget()
+        infrastructure.turn_unready()
         moved = sum(application.hub.stats().sessions.values())
         seconds = self._begin.config.realtime.drain_seconds
-        return application.hub.drain(seconds, infrastructure.elsewhere).addCallback(lambda _: moved)
+        return application.hub.drain(seconds, infrastructure.cluster.elsewhere).addCallback(lambda _: moved)
 
     def _share(self, count: int) -> int:
         """Send so many clients to this node's own address, where another worker takes them."""
@@ -250,12 +242,12 @@ class WorkerProcess:
 
     def _undrain(self) -> None:
         assert self._application is not None
-        self._infrastructure.stay()
+        self._infrastructure.cluster.stay()
         self._application.hub.stay()
 
     def _beat(self) -> None:
         infrastructure = self._infrastructure
-        connections, capacity = infrastructure.connections()
+        connections, capacity = infrastructure.fitness.connections()
         sessions = sum(self._application.hub.stats().sessions.values()) if self._application is not None else 0
         memory, lag = resident_bytes() or 0, infrastructure.lag.worst()
         self._tell(Beat(connections, capacity, sessions, memory, lag, infrastructure.problems.now()))
@@ -288,10 +280,11 @@ class WorkerProcess:
     def _next_door(self) -> str | None:
         """Where clients of a retiring worker go: this node's own address, where its successor is, unless it drains."""
         infrastructure = self._infrastructure
-        if infrastructure.draining:
-            return infrastructure.elsewhere()
+        if infrastructure.cluster.draining:
+            return infrastructure.cluster.elsewhere()
         own = infrastructure.config.node
-        return next((server.url for server in infrastructure.view().servers if server.name == own and server.url), None)
+        servers = infrastructure.cluster.view().servers
+        return next((server.url for server in servers if server.name == own and server.url), None)
 
     def _over(self, result: object) -> None:
         if isinstance(result, Failure):

@@ -21,6 +21,7 @@ from cackled.cluster.launch import Processes
 from cackled.cluster.sockets import Bound
 from cackled.cluster.workers import Pool, Worker, WorkerError
 from cackled.config import Config, ConfigError, DatabaseServer, Mesh
+from cackled.daemon.fitness import Workers
 from cackled.daemon.infrastructure import Infrastructure
 from cackled.problems import Problem
 
@@ -72,17 +73,15 @@ class WorkerSupervisor:
             random=infrastructure.random,
             launch=Processes(infrastructure.reactor, self._bound),
             config=self._config,
-            view=infrastructure.view,
+            view=infrastructure.cluster.view,
             stand_in=self._stand_in,
             metrics=infrastructure.metrics,
+            departed=self._departed,
         )
         self._metrics = gathered.GatheredMetrics(infrastructure.metrics, self._pool)
-        self._pool.departed = self._departed
-        infrastructure.connections = self._pool.load
-        infrastructure.workers_wrong = self._pool.trouble
         infrastructure.problems.include(self._problems)
-        infrastructure.view_changed = self._pool.see
-        infrastructure.tell_workers = self._pool.tell
+        pool = self._pool
+        infrastructure.connect_workers(Workers(pool.load, pool.trouble, pool.tell, pool.see))
         self._stand_in(frozenset(range(config.workers)))
 
     def _config(self) -> Config:

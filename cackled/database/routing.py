@@ -183,6 +183,10 @@ class Database:
         """Have *told* called whenever another server is the primary, or the primary is back, or there is none."""
         self._told.append(told)
 
+    def connect_log(self, followed: Callable[[], tuple[float, float]]) -> None:
+        """Ask *followed* since when the event log is followed without a gap, and until when it was read."""
+        self.log = followed
+
     def _moved(self) -> None:
         self._freshness.clear()
         for told in self._told:

@@ -107,6 +107,7 @@ class ShardedDatabase(Database):
         metrics: Metrics,
         settings: config.Database | None = None,
         hang: float = HANG,
+        on_moved: Callable[[int, int, int], None] = lambda site, left, now: None,
     ) -> None:
         super().__init__(servers, clock=clock, random=random, metrics=metrics, settings=settings, hang=hang)
         self.shards: dict[int, Database] = {0: self}
@@ -120,7 +121,7 @@ class ShardedDatabase(Database):
         self._background: set[Deferred[None]] = set()
         self._stopped = False
         # Told (site, the shard it left, the shard it is in) when that is learnt.
-        self.on_moved: Callable[[int, int, int], None] = lambda site, left, now: None
+        self._on_moved = on_moved
         self._met = metrics.counter("shard_refused", "Queries that met a site on its way, or gone")
         self._finished = metrics.counter("shard_moves_settled", "What a mover left undone and was done here")
 
@@ -226,7 +227,7 @@ class ShardedDatabase(Database):
         if not shard:
             del self._places[site]
         log.info("site {site} is in shard {shard} now", site=site, shard=shard)
-        self.on_moved(site, before, shard)
+        self._on_moved(site, before, shard)
         wait = self._waits.get(site)
         if wait is not None:
             self._wake(wait)

@@ -267,12 +267,17 @@ def _access(site: Site) -> tuple[bool, str]:
 class SiteDirectory:
     """All sites, in memory."""
 
-    def __init__(self, database: Database, residency: Residency | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        residency: Residency | None = None,
+        on_closed: Callable[[int], None] = lambda site_id: None,
+    ) -> None:
         self._database = database
         self.residency = residency or Residency()
         self._sites: dict[int, Site] = {}
         # Called with a site that has become private, or takes other grants than before.
-        self.on_closed: Callable[[int], None] = lambda site_id: None
+        self._on_closed = on_closed
         self._strangers: set[int] = set()
         self.reading = Turns()
 
@@ -301,15 +306,20 @@ class SiteDirectory:
 
     def _tell_closed(self, before: dict[int, Site]) -> None:
         for site_id in before.keys() - self._sites.keys():
-            self.on_closed(site_id)
+            self._on_closed(site_id)
         for site in self._sites.values():
             old = before.get(site.id)
             if old is not None and site.settings.private and _access(old) != _access(site):
-                self.on_closed(site.id)
+                self._on_closed(site.id)
 
     def find(self, site_id: int) -> Site | None:
         """The site, or None."""
         return self._sites.get(site_id)
+
+    def allows(self, site_id: int, feature: str) -> bool:
+        """Whether a site has presence or typing switched on."""
+        site = self.find(site_id)
+        return site is not None and bool(getattr(site.settings, feature))
 
     def all(self) -> list[Site]:
         """Every site, by id."""

@@ -95,7 +95,7 @@ class ApiCase(TestCase):
         self.infrastructure = Infrastructure(clock, config.parse(given.encode()))
         self.application = Application(self.infrastructure)
         self.addCleanup(self.application.close)
-        self.infrastructure.http.root = await self.application.open()
+        self.infrastructure.serve(await self.application.open())
         for number, name in ((1, "one"), (2, "two")):
             await self.application.sites.add(name.title(), [f"{name}.example"], site_id=number)
         self.listening = clock.listenTCP(0, self.infrastructure.http, interface="127.0.0.1")

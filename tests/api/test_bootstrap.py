@@ -104,7 +104,7 @@ class SharedTests(ApiCase):
         await self.post(await self.visitor(), "theirs")
         await self.bootstrap()
         self.sql("update channel set key = 'another'")
-        self.application.forget()
+        self.application.router.forget()
         for _ in range(2):
             told = (await self.bootstrap()).json()
             self.assertEqual((told["channel"]["seq"], told["page"]["comments"]), (0, []))

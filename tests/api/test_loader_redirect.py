@@ -54,12 +54,12 @@ class SignpostTests(ApiCase):
         told: list[object] = []
         self.patch(self.application.hub.presence, "remote", lambda *args: told.append(args))
         self.patch(self.application.hub, "signal", lambda *args: told.append(args))
-        self.patch(self.application, "wrote", told.append)
+        self.patch(self.application.router, "wrote", told.append)
         for site in (1234, 77):
-            self.application.signalled("n2", Signal(site, 5, "presence", {"count": 2}))
-            self.application.signalled("n2", Signal(site, 5, "typing", {"name": "Ann"}))
-            self.application.hinted(Hint(site, 5, 3))
+            self.application.router.signalled("n2", Signal(site, 5, "presence", {"count": 2}))
+            self.application.router.signalled("n2", Signal(site, 5, "typing", {"name": "Ann"}))
+            self.application.router.hinted(Hint(site, 5, 3))
         self.assertEqual(told, [])
-        self.application.signalled("n2", Signal(1, 5, "presence", {"count": 2}))
-        self.application.hinted(Hint(1, 5, 3))
+        self.application.router.signalled("n2", Signal(1, 5, "presence", {"count": 2}))
+        self.application.router.hinted(Hint(1, 5, 3))
         self.assertEqual(len(told), 2)

@@ -59,7 +59,8 @@ class ExemptTests(ApiCase):
 
     async def test_no_address(self) -> None:
         """A caller on a unix socket has no address: it is limited as such, and nothing breaks."""
-        limits = self.application.limits()
+        limits = self.application.limits
+        assert limits is not None
         for address in ("", "unix", "fe80::1%eth0", "127.0.0.1", "::ffff:127.0.0.1"):
             for _ in range(3):
                 limits.take("reads", address, 1)

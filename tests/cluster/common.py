@@ -172,15 +172,14 @@ class Member:
         self.mesh = Mesh(
             nodes=nodes, own=name, listen="", wire=MemoryWire(net, name), clock=self.clock,
             random=Random(next(net.seeds)), membership=self.membership, metrics=self.metrics, load=self._load,
-            changed=self._changed, turned=self._turned, **given,
+            changed=self._changed, turned=self._turned,
+            on_zone=lambda content, serial: self.zones.add((content, serial)), **given,
         )  # fmt: skip
         self.mesh.deliver_to(
             signal=lambda node, signal: self.signals.append((node, signal.channel, signal.type, signal.data)),
             hint=lambda hint: self.hints.append((hint.site, hint.channel, hint.seq)),
             came=lambda node: self.events.append(f"+{node}"), gone=lambda node: self.events.append(f"-{node}"),
         )
-
-        self.mesh.on_zone = lambda content, serial: self.zones.add((content, serial))
 
     def _load(self) -> Load:
         ready = self.load.ready and not self.mesh.trouble() and not self.mesh.astray()

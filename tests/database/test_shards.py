@@ -112,8 +112,8 @@ class ShardsCase(TestCase):
             [ServerSettings("zero", self.dsns[0])], {1: [ServerSettings("one", self.dsns[1])]}, clock=clock,
             random=random.Random(1), metrics=Metrics(), hang=15.0,
             settings=config.Database(connections=2, wait_timeout=15.0, statement_timeout=30.0),
+            on_moved=lambda *what: self.moves.append(what),
         )  # fmt: skip
-        made.on_moved = lambda *what: self.moves.append(what)
         self.addCleanup(made.stop)
         await made.start()
         await made.learn()

@@ -39,7 +39,9 @@ class DomainCase(TestCase):
             self, prepare=self.dsns.append, settings=config.Database(connections=self.connections)
         )
         self.name = self.dsns[0].split("dbname=")[1].split()[0]
-        self.sites = SiteDirectory(self.database)
+        # The sites that were closed to whom they were open to before.
+        self.closed: list[int] = []
+        self.sites = SiteDirectory(self.database, on_closed=self.closed.append)
         made = await self.sites.add("One", ["one.example"], site_id=1, settings=json.dumps(self.settings))
         assert made is not None
         self.site: Site = made

@@ -38,13 +38,12 @@ class DeletionTests(DomainCase):
         before = self.left(self.other.id)
         held = await self.deletions.holdings(1)
         self.assertEqual((held["pages"], held["comments"], held["visitors"], held["bans"]), (2, 5, 5, 1))
-        closed: list[int] = []
-        self.sites.on_closed = closed.append
+        self.closed.clear()
         self.assertGreater(await self.deletions.delete(1), 10)
         self.assertEqual(self.left(1), {})
         self.assertEqual(self.left(self.other.id), before)
         self.assertRaises(NotFound, self.sites.get, 1)
-        self.assertEqual(closed, [1])
+        self.assertEqual(self.closed, [1])
         self.assertEqual(read(self.journal)[0], {(1, 0)})
 
     async def test_number_is_not_given_again(self) -> None:

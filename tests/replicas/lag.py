@@ -81,7 +81,7 @@ class Node:
             clock=clock, random=random.Random(1), dsn=self.database.primary_dsn, on_event=self.arrived,
             on_gap=lambda channels: self.cache.clear(), metrics=metrics,
         )
-        self.database.log = self.tail.followed
+        self.database.connect_log(self.tail.followed)
         self.comments = Comments(SITE, self.database, self.cache, self.wrote)
 
     def wrote(self, position: Position) -> None:

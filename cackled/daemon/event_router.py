@@ -1,0 +1,142 @@
+"""Where news goes: from the event log, from writes of this process and from other processes, to caches and live pages.
+
+The order matters: what is kept is made stale before anybody is told, so who asks anew gets the new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from cackled.cache.soft import SoftCache
+from cackled.cluster.messages import Hint, Signal
+from cackled.database.errors import Unavailable
+from cackled.database.eventlog import load_events, load_seqs
+from cackled.database.routing import Database
+from cackled.domain.sites import SiteDirectory
+from cackled.events import Event, Position
+from cackled.realtime.hub import Hub
+from cackled.realtime.presence import read_names
+from cackled.realtime.standing import LogAway
+from cackled.transport.microcache import Microcache
+
+
+class Hints(Protocol):
+    """The way to other processes."""
+
+    def hint(self, site: int, channel: int, seq: int) -> None:
+        """Tell them that a channel has come to *seq*."""
+
+
+class EventRouter:
+    """Hands on what happened; *outward* is the way to other processes, if there are any."""
+
+    def __init__(
+        self, *, sites: SiteDirectory, hub: Hub, cache: SoftCache, microcache: Microcache, outward: Hints | None
+    ) -> None:
+        self._sites = sites
+        self._hub = hub
+        self._cache = cache
+        self._microcache = microcache
+        self._outward = outward
+
+    # Writes
+
+    def wrote(self, position: Position) -> None:
+        """A write led to *position*: nothing older is answered from here on."""
+        group = (position.site, position.channel)
+        self._cache.outdate(group, position.seq)
+        self._microcache.evict(group, position.seq)
+
+    def wrote_here(self, position: Position) -> None:
+        """A write of this process: the others are told what is stale, in case that is faster than the log."""
+        self.wrote(position)
+        if self._outward is not None:
+            self._outward.hint(position.site, position.channel, position.seq)
+
+    def hinted(self, hint: Hint) -> None:
+        """Another process wrote, and says so before the log does."""
+        if self._sites.find(hint.site) is not None:
+            self.wrote(Position(hint.site, hint.channel, hint.seq))
+
+    # The event log
+
+    def arrived(self, event: Event) -> None:
+        """An event came through the log: evict first, then keep and deliver."""
+        self.wrote(event.position)
+        self._hub.deliver(event)
+
+    def lost(self, channels: Collection[tuple[int, int]] | None = None) -> None:
+        """The log can't tell what happened meanwhile: trust nothing that is in memory (of these channels)."""
+        if channels is None:
+            self.forget()
+        else:
+            for group in channels:
+                self.evict(group)
+        self._hub.reset(channels)
+
+    def evict(self, group: tuple[int, int]) -> None:
+        """Drop what was built from one channel."""
+        self._cache.evict(group)
+        self._microcache.evict(group)
+
+    def forget(self) -> None:
+        """Empty the caches."""
+        self._cache.clear()
+        self._microcache.clear()
+
+    def closed(self, site_id: int) -> None:
+        """A site is not open to whom it was open to before: nothing kept is given out, and who listens asks again."""
+        self._microcache.clear()
+        self._hub.expel(site_id)
+
+    # Other processes
+
+    def signalled(self, source: str, signal: Signal) -> None:
+        """Something ephemeral began on another node, or in another worker."""
+        if self._sites.find(signal.site) is None:
+            return
+        if signal.type == "presence":
+            count = signal.data.get("count")
+            if isinstance(count, int) and count >= 0:
+                names = read_names(signal.data)
+                self._hub.presence.remote(source, signal.site, signal.channel, count, names)
+        elif signal.type == "typing" and self._sites.allows(signal.site, "typing"):
+            self._hub.signal(signal.site, signal.channel, signal.type, signal.data)
+
+    def came(self, source: str) -> None:
+        """Another process is there anew: it is told who is here."""
+        self._hub.presence.renew()
+
+    def gone(self, source: str) -> None:
+        """Another process is no more, and nobody is there through it."""
+        self._hub.presence.forget(source)
+
+
+class EventLog:
+    """The event log as the hub reads it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def events(self, site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
+        """Events of a channel.
+
+        Raises:
+            LogAway: no server answers.
+        """
+        try:
+            return await load_events(self._database, site, channel, after, limit)
+        except Unavailable as error:
+            raise LogAway(str(error)) from None
+
+    async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, int]:
+        """Where channels stand.
+
+        Raises:
+            LogAway: no server answers.
+        """
+        try:
+            return await load_seqs(self._database, site, channels)
+        except Unavailable as error:
+            raise LogAway(str(error)) from None

@@ -1,0 +1,73 @@
+"""What the public listeners answer, put together once the application is open."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twisted.web.resource import IResource
+
+from cackled.admin.http import Healthz, Readyz
+from cackled.api.bootstrap import Bootstrap
+from cackled.api.context import ApiContext
+from cackled.api.loader_redirect import LoaderRedirect
+from cackled.api.moderate import ModerateResource
+from cackled.api.public_root import public_root
+from cackled.api.root import api_resource
+from cackled.api.static_pages import StaticPages
+from cackled.daemon.access import Access
+from cackled.daemon.infrastructure import WEB, Infrastructure
+from cackled.domain.errors import PROBLEMS
+from cackled.domain.limits import CallLimits
+from cackled.domain.sessions import Sessions
+from cackled.realtime.resource import RealtimeResource
+from cackled.transport.http import client_address
+from cackled.transport.microcache import MicrocachedResource
+from cackled.transport.secure import OwnNames, OwnPages
+
+if TYPE_CHECKING:
+    from cackled.daemon.application import Application
+
+
+def public_tree(
+    infrastructure: Infrastructure, application: Application, sessions: Sessions, limits: CallLimits, *, demo: bool
+) -> IResource:
+    """The tree of all listeners that visitors reach; *demo*: with the demo's pages."""
+    config, registry = infrastructure.config, application.registry
+    context = ApiContext(
+        sites=application.sites,
+        sessions=sessions,
+        grants=application.grants,
+        limits=limits,
+        services=application.services,
+        client_address=client_address,
+        count_read=application.usage.count,
+    )
+    bootstrap = Bootstrap(context, registry.widgets)
+    access = Access(application.sites, application.grants)
+    charge = partial(access.charge, limits)
+    deeds = {"ban": application.ban_by_link, **registry.deeds(application.parts)}
+    own = OwnNames([node.url for node in config.nodes] + [one.url for one in config.deployments])
+    demo_pages = StaticPages(WEB / "demo", devel=config.env == "devel") if demo else None
+    return public_root(
+        loader=LoaderRedirect(infrastructure.loader, application.sites.residency),
+        assets=infrastructure.assets.resource(),
+        bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
+        api=api_resource(context, registry.routes, PROBLEMS | registry.problems, bootstrap.description()),
+        realtime=RealtimeResource(
+            application.hub, access.authorize, access.name_of, access.seconds_left, charge
+        ),
+        healthz=Healthz(),
+        readyz=Readyz(
+            infrastructure.health, details=False, deployment=config.deployment, problems=infrastructure.problems.now
+        ),
+        demo=None if demo_pages is None else OwnPages(demo_pages, config.http.hsts, own),
+        well_known=infrastructure.well_known(),
+        moderate=OwnPages(
+            ModerateResource(
+                application.links, application.sites, deeds, charge, client_address, application.router.wrote_here
+            ),
+            config.http.hsts,
+            own,
+        ),
+    )
