@@ -10,6 +10,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,8 @@ def _shard(options: Any) -> int:
     from cackled.admin.shards import work
     from cackled.database.embedded import EmbeddedError, EmbeddedServer
     from cackled.database.errors import DatabaseError
+    from cackled.products import PRODUCTS
+    from cackled.products.registry import Registry
 
     config = _load(options)
 
@@ -226,7 +229,8 @@ def _shard(options: Any) -> int:
             if not own.attach():
                 raise CliError("the embedded server runs with the daemon: start that first")
             embedded = own.dsn
-        await work(options, config, embedded, reactor, lambda line: print(line, flush=True))
+        say = partial(print, flush=True)
+        await work(options, config, embedded, reactor, say, Registry(PRODUCTS).counted)
         return 0
 
     try:
@@ -237,10 +241,12 @@ def _shard(options: Any) -> int:
 
 def _backup(options: Any) -> int:
     from cackled.database.backup import backup
+    from cackled.products import PRODUCTS
+    from cackled.products.registry import Registry
 
     async def work(reactor: Any) -> int:
-        made = await backup(reactor, _own_state(options), Path(options.folder), print)
-        print(f"{options.folder}: {made.comments} comments, {made.bytes / 1e6:.1f} MB")
+        made = await backup(reactor, _own_state(options), Path(options.folder), print, Registry(PRODUCTS).counted)
+        print(f"{options.folder}: {made.holds}, {made.bytes / 1e6:.1f} MB")
         return 0
 
     return _copying(work)
@@ -252,7 +258,7 @@ def _restore(options: Any) -> int:
     async def work(reactor: Any) -> int:
         state = _own_state(options)
         made = await restore(reactor, Path(options.folder), state, print, _load(options).deployment)
-        print(f"{state}: {made.comments} comments as of {made.made}; start the daemon")
+        print(f"{state}: {made.holds} as of {made.made}; start the daemon")
         return 0
 
     return _copying(work)
@@ -263,7 +269,7 @@ def _verify_backup(options: Any) -> int:
 
     async def work(reactor: Any) -> int:
         made = await verify(reactor, Path(options.folder), Path(_load(options).state).absolute(), print)
-        print(f"{options.folder} is whole: {made.comments} comments as of {made.made}, schema {made.schema:04d}")
+        print(f"{options.folder} is whole: {made.holds} as of {made.made}, schema {made.schema:04d}")
         return 0
 
     return _copying(work)

@@ -5,11 +5,12 @@ Works on the databases themselves, by the configuration of the node it runs on; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cackled.admin.render import as_text
 from cackled.config import Config
+from cackled.database.counted import Counted
 from cackled.database.dsn import servers_of, shards_of
 from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary
@@ -153,8 +154,10 @@ async def add(known: dict[int, Servers], number: int, clock: Any, say: Callable[
     say(f"shard {number} is ready; every node needs its [[database.shard]], then sites may be moved there")
 
 
-async def work(options: Any, config: Config, embedded: str, clock: Any, say: Callable[[str], None]) -> None:
-    """Do what the command line says.
+async def work(
+    options: Any, config: Config, embedded: str, clock: Any, say: Callable[[str], None], counted: Sequence[Counted]
+) -> None:
+    """Do what the command line says; *counted* as for `Mover`.
 
     Raises:
         DatabaseError: in one line, or several where several things are missing.
@@ -167,7 +170,7 @@ async def work(options: Any, config: Config, embedded: str, clock: Any, say: Cal
     if options.action == "add":
         await add(known, options.number, clock, say)
         return
-    mover = Mover(known, clock=clock, say=say)
+    mover = Mover(known, clock=clock, say=say, counted=counted)
     try:
         if options.action == "move":
             await mover.move(parse_sites(options.sites), options.to, anyway=options.anyway)

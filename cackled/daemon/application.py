@@ -108,8 +108,11 @@ class Application:
         self.links = SignedLinks(self.sites.secret, wall_time)
         self.outbox = self._make_outbox()
         journal = infrastructure.state / "erasures.log"
-        self.erasures = Erasures(self.database, clock, journal, router.wrote_here, infrastructure.in_thread)
-        self.deletions = Deletions(self.sites, self.database, clock, journal, infrastructure.in_thread)
+        in_thread = infrastructure.in_thread
+        self.erasures = Erasures(
+            self.database, clock, journal, router.wrote_here, in_thread, erasables=registry.erasables
+        )
+        self.deletions = Deletions(self.sites, self.database, clock, journal, in_thread, registry.counted)
 
     # Parts
 

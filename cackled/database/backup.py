@@ -26,6 +26,7 @@ from cackled.clock import Periodic
 from cackled.database._txpostgres import Connection, first_line
 from cackled.database.archive import ArchiveError, digest, pack, unpack
 from cackled.database.binaries import EmbeddedError
+from cackled.database.counted import Counted
 from cackled.database.embedded import EmbeddedServer, environment
 from cackled.database.migrate import shipped
 
@@ -54,23 +55,33 @@ class Manifest(Struct, frozen=True):
     """What a backup says of itself.
 
     ``schema`` is the number of its newest migration; ``deployment`` whose it is; ``sha256`` is of the dump ("" where an
-    earlier release made it).
+    earlier release made it). ``counts`` says how many rows of each kind there are; earlier releases counted
+    ``comments`` alone.
     """
 
     format: int
     made: str
     postgres: str
     schema: int
-    comments: int
     bytes: int
     deployment: str = ""
     sha256: str = ""
+    counts: dict[str, int] = {}
+    comments: int | None = None
+
+    @property
+    def holds(self) -> str:
+        """How much is in it, for the operator: ``3 comments, 5 votes``."""
+        counts = self.counts or ({} if self.comments is None else {"comments": self.comments})
+        return ", ".join(f"{count} {word}" for word, count in counts.items()) or "nothing that is counted"
 
 
-async def backup(reactor: Any, state: Path, target: Path, progress: Callable[[str], None]) -> Manifest:
+async def backup(
+    reactor: Any, state: Path, target: Path, progress: Callable[[str], None], counted: Sequence[Counted] = ()
+) -> Manifest:
     """Copy the database of *state* into the new folder or ``.tar`` file *target*; the daemon may run meanwhile.
 
-    It appears under its name only when it is whole.
+    It appears under its name only when it is whole. It says of itself how many rows the tables *counted* have.
 
     Raises:
         BackupError, EmbeddedError
@@ -94,7 +105,7 @@ async def backup(reactor: Any, state: Path, target: Path, progress: Callable[[st
         if not borrowed:
             await server.start()
         try:
-            manifest = await _dump(reactor, server, part, progress)
+            manifest = await _dump(reactor, server, part, progress, counted)
         finally:
             if not borrowed:
                 await server.stop()
@@ -217,16 +228,18 @@ def _manifest(source: Path) -> Manifest:
     return manifest
 
 
-async def _dump(reactor: Any, server: EmbeddedServer, part: Path, progress: Callable[[str], None]) -> Manifest:
+async def _dump(
+    reactor: Any, server: EmbeddedServer, part: Path, progress: Callable[[str], None], counted: Sequence[Counted]
+) -> Manifest:
     rows = await _ask(
         reactor, server,
         "select current_setting('server_version'), (select max(version) from catalog.schema_version), "
-        "(select coalesce(sum(n_visible), 0)::bigint from channel), pg_database_size(current_database()), "
-        "to_regclass('catalog.deployment') is not null",
+        "pg_database_size(current_database()), to_regclass('catalog.deployment') is not null",
     )  # fmt: skip
-    version, schema, comments, size, belongs = rows[0]
+    version, schema, size, belongs = rows[0]
     owner = await _ask(reactor, server, "select name from catalog.deployment") if belongs else []
-    progress(f"{comments} comments, {_mb(size)} in the database")
+    counts = await _counts(reactor, server, counted)
+    progress("".join(f"{count} {word}, " for word, count in counts.items()) + f"{_mb(size)} in the database")
     dump = part / DUMP
     told = Periodic(reactor, TOLD, lambda: _tell(dump, progress), "backup")
     told.start()
@@ -237,7 +250,19 @@ async def _dump(reactor: Any, server: EmbeddedServer, part: Path, progress: Call
     dump.chmod(0o600)
     made = datetime.now(UTC).isoformat(timespec="seconds")
     size = dump.stat().st_size
-    return Manifest(FORMAT, made, version, schema, comments, size, owner[0][0] if owner else "", digest(dump))
+    return Manifest(FORMAT, made, version, schema, size, owner[0][0] if owner else "", digest(dump), counts)
+
+
+async def _counts(reactor: Any, server: EmbeddedServer, counted: Sequence[Counted]) -> dict[str, int]:
+    # The database may be of a release that did not have them all.
+    tables = ", ".join(f"to_regclass('public.{one.table}') is not null" for one in counted)
+    there = (await _ask(reactor, server, f"select {tables}"))[0] if counted else ()
+    found = [one for one, known in zip(counted, there, strict=True) if known]
+    if not found:
+        return {}
+    columns = ", ".join(f"(select count(*) from public.{one.table})" for one in found)
+    row = (await _ask(reactor, server, f"select {columns}"))[0]
+    return {one.word: count for one, count in zip(found, row, strict=True)}
 
 
 async def _fill(reactor: Any, server: EmbeddedServer, source: Path, progress: Callable[[str], None]) -> None:

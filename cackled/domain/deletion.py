@@ -6,12 +6,14 @@ wrote in the moment before they heard of it goes a minute later.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cackled.clock import Periodic
+from cackled.database.counted import Counted
 from cackled.database.errors import DatabaseError
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
@@ -25,15 +27,11 @@ BATCH = 1_000
 # In the journal, for the whole site.
 NOBODY = 0
 
-SELECT_HOLDINGS = Query(
-    "select_site_holdings",
-    """
-    select (select count(*) from channel where site_id = $1), (select count(*) from comment where site_id = $1),
-      (select count(*) from visitor where site_id = $1), (select count(*) from vote where site_id = $1),
-      (select count(*) from ban where site_id = $1)
-    """,
-    ("int",),
-)
+# What every site has, beside what products declare.
+CORE = (
+    Counted(table="channel", word="pages"), Counted(table="visitor", word="visitors"),
+    Counted(table="ban", word="bans"),
+)  # fmt: skip
 DELETE_ROWS = Query("delete_site_rows", "select delete_site_rows($1, $2)", ("int", "int"))
 SELECT_DELETED_SITES = Query(
     "select_deleted_sites", "select site_id, done, deleted_at < now() - interval '1 minute' from catalog.deleted_site"
@@ -44,11 +42,13 @@ DELETION_DONE = Query(
 
 
 class Deletions:
-    """Deletes sites, and sees that they stay deleted; *journal* is that of erasures."""
+    """Deletes sites, and sees that they stay deleted; *journal* is that of erasures, *counted* what products have."""
 
     def __init__(
-        self, sites: SiteDirectory, database: Database, clock: IReactorTime, journal: Path, in_thread: InThread
-    ) -> None:
+        self, sites: SiteDirectory, database: Database, clock: IReactorTime, journal: Path, in_thread: InThread,
+        counted: Iterable[Counted],
+    ) -> None:  # fmt: skip
+        self._counted = (*CORE, *counted)
         self._sites = sites
         self._database = database
         self._journal = journal
@@ -65,8 +65,10 @@ class Deletions:
 
     async def holdings(self, site: int) -> dict[str, int]:
         """How much a site has, by kind."""
-        rows = await self._database.site(site).read(SELECT_HOLDINGS, site, preference=ReadPreference.PRIMARY)
-        return dict(zip(("pages", "comments", "visitors", "votes", "bans"), rows.rows[0], strict=True))
+        columns = ", ".join(f"(select count(*) from {one.table} where site_id = $1)" for one in self._counted)
+        query = Query("select_site_holdings", f"select {columns}", ("int",))
+        rows = await self._database.site(site).read(query, site, preference=ReadPreference.PRIMARY)
+        return {one.word: count for one, count in zip(self._counted, rows.rows[0], strict=True)}
 
     async def delete(self, site: int) -> int:
         """Delete a site and all it has; gives how many rows went. It is in the journal before anything is changed."""

@@ -9,10 +9,12 @@ new node's journal learns from the database. What takes several transactions is 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -20,66 +22,50 @@ from cackled.clock import Periodic
 from cackled.database.errors import DatabaseError, QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
-from cackled.events import Position
+from cackled.events import Position, Subject
 
 log = Logger()
 
 INTERVAL = 600.0
-# Comments and votes scrubbed in one transaction.
+# Things scrubbed in one transaction.
 BATCH = 100
 TRIES = 100
 # What follows a pair in the journal.
 BEGUN, DONE = " begun", " done"
 
-ERASE_VISITOR = Query(
-    "erase_visitor", "select channel, seq from erase_visitor($1, $2, $3)", ("int", "bigint", "int")
-)
-# Before that, by the way that votes are taken back by their visitor, who may be at it at the same moment; erase_visitor
-# then finds those on comments that are gone. More than one page is locked: as there, one at a time.
-ERASE_VOTES = Query(
-    "erase_votes",
-    """
-    with alone as materialized (select pg_advisory_xact_lock(1667329381, $1)),
-    mine as materialized (
-      select v.comment_id from alone, vote v join comment c on c.site_id = v.site_id and c.id = v.comment_id
-      where v.site_id = $1 and v.visitor_id = $2 and c.status = 1 order by v.channel_id, v.comment_id limit $3
-    )
-    select x.channel, x.seq, x.refused
-    from mine, lateral vote_comments($1, mine.comment_id, array[$2], array[0], null) x
-    """,
-    ("int", "bigint", "int"),
-)
-ERASE_FLAGS = Query(
-    "erase_flags",
-    """
-    with flagged as materialized (
-      select c.id from comment c where c.site_id = $1 and c.id in (
-        select f.comment_id from flag f where f.site_id = $1 and f.visitor_id = $2
-      ) order by c.id for no key update
-    ), gone as (
-      delete from flag f using flagged where f.site_id = $1 and f.comment_id = flagged.id and f.visitor_id = $2
-      returning f.comment_id
-    )
-    update comment c set n_flags = c.n_flags - 1 from gone where c.site_id = $1 and c.id = gone.comment_id
-    """,
+NOTE_ERASURE = Query(
+    "note_erasure", "insert into erasure (site_id, visitor_id) values ($1, $2) on conflict do nothing",
     ("int", "bigint"),
+)  # fmt: skip
+FORGET_VISITOR = Query(
+    "forget_visitor", "select forget_visitor($1, $2, $3, $4, $5)", ("int", "bigint", "bigint[]", "text[]", "text[]")
 )
 # A shard that the site left keeps its events until they are too old.
-ERASE_LEFT_EVENTS = Query(
-    "erase_left_events",
-    """
-    update event set data = scrubbed_event(data)
-    where site_id = $1 and strpos(data, format('"author":{"id":"%s"', $2::text)) > 0
-    """,
-    ("int", "bigint"),
+SCRUB_LEFT_EVENTS = Query(
+    "scrub_left_events", "select scrub_events($1, $2, null, $3, $4::json)", ("int", "bigint", "text", "text")
 )
 SELECT_ERASURES = Query("select_erasures", "select site_id, visitor_id from erasure")
 
 InThread = Callable[..., Awaitable[Any]]
 
 
+class Erasable(Struct, frozen=True, kw_only=True):
+    """What a product has of visitors, and how it forgets one.
+
+    - ``steps``: called one after the other with ``(site, visitor, most)``; each scrubs at most so many things in its
+      transaction, announces it where it shows, and gives rows ``(channel, seq)``: where that led to, and a last row of
+      nulls as long as there is more, for which it is called again. The first thing it does is ``erase_alone(site)``.
+    - ``channels``: called after that with ``(site, visitor)``; gives the ids of the channels where the visitor wrote.
+    - ``subjects``: those of its events that hold words. The core takes the visitor's out of the log.
+    """
+
+    steps: tuple[Query, ...]
+    channels: Query
+    subjects: tuple[Subject, ...] = ()
+
+
 class Erasures:
-    """The erasures of all sites; *evict* is told each position they led to."""
+    """The erasures of all sites; *evict* is told each position they led to. *erasables* are those of the products."""
 
     def __init__(
         self,
@@ -88,8 +74,16 @@ class Erasures:
         journal: Path,
         evict: Callable[[Position], None],
         in_thread: InThread,
+        erasables: Iterable[Erasable],
     ) -> None:
         self._database = database
+        self._erasables = tuple(erasables)
+        # Name and what is left, as JSON text, of all subjects.
+        self._subjects = [
+            (subject.name, msgspec.json.encode(subject.scrubbed).decode())
+            for one in self._erasables
+            for subject in one.subjects
+        ]
         self._journal = journal
         self._evict = evict
         self._in_thread = in_thread
@@ -104,7 +98,7 @@ class Erasures:
         self._job.stop()
 
     async def erase(self, site: int, visitor: int) -> int:
-        """Scrub comments (text, name, address), votes, flags and blocks; gives how many events told of it.
+        """Scrub what products have of a visitor (text, name, address, votes), and blocks; gives how many events told.
 
         The request is in the journal before anything is changed, so that it survives whatever comes.
         """
@@ -113,22 +107,32 @@ class Erasures:
 
     async def _erase(self, site: int, visitor: int) -> int:
         await self._in_thread(append, self._journal, [(site, visitor)], BEGUN)
+        database = self._database.site(site)
+        await database.write(NOTE_ERASURE, site, visitor)
         told = 0
-        while rows := await self._batch(ERASE_VOTES, site, visitor):
-            refused = sum(row[2] is not None for row in rows)
-            told += len(rows) - refused
-            if refused:
-                break  # who is banned can't vote, and so is not at it
-        await self._database.site(site).write(ERASE_FLAGS, site, visitor)
-        more = True
-        while more:
-            rows = await self._batch(ERASE_VISITOR, site, visitor)
-            more = bool(rows) and rows[-1][0] is None
-            told += len(rows) - more
+        channels: set[int] = set()
+        for one in self._erasables:
+            for step in one.steps:
+                told += await self._to_the_end(step, site, visitor)
+            found = await database.read(one.channels, site, visitor, preference=ReadPreference.PRIMARY)
+            channels.update(row[0] for row in found.rows)
+        names = [name for name, _ in self._subjects]
+        left = [left for _, left in self._subjects]
+        await database.write(FORGET_VISITOR, site, visitor, sorted(channels), names, left)
         if len(self._database.parts) > 1:
             for part in self._database.parts:
-                await part.system.write(ERASE_LEFT_EVENTS, site, visitor)
+                for name, scrubbed in self._subjects:
+                    await part.system.write(SCRUB_LEFT_EVENTS, site, visitor, name, scrubbed)
         await self._in_thread(append, self._journal, [(site, visitor)], DONE)
+        return told
+
+    async def _to_the_end(self, step: Query, site: int, visitor: int) -> int:
+        told = 0
+        more = True
+        while more:
+            rows = await self._batch(step, site, visitor)
+            more = bool(rows) and rows[-1][0] is None
+            told += len(rows) - more
         return told
 
     async def _batch(self, query: Query, site: int, visitor: int) -> list[tuple[Any, ...]]:
@@ -137,10 +141,10 @@ class Erasures:
                 rows = await self._database.site(site).write(query, site, visitor, BATCH)
                 break
             except QueryFailed as error:
-                # Somebody deletes one of the comments at this moment; nothing was done.
+                # Somebody deletes one of the things at this moment; nothing was done.
                 if error.sqlstate != "CK404" or attempt == TRIES - 1:
                     raise
-        for channel, seq, *_ in rows:
+        for channel, seq in rows:
             if channel is not None:
                 self._evict(Position(site, channel, seq))
         return rows

@@ -9,8 +9,10 @@ from msgspec import Struct
 
 from cackled.api.route import Route
 from cackled.api.widget import Widget
+from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.database.routing import Database
+from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
@@ -60,7 +62,8 @@ class Product(Struct, frozen=True, kw_only=True):
     - ``deeds``: what signed links in mail do, by kind.
     - ``outbox``: handlers of work for other servers, by kind; ``jobs``: statements that keep its tables tidy, each
       deletes at most `cackled.domain.housekeeping.BATCH` rows and gives their number.
-    - ``counted``: tables whose rows a backup counts, with a word for each.
+    - ``counted``: tables whose rows are counted for operators, in backups and before a site is deleted.
+    - ``erase``: how it forgets a visitor; needed where its events hold words.
     - ``seed``: fills the demo site.
     """
 
@@ -75,5 +78,6 @@ class Product(Struct, frozen=True, kw_only=True):
     outbox: Mapping[str, Callable[[OutboxParts], Callable[[Work], Awaitable[None]]]] = {}
     deeds: Mapping[str, Callable[[ServiceParts, Site, SignedLink], Awaitable[tuple[bool, Position | None]]]] = {}
     jobs: tuple[Query, ...] = ()
-    counted: Mapping[str, str] = {}
+    counted: tuple[Counted, ...] = ()
+    erase: Erasable | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None

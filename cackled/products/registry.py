@@ -11,7 +11,9 @@ from msgspec import Struct
 from cackled.api.route import Route
 from cackled.api.widget import Widget
 from cackled.config import ConfigError, Limits, Rate
+from cackled.database.counted import Counted
 from cackled.database.query import Query
+from cackled.domain.erasure import Erasable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.sites import Site
 from cackled.events import EventType
@@ -37,7 +39,8 @@ class Registry:
     """The declarations of *products*.
 
     Raises:
-        ValueError: two products have the same name, widget, service, kind of work, type of event or subject.
+        ValueError: two products have the same name, widget, service, kind of work, type of event or subject;
+            or one has events with words that it does not erase.
     """
 
     def __init__(self, products: Iterable[Product]) -> None:
@@ -47,6 +50,11 @@ class Registry:
         _once("service", (kind for one in self.products for kind in one.services))
         _once("kind of work", (kind for one in self.products for kind in one.outbox))
         _once("type of event", (event.type for one in self.products for event in one.events))
+        for one in self.products:
+            held = {event.subject.name for event in one.events if event.words and event.subject is not None}
+            erased = set() if one.erase is None else {subject.name for subject in one.erase.subjects}
+            if held != erased:
+                raise ValueError(f"{one.name}: events hold words of {sorted(held)}, {sorted(erased)} are erased")
         _once("subject", (name for one in self.products for name in sorted(_subjects(one))))
 
     @property
@@ -76,9 +84,14 @@ class Registry:
         return tuple(query for one in self.products for query in one.jobs)
 
     @property
-    def counted(self) -> dict[str, str]:
-        """The tables whose rows a backup counts, with a word for each."""
-        return {table: word for one in self.products for table, word in one.counted.items()}
+    def counted(self) -> tuple[Counted, ...]:
+        """The tables whose rows are counted for operators."""
+        return tuple(counted for one in self.products for counted in one.counted)
+
+    @property
+    def erasables(self) -> tuple[Erasable, ...]:
+        """How a visitor is forgotten."""
+        return tuple(one.erase for one in self.products if one.erase is not None)
 
     def services(self, parts: ServiceParts) -> dict[type, Callable[[Site], Any]]:
         """How services are made of *parts*, by kind."""

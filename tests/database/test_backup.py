@@ -42,7 +42,10 @@ class BackupTests(SynchronousTestCase):
         copy = folder / "copy"
         made = cackled("backup", str(copy), "-c", str(daemon.config), cwd=folder)
         self.assertEqual(made.returncode, 0, made.stderr)
-        self.assertIn("comments", made.stdout)
+        counts = msgspec.json.decode((copy / "manifest.json").read_bytes())["counts"]
+        self.assertEqual(list(counts), ["comments", "votes"])
+        self.assertGreaterEqual(counts["comments"], 2)
+        self.assertIn(f": {counts['comments']} comments, {counts['votes']} votes, ", made.stdout)
         self.assertEqual((copy / "database.dump").stat().st_mode & 0o077, 0)
         again = cackled("backup", str(copy), "-c", str(daemon.config), cwd=folder)
         self.assertEqual((again.returncode, "is there already" in again.stderr), (1, True), again.stderr)

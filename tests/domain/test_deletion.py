@@ -11,6 +11,7 @@ from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import append, read
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.sessions import Session
+from cackled.products.comments import PRODUCT
 from tests.domain.common import DomainCase, clock
 
 
@@ -18,7 +19,7 @@ class DeletionTests(DomainCase):
     async def setUp(self) -> None:
         await super().setUp()
         self.journal = Path(self.mktemp())
-        self.deletions = Deletions(self.sites, self.database, clock, self.journal, execute)
+        self.deletions = Deletions(self.sites, self.database, clock, self.journal, execute, PRODUCT.counted)
         other = await self.sites.add("Two", ["two.example"])
         assert other is not None
         self.other = other

@@ -14,8 +14,9 @@ from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.database.testing import database_for_test, server
 from cackled.domain import erasure
-from cackled.domain.erasure import ERASE_VISITOR, Erasures
+from cackled.domain.erasure import Erasures
 from cackled.domain.sessions import Session
+from cackled.products.comments.erasure import ERASABLE, ERASE_COMMENTS
 from tests.domain.common import ANN, BOB, CAT, DomainCase, clock, the_id
 
 NAME, WORDS = "Zygmunt-canary", "the canary sings"
@@ -31,7 +32,7 @@ class ErasureTests(DomainCase):
         def in_thread(call: Any, *args: Any) -> Any:
             return succeed(call(*args))
 
-        return Erasures(self.database, Clock(), self.journal, self.evicted.append, in_thread)
+        return Erasures(self.database, Clock(), self.journal, self.evicted.append, in_thread, [ERASABLE])
 
     async def fill(self) -> tuple[int, int]:
         """Comments, votes and the rest of ANN among others'."""
@@ -129,10 +130,13 @@ class ErasureTests(DomainCase):
 
             async def write(self, query: Query, *args: Any) -> Any:
                 nonlocal calls
-                calls += query is ERASE_VISITOR
+                calls += query is ERASE_COMMENTS
                 if calls == 2:
                     raise ConnectionLost()
                 return await whole(1).write(query, *args)
+
+            async def read(self, query: Query, *args: Any, **more: Any) -> Any:
+                return await whole(1).read(query, *args, **more)
 
         patch = self.patch(self.database, "site", lambda site: Dies())
         await self.assertFailure(Deferred.fromCoroutine(self.erasures.erase(1, ANN)), ConnectionLost)

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from cackled.domain.erasure import Erasures
 from cackled.domain.sessions import Session
 from cackled.events import Event
+from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.pages import Wanted
 from cackled.realtime.history import History, HistoryStore
@@ -78,7 +79,8 @@ class LiveModelTests(DomainCase):
     async def run_seed(self, seed: int) -> None:
         rng = random.Random(seed)
         erasures = Erasures(
-            self.database, Clock(), self.journal, self.evicted.append, lambda call, *args: succeed(call(*args))
+            self.database, Clock(), self.journal, self.evicted.append, lambda call, *args: succeed(call(*args)),
+            [ERASABLE],
         )
         alive: dict[int, tuple[int, str]] = {}
         forgotten: set[str] = set()

@@ -13,6 +13,7 @@ from cackled.database.migrate import migrate
 from cackled.database.moving import Mover, Servers
 from cackled.database.stream import MoveError
 from cackled.database.testing import TestServer, shared_servers
+from cackled.products.comments import PRODUCT
 
 clock: Any = reactor
 
@@ -78,7 +79,7 @@ class MovingCase(TestCase):
         if not others:
             for one in self.movers:
                 one.close()
-        made = Mover(self.known, clock=clock, say=self.said.append, at=at)
+        made = Mover(self.known, clock=clock, say=self.said.append, at=at, counted=PRODUCT.counted)
         self.addCleanup(made.close)
         self.movers.append(made)
         return made

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from cackled.database.counted import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLink
 from cackled.domain.sites import Site
 from cackled.events import Position
 from cackled.products.comments import api, seed
+from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.mail import ModeratorMail
@@ -58,6 +60,7 @@ PRODUCT = Product(
     deeds={"remove": remove_by_link},
     outbox={"mail": make_mail},
     jobs=JOBS,
-    counted={"comment": "comments"},
+    counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False)),
+    erase=ERASABLE,
     seed=seed.fill,
 )

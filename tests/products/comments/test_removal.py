@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 
 from cackled.admin.comment_area import Comments as Area
 from cackled.admin.console import CommandError
-from cackled.domain.erasure import ERASE_VISITOR
 from cackled.domain.errors import BadField, NotFound
+from cackled.products.comments.erasure import ERASE_COMMENTS
 from cackled.products.comments.removal import Removals
 from tests.domain.common import ANN, BOB, DomainCase, the_id
 
@@ -108,7 +108,7 @@ class RemoveTests(RemovalCase):
         """Who asked to be forgotten is, in removals too; nobody brings that back."""
         await self.post("mine", by=BOB)
         done: Any = await self.area.remove(1, "visitor", str(BOB), None, 1, "")
-        await self.database.site(1).write(ERASE_VISITOR, 1, BOB, 100)
+        await self.database.site(1).write(ERASE_COMMENTS, 1, BOB, 100)
         self.assertEqual(self.sql("select count(*) from removed_comment"), [(0,)])
         self.assertEqual(await self.area.undo(1, done["removal"]), 0)
 

@@ -1,9 +1,14 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
   select 2::smallint
+$$;
+
+-- What is given out of a comment whose words are gone: `cackled.products.comments.events.COMMENT`.
+create or replace function scrubbed_comment() returns json language sql immutable parallel safe as $$
+  select '{"author":null,"html":"","deleted":true}'::json
 $$;
 
 -- The comment with its channel's row locked; raises CK404 where there is none that a visitor can see.
@@ -130,7 +135,7 @@ begin
   seq := advance_seq(p_site, c.channel_id, 0, 0);
   channel := c.channel_id;
   comment := comment_json(c);
-  perform replace_event_words(p_site, channel, p_id, c.created_at, comment);
+  perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, comment, null);
   perform announce(p_site, channel, seq, 'comment.updated',
                    concat('{"comment":', comment, ',"comments":', visible_comments(p_site, channel), '}'), p_webhook);
   return next;
@@ -167,7 +172,7 @@ begin
   end loop;
   seq := advance_seq(p_site, c.channel_id, -1, roots);
   channel := c.channel_id;
-  perform replace_event_words(p_site, channel, p_id, c.created_at, null);
+  perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, null, scrubbed_comment());
   perform announce(p_site, channel, seq, 'comment.deleted', format(
     '{"id":"%s","tombstone":%s,"removed":%s,"root":"%s","comments":%s}', p_id, c.shown::text,
     (select coalesce(json_agg(g::text), '[]') from unnest(gone) g), c.root_id, visible_comments(p_site, channel)), p_webhook);

@@ -1,5 +1,5 @@
 -- The event log and the number of a channel that every visible change raises.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Write an event of a channel into the log, tell whoever listens, and queue it for the site's webhook where it has one.
 -- One function, so that a webhook gets exactly what the log holds.
@@ -26,27 +26,42 @@ $$;
 revoke execute on function announce(int, bigint, bigint, text, text, boolean) from public;
 grant execute on function announce(int, bigint, bigint, text, text, boolean) to cackled_app, cackled_system;
 
--- An event about a comment without its words and its author, as the comment is given out once it is deleted.
-create or replace function scrubbed_event(p_data text) returns text language sql immutable parallel safe as $$
-  select concat(
-    '{"comment":{',
-    (select string_agg(concat(to_json(key), ':', case key
-       when 'author' then 'null' when 'html' then '""' when 'deleted' then 'true' else value::text end), ',' order by n)
-     from json_each(p_data::json -> 'comment') with ordinality x (key, value, n)),
-    '}', coalesce(substring(p_data from ',"comments":[0-9]+[}]$'), '}'))
+-- An event's data with other words of its subject, which is its member p_subject. With p_json null the subject stays
+-- without words: the members that p_scrubbed has are replaced by what stands there. All else is kept as it was written.
+create or replace function reworded_event(p_data text, p_subject text, p_json text, p_scrubbed json) returns text
+language sql immutable parallel safe as $$
+  select concat('{', string_agg(concat(to_json(x.key), ':', case
+    when x.key <> p_subject then x.value::text
+    when p_json is not null then p_json
+    else (
+      select concat('{', string_agg(concat(to_json(y.key), ':', coalesce((p_scrubbed -> y.key)::text, y.value::text)),
+                                    ',' order by y.n), '}')
+      from json_each(x.value) with ordinality y (key, value, n)
+    ) end), ',' order by x.n), '}')
+  from json_each(p_data::json) with ordinality x (key, value, n)
 $$;
 
--- The events of a comment that the log holds: their words go (p_json null), or are replaced by those of p_json (the
--- comment as it is now). Their numbers stay, so that nobody sees a gap. Called with the channel's row locked.
+-- The events that hold a subject (a comment, say), in the log: its words go (p_json null), or are replaced by those of
+-- p_json, the subject as it is now. Their numbers stay, so that nobody sees a gap. Called with the channel's row locked.
 create or replace function replace_event_words(
-  p_site int, p_channel bigint, p_comment bigint, p_since timestamptz, p_json text
+  p_site int, p_channel bigint, p_subject text, p_id bigint, p_since timestamptz, p_json text, p_scrubbed json
 ) returns void language plpgsql as $$
 begin
-  update event e set data = case when p_json is null then scrubbed_event(e.data)
-    else concat('{"comment":', p_json, coalesce(substring(e.data from ',"comments":[0-9]+[}]$'), '}')) end
+  update event e set data = reworded_event(e.data, p_subject, p_json, p_scrubbed)
   where e.site_id = p_site and e.channel_id = p_channel and e.created_at >= p_since
-    and starts_with(e.data, format('{"comment":{"id":"%s",', p_comment));
+    and starts_with(e.data, format('{"%s":{"id":"%s",', p_subject, p_id));
 end
+$$;
+
+-- What the log holds of a visitor's words about subjects of a kind, in some channels (null: in all). Such a subject says
+-- whose it is: "author":{"id":"7", ...}. Within texts quotes are escaped, so that none of them can look like that.
+create or replace function scrub_events(
+  p_site int, p_visitor bigint, p_channels bigint[], p_subject text, p_scrubbed json
+) returns void language sql as $$
+  update event e set data = reworded_event(e.data, p_subject, null, p_scrubbed)
+  where e.site_id = p_site and (p_channels is null or e.channel_id = any(p_channels))
+    and starts_with(e.data, format('{"%s":{"id":"', p_subject))
+    and strpos(e.data, format('"author":{"id":"%s"', p_visitor)) > 0
 $$;
 
 -- Raise the number of a channel by one; gives the new one.

@@ -1,5 +1,5 @@
 -- What a database needs to be one of several shards.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- A copied event was told where it was written: sweeps of this log pass it by.
 create or replace function shard.copied() returns trigger language plpgsql as $$
@@ -15,6 +15,16 @@ create or replace function shard.tables() returns setof name language sql stable
   join pg_attribute a on a.attrelid = c.oid and a.attname = 'site_id' and not a.attisdropped
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
     and c.relname <> 'usage_month'
+  order by 1
+$$;
+
+-- The sequences that number rows of these tables.
+create or replace function shard.sequences() returns setof name language sql stable as $$
+  select distinct s.relname
+  from shard.tables() t
+  join pg_depend d on d.refobjid = format('public.%I', t)::regclass and d.refobjsubid > 0
+    and d.refclassid = 'pg_class'::regclass and d.classid = 'pg_class'::regclass and d.deptype in ('a', 'i')
+  join pg_class s on s.oid = d.objid and s.relkind = 'S'
   order by 1
 $$;
 
@@ -84,15 +94,17 @@ begin
     create trigger copied before insert on event for each row execute function shard.copied();
     alter table event enable replica trigger copied;
   end if;
+  -- The low bits of ids that are times, whatever they are ids of.
   if (select min_value from pg_sequences where schemaname = 'public' and sequencename = 'comment_id_low')
       <> p_number * 64 then
     execute format('alter sequence comment_id_low minvalue %s maxvalue %s start %s restart',
                    p_number * 64, p_number * 64 + 63, p_number * 64);
   end if;
-  foreach t in array array['outbox', 'ban'] loop
+  -- The numbers of rows that move.
+  for t in select s from shard.sequences() s loop
     if p_number > 0 and (select coalesce(last_value, 0) from pg_sequences
-        where schemaname = 'public' and sequencename = t || '_id_seq') < p_number::bigint << 48 then
-      perform setval(format('public.%I', t || '_id_seq'), p_number::bigint << 48);
+        where schemaname = 'public' and sequencename = t) < p_number::bigint << 48 then
+      perform setval(format('public.%I', t), p_number::bigint << 48);
     end if;
   end loop;
 end

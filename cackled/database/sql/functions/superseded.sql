@@ -1,6 +1,6 @@
 -- Overloads that this release does not call any more and that releases before it do: they run beside it while nodes are
 -- replaced. A later release drops them by a migration whose "compat" names the oldest code that does without them.
--- cackled: revision 1
+-- cackled: revision 2
 
 create or replace function post_comment(
   p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
@@ -37,4 +37,25 @@ $$;
 create or replace function flag_comment(p_site int, p_id bigint, p_visitor bigint, p_reason text) returns int
 language sql as $$
   select flag_comment(p_site, p_id, p_visitor, null, p_reason, false)
+$$;
+
+create or replace function scrubbed_event(p_data text) returns text language sql immutable parallel safe as $$
+  select reworded_event(p_data, 'comment', null, scrubbed_comment())
+$$;
+
+create or replace function erase_visitor(p_site int, p_visitor bigint, p_most int)
+returns table (channel bigint, seq bigint) language plpgsql as $$
+begin
+  insert into erasure (site_id, visitor_id) values (p_site, p_visitor) on conflict do nothing;
+  for channel, seq in select x.channel, x.seq from erase_comments(p_site, p_visitor, p_most) x loop
+    return next;
+    if channel is null then
+      return;
+    end if;
+  end loop;
+  perform forget_visitor(
+    p_site, p_visitor, array(select distinct x.channel_id from comment x
+                             where x.site_id = p_site and x.visitor_id = p_visitor),
+    array['comment'], array[scrubbed_comment()::text]);
+end
 $$;

@@ -1,0 +1,37 @@
+"""What comments forget of a visitor."""
+
+from __future__ import annotations
+
+from cackled.database.query import Query
+from cackled.domain.erasure import Erasable
+from cackled.products.comments.events import COMMENT
+
+_TYPES = ("int", "bigint", "int")
+ERASE_VOTES = Query("erase_votes", "select channel, seq from erase_votes($1, $2, $3)", _TYPES)
+# The number of reports of each comment goes down with them. They are few: all at once.
+ERASE_FLAGS = Query(
+    "erase_flags",
+    """
+    with alone as materialized (select erase_alone($1)), flagged as materialized (
+      select c.id from alone, comment c where c.site_id = $1 and c.id in (
+        select f.comment_id from flag f where f.site_id = $1 and f.visitor_id = $2
+      ) order by c.id for no key update of c
+    ), gone as (
+      delete from flag f using flagged where f.site_id = $1 and f.comment_id = flagged.id and f.visitor_id = $2
+      returning f.comment_id
+    ), counted as (
+      update comment c set n_flags = c.n_flags - 1 from gone where c.site_id = $1 and c.id = gone.comment_id
+    )
+    select null::bigint, null::bigint where $3 < 0
+    """,
+    _TYPES,
+)
+ERASE_COMMENTS = Query("erase_comments", "select channel, seq from erase_comments($1, $2, $3)", _TYPES)
+SELECT_CHANNELS = Query(
+    "select_channels_of_visitor", "select distinct channel_id from comment where site_id = $1 and visitor_id = $2",
+    ("int", "bigint"),
+)  # fmt: skip
+
+ERASABLE = Erasable(
+    steps=(ERASE_VOTES, ERASE_FLAGS, ERASE_COMMENTS), channels=SELECT_CHANNELS, subjects=(COMMENT,)
+)
