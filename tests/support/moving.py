@@ -70,6 +70,9 @@ class MovingCase(TestCase):
             "insert into ban (site_id, kind, value) values (%s, 'word', 'casino')",
             "insert into erasure values (%s, 77)",
             "insert into used_link values (%s, 5, now())",
+            "insert into removal (site_id, criterion) values (%s, 'visitor 9')",
+            "insert into removed_comment select r.site_id, r.id, min(c.id), 's', 'h' from removal r "
+            "join comment c on c.site_id = r.site_id where r.site_id = %s group by r.site_id, r.id",
             "insert into usage_month values (%s, '2026-11-01', 'nearest', 1, 1)",
         ):
             self.sql(0, sql, site)
