@@ -186,7 +186,7 @@ class ClusterView:
         # Without an address of its own a server is where the loader came from, which may have sent the browser on.
         home = next((one.url for one in self._config.deployments if one.name == self._config.deployment), "")
         servers = [{"url": server.url or home, "weight": server.weight} for server in self.view().servers]
-        return {"version": __version__, "servers": servers}
+        return {"servers": servers}
 
 
 class SendAwayWhenAstray:

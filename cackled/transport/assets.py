@@ -195,11 +195,9 @@ class Assets:
         return blake2b("".join(file.hash for file in self._files.values()).encode(), digest_size=6).hexdigest()
 
     def config(self) -> dict[str, Any]:
-        """What the loader has to know of the files: env, version, and the paths of each widget and lazy bundle."""
+        """What the loader has to know of the files: the paths of each widget and lazy bundle."""
         urls, manifest = self.urls(), self._checked
         return {
-            "env": self.env,
-            "version": self.version,
             "bundles": {
                 name: {
                     "js": [url for bundle in widget.js for url in urls[bundle]],

@@ -4,11 +4,10 @@
 ((w, d) => {
   const C = w.Cackle = w.Cackle || {};
   if (C.bootstrap) return C.bootstrap();
-  const c = C.config = __CACKLE_CONFIG__, f = {}, seen = new Set();
+  const c = C.config = __CACKLE_CONFIG__, f = {}, seen = new Set(), script = d.currentScript || {};
   // Pages replace Promise; what an async function returns is the browser's own.
   const Promise = C.Promise = (async () => {})().constructor;
   // Its own folder, which may be below a path. A module has no currentScript: an error's stack begins with the script that made it.
-  const script = d.currentScript || {};
   C.origin = /http[^\s)?#]+(?=\/)|$/.exec(script.src || Error().stack)[0];
   C.widgets = {};
 
@@ -21,8 +20,8 @@
   // Addresses in random order by weight; first the one that was used last (lib/dom.js keeps it), so that the browser's cache is of use.
   const kept = C.load('server') || {}, hosts = c.servers.map(s => {
     const url = s.url.replace(/\/+$/, '') || C.origin;
-    return {url, rank: url === kept.url ? 2 : Math.random() ** (1 / s.weight)};
-  }).sort((a, b) => b.rank - a.rank).map(s => s.url);
+    return [url === kept.url ? 2 : Math.random() ** (1 / s.weight), url];
+  }).sort((a, b) => b[0] - a[0]).map(s => s[1]);
   C.base = () => hosts[0];
   C.move = url => hosts.unshift(url);
   C.fail = base => base === hosts[0] && hosts.push(hosts.shift());

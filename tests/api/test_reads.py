@@ -26,6 +26,21 @@ class ReadTests(ApiCase):
             answer = await self.ask("GET", f"{url}&readPreference=secondary", authorization=auth)
             self.assertEqual((answer.status, answer.slug), (503, "unavailable"), url)
 
+    async def test_where_a_comment_stands(self) -> None:
+        """One comment comes with its channel, and with its address where its page is one of the site's."""
+        auth = await self.visitor()
+        for key, url, at in (
+            ("page", "https://one.example/x", "https://one.example/x"),
+            ("odd", "https://two.example/", ""),
+        ):
+            body = self.comment("text", key) | {"channel": {"key": key, "url": url}}
+            made = (await self.ask("POST", "/api/v1/sites/1/comments", body, authorization=auth)).json()["comment"][
+                "id"
+            ]
+            one = (await self.ask("GET", f"/api/v1/sites/1/comments/{made}")).json()
+            self.assertEqual(one["channel"], (await self.bootstrap(key)).json()["channel"]["id"])
+            self.assertEqual(one["permalink"], at and f"{at}#mc-{made}")
+
     async def test_first_render(self) -> None:
         """The first render says it too, kept or not; with a bound it is not kept for others."""
         auth = await self.visitor()

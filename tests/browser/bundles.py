@@ -44,8 +44,6 @@ class Built:
             else:
                 paths[name] = [self._add("devel", source, (WEB / source).read_bytes()) for source in sources]
         config = {
-            "env": env,
-            "version": "test",
             "servers": servers or [{"url": "", "weight": 1}],
             "bundles": {
                 widget: {kind: [path for name in names for path in paths[name]] for kind, names in kinds.items()}

@@ -150,10 +150,11 @@ class Api(Resource):
         if what == "comments" and rest and comment is None:
             return 404, {"status": 404, "title": "Not found"}
         if what == "comments" and method == "GET":
+            mine = comment["author"] and comment["author"]["id"] == me
             return 200, {
-                "comment": {**comment, "source": world.sources[rest[0]]}
-                if comment["author"] and comment["author"]["id"] == me
-                else comment
+                "comment": {**comment, "source": world.sources[rest[0]]} if mine else comment,
+                "channel": channel.id,
+                "permalink": f"{channel.url}#mc-{rest[0]}" if channel.url else "",
             }
         if me is None:
             return 401, {"status": 401, "title": "A session is needed"}
@@ -197,7 +198,13 @@ class Api(Resource):
                 comment.update(deleted=True, author=None, html="")
             else:
                 del channel.comments[comment["id"]]
-            data = {"id": rest[0], "tombstone": tombstone, "removed": [], "root": comment["root"]}
+            removed, parent = [], comment["parent"]
+            while not tombstone and parent and channel.comments[parent]["deleted"]:
+                if any(c["parent"] == parent for c in channel.comments.values()):
+                    break
+                removed.append(parent)
+                parent = channel.comments.pop(parent)["parent"]
+            data = {"id": rest[0], "tombstone": tombstone, "removed": removed, "root": comment["root"]}
             channel.event("comment.deleted", {**data, "comments": channel.count()})
             return 200, {"position": channel.position}
         return 405, {"status": 405, "title": "No"}
@@ -237,6 +244,8 @@ class Api(Resource):
                 made.append(comment["id"])
                 if live:
                     channel.event("comment.created", {"comment": comment})
+        for key, url in order.get("urls", {}).items():
+            world.channel(key).url = url
         for event in order.get("events", []):
             world.channel(event["channel"]).event(event["type"], event["data"])
         for signal in order.get("signals", []):

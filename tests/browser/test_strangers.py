@@ -17,6 +17,15 @@ CHANGES = {
     "Array.from": "Array.from = list => Array.prototype.slice.call(list || []);",
     "enumerable": """Object.prototype.extend = function () {}; Object.prototype.label = 'x';
         Array.prototype.each = function (f) { this.forEach(f); }; Array.prototype.last = 1;""",
+    "Promise": """{ const Own = window.Promise;
+        window.Promise = function (f) { this.p = new Own(f); };
+        Promise.prototype.then = function (a, b) { const q = this.p.then(a, b); return new Promise(r => q.then(r)); };
+        Promise.resolve = v => new Promise(r => r(v)); Promise.reject = v => new Promise((_, r) => r(v));
+        Promise.all = () => { throw new Error('not here'); };
+        const ask = window.fetch;
+        window.fetch = (...a) => { const q = ask(...a); return new Promise((r, j) => q.then(r, j)); }; }""",
+    "fetch": """{ const ask = window.fetch;
+        window.fetch = (url, init) => ({then: (a, b) => ask(url, init).then(a, b)}); }""",
 }
 PLAIN = (Path(__file__).parent / "pages" / "plain.js").read_text()
 COLOURS = {
@@ -96,6 +105,64 @@ class StrangersTests(MockCase):
             page, "/^rgb\\(1\\d\\d/.test(document.querySelector('.mc-root').style.getPropertyValue('--mc-host'))"
         )
 
+    def test_options_of_any_type(self) -> None:
+        """No option's type is trusted: reading and writing work whatever stands there."""
+        odd = [5, -1, 7.5, "abc", "", True, [1], {"a": 1}, None, "x" * 3000, "\ud83d", "en-US ", "constructor"]
+        names = ["size", "sort", "level", "theme", "lang", "msg", "title", "url", "countContainer", "callback", "renew",
+                 "chanParam", "chanWithoutParams", "ratingOff", "html", "token"]  # fmt: skip
+        for value in odd:
+            options = dict.fromkeys(names, value) | {"channel": "odd"}
+            page = self.plain(script=f"window.given = {json.dumps(options)};")
+            self.post(page, "Said all the same")
+            sent = [line for line in self.steer()["log"] if "/bootstrap" in line][-1]
+            self.assertRegex(sent, "[?&]size=(5|7|25)&|[?&]size=(5|7|25)$")
+            page.context.close()
+            self.steer(reset=True)
+        page = self.plain(
+            "o=" + quote(json.dumps({"msg": {"title": 5, "join": ["x"], "post": {"one": 1}, "empty": {}}}))
+        )
+        self.assertEqual(page.inner_text(".mc-title"), "5")
+        self.assertEqual(page.inner_text(".mc-empty"), "No comments yet. Be the first.")
+
+    def test_entries_that_are_none(self) -> None:
+        """Whatever was pushed before, a good entry is mounted; the array may be none."""
+        self.seed("Mounted", channel="good")
+        good = "{widget: 'Comment', id: 1, channel: 'good'}"
+        for before in (
+            "[undefined, null, 5, 'x', [], {}, () => 1, Symbol('s'), {widget: {}}]",
+            "{widget: 'None'}",
+            "5",
+        ):
+            source = f"window.cackle_widget = {before};"
+            context = self.context()
+            context.route("**/pages/plain.js", lambda route, _, source=source: route.fulfill(body=source))
+            page = self.page(f"{self.base}/pages/plain.html", context=context, wait="")
+            self.until(page, "!!(window.Cackle && Cackle.bootstrap)")
+            page.evaluate(f"() => {{ window.cackle_widget.push(undefined, {good}); }}")
+            page.wait_for_selector("text=Mounted")
+
+    def test_fetch_throws(self) -> None:
+        """A wrapper of fetch that throws at once is a failure of the network: reading and writing go on after it."""
+        self.seed("There before")
+        context = self.changed(
+            """{ const ask = window.fetch; let asked = 0; window.broken = false;
+            window.fetch = (...a) => { if (!asked++ || window.broken) throw new TypeError('not now');
+                return ask(...a); }; }"""
+        )
+        page = self.page(f"{self.base}/pages/plain.html", context=context)
+        self.assertEqual(self.texts(page), ["There before"])
+        page.click(".mc-input")
+        page.fill(".mc-input", "Said twice")
+        self.until(page, "!!localStorage['cackle:1'] && 'token' in JSON.parse(localStorage['cackle:1'])")
+        page.evaluate("() => { window.broken = true; }")
+        page.keyboard.press("Control+Enter")
+        page.wait_for_selector(".mc-retry")
+        self.assertIn("No connection. Your text is safe.", page.inner_text(".mc-acts .mc-error"))
+        page.evaluate("() => { window.broken = false; }")
+        page.click(".mc-retry")
+        self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
+        self.assertEqual(sorted(self.texts(page)), ["Said twice", "There before"])
+
     def test_stored_by_others(self) -> None:
         """What stands in storage may be of any kind: a page is never dead by it."""
         self.seed("Readable")
@@ -156,6 +223,43 @@ class StrangersTests(MockCase):
             page.wait_for_timeout(300)
             self.assertEqual(len(said), 1)
             self.assertIn("lacks", said[0])
+
+    def test_own_address(self) -> None:
+        """Below a path, as a module, by import(): everything comes from where widget.js came from, whatever other
+        widget.js the page has.
+        """
+        self.seed("Found")
+        below = f"{self.base}/below/a/path"
+        other = "<script src='/pages/widget.js'></script>"
+        ways = {
+            "script": f"<script async src='{below}/widget.js?site=1&x=/y/z'></script>",
+            "module": f"<script type=module src='{below}/widget.js'></script>",
+            "import": f"<script type=module>import('{below}/widget.js');</script>",
+            "inserted": f"<script>const s = document.createElement('script'); s.src = '{below}/mc.widget-min.js';"
+            "document.head.append(s)</script>",
+        }
+        for name, tag in ways.items():
+            context = self.context()
+            context.route("**/pages/widget.js", lambda route: route.fulfill(body="1", content_type="text/javascript"))
+            context.route(
+                "**/mc.widget-min.js",
+                lambda route: route.fulfill(response=route.fetch(url=f"{below}/widget.js")),
+            )
+            context.route(
+                "**/pages/plain.html",
+                lambda route, _, tag=tag: route.fulfill(
+                    body=f"<!doctype html><div id=mc-container></div><p id=below></p>{other}"
+                    f"<script src='/pages/plain.js'></script>{tag}{other}",
+                    content_type="text/html",
+                ),
+            )
+            page = self.page(f"{self.base}/pages/plain.html", context=context)
+            page.wait_for_selector("text=Found")
+            self.assertEqual(page.evaluate("[Cackle.origin, Cackle.base()]"), [below, below], name)
+            self.post(page, f"Written by {name}")
+            asked = page.evaluate("performance.getEntriesByType('resource').map(e => e.name)")
+            ours = [url for url in asked if "/widget/" in url or "/api/" in url or "/bootstrap" in url]
+            self.assertEqual([url for url in ours if not url.startswith(below)], [], name)
 
     def test_counters(self) -> None:
         """Every way to name a counter, html, odd keys and odd languages."""

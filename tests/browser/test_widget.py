@@ -210,6 +210,27 @@ class ReadingTests(MockCase):
         page.click(".mc-time")
         self.assertEqual(page.url, f"{self.base}/pages/plain.html#mc-{root}")
 
+    def test_linked_elsewhere(self) -> None:
+        """The comment of another page is not shown here: it is said where it is, with a link where that is known."""
+        there = self.seed("Said elsewhere", channel="other")[0]
+        self.seed("Said here")
+        for url, link in (("", 0), ("https://site.example/other", 1)):
+            self.steer(urls={"other": url})
+            page = self.plain()
+            page.evaluate("id => { location.hash = 'mc-' + id; }", there)
+            page.wait_for_selector(".mc-bar.mc-on >> text=The linked comment is on another page.")
+            self.assertEqual(page.locator(".mc-bar a").count(), link)
+            if link:
+                self.assertEqual(page.get_attribute(".mc-bar a", "href"), f"{url}#mc-{there}")
+            self.assertEqual(self.texts(page), ["Said here"])
+            page.context.close()
+        # What was said on this page, when its conversation was another one.
+        self.steer(urls={"other": f"{self.base}/pages/plain.html"})
+        page = self.plain()
+        page.evaluate("id => { location.hash = 'mc-' + id; }", there)
+        page.wait_for_selector(".mc-bar.mc-on >> text=The linked comment is no longer there.")
+        self.assertEqual(self.texts(page), ["Said here"])
+
     def test_deleted_keeps_its_place(self) -> None:
         """A tombstone for a deleted comment with replies."""
         self.seed({"text": "", "deleted": True}, {"text": "Still here", "parent": 0})

@@ -169,7 +169,8 @@ class ProdTests(AssetsTestCase):
         self.assertEqual(config["servers"], self.servers)
         self.assertEqual(config["bundles"]["Comment"]["js"], self.assets.urls()["comments.js"])
         self.assertEqual(config["lazy"]["editor.js"], self.assets.urls()["editor.js"])
-        self.assertEqual((config["env"], config["version"]), ("prod", self.assets.version))
+        # Each byte is in every page's way: nothing that the loader does not read.
+        self.assertEqual(set(config), {"servers", "bundles", "lazy"})
         self.assertEqual(self.ask("/widget.js", "If-None-Match: " + answer.headers["etag"]).status, 304)
         self.servers.append({"url": "https://b.example", "weight": 1})
         self.assertEqual(self.ask("/widget.js").body, answer.body)

@@ -133,9 +133,11 @@ class Page(Struct, frozen=True):
 
 
 class OneComment(Struct, frozen=True):
-    """A comment."""
+    """A comment, and where it stands."""
 
     comment: Comment
+    channel: Annotated[Id, Meta(description="The id of its channel.")]
+    permalink: Annotated[str, Meta(description="Its address, where its page is one of the site's origins, or empty.")]
 
 
 class WrittenComment(Struct, frozen=True):

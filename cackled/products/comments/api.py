@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from cackled.api.answers import PositionAnswer
 from cackled.api.calls import Call, json_response
 from cackled.api.route import Caller, Reach, Route
@@ -67,9 +69,10 @@ async def post_comment(call: Call) -> Response:
 
 
 async def get_comment(call: Call) -> bytes:
-    """One comment; its author also gets the source."""
-    json = await call.service(Comments).one(call.number("comment"), call.session, call.reading)
-    return b'{"comment":' + json + b"}"
+    """One comment, and where it stands; its author also gets the source."""
+    one = await call.service(Comments).one(call.number("comment"), call.session, call.reading)
+    place = msgspec.json.encode({"channel": str(one.channel), "permalink": one.permalink})
+    return b'{"comment":' + one.json + b"," + place[1:]
 
 
 async def edit_comment(call: Call) -> bytes:

@@ -7,13 +7,11 @@ strangers wrote stands in quotation marks or indented, and links lead to the sit
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +22,7 @@ from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.quoting import cleaned, indented, quoted
 from cackled.domain.signed_links import SignedLinks
 from cackled.domain.sites import Site, SiteDirectory
+from cackled.products.comments.permalink import permalink
 
 # Comments in one message, and of each so many characters.
 MOST = 50
@@ -172,19 +171,3 @@ class _Said(Struct, frozen=True):
     url: str
     key: str
     reasons: Any = ()
-
-
-def permalink(site: Site, url: str, comment: int) -> str:
-    """The address of a comment on its page; empty where the page is none of the site's."""
-    try:
-        parts = urlsplit(url)
-        if not parts.netloc.isascii() or "@" in parts.netloc or not re.fullmatch(r"[\w.:\[\]-]+", parts.netloc):
-            return ""
-        origin = f"{parts.scheme}://{parts.netloc}".lower()
-        if parts.scheme not in ("http", "https") or not site.allows_origin(origin):
-            return ""
-    except ValueError:
-        return ""
-    path = quote(parts.path, safe="/%:@!$&'()*+,;=~-._")
-    query = f"?{quote(parts.query, safe='/%:@!$&()*+,;=~-._?')}" if parts.query else ""
-    return f"{origin}{path}{query}#mc-{comment}"

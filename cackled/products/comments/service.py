@@ -30,6 +30,7 @@ from cackled.domain.words import compared, fold, visible
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
 from cackled.products.comments import pages
+from cackled.products.comments.permalink import permalink
 from cackled.products.comments.refusals import from_sqlstate
 
 POST_COMMENT = Query(
@@ -100,9 +101,9 @@ VOTE_COMMENTS = Query(
 SELECT_COMMENT = Query(
     "select_comment",
     """
-    select comment_json(c), c.src, c.visitor_id,
-      (select h.seq from channel h where h.site_id = $1 and h.id = c.channel_id)
-    from comment c where c.site_id = $1 and c.id = $2 and c.shown
+    select comment_json(c), c.src, c.visitor_id, h.seq, c.channel_id, h.url
+    from comment c join channel h on h.site_id = c.site_id and h.id = c.channel_id
+    where c.site_id = $1 and c.id = $2 and c.shown
     """,
     ("int", "bigint"),
 )
@@ -133,6 +134,14 @@ class Written(Struct, frozen=True):
     position: Position
     comment: bytes = b""
     replayed: bool = False
+
+
+class One(Struct, frozen=True):
+    """One comment as JSON text, and where it stands; no ``permalink`` on pages that are none of the site's."""
+
+    json: bytes
+    channel: int
+    permalink: str
 
 
 class Voted(Struct, frozen=True):
@@ -261,8 +270,8 @@ class Comments:
         comment_id: int,
         session: Session | None,
         preference: ReadPreference | Reading = ReadPreference.PRIMARY,
-    ) -> bytes:
-        """One comment as JSON text; its author also gets the source.
+    ) -> One:
+        """One comment; its author also gets the source.
 
         Raises:
             NotFound: there is none that can be seen.
@@ -274,10 +283,10 @@ class Comments:
             rows = await reading.again(self._database, *question) or rows
         if not reading.found(rows):
             raise NotFound("There is no such comment.")
-        json, source, visitor, _ = rows.rows[0]
-        if session is None or session.visitor != visitor:
-            return json.encode()
-        return pages.with_source(json, source)
+        json, source, visitor, _, channel, url = rows.rows[0]
+        mine = session is not None and session.visitor == visitor
+        text = pages.with_source(json, source) if mine else json.encode()
+        return One(text, channel, permalink(self._site, url, comment_id))
 
     async def channel_of(self, comment_id: int) -> int | None:
         """The id of the channel that a comment is in, deleted ones too; None where there is none."""

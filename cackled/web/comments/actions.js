@@ -109,7 +109,7 @@
         self.counts();
         self.fire('status', {id: id, status: 'deleted'});
         if (self.items.get(id) !== item || item.c.deleted) return;
-        self.remove(item);
+        self.remove(item, !!(item.list && item.list.firstChild));
         self.counts();
       }).catch(error => {
         if (!item.going) return;

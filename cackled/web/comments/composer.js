@@ -1,7 +1,7 @@
 /* Writing: the box, drafts that survive a reload and a failure, sending that shows the comment at once. */
 (function (Cackle) {
   'use strict';
-  var el = Cackle.el, press = Cackle.press, P = Cackle.Comments.prototype;
+  var el = Cackle.el, press = Cackle.press, P = Cackle.Comments.prototype, Promise = Cackle.Promise;
 
   /* {parent: item, to: item} a reply (`to`: whom it answers, where that is deeper than replies may hang), {edit: item, text, send, done}
      an edit, {} the main box. -> {node, input, set(text)} */

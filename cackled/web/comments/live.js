@@ -145,6 +145,7 @@
   /* Takes an item out of the page; a comment that others answered leaves its place. */
   P.remove = function (item, tombstone) {
     var focused = item.node.contains(document.activeElement), next;
+    if (!tombstone) item.gone = true;
     if (item.going) {
       clearTimeout(item.going.timer);
       item.going = null;
@@ -163,8 +164,8 @@
       item.parent.nest.remove();
       item.parent.list = item.parent.nest = null;
       item.parent.node.classList.remove('mc-has');
-      // A tombstone without replies has nothing left to hold.
-      if (item.parent.c.deleted) this.remove(item.parent);
+      // A tombstone leaves when the server has said so: answers may hang on it that are not shown here.
+      if (item.parent.gone) this.remove(item.parent);
     }
   };
 
@@ -359,7 +360,7 @@
     this.page(data);
     data.page.comments.forEach(walk);
     // What isn't on this page is gone, or comes again with the next one; but where somebody writes it stays.
-    Array.from(this.items.values()).reverse().forEach(item => {
+    [...this.items.values()].reverse().forEach(item => {
       if (item.c.pending || there.has(item.c.id) || self.items.get(item.c.id) !== item) return;
       if (!item.form && !item.edit && !(item.list && item.list.firstChild)) return self.remove(item);
       self.api('GET', '/comments/' + item.c.id).then(answer => answer.comment, error => {
@@ -369,6 +370,7 @@
         if (!c || !c.deleted || self.items.get(item.c.id) !== item) return;
         // Another one was taken for it.
         if (c.lost && root) self.hidden(root, 1);
+        item.gone = c.lost;
         self.remove(item, true);
       });
     });

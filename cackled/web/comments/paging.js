@@ -187,7 +187,7 @@
     item = this.items.get(id);
     if (item) return this.reveal(item);
     this.pause(1);
-    function get(number) { return self.api('GET', '/comments/' + number).then(data => data.comment); }
+    function get(number) { return self.api('GET', '/comments/' + number).then(data => number !== id || self.ours(data) ? data.comment : {}); }
     function put(c, parent) { return self.items.get(c.id) || self.append(Object.assign({replies: [], more: 0}, c), parent, !parent); }
     // Behind the first hundred replies of its thread: only what it hangs on.
     function climb(c) {
@@ -195,6 +195,7 @@
       return parent || !c.parent ? put(c, parent) : get(c.parent).then(climb).then(above => put(c, above));
     }
     get(id).then(c => {
+      if (!c.id) return;
       if (!c.root || c.root === id) return put(c);
       return (self.items.has(c.root) ? Promise.resolve(self.items.get(c.root).c) : get(c.root)).then(root => {
         var parent = put(root);
@@ -210,6 +211,20 @@
     }).then(found => { if (found) self.reveal(found); }, error => {
       self.notice(error.status === 404 || error.status === 410 ? self.t('dead') : Cackle.reason(self.t, error));
     }).finally(() => { self.pause(-1); });
+  };
+  /* Whether the comment of a permalink is of this conversation; else it is said where it is. */
+  P.ours = function (data) {
+    var here = a => new URL(a).href.split('#')[0], link = data.permalink;
+    if (!data.channel || data.channel === this.channel.id) return true;
+    if (!/^https?:/.test(link)) link = '';
+    if (link && here(link) === here(location)) {
+      // Another conversation of this page shows it, or one that is no longer here.
+      if (document.querySelectorAll('.mc-root').length < 2) this.notice(this.t('dead'));
+      return false;
+    }
+    this.notice(this.t('linked'), link ? 20000 : 0);
+    if (link) this.bar.append(' ', Cackle.el('a', {href: link}, this.t('show')));
+    return false;
   };
   P.reveal = function (item) {
     for (var p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) this.collapse(p, false);

@@ -18,7 +18,6 @@
     this.session = Cackle.session(this.site, o.token, o.renew);
     this.items = new Map();
     this.waiting = new Map();
-    this.held = [];
     this.seq = 0;
     this.closers = [];
     this.blocked = new Set();
@@ -218,6 +217,8 @@
     this.channel = data.channel;
     this.seq = this.at(data);
     this.tally.begin(data.channel.comments, this.seq);
+    // What waited for an answer is on this page, or on one that comes later.
+    this.held = [];
     this.ghosts.clear();
     this.ends(data.page);
     this.votes = Object.assign(this.votes, me.votes);
@@ -269,11 +270,11 @@
   };
 
   /* A short word at the top edge of the reader's view; also spoken. */
-  P.notice = function (text) {
+  P.notice = function (text, ms) {
     var self = this;
     clearTimeout(this.noticeTimer);
     this.bar.textContent = text;
     this.bar.classList.add('mc-on');
-    this.noticeTimer = setTimeout(() => { self.bar.classList.remove('mc-on'); if (self.connection) self.connection(); }, 4000);
+    this.noticeTimer = setTimeout(() => { self.bar.classList.remove('mc-on'); if (self.connection) self.connection(); }, ms || 4000);
   };
 })(window.Cackle);

@@ -5,7 +5,7 @@
   join: 'Join the discussion', replyTo: 'Reply to {name}', name: 'Your name (optional)', post: 'Post', reply: 'Reply', save: 'Save', cancel: 'Cancel',
   format: 'Formatting', marks: 'Bold|Italic|Strikethrough|Code|Quote|List|Link', left: {one: '{n} character left', other: '{n} characters left'}, over: {one: '{n} character too long', other: '{n} characters too long'},
   empty: 'No comments yet. Be the first.', closed: 'Comments are closed.', guest: 'Guest', you: 'You', edited: 'edited', editedAt: 'Edited {time}',
-  deleted: 'This comment was deleted', blocked: 'You blocked this author', show: 'Show', unblock: 'Unblock', linked: 'Linked comment',
+  deleted: 'This comment was deleted', blocked: 'You blocked this author', show: 'Show', unblock: 'Unblock', linked: 'The linked comment is on another page.',
   up: 'Vote up', down: 'Vote down', score: 'Score', more: 'More', edit: 'Edit', 'delete': 'Delete', copy: 'Copy link', copied: 'Link copied',
   flag: 'Report', flagged: 'Reported. Thank you.', block: 'Block author', to: 'to {name}',
   collapse: 'Hide replies to {name}', expand: 'Show thread', replies: {one: '{n} reply', other: '{n} replies'},

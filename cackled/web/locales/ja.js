@@ -4,7 +4,7 @@
   join: 'コメントを書く', replyTo: '{name} さんに返信', name: 'お名前（任意）', post: '投稿', reply: '返信', save: '保存', cancel: 'キャンセル',
   format: '書式', marks: '太字|斜体|取り消し線|コード|引用|リスト|リンク', left: {other: '残り {n} 文字'}, over: {other: '{n} 文字超過'},
   empty: 'まだコメントはありません。最初のコメントをどうぞ。', closed: 'コメントの受付は終了しました。', guest: 'ゲスト', you: 'あなた', edited: '編集済み', editedAt: '{time} に編集',
-  deleted: 'このコメントは削除されました', blocked: 'ブロックした投稿者です', show: '表示', unblock: 'ブロック解除', linked: 'リンク先のコメント',
+  deleted: 'このコメントは削除されました', blocked: 'ブロックした投稿者です', show: '表示', unblock: 'ブロック解除', linked: 'リンク先のコメントは別のページにあります。',
   up: '高く評価', down: '低く評価', score: '評価', more: 'その他', edit: '編集', 'delete': '削除', copy: 'リンクをコピー', copied: 'リンクをコピーしました',
   flag: '報告', flagged: '報告しました。ありがとうございます。', block: '投稿者をブロック', to: '{name} さんへ',
   collapse: '{name} さんへの返信を隠す', expand: 'スレッドを表示', replies: {other: '返信 {n} 件'},

@@ -15,7 +15,8 @@ from cackled.domain.outbox import Outbox
 from cackled.domain.sessions import Session
 from cackled.domain.signed_links import SignedLinks
 from cackled.metrics import Metrics
-from cackled.products.comments.mail import LONGEST, MOST, MOST_REASONS, ModeratorMail, permalink
+from cackled.products.comments.mail import LONGEST, MOST, MOST_REASONS, ModeratorMail
+from cackled.products.comments.permalink import permalink
 from cackled.products.comments.service import ChannelRef
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
 

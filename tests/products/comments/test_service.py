@@ -296,12 +296,12 @@ class ChangeTests(DomainCase):
     async def test_source(self) -> None:
         """The source is for its author's eyes; a deleted comment has none for anybody."""
         one = the_id(await self.post("*x*"))
-        self.assertIn("source", json.loads(await self.comments.one(one, Session(1, ANN))))
+        self.assertIn("source", json.loads((await self.comments.one(one, Session(1, ANN))).json))
         for session in (None, Session(1, BOB)):
-            self.assertNotIn("source", json.loads(await self.comments.one(one, session)))
+            self.assertNotIn("source", json.loads((await self.comments.one(one, session)).json))
         await self.post("reply", parent=one)
         await self.comments.delete(Session(1, ANN), one)
-        seen = json.loads(await self.comments.one(one, Session(1, ANN)))
+        seen = json.loads((await self.comments.one(one, Session(1, ANN))).json)
         self.assertEqual((seen["deleted"], seen["author"], seen["html"], seen["source"]), (True, None, "", ""))
 
     async def test_delete_leaf(self) -> None:
