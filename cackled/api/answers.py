@@ -11,6 +11,19 @@ PositionText = Annotated[str, Meta(pattern="^[0-9]+/[0-9]+@[0-9]+$", examples=["
 Time = Annotated[
     str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$", extra_json_schema={"format": "date-time"})
 ]
+# Described, not checked: `cackled.domain.channels.check_channel` does that, and says what is wrong in words.
+Key = Annotated[
+    str,
+    Meta(
+        description="The channel's key.",
+        extra_json_schema={
+            "minLength": 1,
+            "maxLength": 500,
+            "pattern": "^[^\\u0000-\\u0020\\u007f-\\u00a0\\u2028\\u2029]"
+            "([^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*[^\\s\\u0000-\\u0020\\u007f-\\u00a0])?$",
+        },
+    ),
+]
 Count = Annotated[int, Meta(ge=0)]
 
 

@@ -120,8 +120,8 @@ class Bootstrap:
         own: list[dict[str, Any]] = [
             _argument("widget", {"type": "string", "enum": names, "default": DEFAULT_WIDGET}, "Which widget's page."),
             _argument("site", {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}, "The site.", required=True),
-            _argument("me", {"type": "string", "maxLength": 64}, "Visitor and view ticket, joined by a full stop."),
-            _argument("token", {"type": "string", "maxLength": 2048}, "A grant of the site."),
+            _argument("me", {"type": "string"}, "Visitor and view ticket, joined by a full stop."),
+            _argument("token", {"type": "string"}, "A grant of the site."),
         ]
         schemas = [_first_answer(widget) for widget, _ in self._widgets.values()]
         return {

@@ -17,7 +17,7 @@ _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "description": "A 64-bit nu
 EVERY = ("origin", "unknown-site", "other-deployment", "too-fast", "unavailable", "internal", "uri-too-long")
 _PREFERENCES = ("primary", "primaryPreferred", "secondary", "secondaryPreferred", "nearest")
 _GRANT = {
-    "name": "token", "in": "query", "required": False, "schema": {"type": "string", "maxLength": 2048},
+    "name": "token", "in": "query", "required": False, "schema": {"type": "string"},
     "description": "A grant of the site: a private one asks for it.",
 }  # fmt: skip
 _KEY = {

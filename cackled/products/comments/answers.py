@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from cackled.api.answers import Count, Id, PositionText, Time
+from cackled.api.answers import Count, Id, Key, PositionText, Time
 
 Sort = Literal["best", "new", "old"]
 MOST_CHANNELS = 100
@@ -18,7 +18,7 @@ MOST_CHANNELS = 100
 class ChannelBody(Struct):
     """The page a comment is written on; of what kind its address and title are is not for the writer to mend."""
 
-    key: Annotated[str, Meta(description="1 to 500 characters.")]
+    key: Key
     url: Any = ""
     title: Any = ""
 
@@ -27,8 +27,8 @@ class PostBody(Struct):
     """A new comment."""
 
     channel: ChannelBody
-    text: Annotated[str, Meta(description="Markdown.")]
-    name: Annotated[str, Meta(description="1 to 60 characters.")]
+    text: Annotated[str, Meta(description="Markdown.", extra_json_schema={"minLength": 1})]
+    name: Annotated[str, Meta(description="1 to 60 characters.", extra_json_schema={"minLength": 1})]
     parent: Annotated[str | None, Meta(description="The id of the comment that is answered.")] = None
 
 
@@ -53,7 +53,7 @@ class FlagBody(Struct):
 class PageQuery(Struct, frozen=True):
     """Which page of comments."""
 
-    channel: Annotated[str, Meta(description="The channel's key.")] = ""
+    channel: Key
     sort: Sort = "best"
     size: Annotated[int, Meta(ge=1, le=100)] = 25
     cursor: Annotated[str, Meta(description="From the page before.")] = ""
@@ -63,13 +63,14 @@ class PageQuery(Struct, frozen=True):
 class FirstQuery(PageQuery, frozen=True):
     """Which first page; the channel may be left to the page's address."""
 
+    channel: Annotated[str, Meta(description="The channel's key.")] = ""
     url: Annotated[str, Meta(description="The page's address: its channel, where none is named.")] = ""
 
 
 class CountsQuery(Struct, frozen=True):
     """Whose counts."""
 
-    channel: Annotated[list[str], Meta(min_length=1, max_length=MOST_CHANNELS, description="Keys of channels.")]
+    channel: Annotated[list[Key], Meta(min_length=1, max_length=MOST_CHANNELS, description="Keys of channels.")]
     after: Annotated[
         list[Annotated[int, Meta(ge=0)]],
         Meta(max_length=MOST_CHANNELS, description="One for each channel, in their order: not older than this seq."),
