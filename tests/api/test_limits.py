@@ -22,7 +22,8 @@ class LimitTests(ApiCase):
     toml = (
         "[limits]\nposts_per_address = 0.01\nposts_burst = 2\nvotes_per_address = 0.01\nvotes_burst = 2\n"
         "sessions_per_address = 0.01\nsessions_burst = 3\nreads_per_address = 0.01\nreads_burst = 4\n"
-        'posts_per_site = 0.005\n[http]\ntrusted_proxies = ["127.0.0.0/8"]\n'
+        'posts_per_site = 0.005\n[limits.calls."comments.preview"]\nrate = 0.01\nburst = 3\n'
+        '[http]\ntrusted_proxies = ["127.0.0.0/8"]\n'
     )
 
     async def spend(
@@ -54,6 +55,7 @@ class LimitTests(ApiCase):
         self.assertIn("retry-after", answer.headers["access-control-expose-headers"])
         await self.spend(4, "GET", "/bootstrap?site=1&channel=kk&x=1", address="192.0.2.3", authorization=auth)
         await self.spend(2, "PUT", f"{COMMENTS}/5/vote", {"value": 1}, authorization=auth)
+        await self.spend(3, "POST", f"{COMMENTS}/preview", {"text": "x"}, authorization=auth)
 
     async def test_site(self) -> None:
         """A site's bucket holds for all addresses together, and one site's flood leaves the other alone."""

@@ -86,6 +86,7 @@ class AnswerTests(ApiCase):
             ("/sites/{site}/sessions", "post", "/sites/1/sessions", None, None),
             ("/sites/{site}/comments", "get", "/sites/1/comments?channel=page", None, None),
             ("/sites/{site}/comments", "post", "/sites/1/comments", self.comment(), auth),
+            ("/sites/{site}/comments/preview", "post", "/sites/1/comments/preview", {"text": "*a*"}, auth),
             (item, "get", f"/sites/1/comments/{one}", None, None),
             (item, "get", f"/sites/1/comments/{one}", None, auth),
             (item, "patch", f"/sites/1/comments/{one}", {"text": "c"}, auth),

@@ -44,6 +44,7 @@ ROUTES = [
     Route("POST", f"{SITE}/sessions", "site", {}, session=False),
     Route("GET", f"{SITE}/comments?channel={{key}}", "channel", session=False),
     Route("POST", f"{SITE}/comments", "channel", {"channel": {"key": "{key}"}, "text": "more", "name": "Ann"}),
+    Route("POST", f"{SITE}/comments/preview", "site", {"text": "*more*"}),
     Route("GET", f"{SITE}/comments/{{comment}}", "all", session=False),
     Route("PATCH", f"{SITE}/comments/{{comment}}", "comment", {"text": "other words"}, mine=True),
     Route("DELETE", f"{SITE}/comments/{{comment}}", "comment", mine=True),

@@ -15,6 +15,7 @@ CALLS: list[tuple[str, str, Any, bool]] = [
     ("POST", "/api/v1/sites/{site}/sessions", None, False),
     ("GET", "/api/v1/sites/{site}/comments?channel=k", None, False),
     ("POST", "/api/v1/sites/{site}/comments", {"channel": {"key": "k"}, "text": "x", "name": "y"}, True),
+    ("POST", "/api/v1/sites/{site}/comments/preview", {"text": "x"}, True),
     ("GET", "/api/v1/sites/{site}/comments/5", None, False),
     ("PATCH", "/api/v1/sites/{site}/comments/5", {"text": "x"}, True),
     ("DELETE", "/api/v1/sites/{site}/comments/5", None, True),
@@ -184,6 +185,22 @@ class EveryCallTests(ApiCase):
             answer = await self.ask("POST", COMMENTS, raw, authorization=auth)
             self.assertEqual(answer.status, 201, (sent, answer))
             self.assertEqual(answer.json()["comment"]["html"], f"<p>{html}</p>")
+
+    async def test_preview(self) -> None:
+        """A preview is what posting gives, is refused as posting is, and leaves nothing behind."""
+        auth = await self.visitor()
+        text = "**a** <b>\n\n> quoted\nanswer `c` https://a.example/?x=1&y=2"
+        shown = await self.ask("POST", f"{COMMENTS}/preview", {"text": text}, authorization=auth, origin=ORIGIN)
+        self.assertEqual(shown.status, 200)
+        self.assertEqual(self.sql("select count(*) from comment"), [(0,)])
+        self.assertEqual(shown.json()["html"], (await self.post(auth, text))["comment"]["html"])
+        refused = ((" \u200b", "text-empty"), ("x" * 8001, "text-too-long"), ("\u0301" * 40_000, "text-too-long"))
+        for sent, slug in refused:
+            answer = await self.ask("POST", f"{COMMENTS}/preview", {"text": sent}, authorization=auth)
+            self.assertEqual((answer.status, answer.slug), (422, slug))
+        for method in ("GET", "PUT", "DELETE"):
+            answer = await self.ask(method, f"{COMMENTS}/preview", authorization=auth)
+            self.assertEqual(answer.status, 405, method)
 
     async def test_what_was_typed(self) -> None:
         """Names that can't be used say why, in words that programs can read."""

@@ -146,6 +146,8 @@ class Api(Resource):
             return 200, {"counts": {k: world.channel(k).count() for k in query["channel"]}}
         if what == "comments" and method == "GET" and not rest:
             return 200, page(world, world.channel(query["channel"][0]), query)
+        if what == "comments" and rest == ["preview"]:
+            return 200, {"html": render(body["text"])}
         channel, comment = world.find(rest[0]) if what == "comments" and rest else (None, None)
         if what == "comments" and rest and comment is None:
             return 404, {"status": 404, "title": "Not found"}

@@ -68,7 +68,7 @@ class DeletingTests(Writer):
         page.evaluate(SOON)
         self.steer(fail=[{"method": "DELETE", "path": "/comments", "status": 403}])
         self.delete(page, "Mine")
-        self.until(page, "document.querySelector('.mc-bar.mc-on')?.textContent === 'That isn’t possible here.'")
+        self.until(page, "document.querySelector('.mc-bar.mc-on')?.textContent === 'You aren’t allowed to do this.'")
         self.assertEqual(self.texts(page), ["Mine"])
 
     def test_page_goes(self) -> None:
@@ -162,9 +162,9 @@ class KeptTests(Writer):
         self.post(page, "The session is open")
         page.context.set_offline(True)
         page.click(".mc-up")
-        self.until(page, "document.querySelector('.mc-bar').textContent === 'No connection.'")
+        self.until(page, "document.querySelector('.mc-bar').textContent === 'There is no connection to the server.'")
         self.submit(page, "Written without")
-        page.wait_for_selector("text=No connection. Your text is safe.")
+        page.wait_for_selector("text=There is no connection to the server. Your text is safe.")
 
     def test_dead_link(self) -> None:
         """A link to a comment that is gone says so."""

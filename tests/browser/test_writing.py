@@ -126,7 +126,7 @@ class WritingTests(MockCase):
         self.steer(fail=[{"method": "PUT", "path": "/vote", "status": 403}])
         page.click(".mc-up")
         self.until(page, "document.querySelector('.mc-score').textContent === '4'")
-        self.assertEqual(page.text_content(".mc-bar"), "That isn’t possible here.")
+        self.assertEqual(page.text_content(".mc-bar"), "You aren’t allowed to do this.")
 
     def test_quick_votes(self) -> None:
         """Five quick clicks leave what the last one meant, here and on the server."""
@@ -172,7 +172,8 @@ class WritingTests(MockCase):
         self.until(page, "document.querySelector('.mc-live, [aria-live=polite][role=log]')")
         page.wait_for_timeout(700)
         self.seed({"text": "One", "live": True}, {"text": "Two", "live": True}, {"text": "Three", "live": True})
-        self.until(page, "document.querySelector('[role=log]').textContent === '3 new comments'")
+        said = "3 new comments. Ann: One Ann: Two Ann: Three"
+        self.until(page, f"document.querySelector('[role=log]').textContent === '{said}'")
 
     def test_block_author(self) -> None:
         """A blocked author's comments fold away, also after a reload; unblocking brings them back."""

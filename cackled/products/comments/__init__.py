@@ -49,6 +49,8 @@ PRODUCT = Product(
     services={Comments: make_service, CommentModeration: make_moderation},
     limits=(
         Limit(name="post", rate=0.5, burst=10, site_rate=200, old="posts"),
+        # Asked while somebody types.
+        Limit(name="preview", rate=1, burst=20),
         # Small writes draw from one bucket, whatever they are.
         Limit(name="vote", rate=2, burst=40, old="votes"),
         Limit(name="change", like="vote"),

@@ -33,9 +33,15 @@ class PostBody(Struct):
 
 
 class EditBody(Struct):
-    """A comment's new text."""
+    """A text: a comment's new one, or one to look at."""
 
     text: str
+
+
+class Preview(Struct, frozen=True):
+    """A text as HTML."""
+
+    html: str
 
 
 class VoteBody(Struct):

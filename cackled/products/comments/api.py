@@ -68,6 +68,11 @@ async def post_comment(call: Call) -> Response:
     return answer
 
 
+async def preview(call: Call) -> Any:
+    """What a text will look like; nothing is stored."""
+    return {"html": call.service(Comments).preview(call.body.text)}
+
+
 async def get_comment(call: Call) -> bytes:
     """One comment, and where it stands; its author also gets the source."""
     one = await call.service(Comments).one(call.number("comment"), call.session, call.reading)
@@ -183,6 +188,12 @@ ROUTES = (
         refusals=(
             "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key",
         ),
+    ),
+    Route(
+        method="POST", path="/sites/{site}/comments/preview", name="previewComment",
+        summary="A text as it will be shown; nothing is stored.",
+        handler=preview, body=answers.EditBody, answer=answers.Preview,
+        caller=Caller.SESSION, limit="comments.preview", refusals=("text-empty", "text-too-long"),
     ),
     Route(
         method="GET", path=_ONE, name="getComment", summary="One comment.",

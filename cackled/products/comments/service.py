@@ -375,6 +375,14 @@ class Comments:
                 answers.append(error)
         return answers
 
+    def preview(self, source: str) -> str:
+        """The HTML that *source* becomes when it is posted.
+
+        Raises:
+            Unprocessable: nothing visible is left, or it is longer than the site allows.
+        """
+        return text.render(text.clean_text(source, self._site.settings.max_length))
+
     async def edit(
         self, session: Session, comment_id: int, source: str, *, address: str | None = None
     ) -> Written:

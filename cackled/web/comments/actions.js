@@ -3,6 +3,37 @@
   'use strict';
   var el = Cackle.el, press = Cackle.press, icon = Cackle.icon, P = Cackle.Comments.prototype, Promise = Cackle.Promise;
 
+  var LINK = 'M8.5 11.5l3-3M9 6l1.5-1.5a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.5 1.5a3.5 3.5 0 0 1-5-5L6 9',
+    TRASH = 'M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6', FLAG = 'M5 17V4h9l-2 3 2 3H5', BLOCK = 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM5 5l10 10';
+
+  /* The actions of a comment are one stop of the Tab key, as is each bar of the editor. Arrows move within, Home and End to its ends,
+     up and down to the same action of the comment above or below. */
+  P.rove = function () {
+    var node = this.node;
+    function all(bar) { return [].filter.call(bar.querySelectorAll('.mc-press'), n => !n.closest('.mc-menu')); }
+    this.listen(node, 'focusin', event => {
+      var bar = event.target.closest('[role=toolbar]'), mine = bar && all(bar);
+      if (mine && mine.includes(event.target)) mine.forEach(n => { n.tabIndex = n === event.target ? 0 : -1; });
+    });
+    this.listen(node, 'keydown', event => {
+      var bar = event.target.closest('[role=toolbar]'), mine = bar ? all(bar) : [], at = mine.indexOf(event.target), to, rows, row;
+      var forth = getComputedStyle(node).direction === 'rtl' ? 'ArrowLeft' : 'ArrowRight', back = forth === 'ArrowLeft' ? 'ArrowRight' : 'ArrowLeft';
+      if (at < 0 || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+      if (event.key === forth) to = mine[(at + 1) % mine.length];
+      else if (event.key === back) to = mine[(at + mine.length - 1) % mine.length];
+      else if (event.key === 'Home') to = mine[0];
+      else if (event.key === 'End') to = mine[mine.length - 1];
+      else if ((event.key === 'ArrowDown' || event.key === 'ArrowUp') && bar.classList.contains('mc-acts')) {
+        rows = [].filter.call(node.querySelectorAll('.mc-acts[role=toolbar]'), n => n.getClientRects().length);
+        row = rows[rows.indexOf(bar) + (event.key === 'ArrowDown' ? 1 : -1)];
+        if (row) to = all(row).find(n => n.className === event.target.className) || all(row)[0];
+      }
+      if (!to) return;
+      event.preventDefault();
+      to.focus();
+    });
+  };
+
   P.openMenu = function (item, mine) {
     var self = this, t = this.t, box = item.more.parentNode, menu, entries, place;
     if (box.querySelector('.mc-menu')) return close(true);
@@ -17,19 +48,26 @@
       if (focus === true) item.more.focus();
     }
     function outside(event) { if (!box.contains(event.target)) close(); }
-    entries = [entry('link', t('copy'), () => { self.copy(item); })];
+    entries = [entry(LINK, t('copy'), () => { self.copy(item); })];
     if (this.reading) {
       // Only what needs no server.
     } else if (mine) {
-      entries.push(entry('trash', t('delete'), () => { self.erase(item); }));
+      entries.push(entry(TRASH, t('delete'), () => { self.erase(item); }));
     } else {
-      entries.push(entry('flag', t('flag'), () => { self.flag(item); }), entry('block', t('block'), () => { self.block(item, true); }));
+      entries.push(entry(FLAG, t('flag'), () => { self.flag(item); }), entry(BLOCK, t('block'), () => { self.block(item, true); }));
     }
     menu = el('div.mc-menu', {role: 'menu', onkeydown: event => {
-      var step = {ArrowDown: 1, ArrowUp: -1}[event.key], at = entries.indexOf(document.activeElement);
+      var step = {ArrowDown: 1, ArrowUp: -1}[event.key], at = entries.indexOf(document.activeElement), key = event.key.toLowerCase(), n = entries.length, to;
+      if (event.key === 'Home') to = entries[0];
+      else if (event.key === 'End') to = entries[n - 1];
+      // The next entry that begins with the letter.
+      else if (key.length === 1 && key !== ' ' && !event.ctrlKey && !event.metaKey && !event.altKey) {
+        to = entries.slice(at + 1).concat(entries.slice(0, at + 1)).find(e => e.textContent.toLowerCase().indexOf(key) === 0);
+      }
       if (event.key === 'Escape') { event.stopPropagation(); close(true); }
       else if (event.key === 'Tab') close(true);
-      else if (step) { event.preventDefault(); entries[(at + step + entries.length) % entries.length].focus(); }
+      else if (step) to = entries[(at + step + n) % n];
+      if (to) { event.preventDefault(); to.focus(); }
     }}, entries);
     box.append(menu);
     place = menu.getBoundingClientRect();

@@ -1,7 +1,7 @@
 /* Writing: the box, drafts that survive a reload and a failure, sending that shows the comment at once. */
 (function (Cackle) {
   'use strict';
-  var el = Cackle.el, press = Cackle.press, P = Cackle.Comments.prototype, Promise = Cackle.Promise;
+  var el = Cackle.el, press = Cackle.press, icon = Cackle.icon, P = Cackle.Comments.prototype, Promise = Cackle.Promise;
 
   /* {parent: item, to: item} a reply (`to`: whom it answers, where that is deeper than replies may hang), {edit: item, text, send, done}
      an edit, {} the main box. -> {node, input, set(text)} */
@@ -19,9 +19,9 @@
       }});
     var left = el('span.mc-left', {'aria-live': 'polite'}), error = el('div.mc-error', {role: 'alert'});
     var submit = el('button.mc-formbtn', {disabled: true}, t(how.edit ? 'save' : parent ? 'reply' : 'post'));
-    var tool = press('mc-act.mc-tool', {'aria-label': t('format'), title: t('format'), onclick: tools}, 'Aa');
-    var box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, name), input, el('div.mc-foot', null, tool, left,
-      (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')), submit));
+    var foot = el('div.mc-foot', null, el('span.mc-tools', {role: 'toolbar', 'aria-label': t('format')}, tool('bar', 'format'), tool('emoji', 'emoji'), tool('preview', 'preview')), left,
+      (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')), submit);
+    var box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, name), input, foot);
     var node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
     name.site = this.site;
     name.value = Cackle.text(this.session.get('name'));
@@ -78,13 +78,13 @@
       if (changed() && input.value) self.notice(t('kept'));
       if (how.done) how.done();
     }
-    function tools() {
-      Cackle.lazy('editor.js').then(() => {
-        if (node.editor) { node.editor.remove(); node.editor = null; } else node.editor = Cackle.editor(input, t, typed);
-        if (node.editor) box.insertBefore(node.editor, input.nextSibling);
-        tool.setAttribute('aria-expanded', '' + !!node.editor);
-        input.focus();
-      }, () => { error.textContent = t('network'); });
+    /* A button that opens a part of the editor, and shuts it. */
+    function tool(kind, word) {
+      var button = press('mc-act.mc-tool', {'aria-label': t(word), title: t(word), 'aria-expanded': 'false', onclick: () => {
+        Cackle.lazy('editor.js').then(() => { Cackle.editor(kind, {input: input, foot: foot, button: button, t: t, api: (...what) => self.api(...what)}); },
+          () => { error.textContent = t('network'); });
+      }}, icon(kind));
+      return button;
     }
     function send(event) {
       if (event) event.preventDefault();
@@ -118,25 +118,11 @@
         grow();
         if (how.done) how.done();
         self.send(entry, true);
+        node.querySelectorAll('.mc-tool[aria-expanded=true]').forEach(button => { button.click(); });
         if (!parent) { node.classList.remove('mc-open'); input.blur(); }
       })).finally(() => { busy = false; count(); });
     }
     return {node: node, input: input, set: set};
-  };
-
-  P.reply = function (item) {
-    var self = this, form, parent = item;
-    if (item.form) return item.form.input.focus();
-    // Deeper than the site allows: an answer beside the comment, that names whom it answers.
-    while (parent.parent && parent.depth >= this.settings.level) parent = parent.parent;
-    form = item.form = this.composer({parent: parent, to: item, text: parent === item ? '' : '@' + this.named(item.c.author) + ' ', done: () => {
-      form.node.remove();
-      item.form = null;
-      self.focus(item.reply);
-    }});
-    item.slot.append(form.node);
-    form.input.focus();
-    this.fire('reply', {id: item.c.id});
   };
 
   /* The visitor's name in all forms of the page but one. */

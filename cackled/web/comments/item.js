@@ -100,7 +100,10 @@
         press('mc-act', {onclick: () => { item.shown = true; self.draw(item); }}, t('show')),
         press('mc-act', {onclick: () => { self.later(() => { self.block(item, false); }); }}, t('unblock')))));
     } else {
-      item.text = el('div.mc-text', {dir: 'auto'}, c.pending ? this.plain(c.text) : Cackle.html(c.html));
+      item.text = el('div.mc-text', null, c.pending ? this.plain(c.text) : Cackle.html(c.html));
+      // Each paragraph in its own direction, all beside the face.
+      [].forEach.call(item.text.children, node => { node.dir = 'auto'; });
+      item.text.querySelectorAll('pre').forEach(node => { node.tabIndex = 0; });
       item.acts = el('div.mc-acts');
       body = el('div.mc-body', {role: 'article', 'aria-label': name},
         this.avatar(c.author),
@@ -114,10 +117,26 @@
             c.edited && el('span.mc-edited', {title: t('editedAt', {time: this.times.full(c.edited)})}, t('edited'))),
           item.text, item.acts, item.slot || (item.slot = el('div.mc-slot'))));
       this.actions(item);
+      this.shorten(item);
     }
     if (item.body) item.body.replaceWith(body);
     else item.node.prepend(body);
     item.body = body;
+  };
+
+  /* A long text is folded, and opens by its button or when something within it is focused. */
+  P.shorten = function (item) {
+    var text = item.text, all = text.textContent, lines = all.split('\n').length + text.querySelectorAll('p, br, li').length, button;
+    if (item.whole || item.c.pending || all.length + 50 * lines < 1100) return;
+    function open() {
+      item.whole = true;
+      text.classList.remove('mc-cut');
+      if (document.activeElement === button) item.node.focus({preventScroll: true});
+      button.remove();
+    }
+    text.classList.add('mc-cut');
+    text.addEventListener('focusin', open, {once: true});
+    text.after(button = press('mc-more.mc-all', {'aria-expanded': 'false', onclick: open}, this.t('all')));
   };
 
   P.plain = text => {
@@ -129,8 +148,10 @@
   };
 
   P.actions = function (item) {
-    var c = item.c, t = this.t, self = this, value = this.votes[c.id] || 0, mine = this.me(c);
+    var c = item.c, t = this.t, self = this, value = this.votes[c.id] || 0, mine = this.me(c), of = {name: this.named(c.author)};
     if (c.pending) return this.pendingRow(item);
+    item.acts.setAttribute('role', 'toolbar');
+    item.acts.setAttribute('aria-label', t('acts', of));
     function button(kind, label, f, extra) {
       return press('mc-act.mc-' + kind, Object.assign({onclick: f}, extra), icon(kind), label && el('span.mc-label', null, label));
     }
@@ -139,19 +160,25 @@
       item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
       item.acts.append(el('span.mc-votes.mc-own', {title: t('score')}, icon('up'), item.score));
     } else if (this.settings.votes !== false && !this.o.ratingOff) {
-      item.up = button('up', '', () => { self.vote(item, 1); }, {'aria-label': t('up'), title: t('up'), 'aria-pressed': '' + (value > 0)});
+      item.up = button('up', '', () => { self.voted(item, 1); }, {'aria-label': t('upOf', of), title: t('up'), 'aria-pressed': '' + (value > 0)});
       item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
-      item.down = button('down', '', () => { self.vote(item, -1); }, {'aria-label': t('down'), title: t('down'), 'aria-pressed': '' + (value < 0)});
+      item.down = button('down', '', () => { self.voted(item, -1); }, {'aria-label': t('downOf', of), title: t('down'), 'aria-pressed': '' + (value < 0)});
       item.acts.append(el('span.mc-votes', null, item.up, item.score, item.down));
     }
     if (!this.channel.locked && !this.reading) {
-      item.reply = button('reply', t('reply'), () => { self.reply(item); });
+      item.reply = button('reply', t('reply'), () => { self.later(() => self.reply(item)); }, {'aria-label': t('replyTo', of)});
       item.acts.append(item.reply);
     }
     if (mine && !this.reading && !this.late(c)) item.acts.append(item.editButton = button('edit', t('edit'), () => { self.edit(item); }));
-    item.more = button('more', '', () => { self.menu(item, mine); }, {'aria-label': t('more'), title: t('more'), 'aria-haspopup': 'menu', 'aria-expanded': 'false'});
+    item.more = button('more', '', () => { self.menu(item, mine); }, {'aria-label': t('acts', of), title: t('more'), 'aria-haspopup': 'menu', 'aria-expanded': 'false'});
     item.acts.append(el('span.mc-morebox', null, item.more));
+    // One stop of the Tab key; within it arrows move (actions.js).
+    item.acts.querySelectorAll('.mc-press').forEach((node, i) => { node.tabIndex = i ? -1 : 0; });
   };
+  P.voted = function (item, value) { this.later(() => { this.vote(item, value); }); };
+  // Rarer actions come with the code that is loaded after the first render.
+  P.menu = function (item, mine) { this.later(() => { this.openMenu(item, mine); }); };
+  P.edit = function (item) { this.later(() => { this.openEdit(item); }); };
   P.late = function (c) {
     var seconds = this.settings.edit_seconds;
     return seconds != null && Cackle.now() - new Date(c.created) > seconds * 1000;

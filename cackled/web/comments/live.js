@@ -1,13 +1,14 @@
 /* Live: events in place where that moves nothing, else behind "3 new comments"; presence, typing, the state of the line. */
 (function (Cackle) {
   'use strict';
-  var P = Cackle.Comments.prototype, Promise = Cackle.Promise;
+  var el = Cackle.el, P = Cackle.Comments.prototype, Promise = Cackle.Promise;
   // Pixels a frame; browsers take less than 3 for no movement.
   var STEP = 2.8;
 
   P.begin = function (position) {
     var self = this;
     this.release();
+    this.rove();
     this.restore();
     this.arrive();
     this.listen(window, 'hashchange', () => { self.arrive(); });
@@ -295,7 +296,7 @@
       else self.unseen.delete(item);
     });
     this.pill.hidden = !n;
-    if (n) this.pill.textContent = this.t('fresh', {n: n});
+    if (n) this.pill.textContent = n === 1 && this.own && this.unseen && this.unseen.has(this.own) ? this.t('below') : this.t('fresh', {n: n});
   };
   P.flush = function () {
     var first = null, self = this;
@@ -321,12 +322,19 @@
 
   /* Spoken in one breath, however many came. */
   P.announce = function (c) {
-    var self = this, name = c.author ? c.author.name : '';
-    this.unsaid = (this.unsaid || 0) + 1;
+    var self = this;
+    this.unsaid = this.unsaid || [];
+    this.unsaid.push(c);
     if (this.sayTimer) return;
     this.sayTimer = setTimeout(() => {
-      self.say(self.unsaid === 1 ? self.t('freshBy', {name: name}) : self.t('fresh', {n: self.unsaid}));
-      self.unsaid = self.sayTimer = 0;
+      var all = self.unsaid.filter(c => !c.deleted && c.author), n = all.length;
+      self.unsaid = [];
+      self.sayTimer = 0;
+      if (!n) return;
+      // The first three by their authors and how they begin.
+      all = all.slice(0, 3).map(c => [self.named(c.author), el('div', null, Cackle.html(c.html.replace(/<\/(p|li|pre)>|<br>/g, ' $&'))).textContent.trim().replace(/\s+/g, ' ')]).map(c =>
+        [c[0], c[1].length > 90 ? c[1].slice(0, 90).replace(/\s\S*$/, '') + '…' : c[1]]);
+      self.say(n === 1 ? self.t('freshBy', {name: all[0][0]}) + ': ' + all[0][1] : self.t('fresh', {n: n}) + '. ' + all.map(c => c.join(': ')).join(' '));
     }, 1500);
   };
   P.say = function (text) { this.live.textContent = text; };

@@ -26,11 +26,21 @@
     c = {id: entry.key, parent: entry.parent, author: {id: this.session.visitor() || '', name: entry.name}, text: entry.text, pending: true, created: new Date(Cackle.now()).toISOString(), depth: parent ? (parent.c.depth || 0) + 1 : 0, score: 0, up: 0, down: 0};
     item = this.append(c, parent, !parent && this.sort !== 'old');
     item.entry = entry;
+    item.whole = true;
     this.counts();
     this.keepOutbox();
     this.flash(item);
-    if (scroll) item.node.scrollIntoView({block: 'nearest'});
-    if (scroll) this.focus(item.node);
+    if (scroll && !parent && this.sort === 'old' && item.node.getBoundingClientRect().top > innerHeight * 1.5) {
+      // Far below: no jump there, but a word, and the way.
+      this.own = item;
+      this.watch(item);
+      this.showPill();
+      this.say(this.t('below'));
+      this.focus(this.pill);
+    } else if (scroll) {
+      item.node.scrollIntoView({block: 'nearest'});
+      this.focus(item.node);
+    }
     this.post(item);
   };
 
@@ -138,5 +148,34 @@
     this.items.forEach(item => {
       if (item.c.pending && item.error && !item.going && (!item.error.status || item.error.status >= 500)) self.post(item);
     });
+  };
+
+  P.reply = function (item) {
+    var self = this, form, parent = item;
+    if (item.form) return item.form.input.focus();
+    // Deeper than the site allows: an answer beside the comment, that names whom it answers.
+    while (parent.parent && parent.depth >= this.settings.level) parent = parent.parent;
+    form = item.form = this.composer({parent: parent, to: item, text: parent === item ? '' : '@' + this.named(item.c.author) + ' ', done: () => {
+      form.node.remove();
+      item.form = null;
+      self.focus(item.reply);
+    }});
+    item.slot.append(form.node);
+    form.input.focus();
+    this.fire('reply', {id: item.c.id});
+  };
+
+  /* Whether asking again, just so, may help. */
+  Cackle.passing = error => !error.status || error.status === 401 || error.status === 408 || error.status === 421 || error.status === 429 || error.status > 499;
+  /* What to tell the visitor about an error; writing: that the words are kept, where that is in doubt. */
+  Cackle.reason = (t, error, writing) => {
+    var s = error.status, safe = writing ? ' ' + t('safe') : '', known = {locked: 'closed', window: 'late', parent: 'gone', comment: 'gone', banned: 'banned', origin: 'readonly'}[String((error.problem || {}).type).split('/').pop()];
+    if (known) return t(known);
+    if (s === 429) return t('fast', {n: Math.max(1, Math.ceil(error.retry || 5))});
+    if (s === 0) return t('network') + safe;
+    if (s === 403) return t('forbidden');
+    if (s === 404 || s === 410) return t('gone');
+    if (s >= 500) return t('busy') + safe;
+    return (error.problem && error.problem.detail) || t(s === 409 ? 'late' : 'wrong');
   };
 })(window.Cackle);

@@ -56,8 +56,4 @@
     this.draw(item);
     if (inside) this.focus(item.node);
   };
-
-  // Rarer actions come with the code that is loaded after the first render.
-  P.menu = function (item, mine) { this.later(() => { this.openMenu(item, mine); }); };
-  P.edit = function (item) { this.later(() => { this.openEdit(item); }); };
 })(window.Cackle);

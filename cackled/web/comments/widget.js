@@ -12,6 +12,7 @@
     this.site = widget.site;
     this.key = widget.channel;
     this.node = widget.node;
+    widget.held = this.node.style.minHeight;
     this.sort = widget.sort;
     this.t = Cackle.words(widget.lang, o.msg);
     this.times = Cackle.times(this.t);
@@ -37,6 +38,15 @@
   }
   var P = Comments.prototype;
   Cackle.Comments = Comments;
+  /* The style of what comes later stands behind ours, and so before the page's own. */
+  Cackle.late = () => {
+    var first = document.querySelector('link[href*="/comments.css"], link[href*="/comments/comments.css"]'), link;
+    if (!first || Cackle.styled) return;
+    Cackle.styled = link = first.cloneNode();
+    link.href = Cackle.base() + Cackle.config.lazy['later.css'][0];
+    link.onerror = () => { link.remove(); Cackle.styled = null; };
+    first.after(link);
+  };
   P.orders = ['best', 'new', 'old'];
   var mounted = [];
   Cackle.widgets.Comment = widget => {
@@ -71,6 +81,7 @@
     this.closed = true;
     this.closers.forEach(f => { f(); });
     this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced', 'mc-sheet', 'mc-narrow');
+    delete this.node.dataset.mc;
     this.node.replaceChildren();
   };
   /* Narrow is what the column is, not the window. */
@@ -98,13 +109,8 @@
 
   /* ---- First render ---- */
   P.skeleton = function () {
-    var i, bones = [];
-    // What the site printed for search engines is read until the live comments stand.
-    if (this.node.querySelector('#mc-content')) return;
-    for (i = 0; i < 3; i++) {
-      bones.push(el('div.mc-bone', null, el('i.mc-bone-face'), el('div.mc-bone-lines', null, el('i.mc-bone-line'), el('i.mc-bone-line'), el('i.mc-bone-line'))));
-    }
-    this.node.replaceChildren(el('div.mc-skeleton', {'aria-hidden': 'true'}, bones));
+    // What the site printed for search engines is read until the live comments stand. Else the style sheet draws quiet shapes ([data-mc]).
+    if (!this.node.querySelector('#mc-content')) this.node.replaceChildren();
   };
 
   P.first = function (promise, renewed) {
@@ -175,8 +181,9 @@
     this.pill = el('button.mc-pill', {hidden: true, onclick: () => { self.flush(); }});
     this.typing = el('div.mc-typing', {'aria-hidden': 'true'});
     this.live = el('div.mc-hidden', {'aria-live': 'polite', role: 'log', 'aria-relevant': 'additions'});
-    this.list = el('div.mc-list', {role: 'list', 'aria-label': t('title')});
-    this.foot = el('div.mc-listfoot');
+    this.list = el('div.mc-list', {role: 'list', 'aria-label': t('title'), hidden: true});
+    this.foot = el('div.mc-listfoot', {tabindex: -1});
+    this.skip = press('mc-skip', {hidden: true, onclick: () => { self.foot.focus(); }}, t('skip'));
     this.main = this.composer({});
     // Another tab has named the visitor.
     this.listen(window, 'storage', event => {
@@ -185,7 +192,7 @@
     });
     this.node.replaceChildren(
       el('div.mc-header', null, this.title, this.online, this.sorts), this.main.node,
-      el('div.mc-float', null, this.bar, this.pill), this.typing, this.list, this.foot, this.live);
+      el('div.mc-float', null, this.bar, this.pill), this.typing, this.skip, this.list, this.foot, this.live);
     this.fill(data.page.comments);
     this.wake(data.position);
     this.fire('ready', {channel: this.channel});
@@ -203,6 +210,7 @@
   /* What reading doesn't wait for: the live line, sending, paging, the rarer actions. */
   P.wake = function (position) {
     var self = this;
+    Cackle.late();
     Cackle.lazy('later.js').then(() => { if (!self.closed) self.begin(position); }, () => {
       setTimeout(() => { if (!self.closed) self.wake(position); }, 1e4);
     });
@@ -246,6 +254,7 @@
     var n = this.channel.comments = this.tally.value(), o = this.o.countContainer && document.getElementById(this.o.countContainer);
     this.title.textContent = n ? this.t('comments', {n: n}) : this.t('title');
     this.sorts.hidden = n < 2;
+    this.list.hidden = this.skip.hidden = !this.list.firstChild;
     if (o) o.textContent = this.t.number(n);
     if (Cackle.counters && (o = Cackle.counters[this.site])) o(this.key, n);
     if (!this.list.firstChild && !this.waiting.size) {
@@ -266,7 +275,7 @@
     list.remove('mc-fresh');
     void item.body.offsetWidth;
     list.add('mc-fresh');
-    setTimeout(() => { list.remove('mc-fresh'); }, 1600);
+    setTimeout(() => { list.remove('mc-fresh'); }, 2200);
   };
 
   /* A short word at the top edge of the reader's view; also spoken. */

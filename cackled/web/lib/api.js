@@ -112,18 +112,4 @@
       onopen: f => { listeners.push(f); }
     };
   };
-
-  /* Whether asking again, just so, may help. */
-  Cackle.passing = error => !error.status || error.status === 401 || error.status === 408 || error.status === 421 || error.status === 429 || error.status > 499;
-  /* What to tell the visitor about an error; writing: that the words are kept, where that is in doubt. */
-  Cackle.reason = (t, error, writing) => {
-    var s = error.status, safe = writing ? ' ' + t('safe') : '', known = {locked: 'closed', window: 'late', parent: 'gone'}[String((error.problem || {}).type).split('/').pop()];
-    if (known) return t(known);
-    if (s === 429) return t('fast', {n: Math.max(1, Math.ceil(error.retry || 5))});
-    if (s === 0) return t('network') + safe;
-    if (s === 403) return t('forbidden');
-    if (s === 404 || s === 410) return t('gone');
-    if (s >= 500) return t('busy') + safe;
-    return (error.problem && error.problem.detail) || t(s === 409 ? 'late' : 'wrong');
-  };
 })(window.Cackle);

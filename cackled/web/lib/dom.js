@@ -5,8 +5,10 @@
   // 20 px, 1.5 px stroke.
   var ICONS = {
     up: 'M5 12l5-5 5 5', down: 'M5 8l5 5 5-5', reply: 'M8 5L4 9l4 4M4 9h7a5 5 0 0 1 5 5v1',
-    more: 'M4.5 10h.01M10 10h.01M15.5 10h.01', edit: 'M4 16l1-4 8-8 3 3-8 8-4 1z', link: 'M8.5 11.5l3-3M9 6l1.5-1.5a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.5 1.5a3.5 3.5 0 0 1-5-5L6 9',
-    trash: 'M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6', flag: 'M5 17V4h9l-2 3 2 3H5', block: 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM5 5l10 10'
+    more: 'M4.5 10h.01M10 10h.01M15.5 10h.01', edit: 'M4 16l1-4 8-8 3 3-8 8-4 1z',
+    bar: 'M2 15L6.5 4 11 15M3.6 11h5.8M18 8.5V15M18 11.7a2.6 3.2 0 1 1-5.2 0a2.6 3.2 0 1 1 5.2 0',
+    emoji: 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM7 12c1.5 2 4.5 2 6 0M7.6 8h.01M12.4 8h.01',
+    preview: 'M2 10c4-6.5 12-6.5 16 0-4 6.5-12 6.5-16 0zM10 7.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z'
   };
 
   /* el('button.mc-a.mc-b', {attribute: value, onclick: fn}, child, 'text', [more]). null, false and undefined are left out. */
@@ -41,12 +43,13 @@
     else node.append(child);
   }
 
+  /* By its name, or by its path where it is used by one part alone. */
   Cackle.icon = name => {
     var svg = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
     var attributes = {viewBox: '0 0 20 20', width: 20, height: 20, fill: 'none', stroke: 'currentColor', 'stroke-width': name === 'more' ? 2.2 : 1.5,
       'stroke-linecap': 'round', 'stroke-linejoin': 'round', 'aria-hidden': 'true', 'class': 'mc-icon'};
     Object.keys(attributes).forEach(key => { svg.setAttribute(key, attributes[key]); });
-    path.setAttribute('d', ICONS[name]);
+    path.setAttribute('d', ICONS[name] || name);
     svg.append(path);
     return svg;
   };

@@ -16,7 +16,8 @@
   unavailable: 'Comments aren’t available on this page.', readonly: 'Comments can only be read on this page.', outdated: 'Your browser is too old for the comments.',
   loadFailed: 'Comments can’t be loaded right now.', tryAgain: 'Try again',
   fast: {one: 'That’s a bit fast. Try again in {n} second.', other: 'That’s a bit fast. Try again in {n} seconds.'},
-  network: 'No connection.', busy: 'The server needs a moment.', forbidden: 'That isn’t possible here.', gone: 'It’s no longer there.',
+  network: 'There is no connection to the server.', busy: 'The server can’t take this right now.', forbidden: 'You aren’t allowed to do this.', banned: 'You can’t write here.', gone: 'It’s no longer there.',
   late: 'The time for editing is over.', wrong: 'That didn’t work. Please try again.',
-  safe: 'Your text is safe.', undo: 'Undo', kept: 'Your text is kept for later.', discarded: 'Discarded.', dead: 'The linked comment is no longer there.'
+  safe: 'Your text is safe.', undo: 'Undo', kept: 'Your text is kept for later.', discarded: 'Discarded.', dead: 'The linked comment is no longer there.',
+  upOf: 'Vote up {name}’s comment', downOf: 'Vote down {name}’s comment', acts: 'Actions for {name}’s comment', all: 'Read more', skip: 'Skip the comments', emoji: 'Emoji', preview: 'Preview', nothing: 'Nothing to preview yet.', below: 'Your comment is at the end. Show it'
 };
