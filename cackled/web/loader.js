@@ -88,7 +88,7 @@
     if (n) {
       n.cackle = m;
       // The place is held: nothing below will jump.
-      n.dataset.mc = n.style.minHeight = innerHeight + 'px';
+      n.style.minHeight = innerHeight + 'px';
       const me = C.load(site) || {}, token = t(o.token), size = parseInt(t(o.size));
       (m.first = C.get('/bootstrap?' + new URLSearchParams({widget: k, site, channel,
         sort: m.sort = [me.sort, o.sort, 'best'].map(t).find(s => /^(best|new|old)$/.test(s)), size: m.size = size > 0 ? Math.min(size, 100) : 25,

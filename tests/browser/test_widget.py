@@ -111,10 +111,13 @@ class ReadingTests(MockCase):
         self.assertEqual(page.evaluate("window.shift"), 0)
         context = self.context()
         # Never answered.
-        context.route("**/comments.js", lambda route: None)
+        held: list = []
+        context.route("**/comments.js", held.append)
         page = context.new_page()
         page.goto(f"{self.base}/pages/plain.html", wait_until="commit")
         self.until(page, shapes)
+        self.until(page, "!window.Cackle.Comments")
+        held[0].abort()
 
     def test_served_text_stays_until_then(self) -> None:
         """Comments that the site printed inside the container are read until the live ones stand."""

@@ -81,7 +81,6 @@
     this.closed = true;
     this.closers.forEach(f => { f(); });
     this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced', 'mc-sheet', 'mc-narrow');
-    delete this.node.dataset.mc;
     this.node.replaceChildren();
   };
   /* Narrow is what the column is, not the window. */
@@ -109,7 +108,7 @@
 
   /* ---- First render ---- */
   P.skeleton = function () {
-    // What the site printed for search engines is read until the live comments stand. Else the style sheet draws quiet shapes ([data-mc]).
+    // What the site printed for search engines is read until the live comments stand. Else the style sheet draws quiet shapes.
     if (!this.node.querySelector('#mc-content')) this.node.replaceChildren();
   };
 
