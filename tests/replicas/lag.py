@@ -156,7 +156,7 @@ async def measure(
         truth = dict(rows.rows)
         for node in nodes:
             for key in keys:
-                entry = node.cache.peek(SITE.group(SITE.channel(key)), (key, wanted))
+                entry = node.cache.peek(SITE.group(SITE.channel(key)), (key, wanted, True))
                 if entry is not None:
                     figures.entries += 1
                     figures.stale_entries += entry.seq < truth[key]
