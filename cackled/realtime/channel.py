@@ -22,12 +22,18 @@ GONE = 2**63
 
 Key = tuple[int, int]
 
+# `Client.form`: what each transport makes of a message is its own affair; the frame of a WebSocket; the block of an
+# EventSource with one subscription.
+OWN, FRAME, SINGLE = 0, 1, 2
+
 
 class Client(Protocol):
     """One connection, whatever its transport. All calls are made from the reactor thread and must not raise."""
 
     kind: str
     subscriptions: list[Subscription]
+    # What its messages are on the wire, where nothing but a look at the connection is to be done for each.
+    form: int
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
         """Send *message* (which may be a `Run`); ``subscription.seq`` already stands at it where it has a number."""

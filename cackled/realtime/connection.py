@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cackled.realtime import _direct
-from cackled.realtime.channel import Subscription
+from cackled.realtime.channel import OWN, Subscription
 from cackled.realtime.hub import Hub
 from cackled.realtime.messages import Message, error
 
@@ -30,8 +30,9 @@ class Connection:
     back and resumes by its position.
     """
 
-    __slots__ = ("_direct", "_own", "_pile", "hub", "state", "subscriptions", "transport")
+    __slots__ = ("_direct", "_pile", "hub", "ours", "state", "subscriptions", "transport")
     kind = ""
+    form = OWN
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -39,7 +40,8 @@ class Connection:
         self.state = OPEN
         self.transport: Any = None
         self._direct = False
-        self._own = False
+        # The transport is of our own listeners: `push` is the shortest way.
+        self.ours = False
         self._pile: list[bytes] | None = None
 
     # IProtocol
@@ -47,8 +49,8 @@ class Connection:
     def makeConnection(self, transport: Any) -> None:
         """Take the transport over."""
         self.transport = transport
-        self._own = _direct.own(transport)
-        self._direct = self._own or _direct.usable(transport)
+        self.ours = _direct.own(transport)
+        self._direct = self.ours or _direct.usable(transport)
         _direct.tune(transport)
         self.hub.join(self)
         self.connectionMade()
@@ -72,17 +74,17 @@ class Connection:
             if self.state == CORKED and self._pile is not None:
                 self._pile.append(data)
             return
-        if self._own:
+        if self.ours:
             held = self.transport.push(data)
             if held:
-                self._behind(held)
+                self.behind(held)
         elif self._direct:
             held = _direct.send(self.transport, data)
             if held:
-                self._behind(held)
+                self.behind(held)
         else:
             self.transport.write(data)
-            self._behind(_direct.held(self.transport))
+            self.behind(_direct.held(self.transport))
 
     def cork(self) -> None:
         """Collect what is sent until `uncork`; both in one turn."""
@@ -98,7 +100,8 @@ class Connection:
             if pile:
                 self.send(b"".join(pile))
 
-    def _behind(self, held: int) -> None:
+    def behind(self, held: int) -> None:
+        """So many bytes wait for the client, or (-1) the connection is dead: condemn it where that is too much."""
         if held < 0:
             self.hub.condemn(self, "dead")
         elif held > self.hub.config.client_buffer:

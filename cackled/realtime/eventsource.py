@@ -13,7 +13,7 @@ from twisted.web.http import datetimeToString
 from cackled.events import Position
 from cackled.realtime import _direct
 from cackled.realtime.access import Gate, Tokens
-from cackled.realtime.channel import Subscription
+from cackled.realtime.channel import SINGLE, Subscription
 from cackled.realtime.connection import CLOSING, DEAD, OPEN, Connection
 from cackled.realtime.messages import Message
 
@@ -46,6 +46,7 @@ class EventSource(Connection):
 
     __slots__ = ("_gate", "_input", "_waiting")
     kind = "sse"
+    form = SINGLE
 
     def __init__(self, gate: Gate) -> None:
         super().__init__(gate.hub)

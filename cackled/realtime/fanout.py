@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from cackled.realtime.channel import GONE, Channel, Client, Job, Subscription
+from cackled.realtime.channel import FRAME, GONE, SINGLE, Channel, Client, Job, Subscription
 from cackled.realtime.messages import Message, Run
 
 SENDS = 256
@@ -140,10 +141,24 @@ class FanOut:
                         subscription.seq = part.seq
                         subscription.client.deliver(subscription, part)
         elif seq:
+            # The hot path: most clients are sent the same bytes, with nothing between here and their transport.
+            single = frame = b""
             for subscription in job.to[start:start + size]:
                 if subscription.seq < seq:
                     subscription.seq = seq
-                    subscription.client.deliver(subscription, message)
+                    client: Any = subscription.client
+                    form = client.form
+                    if form == SINGLE and len(client.subscriptions) == 1 and client.ours and not client.state:
+                        single = single or message.single(subscription.channel.sub)
+                        held = client.transport.push(single)
+                    elif form == FRAME and client.ours and not client.state:
+                        frame = frame or message.frame
+                        held = client.transport.push(frame)
+                    else:
+                        client.deliver(subscription, message)
+                        continue
+                    if held:
+                        client.behind(held)
         else:
             for subscription in job.to[start:start + size]:
                 if subscription.seq < GONE and subscription.client is not job.skip:

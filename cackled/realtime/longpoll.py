@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from cackled.events import Position
 from cackled.realtime import messages
 from cackled.realtime.access import Gate, Tokens
-from cackled.realtime.channel import LOST, Key, Subscription
+from cackled.realtime.channel import LOST, OWN, Key, Subscription
 from cackled.realtime.messages import Message
 from cackled.transport.problems import problem
 from cackled.transport.response import Response, json_response
@@ -30,6 +30,7 @@ class LongPoll:
     """
 
     kind = "poll"
+    form = OWN
 
     def __init__(self, gate: Gate, answer: Callable[[Response], None]) -> None:
         self.hub = gate.hub

@@ -12,7 +12,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from cackled.events import Event
-from cackled.realtime.channel import Subscription
+from cackled.realtime.channel import OWN, Subscription
 from cackled.realtime.messages import Message
 
 
@@ -24,6 +24,7 @@ class FakeClient:
     """
 
     kind = "fake"
+    form = OWN
 
     def __init__(self, hub: Any = None, space: int = 1 << 20) -> None:
         self.hub = hub

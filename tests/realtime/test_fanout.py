@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Position
+from cackled.realtime.connection import Connection
+from cackled.realtime.eventsource import EventSource
 from cackled.realtime.fanout import RUN, SENDS
+from cackled.realtime.websocket import WebSocket
+from cackled.transport._socket import Transport
 from tests.realtime.common import Application
+from tests.support.peers import blocks
 
 
 class FanOutTests(SynchronousTestCase):
@@ -115,3 +123,88 @@ class FanOutTests(SynchronousTestCase):
         self.assertEqual(clients[3].closed, ["abort"])
         self.assertEqual({len(c.seqs) for c in clients if c is not clients[3]}, {2})
         self.assertEqual(house.metrics.value("realtime_dropped_total", reason="dead"), 1)
+
+
+class NoReactor:
+    """Takes descriptors, and never looks at them."""
+
+    def addReader(self, what: object) -> None: ...
+    def addWriter(self, what: object) -> None: ...
+    def removeReader(self, what: object) -> None: ...
+    def removeWriter(self, what: object) -> None: ...
+    def callLater(self, delay: float, call: object, *arguments: object) -> None: ...
+
+
+class OwnTransportTests(SynchronousTestCase):
+    """Connections of our own listeners, which are sent to without a call of theirs."""
+
+    def setUp(self) -> None:
+        self.house = Application(client_buffer=2_000)
+
+    def connect(self, connection: Connection, *positions: str) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        theirs.setblocking(False)
+        ours.setblocking(False)
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        transport: Any = Transport(ours, ("127.0.0.1", 5000), None, NoReactor())
+        transport.protocol = connection
+        connection.makeConnection(transport)
+        if isinstance(connection, EventSource):
+            connection.begin([Position.parse(text) for text in positions], None)
+        else:
+            for text in positions:
+                self.house.gate.subscribe(connection, Position.parse(text), ())
+        return theirs
+
+    def take(self, theirs: socket.socket) -> bytes:
+        try:
+            return theirs.recv(1 << 20)
+        except BlockingIOError:
+            return b""
+
+    def test_each_its_own(self) -> None:
+        """A frame, a block with one position, and a block with all positions, in one go."""
+        web = self.connect(WebSocket(self.house.gate, None, None), "1/5@0")
+        one = self.connect(EventSource(self.house.gate), "1/5@0")
+        two = self.connect(EventSource(self.house.gate), "1/6@0", "1/5@0")
+        heads = [self.take(each) for each in (web, one, two)]
+        self.assertTrue(all(heads))
+        self.house.post(2)
+        frames = self.take(web)
+        self.assertEqual((frames[:1], frames.count(b'"comment.created"')), (b"\x81", 2))
+        messages, last = blocks(heads[1] + self.take(one))
+        self.assertEqual(([m["seq"] for m in messages[-2:]], last), ([1, 2], "1/5@2"))
+        messages, last = blocks(heads[2] + self.take(two))
+        self.assertEqual(([m["seq"] for m in messages[-2:]], last), ([1, 2], "1/6@0 1/5@2"))
+
+    def test_corked_and_closing(self) -> None:
+        """What is corked comes behind what was corked before it; who is about to go gets nothing more."""
+        for connection in (WebSocket(self.house.gate, None, None), EventSource(self.house.gate)):
+            theirs = self.connect(connection, "1/5")
+            self.take(theirs)
+            connection.cork()
+            connection.send(b"first")
+            self.house.post()
+            self.assertEqual(self.take(theirs), b"")
+            connection.uncork()
+            said = self.take(theirs)
+            self.assertTrue(said.startswith(b"first"))
+            self.assertIn(b'"comment.created"', said)
+            connection.close("stopping")
+            said = self.take(theirs)
+            self.house.post()
+            self.assertEqual(self.take(theirs), b"")
+
+    def test_slow(self) -> None:
+        """Who takes nothing is cut off once too much waits, whatever the transport."""
+        for connection in (WebSocket(self.house.gate, None, None), EventSource(self.house.gate)):
+            self.connect(connection, "1/5")
+            self.assertEqual(connection.state, 0)
+            for _ in range(3_000):
+                # One by one: what comes in one go is a run, which takes another way.
+                self.house.post()
+                self.house.clock.pump([0])
+                if connection.state:
+                    break
+            self.assertGreater(connection.state, 0)
