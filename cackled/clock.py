@@ -9,18 +9,23 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from select import EPOLLIN, EPOLLOUT
 from typing import Any
 from weakref import WeakSet
 
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.python.log import callWithLogger
 
 # Descriptors served in one turn of the reactor at most. The kernel gives the others next time, so that timers, and
 # whatever goes out in slices, wait for a few milliseconds only when thousands of connections speak at once.
 TURN_EVENTS = 128
+_EITHER = EPOLLIN | EPOLLOUT
+_ENDS = {ConnectionDone: Failure(ConnectionDone()), ConnectionLost: Failure(ConnectionLost())}
 
 log = Logger()
 
@@ -42,11 +47,22 @@ def install_monotonic_reactor() -> None:
     class MonotonicReactor(EPollReactor):
         """The epoll reactor; wall time has no part in its timers.
 
-        Descriptors that say so (``own_context = False``) are served without a logging context of their own, which costs
-        2 us an event, a tenth of a microcache hit. It rests on private names; without them everything is as it was.
+        Descriptors that say so (``own_context = False``) are served without a logging context of their own, and where
+        they are merely readable without what Twisted looks at for those that may close unnoticed: 3 us an event, a
+        fifth of a microcache hit. Those that take themselves off the reactor (``leaves_by_itself``) are only told of
+        their end. It rests on private names; without them everything is as it was.
         """
 
         seconds = staticmethod(time.monotonic)
+
+        def runUntilCurrent(self) -> None:
+            """As Twisted's, which is not asked where nothing is due."""
+            if self.threadCallQueue or self._newDelayedCalls or self._cancellations > 50:  # type: ignore[attr-defined]
+                super().runUntilCurrent()
+            else:
+                pending = self._pendingTimedCalls
+                if pending and pending[0].time <= time.monotonic():
+                    super().runUntilCurrent()
 
         def doPoll(self, timeout: float | None) -> None:
             """As EPollReactor's."""
@@ -61,16 +77,36 @@ def install_monotonic_reactor() -> None:
                     continue
                 if getattr(selectable, "own_context", True):
                     callWithLogger(selectable, serve, selectable, fd, event)
+                elif event & _EITHER == EPOLLIN:
+                    try:
+                        why = selectable.doRead()
+                    except BaseException as error:
+                        # As Twisted does: whoever fails is cut off, everybody else goes on.
+                        log.failure("reading")
+                        why = error
+                    if why is None:
+                        continue
+                    if getattr(selectable, "leaves_by_itself", False) and why.__class__ in _ENDS:
+                        selectable.connectionLost(_ENDS[why.__class__])
+                    else:
+                        self._disconnectSelectable(selectable, why, True)
                 else:
                     serve(selectable, fd, event)
 
         doIteration = doPoll
 
     made = MonotonicReactor()
-    known = all(hasattr(EPollReactor, name) for name in ("doPoll", "doIteration", "_doReadOrWrite"))
+    known = all(
+        hasattr(EPollReactor, name) for name in ("doPoll", "doIteration", "_doReadOrWrite", "_disconnectSelectable")
+    )
     if not known or not all(hasattr(made, name) for name in ("_poller", "_selectables")):
         log.warn("this Twisted's reactor keeps its descriptors elsewhere: it is left as it is")
         del MonotonicReactor.doPoll, MonotonicReactor.doIteration
+    if not all(
+        hasattr(made, name) for name in ("threadCallQueue", "_newDelayedCalls", "_cancellations", "_pendingTimedCalls")
+    ):
+        log.warn("this Twisted's reactor keeps its timers elsewhere: it is left as it is")
+        del MonotonicReactor.runUntilCurrent
     installReactor(made)
 
 

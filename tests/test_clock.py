@@ -88,6 +88,46 @@ class ReactorTests(SynchronousTestCase):
             "True True",
         )
 
+    def test_served_directly(self) -> None:
+        """A descriptor without a context of its own that fails is cut off and logged; everybody else goes on. One that
+        leaves by itself is told of its end once, and one that stays is read again.
+        """
+        self.assertEqual(
+            python(
+                "import socket\n"
+                "from cackled import clock\n"
+                "clock.install_monotonic_reactor()\n"
+                "from twisted.internet import reactor\n"
+                "from twisted.internet.main import CONNECTION_DONE\n"
+                "from twisted.logger import globalLogPublisher\n"
+                "globalLogPublisher.addObserver(lambda e: 'log_failure' in e and told.append(e['log_failure'].type))\n"
+                "told, keep = [], []\n"
+                "class Reader:\n"
+                "    own_context = False\n"
+                "    def __init__(self, reads, alone):\n"
+                "        self.socket, other = socket.socketpair()\n"
+                "        other.send(b'12')\n"
+                "        keep.append(other)\n"
+                "        self.reads, self.leaves_by_itself = reads, alone\n"
+                "        reactor.addReader(self)\n"
+                "    def fileno(self): return self.socket.fileno()\n"
+                "    def doRead(self): return self.reads(self)\n"
+                "    def connectionLost(self, reason):\n"
+                "        told.append(reason.type)\n"
+                "        if self.leaves_by_itself: reactor.removeReader(self)\n"
+                "def twice(reader):\n"
+                "    told.append(reader.socket.recv(1))\n"
+                "    if len([one for one in told if isinstance(one, bytes)]) == 2: return CONNECTION_DONE\n"
+                "Reader(lambda reader: 1 / 0, False)\n"
+                "Reader(lambda reader: CONNECTION_DONE, True)\n"
+                "Reader(twice, False)\n"
+                "reactor.callLater(0.2, reactor.stop)\n"
+                "reactor.run()\n"
+                "print(sorted(getattr(one, '__name__', one.__class__.__name__) for one in told))\n"
+            ),
+            "['ConnectionDone', 'ConnectionDone', 'ZeroDivisionError', 'ZeroDivisionError', 'bytes', 'bytes']",
+        )
+
     def test_unknown_reactor(self) -> None:
         """A Twisted that names its parts otherwise is left to serve as it does, on the monotonic clock all the same."""
         for change in (

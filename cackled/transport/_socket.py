@@ -52,6 +52,7 @@ class Transport:
     disconnected = 0
     # See cackled.clock: the reactor need not prefix our log lines.
     own_context = False
+    leaves_by_itself = True
 
     def __init__(self, sock: socket.socket, peer: tuple[Any, ...], listener: Listener | None, reactor: Any) -> None:
         self.socket: Any = sock
@@ -99,10 +100,10 @@ class Transport:
         """Read what has come already, and wait for more."""
         self._reading = True
         why: Any = self.doRead()
-        self._begun = True
         if why is not None:
             self.connectionLost(connectionDone if why is CONNECTION_DONE else Failure(why))
             return
+        self._begun = True
         if self._reading:
             self.reactor.addReader(self)
         if self._writing:

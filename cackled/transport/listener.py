@@ -101,6 +101,9 @@ class Listener:
         ValueError: one of *proxies* is no network.
     """
 
+    # See cackled.clock.
+    own_context = False
+
     def __init__(
         self,
         reactor: Any,
@@ -133,7 +136,9 @@ class Listener:
         self._complain_at = 0.0
         metrics = metrics or Metrics()
         self._refused = metrics.counter("http_refusals", "Requests and connections refused.", ["reason"])
-        self._handshakes = metrics.counter("tls_handshakes", "TLS handshakes completed.", ["kind"])
+        handshakes = metrics.counter("tls_handshakes", "TLS handshakes completed.", ["kind"])
+        # Looking a label up costs more than counting.
+        self._handshakes = (handshakes.labels("full"), handshakes.labels("resumed"))
         self._failures = metrics.counter("tls_handshake_failures", "TLS handshakes that failed.", ["reason"])
 
     # IListeningPort
@@ -163,6 +168,7 @@ class Listener:
             self.reactor.removeReader(self)
             self._socket.close()
             self._socket = None
+            self._check_no_more()
             self.factory.doStop()
         return succeed(None)
 
@@ -319,7 +325,7 @@ class Listener:
         """*transport* is ready for its protocol; False when there is none for it."""
         self._settled(transport)
         if isinstance(transport, TlsTransport):
-            self._handshakes.labels("resumed" if transport.tls.session_reused else "full").inc()
+            self._handshakes[bool(transport.tls.session_reused)].inc()
         factory = self.factory
         if self._admit is not None:
             protocol = factory.build(transport)
@@ -348,12 +354,17 @@ class Listener:
         if not self._opening or self._opening.pop(transport, None) is None:
             return
         self._unopened.discard(transport)
+        # While something listens the next one is not far: the timer ends by itself.
+        if self._socket is None:
+            self._check_no_more()
+
+    def _check_no_more(self) -> None:
         if not self._opening and self._check is not None:
             self._check.cancel()
             self._check = None
 
     def _overdue(self) -> None:
-        self._check = self.reactor.callLater(1.0, self._overdue)
+        self._check = self.reactor.callLater(1.0, self._overdue) if self._opening else None
         now = self.reactor.seconds()
         late = []
         for transport, until in self._opening.items():
