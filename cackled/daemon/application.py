@@ -93,7 +93,7 @@ class Application:
         self.tails = [self._make_tail(number, part) for number, part in enumerate(self.database.parts)]
         self.tail = self.tails[0]
 
-        self.queues = WriteQueues()
+        self.queues = WriteQueues(clock)
         metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
         self.parts = ServiceParts(
             database=self.database, cache=infrastructure.cache, evict=router.wrote_here, queues=self.queues

@@ -1,6 +1,6 @@
 """Posting: comments a second, their latency, and CPU of daemon and PostgreSQL for each, with subscribers listening.
 
-    .venv/bin/python scripts/bench/posting.py [--seconds 5] [--clients 16] [--subscribers 50] [--core 0]
+    .venv/bin/python scripts/bench/posting.py [--seconds 5] [--clients 16] [--subscribers 50] [--core 0] [--only hot]
 
 Starts a daemon of its own on free ports and a fresh embedded PostgreSQL. "hot" writes on one page, "spread" on a
 thousand, "votes" votes on one comment each visitor anew. Every acknowledged comment must reach every subscriber of the
@@ -25,6 +25,9 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import http.client  # noqa: E402
 
+import psycopg2  # noqa: E402
+
+from cackled.database import leftovers  # noqa: E402
 from scripts.bench.harness import Daemon, drive, quantiles, request  # noqa: E402
 
 NUMBERS = itertools.count()
@@ -79,15 +82,31 @@ def votes(token: str, comment: str) -> Iterator[bytes]:
         )  # fmt: skip
 
 
+def session(daemon: Daemon) -> str:
+    """The token of a new visitor."""
+    token: str = json.loads(request(daemon.port, "POST", "/api/v1/sites/1/sessions")[1])["token"]
+    return token
+
+
+def transactions(daemon: Daemon) -> int:
+    """How many transactions the event log holds."""
+    where = f"host={daemon.state / 'postgres' / 'run'} port={leftovers.PORT} user=cackled dbname=cackled"
+    connection = psycopg2.connect(where)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select count(distinct xid) from event")
+            return int(cursor.fetchone()[0])
+    finally:
+        connection.close()
+
+
 def measure(daemon: Daemon, name: str, keys: list[str], args: argparse.Namespace, comment: str = "") -> None:
     """One row of the table."""
     raw = request(daemon.port, "GET", f"/api/v1/sites/1/comments?channel={keys[0]}")[1]
     position = json.loads(raw)["position"]
     listeners = [Subscriber(daemon.port, position) for _ in range(args.subscribers)]
     time.sleep(0.3)
-    tokens = [
-        json.loads(request(daemon.port, "POST", "/api/v1/sites/1/sessions")[1])["token"] for _ in range(args.clients)
-    ]
+    tokens = [session(daemon) for _ in range(args.clients)]
     took: list[float] = []
     bad: list[bytes] = []
 
@@ -97,10 +116,12 @@ def measure(daemon: Daemon, name: str, keys: list[str], args: argparse.Namespace
             bad.append(answer)
 
     streams = [votes(one, comment) if comment else posts(one, keys, TEXTS[args.text]) for one in tokens]
+    together = transactions(daemon)
     cpu, database = daemon.cpu(), daemon.database_cpu()
     span = drive(daemon.port, streams, args.seconds, answered)
     spent, database = daemon.cpu() - cpu, daemon.database_cpu() - database
     time.sleep(1)
+    together = transactions(daemon) - together
     first = int(position.rsplit("@", 1)[1])
     complete = all(one.seen == list(range(first + 1, first + 1 + len(one.seen))) for one in listeners)
     if len(keys) == 1 and not comment:
@@ -109,7 +130,7 @@ def measure(daemon: Daemon, name: str, keys: list[str], args: argparse.Namespace
     count = len(took)
     print(
         f"{name:8} {count / span:9.0f}/s {spent / count * 1e6:8.0f} us {database / count * 1e6:8.0f} us"
-        f" {p50:8.1f} ms {p99:8.1f} ms {len(bad):7} {'all' if complete else 'MISSING':>10}"
+        f" {p50:8.1f} ms {p99:8.1f} ms {len(bad):7} {'all' if complete else 'MISSING':>10} {count / together:9.1f}"
     )
     if bad:
         print(bad[0][:500])
@@ -123,6 +144,7 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, default=50)
     parser.add_argument("--text", choices=sorted(TEXTS), default="short")
     parser.add_argument("--core", type=int, help="of the daemon")
+    parser.add_argument("--only", choices=("hot", "spread", "votes"), help="one row of the three")
     parser.add_argument("--profile", default="", help="write a cProfile file of the daemon")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cackled-bench-") as folder:
@@ -134,10 +156,18 @@ def main() -> None:
             print(f"{args.clients} clients, {args.subscribers} subscribers on one page, text: {args.text}")
             print(
                 f"{'':8} {'':>11} {'daemon':>11} {'PostgreSQL':>11} {'p50':>11} {'p99':>11} {'errors':>7}"
-                f" {'delivered':>10}"
+                f" {'delivered':>10} {'per commit':>10}"
             )
-            measure(daemon, "hot", ["hot"], args)
-            measure(daemon, "spread", [f"page-{n}" for n in range(1000)], args)
+            only = args.only or ""
+            if only in ("", "hot"):
+                measure(daemon, "hot", ["hot"], args)
+            if only in ("", "spread"):
+                measure(daemon, "spread", [f"page-{n}" for n in range(1000)], args)
+            if only not in ("", "votes"):
+                return
+            if only:
+                written = posts(session(daemon), ["hot"], args.text)
+                drive(daemon.port, [itertools.islice(written, 1)], 5, lambda answer, seconds: None)
             raw = request(daemon.port, "GET", "/api/v1/sites/1/comments?channel=hot&size=1")[1]
             measure(daemon, "votes", ["hot"], args, json.loads(raw)["page"]["comments"][0]["id"])
         finally:

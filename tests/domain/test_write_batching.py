@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.database.errors import Busy
 from cackled.domain.errors import Forbidden, NotFound, Refused
 from cackled.domain.sessions import Session
 from cackled.domain.write_batching import MOST_POSTS, WriteBatcher
+from cackled.products.comments.service import POST_COMMENT, POST_COMMENTS
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
 
 
@@ -114,6 +116,61 @@ class GatheringTests(SynchronousTestCase):
         self.flights[2].callback([20, 30, 40])
         self.assertEqual([self.successResultOf(one) for one in done[1:]], [10, 20, 30, 40, 50, 60])
         self.assertEqual((self.gathering._waiting, self.gathering._running), ({}, {}))
+
+    def test_pause(self) -> None:
+        """With a pause, batches begin no sooner than that after each other, in order; other keys don't wait."""
+        clock = Clock()
+        self.gathering = WriteBatcher(most=3, bound=10, width=2, clock=clock, pause=1.0)
+        done = [self.go(0)]
+        self.flights[0].callback([0])
+        done += [self.go(n) for n in (1, 2)]
+        self.go(7, "b")
+        self.assertEqual(self.sent, [[0], [7]])
+        clock.advance(0.9)
+        self.assertEqual(self.sent, [[0], [7]])
+        clock.advance(0.1)
+        self.assertEqual(self.sent[2:], [[1, 2]])
+        done += [self.go(n) for n in (3, 4)]
+        self.flights[2].callback([10, 20])
+        self.assertEqual(len(self.sent), 3)
+        # A full one does not wait.
+        done += [self.go(n) for n in (5, 6)]
+        self.assertEqual(self.sent[3:], [[3, 4, 5]])
+        # While one is under way another may be, after its pause, and the queue is not overtaken.
+        clock.advance(1.0)
+        self.assertEqual(self.sent[4:], [[6]])
+        done.append(self.go(8))
+        self.flights[4].callback([60])
+        self.flights[3].callback([30, 40, 50])
+        clock.advance(1.0)
+        self.flights[5].callback([80])
+        self.assertEqual([self.successResultOf(one) for one in done], [0, 10, 20, 30, 40, 50, 60, 80])
+        # Long after the last, one goes at once.
+        clock.advance(5.0)
+        self.go(9)
+        self.assertEqual(self.sent[5:], [[8], [9]])
+        self.assertEqual((self.gathering._waiting, self.gathering._timers, clock.getDelayedCalls()), ({}, {}, []))
+
+    def test_pause_given_up(self) -> None:
+        """Who gives up in the pause is not sent, and leaves nothing behind."""
+        clock = Clock()
+        self.gathering = WriteBatcher(clock=clock, pause=1.0)
+        self.go(0)
+        self.flights[0].callback([0])
+        gone = self.go(1)
+        gone.cancel()
+        self.failureResultOf(gone, CancelledError)
+        clock.advance(1.0)
+        self.assertEqual((self.sent, self.gathering._waiting, self.gathering._running), ([[0]], {}, {}))
+
+    def test_pause_remembers_few(self) -> None:
+        """Of keys whose pause is over nothing is kept."""
+        clock = Clock()
+        self.gathering = WriteBatcher(clock=clock, pause=1.0)
+        for number in range(2_000):
+            self.go(number, f"key {number}")
+            clock.advance(0.1)
+        self.assertLess(len(self.gathering._began), 300)
 
     def test_who_gave_up(self) -> None:
         """Who no longer waits does not disturb the others of a batch."""
@@ -224,6 +281,58 @@ class PostTests(DomainCase):
         self.assertEqual(sorted(one.replayed for one in again), [False, True, True])
         self.assertEqual(self.channel()[0], 2 + 8 + 1)
         self.assertEqual({one.comment for one in again}, {again[0].comment})
+
+    async def test_together_as_alone(self) -> None:
+        """Several written as one change leave what they leave one after the other: rows, counts, events, webhooks."""
+        await self.bans.ban("word", "casino")
+        kept: list[Any] = []
+        for site, together in ((1, False), (2, True)):
+            if site == 2:
+                await self.sites.add("Two", ["two.example"], site_id=2, settings="{}")
+                self.sql("insert into ban (site_id, kind, value, folded) values (2, 'word', 'casino', 'casino')")
+            database = self.database.site(site)
+            root, deeper = "", ""
+            for batch in range(3):
+                items = [
+                    (f"https://a.example/{n}" if n % 3 else "", ("t", "the casino", "", "other")[n % 4], 100 + n % 3,
+                     f"Ann {n}", None if n == 2 else f"10.0.0.{n}", f"k{batch}{n}" if n % 2 else None,
+                     (int(root), int(deeper), None)[n % 3] if batch == 2 else int(root) if batch and n % 2 else None,
+                     f"text {batch}{n}", f"<p>text {batch}{n}\x7f\"'\\{{}}", f"text {batch}{n}",
+                     ("t", "the casino", "", "other")[n % 4])
+                    for n in range(7)
+                ]  # fmt: skip
+                if together:
+                    rows = await database.write(
+                        POST_COMMENTS, site, 5, "k", *(list(column) for column in zip(*items, strict=True)), 3, True
+                    )
+                else:
+                    rows = [(await database.write(POST_COMMENT, site, 5, "k", *item, 3, True))[0] for item in items]
+                self.assertEqual([row[1:] for row in rows], [
+                    (batch * 7 + n + 1, False, item[7]) for n, item in enumerate(items)
+                ])  # fmt: skip
+                ids = [json.loads(row[0])["id"] for row in rows]
+                root, deeper = (ids[0], "") if not batch else (root, ids[1])
+                told = self.sql("select data from event where site_id = %s order by seq offset %s", site, batch * 7)
+                self.assertEqual([f'{{"comment":{row[0]},"comments":{batch * 7 + n + 1}}}'
+                                  for n, row in enumerate(rows)], [data for data, in told])  # fmt: skip
+            names = dict(self.sql("select id::text, src from comment where site_id = %s", site))
+            found: list[Any] = []
+            for what in (
+                "src, html, html_ver, parent_id::text, root_id::text, depth, visitor_id, author_name, ip, n_replies, "
+                "n_thread, status, shown from comment where site_id = %s order by id",
+                "key, url, title, seq, n_visible, n_root from channel where site_id = %s",
+                "id, name, first_ip, last_ip, n_comments from visitor where site_id = %s order by id",
+                "visitor_id, channel_id, key, comment_id::text, seq from post_key where site_id = %s order by seq",
+                "seq, type, channel_id from event where site_id = %s order by seq",
+            ):
+                found.append([tuple(names.get(one, one) for one in row) for row in self.sql(f"select {what}", site)])
+            hooked = self.sql("select body from outbox where site_id = %s and kind = 'webhook' order by id", site)
+            found.append([(body["type"], body["position"].split("/")[1], body["data"]["comment"]["html"])
+                          for body, in ((json.loads(text),) for text, in hooked)])  # fmt: skip
+            self.assertEqual(len(found[-1]), 21)
+            self.assertEqual(found[1], [("k", "https://a.example/5", "t", 21, 21, 13)])
+            kept.append(found)
+        self.assertEqual(*kept)
 
     async def test_many_pages_and_visitors(self) -> None:
         """Batches of several pages by the same visitors in opposite order never block each other."""

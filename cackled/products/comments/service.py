@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
@@ -42,18 +41,12 @@ POST_COMMENT = Query(
         "text", "int", "boolean",
     ),
 )  # fmt: skip
-# Several of one channel. One that is refused takes the others with it: then each is written by itself.
+# Several of one channel. One that is refused, or was written before, takes the others with it: then each is written by
+# itself.
 POST_COMMENTS = Query(
     "post_comments",
-    """
-    select r.comment, r.seq, r.replayed, r.source
-    from unnest($4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::text[],
-                $12::text[], $13::text[], $14::text[])
-        with ordinality p (url, title, visitor, name, ip, idem, parent, src, html, words, title_words, n),
-      lateral post_comment($1, $2, $3, p.url, p.title, p.visitor, p.name, p.ip::inet, p.idem, p.parent, p.src, p.html,
-                           p.words, p.title_words, $15, $16) r
-    order by p.n
-    """,
+    "select comment, seq, replayed, source from "
+    "post_comments($1, $2, $3, $4, $5, $6, $7, $8::inet[], $9, $10, $11, $12, $13, $14, $15, $16)",
     (
         "int", "bigint", "text", "text[]", "text[]", "bigint[]", "text[]", "text[]", "text[]", "bigint[]", "text[]",
         "text[]", "text[]", "text[]", "int", "boolean",
@@ -356,16 +349,14 @@ class Comments:
         how = (self._site.settings.level, self._hooked)
         mailed = self._site.settings.mails_comments
         if len(items) > 1:
-            # Each locks its visitor's row until all are written: in one order everywhere, or two batches may meet.
-            order = sorted(range(len(items)), key=lambda place: items[place][2])
-            columns = [list(column) for column in zip(*(items[place] for place in order), strict=True)]
+            columns = [list(column) for column in zip(*items, strict=True)]
             try:
                 query = POST_COMMENTS_MAILED if mailed else POST_COMMENTS
-                rows = await self._database.write(query, *where, *columns, *how)
+                rows: list[Any] = await self._database.write(query, *where, *columns, *how)
             except QueryFailed:
                 pass  # none was written
             else:
-                return [row for _, row in sorted(zip(order, rows, strict=True), key=itemgetter(0))]
+                return rows
         answers: list[Any] = []
         for item in items:
             try:

@@ -1,5 +1,5 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
@@ -112,6 +112,125 @@ begin
   replayed := false;
   source := p_src;
   return next;
+end
+$$;
+
+-- Write several comments of one channel as one change, in the order given, as `post_comment` would write each; the arrays
+-- have a place for each of them. Only where all is usual: if one is to be refused, or was written before, nothing is
+-- written (SQLSTATE CK409, or that of a constraint), and the caller writes each by itself.
+create or replace function post_comments(
+  p_site int, p_channel bigint, p_key text, p_urls text[], p_titles text[], p_visitors bigint[], p_names text[],
+  p_ips inet[], p_idems text[], p_parents bigint[], p_srcs text[], p_htmls text[], p_words text[],
+  p_title_words text[], p_level int, p_webhook boolean
+) returns table (comment text, seq bigint, replayed boolean, source text) language plpgsql
+-- Plans for the lengths of these very arrays would be made anew each time.
+set plan_cache_mode = force_generic_plan as $$
+declare
+  n int := cardinality(p_srcs);
+  ch channel;
+  last bigint;
+  keyed boolean := false;
+  answers int := 0;
+  ids bigint[];
+  seqs bigint[];
+  roots bigint[];
+  depths int[];
+  usual boolean;
+  jsons text[];
+  datas text[];
+begin
+  select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
+  if not found then
+    insert into channel (site_id, id, key) values (p_site, p_channel, p_key) on conflict do nothing;
+    select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
+  end if;
+  last := ch.last_comment_id;
+  for i in 1 .. n loop
+    last := next_id(last);
+    ids[i] := last;
+    seqs[i] := ch.seq + i;
+    keyed := keyed or p_idems[i] is not null;
+    answers := answers + (p_parents[i] is not null)::int;
+    if p_urls[i] <> '' then
+      ch.url := p_urls[i];
+    end if;
+    if p_titles[i] <> '' and p_titles[i] <> ch.title and not is_banned(p_site, p_title_words[i], null, null) then
+      ch.title := p_titles[i];
+    end if;
+  end loop;
+  usual := ch.key = p_key and not ch.locked;
+  if usual and keyed then
+    -- Looked for under the lock: what came a moment ago with the same key is there.
+    usual := not exists (
+      select from unnest(p_visitors, p_idems) x (visitor, idem)
+      join post_key y on y.site_id = p_site and y.visitor_id = x.visitor and y.channel_id = p_channel and y.key = x.idem);
+  end if;
+  if usual and exists (select from ban b where b.site_id = p_site) then
+    usual := not exists (
+      select from unnest(p_words, p_visitors, p_ips) x (words, visitor, ip)
+      where is_banned(p_site, x.words, x.visitor, x.ip));
+  end if;
+  if usual and answers > 0 then
+    select array_agg(x.root_id order by p.n), array_agg(x.depth + 1 order by p.n),
+           bool_and(p.parent is null or x.depth is not null and x.depth < p_level)
+    into roots, depths, usual
+    from unnest(p_parents) with ordinality p (parent, n)
+    left join comment x on x.site_id = p_site and x.id = p.parent and x.channel_id = p_channel and x.status = 1;
+  end if;
+  if not usual then
+    raise exception using errcode = 'CK409', message = 'together';
+  end if;
+  if answers > 0 then
+    update comment x set n_replies = x.n_replies + a.replies, n_thread = x.n_thread + a.thread
+    from (
+      select y.id, sum(y.replies) as replies, sum(y.thread) as thread
+      from (
+        select p.id, 1 as replies, 0 as thread from unnest(p_parents) p (id)
+        union all
+        select r.id, 0, 1 from unnest(roots) r (id)
+      ) y
+      where y.id is not null group by y.id
+    ) a
+    where x.site_id = p_site and x.id = a.id;
+  end if;
+  with made as (
+    insert into comment as c (site_id, id, channel_id, parent_id, root_id, depth, visitor_id, author_name, ip, src, html,
+                              html_ver)
+    select p_site, x.id, p_channel, x.parent, coalesce(x.root, x.id), coalesce(x.depth, 0), x.visitor, x.name, x.ip,
+           x.src, x.html, html_version()
+    from unnest(ids, p_parents, roots, depths, p_visitors, p_names, p_ips, p_srcs, p_htmls)
+      x (id, parent, root, depth, visitor, name, ip, src, html)
+    returning c.id, comment_json(c) as json
+  )
+  select array_agg(m.json order by m.id),
+         array_agg(concat('{"comment":', m.json, ',"comments":', ch.n_visible + m.n, '}') order by m.id)
+  into jsons, datas
+  from (select x.*, row_number() over (order by x.id) as n from made x) m;
+  update channel x set
+    seq = x.seq + n,
+    n_visible = x.n_visible + n,
+    n_root = x.n_root + n - answers,
+    last_comment_id = last,
+    url = ch.url,
+    title = ch.title,
+    modified_at = now()
+  where x.site_id = p_site and x.id = p_channel;
+  if keyed then
+    insert into post_key (site_id, visitor_id, channel_id, key, comment_id, seq)
+    select p_site, x.visitor, p_channel, x.idem, x.id, x.seq
+    from unnest(p_visitors, p_idems, ids, seqs) x (visitor, idem, id, seq) where x.idem is not null;
+  end if;
+  -- In the order of visitors everywhere: each row is locked until all is written, and two batches may meet.
+  insert into visitor (site_id, id, name, first_ip, last_ip, n_comments)
+  select p_site, x.visitor, (array_agg(x.name order by x.n desc))[1], (array_agg(x.ip order by x.n))[1],
+         (array_agg(x.ip order by x.n desc))[1], count(*)
+  from unnest(p_visitors, p_names, p_ips) with ordinality x (visitor, name, ip, n)
+  group by x.visitor order by x.visitor
+  on conflict (site_id, id) do update
+  set name = excluded.name, last_ip = excluded.last_ip, n_comments = visitor.n_comments + excluded.n_comments,
+      last_seen = now();
+  perform announce_all(p_site, p_channel, seqs[1], 'comment.created', datas, p_webhook);
+  return query select x.json, x.seq, false, x.src from unnest(jsons, seqs, p_srcs) x (json, seq, src);
 end
 $$;
 

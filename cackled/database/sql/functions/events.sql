@@ -1,30 +1,53 @@
 -- The event log and the number of a channel that every visible change raises.
--- cackled: revision 2
+-- cackled: revision 3
+
+-- What is told of an event, and what a site's webhook gets of it. What is too long for a notification is read from the
+-- log by who listens.
+create or replace function event_notification(p_site int, p_channel bigint, p_seq bigint, p_type text, p_data text)
+returns text language sql stable as $$
+  select concat('{"s":', p_site, ',"c":"', p_channel, '","q":', p_seq, ',"t":"', p_type, '","x":"', pg_current_xact_id(),
+                case when octet_length(p_data) < 7600 then '","d":' || p_data else '"' end, '}')
+$$;
+create or replace function event_webhook(p_site int, p_channel bigint, p_seq bigint, p_type text, p_data text)
+returns text language sql stable as $$
+  select concat('{"type":"', p_type, '","position":"', p_site, '/', p_channel, '@', p_seq, '","data":', p_data, '}')
+$$;
 
 -- Write an event of a channel into the log, tell whoever listens, and queue it for the site's webhook where it has one.
--- One function, so that a webhook gets exactly what the log holds.
+-- In this function and the next alone, so that a webhook gets exactly what the log holds.
 create or replace function announce(
   p_site int, p_channel bigint, p_seq bigint, p_type text, p_data text, p_webhook boolean
 ) returns void language plpgsql as $$
-declare
-  payload text;
 begin
   insert into event (site_id, channel_id, seq, type, data) values (p_site, p_channel, p_seq, p_type, p_data);
-  payload := format('{"s":%s,"c":"%s","q":%s,"t":"%s","x":"%s"', p_site, p_channel, p_seq, p_type,
-                    pg_current_xact_id());
-  if octet_length(p_data) < 7600 then
-    payload := payload || ',"d":' || p_data;
-  end if;
-  perform pg_notify('cackled_event', payload || '}');
+  perform pg_notify('cackled_event', event_notification(p_site, p_channel, p_seq, p_type, p_data));
   if p_webhook then
     insert into outbox (site_id, kind, body)
-    values (p_site, 'webhook', concat('{"type":"', p_type, '","position":"', p_site, '/', p_channel, '@', p_seq,
-                                      '","data":', p_data, '}'));
+    values (p_site, 'webhook', event_webhook(p_site, p_channel, p_seq, p_type, p_data));
   end if;
 end
 $$;
 revoke execute on function announce(int, bigint, bigint, text, text, boolean) from public;
 grant execute on function announce(int, bigint, bigint, text, text, boolean) to cackled_app, cackled_system;
+
+-- The same for several events of one type, numbered from p_seq on.
+create or replace function announce_all(
+  p_site int, p_channel bigint, p_seq bigint, p_type text, p_data text[], p_webhook boolean
+) returns void language plpgsql set plan_cache_mode = force_generic_plan as $$
+begin
+  insert into event (site_id, channel_id, seq, type, data)
+  select p_site, p_channel, p_seq - 1 + x.n, p_type, x.data from unnest(p_data) with ordinality x (data, n);
+  perform pg_notify('cackled_event', event_notification(p_site, p_channel, p_seq - 1 + x.n, p_type, x.data))
+  from unnest(p_data) with ordinality x (data, n);
+  if p_webhook then
+    insert into outbox (site_id, kind, body)
+    select p_site, 'webhook', event_webhook(p_site, p_channel, p_seq - 1 + x.n, p_type, x.data)
+    from unnest(p_data) with ordinality x (data, n) order by x.n;
+  end if;
+end
+$$;
+revoke execute on function announce_all(int, bigint, bigint, text, text[], boolean) from public;
+grant execute on function announce_all(int, bigint, bigint, text, text[], boolean) to cackled_app, cackled_system;
 
 -- An event's data with other words of its subject, which is its member p_subject. With p_json null the subject stays
 -- without words: the members that p_scrubbed has are replaced by what stands there. All else is kept as it was written.
