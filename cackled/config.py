@@ -356,6 +356,7 @@ class Config(Section, frozen=True):
     admin: Admin = Admin()
     log: Log = Log()
     limits: Limits = Limits()
+    products: dict[str, dict[str, Any]] = {}  # defaults of their settings
     outbound: Outbound = Outbound()
     mail: Mail = Mail()
     demo: Demo = Demo()

@@ -19,14 +19,15 @@ from cackled.database.routing import Database
 from cackled.database.server import UNKNOWN_LAG
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
-from cackled.domain import settings
 from cackled.domain.bans import Bans as SiteBans
 from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import Erasures
 from cackled.domain.errors import Misdirected, NotFound, Refused
 from cackled.domain.origins import readable
 from cackled.domain.outbox import Outbox
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.setting_table import SettingTable, as_text
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 from cackled.domain.usage import Usage
 from cackled.events import Position
 from cackled.metrics import Metrics
@@ -142,8 +143,12 @@ class Sites:
         self._directory = directory
         self._deletions = deletions
         self._check_url = check_url
+        self._table = SettingTable(directory.shape)
         # The site that the next start would make again.
         self._demo = demo
+
+    def _values(self, site: Site) -> dict[str, Any]:
+        return self._directory.shape.values(site.settings, site.products)
 
     async def sites(self) -> Table:
         """All sites that live here, and those that are pinned elsewhere."""
@@ -161,8 +166,7 @@ class Sites:
     async def site(self, site: int) -> Facts:
         """One site."""
         found = known(self._directory, site)
-        given = msgspec.to_builtins(found.settings)
-        chosen = {key: value for key, value in given.items() if "secret" not in key}
+        chosen = {key: value for key, value in self._values(found).items() if "secret" not in key}
         foreign = [f"{one} = {readable(one)}" for one in found.patterns if readable(one) != one]
         return Verbatim(
             site=found.id, name=found.name, deployment=self._directory.residency.own, origins=list(found.patterns),
@@ -210,20 +214,21 @@ class Sites:
         """Change a setting."""
         known(self._directory, site)
         try:
-            made = await self._directory.change(site, key, settings.read(key, value, self._check_url))
+            name = self._table.whole_name(key)
+            made = await self._directory.change(site, name, self._table.read(key, value, self._check_url))
         except Refused as error:
             raise CommandError(error.detail) from None
-        changed: Fact = getattr(made.settings, key)
-        return "(set)" if "secret" in key and changed else changed
+        changed: Fact = self._values(made)[name]
+        return "(set)" if "secret" in name and changed else changed
 
     async def settings(self, site: int | None) -> Table:
         """All that there are."""
-        found = None if site is None else known(self._directory, site).settings
+        values = None if site is None else self._values(known(self._directory, site))
         rows: list[Facts] = []
-        for one in settings.SETTINGS.values():
+        for one in self._table.settings.values():
             row: dict[str, Fact] = {"setting": one.name}
-            if found is not None:
-                value = settings.as_text(getattr(found, one.name))
+            if values is not None:
+                value = as_text(values[one.name])
                 row["value"] = "(none)" if not value else "(set)" if one.secret else value
             row |= {"default": one.default, "allowed": one.allowed, "what": one.help}
             rows.append(row)

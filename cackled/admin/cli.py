@@ -137,8 +137,10 @@ def _check_config(options: Any) -> None:
 
 def _default_config(options: Any) -> None:
     from cackled.admin.defaults import render
+    from cackled.products import PRODUCTS
+    from cackled.products.registry import Registry
 
-    print(render(), end="")
+    print(render(Registry(PRODUCTS).setting_kinds), end="")
 
 
 def _run(options: Any) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -24,8 +25,8 @@ _HEAD = """\
 _ASSIGNED = re.compile(r"    (\w+): ")
 
 
-def render() -> str:
-    """The file's text."""
+def render(products: Mapping[str, type[msgspec.Struct]] | None = None) -> str:
+    """The file's text, with the defaults of the settings of *products*."""
     lines = [_HEAD]
     tables: list[tuple[str, type[Section], bool]] = []
     for name, kind, default in _fields(config.Config):
@@ -33,7 +34,7 @@ def render() -> str:
         section = kind if isinstance(kind, type) and issubclass(kind, Section) else many
         if section is not None:
             tables.append((name, section, many is not None))
-        else:
+        elif get_origin(kind) is not dict:
             lines.append(_entry(config.Config, name, default))
     for name, section, is_array in tables:
         lines.append(_table(name, section, is_array))
@@ -43,7 +44,20 @@ def render() -> str:
                 lines.append(_table(f"{name}.{inner}.NAME", rows, False, commented=True))
             elif rows is not None:
                 lines.append(_table(f"{name}.{inner}", rows, True))
+    for name, kind in (products or {}).items():
+        lines.append(_product(name, kind))
     return "\n".join(lines) + "\n"
+
+
+def _product(name: str, kind: type[msgspec.Struct]) -> str:
+    """The defaults of a product's settings, for sites that chose nothing."""
+    lines = ["", f"# What holds for sites that chose nothing: cackled admin site set SITE {name}.SETTING VALUE."]
+    lines.append(f"#[products.{name}]")
+    for field in msgspec.inspect.type_info(kind).fields:  # type: ignore[attr-defined]
+        if isinstance(field.type, msgspec.inspect.Metadata):
+            lines.append(f"# {(field.type.extra_json_schema or {}).get('description', '').capitalize()}.")
+        lines.append(f"#{field.name} = {_toml(field.default)}")
+    return "\n".join(lines)
 
 
 def _table(name: str, section: type[Section], many: bool, *, commented: bool = False) -> str:

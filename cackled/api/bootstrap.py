@@ -19,7 +19,7 @@ from cackled.api.widget import FirstRender, Widget
 from cackled.database.query import ReadPreference
 from cackled.domain.errors import PROBLEMS, BadField
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.transport.http import Request
 from cackled.transport.response import CONFIGURED_TTL, Response
 
@@ -99,7 +99,7 @@ class Bootstrap:
             if len(self._heads) >= MOST_HEADS:
                 self._heads.clear()
             text = msgspec.json.encode(
-                {"site": {"id": str(site.id), "name": site.name, "settings": site.settings.public()}}
+                {"site": {"id": str(site.id), "name": site.name, "settings": site.public_settings()}}
             )
             known = self._heads[site.id] = (site, text[:-1] + b",")
         return known[1]

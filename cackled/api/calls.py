@@ -17,7 +17,7 @@ from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
 from cackled.domain.page_facts import MAX_URL
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.response import Response

@@ -11,7 +11,8 @@ from cackled.database.query import ReadPreference
 from cackled.domain.grants import Grants
 from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 
 _T = TypeVar("_T")
 

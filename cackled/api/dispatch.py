@@ -22,7 +22,7 @@ from cackled.api.calls import (
 from cackled.api.context import ApiContext
 from cackled.api.route import Caller, Reach, Route
 from cackled.domain.channels import parse_id
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.transport.http import Request
 from cackled.transport.response import Response
 

@@ -16,7 +16,8 @@ from cackled.api.calls import refusal, unavailable
 from cackled.database.errors import DatabaseError
 from cackled.domain.errors import NotFound, Refused, TooFast
 from cackled.domain.signed_links import SignedLink, SignedLinks
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 from cackled.events import Position
 from cackled.transport.http import Request
 from cackled.transport.problems import problem

@@ -10,7 +10,7 @@ from msgspec import Struct
 from cackled.api.context import ApiContext
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 
 _T = TypeVar("_T")
 

@@ -38,7 +38,8 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.residency import Residency
 from cackled.domain.sessions import Sessions
 from cackled.domain.signed_links import SignedLink, SignedLinks
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 from cackled.domain.usage import Usage
 from cackled.domain.webhooks import Webhooks
 from cackled.domain.write_batching import WriteQueues
@@ -66,6 +67,7 @@ class Application:
             self.database,
             Residency(config.deployment, config.deployments),
             on_closed=lambda site_id: self.router.closed(site_id),
+            shape=registry.settings(config.products),
         )
         self.grants = Grants(wall_time)
         self.usage = Usage(self.database, clock, metrics)

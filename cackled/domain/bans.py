@@ -12,7 +12,7 @@ from cackled.domain import text
 from cackled.domain.addresses import stored_network
 from cackled.domain.errors import BadField
 from cackled.domain.signed_links import SignedLink
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.domain.words import fold
 
 INSERT_BAN = Query(

@@ -7,7 +7,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import Unprocessable
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 
 INSERT_BLOCK = Query(
     "insert_block",

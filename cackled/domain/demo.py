@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from cackled.database.query import ReadPreference
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 
 SITE = 1
 ORIGINS = ("localhost:*", "127.0.0.1:*", "[::1]:*")

@@ -14,7 +14,7 @@ import jwt
 from msgspec import Struct
 
 from cackled.domain.errors import Forbidden, Refused, Unauthorized
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.events import channel_id
 
 # A secret shorter than the hash is no secret (RFC 7518 section 3.2).

@@ -6,14 +6,21 @@ A browser sends names in punycode, lower case, without a path (RFC 6454 section 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address
 from unicodedata import category
+from urllib.parse import urlsplit
 
 import idna
+from msgspec import Struct
 
 LONGEST = 255
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _PORT = re.compile(r"[0-9]{1,5}|\*")
+_PATTERN = re.compile(
+    r"(?:(https?)://)?((?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:]+\])(?::([0-9]{1,5}|\*))?"
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class OriginError(ValueError):
@@ -60,6 +67,61 @@ def normalise(text: str) -> str:
 def readable(pattern: str) -> str:
     """A pattern with its names in their own script."""
     return re.sub(r"xn--[a-z0-9-]+", lambda match: _decoded(match[0]), pattern)
+
+
+class OriginPattern(Struct, frozen=True):
+    """``[scheme://][*.]host[:port|:*]``; without a scheme both, without a port the scheme's own."""
+
+    scheme: str | None
+    host: str
+    port: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> OriginPattern:
+        """Read a pattern.
+
+        Raises:
+            ValueError: it is none.
+        """
+        match = _PATTERN.fullmatch(text.lower())
+        if match is None:
+            raise ValueError(f"{text!r} is no origin pattern: write example.com, *.example.com or localhost:*")
+        return cls(match[1], match[2], match[3])
+
+    def matches(self, scheme: str, host: str, port: int) -> bool:
+        """Whether an origin taken apart fits."""
+        if self.scheme is not None and self.scheme != scheme:
+            return False
+        if self.host.startswith("*."):
+            if not host.endswith(self.host[1:]) or len(host) < len(self.host):
+                return False
+        elif host != self.host:
+            return False
+        if self.port == "*":
+            return True
+        return port == (int(self.port) if self.port else _DEFAULT_PORTS[scheme])
+
+
+@lru_cache(maxsize=1024)
+def split_origin(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an ``Origin`` header, or None where it is not one of a web page (``null`` too)."""
+    if len(origin) > 300:
+        return None
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path or parts.query or parts.fragment:
+        return None
+    if parts.username is not None or parts.password is not None:
+        return None
+    host = parts.hostname.lower()
+    if ":" in host:
+        host = f"[{host}]"
+    if parts.netloc.lower() not in (host, f"{host}:{port}"):
+        return None  # something around the host that a browser would not write
+    return parts.scheme, host, port if port is not None else _DEFAULT_PORTS[parts.scheme]
 
 
 def _split(rest: str, shown: str) -> tuple[str, str]:

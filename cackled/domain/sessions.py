@@ -17,7 +17,7 @@ import jwt
 from msgspec import Struct
 
 from cackled.domain.errors import Unauthorized
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 
 LIFETIME = 24 * 3600
 # A token that has run out can still be exchanged for a new one of the same visitor.

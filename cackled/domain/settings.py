@@ -1,192 +1,178 @@
-"""The settings of a site, declared once: name, kind, allowed values, default, help.
+"""The settings of a site: the core's, and of each product its own, as they stand in the catalog.
 
-Console, command line and documentation are made from `SETTINGS`; what an operator types is read by `read`, which
-refuses what would break later. Kinds and bounds come from `SiteSettings`.
+In the catalog a product's are under ``products.NAME``. Before products had their own, they stood beside the core's.
+There they are still read, and still written for servers of an older release that run beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from ipaddress import ip_address
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct, inspect
+from msgspec import Meta, Struct
 
 from cackled.domain.errors import BadField
-from cackled.domain.grants import LEAST_SECRET
-from cackled.domain.sites import SiteSettings
-
-_YES = frozenset(("yes", "true", "on", "1"))
-_NO = frozenset(("no", "false", "off", "0"))
-_LONGEST = 2_000
-
-# What each is for, in one line.
-HELP = {
-    "level": "how deep answers are indented; an answer to one at that depth is refused; 0: no answers",
-    "edit_seconds": "how long an author may change a comment; 0: not at all",
-    "max_length": "characters of a comment",
-    "posting": "whether comments may be written and changed; no: everything stays readable",
-    "votes": "whether there are votes",
-    "typing": "whether pages show that somebody is writing",
-    "presence": "whether pages show how many are there",
-    "private": "whether only bearers of a grant that channel_secret signed see anything",
-    "channel_secret": "signs the grants of a private site (HS256)",
-    "webhook_url": "where each change is sent; empty: nowhere",
-    "webhook_secret": "signs what is sent there",
-    "moderator_email": "who is written to of reports and comments; empty: nobody",
-    "notify": "of what moderators are told",
-    "mail_address": "whether mail to moderators names the network address that a comment came from",
-}
 
 
-class Setting(Struct, frozen=True):
-    """One setting: *default* and *allowed* as an operator reads and types them."""
+class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a site's owner may choose for all products; the descriptions are what operators and documentation show."""
 
-    name: str
-    kind: str
-    default: str
-    allowed: str
-    help: str
+    typing: Annotated[bool, Meta(description="whether pages show that somebody is writing")] = True
+    presence: Annotated[bool, Meta(description="whether pages show how many are there")] = True
+    # Who has no grant signed with the secret sees nothing of the site (see `cackled.domain.grants`).
+    private: Annotated[
+        bool, Meta(description="whether only bearers of a grant that channel_secret signed see anything")
+    ] = False
+    channel_secret: Annotated[
+        str, Meta(max_length=512, description="signs the grants of a private site (HS256)")
+    ] = ""
+    webhook_url: Annotated[str, Meta(description="where each change is sent; empty: nowhere")] = ""
+    webhook_secret: Annotated[str, Meta(description="signs what is sent there")] = ""
+    moderator_email: Annotated[
+        str,
+        Meta(
+            max_length=250, pattern="^([!-~]+@[!-~]+)?$",
+            description="who is written to of reports and comments; empty: nobody",
+        ),
+    ] = ""
+    notify: Annotated[
+        Literal["flags", "comments", "all"], Meta(description="of what moderators are told")
+    ] = "flags"
+    mail_address: Annotated[
+        bool, Meta(description="whether mail to moderators names the network address that a comment came from")
+    ] = False
 
     @property
-    def secret(self) -> bool:
-        """Whether its value is never shown."""
-        return "secret" in self.name
+    def mails_flags(self) -> bool:
+        """Whether moderators are told of what is reported."""
+        return bool(self.moderator_email) and self.notify != "comments"
+
+    @property
+    def mails_comments(self) -> bool:
+        """Whether moderators are told of new comments."""
+        return bool(self.moderator_email) and self.notify != "flags"
+
+    def public(self) -> dict[str, Any]:
+        """What a browser may know."""
+        return {"typing": self.typing, "presence": self.presence, "private": self.private}
 
 
-def as_text(value: object) -> str:
-    """A value as `read` takes it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+class ProductSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of the settings of a product. Every field has a default and a description."""
+
+    def public(self) -> dict[str, Any]:
+        """What a browser may know; names are shared with the core and all products."""
+        return {}
 
 
-def read(name: str, text: str, check_url: Callable[[str], None] | None = None) -> Any:
-    """The value of setting *name* that an operator typed; *check_url* refuses (ValueError) addresses never sent to.
+class ProductShape(Struct, frozen=True, kw_only=True):
+    """The settings of *product*: ``default`` holds for sites that chose nothing, ``old`` were the core's once."""
 
-    Raises:
-        BadField: there is no such setting, or it can't have that value; the message says what it can have.
-    """
-    setting = SETTINGS.get(name)
-    if setting is None:
-        raise BadField(f"there is no setting {name[:60]}; there are {', '.join(SETTINGS)}", field=name)
-    text = text.strip()
+    product: str
+    default: ProductSettings
+    old: tuple[str, ...] = ()
+
+
+class SettingsShape:
+    """Which settings there are: the core's and those of *products*."""
+
+    def __init__(self, products: Iterable[ProductShape] = ()) -> None:
+        self.products = {one.product: one for one in products}
+
+    def place(self, name: str) -> tuple[str, str, bool]:
+        """Where the setting *name* (``comments.max_length``, ``typing``) is: product (``""``: the core) and name there.
+
+        The third is True where it has an old name, which is taken as well.
+
+        Raises:
+            BadField: there is no such setting.
+        """
+        product, point, key = name.rpartition(".")
+        if not point and key in SiteSettings.__struct_fields__:
+            return "", key, False
+        for one in self.products.values():
+            if key in one.default.__struct_fields__ and (product == one.product or (not point and key in one.old)):
+                return one.product, key, key in one.old
+        raise BadField(f"there is no setting {name[:60]}; there are {', '.join(self.names())}", field=name)
+
+    def names(self) -> list[str]:
+        """All of them, by whole name."""
+        found = list(SiteSettings.__struct_fields__)
+        for one in self.products.values():
+            found += [f"{one.product}.{key}" for key in one.default.__struct_fields__]
+        return found
+
+    def values(self, settings: SiteSettings, products: Iterable[ProductSettings]) -> dict[str, Any]:
+        """The values of a site, by whole name."""
+        found: dict[str, Any] = msgspec.to_builtins(settings)
+        given = {type(one): one for one in products}
+        for shape in self.products.values():
+            chosen = given.get(type(shape.default), shape.default)
+            found |= {f"{shape.product}.{key}": value for key, value in msgspec.to_builtins(chosen).items()}
+        return found
+
+    def check(self, product: str, key: str, value: Any, name: str) -> None:
+        """See that a setting may have *value*; *name* is told where it may not.
+
+        Raises:
+            BadField: it may not.
+        """
+        kind: type[Struct] = type(self.products[product].default) if product else SiteSettings
+        try:
+            msgspec.convert({key: value}, kind)
+        except msgspec.ValidationError as error:
+            raise BadField(str(error), field=name) from None
+
+    def checked(self, settings: str) -> str:
+        """The JSON of a new site's settings as it is stored: those of products under both names.
+
+        Raises:
+            BadField: it can't be used.
+        """
+        try:
+            raw = msgspec.json.decode(settings, type=dict[str, Any])
+            products = msgspec.convert(raw.pop("products", {}), dict[str, dict[str, Any]])
+        except msgspec.MsgspecError as error:
+            raise BadField(str(error), field="settings") from None
+        given = [(name, value) for name, value in raw.items()]
+        given += [(f"{product}.{key}", value) for product, some in products.items() for key, value in some.items()]
+        stored: dict[str, Any] = {}
+        chosen: dict[str, dict[str, Any]] = {}
+        for name, value in given:
+            product, key, old = self.place(name)
+            self.check(product, key, value, name)
+            if product:
+                chosen.setdefault(product, {})[key] = value
+            if old or not product:
+                stored[key] = value
+        if chosen:
+            stored["products"] = chosen
+        return msgspec.json.encode(stored).decode()
+
+    def read(
+        self, raw: Mapping[str, Any], wrong: Callable[[str], None]
+    ) -> tuple[SiteSettings, tuple[ProductSettings, ...]]:
+        """The settings of a site from the catalog's JSON; *wrong* is told of what can't be used."""
+        core = {key: value for key, value in raw.items() if key in SiteSettings.__struct_fields__}
+        try:
+            chosen = msgspec.convert(core, SiteSettings)
+        except msgspec.ValidationError as error:
+            wrong(str(error))
+            chosen = SiteSettings()
+        return chosen, tuple(_read_product(shape, raw, wrong) for shape in self.products.values())
+
+
+def _read_product(shape: ProductShape, raw: Mapping[str, Any], wrong: Callable[[str], None]) -> ProductSettings:
+    products = raw.get("products")
+    given = products.get(shape.product) if isinstance(products, dict) else None
+    tree = msgspec.to_builtins(shape.default)
+    known = dict(given) if isinstance(given, dict) else {}
+    # Where the two differ, a server of an older release wrote last: this one writes both.
+    known |= {key: raw[key] for key in shape.old if key in raw}
+    tree |= {key: value for key, value in known.items() if key in tree}
     try:
-        if setting.kind == "yes or no":
-            return _switch(text)
-        if setting.kind == "number":
-            return _number(text, name)
-        if setting.kind == "choice":
-            if text not in setting.allowed.split(", "):
-                raise ValueError
-            return text
-        if not text.isprintable():
-            raise ValueError
-        return _text(name, text, check_url)
-    except _Wrong as error:
-        raise BadField(f"{name}: {error}", field=name) from None
-    except ValueError:
-        raise BadField(f"{name}: {setting.allowed}", field=name) from None
-
-
-class _Wrong(ValueError):
-    """The message says what is wrong."""
-
-
-def _switch(text: str) -> bool:
-    lower = text.lower()
-    if lower in _YES:
-        return True
-    if lower in _NO:
-        return False
-    raise ValueError
-
-
-def _number(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise ValueError
-    low, high = _bounds(_KINDS[name])
-    if not low <= int(text) <= high:
-        raise ValueError
-    return int(text)
-
-
-def _text(name: str, text: str, check_url: Callable[[str], None] | None) -> str:
-    if text and name == "channel_secret" and len(text.encode()) < LEAST_SECRET:
-        raise ValueError
-    if text and name == "webhook_url":
-        _web_address(text)
-        if check_url is not None:
-            try:
-                check_url(text)
-            except ValueError as error:
-                raise _Wrong(str(error)) from None
-    try:
-        msgspec.convert({name: text}, SiteSettings)
-    except msgspec.ValidationError:
-        raise ValueError from None
-    return text
-
-
-def _web_address(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise _Wrong(f"{url[:100]!r} is no web address") from None
-    if parts.scheme not in ("http", "https"):
-        raise _Wrong("an address begins with https:// or http://")
-    if not host or len(url) > _LONGEST or " " in url or not url.isascii():
-        raise _Wrong(f"{url[:100]!r} is no web address; names of other scripts are written in punycode")
-    if parts.username is not None or parts.password is not None:
-        raise _Wrong("no user and password in the address; webhook_secret signs what is sent")
-    if parts.fragment:
-        raise _Wrong("what follows a # is never sent; leave it out")
-    try:
-        ip_address(host)
-    except ValueError:
-        if any(not label or len(label) > 63 for label in host.rstrip(".").split(".")):
-            raise _Wrong(f"{host[:100]!r} is no host name") from None
-
-
-def _bounds(kind: Any) -> tuple[int, int]:
-    return (0 if kind.ge is None else kind.ge), (2**31 - 1 if kind.le is None else kind.le)
-
-
-def _declared() -> dict[str, Setting]:
-    made = {}
-    for field in msgspec.structs.fields(SiteSettings):
-        name, kind = field.name, _KINDS[field.name]
-        if isinstance(kind, inspect.BoolType):
-            what, allowed = "yes or no", "yes or no"
-        elif isinstance(kind, inspect.IntType):
-            low, high = _bounds(kind)
-            what, allowed = "number", f"a number from {low} to {high}"
-        elif isinstance(kind, inspect.LiteralType):
-            what, allowed = "choice", ", ".join(str(one) for one in kind.values)
-        else:
-            what, allowed = "text", _ALLOWED.get(name, "printable text")
-        default = "(none)" if field.default == "" else as_text(field.default)
-        made[name] = Setting(name, what, default, allowed, HELP.get(name, ""))
-    return made
-
-
-_KINDS: dict[str, Any] = {
-    field.name: field.type for field in inspect.type_info(SiteSettings).fields  # type: ignore[attr-defined]
-}
-_ALLOWED = {
-    "channel_secret": f"{LEAST_SECRET} to 512 characters, or empty",
-    "webhook_url": "an http or https address, or empty",
-    "webhook_secret": "printable text, or empty",
-    "moderator_email": "an address name@host, or empty",
-}
-SETTINGS = _declared()
-
-
-def markdown() -> str:
-    """The table of the documentation."""
-    lines = ["| setting | values | default | what |", "|---|---|---|---|"]
-    lines += [f"| `{one.name}` | {one.allowed} | {one.default} | {one.help} |" for one in SETTINGS.values()]
-    return "\n".join(lines)
+        return msgspec.convert(tree, type(shape.default))
+    except msgspec.ValidationError as error:
+        wrong(f"{shape.product}: {error}")
+        return shape.default

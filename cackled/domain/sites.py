@@ -1,27 +1,22 @@
-"""Sites: the tenants. All of them are held in memory; the catalog's own notifications keep them fresh.
-
-Whatever names a tenant's data (cache group, channel, position) is built from a `Site`.
-"""
+"""The directory of sites. All of them are held in memory; the catalog's own notifications keep them fresh."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from functools import lru_cache
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
 from twisted.logger import Logger
 
 from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, Misdirected, NotFound, Refused, from_sqlstate
-from cackled.domain.origins import normalise
+from cackled.domain.origins import OriginPattern, normalise
 from cackled.domain.residency import Residency
-from cackled.events import Position, channel_id
+from cackled.domain.settings import SettingsShape
+from cackled.domain.site import Site as Site
+from cackled.domain.site import build_site
 from cackled.turns import Turns
 
 log = Logger()
@@ -71,6 +66,19 @@ UPDATE_SETTING = Query(
     "update catalog.site set settings = settings || jsonb_build_object($2, $3::jsonb) where id = $1 returning id",
     ("int", "text", "text"),
 )
+# The same of a product's setting. $5: under its old name, too, for servers of an older release that run beside.
+UPDATE_PRODUCT_SETTING = Query(
+    "update_product_setting",
+    """
+    update catalog.site set settings = settings
+      || case when $5 then jsonb_build_object($3, $4::jsonb) else '{}'::jsonb end
+      || jsonb_build_object('products', coalesce(settings -> 'products', '{}'::jsonb) || jsonb_build_object(
+           $2, coalesce(settings -> 'products' -> $2, '{}'::jsonb) || jsonb_build_object($3, $4::jsonb)))
+    where id = $1
+    returning id
+    """,
+    ("int", "text", "text", "text", "bool"),
+)
 UPDATE_NAME = Query(
     "update_site_name", "update catalog.site set name = $2 where id = $1 returning id", ("int", "text")
 )
@@ -96,156 +104,7 @@ DELETE_DOMAIN = Query(
 )
 SELECT_SECRET = Query("select_secret", "select value from catalog.secret where name = $1", ("text",))
 
-_PATTERN = re.compile(
-    r"(?:(https?)://)?((?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:]+\])(?::([0-9]{1,5}|\*))?"
-)
 MOST_NAME = 200
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a site's owner may choose; times in seconds, lengths in characters."""
-
-    level: Annotated[int, Meta(ge=0, le=20)] = 5
-    edit_seconds: Annotated[int, Meta(ge=0, le=86_400)] = 900
-    max_length: Annotated[int, Meta(ge=1, le=10_000)] = 8_000
-    # False: nobody writes or changes a comment; all can be read.
-    posting: bool = True
-    votes: bool = True
-    typing: bool = True
-    presence: bool = True
-    # Who has no grant signed with the secret sees nothing of the site (see `cackled.domain.grants`).
-    private: bool = False
-    channel_secret: Annotated[str, Meta(max_length=512)] = ""
-    webhook_url: str = ""
-    webhook_secret: str = ""
-    # Who is written to, and of what.
-    moderator_email: Annotated[str, Meta(max_length=250, pattern="^([!-~]+@[!-~]+)?$")] = ""
-    notify: Literal["flags", "comments", "all"] = "flags"
-    # True: mail to moderators names the address that a comment came from.
-    mail_address: bool = False
-
-    @property
-    def mails_flags(self) -> bool:
-        """Whether moderators are told of what is reported."""
-        return bool(self.moderator_email) and self.notify != "comments"
-
-    @property
-    def mails_comments(self) -> bool:
-        """Whether moderators are told of new comments."""
-        return bool(self.moderator_email) and self.notify != "flags"
-
-    def public(self) -> dict[str, Any]:
-        """What a browser may know."""
-        return {
-            "level": self.level,
-            "edit_seconds": self.edit_seconds,
-            "max_length": self.max_length,
-            "votes": self.votes,
-            "typing": self.typing,
-            "presence": self.presence,
-            "private": self.private,
-        }
-
-
-class OriginPattern(Struct, frozen=True):
-    """``[scheme://][*.]host[:port|:*]``; without a scheme both, without a port the scheme's own."""
-
-    scheme: str | None
-    host: str
-    port: str | None
-
-    @classmethod
-    def parse(cls, text: str) -> OriginPattern:
-        """Read a pattern.
-
-        Raises:
-            ValueError: it is none.
-        """
-        match = _PATTERN.fullmatch(text.lower())
-        if match is None:
-            raise ValueError(f"{text!r} is no origin pattern: write example.com, *.example.com or localhost:*")
-        return cls(match[1], match[2], match[3])
-
-    def matches(self, scheme: str, host: str, port: int) -> bool:
-        """Whether an origin taken apart fits."""
-        if self.scheme is not None and self.scheme != scheme:
-            return False
-        if self.host.startswith("*."):
-            if not host.endswith(self.host[1:]) or len(host) < len(self.host):
-                return False
-        elif host != self.host:
-            return False
-        if self.port == "*":
-            return True
-        return port == (int(self.port) if self.port else _DEFAULT_PORTS[scheme])
-
-
-@lru_cache(maxsize=1024)
-def split_origin(origin: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of an ``Origin`` header, or None where it is not one of a web page (``null`` too)."""
-    if len(origin) > 300:
-        return None
-    try:
-        parts = urlsplit(origin)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.path or parts.query or parts.fragment:
-        return None
-    if parts.username is not None or parts.password is not None:
-        return None
-    host = parts.hostname.lower()
-    if ":" in host:
-        host = f"[{host}]"
-    if parts.netloc.lower() not in (host, f"{host}:{port}"):
-        return None  # something around the host that a browser would not write
-    return parts.scheme, host, port if port is not None else _DEFAULT_PORTS[parts.scheme]
-
-
-class Site(Struct, frozen=True):
-    """One tenant."""
-
-    id: int
-    name: str
-    settings: SiteSettings
-    origins: tuple[OriginPattern, ...] = ()
-    patterns: tuple[str, ...] = ()
-
-    def allows_origin(self, origin: str) -> bool:
-        """Whether a page of *origin* may speak for this site."""
-        parts = split_origin(origin)
-        return parts is not None and any(pattern.matches(*parts) for pattern in self.origins)
-
-    def channel(self, key: str) -> int:
-        """The id of this site's channel *key*."""
-        return channel_id(key)
-
-    def position(self, channel: int, seq: int = -1) -> Position:
-        """A place in a channel of this site."""
-        return Position(self.id, channel, seq)
-
-    def group(self, channel: int) -> tuple[int, int]:
-        """The cache group of a channel of this site: the only way such a key is made."""
-        return (self.id, channel)
-
-
-def build_site(site_id: int, name: str, settings: str, patterns: Iterable[str]) -> Site:
-    """A `Site` from catalog columns; settings this release does not know are left out, broken ones logged."""
-    try:
-        raw = msgspec.json.decode(settings, type=dict[str, Any])
-        known = {key: value for key, value in raw.items() if key in SiteSettings.__struct_fields__}
-        chosen = msgspec.convert(known, SiteSettings)
-    except msgspec.MsgspecError as error:
-        log.error("settings of site {site} can't be used: {reason}", site=site_id, reason=str(error))
-        chosen = SiteSettings()
-    origins = []
-    for pattern in patterns:
-        try:
-            origins.append(OriginPattern.parse(pattern))
-        except ValueError as error:
-            log.error("an origin of site {site} can't be used: {reason}", site=site_id, reason=str(error))
-    return Site(site_id, name, chosen, tuple(origins), tuple(sorted(patterns)))
 
 
 def check_name(name: str) -> str:
@@ -272,9 +131,12 @@ class SiteDirectory:
         database: Database,
         residency: Residency | None = None,
         on_closed: Callable[[int], None] = lambda site_id: None,
+        shape: SettingsShape | None = None,
     ) -> None:
         self._database = database
         self.residency = residency or Residency()
+        # Which settings there are.
+        self.shape = shape or SettingsShape()
         self._sites: dict[int, Site] = {}
         # Called with a site that has become private, or takes other grants than before.
         self._on_closed = on_closed
@@ -345,7 +207,10 @@ class SiteDirectory:
             log.error("site {site} is stored here and lives elsewhere: it is not served", site=site)
         self._strangers = strangers
         before = self._sites
-        self._sites = {row[0]: build_site(*row[:4]) for row in rows.rows if row[0] not in strangers}
+        self._sites = {
+            row[0]: build_site(row[0], row[1], row[2], row[3], self.shape)
+            for row in rows.rows if row[0] not in strangers
+        }  # fmt: skip
         self._tell_closed(before)
 
     async def add(
@@ -361,10 +226,7 @@ class SiteDirectory:
             self.residency.check(site_id)
         name = check_name(name)
         patterns = [self._pattern(pattern) for pattern in patterns]
-        try:
-            msgspec.json.decode(settings, type=SiteSettings)
-        except msgspec.MsgspecError as error:
-            raise BadField(str(error), field="settings") from None
+        settings = self.shape.checked(settings)
         if site_id is not None and (
             await self._database.system.read(SELECT_DELETED, site_id, preference=ReadPreference.PRIMARY)
         ).rows:
@@ -421,13 +283,14 @@ class SiteDirectory:
         Raises:
             BadField: there is no such setting, or the value is of the wrong kind.
         """
-        site = self.get(site_id)
-        tree = {**msgspec.to_builtins(site.settings), name: value}
-        try:
-            msgspec.convert(tree, SiteSettings)
-        except msgspec.ValidationError as error:
-            raise BadField(str(error), field=name) from None
-        await self._database.system.write(UPDATE_SETTING, site_id, name, msgspec.json.encode(value).decode())
+        self.get(site_id)
+        product, key, old = self.shape.place(name)
+        self.shape.check(product, key, value, name)
+        text = msgspec.json.encode(value).decode()
+        if product:
+            await self._database.system.write(UPDATE_PRODUCT_SETTING, site_id, product, key, text, old)
+        else:
+            await self._database.system.write(UPDATE_SETTING, site_id, key, text)
         await self.refresh(ReadPreference.PRIMARY)
         return self.get(site_id)
 

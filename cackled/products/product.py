@@ -16,8 +16,10 @@ from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
+from cackled.domain.settings import ProductSettings
 from cackled.domain.signed_links import SignedLink, SignedLinks
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 from cackled.events import EventType, Position
 
 
@@ -56,6 +58,8 @@ class Product(Struct, frozen=True, kw_only=True):
 
     - ``name``: its name in addresses, limits, settings and channel ids.
     - ``routes``, ``widgets``: what it answers; ``services``: how the service of a kind is made for one site.
+    - ``settings``: what a site's owner may choose, ``products.NAME.*`` in the catalog and ``NAME.*`` for operators;
+      ``old_settings``: those of them that sites may still have under the bare name.
     - ``limits``: the rate limits that its routes draw from; ``refusals``: what its database functions refuse;
       ``problems``: slug and status of what it refuses itself.
     - ``events``: the types of its durable events, and what they do to anybody's words.
@@ -70,6 +74,8 @@ class Product(Struct, frozen=True, kw_only=True):
     name: str
     routes: tuple[Route, ...] = ()
     widgets: tuple[Widget, ...] = ()
+    settings: type[ProductSettings] | None = None
+    old_settings: tuple[str, ...] = ()
     services: Mapping[type, Callable[[ServiceParts, Site], Any]] = {}
     limits: tuple[Limit, ...] = ()
     refusals: tuple[Refusal, ...] = ()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from cackled.api.route import Route
@@ -15,7 +16,8 @@ from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
 from cackled.domain.parts import ServiceParts
-from cackled.domain.sites import Site
+from cackled.domain.settings import ProductSettings, ProductShape, SettingsShape
+from cackled.domain.site import Site
 from cackled.events import EventType
 from cackled.products.product import Limit, OutboxParts, Product
 
@@ -104,6 +106,32 @@ class Registry:
     def outbox(self, parts: OutboxParts) -> dict[str, Any]:
         """The handlers of work for other servers, by kind."""
         return {kind: make(parts) for one in self.products for kind, make in one.outbox.items()}
+
+    @property
+    def setting_kinds(self) -> dict[str, type[ProductSettings]]:
+        """The settings of each product that has some."""
+        return {one.name: one.settings for one in self.products if one.settings is not None}
+
+    def settings(self, given: Mapping[str, Mapping[str, Any]]) -> SettingsShape:
+        """Which settings there are, with defaults as *given* in ``[products.NAME]``.
+
+        Raises:
+            ConfigError: there is no such product, or a default can't be used.
+        """
+        kinds = self.setting_kinds
+        for name in given:
+            if name not in kinds:
+                raise ConfigError(f"[products.{name}]: there are settings of {', '.join(kinds)}")
+        shapes = []
+        for one in self.products:
+            if one.settings is None:
+                continue
+            try:
+                default = msgspec.convert(dict(given.get(one.name, {})), one.settings)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"[products.{one.name}]: {error}".replace("\n", " ")) from None
+            shapes.append(ProductShape(product=one.name, default=default, old=one.old_settings))
+        return SettingsShape(shapes)
 
     def limits(self, given: Limits) -> list[NamedLimit]:
         """The limits as *given* in the configuration.

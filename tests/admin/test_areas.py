@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,8 +19,13 @@ from cackled.cluster.membership import Membership
 from cackled.config import Node
 from cackled.domain.errors import BadField, Misdirected, NotFound
 from cackled.domain.residency import Residency
-from cackled.domain.sites import SiteSettings
+from cackled.domain.settings import SiteSettings
+from cackled.domain.site import build_site
 from cackled.metrics import Metrics
+from cackled.products import PRODUCTS
+from cackled.products.registry import Registry
+
+SHAPE = Registry(PRODUCTS).settings({})
 
 
 class Directory:
@@ -29,7 +35,8 @@ class Directory:
         self.asked: list[Any] = []
         settings = SiteSettings(webhook_secret="hunter2")
         self.residency = Residency()
-        self.known = {1: SimpleNamespace(id=1, name="demo", patterns=("localhost:*",), settings=settings)}
+        self.shape = SHAPE
+        self.known = {1: SimpleNamespace(id=1, name="demo", patterns=("localhost:*",), settings=settings, products=())}
 
     def all(self) -> Any:
         return self.known.values()
@@ -54,7 +61,8 @@ class Directory:
 
     async def change(self, site: int, key: str, value: Any) -> Any:
         self.asked.append((key, value))
-        return SimpleNamespace(settings=SimpleNamespace(**{key: value}))
+        stored = {"products": {"comments": {key[9:]: value}}} if key.startswith("comments.") else {key: value}
+        return build_site(1, "", msgspec.json.encode(stored).decode(), (), SHAPE)
 
 
 class AreaCase(SynchronousTestCase):
@@ -73,17 +81,18 @@ class SitesTests(AreaCase):
     def test_secrets_are_not_shown(self) -> None:
         """A site's facts have its settings, without those that are secret."""
         facts = self.outcome(self.sites.site(1))
-        self.assertEqual((facts["site"], facts["name"], facts["votes"]), (1, "demo", True))
+        self.assertEqual((facts["site"], facts["name"], facts["comments.votes"]), (1, "demo", True))
         self.assertNotIn("hunter2", repr(facts))
         self.assertNotIn("hunter2", repr(self.outcome(self.sites.sites())))
 
     def test_set(self) -> None:
         """Text becomes the setting's type; what can't is told with the setting's name; a secret is not repeated."""
         self.assertEqual(self.outcome(self.sites.set(1, "edit_seconds", "60")), 60)
-        self.assertIs(self.outcome(self.sites.set(1, "votes", "false")), False)
+        self.assertIs(self.outcome(self.sites.set(1, "comments.votes", "false")), False)
         self.assertEqual(self.outcome(self.sites.set(1, "webhook_secret", "hunter3")), "(set)")
         self.assertEqual(
-            self.directory.asked, [("edit_seconds", 60), ("votes", False), ("webhook_secret", "hunter3")]
+            self.directory.asked,
+            [("comments.edit_seconds", 60), ("comments.votes", False), ("webhook_secret", "hunter3")],
         )
         self.assertTrue(self.refusal(self.sites.set(1, "edit_seconds", "soon")).startswith("edit_seconds: "))
         self.assertIn("no setting", self.refusal(self.sites.set(1, "colour", "red")))
@@ -91,8 +100,8 @@ class SitesTests(AreaCase):
     def test_settings(self) -> None:
         """All that there are, with values as they are typed and without secrets."""
         rows = {str(row["setting"]): row for row in self.outcome(self.sites.settings(1))}
-        self.assertEqual(set(rows), set(SiteSettings.__struct_fields__))
-        self.assertEqual((rows["votes"]["value"], rows["edit_seconds"]["value"]), ("yes", "900"))
+        self.assertEqual(set(rows), set(SHAPE.names()))
+        self.assertEqual((rows["comments.votes"]["value"], rows["comments.edit_seconds"]["value"]), ("yes", "900"))
         self.assertEqual((rows["webhook_secret"]["value"], rows["channel_secret"]["value"]), ("(set)", "(none)"))
         self.assertNotIn("hunter2", repr(rows))
         self.assertNotIn("value", self.outcome(self.sites.settings(None))[0])
@@ -102,11 +111,11 @@ class SitesTests(AreaCase):
     def test_shown_as_taken(self) -> None:
         """Whatever ``site 1`` shows can be typed back under the name that it shows."""
         shown = dict(line.split(None, 1) for line in as_text(self.outcome(self.sites.site(1))).splitlines())
-        for name in SiteSettings.__struct_fields__:
+        for name, default in SHAPE.values(SiteSettings(), ()).items():
             if "secret" not in name:
                 value = "" if shown[name].strip() == "-" else shown[name].strip()
                 self.outcome(self.sites.set(1, name, value))
-                self.assertEqual(self.directory.asked[-1], (name, getattr(SiteSettings(), name)))
+                self.assertEqual(self.directory.asked[-1], (name, default))
 
     def test_names_of_other_scripts(self) -> None:
         """Origins are kept in punycode, and shown as people read them as well."""

@@ -21,7 +21,7 @@ from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
 from cackled.database.testing import fresh_dsn, server
 from cackled.domain.errors import PROBLEMS
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.products import PRODUCTS
 from cackled.products.registry import Registry
 

@@ -17,11 +17,14 @@ from cackled.domain.blocks import Blocks
 from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.errors import Refused
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 from cackled.events import Position
 from cackled.metrics import Metrics
+from cackled.products import PRODUCTS
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.service import Comments, Written
+from cackled.products.registry import Registry
 
 clock: Any = reactor
 ANN, BOB, CAT = 11, 22, 33
@@ -41,7 +44,9 @@ class DomainCase(TestCase):
         self.name = self.dsns[0].split("dbname=")[1].split()[0]
         # The sites that were closed to whom they were open to before.
         self.closed: list[int] = []
-        self.sites = SiteDirectory(self.database, on_closed=self.closed.append)
+        self.sites = SiteDirectory(
+            self.database, on_closed=self.closed.append, shape=Registry(PRODUCTS).settings({})
+        )
         made = await self.sites.add("One", ["one.example"], site_id=1, settings=json.dumps(self.settings))
         assert made is not None
         self.site: Site = made

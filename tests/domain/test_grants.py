@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain.errors import Forbidden, Unauthorized
 from cackled.domain.grants import KNOWN, LEEWAY, MOST_CHANNELS, MOST_TOKENS, Grants
-from cackled.domain.sites import Site, SiteSettings
+from cackled.domain.settings import SiteSettings
+from cackled.domain.site import Site
 from cackled.events import channel_id
 
 NOW = 1_800_000_000

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.domain.origins import OriginError, normalise, readable
-from cackled.domain.sites import OriginPattern, build_site
+from cackled.domain.origins import OriginError, OriginPattern, normalise, readable
+from cackled.domain.site import build_site
 
 
 class OriginTests(SynchronousTestCase):

@@ -14,7 +14,8 @@ from cackled.database.query import Query, ReadPreference, Rows
 from cackled.domain.errors import NotFound
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site, SiteSettings
+from cackled.domain.settings import SiteSettings
+from cackled.domain.site import Site
 from cackled.metrics import Metrics
 from cackled.products.comments import pages
 from cackled.products.comments.pages import Wanted

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain.errors import Unauthorized
 from cackled.domain.sessions import LEEWAY, LIFETIME, RENEWABLE, Sessions
-from cackled.domain.sites import Site, SiteSettings
+from cackled.domain.settings import SiteSettings
+from cackled.domain.site import Site
 
 ONE = Site(1, "one", SiteSettings())
 TWO = Site(2, "two", SiteSettings())

@@ -9,26 +9,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.domain import settings
+from cackled.config import ConfigError
 from cackled.domain.errors import BadField
-from cackled.domain.sites import SiteSettings
+from cackled.domain.setting_table import SettingTable, as_text
+from cackled.domain.settings import SiteSettings
+from cackled.domain.site import build_site
+from cackled.products import PRODUCTS
+from cackled.products.comments.settings import CommentSettings
+from cackled.products.registry import Registry
 
+SHAPE = Registry(PRODUCTS).settings({})
+TABLE = SettingTable(SHAPE)
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class TableTests(SynchronousTestCase):
     def test_complete(self) -> None:
         """Every setting is declared, with help; what is shown as its default can be typed back."""
-        self.assertEqual(list(settings.SETTINGS), list(SiteSettings.__struct_fields__))
-        for one in settings.SETTINGS.values():
+        names = [f"comments.{name}" for name in CommentSettings.__struct_fields__]
+        self.assertEqual(list(TABLE.settings), [*SiteSettings.__struct_fields__, *names])
+        defaults = SHAPE.values(SiteSettings(), ())
+        for one in TABLE.settings.values():
             self.assertTrue(one.help, one.name)
-            default = getattr(SiteSettings(), one.name)
-            self.assertEqual(settings.read(one.name, settings.as_text(default)), default)
+            default = defaults[one.name]
+            self.assertEqual(TABLE.read(one.name, as_text(default)), default)
 
     def test_documented(self) -> None:
-        """The documentation has the table as it is (print it with cackled.domain.settings.markdown)."""
+        """The documentation has the table as it is (print it with SettingTable.markdown)."""
         documented = (ROOT / "docs" / "operations.md").read_text("utf-8")
-        missing = [line for line in settings.markdown().splitlines() if line not in documented]
+        missing = [line for line in TABLE.markdown().splitlines() if line not in documented]
         self.assertEqual(missing, [])
 
     def test_values(self) -> None:
@@ -41,7 +50,7 @@ class TableTests(SynchronousTestCase):
             ("webhook_url", "https://hooks.example/x?y=1", "https://hooks.example/x?y=1"),
             ("webhook_url", "http://192.0.2.1:8080/", "http://192.0.2.1:8080/"), ("moderator_email", "a@b.c", "a@b.c"),
         ):
-            self.assertEqual(settings.read(name, text), value, (name, text))
+            self.assertEqual(TABLE.read(name, text), value, (name, text))
 
     def test_refused(self) -> None:
         """What would break later is refused now, in a sentence that begins with the setting's name."""
@@ -59,10 +68,10 @@ class TableTests(SynchronousTestCase):
             ("moderator_email", "nobody"), ("moderator_email", "a@b\r\nBcc: c@d"), ("webhook_secret", "a\x1b[0m"),
         ):
             with self.assertRaises(BadField) as caught:
-                settings.read(name, text)
+                TABLE.read(name, text)
             self.assertTrue(caught.exception.detail.startswith(f"{name}: "), (name, text, caught.exception.detail))
         with self.assertRaises(BadField) as caught:
-            settings.read("edit", "60")
+            TABLE.read("edit", "60")
         self.assertIn("edit_seconds", caught.exception.detail)
 
     def test_where_webhooks_may_go(self) -> None:
@@ -72,15 +81,62 @@ class TableTests(SynchronousTestCase):
             raise ValueError("10.0.0.1 is no public address")
 
         with self.assertRaises(BadField) as caught:
-            settings.read("webhook_url", "http://10.0.0.1/", never)
+            TABLE.read("webhook_url", "http://10.0.0.1/", never)
         self.assertEqual(caught.exception.detail, "webhook_url: 10.0.0.1 is no public address")
 
-    @given(st.sampled_from(sorted(settings.SETTINGS)), st.text(max_size=60))
+    @given(st.sampled_from(sorted(TABLE.settings)), st.text(max_size=60))
     def test_anything(self, name: str, text: str) -> None:
-        """Any text is a value that `SiteSettings` takes and that reads back, or is refused."""
+        """Any text is a value that the declaration takes and that reads back, or is refused."""
         try:
-            value = settings.read(name, text)
+            value = TABLE.read(name, text)
         except BadField:
             return
-        msgspec.convert({name: value}, SiteSettings)
-        self.assertEqual(settings.read(name, settings.as_text(value)), value)
+        product, key, _ = SHAPE.place(name)
+        msgspec.convert({key: value}, CommentSettings if product else SiteSettings)
+        self.assertEqual(TABLE.read(name, as_text(value)), value)
+
+
+class ShapeTests(SynchronousTestCase):
+    """What stands in the catalog, whoever wrote it."""
+
+    def comments(self, text: str, **given: object) -> CommentSettings:
+        shape = Registry(PRODUCTS).settings({"comments": given})
+        return build_site(1, "", text, (), shape).product(CommentSettings)
+
+    def test_stored(self) -> None:
+        """Under the product, or under the bare name, as an older release writes it: then that wrote last."""
+        for text, level in (
+            ("{}", 5), ('{"level": 3}', 3), ('{"products": {"comments": {"level": 3}}}', 3),
+            ('{"level": 2, "products": {"comments": {"level": 3}}}', 2), ('{"products": {"comments": {"new": 1}}}', 5),
+            ('{"products": {"comments": 7}}', 5), ('{"products": 7}', 5), ('{"level": "x"}', 5), ("7", 5),
+        ):
+            self.assertEqual(self.comments(text).level, level, text)
+        self.flushLoggedErrors()
+
+    def test_defaults(self) -> None:
+        """A deployment's defaults hold where the site chose nothing."""
+        self.assertEqual(self.comments("{}", max_length=100).max_length, 100)
+        chosen = self.comments('{"max_length": 7}', max_length=100, level=1)
+        self.assertEqual(chosen, CommentSettings(max_length=7, level=1))
+        table = SettingTable(Registry(PRODUCTS).settings({"comments": {"level": 1}}))
+        self.assertEqual(table.settings["comments.level"].default, "1")
+
+    def test_wrong_defaults(self) -> None:
+        """Defaults that can't be used are told in one line with their place."""
+        wrong: tuple[tuple[dict[str, dict[str, object]], str], ...] = (
+            ({"comments": {"level": 99}}, "[products.comments]"), ({"comments": {"colour": 1}}, "colour"),
+            ({"chess": {}}, "[products.chess]"),
+        )  # fmt: skip
+        for defaults, said in wrong:
+            with self.assertRaises(ConfigError) as caught:
+                Registry(PRODUCTS).settings(defaults)
+            self.assertIn(said, str(caught.exception))
+            self.assertNotIn("\n", str(caught.exception))
+
+    def test_new_sites(self) -> None:
+        """What a new site chooses is stored under both names; what is not there is refused."""
+        both = '{"level":3,"products":{"comments":{"level":3}}}'
+        for text in ('{"level": 3}', '{"products": {"comments": {"level": 3}}}'):
+            self.assertEqual(SHAPE.checked(text), both)
+        for text in ("[]", '{"new": 1}', '{"level": "x"}', '{"products": {"chess": {"a": 1}}}', '{"products": 3}'):
+            self.assertRaises(BadField, SHAPE.checked, text)

@@ -23,13 +23,15 @@ from cackled.database.tail import Tail
 from cackled.database.testing import TestServer
 from cackled.domain.channels import ChannelRef
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site, SiteSettings
+from cackled.domain.settings import SiteSettings
+from cackled.domain.site import Site
 from cackled.events import Event, Position
 from cackled.metrics import Metrics
 from cackled.products.comments.pages import Wanted
 from cackled.products.comments.service import Comments
+from cackled.products.comments.settings import CommentSettings
 
-SITE = Site(1, "One", SiteSettings(level=3))
+SITE = Site(1, "One", SiteSettings(), products=(CommentSettings(level=3),))
 SEQS = Query("lag_seqs", "select key, seq from channel where site_id = $1", ("int",))
 
 

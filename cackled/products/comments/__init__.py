@@ -8,7 +8,7 @@ from cackled.database.counted import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLink
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.events import Position
 from cackled.products.comments import api, seed
 from cackled.products.comments.erasure import ERASABLE
@@ -18,6 +18,7 @@ from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
 from cackled.products.comments.service import Comments
+from cackled.products.comments.settings import OLD, CommentSettings
 from cackled.products.product import Limit, OutboxParts, Product
 
 
@@ -46,6 +47,8 @@ PRODUCT = Product(
     name="comments",
     routes=api.ROUTES,
     widgets=api.WIDGETS,
+    settings=CommentSettings,
+    old_settings=OLD,
     services={Comments: make_service, CommentModeration: make_moderation},
     limits=(
         Limit(name="post", rate=0.5, burst=10, site_rate=200, old="posts"),

@@ -20,6 +20,7 @@ from cackled.products.comments import answers
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
 from cackled.products.comments.service import Comments, Written
+from cackled.products.comments.settings import CommentSettings
 from cackled.transport.response import Response
 
 
@@ -94,7 +95,7 @@ async def delete_comment(call: Call) -> bytes:
 
 async def vote(call: Call) -> Any:
     """Vote on a comment."""
-    if not call.site.settings.votes:
+    if not call.site.product(CommentSettings).votes:
         raise NotFound("This site takes no votes.")
     comment = await _seen_comment(call)
     voted = await call.service(Comments).vote(call.visitor, comment, call.body.value, address=call.address)

@@ -21,7 +21,8 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.quoting import cleaned, indented, quoted
 from cackled.domain.signed_links import SignedLinks
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 from cackled.products.comments.permalink import permalink
 
 # Comments in one message, and of each so many characters.

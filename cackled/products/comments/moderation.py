@@ -11,7 +11,7 @@ from cackled.domain.bans import ONCE
 from cackled.domain.errors import NotFound, Unprocessable
 from cackled.domain.sessions import Session
 from cackled.domain.signed_links import SignedLink
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.events import Position
 from cackled.products.comments.refusals import from_sqlstate
 

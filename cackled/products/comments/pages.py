@@ -15,7 +15,7 @@ from msgspec import Struct
 from cackled.cache.types import Loaded
 from cackled.database.query import Query
 from cackled.domain.errors import BadField
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 
 Sort = Literal["best", "new", "old"]
 MAX_SIZE = 100

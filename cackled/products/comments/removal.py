@@ -15,7 +15,7 @@ from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, NotFound
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 
 Criterion = Literal["page", "visitor", "ip", "name", "text"]
 # Comments of one removal; who wants more repeats it.

@@ -13,7 +13,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.parts import ServiceParts
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.products.comments.service import Comments
 
 CHANNEL = "demo"

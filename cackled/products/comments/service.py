@@ -24,13 +24,14 @@ from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.errors import NotFound
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import Session
-from cackled.domain.sites import Site
+from cackled.domain.site import Site
 from cackled.domain.words import compared, fold, visible
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
 from cackled.products.comments import pages
 from cackled.products.comments.permalink import permalink
 from cackled.products.comments.refusals import from_sqlstate
+from cackled.products.comments.settings import CommentSettings
 
 POST_COMMENT = Query(
     "post_comment",
@@ -166,6 +167,7 @@ class Comments:
         queues: WriteQueues | None = None,
     ) -> None:
         self._site = site
+        self._settings = site.product(CommentSettings)
         self._queues = WriteQueues() if queues is None else queues
         self._database = database.site(site.id)
         self._cache = cache
@@ -189,7 +191,7 @@ class Comments:
         """
         reading = Reading.of(preference, after)
         channel = self._site.channel(key)
-        open_ = self._site.settings.posting
+        open_ = self._settings.posting
         query, args = pages.statement(wanted)
         question = (query, self._site.id, channel, *args)
 
@@ -324,7 +326,7 @@ class Comments:
         self._open()
         ref = check_channel(ref)
         name = text.clean_name(name)
-        source = text.clean_text(source, self._site.settings.max_length)
+        source = text.clean_text(source, self._settings.max_length)
         channel = self._site.channel(ref.key)
         html = text.render(source)
 
@@ -340,13 +342,13 @@ class Comments:
 
     def _open(self) -> None:
         """See that comments may be written on this site at all."""
-        if not self._site.settings.posting:
+        if not self._settings.posting:
             raise _refusal("CK403", "locked")
 
     async def _post(self, channel: int, key: str, items: list[tuple[Any, ...]]) -> list[Any]:
         """Write comments of one channel: a row for each, or the error that it is to be answered with."""
         where = (self._site.id, channel, key)
-        how = (self._site.settings.level, self._hooked)
+        how = (self._settings.level, self._hooked)
         mailed = self._site.settings.mails_comments
         if len(items) > 1:
             columns = [list(column) for column in zip(*items, strict=True)]
@@ -383,7 +385,7 @@ class Comments:
         """
         self._open()
         where = (self._site.id, comment_id, session.visitor)
-        seconds = self._site.settings.edit_seconds
+        seconds = self._settings.edit_seconds
         found = await self._database.read(SELECT_EDITABLE, *where, seconds, preference=ReadPreference.PRIMARY)
         if not found.rows:
             raise _refusal("CK404", "comment")
@@ -392,7 +394,7 @@ class Comments:
             raise _refusal("CK403", "author")
         if not in_time:
             raise _refusal("CK409", "window")
-        source = text.clean_text(source, self._site.settings.max_length)
+        source = text.clean_text(source, self._settings.max_length)
         html = text.render(source)
         rows = await self._write(
             EDIT_COMMENT,

@@ -9,7 +9,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from cackled.database.routing import ReadPreference
 from cackled.domain import demo
 from cackled.domain.parts import ServiceParts
-from cackled.domain.sites import Site, SiteDirectory
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
 from cackled.domain.write_batching import WriteQueues
 from cackled.products.comments import seed
 from cackled.products.comments.pages import Wanted

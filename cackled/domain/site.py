@@ -1,0 +1,85 @@
+"""A site: one tenant. Whatever names a tenant's data (cache group, channel, position) is built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from twisted.logger import Logger
+
+from cackled.domain.origins import OriginPattern, split_origin
+from cackled.domain.settings import ProductSettings, SettingsShape, SiteSettings
+from cackled.events import Position, channel_id
+
+log = Logger()
+
+_P = TypeVar("_P", bound=ProductSettings)
+
+
+class Site(Struct, frozen=True):
+    """One tenant."""
+
+    id: int
+    name: str
+    settings: SiteSettings
+    origins: tuple[OriginPattern, ...] = ()
+    patterns: tuple[str, ...] = ()
+    # Those of each product.
+    products: tuple[ProductSettings, ...] = ()
+
+    def product(self, kind: type[_P]) -> _P:
+        """The settings that a product declared as *kind*; their defaults where nothing is known of the product."""
+        for one in self.products:
+            if type(one) is kind:
+                return one
+        return kind()
+
+    def public_settings(self) -> dict[str, Any]:
+        """What a browser may know of the settings."""
+        told: dict[str, Any] = {}
+        for one in self.products:
+            told |= one.public()
+        return told | self.settings.public()
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether a page of *origin* may speak for this site."""
+        parts = split_origin(origin)
+        return parts is not None and any(pattern.matches(*parts) for pattern in self.origins)
+
+    def channel(self, key: str) -> int:
+        """The id of this site's channel *key*."""
+        return channel_id(key)
+
+    def position(self, channel: int, seq: int = -1) -> Position:
+        """A place in a channel of this site."""
+        return Position(self.id, channel, seq)
+
+    def group(self, channel: int) -> tuple[int, int]:
+        """The cache group of a channel of this site: the only way such a key is made."""
+        return (self.id, channel)
+
+
+def build_site(
+    site_id: int, name: str, settings: str, patterns: Iterable[str], shape: SettingsShape | None = None
+) -> Site:
+    """A `Site` from catalog columns; settings this release does not know are left out, broken ones logged."""
+    shape = shape or SettingsShape()
+
+    def wrong(reason: str) -> None:
+        log.error("settings of site {site} can't be used: {reason}", site=site_id, reason=reason)
+
+    try:
+        raw = msgspec.json.decode(settings, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        wrong(str(error))
+        raw = {}
+    chosen, products = shape.read(raw, wrong)
+    origins = []
+    for pattern in patterns:
+        try:
+            origins.append(OriginPattern.parse(pattern))
+        except ValueError as error:
+            log.error("an origin of site {site} can't be used: {reason}", site=site_id, reason=str(error))
+    return Site(site_id, name, chosen, tuple(origins), tuple(sorted(patterns)), products)

@@ -1,0 +1,42 @@
+"""What a site's owner may choose for comments."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from cackled.domain.settings import ProductSettings
+
+
+class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of comments; times in seconds, lengths in characters."""
+
+    level: Annotated[
+        int,
+        Meta(
+            ge=0, le=20,
+            description="how deep answers are indented; an answer to one at that depth is refused; 0: no answers",
+        ),
+    ] = 5
+    edit_seconds: Annotated[
+        int, Meta(ge=0, le=86_400, description="how long an author may change a comment; 0: not at all")
+    ] = 900
+    max_length: Annotated[int, Meta(ge=1, le=10_000, description="characters of a comment")] = 8_000
+    posting: Annotated[
+        bool, Meta(description="whether comments may be written and changed; no: everything stays readable")
+    ] = True
+    votes: Annotated[bool, Meta(description="whether there are votes")] = True
+
+    def public(self) -> dict[str, Any]:
+        """What a browser may know."""
+        return {
+            "level": self.level,
+            "edit_seconds": self.edit_seconds,
+            "max_length": self.max_length,
+            "votes": self.votes,
+        }
+
+
+# They stood beside the core's once.
+OLD = ("level", "edit_seconds", "max_length", "posting", "votes")
