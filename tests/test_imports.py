@@ -16,7 +16,8 @@ import cackled
 
 GROUND = (
     "cackled", "cackled.addresses", "cackled.clock", "cackled.config", "cackled.config_base", "cackled.events",
-    "cackled.logs", "cackled.marks", "cackled.metrics", "cackled.problems", "cackled.turns",
+    "cackled.logs", "cackled.marks", "cackled.metrics", "cackled.problems", "cackled.shared_calls",
+    "cackled.token_bucket", "cackled.turns",
 )
 
 # Module or package -> what it may import beside itself; the longest name that fits counts. A name allows its package.
@@ -31,6 +32,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.marks": (),
     "cackled.metrics": (),
     "cackled.problems": ("cackled.clock", "cackled.metrics"),
+    "cackled.shared_calls": (),
+    "cackled.token_bucket": (),
     "cackled.turns": (),
     "cackled.web": GROUND,
     "cackled.transport": GROUND,
@@ -191,6 +194,26 @@ def upward(module: Module) -> list[str]:
     ]
 
 
+def circles(some: list[Module]) -> list[list[str]]:
+    """The groups of modules that import one another when they are imported."""
+    names = {module.name for module in some}
+
+    def home(name: str) -> str:
+        while name and name not in names:
+            name = name.rpartition(".")[0]
+        return name
+
+    left = {module.name: {home(name) for name in module.at_module_level()} - {"", module.name} for module in some}
+    # Whoever imports nothing of what is left, or is imported by nothing of it, is in no circle.
+    while True:
+        imported = set().union(*left.values())
+        free = {name for name, needed in left.items() if not needed & left.keys() or name not in imported}
+        if not free:
+            break
+        left = {name: needed for name, needed in left.items() if name not in free}
+    return [sorted({name, *(needed & left.keys())}) for name, needed in left.items()]
+
+
 class ArrowTests(SynchronousTestCase):
     def test_every_module_has_a_rule(self) -> None:
         """A new package or top-level module is entered into the table before it is used."""
@@ -229,6 +252,10 @@ class ArrowTests(SynchronousTestCase):
         """Importing any module chooses no reactor."""
         wrong = [m.name for m in modules() for name in m.at_module_level() if within(name, "twisted.internet.reactor")]
         self.assertEqual(wrong, [])
+
+    def test_no_circles(self) -> None:
+        """No modules need each other to be imported."""
+        self.assertEqual(circles(modules()), [])
 
     def test_length(self) -> None:
         """A module over 500 lines is two modules."""
@@ -269,6 +296,14 @@ class CheckerTests(SynchronousTestCase):
             ("cackled.daemon.service", "from cackled.realtime import hub\nfrom cackled.daemon import infrastructure"),
         ):
             self.assertEqual(upward(Module(name, text)), [], text)
+
+    def test_circles(self) -> None:
+        """Of two modules and of three, with those around them left out; not of what functions import."""
+        a, b, c = ("cackled.a", "from cackled import b"), ("cackled.b", "import cackled.c"), ("cackled.c", "")
+        self.assertEqual(circles([Module(*one) for one in (a, b, c)]), [])
+        self.assertEqual(circles([Module(*one) for one in (a, b, ("cackled.c", "def f():\n    import cackled.a"))]), [])
+        found = circles([Module(*one) for one in (a, b, ("cackled.c", "from cackled.a import x"))])
+        self.assertEqual(set().union(*found), {"cackled.a", "cackled.b", "cackled.c"})
 
     def test_reactor(self) -> None:
         """At module level in any form, also in a class or a try; not in a function, nor for type checkers."""

@@ -21,6 +21,7 @@ from cackled.domain.site import Site
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
+from cackled.transport.response import json_response as plain_json
 
 log = Logger()
 _T = TypeVar("_T")
@@ -180,12 +181,7 @@ def body(request: Request, shape: type[_T], *, mend: bool = False) -> _T:
 
 def json_response(value: Any, status: int = 200, *headers: tuple[bytes, bytes]) -> Response:
     """*value* (or JSON bytes) as an answer that is not to be stored."""
-    raw = value if isinstance(value, bytes) else msgspec.json.encode(value)
-    return Response(
-        status=status,
-        headers=[(b"content-type", b"application/json"), (b"cache-control", b"no-store"), *headers],
-        body=raw,
-    )
+    return plain_json(value, status, ((b"cache-control", b"no-store"), *headers))
 
 
 def refusal(error: Refused) -> Response:

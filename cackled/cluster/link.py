@@ -32,7 +32,7 @@ from cackled.cluster.messages import (
     Signals,
     decode,
 )
-from cackled.cluster.signal_buffer import Bucket
+from cackled.token_bucket import TokenBucket
 
 # From the connection to the other's hello, handshake included.
 HELLO_TIMEOUT = 5.0
@@ -99,8 +99,8 @@ class Link(amp.AMP):
         self._over = False
         self._paused = False
         self._since_box = 0
-        self._bytes = Bucket(clock, BYTES_RATE, BYTES_BURST)
-        self._signals = Bucket(clock, SIGNALS_RATE, SIGNALS_BURST)
+        self._bytes = TokenBucket(BYTES_RATE, BYTES_BURST, clock.seconds())
+        self._signals = TokenBucket(SIGNALS_RATE, SIGNALS_BURST, clock.seconds())
 
     # The connection
 
@@ -132,7 +132,7 @@ class Link(amp.AMP):
         if self.name is None:
             self.drop("spoke before it was known")
             return
-        if not self._bytes.take(len(data)):
+        if not self._bytes.take(self._clock.seconds(), len(data)):
             self.drop("sends too much")
             return
         self._since_box += len(data)
@@ -265,7 +265,7 @@ class Link(amp.AMP):
         self._owner.signals(self, [signal for signal in signals if self._may_pass()])
 
     def _may_pass(self) -> bool:
-        if self._signals.take():
+        if self._signals.take(self._clock.seconds()):
             return True
         self._owner.dropped()
         return False

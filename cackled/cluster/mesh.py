@@ -21,9 +21,10 @@ from cackled.cluster.liveness import Liveness, Load
 from cackled.cluster.membership import Membership
 from cackled.cluster.messages import PROTOCOL, Beat, Hello, Hint, Signal
 from cackled.cluster.peer import Peer
-from cackled.cluster.signal_buffer import Bucket, SignalBuffer
+from cackled.cluster.signal_buffer import SignalBuffer
 from cackled.config import ConfigError, Node
 from cackled.metrics import Metrics
+from cackled.token_bucket import TokenBucket
 
 # Connections from outside that have not said who they are.
 MOST_STRANGERS = 32
@@ -117,7 +118,7 @@ class Mesh:
         )  # fmt: skip
         self._count(metrics)
         self._outbox = SignalBuffer(clock, self._send, self.dropped)
-        self._talk = Bucket(clock, 1.0, 20.0)
+        self._talk = TokenBucket(1.0, 20.0, clock.seconds())
         # What may be asked of the mesh from outside.
         self.beat = self._liveness.beat
         self.free = self._liveness.free
@@ -335,7 +336,7 @@ class Mesh:
         if link.greeting is None:
             self._refused.inc()
             # Whoever finds the port can fill no log: a line a second, after a few.
-            if self._talk.take():
+            if self._talk.take(self._clock.seconds()):
                 log.info("mesh: no link with {who}: {reason}", who=name or "a stranger", reason=reason)
         if peer is not None and peer.lost(link, reason):
             self._lost.inc()

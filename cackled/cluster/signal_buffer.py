@@ -12,34 +12,13 @@ import msgspec
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from cackled.cluster.messages import MAX_SIGNAL, Hint, Signal, chunks
+from cackled.token_bucket import TokenBucket
 
 # Seconds that things wait for company.
 GATHER = 0.05
 # Per second, and at once after a pause.
 RATE = 2_000.0
 BURST = 4_000.0
-
-
-class Bucket:
-    """A token bucket: *rate* a second, at most *burst* at once."""
-
-    __slots__ = ("_at", "_burst", "_clock", "_left", "_rate")
-
-    def __init__(self, clock: IReactorTime, rate: float, burst: float) -> None:
-        self._clock = clock
-        self._rate = rate
-        self._burst = self._left = burst
-        self._at = clock.seconds()
-
-    def take(self, count: float = 1.0) -> bool:
-        """Take *count*, if they are there."""
-        now = self._clock.seconds()
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < count:
-            return False
-        self._left -= count
-        return True
 
 
 class SignalBuffer:
@@ -55,7 +34,7 @@ class SignalBuffer:
         self._clock = clock
         self._send = send
         self._dropped = dropped
-        self._bucket = Bucket(clock, RATE, BURST)
+        self._bucket = TokenBucket(RATE, BURST, clock.seconds())
         self._signals: dict[object, Signal] = {}
         self._hints: dict[tuple[int, int], int] = {}
         self._later: IDelayedCall | None = None
@@ -63,7 +42,7 @@ class SignalBuffer:
     def signal(self, site: int, channel: int, type: str, data: Mapping[str, Any]) -> None:
         """Something ephemeral of a channel."""
         key: object = (site, channel) if type == "presence" else object()
-        if key not in self._signals and not self._bucket.take():
+        if key not in self._signals and not self._bucket.take(self._clock.seconds()):
             self._dropped()
             return
         self._signals[key] = Signal(site, channel, type, dict(data))
@@ -72,7 +51,7 @@ class SignalBuffer:
     def hint(self, site: int, channel: int, seq: int) -> None:
         """A channel stands at *seq*."""
         key = (site, channel)
-        if key not in self._hints and not self._bucket.take():
+        if key not in self._hints and not self._bucket.take(self._clock.seconds()):
             self._dropped()
             return
         self._hints[key] = max(seq, self._hints.get(key, 0))

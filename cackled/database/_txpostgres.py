@@ -28,6 +28,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
+from cackled.shared_calls import SharedCalls
+
 PostgresError = psycopg2.Error
 QueryCanceledError = psycopg2.extensions.QueryCanceledError
 
@@ -247,32 +249,19 @@ async def located(reactor: Any, dsn: str) -> str:
     return psycopg2.extensions.make_dsn(dsn, hostaddr=await _look_up(reactor, host))
 
 
-# Who waits for the address of a host. A look-up can't be given up, and while name servers are silent each takes long:
-# one a host at a time, or the attempts to connect of an hour would stand in line for the threads.
-_looking: dict[str, dict[Deferred[str], None]] = {}
+# While name servers are silent a look-up takes long: one a host at a time, or the attempts to connect of an hour would
+# stand in line for the threads.
+_look_ups: SharedCalls[str] = SharedCalls()
 
 
 def _look_up(reactor: Any, host: str) -> Deferred[str]:
-    mine: Deferred[str] = Deferred(lambda gone: _looking.get(host, {}).pop(gone, None))
-    waiting = _looking.get(host)
-    if waiting is not None:
-        waiting[mine] = None
-        return mine
-    _looking[host] = {mine: None}
-    deferToThreadPool(
-        reactor, reactor.getThreadPool(), socket.getaddrinfo, host, None, type=socket.SOCK_STREAM
-    ).addBoth(_looked_up, host)
-    return mine
+    def begin() -> Deferred[str]:
+        found: Deferred[Any] = deferToThreadPool(
+            reactor, reactor.getThreadPool(), socket.getaddrinfo, host, None, type=socket.SOCK_STREAM
+        )
+        return found.addCallback(lambda addresses: addresses[0][4][0])
 
-
-def _looked_up(found: Any, host: str) -> None:
-    for one in list(_looking.pop(host)):
-        if one.called:
-            continue  # cancelled by one before it
-        if isinstance(found, Failure):
-            one.errback(Failure(found.value))
-        else:
-            one.callback(found[0][4][0])
+    return _look_ups.ask(host, begin)
 
 
 def first_line(error: BaseException) -> str:

@@ -15,6 +15,8 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
+from cackled.token_bucket import TokenBucket
+
 from .wire import AAAA, IN, NSEC, RECORD, RRSIG, A, split_name
 
 if TYPE_CHECKING:
@@ -54,13 +56,11 @@ class Signer:
         self._origin = origin
         self._wall = wall
         self._clock = clock
-        self._rate = rate
-        self._tokens = float(rate)
-        self._refilled = clock()
+        self._budget = TokenBucket(rate, rate, clock())
         self._fixed: dict[tuple[bytes, int, int, tuple[bytes, ...]], bytes] = {}
         self._kept: OrderedDict[tuple[bytes, int, int, tuple[bytes, ...]], bytes] = OrderedDict()
         self._since = wall()
-        self._offset = self._since - self._refilled
+        self._offset = self._since - clock()
         # Another one whenever all signatures are forgotten.
         self.age = 0
         self.made = 0
@@ -105,13 +105,9 @@ class Signer:
         return made
 
     def _spend(self) -> None:
-        now = self._clock()
-        self._tokens = min(float(self._rate), self._tokens + (now - self._refilled) * self._rate)
-        self._refilled = now
-        if self._tokens < 1:
+        if not self._budget.take(self._clock()):
             self.refused += 1
             raise Busy
-        self._tokens -= 1
 
     def _make(self, owner: bytes, rtype: int, ttl: int, rdatas: tuple[bytes, ...]) -> bytes:
         now = int(self._wall())

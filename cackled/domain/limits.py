@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from cackled.addresses import RATE_FACTORS, WIDER, network_of, wider
 from cackled.domain.errors import TooFast
+from cackled.token_bucket import refilled
 
 # Under which key a caller's address is limited, see `AddressBuckets`.
 address_key = network_of
@@ -65,7 +66,7 @@ class Buckets:
         """
         now = self._clock.seconds()
         tokens, then = self._state.get(key, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - then) * self._rate)
+        tokens = refilled(tokens, then, now, self._rate, self._burst)
         if tokens < cost:
             raise TooFast((cost - tokens) / self._rate)
 
@@ -78,7 +79,7 @@ class Buckets:
         now = self._clock.seconds()
         cost = min(cost, self._burst)
         tokens, then = self._state.pop(key, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - then) * self._rate)
+        tokens = refilled(tokens, then, now, self._rate, self._burst)
         if tokens < cost:
             self._state[key] = (tokens, now)
             raise TooFast((cost - tokens) / self._rate)
@@ -92,7 +93,7 @@ class Buckets:
         """At most *most* keys that have spent most just now, with what they have spent: of those used last."""
         now = self._clock.seconds()
         spent = [
-            (self._burst - min(self._burst, tokens + (now - then) * self._rate), key)
+            (self._burst - refilled(tokens, then, now, self._rate, self._burst), key)
             for key, (tokens, then) in islice(reversed(self._state.items()), LOOKED_AT)
         ]
         return [(str(key), used) for used, key in nlargest(most, spent, key=itemgetter(0)) if used >= 1.0]

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+
+from cackled.shared_calls import SharedCalls
 
 # IANA's registries of special-purpose addresses, whole (RFC 6890 and its updates), and multicast. Python's own notion
 # of them differs from version to version. Some are called globally reachable: anycast to the nearest router
@@ -132,24 +133,10 @@ def resolver(in_thread: Callable[..., Deferred[Any]]) -> Resolve:
     Who asks for a name that is being looked up waits for that answer: a name whose servers don't answer holds one
     thread, however often it is asked for meanwhile.
     """
-    asked: dict[str, list[Deferred[list[str]]]] = {}
+    calls: SharedCalls[list[str]] = SharedCalls()
 
     def look(host: str) -> list[str]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(str(one[4][0]) for one in found))
 
-    def told(result: list[str] | Failure, host: str) -> None:
-        for waiter in asked.pop(host):
-            # Some have waited long enough.
-            if not waiter.called:
-                waiter.callback(result)
-
-    def resolve(host: str) -> Deferred[list[str]]:
-        waiter: Deferred[list[str]] = Deferred()
-        waiters = asked.setdefault(host, [])
-        waiters.append(waiter)
-        if len(waiters) == 1:
-            in_thread(look, host).addBoth(told, host)
-        return waiter
-
-    return resolve
+    return lambda host: calls.ask(host, lambda: in_thread(look, host))

@@ -24,6 +24,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from cackled.token_bucket import TokenBucket
 from cackled.transport import _private
 from cackled.transport._connection import GONE, IDLE, PIPELINE_BYTES, HttpConnection
 from cackled.transport._frames import Cutter
@@ -186,12 +187,12 @@ class Http2(Protocol):
         self._blocked = False
         self._ending = False
         self._flushing = False
-        self._tokens = float(BURST)
-        self._refilled = factory.clock.seconds()
+        now = factory.clock.seconds()
+        self._budget = TokenBucket(RATE, BURST, now)
         # Of the stall watchdog: bytes of bodies framed in all; those that had gone at the last progress, and when.
         self._framed = 0
         self._gone = 0
-        self._progress = self._refilled
+        self._progress = now
 
     def connectionMade(self) -> None:
         """Send our settings."""
@@ -275,10 +276,7 @@ class Http2(Protocol):
         self.flush()
 
     def _afford(self, cost: int) -> bool:
-        now = self.factory.clock.seconds()
-        self._tokens = min(BURST, self._tokens + (now - self._refilled) * RATE) - cost
-        self._refilled = now
-        return self._tokens >= 0
+        return self._budget.charge(self.factory.clock.seconds(), cost)
 
     def _error(self, why: str) -> None:
         """The connection is over: GOAWAY, no more input, the end soon whatever the client does."""
@@ -395,7 +393,7 @@ class Http2(Protocol):
                 stream.taken(len(data))
                 self._framed += len(data)
                 # Whoever downloads opens windows.
-                self._tokens += len(data) / WINDOW_BYTES
+                self._budget.give(len(data) / WINDOW_BYTES)
                 self._send()
                 return True
             if stream.ended:

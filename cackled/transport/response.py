@@ -51,4 +51,4 @@ def json_response(
 ) -> Response:
     """A Response with *value* as JSON (bytes are taken for JSON text already); *more* are fields of `Response`."""
     body = value if isinstance(value, bytes) else _encoder.encode(value)
-    return Response(status, [(b"Content-Type", JSON), *headers], body, **more)
+    return Response(status, [(b"content-type", JSON), *headers], body, **more)

@@ -8,20 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.cluster.messages import MAX_BODY, MAX_ITEMS, chunks
-from cackled.cluster.signal_buffer import BURST, GATHER, RATE, Bucket, SignalBuffer
-
-
-class BucketTests(SynchronousTestCase):
-    def test_rate(self) -> None:
-        """A burst, then the rate; what was refused costs nothing."""
-        clock = Clock()
-        bucket = Bucket(clock, 10, 5)
-        self.assertEqual([bucket.take() for _ in range(7)], [True] * 5 + [False] * 2)
-        clock.advance(0.25)
-        self.assertEqual([bucket.take() for _ in range(3)], [True, True, False])
-        clock.advance(100)
-        self.assertTrue(bucket.take(5))
-        self.assertFalse(bucket.take(1))
+from cackled.cluster.signal_buffer import BURST, GATHER, RATE, SignalBuffer
 
 
 class OutboxTests(SynchronousTestCase):

@@ -12,6 +12,7 @@ from cackled.dns import sign
 from cackled.dns.keys import ED25519, P256, make
 from cackled.dns.sign import BEFORE, LIFETIME, Busy, Signer, after
 from cackled.dns.wire import A, pack_name
+from cackled.token_bucket import TokenBucket
 
 from .helpers import ORIGIN
 
@@ -87,7 +88,7 @@ class SignerTests(SynchronousTestCase):
     def test_bounded(self) -> None:
         """Of names without end the oldest signatures go."""
         self.patch(sign, "MAX_KEPT", 5)
-        self.signer._rate = self.signer._tokens = 1000
+        self.signer._budget = TokenBucket(1000, 1000, 0.0)
         for number in range(20):
             self.sign(f"n{number}.geo.test.", fixed=False)
         self.assertEqual(len(self.signer._kept), 5)
