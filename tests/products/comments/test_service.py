@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import psycopg2
+from msgspec import structs
 from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,6 +19,7 @@ from cackled.domain.errors import BadField, NotFound
 from cackled.domain.sessions import Session
 from cackled.products.comments import pages
 from cackled.products.comments.pages import Wanted
+from cackled.products.comments.settings import CommentSettings
 from tests.domain.common import ANN, BOB, CAT, DomainCase, clock, the_id
 
 
@@ -201,7 +203,8 @@ class PostTests(DomainCase):
         self.addCleanup(connection.close)
         connection.autocommit = True
         connection.cursor().execute("listen cackled_event")
-        self.sites._sites[1] = self.site = type(self.site)(1, "One", type(self.site.settings)(max_length=10_000))
+        longer = CommentSettings(max_length=10_000)
+        self.sites._sites[1] = self.site = structs.replace(self.site, products=(longer,))
         self.comments = self.of(self.site)
         small = await self.post("small")
         await self.post("ж" * 4000)
