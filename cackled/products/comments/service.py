@@ -374,7 +374,7 @@ class Comments:
         Raises:
             Unprocessable: nothing visible is left, or it is longer than the site allows.
         """
-        return text.render(text.clean_text(source, self._site.settings.max_length))
+        return text.render(text.clean_text(source, self._settings.max_length))
 
     async def edit(
         self, session: Session, comment_id: int, source: str, *, address: str | None = None
