@@ -8,7 +8,7 @@ import subprocess
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.browser.case import ROOT
+from tests.support.browser import ROOT
 
 NODE = shutil.which("node")
 

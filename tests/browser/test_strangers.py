@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from urllib.parse import quote
 
-from tests.browser.case import MockCase
 from tests.browser.libraries import SCRIPTS, script
+from tests.support.browser import MockCase
 
 # What pages did to JavaScript, each in the least words.
 CHANGES = {
