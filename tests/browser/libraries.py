@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +33,7 @@ STYLES = {
     "simple": ["simpledotcss/simple.css"],
     "tailwind-3": ["tailwind-3/src/css/preflight.css"],
     "tailwind-4": ["tailwind-4/preflight.css"],
+    "tailwind-forms": ["tailwind-3/src/css/preflight.css"],
     "the-new-css-reset": ["the-new-css-reset/css/reset.css"],
     "water": ["water.css/out/water.css"],
 }
@@ -68,14 +71,27 @@ def text(paths: list[str]) -> str:
 def style(name: str) -> str:
     """The CSS of one of `STYLES`."""
     css = text(STYLES[name])
-    if name == "tailwind-3":
+    if name in ("tailwind-3", "tailwind-forms"):
         # What its build tool fills in: the value that stands there for pages without a theme.
         css = re.sub(r"theme\('[^']*',\s*((?:[^()]|\([^()]*\))*)\)", r"\1", css)
+    if name == "tailwind-forms":
+        css += _forms()
     if name == "tailwind-4":
         css = (
             "@layer theme, base, components, utilities;\n@layer base {" + css.replace("--theme(", "var(--none, ") + "}"
         )
     return css
+
+
+def _forms() -> str:
+    """The plugin is no style sheet: it makes one."""
+    text(["@tailwindcss/forms/src/index.js"])
+    node = shutil.which("node")
+    if node is None:
+        raise SkipTest("there is no node")
+    made = [node, str(Path(__file__).parent / "hosts" / "forms.cjs")]
+    environ = {**os.environ, "NODE_PATH": str(HOSTS / "node_modules")}
+    return subprocess.run(made, env=environ, capture_output=True, check=True, text=True, timeout=60).stdout
 
 
 def script(name: str) -> str:

@@ -20,8 +20,7 @@ BARE = {
     "ul,ol{list-style:none;padding:0;margin:0} a{color:inherit;text-decoration:none} svg{width:100%;fill:red}"
     "input,textarea{margin:9px;border:2px solid;box-shadow:0 0 9px;width:auto;height:90px}"
     "div{margin:7px;padding:3px} blockquote{border:0;padding:0}",
-    "roles": "[role=button]{padding:20px;background:blue;border:3px solid}"
-    "[role=group]{display:inline-flex;width:100%}",
+    "roles": "[role=button]{padding:20px;background:blue;border:3px solid}[role=group]{display:inline-flex;width:100%}",
 }
 HTML = (
     "<p>Plain, <a href='https://a.example/'>linked</a> and <code>code</code>.</p><ul><li>one</li><li>two</li></ul>"

@@ -238,8 +238,8 @@ class ReadingTests(MockCase):
             self.assertEqual(self.texts(page), ["Said here"])
             page.context.close()
         # What was said on this page, when its conversation was another one.
-        self.steer(urls={"other": f"{self.base}/pages/plain.html"})
         page = self.plain()
+        self.steer(urls={"other": page.url})
         page.evaluate("id => { location.hash = 'mc-' + id; }", there)
         page.wait_for_selector(".mc-bar.mc-on >> text=The linked comment is no longer there.")
         self.assertEqual(self.texts(page), ["Said here"])

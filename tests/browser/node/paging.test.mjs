@@ -169,3 +169,56 @@ test('a vote lifts a comment over the cursor: the next page brings it', async ()
   assert.equal(widget.items.size, 12);
   assert.equal(widget.moreButton, null);
 });
+
+test('answers that a page counted already are not counted, nor shown, once more when their events come', async () => {
+  const server = new Server(), roots = [];
+  for (let n = 0; n < 6; n++) roots.push(server.post());
+  const last = roots[5], heard = server.seq;
+  let answer;
+  const widget = open(server.page({sort: 'old', size: 5}), () => new Promise(done => { answer = done; }), 'old');
+  widget.next();
+  await turn();
+  // Said before the page was made, heard while it is on its way and after it.
+  const answers = [server.post(last), server.post(last), server.post(last)];
+  const page = server.page({sort: 'old', size: 5, cursor: widget.cursor});
+  widget.event(server.log[heard]);
+  widget.event(server.log[heard + 1]);
+  answer(page);
+  for (let k = 0; k < 12; k++) await turn();
+  widget.event(server.log[heard + 2]);
+  const below = answers.filter(id => widget.items.has(id));
+  assert.deepEqual(below, answers.slice(0, 1), 'what the page had');
+  assert.equal(widget.items.get(last).c.more, 2);
+  assert.equal(widget.waiting.size, 0);
+  // What is said since is new.
+  const next = server.post(last);
+  widget.event(server.log.at(-1));
+  assert.ok(widget.items.has(next));
+  assert.equal(widget.items.get(last).c.more, 2);
+});
+
+test('a tombstone stays while the server does not say that it is gone, and goes when that is said', async () => {
+  const server = new Server(), root = server.post(), child = server.post(root), hidden = server.post(child), shown = server.post(root);
+  server.remove(child);
+  const widget = open(server.page({sort: 'old', size: 5}), () => new Promise(() => {}), 'old');
+  assert.deepEqual([...widget.items.keys()], [root, child]);
+  const hear = () => { widget.event(server.log.at(-1)); };
+  const own = {key: 'key', parent: root, text: 'x', name: 'me', at: Date.now(), draft: ''};
+  widget.send({...own, parent: child});
+  widget.remove(widget.items.get('key'));
+  assert.ok(widget.items.has(child), 'one that is not here hangs on it');
+  server.remove(root);
+  hear();
+  widget.send(own);
+  widget.remove(widget.items.get('key'));
+  assert.ok(widget.items.has(root), 'others hang on it');
+  server.remove(hidden);
+  hear();
+  assert.ok(!widget.items.has(child) && widget.items.has(root));
+  widget.send(own);
+  server.remove(shown);
+  hear();
+  assert.ok(widget.items.has(root), 'something unsent hangs on it');
+  widget.remove(widget.items.get('key'));
+  assert.ok(!widget.items.has(root));
+});
