@@ -112,7 +112,7 @@ class ReadingTests(MockCase):
         context = self.context()
         # Never answered.
         held: list = []
-        context.route("**/comments.js", held.append)
+        context.route("**/comments.js", lambda route: held.append(route))
         page = context.new_page()
         page.goto(f"{self.base}/pages/plain.html", wait_until="commit")
         self.until(page, shapes)
@@ -257,7 +257,7 @@ class ReadingTests(MockCase):
         page = self.plain()
         page.wait_for_timeout(300)
         found = page.evaluate("""() => [...document.querySelectorAll('.mc-text *')].map(n =>
-            [n.localName, ...[...n.attributes].map(a => a.name).filter(a => !/^(href|rel|target)$/.test(a))])""")
+            [n.localName, ...[...n.attributes].map(a => a.name).filter(a => !/^(href|rel|target|dir)$/.test(a))])""")
         self.assertEqual({tuple(f) for f in found} - {("p",), ("a",), ("b",), ("i",)}, set())
         hrefs = page.evaluate("[...document.querySelectorAll('.mc-text a')].map(a => a.getAttribute('href'))")
         self.assertEqual([h for h in hrefs if h], ["https://ok.example/?a=1&b=2"])
