@@ -36,6 +36,23 @@ class Reactor(Clock):
     def removeWriter(self, writer: Any) -> None:
         self.writers.discard(writer)
 
+    def _ready(self) -> tuple[set[Any], set[Any]]:
+        """Who can be read and who can be written; not by select, which knows descriptors below 1,024 only."""
+        poll, by_number = select.poll(), {}
+        for one in {*self.readers, *self.writers}:
+            wanted = (select.POLLIN if one in self.readers else 0) | (select.POLLOUT if one in self.writers else 0)
+            by_number[one.fileno()] = one
+            poll.register(one.fileno(), wanted)
+        reads, writes = set(), set()
+        gone = select.POLLHUP | select.POLLERR
+        for number, what in poll.poll(0):
+            one = by_number[number]
+            if one in self.readers and what & (select.POLLIN | gone):
+                reads.add(one)
+            if one in self.writers and what & (select.POLLOUT | gone):
+                writes.add(one)
+        return reads, writes
+
     def turn(self, turns: int = 1) -> None:
         """Do what an epoll reactor does with whatever is ready, *turns* times; no time passes."""
         from twisted.internet.error import ConnectionDone, ConnectionLost
@@ -45,7 +62,7 @@ class Reactor(Clock):
             self.advance(0)
             if not self.readers and not self.writers:
                 continue
-            reads, writes, _ = select.select(list(self.readers), list(self.writers), [], 0)
+            reads, writes = self._ready()
             for one in {*reads, *writes}:
                 why = one.doRead() if one in reads else None
                 if why is None and one in writes and one in self.writers:
