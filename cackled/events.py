@@ -110,11 +110,19 @@ class EventType(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.type}: what rewrites words holds them, and what removes them does not")
 
 
+# Ids of channels are older than products: those of comments are made of the key alone.
+FIRST_PRODUCT = "comments"
+
+
 @lru_cache(maxsize=4096)
-def channel_id(key: str) -> int:
-    """The id of the channel that a site calls *key*: 63 bits of BLAKE2b.
+def channel_id(product: str, key: str) -> int:
+    """The id of a product's channel that a site calls *key*: 63 bits of BLAKE2b.
+
+    A channel belongs to one product: the comments and the reviews of a page have numbers and locks of their own.
 
     Computed, not assigned, so that a page nobody has written on yet can be subscribed to without a row being made
     for everyone who asks. Two keys of one site that meet in one id are told apart by the stored key.
     """
-    return int.from_bytes(blake2b(key.encode("utf-8"), digest_size=8, person=b"cackled.channel").digest(), "big") >> 1
+    mixed = b"" if product == FIRST_PRODUCT else product.encode("utf-8")
+    made = blake2b(key.encode("utf-8"), digest_size=8, key=mixed, person=b"cackled.channel")
+    return int.from_bytes(made.digest(), "big") >> 1

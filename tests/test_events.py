@@ -55,14 +55,17 @@ class PositionTests(SynchronousTestCase):
 class ChannelIdTests(SynchronousTestCase):
     def test_fixed(self) -> None:
         """The function is part of the wire format: its values never change."""
-        self.assertEqual(channel_id("demo"), 8132522414315733592)
-        self.assertEqual(channel_id(""), 359228984596433032)
+        self.assertEqual(channel_id("comments", "demo"), 8132522414315733592)
+        self.assertEqual(channel_id("comments", ""), 359228984596433032)
+        # Of other products by the product too.
+        ids = {channel_id(product, key) for product in ("comments", "reviews", "polls") for key in ("demo", "")}
+        self.assertEqual(len(ids), 6)
 
     @given(st.text(max_size=200))
     def test_range(self, key: str) -> None:
         """Any key gives a number that PostgreSQL's bigint and a position can hold."""
         if any(0xD800 <= ord(c) <= 0xDFFF for c in key):
             return
-        number = channel_id(key)
+        number = channel_id("comments", key)
         self.assertTrue(0 <= number < 2**63)
         self.assertEqual(Position.parse(f"1/{number}").channel, number)

@@ -183,11 +183,14 @@ def _migrate(options: Any) -> int:
     from cackled.database.dsn import ServerSettings, servers_of, shards_of
     from cackled.database.errors import DatabaseError
     from cackled.database.migrate import migrate, pending
+    from cackled.products import PRODUCTS
+    from cackled.products.registry import Registry
 
     config = _load(options)
     if not config.database.dsn and not config.database.server:
         raise CliError("the embedded server is migrated by the daemon when it starts")
     groups = [servers_of(config.database), *shards_of(config.database).values()]
+    packages = Registry(PRODUCTS).sql
 
     async def work(reactor: Any) -> int:
         return max([await one(servers, reactor) for servers in groups])
@@ -201,10 +204,10 @@ def _migrate(options: Any) -> int:
         for server in servers:
             try:
                 if options.check:
-                    missing = await pending(server.dsn, clock=reactor)
+                    missing = await pending(server.dsn, clock=reactor, packages=packages)
                     print("\n".join(missing) if missing else "up to date")
                     return 1 if missing else 0
-                applied = await migrate(server.dsn, clock=reactor, progress=print)
+                applied = await migrate(server.dsn, clock=reactor, progress=print, packages=packages)
                 print(f"applied {len(applied)}" if applied else "up to date")
                 return 0
             except DatabaseError as error:
@@ -231,8 +234,8 @@ def _shard(options: Any) -> int:
             if not own.attach():
                 raise CliError("the embedded server runs with the daemon: start that first")
             embedded = own.dsn
-        say = partial(print, flush=True)
-        await work(options, config, embedded, reactor, say, Registry(PRODUCTS).counted)
+        say, products = partial(print, flush=True), Registry(PRODUCTS)
+        await work(options, config, embedded, reactor, say, products.counted, products.sql)
         return 0
 
     try:
@@ -256,10 +259,13 @@ def _backup(options: Any) -> int:
 
 def _restore(options: Any) -> int:
     from cackled.database.backup import restore
+    from cackled.products import PRODUCTS
+    from cackled.products.registry import Registry
 
     async def work(reactor: Any) -> int:
         state = _own_state(options)
-        made = await restore(reactor, Path(options.folder), state, print, _load(options).deployment)
+        deployment, packages = _load(options).deployment, Registry(PRODUCTS).sql
+        made = await restore(reactor, Path(options.folder), state, print, deployment, packages)
         print(f"{state}: {made.holds} as of {made.made}; start the daemon")
         return 0
 
@@ -268,9 +274,12 @@ def _restore(options: Any) -> int:
 
 def _verify_backup(options: Any) -> int:
     from cackled.database.backup import verify
+    from cackled.products import PRODUCTS
+    from cackled.products.registry import Registry
 
     async def work(reactor: Any) -> int:
-        made = await verify(reactor, Path(options.folder), Path(_load(options).state).absolute(), print)
+        state = Path(_load(options).state).absolute()
+        made = await verify(reactor, Path(options.folder), state, print, Registry(PRODUCTS).sql)
         print(f"{options.folder} is whole: {made.holds} as of {made.made}, schema {made.schema:04d}")
         return 0
 

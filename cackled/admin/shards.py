@@ -108,7 +108,9 @@ async def show(known: dict[int, Servers], clock: Any) -> list[str]:
     return lines
 
 
-async def add(known: dict[int, Servers], number: int, clock: Any, say: Callable[[str], None]) -> None:
+async def add(
+    known: dict[int, Servers], number: int, clock: Any, say: Callable[[str], None], packages: Sequence[str] = ()
+) -> None:
     """Make a database shard *number*: migrate it, and put up the walls there and in shard 0. May be repeated.
 
     Raises:
@@ -136,7 +138,7 @@ async def add(known: dict[int, Servers], number: int, clock: Any, say: Callable[
             there = said is None and await one.one("select to_regclass('catalog.site') is not null")
             if there and await one.one("select exists (select from catalog.site) or exists (select from channel)"):
                 raise MoveError("that database has sites of its own")
-            await migrate_primary(dsns, clock=clock, progress=say)
+            await migrate_primary(dsns, clock=clock, progress=say, packages=packages)
             for where, own in ((first, 0), (one, number)):
                 await where.run("set lock_timeout = '2s'")
                 for attempt in range(10):
@@ -155,9 +157,10 @@ async def add(known: dict[int, Servers], number: int, clock: Any, say: Callable[
 
 
 async def work(
-    options: Any, config: Config, embedded: str, clock: Any, say: Callable[[str], None], counted: Sequence[Counted]
-) -> None:
-    """Do what the command line says; *counted* as for `Mover`.
+    options: Any, config: Config, embedded: str, clock: Any, say: Callable[[str], None], counted: Sequence[Counted],
+    packages: Sequence[str],
+) -> None:  # fmt: skip
+    """Do what the command line says; *counted* as for `Mover`, *packages* as for `migrate`.
 
     Raises:
         DatabaseError: in one line, or several where several things are missing.
@@ -168,7 +171,7 @@ async def work(
             say(line)
         return
     if options.action == "add":
-        await add(known, options.number, clock, say)
+        await add(known, options.number, clock, say, packages)
         return
     mover = Mover(known, clock=clock, say=say, counted=counted)
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cackled.admin.console import CommandError, Console, Data
-from cackled.events import Position, channel_id
+from cackled.events import FIRST_PRODUCT, Position, channel_id
 
 _T = TypeVar("_T")
 
@@ -59,7 +59,7 @@ def site_number(text: str) -> int:
 
 
 def parse_channel(text: str) -> Position:
-    """``SITE/CHANNEL``: the channel's id as in positions, or else the key the site gave it.
+    """``SITE/CHANNEL``: the channel's id as in positions, or else the key the site gave it for its comments.
 
     Raises:
         CommandError: there is no site number before a slash.
@@ -71,4 +71,4 @@ def parse_channel(text: str) -> Position:
     try:
         return Position.parse(text)
     except ValueError:
-        return Position(found, channel_id(key))
+        return Position(found, channel_id(FIRST_PRODUCT, key))

@@ -63,7 +63,7 @@ class Bootstrap:
         widget, reader = self._widget(request)
         query = reader.read(request.args)
         key = widget.key(query)
-        channel = site.channel(key)
+        channel = site.channel(widget.product, key)
         context.grants.check(site, tokens(request), channel)
         wish = reading(request, ReadPreference.NEAREST)
         context.count_read(site.id, wish.preference)

@@ -221,21 +221,24 @@ async def guarded(work: Awaitable[Response]) -> Response:
 class Call:
     """One call of a route on behalf of a site.
 
-    ``parameters`` are the path's and ``numbers`` those of them that are ids; ``query`` and ``body`` are the route's
-    Structs, ``session`` is who calls (None: nobody known), ``reading`` is how the caller wants to read. They are there
-    once `cackled.api.dispatch` has checked the call.
+    ``product`` is whose route it is. ``parameters`` are the path's and ``numbers`` those of them that are ids;
+    ``query`` and ``body`` are the route's Structs, ``session`` is who calls (None: nobody known), ``reading`` is how
+    the caller wants to read. They are there once `cackled.api.dispatch` has checked the call.
     """
 
     __slots__ = (
-        "address", "body", "context", "idempotency_key", "numbers", "origin", "parameters", "query", "reading",
-        "request", "session", "site",
+        "address", "body", "context", "idempotency_key", "numbers", "origin", "parameters", "product", "query",
+        "reading", "request", "session", "site",
     )  # fmt: skip
 
-    def __init__(self, context: ApiContext, request: Request, site: Site, parameters: dict[str, str]) -> None:
+    def __init__(
+        self, context: ApiContext, request: Request, site: Site, parameters: dict[str, str], product: str
+    ) -> None:
         self.context = context
         self.request = request
         self.site = site
         self.parameters = parameters
+        self.product = product
         self.numbers: dict[str, int] = {}
         self.address = context.client_address(request)
         self.origin = header(request, "origin")
@@ -289,7 +292,7 @@ class Call:
             Refused: the site is private, and no token of the call grants that.
         """
         if self.site.settings.private:
-            channel = None if key is None else self.site.channel(key)
+            channel = None if key is None else self.site.channel(self.product, key)
             self.context.grants.check(self.site, tokens(self.request), channel)
 
     def see_all(self) -> None:

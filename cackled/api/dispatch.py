@@ -62,13 +62,13 @@ class Dispatcher:
     def _find_site(self, parameters: dict[str, str]) -> Site | None:
         return self._context.sites.find(int(parameters["site"])) if "site" in parameters else None
 
-    def _call(self, request: Request, parameters: dict[str, str]) -> Call:
+    def _call(self, request: Request, parameters: dict[str, str], product: str = "") -> Call:
         site = self._context.sites.get(int(parameters["site"]))
-        return Call(self._context, request, site, parameters)
+        return Call(self._context, request, site, parameters, product)
 
     async def _run(self, request: Request, route: Route, parameters: dict[str, str]) -> Response:
         context = self._context
-        call = self._call(request, parameters)
+        call = self._call(request, parameters, route.product)
         site = call.site
         if site.settings.private:
             if route.reach is Reach.ALL:

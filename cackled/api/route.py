@@ -83,6 +83,8 @@ class Route(Struct, frozen=True, kw_only=True):
     idempotent: bool = False
     writes: bool = False
     refusals: tuple[str, ...] = ()
+    # The product that declares it, by whose channels it goes; said by `cackled.products.registry.Registry`.
+    product: str = ""
     # Derived from ``query`` and ``path``.
     arguments: QueryReader | None = None
     ids: tuple[str, ...] = ()

@@ -58,3 +58,5 @@ class Widget(Struct, frozen=True, kw_only=True):
     key: Callable[[Any], str]
     page: Callable[[FirstRender], Awaitable[FirstPage]]
     answer: type[Struct]
+    # The product that declares it; said by `cackled.products.registry.Registry`.
+    product: str = ""

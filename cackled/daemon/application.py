@@ -69,7 +69,7 @@ class Application:
             on_closed=lambda site_id: self.router.closed(site_id),
             shape=registry.settings(config.products),
         )
-        self.grants = Grants(wall_time)
+        self.grants = Grants(wall_time, registry.names)
         self.usage = Usage(self.database, clock, metrics)
         log, outward = EventLog(self.database), infrastructure.outward
         self.hub = Hub(

@@ -43,7 +43,6 @@ from cackled.database.belonging import check_belongs, claim
 from cackled.database.embedded import EmbeddedError
 from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary
-from cackled.database.routing import Database
 from cackled.database.shards import ShardedDatabase
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
@@ -182,7 +181,7 @@ class Daemon(MultiService):
         if infrastructure.embedded is not None:
             await infrastructure.embedded.start()
         application = Application(infrastructure)
-        await self._migrate(application.database)
+        await self._migrate(application)
         self._application = application
         tree = await application.open()
         await self._open_console(application)
@@ -201,15 +200,16 @@ class Daemon(MultiService):
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         log.info("cackled {version} is ready, node {node}", version=__version__, node=self._config.node)
 
-    async def _migrate(self, database: Database) -> None:
+    async def _migrate(self, application: Application) -> None:
         """See that the database is this deployment's, and bring it to the present schema."""
+        database, packages = application.database, application.registry.sql
         dsns = [server.dsn for server in database.servers]
         told = partial(log.info, "database: {line}")
         every = [server.dsn for part in database.parts for server in part.servers]
         await check_belongs(every, self._config.deployment, clock=self._reactor)
-        await migrate_primary(dsns, clock=self._reactor, progress=lambda line: told(line=line))
+        await migrate_primary(dsns, clock=self._reactor, progress=lambda line: told(line=line), packages=packages)
         if isinstance(database, ShardedDatabase):
-            await database.migrate(lambda line: told(line=line))
+            await database.migrate(lambda line: told(line=line), packages)
         await claim(every, self._config.deployment, clock=self._reactor)
 
     async def _open_console(self, application: Application) -> None:

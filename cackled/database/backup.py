@@ -131,7 +131,9 @@ async def backup(
     return manifest
 
 
-async def verify(reactor: Any, source: Path, state: Path, progress: Callable[[str], None]) -> Manifest:
+async def verify(
+    reactor: Any, source: Path, state: Path, progress: Callable[[str], None], packages: Sequence[str] = ()
+) -> Manifest:
     """See whether a backup is whole: what it says of itself, every byte of the dump, and that PostgreSQL can read it.
 
     *state* only tells which PostgreSQL. Nothing is restored.
@@ -140,7 +142,7 @@ async def verify(reactor: Any, source: Path, state: Path, progress: Callable[[st
         BackupError, EmbeddedError
     """
     async with _opened(source, progress) as folder:
-        manifest = _manifest(folder)
+        manifest = _manifest(folder, packages)
         progress("comparing the dump with its sum")
         if manifest.sha256 and digest(folder / DUMP) != manifest.sha256:
             raise BackupError(f"{source} is damaged: the dump is not what was written")
@@ -174,11 +176,16 @@ async def _opened(source: Path, progress: Callable[[str], None]) -> AsyncIterato
 
 
 async def restore(
-    reactor: Any, source: Path, state: Path, progress: Callable[[str], None], deployment: str = ""
+    reactor: Any,
+    source: Path,
+    state: Path,
+    progress: Callable[[str], None],
+    deployment: str = "",
+    packages: Sequence[str] = (),
 ) -> Manifest:
     """Make the database of *state* from the backup *source*, a folder or an archive; *state* must hold none.
 
-    What belongs to another deployment than *deployment* is not let in.
+    *packages* have migrations of their own. What belongs to another deployment than *deployment* is not let in.
 
     Erasures known to *state* or to the backup are in its journal after: the daemon does them again when it starts,
     before it serves anybody.
@@ -187,13 +194,13 @@ async def restore(
         BackupError, EmbeddedError: nothing is left of the attempt then.
     """
     async with _opened(source, progress) as folder:
-        return await _restore(reactor, folder, state, progress, deployment)
+        return await _restore(reactor, folder, state, progress, deployment, packages)
 
 
 async def _restore(
-    reactor: Any, source: Path, state: Path, progress: Callable[[str], None], deployment: str
+    reactor: Any, source: Path, state: Path, progress: Callable[[str], None], deployment: str, packages: Sequence[str]
 ) -> Manifest:
-    manifest = _manifest(source)
+    manifest = _manifest(source, packages)
     if deployment and manifest.deployment not in ("", deployment):
         raise BackupError(f"{source} belongs to deployment {manifest.deployment!r}, this node to {deployment!r}")
     server = EmbeddedServer(reactor, state)
@@ -215,12 +222,12 @@ async def _restore(
     return manifest
 
 
-def _manifest(source: Path) -> Manifest:
+def _manifest(source: Path, packages: Sequence[str]) -> Manifest:
     try:
         manifest = msgspec.json.decode((source / MANIFEST).read_bytes(), type=Manifest)
     except (OSError, msgspec.MsgspecError) as error:
         raise BackupError(f"{source} is no backup: {getattr(error, 'strerror', None) or error}") from None
-    if manifest.format != FORMAT or manifest.schema > shipped()[-1].version:
+    if manifest.format != FORMAT or manifest.schema > shipped(packages)[-1].version:
         raise BackupError(f"{source} was made by a newer release (schema {manifest.schema:04d})")
     size = (source / DUMP).stat().st_size if (source / DUMP).exists() else -1
     if size != manifest.bytes:

@@ -1,7 +1,8 @@
 """The database's functions: files with one current text each, applied again when they change.
 
-A file lies in ``cackled/database/sql/functions``, holds ``create or replace function`` for a few functions of one topic
-and what belongs to them (grants, triggers), and has one header line::
+A file lies in ``cackled/database/sql/functions``, or in ``sql/functions`` of a product's package. It holds
+``create or replace function`` for a few functions of one topic and what belongs to them (grants, triggers), and has one
+header line::
 
     -- cackled: revision N
 
@@ -27,6 +28,9 @@ from msgspec import Struct
 
 from cackled.database._txpostgres import Connection
 from cackled.database.errors import DatabaseError
+
+# Whose files need no other name.
+CORE = "cackled.database"
 
 TABLE = """
 create table if not exists catalog.function_file (
@@ -59,13 +63,13 @@ class FunctionFile(Struct, frozen=True):
         return sha256(self.sql.encode()).hexdigest()
 
 
-def parse(file: str, sql: str) -> FunctionFile:
-    """Read one file.
+def parse(file: str, sql: str, folder: str = "") -> FunctionFile:
+    """Read one file; *folder* is put before its name.
 
     Raises:
         FunctionFileError: its name is malformed, or there is not exactly one header line, with a revision.
     """
-    name = f"functions/{file}"
+    name = f"{folder}functions/{file}"
     if _FILE.fullmatch(file) is None:
         raise FunctionFileError(f"{name}: a file of functions is named name.sql, in small letters")
     headers = _HEADER.findall(sql)
@@ -75,15 +79,23 @@ def parse(file: str, sql: str) -> FunctionFile:
     return FunctionFile(name, int(match[1]), sql)
 
 
-def shipped_functions() -> list[FunctionFile]:
-    """The files that this release brings, by name.
+def shipped_functions(packages: Sequence[str] = ()) -> list[FunctionFile]:
+    """The files that this release brings, by name; those of other *packages* have the package's name before theirs.
 
     Raises:
         FunctionFileError: one is malformed.
     """
-    folder = files("cackled.database") / "sql" / "functions"
-    made = [parse(one.name, one.read_text("utf-8")) for one in folder.iterdir() if one.name.endswith(".sql")]
+    made: list[FunctionFile] = []
+    for package in (CORE, *packages):
+        folder = files(package) / "sql" / "functions"
+        named = "" if package == CORE else f"{package}/"
+        if folder.is_dir():
+            made += [parse(one.name, one.read_text("utf-8"), named) for one in folder.iterdir() if _is_sql(one.name)]
     return sorted(made, key=lambda one: one.name)
+
+
+def _is_sql(name: str) -> bool:
+    return name.endswith(".sql")
 
 
 async def stale(connection: Connection, known: Sequence[FunctionFile]) -> list[FunctionFile]:

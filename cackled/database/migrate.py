@@ -3,7 +3,8 @@
 They change tables; functions are `cackled.database.functions`, applied after them under the same lock. A migration
 neither touches functions nor calls any that is newer than migration 0011: a new database has none of those yet.
 
-Database: imports twisted and this package only. A file is named ``NNNN_name.sql`` and lies in ``cackled/database/sql``.
+Database: imports twisted and this package only. A file is named ``NNNN_name.sql`` and lies in ``cackled/database/sql``,
+or in ``sql`` of a product's package; the numbers are one sequence.
 Comment lines of the form ``-- cackled: ...`` give it properties:
 
 ``compat N``
@@ -119,14 +120,17 @@ def parse(file: str, sql: str) -> Migration:
     return Migration(version, match[2], sql, compat, transaction, batches)
 
 
-def shipped() -> list[Migration]:
-    """The files that this release brings, in order.
+def shipped(packages: Sequence[str] = ()) -> list[Migration]:
+    """The files that this release brings, in order, with those of other *packages*.
 
     Raises:
         MigrationError: one is malformed, or two share a number.
     """
-    folder = files("cackled.database") / "sql"
-    return ordered([parse(one.name, one.read_text("utf-8")) for one in folder.iterdir() if one.name.endswith(".sql")])
+    made: list[Migration] = []
+    for package in (function_files.CORE, *packages):
+        folder = files(package) / "sql"
+        made += [parse(one.name, one.read_text("utf-8")) for one in folder.iterdir() if one.name.endswith(".sql")]
+    return ordered(made)
 
 
 def ordered(migrations: Sequence[Migration]) -> list[Migration]:
@@ -155,16 +159,18 @@ async def migrate(
     progress: Callable[[str], None] = lambda line: None,
     migrations: Sequence[Migration] | None = None,
     functions: Sequence[FunctionFile] | None = None,
+    packages: Sequence[str] = (),
 ) -> list[str]:
     """Apply what is missing, as the DSN's user; gives the names of the files applied by this call.
 
-    *migrations* in place of those of this release come with no functions but the given ones.
+    *packages* have a folder ``sql`` of their own (`cackled.products.product.Product.sql`). *migrations* in place of
+    those of this release come with no functions but the given ones.
 
     Raises:
         MigrationError: a file failed (it is rolled back and named), or the schema is too new for this code.
         Unavailable: the server can't be reached, or was lost.
     """
-    known, current = _release(migrations, functions)
+    known, current = _release(migrations, functions, packages)
     connection = await _connect(dsn, clock)
     try:
         await _lock(connection, clock, progress)
@@ -192,7 +198,11 @@ async def migrate(
 
 
 async def migrate_primary(
-    dsns: Sequence[str], *, clock: IReactorTime, progress: Callable[[str], None] = lambda line: None
+    dsns: Sequence[str],
+    *,
+    clock: IReactorTime,
+    progress: Callable[[str], None] = lambda line: None,
+    packages: Sequence[str] = (),
 ) -> list[str]:
     """`migrate` on the primary among *dsns*, of several the one that was promoted last.
 
@@ -216,9 +226,9 @@ async def migrate_primary(
             else:
                 replicas.append(dsn)
     if primaries:
-        return await migrate(max(primaries)[1], clock=clock, progress=progress)
+        return await migrate(max(primaries)[1], clock=clock, progress=progress, packages=packages)
     for dsn in replicas:
-        if not await pending(dsn, clock=clock):
+        if not await pending(dsn, clock=clock, packages=packages):
             progress("no primary is up; a replica has the whole schema")
             return []
         reasons.append("a replica lacks migrations")
@@ -246,6 +256,7 @@ async def pending(
     clock: IReactorTime,
     migrations: Sequence[Migration] | None = None,
     functions: Sequence[FunctionFile] | None = None,
+    packages: Sequence[str] = (),
 ) -> list[str]:
     """The names of the files that `migrate` would apply; changes nothing.
 
@@ -253,7 +264,7 @@ async def pending(
         MigrationError: the schema is too new for this code.
         Unavailable: the server can't be reached.
     """
-    known, current = _release(migrations, functions)
+    known, current = _release(migrations, functions, packages)
     connection = await _connect(dsn, clock)
     try:
         there = await connection.run("select to_regclass('catalog.schema_version') is not null")
@@ -267,11 +278,11 @@ async def pending(
 
 
 def _release(
-    migrations: Sequence[Migration] | None, functions: Sequence[FunctionFile] | None
+    migrations: Sequence[Migration] | None, functions: Sequence[FunctionFile] | None, packages: Sequence[str]
 ) -> tuple[list[Migration], Sequence[FunctionFile]]:
     try:
         if migrations is None:
-            return shipped(), shipped_functions() if functions is None else functions
+            return shipped(packages), shipped_functions(packages) if functions is None else functions
     except FunctionFileError as error:
         raise MigrationError(str(error)) from None
     return ordered(migrations), functions or ()

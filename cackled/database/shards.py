@@ -9,6 +9,7 @@ who was refused waits, learns, and asks again in the right place. `cackled.datab
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -160,7 +161,7 @@ class ShardedDatabase(Database):
         """The database as *site_id* may see it, wherever it is at the moment of each query."""
         return ShardSite(self, site_id)
 
-    async def migrate(self, told: Callable[[str], None]) -> None:
+    async def migrate(self, told: Callable[[str], None], packages: Sequence[str] = ()) -> None:
         """Bring the schemas of the others up to date; of those that are down when they are back.
 
         Raises:
@@ -169,20 +170,21 @@ class ShardedDatabase(Database):
         for number in self.shards:
             if number:
                 try:
-                    await self._migrate(number, told)
+                    await self._migrate(number, told, packages)
                 except Unavailable as error:
                     log.error("shard {number} is not to be had: {reason}", number=number, reason=str(error))
-                    self._go_on(self._migrate_later(number, told))
+                    self._go_on(self._migrate_later(number, told, packages))
 
-    async def _migrate(self, number: int, told: Callable[[str], None]) -> None:
+    async def _migrate(self, number: int, told: Callable[[str], None], packages: Sequence[str]) -> None:
         dsns = [server.dsn for server in self.shards[number].servers]
-        await migrate_primary(dsns, clock=self._clock, progress=lambda line: told(f"shard {number}: {line}"))
+        say = partial(_say, told, number)
+        await migrate_primary(dsns, clock=self._clock, progress=say, packages=packages)
 
-    async def _migrate_later(self, number: int, told: Callable[[str], None]) -> None:
+    async def _migrate_later(self, number: int, told: Callable[[str], None], packages: Sequence[str]) -> None:
         while not self._stopped:
             await sleep(self._clock, MIGRATE_AGAIN)
             try:
-                await self._migrate(number, told)
+                await self._migrate(number, told, packages)
                 return
             except Unavailable:
                 continue
@@ -362,3 +364,7 @@ class ShardSite(SiteDatabase):
         """As `SiteDatabase.write`."""
         site = self.site
         return await self._sharded.settled(site, lambda part: part.write(query, args, site))
+
+
+def _say(told: Callable[[str], None], number: int, line: str) -> None:
+    told(f"shard {number}: {line}")

@@ -46,7 +46,8 @@ class Grant(Struct, frozen=True):
 class Grants:
     """Checks the grants of all sites."""
 
-    def __init__(self, wall_time: Callable[[], float]) -> None:
+    def __init__(self, wall_time: Callable[[], float], products: Iterable[str]) -> None:
+        self._products = tuple(products)
         self._wall_time = wall_time
         self._known: OrderedDict[tuple[int, str, str], Grant] = OrderedDict()
 
@@ -115,8 +116,7 @@ class Grants:
                     known.popitem(last=False)
         return grant
 
-    @staticmethod
-    def _verify(site: int, secret: str, token: str) -> Grant | None:
+    def _verify(self, site: int, secret: str, token: str) -> Grant | None:
         if len(secret.encode()) < LEAST_SECRET or len(token) > 2_048:
             return None
         try:
@@ -129,7 +129,7 @@ class Grants:
             if channels is not None:
                 if not isinstance(channels, list) or len(channels) > MOST_CHANNELS:
                     return None
-                channels = frozenset(channel_id(key) for key in channels)
+                channels = frozenset(channel_id(product, key) for key in channels for product in self._products)
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError):
             return None
         if not isinstance(name, str):

@@ -48,9 +48,9 @@ class Site(Struct, frozen=True):
         parts = split_origin(origin)
         return parts is not None and any(pattern.matches(*parts) for pattern in self.origins)
 
-    def channel(self, key: str) -> int:
-        """The id of this site's channel *key*."""
-        return channel_id(key)
+    def channel(self, product: str, key: str) -> int:
+        """The id of the channel *key* of one of this site's products."""
+        return channel_id(product, key)
 
     def position(self, channel: int, seq: int = -1) -> Position:
         """A place in a channel of this site."""

@@ -66,6 +66,8 @@ class Product(Struct, frozen=True, kw_only=True):
     - ``deeds``: what signed links in mail do, by kind.
     - ``outbox``: handlers of work for other servers, by kind; ``jobs``: statements that keep its tables tidy, each
       deletes at most `cackled.domain.housekeeping.BATCH` rows and gives their number.
+    - ``sql``: the package whose folder ``sql`` has its migrations (``NNNN_name.sql``, numbered with all others) and,
+      in ``sql/functions``, its database functions; ``""`` where that of the database has them.
     - ``counted``: tables whose rows are counted for operators, in backups and before a site is deleted.
     - ``erase``: how it forgets a visitor; needed where its events hold words.
     - ``seed``: fills the demo site.
@@ -84,6 +86,7 @@ class Product(Struct, frozen=True, kw_only=True):
     outbox: Mapping[str, Callable[[OutboxParts], Callable[[Work], Awaitable[None]]]] = {}
     deeds: Mapping[str, Callable[[ServiceParts, Site, SignedLink], Awaitable[tuple[bool, Position | None]]]] = {}
     jobs: tuple[Query, ...] = ()
+    sql: str = ""
     counted: tuple[Counted, ...] = ()
     erase: Erasable | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None

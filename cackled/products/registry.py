@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cackled.api.route import Route
 from cackled.api.widget import Widget
@@ -60,14 +61,19 @@ class Registry:
         _once("subject", (name for one in self.products for name in sorted(_subjects(one))))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the products."""
+        return tuple(one.name for one in self.products)
+
+    @property
     def routes(self) -> tuple[Route, ...]:
         """All routes."""
-        return tuple(route for one in self.products for route in one.routes)
+        return tuple(replace(route, product=one.name) for one in self.products for route in one.routes)
 
     @property
     def widgets(self) -> tuple[Widget, ...]:
         """All widgets with a first render."""
-        return tuple(widget for one in self.products for widget in one.widgets)
+        return tuple(replace(widget, product=one.name) for one in self.products for widget in one.widgets)
 
     @property
     def problems(self) -> dict[str, int]:
@@ -84,6 +90,11 @@ class Registry:
     def jobs(self) -> tuple[Query, ...]:
         """What keeps the tables of products tidy."""
         return tuple(query for one in self.products for query in one.jobs)
+
+    @property
+    def sql(self) -> tuple[str, ...]:
+        """The packages that bring migrations and database functions of their own."""
+        return tuple(one.sql for one in self.products if one.sql)
 
     @property
     def counted(self) -> tuple[Counted, ...]:

@@ -73,7 +73,7 @@ def explain(dsn: str) -> None:
         call = pages.PAGE_BEST.call(5)
         for _ in range(3):
             cursor.execute(f"explain (analyze, buffers, costs off, timing off, summary on) {call}",
-                           (1, channel_id("bench-900"), 25, "infinity", 2**63 - 1))  # fmt: skip
+                           (1, channel_id("comments", "bench-900"), 25, "infinity", 2**63 - 1))  # fmt: skip
             plan = cursor.fetchall()
     print("\n".join(row[0] for row in plan))
     connection.close()

@@ -57,7 +57,7 @@ def fill(dsn: str, size: int = 1_200_000, channels: int = 12_000) -> int:
     """Make it; gives how many comments there are."""
     counts = sizes(size, channels)
     keys = [f"bench-{n}" for n in range(channels)]
-    ids = [channel_id(key) for key in keys]
+    ids = [channel_id("comments", key) for key in keys]
     connection = psycopg2.connect(dsn)
     connection.autocommit = True
     with connection.cursor() as cursor:

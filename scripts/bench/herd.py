@@ -60,7 +60,7 @@ class Herd:
         from cackled.events import channel_id
 
         self.port, self.clients = port, clients
-        self.subs = [f"1/{channel_id(key_of(number % channels))}" for number in range(clients)]
+        self.subs = [f"1/{channel_id('comments', key_of(number % channels))}" for number in range(clients)]
         self.channels = channels
         self.seqs = [0] * clients
         self.poll = select.epoll()

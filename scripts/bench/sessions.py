@@ -68,7 +68,7 @@ class Client:
         self.number: dict[int, int] = {}
         self.rest: dict[int, bytes] = {}
         self.keys = keys
-        self.subs = [f"1/{channel_id(key)}" for key in keys]
+        self.subs = [f"1/{channel_id('comments', key)}" for key in keys]
         self.seqs = [0] * len(keys)
         self.first = first
         self.delivered = self.lost = self.doubled = self.cut = self.unrecovered = self.refused = 0

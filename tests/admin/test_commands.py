@@ -112,7 +112,7 @@ class CommandTests(RunnerCase):
         self.run_line("evict 17/42")
         self.run_line("evict 17/news/today")
         self.run_line("evict all")
-        self.assertEqual(self.fake.done, ["evict 17/42", f"evict 17/{channel_id('news/today')}", "clear"])
+        self.assertEqual(self.fake.done, ["evict 17/42", f"evict 17/{channel_id('comments', 'news/today')}", "clear"])
         for line in ("evict 17", "evict /x", "evict 0/1", "evict 1/"):
             self.refusal(line)
         self.assertEqual(len(self.fake.done), 3)
@@ -314,4 +314,4 @@ class RunnerTests(RunnerCase):
     def test_parse_channel(self) -> None:
         """A position's channel is taken as it is, with or without its seq."""
         self.assertEqual(parse_channel("17/42@106").channel, 42)
-        self.assertEqual(parse_channel("17/042x").channel, channel_id("042x"))
+        self.assertEqual(parse_channel("17/042x").channel, channel_id("comments", "042x"))

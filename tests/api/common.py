@@ -19,10 +19,12 @@ from cackled.api import bootstrap, core, openapi
 from cackled.api.router import Table
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
+from cackled.database.migrate import migrate
 from cackled.database.testing import fresh_dsn, server
 from cackled.domain.errors import PROBLEMS
 from cackled.domain.site import Site
 from cackled.products import PRODUCTS
+from cackled.products.product import Product
 from cackled.products.registry import Registry
 
 clock: Any = reactor
@@ -85,15 +87,19 @@ class ApiCase(TestCase):
     ``toml`` is laid over the configuration.
     """
 
+    products: tuple[Product, ...] = PRODUCTS
     toml = '[limits]\nexempt = ["127.0.0.0/8"]\n'
 
     async def setUp(self) -> None:
         self.dsn = await fresh_dsn(self)
+        packages = Registry(self.products).sql
+        if packages:
+            await migrate(self.dsn, clock=clock, packages=packages)
         self.name = self.dsn.split("dbname=")[1].split()[0]
         given = f'state = "{self.mktemp()}"\n[demo]\nenabled = false\n[database]\nconnections = 3\n'
         given += f"dsn = {json.dumps(self.dsn)}\n{self.toml}"
         self.infrastructure = Infrastructure(clock, config.parse(given.encode()))
-        self.application = Application(self.infrastructure)
+        self.application = Application(self.infrastructure, self.products)
         self.addCleanup(self.application.close)
         self.infrastructure.serve(await self.application.open())
         for number, name in ((1, "one"), (2, "two")):

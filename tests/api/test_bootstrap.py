@@ -30,7 +30,7 @@ class SharedTests(ApiCase):
         self.assertEqual(told["site"]["id"], "1")
         self.assertEqual(set(told["site"]), {"id", "name", "settings"})
         self.assertEqual(told["position"], made["position"])
-        channel = str(self.site.channel("page"))
+        channel = str(self.site.channel("comments", "page"))
         self.assertEqual(
             told["channel"],
             {"id": channel, "key": "page", "seq": 1, "url": "https://one.example/x", "title": "X", "comments": 1,
@@ -177,7 +177,7 @@ class CacheTests(ApiCase):
         await self.bootstrap()
         self.sql("select * from post_comment(1, %s, 'page', '', '', 5, 'n', null, null, null, 's', '<p>far</p>', 3, "
                  "false)",
-                 self.site.channel("page"))  # fmt: skip
+                 self.site.channel("comments", "page"))  # fmt: skip
         for _ in range(300):
             answer = await self.bootstrap()
             if b"<p>far</p>" in answer.body:

@@ -49,8 +49,8 @@ class PrivateTests(ApiCase):
             ("PATCH", f"{base}/comments/{comment}", {"text": "x"}), ("POST", f"{base}/sessions", {}),
             ("POST", f"{base}/comments", self.comment("more", "members")),
             ("DELETE", f"{base}/comments/{comment}", None),
-            ("GET", f"/rt/poll?wait=0&sub=1/{channel_id('members')}", None),
-            ("GET", f"/rt/sse?sub=1/{channel_id('members')}", None),
+            ("GET", f"/rt/poll?wait=0&sub=1/{channel_id('comments', 'members')}", None),
+            ("GET", f"/rt/sse?sub=1/{channel_id('comments', 'members')}", None),
         ]  # fmt: skip
 
     async def test_without(self) -> None:
@@ -79,7 +79,7 @@ class PrivateTests(ApiCase):
             ("/api/v1/sites/1/counts?channel=members&channel={}", 200), ("/rt/poll?wait=0&sub={id}", 200),
         ):  # fmt: skip
             for key, expected in (("members", status), ("guests", 403)):
-                address = path.format(quote(key), id=f"1/{channel_id(key)}") + f"&token={self.some}"
+                address = path.format(quote(key), id=f"1/{channel_id('comments', key)}") + f"&token={self.some}"
                 answer = await self.ask("GET", address)
                 self.assertEqual(answer.status, expected, address)
                 if expected == 403:
@@ -106,7 +106,7 @@ class PrivateTests(ApiCase):
         """A site that becomes private is not served from what was kept before."""
         await self.application.sites.change(1, "private", False)
         self.assertEqual((await self.bootstrap("members")).status, 200)
-        address = f"/rt/poll?wait=20&sub=1/{channel_id('members')}@1"
+        address = f"/rt/poll?wait=20&sub=1/{channel_id('comments', 'members')}@1"
         waits = Deferred.fromCoroutine(self.ask("GET", address))
         while not self.application.hub.stats().subscriptions:
             await sleep(clock, 0.01)
@@ -124,7 +124,7 @@ class PrivateTests(ApiCase):
 
     async def test_live(self) -> None:
         """Events come to who may see them, and their names are shown."""
-        address = f"/rt/poll?wait=10&sub=1/{channel_id('members')}@1&token={self.some}"
+        address = f"/rt/poll?wait=10&sub=1/{channel_id('comments', 'members')}@1&token={self.some}"
         waits = Deferred.fromCoroutine(self.ask("GET", address))
         address = f"/api/v1/sites/1/comments?token={self.all}"
         sent = await self.ask("POST", address, self.comment("news", "members"), authorization=self.open)
@@ -137,7 +137,7 @@ class PrivateTests(ApiCase):
         """A stream ends soon after its grant does, and says why; with the same grant it does not come back."""
         self.patch(grants, "LEEWAY", 0)
         self.patch(hub, "ENDING_SECONDS", 1)
-        address = f"/rt/sse?sub=1/{channel_id('members')}@1&token={grant(exp=int(time()) + 2)}"
+        address = f"/rt/sse?sub=1/{channel_id('comments', 'members')}@1&token={grant(exp=int(time()) + 2)}"
         ended = await self.ask("GET", address)
         self.assertEqual(ended.status, 200)
         self.assertIn(b'"type":"error","code":"token"', ended.body)

@@ -88,7 +88,7 @@ class RightsTests(ApiCase):
     async def call(self, route: Route, *, site: int = 1, key: str = "own", comment: str = "", auth: str | None = None,
                    tokens: Any = ()) -> tuple[int, str]:  # fmt: skip
         """The status, and the slug of a refusal."""
-        path = route.path.format(site=site, key=quote(key), comment=comment, channel=channel_id(key))
+        path = route.path.format(site=site, key=quote(key), comment=comment, channel=channel_id("comments", key))
         for token in tokens:
             path += f"{'&' if '?' in path else '?'}token={token}"
         body = route.body

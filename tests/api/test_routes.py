@@ -298,7 +298,7 @@ class FlowTests(ApiCase):
         self.assertEqual(answer.headers["cache-control"], "no-store")
         made = answer.json()
         one = made["comment"]["id"]
-        channel = self.site.channel("page")
+        channel = self.site.channel("comments", "page")
         self.assertEqual(made["position"], f"1/{channel}@1")
         self.assertEqual(
             set(made["comment"]),

@@ -33,7 +33,7 @@ from tests.support.daemon import free_ports
 from tests.support.journal import attempt, client_frame, read_frame
 
 KEY = "combined"
-SUB = f"1/{channel_id(KEY)}"
+SUB = f"1/{channel_id('comments', KEY)}"
 FIGURES = bool(os.environ.get("CACKLED_FIGURES"))
 CUT_SECONDS = 30.0 if FIGURES else 10.0
 # A promise is 5 s; the machine may be busy.

@@ -165,7 +165,7 @@ class ResidencyTests(SynchronousTestCase):
         home, away = self.daemons
         made = away.admin(f"site add id={SITE} {CANARY}-site {CANARY}.example localhost:*")
         self.assertEqual(made, {"site": SITE})
-        sub = f"{SITE}/{channel_id(KEY)}"
+        sub = f"{SITE}/{channel_id('comments', KEY)}"
         self.until(lambda: call(f"{away.url}/rt/poll?sub={sub}&wait=0").status == 200, "the site is known to eu")
         pages = [Page("127.0.0.1", away.port, sub=sub) for _ in range(2)]
         for page in pages:

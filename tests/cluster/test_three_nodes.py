@@ -25,7 +25,7 @@ from tests.support.daemon import Daemon, free_ports
 from tests.support.peers import masked, texts
 
 KEY = "three"
-CHANNEL = channel_id(KEY)
+CHANNEL = channel_id("comments", KEY)
 # What is promised; the machine may be busy, but not that busy.
 OUT_WITHIN = 5.0
 SOON = 10.0

@@ -84,14 +84,15 @@ class DomainCase(TestCase):
         """The log of a channel: (seq, type, data)."""
         rows = self.sql(
             "select seq, type, data from event where site_id = 1 and channel_id = %s order by seq",
-            self.site.channel("page") if channel is None else channel,
+            self.site.channel("comments", "page") if channel is None else channel,
         )
         return [(seq, kind, json.loads(data)) for seq, kind, data in rows]
 
     def channel(self, key: str = "page") -> tuple[int, int, int]:
         """A channel's (seq, n_visible, n_root)."""
         rows = self.sql(
-            "select seq, n_visible, n_root from channel where site_id = 1 and id = %s", self.site.channel(key)
+            "select seq, n_visible, n_root from channel where site_id = 1 and id = %s",
+            self.site.channel("comments", key),
         )
         return rows[0]
 

@@ -70,10 +70,10 @@ class ErasureTests(DomainCase):
         self.assertEqual(told, 3)
         self.assertEqual([kind for _, kind, _ in self.events()][-1], "comment.deleted")
         for key in ("page", "elsewhere"):
-            seqs = [seq for seq, _, _ in self.events(self.site.channel(key))]
+            seqs = [seq for seq, _, _ in self.events(self.site.channel("comments", key))]
             self.assertEqual(seqs, list(range(1, len(seqs) + 1)))
             self.assertEqual(self.channel(key)[0], seqs[-1])
-        pages = {self.site.channel("page"), self.site.channel("elsewhere")}
+        pages = {self.site.channel("comments", "page"), self.site.channel("comments", "elsewhere")}
         self.assertEqual({one.channel for one in self.evicted[-told:]}, pages)
         self.assertEqual(await self.erasures.erase(1, ANN), 0)
 

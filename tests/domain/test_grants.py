@@ -22,7 +22,7 @@ SECRET = "a secret of the site that is long enough"
 PRIVATE = Site(1, "one", SiteSettings(private=True, channel_secret=SECRET))
 PUBLIC = Site(1, "one", SiteSettings(channel_secret=SECRET))
 OTHER = Site(2, "two", SiteSettings(private=True, channel_secret=SECRET))
-MEMBERS, GUESTS = channel_id("members"), channel_id("guests")
+MEMBERS, GUESTS = channel_id("comments", "members"), channel_id("comments", "guests")
 
 
 def token(secret: str = SECRET, *, algorithm: str = "HS256", **claims: Any) -> str:
@@ -42,7 +42,7 @@ class GrantsTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.now = float(NOW)
-        self.grants = Grants(lambda: self.now)
+        self.grants = Grants(lambda: self.now, ["comments", "wall"])
 
     def outcome(self, *tokens: str, site: Site = PRIVATE, channel: int | None = MEMBERS) -> str:
         refusal = self.grants.refused(site, tokens, channel)
@@ -144,5 +144,5 @@ class GrantsTests(SynchronousTestCase):
     @given(st.text(max_size=300))
     def test_anything(self, text: str) -> None:
         """No text is an error, and none is a grant."""
-        grants = Grants(lambda: NOW)
+        grants = Grants(lambda: NOW, ["comments"])
         self.assertEqual(grants.read(PRIVATE, [text]), [])

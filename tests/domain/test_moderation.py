@@ -172,7 +172,7 @@ class ModerationTests(DomainCase):
     async def test_lock(self) -> None:
         """Nobody writes in a closed conversation; closing and opening is told once each, and only where it changes."""
         await self.post()
-        channel = self.site.channel("page")
+        channel = self.site.channel("comments", "page")
         before = self.sql("select seq from channel")[0][0]
         self.assertEqual((await self.comment_moderation.lock(channel, True)).seq, before + 1)
         self.assertEqual((await self.comment_moderation.lock(channel, True)).seq, before + 1)

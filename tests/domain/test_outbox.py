@@ -191,8 +191,9 @@ class HookTests(DomainCase):
             ["comment.created", "comment.created", "comment.updated", "comment.deleted", "comment.deleted",
              "comment.created"],
         )  # fmt: skip
-        self.assertEqual([one["position"] for one in told], [str(self.site.position(self.site.channel("page"), n))
-                                                             for n in range(1, 7)])  # fmt: skip
+        channel = self.site.channel("comments", "page")
+        positions = [str(self.site.position(channel, n)) for n in range(1, 7)]
+        self.assertEqual([one["position"] for one in told], positions)
         self.assertEqual(told[2]["data"]["comment"]["html"], "<p>three</p>")
         self.assertEqual((told[3]["data"]["id"], told[3]["site"]), (str(one), "1"))
 

@@ -125,7 +125,7 @@ class ReadingTests(TestCase):
     async def test_primary_down(self) -> None:
         """Without a primary the yielding ones are answered from the replica, marked; the answer is not kept."""
         self.db.replica, self.db.primary = 7, None
-        self.cache.evict(SITE.group(SITE.channel("k")), 8)
+        self.cache.evict(SITE.group(SITE.channel("comments", "k")), 8)
         for preference in ("nearest", "secondaryPreferred", "primaryPreferred"):
             seq, reading = await self.page(preference, after=8)
             self.assertEqual((seq, reading.server, reading.stale), (7, "two", True), preference)

@@ -104,7 +104,7 @@ class SiteTests(SynchronousTestCase):
     def test_names(self) -> None:
         """Whatever names data of a tenant holds the tenant."""
         one, two = build_site(1, "", "{}", ()), build_site(2, "", "{}", ())
-        self.assertEqual(one.channel("k"), channel_id("k"))
+        self.assertEqual(one.channel("comments", "k"), channel_id("comments", "k"))
         self.assertNotEqual(one.group(5), two.group(5))
         self.assertEqual(one.position(5, 3), Position(1, 5, 3))
 

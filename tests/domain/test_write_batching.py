@@ -227,7 +227,7 @@ class VoteTests(DomainCase):
         comment = the_id(await self.post())
         voted = await self.comments.vote(Session(1, ANN), comment, 1)
         self.assertEqual((voted.up, voted.value, len(self.events())), (0, 0, 1))
-        self.sql("insert into vote values (1, %s, %s, %s, 1)", self.site.channel("page"), ANN, comment)
+        self.sql("insert into vote values (1, %s, %s, %s, 1)", self.site.channel("comments", "page"), ANN, comment)
         self.sql("update comment set up = 1")
         taken = await self.comments.vote(Session(1, ANN), comment, 0)
         self.assertEqual((taken.up, taken.value, self.sql("select count(*) from vote")), (0, 0, [(0,)]))

@@ -47,7 +47,7 @@ class Crowd:
         daemon = case.daemon
         self.case = case
         self.site = site
-        self.sub = f"{site}/{channel_id(KEY)}"
+        self.sub = f"{site}/{channel_id('comments', KEY)}"
         self.journal = Journal(daemon.folder / f"journal-{site}")
         case.addCleanup(self.journal.close)
         case.addCleanup(self.stop)

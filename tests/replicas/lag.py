@@ -158,7 +158,7 @@ async def measure(
         truth = dict(rows.rows)
         for node in nodes:
             for key in keys:
-                entry = node.cache.peek(SITE.group(SITE.channel(key)), (key, wanted, True))
+                entry = node.cache.peek(SITE.group(SITE.channel("comments", key)), (key, wanted, True))
                 if entry is not None:
                     figures.entries += 1
                     figures.stale_entries += entry.seq < truth[key]

@@ -16,7 +16,7 @@ from tests.support.journal import READERS, Journal, Reader, Writer, comments
 
 CONFIG = '[limits]\nexempt = ["127.0.0.0/8"]\n'
 KEY = "page"
-SUB = f"1/{channel_id(KEY)}"
+SUB = f"1/{channel_id('comments', KEY)}"
 
 
 class FaultCase(SynchronousTestCase):

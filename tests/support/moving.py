@@ -13,7 +13,9 @@ from cackled.database.migrate import migrate
 from cackled.database.moving import Mover, Servers
 from cackled.database.stream import MoveError
 from cackled.database.testing import TestServer, shared_servers
-from cackled.products.comments import PRODUCT
+from cackled.products import PRODUCTS
+from cackled.products.product import Product
+from cackled.products.registry import Registry
 
 clock: Any = reactor
 
@@ -22,10 +24,11 @@ class MovingCase(TestCase):
     """Shards 0 and 1 on servers of their own, or on one."""
 
     one_server = True
+    names = ["zero", "one"]
+    products: tuple[Product, ...] = PRODUCTS
 
     async def setUp(self) -> None:
         self.servers = shared_servers(self, 1 if self.one_server else 2, {"wal_level": "logical"})
-        self.names = ["zero", "one"]
         templates = [f"template_{name}" for name in self.names]
         made = all(self.server(number).has(templates[number]) for number in (0, 1))
         for number in (0, 1):
@@ -35,8 +38,9 @@ class MovingCase(TestCase):
         self.movers: list[Mover] = []
         self.known = {n: Servers([ServerSettings(f"s{n}", self.dsn(n))]) for n in (0, 1)}
         if not made:
-            await migrate(self.dsn(0), clock=clock)
-            await add(self.known, 1, clock, self.said.append)
+            packages = Registry(self.products).sql
+            await migrate(self.dsn(0), clock=clock, packages=packages)
+            await add(self.known, 1, clock, self.said.append, packages)
             for number in (0, 1):
                 self.server(number).drop(templates[number])
                 self.server(number).wait_alone(self.names[number])
@@ -82,7 +86,7 @@ class MovingCase(TestCase):
         if not others:
             for one in self.movers:
                 one.close()
-        made = Mover(self.known, clock=clock, say=self.said.append, at=at, counted=PRODUCT.counted)
+        made = Mover(self.known, clock=clock, say=self.said.append, at=at, counted=Registry(self.products).counted)
         self.addCleanup(made.close)
         self.movers.append(made)
         return made

@@ -11,6 +11,7 @@ from cackled.domain.signed_links import SignedLink
 from cackled.domain.site import Site
 from cackled.events import Position
 from cackled.products.comments import api, seed
+from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.housekeeping import JOBS
@@ -44,7 +45,7 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 
 
 PRODUCT = Product(
-    name="comments",
+    name=PRODUCT_NAME,
     routes=api.ROUTES,
     widgets=api.WIDGETS,
     settings=CommentSettings,

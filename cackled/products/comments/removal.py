@@ -16,6 +16,7 @@ from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.site import Site
+from cackled.products.comments.channels import comment_channel
 
 Criterion = Literal["page", "visitor", "ip", "name", "text"]
 # Comments of one removal; who wants more repeats it.
@@ -153,7 +154,7 @@ class Removals:
         if not 1 <= len(text) <= LONGEST:
             raise BadField(f"what is looked for has 1 to {LONGEST} characters", field="by")
         if criterion == "page":
-            return str(self._site.channel(text))
+            return str(comment_channel(self._site, text))
         if criterion == "visitor" and not (text.isascii() and text.isdigit() and int(text) < 2**63):
             raise BadField("a visitor is a number", field="by")
         if criterion == "ip":

@@ -14,6 +14,7 @@ from cackled.domain.channels import ChannelRef, parse_id
 from cackled.domain.parts import ServiceParts
 from cackled.domain.sessions import Session
 from cackled.domain.site import Site
+from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.service import Comments
 
 CHANNEL = "demo"
@@ -107,7 +108,8 @@ async def fill(parts: ServiceParts, site: Site) -> None:
     for ref, lines in PAGES:
         if not lines:
             continue
-        there = await own.read(CHANNEL_EXISTS, site.id, site.channel(ref.key), preference=ReadPreference.PRIMARY)
+        channel = comment_channel(site, ref.key)
+        there = await own.read(CHANNEL_EXISTS, site.id, channel, preference=ReadPreference.PRIMARY)
         if not there.rows:
             for line in sorted(lines, key=lambda one: -one.minutes):
                 await _write(writer, database, site, ref, line, None)
@@ -116,7 +118,7 @@ async def fill(parts: ServiceParts, site: Site) -> None:
 async def _write(
     writer: Comments, database: Database, site: Site, ref: ChannelRef, line: Line, parent: int | None
 ) -> None:
-    visitor = site.channel(f"demo visitor {line.name}")
+    visitor = comment_channel(site, f"demo visitor {line.name}")
     key = f"demo-{ref.key}-{line.minutes}"
     written = await writer.post(
         Session(site.id, visitor), ref, line.text, line.name, parent=parent, idempotency_key=key

@@ -29,6 +29,7 @@ from cackled.domain.words import compared, fold, visible
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
 from cackled.products.comments import pages
+from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.permalink import permalink
 from cackled.products.comments.refusals import from_sqlstate
 from cackled.products.comments.settings import CommentSettings
@@ -190,7 +191,7 @@ class Comments:
             Unavailable: no server that may answer has come so far, or none is up.
         """
         reading = Reading.of(preference, after)
-        channel = self._site.channel(key)
+        channel = comment_channel(self._site, key)
         open_ = self._settings.posting
         query, args = pages.statement(wanted)
         question = (query, self._site.id, channel, *args)
@@ -256,7 +257,7 @@ class Comments:
         """The JSON object ``me``: the visitor's own votes on the page, and whom they block."""
         reading = Reading.of(preference)
         rows = await reading.rows(
-            self._database, SELECT_MINE, self._site.id, self._site.channel(key), session.visitor
+            self._database, SELECT_MINE, self._site.id, comment_channel(self._site, key), session.visitor
         )
         return pages.mine(reading.found(rows))
 
@@ -298,7 +299,7 @@ class Comments:
     ) -> dict[str, int]:
         """How many comments each channel shows; unknown ones 0. *after*: of these channels not before that seq."""
         reading = Reading.of(preference)
-        question = (SELECT_COUNTS, self._site.id, [self._site.channel(key) for key in keys])
+        question = (SELECT_COUNTS, self._site.id, [comment_channel(self._site, key) for key in keys])
         rows = await reading.rows(self._database, *question)
         if after and not rows.primary:
             seqs = {key: seq for key, _, seq in rows.rows}
@@ -327,7 +328,7 @@ class Comments:
         ref = check_channel(ref)
         name = text.clean_name(name)
         source = text.clean_text(source, self._settings.max_length)
-        channel = self._site.channel(ref.key)
+        channel = comment_channel(self._site, ref.key)
         html = text.render(source)
 
         item = (

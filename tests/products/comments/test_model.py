@@ -40,7 +40,7 @@ class ReadTests(DomainCase):
         """Two keys with one id share no entry."""
         await self.post("one")
         await self.comments.page("page", Wanted())
-        self.patch(type(self.site), "channel", lambda site, key: self.site_channel)
+        self.patch(type(self.site), "channel", lambda site, product, key: self.site_channel)
         self.site_channel = int(self.sql("select id from channel")[0][0])
         page = json.loads(b"{" + (await self.comments.page("another", Wanted())).value + b"}")
         self.assertEqual((page["channel"]["key"], page["page"]["comments"]), ("another", []))

@@ -155,7 +155,7 @@ class PageTests(DomainCase):
         self.assertEqual(page.seq, 0)
         shown = json.loads(b"{" + page.value + b"}")
         self.assertEqual((shown["channel"]["key"], shown["channel"]["comments"]), ("никто", 0))
-        self.assertEqual(shown["position"], f"1/{self.site.channel('никто')}@0")
+        self.assertEqual(shown["position"], f"1/{self.site.channel('comments', 'никто')}@0")
         self.assertEqual(shown["page"], {"sort": "best", "comments": [], "cursor": None})
 
     async def test_mine(self) -> None:
@@ -183,7 +183,8 @@ class SizeTests(DomainCase):
             f"""
             insert into comment (id, site_id, channel_id, parent_id, root_id, visitor_id, depth, author_name, src, html,
                                  n_thread, n_replies, rank)
-            select {first} + n, 1, {self.site.channel("page")}, case when below > 0 then {first} + n - below end,
+            select {first} + n, 1, {self.site.channel("comments", "page")},
+              case when below > 0 then {first} + n - below end,
               {first} + n - below, {ANN}, sign(below)::int, 'Ann', 'x', %s, case below when 0 then {replies} else 0 end,
               case below when 0 then {replies} else 0 end, (mod(n, 7)) / 10.0
             from (select n, mod(n, {each}) as below from generate_series(0, {roots * each} - 1) n) s

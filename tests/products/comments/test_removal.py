@@ -71,7 +71,7 @@ class FindTests(RemovalCase):
     async def test_keys(self) -> None:
         """Channels by their pages."""
         await self.post(key="demo")
-        channel = self.site.channel("demo")
+        channel = self.site.channel("comments", "demo")
         self.assertEqual(await self.area.keys([(1, channel), (1, 5)]), {(1, channel): "demo"})
 
 
@@ -98,7 +98,7 @@ class RemoveTests(RemovalCase):
         self.assertEqual((self.channel()[1:], self.channel("other")[1:]), counts)
         _, kind, told = self.events()[-1]
         self.assertEqual((kind, told["comments"]), ("comment.updated", 3), "a tombstone is filled in")
-        other = self.events(self.site.channel("other"))[-1]
+        other = self.events(self.site.channel("comments", "other"))[-1]
         self.assertEqual((other[1], other[2]["comment"]["html"]), ("comment.created", "<p>spam 2</p>"))
         self.assertEqual(await self.area.undo(1, done["removal"]), 0, "there is nothing left of it")
         self.assertIn("no removal", await self.refusal(self.area.undo(1, 99)))

@@ -87,17 +87,36 @@ create or replace function scrub_events(
     and strpos(e.data, format('"author":{"id":"%s"', p_visitor)) > 0
 $$;
 
--- Raise the number of a channel by one; gives the new one.
-create or replace function advance_seq(
-  p_site int, p_channel bigint, p_visible int, p_root int
-) returns bigint language sql as $$
-  update channel x set seq = x.seq + 1, n_visible = x.n_visible + p_visible, n_root = x.n_root + p_root,
-    modified_at = now()
-  where x.site_id = p_site and x.id = p_channel
-  returning x.seq
+-- Lock the channel of a product before something is written there, for the rest of the transaction; it is made where it
+-- is not there. An address or a title that is not empty is the page's from here on. Raises CK409 where another key has
+-- that id, and CK403 where it is closed.
+create or replace function open_channel(
+  p_site int, p_product text, p_channel bigint, p_key text, p_url text, p_title text
+) returns void language plpgsql as $$
+declare
+  ch channel;
+begin
+  select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
+  if ch.id is null then
+    insert into channel (site_id, id, product, key, url, title)
+    values (p_site, p_channel, p_product, p_key, p_url, p_title) on conflict do nothing;
+    select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
+  end if;
+  if ch.key <> p_key or ch.product <> p_product then
+    raise exception using errcode = 'CK409', message = 'key';
+  elsif ch.locked then
+    raise exception using errcode = 'CK403', message = 'locked';
+  end if;
+  if p_url not in ('', ch.url) or p_title not in ('', ch.title) then
+    update channel x set url = coalesce(nullif(p_url, ''), x.url), title = coalesce(nullif(p_title, ''), x.title)
+    where x.site_id = p_site and x.id = p_channel;
+  end if;
+end
 $$;
 
--- How many comments a channel shows.
-create or replace function visible_comments(p_site int, p_channel bigint) returns int language sql stable as $$
-  select x.n_visible from channel x where x.site_id = p_site and x.id = p_channel
+-- Raise the number of a channel by one; gives the new one.
+create or replace function advance_seq(p_site int, p_channel bigint) returns bigint language sql as $$
+  update channel x set seq = x.seq + 1, modified_at = now()
+  where x.site_id = p_site and x.id = p_channel
+  returning x.seq
 $$;
