@@ -1,4 +1,4 @@
-"""Positions and events: the words that every room of the house shares.
+"""Positions and events: what all packages have in common.
 
 Base layer: imports the standard library and msgspec only.
 """

@@ -17,25 +17,25 @@ from cackled.domain.write_batching import WriteQueues
 from cackled.problems import Problems
 from cackled.realtime.standing import LogAway
 from cackled.turns import Turns
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 
 
 class ProgressTests(SynchronousTestCase):
     """Each part that can stand still, standing still."""
 
     def setUp(self) -> None:
-        self.house = Application()
-        clock, metrics = self.house.clock, self.house.metrics
+        self.rig = HubRig()
+        clock, metrics = self.rig.clock, self.rig.metrics
         self.problems = Problems(clock, metrics)
         self.queues, self.reading = WriteQueues(), Turns()
         lag = LagMonitor(clock, metrics)
         infrastructure: Any = SimpleNamespace(
             problems=self.problems, reactor=clock, standstill=Standstill(lag, metrics, dict)
         )
-        application: Any = SimpleNamespace(
-            hub=self.house.hub, queues=self.queues, sites=SimpleNamespace(reading=self.reading)
+        rig: Any = SimpleNamespace(
+            hub=self.rig.hub, queues=self.queues, sites=SimpleNamespace(reading=self.reading)
         )
-        watching._watch_progress(infrastructure, application)
+        watching._watch_progress(infrastructure, rig)
         self.problems.start()
         self.addCleanup(self.problems.stop)
 
@@ -53,25 +53,25 @@ class ProgressTests(SynchronousTestCase):
 
     def test_loads_that_never_end(self) -> None:
         """Whoever waits for the event log waits for ever: unfit within seconds, fit again with the first answer."""
-        self.house.log.held = True
-        client = self.house.client("1/5@0")
-        self.house.seconds(3)
+        self.rig.log.held = True
+        client = self.rig.client("1/5@0")
+        self.rig.seconds(3)
         self.assertEqual((self.wrong(), self.ready()), ([], True))
-        self.house.seconds(int(watching.LOADS_SECONDS))
+        self.rig.seconds(int(watching.LOADS_SECONDS))
         self.assertEqual((self.wrong(), self.ready()), (["live-updates"], False))
-        self.assertEqual(self.house.metrics.value("problem", kind="live-updates"), 1)
-        self.house.log.held = False
-        self.house.log.release()
-        self.house.seconds(10)
+        self.assertEqual(self.rig.metrics.value("problem", kind="live-updates"), 1)
+        self.rig.log.held = False
+        self.rig.log.release()
+        self.rig.seconds(10)
         self.assertEqual((self.wrong(), self.ready(), client.recoveries), ([], True, [(True, 0)]))
 
     def test_loads_of_events_that_never_end(self) -> None:
         """The same where it is known where the channel stands, and the events don't come."""
-        self.house.post(3)
-        self.house.log.held = True
-        self.house.client("1/5@1")
-        self.house.log.release()
-        self.house.seconds(int(watching.LOADS_SECONDS) + 3)
+        self.rig.post(3)
+        self.rig.log.held = True
+        self.rig.client("1/5@1")
+        self.rig.log.release()
+        self.rig.seconds(int(watching.LOADS_SECONDS) + 3)
         self.assertEqual(self.wrong(), ["live-updates"])
 
     def test_log_is_away(self) -> None:
@@ -80,15 +80,15 @@ class ProgressTests(SynchronousTestCase):
         async def away(site: int, channels: Any) -> dict[int, int]:
             raise LogAway("no primary")
 
-        self.house.hub.recovery._standing._seqs = away
-        self.house.client("1/5@0")
-        self.house.seconds(60)
+        self.rig.hub.recovery._standing._seqs = away
+        self.rig.client("1/5@0")
+        self.rig.seconds(60)
         self.assertEqual((self.wrong(), self.ready()), ([], True))
 
     def test_nobody_waits(self) -> None:
         """Nothing is wrong with a part that nobody wants anything of."""
-        self.house.client("1/5@0")
-        self.house.seconds(100)
+        self.rig.client("1/5@0")
+        self.rig.seconds(100)
         self.assertEqual(self.wrong(), [])
 
     def test_writes(self) -> None:
@@ -96,25 +96,25 @@ class ProgressTests(SynchronousTestCase):
         flight: Deferred[list[Any]] = Deferred()
         for number in range(2):
             Deferred.fromCoroutine(self.queues.votes.add("a", (1, 2, 3, number), lambda items: flight))
-        self.house.seconds(int(watching.WRITES_SECONDS) + 2)
+        self.rig.seconds(int(watching.WRITES_SECONDS) + 2)
         self.assertEqual((self.wrong(), self.ready()), (["writes"], False))
         flight.callback([1])
-        self.house.seconds(2)
+        self.rig.seconds(2)
         self.assertEqual((self.wrong(), self.ready()), ([], True))
 
     def test_catalog(self) -> None:
         """A reading of the sites that does not end."""
         self.reading.acquire()
-        self.house.seconds(int(watching.CATALOG_SECONDS) + 2)
+        self.rig.seconds(int(watching.CATALOG_SECONDS) + 2)
         self.assertEqual((self.wrong(), self.ready()), (["catalog"], True))
         self.reading.release()
         self.assertEqual(self.wrong(), [])
 
     def test_jobs(self) -> None:
         """A run of a periodic job that does not end."""
-        job = Periodic(self.house.clock, 1, Deferred, "slow one")
+        job = Periodic(self.rig.clock, 1, Deferred, "slow one")
         job.start(now=True)
-        self.house.seconds(200)
+        self.rig.seconds(200)
         (problem,) = self.problems.now()
         self.assertEqual(problem.name, "job")
         self.assertIn('"slow one"', problem.text)

@@ -322,7 +322,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("lock", "SITE/CHANNEL [on|off]", "close a conversation, or open it again", _lock, mutates=True),
         *comment_commands.COMMANDS,
         Command("usage", "SITE [YYYY-MM]", "reads of a site in a month, and their credits", _usage),
-        Command("outbox", "[dead | retry ID]", "work that leaves the house; what was given up", _outbox, mutates=True),
+        Command("outbox", "[dead | retry ID]", "work for other servers; what was given up", _outbox, mutates=True),
         Command("erase", "SITE VISITOR", "forget a visitor: comments, name, address, votes", _erase, mutates=True),
         Command("loglevel", "[debug|info|warn|error]", "show or set what is logged", _loglevel, mutates=True),
         Command("gc", "", "full garbage collection; the process stands still meanwhile", _gc, mutates=True),

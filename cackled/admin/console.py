@@ -231,7 +231,7 @@ class WorkersArea(Protocol):
 
 
 class OutboxArea(Protocol):
-    """Work that leaves the house."""
+    """Work for other servers."""
 
     async def waiting(self) -> Facts:
         """How much waits, how old it is, and how much was given up."""

@@ -65,13 +65,13 @@ class Bootstrap:
         key = widget.key(query)
         channel = site.channel(widget.product, key)
         context.grants.check(site, tokens(request), channel)
-        wish = reading(request, ReadPreference.NEAREST)
-        context.count_read(site.id, wish.preference)
-        page = await widget.page(FirstRender(context, site, query, session, wish, address))
+        asked = reading(request, ReadPreference.NEAREST)
+        context.count_read(site.id, asked.options.preference)
+        page = await widget.page(FirstRender(context, site, query, session, asked, address))
         group = site.group(channel)
         private = session is not None or self.personal(request) or site.settings.private
         # What may be older than it should be, or was asked for with a bound, is not handed to the next one.
-        shared = not private and not wish.stale and wish.max_staleness is None
+        shared = not private and not asked.outcome.stale and asked.options.max_staleness is None
         answer = Response(
             status=200,
             headers=[
@@ -84,7 +84,7 @@ class Bootstrap:
             seqs={group: page.seq},
             owner=site.id,
         )
-        return sourced(answer, wish)
+        return sourced(answer, asked.outcome)
 
     def _widget(self, request: Request) -> tuple[Widget, QueryReader]:
         found = self._widgets.get(argument(request, "widget") or DEFAULT_WIDGET)

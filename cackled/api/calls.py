@@ -15,7 +15,7 @@ from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
 from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
 from cackled.domain.page_facts import MAX_URL
-from cackled.domain.reading import Reading
+from cackled.domain.reading import Reading, ReadOptions, ReadOutcome
 from cackled.domain.sessions import Session
 from cackled.domain.site import Site
 from cackled.transport.http import Request
@@ -90,7 +90,7 @@ def read_preference(request: Request, default: ReadPreference) -> ReadPreference
 
 
 def reading(request: Request, default: ReadPreference, *, own_after: bool = False) -> Reading:
-    """What the caller wishes of a read: ``readPreference``, ``maxStaleness`` (whole seconds), ``after`` (a seq).
+    """What the caller asks of a read: ``readPreference``, ``maxStaleness`` (whole seconds), ``after`` (a seq).
 
     *own_after*: the route takes ``after`` for something of its own.
 
@@ -99,16 +99,16 @@ def reading(request: Request, default: ReadPreference, *, own_after: bool = Fals
     """
     bound = number(request, "maxStaleness", -1, 0, MOST_STALENESS)
     after = 0 if own_after else number(request, "after", 0, 0, 2**62)
-    return Reading(read_preference(request, default), None if bound < 0 else float(bound), after)
+    return Reading(ReadOptions(read_preference(request, default), None if bound < 0 else float(bound), after))
 
 
-def sourced(response: Response, reading: Reading) -> Response:
+def sourced(response: Response, outcome: ReadOutcome) -> Response:
     """*response* with the headers that say where its content was read, and how old it may be."""
-    if reading.server:
-        response.headers.append((b"x-cackled-server", reading.server.encode("ascii", "replace")))
-        known = reading.staleness < MOST_STALENESS
-        response.headers.append((b"x-cackled-staleness", b"%.3f" % reading.staleness if known else b"unknown"))
-        if reading.stale:
+    if outcome.server:
+        response.headers.append((b"x-cackled-server", outcome.server.encode("ascii", "replace")))
+        known = outcome.staleness < MOST_STALENESS
+        response.headers.append((b"x-cackled-staleness", b"%.3f" % outcome.staleness if known else b"unknown"))
+        if outcome.stale:
             response.headers.append((b"x-cackled-stale", b"1"))
     return response
 

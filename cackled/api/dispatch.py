@@ -91,7 +91,7 @@ class Dispatcher:
             context.limits.take(route.limit, call.address, site.id)
         if route.preference is not None:
             call.reading = reading(request, route.preference, own_after=route.own_after)
-            context.count_read(site.id, call.reading.preference)
+            context.count_read(site.id, call.reading.options.preference)
         result = await route.handler(call)
         return self._response(route, call, result)
 
@@ -104,7 +104,7 @@ class Dispatcher:
         else:
             response = json_response(result, route.status)
         if route.preference is not None:
-            sourced(response, call.reading)
+            sourced(response, call.reading.outcome)
         if route.writes:
             after_write(call.request, response)
         return response

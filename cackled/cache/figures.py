@@ -1,6 +1,6 @@
 """The figures of caches for Prometheus: counted as plain integers, read when they are asked for.
 
-May touch `types`, `cackled.metrics` and prometheus_client. A counter of prometheus_client costs as much as a whole hit.
+A counter of prometheus_client costs as much as a whole hit.
 """
 
 from __future__ import annotations

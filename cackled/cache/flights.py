@@ -1,10 +1,10 @@
 """Loads under way: one per key however many wait, and what becomes of their results.
 
-May touch `types` and twisted.internet.defer. Knows nothing of how values are kept: it is given `floor` and `store`.
+Knows nothing of how values are kept: it is given `floor` and `store`.
 
-A key has a *lane*: at most one flight that can be joined, and those that an eviction doomed while they flew. Doomed
-flights still answer who waited for them, store nothing and are joined by nobody. At most `MAX_LOADS` loads of a key
-run at once: in a storm of evictions the next flight waits on the ground until one of the doomed has landed.
+Of a key there is at most one flight that can be joined, and any number that an eviction doomed while they were under
+way. Doomed flights still answer who waited for them, store nothing and are joined by nobody. At most `MAX_LOADS` loads
+of a key run at once: in a storm of evictions the next flight waits until one of the doomed has ended.
 """
 
 from __future__ import annotations
@@ -165,10 +165,10 @@ class Flight:
     def _divide(self, seq: int) -> tuple[dict[Deferred[Loaded], Any], dict[Deferred[Loaded], Any]]:
         ready: dict[Deferred[Loaded], Any] = {}
         late: dict[Deferred[Loaded], Any] = {}
-        for waiter, wish in self.waiters.items():
-            after, joined = wish
+        for waiter, asked in self.waiters.items():
+            after, joined = asked
             fits = (seq >= after and seq >= self.floor) or (self.fresh and joined < self.begun)
-            (ready if fits else late)[waiter] = wish
+            (ready if fits else late)[waiter] = asked
         return ready, late
 
     def _failed(self, failure: Failure) -> None:

@@ -1,7 +1,5 @@
 """The governor of caches: when memory grows short they yield, the way a soft reference does.
 
-May touch `pressure`, `cackled.clock`, `cackled.metrics` and the caches it is given.
-
 Four times a second it reads how many bytes are free (`cackled.cache.pressure`, a few microseconds), and once a second
 it acts on that; in between only where fewer are free than at the last look, and none.
 

@@ -1,6 +1,6 @@
 """The order of eviction: SIEVE, a queue with one hand and one visited bit per entry.
 
-Pure: imports nothing of the house but `types`. New entries go in at the head. The hand walks from the tail to the
+Pure: imports nothing of ours but `types`. New entries go in at the head. The hand walks from the tail to the
 head, takes the bit from those who have it and stops at the first who has none: that one goes. A hit only sets the bit.
 (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024.)
 """

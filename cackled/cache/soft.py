@@ -1,6 +1,6 @@
 """The soft cache: finished bytes by (group, key), one load per key however many ask, a hard bound in bytes.
 
-May touch the rest of `cackled.cache`, `cackled.metrics` and twisted.internet.defer; domain services are given one.
+Domain services are given one.
 
 What an entry is worth is told by its ``seq``. `evict` raises the floor of its group, drops what is there and dooms
 what is being loaded; a load that answers from below the floor (a replica that lags) is asked again of the primary.

@@ -1,7 +1,4 @@
-"""A cache without memory, for tests of what is built on a cache: every `get` loads.
-
-May touch `types` and twisted.internet.defer only.
-"""
+"""A cache without memory, for tests of what is built on a cache: every `get` loads."""
 
 from __future__ import annotations
 

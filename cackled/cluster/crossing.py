@@ -52,15 +52,15 @@ class Across(Protocol):
 class _Counts:
     """Of one channel: what each worker said and when, and what was told of it."""
 
-    __slots__ = ("by", "names", "told", "told_at", "told_names")
+    __slots__ = ("by", "names", "reported", "reported_at", "reported_names")
 
     def __init__(self) -> None:
         self.by: dict[str, tuple[int, float]] = {}
         # Of each worker that has somebody with a name: the names, a line each.
         self.names: dict[str, str] = {}
-        self.told = 0
-        self.told_at = 0.0
-        self.told_names = ""
+        self.reported = 0
+        self.reported_at = 0.0
+        self.reported_names = ""
 
 
 class Crossing:
@@ -158,11 +158,11 @@ class Crossing:
         names = _joined(text for source, text in counts.names.items() if source in counts.by)
         if not total:
             del self._counts[key]
-        elif (total, names) == (counts.told, counts.told_names) and now - counts.told_at < AGAIN:
+        elif (total, names) == (counts.reported, counts.reported_names) and now - counts.reported_at < AGAIN:
             return
         else:
             self._counts.move_to_end(key)
-        counts.told, counts.told_names, counts.told_at = total, names, now
+        counts.reported, counts.reported_names, counts.reported_at = total, names, now
         self._mesh.announce(*key, "presence", {"count": total, "names": names} if names else {"count": total})
 
     def forget(self, source: str) -> None:
@@ -193,12 +193,12 @@ class Crossing:
         for key in owed:
             counts = self._counts.get(key)
             if counts is not None:
-                counts.told_at = -AGAIN
+                counts.reported_at = -AGAIN
                 self._tell(key, counts)
         # The channels told longest ago are in front; those that no worker speaks of any more go.
         while self._counts:
             key, counts = next(iter(self._counts.items()))
-            if counts.told_at > self._clock.seconds() - HOLDS:
+            if counts.reported_at > self._clock.seconds() - HOLDS:
                 break
             self._tell(key, counts)
 

@@ -1,4 +1,4 @@
-"""Work that leaves the house: claimed from the outbox, tried, tried again, and given up on.
+"""Work for other servers (webhooks, mail): claimed from the outbox, tried, tried again, and given up on.
 
 A row is written in the transaction of the change it tells of. Any process may work on it: a claim (``FOR UPDATE SKIP
 LOCKED``) hides a row for `CLAIM` seconds, so work cut short by a crash is done again by somebody. That is at least
@@ -146,7 +146,7 @@ class Outbox:
         self._random = random
         self._handlers = handlers
         self._tries = tries
-        self._done = metrics.counter("outbox_work", "Work that left the house, or did not.", ["kind", "outcome"])
+        self._done = metrics.counter("outbox_work", "Work for other servers, by how it ended.", ["kind", "outcome"])
         self._job = Periodic(clock, POLL, self._look, "outbox")
         # How much is under way, by site.
         self._under_way: Counter[int] = Counter()

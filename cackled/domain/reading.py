@@ -1,4 +1,4 @@
-"""One read as its caller wants it (which servers, how fresh, not before what) and what is known of its answer.
+"""One read: what its caller asks for (which servers, how fresh, not before what), and what is known of its answer.
 
 Services take a `Reading` where they take a `ReadPreference`; the caller looks at it afterwards.
 """
@@ -6,6 +6,9 @@ Services take a `Reading` where they take a `ReadPreference`; the caller looks a
 from __future__ import annotations
 
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cackled.database.errors import Busy, Unavailable
 from cackled.database.query import Query, ReadPreference, Rows
@@ -27,34 +30,31 @@ class Source:
         self.as_of = as_of
 
 
-class Reading:
-    """Wishes: *preference*, *max_staleness* (seconds), *after* (a channel's seq).
+class ReadOptions(Struct, frozen=True):
+    """What a caller asks of a read: which servers, ``max_staleness`` in seconds, and not before ``after`` (a seq)."""
 
-    Outcome: ``server`` that was read ("" before), ``staleness`` in seconds at most, and ``stale``: the answer may be
-    older than was wished, because the primary is down.
-    """
-
-    __slots__ = ("after", "max_staleness", "preference", "server", "stale", "staleness")
-
-    def __init__(self, preference: ReadPreference, max_staleness: float | None = None, after: int = 0) -> None:
-        self.preference = preference
-        self.max_staleness = max_staleness
-        self.after = after
-        self.server = ""
-        self.staleness = 0.0
-        self.stale = False
-
-    @classmethod
-    def of(cls, given: ReadPreference | Reading, after: int = 0) -> Reading:
-        """*given* as a Reading of nothing older than *after*."""
-        made = given if isinstance(given, Reading) else cls(given)
-        made.after = max(made.after, after)
-        return made
+    preference: ReadPreference
+    max_staleness: float | None = None
+    after: int = 0
 
     @property
     def yields(self) -> bool:
         """Whether an older answer is better than none."""
         return self.preference in YIELDING
+
+
+class ReadOutcome:
+    """What is known of an answer: ``server`` that was read ("" before) and ``staleness``, at most, in seconds.
+
+    ``stale``: the answer may be older than was asked for, because the primary is down.
+    """
+
+    __slots__ = ("server", "stale", "staleness")
+
+    def __init__(self) -> None:
+        self.server = ""
+        self.staleness = 0.0
+        self.stale = False
 
     def note(self, server: str, staleness: float, stale: bool) -> None:
         """An answer came from there; of several the oldest counts."""
@@ -62,15 +62,37 @@ class Reading:
             self.server, self.staleness = server, staleness
         self.stale = self.stale or stale
 
+
+class Reading:
+    """One read: its *options*, and its outcome as far as it is known."""
+
+    __slots__ = ("options", "outcome")
+
+    def __init__(self, options: ReadOptions, outcome: ReadOutcome | None = None) -> None:
+        self.options = options
+        self.outcome = outcome or ReadOutcome()
+
+    @classmethod
+    def of(cls, given: ReadPreference | Reading, after: int = 0) -> Reading:
+        """*given* as a Reading of nothing older than *after*; the outcome is told to *given*."""
+        if isinstance(given, ReadPreference):
+            return cls(ReadOptions(given, None, after))
+        if given.options.after >= after:
+            return given
+        return cls(replace(given.options, after=after), given.outcome)
+
     def found(self, rows: Rows) -> list[tuple[Any, ...]]:
         """Note where *rows* come from."""
-        second_best = self.preference is ReadPreference.PRIMARY_PREFERRED and not rows.primary
-        self.note(rows.server, rows.staleness, rows.stale or second_best)
+        second_best = self.options.preference is ReadPreference.PRIMARY_PREFERRED and not rows.primary
+        self.outcome.note(rows.server, rows.staleness, rows.stale or second_best)
         return rows.rows
 
     async def rows(self, database: SiteDatabase, query: Query, *args: Any) -> Rows:
-        """Read as wished, ``after`` excepted. Whoever uses the answer tells `found`."""
-        return await database.read(query, *args, preference=self.preference, max_staleness=self.max_staleness)
+        """Read as asked, ``after`` excepted. Whoever uses the answer tells `found`."""
+        options = self.options
+        return await database.read(
+            query, *args, preference=options.preference, max_staleness=options.max_staleness
+        )
 
     async def again(self, database: SiteDatabase, query: Query, *args: Any) -> Rows | None:
         """What was read is older than ``after``: ask the primary.
@@ -80,14 +102,14 @@ class Reading:
         Raises:
             Unavailable: this caller can't do with that.
         """
-        if self.preference is ReadPreference.SECONDARY:
+        if self.options.preference is ReadPreference.SECONDARY:
             raise Unavailable(1.0, "no replica has come so far yet")
         try:
             return await database.read(query, *args, preference=ReadPreference.PRIMARY)
         except Busy:
             raise
         except Unavailable:
-            if not self.yields:
+            if not self.options.yields:
                 raise
-            self.stale = True
+            self.outcome.stale = True
             return None

@@ -1,4 +1,4 @@
-"""Who may subscribe to what: the query of a realtime request, and the question to the house.
+"""Who may subscribe to what: the query of a realtime request, and the question to whoever knows the site's rules.
 
 The rules themselves (sites, origins, tokens) are injected by the application.
 """

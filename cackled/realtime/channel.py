@@ -110,8 +110,23 @@ class Channel:
     """
 
     __slots__ = (
-        "_live", "early", "flying", "history", "jobs", "key", "names", "others", "presence_at", "present", "snapshot",
-        "sub", "told", "told_names", "turn", "typing_at", "waiting",
+        "_live",
+        "early",
+        "flying",
+        "history",
+        "jobs",
+        "key",
+        "names",
+        "others",
+        "presence_at",
+        "present",
+        "reported",
+        "reported_names",
+        "snapshot",
+        "sub",
+        "turn",
+        "typing_at",
+        "waiting",
     )  # fmt: skip
 
     def __init__(self, site: int, channel: int) -> None:
@@ -127,15 +142,15 @@ class Channel:
         # Whether the log is being asked about it, or will be; and the turn that it waits for, while it does.
         self.flying = False
         self.turn: Deferred[None] | None = None
-        # Presence: the count last told, when, our part in it as other processes know it, and how many they have.
+        # Presence: the count last reported, when, our part in it as other processes know it, and how many they have.
         self.present = 0
-        self.told = 0
+        self.reported = 0
         self.presence_at = 0.0
         self.typing_at = 0.0
         self.others: dict[str, tuple[int, float, tuple[str, ...]]] | None = None
-        # Names that are here, with the number of subscriptions that bear them; and those last told.
+        # Names that are here, with the number of subscriptions that bear them; and those last reported.
         self.names: dict[str, int] | None = None
-        self.told_names: tuple[str, ...] = ()
+        self.reported_names: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

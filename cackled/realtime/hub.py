@@ -145,7 +145,7 @@ class Hub:
         for client in list(self._clients):
             client.abort()
 
-    # What the rest of the house calls.
+    # What other parts of the daemon call.
 
     def deliver(self, event: Event) -> None:
         """Take the next event of a channel from the tail: keep it, and send it to the channel's subscribers.

@@ -81,7 +81,7 @@ class Presence:
 
     def _named(self, channel: Channel) -> None:
         # Also where the count is the same again before it is told.
-        channel.told = -1
+        channel.reported = -1
         self.changed(channel)
 
     def names(self, channel: Channel) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class Presence:
             total, names = self.total(channel), self.names(channel)
             message = messages.ephemeral(channel.sub, "presence", _data(total, names))
             subscription.client.deliver(subscription, message)
-            if total != channel.present or names != channel.told_names:
+            if total != channel.present or names != channel.reported_names:
                 # Others were told something else. Should that be true again before it is their turn, this one is told.
                 self._ahead.setdefault(channel, []).append(subscription)
                 self.changed(channel)
@@ -179,17 +179,17 @@ class Presence:
         if local and now - channel.presence_at < local / CROWD:
             self._changed.add(channel)
             return
-        if local != channel.told and self._announce is not None:
+        if local != channel.reported and self._announce is not None:
             self._owed.add(channel)
         total, names = self.total(channel), self.names(channel)
         ahead = self._ahead.pop(channel, ())
-        if total == channel.present and names == channel.told_names:
+        if total == channel.present and names == channel.reported_names:
             for subscription in ahead:
                 if subscription.seq != GONE:
                     message = messages.ephemeral(channel.sub, "presence", _data(total, names))
                     subscription.client.deliver(subscription, message)
             return
-        channel.present, channel.told_names = total, names
+        channel.present, channel.reported_names = total, names
         channel.presence_at = now
         self._hub.signal(site, number, "presence", _data(total, names))
 
@@ -208,8 +208,8 @@ class Presence:
         for channel in owed:
             if self._channels.get(channel.key, channel) is not channel:
                 continue
-            channel.told = channel.count
-            announce(*channel.key, "presence", {"count": channel.told, **write_names(channel.names or ())})
+            channel.reported = channel.count
+            announce(*channel.key, "presence", {"count": channel.reported, **write_names(channel.names or ())})
 
     def _outdate(self, channel: Channel) -> None:
         """Drop what was told too long ago: the news that somebody left may have been lost."""

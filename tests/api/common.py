@@ -1,4 +1,4 @@
-"""A house with a real database behind real loopback sockets, and a client that sees every byte of an answer."""
+"""A daemon's parts with a real database on loopback sockets, and a client that sees every byte of an answer."""
 
 from __future__ import annotations
 

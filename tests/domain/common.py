@@ -1,4 +1,4 @@
-"""A house without sockets: the rules on a real database, with one or two sites."""
+"""Domain services without sockets: the rules on a real database, with one or two sites."""
 
 from __future__ import annotations
 

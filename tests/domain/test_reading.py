@@ -12,7 +12,7 @@ from cackled.cache.types import Loaded
 from cackled.database.errors import Busy, Unavailable
 from cackled.database.query import Query, ReadPreference, Rows
 from cackled.domain.errors import NotFound
-from cackled.domain.reading import Reading
+from cackled.domain.reading import Reading, ReadOptions, ReadOutcome
 from cackled.domain.sessions import Session
 from cackled.domain.settings import SiteSettings
 from cackled.domain.site import Site
@@ -69,7 +69,7 @@ class FakeDatabase:
 
     def rows(self, query: Query, name: str, seq: int) -> Rows:
         if query.name == "select_comment":
-            rows: list[Any] = [('{"id":"5"}', "src", 9, seq)] if seq >= 8 else []
+            rows: list[Any] = [('{"id":"5"}', "src", 9, seq, 1, "")] if seq >= 8 else []
         elif query.name == "select_counts":
             rows = [("k", seq, seq)]
         else:
@@ -89,34 +89,34 @@ class ReadingTests(TestCase):
 
     async def page(
         self, preference: str = "nearest", after: int = 0, bound: float | None = None
-    ) -> tuple[int, Reading]:
-        reading = Reading(ReadPreference(preference), bound, after)
-        return (await self.comments.page("k", WANTED, preference=reading)).seq, reading
+    ) -> tuple[int, ReadOutcome]:
+        reading = Reading(ReadOptions(ReadPreference(preference), bound, after))
+        return (await self.comments.page("k", WANTED, preference=reading)).seq, reading.outcome
 
     async def test_source(self) -> None:
         """The answer says which server was read and how far it may be behind; the primary is not behind."""
-        _, reading = await self.page("secondary")
-        self.assertEqual((reading.server, reading.staleness, reading.stale), ("two", 0.5, False))
-        _, reading = await self.page("primary")
-        self.assertEqual((reading.server, reading.staleness, reading.stale), ("one", 0.0, False))
+        _, outcome = await self.page("secondary")
+        self.assertEqual((outcome.server, outcome.staleness, outcome.stale), ("two", 0.5, False))
+        _, outcome = await self.page("primary")
+        self.assertEqual((outcome.server, outcome.staleness, outcome.stale), ("one", 0.0, False))
 
     async def test_cached(self) -> None:
         """A kept answer is as old as the log was last read; before the log was followed, as old as it is."""
         await self.page()
         self.db.moment, self.db.followed = 130.0, (0.0, 128.0)
-        _, reading = await self.page()
-        self.assertEqual((reading.server, reading.staleness), ("two", 2.0))
+        _, outcome = await self.page()
+        self.assertEqual((outcome.server, outcome.staleness), ("two", 2.0))
         self.db.followed = (125.0, 128.0)
-        _, reading = await self.page()
-        self.assertEqual(reading.staleness, 30.5)
+        _, outcome = await self.page()
+        self.assertEqual(outcome.staleness, 30.5)
         self.assertEqual(self.db.asked, ["nearest"])
 
     async def test_after(self) -> None:
         """A replica that has not come so far is passed over by all but who insists on replicas."""
         self.db.replica = 7
         for preference in ("nearest", "secondaryPreferred", "primaryPreferred", "primary"):
-            seq, reading = await self.page(preference, after=8)
-            self.assertEqual((seq, reading.server, reading.stale), (8, "one", False), preference)
+            seq, outcome = await self.page(preference, after=8)
+            self.assertEqual((seq, outcome.server, outcome.stale), (8, "one", False), preference)
         with self.assertRaises(Unavailable):
             await self.page("secondary", after=8)
         self.db.replica = 8
@@ -127,14 +127,14 @@ class ReadingTests(TestCase):
         self.db.replica, self.db.primary = 7, None
         self.cache.evict(SITE.group(SITE.channel("comments", "k")), 8)
         for preference in ("nearest", "secondaryPreferred", "primaryPreferred"):
-            seq, reading = await self.page(preference, after=8)
-            self.assertEqual((seq, reading.server, reading.stale), (7, "two", True), preference)
+            seq, outcome = await self.page(preference, after=8)
+            self.assertEqual((seq, outcome.server, outcome.stale), (7, "two", True), preference)
         for preference in ("primary", "secondary"):
             with self.assertRaises(Unavailable):
                 await self.page(preference, after=8)
         self.db.primary = 8
-        seq, reading = await self.page("nearest")
-        self.assertEqual((seq, reading.server, reading.stale), (8, "one", False))
+        seq, outcome = await self.page("nearest")
+        self.assertEqual((seq, outcome.server, outcome.stale), (8, "one", False))
 
     async def test_busy(self) -> None:
         """A primary that is only busy is no reason for an old answer."""
@@ -144,23 +144,23 @@ class ReadingTests(TestCase):
 
     async def test_bound(self) -> None:
         """maxStaleness keeps out a replica and a kept answer that may be older."""
-        _, reading = await self.page("nearest", bound=0.1)
-        self.assertEqual((reading.server, reading.stale), ("one", False))
+        _, outcome = await self.page("nearest", bound=0.1)
+        self.assertEqual((outcome.server, outcome.stale), ("one", False))
         self.db.moment, self.db.followed = 130.0, (125.0, 125.0)
-        _, reading = await self.page("nearest", bound=1.0)
-        self.assertEqual((reading.server, reading.staleness), ("two", 0.5))
+        _, outcome = await self.page("nearest", bound=1.0)
+        self.assertEqual((outcome.server, outcome.staleness), ("two", 0.5))
         self.db.replica, self.db.primary, self.db.lag = 8, None, 7.0
-        _, reading = await self.page("nearest", bound=1.0)
-        self.assertTrue(reading.stale)
+        _, outcome = await self.page("nearest", bound=1.0)
+        self.assertTrue(outcome.stale)
 
     async def test_counts(self) -> None:
         """Counts are never older than was asked of any of the channels, if that can be had."""
         self.db.replica = 7
 
         async def counts(preference: str, **after: int) -> tuple[dict[str, int], str, bool]:
-            reading = Reading(ReadPreference(preference))
+            reading = Reading(ReadOptions(ReadPreference(preference)))
             found = await self.comments.counts(["k", "x"], reading, after)
-            return found, reading.server, reading.stale
+            return found, reading.outcome.server, reading.outcome.stale
 
         self.assertEqual(await counts("nearest", k=7), ({"k": 7, "x": 0}, "two", False))
         for preference in ("nearest", "secondaryPreferred"):
@@ -175,18 +175,18 @@ class ReadingTests(TestCase):
         """A single comment that a replica has not got yet is asked of the primary."""
         self.db.replica = 7
         for preference in ("nearest", "primaryPreferred"):
-            reading = Reading(ReadPreference(preference), None, 8)
-            self.assertEqual(await self.comments.one(5, Session(1, 1), reading), b'{"id":"5"}')
-            self.assertEqual(reading.server, "one")
+            reading = Reading(ReadOptions(ReadPreference(preference), None, 8))
+            self.assertEqual((await self.comments.one(5, Session(1, 1), reading)).json, b'{"id":"5"}')
+            self.assertEqual(reading.outcome.server, "one")
         self.db.primary = None
-        reading = Reading(ReadPreference.NEAREST, None, 8)
+        reading = Reading(ReadOptions(ReadPreference.NEAREST, None, 8))
         with self.assertRaises(NotFound):
             await self.comments.one(5, None, reading)
-        self.assertTrue(reading.stale)
+        self.assertTrue(reading.outcome.stale)
 
     async def test_oldest_counts(self) -> None:
         """Of two reads behind one answer the older one is told."""
-        reading = Reading(ReadPreference.NEAREST)
-        reading.note("two", 3.0, False)
-        reading.note("one", 0.0, True)
-        self.assertEqual((reading.server, reading.staleness, reading.stale), ("two", 3.0, True))
+        reading = Reading(ReadOptions(ReadPreference.NEAREST))
+        reading.outcome.note("two", 3.0, False)
+        reading.outcome.note("one", 0.0, True)
+        self.assertEqual((reading.outcome.server, reading.outcome.staleness, reading.outcome.stale), ("two", 3.0, True))

@@ -15,7 +15,7 @@ from cackled.realtime.hub import Hub
 from cackled.realtime.testing import FakeClient, ModelLog
 
 
-class Application:
+class HubRig:
     """A hub with its model log, clock, metrics and gate; *settings* are those of ``[realtime]``."""
 
     def __init__(self, hub: dict[str, Any] | None = None, **settings: Any) -> None:

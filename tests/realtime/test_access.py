@@ -10,7 +10,7 @@ from twisted.web.test.requesthelper import DummyRequest
 
 from cackled.events import Position
 from cackled.realtime.access import Gate, QueryError, Refusal, origin_of, read_query
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 
 
 class QueryTests(SynchronousTestCase):
@@ -57,7 +57,7 @@ class QueryTests(SynchronousTestCase):
 
 
 class GateTests(SynchronousTestCase):
-    """The question to the house."""
+    """The question to the rig."""
 
     def test_every_channel_is_asked_for(self) -> None:
         """The first refusal counts; whatever comes at once is answered at once."""
@@ -67,7 +67,7 @@ class GateTests(SynchronousTestCase):
             asked.append(question)
             return Refusal(404, "site") if question[0] == 3 else None
 
-        gate = Gate(Application().hub, authorize)
+        gate = Gate(HubRig().hub, authorize)
         self.assertIsNone(gate.ask_all([Position(1, 5), Position(1, 6)], "o", ("t",)))
         self.assertEqual(gate.ask_all([Position(1, 5), Position(3, 5), Position(4, 5)], "o", ()), Refusal(404, "site"))
         self.assertEqual(
@@ -76,14 +76,14 @@ class GateTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """Who has a token may have a name."""
-        gate = Gate(Application().hub, lambda *_: None, lambda site, channel, tokens: f"{site}/{channel} {tokens[0]}")
+        gate = Gate(HubRig().hub, lambda *_: None, lambda site, channel, tokens: f"{site}/{channel} {tokens[0]}")
         self.assertEqual(gate.name(Position(1, 5), ("Ann",)), "1/5 Ann")
         self.assertEqual(gate.name(Position(1, 5), ()), "")
-        self.assertEqual(Gate(Application().hub, lambda *_: None).name(Position(1, 5), ("Ann",)), "")
+        self.assertEqual(Gate(HubRig().hub, lambda *_: None).name(Position(1, 5), ("Ann",)), "")
 
     def test_many_slow_answers(self) -> None:
         """Ten thousand places that are each asked for in turn: one question after the other, not inside it."""
-        house, asked = Application(), list[Deferred[Refusal | None]]()
+        rig, asked = HubRig(), list[Deferred[Refusal | None]]()
 
         def authorize(*question: Any) -> Deferred[Refusal | None]:
             answer: Deferred[Refusal | None] = Deferred()
@@ -93,7 +93,7 @@ class GateTests(SynchronousTestCase):
             return answer
 
         places = [Position(1, channel, -1) for channel in range(1, 10_001)]
-        answer = Gate(house.hub, authorize).ask_all(places, None, ())
+        answer = Gate(rig.hub, authorize).ask_all(places, None, ())
         assert isinstance(answer, Deferred)
         self.assertNoResult(answer)
         asked[0].callback(None)
@@ -107,7 +107,7 @@ class GateTests(SynchronousTestCase):
         async def authorize(site: int, *rest: Any) -> Refusal | None:
             return await waiting[site]
 
-        gate = Gate(Application().hub, authorize)
+        gate = Gate(HubRig().hub, authorize)
         answer = gate.ask_all([Position(1, 5), Position(2, 5)], None, ())
         assert isinstance(answer, Deferred)
         waiting[1].callback(None)

@@ -13,7 +13,7 @@ from cackled.realtime.channel import Channel, Subscription
 from cackled.realtime.connection import CLOSING, DEAD, Connection
 from cackled.realtime.messages import Message
 from cackled.realtime.websocket import WebSocket
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 from tests.support.peers import Wire
 
 
@@ -21,17 +21,17 @@ class ConnectionTests(SynchronousTestCase):
     """The way out and the end."""
 
     def setUp(self) -> None:
-        self.application = Application(client_buffer=1_000)
+        self.rig = HubRig(client_buffer=1_000)
         self.wire = Wire()
-        self.connection = Connection(self.application.hub)
+        self.connection = Connection(self.rig.hub)
         self.connection.makeConnection(self.wire)
 
     def test_slotted_protocol(self) -> None:
         """It is an IProtocol, and carries no dict."""
         verifyObject(IProtocol, self.connection)
-        for made in (self.connection, WebSocket(self.application.gate, None, None)):
+        for made in (self.connection, WebSocket(self.rig.gate, None, None)):
             self.assertFalse(hasattr(made, "__dict__"))
-        self.assertLess(sys.getsizeof(WebSocket(self.application.gate, None, None)), 208)
+        self.assertLess(sys.getsizeof(WebSocket(self.rig.gate, None, None)), 208)
 
     def test_cork(self) -> None:
         """What is sent between cork and uncork is one write, and counts as waiting."""
@@ -62,7 +62,7 @@ class ConnectionTests(SynchronousTestCase):
         self.connection.connectionLost()
         self.connection.abort()
         self.assertFalse(self.wire.aborted)
-        self.assertEqual(self.application.hub.stats().sessions, {})
+        self.assertEqual(self.rig.hub.stats().sessions, {})
 
     def test_room(self) -> None:
         """What the transport holds already is no room."""

@@ -14,7 +14,7 @@ from cackled.events import Position
 from cackled.realtime import _direct
 from cackled.realtime.websocket import WebSocket
 from cackled.transport import _private
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 from tests.support.peers import frames, texts
 
 
@@ -87,12 +87,12 @@ class SocketTests(SynchronousTestCase):
         self.patch(_direct, "_SUPPORTED", [])
         self.patch(_private, "supported", lambda: False)
         self.patch(_private, "unsent", lambda connection: self.fail("this Twisted is not known"))
-        house = Application(client_buffer=50_000)
-        connection = WebSocket(house.gate, None, ())
+        rig = HubRig(client_buffer=50_000)
+        connection = WebSocket(rig.gate, None, ())
         self.transport.protocol = connection
         connection.makeConnection(self.transport)
         connection.begin(b"", [Position.parse("1/5@0")])
-        house.post(3)
+        rig.post(3)
         connection.beat()
         self.assertEqual(connection.room(), 50_000)
         self.assertEqual([one.get("seq") for one in texts(self.read(300))], [None, 0, 1, 2, 3])
@@ -141,33 +141,33 @@ class SocketTests(SynchronousTestCase):
 
     def test_slow_client_is_dropped(self) -> None:
         """A subscriber that reads nothing is cut off at its bound, is counted, and could resume by its position."""
-        house = Application(client_buffer=50_000)
-        connection = WebSocket(house.gate, None)
+        rig = HubRig(client_buffer=50_000)
+        connection = WebSocket(rig.gate, None)
         self.transport.protocol = connection
         connection.makeConnection(self.transport)
         connection.begin(b"", [Position.parse("1/5@0")])
-        other = house.client("1/5@0")
+        other = rig.client("1/5@0")
         most = 0
         for _ in range(2_000):
-            event = house.log.commit(1, 5, data=b'"' + b"x" * 2_000 + b'"')
-            house.hub.deliver(event)
-            house.clock.advance(0)
+            event = rig.log.commit(1, 5, data=b'"' + b"x" * 2_000 + b'"')
+            rig.hub.deliver(event)
+            rig.clock.advance(0)
             most = max(most, _direct.held(self.transport)) if connection.state == 0 else most
             if connection.state:
                 break
-        self.assertEqual(house.metrics.value("realtime_dropped_total", reason="slow"), 1)
+        self.assertEqual(rig.metrics.value("realtime_dropped_total", reason="slow"), 1)
         self.assertLessEqual(most, 50_000)
-        self.assertEqual(house.hub.stats().sessions, {"fake": 1})
-        self.assertEqual(other.seqs, list(range(1, house.log.current() + 1)))
+        self.assertEqual(rig.hub.stats().sessions, {"fake": 1})
+        self.assertEqual(other.seqs, list(range(1, rig.log.current() + 1)))
         self.assertTrue(self.reactor.later)
 
     def test_subscriber(self) -> None:
         """Handshake, event and goodbye over a socket, without one write through the reactor."""
-        house = Application()
-        connection = WebSocket(house.gate, None)
+        rig = HubRig()
+        connection = WebSocket(rig.gate, None)
         connection.makeConnection(self.transport)
         connection.begin(b"101", [Position.parse("1/5@0")])
-        house.post()
+        rig.post()
         self.assertEqual(self.reactor.writers, set())
         data = self.theirs.recv(65_536)
         self.assertTrue(data.startswith(b"101"))

@@ -12,7 +12,7 @@ from cackled.events import Position
 from cackled.realtime import _direct
 from cackled.realtime.access import read_query
 from cackled.realtime.eventsource import INPUT_BYTES, EventSource
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 from tests.realtime.stream import EventStream
 from tests.support.peers import Wire, blocks
 
@@ -24,11 +24,11 @@ class EventSourceTests(SynchronousTestCase):
     """A subscriber on an event stream."""
 
     def setUp(self) -> None:
-        self.application = Application()
+        self.rig = HubRig()
 
     def connect(self, *positions: str, origin: str | None = None) -> tuple[EventSource, Wire]:
         wire = Wire()
-        source = EventSource(self.application.gate)
+        source = EventSource(self.rig.gate)
         source.makeConnection(wire)
         source.begin([Position.parse(text) for text in positions], origin)
         return source, wire
@@ -51,10 +51,10 @@ class EventSourceTests(SynchronousTestCase):
 
     def test_id_holds_all_positions(self) -> None:
         """Each numbered message leaves the id at where the connection stands in all its channels."""
-        self.application.post(3)
+        self.rig.post(3)
         _, wire = self.connect("1/5@3", "1/6@0")
-        self.application.post(channel=6)
-        self.application.post(channel=5)
+        self.rig.post(channel=6)
+        self.rig.post(channel=5)
         messages, last = blocks(wire.value())
         self.assertEqual([m["type"] for m in messages][-2:], ["comment.created"] * 2)
         self.assertEqual(last, "1/5@4 1/6@1")
@@ -65,10 +65,10 @@ class EventSourceTests(SynchronousTestCase):
             self.setUp()
             _, wire = self.connect("1/5@0", *more)
             wire.clear()
-            self.application.hub.hold(True)
-            self.application.post(3)
+            self.rig.hub.hold(True)
+            self.rig.post(3)
             self.assertEqual(wire.value(), b"")
-            self.application.hub.hold(False)
+            self.rig.hub.hold(False)
             stream = wire.value().decode()
             self.assertEqual([line[4:] for line in stream.split("\n") if line.startswith("id: ")],
                              [f"1/5@{seq}{rest}" for seq in (1, 2, 3)])  # fmt: skip
@@ -76,7 +76,7 @@ class EventSourceTests(SynchronousTestCase):
 
     def test_id_in_the_middle_of_catching_up(self) -> None:
         """A stream that breaks while it catches up resumes from there: ids fit each event."""
-        self.application.post(4)
+        self.rig.post(4)
         _, wire = self.connect("1/5@1", "1/6")
         stream = wire.value().decode()
         ids = [line for line in stream.split("\n") if line.startswith("id:") and "1/6@" not in line]
@@ -86,7 +86,7 @@ class EventSourceTests(SynchronousTestCase):
         """What has no number has no id."""
         _, wire = self.connect("1/5@0")
         wire.clear()
-        self.application.hub.signal(1, 5, "typing", {"name": "Ann"})
+        self.rig.hub.signal(1, 5, "typing", {"name": "Ann"})
         self.assertNotIn(b"id:", wire.value())
         self.assertEqual(blocks(wire.value())[0][0]["type"], "typing")
 
@@ -102,11 +102,11 @@ class EventSourceTests(SynchronousTestCase):
 
     def test_as_the_standard_has_it(self) -> None:
         """Read by the letter of the standard: default events of JSON, a retry, the id at whatever has a number."""
-        self.application.post(2)
+        self.rig.post(2)
         source, wire = self.connect("1/5@1", "1/6@0")
-        self.application.hub.signal(1, 5, "typing", {"name": "Ann"})
+        self.rig.hub.signal(1, 5, "typing", {"name": "Ann"})
         source.beat()
-        self.application.post(channel=6)
+        self.rig.post(channel=6)
         stream = self.read(wire)
         self.assertEqual({event.type for event in stream.events}, {"message"})
         said = [(json.loads(event.data), event.last_event_id) for event in stream.events]
@@ -128,12 +128,12 @@ class EventSourceTests(SynchronousTestCase):
         """Whatever is in the events, raw line breaks in their JSON too, however the bytes are cut: each comes once and
         whole, with its place; and what a reader that begins anew at any id has missed follows from there.
         """
-        self.application = Application()
+        self.rig = HubRig()
         _, wire = self.connect("1/5@0")
         for type, data, between in given:
             text = json.dumps([data, "\ufeff:\u2028"], ensure_ascii=False).replace(", ", f",{between} ")
-            event = self.application.log.commit(type=type, data=text.encode("utf-8", "surrogatepass"))
-            self.application.hub.deliver(event)
+            event = self.rig.log.commit(type=type, data=text.encode("utf-8", "surrogatepass"))
+            self.rig.hub.deliver(event)
         events = self.read(wire, pieces).events[2:]
         self.assertEqual([json.loads(event.data)["type"] for event in events], [type for type, *_ in given])
         self.assertEqual([event.last_event_id for event in events], [f"1/5@{n}" for n in range(1, len(given) + 1)])
@@ -155,10 +155,10 @@ class EventSourceTests(SynchronousTestCase):
         for _ in range(3):
             source.beat()
             held.pop(0)
-        self.application.clock.advance(0)
+        self.rig.clock.advance(0)
         self.assertFalse(wire.aborted)
         source.beat()
-        self.application.clock.advance(0)
+        self.rig.clock.advance(0)
         self.assertTrue(wire.aborted)
         self.assertTrue(wire.value().startswith(b":\n\n"))
 
@@ -166,10 +166,10 @@ class EventSourceTests(SynchronousTestCase):
         """What the client sends is dropped, and too much of it ends the connection."""
         source, wire = self.connect("1/5")
         source.dataReceived(b"x" * INPUT_BYTES)
-        self.application.clock.advance(0)
+        self.rig.clock.advance(0)
         self.assertFalse(wire.aborted)
         source.dataReceived(b"x")
-        self.application.clock.advance(0)
+        self.rig.clock.advance(0)
         self.assertTrue(wire.aborted)
 
     def test_close(self) -> None:
@@ -179,21 +179,21 @@ class EventSourceTests(SynchronousTestCase):
         source.close("moved")
         self.assertTrue(wire.value().startswith(b"retry: "))
         self.assertTrue(wire.disconnecting)
-        self.application.hub.start()
-        self.addCleanup(self.application.hub.stop)
-        self.application.seconds(5)
+        self.rig.hub.start()
+        self.addCleanup(self.rig.hub.stop)
+        self.rig.seconds(5)
         self.assertTrue(wire.aborted)
 
     def test_more_than_fits(self) -> None:
         """A replay that is more than may wait ends with `move` and the end of the stream: nothing follows."""
-        self.application = Application(client_buffer=1_000)
-        self.application.client("1/5")
-        self.application.post(20)
+        self.rig = HubRig(client_buffer=1_000)
+        self.rig.client("1/5")
+        self.rig.post(20)
         seen: list[int] = []
         place = "1/5@0"
         for _ in range(20):
             _, wire = self.connect(place)
-            self.application.post()
+            self.rig.post()
             messages, place = blocks(wire.value())
             seen += [message["seq"] for message in messages if message["type"] == "comment.created"]
             if messages[-1]["type"] != "move":
@@ -205,12 +205,12 @@ class EventSourceTests(SynchronousTestCase):
 
     def test_ids_are_counted(self) -> None:
         """With many channels the ids are most of a replay: it is bounded all the same, and nothing is missing."""
-        self.application = Application(client_buffer=8_000)
+        self.rig = HubRig(client_buffer=8_000)
         channels = range(10**18, 10**18 + 20)
         seqs = {f"1/{channel}": 0 for channel in channels}
         for channel in channels:
-            self.application.client(f"1/{channel}")
-            self.application.post(10, channel=channel)
+            self.rig.client(f"1/{channel}")
+            self.rig.post(10, channel=channel)
         connects = 0
         while connects < 100:
             connects += 1
@@ -228,15 +228,15 @@ class EventSourceTests(SynchronousTestCase):
 
     def test_grant_runs_out(self) -> None:
         """The stream says which channel needs another grant, keeps its place, and ends."""
-        self.application.hub.start()
-        self.addCleanup(self.application.hub.stop)
+        self.rig.hub.start()
+        self.addCleanup(self.rig.hub.stop)
         wire = Wire()
-        source = EventSource(self.application.gate)
+        source = EventSource(self.rig.gate)
         source.makeConnection(wire)
         source.begin([Position.parse("1/5@0"), Position.parse("1/6@0")], None, ("5",))
-        self.application.post(2)
-        self.application.seconds(10)
-        self.application.post(1)
+        self.rig.post(2)
+        self.rig.seconds(10)
+        self.rig.post(1)
         messages, last = blocks(wire.value())
         self.assertEqual(messages[-1], {"type": "error", "code": "token", "sub": "1/5"})
         self.assertEqual((last, wire.disconnecting), ("1/5@2 1/6@0", True))

@@ -13,7 +13,7 @@ from cackled.realtime.eventsource import EventSource
 from cackled.realtime.fanout import RUN, SENDS
 from cackled.realtime.websocket import WebSocket
 from cackled.transport._socket import Transport
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 from tests.support.peers import blocks
 
 
@@ -22,107 +22,107 @@ class FanOutTests(SynchronousTestCase):
 
     def test_slices_keep_order(self) -> None:
         """A crowd is served over several turns; every client sees the channel's order."""
-        house = Application()
-        clients = [house.client("1/5@0") for _ in range(SENDS + 700)]
-        house.post(3)
+        rig = HubRig()
+        clients = [rig.client("1/5@0") for _ in range(SENDS + 700)]
+        rig.post(3)
         served = [len(client.seqs) for client in clients]
         self.assertLess(sum(served), 3 * len(clients))
-        house.clock.pump([0] * 12)
+        rig.clock.pump([0] * 12)
         self.assertEqual({tuple(client.seqs) for client in clients}, {(1, 2, 3)})
 
     def test_together(self) -> None:
         """Events that come in one go reach each client in one delivery, in order and once; a comer between too."""
-        house = Application()
-        clients = [house.client("1/5@0") for _ in range(3)]
+        rig = HubRig()
+        clients = [rig.client("1/5@0") for _ in range(3)]
         sends: list[int] = []
         clients[0].on_deliver = lambda: sends.append(len(clients[0].seqs))
-        house.hub.hold(True)
-        house.post(4)
+        rig.hub.hold(True)
+        rig.post(4)
         self.assertEqual(clients[0].seqs, [])
-        late = house.client("1/5@2")
-        house.post(2)
-        house.post(1, channel=6)
-        house.hub.signal(1, 5, "typing", {"name": "Ann"})
-        house.post(1)
-        house.hub.hold(False)
-        house.clock.pump([0] * 4)
+        late = rig.client("1/5@2")
+        rig.post(2)
+        rig.post(1, channel=6)
+        rig.hub.signal(1, 5, "typing", {"name": "Ann"})
+        rig.post(1)
+        rig.hub.hold(False)
+        rig.clock.pump([0] * 4)
         self.assertEqual([client.seqs for client in clients], [[1, 2, 3, 4, 5, 6, 7]] * 3)
         self.assertEqual(late.seqs, [3, 4, 5, 6, 7])
         # Four, two more for those who listen since, the signal, and the last.
         self.assertEqual(sends, [4, 6, 6, 7])
-        self.assertEqual(house.metrics.value("realtime_deliveries_total"), 3 * 8 + 2 + 1 + 1)
-        house.post()
+        self.assertEqual(rig.metrics.value("realtime_deliveries_total"), 3 * 8 + 2 + 1 + 1)
+        rig.post()
         self.assertEqual(late.seqs[-1], 8)
 
     def test_runs_are_bounded(self) -> None:
         """A burst goes out in runs that a client's buffer can take."""
-        house = Application()
-        client = house.client("1/5@0")
+        rig = HubRig()
+        client = rig.client("1/5@0")
         sends: list[int] = []
         client.on_deliver = lambda: sends.append(len(client.seqs))
-        house.hub.hold(True)
-        house.post(RUN * 2 + 1)
-        house.hub.hold(False)
-        house.clock.pump([0] * 4)
+        rig.hub.hold(True)
+        rig.post(RUN * 2 + 1)
+        rig.hub.hold(False)
+        rig.clock.pump([0] * 4)
         self.assertEqual(client.seqs, list(range(1, RUN * 2 + 2)))
         self.assertLessEqual(max(b - a for a, b in zip([0, *sends], sends, strict=False)), RUN)
 
     def test_slice_ends_with_its_time(self) -> None:
         """Slow sends end a slice before its number does."""
-        house = Application()
-        clients = [house.client("1/5@0") for _ in range(256)]
+        rig = HubRig()
+        clients = [rig.client("1/5@0") for _ in range(256)]
         for client in clients:
-            client.on_deliver = lambda: setattr(house.clock, "rightNow", house.clock.rightNow + 1e-3)
-        house.post()
+            client.on_deliver = lambda: setattr(rig.clock, "rightNow", rig.clock.rightNow + 1e-3)
+        rig.post()
         self.assertLess(sum(len(client.seqs) for client in clients), 256)
-        house.clock.pump([0] * 10)
+        rig.clock.pump([0] * 10)
         self.assertEqual(sum(len(client.seqs) for client in clients), 256)
 
     def test_comer_during_a_fan_out(self) -> None:
         """Who subscribes while a crowd is being served gets everything once."""
-        house = Application()
+        rig = HubRig()
         for _ in range(SENDS * 2):
-            house.client("1/5@0")
-        house.post(2)
-        late = house.client("1/5@0")
-        house.clock.pump([0] * 12)
+            rig.client("1/5@0")
+        rig.post(2)
+        late = rig.client("1/5@0")
+        rig.clock.pump([0] * 12)
         self.assertEqual(late.seqs, [1, 2])
 
     def test_leaver_during_a_fan_out(self) -> None:
         """Who leaves while a crowd is being served gets nothing more; who comes back does not get it twice."""
-        house = Application()
-        clients = [house.client("1/5@0") for _ in range(SENDS * 2)]
-        house.post(1)
+        rig = HubRig()
+        clients = [rig.client("1/5@0") for _ in range(SENDS * 2)]
+        rig.post(1)
         waiting = [client for client in clients if not client.seqs]
         gone, back = waiting[0], waiting[1]
-        house.hub.leave(gone)
-        house.hub.subscribe(back, Position.parse("1/5@0"))
-        house.clock.pump([0] * 12)
+        rig.hub.leave(gone)
+        rig.hub.subscribe(back, Position.parse("1/5@0"))
+        rig.clock.pump([0] * 12)
         self.assertEqual((gone.seqs, back.seqs), ([], [1]))
 
     def test_small_channel_beside_a_crowd(self) -> None:
         """A small channel is served after a slice of the big one, not after all of it."""
-        house = Application()
-        crowd = [house.client("1/5@0") for _ in range(SENDS * 4)]
-        small = house.client("1/6@0")
+        rig = HubRig()
+        crowd = [rig.client("1/5@0") for _ in range(SENDS * 4)]
+        small = rig.client("1/6@0")
         served: list[int] = []
         small.on_deliver = lambda: served.append(sum(len(client.seqs) for client in crowd))
-        house.post(3)
-        house.post(channel=6)
-        house.clock.pump([0] * 6)
+        rig.post(3)
+        rig.post(channel=6)
+        rig.clock.pump([0] * 6)
         self.assertEqual(len(served), 1)
         self.assertLessEqual(served[0], 2 * SENDS)
 
     def test_dead_in_the_loop(self) -> None:
         """A client condemned in the middle of a fan-out is ended after it; the others are served."""
-        house = Application()
-        clients = [house.client("1/5@0") for _ in range(10)]
-        clients[3].on_deliver = lambda: house.hub.condemn(clients[3], "dead")
-        house.post(2)
-        house.clock.advance(0)
+        rig = HubRig()
+        clients = [rig.client("1/5@0") for _ in range(10)]
+        clients[3].on_deliver = lambda: rig.hub.condemn(clients[3], "dead")
+        rig.post(2)
+        rig.clock.advance(0)
         self.assertEqual(clients[3].closed, ["abort"])
         self.assertEqual({len(c.seqs) for c in clients if c is not clients[3]}, {2})
-        self.assertEqual(house.metrics.value("realtime_dropped_total", reason="dead"), 1)
+        self.assertEqual(rig.metrics.value("realtime_dropped_total", reason="dead"), 1)
 
 
 class NoReactor:
@@ -139,7 +139,7 @@ class OwnTransportTests(SynchronousTestCase):
     """Connections of our own listeners, which are sent to without a call of theirs."""
 
     def setUp(self) -> None:
-        self.house = Application(client_buffer=2_000)
+        self.rig = HubRig(client_buffer=2_000)
 
     def connect(self, connection: Connection, *positions: str) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -154,7 +154,7 @@ class OwnTransportTests(SynchronousTestCase):
             connection.begin([Position.parse(text) for text in positions], None)
         else:
             for text in positions:
-                self.house.gate.subscribe(connection, Position.parse(text), ())
+                self.rig.gate.subscribe(connection, Position.parse(text), ())
         return theirs
 
     def take(self, theirs: socket.socket) -> bytes:
@@ -165,12 +165,12 @@ class OwnTransportTests(SynchronousTestCase):
 
     def test_each_its_own(self) -> None:
         """A frame, a block with one position, and a block with all positions, in one go."""
-        web = self.connect(WebSocket(self.house.gate, None, None), "1/5@0")
-        one = self.connect(EventSource(self.house.gate), "1/5@0")
-        two = self.connect(EventSource(self.house.gate), "1/6@0", "1/5@0")
+        web = self.connect(WebSocket(self.rig.gate, None, None), "1/5@0")
+        one = self.connect(EventSource(self.rig.gate), "1/5@0")
+        two = self.connect(EventSource(self.rig.gate), "1/6@0", "1/5@0")
         heads = [self.take(each) for each in (web, one, two)]
         self.assertTrue(all(heads))
-        self.house.post(2)
+        self.rig.post(2)
         frames = self.take(web)
         self.assertEqual((frames[:1], frames.count(b'"comment.created"')), (b"\x81", 2))
         messages, last = blocks(heads[1] + self.take(one))
@@ -180,12 +180,12 @@ class OwnTransportTests(SynchronousTestCase):
 
     def test_corked_and_closing(self) -> None:
         """What is corked comes behind what was corked before it; who is about to go gets nothing more."""
-        for connection in (WebSocket(self.house.gate, None, None), EventSource(self.house.gate)):
+        for connection in (WebSocket(self.rig.gate, None, None), EventSource(self.rig.gate)):
             theirs = self.connect(connection, "1/5")
             self.take(theirs)
             connection.cork()
             connection.send(b"first")
-            self.house.post()
+            self.rig.post()
             self.assertEqual(self.take(theirs), b"")
             connection.uncork()
             said = self.take(theirs)
@@ -193,18 +193,18 @@ class OwnTransportTests(SynchronousTestCase):
             self.assertIn(b'"comment.created"', said)
             connection.close("stopping")
             said = self.take(theirs)
-            self.house.post()
+            self.rig.post()
             self.assertEqual(self.take(theirs), b"")
 
     def test_slow(self) -> None:
         """Who takes nothing is cut off once too much waits, whatever the transport."""
-        for connection in (WebSocket(self.house.gate, None, None), EventSource(self.house.gate)):
+        for connection in (WebSocket(self.rig.gate, None, None), EventSource(self.rig.gate)):
             self.connect(connection, "1/5")
             self.assertEqual(connection.state, 0)
             for _ in range(3_000):
                 # One by one: what comes in one go is a run, which takes another way.
-                self.house.post()
-                self.house.clock.pump([0])
+                self.rig.post()
+                self.rig.clock.pump([0])
                 if connection.state:
                     break
             self.assertGreater(connection.state, 0)

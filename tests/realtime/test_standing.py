@@ -13,7 +13,7 @@ from cackled.events import Position
 from cackled.realtime import standing
 from cackled.realtime.channel import Channel
 from cackled.realtime.standing import LogAway, Standing
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 
 
 class StandingTests(SynchronousTestCase):
@@ -156,30 +156,30 @@ class SubscriptionTests(SynchronousTestCase):
 
     def test_unknown_channels(self) -> None:
         """A hundred channels of one client, nobody has written on any: two statements, no load."""
-        house = Application()
-        house.log.held = True
-        client = house.client()
+        rig = HubRig()
+        rig.log.held = True
+        client = rig.client()
         for channel in range(1, 101):
-            house.hub.subscribe(client, Position(1, channel, -1))
-        house.log.release()
-        house.log.release()
+            rig.hub.subscribe(client, Position(1, channel, -1))
+        rig.log.release()
+        rig.log.release()
         self.assertEqual(len(client.recoveries), 100)
-        self.assertEqual(([len(channels) for _, channels in house.log.standing], house.log.asked), ([1, 99], []))
+        self.assertEqual(([len(channels) for _, channels in rig.log.standing], rig.log.asked), ([1, 99], []))
 
     def test_places_that_never_were(self) -> None:
         """Whatever number is claimed of unknown channels: no load of events, and few statements."""
-        house = Application()
-        client = house.client()
+        rig = HubRig()
+        client = rig.client()
         for channel in range(1, 101):
-            house.hub.subscribe(client, Position(1, channel, channel % 3))
-        house.seconds(10)
+            rig.hub.subscribe(client, Position(1, channel, channel % 3))
+        rig.seconds(10)
         self.assertEqual(len(client.recoveries), 100)
-        self.assertEqual(house.log.asked, [])
-        self.assertLess(len(house.log.standing), standing.BURST + 10 * standing.RATE)
+        self.assertEqual(rig.log.asked, [])
+        self.assertLess(len(rig.log.standing), standing.BURST + 10 * standing.RATE)
 
     def test_far_back(self) -> None:
         """A place that is too far back to be kept is known for one without reading anything."""
-        house = Application(history_events=10)
-        house.post(50)
-        self.assertEqual(house.client("1/5@0").recoveries, [(False, 50)])
-        self.assertEqual(house.log.asked, [])
+        rig = HubRig(history_events=10)
+        rig.post(50)
+        self.assertEqual(rig.client("1/5@0").recoveries, [(False, 50)])
+        self.assertEqual(rig.log.asked, [])

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.events import Position
 from cackled.realtime.testing import ModelLog
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 
 
 class ModelLogTests(SynchronousTestCase):
@@ -51,11 +51,11 @@ class FakeClientTests(SynchronousTestCase):
 
     def test_books(self) -> None:
         """Numbers and recoveries are told apart."""
-        house = Application()
-        house.post(2)
-        client = house.client("1/5@0")
+        rig = HubRig()
+        rig.post(2)
+        client = rig.client("1/5@0")
         self.assertEqual((client.seqs, client.recoveries), ([1, 2], [(True, 2)]))
         client.abort()
         self.assertEqual(client.subscriptions, [])
-        house.hub.subscribe(client, Position(1, 6))
+        rig.hub.subscribe(client, Position(1, 6))
         self.assertEqual(len(client.of("recovered")), 2)

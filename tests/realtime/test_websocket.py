@@ -16,7 +16,7 @@ from cackled.events import Position
 from cackled.realtime import access, framing, websocket
 from cackled.realtime.access import Gate, Refusal
 from cackled.realtime.websocket import HandshakeError, WebSocket, handshake
-from tests.realtime.common import Application
+from tests.realtime.common import HubRig
 from tests.support.peers import Wire, frames, masked, say, texts
 
 GOOD = {
@@ -65,11 +65,11 @@ class ConnectionTests(SynchronousTestCase):
     """A subscriber."""
 
     def setUp(self) -> None:
-        self.application = Application()
+        self.rig = HubRig()
 
     def connect(self, *positions: str, gate: Gate | None = None) -> tuple[WebSocket, Wire]:
         wire = Wire()
-        socket = WebSocket(gate or self.application.gate, "https://a", ("t",))
+        socket = WebSocket(gate or self.rig.gate, "https://a", ("t",))
         socket.makeConnection(wire)
         socket.begin(b"", [Position.parse(text) for text in positions])
         return socket, wire
@@ -78,10 +78,10 @@ class ConnectionTests(SynchronousTestCase):
         """Events that come together leave in one write, each in a frame of its own."""
         _, wire = self.connect("1/5@0")
         wire.clear()
-        self.application.hub.hold(True)
-        self.application.post(3)
+        self.rig.hub.hold(True)
+        self.rig.post(3)
         self.assertEqual(wire.value(), b"")
-        self.application.hub.hold(False)
+        self.rig.hub.hold(False)
         self.assertEqual([json.loads(text)["seq"] for opcode, text in frames(wire.value())], [1, 2, 3])
 
     def closed_with(self, wire: Wire) -> int:
@@ -91,7 +91,7 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_greeting(self) -> None:
         """`hello` with the terms, then each subscription's `recovered`."""
-        self.application.post(2)
+        self.rig.post(2)
         _, wire = self.connect("1/5@1", "1/6")
         said = texts(wire.value())
         self.assertEqual([message["type"] for message in said], ["hello", "comment.created", "recovered", "recovered"])
@@ -99,10 +99,10 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_more_than_fits(self) -> None:
         """A replay larger than the buffer: what fits, `move`, and a close; nothing of what is live gets in between."""
-        self.application = Application(client_buffer=600)
-        self.application.post(9)
+        self.rig = HubRig(client_buffer=600)
+        self.rig.post(9)
         _, wire = self.connect("1/5@0")
-        self.application.post()
+        self.rig.post()
         got = frames(wire.value())
         said = texts(wire.value())
         seqs = [message["seq"] for message in said if message["type"] == "comment.created"]
@@ -114,12 +114,12 @@ class ConnectionTests(SynchronousTestCase):
     def test_sub_and_unsub(self) -> None:
         """A client may take and leave channels at any time."""
         socket, wire = self.connect()
-        self.application.post(2)
+        self.rig.post(2)
         wire.clear()
         socket.dataReceived(say(type="sub", sub="1/5@1"))
         self.assertEqual([m.get("seq") for m in texts(wire.value())], [2, 2])
         socket.dataReceived(say(type="unsub", sub="1/5") + say(type="unsub", sub="1/5"))
-        self.application.post()
+        self.rig.post()
         self.assertEqual(texts(wire.value())[-1], {"type": "error", "code": "sub", "sub": "1/5"})
 
     def test_ping(self) -> None:
@@ -131,7 +131,7 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """One subscription too many is an error; one that is there already is not."""
-        self.application = Application(max_subscriptions=2)
+        self.rig = HubRig(max_subscriptions=2)
         socket, wire = self.connect("1/5", "1/6")
         wire.clear()
         socket.dataReceived(say(type="sub", sub="1/7") + say(type="sub", sub="1/6"))
@@ -147,13 +147,13 @@ class ConnectionTests(SynchronousTestCase):
             paid.append((address, cost))
             return wait[0]
 
-        house = self.application
-        gate = Gate(house.hub, lambda *asked: house.refusals.get(asked[0]), charge=charge)
+        rig = self.rig
+        gate = Gate(rig.hub, lambda *asked: rig.refusals.get(asked[0]), charge=charge)
         wire = Wire()
         socket = WebSocket(gate, "https://a", address="192.0.2.1")
         socket.makeConnection(wire)
         socket.begin(b"", [])
-        house.refusals[2] = Refusal(404, "unknown-site")
+        rig.refusals[2] = Refusal(404, "unknown-site")
         for channel in ("1/5", "1/6", "2/5"):
             socket.dataReceived(say(type="sub", sub=channel))
         self.connect("1/7")
@@ -167,27 +167,27 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_restless(self) -> None:
         """Taking and leaving channels over and over is limited: each may cost a load."""
-        self.application = Application(max_subscriptions=5)
+        self.rig = HubRig(max_subscriptions=5)
         socket, wire = self.connect()
         wire.clear()
         for _ in range(8):
             socket.dataReceived(say(type="sub", sub="1/5") + say(type="unsub", sub="1/5"))
         self.assertEqual(len([m for m in texts(wire.value()) if m["type"] == "recovered"]), 5)
         self.assertEqual([m["code"] for m in texts(wire.value()) if m["type"] == "error"], ["limit", "sub"] * 3)
-        self.application.hub.tick += websocket.WISH_SECONDS
+        self.rig.hub.tick += websocket.WISH_SECONDS
         wire.clear()
         socket.dataReceived(say(type="sub", sub="1/5"))
         self.assertEqual(texts(wire.value())[0]["type"], "recovered")
 
     def test_other_sites_are_asked_for(self) -> None:
         """A site that was not authorised yet is; refusals come back as errors, and the connection lives on."""
-        self.application.refusals = {2: Refusal(403, "origin"), 3: Refusal(404, "site")}
+        self.rig.refusals = {2: Refusal(403, "origin"), 3: Refusal(404, "site")}
         socket, wire = self.connect("1/5")
         wire.clear()
         for site in (2, 3, 4):
             socket.dataReceived(say(type="sub", sub=f"{site}/5"))
         self.assertEqual([m.get("code") for m in texts(wire.value())], ["origin", "sub", None])
-        self.assertEqual(self.application.hub.stats().subscriptions, 2)
+        self.assertEqual(self.rig.hub.stats().subscriptions, 2)
 
     def test_private_channels(self) -> None:
         """Every channel is asked for, also of a site that something was subscribed of; a token may come with the wish,
@@ -199,7 +199,7 @@ class ConnectionTests(SynchronousTestCase):
             asked.append((site, channel, tokens))
             return None if f"t{channel}" in tokens or channel == 5 else Refusal(401, "bad-token")
 
-        socket, wire = self.connect("1/5", gate=Gate(self.application.hub, authorize))
+        socket, wire = self.connect("1/5", gate=Gate(self.rig.hub, authorize))
         wire.clear()
         socket.dataReceived(say(type="sub", sub="1/6") + say(type="sub", sub="1/6", token="t6"))
         self.assertEqual([m.get("code") or m["type"] for m in texts(wire.value())], ["token", "recovered"])
@@ -214,18 +214,18 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_slow_authorisation(self) -> None:
         """While it takes time the limit counts it; one that fails is an error; one that comes too late is dropped."""
-        self.application = Application(max_subscriptions=2)
+        self.rig = HubRig(max_subscriptions=2)
         waiting: list[Deferred[Refusal | None]] = []
 
         def authorize(*question: Any) -> Deferred[Refusal | None]:
             waiting.append(Deferred())
             return waiting[-1]
 
-        socket, wire = self.connect(gate=Gate(self.application.hub, authorize))
+        socket, wire = self.connect(gate=Gate(self.rig.hub, authorize))
         wire.clear()
         for channel in (5, 6, 7):
             # As many wishes as it likes: it is the open ones that count.
-            self.application.hub.tick += websocket.WISH_SECONDS
+            self.rig.hub.tick += websocket.WISH_SECONDS
             socket.dataReceived(say(type="sub", sub=f"1/{channel}"))
         self.assertEqual([m["code"] for m in texts(wire.value())], ["limit"])
         waiting[0].errback(RuntimeError("no database"))
@@ -233,7 +233,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(texts(wire.value())[-1]["code"], "sub")
         socket.connectionLost()
         waiting[1].callback(None)
-        self.assertEqual(self.application.hub.stats().subscriptions, 0)
+        self.assertEqual(self.rig.hub.stats().subscriptions, 0)
 
     def test_nonsense(self) -> None:
         """JSON that is none of ours is answered with an error; binary is closed with 1003."""
@@ -246,23 +246,23 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_too_fast(self) -> None:
         """Too many frames or bytes within a second: 1008; spread over seconds they are fine."""
-        self.application.hub.start()
-        self.addCleanup(self.application.hub.stop)
+        self.rig.hub.start()
+        self.addCleanup(self.rig.hub.stop)
         socket, wire = self.connect()
         for _ in range(3):
             socket.dataReceived(masked(framing.PONG) * websocket.FRAMES_PER_SECOND)
-            self.application.seconds(1)
+            self.rig.seconds(1)
         self.assertEqual(socket.state, 0)
         socket.dataReceived(masked(framing.PONG) * (websocket.FRAMES_PER_SECOND + 1))
         self.assertEqual(self.closed_with(wire), 1008)
-        self.application.seconds(5)
+        self.rig.seconds(5)
         self.assertTrue(wire.aborted)
         socket, wire = self.connect()
         large = masked(framing.PING, b"x" * 125) * 10 + masked(1, b"x" * 14_000)
         for _ in range(3):
             for _ in range(7):
                 socket.dataReceived(large)
-            self.application.seconds(1)
+            self.rig.seconds(1)
         self.assertEqual(socket.state, 0)
         for _ in range(9):
             socket.dataReceived(large)
@@ -281,7 +281,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.closed_with(wire), 1001)
         self.assertTrue(wire.disconnecting)
         wire.clear()
-        self.application.post()
+        self.rig.post()
         socket.beat()
         self.assertEqual(wire.value(), b"")
 
@@ -291,14 +291,14 @@ class ConnectionTests(SynchronousTestCase):
         socket.dataReceived(say(type="ping") + b"\x81\x01x")
         self.assertEqual(texts(wire.value())[-1], {"type": "pong"})
         self.assertEqual(self.closed_with(wire), 1002)
-        self.assertEqual(self.application.hub.stats().sessions, {"ws": 1})
+        self.assertEqual(self.rig.hub.stats().sessions, {"ws": 1})
         socket.connectionLost()
-        self.assertEqual(self.application.hub.stats().sessions, {})
+        self.assertEqual(self.rig.hub.stats().sessions, {})
 
     def test_server_closes(self) -> None:
         """1012 after a move, 1001 otherwise; the client's answer ends it; a client that does not answer is cut."""
-        self.application.hub.start()
-        self.addCleanup(self.application.hub.stop)
+        self.rig.hub.start()
+        self.addCleanup(self.rig.hub.stop)
         socket, wire = self.connect()
         socket.close("moved")
         self.assertEqual(self.closed_with(wire), 1012)
@@ -308,7 +308,7 @@ class ConnectionTests(SynchronousTestCase):
         other, silent = self.connect()
         other.close("stopping")
         self.assertEqual(self.closed_with(silent), 1001)
-        self.application.seconds(5)
+        self.rig.seconds(5)
         self.assertTrue(silent.aborted)
 
     def test_heartbeat(self) -> None:
@@ -320,14 +320,14 @@ class ConnectionTests(SynchronousTestCase):
         socket.dataReceived(masked(framing.PONG))
         socket.beat()
         socket.beat()
-        self.application.clock.advance(0)
+        self.rig.clock.advance(0)
         self.assertTrue(wire.aborted)
-        self.assertEqual(self.application.metrics.value("realtime_dropped_total", reason="dead"), 1)
+        self.assertEqual(self.rig.metrics.value("realtime_dropped_total", reason="dead"), 1)
 
     def test_typing(self) -> None:
         """Goes to the others of a channel one is in, not more often than every other second."""
-        self.application.hub.start()
-        self.addCleanup(self.application.hub.stop)
+        self.rig.hub.start()
+        self.addCleanup(self.rig.hub.stop)
         socket, mine = self.connect("1/5")
         _, theirs = self.connect("1/5")
         theirs.clear()
@@ -336,7 +336,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(texts(theirs.value()), [{"sub": "1/5", "type": "typing", "data": {"name": "Ann"}}])
         socket.dataReceived(say(type="typing", sub="1/9", name="Ann"))
         self.assertEqual(texts(mine.value()), [{"type": "error", "code": "sub", "sub": "1/9"}])
-        self.application.seconds(3)
+        self.rig.seconds(3)
         socket.dataReceived(say(type="typing", sub="1/5", name="Ann" + "\u0316\u0301" * 30))
         said = texts(theirs.value())
         self.assertEqual(len(said), 2)
@@ -345,11 +345,11 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_idle_clients_have_no_reader(self) -> None:
         """Who has only answered pings, or said whole things, holds nothing that was made for reading."""
-        self.application.hub.start()
-        self.addCleanup(self.application.hub.stop)
+        self.rig.hub.start()
+        self.addCleanup(self.rig.hub.stop)
         socket, wire = self.connect("1/5")
         for said in (masked(framing.PONG), masked(framing.PONG, b"x"), say(type="ping")):
-            self.application.seconds(1)
+            self.rig.seconds(1)
             socket.dataReceived(said)
             self.assertIs(socket._reader, None)
         self.assertEqual(texts(wire.value())[-1], {"type": "pong"})
@@ -359,9 +359,9 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_pongs_are_counted(self) -> None:
         """A hundred frames within a second and no more, the first empty pong among them."""
-        self.application.hub.start()
-        self.addCleanup(self.application.hub.stop)
-        self.application.seconds(1)
+        self.rig.hub.start()
+        self.addCleanup(self.rig.hub.stop)
+        self.rig.seconds(1)
         socket, wire = self.connect()
         for _ in range(websocket.FRAMES_PER_SECOND):
             socket.dataReceived(masked(framing.PONG))
@@ -408,43 +408,43 @@ class ConnectionTests(SynchronousTestCase):
 
     def test_grant_runs_out(self) -> None:
         """The subscription ends, the connection stays; a fresh grant goes on from the position, and nothing is lost."""
-        house = self.application
-        house.hub.start()
-        self.addCleanup(house.hub.stop)
+        rig = self.rig
+        rig.hub.start()
+        self.addCleanup(rig.hub.stop)
         wire = Wire()
-        socket = WebSocket(house.gate, None, ("50",))
+        socket = WebSocket(rig.gate, None, ("50",))
         socket.makeConnection(wire)
         socket.begin(b"", [Position.parse("1/5@0")])
-        house.post(2)
-        self.patch(house.gate, "_left_of", lambda *asked: 0.0)
+        rig.post(2)
+        self.patch(rig.gate, "_left_of", lambda *asked: 0.0)
         for _ in range(6):
-            house.seconds(10)
+            rig.seconds(10)
             socket.dataReceived(masked(framing.PONG))
-        house.post(3)
+        rig.post(3)
         self.assertEqual(texts(wire.value())[-1], {"type": "error", "code": "token", "sub": "1/5"})
         self.assertEqual([message["seq"] for message in texts(wire.value())[2:-1]], [1, 2])
-        self.assertEqual(house.hub.stats().subscriptions, 0)
+        self.assertEqual(rig.hub.stats().subscriptions, 0)
         wire.clear()
-        self.patch(house.gate, "_left_of", lambda *asked: 100.0)
+        self.patch(rig.gate, "_left_of", lambda *asked: 100.0)
         socket.dataReceived(say(type="sub", sub="1/5@2", token="fresh"))
-        house.post()
+        rig.post()
         self.assertEqual([m["seq"] for m in texts(wire.value()) if m["type"] != "recovered"], [3, 4, 5, 6])
 
     def test_grant_came_in_time(self) -> None:
         """Another grant that came meanwhile, for whichever channel, is gone on with; so is a site that needs none."""
-        self.application.hub.start()
-        self.addCleanup(self.application.hub.stop)
+        self.rig.hub.start()
+        self.addCleanup(self.rig.hub.stop)
         wire = Wire()
-        socket = WebSocket(self.application.gate, None, ("20",))
+        socket = WebSocket(self.rig.gate, None, ("20",))
         socket.makeConnection(wire)
         socket.begin(b"", [Position.parse("1/5@0")])
         socket.dataReceived(say(type="sub", sub="1/6@0", token="300"))
         for left in (100.0, None):
-            self.patch(self.application.gate, "_left_of", lambda *asked, left=left: left)
+            self.patch(self.rig.gate, "_left_of", lambda *asked, left=left: left)
             for _ in range(40):
-                self.application.seconds(10)
+                self.rig.seconds(10)
                 socket.dataReceived(masked(framing.PONG))
-        self.application.post()
+        self.rig.post()
         self.assertEqual(texts(wire.value())[-1]["seq"], 1)
         self.assertEqual([m for m in texts(wire.value()) if m["type"] == "error"], [])
-        self.assertEqual(self.application.hub._ending, {})
+        self.assertEqual(self.rig.hub._ending, {})

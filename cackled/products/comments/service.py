@@ -203,10 +203,10 @@ class Comments:
                 made = replace(made, value=made.value.replace(b'"locked":false', b'"locked":true', 1))
             return replace(made, source=Source(rows.server, self._database.now() - rows.staleness))
 
-        if reading.preference not in SHARED:
+        if reading.options.preference not in SHARED:
             rows = await reading.rows(self._database, *question)
             made = build(rows)
-            if made.seq < reading.after and not rows.primary:
+            if made.seq < reading.options.after and not rows.primary:
                 newer = await reading.again(self._database, *question)
                 if newer is not None:
                     rows, made = newer, build(newer)
@@ -214,8 +214,8 @@ class Comments:
             return made
 
         async def load(fresh: bool) -> Loaded:
-            where = ReadPreference.PRIMARY if fresh else reading.preference
-            bound = None if fresh else reading.max_staleness
+            where = ReadPreference.PRIMARY if fresh else reading.options.preference
+            bound = None if fresh else reading.options.max_staleness
             return build(await self._database.read(*question, preference=where, max_staleness=bound))
 
         async def load_stale(fresh: bool) -> Loaded:
@@ -224,14 +224,14 @@ class Comments:
         group = self._site.group(channel)
         # Two keys that meet in one channel id must not meet in the cache.
         entry = (key, wanted, open_)
-        found = self._cache.peek(group, entry, reading.after)
+        found = self._cache.peek(group, entry, reading.options.after)
         stale = False
         try:
             if found is None:
-                found = await self._cache.get(group, entry, load, after=reading.after)
-            if reading.max_staleness is not None and self._age(found) > reading.max_staleness:
+                found = await self._cache.get(group, entry, load, after=reading.options.after)
+            if reading.options.max_staleness is not None and self._age(found) > reading.options.max_staleness:
                 found = await load(False)
-                if found.seq < reading.after:
+                if found.seq < reading.options.after:
                     found = await load(True)
         except Busy:
             raise
@@ -241,8 +241,8 @@ class Comments:
             found = await self._cache.get(("stale", *group), entry, load_stale, ttl=STALE_TTL)
             stale = True
         age = self._age(found)
-        late = reading.max_staleness is not None and age > reading.max_staleness
-        reading.note(found.source.server, age, stale or late or not self._database.writable)
+        late = reading.options.max_staleness is not None and age > reading.options.max_staleness
+        reading.outcome.note(found.source.server, age, stale or late or not self._database.writable)
         return found
 
     def _age(self, found: Loaded) -> float:
@@ -275,7 +275,7 @@ class Comments:
         reading = Reading.of(preference)
         question = (SELECT_COMMENT, self._site.id, comment_id)
         rows = await reading.rows(self._database, *question)
-        if reading.after and not rows.primary and (not rows.rows or rows.rows[0][3] < reading.after):
+        if reading.options.after and not rows.primary and (not rows.rows or rows.rows[0][3] < reading.options.after):
             rows = await reading.again(self._database, *question) or rows
         if not reading.found(rows):
             raise NotFound("There is no such comment.")
