@@ -21,6 +21,7 @@ class Node {
     this.attributes = {};
     this.style = {setProperty() {}};
     this.hidden = false;
+    this.textContent = '';
     for (const key in props || {}) {
       if (key === 'id') this.id = props[key];
       else if (typeof props[key] === 'function') this[key] = props[key];
@@ -48,6 +49,7 @@ class Node {
   replaceChildren(...nodes) { [...this.childNodes].forEach(n => n.remove()); this.append(...nodes); }
   insertBefore(node, ref) { ref.before(node); }
   get firstChild() { return this.childNodes[0] || null; }
+  get children() { return this.childNodes; }
   get lastElementChild() { return this.childNodes[this.childNodes.length - 1] || null; }
   get nextElementSibling() { const all = this.parentNode ? this.parentNode.childNodes : []; return all[all.indexOf(this) + 1] || null; }
   get previousElementSibling() { const all = this.parentNode ? this.parentNode.childNodes : []; return all[all.indexOf(this) - 1] || null; }
@@ -82,7 +84,7 @@ export function open(first, call, sort = 'best', size = 5) {
   Object.assign(widget, {o: {}, widget: {size}, t, times: {node: () => el('time'), full: () => ''}, items: new Map(), waiting: new Map(), held: [], seq: 0, closers: [],
     blocked: new Set(), votes: {}, tally: Cackle.tally(), ghosts: new Map(), gone: new Set(), site: '1', key: 'k', sort, level: 3, settings: {level: 3, votes: true},
     session: {visitor: () => 'me', call, get: () => '', set() {}, grant: () => null, view: () => null}});
-  for (const name of ['node', 'title', 'online', 'sorts', 'bar', 'pill', 'typing', 'live', 'list', 'foot']) widget[name] = el('div.' + name);
+  for (const name of ['node', 'title', 'online', 'sorts', 'bar', 'pill', 'typing', 'live', 'list', 'foot', 'skip']) widget[name] = el('div.' + name);
   widget.RECOUNT = 0;
   widget.node.append(widget.list, widget.foot);
   widget.flash = widget.announce = widget.say = widget.notice = widget.fire = () => {};
