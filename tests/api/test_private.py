@@ -11,7 +11,7 @@ import jwt
 from twisted.internet.defer import Deferred
 
 from cackled.clock import sleep
-from cackled.daemon import application
+from cackled.daemon import catalog
 from cackled.database.errors import Busy
 from cackled.database.query import Query, Rows
 from cackled.domain import grants
@@ -147,7 +147,7 @@ class PrivateTests(ApiCase):
 
     async def test_made_private_elsewhere(self) -> None:
         """What another node changed is known here too, though the first look at it was refused."""
-        self.patch(application, "REREAD", 0.02)
+        self.patch(catalog, "REREAD", 0.02)
         system, asked = self.application.database.system, 0
 
         class Crowded:
