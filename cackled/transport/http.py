@@ -1,6 +1,7 @@
 """The public HTTP server: a factory of hardened connections before a tree of resources.
 
-What a stranger can do is bounded in bytes, time and number here; see ``docs/architecture.md``. HTTP/1.1; HTTP/2 where
+What a stranger can do is bounded in bytes, time and number here; see
+``docs/testing.md``. HTTP/1.1; HTTP/2 where
 it is switched on.
 """
 
