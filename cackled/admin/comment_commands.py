@@ -72,6 +72,22 @@ def _hours(text: str) -> float:
     return hours
 
 
+async def normalise(console: Console, words: Sequence[str]) -> Data:
+    """Carry the conversations of whole addresses over; shown first."""
+    given = list(words)
+    confirmed = given[-1:] == ["confirm"]
+    if confirmed:
+        given.pop()
+    match given:
+        case [site]:
+            rule = None
+        case [site, "path" | "host" as rule]:
+            pass
+        case _:
+            raise Usage
+    return await need(console.pages, "comments").normalise(site_number(site), rule, confirmed)
+
+
 COMMANDS = (
     Command(
         "comments",
@@ -84,6 +100,14 @@ COMMANDS = (
         "SITE COMMENT | SITE page|visitor|ip|name|text VALUE [hours N] [confirm=COUNT] | list SITE | undo SITE REMOVAL",
         "delete a comment; or all that match: shown first, done with confirm, undone for a week",
         remove,
+        mutates=True,
+    ),
+    Command(
+        "normalise",
+        "SITE [path|host] [confirm]",
+        "carry conversations whose keys are whole addresses, as in former releases, over to the keys of their pages, "
+        "with the host or without: shown first, done with confirm, may be repeated",
+        normalise,
         mutates=True,
     ),
 )

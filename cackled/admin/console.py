@@ -197,6 +197,13 @@ class CommentArea(Protocol):
         """The page keys of (site, channel), as far as they are known."""
 
 
+class PageArea(Protocol):
+    """The keys of sites' pages. Whatever can't be done is a `CommandError`."""
+
+    async def normalise(self, site: int, rule: str | None, confirmed: bool) -> Data:
+        """What carrying the conversations of whole addresses over would do; with *confirmed*, do it."""
+
+
 class ClusterArea(Protocol):
     """The nodes of the deployment as this one sees them."""
 
@@ -262,6 +269,7 @@ class Console:
     sites: SiteArea | None = None
     bans: BanArea | None = None
     comments: CommentArea | None = None
+    pages: PageArea | None = None
     usage: UsageArea | None = None
     outbox: OutboxArea | None = None
     erasures: ErasureArea | None = None

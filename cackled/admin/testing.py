@@ -317,6 +317,20 @@ class FakeCluster:
         return node == "n2"
 
 
+class FakePages:
+    """One page of two addresses."""
+
+    def __init__(self, done: list[str]) -> None:
+        self._done = done
+
+    async def normalise(self, site: int, rule: str | None, confirmed: bool) -> Data:
+        """Noted in *done*."""
+        if confirmed:
+            self._done.append(f"normalise {site} {rule or 'path'}")
+        facts: Facts = {"would_be_carried_over": "2 channels with 3 comments, to 1 pages"}
+        return facts
+
+
 class FakeConsole:
     """All areas faked: `console` is what a `Runner` wants, `done` what it did."""
 
@@ -335,6 +349,7 @@ class FakeConsole:
             sites=self.sites,
             bans=self.bans,
             comments=self.comments,
+            pages=FakePages(self.done),
             cluster=FakeCluster(),
             usage=FakeUsage(),
             outbox=FakeOutbox(),

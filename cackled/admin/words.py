@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cackled.admin.console import CommandError, Console, Data
+from cackled.domain.page_keys import is_address, page_key
 from cackled.events import FIRST_PRODUCT, Position, channel_id
 
 _T = TypeVar("_T")
@@ -59,7 +60,7 @@ def site_number(text: str) -> int:
 
 
 def parse_channel(text: str) -> Position:
-    """``SITE/CHANNEL``: the channel's id as in positions, or else the key the site gave it for its comments.
+    """``SITE/CHANNEL``: the channel's id as in positions, else its key, or the address of its page, for its comments.
 
     Raises:
         CommandError: there is no site number before a slash.
@@ -71,4 +72,4 @@ def parse_channel(text: str) -> Position:
     try:
         return Position.parse(text)
     except ValueError:
-        return Position(found, channel_id(FIRST_PRODUCT, key))
+        return Position(found, channel_id(FIRST_PRODUCT, page_key(key) if is_address(key) else key))

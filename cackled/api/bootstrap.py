@@ -62,7 +62,7 @@ class Bootstrap:
         session = self._session(request, site)
         widget, reader = self._widget(request)
         query = reader.read(request.args)
-        key = widget.key(query)
+        key = widget.key(query, site)
         channel = site.channel(widget.product, key)
         context.grants.check(site, tokens(request), channel)
         asked = reading(request, ReadPreference.NEAREST)

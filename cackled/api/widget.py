@@ -50,12 +50,12 @@ class Widget(Struct, frozen=True, kw_only=True):
     """A widget with a first render.
 
     ``name`` is the option ``widget`` of the embed call; ``query`` describes the arguments; ``key`` gives the channel's
-    key; ``page`` makes the answer; ``answer`` describes what it adds to ``site`` and ``me``.
+    key of that and the site; ``page`` makes the answer; ``answer`` describes what it adds to ``site`` and ``me``.
     """
 
     name: str
     query: type[Struct]
-    key: Callable[[Any], str]
+    key: Callable[[Any, Site], str]
     page: Callable[[FirstRender], Awaitable[FirstPage]]
     answer: type[Struct]
     # The product that declares it; said by `cackled.products.registry.Registry`.

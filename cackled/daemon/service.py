@@ -32,6 +32,7 @@ from cackled.admin.http import Folder, admin_resource
 from cackled.admin.http import check as admin_check
 from cackled.admin.listener import admin_server
 from cackled.admin.manhole import ManholeFactory
+from cackled.admin.page_area import Pages
 from cackled.admin.process import LocalProcess
 from cackled.admin.secrets import Password, SecretError, admin_token
 from cackled.config import Config, ConfigError, load
@@ -248,6 +249,7 @@ class Daemon(MultiService):
             ),
             bans=areas.Bans(application.sites, application.bans, application.services[CommentModeration]),
             comments=Comments(lambda site: Removals(areas.known(application.sites, site), application.database)),
+            pages=Pages(application.sites, application.database, application.wrote_here),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),
             erasures=areas.ErasureCommands(application.sites, application.erasures),

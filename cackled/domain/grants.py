@@ -15,7 +15,6 @@ from msgspec import Struct
 
 from cackled.domain.errors import Forbidden, Refused, Unauthorized
 from cackled.domain.site import Site
-from cackled.events import channel_id
 
 # A secret shorter than the hash is no secret (RFC 7518 section 3.2).
 LEAST_SECRET = 32
@@ -49,7 +48,7 @@ class Grants:
     def __init__(self, wall_time: Callable[[], float], products: Iterable[str]) -> None:
         self._products = tuple(products)
         self._wall_time = wall_time
-        self._known: OrderedDict[tuple[int, str, str], Grant] = OrderedDict()
+        self._known: OrderedDict[tuple[int, str, str, str, str], Grant] = OrderedDict()
 
     def read(self, site: Site, tokens: Iterable[str]) -> list[Grant]:
         """The genuine ones among *tokens* that hold now."""
@@ -105,23 +104,23 @@ class Grants:
 
     def _grant(self, site: Site, token: str) -> Grant | None:
         secret = site.settings.channel_secret
-        key = (site.id, secret, token)
+        key = (site.id, secret, token, site.settings.channel_rule, site.settings.channel_ignore)
         known = self._known
         grant = known.get(key)
         if grant is None:
-            grant = self._verify(site.id, secret, token)
+            grant = self._verify(site, secret, token)
             if grant is not None:
                 known[key] = grant
                 if len(known) > KNOWN:
                     known.popitem(last=False)
         return grant
 
-    def _verify(self, site: int, secret: str, token: str) -> Grant | None:
+    def _verify(self, site: Site, secret: str, token: str) -> Grant | None:
         if len(secret.encode()) < LEAST_SECRET or len(token) > 2_048:
             return None
         try:
             claims = jwt.decode(
-                token, secret, algorithms=["HS256"], audience=f"site:{site}",
+                token, secret, algorithms=["HS256"], audience=f"site:{site.id}",
                 options={"require": ["aud", "exp"], "verify_exp": False, "verify_iat": False, "verify_sub": False},
             )  # fmt: skip
             expires = int(claims["exp"])
@@ -129,7 +128,8 @@ class Grants:
             if channels is not None:
                 if not isinstance(channels, list) or len(channels) > MOST_CHANNELS:
                     return None
-                channels = frozenset(channel_id(product, key) for key in channels for product in self._products)
+                keys = [site.key(key) for key in channels]
+                channels = frozenset(site.channel(product, key) for key in keys for product in self._products)
         except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError):
             return None
         if not isinstance(name, str):

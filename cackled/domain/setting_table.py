@@ -22,6 +22,7 @@ _NO = frozenset(("no", "false", "off", "0"))
 _LONGEST = 2_000
 _ALLOWED = {
     "channel_secret": f"{LEAST_SECRET} to 512 characters, or empty",
+    "channel_ignore": "names of parameters, apart by commas, * for any end: ref, src_*",
     "webhook_url": "an http or https address, or empty",
     "webhook_secret": "printable text, or empty",
     "moderator_email": "an address name@host, or empty",

@@ -20,6 +20,20 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     typing: Annotated[bool, Meta(description="whether pages show that somebody is writing")] = True
     presence: Annotated[bool, Meta(description="whether pages show how many are there")] = True
+    channel_rule: Annotated[
+        Literal["path", "host", "address"],
+        Meta(
+            description="the channel of a page whose owner names none: its path and query; with the host before it; its "
+            "whole address, as in former releases. `normalise SITE` carries conversations over"
+        ),
+    ] = "path"
+    channel_ignore: Annotated[
+        str,
+        Meta(
+            max_length=500, pattern=r"^([A-Za-z0-9_.~-]+\*?([ ,]+|$))*$",
+            description="further parameters of addresses that don't belong to the channel",
+        ),
+    ] = ""
     # Who has no grant signed with the secret sees nothing of the site (see `cackled.domain.grants`).
     private: Annotated[
         bool, Meta(description="whether only bearers of a grant that channel_secret signed see anything")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,6 +12,8 @@ from msgspec import Struct
 from twisted.logger import Logger
 
 from cackled.domain.origins import OriginPattern, split_origin
+from cackled.domain.page_keys import MOST as LONGEST_KEY
+from cackled.domain.page_keys import is_address, page_key, parameter_pattern
 from cackled.domain.settings import ProductSettings, SettingsShape, SiteSettings
 from cackled.events import Position, channel_id
 
@@ -48,6 +52,25 @@ class Site(Struct, frozen=True):
         parts = split_origin(origin)
         return parts is not None and any(pattern.matches(*parts) for pattern in self.origins)
 
+    def key(self, named: str, address: str = "", *, host: bool = False) -> str:
+        """The key of the channel that a page names; of the page at *address* where it names none.
+
+        A name that is a whole address (what pages of former releases send) is taken for one. *host*: with the host,
+        also where the site has no such rule.
+        """
+        rule = self.settings.channel_rule
+        if rule == "address" and not (host and not named):
+            return named or address.partition("#")[0].strip()[:LONGEST_KEY]
+        if named and not is_address(named):
+            return named
+        if not (named or address):
+            return ""
+        return page_key(
+            named or address,
+            host=host or rule == "host",
+            leave_out=_left_out(self.settings.channel_ignore) if self.settings.channel_ignore else None,
+        )
+
     def channel(self, product: str, key: str) -> int:
         """The id of the channel *key* of one of this site's products."""
         return channel_id(product, key)
@@ -59,6 +82,11 @@ class Site(Struct, frozen=True):
     def group(self, channel: int) -> tuple[int, int]:
         """The cache group of a channel of this site: the only way such a key is made."""
         return (self.id, channel)
+
+
+@lru_cache(maxsize=1024)
+def _left_out(names: str) -> re.Pattern[str]:
+    return parameter_pattern(names.replace(",", " ").split())
 
 
 def build_site(

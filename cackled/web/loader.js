@@ -36,7 +36,7 @@
   };
   // GET. 421: the site lives elsewhere, and so do we.
   C.get = (path, options) => each(async (base, n) => {
-    const ask = () => fetch(C.base() + path, {credentials: 'omit', ...options});
+    const ask = () => fetch(hosts[0] + path, {credentials: 'omit', ...options});
     let r = await ask();
     if (r.status === 421) {
       hosts.fill((await r.json()).url);
@@ -62,35 +62,31 @@
   // What the page's owner has to know.
   C.warn = (...what) => C.lazy('rare.js').then(() => C.tell(...what));
 
-  // The server takes 500 characters. A page without an address of its own (about:srcdoc) has its maker's.
+  // What names a conversation: a channel, or the page's address, of which the server makes one. It is sent without what advertising adds
+  // most, so that answers are shared. Nothing: that takes lib/key.js, as there are options, or the address is long; it puts another function here.
   C.channel = o => {
-    const param = t(o.chanParam);
-    let own = t(o.channel), url;
-    if (!own) {
-      try { url = new URL(t(o.url), location); } catch (e) { url = new URL(d.baseURI); }
-      own = url.searchParams.get(param);
-      url.hash = '';
-      if (param || o.chanWithoutParams) url.search = '';
-      if (own) url.searchParams.set(param, own);
-      own = url.href;
-    }
-    return t(own.slice(0, 500));
+    let channel = t(o.channel), url = d.baseURI;
+    if (channel) return {channel};
+    try { url = new URL(t(o.url), location).href; } catch (e) { /* the maker's */ }
+    url = url.replace(/([?&])(utm_|\w+clid=)[^&#]*|#.*/g, '$1');
+    return url[2e3] || /c[ah]an/.test(Object.keys(o)) ? 0 : {url};
   };
 
   const mount = o => {
-    const k = t(o.widget), {js, css} = c.bundles[k] || {}, id = t(o.container) || 'mc-container', site = t(o.id), channel = C.channel(o);
+    const k = t(o.widget), {js, css} = c.bundles[k] || {}, id = t(o.container) || 'mc-container', site = t(o.id), page = C.channel(o);
     const n = k === 'Comment' && d.getElementById(id);
     if (!js) return C.warn('widget', k);
     // Not there: waited for until the page is "complete" (and neither "interactive" nor "loading").
     if (n === null) return d.readyState < 'd' ? C.warn('container', id) : setTimeout(() => mount(o), 20);
+    if (!page) return C.lazy('rare.js').then(() => mount(o));
     const lang = [o.lang, d.documentElement.lang, navigator.language, 'en'].map(t).find(s => s).toLowerCase().replace(/_/g, '-');
-    const m = {options: o, site, channel, node: n, lang}, wait = css.concat(js, c.lazy['locale-' + lang.slice(0, 2) + '.js'] || []);
+    const m = {options: o, site, page, node: n, lang}, wait = css.concat(js, c.lazy['locale-' + lang.slice(0, 2) + '.js'] || []);
     if (n) {
       n.cackle = m;
       // The place is held: nothing below will jump.
       n.style.minHeight = innerHeight + 'px';
-      const me = C.load(site) || {}, token = t(o.token), size = parseInt(t(o.size));
-      (m.first = C.get('/bootstrap?' + new URLSearchParams({widget: k, site, channel,
+      const me = C.load(site) || {}, token = t(o.token), size = t(o.size) | 0;
+      (m.first = C.get('/bootstrap?' + new URLSearchParams({widget: k, site, ...page,
         sort: m.sort = [me.sort, o.sort, 'best'].map(t).find(s => /^(best|new|old)$/.test(s)), size: m.size = size > 0 ? Math.min(size, 100) : 25,
         ...token && {token}, ...me.view && {me: me.visitor + '.' + me.view}}))).catch(() => {});
     }
@@ -108,9 +104,7 @@
       q.splice(q.length, 0, ...more);
       C.bootstrap();
     };
-    q.map(o => {
-      if (all || !seen.has(o)) seen.add(o) && mount(o || {});
-    });
+    q.map(o => (all || !seen.has(o)) && seen.add(o) && mount(o || {}));
   };
   C.bootstrap();
   if (w.mcSite) w.cackle_widget.push({widget: 'Comment', id: w.mcSite, channel: w.mcChannel});

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from cackled.database.routing import ReadPreference
 from tests.api.common import ApiCase
 
+COMMENTS = "/api/v1/sites/1/comments"
 READS = ("/comments?channel=page", "/counts?channel=page", "/comments/{id}?", "/blocks?")
 
 
@@ -84,3 +87,41 @@ class ReadTests(ApiCase):
             await self.application.usage.month(1), [(ReadPreference.PRIMARY, 1, 5), (ReadPreference.NEAREST, 1, 1)]
         )
         self.assertEqual(await self.application.usage.month(2), [(ReadPreference.NEAREST, 1, 1)])
+
+
+class AddressTests(ApiCase):
+    """The channel of a page whose owner names none: all calls find the same one by all its addresses."""
+
+    async def test_one_page(self) -> None:
+        """Every way to give an address, and what pages of former releases send as a key."""
+        auth = await self.visitor()
+        sent = {"channel": {"url": "https://one.example/%d0%bf/?utm_source=x#c"}, "text": "one", "name": "Ann"}
+        self.assertEqual((await self.ask("POST", COMMENTS, sent, authorization=auth)).status, 201)
+        for address in ("https://one.example/п", "http://www.one.example/%D0%BF?", "/%d0%bf?fbclid=1"):
+            for name in ("url", "channel") if "://" in address else ("url",):
+                query = urlencode({name: address})
+                for path in (f"{COMMENTS}?{query}", f"/bootstrap?site=1&{query}"):
+                    told = (await self.ask("GET", path)).json()
+                    self.assertEqual((told["channel"]["key"], told["channel"]["comments"]), ("/%D0%BF", 1), path)
+                told = (await self.ask("GET", f"/api/v1/sites/1/counts?{query}")).json()
+                self.assertEqual(told["counts"], {address: 1})
+                self.assertEqual(told.get("keys"), {address: "/%D0%BF"} if name == "url" else None)
+            told = (await self.ask("GET", f"/bootstrap?site=1&host=1&{urlencode({'url': address})}")).json()
+            host = "//one.example" if "://" in address else ""
+            self.assertEqual(told["channel"]["key"], f"{host}/%D0%BF")
+        for key in ("/%d0%bf", "demo", "//one.example/p"):
+            told = (await self.ask("GET", f"{COMMENTS}?{urlencode({'channel': key})}")).json()
+            self.assertEqual(told["channel"]["key"], key)
+
+    async def test_settings(self) -> None:
+        """Hosts, further parameters, and the rule of former releases, by the site's settings."""
+        address = "https://www.one.example/p/?ref=1&a=2&utm_id=3#c"
+        for settings, key in (
+            ({}, "/p?ref=1&a=2"), ({"channel_ignore": "ref, src_*"}, "/p?a=2"),
+            ({"channel_rule": "host"}, "//one.example/p?ref=1&a=2"),
+            ({"channel_rule": "address"}, "https://www.one.example/p/?ref=1&a=2&utm_id=3"),
+        ):  # fmt: skip
+            for name, value in {"channel_ignore": "", "channel_rule": "path", **settings}.items():
+                await self.application.sites.change(1, name, value)
+            told = (await self.ask("GET", f"{COMMENTS}?{urlencode({'url': address})}")).json()
+            self.assertEqual(told["channel"]["key"], key)

@@ -20,8 +20,15 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
+from cackled.domain.page_keys import page_key
 from tests.browser.bundles import WEB, Built
 from tests.browser.world import Channel, World, page, render, stamp
+
+
+def channel_of(query):
+    """The key of the channel that a query names, or of the page whose address it has."""
+    return query.get("channel", [""])[0] or page_key(query["url"][0], host="host" in query)
+
 
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -119,7 +126,7 @@ class Api(Resource):
                     request.setHeader("content-security-policy", query["csp"][0])
                 return 200, file.read_bytes()
         if path == "/bootstrap":
-            channel = world.channel(query["channel"][0])
+            channel = world.channel(channel_of(query))
             me = (query.get("me", [""])[0]).partition(".")[0]
             return 200, {
                 "site": {"id": "1", "name": "Mock", "settings": {"level": 5, "edit_seconds": 900, "max_length": 8000,
@@ -143,9 +150,11 @@ class Api(Resource):
                 me = str(900_000 + world.visitors)
             return 201, {"token": f"token-{me}", "visitor": me, "view": "view", "expires": int(time.time()) + 900}
         if what == "counts":
-            return 200, {"counts": {k: world.channel(k).count() for k in query["channel"]}}
+            made = {url: channel_of({**query, "channel": [""], "url": [url]}) for url in query.get("url", [])}
+            asked = {**made, **{key: key for key in query.get("channel", [])}}
+            return 200, {"counts": {one: world.channel(key).count() for one, key in asked.items()}, "keys": made}
         if what == "comments" and method == "GET" and not rest:
-            return 200, page(world, world.channel(query["channel"][0]), query)
+            return 200, page(world, world.channel(channel_of(query)), query)
         if what == "comments" and rest == ["preview"]:
             return 200, {"html": render(body["text"])}
         channel, comment = world.find(rest[0]) if what == "comments" and rest else (None, None)

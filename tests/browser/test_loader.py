@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
+from cackled.domain.page_keys import fit, page_key
 from tests.support.browser import MockCase
 
 
@@ -70,13 +71,58 @@ class LoaderTests(MockCase):
         self.assertEqual(len(self.texts(page)), 2)
 
     def test_channels(self) -> None:
-        """The channel: as given, else the address without its fragment, without or with one parameter."""
+        """What is sent for a channel: what is named, else the address without its fragment and what advertising adds;
+        with options, or where it is long, lib/key.js says what.
+        """
         page = self.plain()
         made = page.evaluate("""() => [
-            {channel: 7}, {url: 'https://a.example/p?x=1&y=2#frag'},
-            {url: 'https://a.example/p?x=1#f', chanWithoutParams: true},
-            {url: 'https://a.example/p?x=1&y=2', chanParam: 'y'}].map(Cackle.channel)""")
-        self.assertEqual(made, ["7", "https://a.example/p?x=1&y=2", "https://a.example/p", "https://a.example/p?y=2"])
+            {channel: 7}, {url: 'https://a.example/p?x=1&utm_source=m&y=2&fbclid=3#frag'}, {url: '/p?utm_source=m'},
+            {url: 'https://a.example/' + 'p'.repeat(2000)}, {chanParam: 'y'}, {chanHost: true}, {canonical: true}
+            ].map(Cackle.channel)""")
+        self.assertEqual(
+            made,
+            [{"channel": "7"}, {"url": "https://a.example/p?x=1&y=2"}, {"url": f"{self.base}/p?"}, 0, 0, 0, 0],
+        )
+        made = page.evaluate("""() => Cackle.lazy('rare.js').then(() => {
+            document.head.append(Object.assign(document.createElement('link'), {rel: 'canonical', href: '/canon/'}));
+            return [
+                {channel: 7}, {url: 'https://a.example/p?x=1#f', chanWithoutParams: true},
+                {url: 'https://a.example/p?x=1&y=2', chanParam: 'y'}, {url: 'https://a.example/p', chanHost: true},
+                {canonical: true}, {url: '/p', canonical: true}, {channel: 'x'.repeat(501)},
+                {url: 'https://a.example/' + 'p'.repeat(2000)}].map(Cackle.channel); })""")
+        self.assertEqual(
+            made,
+            [
+                {"channel": "7"}, {"url": "https://a.example/p"}, {"url": "https://a.example/p?y=2"},
+                {"url": "https://a.example/p", "host": 1}, {"url": f"{self.base}/canon/"}, {"url": f"{self.base}/p"},
+                {"channel": fit("x" * 501)}, {"url": "https://a.example" + page_key("/" + "p" * 2000)},
+            ],
+        )  # fmt: skip
+
+    def test_one_page(self) -> None:
+        """A page is one conversation, whatever brought the visitor; its counters count that, live; addresses of 3,000
+        letters are told apart.
+        """
+        key = "/pages/plain.html?bare=1"
+        self.seed("Seen by all", channel=key)
+        for query in ("bare=1", "bare=1&utm_source=mail", "fbclid=2&bare=1#more", "bare=1&", "bare=1&_ga=3&mc_eid=4"):
+            page = self.plain(query)
+            page.wait_for_selector("text=Seen by all")
+        page.evaluate("""() => {
+            const a = document.createElement('a'); a.href = '?bare=1&gclid=1#mc-container'; a.className = 'n';
+            document.body.append(a);
+            cackle_widget.push({widget: 'CommentCount', id: 1, mult: '{num} in all'}); }""")
+        self.until(page, "document.querySelector('.n').textContent === '1 in all'")
+        self.seed({"text": "Two", "live": True}, channel=key)
+        self.until(page, "document.querySelector('.n').textContent === '2 in all'")
+        self.post(page, "Written here")
+        self.assertEqual(self.texts(self.plain("bare=1&utm_medium=x"))[0], "Written here")
+        for end in "ab":
+            long = "bare=1&x=" + "y" * 3000 + end
+            self.seed("Far away " + end, channel=page_key("/pages/plain.html?" + long))
+            page = self.plain(long)
+            page.wait_for_selector("text=Far away " + end)
+            self.assertEqual(self.texts(page), ["Far away " + end])
 
     def test_failover(self) -> None:
         """A dead server among two: script, data and writes come from the other one."""
@@ -235,7 +281,7 @@ class LoaderTests(MockCase):
         page = self.plain()
         page.evaluate("""() => {
             const a = document.createElement('a'); a.href = '/x#mc-container'; a.className = 'n';
-            a.setAttribute('cackle-channel', Cackle.channel(cackle_widget[0])); document.body.append(a);
+            a.dataset.cackleUrl = location; document.body.append(a);
             cackle_widget.push({widget: 'CommentCount', id: 1, mult: '{num} in all'});
             }""")
         self.until(page, "document.querySelector('.n').textContent === '1 in all'")

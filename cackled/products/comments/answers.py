@@ -18,9 +18,10 @@ MOST_CHANNELS = 100
 class ChannelBody(Struct):
     """The page a comment is written on; of what kind its address and title are is not for the writer to mend."""
 
-    key: Key
+    key: Key = ""
     url: Any = ""
     title: Any = ""
+    host: bool = False
 
 
 class PostBody(Struct):
@@ -59,7 +60,9 @@ class FlagBody(Struct):
 class PageQuery(Struct, frozen=True):
     """Which page of comments."""
 
-    channel: Key
+    channel: Key = ""
+    url: Annotated[str, Meta(description="The page's address, of which the key is made where none is given.")] = ""
+    host: Annotated[int, Meta(ge=0, le=1, description="1: the host belongs to the key that is made.")] = 0
     sort: Sort = "best"
     size: Annotated[int, Meta(ge=1, le=100)] = 25
     cursor: Annotated[str, Meta(description="From the page before.")] = ""
@@ -67,16 +70,17 @@ class PageQuery(Struct, frozen=True):
 
 
 class FirstQuery(PageQuery, frozen=True):
-    """Which first page; the channel may be left to the page's address."""
-
-    channel: Annotated[str, Meta(description="The channel's key.")] = ""
-    url: Annotated[str, Meta(description="The page's address: its channel, where none is named.")] = ""
+    """Which first page."""
 
 
 class CountsQuery(Struct, frozen=True):
     """Whose counts."""
 
-    channel: Annotated[list[Key], Meta(min_length=1, max_length=MOST_CHANNELS, description="Keys of channels.")]
+    channel: Annotated[list[Key], Meta(max_length=MOST_CHANNELS, description="Keys of channels.")] = []
+    url: Annotated[
+        list[str], Meta(max_length=MOST_CHANNELS, description="Addresses of pages, of which the keys are made.")
+    ] = []
+    host: Annotated[int, Meta(ge=0, le=1, description="1: the host belongs to the keys that are made.")] = 0
     after: Annotated[
         list[Annotated[int, Meta(ge=0)]],
         Meta(max_length=MOST_CHANNELS, description="One for each channel, in their order: not older than this seq."),
@@ -166,9 +170,10 @@ class Votes(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """How many comments each channel shows."""
+    """How many comments each channel shows, by what was asked; the keys that were made of addresses."""
 
     counts: dict[str, Count]
+    keys: dict[str, str] | UnsetType = UNSET
 
 
 class Nothing(Struct, frozen=True):

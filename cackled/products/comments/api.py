@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 
@@ -16,6 +18,8 @@ from cackled.database.query import ReadPreference
 from cackled.domain.channels import ChannelRef, check_channel, parse_id
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.page_facts import page_title, page_url
+from cackled.domain.page_keys import fit, is_address
+from cackled.domain.sites import Site
 from cackled.products.comments import answers
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
@@ -47,7 +51,22 @@ def query_channel(call: Call) -> str:
     Raises:
         BadField: there is none, or it can't be one.
     """
-    return check_channel(ChannelRef(call.query.channel)).key
+    query: answers.PageQuery = call.query
+    return check_channel(ChannelRef(_key(query, call.site))).key
+
+
+def sent_channel(call: Call) -> str:
+    """The key of the channel in the body; of the page's address, which may be relative to the page, where it has none.
+
+    Raises:
+        BadField: there is none, or it can't be one.
+    """
+    sent: answers.ChannelBody = call.body.channel
+    address = sent.url if isinstance(sent.url, str) else ""
+    if address and not is_address(address):
+        with suppress(ValueError):
+            address = urljoin(call.page, address)
+    return check_channel(ChannelRef(call.site.key(sent.key.strip(), address, host=sent.host))).key
 
 
 async def post_comment(call: Call) -> Response:
@@ -56,7 +75,7 @@ async def post_comment(call: Call) -> Response:
     parent = None if sent.parent is None else parse_id(sent.parent, "parent")
     written = await call.service(Comments).post(
         call.visitor,
-        ChannelRef(sent.channel.key, page_url(sent.channel.url, call.page), page_title(sent.channel.title)),
+        ChannelRef(sent_channel(call), page_url(sent.channel.url, call.page), page_title(sent.channel.title)),
         sent.text,
         sent.name,
         parent=parent,
@@ -119,13 +138,18 @@ async def flag(call: Call) -> Any:
 async def counts(call: Call) -> Any:
     """How many comments each of up to 100 channels shows."""
     query: answers.CountsQuery = call.query
-    keys = [check_channel(ChannelRef(key)).key for key in query.channel]
-    for key in keys:
+    if not 1 <= len(query.channel) + len(query.url) <= answers.MOST_CHANNELS:
+        raise BadField(f"Ask for 1 to {answers.MOST_CHANNELS} channels.", field="channel")
+    named = {key: check_channel(ChannelRef(call.site.key(fit(key.strip())))).key for key in query.channel}
+    made = {url: check_channel(ChannelRef(call.site.key("", url, host=query.host > 0))).key for url in query.url}
+    keys = {**made, **named}
+    for key in keys.values():
         call.see(key)
-    if query.after and len(query.after) != len(keys):
+    if query.after and len(query.after) != len(query.channel):
         raise BadField("Give an after, a whole number, for each channel, in their order.", field="after")
-    after = dict(zip(keys, query.after, strict=True)) if query.after else {}
-    return {"counts": await call.service(Comments).counts(keys, call.reading, after)}
+    after = {keys[key]: seq for key, seq in zip(query.channel, query.after, strict=True)} if query.after else {}
+    found = await call.service(Comments).counts(list(dict.fromkeys(keys.values())), call.reading, after)
+    return {"counts": {asked: found[key] for asked, key in keys.items()}, **({"keys": made} if made else {})}
 
 
 async def _seen_comment(call: Call) -> int:
@@ -140,13 +164,17 @@ def _written(written: Written) -> bytes:
     return b"{" + comment + b'"position":"' + str(written.position).encode() + b'"}'
 
 
-def first_key(query: answers.FirstQuery) -> str:
-    """The channel of a first render: ``channel``, else ``url`` without its fragment.
+def _key(query: answers.PageQuery, site: Site) -> str:
+    return site.key(fit(query.channel.strip()), query.url, host=query.host > 0)
+
+
+def first_key(query: answers.PageQuery, site: Site) -> str:
+    """The channel of a page of comments: ``channel``, else that of the page at ``url``.
 
     Raises:
         BadField: neither is given.
     """
-    key = query.channel or query.url.partition("#")[0]
+    key = _key(query, site)
     if not key:
         raise BadField("Name the channel or the url.", field="channel")
     return check_channel(ChannelRef(key)).key
@@ -154,7 +182,7 @@ def first_key(query: answers.FirstQuery) -> str:
 
 async def first_page(render: FirstRender) -> FirstPage:
     """The first page of a channel, and the visitor's own votes and blocks."""
-    comments, key = render.service(Comments), first_key(render.query)
+    comments, key = render.service(Comments), first_key(render.query, render.site)
     page = await comments.page(key, wanted(render.query), preference=render.reading)
     me = NOBODY
     if render.session is not None:
@@ -184,7 +212,7 @@ ROUTES = (
     Route(
         method="POST", path="/sites/{site}/comments", name="postComment", summary="Write a comment.",
         handler=post_comment, body=answers.PostBody, answer=answers.WrittenComment, status=201, mend=True,
-        caller=Caller.SESSION, reach=Reach.CHANNEL, channel=lambda call: call.body.channel.key,
+        caller=Caller.SESSION, reach=Reach.CHANNEL, channel=sent_channel,
         limit="comments.post", idempotent=True, writes=True,
         refusals=(
             "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key",

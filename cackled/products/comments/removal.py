@@ -154,7 +154,7 @@ class Removals:
         if not 1 <= len(text) <= LONGEST:
             raise BadField(f"what is looked for has 1 to {LONGEST} characters", field="by")
         if criterion == "page":
-            return str(comment_channel(self._site, text))
+            return str(comment_channel(self._site, self._site.key(text)))
         if criterion == "visitor" and not (text.isascii() and text.isdigit() and int(text) < 2**63):
             raise BadField("a visitor is a number", field="by")
         if criterion == "ip":

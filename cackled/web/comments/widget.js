@@ -10,7 +10,6 @@
     this.widget = widget;
     this.o = o;
     this.site = widget.site;
-    this.key = widget.channel;
     this.node = widget.node;
     widget.held = this.node.style.minHeight;
     this.sort = widget.sort;
@@ -156,7 +155,8 @@
   };
 
   P.address = function (after) {
-    var query = {widget: 'Comment', site: this.site, channel: this.key, sort: this.sort, size: this.widget.size};
+    var query = {widget: 'Comment', site: this.site, sort: this.sort, size: this.widget.size};
+    Object.assign(query, this.key ? {channel: this.key} : this.widget.page);
     if (after) query.after = after;
     if (this.session.grant()) query.token = this.session.grant();
     if (this.session.view()) query.me = this.session.view();
@@ -166,7 +166,6 @@
   P.render = function (data) {
     var self = this, t = this.t, s = data.site.settings || {};
     this.settings = s;
-    this.channel = data.channel;
     this.reading = Cackle.tab.get('readonly:' + this.site);
     // Deeper replies than this stop moving inwards and say whom they answer.
     this.level = Math.min(this.o.level == null ? 3 : +this.o.level, 3);
@@ -222,6 +221,7 @@
   P.page = function (data) {
     var me = data.me || {};
     this.channel = data.channel;
+    this.key = data.channel.key;
     this.seq = this.at(data);
     this.tally.begin(data.channel.comments, this.seq);
     // What waited for an answer is on this page, or on one that comes later.

@@ -3,7 +3,7 @@
 (Cackle => {
   'use strict';
   Cackle.widgets.CommentCount = widget => {
-    var o = widget.options, text = Cackle.text, links = new Map(), plural, numbers, keys, query;
+    var o = widget.options, text = Cackle.text, links = new Map(), plural, numbers, keys, query, late;
     // Never worse than English, whatever the page calls its language.
     [widget.lang, widget.lang.slice(0, 2), 'en'].find(lang => {
       try {
@@ -12,10 +12,16 @@
       } catch (e) { /* the next one */ }
     });
     document.querySelectorAll('a[href*="#mc-container"], .cackle-comment-count').forEach(node => {
-      var data = node.dataset, key = Cackle.channel({channel: node.getAttribute('cackle-channel') || data.cackleChannel || !data.cackleUrl && !node.href && o.channel,
-        url: data.cackleUrl || node.href, chanParam: o.chanParam, chanWithoutParams: o.chanWithoutParams});
-      links.set(key, (links.get(key) || []).concat(node));
+      var data = node.dataset, it = {url: data.cackleUrl || node.href}, page;
+      for (page in o) if (/^chan[HPW]/.test(page)) it[page] = o[page];
+      page = node.getAttribute('cackle-channel') || data.cackleChannel || !it.url && o.channel;
+      if (page) it.channel = page;
+      page = Cackle.channel(it);
+      late = late || !page;
+      page = page.channel || page.url;
+      links.set(page, (links.get(page) || []).concat(node));
     });
+    if (late) return Cackle.lazy('rare.js').then(() => Cackle.widgets.CommentCount(widget));
     function show(key, count) {
       var n = numbers.format(count), words = !count && text(o.no) || plural.select(count) === 'one' && text(o.one) || text(o.mult) || '{num}', html = text(o.html);
       (links.get(key) || []).forEach(node => {
@@ -29,10 +35,12 @@
     keys = [...links.keys()];
     // 50 in one request, or as many as a request's head has room for.
     while (keys.length) {
-      query = new URLSearchParams(text(o.token) && {token: text(o.token)});
-      for (var n = 0; n < 50 && keys.length && (query + '').length < 4000; n++) query.append('channel', keys.shift());
+      query = new URLSearchParams({...text(o.token) && {token: text(o.token)}, ...o.chanHost && {host: 1}});
+      for (var n = 0; n < 50 && keys.length && (query + '').length < 4000; n++) query.append(/:\/\//.test(keys[0]) ? 'url' : 'channel', keys.shift());
       Cackle.get('/api/v1/sites/' + encodeURIComponent(widget.site || 0) + '/counts?' + query).then(answer => answer.json()).then(data => {
         Object.keys(data.counts).forEach(key => { show(key, data.counts[key]); });
+        // From now on by the channels that the server made of addresses.
+        for (var url in data.keys) links.set(data.keys[url], [].concat(links.get(data.keys[url]) || [], links.get(url)));
       }).catch(() => {
         // The links keep their own words.
         Cackle.lazy('rare.js').then(() => { Cackle.ask(widget.site); });

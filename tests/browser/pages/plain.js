@@ -3,6 +3,8 @@
   var query = new URLSearchParams(location.search), look = query.get('look') || '', options = window.given || JSON.parse(query.get('o') || '{}');
   window.calls = [];
   window.cackle_widget = [Object.assign({widget: 'Comment', id: 1, channel: query.get('channel') || 'plain', callback: {}, renew: window.renew}, options)];
+  // `bare`: the conversation of the page's address.
+  if (query.has('bare')) delete window.cackle_widget[0].channel;
   // Tests give callbacks of other types too.
   if (Object(options.callback) === options.callback || !('callback' in options)) ['create', 'edit', 'status', 'vote', 'submit', 'reply', 'ready', 'loggedin'].forEach(function (name) {
     window.cackle_widget[0].callback[name] = [function (data) { window.calls.push([name, data]); }];
