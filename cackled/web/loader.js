@@ -69,7 +69,7 @@
     if (channel) return {channel};
     try { url = new URL(t(o.url), location).href; } catch (e) { /* the maker's */ }
     url = url.replace(/([?&])(utm_|\w+clid=)[^&#]*|#.*/g, '$1');
-    return url[2e3] || /c[ah]an/.test(Object.keys(o)) ? 0 : {url};
+    return url[2e3] || /ch?an/.test(Object.keys(o)) ? 0 : {url};
   };
 
   const mount = o => {
