@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="print the answer as JSON")
     status.set_defaults(words=["status"])
     tail = add("tail", _tail, "follow a channel and print its events, one JSON object a line")
-    tail.add_argument("channel", metavar="SITE/CHANNEL", help="id, key or address of the page; with @SEQ after an id, from there on")
+    tail.add_argument(
+        "channel", metavar="SITE/CHANNEL", help="id, key or page's address; with @SEQ after an id, from there on"
+    )
     tail.add_argument("--url", help="ws:// or wss:// address of a server; default: the first [[listen]]")
     tail.add_argument("--origin", help="Origin header to send, as a page of the site would")
     tail.add_argument("--token", help="for private channels")

@@ -249,7 +249,7 @@ class Daemon(MultiService):
             ),
             bans=areas.Bans(application.sites, application.bans, application.services[CommentModeration]),
             comments=Comments(lambda site: Removals(areas.known(application.sites, site), application.database)),
-            pages=Pages(application.sites, application.database, application.wrote_here),
+            pages=Pages(application.sites, application.database, application.router.wrote_here),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),
             erasures=areas.ErasureCommands(application.sites, application.erasures),

@@ -18,7 +18,7 @@ MOST_CHANNELS = 100
 class ChannelBody(Struct):
     """The page a comment is written on; of what kind its address and title are is not for the writer to mend."""
 
-    key: Key = ""
+    key: Annotated[str, Meta(description="1 to 500 characters; without it, the channel of the url.")] = ""
     url: Any = ""
     title: Any = ""
     host: bool = False
@@ -60,7 +60,7 @@ class FlagBody(Struct):
 class PageQuery(Struct, frozen=True):
     """Which page of comments."""
 
-    channel: Key = ""
+    channel: Annotated[str, Meta(description="The channel's key.")] = ""
     url: Annotated[str, Meta(description="The page's address, of which the key is made where none is given.")] = ""
     host: Annotated[int, Meta(ge=0, le=1, description="1: the host belongs to the key that is made.")] = 0
     sort: Sort = "best"
