@@ -23,8 +23,8 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     channel_rule: Annotated[
         Literal["path", "host", "address"],
         Meta(
-            description="the channel of a page whose owner names none: its path and query; with the host before it; its "
-            "whole address, as in former releases. `normalise SITE` carries conversations over"
+            description="the channel of a page whose owner names none: its path and query; with the host before it; "
+            "its whole address, as in former releases. `normalise SITE` carries conversations over"
         ),
     ] = "path"
     channel_ignore: Annotated[
