@@ -157,7 +157,7 @@ class StrangersTests(MockCase):
         page.evaluate("() => { window.broken = true; }")
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(".mc-retry")
-        self.assertIn("No connection. Your text is safe.", page.inner_text(".mc-acts .mc-error"))
+        self.assertIn("There is no connection to the server. Your text is safe.", page.inner_text(".mc-acts .mc-error"))
         page.evaluate("() => { window.broken = false; }")
         page.click(".mc-retry")
         self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
