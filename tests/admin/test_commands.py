@@ -52,12 +52,22 @@ class CommandTests(RunnerCase):
             self.assertEqual(len(outcome), 1, name)
             if name == "quit":
                 self.assertTrue(outcome[0].check(Quit))
-            elif name in ("evict", "ban", "lock", "comments", "remove", "usage", "erase"):
+            elif name in ("evict", "ban", "lock", "comments", "remove", "normalise", "usage", "erase"):
                 self.assertTrue(str(outcome[0].value).startswith(f"usage: {name} "))
             elif name in ("workers", "restart-workers"):
                 self.assertEqual(str(outcome[0].value), "this process has no workers")
             else:
                 self.assertTrue(as_text(outcome[0]))
+
+    def test_normalise(self) -> None:
+        """Shown first; done where it is confirmed; by one of two rules."""
+        self.assertIn("2 channels", as_text(self.run_line("normalise 1")))
+        self.assertEqual(self.fake.done, [])
+        self.run_line("normalise 1 confirm")
+        self.run_line("normalise 1 host confirm")
+        self.assertEqual(self.fake.done, ["normalise 1 path", "normalise 1 host"])
+        for line in ("normalise 1 x", "normalise 1 address confirm", "normalise confirm", "normalise x"):
+            self.refusal(line)
 
     def test_outbox(self) -> None:
         """What waits, what was given up, and one of those tried again."""

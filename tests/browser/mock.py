@@ -2,7 +2,8 @@
 
 Run as ``python -m tests.browser.mock PORT [prod|devel]``; it prints the port. Steered by POST /_mock with JSON:
 ``fail`` [{"method","path","status","times","retry","delay"}], ``seed`` {"channel": [comment..]}, ``drop`` (ends all
-live connections), ``forget`` (history lost), ``block`` ["ws","sse","poll"], ``lock``, ``presence``, ``reset``.
+live connections), ``forget`` (history lost), ``block`` ["ws","sse","poll"], ``lock``,
+``tell`` {"channel": [type, data]}, ``presence``, ``reset``.
 """
 
 from __future__ import annotations
@@ -255,6 +256,8 @@ class Api(Resource):
                 made.append(comment["id"])
                 if live:
                     channel.event("comment.created", {"comment": comment})
+        for key, (kind, data) in order.get("tell", {}).items():
+            world.channel(key).event(kind, data)
         for key, url in order.get("urls", {}).items():
             world.channel(key).url = url
         for event in order.get("events", []):

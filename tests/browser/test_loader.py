@@ -124,6 +124,28 @@ class LoaderTests(MockCase):
             page.wait_for_selector("text=Far away " + end)
             self.assertEqual(self.texts(page), ["Far away " + end])
 
+    def test_moved(self) -> None:
+        """The conversation of an open page becomes part of another one: the page goes on with that, live."""
+        self.seed("Mine", channel="old")
+        page = self.plain("channel=old")
+        page.wait_for_selector("text=Mine")
+        self.until(page, "typeof Cackle.Comments.prototype.moved === 'function'")
+        for _ in range(100):
+            if self.steer()["clients"].get("old"):
+                break
+            page.wait_for_timeout(100)
+        self.seed("Mine", "Theirs", channel="/p")
+        self.steer(tell={"old": ["channel.updated", {"comments": 0, "locked": False, "moved": "/p"}]})
+        page.wait_for_selector("text=Theirs")
+        for _ in range(100):
+            if self.steer()["clients"] == {"old": 0, "/p": 1}:
+                break
+            page.wait_for_timeout(100)
+        self.seed({"text": "Live there", "live": True}, channel="/p")
+        page.wait_for_selector("text=Live there")
+        self.post(page, "From here")
+        self.assertEqual(len(self.texts(self.plain("channel=%2Fp"))), 4)
+
     def test_failover(self) -> None:
         """A dead server among two: script, data and writes come from the other one."""
         self.seed("From the living")

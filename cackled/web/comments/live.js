@@ -14,6 +14,11 @@
     this.listen(window, 'hashchange', () => { self.arrive(); });
     // The live line may have outlasted what a request did not.
     this.listen(window, 'online', () => { self.resend(); });
+    this.follow(position);
+    this.closers.push(() => { self.sub.close(); });
+  };
+  P.follow = function (position) {
+    var self = this;
     this.sub = Cackle.subscribe(position, {
       event: m => { self.event(m); },
       status: state => {
@@ -33,7 +38,6 @@
       reset: seq => self.reload(seq),
       renew: this.session.renew
     }, this.session.grant());
-    this.closers.push(() => { self.sub.close(); });
   };
 
   /* The height that was held before the first render is let go. Where that would pull what stands below into the reader's view, it
@@ -106,6 +110,8 @@
         this.counts();
         break;
       case 'channel.updated':
+        // Conversations of one page became one, here or under another key.
+        if (data.moved) return this.moved(data.moved, m.seq);
         if (data.locked != null && data.locked !== this.channel.locked) {
           this.channel.locked = data.locked;
           this.main.node.replaceWith((this.main = this.composer({})).node);
@@ -115,6 +121,20 @@
     }
   };
 
+  /* The page is loaded anew, with the live line of where it is now; once for all that comes together. */
+  P.moved = function (key, seq) {
+    var self = this, other = key !== this.key;
+    clearTimeout(this.moving);
+    this.moving = setTimeout(() => {
+      if (self.closed) return;
+      self.key = key;
+      self.reload(other ? 0 : seq).then(() => {
+        if (!other || self.closed) return;
+        self.sub.close();
+        self.follow(self.site + '/' + self.channel.id + '@' + self.seq);
+      }).catch(() => { /* the next page tells */ });
+    }, this.RECOUNT);
+  };
   /* How many comments there are after an event. */
   P.number = function (m, data) {
     if (data.comments != null) this.tally.set(data.comments, m.seq);
