@@ -56,8 +56,9 @@ def install_monotonic_reactor() -> None:
         seconds = staticmethod(time.monotonic)
 
         def runUntilCurrent(self) -> None:
-            """As Twisted's, which is not asked where nothing is due."""
-            if self.threadCallQueue or self._newDelayedCalls or self._cancellations > 50:  # type: ignore[attr-defined]
+            """As Twisted's, which is not asked where nothing is due, and nobody has told the reactor to stop."""
+            mine: Any = self
+            if mine.threadCallQueue or mine._newTimedCalls or mine._justStopped or mine._cancellations > 50:
                 super().runUntilCurrent()
             else:
                 pending = self._pendingTimedCalls
@@ -102,9 +103,8 @@ def install_monotonic_reactor() -> None:
     if not known or not all(hasattr(made, name) for name in ("_poller", "_selectables")):
         log.warn("this Twisted's reactor keeps its descriptors elsewhere: it is left as it is")
         del MonotonicReactor.doPoll, MonotonicReactor.doIteration
-    if not all(
-        hasattr(made, name) for name in ("threadCallQueue", "_newDelayedCalls", "_cancellations", "_pendingTimedCalls")
-    ):
+    timers = ("threadCallQueue", "_newTimedCalls", "_cancellations", "_pendingTimedCalls", "_justStopped")
+    if not all(hasattr(made, name) for name in timers):
         log.warn("this Twisted's reactor keeps its timers elsewhere: it is left as it is")
         del MonotonicReactor.runUntilCurrent
     installReactor(made)

@@ -128,6 +128,30 @@ class ReactorTests(SynchronousTestCase):
             "['ConnectionDone', 'ConnectionDone', 'ZeroDivisionError', 'ZeroDivisionError', 'bytes', 'bytes']",
         )
 
+    def test_stopped_without_a_timer(self) -> None:
+        """A reactor that is told to stop by what it reads, and has no timer at all, ends."""
+        self.assertEqual(
+            python(
+                "import socket\n"
+                "from cackled import clock\n"
+                "clock.install_monotonic_reactor()\n"
+                "from twisted.internet import reactor\n"
+                "ours, other = socket.socketpair()\n"
+                "other.send(b'1')\n"
+                "class Reader:\n"
+                "    own_context = False\n"
+                "    def fileno(self): return ours.fileno()\n"
+                "    def doRead(self):\n"
+                "        ours.recv(1)\n"
+                "        reactor.stop()\n"
+                "    def connectionLost(self, reason): pass\n"
+                "reactor.addReader(Reader())\n"
+                "reactor.run()\n"
+                "print('ended')\n"
+            ),
+            "ended",
+        )
+
     def test_unknown_reactor(self) -> None:
         """A Twisted that names its parts otherwise is left to serve as it does, on the monotonic clock all the same."""
         for change in (

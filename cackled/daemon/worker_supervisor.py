@@ -30,7 +30,7 @@ EMBEDDED_CONNECTIONS = 85
 # Tail, migrations and the like, beside the pool of a process.
 OTHER_CONNECTIONS = 2
 # What is the workers' alone, and read again when they are replaced; the parent goes by the rest too.
-WORKERS_OWN = ("http", "microcache", "cache", "realtime", "limits", "demo", "env", "log")
+WORKERS_OWN = ("http", "microcache", "cache", "realtime", "limits", "products", "demo", "env", "log")
 
 log = Logger()
 
