@@ -1,8 +1,8 @@
-"""Sending on the socket itself: the one module of realtime that knows what kinds of transport there are.
+"""Direct writes to the socket. The only module of realtime that distinguishes kinds of transport.
 
-Transports of our own listeners, plain and TLS, have `push` for it; what is done about Twisted's TCP transport is in
-`cackled.transport._private`, which checks at start whether it can be. ``transport.write`` costs one `send` and two
-`epoll_ctl`; a direct send costs the one `send`.
+Transports of our own listeners, plain and TLS, have a `push` method for this. For Twisted's TCP transport,
+`cackled.transport._private` checks at start whether direct writes are possible. ``transport.write`` costs one `send`
+and two `epoll_ctl` calls; a direct send costs only the `send`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from twisted.internet import tcp
 from cackled.transport import _private
 from cackled.transport._socket import Transport
 
-# The kernel holds at most so much per client (it doubles the figure for its own books), of which so much unsent.
+# Send buffer size per client (the kernel doubles the figure for its own bookkeeping), and how much of it may be unsent.
 SEND_BUFFER = 64 * 1024
 NOT_SENT = 32 * 1024
 TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
-# As plain numbers: an enumeration's member costs as much as the call.
+# Plain integers: accessing an enum member costs as much as the call.
 _SOCKET, _TCP, _SO_SNDBUF = int(socket.SOL_SOCKET), int(socket.IPPROTO_TCP), int(socket.SO_SNDBUF)
 
 _SUPPORTED: list[bool] = []
@@ -32,7 +32,7 @@ def _supported() -> bool:
 
 
 def usable(transport: Any) -> bool:
-    """Whether `send` may be used on *transport*: plain TCP, no producer, and Twisted as we know it."""
+    """Whether `send` may be used on *transport*: plain TCP, no producer, and the Twisted internals that we know."""
     if isinstance(transport, Transport):
         return True
     return (
@@ -44,15 +44,18 @@ def usable(transport: Any) -> bool:
 
 
 def own(transport: Any) -> bool:
-    """Whether *transport* is of our listeners: then its ``push`` is as good as `send`, and one call less."""
+    """Whether *transport* belongs to one of our listeners.
+
+    Then its ``push`` does what `send` does with one call less.
+    """
     return isinstance(transport, Transport)
 
 
 def send(transport: Any, data: bytes) -> int:
-    """Put *data* on the wire, or behind what waits to go there.
+    """Send *data* on *transport*, or queue it behind bytes that are already waiting.
 
-    Returns the bytes that *transport* holds afterwards (0: the kernel has it all), or -1 where the connection is dead.
-    Only for a transport that is `usable` and connected.
+    Returns the number of bytes that *transport* still holds afterwards (0: the kernel has taken all), or -1 when the
+    connection is dead. *transport* must be connected and `usable`.
     """
     if isinstance(transport, Transport):
         return transport.push(data)
@@ -60,7 +63,7 @@ def send(transport: Any, data: bytes) -> int:
 
 
 def held(transport: Any) -> int:
-    """Bytes that *transport* (TCP, or TLS over it) still holds for the kernel; 0 where that can't be known."""
+    """Bytes that *transport* (TCP, or TLS over it) has not yet given to the kernel; 0 if unknown."""
     if isinstance(transport, Transport):
         return transport.held
     connection = _private.tcp_of(transport)
@@ -70,9 +73,9 @@ def held(transport: Any) -> int:
 
 
 def tune(transport: Any) -> None:
-    """Bound what the kernel holds for a client that does not read, and let it look for dead peers (RFC 9293 3.8.4).
+    """Bound the kernel's buffer for a client that does not read, and switch on TCP keep-alive (RFC 9293 3.8.4).
 
-    The sockets of our own listeners are looked after from their acceptance.
+    Does nothing for sockets of our own listeners: they are set up when the connection is accepted.
     """
     ours = isinstance(transport, Transport)
     connection = transport if ours else _private.tcp_of(transport)

@@ -1,6 +1,6 @@
-"""Who may subscribe to what: the query of a realtime request, and the question to whoever knows the site's rules.
+"""Who may subscribe to which channel: parses the query of a realtime request, and asks the injected access rules.
 
-The rules themselves (sites, origins, tokens) are injected by the application.
+The rules themselves (sites, origins, tokens) come from the application.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cackled.realtime.hub import Hub
 from cackled.realtime.messages import Message
 
 TOKEN_LENGTH = 2_048
-# A browser's tabs share a connection, and each may have a token of its own.
+# Tabs of a browser share one connection, and each tab may have its own token.
 MOST_TOKENS = 16
 _WAIT = re.compile(rb"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 
@@ -29,7 +29,7 @@ _WAIT = re.compile(rb"[0-9]{1,4}(\.[0-9]{1,3})?", re.ASCII)
 class Refusal(Struct, frozen=True):
     """Why a subscription is refused: HTTP *status* (404 unknown site, 403 origin, 401 token, 429 too many) and a slug.
 
-    ``wait``: the seconds after which it may be granted.
+    ``wait``: seconds after which a new attempt may succeed.
     """
 
     status: int
@@ -39,23 +39,23 @@ class Refusal(Struct, frozen=True):
 
 
 Tokens = tuple[str, ...]
-# (site, channel, origin or None, tokens) -> None where it is allowed. May be a coroutine or a Deferred.
+# (site, channel, origin or None, tokens) -> None if allowed, else a Refusal. May be a coroutine or a Deferred.
 Authorize = Callable[[int, int, str | None, Tokens], Refusal | Awaitable[Refusal | None] | None]
-# (site, channel, tokens) -> the name under which their bearer is shown to others there, or an empty one.
+# (site, channel, tokens) -> the name shown to others in the channel for the holder of the tokens, or "".
 NameOf = Callable[[int, int, Tokens], str]
-# (site, channel, tokens) -> the seconds for which their bearer may go on listening, or None: for as long as he likes.
+# (site, channel, tokens) -> seconds for which the holder of the tokens may listen, or None for no time limit.
 LeftOf = Callable[[int, int, Tokens], float | None]
 
 
-# (address, cost) -> the seconds to wait, or None where as much may be read from there.
+# (address, cost) -> seconds to wait, or None if the address may spend this cost now.
 Charge = Callable[[str, float], float | None]
-# What it costs to subscribe to a channel, in reads: one that has to be asked for, and one that is in memory.
+# Cost of a subscription, in reads: for a channel that the database must be asked about, and for one in memory.
 UNKNOWN_COST = 1.0
 KNOWN_COST = 0.1
 
 
 class QueryError(ValueError):
-    """The query of a realtime request is wrong; *field* says where."""
+    """The query of a realtime request is invalid; *field* names the parameter."""
 
     def __init__(self, field: str, detail: str) -> None:
         super().__init__(detail)
@@ -64,7 +64,7 @@ class QueryError(ValueError):
 
 
 class Query(Struct, frozen=True):
-    """What a realtime request asks for."""
+    """The parsed query of a realtime request."""
 
     positions: tuple[Position, ...]
     tokens: Tokens = ()
@@ -72,7 +72,7 @@ class Query(Struct, frozen=True):
 
 
 class Gate:
-    """The hub, and the question whether somebody may listen."""
+    """Checks permission with the injected rules, and subscribes clients at the hub."""
 
     def __init__(
         self, hub: Hub, authorize: Authorize, name_of: NameOf | None = None, seconds_left: LeftOf | None = None,
@@ -85,21 +85,24 @@ class Gate:
         self._left_of = seconds_left
         settings = hub.config
         self.limits = Limits(settings.max_message, settings.max_message)
-        # The greeting of a connection.
+        # The first message of every connection.
         self.hello: Message = messages.hello(
             settings.heartbeat, max_subscriptions=settings.max_subscriptions, max_message=messages.CLIENT_MESSAGE
         )
 
     def name(self, place: Position, tokens: Tokens) -> str:
-        """Under which name the bearer of *tokens* is in a channel; empty for a nobody."""
+        """The name shown to others in the channel for the holder of *tokens*; "" if there is none."""
         return self._name_of(place.site, place.channel, tokens) if tokens and self._name_of is not None else ""
 
     def left(self, place: Position, tokens: Tokens) -> float | None:
-        """The seconds for which the bearer of *tokens* may listen to a channel from now on; None where nothing ends."""
+        """Seconds for which the holder of *tokens* may listen to a channel from now on; None for no time limit."""
         return self._left_of(place.site, place.channel, tokens) if tokens and self._left_of is not None else None
 
     def charge(self, address: str, places: Sequence[Position]) -> Refusal | None:
-        """Let *address* pay for subscribing to *places*; None where it may (see `UNKNOWN_COST`)."""
+        """Charge *address* for subscribing to *places* (see `UNKNOWN_COST`).
+
+        Returns None if it may, else a 429 refusal.
+        """
         if self._charge is None or not places:
             return None
         known = self.hub.known
@@ -108,14 +111,20 @@ class Gate:
         return None if wait is None else Refusal(429, "too-fast", "Too many subscriptions from there.", wait)
 
     def subscribe(self, client: Client, place: Position, tokens: Tokens = ()) -> None:
-        """Subscribe *client*, which may (see `ask`), as what *tokens* make it and for as long as they hold."""
+        """Subscribe *client*, with the name and the time limit that *tokens* grant.
+
+        The caller has checked `ask` before.
+        """
         if tokens:
             self.hub.subscribe(client, place, self.name(place, tokens), self.left(place, tokens))
         else:
             self.hub.subscribe(client, place)
 
     def ask(self, place: Position, origin: str | None, tokens: Tokens) -> Refusal | Deferred[Refusal | None] | None:
-        """None where *origin* with *tokens* may listen to the channel of *place*; a Deferred where that takes time."""
+        """Whether *origin* with *tokens* may listen to the channel of *place*.
+
+        Returns None if it may, a `Refusal` if not, or a Deferred of either when the answer takes time.
+        """
         answer = self._authorize(place.site, place.channel, origin, tokens)
         if answer is None or isinstance(answer, Refusal | Deferred):
             return answer
@@ -125,7 +134,7 @@ class Gate:
     def ask_all(
         self, places: Sequence[Position], origin: str | None, tokens: Tokens
     ) -> Refusal | Deferred[Refusal | None] | None:
-        """The first refusal among *places*, or None."""
+        """As `ask` for several *places*: None if all are allowed, else the first refusal."""
         for number, place in enumerate(places, 1):
             answer = self.ask(place, origin, tokens)
             if isinstance(answer, Deferred):
@@ -137,7 +146,7 @@ class Gate:
     async def _ask_rest(
         self, first: Deferred[Refusal | None], rest: Sequence[Position], origin: str | None, tokens: Tokens
     ) -> Refusal | None:
-        # In a loop: a question within the answer to the one before would be a stack as deep as there are places.
+        # A loop, not recursion: the stack would become as deep as there are places.
         answer = await first
         for place in rest:
             if answer is not None:
@@ -209,10 +218,10 @@ def _one(args: Mapping[bytes, Sequence[bytes]], name: bytes) -> bytes | None:
 
 
 def origin_of(request: Any) -> str | None:
-    """The request's Origin as it stands; None where there is none.
+    """The request's Origin header as received; None if there is none.
 
     Raises:
-        QueryError: there are several, or it is no printable ASCII.
+        QueryError: there is more than one, or it is not printable ASCII.
     """
     values = request.requestHeaders.getRawHeaders(b"origin") or ()
     if not values:

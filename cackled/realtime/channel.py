@@ -1,6 +1,6 @@
-"""Channels and subscriptions: who listens to what, and up to where each has been told.
+"""Channels and subscriptions: who listens to which channel, and up to which event number each client has been served.
 
-Plain state without timers; `cackled.realtime.hub` moves it.
+Holds state only, without timers; `cackled.realtime.hub` changes it.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from cackled.events import Event
 from cackled.realtime.history import History
 from cackled.realtime.messages import Message
 
-# Places a subscription can stand at, beside the number of the last event its client was given.
+# Values of `Subscription.seq` other than the number of the last event that the client was given.
 FROM_NOW = -1
 LOST = -2
 GONE = 2**63
 
 Key = tuple[int, int]
 
-# `Client.form`: what each transport makes of a message is its own affair; the frame of a WebSocket; the block of an
-# EventSource with one subscription.
+# Values of `Client.form`: encoded by the transport itself; a WebSocket frame; an EventSource block for a connection
+# with one subscription.
 OWN, FRAME, SINGLE = 0, 1, 2
 
 
@@ -32,46 +32,49 @@ class Client(Protocol):
 
     kind: str
     subscriptions: list[Subscription]
-    # What its messages are on the wire, where nothing but a look at the connection is to be done for each.
+    # The shared encoding of this client's messages, for transports that send the same bytes to all their clients.
     form: int
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
-        """Send *message* (which may be a `Run`); ``subscription.seq`` already stands at it where it has a number."""
+        """Send *message* (which may be a `Run`).
+
+        ``subscription.seq`` is already the message's number, if it has one.
+        """
 
     def catch_up(self, subscription: Subscription, messages: Sequence[Message], end: Message, whole: bool) -> None:
-        """Send what was missed and then *end*, the ``recovered`` message; *whole*: nothing is missing."""
+        """Send the missed messages, then *end*, the ``recovered`` message. *whole*: nothing is missing."""
 
     def room(self) -> int:
         """Bytes that may still be buffered for this client."""
 
     def overhead(self) -> int:
-        """Bytes, or a few more, that each missed message takes beside its text."""
+        """Upper bound of the bytes that each missed message takes in addition to its text."""
 
     def control(self, message: Message) -> None:
-        """Send a message that is of no channel."""
+        """Send a message that belongs to no channel."""
 
     def beat(self) -> None:
-        """Give a sign of life, and condemn the client where it gave none since the last beat."""
+        """Send a heartbeat; end the client if it gave no sign of life since the previous one."""
 
     def move(self, message: Message) -> None:
-        """Tell the client to go elsewhere."""
+        """Tell the client to reconnect to another server."""
 
     def expire(self, subscription: Subscription) -> None:
-        """What *subscription* was granted for is over: end it, unless it was granted for longer since."""
+        """End *subscription*, whose permission has run out, unless the permission was extended meanwhile."""
 
     def close(self, reason: str) -> None:
-        """End the connection in order: the server goes away."""
+        """Close the connection in an orderly way because the server stops."""
 
     def abort(self) -> None:
         """End the connection at once."""
 
 
 class Subscription:
-    """One client's place in one channel.
+    """The subscription of one client to one channel.
 
-    ``seq`` is the last number the client was given (or asked to go on from), `FROM_NOW`, `LOST` where its place is no
-    longer to be trusted, or `GONE`. ``ahead`` and ``asked`` count the loads that began after it came and found it
-    ahead of the log, or behind the history still.
+    ``seq`` is the number of the last event that the client was given (or the position it asked to resume from),
+    `FROM_NOW`, `LOST` where its position can no longer be trusted, or `GONE`. ``ahead`` counts the loads that began
+    after the subscription and found it ahead of the log; ``asked`` those that found it still behind the history.
     """
 
     __slots__ = ("ahead", "asked", "channel", "client", "name", "seq")
@@ -79,7 +82,7 @@ class Subscription:
     def __init__(self, client: Client, channel: Channel, seq: int, name: str = "") -> None:
         self.client = client
         self.channel = channel
-        # Under which the client is shown to others, where it has one.
+        # The name shown to others, or "".
         self.name = name
         self.seq = seq
         self.asked = 0
@@ -90,7 +93,7 @@ class Subscription:
 
 
 class Job:
-    """One message, or a run of them, on its way to those who were subscribed when it came."""
+    """One message (or a `Run`) being sent to those who were subscribed when it arrived."""
 
     __slots__ = ("bytes", "done", "message", "skip", "to")
 
@@ -103,10 +106,10 @@ class Job:
 
 
 class Channel:
-    """One channel that somebody listens to, or did a while ago.
+    """One channel that has subscribers, or had some a while ago.
 
-    ``live`` are the subscriptions that get each event as it comes, ``waiting`` those that catch up first, ``early``
-    the events that came before their turn.
+    ``live`` are the subscriptions that get each event as it comes, ``waiting`` those that first need missed events,
+    ``early`` the events that arrived before their predecessors.
     """
 
     __slots__ = (
@@ -139,27 +142,28 @@ class Channel:
         self.waiting: dict[Subscription, None] = {}
         self.early: dict[int, Event] = {}
         self.jobs: deque[Job] = deque()
-        # Whether the log is being asked about it, or will be; and the turn that it waits for, while it does.
+        # Whether a load is under way or planned for this channel; and its place in the queue while it waits.
         self.flying = False
         self.turn: Deferred[None] | None = None
-        # Presence: the count last reported, when, our part in it as other processes know it, and how many they have.
+        # Presence: the count last reported and when, our share of it as other processes know it, and the counts of
+        # others.
         self.present = 0
         self.reported = 0
         self.presence_at = 0.0
         self.typing_at = 0.0
         self.others: dict[str, tuple[int, float, tuple[str, ...]]] | None = None
-        # Names that are here, with the number of subscriptions that bear them; and those last reported.
+        # Names present, with the number of subscriptions under each name; and the names last reported.
         self.names: dict[str, int] | None = None
         self.reported_names: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
-        """Subscriptions of this process, live or catching up."""
+        """Subscriptions in this process, live or waiting."""
         return len(self._live) + len(self.waiting)
 
     @property
     def idle(self) -> bool:
-        """Whether nobody listens."""
+        """Whether the channel has no subscribers."""
         return not self._live and not self.waiting
 
     def enter(self, subscription: Subscription) -> None:
@@ -184,7 +188,7 @@ class Channel:
         return snapshot
 
     def mistrust(self) -> None:
-        """Send every live subscription back to waiting, its place `LOST`; drop what is on its way."""
+        """Move all live subscriptions back to waiting with position `LOST`, and drop the messages being sent."""
         self.jobs.clear()
         for subscription in self.waiting:
             if subscription.seq >= 0:

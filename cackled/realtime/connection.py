@@ -1,7 +1,7 @@
-"""A live connection: a slotted object on the transport, after HTTP has let go of it.
+"""A live connection: a slotted object on the transport, which takes over from HTTP.
 
-A protocol that inherits Twisted's Protocol carries a dict for each connection; this one does not, and sends on the
-socket itself where it can.
+A class that inherits Twisted's Protocol carries a dict per connection; this one does not. It writes directly to the
+socket where it can.
 """
 
 from __future__ import annotations
@@ -18,16 +18,15 @@ from cackled.realtime.channel import OWN, Subscription
 from cackled.realtime.hub import Hub
 from cackled.realtime.messages import Message, error
 
-# CORKED: open, but what is sent is collected, to leave in one segment.
+# CORKED: open, but output is collected so that it leaves in one segment.
 CORKED, OPEN, CLOSING, DEAD = -1, 0, 1, 2
 
 
 @implementer(IProtocol)
 class Connection:
-    """What WebSocket and EventSource connections share: the way out, its bound, and the end.
+    """What WebSocket and EventSource connections share: sending, the bound on unsent bytes, and closing.
 
-    A client that does not take what it is sent is cut off once ``config.client_buffer`` bytes wait for it; it comes
-    back and resumes by its position.
+    A client is cut off once ``config.client_buffer`` bytes wait for it. It reconnects and resumes from its position.
     """
 
     __slots__ = ("_direct", "_pile", "hub", "ours", "state", "subscriptions", "transport")
@@ -40,14 +39,14 @@ class Connection:
         self.state = OPEN
         self.transport: Any = None
         self._direct = False
-        # The transport is of our own listeners: `push` is the shortest way.
+        # Whether the transport is one of our listeners': then `push` is the shortest way.
         self.ours = False
         self._pile: list[bytes] | None = None
 
     # IProtocol
 
     def makeConnection(self, transport: Any) -> None:
-        """Take the transport over."""
+        """Start on *transport*."""
         self.transport = transport
         self.ours = _direct.own(transport)
         self._direct = self.ours or _direct.usable(transport)
@@ -69,7 +68,7 @@ class Connection:
     # Out
 
     def send(self, data: bytes) -> None:
-        """Send *data* now or as soon as the client takes it; condemns a client that is dead or too far behind."""
+        """Send *data* now, or as soon as the client takes it. Ends the client if it is dead or too far behind."""
         if self.state:
             if self.state == CORKED and self._pile is not None:
                 self._pile.append(data)
@@ -87,7 +86,7 @@ class Connection:
             self.behind(_direct.held(self.transport))
 
     def cork(self) -> None:
-        """Collect what is sent until `uncork`; both in one turn."""
+        """Collect output until `uncork`. Both must happen in the same reactor turn."""
         if self.state == OPEN:
             self.state = CORKED
             self._pile = []
@@ -101,7 +100,7 @@ class Connection:
                 self.send(b"".join(pile))
 
     def behind(self, held: int) -> None:
-        """So many bytes wait for the client, or (-1) the connection is dead: condemn it where that is too much."""
+        """Note that *held* bytes wait for the client (-1: the connection is dead); end it if that is too many."""
         if held < 0:
             self.hub.condemn(self, "dead")
         elif held > self.hub.config.client_buffer:
@@ -114,7 +113,7 @@ class Connection:
         return self.hub.config.client_buffer - _direct.held(self.transport) - sum(map(len, self._pile or ()))
 
     def overhead(self) -> int:
-        """A frame's header."""
+        """The size of a frame header."""
         return 10
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
@@ -126,26 +125,26 @@ class Connection:
         raise NotImplementedError
 
     def control(self, message: Message) -> None:
-        """Send a message that is of no channel."""
+        """Send a message that belongs to no channel."""
         raise NotImplementedError
 
     def beat(self) -> None:
-        """Give a sign of life."""
+        """Send a heartbeat."""
         raise NotImplementedError
 
     def move(self, message: Message) -> None:
-        """Tell the client to go elsewhere."""
+        """Tell the client to reconnect to another server."""
         self.control(message)
 
     def expire(self, subscription: Subscription) -> None:
-        """Say that its grant is over, and end: another one comes with another request."""
+        """Tell the client that its permission has run out, and close; a new permission comes with a new request."""
         self.control(error("token", subscription.channel.sub))
         self.close("expired")
 
     # The end
 
     def close(self, reason: str) -> None:
-        """End the connection when everything is sent; a client that does not take it is aborted soon."""
+        """Close the connection once everything is sent; abort it soon after if the client does not take it."""
         self.uncork()
         if self.state == OPEN:
             self.state = CLOSING

@@ -1,7 +1,7 @@
-"""Drain: send the connections of a stopping process elsewhere, a batch at a time.
+"""Drain: send the connections of a stopping process to other servers, in batches.
 
-A herd that is sent away at once is a herd that arrives at once (100,000 TLS handshakes are 45 s of a core), so each
-client is told its own moment.
+Clients that are all sent away at once also arrive at once (100,000 TLS handshakes take 45 s of a core), so each
+client is given its own time.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cackled.realtime.channel import Client
 from cackled.realtime.messages import move
 
 BATCHES = 20
-# After the last batch, clients that were told to close get this long to do so.
+# Seconds that clients have to close after the last batch was told.
 GRACE = 1.0
-# Clients that are told or closed in one turn.
+# Clients that are told or closed in one reactor turn.
 SLICE = 100
 
 
@@ -34,9 +34,9 @@ def drain(
     seconds: float,
     host: Callable[[], str | None],
 ) -> Deferred[None]:
-    """Tell every client ``move`` over *seconds*, close it when its time is over, abort who is left `GRACE` later.
+    """Tell every client ``move`` over *seconds*, close it at its time, and abort the rest `GRACE` seconds later.
 
-    *host* is asked once per client. Never fails; fires when nobody is left or the grace is over.
+    *host* is asked once per client. The Deferred never fails; it fires when no client is left or the grace has passed.
     """
     return Deferred.fromCoroutine(_drain(clock, random, clients, seconds, host))
 
@@ -49,11 +49,11 @@ async def _drain(
     host: Callable[[], str | None],
 ) -> None:
     everyone = clients()
-    # The house's source asks the system for each number; here that would stop everything for a while.
+    # The application's secure random source makes a system call per number, which would block the reactor here.
     Random(random.getrandbits(64)).shuffle(everyone)
     end = clock.seconds() + seconds
     size = -(-len(everyone) // BATCHES) or 1
-    # Half of the time is for telling, half for the last ones to go before they are closed.
+    # The first half of the time is for telling all clients; the second lets the last ones leave before they are closed.
     pause = seconds / 2 / max(1, -(-len(everyone) // size))
     for start in range(0, len(everyone), size):
         if not clients():
@@ -73,7 +73,7 @@ async def _drain(
 
 
 async def each(clock: IReactorTime, clients: Sequence[One], act: Callable[[One], None]) -> None:
-    """Do something with each client, or what else there are many of, some in a turn."""
+    """Call *act* for each of *clients*, a few in each reactor turn."""
     for number, client in enumerate(clients, 1):
         act(client)
         if number % SLICE == 0:

@@ -1,7 +1,7 @@
-"""EventSource: the server's side of ``text/event-stream`` (WHATWG HTML section 9.2).
+"""EventSource: the server side of ``text/event-stream`` (WHATWG HTML section 9.2).
 
-The stream ends with the connection (no chunks), lines end with LF. ``id:`` holds all positions of the connection, so
-``Last-Event-ID`` resumes all of them.
+The stream ends when the connection closes (no chunked coding); lines end with LF. Each ``id:`` holds all positions of
+the connection, so ``Last-Event-ID`` resumes all of its subscriptions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cackled.realtime.channel import SINGLE, Subscription
 from cackled.realtime.connection import CLOSING, DEAD, OPEN, Connection
 from cackled.realtime.messages import Message
 
-# A client says nothing after its request; what it sends all the same is dropped up to here.
+# A client sends nothing after its request. Up to this many bytes are dropped anyway; more end the connection.
 INPUT_BYTES = 16 * 1024
 RETRY = (1.0, 5.0)
 
@@ -25,7 +25,7 @@ _BEAT = b":\n\n"
 
 
 def head(origin: str | None) -> bytes:
-    """The answer's head. *origin*, where given, may read it (the caller has checked that)."""
+    """The head of the answer. *origin*, which the caller has checked, may read it by CORS."""
     lines = [
         b"HTTP/1.1 200 OK",
         b"Server: cackled",
@@ -55,7 +55,7 @@ class EventSource(Connection):
         self._waiting = 0
 
     def begin(self, positions: Sequence[Position], origin: str | None, tokens: Tokens = ()) -> None:
-        """Send the head and a greeting, and subscribe (authorised before)."""
+        """Send the head and the first message, and subscribe. The caller has checked permission."""
         self.cork()
         self.send(head(origin) + self._retry() + self._gate.hello.block)
         for position in positions:
@@ -69,11 +69,11 @@ class EventSource(Connection):
         return b"id: " + " ".join(map(str, self.subscriptions)).encode() + b"\n"
 
     def overhead(self) -> int:
-        """An id with all positions."""
+        """The size of an ``id:`` line with all positions."""
         return len(self._id()) + 24
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
-        """One block; with an id where the message has a number."""
+        """Send one block, with an ``id:`` if the message has a number."""
         if not message.seq:
             self.send(message.block)
         elif len(self.subscriptions) == 1:
@@ -81,17 +81,17 @@ class EventSource(Connection):
         else:
             parts: list[bytes] = []
             for part in message.parts:
-                # A stream that breaks off in the middle resumes from the middle.
+                # If the stream breaks in the middle of a run, the client resumes from there.
                 subscription.seq = part.seq
                 parts += (self._id(), part.block)
             self.send(b"".join(parts))
 
     def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
-        """What was missed, each with the id that fits it, then the end."""
+        """Send what was missed, each message with its own ``id:``, then *end*."""
         parts: list[bytes] = []
         now = subscription.seq
         for message in missed:
-            # A stream that breaks off in the middle resumes from the middle.
+            # If the stream breaks in the middle, the client resumes from there.
             subscription.seq = message.seq
             parts += (self._id(), message.block)
         subscription.seq = now
@@ -99,11 +99,11 @@ class EventSource(Connection):
         self.send(b"".join(parts))
 
     def control(self, message: Message) -> None:
-        """One block without an id."""
+        """Send one block without an ``id:``."""
         self.send(message.block)
 
     def beat(self) -> None:
-        """A comment; a client that has taken nothing of what waited at the last beat is dead."""
+        """Send a comment line. A client that took none of the bytes waiting since the last beat is considered dead."""
         if self.state:
             return
         held = _direct.held(self.transport)
@@ -114,13 +114,13 @@ class EventSource(Connection):
         self._waiting = held
 
     def dataReceived(self, data: bytes) -> None:
-        """Drop what the client sends, within reason."""
+        """Drop what the client sends; end the connection if that is too much."""
         self._input += len(data)
         if self._input > INPUT_BYTES and self.state != DEAD:
             self.hub.condemn(self, "rude")
 
     def close(self, reason: str) -> None:
-        """End the stream; the browser comes back after a random while."""
+        """End the stream; the browser reconnects after a random time."""
         self.uncork()
         if self.state == OPEN:
             self.send(self._retry() + b"\n")

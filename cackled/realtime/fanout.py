@@ -21,7 +21,7 @@ from cackled.realtime.messages import Message, Run
 SENDS = 256
 SLICE = 0.002
 CHUNK = 32
-# Messages of one channel that nobody was sent yet go out together: so many at most, or about so many bytes.
+# Messages of one channel that have not been sent to anyone yet are joined, up to this many, or about this many bytes.
 RUN = 64
 RUN_BYTES = 24 * 1024
 
@@ -46,24 +46,27 @@ class FanOut:
         self._bury = bury
         self._busy: deque[Channel] = deque()
         self._condemned: dict[Client, str] = {}
-        # Sends since the last pause. It is not reset every turn: a burst over several turns just pauses once.
+        # Sends since the last pause. Not reset each turn: a burst over several turns only pauses earlier.
         self._burst = 0
         self._scheduled = False
         self._burying = False
         self._holding = False
 
     def hold(self) -> None:
-        """More messages are about to come: send nothing before `release`, in this turn."""
+        """Send nothing in this turn before `release`: more messages are about to come."""
         self._holding = True
 
     def release(self) -> None:
-        """Send what came."""
+        """Send the messages collected since `hold`."""
         self._holding = False
         if self._busy and not self._scheduled:
             self._slice()
 
     def spread(self, channel: Channel, message: Message, skip: Client | None = None) -> None:
-        """Send *message* to whoever is live in *channel* now, except *skip*: at once as far as the slice goes."""
+        """Send *message* to all live subscribers of *channel* except *skip*.
+
+        Sends at once until the slice is used up.
+        """
         to = channel.everyone()
         if not to:
             return
@@ -77,14 +80,14 @@ class FanOut:
                 self._slice()
 
     def condemn(self, client: Client, reason: str) -> None:
-        """Note that *client* has to go; it is ended once no loop runs over clients."""
+        """Mark *client* to be ended as soon as no loop over clients is running."""
         self._condemned.setdefault(client, reason)
         if not self._scheduled and not self._burying:
             self._burying = True
             self._clock.callLater(0, self.bury)
 
     def bury(self) -> None:
-        """End the condemned."""
+        """End the clients marked by `condemn`."""
         self._burying = False
         while self._condemned:
             client, reason = self._condemned.popitem()
@@ -103,7 +106,7 @@ class FanOut:
             if self._burst >= SENDS or now() - began > SLICE:
                 self._scheduled = True
                 self._clock.callLater(0, self._turn)
-                # The next turn begins with another channel.
+                # Rotate: the next turn starts with another channel.
                 busy.rotate(-1)
                 break
             channel = busy[0]
@@ -116,7 +119,7 @@ class FanOut:
             self._burst += size
             sent += size * len(job.message.parts)
             if job.done >= len(job.to):
-                # Not popleft by itself: a send may have mistrusted the channel, and its jobs are gone.
+                # Not a plain popleft: a send may have reset the channel, which removes its jobs.
                 if channel.jobs and channel.jobs[0] is job:
                     channel.jobs.popleft()
                 self._done(now() - job.message.at)
@@ -141,7 +144,7 @@ class FanOut:
                         subscription.seq = part.seq
                         subscription.client.deliver(subscription, part)
         elif seq:
-            # The hot path: most clients are sent the same bytes, with nothing between here and their transport.
+            # The hot path: most clients get the same bytes, passed straight to their transport.
             single = frame = b""
             for subscription in job.to[start:start + size]:
                 if subscription.seq < seq:
@@ -166,7 +169,10 @@ class FanOut:
 
 
 def _joined(job: Job, message: Message, to: tuple[Subscription, ...]) -> bool:
-    """Let *message* go out with *job*, if nobody was sent that yet, the same listen, and both are durable."""
+    """Add *message* to *job* if the job has not started, its recipients are the same, and both are durable.
+
+    Returns whether.
+    """
     last = job.message
     if job.done or job.to is not to or not last.seq or message.seq != last.seq + 1:
         return False

@@ -1,7 +1,7 @@
-"""WebSocket frames as a server reads and writes them (RFC 6455 section 5), strictly, without extensions.
+"""WebSocket frames as a server reads and writes them (RFC 6455 section 5): strict, without extensions.
 
-`FrameReader` is fed bytes and gives messages; what breaks the rules or the limits ends it with the status code to
-close with. Nothing a client sends makes it hold more than ``max_message`` and one control frame.
+`FrameReader` is fed bytes and returns messages. A broken rule or limit ends reading with the status code to close
+with. The reader never holds more than ``max_message`` bytes and one control frame.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from autobahn.websocket.utf8validator import Utf8Validator
 
 CONTINUATION, TEXT, BINARY = 0, 1, 2
 CLOSE, PING, PONG = 8, 9, 10
-# Not an opcode: the reader has failed, and the payload of this item is the close frame's payload to send.
+# Not an opcode: reading has failed, and the payload is that of the close frame to send.
 FAILED = -1
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED = 1000, 1001, 1002, 1003
@@ -23,7 +23,7 @@ STEP = 16 * 1024
 
 
 class Limits(NamedTuple):
-    """What one client may send: bytes of a frame's payload, of a message, and frames that make one message."""
+    """Limits for one client: payload bytes of a frame, bytes of a message, and frames per message."""
 
     frame: int = 16 * 1024
     message: int = 16 * 1024
@@ -58,12 +58,12 @@ def close_payload(code: int, reason: str = "") -> bytes:
 
 
 def valid_close_code(code: int) -> bool:
-    """Whether *code* may stand in a close frame (RFC 6455 section 7.4 and the IANA registry)."""
+    """Whether a peer may send *code* in a close frame (RFC 6455 section 7.4 and the IANA registry)."""
     return 3000 <= code <= 4999 or (1000 <= code <= 1014 and code not in (1004, 1005, 1006))
 
 
 class FramingError(Exception):
-    """The client broke a rule: the connection has to be failed with *code*."""
+    """The client broke a rule; the connection must be failed with *code*."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -105,21 +105,21 @@ class FrameReader:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is begun and nothing has failed: as good as new for any client."""
+        """Whether nothing has begun and nothing has failed, so that the reader can be used for any client."""
         return self._left < 0 and not self._opcode and not self._buffer and not self.ended
 
     def serve(self, limits: Limits) -> None:
-        """Read for another client, which may send what *limits* say; only while `idle`."""
+        """Reuse the reader for another client with *limits*. Only while `idle`."""
         self._limits = limits
         self.frames = 0
 
     @property
     def held(self) -> int:
-        """Bytes kept for what is not complete."""
+        """Bytes held for incomplete frames and messages."""
         return len(self._buffer) + sum(map(len, self._parts or ())) + sum(map(len, self._phase or ()))
 
     def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Read *data*; returns what it completes."""
+        """Read *data*; returns the messages and control frames that it completes."""
         found: list[tuple[int, bytes]] = []
         if self.ended:
             return found
@@ -145,7 +145,7 @@ class FrameReader:
                 continue
             start = place
             if end - start < 2:
-                # Refuse what the first byte alone gives away.
+                # Refuse what is wrong in the first byte before the rest of the header arrives.
                 if end > start:
                     self._check_first(data[start])
                 break
@@ -217,7 +217,7 @@ class FrameReader:
             raise FramingError(POLICY, "too many fragments")
 
     def _payload(self, data: bytes, place: int, found: list[tuple[int, bytes]]) -> int:
-        """Take what is there of the current frame's payload; returns the place after it."""
+        """Consume the available part of the current frame's payload; returns the offset after it."""
         left, first = self._left, self._fin
         chunk = data[place:place + left] if place or len(data) != left else data
         size = len(chunk)

@@ -1,7 +1,6 @@
-"""Heartbeats: one sweep for all connections instead of a timer for each.
+"""Heartbeats: one timer for all connections instead of one per connection.
 
-Connections are dealt into as many rings as there are seconds in the interval; each second one ring is visited, in
-slices.
+Connections are divided into as many groups as the interval has seconds. Each second one group is visited, in slices.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ SLICE = 128
 
 
 class Heartbeat:
-    """Calls ``beat()`` of every client once in *interval* seconds."""
+    """Calls ``beat()`` of every client once every *interval* seconds."""
 
     def __init__(self, clock: IReactorTime, interval: float) -> None:
         rings = max(1, round(interval))
@@ -29,22 +28,22 @@ class Heartbeat:
         self._job = Periodic(clock, interval / rings, self._sweep, "heartbeat sweep")
 
     def start(self) -> None:
-        """Begin."""
+        """Start the timer."""
         self._job.start()
 
     def stop(self) -> None:
-        """End."""
+        """Stop the timer."""
         self._job.stop()
 
     def add(self, client: Client) -> None:
-        """Visit *client* from now on."""
+        """Start beats for *client*."""
         self._dealt = (self._dealt + 1) % len(self._rings)
         ring = self._rings[self._dealt]
         ring.add(client)
         self._home[client] = ring
 
     def discard(self, client: Client) -> None:
-        """Visit *client* no more."""
+        """Stop beats for *client*."""
         ring = self._home.pop(client, None)
         if ring is not None:
             ring.discard(client)

@@ -1,10 +1,10 @@
-"""History: the latest messages of each channel, so that who comes back gets what was missed.
+"""History: the latest messages of each channel, so that a client that reconnects gets what it missed.
 
-A `History` is a ring that holds everything in ``(floor, seq]`` without holes; the `HistoryStore` bounds the age and
-the bytes of all rings together and forgets the least recently written first. What a ring has lost can be loaded from
-the event log again: it is a cache, never the truth. What somebody wrote leaves the ring when it is removed, or with the
-edit that says something else: its messages stay, without words or with the new ones, so that the numbers have no hole.
-Which types of events do that is declared by the products (`cackled.events.EventType`).
+A `History` is a ring that holds every message in ``(floor, seq]``. The `HistoryStore` bounds age and bytes over all
+rings, and empties the least recently written rings first. History is a cache: what it dropped can be loaded from the
+event log again. When something is removed or edited, its old words leave the ring: the messages stay, without words or
+with the new ones, so that the numbers have no gap. Products declare which event types do that
+(`cackled.events.EventType`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ UNKNOWN = -1
 class History:
     """The ring of one channel.
 
-    ``seq`` is the channel's latest known number, `UNKNOWN` before the first load; ``floor`` is the number after which
-    every message is here. ``life`` grows when all that was known of the channel is given up.
+    ``seq`` is the channel's latest known number, `UNKNOWN` before the first load. The ring holds every message after
+    number ``floor``. ``life`` grows each time everything known about the channel is discarded.
     """
 
     __slots__ = ("bytes", "floor", "life", "ring", "seq")
@@ -58,16 +58,16 @@ class HistoryStore:
         self.seconds = seconds
         self.max_bytes = max_bytes
         self.bytes = 0
-        # Rings that hold something, the least recently written first.
+        # Rings that hold messages, the least recently written first.
         self._written: OrderedDict[History, None] = OrderedDict()
 
     def restart(self, history: History, seq: int) -> None:
-        """Empty *history* and let it stand at *seq*."""
+        """Empty *history* and set its latest number to *seq*."""
         self._empty(history)
         history.seq = history.floor = seq
 
     def forget(self, history: History) -> None:
-        """Empty *history*; its latest number is unknown again."""
+        """Empty *history*; its latest number becomes unknown."""
         self.restart(history, UNKNOWN)
         history.life += 1
 
@@ -112,18 +112,18 @@ class HistoryStore:
         if history.ring:
             self._written[history] = None
             self._written.move_to_end(history)
-            # The last of each subject says what is left of those before.
+            # The last change of each subject decides what remains of the messages before it.
             last = {one.change.key: (one, one.change) for one in history.ring if one.change is not None}
             for message, change in last.values():
                 self._apply(history, message, change)
 
     def settle(self) -> None:
-        """Keep the byte bound after `prepend`, once its messages were used."""
+        """Enforce the byte bound after `prepend`, once its messages have been used."""
         if self.bytes > self.max_bytes:
             self._shrink()
 
     def expire(self, now: float) -> None:
-        """Empty the rings that nothing was added to within the time kept."""
+        """Empty the rings that got no message within the retention time."""
         oldest = now - self.seconds
         for history in list(islice(self._written, 1_000)):
             if history.ring[-1].at >= oldest:
@@ -131,7 +131,7 @@ class HistoryStore:
             self._empty(history)
 
     def _apply(self, history: History, later: Message, change: Change) -> None:
-        """Make *change*, which *later* brought, to the messages before it."""
+        """Apply *change*, which came with *later*, to the earlier messages."""
         ring = history.ring
         for place, message in enumerate(ring):
             if message.seq >= later.seq:

@@ -1,7 +1,7 @@
-"""The hub: events come in, every subscriber gets them once and in order.
+"""The hub: takes in events and delivers each of them once and in order to every subscriber.
 
-One hub serves a process; it is given its clock, random source, settings and the loader of the event log, and knows no
-sockets.
+One hub serves a process. Clock, random source, settings and the loader of the event log are injected; it does not
+deal with sockets.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ from cackled.realtime.presence import Presence
 from cackled.realtime.recovery import Load, Recovery
 from cackled.realtime.standing import Seqs
 
-# A channel that nobody listens to is remembered this long, and so many of them at most.
+# How long a channel without subscribers is remembered (seconds), and how many such channels at most.
 LINGER = 120.0
 IDLE_CHANNELS = 10_000
-# Of so many channels the message is remembered that a newcomer is told who has missed nothing.
+# Number of channels for which the ``recovered`` message of a client that missed nothing is cached.
 KNOWN_ENDS = 4_096
-# How often subscriptions that were granted for a while are looked at, and over how long those end that were granted
-# together.
+# Seconds between checks for expired subscriptions, and the time over which those that were granted together are ended.
 ENDING_SECONDS = 10
 ENDING_SPREAD = 30.0
 KINDS = ("ws", "sse", "poll")
@@ -47,7 +46,7 @@ log = Logger()
 
 
 class HubStats(Struct, frozen=True):
-    """Figures of a hub at one moment. ``sessions`` is by transport."""
+    """Figures of a hub at one moment. ``sessions`` is counted by transport."""
 
     sessions: dict[str, int]
     channels: int
@@ -58,7 +57,7 @@ class HubStats(Struct, frozen=True):
 
 
 def everything_allowed(site: int, feature: str) -> bool:
-    """The switch of presence and typing where no site has an opinion."""
+    """The default for ``allows``: presence and typing are on for every site."""
     return True
 
 
@@ -91,13 +90,13 @@ class Hub:
         self.random = random
         self.config = config
         self.draining = False
-        # Counts seconds while the hub runs: what rates are measured by.
+        # Counts seconds while the hub runs; rate limits are measured by it.
         self.tick = 0
         self._channels: dict[Key, Channel] = {}
         self._idle: OrderedDict[Key, float] = OrderedDict()
         self._clients: set[Client] = set()
         self._lingering: dict[Client, int] = {}
-        # Subscriptions that were granted for a while, and when that is over.
+        # Subscriptions with a time limit, and when each ends.
         self._ending: dict[Subscription, float] = {}
         self._origins: dict[str, str] = {}
         self._ends: dict[Channel, Message] = {}
@@ -122,7 +121,7 @@ class Hub:
         self._deliveries = metrics.counter("realtime_deliveries", "Messages sent to subscribers.")
         self._dropped = metrics.counter("realtime_dropped", "Connections ended by the server.", ("reason",))
         recovered = metrics.counter("realtime_recovered", "Subscriptions by how they began.", ("result",))
-        # Looking a label up costs more than counting.
+        # Metric children are kept because looking up a label costs more than counting.
         self._recovered_yes, self._recovered_no = recovered.labels("yes"), recovered.labels("no")
         self._recovered_part = recovered.labels("part")
         self._loads = metrics.counter("realtime_loads", "Loads of the event log by outcome.", ("result",))
@@ -133,25 +132,25 @@ class Hub:
         metrics.watch("realtime_channels", "Channels remembered.", lambda: len(self._channels))
 
     def start(self) -> None:
-        """Begin heartbeats and housekeeping."""
+        """Start heartbeats and housekeeping."""
         self._seconds_job.start()
         self.heartbeat.start()
 
     def stop(self) -> None:
-        """End heartbeats and housekeeping, and every connection at once."""
+        """Stop heartbeats and housekeeping, and abort every connection."""
         self._seconds_job.stop()
         self.heartbeat.stop()
         self.recovery.stop()
         for client in list(self._clients):
             client.abort()
 
-    # What other parts of the daemon call.
+    # Called by other parts of the daemon.
 
     def deliver(self, event: Event) -> None:
-        """Take the next event of a channel from the tail: keep it, and send it to the channel's subscribers.
+        """Take an event of a channel from the tail: keep it, and send it to the channel's subscribers.
 
-        An event that was here before is dropped; one that comes before its turn waits until those before it have
-        come or were loaded from the log.
+        A duplicate is dropped. An event that comes early waits until its predecessors have come or were loaded from the
+        log.
         """
         channel = self._channels.get((event.site, event.channel))
         if channel is None:
@@ -168,7 +167,7 @@ class Hub:
             self._duplicates.inc()
             return
         if channel.idle:
-            # A hole and nobody to mind it: the next subscriber loads what it needs.
+            # Events are missing, but nobody is subscribed: the next subscriber loads what it needs.
             self._forget(channel)
             return
         self._gaps.inc()
@@ -179,7 +178,10 @@ class Hub:
         self.recovery.settle(channel)
 
     def hold(self, more: bool) -> None:
-        """With *more*, several events are about to be delivered in this turn; without, they were: send them."""
+        """With *more* true: several events follow in this turn, so send nothing yet.
+
+        With false: they are all here, send them.
+        """
         if more:
             self._fan_out.hold()
         else:
@@ -188,7 +190,7 @@ class Hub:
     def signal(
         self, site: int, channel: int, type: str, data: Mapping[str, Any], *, skip: Client | None = None
     ) -> None:
-        """Send something ephemeral to a channel's subscribers (but *skip*): it has no number and may be lost."""
+        """Send an ephemeral signal to a channel's subscribers (except *skip*). It has no number and may be lost."""
         found = self._channels.get((site, channel))
         if found is not None and not found.idle:
             message = messages.ephemeral(found.sub, type, data)
@@ -196,9 +198,9 @@ class Hub:
             self._fan_out.spread(found, message, skip)
 
     def reset(self, keys: Collection[Key] | None = None) -> None:
-        """Trust no history, or none of these channels: the tail has lost more than the log holds, or numbers went back.
+        """Discard the histories of *keys*, or all: the tail missed more than the log holds, or numbers went back.
 
-        Every subscriber is told ``recovered: false`` with the current seq, and goes on from there.
+        Every subscriber is told ``recovered: false`` with the current seq, and continues from there.
         """
         for channel in [one for key, one in self._channels.items() if keys is None or key in keys]:
             self._store.forget(channel.history)
@@ -210,9 +212,9 @@ class Hub:
                 self.recovery.settle(channel)
 
     def expel(self, site: int) -> Deferred[None]:
-        """Close all connections that listen to *site*: they may come back, and are asked again for what they may.
+        """Close all connections that listen to *site*. They may reconnect, and their permission is checked again.
 
-        Fires when all are told.
+        Fires when all have been told.
         """
         found = [
             client for client in self._clients
@@ -232,11 +234,11 @@ class Hub:
         )
 
     def stay(self) -> None:
-        """End a drain: who is still here stays, and new connections are taken."""
+        """Cancel a drain: the remaining connections stay, and new ones are accepted."""
         self.draining = False
 
     def send_away(self, seconds: float, host: Callable[[], str | None], most: int | None = None) -> Deferred[None]:
-        """As `drain`, for those who are here now, or *most* of them: who comes is still served."""
+        """As `drain` for the present connections, or *most* of them; new connections are still accepted."""
         clients = list(self._clients)
         here = set(clients if most is None else self.random.sample(clients, min(most, len(clients))))
         return drain(self.clock, self.random, lambda: list(here & self._clients), seconds, host)
@@ -261,14 +263,14 @@ class Hub:
         channels = sorted(self._channels.values(), key=lambda channel: -channel.count)[:most]
         return [(channel.sub, channel.count, channel.history.seq) for channel in channels]
 
-    # What connections call.
+    # Called by connections.
 
     def known(self, site: int, channel: int) -> bool:
-        """Whether a channel is in memory: to subscribe to it costs the database nothing, or has cost it already."""
+        """Whether a channel is in memory, so that subscribing to it needs no new database query."""
         return (site, channel) in self._channels
 
     def join(self, client: Client) -> None:
-        """Count *client* in; its heartbeat begins."""
+        """Register *client* and start its heartbeat."""
         self._clients.add(client)
         if client.kind not in self._kinds:
             self._new_kind(client.kind)
@@ -276,7 +278,7 @@ class Hub:
         self.heartbeat.add(client)
 
     def leave(self, client: Client) -> None:
-        """Count *client* out and end its subscriptions. Harmless when it left before."""
+        """Unregister *client* and end its subscriptions. Does nothing if it is not registered."""
         if client not in self._clients:
             return
         self._clients.discard(client)
@@ -290,10 +292,10 @@ class Hub:
     def subscribe(
         self, client: Client, position: Position, name: str = "", left: float | None = None
     ) -> Subscription:
-        """Let *client* have a channel's events after ``position.seq`` (-1: from now), then ``recovered``, then live.
+        """Send *client* a channel's events after ``position.seq`` (-1: from now), then ``recovered``, then live events.
 
-        A subscription of the same client to the same channel is replaced. With *name* others are told who it is; after
-        *left* seconds the client is told that it has to end.
+        Replaces an earlier subscription of the client to the same channel. *name* is shown to others; after *left*
+        seconds the client is told that its permission has run out.
         """
         key = (position.site, position.channel)
         if client.subscriptions:
@@ -312,18 +314,18 @@ class Hub:
         self.presence.changed(channel)
         history = channel.history
         if history.seq != UNKNOWN and position.seq in (history.seq, FROM_NOW) and not channel.waiting:
-            # Nothing was missed, and nobody waits before it.
+            # Nothing was missed, and no other subscription waits before it.
             self._welcome(subscription, [])
             return subscription
         self.recovery.admit(subscription)
         return subscription
 
     def limit(self, subscription: Subscription, left: float) -> None:
-        """End *subscription* in *left* seconds, a little less or more: not all at once that were granted together."""
+        """End *subscription* in about *left* seconds, a little more or less so that not all end at once."""
         self._ending[subscription] = self.clock.seconds() + left - self.random.uniform(0, min(left, ENDING_SPREAD))
 
     def unsubscribe(self, client: Client, site: int, channel: int) -> bool:
-        """End *client*'s subscription to a channel; tells whether there was one."""
+        """End *client*'s subscription to a channel; returns whether there was one."""
         for subscription in client.subscriptions:
             if subscription.channel.key == (site, channel):
                 client.subscriptions.remove(subscription)
@@ -332,20 +334,20 @@ class Hub:
         return False
 
     def condemn(self, client: Client, reason: str) -> None:
-        """*client* is dead, slow or rude: end its connection as soon as no loop runs over connections."""
+        """End *client*, which is dead, too slow or breaks rules, as soon as no loop over connections is running."""
         self._fan_out.condemn(client, reason)
 
     def linger(self, client: Client, seconds: int = 3) -> None:
-        """Abort *client* in about *seconds* unless it is gone by then: it was sent a goodbye."""
+        """Abort *client* in about *seconds* unless it has closed by then. It was sent a last message."""
         self._lingering.setdefault(client, self.tick + seconds)
 
     def intern(self, origin: str) -> str:
-        """One string object for equal origins: thousands of connections share a few."""
+        """Return one shared string object for equal origins, because thousands of connections have the same few."""
         if len(self._origins) > 4_096:
             self._origins.clear()
         return self._origins.setdefault(origin, origin)
 
-    # Inside.
+    # Internal.
 
     def _new_kind(self, kind: str) -> None:
         self._kinds[kind] = 0
@@ -359,8 +361,8 @@ class Hub:
         channel, client = subscription.channel, subscription.client
         if missed and (part := _fitting(missed, client.room(), client.overhead())) is not None:
             if part or 2 * len(missed[0].body) <= self.config.client_buffer:
-                # More than may be buffered for it beside what waits already: as much as fits, and it comes back for the
-                # rest from there.
+                # More than may be buffered beside what already waits: send as much as fits. The client reconnects and
+                # gets the rest.
                 if part:
                     subscription.seq = part[-1].seq
                 channel.enter(subscription)
@@ -377,7 +379,7 @@ class Hub:
         self.presence.greet(subscription)
 
     def _end_of(self, channel: Channel, seq: int, whole: bool) -> Message:
-        """The ``recovered`` message; whoever comes to one place in a channel is told the same."""
+        """The ``recovered`` message, shared by all clients that arrive at one position of a channel."""
         if whole:
             known = self._ends.get(channel)
             if known is not None and known.seq == seq:
@@ -423,7 +425,7 @@ class Hub:
             client.abort()
 
     def _expire(self, subscription: Subscription) -> None:
-        # Perhaps it ended while others were told.
+        # The subscription may have ended while others were told.
         if self._ending.pop(subscription, None) is not None:
             subscription.client.expire(subscription)
 
@@ -447,7 +449,7 @@ class Hub:
 
 
 def _fitting(missed: list[Message], room: int, overhead: int) -> list[Message] | None:
-    """The first of *missed* that fit into *room* bytes, each with *overhead* more; None where all do."""
+    """The first of *missed* that fit into *room* bytes, counting *overhead* bytes more for each; None if all fit."""
     for count, message in enumerate(missed):
         room -= len(message.body) + overhead
         if room < 0:

@@ -1,7 +1,6 @@
-"""Long poll: one answer with what came since the given positions, after a while at the latest.
+"""Long poll: one answer with what came since the given positions, at the latest after a time limit.
 
-Nothing is kept for a client between two polls: its cursor says where it stands, and the channel's history has the
-rest.
+Nothing is kept for a client between two polls: it sends its cursor, and the channel's history has the missed events.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from cackled.realtime.messages import Message
 from cackled.transport.problems import problem
 from cackled.transport.response import Response, json_response
 
-# The share of the wait that is left to chance, so that pollers don't fall into step.
+# The random share of the wait, so that pollers do not synchronise.
 JITTER = 0.2
 
 
 class LongPoll:
-    """One waiting request as a client of the hub; calls *answer* once, unless `abort` comes first.
+    """One waiting request as a client of the hub. Calls *answer* once, unless `abort` comes first.
 
-    Durable events, ``recovered: false`` and the place of a subscription "from now" answer at once; ephemeral signals
-    only come along (the latest of each kind and channel).
+    Durable events, ``recovered: false`` and the starting position of a subscription "from now" are answered at once.
+    Ephemeral signals are only added to such an answer (the latest of each kind and channel).
     """
 
     kind = "poll"
@@ -38,7 +37,7 @@ class LongPoll:
         self.subscriptions: list[Subscription] = []
         self._answer: Callable[[Response], None] | None = answer
         self._fresh: frozenset[Key] = frozenset()
-        # What is still to be subscribed to: the answer may be full before.
+        # Positions not yet subscribed to: the answer may be full before.
         self._rest: list[Position] = []
         self._events: list[bytes] = []
         self._signals: dict[str, bytes] = {}
@@ -47,7 +46,7 @@ class LongPoll:
         self._soon = False
 
     def begin(self, positions: Sequence[Position], wait: float | None, tokens: Tokens = ()) -> None:
-        """Subscribe, and wait: at most *wait* seconds, and at most what the configuration allows."""
+        """Subscribe, and wait at most *wait* seconds, within the configured limit."""
         settings, random = self.hub.config, self.hub.random
         seconds = settings.poll_wait if wait is None else min(wait, settings.poll_wait)
         self._timer = self.hub.clock.callLater(seconds * random.uniform(1 - JITTER, 1), self._finish)
@@ -59,7 +58,7 @@ class LongPoll:
             self._gate.subscribe(self, position, tokens)
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
-        """Keep a durable message and answer when this turn is over; note an ephemeral one."""
+        """Keep a durable message and answer at the end of this turn; remember an ephemeral one for the next answer."""
         if message.seq:
             for part in message.parts:
                 self._take(part.body)
@@ -67,7 +66,7 @@ class LongPoll:
             self._signals[subscription.channel.sub] = message.body
 
     def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
-        """Answer at once where something was missed, or where the client did not know its place."""
+        """Answer at once if something was missed or the client had no position yet."""
         for message in missed:
             self._take(message.body)
         if not whole or subscription.channel.key in self._fresh:
@@ -78,11 +77,11 @@ class LongPoll:
         return self.hub.config.client_buffer - self._size if self._answer is not None else 0
 
     def overhead(self) -> int:
-        """A comma."""
+        """The size of a comma."""
         return 1
 
     def control(self, message: Message) -> None:
-        """Take it into the answer, which goes out now."""
+        """Add *message* to the answer and send it now."""
         self._take(message.body)
 
     def move(self, message: Message) -> None:
@@ -90,10 +89,10 @@ class LongPoll:
         self._take(message.body)
 
     def beat(self) -> None:
-        """Nothing: a poll's life is bounded by its wait."""
+        """Do nothing: a poll ends by its own time limit."""
 
     def expire(self, subscription: Subscription) -> None:
-        """Answer now: the next poll is asked for a grant."""
+        """Answer now: the permission is checked again at the next poll."""
         self._finish()
 
     def close(self, reason: str) -> None:
@@ -101,17 +100,17 @@ class LongPoll:
         self._finish()
 
     def abort(self) -> None:
-        """The request is gone, or is to be: no answer."""
+        """End without an answer: the client has left, or is to be cut off."""
         self._end()
 
     def _take(self, body: bytes) -> None:
         if self._answer is None:
-            # Answered or gone since somebody made a list of those to be told.
+            # The poll was answered or aborted after the list of clients was made.
             return
         self._events.append(body)
         self._size += len(body)
         if not self._soon and self._timer is not None:
-            # Not at once: what else comes in this turn goes along.
+            # Answer at the end of the turn, to include whatever else arrives in it.
             self._soon = True
             self._timer.reset(0)
 
@@ -121,7 +120,7 @@ class LongPoll:
             return
         places = list(self.subscriptions)
         if any(place.seq == LOST for place in places):
-            # Its place is in doubt, and the log has not answered: it asks again with the cursor it has.
+            # The position is uncertain and the log has not answered yet: the client retries with its cursor.
             response = problem(503, "realtime-unavailable", headers=[(b"Retry-After", b"2")])
         else:
             events = [*self._events, *self._signals.values()]

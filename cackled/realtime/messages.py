@@ -1,6 +1,6 @@
-"""Realtime messages: one JSON text, encoded once for each transport; and what clients may say.
+"""Realtime messages: JSON text that is encoded once for each transport; and the messages that clients may send.
 
-The JSON is the same on every transport (docs/protocol.md); a WebSocket gets it as one unmasked, uncompressed text
+The JSON is the same on every transport (docs/protocol.md). A WebSocket gets it as one unmasked, uncompressed text
 frame (RFC 6455 section 5.2), an EventSource as one `data:` line (WHATWG HTML section 9.2.5).
 """
 
@@ -15,10 +15,10 @@ from msgspec import Meta, Raw, Struct
 
 from cackled.events import Event, EventType
 
-# What a message costs in a history, beside its text: the objects around it, and the copies for each transport.
+# Bytes that a message costs in a history beside its text: Python objects, and the copies for each transport.
 OVERHEAD = 400
 NAME_LENGTH = 64
-# A client message may be this long whatever the frame limit is: positions and names are short.
+# Maximum bytes of a client message, whatever the frame limit is: positions and names are short.
 CLIENT_MESSAGE = 1_024
 TOKEN_LENGTH = 900
 
@@ -28,7 +28,7 @@ _BREAKS = bytes.maketrans(b"\r\n", b"  ")
 _FORGOTTEN = b'{"id":"0",'
 _DATA = b',"data":'
 _ID = re.compile(rb'\s*\{"id":"([0-9]{1,19})"')
-# The head of a message is no longer than this.
+# A message's key ends within this many bytes from its start.
 _HEAD = 400
 
 
@@ -43,14 +43,14 @@ def text_frame(body: bytes) -> bytes:
 
 
 class Message:
-    """One message on its way out: the JSON text, and its form for each transport once somebody asked for it.
+    """One outgoing message: the JSON text, and its form for each transport, made when first needed.
 
-    ``seq`` is the event's number in its channel, or 0 for what has none. ``at`` is when it came, in seconds of the
-    reactor's clock. ``change`` is what it does to the words of messages before it, if it does anything.
+    ``seq`` is the event's number in its channel, or 0 for a message without one. ``at`` is when it arrived, in seconds
+    of the reactor's clock. ``change`` says how it changes the words of earlier messages, if it does.
     """
 
     __slots__ = ("_single", "at", "block", "body", "change", "frame", "seq")
-    # As a WebSocket text frame, and as an EventSource block without an id: made when first asked for.
+    # As a WebSocket text frame, and as an EventSource block without an id: made when first needed.
     frame: bytes
     block: bytes
 
@@ -62,7 +62,7 @@ class Message:
         self._single: bytes | None = None
 
     def __getattr__(self, name: str) -> bytes:
-        # Called for a slot that is not filled yet, and never again: a property would cost a call per delivery.
+        # Called only while a slot is empty: a property would cost a call per delivery.
         if name == "frame":
             self.frame = text_frame(self.body)
             return self.frame
@@ -72,7 +72,7 @@ class Message:
         raise AttributeError(name)
 
     def single(self, sub: str) -> bytes:
-        """As an EventSource block for a connection whose only subscription is *sub*, with the id."""
+        """The EventSource block, with an id, for a connection whose only subscription is *sub*."""
         single = self._single
         if single is None:
             single = self._single = f"id: {sub}@{self.seq}\n".encode() + self.block
@@ -80,20 +80,20 @@ class Message:
 
     @property
     def parts(self) -> Sequence[Message]:
-        """The messages in it: itself."""
+        """The messages in it: only itself. `Run` has several."""
         return (self,)
 
     @property
     def cost(self) -> int:
-        """Bytes this message is counted with in a history: text, one encoded copy, objects."""
+        """Bytes counted for this message in a history: text, one encoded copy, objects."""
         return 2 * len(self.body) + OVERHEAD
 
 
 class Change:
-    """What a message does to the words of those before it that hold the same subject.
+    """How a message changes the words of earlier messages about the same subject.
 
-    ``key`` is the same for all changes of one subject: how the data of messages with its words begins. The words go,
-    or are those of the message that brings the change where it ``rewrites`` them.
+    ``key`` is how the data of messages with the subject's words begins; it is the same for all changes of one subject.
+    With ``rewrites`` the words are replaced by those of the message that brings the change, else they are removed.
     """
 
     __slots__ = ("_name", "_scrubbed", "key", "rewrites")
@@ -105,10 +105,10 @@ class Change:
         self._scrubbed = type.scrubbed
 
     def of(self, message: Message, later: Message) -> Message | None:
-        """*message* as it is once *later* brought this change; None where it holds none of the subject's words.
+        """*message* after the change that *later* brought; None if it holds none of the subject's words.
 
-        Without words it is what is given out of a subject that is gone; the log keeps the same of it. With the message
-        that takes them away it adds up to nothing.
+        Without words, it becomes the form given out for a removed subject, the same that the log keeps. A client that
+        gets it and then the removal ends up with nothing.
         """
         place = message.body.find(self.key, 0, _HEAD)
         if place < 0:
@@ -127,7 +127,7 @@ class Change:
 
 
 class _ChangingType:
-    """What is known of a type whose events change words."""
+    """What is known of an event type that changes words."""
 
     __slots__ = ("_id", "name", "rewrites", "scrubbed")
 
@@ -140,13 +140,13 @@ class _ChangingType:
         self._id = re.compile(rb'\{"' + name + rb'":\{"id":"([0-9]{1,19})",') if self.rewrites else _ID
 
     def change(self, data: bytes) -> Change | None:
-        """What an event with *data* changes."""
+        """The change that an event with *data* makes."""
         found = self._id.match(data)
         return None if found is None else Change(self, found[1])
 
 
 class Run(Message):
-    """Several durable messages of one channel, one after the other: sent as one, received as each by itself."""
+    """Several consecutive durable messages of one channel: sent as one, received as separate messages."""
 
     __slots__ = ("_parts", "first")
 
@@ -156,7 +156,7 @@ class Run(Message):
         self._parts = [first]
 
     def add(self, message: Message) -> None:
-        """*message* comes next; before anybody was sent any of it."""
+        """Append *message*. Only before anything was sent."""
         self._parts.append(message)
         self.seq = message.seq
 
@@ -175,7 +175,7 @@ class Run(Message):
         raise AttributeError(name)
 
     def single(self, sub: str) -> bytes:
-        """As `Message.single`, each with its own id."""
+        """As `Message.single`; each message has its own id."""
         single = self._single
         if single is None:
             single = self._single = b"".join([part.single(sub) for part in self._parts])
@@ -183,7 +183,10 @@ class Run(Message):
 
 
 class DurableMessages:
-    """Makes the messages of events; *types* are those that products declare. Others say nothing of anybody's words."""
+    """Makes messages of events.
+
+    *types* are the event types that products declare; undeclared ones never change words.
+    """
 
     def __init__(self, types: Iterable[EventType] = ()) -> None:
         self._kinds = {one.type: _ChangingType(one) for one in types if one.removes or one.rewrites}
@@ -193,7 +196,7 @@ class DurableMessages:
         data = event.data
         kind = self._kinds.get(event.type)
         if kind is not None and not kind.rewrites and data.startswith(_FORGOTTEN):
-            # A release before this one left that of events whose words were to be forgotten.
+            # The previous release left this form for events whose words were to be removed.
             event, data, kind = Event(event.site, event.channel, event.seq, "channel.updated", b"{}"), b"{}", None
         if b"\n" in data or b"\r" in data:
             data = data.translate(_BREAKS)
@@ -205,27 +208,27 @@ class DurableMessages:
 
 
 def ephemeral(sub: str, type: str, data: Mapping[str, Any]) -> Message:
-    """A signal of channel *sub* that has no number and may be lost."""
+    """A signal of channel *sub*: it has no number and may be lost."""
     return Message(_encode({"sub": sub, "type": type, "data": data}))
 
 
 def hello(heartbeat: float, **more: Any) -> Message:
-    """The first message of a connection: the server's terms."""
+    """The first message of a connection: the server's limits and intervals."""
     return Message(_encode({"type": "hello", "data": {"heartbeat": heartbeat, **more}}))
 
 
 def recovered(sub: str, seq: int, whole: bool) -> Message:
-    """The end of a subscription's catching up: it stands at *seq*, and nothing is missing if *whole*."""
+    """The message that ends a subscription's recovery: it is at *seq*; *whole* means that nothing is missing."""
     return Message(_encode({"type": "recovered", "sub": sub, "recovered": whole, "seq": seq}))
 
 
 def move(host: str | None, after: float) -> Message:
-    """Go to *host* (None: to any other server) in *after* seconds."""
+    """Tells a client to reconnect to *host* (None: any other server) in *after* seconds."""
     return Message(_encode({"type": "move", "host": host, "after": round(after, 3)}))
 
 
 def error(code: str, sub: str | None = None, detail: str = "") -> Message:
-    """A client's wish that was not granted; *code* is ``origin``, ``token``, ``limit``, ``sub`` or ``message``."""
+    """Tells a client that its request failed; *code* is ``origin``, ``token``, ``limit``, ``sub`` or ``message``."""
     said: dict[str, Any] = {"type": "error", "code": code}
     if sub is not None:
         said["sub"] = sub
@@ -243,27 +246,27 @@ def poll_answer(events: Sequence[bytes], cursor: Sequence[str]) -> bytes:
 
 
 class Subscribe(Struct, tag_field="type", tag="sub", frozen=True, forbid_unknown_fields=True):
-    """A client asks for a channel, from a position on."""
+    """A client subscribes to a channel, from a position on."""
 
     sub: Annotated[str, Meta(max_length=64)]
     token: Annotated[str, Meta(max_length=TOKEN_LENGTH)] = ""
 
 
 class Unsubscribe(Struct, tag_field="type", tag="unsub", frozen=True, forbid_unknown_fields=True):
-    """A client has enough of a channel."""
+    """A client ends a subscription."""
 
     sub: Annotated[str, Meta(max_length=64)]
 
 
 class Typing(Struct, tag_field="type", tag="typing", frozen=True, forbid_unknown_fields=True):
-    """A client's user is writing."""
+    """The client's user is typing."""
 
     sub: Annotated[str, Meta(max_length=64)]
     name: Annotated[str, Meta(max_length=NAME_LENGTH)] = ""
 
 
 class Ping(Struct, tag_field="type", tag="ping", frozen=True, forbid_unknown_fields=True):
-    """A client asks whether the server is there: browsers can't send WebSocket pings."""
+    """A client checks that the server responds: browser scripts can't send WebSocket pings."""
 
 
 ClientMessage = Subscribe | Unsubscribe | Typing | Ping
@@ -271,10 +274,10 @@ _decode = msgspec.json.Decoder(ClientMessage).decode
 
 
 def parse_client(text: bytes) -> ClientMessage:
-    """Read one message of a client.
+    """Parse one message of a client.
 
     Raises:
-        ValueError: it is too long, no JSON, or not one of the known messages.
+        ValueError: it is too long, not JSON, or not one of the known messages.
     """
     if len(text) > CLIENT_MESSAGE:
         raise ValueError("message is too long")

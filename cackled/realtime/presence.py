@@ -1,7 +1,7 @@
-"""Presence and typing: how many are here, and who writes. Ephemeral: never kept, may be lost, cost is bounded.
+"""Presence and typing: how many users are in a channel, and who is typing. Ephemeral: never stored, may be lost.
 
-Counts go out at most once a second per channel, less often in a crowd (a change among 15,000 is 15,000 sends); typing
-is limited per connection by the transport and per channel here.
+Cost is bounded. Counts are sent at most once a second per channel, less often in large channels (a change among 15,000
+subscribers is 15,000 sends). Typing is limited per connection by the transport and per channel here.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from cackled.realtime.channel import GONE, Channel, Client, Key, Subscription
 if TYPE_CHECKING:
     from cackled.realtime.hub import Hub
 
-# Subscribers of a channel that one signal a second is sent to; with more, signals are rarer in proportion.
+# A channel with up to this many subscribers gets one signal a second; with more, signals are rarer in proportion.
 CROWD = 500
-# What another process said of a channel's count holds for this long, and so many processes are believed.
+# Seconds for which the count of another process stays valid, and how many processes are counted.
 REMOTE_SECONDS = 60.0
 REMOTES = 64
-# So they are told again of all our channels in this time, or so many channels a second when one of them is new.
+# Seconds in which all our counts are sent to other processes again; channels per second when a process is new.
 REFRESH_SECONDS = 20
 HURRY = 1_000
 TYPING_PAUSE = 0.2
-# Channels whose counts are told in one turn.
+# Channels whose counts are sent in one reactor turn.
 SLICE = 100
-# Of those who are here with a name, so many are named; and other processes hear so many characters of names.
+# How many names of a channel are shown, and how many characters of names other processes are sent.
 NAMES = 20
 NAMES_LENGTH = 500
 
 
 class Presence:
-    """Counts of channels, told to their subscribers.
+    """Counts the subscribers of channels and tells them the counts.
 
-    ``allows(site, feature)`` switches ``presence`` and ``typing`` per site, over the configuration's own switch.
+    ``allows(site, feature)`` switches ``presence`` and ``typing`` per site, in addition to the configuration's own
+    switch.
     """
 
     def __init__(
@@ -51,11 +52,11 @@ class Presence:
         self._allows = allows
         self._announce = announce
         self._changed: set[Channel] = set()
-        # Who came since the count was told, and heard of another one than the others.
+        # Subscriptions that came since the last count was sent, and were told a different count than the others.
         self._ahead: dict[Channel, list[Subscription]] = {}
-        # Whether counts are being told, a slice a turn.
+        # Whether counts are being sent, a slice per turn.
         self._telling = False
-        # Channels that other processes are to be told of, whether or not the count has changed.
+        # Channels whose counts other processes need, whether or not they have changed.
         self._owed: set[Channel] = set()
         self._round: deque[Channel] = deque()
         self._pace = 0
@@ -65,14 +66,14 @@ class Presence:
         return self._hub.config.presence and self._allows(site, "presence")
 
     def came(self, channel: Channel, name: str) -> None:
-        """Somebody who is called *name* came to *channel*."""
+        """A subscriber shown as *name* ("" for none) came to *channel*."""
         if channel.names is None:
             channel.names = {}
         channel.names[name] = channel.names.get(name, 0) + 1
         self._named(channel)
 
     def went(self, channel: Channel, name: str) -> None:
-        """Somebody who is called *name* left *channel*."""
+        """A subscriber shown as *name* ("" for none) left *channel*."""
         names = channel.names or {}
         if names.get(name, 0) > 1:
             names[name] -= 1
@@ -80,12 +81,12 @@ class Presence:
             self._named(channel)
 
     def _named(self, channel: Channel) -> None:
-        # Also where the count is the same again before it is told.
+        # Also when the count is back at its old value before it is sent.
         channel.reported = -1
         self.changed(channel)
 
     def names(self, channel: Channel) -> tuple[str, ...]:
-        """Who is in *channel* with a name, here and elsewhere: the first of them by the alphabet."""
+        """Names in *channel*, in this and other processes: the first ones in alphabetical order."""
         if not channel.names and not channel.others:
             return ()
         found = set(channel.names or ())
@@ -96,12 +97,12 @@ class Presence:
         return tuple(nsmallest(NAMES, found))
 
     def changed(self, channel: Channel) -> None:
-        """Somebody came to *channel* or left it."""
+        """A subscriber came to *channel* or left it."""
         if self._hub.config.presence:
             self._changed.add(channel)
 
     def total(self, channel: Channel) -> int:
-        """Subscribers of *channel* here and, as far as told, on other processes."""
+        """Subscribers of *channel* in this process and, as far as known, in others."""
         count = channel.count
         if channel.others:
             oldest = self._hub.clock.seconds() - REMOTE_SECONDS
@@ -109,7 +110,7 @@ class Presence:
         return count
 
     def remote(self, source: str, site: int, channel: int, count: int, names: tuple[str, ...] = ()) -> None:
-        """Process *source* has *count* subscribers of a channel, among them those who are called *names*."""
+        """Process *source* says that it has *count* subscribers of a channel, among them *names*."""
         found = self._channels.get((site, channel))
         if found is None or not self._hub.config.presence:
             return
@@ -120,37 +121,38 @@ class Presence:
                 self.changed(found)
         elif source in found.others or len(found.others) < REMOTES:
             if source not in found.others and self._announce is not None:
-                # It has just begun with this channel, so it may not know of us.
+                # *source* is new in this channel, so it may not know our count.
                 self._owed.add(found)
             found.others[source] = (count, self._hub.clock.seconds(), names)
             self.changed(found)
 
     def forget(self, source: str) -> None:
-        """Process *source* is gone, and its subscribers with it."""
+        """Process *source* has ended, and its subscribers with it."""
         for channel in self._channels.values():
             if channel.others and channel.others.pop(source, None) is not None:
                 self.changed(channel)
 
     def renew(self) -> None:
-        """A process has come that knows nothing yet: tell it of all our channels, soon."""
+        """A new process has started that knows no counts: send it all of ours soon."""
         if self._announce is not None and self._hub.config.presence:
             self._round = deque(self._channels.values())
             self._pace = HURRY
 
     def greet(self, subscription: Subscription) -> None:
-        """Tell a new subscriber the count."""
+        """Send a new subscriber the count."""
         channel = subscription.channel
         if channel.present and self.counts(channel.key[0]):
             total, names = self.total(channel), self.names(channel)
             message = messages.ephemeral(channel.sub, "presence", _data(total, names))
             subscription.client.deliver(subscription, message)
             if total != channel.present or names != channel.reported_names:
-                # Others were told something else. Should that be true again before it is their turn, this one is told.
+                # The others were last sent another count. If that is right again at the next sending, this subscriber
+                # is still sent it.
                 self._ahead.setdefault(channel, []).append(subscription)
                 self.changed(channel)
 
     def second(self, now: float) -> None:
-        """Tell the counts that have changed, some in a turn; to be called once a second."""
+        """Send the counts that have changed, a slice per turn. To be called once a second."""
         if not self._telling:
             self._telling = True
             changed, self._changed = self._changed, set()
@@ -170,7 +172,7 @@ class Presence:
         site, number = channel.key
         local = channel.count
         if self._channels.get(channel.key, channel) is not channel:
-            # It was forgotten, and others are there under its name.
+            # The channel was removed, and another one has its key now.
             self._ahead.pop(channel, None)
             return
         if not self.counts(site):
@@ -194,7 +196,7 @@ class Presence:
         self._hub.signal(site, number, "presence", _data(total, names))
 
     def _tell_others(self, announce: Callable[[int, int, str, Mapping[str, Any]], None]) -> None:
-        """Counts that changed, and a part of those that did not: what was told holds for a while only."""
+        """Send other processes the counts that changed, and a part of the rest, because counts expire there."""
         owed, self._owed = self._owed, set()
         if not self._round:
             self._round = deque(self._channels.values())
@@ -212,7 +214,7 @@ class Presence:
             announce(*channel.key, "presence", {"count": channel.reported, **write_names(channel.names or ())})
 
     def _outdate(self, channel: Channel) -> None:
-        """Drop what was told too long ago: the news that somebody left may have been lost."""
+        """Drop expired counts of other processes: the message that subscribers left may have been lost."""
         others, oldest = channel.others or {}, self._hub.clock.seconds() - REMOTE_SECONDS
         silent = [source for source, (_, at, _) in others.items() if at < oldest]
         for source in silent:
@@ -221,7 +223,7 @@ class Presence:
             self.changed(channel)
 
     def typing(self, client: Client, site: int, channel: int, name: str) -> bool:
-        """*client*'s user writes in a channel it is subscribed to; tells whether that was passed on."""
+        """*client*'s user is typing in a channel it is subscribed to; returns whether that was passed on."""
         found = self._channels.get((site, channel))
         if found is None or not self._hub.config.typing or not self._allows(site, "typing"):
             return False
@@ -237,7 +239,7 @@ class Presence:
 
 
 def write_names(names: Iterable[str]) -> dict[str, str]:
-    """*names* for another process, as one text: a line for each, as many as fit."""
+    """Encode *names* for another process as one text, one per line, as many as fit."""
     text = ""
     for name in nsmallest(NAMES, names):
         if len(text) + len(name) >= NAMES_LENGTH:
@@ -247,7 +249,7 @@ def write_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def read_names(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """What `write_names` of another process has put into *data*."""
+    """Decode the names that `write_names` in another process put into *data*."""
     text = data.get("names")
     if not isinstance(text, str) or not text:
         return ()

@@ -1,8 +1,8 @@
-"""Recovery: from where a client stands to live, without a hole; and filling the holes of the live stream.
+"""Recovery: bring subscriptions from their position to the live stream without gaps, and fill gaps of the live stream.
 
-Where a channel stands is asked for many at once; most subscribers have missed nothing, and need no more. Events are
-loaded channel by channel: single flight (a herd of a thousand that comes back to one channel costs one), bounded in
-number, retried with growing pauses, and answers are checked for holes before they are believed.
+Latest numbers are asked for many channels at once; most subscribers have missed nothing and need no more. Events are
+loaded per channel with one load at a time (a thousand clients that return to one channel cost one load). The number of
+loads is bounded, failures are retried with growing pauses, and answers are checked for gaps before they are used.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from cackled.turns import Turns
 Answer = tuple[int, list[Event] | None]
 Load = Callable[[int, int, int, int], Awaitable[Answer]]
 
-# Channels whose events are loaded at once.
+# Channels whose events are loaded at the same time.
 PARALLEL = 6
 LOAD_TIMEOUT = 10.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
-# A position ahead of what the log says is asked for this often before it is called lost: a replica may be late.
+# A position ahead of the log is asked about this often before it counts as lost: a replica may lag.
 AHEAD_TRIES = 3
-# A history too small for what it is to hold would be loaded for ever.
+# Loads before a subscription counts as too late: a history too small for what it must hold would be loaded for ever.
 MOST_TRIES = 20
 
 SERVED, TOO_LATE, OPEN = range(3)
@@ -89,27 +89,27 @@ class Recovery:
 
     @property
     def waiting(self) -> int:
-        """How many channels wait for the log."""
+        """Number of channels that wait for the event log."""
         return self._standing.waiting + self._flights
 
     @property
     def ended(self) -> int:
-        """How many questions to the log came to an end: with an answer, or because it is known to be away."""
+        """Number of finished queries to the log: answered, or failed because the log is known to be unreachable."""
         return self._standing.ended + self._ended
 
     def tidy(self) -> None:
-        """To be called now and then."""
+        """Housekeeping; to be called now and then."""
         self._standing.tidy()
 
     def left(self, channel: Channel) -> None:
-        """Nobody listens to *channel* any more: what it waits for is not waited for."""
+        """Nobody listens to *channel* any more: cancel its wait."""
         if self._standing.drop(channel):
             channel.flying = False
         elif channel.turn is not None:
             channel.turn.cancel()
 
     def settle(self, channel: Channel) -> None:
-        """Let those of *channel* who can be served go live; see to a load for the others."""
+        """Make those waiting subscriptions of *channel* live that can be served; start a load for the rest."""
         self._settle_waiting(channel)
         self._see_to(channel)
 
@@ -122,7 +122,7 @@ class Recovery:
             self._store.settle()
 
     def admit(self, subscription: Subscription) -> None:
-        """Let a new *subscription* go live, or wait with the others for what it needs; they are not looked at."""
+        """Make a new *subscription* live, or let it wait. Other waiting subscriptions are not checked."""
         channel = subscription.channel
         if channel.history.known:
             self._serve(subscription)
@@ -150,14 +150,14 @@ class Recovery:
             self._standing.ask(channel)
 
     def _start(self, channel: Channel, after: int | None = None) -> None:
-        """Load the channel's events, first those after *after* where that is given."""
+        """Load the channel's events, first those after *after* if given."""
         self._flights += 1
         Deferred.fromCoroutine(self._fly(channel, after)).addErrback(
             lambda failure: log.failure("recovery of {sub} broke", failure, sub=channel.sub)
         )
 
     def _stands(self, channel: Channel, current: int) -> None:
-        """The log says that *channel* stands at *current*: that may be all that was to be known."""
+        """The log says that *channel*'s latest number is *current*. That may be all that was needed."""
         if not self._wants(channel):
             channel.flying = False
             return
@@ -171,14 +171,14 @@ class Recovery:
             channel.flying = False
             self._settle_waiting(channel)
             if self._wants(channel):
-                # A replica may be late, or the log be behind what a client was told elsewhere.
+                # A replica may lag, or the log may be behind what another server told the client.
                 channel.flying = True
                 self._count("late")
                 ahead = min(subscription.ahead for subscription in channel.waiting)
                 pause = min(FIRST_PAUSE * 2**ahead, LONGEST_PAUSE) * self._random.uniform(0.5, 1.0)
                 self._clock.callLater(pause, self._again, channel)
             return
-        # Who comes from so far back that not all could be kept is told so, without a load.
+        # A client too far behind for the history's size is told so, without a load.
         reach = current - self._store.events
         near = min((s.seq for s in channel.waiting if s.seq >= max(0, reach)), default=current)
         if near < current:
@@ -193,7 +193,7 @@ class Recovery:
             self._see_to(channel)
 
     def absorb(self, channel: Channel) -> None:
-        """Append the early events whose turn it is, and forget those that came twice."""
+        """Append the early events whose predecessors are there now, and drop duplicates."""
         early, history = channel.early, channel.history
         while early:
             event = early.pop(history.seq + 1, None)
@@ -204,7 +204,7 @@ class Recovery:
             del early[seq]
 
     def _fate(self, channel: Channel, subscription: Subscription) -> int:
-        """Whether a subscription can be served from the history, is too late, or a load must tell."""
+        """Whether a subscription can be served from the history, is too old, or needs a load."""
         history, seq = channel.history, subscription.seq
         if seq == FROM_NOW or history.floor <= seq <= history.seq:
             return SERVED
@@ -220,14 +220,14 @@ class Recovery:
 
     @staticmethod
     def _holey(channel: Channel) -> bool:
-        """Whether events are missing that have to be loaded; else the question is only where the channel stands."""
+        """Whether events are missing that must be loaded; otherwise only the latest number is needed."""
         floor = channel.history.floor
         return channel.history.known and (
             bool(channel.early) or any(0 <= subscription.seq < floor for subscription in channel.waiting)
         )
 
     def _question(self, channel: Channel, doubt: bool) -> int:
-        """After what the event log is to be asked. With *doubt* it was asked for too old a place before."""
+        """The number after which the event log is asked. With *doubt* the number asked before was too old."""
         history = channel.history
         if channel.early:
             return history.seq
@@ -235,7 +235,7 @@ class Recovery:
         return behind[len(behind) // 2 if doubt else 0]
 
     async def _fly(self, channel: Channel, first: int | None) -> None:
-        """Load events until none is missing; what is left to be asked then is where the channel stands."""
+        """Load events until none is missing; what remains is asking for the channel's latest number."""
         pause, doubt = FIRST_PAUSE, False
         try:
             while not self._stopped and (self._holey(channel) or (first is not None and self._wants(channel))):
@@ -244,7 +244,7 @@ class Recovery:
                 try:
                     await channel.turn
                 except CancelledError:
-                    # All who wanted it have gone while it was not its turn.
+                    # All subscribers left while it waited for its turn.
                     break
                 finally:
                     channel.turn = None
@@ -272,18 +272,19 @@ class Recovery:
             self._see_to(channel)
 
     async def _load_one(self, channel: Channel, after: int) -> bool:
-        """Load events of *channel* and make of them what can be made; tells whether the log did not reach so far."""
+        """Load events of *channel* and use the answer; returns whether the log does not reach back far enough."""
         life, known = channel.history.life, channel.history.known
         asked = [s for s in channel.waiting if s.seq >= 0]
         current, events = await self._ask(channel, after)
         self._ended += 1
         if not self._wants(channel) or channel.history.life != life:
-            # Nobody waits any more; or it was asked before everything known was given up: of another database, perhaps.
+            # Nobody waits any more; or all knowledge was discarded after the question was sent (perhaps to another
+            # database).
             return False
         for subscription in asked:
             subscription.ahead += subscription.seq > current
             if known and events is None and subscription.seq <= after:
-                # The log does not reach back to `after`, so neither to what is older.
+                # The log does not reach back to `after`, so neither to anything older.
                 subscription.asked = MOST_TRIES
             subscription.asked += 1
         self._land(channel, after, current, events)
@@ -298,13 +299,14 @@ class Recovery:
             if events and events[-1].seq > current:
                 current = events[-1].seq
             elif after + len(events) < current and after != channel.history.seq:
-                # Cut off at the limit: it goes on from the live end, but does not reach it from an older place.
+                # The answer was cut off at the limit: it can extend the live end, but an older position does not reach
+                # the live end.
                 events = None
         self._count("ok")
         return current, events
 
     def _call(self, *question: int) -> Deferred[Answer]:
-        """The injected load with a time limit; a load that is given up is left to end by itself, not cancelled."""
+        """The injected load with a time limit. On timeout the load is left to finish by itself, not cancelled."""
         answer: Deferred[Answer] = Deferred()
 
         async def ask() -> Answer:
@@ -325,7 +327,7 @@ class Recovery:
             else:
                 self._store.restart(history, after)
         elif events is None and after == history.seq and current > after:
-            # The hole is older than the log: whoever listens has missed something.
+            # The gap is older than the log: every subscriber has missed something.
             self._lost(channel)
             self._store.restart(history, current)
         if events:

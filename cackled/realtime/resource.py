@@ -35,8 +35,10 @@ log = Logger()
 
 
 class RealtimeResource(Resource):
-    """``/rt``: *authorize* decides per channel whether an origin with tokens may listen (see `access.Authorize`),
-    *name_of* says who they are, *seconds_left* for how long; *charge* whether the address may ask for so much.
+    """The resource ``/rt``.
+
+    *authorize* decides per channel whether an origin with tokens may listen (see `access.Authorize`). *name_of* gives
+    the name shown for them, *seconds_left* the time limit, and *charge* whether the address may spend the cost.
     """
 
     def __init__(
@@ -49,16 +51,16 @@ class RealtimeResource(Resource):
         self.putChild(b"sse", EventSourceResource(gate))
         self.putChild(b"poll", LongPollResource(gate))
         shortcuts = Shortcuts(gate)
-        # For whoever serves us, by path below ours.
+        # Shortcuts for `HttpFactory`, by path below ours.
         self.shortcuts = {b"/ws": shortcuts.websocket, b"/sse": shortcuts.eventsource}
 
 
 class _Endpoint(Resource):
-    """Reads the query, asks the gate, and hands the request on; what is wrong is answered as a problem document."""
+    """Parses the query, checks permission, and starts the connection; errors are answered as problem documents."""
 
     isLeaf = True
     takes_rest = True
-    # A WebSocket may begin with no subscription; the others can't add one later.
+    # A WebSocket may begin without a subscription; the other transports can't add one later.
     least = 1
 
     def __init__(self, gate: Gate) -> None:
@@ -66,7 +68,7 @@ class _Endpoint(Resource):
         self.gate = gate
 
     def render_GET(self, request: Any) -> int:
-        """Begin, or refuse."""
+        """Start the connection, or refuse."""
         try:
             if request.postpath:
                 refuse(request, problem(404))
@@ -94,7 +96,7 @@ class _Endpoint(Resource):
         return NOT_DONE_YET
 
     def render_HEAD(self, request: Any) -> int:
-        """Refuse: nothing of a stream can be told without streaming it."""
+        """Refuse: the headers of a stream can't be sent without streaming it."""
         refuse(request, problem(405, headers=[(b"Allow", b"GET")]))
         return NOT_DONE_YET
 
@@ -116,7 +118,7 @@ class _Endpoint(Resource):
         self, refusal: Refusal | None, request: Any, query: Query, origin: str | None, prepared: bytes
     ) -> None:
         if refusal is None:
-            # Rights first: what is refused anyway costs nothing.
+            # Permission is checked first, so that a refused request is not charged.
             refusal = self.gate.charge(client_address(request), query.positions)
         if refusal is not None:
             answer = problem(refusal.status, refusal.type, detail=refusal.detail)
@@ -127,7 +129,7 @@ class _Endpoint(Resource):
             self.begin(request, query, origin, prepared)
 
     def prepare(self, request: Any) -> bytes:
-        """Check what is particular to the transport.
+        """Check what is specific to the transport.
 
         Raises:
             HandshakeError: the request can't become such a connection.
@@ -135,7 +137,7 @@ class _Endpoint(Resource):
         return b""
 
     def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
-        """Make the connection; everything was checked."""
+        """Start the connection; everything was checked."""
         raise NotImplementedError
 
 
@@ -145,11 +147,11 @@ class WebSocketResource(_Endpoint):
     least = 0
 
     def prepare(self, request: Any) -> bytes:
-        """The handshake."""
+        """Check the handshake; returns the 101 answer."""
         return handshake(request)
 
     def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
-        """Answer 101, and go on as a WebSocket."""
+        """Send the 101 answer, and continue as a WebSocket."""
         hub = self.gate.hub
         connection: Any = WebSocket(
             self.gate, hub.intern(origin) if origin else None, query.tokens, address=client_address(request)
@@ -165,7 +167,7 @@ class EventSourceResource(_Endpoint):
     """``/rt/sse``."""
 
     def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
-        """Send the head, and go on as a stream."""
+        """Send the head, and continue as a stream."""
         connection: Any = EventSource(self.gate)
         transport, rest = takeover(request)
         attach(transport, connection)
@@ -178,9 +180,9 @@ class LongPollResource(_Endpoint):
     """``/rt/poll``."""
 
     def begin(self, request: Any, query: Query, origin: str | None, prepared: bytes) -> None:
-        """Wait on the request; a client that leaves ends its poll."""
+        """Wait for messages; if the client leaves, the poll ends."""
         allow(request, origin)
-        # A poll takes as long as it takes: that is no slow request.
+        # The waiting time of a poll must not count as a slow request.
         request.timed = False
         poll = LongPoll(self.gate, request.respond)
         request.notifyFinish().addErrback(lambda _: poll.abort())
@@ -188,13 +190,13 @@ class LongPollResource(_Endpoint):
 
 
 def allow(request: Any, origin: str | None) -> None:
-    """Let the page at *origin*, which was checked, read the answer."""
+    """Add the CORS headers that let pages of *origin*, which was checked, read the answer."""
     request.responseHeaders.setRawHeaders(b"Vary", [b"Origin"])
     if origin is not None:
         request.responseHeaders.setRawHeaders(b"Access-Control-Allow-Origin", [origin.encode("ascii")])
 
 
 def refuse(request: Any, response: Response) -> None:
-    """Answer with an error, which any page may read."""
+    """Answer with an error, which pages of any origin may read."""
     response.headers.append((b"Access-Control-Allow-Origin", b"*"))
     request.respond(response)

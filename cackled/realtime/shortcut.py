@@ -1,8 +1,7 @@
-"""The usual realtime request, read off its head: no request object, no resource, one write.
+"""The usual realtime request, started from its parsed head: no request object, no resource, one write.
 
-Only what the endpoints of `cackled.realtime.resource` would grant at once is done here, with the same outcome;
-everything else (tokens, several protocols, refusals, a question that takes time, whatever is malformed) is left to
-them.
+Handles only what the endpoints of `cackled.realtime.resource` would grant at once, with the same outcome. Everything
+else (tokens, several protocols, refusals, checks that take time, malformed requests) is left to them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from cackled.realtime.eventsource import EventSource
 from cackled.realtime.websocket import SUBPROTOCOL, WebSocket, accepted
 from cackled.transport.http import LANE_PROXY, EarlyConnection, Head, attach
 
-# As browsers write it: with the slash and the at sign in percents.
+# A position as browsers send it: with slash and at sign percent-encoded.
 _SUB = re.compile(rb"sub=([1-9][0-9]{0,9})(?:/|%2[Ff])([0-9]{1,19})(?:(?:@|%40)([0-9]{1,18}))?")
 _BIGGEST = 2**63 - 1
 _LONGEST = 64
@@ -32,7 +31,10 @@ _WEBSOCKET = frozenset((b"websocket", b"WebSocket"))
 
 @lru_cache(maxsize=8192)
 def _place(part: bytes) -> Position | None:
-    """The position in a ``sub=``; None where it is anything else. A herd comes back to few places."""
+    """The position in a ``sub=`` argument; None for anything else.
+
+    Cached, because many clients ask for few positions.
+    """
     match = _SUB.fullmatch(part)
     if match is None:
         return None
@@ -55,7 +57,10 @@ class Shortcuts:
         self._gate = gate
 
     def places(self, head: Head, least: int) -> tuple[Position, ...] | None:
-        """What *head* wants to listen to; None where it is not this plain, or may not be granted."""
+        """The positions that *head* subscribes to.
+
+        None if the request is not of the simple form or may not be granted.
+        """
         gate = self._gate
         if gate.hub.draining or head.repeats:
             return None
@@ -77,8 +82,10 @@ class Shortcuts:
     def granted(
         self, head: Head, door: EarlyConnection, least: int
     ) -> tuple[tuple[Position, ...], str | None, str] | None:
-        """`places`, the origin that may listen to them and the client's address; None where the gate does not say yes
-        at once, or somebody else speaks for the client."""
+        """The positions, the origin that may listen to them, and the client's address.
+
+        None if permission is not granted at once, or if the request came through a proxy.
+        """
         places = self.places(head, least)
         if places is None or door.lane & LANE_PROXY:
             return None
@@ -91,7 +98,7 @@ class Shortcuts:
         try:
             answer = self._gate.ask_all(places, origin, ())
         except Exception:
-            # It is asked again, by somebody who can say that this went wrong.
+            # The usual path asks again, and can answer with the error.
             return None
         if isinstance(answer, Deferred):
             answer.addErrback(lambda _: None)

@@ -1,9 +1,8 @@
-"""Where channels stand: the current seq of many channels of a site, asked of the event log in one statement.
+"""Latest numbers of channels: asks the event log for many channels of a site in one statement.
 
-Nobody knows a page that was never written on, so anybody can name channels that are not in memory, as many as he
-likes. What that costs the database is bounded here: a site has one statement under way, up to `MOST` channels go in
-it, and after a burst there are no more than `RATE` a second, whoever asks for what. A channel whose subscribers have
-left meanwhile is dropped.
+Pages without comments have channels too, so anybody can name any number of channels that are not in memory. The
+database load of that is bounded: one statement at a time per site, with up to `MOST` channels each, and after a burst
+no more than `RATE` statements a second, whoever asks. A channel whose subscribers have left meanwhile is dropped.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from cackled.turns import Turns
 # as fresh as the primary.
 Seqs = Callable[[int, Sequence[int]], Awaitable[Mapping[int, int]]]
 
-# Channels of one statement: whoever waits for them is served in one turn of the reactor.
+# Channels per statement: all who wait for them are served in one reactor turn.
 MOST = 200
-# Statements under way at once, of all sites.
+# Concurrent statements, over all sites.
 PARALLEL = 2
-# Statements of one site, a second and at once after a pause.
+# Statements per second of one site, and the burst after a pause.
 RATE = 50.0
 BURST = 20.0
 TIMEOUT = 10.0
@@ -39,11 +38,14 @@ log = Logger()
 
 
 class LogAway(Exception):
-    """The event log can't be asked at the moment: its server is not reached, which others see and tell of."""
+    """The event log can't be asked now because its server is not reachable.
+
+    That is monitored and reported elsewhere.
+    """
 
 
 class _Site:
-    """The channels of a site that wait to be asked for, in order, and how many statements it may still send."""
+    """The channels of a site that wait to be asked about, in order, and the site's remaining statements."""
 
     __slots__ = ("at", "pause", "queue", "tokens")
 
@@ -54,21 +56,21 @@ class _Site:
         self.pause = FIRST_PAUSE
 
     def wait(self, now: float) -> float:
-        """Spend a statement; gives the seconds to wait before it."""
+        """Take one statement from the budget; returns the seconds to wait before sending it."""
         self.tokens = min(BURST, self.tokens + (now - self.at) * RATE) - 1.0
         self.at = now
         return max(0.0, -self.tokens / RATE)
 
     def idle(self, now: float) -> bool:
-        """Whether nothing is lost with it."""
+        """Whether it can be dropped without losing information."""
         return not self.queue and self.tokens + (now - self.at) * RATE >= BURST
 
 
 class Standing:
-    """Asks where channels stand.
+    """Asks for the latest numbers of channels.
 
-    *wanted* says whether somebody still waits for a channel; *told* is called with the channel and its seq, in the
-    order of asking. *count* is called with a statement's outcome: ok or failed.
+    *wanted* says whether anybody still waits for a channel. *told* is called with a channel and its seq, in the order
+    of asking. *count* is called with the outcome of each statement: ok or failed.
     """
 
     def __init__(
@@ -93,20 +95,20 @@ class Standing:
         self._stopped = False
         # Channels in statements that are under way.
         self._asked = 0
-        # Statements that came to an end, with an answer or because the log is known to be away.
+        # Finished statements: answered, or failed because the log is known to be unreachable.
         self.ended = 0
 
     @property
     def waiting(self) -> int:
-        """How many channels wait to be asked for, or for the answer."""
+        """Number of channels that wait to be asked about, or for the answer."""
         return self._asked + sum(len(site.queue) for site in self._sites.values())
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Send no more statements."""
         self._stopped = True
 
     def ask(self, channel: Channel) -> None:
-        """Ask for *channel*, in its turn."""
+        """Queue a question about *channel*."""
         number = channel.key[0]
         site = self._sites.get(number)
         if site is None:
@@ -119,7 +121,7 @@ class Standing:
             )
 
     def drop(self, channel: Channel) -> bool:
-        """Nobody waits for *channel* any more; tells whether it was in the queue."""
+        """Nobody waits for *channel* any more; returns whether it was in the queue."""
         site = self._sites.get(channel.key[0])
         if site is None or channel not in site.queue:
             return False
@@ -127,7 +129,7 @@ class Standing:
         return True
 
     def tidy(self) -> None:
-        """Forget sites of which nothing is to be remembered. To be called now and then."""
+        """Forget sites without state. To be called now and then."""
         now = self._clock.seconds()
         for number in [one for one, site in self._sites.items() if one not in self._busy and site.idle(now)]:
             del self._sites[number]
@@ -140,7 +142,7 @@ class Standing:
                 if wait:
                     await sleep(self._clock, wait)
                 async with self._turns:
-                    # Not before: who came, and who left, while it was others' turn.
+                    # Built only now: subscribers may have come or left while other sites had their turn.
                     batch = self._take(site)
                     sound = not batch or await self._ask(number, site, batch)
                 if not sound:
@@ -183,7 +185,7 @@ class Standing:
         sound = True
         for channel, life in zip(batch, lives, strict=True):
             if channel.history.life != life:
-                # It was asked before everything known was given up: of another database, perhaps.
+                # All knowledge was discarded after the question was sent (perhaps to another database).
                 site.queue[channel] = None
                 continue
             try:
@@ -195,7 +197,7 @@ class Standing:
         return sound
 
     def _call(self, site: int, channels: list[int]) -> Deferred[Mapping[int, int]]:
-        """The injected question with a time limit; one that is given up is left to end by itself, not cancelled."""
+        """The injected question with a time limit. On timeout it is left to finish by itself, not cancelled."""
         answer: Deferred[Mapping[int, int]] = Deferred()
 
         async def ask() -> Mapping[int, int]:

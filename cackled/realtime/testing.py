@@ -1,4 +1,4 @@
-"""Doubles for tests of realtime and of what uses it: a client that writes down what it gets, and a model event log.
+"""Test doubles for realtime and its users: a client that records what it gets, and a model of the event log.
 
 `FakeClient` is a `channel.Client`; `ModelLog.load` is a `Load`.
 """
@@ -50,59 +50,59 @@ class FakeClient:
         return [message for message in self.got if message["type"] == type]
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
-        """Write it down."""
+        """Record *message*."""
         for part in message.parts:
             self.control(part)
         if self.on_deliver is not None:
             self.on_deliver()
 
     def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
-        """Write all down."""
+        """Record *missed* and *end*."""
         for message in (*missed, end):
             self.control(message)
 
     def room(self) -> int:
-        """As much as the test says."""
+        """The value set by the test."""
         return self.space
 
     def overhead(self) -> int:
-        """Nothing."""
+        """Always 0."""
         return 0
 
     def control(self, message: Message) -> None:
-        """Write it down."""
+        """Record *message*."""
         self.got.append(msgspec.json.decode(message.body))
 
     def beat(self) -> None:
-        """Count it."""
+        """Count the beat."""
         self.beats += 1
 
     def move(self, message: Message) -> None:
-        """Write it down."""
+        """Record *message*."""
         self.control(message)
 
     def expire(self, subscription: Subscription) -> None:
-        """Note it, and leave the channel."""
+        """Record the call, and leave the channel."""
         self.closed.append(f"expired {subscription}")
         self.hub.unsubscribe(self, *subscription.channel.key)
 
     def close(self, reason: str) -> None:
-        """Note it."""
+        """Record the reason."""
         self.closed.append(reason)
 
     def abort(self) -> None:
-        """Note it, and leave."""
+        """Record the call, and leave the hub."""
         self.closed.append("abort")
         if self.hub is not None:
             self.hub.leave(self)
 
 
 class ModelLog:
-    """An event log in memory, which answers as the database would, or worse.
+    """An event log in memory, which answers as the database would, or with a simulated fault.
 
-    ``failing``: loads raise. ``held``: loads answer with what was true when they were asked, but only on `release`.
-    ``behind``: the newest events that loads don't see (a replica that lags). ``keep``: how many events of a channel the
-    log holds. ``asked`` are the questions for events, ``standing`` those for where channels stand.
+    ``failing``: loads raise. ``held``: loads answer with the state at the time of the question, but only on `release`.
+    ``behind``: number of newest events that loads don't see (a replica that lags). ``keep``: events of a channel that
+    the log holds. ``asked`` are the questions for events, ``standing`` those for latest numbers.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class ModelLog:
         return event
 
     def start_at(self, seq: int, site: int = 1, channel: int = 5) -> None:
-        """Let a channel that has no events yet stand at *seq*."""
+        """Set the latest number of a channel that has no events yet to *seq*."""
         self.first[(site, channel)] = seq
         self.events[(site, channel)] = []
 
@@ -136,7 +136,7 @@ class ModelLog:
         return self.first.get((site, channel), 0) + len(self.events.get((site, channel), ()))
 
     async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, int]:
-        """As `cackled.realtime.standing.Seqs`."""
+        """See `cackled.realtime.standing.Seqs`."""
         self.standing.append((site, list(channels)))
         if self.failing:
             raise ConnectionError("the log is down")
@@ -144,7 +144,7 @@ class ModelLog:
         return await self._hold({one: seq for one, seq in found.items() if seq})
 
     async def load(self, site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
-        """As `cackled.realtime.recovery.Load`."""
+        """See `cackled.realtime.recovery.Load`."""
         self.asked.append((site, channel, after, limit))
         if self.failing:
             raise ConnectionError("the log is down")

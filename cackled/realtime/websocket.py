@@ -1,6 +1,6 @@
 """WebSocket: the handshake, and the connection after it (RFC 6455), subprotocol ``cackle.v1``.
 
-No extension is offered: compressing per client would undo encoding once.
+No extension is offered: compression per client would mean encoding each message once per client.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from cackled.realtime.messages import Message
 
 SUBPROTOCOL = b"cackle.v1"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-# Frames and bytes that a client may send within a second; then 1008.
+# Frames and bytes that a client may send per second; above that the connection is closed with 1008.
 FRAMES_PER_SECOND = 100
 BYTES_PER_SECOND = 128 * 1024
 TYPING_SECONDS = 2
-# A client may ask for as many channels as it may have at once, and for as many again after so many seconds.
+# A client may subscribe to its maximum number of channels at once, and to as many again after this many seconds.
 WISH_SECONDS = 10
 
-# Readers that have nothing of a client in them, for the next one who says something. Most clients only answer pings: a
-# reader for each would be most of what they take, and thousands more objects for the collector to walk.
+# Idle readers, for the next client that sends something. Most clients only answer pings: a reader for each of them
+# would be most of their memory, and thousands more objects for the garbage collector to walk.
 _SPARE: list[FrameReader] = []
 SPARE = 8
 
 _PING = framing.frame(framing.PING)
-# An empty one, masked; four bytes of mask follow.
+# An empty masked pong; four bytes of mask follow.
 _PONG = bytes((0x80 | framing.PONG, 0x80))
 _SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
@@ -51,7 +51,7 @@ log = Logger()
 
 
 class HandshakeError(Exception):
-    """The request is no WebSocket handshake we take: answer *status* with *headers*."""
+    """The request is not an acceptable WebSocket handshake: answer *status* with *headers*."""
 
     def __init__(self, status: int, detail: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(detail)
@@ -61,10 +61,10 @@ class HandshakeError(Exception):
 
 
 def handshake(request: Any) -> bytes:
-    """Check a twisted.web request and return the whole 101 answer (RFC 6455 section 4.2).
+    """Check a twisted.web request and return the complete 101 answer (RFC 6455 section 4.2).
 
     Raises:
-        HandshakeError: with 426 where another protocol or version is spoken, 400 for what is malformed.
+        HandshakeError: with 426 for another protocol or version, 400 for a malformed request.
     """
     upgrade = [(b"Upgrade", b"websocket"), (b"Sec-WebSocket-Version", b"13")]
     if b"websocket" not in _tokens(request, b"upgrade") or b"upgrade" not in _tokens(request, b"connection"):
@@ -85,7 +85,7 @@ def handshake(request: Any) -> bytes:
 
 
 def accepted(key: bytes, subprotocol: bool) -> bytes:
-    """The whole 101 answer to *key*; with *subprotocol* that is agreed on."""
+    """The complete 101 answer to *key*; *subprotocol* says whether ours was agreed on."""
     accept = b64encode(sha1(key + GUID, usedforsecurity=False).digest())
     return b"%b%b%b" % (_SWITCHING, accept, _WITH_SUBPROTOCOL if subprotocol else b"\r\n\r\n")
 
@@ -100,7 +100,7 @@ def _tokens(request: Any, name: bytes, *, lower: bool = True) -> list[bytes]:
 
 
 class WebSocketConnection(Connection):
-    """The rules of RFC 6455 on a connection, and limits; what a message means is for a subclass (`said`)."""
+    """A connection with the rules of RFC 6455 and limits. A subclass interprets messages (`said`)."""
 
     __slots__ = ("_bytes", "_frames", "_limits", "_quiet", "_reader", "_window")
     kind = "ws"
@@ -110,7 +110,7 @@ class WebSocketConnection(Connection):
     def __init__(self, hub: Hub, limits: Limits) -> None:
         super().__init__(hub)
         self._limits = limits
-        # Only while something of this client's is in it.
+        # Only while it holds an incomplete message of this client.
         self._reader: FrameReader | None = None
         self._quiet = False
         self._window = 0
@@ -118,11 +118,11 @@ class WebSocketConnection(Connection):
         self._frames = 0
 
     def said(self, opcode: int, payload: bytes) -> None:
-        """A whole message came."""
+        """A complete message arrived."""
         raise NotImplementedError
 
     def dataReceived(self, data: bytes) -> None:
-        """Read frames; answer pings and closes; close on what breaks rules or limits."""
+        """Read frames; answer pings and closes; close the connection if rules or limits are broken."""
         if self.state == DEAD:
             return
         self._quiet = False
@@ -130,7 +130,7 @@ class WebSocketConnection(Connection):
         if tick != self._window:
             self._window = tick
             if len(data) == 6 and self._reader is None and data.startswith(_PONG):
-                # What most clients say in a second, if anything.
+                # The usual input: a pong.
                 self._bytes, self._frames = 6, 1
                 return
             self._bytes = self._frames = 0
@@ -148,7 +148,7 @@ class WebSocketConnection(Connection):
                 _SPARE.append(reader)
         for opcode, payload in found:
             if self.state == CLOSING:
-                # Only the peer's half of the closing handshake is still of interest.
+                # After our close frame only the peer's close frame matters.
                 if opcode == framing.CLOSE:
                     self.transport.loseConnection()
                 continue
@@ -173,14 +173,14 @@ class WebSocketConnection(Connection):
         return reader
 
     def fail(self, code: int, reason: str) -> None:
-        """Close with *code* because of what the client did; nothing more is read from it."""
+        """Close with *code* because of what the client did; nothing more is read."""
         if self.state == OPEN:
             self._fail(framing.close_payload(code, reason))
 
     def _fail(self, payload: bytes) -> None:
         (self._reader or self._read()).ended = True
         self._goodbye(payload)
-        # Half-closed, so that our reason is not lost in a reset over what the client still sends.
+        # Only the write side is closed: a reset, caused by unread input, could destroy our close frame.
         lose = getattr(self.transport, "loseWriteConnection", None)
         if self._direct and lose is not None:
             lose()
@@ -188,7 +188,7 @@ class WebSocketConnection(Connection):
             self.transport.loseConnection()
 
     def close(self, reason: str) -> None:
-        """Begin the closing handshake: 1012 where clients should come back elsewhere, else 1001."""
+        """Start the closing handshake: 1012 if clients should reconnect elsewhere, else 1001."""
         self.uncork()
         if self.state == OPEN:
             self._goodbye(framing.close_payload(framing.RESTART if reason == "moved" else framing.GOING_AWAY, reason))
@@ -200,7 +200,7 @@ class WebSocketConnection(Connection):
         self.hub.linger(self)
 
     def beat(self) -> None:
-        """Ping; a client from which nothing came since the last ping is dead."""
+        """Send a ping. A client that has sent nothing since the last ping is considered dead."""
         if self.state:
             return
         if self._quiet:
@@ -218,7 +218,7 @@ class WebSocket(WebSocketConnection):
 
     def __init__(self, gate: Gate, origin: str | None, tokens: Tokens = (), *, address: str = "") -> None:
         super().__init__(gate.hub, gate.limits)
-        # Where the client is, for whoever counts what is asked from there.
+        # The client's address, which subscriptions are charged to.
         self._address = address
         self._gate = gate
         self._origin = origin
@@ -229,7 +229,10 @@ class WebSocket(WebSocketConnection):
         self._wishes = 0
 
     def begin(self, answer: bytes, positions: Sequence[Position]) -> None:
-        """Send the handshake's *answer* and greet, and subscribe to what the query asked for (authorised before)."""
+        """Send the handshake's *answer* and the first message, and subscribe as the query asks.
+
+        The caller checked permission.
+        """
         self.cork()
         self.send(answer + self._gate.hello.frame)
         for position in positions:
@@ -237,19 +240,22 @@ class WebSocket(WebSocketConnection):
         self.uncork()
 
     def deliver(self, subscription: Subscription, message: Message) -> None:
-        """One frame, the same bytes for everybody."""
+        """Send one frame, the same bytes for every client."""
         self.send(message.frame)
 
     def catch_up(self, subscription: Subscription, missed: Sequence[Message], end: Message, whole: bool) -> None:
-        """What was missed and the end of it in one write."""
+        """Send what was missed and *end* in one write."""
         self.send(b"".join([*(message.frame for message in missed), end.frame]) if missed else end.frame)
 
     def control(self, message: Message) -> None:
-        """One frame."""
+        """Send one frame."""
         self.send(message.frame)
 
     def expire(self, subscription: Subscription) -> None:
-        """Go on with a grant that came since; else say that one is needed: the connection stays."""
+        """Continue if a newer token grants it; otherwise tell the client that it needs one.
+
+        The connection stays open.
+        """
         key = subscription.channel.key
         left = self._gate.left(Position(*key), self._tokens)
         if left is None:
@@ -261,7 +267,7 @@ class WebSocket(WebSocketConnection):
         self.control(messages.error("token", subscription.channel.sub))
 
     def said(self, opcode: int, payload: bytes) -> None:
-        """Do what the client asks for; what can't be understood or granted is answered with an ``error`` message."""
+        """Handle a client's message. What can't be understood or granted is answered with an ``error`` message."""
         if opcode != framing.TEXT:
             self.fail(framing.UNSUPPORTED, "messages are text")
             return
@@ -276,7 +282,7 @@ class WebSocket(WebSocketConnection):
             return
         if isinstance(wish, messages.Subscribe):
             if wish.token and wish.token not in self._tokens:
-                # The newest count: a token that has run out is followed by another.
+                # The newest tokens count: an expired token is followed by another.
                 self._tokens = (wish.token, *self._tokens)[:MOST_TOKENS]
             self._subscribe(position)
         elif isinstance(wish, messages.Unsubscribe):
@@ -291,7 +297,7 @@ class WebSocket(WebSocketConnection):
             self._since, self._wishes = tick, 0
         self._wishes += 1
         if self._wishes > limit:
-            # Each may cost a load of the event log.
+            # Charged, because each may cost a load of the event log.
             self.control(messages.error("limit", position.sub))
             return
         known = any(held.channel.key == (position.site, position.channel) for held in self.subscriptions)
