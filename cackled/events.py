@@ -1,7 +1,4 @@
-"""Positions and events: what all packages have in common.
-
-Base layer: imports the standard library and msgspec only.
-"""
+"""Positions in a channel, events, and event types: used by all packages."""
 
 from __future__ import annotations
 
@@ -50,7 +47,7 @@ class Position(Struct, frozen=True, order=True):
 
 
 class Event(Struct, frozen=True):
-    """One durable change of a channel, as the event log tells it.
+    """One durable change of a channel, as read from the event log.
 
     ``data`` is the JSON text of the message's ``data`` member, passed on as bytes and never parsed on the way.
     """
@@ -63,7 +60,7 @@ class Event(Struct, frozen=True):
 
     @property
     def position(self) -> Position:
-        """Where in the channel this event stands."""
+        """The position of this event in its channel."""
         return Position(self.site, self.channel, self.seq)
 
 
@@ -71,11 +68,11 @@ EventHandler = Callable[[Event], None]
 
 
 class Subject(Struct, frozen=True, kw_only=True):
-    """What events are about and whose words they may hold: a comment, say.
+    """A kind of thing that events are about, and that holds what a visitor wrote: a comment, for example.
 
-    ``name`` is the member of an event's data that holds it, words and all, with its id first:
-    ``{"comment":{"id":"7", ...}, ...}``. ``scrubbed`` gives the members that are replaced once its words are gone.
-    Its member ``author`` is ``{"id": ...}`` with the visitor whose words they are, or null.
+    ``name`` is the member of an event's data that holds the whole thing, with its id first:
+    ``{"comment":{"id":"7", ...}, ...}``. ``scrubbed`` gives the members that are replaced when its text is removed.
+    The member ``author`` is ``{"id": ...}`` of the visitor who wrote it, or null.
     """
 
     name: str
@@ -86,11 +83,11 @@ class EventType(Struct, frozen=True, kw_only=True):
     """A type of durable events, as a product declares it.
 
     - ``type``: its name on the wire.
-    - ``subject``: what it is about; None where nothing in it is anybody's words.
-    - ``words``: its data holds the subject, in the member of that name. Otherwise its data begins with the id:
-      ``{"id":"7", ...}``.
-    - ``removes``: the words of the subject go from all events before it.
-    - ``rewrites``: all events before it that hold the subject say what this one says.
+    - ``subject``: what it is about; None if it holds nothing that a visitor wrote.
+    - ``words``: its data holds the subject, in the member named after it. Otherwise its data begins with the id of the
+      subject: ``{"id":"7", ...}``.
+    - ``removes``: the text of the subject is removed from all earlier events.
+    - ``rewrites``: in all earlier events that hold the subject, it is replaced by the subject of this event.
 
     Raises:
         ValueError: the declaration contradicts itself.
@@ -103,14 +100,14 @@ class EventType(Struct, frozen=True, kw_only=True):
     rewrites: bool = False
 
     def __post_init__(self) -> None:
-        """Check it."""
+        """Check that the declaration is consistent."""
         if self.subject is None and (self.words or self.removes or self.rewrites):
             raise ValueError(f"{self.type}: whose words?")
         if (self.rewrites and not self.words) or (self.removes and self.words):
             raise ValueError(f"{self.type}: what rewrites words holds them, and what removes them does not")
 
 
-# Ids of channels are older than products: those of comments are made of the key alone.
+# Channel ids existed before products did, so those of comments are made from the key alone.
 FIRST_PRODUCT = "comments"
 
 
@@ -118,10 +115,10 @@ FIRST_PRODUCT = "comments"
 def channel_id(product: str, key: str) -> int:
     """The id of a product's channel that a site calls *key*: 63 bits of BLAKE2b.
 
-    A channel belongs to one product: the comments and the reviews of a page have numbers and locks of their own.
+    A channel belongs to one product: the comments and the reviews of a page have separate sequence numbers and locks.
 
-    Computed, not assigned, so that a page nobody has written on yet can be subscribed to without a row being made
-    for everyone who asks. Two keys of one site that meet in one id are told apart by the stored key.
+    The id is computed instead of assigned, so that visitors can subscribe to a page that has no row in the database
+    yet. If two keys of a site give the same id, the stored key tells them apart.
     """
     mixed = b"" if product == FIRST_PRODUCT else product.encode("utf-8")
     made = blake2b(key.encode("utf-8"), digest_size=8, key=mixed, person=b"cackled.channel")

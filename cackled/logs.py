@@ -1,7 +1,4 @@
-"""Logs: one JSON object a line, or text for eyes; a key that repeats too fast is counted, not written.
-
-Base layer: imports the standard library, msgspec and twisted.logger only.
-"""
+"""Logs: one JSON object a line, or text for people. A message that repeats too fast is counted instead of written."""
 
 from __future__ import annotations
 
@@ -29,26 +26,26 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-# A message (its format string) may be written this often, in lines per second and at once.
+# How often one message (format string) may be written: lines per second, and lines in a burst.
 RATE = 5.0
 BURST = 50
-# Loggers of the framework's own that say nothing to an operator.
+# Twisted's own loggers whose messages are of no use to an operator.
 _TWISTED = ("log_legacy", "twisted.scripts._twistd_unix.UnixAppLogger")
 _CONTROL_BUT_NEWLINE = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 _CONTROL = {**_CONTROL_BUT_NEWLINE, 9: "\\t", 10: "\\n"}
 _HIDDEN = ("log_", "format", "message", "isError", "why", "failure", "traceback")
 
-# The latest warnings and errors: wall time, level, where, text.
+# The latest warnings and errors: wall time, level, logger, text.
 KEPT = 20
 LONGEST_KEPT = 300
 latest: deque[tuple[float, str, str, str]] = deque(maxlen=KEPT)
-# "HttpFactory starting on 8080", "(UDP Port 53 Closed)": we say it ourselves, with addresses and in words.
+# Like "HttpFactory starting on 8080" or "(UDP Port 53 Closed)". We log this ourselves, in words and with addresses.
 _LISTENS = re.compile(r"\S+ starting on |\((?:TCP|UDP|UNIX) Port .* Closed\)$")
 
 
 @implementer(ILogFilterPredicate)
 def _ours(event: LogEvent) -> Any:
-    """Leave out what the framework says of its listeners."""
+    """A filter that drops what Twisted logs about its listeners."""
     said = event.get("log_text") if event.get("log_namespace") == "log_legacy" else None
     return PredicateResult.no if said is not None and _LISTENS.match(str(said)) else PredicateResult.maybe
 
@@ -57,20 +54,20 @@ levels = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
 
 
 def set_level(name: str) -> None:
-    """Write *name* (debug, info, warn, error) and worse from now on."""
+    """From now on write events of level *name* (debug, info, warn, error) and above."""
     levels.clearLogLevels()
     levels.setLogLevelForNamespace("", LogLevel.levelWithName(name))
 
 
 class RateLimit:
-    """A token bucket for each message: passes an event, or counts it as suppressed."""
+    """A token bucket for each message: it lets an event pass, or counts it as suppressed."""
 
     def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._buckets: dict[object, tuple[float, float, int]] = {}
 
     def admit(self, event: LogEvent) -> int | None:
-        """The number of earlier events of this kind left out, or None when this one is to be left out too."""
+        """How many earlier events of this message were suppressed; None if this one is to be suppressed too."""
         key = (event.get("log_namespace"), event.get("log_format"))
         now = self._seconds()
         tokens, then, missed = self._buckets.get(key, (float(BURST), now, 0))
@@ -85,7 +82,7 @@ class RateLimit:
 
 
 def as_json(event: LogEvent) -> str:
-    """One line of JSON for *event*: time, level, where, message, and the event's own plain fields."""
+    """One line of JSON for *event*: time, level, logger, message, and the event's fields that are plain values."""
     level = event.get("log_level")
     line: dict[str, Any] = {
         "time": datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds"),
@@ -104,14 +101,14 @@ def as_json(event: LogEvent) -> str:
     try:
         return msgspec.json.encode(line).decode()
     except UnicodeEncodeError:
-        # A lone surrogate, from bytes that were no text: written escaped rather than not at all.
+        # A lone surrogate, from bytes that are not UTF-8: it is escaped, so that the event is written all the same.
         return dumps(line)
 
 
 def as_text(event: LogEvent) -> str:
-    """One line for eyes: local time, level, where, message; a traceback follows, indented.
+    """One line for people: local time, level, logger, message. A traceback follows, indented.
 
-    Control characters are escaped, so that no stranger's text moves the cursor or fakes a line.
+    Control characters are escaped, so that text from a stranger can't move the cursor or imitate a log line.
     """
     level = event.get("log_level")
     name = level.name if level is not None else "info"
@@ -132,14 +129,17 @@ def as_text(event: LogEvent) -> str:
 
 @implementer(ILogObserver)
 class Limited:
-    """Hands events on to *inner*, rate-limited per message; one that stands for others carries ``suppressed``."""
+    """Passes events to *inner*, rate-limited per message.
+
+    The first event after a pause has the field ``suppressed``: how many were left out before it.
+    """
 
     def __init__(self, inner: ILogObserver, limit: RateLimit | None = None) -> None:
         self._inner = inner
         self._limit = limit or RateLimit()
 
     def __call__(self, event: LogEvent) -> None:
-        """Hand *event* on, or count it."""
+        """Pass *event* on, or count it as suppressed."""
         missed = self._limit.admit(event)
         if missed is None:
             return
@@ -148,13 +148,13 @@ class Limited:
 
 @implementer(ILogObserver)
 class Kept:
-    """Hands events on to *inner*, and remembers the latest warnings and errors, for operators."""
+    """Passes events to *inner*, and keeps the latest warnings and errors for operators."""
 
     def __init__(self, inner: ILogObserver) -> None:
         self._inner = inner
 
     def __call__(self, event: LogEvent) -> None:
-        """Hand *event* on."""
+        """Pass *event* on, and keep it if it is a warning or an error."""
         level = event.get("log_level")
         if level is not None and level >= LogLevel.warn:
             failure = event.get("log_failure")
@@ -168,7 +168,7 @@ class Kept:
 
 @implementer(ILogObserver)
 class LineWriter:
-    """Writes each event as *form* makes it, and a line's end, to a file."""
+    """Writes each event to a file, in the format that *form* gives, and a newline."""
 
     def __init__(self, out: IO[str], form: Callable[[LogEvent], str] = as_json) -> None:
         self._out = out
@@ -184,9 +184,9 @@ class LineWriter:
 
 
 def observer(form: str = "json", out: IO[str] | None = None) -> Any:
-    """The observer of the daemon, to standard output unless *out* is given.
+    """The daemon's log observer. It writes to standard output unless *out* is given.
 
-    *form* is ``json``, ``text``, or ``auto``: text for a terminal, JSON for everything else.
+    *form* is ``json``, ``text``, or ``auto`` (text for a terminal, JSON for everything else).
     """
     out = out or sys.stdout
     if form == "auto":
@@ -196,10 +196,10 @@ def observer(form: str = "json", out: IO[str] | None = None) -> Any:
 
 
 def write_to(path: str) -> None:
-    """Standard output and error are the end of this file from now on, for child processes too.
+    """From now on append standard output and standard error to the file *path*, for child processes too.
 
     Raises:
-        OSError: it can't be opened; all stays as it was.
+        OSError: the file can't be opened; nothing has changed then.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
     for number in (1, 2):

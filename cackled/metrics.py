@@ -1,7 +1,7 @@
 """Metrics: one registry, named ``cackled_<area>_<thing>_<unit>[_total]``, base units, bounded labels.
 
-Base layer: imports prometheus_client only. Parts are handed a `Metrics` and make their own figures with it; asking
-twice for one name gives the same figure, so that two caches or two listeners can share it.
+Each part of the daemon is given a `Metrics` and makes its own metrics with it. Asking twice for one name gives the same
+metric, so that two caches or two listeners can share it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _M = TypeVar("_M", bound=MetricWrapperBase)
 
 
 class Metrics:
-    """A registry of figures, and the makers of figures in it."""
+    """A registry of metrics, with methods that make metrics in it."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -35,28 +35,28 @@ class Metrics:
         return made
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
-        """A figure that only grows; the text format appends ``_total``."""
+        """A metric that only grows. The text format appends ``_total`` to its name."""
         return self._make(Counter, name, text, labels)
 
     def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
-        """A figure that rises and falls."""
+        """A metric that rises and falls."""
         return self._make(Gauge, name, text, labels)
 
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
-        """A figure that *read* is asked for at each scrape."""
+        """A gauge whose value is read by calling *read* at each scrape."""
         self.gauge(name, text).set_function(read)
 
     def histogram(
         self, name: str, text: str, labels: Sequence[str] = (), buckets: Sequence[float] = LATENCY_BUCKETS
     ) -> Histogram:
-        """A distribution, in seconds unless the buckets say otherwise."""
+        """A histogram. It is in seconds unless the buckets say otherwise."""
         return self._make(Histogram, name, text, labels, buckets=buckets)
 
     def value(self, name: str, **labels: str) -> float:
-        """What a figure stands at (0 where it was never touched): for tests and operator commands."""
+        """The current value of a metric (0 if it was never set), for tests and operator commands."""
         found = self.registry.get_sample_value(f"cackled_{name}", labels)
         return 0.0 if found is None else found
 
     def render(self) -> bytes:
-        """All figures in the Prometheus text format."""
+        """All metrics in the Prometheus text format."""
         return generate_latest(self.registry)

@@ -1,8 +1,7 @@
-"""What is wrong in this process now, in words: one list for readiness, figures, the log and ``status``.
+"""What is wrong in this process now, in words: one list for readiness, metrics, the log and ``status``.
 
-Base layer: imports Twisted's interfaces, msgspec, metrics, clock. Each part says of itself what is wrong; nobody has to
-know the parts to ask. A part that stands still says nothing by itself, so it is watched: something waits, and what
-should come to an end does not (`Problems.watch`).
+Each part of the daemon registers a function that tells what is wrong with it. A part that is stuck can't tell, so it is
+watched from outside: it is stuck when work waits and no work ends (`Problems.watch`).
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ from cackled.metrics import Metrics
 log = Logger()
 
 INTERVAL = 1.0
-# A sentence for an operator; more is cut off.
+# Characters of one text for operators; longer ones are cut.
 LONGEST = 500
 
 
 class Problem(Struct, frozen=True):
     """Something that is wrong.
 
-    ``name`` is for machines and stays the same (lower case, hyphens); ``text`` says in a sentence or two what is wrong
-    and what to do, without secrets; ``unfit``: this node should get no more visitors while it lasts.
+    ``name`` is for programs and never changes (lower case, hyphens). ``text`` says in a sentence or two what is wrong
+    and what to do, without secrets. ``unfit``: this node should get no visitors while the problem lasts.
     """
 
     name: str
@@ -35,14 +34,15 @@ class Problem(Struct, frozen=True):
     unfit: bool = False
 
 
-# What is wrong just now: nothing ("" or an empty list), a sentence, or several.
+# Gives what is wrong now: one sentence, several, or nothing ("" or an empty list).
 Look = Callable[[], "str | Iterable[str]"]
 
 
 class Problems:
-    """Everything that can be wrong, by name, and what is.
+    """All problems that can occur, by name, and those that there are now.
 
-    Looked at once a second: what begins and what ends is logged, ``cackled_problem{kind}`` is 1 while it lasts.
+    All are checked once a second. The begin and the end of a problem are logged, and the metric
+    ``cackled_problem{kind}`` is 1 while it lasts.
     """
 
     def __init__(self, clock: IReactorTime, metrics: Metrics) -> None:
@@ -55,15 +55,15 @@ class Problems:
         self._job = Periodic(clock, INTERVAL, self._check, "problems")
 
     def start(self) -> None:
-        """Look every second."""
+        """Begin to check every second."""
         self._job.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop checking."""
         self._job.stop()
 
     def add(self, name: str, look: Look, *, unfit: bool = False) -> None:
-        """Ask *look* for what is wrong under *name*; it is asked every second and must be cheap."""
+        """Register *look*, which gives what is wrong under *name*. It is called every second and must be cheap."""
         self._looks[name] = (look, unfit)
         self._gauge.labels(name).set(0)
 
@@ -71,9 +71,9 @@ class Problems:
         self, name: str, waiting: Callable[[], int], ended: Callable[[], int], seconds: float, text: str,
         *, unfit: bool = False,
     ) -> None:  # fmt: skip
-        """Wrong when *waiting* things wait and the count of *ended* ones does not change for *seconds*.
+        """A problem when *waiting* gives more than 0 and the count that *ended* gives does not change for *seconds*.
 
-        ``{waiting}`` and ``{seconds}`` (since when) in *text* are filled in.
+        In *text*, ``{waiting}`` and ``{seconds}`` (for how long it has lasted) are filled in.
         """
         stands: list[float | int] = [-1, 0.0]
 
@@ -88,11 +88,11 @@ class Problems:
         self.add(name, look, unfit=unfit)
 
     def include(self, more: Callable[[], Iterable[Problem]]) -> None:
-        """Count in what others say of themselves (worker processes)."""
+        """Include problems that *more* gives: those that worker processes report."""
         self._more.append(more)
 
     def now(self) -> list[Problem]:
-        """What is wrong, in the order in which it was added."""
+        """The problems that there are now, in the order in which they were registered."""
         found: list[Problem] = []
         for name, (look, unfit) in self._looks.items():
             try:
@@ -109,7 +109,7 @@ class Problems:
         return found
 
     def unfit(self) -> str:
-        """Why this node should get no visitors; empty where it may."""
+        """Why this node should get no visitors; empty if it may have them."""
         return " ".join(problem.text for problem in self.now() if problem.unfit)
 
     def _check(self) -> None:

@@ -1,8 +1,8 @@
-"""Turns: a bounded number of holders at a time, and everybody else in a queue.
+"""A semaphore with a queue: at most a fixed number of callers have a turn at the same time, the others wait.
 
-Base layer: imports Twisted only. Twisted's own semaphore and lock resume the next waiter inside the release of the one
-before. Where that one has nothing to do and releases at once, a thousand waiters are a thousand nested calls, and a
-RecursionError in the middle loses turns for ever. Here turns are handed over in a loop.
+Twisted's own semaphore and lock resume the next waiter inside the release of the one before. If each waiter releases at
+once, a thousand waiters are a thousand nested calls, and a RecursionError among them loses turns for ever. Here turns
+are handed over in a loop.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _T = TypeVar("_T")
 
 
 class Turns:
-    """At most *most* may hold a turn at once; first come, first served.
+    """At most *most* callers hold a turn at the same time; first come, first served.
 
-    ``async with turns:`` holds one. However many wait, and whatever they do in their turn, the stack stays flat.
+    ``async with turns:`` holds a turn. The stack stays flat however many wait, and whatever they do in their turn.
     """
 
     __slots__ = ("_handing", "_waiting", "free", "handed", "most")
@@ -29,24 +29,24 @@ class Turns:
             raise ValueError("at least one turn")
         self.most = most
         self.free = most
-        # How many turns were ever taken: one who watches sees that there is movement.
+        # How many turns were taken since the start: a watcher sees from it whether the queue moves.
         self.handed = 0
-        # In the order in which they came; a dict, so that to leave costs the same however many wait.
+        # In order of arrival. A dict, so that removing a waiter costs the same however many there are.
         self._waiting: dict[Deferred[None], None] = {}
         self._handing = False
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """How many callers wait."""
         return len(self._waiting)
 
     @property
     def held(self) -> int:
-        """How many hold a turn."""
+        """How many callers hold a turn."""
         return self.most - self.free
 
     def acquire(self) -> Deferred[None]:
-        """Fires when the caller has a turn, which it must `release`. Cancelling it before leaves the queue."""
+        """Fires when the caller has a turn, which it must `release`. Cancel it before that to leave the queue."""
         if self.free and not self._waiting:
             self._take()
             return succeed(None)
@@ -55,16 +55,16 @@ class Turns:
         return mine
 
     def release(self) -> None:
-        """Give a turn back; the next in the queue has it before this returns, unless another release is at it.
+        """Give a turn back. The next waiter has it before this returns, unless another release is handing turns over.
 
         Raises:
-            RuntimeError: there was none to give back.
+            RuntimeError: nobody holds a turn.
         """
         if self.free == self.most:
             raise RuntimeError("a turn was given back that nobody had")
         self.free += 1
         if self._handing:
-            # Somebody was given a turn and is done already: the loop below goes on.
+            # A waiter released its turn within the loop below, which goes on and hands it over.
             return
         self._handing = True
         try:
@@ -77,7 +77,7 @@ class Turns:
             self._handing = False
 
     async def run(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """The result of *work*, which is called when it is the caller's turn."""
+        """Wait for a turn, call *work*, give the turn back. Returns what *work* gives."""
         async with self:
             return await work()
 

@@ -1,5 +1,5 @@
-"""The soft cache that stands before PostgreSQL.
+"""The cache in front of PostgreSQL. It is soft: it gives memory back when the machine needs it.
 
-`types` says what a cache is, `soft` is the one that serves, `testing` has a stand-in without memory, `governor` gives
-memory back when the machine needs it.
+`types` has the interface, `soft` the implementation, `testing` a replacement for tests that keeps nothing, `governor`
+the part that shrinks caches when memory is short.
 """

@@ -1,6 +1,6 @@
-"""The figures of caches for Prometheus: counted as plain integers, read when they are asked for.
+"""The metrics of caches for Prometheus: counted as plain integers, and converted at each scrape.
 
-A counter of prometheus_client costs as much as a whole hit.
+A counter of prometheus_client would cost as much as a whole cache hit.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class CacheCollector(Collector):
         self.caches: dict[str, Measured] = {}
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing: the registry need not ask the caches to learn their names."""
+        """An empty list: the registry need not ask the caches to learn their names."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -88,9 +88,9 @@ _collectors: WeakKeyDictionary[Metrics, CacheCollector] = WeakKeyDictionary()
 
 
 def publish(metrics: Metrics, cache: Measured) -> Callable[[float], None]:
-    """Show the figures of *cache*, in place of those of an earlier one of its name.
+    """Export the metrics of *cache*. They replace those of an earlier cache of the same name.
 
-    Gives the function that notes the seconds of a load.
+    Returns a function that records how many seconds a load took.
     """
     collector = _collectors.get(metrics)
     if collector is None:

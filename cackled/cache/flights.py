@@ -1,10 +1,10 @@
-"""Loads under way: one per key however many wait, and what becomes of their results.
+"""Loads under way. All callers that ask for the same key share one load, called a flight.
 
-Knows nothing of how values are kept: it is given `floor` and `store`.
+This module does not know how values are kept: the cache passes in the functions `floor` and `store`.
 
-Of a key there is at most one flight that can be joined, and any number that an eviction doomed while they were under
-way. Doomed flights still answer who waited for them, store nothing and are joined by nobody. At most `MAX_LOADS` loads
-of a key run at once: in a storm of evictions the next flight waits until one of the doomed has ended.
+A key has at most one flight that new callers can join. An eviction dooms the flights under way: a doomed flight still
+answers the callers that wait for it, but its result is not stored and nobody can join it. At most `MAX_LOADS` loads of
+a key run at once. When evictions follow each other quickly, the next flight waits until a doomed one has ended.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cackled.cache.types import Load, Loaded
 
 log = Logger()
 
-# One running and one trailing.
+# One load that runs, and one more that an eviction made necessary.
 MAX_LOADS = 2
 
 
@@ -56,11 +56,11 @@ class KeyFlights:
 
 
 class Flight:
-    """One load and those who wait for it.
+    """One load and the callers that wait for it.
 
-    `waiters` is a dict (to leave it costs the same however many wait) from the waiter's own Deferred to the ``after``
-    it asked for and the number of loads that had begun when it came: a fresh load that began later is the truth for
-    it, whatever its ``seq``.
+    `waiters` maps the Deferred of each waiter to the ``after`` it asked for, and to the number of loads that had begun
+    when it came. A load from the primary that began later is current for this waiter, whatever its ``seq``. It is a
+    dict, so that removing a waiter costs the same however many there are.
     """
 
     __slots__ = (
@@ -85,7 +85,7 @@ class Flight:
         self.since = 0.0
 
     def wait(self, after: int) -> Deferred[Loaded]:
-        """A new waiter's Deferred."""
+        """Add a waiter. Returns its Deferred."""
         waiter: Deferred[Loaded] = Deferred(self._leave)
         self.waiters[waiter] = (after, self.begun)
         if after > self.after:
@@ -96,7 +96,7 @@ class Flight:
         """Call the loader. It may answer, fail, evict, get or cancel before it returns."""
         table = self.table
         if not self.begun:
-            # An eviction, which alone can raise it, dooms this flight: the first floor holds for all its life.
+            # Read once: only an eviction can raise the floor, and an eviction dooms this flight.
             self.floor = table.floor(self.group)
         self.fresh = fresh
         self.begun += 1
@@ -110,7 +110,7 @@ class Flight:
         self.running = running
         running.addCallbacks(self._loaded, self._failed)
         if self.over:
-            # Answered by now, or its last waiter left while the loader was still being called.
+            # It was answered, or its last waiter gave up, while the loader was still being called.
             _cancel(running)
 
     def _loaded(self, result: Any) -> None:
@@ -119,7 +119,7 @@ class Flight:
         table = self.table
         table.took(table.seconds() - self.since)
         try:
-            # Copied: encoders over-allocate, and the bound counts len().
+            # Copied, because encoders allocate more than they use and the bound counts len().
             loaded = Loaded(bytes(memoryview(result.value)), index(result.seq), result.source)
         except (AttributeError, TypeError):
             self._end_with(Failure(TypeError(f"a loader must give Loaded(bytes, int), not {type(result).__name__}")))
@@ -134,7 +134,7 @@ class Flight:
             self._arrive(loaded, ready)
 
     def _arrive(self, loaded: Loaded, ready: dict[Deferred[Loaded], Any]) -> None:
-        """Keep the value, free the key, and only then answer: callbacks come back to the cache."""
+        """Store the value, free the key, and only then answer: callbacks may call the cache again."""
         table = self.table
         self.over = True
         if self.doomed:
@@ -148,11 +148,11 @@ class Flight:
         try:
             self.table.store(self.group, self.key, loaded, self.ttl, self.fresh)
         except Exception:
-            # Out of memory, or our own mistake: those who wait have their value all the same.
+            # Out of memory, or a fault of ours: the waiters get their value all the same.
             log.failure("a value could not be kept")
 
     def _again(self, loaded: Loaded, ready: dict[Deferred[Loaded], Any], late: dict[Deferred[Loaded], Any]) -> None:
-        """Answer who can be answered, keep what can be kept, and ask the primary for the others."""
+        """Answer the *ready* waiters, store what may be stored, and load from the primary for the *late* ones."""
         table = self.table
         if not self.doomed and (self.fresh or loaded.seq >= self.floor):
             self._keep(loaded)
@@ -183,7 +183,7 @@ class Flight:
         traceback = failure.getTracebackObject()
         for waiter in list(self.waiters):
             if not waiter.called:
-                # Its own Failure: they are changed as they pass through callbacks.
+                # A Failure for each waiter, because callbacks change the Failure that they are given.
                 waiter.errback(Failure(failure.value, failure.type, traceback))
 
     def _leave(self, waiter: Deferred[Loaded]) -> None:
@@ -205,12 +205,13 @@ class Flight:
 class Flights:
     """All loads under way, by group and key.
 
-    *floor* tells the least ``seq`` of a group, *store* is given what may be kept, *took* the seconds of each load.
+    *floor* gives the lowest ``seq`` that may be kept for a group. *store* is called with each result that may be kept,
+    *took* with the seconds of each load.
     """
 
     __slots__ = ("_lanes", "counts", "floor", "seconds", "store", "took")
 
-    # Tests put a broken one here to see whether they would notice.
+    # Tests replace it with a broken class, to prove that they would notice.
     flight = Flight
 
     def __init__(
@@ -230,7 +231,7 @@ class Flights:
         self._lanes: dict[Hashable, dict[Hashable, KeyFlights]] = {}
 
     def __iter__(self) -> Iterator[Flight]:
-        """All flights, doomed ones and those that wait to begin too."""
+        """All flights, including doomed ones and those that wait to begin."""
         for lanes in self._lanes.values():
             for lane in lanes.values():
                 if lane.current is not None:
@@ -257,13 +258,13 @@ class Flights:
         return waiter
 
     def doom(self, group: Hashable) -> None:
-        """What is being loaded for *group* is old news: nobody joins it, and it is not kept."""
+        """What is being loaded for *group* is out of date: no new caller joins it, and it is not stored."""
         lanes = self._lanes.get(group)
         if lanes is None:
             return
         for lane in lanes.values():
             flight = lane.current
-            # One that has not begun will read what is there by then.
+            # A flight that has not begun is not doomed: it will read current data.
             if flight is not None and flight.begun:
                 flight.doomed = True
                 lane.doomed.append(flight)
@@ -275,7 +276,7 @@ class Flights:
             self.doom(group)
 
     def remove(self, flight: Flight) -> None:
-        """Free the key of a flight that is over; the one that waited for that begins."""
+        """Free the key of a flight that is over. The next flight, if one waits for this, begins."""
         lanes = self._lanes[flight.group]
         lane = lanes[flight.key]
         if flight.doomed:
@@ -305,7 +306,7 @@ async def _wait_for(awaitable: Any) -> Any:
 
 
 def _fire(waiters: dict[Deferred[Loaded], Any], loaded: Loaded) -> None:
-    # A list: callbacks may cancel their neighbours.
+    # A copy, because callbacks may cancel other waiters.
     for waiter in list(waiters):
         if not waiter.called:
             waiter.callback(loaded)

@@ -1,7 +1,4 @@
-"""Floors: the highest ``seq`` announced per group, in a fixed amount of memory.
-
-Pure: imports the standard library only.
-"""
+"""Floors: the highest ``seq`` announced per group, in a fixed amount of memory."""
 
 from __future__ import annotations
 
@@ -9,17 +6,18 @@ from array import array
 from collections.abc import Callable, Hashable
 
 SLOTS = 65_536
-# A replica that lags more than this must be out of routing long before.
+# Longer than any replica may lag: routing excludes a replica long before it lags this much.
 MEMORY = 3_600.0
 
 
 class Floors:
-    """Answers "what is the least ``seq`` that may be kept for this group".
+    """Answers "what is the lowest ``seq`` that may be kept for this group".
 
-    The answer is never below what was announced within the last *memory* seconds. It may be above it, where two
-    groups share a slot; that costs one read from the primary per load, and is over when the slot is forgotten.
-    Two generations of *slots* numbers of 8 bytes each: without forgetting, sooner or later every quiet channel would
-    share its slot with a busy one.
+    The answer is never below what was announced within the last *memory* seconds. It may be higher, when two groups
+    share a slot. That costs one read from the primary per load, until the slot is forgotten.
+
+    There are two generations of *slots* numbers, 8 bytes each. Old ones are forgotten, because otherwise every quiet
+    channel would sooner or later share its slot with a busy one.
     """
 
     __slots__ = ("_memory", "_new", "_old", "_seconds", "_since", "_slots")

@@ -1,17 +1,17 @@
-"""The governor of caches: when memory grows short they yield, the way a soft reference does.
+"""The governor shrinks the caches when memory is short.
 
-Four times a second it reads how many bytes are free (`cackled.cache.pressure`, a few microseconds), and once a second
-it acts on that; in between only where fewer are free than at the last look, and none.
+Four times a second it reads how many bytes are free (`cackled.cache.pressure`, a few microseconds). Once a second it
+acts on that. In between it acts only when no bytes are free and there are fewer than at the last reading.
 
-- Some are free: entries may stay idle for ``max(min_idle, idle_seconds_per_free_mib * free MiB)`` seconds; one
-  slice of the walk over all entries drops those that were idle longer, and those that expired.
-- None are: what is missing, and a tenth of what the caches hold, is dropped in the order of eviction, down to
-  ``keep_bytes`` in all.
+- Some bytes are free: entries may stay idle for ``max(min_idle, idle_seconds_per_free_mib * free MiB)`` seconds. Each
+  second one slice of a walk over all entries drops those that expired or were idle longer.
+- No bytes are free: entries are dropped in the order of eviction, until the missing bytes and a tenth of what the
+  caches hold are freed. ``keep_bytes`` in all are always kept.
 
-How much was dropped is known by the caches' own accounting. It never reads the resident size to see whether that was
-enough: freed memory stays with the allocator, so the size does not fall, and a loop on it empties the cache. Each
-slice is at most 2 ms and `SLICE_BYTES`, and ends with `malloc_trim`; one trim of all at the end would hold the reactor
-for ten milliseconds and more.
+The caches themselves count how much was dropped. The governor does not use the resident size for that: freed memory
+stays with the allocator, so the size does not fall, and a loop that waited for it would empty the cache. Each slice
+takes at most 2 ms and `SLICE_BYTES`, and ends with `malloc_trim`. One trim at the end of all slices would block the
+reactor for ten milliseconds and more.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from cackled.metrics import Metrics
 log = Logger()
 
 MIB = 1024 * 1024
-# Left to the caches even where nothing is free: it would not help the machine, and without the hottest pages the
-# database would be asked for everything.
+# The caches keep this much even when no memory is free. To drop it would not help the machine, and the database would
+# have to answer for the most wanted pages too.
 KEEP_BYTES = 4 * MIB
 LOOK = 0.25
 INTERVAL = 1.0
 SLICE_SECONDS = 0.002
 SLICE_BYTES = 8 * MIB
-# A cache looks at the clock each time it has dropped this much or looked at so many entries.
+# The time is checked each time a cache has dropped this many bytes or looked at this many entries.
 _BITE_BYTES = 64 * 1024
 _BITE_ENTRIES = 64
-# Freed bytes below which a trim is not worth its price.
+# With fewer freed bytes, a trim costs more than it gains.
 _TRIM_BYTES = 256 * 1024
 
 
@@ -51,10 +51,13 @@ class Yielding(Protocol):
     nbytes: int
 
     def shrink(self, nbytes: int) -> int:
-        """Drop at least *nbytes*; how many were dropped, 0 when it is empty."""
+        """Drop at least *nbytes*. Returns how many bytes were dropped; 0 when the cache is empty."""
 
     def sweep(self, idle: float, count: int) -> tuple[int, bool]:
-        """Look at *count* entries, drop the idle; the bytes dropped, and whether a round is done."""
+        """Look at *count* entries and drop those idle for more than *idle* seconds.
+
+        Returns the bytes dropped, and whether the walk has been over all entries.
+        """
 
 
 def find_malloc_trim() -> Callable[[], object]:
@@ -69,10 +72,11 @@ def find_malloc_trim() -> Callable[[], object]:
 
 
 class Governor:
-    """Watches *read_pressure* and makes *caches* yield.
+    """Calls *read_pressure* regularly and shrinks *caches* when memory is short.
 
-    *target_bytes* is the resident size to aim at (0: only control groups and the machine count); *reserve_bytes* of the
-    machine's memory never count as free. *timer* measures slices, *trim* hands freed memory back to the kernel.
+    *target_bytes* is the resident size to aim at (0: only the limits of control groups and of the machine count).
+    *reserve_bytes* of the machine's memory never count as free. *timer* measures slices in seconds, *trim* gives freed
+    memory back to the kernel.
     """
 
     def __init__(
@@ -117,7 +121,7 @@ class Governor:
         )  # fmt: skip
 
     def start(self) -> None:
-        """Begin; the first look comes after a quarter of a second."""
+        """Begin. The first reading is a quarter of a second later."""
         self._acted = self._clock.seconds()
         self._ticks.start()
 
@@ -155,7 +159,7 @@ class Governor:
             self._yield()
 
     def _sweep(self, idle: float) -> None:
-        """One slice of the walk; one cache a tick, the next one when its round is done."""
+        """One slice of the walk: part of one cache. The next cache follows when the walk over this one is done."""
         if not self.caches:
             return
         cache = self.caches[self._turn % len(self.caches)]
@@ -171,13 +175,13 @@ class Governor:
         self._end_slice(began, freed, "idle")
 
     def _yield(self) -> None:
-        """One slice of a pass; the next one comes in the next turn of the reactor."""
+        """Drop one slice of what is missing. The next slice follows in the next turn of the reactor."""
         self._next_slice = None
         began = self._timer()
         freed = 0
         while self._missing > freed and freed < SLICE_BYTES:
             held = sum(cache.nbytes for cache in self.caches)
-            # Each gives its share: a bite of the largest at a time keeps them in proportion.
+            # Always a small piece of the largest cache, so that no cache gives more than its share.
             cache = max(self.caches, key=lambda each: each.nbytes)
             dropped = cache.shrink(min(_BITE_BYTES, self._missing - freed)) if held else 0
             if not dropped:

@@ -1,7 +1,7 @@
 """How much memory is left: the process, its control group, the machine.
 
-Imports the standard library only. Cheap enough to be asked once a second: files stay open and are read with pread
-(1.2 us for statm); smaps and the like cost milliseconds and are never read.
+A reading is cheap enough for several a second: the files stay open and are read with pread (1.2 us for statm). smaps
+and similar files cost milliseconds and are never read.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from pathlib import Path
 
 from msgspec import Struct
 
-# A limit above this is the kernel's way to say "none" (v1 has no word for it).
+# Version 1 of control groups has no word for "no limit": the kernel writes a number above this one.
 _NONE = 1 << 60
-# Version 1 counts the group alone and, with "total", all below it, as its limit does.
+# In version 1 the fields with "total" include the groups below, as the limit does; the others don't.
 _IDLE = tuple(re.compile(rb"^%s (\d+)$" % name, re.MULTILINE) for name in (b"total_inactive_file", b"inactive_file"))
 _AVAILABLE = re.compile(rb"^MemAvailable:\s+(\d+) kB$", re.MULTILINE)
 
 
 class Pressure(Struct, frozen=True):
-    """What was read, in bytes. None: this machine has no such figure or no such limit."""
+    """What was read, in bytes; None where the machine has no such figure or limit."""
 
     rss: int
-    # The least that any control group around the process leaves: its limit less what it uses, without idle file cache.
+    # Of all control groups around the process, the smallest remainder: limit minus use, idle file cache not counted.
     group: int | None = None
     # MemAvailable.
     machine: int | None = None
 
     def free(self, target: int = 0, reserve: int = 0) -> int:
-        """Bytes that may still be taken; negative is what must be given back.
+        """Bytes that may still be used. A negative number is how much must be given back.
 
         *target* is the resident size to aim at (0: none). *reserve* stays free on the machine.
         """
@@ -86,7 +86,7 @@ class _Group:
         if not limits:
             return None
         use = self._use.number() or 0
-        # File cache nobody uses goes by itself; to count it would empty our cache beside any busy disk.
+        # The kernel drops idle file cache by itself. If it counted as use, a busy disk would empty our cache.
         stat = self._stat.read()
         idle = _IDLE[0].search(stat) or _IDLE[1].search(stat)
         return min(limits) - max(0, use - (int(idle[1]) if idle else 0))
@@ -97,14 +97,14 @@ class _Group:
 
 
 class MemoryReader:
-    """Reads a `Pressure`: call it. *proc* and *cgroup* are where those file systems are mounted.
+    """Reads a `Pressure` each time it is called. *proc* and *cgroup* are where those file systems are mounted.
 
-    The process's own figures are of the process that made the reader: make it after a fork.
-    Control groups of version 2 are used where the memory controller is there, else those of version 1, else none;
-    limits of all groups from the process's own up to the root count.
+    It reads the figures of the process that made it, so make it after a fork. Control groups of version 2 are used if
+    they have the memory controller, else those of version 1, else none. The limits of all groups count, from the
+    group of the process up to the root.
 
     Raises:
-        OSError: when made, if *proc* has no figures of this process.
+        OSError: from the constructor, if *proc* has no figures of this process.
     """
 
     def __init__(self, proc: Path | str = "/proc", cgroup: Path | str = "/sys/fs/cgroup") -> None:
@@ -119,7 +119,7 @@ class MemoryReader:
         self._groups = _groups(proc, Path(cgroup))
 
     def __call__(self) -> Pressure:
-        """The figures of this moment.
+        """Read the current figures.
 
         Raises:
             OSError: if the kernel takes a file away (the process was moved out of its control group).
@@ -174,7 +174,7 @@ def _chain(mount: Path, path: str, limits: tuple[str, ...], use: str) -> list[_G
         try:
             groups.append(_Group(folder, limits, use))
         except OSError:
-            # The root of version 2 has no limits; a folder may be hidden.
+            # The root group of version 2 has no limits, and a folder may be hidden.
             pass
         if folder == folder.parent:
             break

@@ -1,7 +1,7 @@
-"""The order of eviction: SIEVE, a queue with one hand and one visited bit per entry.
+"""The order of eviction: SIEVE, a queue with one pointer (the hand) and one visited bit per entry.
 
-Pure: imports nothing of ours but `types`. New entries go in at the head. The hand walks from the tail to the
-head, takes the bit from those who have it and stops at the first who has none: that one goes. A hit only sets the bit.
+New entries go in at the head. A hit only sets the entry's bit. To evict, the hand moves from the tail towards the head,
+clears the bits that are set, and stops at the first entry without one: that entry is evicted.
 (Zhang et al., "SIEVE is Simpler than LRU", NSDI 2024.)
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Hashable, Iterator
 
 from cackled.cache.types import Loaded
 
-# The hand passes over so many at most. Where all are visited it would go round the whole queue, which holds the
-# reactor for milliseconds; the hit ratio does not notice the bound.
+# The hand passes over at most this many entries. If all were visited, it would go round the whole queue and block the
+# reactor for milliseconds. The limit makes no measurable difference to the hit ratio.
 REACH = 1_000
 
 
 class Entry:
-    """One value in the queue, with all that is needed to take it out from anywhere."""
+    """One value in the queue. It has its group, its key and its neighbours, so it can be removed from any place."""
 
     __slots__ = ("expires", "group", "key", "loaded", "newer", "older", "size", "touched", "visited")
 
@@ -37,9 +37,9 @@ class Entry:
 
 
 class Sieve:
-    """The queue: a ring through a sentinel, the hand of eviction, and a second hand for walks that pause.
+    """The queue: a ring through a sentinel, the hand of eviction, and a second hand for a walk that can pause.
 
-    Both hands point at the entry they look at next, or at the sentinel, which means "begin at the oldest".
+    Each hand points at the entry that it looks at next, or at the sentinel, which means "begin at the oldest".
     """
 
     __slots__ = ("hand", "length", "root", "walker")
@@ -62,7 +62,7 @@ class Sieve:
             entry = entry.newer
 
     def add(self, entry: Entry) -> None:
-        """Put *entry* in at the head."""
+        """Insert *entry* at the head."""
         # The sentinel's `older` is the newest entry, its `newer` the oldest: a ring.
         root = self.root
         newest = root.older
@@ -73,7 +73,7 @@ class Sieve:
         self.length += 1
 
     def remove(self, entry: Entry) -> None:
-        """Take *entry* out; a hand on it moves to the next."""
+        """Remove *entry*. A hand that points at it moves to the next entry."""
         newer, older = entry.newer, entry.older
         if self.hand is entry:
             self.hand = newer
@@ -81,12 +81,12 @@ class Sieve:
             self.walker = newer
         older.newer = newer
         newer.older = older
-        # No way back into the ring: an entry someone still holds keeps nothing else alive.
+        # Its links are cut, so that a removed entry which is still referenced keeps no other entry alive.
         entry.newer = entry.older = None  # type: ignore[assignment]
         self.length -= 1
 
     def victim(self) -> Entry | None:
-        """The entry to go next, still in the queue with the hand on it; None when the queue is empty."""
+        """The entry to evict next; None when the queue is empty. It stays in the queue, with the hand on it."""
         root = self.root
         entry = self.hand
         if entry is root:
@@ -104,7 +104,7 @@ class Sieve:
         return entry
 
     def step(self) -> Entry | None:
-        """Move the walker on: the entry it was at, None when the queue is empty. See `walked`."""
+        """Move the second hand on. Returns the entry it was at; None when the queue is empty. See `walked`."""
         entry = self.walker
         if entry is self.root:
             entry = self.root.newer
@@ -115,11 +115,11 @@ class Sieve:
 
     @property
     def walked(self) -> bool:
-        """Whether the walker has been everywhere: its next step begins a new round."""
+        """Whether the walk has been over all entries: the next `step` begins a new one."""
         return self.walker is self.root
 
     def clear(self) -> None:
-        """Take all out. The links are cut one by one: a dropped ring would wait for the garbage collector."""
+        """Remove all entries. Links are cut one by one, because a ring would wait for the garbage collector."""
         entry = self.root.newer
         while entry is not self.root:
             after = entry.newer

@@ -1,11 +1,9 @@
-"""The soft cache: finished bytes by (group, key), one load per key however many ask, a hard bound in bytes.
+"""The soft cache: finished bytes by (group, key), one load per key however many ask, a hard limit in bytes.
 
-Domain services are given one.
-
-What an entry is worth is told by its ``seq``. `evict` raises the floor of its group, drops what is there and dooms
-what is being loaded; a load that answers from below the floor (a replica that lags) is asked again of the primary.
-What the primary said is kept though its ``seq`` may be below the floor: after a failover, or where two groups share
-one.
+The ``seq`` of an entry tells how current it is. `evict` raises the floor of a group (the lowest ``seq`` that may be
+kept), drops the group's entries and dooms its loads under way. When a load gives a ``seq`` below the floor, it came
+from a replica that lags, and the load is repeated from the primary. The primary's answer is kept even if its ``seq`` is
+below the floor: that happens after a failover, or when two groups share a floor.
 """
 
 from __future__ import annotations
@@ -23,23 +21,23 @@ from cackled.cache.sieve import Entry, Sieve
 from cackled.cache.types import CacheStats, Load, Loaded
 from cackled.metrics import Metrics
 
-# What an entry takes beside its value: itself, its places in two dicts, keys of a few numbers and short words.
-# Measured: 520 bytes with five entries a group, 750 where each has a group of its own.
+# Bytes that an entry takes beside its value: the object, its places in two dicts, a key of a few numbers and short
+# words. Measured: 520 bytes with five entries a group, 750 with one entry a group.
 OVERHEAD = 768
-# What a text in a key takes beyond this counts too: strangers choose it, and it can be larger than the value.
+# Text in a key longer than this counts in addition: strangers choose it, and it can be larger than the value.
 SHORT_TEXT = 128
-# One value may take at most this part of the bound.
+# One value may take at most this fraction of the limit.
 LARGEST = 8
 
 
 class SoftCache:
     """See `cackled.cache.types.Cache` for the interface.
 
-    *max_bytes* bounds the sum of all values' lengths, long keys and `OVERHEAD` for each, always. *ttl* is in seconds on
-    *clock*, which should be monotonic. *name* labels the figures.
+    The sum of the lengths of all values, of long keys, and of `OVERHEAD` per entry never exceeds *max_bytes*. *ttl* is
+    in seconds on *clock*, which should be monotonic. *name* labels the metrics.
     """
 
-    # Made here so that tests can put broken ones in.
+    # Attributes, so that tests can replace them with broken ones.
     flights_factory = Flights
     sieve_factory = Sieve
 
@@ -68,11 +66,11 @@ class SoftCache:
         return len(self._sieve)
 
     def __iter__(self) -> Iterator[Entry]:
-        """All entries, the oldest first; nothing may be stored or dropped meanwhile."""
+        """All entries, oldest first. Nothing may be stored or dropped while iterating."""
         return iter(self._sieve)
 
     def peek(self, group: Hashable, key: Hashable, after: int = 0) -> Loaded | None:
-        """The value, if it is there, alive, and of ``seq`` *after* or later. Never loads; costs half a microsecond."""
+        """The value if it is kept, not expired, and of ``seq`` *after* or later. Never loads; takes 0.5 us."""
         try:
             entry = self._groups[group][key]
         except KeyError:
@@ -93,14 +91,15 @@ class SoftCache:
     def get(
         self, group: Hashable, key: Hashable, load: Load, *, after: int = 0, ttl: float | None = None
     ) -> Deferred[Loaded]:
-        """The value, from memory or by ``load(fresh)``; whoever asks meanwhile waits for the same load.
+        """The value, from memory or from ``load(fresh)``. Callers that ask meanwhile share the same load.
 
-        Who asks with *after* is given nothing older, unless the primary itself, asked later than that, has nothing
-        newer. ``load(False)`` comes first, then ``load(True)`` where the answer is older than *after* or than the floor
-        of *group*. The result is kept for *ttl* seconds (of the one who began the load; 0: not at all).
+        The value is not older than *after*, unless the primary, asked after this call, has nothing newer.
+        ``load(False)`` is called first; if its answer is older than *after* or than the floor of *group*,
+        ``load(True)`` follows. The result is kept for *ttl* seconds (0: not at all); the caller that began the load
+        decides.
 
-        Every caller has a Deferred of its own, which can be cancelled without harm to others; when the last one is,
-        the load is cancelled. It fails as the load did, with a Failure of its own; failures are not kept.
+        Every caller has its own Deferred and may cancel it without effect on others. When the last one is cancelled,
+        the load is cancelled too. If the load fails, each Deferred fails with its own Failure; failures are not kept.
         """
         found = self.peek(group, key, after)
         if found is not None:
@@ -108,9 +107,10 @@ class SoftCache:
         return self._flights.join(group, key, load, after, self._ttl if ttl is None else ttl)
 
     def evict(self, group: Hashable, floor: int = 0) -> None:
-        """Drop all keys of *group*, and keep nothing for it that is older than *floor* from now on.
+        """Drop all keys of *group*. From now on, keep nothing for it that is older than *floor*.
 
-        Loads under way answer those who wait for them already, but are neither kept nor joined.
+        Loads under way answer the callers that wait for them already. Their results are not kept, and no new caller
+        joins them.
         """
         self._floors.announce(group, floor)
         keys = self._groups.pop(group, None)
@@ -123,10 +123,11 @@ class SoftCache:
         self._flights.doom(group)
 
     def outdate(self, group: Hashable, seq: int) -> None:
-        """What happened to *group* led to *seq*: drop what is older, and keep nothing older from now on.
+        """A change has brought *group* to *seq*: drop older entries, and keep nothing older from now on.
 
-        Unlike `evict` this leaves what was read after the change, so that a change told twice (by its writer, then by
-        the log) costs one load. Loads under way may have read before it, the primary too: they are doomed all the same.
+        Unlike `evict` this leaves entries that were read after the change, so that a change reported twice (by its
+        writer, then by the log) costs one load. Loads under way are doomed, because they may have read before the
+        change, from the primary too.
         """
         self._floors.announce(group, seq)
         keys = self._groups.get(group)
@@ -146,7 +147,7 @@ class SoftCache:
         self._flights.doom_all()
 
     def shrink(self, nbytes: int) -> int:
-        """Drop entries in the order of eviction until *nbytes* are free; how many were freed, 0 from an empty cache."""
+        """Drop entries in the order of eviction until *nbytes* are freed. Returns how many were; 0 if it was empty."""
         before = self.nbytes
         until = max(0, before - nbytes)
         while self.nbytes > until:
@@ -160,7 +161,7 @@ class SoftCache:
     def sweep(self, idle: float, count: int) -> tuple[int, bool]:
         """Look at the next *count* entries and drop those that expired or were not asked for in *idle* seconds.
 
-        Goes on where the last call stopped; the bytes freed, and whether a round is done.
+        Continues where the last call stopped. Returns the bytes freed, and whether all entries have been looked at.
         """
         before = self.nbytes
         now = self._seconds()
@@ -221,7 +222,7 @@ class SoftCache:
                 break
             self._drop(victim)
             self._counts.evicted_size += 1
-        # Only now: making room may have emptied this very group.
+        # Looked up only now, because making room may have removed this group.
         keys = self._groups.get(group)
         if keys is None:
             keys = self._groups[group] = {}

@@ -1,4 +1,4 @@
-"""A cache without memory, for tests of what is built on a cache: every `get` loads."""
+"""A cache that keeps nothing, for tests of code that uses a cache: every `get` loads."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class DirectCache:
         self._loads = 0
 
     def peek(self, group: Hashable, key: Hashable, after: int = 0) -> Loaded | None:
-        """Never there."""
+        """Always None: nothing is kept."""
         return None
 
     def get(
         self, group: Hashable, key: Hashable, load: Load, *, after: int = 0, ttl: float | None = None
     ) -> Deferred[Loaded]:
-        """Loads, from the primary too where the first answer is older than *after* or the floor of *group*."""
+        """Load; again from the primary if the first answer is older than *after* or than the floor of *group*."""
         return Deferred.fromCoroutine(self._get(load, max(after, self._floors.get(group, 0))))
 
     async def _get(self, load: Load, least: int) -> Loaded:
@@ -44,16 +44,16 @@ class DirectCache:
         self._floors[group] = max(floor, self._floors.get(group, 0))
 
     def outdate(self, group: Hashable, seq: int) -> None:
-        """As `evict`: nothing is kept anyway."""
+        """The same as `evict`, because nothing is kept."""
         self.evict(group, seq)
 
     def clear(self) -> None:
-        """There is nothing to clear."""
+        """Does nothing: no entry is kept."""
 
     def shrink(self, nbytes: int) -> int:
-        """There is nothing to give."""
+        """Always 0: no entry is kept."""
         return 0
 
     def stats(self) -> CacheStats:
-        """Loads, and nothing else."""
+        """Loads and misses, which are equal here; all other figures are 0."""
         return CacheStats(loads=self._loads, misses=self._loads)

@@ -1,7 +1,4 @@
-"""What a cache promises: its values, its interface and its figures.
-
-Infrastructure of the cache: imports msgspec and twisted.internet.defer only.
-"""
+"""The interface of a cache, its values and its figures."""
 
 from __future__ import annotations
 
@@ -13,9 +10,9 @@ from twisted.internet.defer import Deferred
 
 
 class Loaded(Struct, frozen=True, gc=False):
-    """What a load gives: finished bytes, and the ``seq`` of their channel, read in the same statement as they.
+    """The result of a load: finished bytes, and the ``seq`` of their channel, read in the same statement.
 
-    Immutable, so that all who are given it can share it. ``source`` is the loader's own note, passed on as it is.
+    It is immutable, so that all callers can share it. ``source`` belongs to the loader; the cache does not look at it.
     """
 
     value: bytes
@@ -28,29 +25,29 @@ Load = Callable[[bool], Awaitable[Loaded]]
 
 
 class CacheStats(Struct, frozen=True, kw_only=True):
-    """Figures of one cache since it was made; the first five are of this moment."""
+    """Figures of one cache. The first five are current values, the others count since it was made."""
 
     entries: int = 0
     bytes: int = 0
     max_bytes: int = 0
     flights: int = 0
     waiters: int = 0
-    # Answered from memory; joined a load under way; began a load (or queued behind one).
+    # Calls of `get` that were answered from memory; that joined a load; that began one (or queued behind one).
     hits: int = 0
     joins: int = 0
     misses: int = 0
-    # Calls of a loader; of them, those that asked the primary because the answer before was too old.
+    # Calls of a loader; how many of them asked the primary because the first answer was too old.
     loads: int = 0
     reloads: int = 0
     failed: int = 0
-    # Waiters who gave up, and loads that were cancelled because nobody waited any more.
+    # Waiters that cancelled; loads that were cancelled because nobody waited any more.
     cancelled: int = 0
     abandoned: int = 0
-    # Results not kept: an eviction came while they were loaded; too large; older than what is there.
+    # Results that were not kept: evicted while they were loaded; too large; older than the kept value.
     refused_evicted: int = 0
     refused_size: int = 0
     refused_older: int = 0
-    # Entries that went: no room; yielded to memory pressure; time to live over; their group was evicted.
+    # Entries dropped: no room; memory was short; time to live over; their group was evicted.
     evicted_size: int = 0
     evicted_soft: int = 0
     expired: int = 0
@@ -58,27 +55,27 @@ class CacheStats(Struct, frozen=True, kw_only=True):
 
 
 class Cache(Protocol):
-    """What `cackled.cache.soft.SoftCache` serves and `cackled.cache.testing.DirectCache` stands in for."""
+    """The interface of `cackled.cache.soft.SoftCache` and, for tests, of `cackled.cache.testing.DirectCache`."""
 
     def peek(self, group: Hashable, key: Hashable, after: int = 0) -> Loaded | None:
-        """The value if it is there now, alive and not older than *after*; never loads."""
+        """The value if it is kept, not expired and not older than *after*; else None. Never loads."""
 
     def get(
         self, group: Hashable, key: Hashable, load: Load, *, after: int = 0, ttl: float | None = None
     ) -> Deferred[Loaded]:
-        """The value, loaded if need be; it fails as the load fails, and may be cancelled."""
+        """The value, loaded if it is not kept. The Deferred fails if the load fails; it may be cancelled."""
 
     def evict(self, group: Hashable, floor: int = 0) -> None:
-        """Forget all keys of *group*; nothing older than *floor* is kept for it from now on."""
+        """Drop all keys of *group*. From now on, keep nothing for it that is older than *floor*."""
 
     def outdate(self, group: Hashable, seq: int) -> None:
-        """Forget what is older than *seq* in *group*, and keep nothing older from now on."""
+        """Drop what is older than *seq* in *group*. From now on, keep nothing older."""
 
     def clear(self) -> None:
-        """Forget all keys of all groups."""
+        """Drop all keys of all groups."""
 
     def shrink(self, nbytes: int) -> int:
-        """Give back at least *nbytes* if there are as many; how many were given back."""
+        """Drop at least *nbytes*, or everything if there are fewer. Returns how many bytes were dropped."""
 
     def stats(self) -> CacheStats:
         """The figures as they are now."""

@@ -1,7 +1,4 @@
-"""What `cackled.database.tail` asks the log, and what it is told.
-
-Database: imports msgspec only.
-"""
+"""What `cackled.database.tail` asks the log, and what it is told."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """txpostgres' connection with its traps closed: the only module that reads txpostgres' private parts.
 
-Database: imports twisted, psycopg2 and txpostgres. What differs from the library (version 1.7.0, unmaintained):
+What differs from the library (version 1.7.0, unmaintained):
 
 - a query ended by ``statement_timeout`` stays ``QueryCanceledError`` (the library makes it a ``CancelledError``);
 - cancelling never calls psycopg2's ``cancel()``, a blocking connect that holds the GIL: it closes the connection;

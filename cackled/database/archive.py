@@ -1,6 +1,6 @@
 """A backup as one file: a tar archive of what the folder holds, the manifest first.
 
-Database: imports the standard library only. The dump inside is compressed already, so the archive is not.
+The dump inside is compressed already, so the archive is not.
 """
 
 from __future__ import annotations

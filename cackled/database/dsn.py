@@ -1,7 +1,4 @@
-"""Connection strings: what the configuration gives, and what every connection of ours adds to it.
-
-Database: imports psycopg2's parser and cackled.config.
-"""
+"""Connection strings: what the configuration gives, and what every connection of ours adds to it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Which server is the primary: the one that says so, and of several the one whose history goes on.
 
-Database: imports twisted and this package only. Each promotion begins a new timeline, so of two live primaries the one
-with the higher number was promoted later and is the one that others follow. A timeline once seen is remembered, over
-restarts too: while its primary is down, an older one that comes back gets neither writes nor reads. A node that never
-saw the promotion can't know; who promotes has to see to it that the old primary stays away (fencing).
+Each promotion begins a new timeline, so of two live primaries the one with the higher number was promoted later and is
+the one that others follow. A timeline once seen is remembered, over restarts too: while its primary is down, an older
+one that comes back gets neither writes nor reads. A node that never saw the promotion can't know; who promotes has to
+see to it that the old primary stays away (fencing).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Our own PostgreSQL: made at the first start, run as a child process, restarted when it dies, recovered after a crash.
 
-Database: imports twisted and this package only. The server listens on a unix socket in a directory that only its own
-user and root can enter, so no password is asked. Nothing here blocks the reactor for longer than a file operation,
-except the one-time copy of the programs.
+The server listens on a unix socket in a directory that only its own user and root can enter, so no password is asked.
+Nothing here blocks the reactor for longer than a file operation, except the one-time copy of the programs.
 """
 
 from __future__ import annotations

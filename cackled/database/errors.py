@@ -1,7 +1,4 @@
-"""What can go wrong with a database, in a few words that callers act on.
-
-Database: imports nothing.
-"""
+"""What can go wrong with a database, in a few words that callers act on."""
 
 from __future__ import annotations
 

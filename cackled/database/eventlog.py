@@ -1,7 +1,4 @@
-"""Reading the event log: the events of a channel after a position.
-
-Database: imports this package and cackled.events only.
-"""
+"""Reading the event log: the events of a channel after a position."""
 
 from __future__ import annotations
 

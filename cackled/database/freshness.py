@@ -1,7 +1,7 @@
 """How old what a replica shows may be: positions of the primary's log, and when each was its end.
 
-Database: imports the standard library only. Both clocks are this process's own, and nothing is written for it: a
-replica that has replayed up to where the primary stood at our time t lacks nothing committed before t.
+Both clocks are this process's own, and nothing is written for it: a replica that has replayed up to where the primary
+stood at our time t lacks nothing committed before t.
 """
 
 from __future__ import annotations

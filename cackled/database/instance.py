@@ -1,7 +1,7 @@
 """A PostgreSQL server as a plain child process, driven by blocking calls: for tests, benchmarks and the demo cluster.
 
-Database: imports psycopg2 and this package only. Never imported by the daemon, whose own server is `embedded`. The
-server dies with the process that started it. Whoever can reach its socket or address is its superuser.
+Never imported by the daemon, whose own server is `embedded`. The server dies with the process that started it. Whoever
+can reach its socket or address is its superuser.
 """
 
 from __future__ import annotations

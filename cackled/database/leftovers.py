@@ -1,7 +1,7 @@
 """What a server that ended badly leaves behind: processes on our data directory, lock files, and too long socket paths.
 
-Database: imports the standard library only. Linux's /proc tells who works in the data directory (PostgreSQL's
-processes all do); where there is none, nothing is removed and PostgreSQL judges for itself.
+Linux's /proc tells who works in the data directory (PostgreSQL's processes all do); where there is none, nothing is
+removed and PostgreSQL judges for itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""One pooled connection: opening, preparing, one query at a time, and opening again when it was lost.
-
-Database: imports twisted, psycopg2's errors through `_txpostgres`, and this package's query and errors.
-"""
+"""One pooled connection: opening, preparing, one query at a time, and opening again when it was lost."""
 
 from __future__ import annotations
 

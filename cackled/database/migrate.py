@@ -3,9 +3,8 @@
 They change tables; functions are `cackled.database.functions`, applied after them under the same lock. A migration
 neither touches functions nor calls any that is newer than migration 0011: a new database has none of those yet.
 
-Database: imports twisted and this package only. A file is named ``NNNN_name.sql`` and lies in ``cackled/database/sql``,
-or in ``sql`` of a product's package; the numbers are one sequence.
-Comment lines of the form ``-- cackled: ...`` give it properties:
+A file is named ``NNNN_name.sql`` and lies in ``cackled/database/sql``, or in ``sql`` of a product's package; the
+numbers are one sequence. Comment lines of the form ``-- cackled: ...`` give it properties:
 
 ``compat N``
     the oldest code that still works on the schema, where code counts as the number of its newest file. Without the line

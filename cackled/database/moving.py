@@ -1,7 +1,7 @@
 """Sites on their way to another shard, while they are read and written.
 
-Database: imports twisted and this package only. A move is a row of ``catalog.move`` and some steps, each of which may
-be broken off and done again; docs/internals/shards.md tells why it loses nothing:
+A move is a row of ``catalog.move`` and some steps, each of which may be broken off and done again;
+docs/internals/shards.md tells why it loses nothing:
 
     begun      rows that the target may have of these sites are deleted there
     streaming  a copy is made and follows what is written

@@ -1,6 +1,6 @@
 """The connections to one server in one role: checkout of healthy ones, a bounded queue with a deadline, a breaker.
 
-Database: imports twisted and this package only. txpostgres' own pool hands out dead connections and waits for ever.
+txpostgres' own pool hands out dead connections and waits for ever.
 """
 
 from __future__ import annotations

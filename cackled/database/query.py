@@ -1,7 +1,4 @@
-"""Queries as constants, what comes back, and where a read may go.
-
-Database: imports the standard library and msgspec only.
-"""
+"""Queries as constants, what comes back, and where a read may go."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The newest events handed on, to be looked for on a server that was promoted.
-
-Database: imports cackled.events only.
-"""
+"""The newest events handed on, to be looked for on a server that was promoted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which server answers: `Database`, and its two faces `SiteDatabase` (one tenant) and `SystemDatabase` (all).
 
-Database: imports twisted, cackled.config and this package only. The rules of readPreference are MongoDB's: a staleness
-bound keeps replicas out that lag more, and the preferred kinds fall back to the freshest that answers.
+The rules of readPreference are MongoDB's: a staleness bound keeps replicas out that lag more, and the preferred kinds
+fall back to the freshest that answers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One PostgreSQL server as this process sees it: its pools, and a heartbeat that finds its role, latency and position.
 
-Database: imports twisted and this package only. Nothing about a server is configured but how to reach it.
+Nothing about a server is configured but how to reach it.
 """
 
 from __future__ import annotations

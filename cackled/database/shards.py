@@ -1,9 +1,9 @@
 """Several databases that hold sites, shards: a site is in one of them, and may be moved while it is read and written.
 
-Database: imports twisted, cackled.config and this package only. Made only where ``[[database.shard]]`` names one; with
-one database there is a plain `Database`. Shard 0 is the one whose catalog says where each site is. What is known of
-that here may be old: the databases themselves refuse a site that is not theirs, or that is on its way (`Moved`), and
-who was refused waits, learns, and asks again in the right place. `cackled.database.moving` moves sites.
+Made only where ``[[database.shard]]`` names one; with one database there is a plain `Database`. Shard 0 is the one
+whose catalog says where each site is. What is known of that here may be old: the databases themselves refuse a site
+that is not theirs, or that is on its way (`Moved`), and who was refused waits, learns, and asks again in the right
+place. `cackled.database.moving` moves sites.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The stream of rows from one shard to another: what it needs, how it is begun, watched and taken down.
 
-Database: imports twisted, psycopg2 and this package only. It is PostgreSQL's own logical replication: a publication of
-the rows of some sites, a slot, and a subscription that copies first and follows then. The slot is made apart from the
-subscription, so that both shards may be databases of one server.
+It is PostgreSQL's own logical replication: a publication of the rows of some sites, a slot, and a subscription that
+copies first and follows then. The slot is made apart from the subscription, so that both shards may be databases of one
+server.
 """
 
 from __future__ import annotations

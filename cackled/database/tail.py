@@ -1,7 +1,5 @@
 """The event log, followed: every event of the primary once, in the order of its channel, over lost connections too.
 
-Database: imports twisted, msgspec and this package only.
-
 Notifications carry the events; the log itself is the truth. A notification that leaves a hole, or is too small for its
 event, only says how far a channel has come: the events are then read from the table. What was never announced is found
 by the sweep, which reads all that was written at or after the last horizon, the oldest transaction that was still open

@@ -1,7 +1,7 @@
 """A real PostgreSQL for tests: one server a process, started when first asked for, and a fresh migrated database each.
 
-Database: imports twisted and this package only. Never imported by the daemon. The server is a plain child process, so
-that trial's reactor stays clean; it dies with the test process, however that ends.
+Never imported by the daemon. The server is a plain child process, so that trial's reactor stays clean; it dies with the
+test process, however that ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The timelines of promotions, remembered over restarts: an old primary that comes back alone is known for one.
 
-Database: imports the standard library, msgspec and twisted's logger. The file holds the highest timeline seen of each
-database, by its system identifier. It can be deleted while the daemon is down; then whoever is up is believed.
+The file holds the highest timeline seen of each database, by its system identifier. It can be deleted while the daemon
+is down; then whoever is up is believed.
 """
 
 from __future__ import annotations

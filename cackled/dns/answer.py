@@ -1,7 +1,6 @@
 """From question to answer: the semantics of an authoritative server, and answers kept as wire bytes.
 
-Part of dns; may touch dns.wire, dns.zone and dns.nearest. RFC 1034 section 4.3.2 (look-up), 2308 (negative answers),
-4592 (wildcards), 8482 (minimal ANY).
+RFC 1034 section 4.3.2 (look-up), 2308 (negative answers), 4592 (wildcards), 8482 (minimal ANY).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""DNS cookies: who shows one that we made has proven its address (RFC 7873).
-
-Part of dns; may touch the standard library only.
-"""
+"""DNS cookies: who shows one that we made has proven its address (RFC 7873)."""
 
 from __future__ import annotations
 

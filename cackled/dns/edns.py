@@ -1,7 +1,6 @@
 """EDNS: the OPT record, client subnet and the options that we know; cookies are in cookies.py.
 
-Part of dns; may touch the standard library and dns.wire. RFC 6891 (EDNS), 7871 (client subnet), 5001 (NSID), 7873
-(cookies), 8914 (extended errors).
+RFC 6891 (EDNS), 7871 (client subnet), 5001 (NSID), 7873 (cookies), 8914 (extended errors).
 """
 
 from __future__ import annotations

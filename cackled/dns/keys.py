@@ -1,7 +1,7 @@
 """Keys that sign the zone: files, DNSKEY records, and the DS records for the parent zone.
 
-Part of dns; may touch dns.wire, dns.zone and cryptography. One key does the work of both kinds (flags 257). RFC 4034
-(DNSKEY, DS), 6605 (P-256), 8080 (Ed25519), 4509 (SHA-256 digests).
+One key does the work of both kinds (flags 257). RFC 4034 (DNSKEY, DS), 6605 (P-256), 8080 (Ed25519), 4509 (SHA-256
+digests).
 """
 
 from __future__ import annotations

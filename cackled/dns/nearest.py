@@ -1,7 +1,6 @@
 """Which addresses a geo name answers with: nearest live nodes first, equals by weight.
 
-Part of dns; may touch config, dns.wire, dns.zone and geo.nearest. Nothing is encoded here: answer.py writes a choice
-down once for each name that uses it.
+Nothing is encoded here: answer.py writes a choice down once for each name that uses it.
 """
 
 from __future__ import annotations

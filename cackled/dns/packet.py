@@ -1,6 +1,6 @@
-"""A strict parser for queries: every byte accounted for, or `FormatError`.
+"""A strict parser for queries: each byte must have its meaning, else `FormatError`.
 
-Part of dns; may touch dns.wire and dns.edns. It serves everything that the table of prebuilt answers does not.
+It parses every query that the table of prebuilt answers does not have.
 """
 
 from __future__ import annotations

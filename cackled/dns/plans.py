@@ -1,8 +1,8 @@
 """Queries that came before, byte for byte: what is left to do is to put the id and the client's subnet into the reply.
 
-Part of dns; may touch dns.answer, dns.rrl and dns.wire. A *plan* is kept for a query without its id and, where it ends
-with an IPv4 client subnet /24, without those three bytes. It holds finished replies, by location class or by number in
-`cackled.geo.rows.Rows`. Plans are forgotten whenever answers are.
+A *plan* is kept for a query without its id and, where it ends with an IPv4 client subnet /24, without those three
+bytes. It holds finished replies, by location class or by number in `cackled.geo.rows.Rows`. Plans are forgotten
+whenever answers are.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """One datagram or TCP message in, one reply out: known queries, known questions, and the strict way for the rest.
 
-Part of dns; may touch geo.index and the other modules of dns, no sockets. `Responder.handle` never raises, never
-answers a response, and never sends more than twice the query to an address that has not proven to be real: by a cookie,
-by TCP now or a while ago, or by configuration. Where the answer is bigger, it has fewer of the nearest addresses, or TC
-and no records.
+`Responder.handle` never raises, never answers a response, and never sends more than twice the query to an address that
+has not proven to be real: by a cookie, by TCP now or a while ago, or by configuration. Where the answer is bigger, it
+has fewer of the nearest addresses, or TC and no records.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Response rate limiting: nobody becomes a flood's victim through us.
 
-Part of dns; may touch the standard library and dns.cookies. UDP sources can be forged. Whoever has not proven to be
-there gets no answer of more than `AMPLIFICATION` times its query, which is the responder's to see to, and a number of
-equal answers a second to a network (/24, /56), which is counted here. What is over it is answered without records and
-with TC, which is no bigger than the query and sends a real client to TCP, where it proves its address; of what is far
-over, most is dropped.
+UDP sources can be forged. Whoever has not proven to be there gets no answer of more than `AMPLIFICATION` times its
+query, which is the responder's to see to, and a number of equal answers a second to a network (/24, /56), which is
+counted here. What is over it is answered without records and with TC, which is no bigger than the query and sends a
+real client to TCP, where it proves its address; of what is far over, most is dropped.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Serial numbers of a zone: they rise when the zone changes, outlive restarts, and agree between nodes.
 
-Part of dns; may touch dns.zone and the standard library. RFC 1982 (serial number arithmetic). A secondary server takes
-a new zone only when the serial number has risen, so a number made from the content won't do, and neither will one that
-each node counts for itself. So: a change of content takes the time in seconds, or one more than before if that is more;
-number and content's digest are kept in a file; and nodes tell each other both, so that of the same content they all
-have the highest number that any of them gave it.
+RFC 1982 (serial number arithmetic). A secondary server takes a new zone only when the serial number has risen, so a
+number made from the content won't do, and neither will one that each node counts for itself. So: a change of content
+takes the time in seconds, or one more than before if that is more; number and content's digest are kept in a file; and
+nodes tell each other both, so that of the same content they all have the highest number that any of them gave it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Signatures made when they are first needed, kept, and bounded in number per second.
 
-Part of dns; may touch dns.keys (its type), dns.wire and dnspython. What can be asked of names that are in the zone is
-limited, so those signatures are made without limit and kept. Names below a wildcard and names that don't exist are
-without end: their signatures have a budget, and of those that are kept the oldest go.
+What can be asked of names that are in the zone is limited, so those signatures are made without limit and kept. Names
+below a wildcard and names that don't exist are without end: their signatures have a budget, and of those that are kept
+the oldest go.
 """
 
 from __future__ import annotations

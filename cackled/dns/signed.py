@@ -1,8 +1,8 @@
 """Answers for who asks for DNSSEC: each RRset with its signature, and compact denial of what is not there.
 
-Part of dns; may touch dns.answer, dns.nearest, dns.sign, dns.wire and dns.zone. RFC 4035 section 3.1, RFC 9824: a name
-that does not exist is told as one that has no type but the mark NXNAME, with NOERROR, so that one NSEC made for the
-question is all it takes. Wildcards are expanded before they are signed and need no proof.
+RFC 4035 section 3.1, RFC 9824: a name that does not exist is told as one that has no type but the mark NXNAME, with
+NOERROR, so that one NSEC made for the question is all it takes. Wildcards are expanded before they are signed and need
+no proof.
 """
 
 from __future__ import annotations

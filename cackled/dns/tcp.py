@@ -1,6 +1,6 @@
 """DNS over TCP: framed messages through the same `handle`, with deadlines, caps and backpressure; zone transfers.
 
-Part of dns; may touch dns.cookies, dns.wire, dns.packet, dns.zone and Twisted. RFC 7766 (TCP), 5936 (AXFR).
+RFC 7766 (TCP), 5936 (AXFR).
 """
 
 from __future__ import annotations

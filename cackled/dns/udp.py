@@ -1,7 +1,7 @@
 """DNS over UDP: a read descriptor on a bound socket that never keeps the reactor long.
 
-Part of dns; may touch dns.responder and Twisted's interfaces. Twisted's own UDP port reads up to 256 KiB of datagrams
-before anything else runs, which is thousands of queries; this one reads `BATCH` and returns.
+Twisted's own UDP port reads up to 256 KiB of datagrams before anything else runs, which is thousands of queries; this
+one reads `BATCH` and returns.
 """
 
 from __future__ import annotations

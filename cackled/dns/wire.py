@@ -1,8 +1,7 @@
 """DNS on the wire: numbers, names, and a writer that compresses names.
 
-Part of dns; may touch the standard library only. A name is its uncompressed wire form (length bytes, labels, the
-root's zero byte); names that are compared are lower case (length bytes are at most 63, so `bytes.lower` can't touch
-them).
+A name is its uncompressed wire form (length bytes, labels, the root's zero byte); names that are compared are lower
+case (length bytes are at most 63, so `bytes.lower` can't touch them).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The zone: what names there are and what stands at them, from a zone file or made from the nodes.
 
-Part of dns; may touch config, dns.wire and dnspython (which reads the file and checks each record). Semantics of
-questions are in answer.py.
+Semantics of questions are in answer.py.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Builds a geo index from MMDB files: ``python -m cackled.geo.build OUTPUT < job.json``.
 
-Part of geo; may touch config, geo and msgspec, no Twisted: it is a program of its own, so that the seconds it computes
-are not the reactor's. The job is what `encode_job` makes. It prints nothing but, on failure, one line to standard
-error; then the output is left as it was.
+It is a program of its own, so that its seconds of computing don't block the reactor. The job is what `encode_job`
+makes. It prints nothing but, on failure, one line to standard error; then the output is left as it was.
 """
 
 from __future__ import annotations

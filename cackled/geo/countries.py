@@ -1,6 +1,6 @@
 """Where countries and continents are, roughly: for databases that give no coordinates.
 
-Part of geo; touches nothing. Degrees, near where most people of the country live rather than its geometric middle.
+Degrees, near where most people of the country live rather than its geometric middle.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The geo index: flat arrays that map an address to its location class in a fraction of a microsecond.
 
-Part of geo; may touch the standard library, msgspec and geo.nearest. A file (``.gix``) is written by build.py and read
-whole: magic, header length, checksum of what follows, header (JSON), arrays, all little-endian. The address space is
-cut into aligned blocks whose addresses have one class, as large as they can be; so a block's prefix length is the exact
-scope for client subnet answers (RFC 7871 section 7.2.1). IPv6 counts to /64.
+A file (``.gix``) is written by build.py and read whole: magic, header length, checksum of what follows, header (JSON),
+arrays, all little-endian. The address space is cut into aligned blocks whose addresses have one class, as large as they
+can be; so a block's prefix length is the exact scope for client subnet answers (RFC 7871 section 7.2.1). IPv6 counts to
+/64.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """MMDB search trees, walked over their bytes; records are decoded by maxminddb.
 
-Part of geo; may touch maxminddb (its C extension). Asking the reader network by network would decode a record for
-each; the walk gives data pointers, of which there are far fewer than networks.
+Asking the reader network by network would decode a record for each; the walk gives data pointers, of which there are
+far fewer than networks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Nearest nodes: from a place on the globe to the order in which nodes are preferred.
 
-Part of geo; may touch config and the standard library. A *location class* is one such order: groups of node names,
-nearest group first; the nodes of a group are equally near and share the load by weight.
+A *location class* is one such order: groups of node names, nearest group first; the nodes of a group are equally near
+and share the load by weight.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """IPv6 blocks laid out as rows of 256, so that most addresses need no search.
 
-Part of geo; may touch the standard library. Nearly all IPv6 networks that tell places apart are /26 to /40, in a few
-thousand of the two million /24s in use. Each of those /24s has a row with a number for each /32 in it: that of the
-pair for all of the /32, or beyond the pairs' numbers that of another row, for the /40s in it, which in the same way may
-name a *group*, blocks longer than /40 that are searched. Blocks of /24 and shorter are searched by themselves, as there
-are hardly any.
+Nearly all IPv6 networks that tell places apart are /26 to /40, in a few thousand of the two million /24s in use. Each
+of those /24s has a row with a number for each /32 in it: that of the pair for all of the /32, or beyond the pairs'
+numbers that of another row, for the /40s in it, which in the same way may name a *group*, blocks longer than /40 that
+are searched. Blocks of /24 and shorter are searched by themselves, as there are hardly any.
 """
 
 from __future__ import annotations

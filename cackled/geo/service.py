@@ -1,7 +1,6 @@
 """Keeps the geo index: loads it, has it built anew when an MMDB file is replaced, and swaps it in when it is proven.
 
-Part of geo; may touch clock, config, metrics, geo and Twisted. MMDB files are to be replaced by rename: the builder
-reads them through a memory map.
+MMDB files are to be replaced by rename: the builder reads them through a memory map.
 """
 
 from __future__ import annotations

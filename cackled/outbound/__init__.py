@@ -1,1 +1,1 @@
-"""Requests that we send to servers that strangers name: guarded against being turned on our own network."""
+"""Requests to servers that strangers name. They are guarded, so that nobody can direct them at our own network."""

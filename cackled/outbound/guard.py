@@ -1,6 +1,6 @@
-"""Which addresses a stranger may have us connect to.
+"""Which addresses may be connected to when a stranger names the server.
 
-The address that is checked is the address that is connected to: a name is resolved once.
+A name is resolved once: the address that was checked is the address that is connected to.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from twisted.internet.defer import Deferred
 
 from cackled.shared_calls import SharedCalls
 
-# IANA's registries of special-purpose addresses, whole (RFC 6890 and its updates), and multicast. Python's own notion
-# of them differs from version to version. Some are called globally reachable: anycast to the nearest router
-# (192.0.0.9), sinks (AS112), relays and what carries an IPv4 address inside. No receiver of ours has such an address.
+# IANA's complete registries of special-purpose addresses (RFC 6890 and its updates), and multicast. What Python's
+# `ipaddress` says of them differs from version to version. Some count as globally reachable: anycast to the nearest
+# router (192.0.0.9), sinks (AS112), relays, and addresses with an IPv4 address inside. They are refused all the same:
+# no server that we send to has such an address.
 _SPECIAL_4 = tuple(
     ip_network(text)
     for text in (
@@ -27,9 +28,9 @@ _SPECIAL_4 = tuple(
         "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
     )
 )  # fmt: skip
-# Only this is given to anybody (RFC 4291 section 2.4, IANA's registry of global unicast addresses) ...
+# Of IPv6 only this range is assigned to anybody (RFC 4291 section 2.4, IANA's registry of global unicast addresses) ...
 _UNICAST_6 = ip_network("2000::/3")
-# ... but for these: IETF protocols with Teredo, benchmarks, AMT and ORCHID; documentation; 6to4; AS112; documentation.
+# ... except these: IETF protocols with Teredo, benchmarks, AMT and ORCHID; documentation; 6to4; AS112; documentation.
 _SPECIAL_6 = tuple(
     ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
@@ -37,11 +38,11 @@ LONGEST_URL = 2_000
 
 
 class Refused(ValueError):
-    """Such an address is never connected to; the message is for the operator."""
+    """The address must not be connected to; the message is for the operator."""
 
 
 class Target(Struct, frozen=True):
-    """A web address taken apart."""
+    """The parts of a URL."""
 
     secure: bool
     host: str
@@ -49,17 +50,17 @@ class Target(Struct, frozen=True):
 
 
 class Policy(Struct, frozen=True):
-    """Which ports are allowed, and which networks beside the public Internet (CIDR)."""
+    """Which ports are allowed, and which networks (CIDR) in addition to the public Internet."""
 
     ports: tuple[int, ...] = (80, 443)
     networks: tuple[str, ...] = ()
 
 
 def target_of(url: str, policy: Policy) -> Target:
-    """Where *url* leads.
+    """The parts of *url*.
 
     Raises:
-        Refused: it is no http address, names a user, or a port that is not allowed.
+        Refused: it is no http or https URL, it names a user, or its port is not allowed.
     """
     if len(url) > LONGEST_URL or not url.isascii() or any(ord(one) <= 32 or ord(one) == 127 for one in url):
         raise Refused("that is no web address")
@@ -94,10 +95,10 @@ def allowed(address: str, policy: Policy) -> bool:
 
 
 def check_literal(url: str, policy: Policy) -> None:
-    """See that *url* may be sent to; of a name, only that it is no name of this machine.
+    """Check, without resolving, that requests may be sent to *url*. A host name must not be a name of this machine.
 
     Raises:
-        Refused: it may not.
+        Refused: requests may not be sent there.
     """
     host = target_of(url, policy).host.rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
@@ -110,10 +111,10 @@ def check_literal(url: str, policy: Policy) -> None:
 
 
 def checked(addresses: Iterable[str], policy: Policy) -> str:
-    """The first of *addresses*, all of which have to be allowed.
+    """The first of *addresses*. All of them must be allowed.
 
     Raises:
-        Refused: one is not, or there is none.
+        Refused: one of them is not allowed, or there is none.
     """
     found = list(addresses)
     for one in found:
@@ -128,10 +129,10 @@ Resolve = Callable[[str], "Deferred[list[str]]"]
 
 
 def resolver(in_thread: Callable[..., Deferred[Any]]) -> Resolve:
-    """The system's resolver, in threads: gives a name's addresses; OSError where it has none just now.
+    """The system's resolver, run in threads. It gives the addresses of a name, or OSError if there are none now.
 
-    Who asks for a name that is being looked up waits for that answer: a name whose servers don't answer holds one
-    thread, however often it is asked for meanwhile.
+    Callers that ask for a name that is being looked up share that look-up. So a name whose servers don't answer uses
+    one thread, however often it is asked for.
     """
     calls: SharedCalls[list[str]] = SharedCalls()
 

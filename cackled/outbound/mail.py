@@ -1,6 +1,7 @@
-"""Sends a message to the one mail server that the operator named: over TLS unless told otherwise, bounded in time.
+"""Sends mail to the mail server that the operator configured, within a time limit. Over TLS unless set otherwise.
 
-Trying again is the caller's business: what the server refuses for good is `Undeliverable`, everything else `NotSent`.
+There are no retries here. `Undeliverable` means that the server refused for good; `NotSent` means that the caller may
+try again.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from cackled import config
 from cackled.outbound.post import NotSent
 
-# Twisted's client makes line ends and dots fit for the wire.
+# Only this newline: Twisted's client converts line ends and escapes dots itself.
 _LINES = SMTP.clone(linesep="\n")
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 class Undeliverable(ValueError):
-    """The server will never take it; the message is for the operator."""
+    """The server refused the mail for good; the message is for the operator."""
 
 
 class Mailer:
-    """Sends by ``[mail]``.
+    """Sends mail as the section ``[mail]`` of the configuration says.
 
     Raises:
-        config.ConfigError: its files can't be used.
+        config.ConfigError: a file that the section names can't be used.
     """
 
     def __init__(self, reactor: Any, settings: config.Mail) -> None:
@@ -49,12 +50,13 @@ class Mailer:
                 raise config.ConfigError(f"{settings.ca_file} is no certificate") from error
 
     async def send(self, to: str, message: EmailMessage) -> None:
-        """Hand *message* over to the mail server, for the address *to*.
+        """Give *message* for the address *to* to the mail server.
 
         Raises:
-            NotSent: not now; Undeliverable: never.
+            NotSent: it failed this time.
+            Undeliverable: the server refused it for good.
         """
-        # Not above: it brings a reactor along, and ours is chosen at the start.
+        # Imported here, because the import installs a reactor and ours is chosen when the daemon starts.
         from twisted.mail import smtp
 
         settings = self._settings
@@ -73,7 +75,7 @@ class Mailer:
             protocol = await endpoint.connect(factory)
         except Exception as error:
             raise NotSent(f"the mail server can't be reached: {error}") from None
-        # An endpoint's protocol tells no connector: the end is seen here, whatever it was.
+        # With an endpoint there is no connector to report a lost connection, so every end is noticed here.
         lost = protocol.connectionLost
 
         def ended(reason: Any) -> None:

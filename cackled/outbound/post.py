@@ -1,4 +1,4 @@
-"""Sends a POST to an address that a stranger chose: guarded, bounded in time and bytes, and never redirected."""
+"""Sends a POST to a URL that a stranger chose: guarded, limited in time and bytes, without following redirects."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ MOST_BYTES = 65_536
 
 
 class NotSent(OSError):
-    """It did not get there, or no answer came; the message is for the operator."""
+    """The request failed, or no answer came; the message is for the operator."""
 
 
 class _Counted(ProtocolWrapper):
-    """Ends a connection on which too much comes in."""
+    """Closes a connection on which too many bytes arrive."""
 
     def __init__(self, factory: Any, wrapped: Any) -> None:
         super().__init__(factory, wrapped)
         self._left = MOST_BYTES
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass on what fits."""
+        """Pass *data* on if the limit allows it, else close the connection."""
         self._left -= len(data)
         if self._left < 0:
             assert self.transport is not None
@@ -47,13 +47,13 @@ class _Counted(ProtocolWrapper):
 
 @implementer(IStreamClientEndpoint)
 class _Capped:
-    """An endpoint whose connections take in `MOST_BYTES` at most, below TLS."""
+    """An endpoint whose connections receive at most `MOST_BYTES`, counted below TLS."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        """Connect; gives the protocol of *protocolFactory*."""
+        """Connect. Fires with the protocol that *protocolFactory* made."""
         wrapping = WrappingFactory(protocolFactory)
         wrapping.protocol = _Counted
         wrapping.noisy = False
@@ -63,7 +63,7 @@ class _Capped:
 
 @implementer(IAgentEndpointFactory)
 class _Fixed:
-    """Connects to the one address that was checked, whatever the URL says."""
+    """Connects to the address that was checked, whatever host the URL names."""
 
     def __init__(self, reactor: Any, target: Target, address: str, trust: Any) -> None:
         self._reactor = reactor
@@ -72,7 +72,7 @@ class _Fixed:
         self._trust = trust
 
     def endpointForURI(self, uri: URI) -> Any:
-        """The endpoint."""
+        """The endpoint of the checked address."""
         kind = TCP6ClientEndpoint if ":" in self._address else TCP4ClientEndpoint
         endpoint: Any = _Capped(kind(self._reactor, self._address, self._target.port, timeout=SECONDS))
         if not self._target.secure:
@@ -81,16 +81,16 @@ class _Fixed:
 
 
 class _Drop(Protocol):
-    """Wants nothing of the answer's body."""
+    """Discards the body of the answer."""
 
     def connectionMade(self) -> None:
-        """Close at once."""
+        """Close the connection at once."""
         assert self.transport is not None
         self.transport.loseConnection()
 
 
 class GuardedHttp:
-    """*trust* is who may sign servers' certificates; None: whom the system trusts."""
+    """Sends guarded requests. *trust*: the authorities for servers' certificates; None: those of the system."""
 
     def __init__(self, reactor: Any, resolve: Resolve, policy: Policy, *, trust: Any = None) -> None:
         self._reactor = reactor
@@ -99,11 +99,11 @@ class GuardedHttp:
         self._trust = trust
 
     async def post(self, url: str, headers: list[tuple[bytes, bytes]], body: bytes) -> int:
-        """The status that *url* answers with, within `SECONDS`; redirects are answers like others.
+        """Send a POST. Returns the status of the answer, within `SECONDS`. Redirects are not followed.
 
         Raises:
-            Refused (a ValueError): such an address is never sent to.
-            NotSent (an OSError): it did not work this time.
+            Refused (a ValueError): requests to this URL are not allowed.
+            NotSent (an OSError): the request failed this time.
         """
         target = target_of(url, self._policy)
         work = Deferred.fromCoroutine(self._post(url, target, headers, body))
