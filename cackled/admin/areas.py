@@ -1,6 +1,6 @@
-"""The areas of the operator's console over the real parts.
+"""The areas of the operator's console, implemented on the daemon's parts.
 
-See there for what each method promises.
+`cackled.admin.console` documents what each method promises.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cackled.events import Position
 from cackled.metrics import Metrics
 from cackled.realtime.hub import Hub
 
-# A node whose heartbeat is so old says nothing of now.
+# Age in seconds from which a node's heartbeat is too old to be shown as current.
 SILENT = 5.0
 
 
@@ -73,11 +73,11 @@ class Caches:
         return rows
 
     def evict(self, site: int, channel: int) -> None:
-        """Drop one channel."""
+        """Drop the entries of one channel."""
         self._evict((site, channel))
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Drop all entries."""
         self._clear()
 
 
@@ -131,7 +131,7 @@ class Servers:
 
 
 class Sites:
-    """The catalog: `cackled.admin.console.SiteArea`."""
+    """The directory of sites: `cackled.admin.console.SiteArea`."""
 
     def __init__(
         self,
@@ -144,14 +144,14 @@ class Sites:
         self._deletions = deletions
         self._check_url = check_url
         self._table = SettingTable(directory.shape)
-        # The site that the next start would make again.
+        # The site that the next start would create again.
         self._demo = demo
 
     def _values(self, site: Site) -> dict[str, Any]:
         return self._directory.shape.values(site.settings, site.products)
 
     async def sites(self) -> Table:
-        """All sites that live here, and those that are pinned elsewhere."""
+        """All sites of this deployment, and those pinned to others."""
         residency = self._directory.residency
         rows: list[Facts] = [
             {
@@ -174,7 +174,7 @@ class Sites:
         )  # fmt: skip
 
     async def add(self, name: str, origins: Sequence[str], number: int | None = None) -> int:
-        """Make a site."""
+        """Create a site."""
         try:
             made = await self._directory.add(name, origins, site_id=number)
         except Refused as error:
@@ -186,14 +186,14 @@ class Sites:
         return made.id
 
     async def pin(self, site: int, deployment: str) -> None:
-        """Note where it lives."""
+        """Record the site's deployment."""
         try:
             await self._directory.pin(site, deployment)
         except Refused as error:
             raise CommandError(error.detail) from None
 
     async def unpin(self, site: int) -> bool:
-        """Forget the note."""
+        """Remove the record of the site's deployment."""
         return await self._directory.unpin(site)
 
     async def add_origin(self, site: int, pattern: str) -> None:
@@ -222,7 +222,7 @@ class Sites:
         return "(set)" if "secret" in name and changed else changed
 
     async def settings(self, site: int | None) -> Table:
-        """All that there are."""
+        """All settings."""
         values = None if site is None else self._values(known(self._directory, site))
         rows: list[Facts] = []
         for one in self._table.settings.values():
@@ -235,7 +235,7 @@ class Sites:
         return rows
 
     async def rename(self, site: int, name: str) -> None:
-        """Another name."""
+        """Rename the site."""
         known(self._directory, site)
         try:
             await self._directory.rename(site, name)
@@ -243,12 +243,12 @@ class Sites:
             raise CommandError(error.detail) from None
 
     async def holdings(self, site: int) -> Facts:
-        """What would go."""
+        """What deleting the site would remove."""
         found, deletions = self._deletable(site)
         return {"site": site, "name": found.name, **await deletions.holdings(site)}
 
     async def delete(self, site: int, name: str) -> Facts:
-        """All of it."""
+        """Delete the site and all its data."""
         found, deletions = self._deletable(site)
         if name != found.name:
             raise CommandError(f"nothing was deleted: the name of site {site} is {found.name!r}")
@@ -264,13 +264,13 @@ class Sites:
 
 
 class CommentPeace(Protocol):
-    """What operators do to conversations."""
+    """What operators do to a conversation; a product provides it."""
 
     async def lock(self, channel: int, locked: bool) -> Position:
-        """Close or open one."""
+        """Close or reopen a conversation; returns its new position."""
 
     async def remove(self, comment_id: int) -> Position:
-        """Delete anybody's comment."""
+        """Delete a comment, whoever wrote it; returns the new position."""
 
 
 class Bans:
@@ -292,7 +292,7 @@ class Bans:
         return [{"kind": ban.kind, "value": ban.value, "until": ban.until} for ban in bans]
 
     async def ban(self, site: int, kind: BanKind, value: str, seconds: float | None) -> None:
-        """Ban."""
+        """Add a ban."""
         until = None if seconds is None else wall_time() + seconds
         try:
             await self._bans(known(self._directory, site)).ban(kind, value, until)
@@ -304,7 +304,7 @@ class Bans:
         return await self._bans(known(self._directory, site)).unban(kind, value)
 
     async def lock(self, site: int, channel: int, locked: bool) -> str:
-        """Close or open a conversation."""
+        """Close or reopen a conversation."""
         try:
             return str(await self._comments(known(self._directory, site)).lock(channel, locked))
         except Refused as error:
@@ -319,7 +319,7 @@ class Bans:
 
 
 class Cluster:
-    """All nodes: `cackled.admin.console.ClusterArea`. Without a mesh only who lives is known."""
+    """All nodes: `cackled.admin.console.ClusterArea`. Without a mesh only their liveness is known."""
 
     def __init__(
         self, membership: Membership, mesh: Mesh | None, forget: Callable[[str], Awaitable[bool]] | None = None
@@ -329,7 +329,7 @@ class Cluster:
         self._forget = forget
 
     async def forget(self, node: str) -> bool:
-        """Where nodes are found in the database."""
+        """Remove a node from the database's list of nodes."""
         return self._forget is not None and await self._forget(node)
 
     def nodes(self) -> Table:
@@ -345,7 +345,7 @@ class Cluster:
             }
             told = seen.get(node.name)
             if told is not None:
-                # What was said last by a node that is not heard is no figure of now.
+                # Figures last sent by a node that is not heard now are out of date.
                 now = node.name == own or (told.heard is not None and told.heard < SILENT)
                 row["ready"] = told.ready if now else None
                 row["writes"] = told.writes if now else None
@@ -375,7 +375,7 @@ class Usages:
         self._usage = usage
 
     async def usage(self, site: int, month: str) -> Table:
-        """One month of a site."""
+        """The usage of a site in one month."""
         try:
             found = await self._usage.month(known(self._directory, site).id, month)
         except ValueError:
@@ -398,16 +398,16 @@ class OutboxCommands:
         self._outbox = outbox
 
     async def waiting(self) -> Facts:
-        """Three figures."""
+        """Number waiting, oldest age, and number given up."""
         waits, dead, age = await self._outbox.waiting()
         return {"waiting": waits, "oldest_seconds": age, "dead": dead}
 
     async def dead(self) -> Table:
-        """The latest first."""
+        """Dead letters, the latest first."""
         return [msgspec.structs.asdict(one) for one in await self._outbox.dead()]
 
     async def retry(self, number: int) -> bool:
-        """From the beginning."""
+        """Retry a dead letter, with all its attempts."""
         return await self._outbox.requeue(number)
 
 
@@ -419,15 +419,15 @@ class ErasureCommands:
         self._erasures = erasures
 
     async def erase(self, site: int, visitor: int) -> int:
-        """Of a site that there is."""
+        """Erase a visitor's data; checks that the site exists."""
         return await self._erasures.erase(known(self._directory, site).id, visitor)
 
 
 def known(directory: SiteDirectory, site: int) -> Site:
-    """The site.
+    """The site with this number.
 
     Raises:
-        CommandError: there is none, or it lives elsewhere.
+        CommandError: it does not exist, or belongs to another deployment.
     """
     try:
         return directory.get(site)

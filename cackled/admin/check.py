@@ -1,6 +1,6 @@
-"""``cackled check-config``: makes what the daemon would make, starts none of it, and says what is wrong.
+"""``cackled check-config``: builds what the daemon would build without starting it, and reports errors.
 
-Part of the command line, as `cackled.admin.cli`; what it needs is imported when it runs.
+Part of the command line, like `cackled.admin.cli`; imports are done when it runs.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from cackled.config import Config, ConfigError, Node
 
 
 def check(config: Config) -> None:
-    """Look at all of it.
+    """Check the whole configuration.
 
     Raises:
-        ConfigError: one line with what is wrong first.
+        ConfigError: one line about the first error.
     """
     from cackled.admin import http
     from cackled.admin.manhole import ManholeFactory
@@ -45,7 +45,7 @@ def check(config: Config) -> None:
 
 
 def _check_files(config: Config) -> None:
-    """What is read later, while the daemon runs or when it connects: it is there, and is what it should be."""
+    """Check files that the daemon reads only later, while it runs or when it connects: they exist and are valid."""
     from psycopg2.extensions import parse_dsn
 
     from cackled.database.dsn import servers_of, shards_of
@@ -71,7 +71,7 @@ def _check_files(config: Config) -> None:
 
 
 def _check_parts(config: Config) -> None:
-    """Make what the daemon would make, and start none of it: what it would refuse is told now."""
+    """Build what the daemon would build, without starting it, to find the errors that it would stop at."""
     from twisted.internet import reactor
 
     from cackled.daemon.infrastructure import Infrastructure
@@ -104,7 +104,7 @@ def dns_keys(config: Config) -> list[Any]:
     """The keys of ``[dns] keys``.
 
     Raises:
-        ConfigError: one can't be used.
+        ConfigError: a key is not usable.
     """
     from cackled.dns.keys import load as load_key
 

@@ -1,6 +1,6 @@
-"""The ``cackled`` program: run the daemon, check its configuration, ask it, follow a channel.
+"""The ``cackled`` program: run the daemon, check its configuration, send it commands, follow a channel.
 
-Imports what a subcommand needs when it runs, so that ``--version`` is fast and no reactor is chosen by accident.
+A subcommand imports what it needs when it runs, so that ``--version`` is fast and no reactor is installed too early.
 Errors are one line on standard error and exit status 1.
 """
 
@@ -23,7 +23,7 @@ DEFAULT_FILE = "cackled.toml"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; gives the exit status."""
+    """Run the program; returns the exit status."""
     options = _parser().parse_args(argv)
     try:
         return int(options.run(options) or 0)
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader of a pipe has seen enough.
+        # The reader of the pipe has closed it.
         sys.stderr.close()
         return 0
 
@@ -150,12 +150,12 @@ def _run(options: Any) -> int:
 
     import twisted.plugins
 
-    # In a checkout twistd would find the plugin from that folder only.
+    # In a checkout twistd would find the plugin only from that folder.
     plugins = str(Path(__file__).parents[2] / "twisted" / "plugins")
     if plugins not in twisted.plugins.__path__:
         twisted.plugins.__path__.append(plugins)
     path = _path(options)
-    # What is wrong with it is one line here; twistd would print how it is used besides.
+    # Report a configuration error in one line; twistd would add its usage text.
     load(path)
     sys.argv = ["twistd", "--nodaemon", "--pidfile=", "cackled", *(["--config", path] if path is not None else [])]
     twistd.run()
@@ -168,7 +168,7 @@ def _admin(options: Any) -> None:
     from cackled.admin.client import AdminError, send
 
     words = options.words
-    # One quoted argument is a whole line, several are its words.
+    # One quoted argument is a whole command line; several are its words.
     line = words[0] if len(words) == 1 else shlex.join(words)
     try:
         answer = send(_load(options), line)
@@ -213,7 +213,7 @@ def _migrate(options: Any) -> int:
                 print(f"applied {len(applied)}" if applied else "up to date")
                 return 0
             except DatabaseError as error:
-                # A replica is read-only, a server may be down: another one may be the primary.
+                # A replica is read-only and a server may be down, so try all until one is the primary.
                 failures.append(f"{server.name}: {' '.join(str(error).split())}")
         raise CliError("; ".join(failures))
 

@@ -19,12 +19,12 @@ from cackled.admin.endpoints import Place, parse
 from cackled.config import Config
 
 LONGEST_ANSWER = 16 * 1024 * 1024
-# /healthz needs nothing but a turn of the reactor: a daemon that does not answer it for so many seconds hangs.
+# /healthz needs only a turn of the reactor: a daemon that does not answer it within this many seconds hangs.
 HANGS = 4.0
 
 
 class AdminError(Exception):
-    """The command was not done; the message is one line."""
+    """The command was not carried out; the message is one line."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -39,10 +39,10 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def send(config: Config, line: str, *, timeout: float = 40.0) -> dict[str, Any]:
-    """Have the daemon of *config* run *line*; gives ``{"data", "text"}``.
+    """Have the daemon of *config* run the command *line*; returns ``{"data", "text"}``. *timeout* is in seconds.
 
     Raises:
-        ConfigError: the admin endpoint can't be read.
+        ConfigError: the admin endpoint can't be parsed.
         AdminError: no daemon, no token, or the command was refused.
     """
     place = parse(config.admin.endpoint, "[admin] endpoint")
@@ -81,7 +81,7 @@ def send(config: Config, line: str, *, timeout: float = 40.0) -> dict[str, Any]:
 
 
 def _look_alive(place: Place, where: str, timeout: float) -> None:
-    """Ask whether the daemon answers at all: a command may take long, but nobody should wait for one that hangs."""
+    """Check that the daemon answers at all: a command may take long, but waiting for a daemon that hangs is useless."""
     connection = _connection(place, timeout)
     try:
         connection.request("GET", "/healthz")
@@ -98,7 +98,7 @@ def _look_alive(place: Place, where: str, timeout: float) -> None:
 
 
 def person() -> str:
-    """Who sits at the keyboard, by the name the system knows: also behind sudo and doas."""
+    """The operator's login name as the system knows it, also under sudo and doas."""
     for name in ("SUDO_USER", "DOAS_USER"):
         given = os.environ.get(name, "")
         if given and given.isprintable():
@@ -112,6 +112,6 @@ def person() -> str:
 def _connection(place: Place, timeout: float) -> http.client.HTTPConnection:
     if place.path:
         return _UnixConnection(place.path, timeout)
-    # An unspecified address is reached by loopback.
+    # An unspecified address (0.0.0.0, ::) is reached by loopback.
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(place.host, place.host)
     return http.client.HTTPConnection(host, place.port, timeout=timeout)

@@ -1,4 +1,4 @@
-"""Subcommands of ``cackled`` about several servers, ``promote`` and ``dev-cluster``: a part of `cackled.admin.cli`."""
+"""The subcommands ``promote`` and ``dev-cluster`` of ``cackled``; part of `cackled.admin.cli`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ DEFAULT_FILE = "cackled.toml"
 
 
 class CliError(Exception):
-    """What went wrong, in one line."""
+    """An error, described in one line."""
 
 
 def add(make: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add them; *make* is the parent's: name, function, help."""
+    """Add the subcommands; *make* is the parent's function and takes name, function and help text."""
     new = make("promote", promote, "make a replica the primary, and have the other replicas follow it")
     new.add_argument("server", metavar="SERVER", help="its name in [[database.server]]")
     new.add_argument("--user", default="", help="a superuser of PostgreSQL; default: as in the configuration")

@@ -1,6 +1,6 @@
 """The operator commands: one table for the telnet manhole, ``cackled admin`` and the admin HTTP listener.
 
-A command gets the `Console` and its words and returns plain data.
+A command gets the `Console` and its words, and returns plain data.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ async def _channels(console: Console, words: Sequence[str]) -> Data:
     rows = await _have(_need(console.live, "realtime").channels(most))
     if console.comments is None:
         return rows
-    # The page beside its number.
+    # Show the page key beside the channel number.
     places = [(parse_channel(str(row["channel"])), row) for row in rows]
     keys = await console.comments.keys((place.site, place.channel) for place, _ in places)
     return [{**row, "page": keys.get((place.site, place.channel), "-")} for place, row in places]
@@ -190,7 +190,7 @@ def _ban_value(kind: str, value: str) -> tuple[BanKind, str]:
                 network = ip_network(value, strict=False)
             except ValueError:
                 raise CommandError(f"{value} is no IP address or network") from None
-            # One address is written without its mask, however it was typed.
+            # A single address is shown without its mask, however it was typed.
             alone = network.num_addresses == 1
             return "ip", str(ip_address(network.network_address)) if alone else str(network)
         case "visitor":
@@ -340,7 +340,7 @@ def find(name: str) -> Command:
     """The command called *name*.
 
     Raises:
-        CommandError: there is none; the message proposes one that is close.
+        CommandError: unknown command; the message suggests a similar name.
     """
     command = COMMANDS.get(name)
     if command is None:
@@ -351,12 +351,12 @@ def find(name: str) -> Command:
 
 
 class Runner:
-    """Runs command lines on a `Console`: words, usage errors, a time limit, an audit line in the log.
+    """Runs command lines on a `Console`: parses words, reports wrong usage, limits time, and writes audit log lines.
 
     Args:
-        expected: errors of the areas that the operator needs no traceback of (``DatabaseError``, for example).
-        timeout: seconds after which a command is no longer waited for. It is not cancelled: what it asked of the
-            database may yet happen.
+        expected: errors of the areas that are reported without a traceback (``DatabaseError``, for example).
+        timeout: seconds after which a command is no longer waited for. It is not cancelled: its database queries may
+            still take effect.
     """
 
     def __init__(
@@ -384,7 +384,7 @@ class Runner:
         """Run one line for *who* (a name for the audit log).
 
         Raises:
-            CommandError: one line of explanation.
+            CommandError: failed; one line of explanation.
             Quit: the line was ``quit``.
         """
         if len(line) > LONGEST_LINE:
@@ -436,7 +436,7 @@ class Runner:
 
 
 def _without_secrets(words: Sequence[str]) -> Sequence[str]:
-    # ``site set 1 webhook_secret X``: what follows the name of a secret does not go into the log.
+    # ``site set 1 webhook_secret X``: the words after the name of a secret are not logged.
     for number, word in enumerate(words):
         if any(name in word.lower() for name in ("secret", "password", "token")):
             return [*words[: number + 1], *(["***"] if words[number + 1 :] else [])]

@@ -1,4 +1,4 @@
-"""The comments of sites for the console: `cackled.admin.console.CommentArea` over the removals of comments."""
+"""Comments for the console: `cackled.admin.console.CommentArea`, implemented on the removals of comments."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from cackled.admin.console import CommandError, Data, Fact, Facts, Table
 from cackled.domain.errors import Refused
 from cackled.products.comments.removal import MOST, Found, Removals
 
-# Of a text in a table.
+# Characters of a text shown in a table.
 _SHORT = 60
 
 
 class Comments:
-    """*of* gives the removals of a site, or raises `CommandError`."""
+    """*of* returns the removals of a site, or raises `CommandError`."""
 
     def __init__(self, of: Callable[[int], Removals]) -> None:
         self._of = of
 
     async def find(self, site: int, criterion: str, value: str, before: int | None) -> Table:
-        """The newest that match, one a row."""
+        """The newest matching comments, one per row."""
         removals = self._of(site)
         try:
             wanted = removals.value(criterion, value) if criterion else None
@@ -30,7 +30,7 @@ class Comments:
         return [_row(one) for one in await removals.find(criterion, wanted, before)]
 
     async def show(self, site: int, comment: int) -> Facts:
-        """All of one."""
+        """Everything known of one comment."""
         try:
             one = await self._of(site).one(comment)
         except Refused as error:
@@ -56,7 +56,7 @@ class Comments:
     async def remove(
         self, site: int, criterion: str, value: str, hours: float | None, confirmed: int | None, who: str
     ) -> Data:
-        """Say what would go; with the right number, remove it."""
+        """Show what a removal would take; with the right number *confirmed*, remove it."""
         removals = self._of(site)
         try:
             wanted = removals.value(criterion, value)
@@ -84,21 +84,21 @@ class Comments:
         return done
 
     async def undo(self, site: int, removal: int) -> int:
-        """Bring comments back."""
+        """Restore the comments of a removal."""
         try:
             return await self._of(site).undo(removal)
         except Refused as error:
             _refuse(error)
 
     async def removals(self, site: int) -> Table:
-        """What was removed together."""
+        """The removals of a site."""
         return [
             {"removal": one.id, "at": one.at, "who": one.who, "what": one.what, "undone": one.undone, "kept": one.kept}
             for one in await self._of(site).removals()
         ]
 
     async def keys(self, channels: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
-        """The page keys of channels, as far as they are known."""
+        """The page keys of channels, where known."""
         by_site: dict[int, list[int]] = {}
         for site, channel in channels:
             by_site.setdefault(site, []).append(channel)

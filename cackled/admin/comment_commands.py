@@ -1,4 +1,4 @@
-"""Moderation from the console: looking through comments, and removing one, or all that match, with a way back."""
+"""Moderation from the console: list and search comments, remove one or all that match, and undo a removal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _comment(text: str) -> int:
 
 
 async def comments(console: Console, words: Sequence[str]) -> Data:
-    """List, search, show."""
+    """List, search or show comments."""
     area = need(console.comments, "comments")
     given, before = list(words), None
     if len(given) >= 3 and given[-2] == "before":
@@ -32,7 +32,7 @@ async def comments(console: Console, words: Sequence[str]) -> Data:
 
 
 async def remove(console: Console, words: Sequence[str]) -> Data:
-    """One comment; or all that match, shown first; or back again."""
+    """Remove one comment, or all that match (shown first for confirmation), or undo a removal."""
     given = list(words)
     match given:
         case [site, comment] if site != "list":

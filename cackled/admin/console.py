@@ -1,8 +1,8 @@
-"""What operator commands need of the daemon: one small protocol per area, gathered in a `Console`.
+"""What operator commands need from the daemon: one small protocol per area, collected in a `Console`.
 
-The composition root hands over the areas that its process has; a command whose area is absent says so. Everything is
-plain data (`Data`), so that text and JSON are two views of the same answer. In names, ``_seconds`` and ``_bytes`` say
-the unit; the text view makes them readable.
+The composition root passes the areas that its process has; a command whose area is missing says so. Everything is
+plain data (`Data`), so text and JSON show the same answer. In names, ``_seconds`` and ``_bytes`` give the unit; the
+text view formats them.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Fact = str | int | float | bool | None | Sequence[str]
-# Names and values of one thing.
+# Names and values that describe one thing.
 Facts = Mapping[str, Fact]
 # Rows of a table; the first row names the columns.
 Table = Sequence[Facts]
-# A line, facts, a table, or named sections of those.
+# One line, facts, a table, or named sections of those.
 Data = str | Facts | Table | Mapping[str, "Facts | Table"]
 
 BanKind = Literal["ip", "visitor", "word"]
 
 
 class CommandError(Exception):
-    """A command can't be done; the message is one line for the operator. Areas raise it as well."""
+    """A command can't be carried out; the message is one line for the operator. Areas raise it as well."""
 
 
 class Verbatim(dict[str, Fact]):
-    """Facts whose names can be typed back: the text view leaves them as they are, and numbers without units."""
+    """Facts whose names can be typed in commands: the text view shows them unchanged, and numbers without units."""
 
 
 class ProcessArea(Protocol):
-    """This process: `cackled.admin.process.LocalProcess` is the real one."""
+    """This process; implemented by `cackled.admin.process.LocalProcess`."""
 
     def facts(self) -> Facts:
         """Node, version, uptime, reactor lag, memory."""
 
     def collect(self) -> Facts:
-        """Run a full garbage collection; the daemon stands still meanwhile."""
+        """Run a full garbage collection. The daemon does nothing else meanwhile."""
 
     async def drain(self) -> Facts:
-        """Leave DNS, turn unready and ask clients to move; the process stays up."""
+        """Leave DNS, become unready and tell clients to reconnect elsewhere. The process keeps running."""
 
     async def undrain(self) -> Facts:
-        """Take visitors again."""
+        """End a drain: take visitors again."""
 
     async def shutdown(self) -> None:
         """Begin an orderly stop and return at once."""
 
 
 class LiveArea(Protocol):
-    """Realtime connections. Like requests and caches they may be those of other processes, who have to be asked."""
+    """Realtime connections. Like requests and caches they may belong to other processes, whose answers are awaited."""
 
     def sessions(self) -> Table | Awaitable[Table]:
         """One row per transport: ``transport``, ``sessions`` and whatever else is known."""
@@ -60,16 +60,16 @@ class LiveArea(Protocol):
 
 
 class HappeningArea(Protocol):
-    """What is going on just now: problems, the latest errors, who keeps this node busy."""
+    """Current problems, latest errors, and the busiest addresses and sites."""
 
     def problems(self) -> Table:
-        """What is wrong now and what to do: ``problem``, ``what``; none: nothing."""
+        """Current problems and their remedies: ``problem``, ``what``. No rows if there are none."""
 
     def disk(self) -> Table:
         """One row per folder: ``disk``, ``folder``, ``free_bytes``, ..."""
 
     def bus(self) -> Facts | None:
-        """The Redis or Valkey beside the workers; None where there is none."""
+        """The Redis or Valkey that connects the workers; None where none is configured."""
 
     def errors(self) -> Table | Awaitable[Table]:
         """The latest warnings and errors in the log, newest first."""
@@ -115,22 +115,22 @@ class DatabaseArea(Protocol):
 
 
 class SiteArea(Protocol):
-    """The catalog of sites. An unknown site is a `CommandError`."""
+    """The directory of sites. An unknown site is a `CommandError`."""
 
     async def sites(self) -> Table:
-        """All sites, shortly."""
+        """All sites, one line each."""
 
     async def site(self, site: int) -> Facts:
         """One site with its origins and settings."""
 
     async def add(self, name: str, origins: Sequence[str], number: int | None = None) -> int:
-        """Make a site (of that number, where one is given) and return its id."""
+        """Create a site (with that number, if given) and return its id."""
 
     async def pin(self, site: int, deployment: str) -> None:
-        """Note in which deployment a site lives."""
+        """Record the deployment to which a site belongs."""
 
     async def unpin(self, site: int) -> bool:
-        """Let its number say so again; False where it was not pinned."""
+        """Remove the record, so that the deployment follows from the site's number. False if there was none."""
 
     async def add_origin(self, site: int, pattern: str) -> None:
         """Let pages of *pattern* (``example.com``, ``*.example.com``, ``localhost:*``) embed the site."""
@@ -145,13 +145,13 @@ class SiteArea(Protocol):
         """Every setting: its value at *site*, default, allowed values, and what it is for."""
 
     async def rename(self, site: int, name: str) -> None:
-        """Call a site otherwise."""
+        """Rename a site."""
 
     async def holdings(self, site: int) -> Facts:
-        """What would go with a site: its name, and how much it has."""
+        """What would be deleted with a site: its name and counts of its data."""
 
     async def delete(self, site: int, name: str) -> Facts:
-        """Delete a site and all it has, where *name* is its name."""
+        """Delete a site and all its data, if *name* is its name."""
 
 
 class BanArea(Protocol):
@@ -164,37 +164,37 @@ class BanArea(Protocol):
         """Ban for *seconds*, or until it is removed."""
 
     async def unban(self, site: int, kind: BanKind, value: str) -> bool:
-        """Remove a ban; False when there was none."""
+        """Remove a ban; returns False if there was none."""
 
     async def lock(self, site: int, channel: int, locked: bool) -> str:
-        """Close or open a conversation; gives its position."""
+        """Close or reopen a conversation; returns its position."""
 
     async def remove(self, site: int, comment: int) -> str:
-        """Delete anybody's comment; gives the position."""
+        """Delete a comment, whoever wrote it; returns its position."""
 
 
 class CommentArea(Protocol):
-    """The comments of sites, for moderators. Whatever can't be done is a `CommandError`."""
+    """The comments of sites, for moderators. Every failure is a `CommandError`."""
 
     async def find(self, site: int, criterion: str, value: str, before: int | None) -> Table:
-        """The newest that match (all: ""), older than comment *before*."""
+        """The newest matching comments (*criterion* "" matches all), older than comment *before*."""
 
     async def show(self, site: int, comment: int) -> Facts:
-        """One comment, with all that is known of it."""
+        """Everything known of one comment."""
 
     async def remove(
         self, site: int, criterion: str, value: str, hours: float | None, confirmed: int | None, who: str
     ) -> Data:
-        """What a removal would take; with *confirmed* (how many that are), the removal itself."""
+        """Show what a removal would take; with *confirmed* (the number of comments), carry it out."""
 
     async def undo(self, site: int, removal: int) -> int:
-        """Bring back what a removal took; gives how many comments."""
+        """Restore what a removal took; returns the number of comments."""
 
     async def removals(self, site: int) -> Table:
         """The removals of a site."""
 
     async def keys(self, channels: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
-        """The page keys of (site, channel), as far as they are known."""
+        """The page keys of (site, channel), where known."""
 
 
 class PageArea(Protocol):
@@ -211,55 +211,55 @@ class ClusterArea(Protocol):
         """One row per node: ``node``, ``state``, and what its heartbeat tells."""
 
     async def forget(self, node: str) -> bool:
-        """Take a node that is no more out of the database; False where it is not there."""
+        """Remove a dead node from the database; returns False if it is not there."""
 
 
 class UsageArea(Protocol):
-    """What sites read."""
+    """How much sites read."""
 
     async def usage(self, site: int, month: str) -> Table:
-        """Reads and credits of *month* ("2026-11"; "": this one) by readPreference, and their sum."""
+        """Reads and credits of *month* ("2026-11"; "" for this month) by readPreference, and their sum."""
 
 
 class WorkersArea(Protocol):
-    """The processes that serve, where this one does not serve itself."""
+    """The worker processes, where visitors are served by workers."""
 
     def workers(self) -> Table:
         """One row per process: ``worker``, ``pid``, ``state``, ..."""
 
     def restart(self) -> str:
-        """Begin to replace each without losing a connection."""
+        """Start replacing the workers one by one without losing a connection; returns a message."""
 
     async def set_level(self, level: str) -> None:
-        """Log from *level* on."""
+        """Set the log level."""
 
     async def collect(self) -> Table:
-        """Run a full garbage collection in each."""
+        """Run a full garbage collection in each worker."""
 
 
 class OutboxArea(Protocol):
-    """Work for other servers."""
+    """Deliveries to other servers (mail, webhooks)."""
 
     async def waiting(self) -> Facts:
-        """How much waits, how old it is, and how much was given up."""
+        """How many wait, the oldest one's age, and how many were given up."""
 
     async def dead(self) -> Table:
-        """What was given up, and why."""
+        """Deliveries that were given up, and why."""
 
     async def retry(self, number: int) -> bool:
-        """Try a dead letter again; False when there is none of that number."""
+        """Retry a dead letter; returns False if there is none with that number."""
 
 
 class ErasureArea(Protocol):
-    """Requests to be forgotten."""
+    """Requests to erase a visitor's data."""
 
     async def erase(self, site: int, visitor: int) -> int:
-        """Scrub what a visitor left; gives how many events told of it."""
+        """Erase what a visitor left; returns the number of events written about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The areas this process has; None where it has not."""
+    """The areas that this process has; None for those it lacks."""
 
     process: ProcessArea
     live: LiveArea | None = None

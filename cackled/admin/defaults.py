@@ -1,7 +1,7 @@
-"""The configuration file with every key at its default, made from `cackled.config` and the comments there.
+"""The configuration file with every key at its default, generated from `cackled.config` and the comments there.
 
-So the file that is shipped can't differ from what the program does: ``cackled default-config`` prints it, and a test
-compares it with ``conf/cackled.toml``.
+So the shipped file always agrees with the program: ``cackled default-config`` prints it, and a test compares it with
+``conf/cackled.toml``.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def render(products: Mapping[str, type[msgspec.Struct]] | None = None) -> str:
 
 
 def _product(name: str, kind: type[msgspec.Struct]) -> str:
-    """The defaults of a product's settings, for sites that chose nothing."""
+    """The defaults of a product's settings, used for sites that set nothing."""
     lines = ["", f"# What holds for sites that chose nothing: cackled admin site set SITE {name}.SETTING VALUE."]
     lines.append(f"#[products.{name}]")
     for field in msgspec.inspect.type_info(kind).fields:  # type: ignore[attr-defined]
@@ -61,7 +61,7 @@ def _product(name: str, kind: type[msgspec.Struct]) -> str:
 
 
 def _table(name: str, section: type[Section], many: bool, *, commented: bool = False) -> str:
-    # The docstrings name their table, which follows here anyway.
+    # The docstrings name their table, which is printed below anyway.
     text = re.sub(r"(^|, )``\[+[\w.\x22]+\]+``:? ?", "", " ".join((section.__doc__ or "").split()))
     text = text.strip(" .").replace("``", "")
     lines = [""]

@@ -1,8 +1,8 @@
 """Three nodes on one machine, each with its own PostgreSQL: one primary, two streaming replicas. For tests and demos.
 
-Blocks. Node N lives on 127.0.0.N; each daemon is told of all three servers, its own one marked ``local``, and is
-linked to the others by the mesh. PostgreSQL trusts whoever reaches these addresses: nothing for a machine with
-strangers on it.
+Calls block. Node N uses 127.0.0.N. Each daemon knows all three servers, its own one marked ``local``, and is connected
+to the others by the mesh. PostgreSQL accepts everyone who reaches these addresses: do not use it on a machine that
+strangers can use.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from cackled.database import binaries, leftovers
 from cackled.database.instance import Instance
 
 PATIENCE = 60.0
-# In the folder of a cluster that is kept.
+# Files in the folder of a cluster that is kept.
 KEPT = "cluster.json"
 _PR_SET_PDEATHSIG = 1
 
@@ -47,7 +47,7 @@ class Ports(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """What a cluster in a folder was asked for: it is the same when it is started again."""
+    """The options of a cluster that is kept in a folder, so that a restart uses the same."""
 
     ports: Ports = Ports()
     extra: str = ""
@@ -55,7 +55,7 @@ class Kept(NamedTuple):
 
     @classmethod
     def of(cls, folder: Path) -> Kept:
-        """As it was written; the defaults where nothing was.
+        """Read the options from *folder*; defaults if there is no file.
 
         Raises:
             ClusterError: the file can't be read.
@@ -69,16 +69,16 @@ class Kept(NamedTuple):
             raise ClusterError(f"{folder / KEPT} can't be read: {error}") from None
 
     def write(self, folder: Path) -> None:
-        """Keep it."""
+        """Write the options to *folder*."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / KEPT).write_text(json.dumps({**self._asdict(), "ports": self.ports._asdict()}, indent=1), "utf-8")
 
 
 def ports_of(words: Iterable[str], old: Ports) -> Ports:
-    """*old* with what ``http=8090`` and the like say.
+    """*old*, changed by words such as ``http=8090``.
 
     Raises:
-        ClusterError: a word that is none of them.
+        ClusterError: a word is not of that form.
     """
     given = old._asdict()
     for word in words:
@@ -92,7 +92,7 @@ def ports_of(words: Iterable[str], old: Ports) -> Ports:
 
 
 class ClusterError(Exception):
-    """The cluster can't be run; one line for the operator."""
+    """The cluster can't run; one line for the operator."""
 
 
 HELP = """\
@@ -109,7 +109,7 @@ class Node:
         self.number = number
         self.name = f"n{number}"
         self.address = net.address(number)
-        # Whether the daemon is meant to run.
+        # Whether the daemon is supposed to run.
         self.wanted = False
         self._net = net
         self.folder = folder / self.name
@@ -120,7 +120,7 @@ class Node:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Run the daemon; it is not waited for."""
+        """Start the daemon without waiting for it."""
         self.wanted = True
         with self._net.inside(self.number):
             self._run()
@@ -137,7 +137,7 @@ class Node:
 
     @property
     def running(self) -> bool:
-        """Whether the daemon lives."""
+        """Whether the daemon process runs."""
         return self.process is not None and self.process.poll() is None
 
     def ready(self) -> bool:
@@ -149,11 +149,11 @@ class Node:
             return False
 
     def log(self) -> str:
-        """What the daemon wrote."""
+        """The daemon's log output."""
         return (self.folder / "out").read_text("utf-8", "replace")
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the daemon, where it runs; one that is killed is waited for."""
+        """Send a signal to the daemon if it runs; with SIGKILL wait for its end."""
         if not self.running or self.process is None:
             return
         self.wanted = number is not signal.SIGKILL
@@ -162,7 +162,7 @@ class Node:
             self.process.wait()
 
     def admin(self, line: str) -> Any:
-        """Run an operator's command in the daemon; gives its data."""
+        """Run an operator command in the daemon; returns its data."""
         token = (self.folder / "var" / "admin-token").read_text().strip()
         request = urllib.request.Request(
             f"http://{self.address}:{self.ports.admin}/admin/command", json.dumps({"line": line}).encode(),
@@ -172,7 +172,7 @@ class Node:
             return json.loads(answer.read())["data"]
 
     def end(self) -> None:
-        """SIGTERM to the daemon, where it runs; it is not waited for."""
+        """Send SIGTERM to the daemon if it runs, without waiting."""
         self.wanted = False
         if self.running and self.process is not None:
             self.process.send_signal(signal.SIGCONT)
@@ -180,9 +180,9 @@ class Node:
 
 
 class Cluster:
-    """All of it. *folder* is kept where it is given, else a temporary one; *extra* is TOML that every daemon gets.
+    """The whole cluster. *folder* is kept if given, else it is temporary; *extra* is TOML for every daemon.
 
-    With *discovery* each daemon lists itself alone, and finds the others in the database.
+    With *discovery* each daemon's configuration lists only itself, and the daemons find each other in the database.
     """
 
     def __init__(
@@ -228,7 +228,7 @@ class Cluster:
                 ca.issue(mesh, node.name)
             self.configure(node)
         progress("starting the daemons")
-        # The first migrates and makes the demo pages; the others find them. None is ready while it is alone.
+        # The first daemon migrates and makes the demo pages; the others find them. None is ready while it is alone.
         for node in self.nodes:
             node.start()
             if node is self.nodes[0]:
@@ -268,7 +268,7 @@ class Cluster:
                     first.execute("create database cackled")
         self._follow()
         if self._synchronous and first is not None and not self._follows(self.nodes[0]):
-            # Only now that there are any: until then every commit would wait for them.
+            # Only after the replicas run: before that every commit would wait for them.
             names = ", ".join(node.name for node in self.nodes[1:])
             first.execute(f"alter system set synchronous_standby_names = 'FIRST 1 ({names})'")
             first.execute("select pg_reload_conf()")
@@ -280,17 +280,17 @@ class Cluster:
         return reach
 
     def _follow(self) -> None:
-        """Have the replicas of a kept folder find the primary where it is now."""
+        """Point the replicas of a kept folder at the current primary."""
         primaries = [node for node in self.nodes if not self._follows(node)]
         for node in self.nodes:
             if len(primaries) == 1 and node is not primaries[0]:
                 node.server.follow(primaries[0].server)
 
     def wait(self, node: Node, check: Callable[[Node], bool] = Node.ready, timeout: float = PATIENCE) -> None:
-        """Wait until *node* is ready, or whatever *check* looks for.
+        """Wait until *node* is ready, or until *check* is true; *timeout* in seconds.
 
         Raises:
-            ClusterError: it ended, or it takes too long.
+            ClusterError: the daemon ended, or it takes too long.
         """
         end = time.monotonic() + timeout
         while not check(node):
@@ -302,7 +302,7 @@ class Cluster:
         """Write the daemon's configuration.
 
         Raises:
-            ClusterError: with what was added it is no TOML.
+            ClusterError: the result, with *extra*, is not valid TOML.
         """
         text = self._config(node)
         try:
@@ -336,7 +336,7 @@ class Cluster:
         return "\n".join(lines) + "\n"
 
     def table(self) -> str:
-        """Where everything is."""
+        """A table of all addresses."""
         rows = [("node", "pages", "DNS", "console", "admin", "PostgreSQL", "log")]
         for node in self.nodes:
             here, ports = node.address, node.ports
@@ -349,7 +349,7 @@ class Cluster:
         return "\n".join("  ".join(cell.ljust(widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows)
 
     def ended(self) -> list[str]:
-        """Daemons that have ended though nobody here ended them, a line each, told once; the others go on."""
+        """One line for each daemon that ended by itself; each is reported once. The others go on."""
         lines = []
         for node in self.nodes:
             if node.wanted and not node.running:
@@ -369,7 +369,7 @@ class Cluster:
                 except subprocess.TimeoutExpired:
                     node.process.kill()
                     node.process.wait()
-        # Replicas first: a primary that stops waits for them to have it all.
+        # Replicas stop first, because a primary that stops waits until they have received everything.
         for node in reversed(self.nodes):
             if hasattr(node, "server"):
                 node.server.stop()
@@ -378,7 +378,7 @@ class Cluster:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def command(self, line: str) -> str:
-        """Do what one line says (see `HELP`); an empty one shows the table."""
+        """Run one command line (see `HELP`); an empty line shows the table."""
         numbers = {str(node.number): node for node in self.nodes}
         names = {node.name: node for node in self.nodes}
         match line.split():

@@ -1,8 +1,7 @@
-"""The network under `cackled.admin.devcluster`: node N at 127.0.0.N, and wires between nodes that can be cut.
+"""The network of `cackled.admin.devcluster`: node N at 127.0.0.N, with links between nodes that can be cut.
 
-What node A says to node B goes to 127.0.A.B, where a relay of this process listens on the port that B has, and passes
-it on. A wire that is cut passes nothing and says nothing, as a cable would; what was under way arrives when it is
-mended.
+Node A reaches node B at 127.0.A.B. There a relay in this process listens on B's ports and passes the bytes on. A link
+that is cut passes nothing and reports nothing, like an unplugged cable; bytes under way arrive when it is mended.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ PATIENCE = 10.0
 
 
 class Loopback:
-    """Loopback addresses; `cut` and `mend` are for what passes through `reach`."""
+    """Loopback addresses. `cut` and `mend` act on what goes through the addresses of `reach`."""
 
     # Further settings of PostgreSQL.
     settings: dict[str, str] = {}
@@ -30,7 +29,7 @@ class Loopback:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, numbers: Sequence[int], ports: Sequence[int]) -> None:
-        """Lay a wire from each node to each other, for *ports*."""
+        """Start a relay from each node to each other node, for *ports*."""
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._lay(numbers, ports), self._loop).result(PATIENCE)
 
@@ -72,32 +71,32 @@ class Loopback:
             target.transport.abort()
 
     def address(self, number: int) -> str:
-        """Where node *number* lives."""
+        """The address of node *number*."""
         return f"127.0.0.{number}"
 
     def console(self, number: int) -> str:
-        """Where a node's telnet console is: on loopback, as it has to be."""
+        """The address of a node's telnet console, which must be loopback."""
         return self.address(number)
 
     def reach(self, one: int, other: int) -> str:
-        """Where node *one* finds node *other*."""
+        """The address at which node *one* reaches node *other*."""
         return self.address(other) if one == other else f"127.0.{one}.{other}"
 
     @contextmanager
     def inside(self, number: int) -> Iterator[None]:
-        """What is started here is started on node *number*."""
+        """A context in which started processes run on node *number*."""
         yield
 
     def cut(self, one: int, other: int) -> None:
-        """Let nothing pass between two nodes."""
+        """Cut the link between two nodes."""
         self._loop.call_soon_threadsafe(self._open[frozenset((one, other))].clear)
 
     def mend(self, one: int, other: int) -> None:
-        """Let it pass again."""
+        """Mend the link between two nodes."""
         self._loop.call_soon_threadsafe(self._open[frozenset((one, other))].set)
 
     def stop(self) -> None:
-        """Take the wires away. Harmless when repeated."""
+        """Stop all relays. May be called again."""
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(self._clear(), self._loop).result(PATIENCE)
             self._loop.call_soon_threadsafe(self._loop.stop)

@@ -1,6 +1,6 @@
-"""Where operator listeners may listen, and how the command line reaches them: endpoint strings, read.
+"""Parses endpoint strings of operator listeners: where they may listen, and how the command line reaches them.
 
-Only the endpoint kinds of an operator listener are known here: tcp, tcp6, unix.
+Only the kinds that operator listeners use are known here: tcp, tcp6, unix.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Place(Struct, frozen=True):
 
 
 def parse(endpoint: str, key: str) -> Place:
-    """Read a server endpoint string; *key* names the configuration key in messages.
+    """Parse a server endpoint string; *key* is the configuration key named in error messages.
 
     Raises:
-        ConfigError: it is none, or of a kind that operator listeners do not use.
+        ConfigError: it is malformed, or of a kind that operator listeners do not use.
     """
     parts = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", endpoint)]
     kind, words = parts[0], parts[1:]
@@ -54,8 +54,8 @@ def parse(endpoint: str, key: str) -> Place:
 def require_local(endpoint: str, key: str, *, private: bool = False) -> Place:
     """Refuse an endpoint that others can reach.
 
-    Good are loopback addresses, unix sockets of mode 600, and with *private* the addresses of private networks (a
-    mesh, a scraper beside the node).
+    Allowed are loopback addresses, unix sockets of mode 600, and with *private* the addresses of private networks (a
+    mesh, a scraper in the same network).
 
     Raises:
         ConfigError: it is reachable from elsewhere; one line with a remedy.

@@ -1,6 +1,6 @@
 """How many connections fit under the limit of open files.
 
-Above the limit nothing can be accepted, opened or resolved, operators included: so the public listeners keep below it.
+At the limit nothing can be accepted, opened or resolved, not even for operators, so public listeners stay below it.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 import resource
 from typing import Any
 
-# Files, listeners, pipes, the event loop, threads' wake-up, operators' connections.
+# Descriptors for files, listeners, pipes, the event loop, thread wake-ups and operators' connections.
 ALWAYS = 64
 
 
 def fit_connections(wanted: int, others: int, limits: Any = resource) -> tuple[int, int]:
-    """The number of public connections to allow, and the limit of open files (0: there is none).
+    """The number of public connections to allow, and the limit of open files (0: none).
 
-    *others* is what the daemon opens beside them (database, DNS). The soft limit is raised first, as far as the hard
-    one lets us; where even half of it would be gone for the rest, the public gets the other half.
+    *others* is the number of descriptors that the daemon needs for the rest (database, DNS). The soft limit is raised
+    first, as far as the hard limit allows. If the rest would take more than half of it, the public gets half.
     """
     spare = others + ALWAYS
     soft, hard = limits.getrlimit(limits.RLIMIT_NOFILE)

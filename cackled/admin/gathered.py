@@ -1,7 +1,7 @@
-"""The areas of the operator's console where workers serve: asked of all of them, and told as one.
+"""The areas of the operator's console on a node with workers: all workers are asked, and the answers are combined.
 
-What methods promise is said there. A worker that does not answer is left out of what is shown; what is to be done by
-all fails if one did not do it.
+`cackled.admin.console` documents the methods. A worker that does not answer is left out of what is shown; an action for
+all workers fails if one of them did not do it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class GatheredLive(_Asking):
         return [rows[kind] for kind in sorted(rows)]
 
     async def channels(self, most: int) -> Table:
-        """The busiest channels over all workers."""
+        """The busiest channels of all workers together."""
         rows: dict[str, dict[str, Any]] = {}
         for _, table in await self._ask("channels", most):
             for told in table:
@@ -57,7 +57,7 @@ class GatheredLive(_Asking):
 
 
 class GatheredHappening(_Asking):
-    """What goes on in all workers: `cackled.admin.console.HappeningArea`. *own* is this process's, for the rest."""
+    """Problems and activity of all workers: `cackled.admin.console.HappeningArea`. *own* answers for this process."""
 
     def __init__(self, pool: Pool, own: Any) -> None:
         super().__init__(pool)
@@ -72,11 +72,11 @@ class GatheredHappening(_Asking):
         return sorted(rows, key=lambda row: float(row["ago_seconds"]))[:KEPT]
 
     async def addresses(self, most: int) -> Table:
-        """Sums. An address that is busy in no single worker may be missing."""
+        """Sums over workers. An address that is not among the busiest of any worker may be missing."""
         return await self._sum("addresses", "address", most)
 
     async def sites(self, most: int) -> Table:
-        """Sums."""
+        """Sums over workers."""
         return await self._sum("sites", "site", most)
 
     async def _sum(self, what: str, key: str, most: int) -> Table:
@@ -94,7 +94,7 @@ class GatheredRequests(_Asking):
     """The public listeners: `cackled.admin.console.RequestArea`."""
 
     async def requests(self) -> Facts:
-        """Sums."""
+        """Sums over workers."""
         total: dict[str, Fact] = {}
         for _, facts in await self._ask("requests"):
             for name, value in facts.items():
@@ -115,18 +115,18 @@ class GatheredCaches(_Asking):
         return [{"worker": slot, **row} for slot, table in await self._ask("caches") for row in table]
 
     async def evict(self, site: int, channel: int) -> None:
-        """Drop one channel everywhere."""
+        """Drop one channel in all processes."""
         self._evict((site, channel))
         await self._have_done("evict", site, channel)
 
     async def clear(self) -> None:
-        """Drop everything everywhere."""
+        """Drop everything in all processes."""
         self._clear()
         await self._have_done("clear")
 
 
 class WorkerCommands(_Asking):
-    """The processes: `cackled.admin.console.WorkersArea`."""
+    """The worker processes: `cackled.admin.console.WorkersArea`."""
 
     def __init__(self, pool: Pool, clock: Any, restart: Callable[[], str]) -> None:
         super().__init__(pool)
@@ -156,11 +156,11 @@ class WorkerCommands(_Asking):
         return rows
 
     def restart(self) -> str:
-        """Replace all, one after another."""
+        """Replace all workers, one after another."""
         return self._restart()
 
     async def set_level(self, level: str) -> None:
-        """Log from *level* on."""
+        """Set the log level."""
         await self._have_done("loglevel", level)
 
     async def collect(self) -> Table:
@@ -178,12 +178,12 @@ class GatheredMetrics:
         self.departed = self._gathered.departed
 
     async def render(self) -> bytes:
-        """The page. A worker that does not answer in time shows what it said last."""
+        """The metrics page. A worker that does not answer in time is shown with its last figures."""
         answers = await self._pool.ask_all("figures", seconds=2.0)
         for worker, told in answers:
             if not isinstance(told, WorkerError):
                 self._gathered.took(worker.source, read(told))
-        # One that retires beside its successor has no line of its own for a while; its counts are there.
+        # A worker that retires has no line of its own while its successor runs; its counts are included in the sums.
         labels = {
             worker.source: str(worker.slot) if worker in self._pool.workers() else f"{worker.slot}-retiring"
             for worker, _ in answers

@@ -1,6 +1,6 @@
-"""What goes on just now: the areas of the operator's console that are about problems, errors and who is busy.
+"""Current activity for the operator's console: problems, errors, and the busiest addresses and sites.
 
-See `cackled.admin.console` for what each method promises.
+`cackled.admin.console` documents what each method promises.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cackled.problems import Problems
 
 
 class Happening:
-    """What goes on: `cackled.admin.console.HappeningArea`, of a process that serves by itself."""
+    """Activity of a process that serves visitors itself: `cackled.admin.console.HappeningArea`."""
 
     def __init__(
         self, problems: Problems, *, addresses: Callable[[int], Mapping[str, tuple[int, float]]],
@@ -36,22 +36,22 @@ class Happening:
         self._bus = bus
 
     def problems(self) -> Table:
-        """As they are at this moment."""
+        """The problems at this moment."""
         return [{"problem": one.name, "what": one.text} for one in self._problems.now()]
 
     def disk(self) -> Table:
-        """Of the folders that are there."""
+        """The folders that exist."""
         return [
             {"disk": name, "folder": str(self._folders[name]), "free_bytes": free, "size_bytes": total}
             for name, (free, total, _) in space(self._folders).items()
         ]
 
     def bus(self) -> Facts | None:
-        """Where there is one."""
+        """The bus's state; None without a bus."""
         return self._bus()
 
     def errors(self) -> Table:
-        """Of this process."""
+        """The errors of this process."""
         now = wall_time()
         return [
             {"ago_seconds": round(max(0.0, now - when), 1), "level": level, "where": where, "text": text}
@@ -59,14 +59,14 @@ class Happening:
         ]
 
     def addresses(self, most: int) -> Table:
-        """By connections, and by what was spent of the limits."""
+        """Ranked by connections and by how much of the rate limits was used."""
         return [
             {"address": address, "connections": connections, "calls": round(calls)}
             for address, (connections, calls) in self._addresses(most).items()
         ]
 
     def sites(self, most: int) -> Table:
-        """By reads of the last five minutes, and by who listens."""
+        """Ranked by reads in the last five minutes and by subscribers."""
         return [
             {"site": site, "name": self._names(site), "reads_last_5_min": reads, "subscribers": subscribers}
             for site, (reads, subscribers) in self._sites(most).items()
@@ -74,7 +74,10 @@ class Happening:
 
 
 class Requests:
-    """The public HTTP listeners: `cackled.admin.console.RequestArea`. Counted since the start and lately."""
+    """The public HTTP listeners: `cackled.admin.console.RequestArea`.
+
+    Counts since the start and of the last minutes.
+    """
 
     def __init__(self, metrics: Metrics, clock: IReactorTime | None = None) -> None:
         self._metrics = metrics

@@ -1,4 +1,4 @@
-"""Whether this node is fit to serve: named checks, asked at most once a second."""
+"""Whether this node can serve: named checks, run at most once a second."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from cackled.metrics import Metrics
 
 log = Logger()
 
-# A check that returns is passed; one that raises is not.
+# A check passes by returning and fails by raising.
 Check = Callable[[], Awaitable[object]]
 
 
 class NotReady(Exception):
-    """Raised by a check; the message says what is missing, without secrets."""
+    """Raised by a check; the message says what is missing and holds no secrets."""
 
 
 class Readiness(Struct, frozen=True):
-    """The outcome of all checks: ``ok``, or what is wrong, by name."""
+    """The outcome of all checks: for each name ``ok`` or what is wrong."""
 
     ready: bool
     checks: dict[str, str]
 
 
 class Health:
-    """Runs the checks together, and answers from memory for a second, so that asking is no amplifier.
+    """Runs the checks concurrently and caches the outcome for a second, so that frequent requests cost little.
 
     Args:
-        max_age: seconds for which an outcome is told again.
+        max_age: seconds for which an outcome is reused.
         timeout: seconds after which a check counts as failed. It is not cancelled.
     """
 
@@ -57,7 +57,7 @@ class Health:
         self._failed = metrics.counter("ready_failures", "Failed readiness checks.", ["check"])
 
     async def look(self) -> Readiness:
-        """The outcome, at most `max_age` old. Never raises."""
+        """The outcome, at most `max_age` seconds old. Never raises."""
         if self._last is not None and self._clock.seconds() - self._last[0] < self._max_age:
             return self._last[1]
         if self._waiting is not None:
@@ -83,7 +83,7 @@ class Health:
         return found
 
     def forget(self) -> None:
-        """Have the next asker look again: something is known to have changed (a drain begins)."""
+        """Discard the cached outcome, because something is known to have changed (a drain begins)."""
         self._last = None
 
     def _run(self, check: Check) -> Deferred[str]:
@@ -103,7 +103,7 @@ class Health:
 
 
 def _reason(failure: Failure) -> str:
-    # Only our own words: the message of any other error may quote a connection string.
+    # Only our own messages are shown: the message of any other error may quote a connection string.
     if failure.check(NotReady):
         return " ".join(str(failure.value).split())[:200] or "not ready"
     return type(failure.value).__name__

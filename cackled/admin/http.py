@@ -1,7 +1,7 @@
-"""HTTP for operators and their machines: health, metrics, and the operator commands.
+"""HTTP for operators and monitoring: health, metrics, and the operator commands.
 
-Works below any ``Site`` or `HttpFactory`; `healthz` and `readyz` are for the public listeners as well. The listener is
-loopback, which other users of the machine share: commands need the bearer token of the state directory.
+Works under any ``Site`` or `HttpFactory`; `healthz` and `readyz` are used on the public listeners as well. Other users
+of the machine can reach the loopback listener, so commands need the bearer token of the state directory.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from cackled.problems import Problem
 log = Logger()
 
 LONGEST_BODY = 16_384
-# Who asks, for the audit log.
+# The caller's name, for the audit log.
 OPERATOR = b"x-cackled-operator"
 LONGEST_NAME = 64
 _JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
-# The format every scraper reads.
+# The format that every scraper accepts.
 _METRICS = b"text/plain; version=0.0.4; charset=utf-8"
 _INDEX = f"""cackled {__version__}
 GET  /healthz        the process answers
@@ -63,7 +63,7 @@ def check(endpoint: str) -> None:
 
 
 def answer(request: Request, status: int, body: bytes, kind: bytes = _JSON) -> bytes:
-    """Set status and headers for *body*, and give it back."""
+    """Set status and headers for *body*, and return it."""
     request.setResponseCode(status)
     request.setHeader(b"content-type", kind)
     request.setHeader(b"content-length", b"%d" % len(body))
@@ -73,7 +73,7 @@ def answer(request: Request, status: int, body: bytes, kind: bytes = _JSON) -> b
 
 
 def problem(request: Request, status: int, slug: str, title: str, detail: str = "") -> bytes:
-    """An error as RFC 9457 tells it."""
+    """An RFC 9457 problem document."""
     body = {"type": f"https://cackle.dev/problems/{slug}", "title": title, "status": status}
     if detail:
         body["detail"] = detail
@@ -81,10 +81,10 @@ def problem(request: Request, status: int, slug: str, title: str, detail: str = 
 
 
 class Folder(Resource):
-    """A table of names, each of which answers at its own address only."""
+    """A table of names. Each child answers only at its exact address."""
 
     def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
-        """What stands under *path*, and nothing below it."""
+        """The child called *path*, if nothing follows in the address."""
         child: Any = super().getChildWithDefault(path, request)
         return notFound() if child.isLeaf and request.postpath else child
 
@@ -94,13 +94,13 @@ class _Leaf(Resource):
 
 
 class Healthz(_Leaf):
-    """``/healthz``: the process answers. No I/O."""
+    """``/healthz``: 200 while the process answers. Does no I/O."""
 
     def render_GET(self, request: Request) -> bytes:
-        """Say ok."""
+        """Answer "ok"."""
         return answer(request, 200, b"ok\n", _TEXT)
 
-    # HAProxy's "option httpchk /healthz" asks so.
+    # HAProxy's "option httpchk /healthz" sends this.
     render_OPTIONS = render_GET
 
 
@@ -108,9 +108,10 @@ class Readyz(_Leaf):
     """``/readyz``: 200 when every check passes, else 503; the checks by name.
 
     Args:
-        details: tell what is wrong; without, ``failed`` (for the public listeners).
-        problems: all that is wrong now, which need not make it unfit; without details, told by name.
-        deployment: told along, so that nodes of another one know that this is none of theirs.
+        details: show what is wrong; without it only ``failed`` (for the public listeners).
+        problems: gives all present problems, also those that do not make the node unready; without *details* only their
+            names are shown.
+        deployment: included in the answer, so that nodes of another deployment recognise a foreign node.
     """
 
     def __init__(
@@ -124,11 +125,11 @@ class Readyz(_Leaf):
         self._details = details
 
     def render_GET(self, request: Request) -> int:
-        """Look, and answer when it is known."""
+        """Run the checks, and answer when they are done."""
         _answer_later(request, self._look(request))
         return NOT_DONE_YET
 
-    # HAProxy's "option httpchk /readyz" asks so.
+    # HAProxy's "option httpchk /readyz" sends this.
     render_OPTIONS = render_GET
 
     async def _look(self, request: Any) -> bytes:
@@ -138,7 +139,7 @@ class Readyz(_Leaf):
             checks = {name: "ok" if outcome == "ok" else "failed" for name, outcome in checks.items()}
         if not found.ready:
             request.setHeader(b"retry-after", b"2")
-            # Nobody was refused anything: it would look like an error in the public listeners' figures.
+            # Not a refused visitor: it must not count as an error in the figures of the public listeners.
             request.counted = False
         body: dict[str, Any] = {"ready": found.ready, "checks": checks, **self._also}
         if self._problems is not None:
@@ -148,7 +149,7 @@ class Readyz(_Leaf):
 
 
 class MetricsPage(_Leaf):
-    """``/metrics`` for Prometheus. Readiness is looked at first, so that its figure is never from before the start."""
+    """``/metrics`` for Prometheus. The readiness checks run first, so that their figure is up to date."""
 
     def __init__(self, render: Callable[[], bytes | Awaitable[bytes]], health: Health) -> None:
         super().__init__()
@@ -167,8 +168,9 @@ class MetricsPage(_Leaf):
 
 
 def who(request: Request) -> str:
-    """The operator's name for the audit log: as ``cackled admin`` tells it, and where from. It has the token, so it is
-    believed; whoever sends none is told by address.
+    """The operator's name for the audit log: as ``cackled admin`` sends it, with the client's address.
+
+    The caller has the token, so the name is trusted. Without a name the address is used.
     """
     told = (request.getHeader(OPERATOR) or b"").decode("utf-8", "replace").strip()
     name = told if told.isprintable() and 0 < len(told) <= LONGEST_NAME else "somebody"
@@ -185,7 +187,7 @@ class CommandPage(_Leaf):
         self._token = token
 
     def render_POST(self, request: Request) -> bytes | int:
-        """Check the token, then the body, then run."""
+        """Check the token, then the body, then run the command."""
         if not secrets.bears(request.getHeader(b"authorization") or b"", self._token):
             request.setHeader(b"www-authenticate", b'Bearer realm="cackled"')
             return problem(request, 401, "unauthorized", "Unauthorized", "The token of the state directory is needed.")
@@ -224,7 +226,7 @@ def admin_resource(
     render: Callable[[], bytes | Awaitable[bytes]] | None = None,
     problems: Callable[[], list[Problem]] | None = None,
 ) -> Resource:
-    """The tree of the admin listener. *render* makes the page of figures, where it has more than *metrics*."""
+    """The resource tree of the admin listener. *render* makes the metrics page if it has more than *metrics*."""
     root, admin = Folder(), Folder()
     root.putChild(b"", _Index())
     root.putChild(b"healthz", Healthz())

@@ -1,6 +1,6 @@
-"""How late the reactor is, how long the garbage collector stops it, and when to freeze what will not be garbage.
+"""Measures how late the reactor is and how long garbage collections take, and freezes long-lived objects.
 
-The reactor lag is the figure that matters most of all: everything that this process does waits for its turn there.
+Reactor lag is the most important figure of the daemon: everything in this process waits for its turn in the reactor.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ PAUSE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 
 
 class LagMonitor:
-    """Asks for a turn every *interval* seconds and measures how late it comes.
+    """Schedules a call every *interval* seconds and measures how late it comes.
 
-    `worst` is the greatest lag of the last *window* seconds, of the turn that is overdue right now too.
+    `worst` is the greatest lag of the last *window* seconds, including a call that is overdue right now.
     """
 
     def __init__(self, clock: IReactorTime, metrics: Metrics, *, interval: float = 0.1, window: float = 10.0) -> None:
@@ -39,9 +39,9 @@ class LagMonitor:
         self._window = window
         self._due = 0.0
         self._call: IDelayedCall | None = None
-        # Told of each lag.
+        # Callbacks that are given each lag.
         self._told: list[Callable[[float], None]] = []
-        # (when, lag), lags falling from left to right: the leftmost is the worst of the window.
+        # (when, lag) pairs, lags decreasing from left to right: the leftmost is the worst of the window.
         self._worst: deque[tuple[float, float]] = deque()
         self._seen = metrics.histogram(
             "reactor_lag_seconds", "How late a timer of the reactor ran.", buckets=LAG_BUCKETS
@@ -49,7 +49,7 @@ class LagMonitor:
         metrics.watch("reactor_lag_max_seconds", f"The greatest lag of the last {window:g} s.", self.worst)
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Start measuring."""
         if self._call is None:
             self._again()
 
@@ -66,15 +66,15 @@ class LagMonitor:
         return max(self.overdue(), self._worst[0][1] if self._worst else 0.0)
 
     def on_turn(self, told: Callable[[float], None]) -> None:
-        """Have *told* called with how late each turn came, in seconds."""
+        """Have *told* called after each measurement with the lag in seconds."""
         self._told.append(told)
 
     def overdue(self) -> float:
-        """How late the turn is that has not come yet, in seconds. May be asked from any thread."""
+        """How overdue the next call is, in seconds. May be called from any thread."""
         return max(0.0, self._clock.seconds() - self._due) if self._call is not None else 0.0
 
     def seconds(self) -> float:
-        """The time that lags are measured by."""
+        """The clock's time in seconds, by which lags are measured."""
         return self._clock.seconds()
 
     def _again(self) -> None:
@@ -114,7 +114,7 @@ class PauseMonitor:
         self._pauses = [pauses.labels(str(generation)) for generation in range(3)]
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Start measuring."""
         if self._collected not in gc.callbacks:
             gc.callbacks.append(self._collected)
 
@@ -134,54 +134,57 @@ class Collector(Protocol):
     """The part of the ``gc`` module that `Freezer` uses."""
 
     def collect(self) -> int:
-        """Collect everything that is not frozen."""
+        """Collect all objects that are not frozen."""
 
     def freeze(self) -> None:
-        """Set what exists aside for good."""
+        """Exempt all existing objects from collections."""
 
     def unfreeze(self) -> None:
-        """Take it back."""
+        """Undo `freeze` for all objects."""
 
     def get_stats(self) -> list[dict[str, int]]:
-        """What was done so far, by generation."""
+        """Counts of past collections, by generation."""
 
     def get_objects(self) -> list[Any]:
-        """What is not frozen."""
+        """All objects that are not frozen."""
 
     def get_threshold(self) -> tuple[int, int, int]:
-        """How many new objects make a collection of the young ones, and how many of those an older one."""
+        """New objects that trigger a young collection, and for older generations collections of the one before."""
 
     def set_threshold(self, young: int, middle: int, old: int) -> None:
-        """Set that."""
+        """Set the thresholds (see `get_threshold`)."""
 
 
-# A page of comments makes thousands of objects, which are gone with their last reference. To look at the young ones
-# after every 700, as Python does by itself, is 7 % of a first render; after 10,000 it takes about a millisecond.
+# A page of comments makes thousands of objects that are freed with their last reference. Collecting the young
+# generation after every 700, Python's default, costs 7 % of a first render; after 10,000 a collection takes about a
+# millisecond.
 YOUNG = 10_000
-# After so many looks at the young ones it is seen whether as many objects have come to stay as one such look is about.
-# A look comes with so many more objects than before: where none stay (a big page, again and again), none come.
+# After this many young collections, check whether at least `YOUNG` objects have survived. A collection needs that many
+# more live objects than before: where none survive (a big page, again and again), no collection happens.
 LOOKS = 2
 
 
 class Freezer:
-    """Keeps live connections out of the collector's sight, and has it look at young objects less often.
+    """Exempts live connections from garbage collection, and makes collections of young objects less frequent.
 
-    A full collection walks every object of every idle connection. Frozen objects are not walked, so: freeze once after
-    the start, and again whenever connections have grown by a tenth or some thousands (each time after a collection,
-    which walks only what came since: a herd of 1,500 a second is a pause of 5 ms). When half of the connections are
-    gone and stay away for some minutes, everything is thawed and collected once: cycles among frozen objects would
-    never be found otherwise. A herd that was cut off comes back sooner: it finds no such pause, and is frozen in steps
-    again.
+    A full collection walks every object of every idle connection, but no frozen ones. So everything is frozen once
+    after the start, and again whenever connections have grown by a tenth or some thousands. Each freeze follows a
+    collection, which walks only the objects since the last freeze: at 1,500 new connections a second it takes 5 ms.
 
-    Caches, histories and what connections come to hold later grow as well, and are frozen in steps of their own: when
-    the young have been looked at twice and ten thousand objects survive, which is a pause of some milliseconds. Fewer
-    are left alone, so that what lives for a moment only (and may be a cycle) is not kept for good.
+    When half of the connections are gone and stay away for some minutes, everything is unfrozen and collected once,
+    because cycles among frozen objects would never be found otherwise. Clients that lost their connections together
+    come back sooner than that: they meet no such pause, and are frozen in steps again.
+
+    Caches, histories and what connections hold later are frozen in steps of their own: after two young collections, if
+    ten thousand objects survive, with a pause of some milliseconds. Fewer are left alone, so that short-lived objects
+    (perhaps in cycles) are not kept for good.
 
     Args:
-        count: connections now.
-        least: below this many nothing is worth freezing again.
-        step: at the latest after so many more it is done.
-        patience: seconds that connections have to be few before everything is thawed.
+        count: returns the present number of connections.
+        growth: share by which connections must grow for another freeze.
+        least: with fewer connections than this, growth causes no freeze.
+        step: number of new connections that always causes a freeze.
+        patience: seconds that connections must stay few before everything is unfrozen.
     """
 
     def __init__(
@@ -200,7 +203,7 @@ class Freezer:
         self._clock = clock
         self._step = step
         self._patience = patience
-        # How few there were when many had gone, and when.
+        # The number of connections after many had gone, and when that was seen.
         self._few: tuple[int, float] | None = None
         self._count = count
         self._collector = collector
@@ -208,25 +211,25 @@ class Freezer:
         self._growth = growth
         self._least = least
         self._mark = 0
-        # Looks at the young ones that were done when survivors were counted.
+        # Young collections that had happened when survivors were last counted.
         self._looks = 0
         self._freezes = metrics.counter("gc_freezes", "How often live objects were set aside from the collector.")
         self._job = Periodic(clock, interval, self.look, "gc freeze")
 
     def start(self) -> None:
-        """Freeze what the start has built, and watch the connections from now on."""
+        """Freeze what the start has built, and begin to watch the connections."""
         self._freeze(self._count())
         self._collector.set_threshold(YOUNG, *self._thresholds[1:])
         self._job.start()
 
     def stop(self) -> None:
-        """Stop watching; give the collector everything back."""
+        """Stop watching; unfreeze everything and restore the thresholds."""
         self._job.stop()
         self._collector.set_threshold(*self._thresholds)
         self._collector.unfreeze()
 
     def look(self) -> None:
-        """Freeze or thaw if the number of connections calls for it."""
+        """Freeze or unfreeze if the number of connections calls for it."""
         count = self._count()
         now = self._clock.seconds()
         if count >= max(self._least, self._mark + min(self._mark * self._growth, self._step)):

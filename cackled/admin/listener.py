@@ -1,8 +1,8 @@
-"""The admin listener's own rules: who may ask what, decided by the head of a request, before any of a body is read.
+"""Access rules of the admin listener. They are decided from the request's head, before any of a body is read.
 
-It listens on loopback, which every program and every browser of the machine reaches: a page of anybody may send
-requests here, also under a name of its own that leads to this address (DNS rebinding). So the name is checked, bodies
-are for bearers of the token, and connections, time and bytes are bounded.
+The listener is on loopback, which every program and every browser of the machine can reach. Any web page may send
+requests here, also under its own host name that resolves to this address (DNS rebinding). So the Host is checked, only
+holders of the token may send bodies, and connections, time and bytes are bounded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cackled.transport.response import Response
 
 LONGEST_BODY = 16_384
 MOST_CONNECTIONS = 64
-# Seconds. Whoever asks is near.
+# Timeouts in seconds. They are short because clients are on the same machine or network.
 HEAD_TIMEOUT = 5.0
 BODY_TIMEOUT = 5.0
 IDLE_TIMEOUT = 15.0
@@ -31,10 +31,10 @@ _LOOPBACK = (b"localhost", b"127.0.0.1", b"[::1]")
 
 
 def own_names(settings: Admin) -> frozenset[bytes]:
-    """What a request may call the listener: its address, the names of loopback, and those of ``[admin] hosts``.
+    """Host names accepted in requests: the listener's address, the names of loopback, and ``[admin] hosts``.
 
     Raises:
-        ConfigError: the endpoint can't be read, or one of the names is none.
+        ConfigError: the endpoint can't be parsed, or a name is not valid.
     """
     place = parse(settings.endpoint, "[admin] endpoint")
     names = set(_LOOPBACK)
@@ -52,10 +52,14 @@ def _given(hosts: Iterable[str]) -> Iterable[bytes]:
 
 
 def guard(names: frozenset[bytes], token: Callable[[], str]) -> Callable[[Head], Response | None]:
-    """What refuses a request by its head: a foreign name, and a body or a command without the token ("": none yet)."""
+    """A function that refuses requests by their head.
+
+    It refuses host names that are not in *names*, and requests with a body or for a command that lack the token.
+    *token* returns "" while there is none yet; such requests then get 503.
+    """
 
     def look(head: Head) -> Response | None:
-        # Without a name: HTTP/1.0, and health; no browser does that.
+        # Requests without a Host (HTTP/1.0, health checks) pass: no browser sends them.
         if head.host and head.host not in names:
             return problem(421, "unknown-host", "", "The admin listener has no such name; see [admin] hosts.")
         if head.length == 0 and not head.target.lower().startswith(b"/admin/"):
@@ -89,5 +93,5 @@ def admin_server(
         idle_timeout=IDLE_TIMEOUT,
         body_bytes=LONGEST_BODY,
     )
-    # Figures of its own: those of the public listeners are of visitors.
+    # Metrics of its own, because those of the public listeners are about visitors.
     return HttpFactory(root, limits, clock, Metrics(), guard=guard(own_names(settings), token))

@@ -1,7 +1,7 @@
-"""The telnet console's door: user and password on any telnet client; a wrong answer comes slower after wrong tries.
+"""Login of the telnet console: user and password with any telnet client; repeated wrong answers are delayed.
 
-Twisted's own login protocol waits for the client's answer to the ECHO negotiation and is dead when none comes or a
-second try begins before it; this one negotiates but does not depend on it, so that ``nc`` and scripts get in as well.
+Twisted's own login protocol waits for the client's answer to the ECHO negotiation, and hangs if none comes or a
+second try begins before it. This one negotiates but does not depend on it, so that ``nc`` and scripts work as well.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ log = Logger()
 
 FREE_TRIES = 5
 LONGEST_DELAY = 30.0
-# Between two checks for a source that was wrong too often. Short: the right password may come from there as well.
+# Seconds between two checks for a source with too many wrong tries. Short: the right password may come from there too.
 SPACING = 0.25
 FORGET_AFTER = 900.0
 MOST_SOURCES = 1_000
-# Wrong tries on one connection; then it is closed.
+# Wrong tries after which a connection is closed.
 MOST_TRIES = 3
 LONGEST_WORD = 256
 MOST_AHEAD = 8_192
@@ -38,15 +38,15 @@ LOGIN_TIMEOUT = 120.0
 
 
 class Gate:
-    """Admits one user, checking one password at a time for all connections together.
+    """Admits one user, and checks one password at a time over all connections.
 
-    Nobody's wrong tries keep the right password out. Each is checked in its turn, which comes soon; it is the answer to
-    a wrong one that takes longer and longer, 1, 2, 4 .. 30 seconds after the fifth of a *source*, and that source's
-    checks are a quarter of a second apart. A right one, or 15 minutes without a wrong one, forgives the source.
+    Wrong tries of others never lock out the right password: checks are queued and the queue is short. Only the answer
+    to a wrong try is delayed, after the fifth of a *source* by 1, 2, 4 .. 30 seconds, and checks for that source are a
+    quarter of a second apart. A right password, or 15 minutes without a wrong one, resets the source.
 
     Args:
-        verify: checks the password; to be run in a thread by its maker.
-        known: whether it was right before, without a thread: then it waits for nobody.
+        verify: checks the password; the caller makes it run in a thread.
+        known: whether a password was right before, without a thread: then it does not wait in the queue.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class Gate:
         self._verify = verify
         self._known = known
         self._turns = Turns()
-        # Wrong tries of each source, and when the last one was checked; the longest ago first.
+        # By source: number of wrong tries and when the last one was checked; the oldest first.
         self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     async def admit(
         self, user: str, password: str, source: str = "", gone: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Whether *user* with *password* may in; takes the same time for a wrong user as for a wrong password.
+        """Whether *user* with *password* may log in; takes as long for a wrong user as for a wrong password.
 
-        Who is *gone* when his turn comes is not checked.
+        A client that is *gone* when its turn comes is not checked.
         """
         if self._known(password) and same(user, self._user):
             self._wrong.pop(source, None)
@@ -91,7 +91,7 @@ class Gate:
             if len(self._wrong) > MOST_SOURCES:
                 self._wrong.popitem(last=False)
         if count > FREE_TRIES:
-            # Nobody else waits for this.
+            # The delay is outside the queue, so nobody else waits for it.
             await sleep(self._clock, min(LONGEST_DELAY, 2.0 ** min(count - FREE_TRIES - 1, 10)))
         return False
 
@@ -101,7 +101,7 @@ class Gate:
 
 
 class ConsoleTransport(TelnetTransport, TimeoutMixin):
-    """Telnet's transport with an idle timeout, and a quiet end for peers that speak no telnet."""
+    """Telnet transport with an idle timeout. Ends quietly for peers that do not speak telnet."""
 
     transport: Any
 
@@ -118,7 +118,7 @@ class ConsoleTransport(TelnetTransport, TimeoutMixin):
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand on what came; broken telnet commands end the connection, without a traceback."""
+        """Pass on input; malformed telnet commands end the connection without a traceback."""
         if self._leaving:
             return
         if self.inside:
@@ -126,19 +126,19 @@ class ConsoleTransport(TelnetTransport, TimeoutMixin):
         try:
             super().dataReceived(data)
         except Exception as error:
-            # Twisted's parser raises ValueError, IndexError or AssertionError at bad commands.
+            # Twisted's parser raises ValueError, IndexError or AssertionError on malformed commands.
             if self.inside:
                 log.failure("console: session failed")
             log.info("console: broken input from {peer}: {error}", peer=str(self.getPeer()), error=type(error).__name__)
             self.transport.abortConnection()
 
     def admitted(self) -> None:
-        """The login is over: from now on only idleness ends the session."""
+        """The login succeeded: from now on only the idle timeout ends the session."""
         self.inside = True
         self.setTimeout(self._idle)
 
     def timeoutConnection(self) -> None:
-        """Say goodbye, and hang up on a peer that does not take it."""
+        """Say goodbye; abort the connection if the peer does not take it."""
         if self._leaving:
             self.transport.abortConnection()
             return
@@ -146,17 +146,17 @@ class ConsoleTransport(TelnetTransport, TimeoutMixin):
         self.leave()
 
     def begone(self) -> None:
-        """Make room: the end comes at once."""
+        """Close at once, to make room for another connection."""
         self.transport.abortConnection()
 
     def leave(self) -> None:
-        """Close once what was written is out, within five seconds."""
+        """Close once all output is sent, within five seconds."""
         self._leaving = True
         self.setTimeout(5.0)
         self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """Let go of the timer and of what hangs on this."""
+        """Cancel the timer and drop references."""
         self.setTimeout(None)
         super().connectionLost(reason)
 
@@ -181,7 +181,7 @@ class Login(TelnetProtocol):
         self.transport.write(b"cackled\nUser: ")
 
     def dataReceived(self, data: bytes) -> None:
-        """Collect lines. What is typed ahead of the password's check waits, bounded."""
+        """Collect lines. Input during the password check is kept, up to a bound."""
         # CR LF has become LF already; CR NUL has become CR.
         self._buffer += data.replace(b"\r", b"\n")
         if len(self._buffer) > MOST_AHEAD:
@@ -200,7 +200,7 @@ class Login(TelnetProtocol):
     def _word(self, word: str) -> None:
         if self._user is None:
             self._user = word.strip()
-            # The client need not agree, and may have been asked already: then the password is seen, no more.
+            # The client may refuse to hide the password, and may have been asked already: then the password is visible.
             self.transport.will(ECHO).addErrback(lambda f: None)
             self.transport.write(b"Password: ")
             return
@@ -242,11 +242,11 @@ class Login(TelnetProtocol):
             self.transport.leave()
 
     def enableLocal(self, option: bytes) -> bool:
-        """Only ECHO, to hide the password."""
+        """Agree only to ECHO, which hides the password."""
         return bool(option == ECHO)
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """A check under way ends for itself."""
+        """Nothing to stop: a check under way ends by itself."""
         self._gone = True
 
 

@@ -1,6 +1,6 @@
-"""The telnet console: the operator commands first, and a Python prompt inside the running daemon.
+"""The telnet console: the operator commands, and a Python prompt inside the running daemon.
 
-Telnet is clear text and the prompt is the daemon itself, so the listener must be loopback or a private unix socket
+Telnet is clear text and the prompt controls the daemon, so the listener must be loopback or a private unix socket
 (`ManholeFactory.check` refuses anything else).
 """
 
@@ -31,7 +31,7 @@ from cackled.metrics import Metrics
 
 log = Logger()
 
-# At the prompt; and at the door, before a password was right.
+# Maximum connections: logged in, and still at the login.
 MOST_SESSIONS = 8
 MOST_WAITING = 8
 LONGEST_LINE = 4_096
@@ -41,11 +41,11 @@ _PRINTABLE_FROM = 0x80
 
 
 class Shell(Manhole):
-    """One operator at the prompt.
+    """One operator's session.
 
-    A line whose first word is a command runs it, and so does one that can be nothing but a mistyped command; anything
-    else is Python (in *namespace*; None: no Python). While a command works, lines typed ahead wait; ^C stops waiting
-    for it.
+    A line whose first word is a command runs it. So does a line that can only be a mistyped command, to report the
+    error. Anything else is Python (in *namespace*; None: no Python). While a command runs, further lines wait; ^C stops
+    waiting for it.
     """
 
     ps = (b"cackled> ", b"...      ")
@@ -61,40 +61,40 @@ class Shell(Manhole):
         self._over = False
 
     def connectionMade(self) -> None:
-        """Begin; both keys that terminals send for backspace are one."""
+        """Start; accept both codes that terminals send for backspace."""
         super().connectionMade()
         self.keyHandlers[b"\x08"] = self.handle_BACKSPACE
 
     def initializeScreen(self) -> None:
-        """Greet; the screen is left as it is."""
+        """Greet, without clearing the screen."""
         more = "anything else is Python (run(coroutine) waits for one)" if self._python else "quit to leave"
         self.terminal.write(f"\ncackled {__version__}. help lists the commands; {more}.\n".encode())
         self.terminal.write(self.ps[0])
         self.setInsertMode()
 
     def terminalSize(self, width: int, height: int) -> None:
-        """Remember; Twisted would clear the screen."""
+        """Remember the size; Twisted would also clear the screen."""
         self.width, self.height = width, height
 
     def keystrokeReceived(self, keyID: Any, modifier: Any) -> None:
-        """Take a key; bytes of UTF-8 are printable too, and keys of no meaning are nothing to log."""
+        """Handle a key: bytes of UTF-8 are printable too, and unknown keys are not logged."""
         if keyID in self.keyHandlers or (isinstance(keyID, bytes) and keyID in self._printableChars):
             super().keystrokeReceived(keyID, modifier)
         elif isinstance(keyID, bytes) and len(keyID) == 1 and keyID[0] >= _PRINTABLE_FROM:
             self.characterReceived(keyID, False)
 
     def characterReceived(self, ch: bytes, moreCharactersComing: bool) -> None:
-        """Insert a character, unless the line is long enough."""
+        """Insert a character, up to the maximum line length."""
         if len(self.lineBuffer) < LONGEST_LINE:
             super().characterReceived(ch, moreCharactersComing)
 
     def handle_TAB(self) -> None:
-        """A tab is a space here: columns are for Python to judge, not for the cursor."""
+        """Insert a space for a tab, because the line editor counts a tab as one column."""
         for _ in range(self.TABSTOP if self.pn else 1):
             self.characterReceived(b" ", False)
 
     def handle_INT(self) -> None:
-        """^C: forget the line, and what was being waited for."""
+        """^C: discard the line, and stop waiting for the running command."""
         self._busy = None
         self._queue.clear()
         super().handle_INT()
@@ -104,7 +104,7 @@ class Shell(Manhole):
         self._bye()
 
     def lineReceived(self, line: bytes) -> None:
-        """Run a line, or keep it for later."""
+        """Run a line, or queue it while a command runs."""
         del self.historyLines[:-MOST_HISTORY]
         self.historyPosition = len(self.historyLines)
         if self._over:
@@ -132,7 +132,7 @@ class Shell(Manhole):
                 self._bye()
 
     def _mistyped(self, text: str) -> bool:
-        """Whether the line is words, the first of them no name that Python knows: that would only be a NameError."""
+        """Whether *text* is words and the first is no name that Python knows, so that it would only be a NameError."""
         words = text.split()
         first, names = words[0], self.interpreter.locals
         if not first.isidentifier() or keyword.iskeyword(first) or keyword.issoftkeyword(first):
@@ -165,7 +165,7 @@ class Shell(Manhole):
         )
 
     def addOutput(self, data: Any, isAsync: Any = None) -> None:
-        """Show what Python printed; a Deferred may fire when nobody is here any more."""
+        """Show Python's output; a Deferred may fire after the session has ended."""
         if not self._over:
             super().addOutput(data, isAsync)
 
@@ -177,7 +177,7 @@ class Shell(Manhole):
         self.terminal.transport.loseConnection()
 
     def connectionLost(self, reason: Any) -> None:
-        """The answer of a command under way goes nowhere."""
+        """The session has ended; the answer of a running command is dropped."""
         self._over = True
         self._queue.clear()
 
@@ -187,7 +187,7 @@ def _explain(failure: Failure) -> str:
 
 
 class ShellTransport(TelnetProtocol):
-    """Between telnet and the terminal: negotiates echo and window size, whatever the client makes of it."""
+    """Between telnet and the terminal: negotiates echo and window size, and works whatever the client answers."""
 
     transport: Any
 
@@ -195,7 +195,7 @@ class ShellTransport(TelnetProtocol):
         self._terminal: Any = ServerProtocol(make)
 
     def connectionMade(self) -> None:
-        """Ask for what a line editor needs, then begin."""
+        """Negotiate what a line editor needs, then start."""
         self.transport.negotiationMap[NAWS] = self._window
         for ask, option in ((self.transport.do, NAWS), (self.transport.do, SGA), (self.transport.will, SGA)):
             ask(option).addErrback(lambda f: None)
@@ -204,12 +204,12 @@ class ShellTransport(TelnetProtocol):
         self._terminal.makeConnection(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Keys."""
+        """Pass on keys."""
         if self._terminal is not None:
             self._terminal.dataReceived(data)
 
     def write(self, data: bytes) -> None:
-        """Text; the terminal has made its newlines already, and telnet makes them again from LF."""
+        """Write text. The terminal has already converted newlines, and telnet would convert them again from LF."""
         self.transport.write(data.replace(b"\r\n", b"\n"))
 
     def loseConnection(self) -> None:
@@ -217,17 +217,17 @@ class ShellTransport(TelnetProtocol):
         self.transport.leave()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
-        """Tell the terminal."""
+        """Tell the terminal that the connection is gone."""
         terminal, self._terminal = self._terminal, None
         if terminal is not None:
             terminal.connectionLost(reason)
 
     def enableLocal(self, option: bytes) -> bool:
-        """Echo and character mode are ours."""
+        """Accept that we echo, and character mode."""
         return option in (ECHO, SGA)
 
     def enableRemote(self, option: bytes) -> bool:
-        """The client may tell its window and work by character."""
+        """Accept that the client reports its window size, and character mode."""
         return option in (NAWS, SGA)
 
     def _window(self, data: list[bytes]) -> None:
@@ -237,14 +237,14 @@ class ShellTransport(TelnetProtocol):
 
 
 class ManholeFactory(Factory):
-    """Makes console sessions, at most eight at once.
+    """Makes console sessions, at most eight logged in at once.
 
-    Who has not given the password yet takes no place of a session: of those there may be eight, and the one that has
-    been there for longest makes room for the next. So nobody keeps an operator out by sitting at the door.
+    Up to eight more connections may be at the login; when another comes, the oldest of these is closed. So connections
+    that never log in can't lock an operator out.
 
     Args:
         password: see `Password.open`.
-        in_thread: runs a function in a thread and gives its result (``partial(deferToThreadPool, reactor, pool)``);
+        in_thread: runs a function in a thread and returns its result (``partial(deferToThreadPool, reactor, pool)``);
             the gate asks for one at a time.
         namespace: names of the Python prompt; None for no Python at all.
         idle: seconds without a key after which a session ends.
@@ -269,7 +269,7 @@ class ManholeFactory(Factory):
         self._namespace = namespace
         self._idle = idle
         self._gate = Gate(clock, user, lambda attempt: in_thread(password.check, attempt), password.known)
-        # In the order in which they came.
+        # In order of arrival.
         self._open: dict[ConsoleTransport, None] = {}
         metrics.watch("admin_console_sessions", "Open connections to the telnet console.", lambda: len(self._open))
 
@@ -283,7 +283,7 @@ class ManholeFactory(Factory):
         require_local(endpoint, "[manhole] endpoint")
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        """A session, or None when there are too many."""
+        """A session, or None if there are too many."""
         waiting = [one for one in self._open if not one.inside]
         if len(self._open) - len(waiting) >= MOST_SESSIONS:
             log.warn("console: refused a connection, {most} are open", most=MOST_SESSIONS)
@@ -298,7 +298,7 @@ class ManholeFactory(Factory):
         return session
 
     def close(self) -> None:
-        """End all sessions: the daemon stops."""
+        """End all sessions, because the daemon stops."""
         for session in list(self._open):
             session.write(b"\nThe daemon stops.\n")
             session.leave()

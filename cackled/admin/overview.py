@@ -1,6 +1,6 @@
-"""``status``: what is wrong now, then everything at a glance.
+"""The command ``status``: the problems first, then an overview of everything.
 
-Those who have to be asked (worker processes) are asked all things at once.
+Areas that other processes (workers) must be asked for are all asked at the same time.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from twisted.internet.defer import Deferred
 
 from cackled.admin.console import CommandError, Console, Data, Facts, HappeningArea, Table
 
-# Addresses and sites shown.
+# Number of addresses and sites shown.
 BUSIEST = 5
 
 _T = TypeVar("_T")
 
 
 async def have(value: _T | Awaitable[_T]) -> _T:
-    """What an area answers, be it at once or later."""
+    """The answer of an area, which may be a value or an awaitable."""
     return await value if isinstance(value, Awaitable) else value
 
 
@@ -69,7 +69,7 @@ async def status(console: Console) -> Data:
 
 
 async def problems(console: Console, words: Sequence[str]) -> Data:
-    """What is wrong now."""
+    """The current problems."""
     return _happening(console, "problems", words).problems()
 
 

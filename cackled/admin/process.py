@@ -1,4 +1,4 @@
-"""This process as the operator sees it: the real `ProcessArea`."""
+"""This process for the operator: the implementation of `ProcessArea`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from cackled.admin.lag import LagMonitor
 
 
 class LocalProcess:
-    """Facts of this process, and the two things that can be done to it.
+    """Facts of this process, and what can be done to it.
 
     Args:
-        drain: turns the node unready and moves its clients; what it returns is shown. None: it can't be drained.
-        undrain: has it take visitors again.
+        drain: makes the node unready and moves its clients; its result is shown. None: draining is not possible.
+        undrain: makes the node take visitors again.
         stop: begins an orderly stop (``reactor.stop``).
         draining: whether a drain is under way.
     """
@@ -87,12 +87,12 @@ class LocalProcess:
         return await self._undrain()
 
     async def shutdown(self) -> None:
-        """See `ProcessArea`. The stop begins in the next turn, so that the operator still reads the answer."""
+        """See `ProcessArea`. The stop begins in the next reactor turn, so that the operator still gets the answer."""
         self._clock.callLater(0.1, self._stop)
 
 
 def resident_bytes() -> int | None:
-    """Resident memory of this process, or None where /proc does not tell."""
+    """Resident memory of this process in bytes; None if /proc is not available."""
     try:
         return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
@@ -100,7 +100,7 @@ def resident_bytes() -> int | None:
 
 
 def open_files() -> int | None:
-    """Open descriptors of this process, or None where /proc does not tell."""
+    """Open descriptors of this process; None if /proc is not available."""
     try:
         return len(os.listdir("/proc/self/fd"))
     except OSError:

@@ -1,8 +1,8 @@
 """``cackled promote SERVER``: make a replica the primary and have the other replicas follow it.
 
-Blocks: for the command line only. Each step is one SQL
-statement that can be run by hand as well (``--dry-run`` prints them all). What makes a promotion safe, that the old
-primary is dead and stays so, nobody can see from here: it is refused while one answers.
+Calls block: for the command line only. Each step is one SQL statement that can be run by hand as well (``--dry-run``
+prints them all). A promotion is safe only if the old primary is dead and stays dead, which can't be seen from here; it
+is refused while a primary answers.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from cackled.database.dsn import ServerSettings
 CONNECT_SECONDS = 3
 PROMOTE_SECONDS = 60
 FOLLOW_SECONDS = 20.0
-# Where a server is found; the rest of a connection string says who asks.
+# Parts of a connection string that locate the server; the rest is about who connects.
 PLACE = ("host", "hostaddr", "port")
 LOCAL = ("", "localhost", "127.0.0.1", "::1")
 
 
 class PromoteError(Exception):
-    """It was not done, or not wholly; one line."""
+    """The promotion was not done, or not completely; one line."""
 
 
 class Place:
-    """One server: its name, and a connection where it answers."""
+    """One server: its name, and a connection if it answers."""
 
     def __init__(self, given: ServerSettings, user: str) -> None:
         self.name = given.name
@@ -50,21 +50,22 @@ class Place:
 
     @property
     def up(self) -> bool:
-        """Whether it answers."""
+        """Whether the server answers."""
         return not self.wrong
 
     def run(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run *sql*.
+        """Run *sql*; returns the rows.
 
         Raises:
-            PromoteError: it was refused; psycopg2.Error before it is known whether the server is up.
+            PromoteError: the server refused it.
+            psycopg2.Error: as above, before it is known whether the server is up.
         """
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
             return list(cursor.fetchall()) if cursor.description is not None else []
 
     def position(self) -> int:
-        """How far its log goes, in bytes: received or replayed, whichever is more."""
+        """The end of its write-ahead log in bytes: received or replayed, whichever is more."""
         sql = (
             "select greatest(coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'))"
             " - '0/0'::pg_lsn"
@@ -76,10 +77,10 @@ class Promotion:
     """Promote *name* of *servers*.
 
     Args:
-        user: as whom to connect (a superuser); empty: as the configuration says.
-        host: ``HOST`` or ``HOST:PORT``, where the others reach the server; empty: where we do.
-        dry: say the statements, and change nothing.
-        anyway: also where another primary answers, or a replica that has more is left behind.
+        user: the user to connect as (a superuser); empty: as in the configuration.
+        host: ``HOST`` or ``HOST:PORT`` at which the others reach the server; empty: the address we use.
+        dry: print the statements, and change nothing.
+        anyway: also if another primary answers, or if a replica with more data is left behind.
     """
 
     def __init__(
@@ -98,10 +99,10 @@ class Promotion:
         self._say = say
 
     def run(self) -> None:
-        """Do it, step by step.
+        """Run all steps.
 
         Raises:
-            PromoteError
+            PromoteError: a step failed or was refused.
         """
         try:
             self._check()
@@ -152,7 +153,7 @@ class Promotion:
                 )
 
     def _conninfo(self) -> dict[str, str]:
-        """Where the others find the chosen one."""
+        """The connection parameters at which the others reach the new primary."""
         if self._host:
             host, colon, port = self._host.rpartition(":")
             if not colon or not port.isascii() or not port.isdigit():
@@ -172,7 +173,7 @@ class Promotion:
         old = {key: str(value) for key, value in parse_dsn(place.run("show primary_conninfo")[0][0]).items()}
         for key in PLACE:
             old.pop(key, None)
-        # Who it says it is, and with which certificates, stays.
+        # Its user name and certificates stay as they are.
         new = make_dsn(**{**old, **where, "application_name": old.get("application_name", place.name)})
         hidden = make_dsn(**{**parse_dsn(new), "password": "***"}) if "password" in old else new
         self._step(
@@ -227,7 +228,7 @@ _SLOT = (
 
 
 def _slot_name(name: str) -> str:
-    """A server's name as PostgreSQL takes it for a slot."""
+    """A server's name in the form that PostgreSQL accepts for a replication slot."""
     return "".join(one if one.isascii() and (one.isalnum() or one == "_") else "_" for one in name.lower())[:63]
 
 

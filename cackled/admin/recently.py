@@ -1,4 +1,4 @@
-"""Counts of the last minutes beside those since the start: what an operator has to know is whether it happens now."""
+"""Counts of the last minutes beside those since the start, so that an operator sees whether something happens now."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ STEP = 15.0
 
 
 class Recently:
-    """How much counters rose within the last *span* seconds (or since the start, where that is shorter).
+    """How much counters rose within the last *span* seconds (or since the start, if that is shorter).
 
-    *read* gives the counters; they never fall.
+    *read* returns the counters, which must never fall.
     """
 
     def __init__(
@@ -27,11 +27,11 @@ class Recently:
         self._job = Periodic(clock, step, self._note, "counts of the last minutes")
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start sampling."""
         self._job.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop sampling."""
         self._job.stop()
 
     def _note(self) -> None:

@@ -1,4 +1,4 @@
-"""Answers of operator commands as text: aligned tables, units for eyes."""
+"""Formats answers of operator commands as text: aligned tables, and units that are easy to read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from cackled.admin.console import Data, Fact, Verbatim
 
-# A table wider than this is turned, if it has few rows.
+# A table with few rows that is wider than this is transposed.
 WIDE = 120
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
@@ -24,7 +24,7 @@ def as_text(data: Data) -> str:
 
 
 def value_text(name: str, value: object) -> str:
-    """One value as text; its *name* tells the unit."""
+    """One value as text; the unit follows from its *name*."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -116,7 +116,7 @@ def _table(rows: Sequence[Mapping[str, Fact]]) -> str:
 
 
 def _turned(heads: list[str], cells: list[list[str]]) -> str:
-    """A table too wide for a terminal, with its rows as columns."""
+    """A table transposed because it is too wide for a terminal: its rows become columns."""
     lines = [[head, *(line[number] for line in cells)] for number, head in enumerate(heads)]
     widths = _widths(lines[0], lines[1:])
     return _aligned(lines, widths, [False] + [True] * len(cells))

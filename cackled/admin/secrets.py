@@ -1,7 +1,6 @@
 """The operator's secrets in the state directory: the console's password and the bearer token of the admin listener.
 
-Files are made with mode 0600 before a byte is in them; one that others may read is refused. Nothing of their content
-is ever logged.
+Files get mode 0600 before anything is written; a file that others may read is refused. Contents are never logged.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ HASH = "manhole-password.hash"
 
 
 class SecretError(Exception):
-    """A secret's file can't be used; the message is one line and names the file, not the secret."""
+    """A secret's file is not usable; the message is one line and names the file, not the secret."""
 
 
 def read(path: Path) -> str:
@@ -49,7 +48,7 @@ def read(path: Path) -> str:
 
 
 def write(path: Path, secret: str) -> None:
-    """Put *secret* into *path*, mode 0600, whole or not at all.
+    """Write *secret* to *path* atomically, with mode 0600.
 
     Raises:
         SecretError: it can't be written.
@@ -67,7 +66,7 @@ def write(path: Path, secret: str) -> None:
 
 
 def admin_token(state: Path) -> str:
-    """The bearer token of the admin listener; made at the first start.
+    """The bearer token of the admin listener; created at the first start.
 
     Raises:
         SecretError: as `read` and `write`.
@@ -80,12 +79,12 @@ def admin_token(state: Path) -> str:
 
 
 def same(left: str, right: str) -> bool:
-    """Whether two secrets are equal, in a time that does not tell where they differ."""
+    """Whether two secrets are equal, in constant time."""
     return hmac.compare_digest(left.encode("utf-8", "replace"), right.encode("utf-8", "replace"))
 
 
 def bears(authorization: bytes, token: str) -> bool:
-    """Whether an Authorization field's value is ``Bearer`` and *token* (RFC 6750 section 2.1)."""
+    """Whether the value of an Authorization field is ``Bearer`` and *token* (RFC 6750 section 2.1)."""
     scheme, _, given = authorization.partition(b" ")
     return scheme.lower() == b"bearer" and same(given.strip().decode("latin-1"), token)
 
@@ -96,7 +95,7 @@ class Password:
     def __init__(self, hashed: str, hasher: PasswordHasher | None = None) -> None:
         self._hash = hashed
         self._hasher = hasher or PasswordHasher()
-        # Of the right one, once it was seen: so that it need not wait behind the wrong ones of others.
+        # Digest of the right password once it was entered, so that it need not wait behind wrong ones of others.
         self._key = secrets.token_bytes(32)
         self._seen = b""
 
@@ -141,7 +140,10 @@ class Password:
         return right
 
     def known(self, attempt: str) -> bool:
-        """Whether *attempt* is the password as it was seen before; at once. False says nothing."""
+        """Whether *attempt* equals the password as it was entered before; fast.
+
+        False does not mean that it is wrong.
+        """
         return bool(self._seen) and hmac.compare_digest(self._digest(attempt), self._seen)
 
     def _see(self, right: str) -> None:

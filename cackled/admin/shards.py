@@ -1,6 +1,6 @@
-"""``cackled shard``: list shards, add one, move sites between them, go on with a move or give it up.
+"""``cackled shard``: list shards, add one, move sites between them, and continue or abandon a move.
 
-Works on the databases themselves, by the configuration of the node it runs on; the daemons may run or not.
+Works directly on the databases, with the configuration of the node it runs on; the daemons may run or not.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from cackled.database.migrate import migrate_primary
 from cackled.database.moving import Mover, Servers, open_move
 from cackled.database.stream import MoveError, Primary, number_of, primary_of
 
-# At most so many sites in one move.
+# Maximum number of sites in one move.
 MOST_SITES = 10_000
 
 
 def parse_sites(text: str) -> list[int]:
-    """``3,7,10-20`` as numbers.
+    """Parse ``3,7,10-20`` into numbers.
 
     Raises:
-        MoveError: it is not that.
+        MoveError: it has another form.
     """
     found: set[int] = set()
     for part in text.split(","):
@@ -43,7 +43,7 @@ def parse_sites(text: str) -> list[int]:
 
 
 def shards(config: Config, embedded: str) -> dict[int, Servers]:
-    """All shards that the configuration names; *embedded* is the DSN of the node's own server, where that is 0."""
+    """All shards in the configuration; *embedded* is the DSN of the node's own server, if that is shard 0."""
     made = {0: Servers(servers_of(config.database, embedded), config.database.peer)}
     peers = {shard.number: shard.peer for shard in config.database.shard}
     made |= {number: Servers(given, peers[number]) for number, given in shards_of(config.database).items()}
@@ -51,7 +51,7 @@ def shards(config: Config, embedded: str) -> dict[int, Servers]:
 
 
 async def show(known: dict[int, Servers], clock: Any) -> list[str]:
-    """The shards, how many sites each has, and the move that is under way."""
+    """The shards, the number of sites of each, and the move under way."""
     lines: list[str] = []
     rows: list[dict[str, Any]] = []
     places: dict[int, int] = {}
@@ -111,10 +111,10 @@ async def show(known: dict[int, Servers], clock: Any) -> list[str]:
 async def add(
     known: dict[int, Servers], number: int, clock: Any, say: Callable[[str], None], packages: Sequence[str] = ()
 ) -> None:
-    """Make a database shard *number*: migrate it, and put up the walls there and in shard 0. May be repeated.
+    """Make a database shard *number*: migrate it, and restrict it and shard 0 to their own sites. May be repeated.
 
     Raises:
-        MoveError: it is another shard's, or has pages of its own.
+        MoveError: the database belongs to another shard, or has pages of its own.
         DatabaseError: a server can't be reached, or refused.
     """
     if number not in known or number == 0:

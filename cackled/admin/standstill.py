@@ -1,8 +1,8 @@
-"""When the reactor stands still: for how long, and over which request.
+"""Reports when the reactor is blocked: for how long, and by which request.
 
-Everything in this process waits for its turn in one thread. What holds that thread up can't be told by it, so a second
-thread looks several times a second at how overdue the reactor is, and above `LONG` notes what the first one is doing:
-which request, from where, and the functions it is in. That costs nothing while all is well.
+Everything in this process runs in one thread, which can't report on itself while something holds it up. So a second
+thread checks several times a second how overdue the reactor is. Above `LONG` it notes what the first thread is doing:
+which request, from where, and in which functions. That costs nothing while all is well.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from twisted.logger import Logger
 from cackled.admin.lag import LagMonitor
 from cackled.metrics import Metrics
 
-# Seconds above which a turn is worth a line in the log, and between two looks.
+# Seconds from which a long turn is logged, and seconds between two checks.
 LONG = 1.0
 LOOK = 0.2
-# A long turn is a problem that operators are shown for so many seconds after it.
+# Seconds for which a long turn is shown to operators as a problem.
 SHOWN = 60.0
 DEEPEST = 12
 MOST_FRAMES = 200
@@ -30,9 +30,9 @@ log = Logger()
 
 
 def describe(frame: FrameType | None) -> str:
-    """What a thread is doing that is in *frame*: what for (the innermost thing that knows), and in which functions.
+    """What a thread in *frame* is doing: the innermost description of the work, and the functions it is in.
 
-    Whatever has a method ``doing`` is asked; it is expected to tell no secrets.
+    Objects with a method ``doing`` in the frames are asked; the method must not reveal secrets.
     """
     doing, places = "", list[str]()
     for _ in range(MOST_FRAMES):
@@ -62,7 +62,7 @@ class Standstill:
     """Watches *lag* from a thread.
 
     Args:
-        frames: what each thread is in, by its number; given in tests.
+        frames: returns the current frame of each thread, by its id; replaced in tests.
     """
 
     def __init__(
@@ -73,21 +73,21 @@ class Standstill:
         self._watched = threading.get_ident()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        # What was seen in the standstill that is going on.
+        # What was seen during the present standstill.
         self._seen = ""
         self._last: tuple[float, float, str] | None = None
         self._count = metrics.counter("reactor_standstills", f"Turns of the reactor of more than {LONG:g} s.")
         lag.on_turn(self._ended)
 
     def start(self) -> None:
-        """Begin to watch the calling thread."""
+        """Start watching the calling thread."""
         self._watched = threading.get_ident()
         self._over.clear()
         self._thread = threading.Thread(target=self._run, name="standstill", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._over.set()
 
     def _run(self) -> None:
@@ -95,7 +95,7 @@ class Standstill:
             self.look()
 
     def look(self) -> None:
-        """See whether the reactor is overdue. Called from the watching thread."""
+        """Check whether the reactor is overdue. Called in the watching thread."""
         overdue = self._lag.overdue()
         if overdue < LONG or self._seen:
             return
@@ -103,7 +103,7 @@ class Standstill:
         log.warn("the reactor stands still for {seconds:.1f} s: {what}", seconds=overdue, what=self._seen)
 
     def _ended(self, lag: float) -> None:
-        """A turn came so late. Called from the reactor's thread."""
+        """A turn came *lag* seconds late. Called in the reactor's thread."""
         if lag < LONG:
             self._seen = ""
             return
@@ -113,7 +113,7 @@ class Standstill:
         log.warn("the reactor stood still for {seconds:.1f} s: {what}", seconds=lag, what=what)
 
     def wrong(self) -> str:
-        """The latest standstill, for a while after it."""
+        """A description of the latest standstill, for a while after it; else ""."""
         if self._last is None:
             return ""
         when, lag, what = self._last

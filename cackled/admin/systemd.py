@@ -1,6 +1,6 @@
 """Tells systemd that the daemon is ready, stopping and alive (sd_notify, for ``Type=notify`` and ``WatchdogSec``).
 
-Outside systemd everything here does nothing.
+Does nothing outside systemd.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Systemd:
             self._watchdog = Periodic(clock, interval / 3, lambda: self._tell("WATCHDOG=1"), "systemd watchdog")
 
     def ready(self, status: str = "") -> None:
-        """Everything listens; from now on the watchdog is fed."""
+        """Report that all listeners are open, and start the watchdog messages."""
         self._tell("READY=1", f"STATUS={status}")
         if self._watchdog is not None:
             self._watchdog.start()
 
     def stopping(self) -> None:
-        """The daemon has begun to stop. The watchdog is fed to the end: the drain is bounded elsewhere."""
+        """Report that the daemon is stopping. Watchdog messages go on until the end: other code bounds the drain."""
         self._tell("STOPPING=1")
 
     def stop(self) -> None:
-        """Feed the watchdog no more."""
+        """Stop the watchdog messages."""
         if self._watchdog is not None:
             self._watchdog.stop()
 
@@ -54,5 +54,5 @@ class Systemd:
                 sock.setblocking(False)
                 sock.sendto("\n".join(line.replace("\n", " ") for line in lines).encode(), self._address)
         except OSError:
-            # Nobody listens, or its buffer is full: the next one will do.
+            # Nobody listens, or its buffer is full: the next message will do.
             pass

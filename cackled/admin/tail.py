@@ -1,6 +1,6 @@
 """``cackled tail``: follow a channel from the command line, over a WebSocket like any page.
 
-Reconnects by position: inside the server's history window nothing is missed or seen twice.
+Resumes from its position after a lost connection: within the server's history nothing is missed or seen twice.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _STATUS = re.compile(r"upgrade failed \[(4[0-9]{2})\]")
 
 
 class Refused(Exception):
-    """The server will not serve this; trying again is of no use. One line."""
+    """The server refuses for good, so that retrying is useless. One line."""
 
 
 class Follower:
-    """What has been seen of the channel, and when to try again.
+    """What has been received of the channel, and when to reconnect.
 
     Args:
-        show: called with each line to print, durable events as their JSON text.
+        show: called with each line to print: durable events as their JSON text.
         note: called with remarks for standard error.
     """
 
@@ -54,7 +54,7 @@ class Follower:
         self._failures = 0
 
     def message(self, text: bytes) -> None:
-        """Take a message of the server."""
+        """Handle a message of the server."""
         self._failures = 0
         try:
             told = msgspec.json.decode(text)
@@ -78,7 +78,7 @@ class Follower:
             self._at(seq)
 
     def delay(self) -> float:
-        """Seconds until the next try: drawn from a range that doubles with each failure."""
+        """Seconds until the next attempt: random, from a range that doubles with each failure."""
         most = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(self._failures, 10))
         self._failures += 1
         return most * self._draw()
@@ -100,13 +100,13 @@ class _Client(WebSocketClientProtocol):
 
 
 class TailFactory(WebSocketClientFactory):
-    """One attempt to follow; `done` fires when it is over, or fails with `Refused`."""
+    """One connection attempt; `done` fires when it is over, or fails with `Refused`."""
 
     protocol = _Client
     noisy = False
 
     def __init__(self, follower: Follower, base: str, token: str | None, origin: str | None, reactor: Any) -> None:
-        # Autobahn's timers live in txaio, on the global reactor unless told otherwise.
+        # Autobahn's timers use txaio with the global reactor unless told otherwise.
         txaio.use_twisted()
         txaio.config.loop = reactor  # type: ignore[attr-defined]
         query = [("sub", str(follower.position))]
@@ -124,10 +124,10 @@ class TailFactory(WebSocketClientFactory):
         self.done: Deferred[str] = Deferred()
 
     def closed(self, code: int | None, reason: str) -> None:
-        """The connection is gone."""
+        """The connection is closed."""
         if self.done.called:
             return
-        # Autobahn tells the handshake's status in words only. 4xx: refused for what was asked, not for how things are.
+        # Autobahn gives the handshake's status only as text. 4xx: the request is refused, and would be again.
         status = _STATUS.search(reason)
         if status is not None and status[1] not in ("408", "429"):
             self.done.errback(Refused(reason))
@@ -135,7 +135,7 @@ class TailFactory(WebSocketClientFactory):
             self.done.callback(reason or f"closed with {code}")
 
     def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
-        """Nobody there."""
+        """The server can't be reached."""
         if not self.done.called:
             self.done.callback(reason.getErrorMessage())
 
@@ -149,10 +149,10 @@ async def follow(
     origin: str | None = None,
     note: Callable[[str], None],
 ) -> None:
-    """Follow the channel through lost connections, until it is cancelled.
+    """Follow the channel and reconnect after losses, until cancelled.
 
     Raises:
-        ConfigError: *base* is no ws:// or wss:// URL.
+        ConfigError: *base* is not a ws:// or wss:// URL.
         Refused: the server refuses for good.
     """
     from twisted.internet.ssl import optionsForClientTLS

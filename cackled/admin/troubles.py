@@ -1,6 +1,6 @@
-"""What can be wrong with a node as an operator sees it, in words and with what to do: looks for `cackled.problems`.
+"""Checks for problems of a node, with descriptions and remedies for operators; used by `cackled.problems`.
 
-Each look is cheap and asked every second. Parts of other packages are handed over as functions.
+Each check is cheap and runs every second. Parts of other packages are passed in as functions.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from cackled.clock import Periodic
 from cackled.database.routing import Database
 from cackled.database.tail import Tail
 
-# Certificates are told of so many days before they end; what renews them by itself has done so long before.
+# Days before expiry from which certificates are reported; automatic renewal happens long before that.
 CERTIFICATE_DAYS = 14.0
-# A disk is nearly full below both of these, and full for a database below the last.
+# A disk is nearly full below both of the first two, and too full for a database below the last.
 DISK_SHARE = 0.10
 DISK_BYTES = 5 << 30
 DISK_LEAST = 512 << 20
-# A tail makes its connection anew in moments; longer than this is worth a word.
+# The tail reconnects within moments; longer than this many seconds is reported.
 TAIL_SECONDS = 10.0
-# The sweep comes every five seconds; each of its questions has a time limit.
+# The sweep runs every five seconds; each of its queries has a time limit.
 TAIL_SILENT_SECONDS = 30.0
-# A run of a periodic job is a matter of seconds, or of less than its interval.
+# A run of a periodic job takes seconds, or less than its interval.
 JOB_SECONDS = 120.0
 
 
 def disk(folders: Mapping[str, Path]) -> Callable[[], list[str]]:
-    """A look at the file systems of *folders* (what for, and where)."""
+    """A check of the file systems of *folders* (purpose -> path)."""
 
     def look() -> list[str]:
         said: dict[int, str] = {}
@@ -44,7 +44,7 @@ def disk(folders: Mapping[str, Path]) -> Callable[[], list[str]]:
 
 
 def space(folders: Mapping[str, Path]) -> dict[str, tuple[int, int, int]]:
-    """Free and total bytes and the device of each folder that is there."""
+    """Free bytes, total bytes and device of each folder that exists."""
     found = {}
     for name, folder in folders.items():
         try:
@@ -57,7 +57,7 @@ def space(folders: Mapping[str, Path]) -> dict[str, tuple[int, int, int]]:
 
 
 def certificates(days: Callable[[], Iterable[tuple[str, float]]], renew: str) -> Callable[[], list[str]]:
-    """A look at certificates: *days* gives (file, days left), *renew* says how to get another."""
+    """A check of certificates: *days* gives (file, days left), *renew* says how to get a new one."""
 
     def look() -> list[str]:
         return [
@@ -70,7 +70,7 @@ def certificates(days: Callable[[], Iterable[tuple[str, float]]], renew: str) ->
 
 
 def primaries(database: Database) -> Callable[[], list[str]]:
-    """A look at each shard: is there a primary?"""
+    """A check of each shard: is there a primary?"""
 
     def look() -> list[str]:
         said = []
@@ -88,12 +88,12 @@ def primaries(database: Database) -> Callable[[], list[str]]:
 
 
 def rivals(database: Database) -> Callable[[], list[str]]:
-    """A look at each shard: does more than one server call itself primary, and which one is used?"""
+    """A check of each shard: does more than one server call itself primary, and which one is used?"""
     return lambda: [f"{part.alarm[0].upper()}{part.alarm[1:]}." for part in database.parts if part.alarm]
 
 
 def servers(database: Database) -> Callable[[], list[str]]:
-    """A look at servers that are down or far behind, while their primary is there."""
+    """A check for servers that are down or far behind while their primary is reachable."""
 
     def look() -> list[str]:
         said = []
@@ -108,7 +108,7 @@ def servers(database: Database) -> Callable[[], list[str]]:
 
 
 def jobs(periodic: Callable[[], Iterable[Periodic]]) -> Callable[[], list[str]]:
-    """A look at periodic jobs: does the run of one never end?"""
+    """A check of periodic jobs: does a run never end?"""
 
     def look() -> list[str]:
         return [
@@ -121,7 +121,7 @@ def jobs(periodic: Callable[[], Iterable[Periodic]]) -> Callable[[], list[str]]:
 
 
 def tails(follow: list[Tail]) -> Callable[[], list[str]]:
-    """A look at the event log: is it followed?"""
+    """A check of the event log: is it being followed?"""
 
     def look() -> list[str]:
         said = []

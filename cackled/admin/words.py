@@ -1,4 +1,4 @@
-"""What commands share: reading words, needing areas, and who is asking."""
+"""Helpers of commands: parsing words, checking for areas, and the name of the operator."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from cackled.events import FIRST_PRODUCT, Position, channel_id
 
 _T = TypeVar("_T")
 
-# The operator on whose behalf a command runs.
+# The operator for whom a command runs.
 operator: ContextVar[str] = ContextVar("operator", default="")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One operator command. ``mutates``: it changes something, so a reader of the audit log cares."""
+    """One operator command. ``mutates``: it changes something, which matters for the audit log."""
 
     name: str
     usage: str
@@ -29,14 +29,14 @@ class Command:
 
 
 class Usage(Exception):
-    """Wrong words after the command."""
+    """The words after the command are wrong."""
 
 
 def need(area: _T | None, name: str) -> _T:
-    """The area, where this process has it.
+    """*area* itself, if this process has it.
 
     Raises:
-        CommandError: it has not.
+        CommandError: this process does not have it.
     """
     if area is None:
         raise CommandError(f"this process has no {name}")
@@ -44,10 +44,10 @@ def need(area: _T | None, name: str) -> _T:
 
 
 def number(text: str, name: str, low: int, high: int) -> int:
-    """The number that *text* is.
+    """Parse *text* as a number from *low* to *high*.
 
     Raises:
-        CommandError: it is none from *low* to *high*.
+        CommandError: it is not one.
     """
     if not text.isascii() or not text.isdigit() or len(text) > 19 or not low <= int(text) <= high:
         raise CommandError(f"{name} is a number from {low} to {high}")
@@ -55,15 +55,15 @@ def number(text: str, name: str, low: int, high: int) -> int:
 
 
 def site_number(text: str) -> int:
-    """The number of a site."""
+    """Parse a site's number."""
     return number(text, "SITE", 1, 2**31 - 1)
 
 
 def parse_channel(text: str) -> Position:
-    """``SITE/CHANNEL``: the channel's id as in positions, else its key, or the address of its page, for its comments.
+    """Parse ``SITE/CHANNEL``: the channel's id, or else its key or the address of its page, for its comments.
 
     Raises:
-        CommandError: there is no site number before a slash.
+        CommandError: there is no site number before the slash.
     """
     site, slash, key = text.partition("/")
     if not slash or not key:
