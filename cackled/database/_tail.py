@@ -1,4 +1,4 @@
-"""What `cackled.database.tail` asks the log, and what it is told."""
+"""The queries and message types of `cackled.database.tail`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ order by 1, 2, 3 limit %s
 
 
 class Note(msgspec.Struct):
-    """The payload of ``NOTIFY cackled_event``; ``d`` is absent where it would have been too large."""
+    """The payload of ``NOTIFY cackled_event``. ``d`` is absent if the payload would have been too large with it."""
 
     s: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
     c: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,19}$")]

@@ -1,4 +1,4 @@
-"""txpostgres' connection with its traps closed: the only module that reads txpostgres' private parts.
+"""A txpostgres connection with the library's faults corrected. No other module uses txpostgres' private names.
 
 What differs from the library (version 1.7.0, unmaintained):
 
@@ -48,7 +48,7 @@ _BYTEA = psycopg2.extensions.new_type((17,), "CACKLED_BYTEA", _bytes)
 
 
 def _fire(d: Deferred[Any], outcome: Any) -> None:
-    # It may have been cancelled in the turn between.
+    # It may have been cancelled since the last turn of the reactor.
     if not d.called:
         d.callback(outcome)
 
@@ -56,7 +56,8 @@ def _fire(d: Deferred[Any], outcome: Any) -> None:
 class Connection(_library.Connection):
     """One asynchronous connection.
 
-    *lost* is called once when an open connection ends other than by `close`; *notified* with (channel, payload).
+    *lost* is called once, when an open connection ends other than by `close`. *notified* is called with the (channel,
+    payload) of each notification.
     """
 
     # Served by our reactor without a logging context of its own (`cackled.clock`).
@@ -90,7 +91,7 @@ class Connection(_library.Connection):
         return status != psycopg2.extensions.TRANSACTION_STATUS_IDLE
 
     def open(self, dsn: str) -> Deferred[Connection]:
-        """Connect; cancel it to give up.
+        """Connect. Cancel the Deferred to give up.
 
         Raises:
             psycopg2.Error, OSError (the name is not found): in the Deferred.
@@ -99,7 +100,7 @@ class Connection(_library.Connection):
 
     async def _open(self, dsn: str) -> Connection:
         await self.connect(await located(self.reactor, dsn))
-        # libpq closes its socket as it likes, and the reactor can't forget a closed descriptor: it is given a copy.
+        # libpq may close its socket at any time, and the reactor can't remove a closed descriptor: it gets a duplicate.
         self.reactor.removeReader(self)
         self._descriptor = os.dup(self._connection.fileno())
         self.reactor.addReader(self)
@@ -109,7 +110,7 @@ class Connection(_library.Connection):
         return self
 
     def run(self, sql: str, params: Any = None) -> Deferred[list[tuple[Any, ...]]]:
-        """Send one message and give the rows of its last statement. One at a time; the caller sees to that.
+        """Send one message. Returns the rows of its last statement. The caller must not send another one meanwhile.
 
         Raises:
             psycopg2.Error, ValueError (a NUL character), UnicodeError: in the Deferred.
@@ -128,7 +129,7 @@ class Connection(_library.Connection):
         return d
 
     def close(self) -> None:
-        """End the connection; a query under way fails. Harmless when repeated."""
+        """Close the connection; a query under way fails. May be called again."""
         self._closing = True
         if self._connection is not None:
             self._unwatch()
@@ -151,16 +152,16 @@ class Connection(_library.Connection):
         return d
 
     def continuePolling(self, swallowErrors: bool = False) -> None:
-        """Go on with what libpq is doing, and tell who waits in the next turn."""
+        """Let libpq continue. The waiting Deferred fires in the next turn of the reactor."""
         done = self._step()
         if done is not None:
-            # Not at once: what waits may start the next query, and has not even got its Deferred yet.
+            # Not at once: a callback may start the next query, and the caller does not have its Deferred yet.
             self.reactor.callLater(0, _fire, *done)
 
     def _step(self) -> tuple[Deferred[Any], Any] | None:
-        """One step of libpq; when it is through, who waits for it and what it is to be told.
+        """Let libpq do one step. When it is done, returns the waiting Deferred and its result.
 
-        An error that nobody waits for ends the connection.
+        An error that nobody waits for closes the connection.
         """
         outcome: Any = self
         try:
@@ -186,10 +187,10 @@ class Connection(_library.Connection):
         return None
 
     def doRead(self) -> None:
-        """Bytes came: of the answer to a query, or a notification."""
+        """Called by the reactor: bytes of an answer or of a notification have arrived."""
         done = None
         if not self._opened:
-            # While it connects libpq may go over to another socket.
+            # While it connects, libpq may change to another socket.
             self.reactor.removeReader(self)
         if not self._connection.closed:
             done = self._step()
@@ -197,12 +198,12 @@ class Connection(_library.Connection):
             self.checkForNotifies()
         if not self._open_descriptor():
             self._unwatch()
-        # Last of all: what waits may start the next query.
+        # Last, because a callback may start the next query.
         if done is not None:
             _fire(*done)
 
     def fileno(self) -> int:
-        """What the reactor watches."""
+        """The descriptor that the reactor watches."""
         return self._descriptor if self._descriptor >= 0 else int(super().fileno())
 
     def _unwatch(self) -> None:
@@ -236,9 +237,10 @@ class Connection(_library.Connection):
 
 
 async def located(reactor: Any, dsn: str) -> str:
-    """*dsn* with the address of its host, found in a thread: libpq would look it up blocking.
+    """*dsn* with the address of its host added. The look-up runs in a thread, because libpq's look-up would block.
 
-    Socket directories, addresses and lists of hosts are left as they are; the name stays for checking certificates.
+    Socket directories, addresses and lists of hosts are not changed. The name stays in the DSN, for the check of the
+    certificate.
     """
     given = psycopg2.extensions.parse_dsn(dsn)
     host = given.get("host", "")
@@ -249,8 +251,8 @@ async def located(reactor: Any, dsn: str) -> str:
     return psycopg2.extensions.make_dsn(dsn, hostaddr=await _look_up(reactor, host))
 
 
-# While name servers are silent a look-up takes long: one a host at a time, or the attempts to connect of an hour would
-# stand in line for the threads.
+# While name servers don't answer, a look-up takes long. There is one look-up a host at a time; else an hour of attempts
+# to connect would fill the thread pool's queue.
 _look_ups: SharedCalls[str] = SharedCalls()
 
 

@@ -12,17 +12,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
-# Read and written at a time; progress is told after so many of them.
+# Bytes that are read and written at a time, and after how many such pieces progress is reported.
 PIECE = 1 << 20
 TOLD = 256
 
 
 class ArchiveError(Exception):
-    """It is none of ours, or damaged; the message is one line for the operator."""
+    """The archive is not one of ours, or is damaged; the message is one line for the operator."""
 
 
 def pack(folder: Path, names: Sequence[str], target: Path) -> None:
-    """Make the archive *target* of *names* in *folder*: readable by its owner only, and on the disk.
+    """Make the archive *target* of *names* in *folder*: readable by its owner only, and flushed to the disk.
 
     Raises:
         OSError
@@ -44,7 +44,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def unpack(source: Path, names: Sequence[str], folder: Path, progress: Callable[[str], None]) -> None:
-    """Write the *names* of the archive *source* into *folder*; anything else in it is an error, as is any other kind.
+    """Write the files *names* of the archive *source* into *folder*. Other names and other kinds of entries are errors.
 
     Raises:
         ArchiveError, OSError

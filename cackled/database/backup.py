@@ -1,8 +1,8 @@
-"""Copies of the embedded server's database: made while it runs, put back into an empty state folder.
+"""Backups of the embedded server's database: made while it runs, restored into an empty state folder.
 
-A backup is a folder, or where its name ends in ``.tar`` one file, with ``database.dump`` (pg_dump's own format, which
-any later PostgreSQL reads), ``manifest.json`` and ``erasures.log``, the journal of those who asked to be forgotten. It
-holds everything that visitors wrote and the key that signs sessions: keep it as you keep the database.
+A backup is a folder, or one file if its name ends in ``.tar``. It has ``database.dump`` (pg_dump's own format, which
+any later PostgreSQL reads), ``manifest.json`` and ``erasures.log``, the journal of visitors whose data was erased. It
+holds everything that visitors wrote and the key that signs sessions: protect it as you protect the database.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ $$
 
 
 class BackupError(Exception):
-    """It can't be done; the message is one line for the operator."""
+    """The operation failed or is refused; the message is one line for the operator."""
 
 
 class Manifest(Struct, frozen=True):
-    """What a backup says of itself.
+    """The description inside a backup.
 
-    ``schema`` is the number of its newest migration; ``deployment`` whose it is; ``sha256`` is of the dump ("" where an
-    earlier release made it). ``counts`` says how many rows of each kind there are; earlier releases counted
-    ``comments`` alone.
+    ``schema`` is the number of its newest migration, ``deployment`` the deployment that it belongs to. ``sha256`` is
+    the checksum of the dump ("" if an earlier release made it). ``counts`` has the number of rows of each kind; earlier
+    releases counted ``comments`` only.
     """
 
     format: int
@@ -70,7 +70,7 @@ class Manifest(Struct, frozen=True):
 
     @property
     def holds(self) -> str:
-        """How much is in it, for the operator: ``3 comments, 5 votes``."""
+        """The counts as text for the operator: ``3 comments, 5 votes``."""
         counts = self.counts or ({} if self.comments is None else {"comments": self.comments})
         return ", ".join(f"{count} {word}" for word, count in counts.items()) or "nothing that is counted"
 
@@ -80,7 +80,7 @@ async def backup(
 ) -> Manifest:
     """Copy the database of *state* into the new folder or ``.tar`` file *target*; the daemon may run meanwhile.
 
-    It appears under its name only when it is whole. It says of itself how many rows the tables *counted* have.
+    The backup gets its name only when it is complete. Its manifest has the number of rows of the tables *counted*.
 
     Raises:
         BackupError, EmbeddedError
@@ -133,9 +133,9 @@ async def backup(
 async def verify(
     reactor: Any, source: Path, state: Path, progress: Callable[[str], None], packages: Sequence[str] = ()
 ) -> Manifest:
-    """See whether a backup is whole: what it says of itself, every byte of the dump, and that PostgreSQL can read it.
+    """Check a backup: its manifest, the checksum of the dump, and that PostgreSQL can read all of it.
 
-    *state* only tells which PostgreSQL. Nothing is restored.
+    *state* is only used to choose the PostgreSQL programs. Nothing is restored.
 
     Raises:
         BackupError, EmbeddedError
@@ -146,7 +146,7 @@ async def verify(
         if manifest.sha256 and digest(folder / DUMP) != manifest.sha256:
             raise BackupError(f"{source} is damaged: the dump is not what was written")
         progress("reading the dump's contents")
-        # To a script that goes nowhere: reads and unpacks all of it.
+        # Converted to a script in /dev/null: pg_restore reads and unpacks everything.
         server = EmbeddedServer(reactor, state)
         await _program(reactor, server, "pg_restore", ["--file=/dev/null", str(folder / DUMP)])
     return manifest
@@ -154,7 +154,7 @@ async def verify(
 
 @asynccontextmanager
 async def _opened(source: Path, progress: Callable[[str], None]) -> AsyncIterator[Path]:
-    """The folder of a backup; that of an archive is taken away afterwards."""
+    """The folder of a backup. An archive is unpacked into a temporary folder, which is removed afterwards."""
     if not source.is_file():
         yield source
         return
@@ -184,13 +184,13 @@ async def restore(
 ) -> Manifest:
     """Make the database of *state* from the backup *source*, a folder or an archive; *state* must hold none.
 
-    *packages* have migrations of their own. What belongs to another deployment than *deployment* is not let in.
+    *packages* have migrations of their own. A backup of another deployment than *deployment* is refused.
 
-    Erasures known to *state* or to the backup are in its journal after: the daemon does them again when it starts,
-    before it serves anybody.
+    Afterwards the journal holds the erasures known to *state* and those known to the backup. The daemon repeats them
+    when it starts, before it serves anybody.
 
     Raises:
-        BackupError, EmbeddedError: nothing is left of the attempt then.
+        BackupError, EmbeddedError: everything that the attempt made is removed then.
     """
     async with _opened(source, progress) as folder:
         return await _restore(reactor, folder, state, progress, deployment, packages)
@@ -214,7 +214,7 @@ async def _restore(
         raise
     await server.stop()
     with open(state / ERASURES, "ab") as journal:
-        # On a line of its own, should a crash have cut the last one short.
+        # Begin with a newline, in case a crash left the last line incomplete.
         journal.write(b"\n" + (source / ERASURES).read_bytes() if (source / ERASURES).exists() else b"")
         journal.flush()
         os.fsync(journal.fileno())
@@ -260,7 +260,7 @@ async def _dump(
 
 
 async def _counts(reactor: Any, server: EmbeddedServer, counted: Sequence[Counted]) -> dict[str, int]:
-    # The database may be of a release that did not have them all.
+    # The database may be of a release that did not have all of these tables.
     tables = ", ".join(f"to_regclass('public.{one.table}') is not null" for one in counted)
     there = (await _ask(reactor, server, f"select {tables}"))[0] if counted else ()
     found = [one for one, known in zip(counted, there, strict=True) if known]

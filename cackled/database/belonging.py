@@ -1,4 +1,4 @@
-"""Databases belong to one deployment: a daemon of another one neither changes nor reads them."""
+"""A database belongs to one deployment: the daemon of another deployment neither changes nor reads it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cackled.database._txpostgres import Connection, first_line
 from cackled.database.dsn import connection_dsn
 from cackled.database.errors import DatabaseError
 
-# Only looks: a database without the table was never one of ours, or is older than deployments.
+# This only reads. A database without the table is not one of ours, or is older than deployments are.
 _LOOK = "select to_regclass('catalog.deployment') is not null"
 _NAME = "select name, pg_is_in_recovery() from catalog.deployment"
 
 
 class ForeignDatabase(DatabaseError):
-    """The database is another deployment's; one line for the operator."""
+    """The database belongs to another deployment; the message is one line for the operator."""
 
 
 async def check_belongs(dsns: Sequence[str], deployment: str, *, clock: IReactorTime) -> None:
-    """See that no server holds another deployment's database; one that can't be reached is passed over.
+    """Check that no server has the database of another deployment. Servers that can't be reached are skipped.
 
     Raises:
         ForeignDatabase
@@ -42,9 +42,9 @@ async def check_belongs(dsns: Sequence[str], deployment: str, *, clock: IReactor
 
 
 async def claim(dsns: Sequence[str], deployment: str, *, clock: IReactorTime) -> None:
-    """Note on each primary, where nothing is noted yet, that it belongs to *deployment*.
+    """Record on each primary that has no such record yet that it belongs to *deployment*.
 
-    After the migrations; a server that lacks them still, or can't be reached, is passed over.
+    Call it after the migrations. A server that lacks them, or can't be reached, is skipped.
 
     Raises:
         ForeignDatabase: another deployment was faster.

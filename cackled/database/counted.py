@@ -6,9 +6,10 @@ from msgspec import Struct
 
 
 class Counted(Struct, frozen=True, kw_only=True):
-    """A table with a ``site_id``, and the word for many of its rows.
+    """A table with a ``site_id``, and the plural noun for its rows.
 
-    ``kept``: it has an ``id`` that grows, and rows go with their site alone, so that a copy must have them all.
+    ``kept``: it has an ``id`` that grows, and rows are deleted only together with their site. So a complete copy must
+    have all of them.
     """
 
     table: str

@@ -1,4 +1,4 @@
-"""Connection strings: what the configuration gives, and what every connection of ours adds to it."""
+"""Connection strings (DSNs): read from the configuration, checked, and completed for our connections."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ServerSettings(Struct, frozen=True):
 
 
 def servers_of(settings: config.Database, embedded: str = "") -> tuple[ServerSettings, ...]:
-    """The servers that ``[database]`` names; *embedded* is the DSN of our own server, taken where it names none.
+    """The servers that ``[database]`` names. If it names none: the embedded server, whose DSN is *embedded*.
 
     Raises:
         config.ConfigError: a DSN can't be parsed, or the password file can't be read.
@@ -81,7 +81,7 @@ def _servers(
     return tuple(made)
 
 
-# What libpq looks at when it connects, and not before (PostgreSQL 18, section 32.1.2).
+# Parameters that libpq checks only when it connects (PostgreSQL 18, section 32.1.2).
 _CHOICES = {
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
     "channel_binding": ("disable", "prefer", "require"),
@@ -93,10 +93,10 @@ _NUMBERS = ("connect_timeout", "keepalives", "keepalives_idle", "keepalives_inte
 
 
 def check(given: dict[str, str]) -> None:
-    """See that a DSN taken apart can be connected with, as far as that can be told here.
+    """Check the parameters of a DSN as far as possible without connecting.
 
     Raises:
-        ValueError: it can't; the message quotes nothing but the value that is wrong.
+        ValueError: one is wrong; the message quotes the wrong value and nothing else.
     """
     for host in given.get("host", "").split(","):
         odd = len(host) > 255 or any(one.isspace() or not one.isprintable() for one in host)
@@ -115,7 +115,7 @@ def check(given: dict[str, str]) -> None:
 
 
 def where(dsn: str) -> str:
-    """Which server *dsn* means, for an operator to read: no more of it, as it may hold a password."""
+    """The server that *dsn* means, for operators. The rest of the DSN is left out, as it may hold a password."""
     given = parse_dsn(dsn)
     host = given.get("host") or given.get("hostaddr") or "local"
     return f"PostgreSQL at {host}" + (f", port {given['port']}" if "port" in given else "")
@@ -129,7 +129,7 @@ def connection_dsn(
     connect_timeout: float = 3.0,
     application: str = "cackled",
 ) -> str:
-    """*dsn* with keepalives, time limits and the role that every session starts in (seconds; 0: no limit)."""
+    """*dsn* with keepalives, time limits (seconds; 0: no limit) and the role that every session starts in."""
     given = parse_dsn(dsn)
     limit = f"-c statement_timeout={statement_timeout * 1000:.0f}"
     options = [given.pop("options", ""), "-c client_min_messages=error", limit]

@@ -1,9 +1,9 @@
-"""Which server is the primary: the one that says so, and of several the one whose history goes on.
+"""Which server is the primary: the one that says so; if several do, the one that was promoted last.
 
-Each promotion begins a new timeline, so of two live primaries the one with the higher number was promoted later and is
-the one that others follow. A timeline once seen is remembered, over restarts too: while its primary is down, an older
-one that comes back gets neither writes nor reads. A node that never saw the promotion can't know; who promotes has to
-see to it that the old primary stays away (fencing).
+Each promotion begins a new timeline. Of two running primaries, the one with the higher timeline was promoted later, and
+replicas follow it. The highest timeline seen is remembered, also over restarts: while its primary is down, an older
+primary that comes back gets neither writes nor reads. A node that never saw the promotion can't know of it, so whoever
+promotes a server must keep the old primary from coming back (fencing).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = Logger()
 
 
 class Election:
-    """``primary`` is the server that writes go to, or None; *changed* is called when another one is, or it is back."""
+    """``primary`` is the server that writes go to, or None. *changed* is called when it changes or comes back."""
 
     def __init__(self, servers: Sequence[Server], metrics: Metrics, changed: Callable[[], None]) -> None:
         self._servers = servers
@@ -39,20 +39,20 @@ class Election:
 
     @property
     def timeline(self) -> int:
-        """The highest timeline seen; 0 before any."""
+        """The highest timeline seen; 0 if none was seen yet."""
         return self._timeline
 
     def continues(self, cluster: int, timeline: int) -> bool:
-        """Whether a replica of that cluster on that timeline (0: it follows nobody now) holds what was followed."""
+        """Whether a replica of *cluster* on *timeline* (0: it follows no server now) has the history of the primary."""
         return self._timeline != 0 and cluster == self._cluster and timeline in (0, self._timeline)
 
     @property
     def alarm(self) -> str:
-        """What is wrong with the servers that call themselves primary; empty: nothing."""
+        """What is wrong with the servers that say they are the primary; empty if nothing is."""
         return self._alarm
 
     def hold(self) -> None:
-        """Look at all servers' last heartbeats."""
+        """Choose the primary by the last heartbeat of each server."""
         claims = [server for server in self._servers if server.alive and server.primary]
         if not self._cluster and claims:
             self._cluster = claims[0].cluster

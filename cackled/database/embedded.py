@@ -37,13 +37,13 @@ log = Logger()
 ROLE = "cackled"
 DATABASE = "cackled"
 POLL = 0.01
-# Crash recovery may have much to read before the server answers.
+# Long, because crash recovery may have much to read before the server answers.
 START_TIMEOUT = 300.0
 FAST_STOP = 5.0
 HARD_STOP = 1.0
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 10.0
-# A run of so many seconds was a good one: the next restart comes at once.
+# After a run of at least so many seconds, the server is restarted without a pause.
 GOOD_RUN = 30.0
 LOG_LINE_BYTES = 4_096
 
@@ -53,7 +53,7 @@ _LEVELS = {
     "NOTICE": LogLevel.debug,
     "HINT": LogLevel.debug,
     "WARNING": LogLevel.warn,
-    # A statement that failed is told to whoever sent it.
+    # A failed statement is reported to the client that sent it, so it is no warning here.
     "ERROR": LogLevel.debug,
     "FATAL": LogLevel.warn,
     "PANIC": LogLevel.error,
@@ -100,7 +100,7 @@ def postgres_command(found: Binaries, data: Path, sockets: Path, **more: str) ->
         "logging_collector": "off",
         "log_line_prefix": "",
         "log_min_messages": "warning",
-        # Statements and the details of errors hold what visitors wrote.
+        # Left out of the log: statements and details of errors, as they hold what visitors wrote.
         "log_min_error_statement": "panic",
         "log_error_verbosity": "terse",
         "log_checkpoints": "off",
@@ -111,12 +111,12 @@ def postgres_command(found: Binaries, data: Path, sockets: Path, **more: str) ->
 
 
 def environment(home: Path) -> dict[str, str]:
-    """What initdb and postgres are given: nothing of ours."""
+    """The environment of initdb and postgres. No variable of ours is passed on."""
     return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8", "HOME": str(home)}
 
 
 class _Output(ProcessProtocol):
-    """Logs what a child writes, line by line, and tells its end."""
+    """Logs the output of a child process line by line, and reports its end."""
 
     def __init__(self, line: Callable[[str], None]) -> None:
         self._line = line
@@ -195,7 +195,7 @@ class EmbeddedServer:
         return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
-        """Make the data directory if there is none, run the server and wait until it answers.
+        """Make the data directory if there is none, start the server and wait until it answers.
 
         Raises:
             EmbeddedError: it can't be run, or another daemon uses the state directory.
@@ -213,7 +213,7 @@ class EmbeddedServer:
         self.state = "running"
 
     def attach(self) -> bool:
-        """Whether a daemon runs it now; `dsn`, `data` and `program` are then those of its server."""
+        """Whether a daemon runs the server now. If so, `dsn`, `data` and `program` are those of that server."""
         self._choose_place()
         lock = self._state_dir / "postgres.lock"
         if not lock.exists():
@@ -236,7 +236,7 @@ class EmbeddedServer:
         return self._found.program(name)
 
     async def stop(self) -> None:
-        """Stop the server: connections are ended and the rest written, within 7 s in all. Harmless when repeated."""
+        """Stop the server within 7 s: connections are closed and all data written. May be called again."""
         self.state = "stopping"
         if self._retry is not None:
             self._retry.cancel()
@@ -252,7 +252,7 @@ class EmbeddedServer:
             if not self._state_dir.is_dir():
                 self._state_dir.mkdir(parents=True)
                 if os.geteuid() == 0:
-                    # The server's user has to pass through, whatever the umask; parents that were there are left alone.
+                    # The server's user must be able to enter, whatever the umask. Existing folders are not changed.
                     self._state_dir.chmod(0o711)
         except OSError as error:
             raise EmbeddedError(f"{self._state_dir}: {error.strerror or error}") from None
@@ -303,7 +303,7 @@ class EmbeddedServer:
 
     async def _make_data(self) -> None:
         assert self._found is not None
-        # Under another name until it is whole: a half-made directory would never start.
+        # It has another name until it is complete: the server can't start on an incomplete directory.
         scratch = self._base / "data.new"
         shutil.rmtree(scratch, ignore_errors=True)
         if self.data.is_dir() and any(self.data.iterdir()):
@@ -326,7 +326,7 @@ class EmbeddedServer:
             main = leftovers.postmaster(self.data)
             steps = ((signal.SIGINT, FAST_STOP), (signal.SIGQUIT, HARD_STOP), (signal.SIGKILL, HARD_STOP))
             for number, seconds in steps:
-                # Processes whose postmaster is gone take no fast stop.
+                # Without their postmaster, the processes don't obey a fast stop.
                 targets = [main] if main in left and number != signal.SIGKILL else left
                 leftovers.send([pid for pid in targets if pid is not None], number)
                 end = self._reactor.seconds() + seconds
@@ -342,7 +342,7 @@ class EmbeddedServer:
             log.info("removed {files}, left by a server that was killed", files=", ".join(removed))
 
     def _launch(self, output: _Output, command: list[str]) -> Any:
-        # A session of its own: Ctrl-C on the terminal is for the daemon, which stops the server in its turn.
+        # In a session of its own, so that Ctrl-C reaches the daemon only; the daemon then stops the server.
         setsid = shutil.which("setsid")
         if setsid is not None:
             command = [setsid, *command]
@@ -421,7 +421,7 @@ class EmbeddedServer:
         raise EmbeddedError(f"the database server ended: {self._last or 'see the log'}")
 
     async def _try(self) -> str:
-        """Connect; make the database if it is missing. "" when all is well, else what is not."""
+        """Connect, and create the database if it is missing. Returns "" on success, else what failed."""
         connection = Connection(self._reactor)
         try:
             await connection.open(self.dsn).addTimeout(5.0, self._reactor)
@@ -429,7 +429,7 @@ class EmbeddedServer:
         except TimedOut:
             return "no answer"
         except psycopg2.Error as error:
-            # libpq gives no SQLSTATE for a refused connection.
+            # libpq gives no SQLSTATE when a connection is refused.
             reason = first_line(error)
             if f'database "{DATABASE}" does not exist' not in str(error):
                 return reason
@@ -471,7 +471,7 @@ class EmbeddedServer:
                 break
             log.warn("the database server does not stop at SIG{number}", number=number)
         if not output.over or number == "KILL":
-            # What a killed postmaster leaves would hold the next start up.
+            # What a killed postmaster leaves behind would block the next start.
             leftovers.send(leftovers.working_in(self.data), signal.SIGKILL)
         self._process = None
 

@@ -1,4 +1,4 @@
-"""What can go wrong with a database, in a few words that callers act on."""
+"""The errors of this package: a few classes, by what a caller can do about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class DatabaseError(Exception):
 class Unavailable(DatabaseError):
     """No server can answer now; try again after ``retry_after`` seconds.
 
-    A write that ends so may have been carried out: repeat it with the same idempotency key.
+    A write that fails with this may have been carried out: repeat it with the same idempotency key.
     """
 
     def __init__(self, retry_after: float = 1.0, reason: str = "the database does not answer") -> None:
@@ -19,7 +19,7 @@ class Unavailable(DatabaseError):
 
 
 class Busy(Unavailable):
-    """The queue before the connections is full, or the wait in it took too long. Nothing was sent."""
+    """The queue for connections is full, or the query waited in it too long. The query was not sent."""
 
     def __init__(self, retry_after: float = 1.0, reason: str = "too many queries are waiting") -> None:
         super().__init__(retry_after, reason)
@@ -39,8 +39,8 @@ class QueryTimeout(DatabaseError):
 class QueryFailed(DatabaseError):
     """The server refused the query, or the arguments can't be sent.
 
-    ``sqlstate`` is PostgreSQL's five-letter code (appendix A of its manual) or one that a function of ours raised;
-    ``constraint`` is the violated one's name or "".
+    ``sqlstate`` is PostgreSQL's five-letter code (appendix A of its manual) or one that a function of ours raised.
+    ``constraint`` is the name of the violated constraint, or "".
     """
 
     def __init__(self, sqlstate: str, message: str, constraint: str = "") -> None:
@@ -51,4 +51,4 @@ class QueryFailed(DatabaseError):
 
 
 class Moved(Unavailable):
-    """The site is being moved to another shard, or was; nothing was done. Nodes that know of shards ask again there."""
+    """The site is being moved to another shard, or was. Nothing was done: ask again, there once it is known."""

@@ -25,13 +25,14 @@ EVENTS_AFTER = Query(
 )
 
 
-# Of the channels that anybody wrote on; whoever asks for others pays one look into an index for each.
+# Gives rows only for channels that somebody wrote on. Each other channel costs one index look-up.
 SEQS = Query("seqs", "select id, seq from channel where site_id = $1 and id = any($2)", ("int", "bigint[]"))
 
 
 async def load_seqs(db: Database, site: int, channels: Sequence[int]) -> dict[int, int]:
-    """The current seq of those of *channels* that somebody wrote on, in one statement; the others stand at 0. From the
-    server whose log is followed.
+    """The current seq of those of *channels* that somebody wrote on (all others are at 0), in one statement.
+
+    It asks the server whose log is followed.
 
     Raises:
         Unavailable, QueryTimeout, QueryFailed
@@ -47,11 +48,10 @@ async def load_events(
     after: int,
     limit: int,
 ) -> tuple[int, list[Event] | None]:
-    """The channel's current seq (0: nobody wrote there yet) and its events after *after*, in order: from the server
-    whose log is followed.
+    """The channel's current seq (0: nobody wrote there yet), and its events after *after*, in order.
 
-    The events are None where they can't be told whole: more than *limit*, no longer all in the log, or *after* lies
-    beyond what this server knows.
+    It asks the server whose log is followed. The events are None if they can't be given completely: they are more
+    than *limit*, they are no longer all in the log, or *after* is higher than the seq that this server knows.
 
     Raises:
         Unavailable, QueryTimeout, QueryFailed

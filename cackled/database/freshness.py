@@ -1,7 +1,7 @@
-"""How old what a replica shows may be: positions of the primary's log, and when each was its end.
+"""How old the data of a replica may be, from samples of the primary's log position.
 
-Both clocks are this process's own, and nothing is written for it: a replica that has replayed up to where the primary
-stood at our time t lacks nothing committed before t.
+A replica that has replayed up to the primary's position at time t has everything that was committed before t. All times
+are on the clock of this process, and nothing is written to the database to find out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 
-# At two heartbeats a second: the last two minutes.
+# Two minutes, at two heartbeats a second.
 SAMPLES = 256
 
 
@@ -21,7 +21,7 @@ class Freshness:
         self._times: deque[float] = deque(maxlen=SAMPLES)
 
     def primary_at(self, lsn: int, asked: float) -> None:
-        """The primary, asked at *asked*, had come to *lsn* (bytes of log)."""
+        """Note that the primary, asked at time *asked*, was at position *lsn* (bytes of log)."""
         if self._lsns and lsn == self._lsns[-1]:
             self._times[-1] = asked  # an idle primary: the same position holds for longer
         elif not self._lsns or lsn > self._lsns[-1]:
@@ -29,11 +29,11 @@ class Freshness:
             self._times.append(asked)
 
     def as_of(self, replayed: int) -> float | None:
-        """The latest time at which a server that has replayed so far lacked nothing; None when it was too long ago."""
+        """A server at position *replayed* has all commits before this time; None if it is older than the samples."""
         place = bisect_right(self._lsns, replayed)
         return self._times[place - 1] if place else None
 
     def clear(self) -> None:
-        """Another primary: its positions say nothing about those of the one before."""
+        """Forget all samples: positions of a new primary can't be compared with those of the old one."""
         self._lsns.clear()
         self._times.clear()

@@ -1,4 +1,4 @@
-"""The database's functions: files with one current text each, applied again when they change.
+"""The SQL functions of the database: one file per topic with the current text, applied again when it changes.
 
 A file lies in ``cackled/database/sql/functions``, or in ``sql/functions`` of a product's package. It holds
 ``create or replace function`` for a few functions of one topic and what belongs to them (grants, triggers), and has one
@@ -99,7 +99,7 @@ def _is_sql(name: str) -> bool:
 
 
 async def stale(connection: Connection, known: Sequence[FunctionFile]) -> list[FunctionFile]:
-    """Those of *known* that the database lacks, or has in another text that is no newer."""
+    """Those of *known* that the database lacks, or has with another text and no higher revision."""
     there = await connection.run("select to_regclass('catalog.function_file') is not null")
     if not there[0][0]:
         return list(known)
@@ -119,7 +119,7 @@ async def apply(connection: Connection, changed: Sequence[FunctionFile]) -> None
         FunctionFileError: the database refused one.
         psycopg2.Error: a lock could not be had, or the connection was lost.
     """
-    # Functions may call each other across files, in any order: they are made first and then made again, checked.
+    # Functions may call functions of other files. So all are created unchecked first, and then again with checks.
     for check in ("off", "on"):
         await connection.run(f"set local check_function_bodies = {check}")
         for one in changed:

@@ -1,7 +1,7 @@
 """A PostgreSQL server as a plain child process, driven by blocking calls: for tests, benchmarks and the demo cluster.
 
-Never imported by the daemon, whose own server is `embedded`. The server dies with the process that started it. Whoever
-can reach its socket or address is its superuser.
+Never imported by the daemon, whose own server is `embedded`. The server dies with the process that started it. Anybody
+who can reach its socket or address is its superuser.
 """
 
 from __future__ import annotations
@@ -112,12 +112,12 @@ class Instance:
                 time.sleep(0.01)
 
     def log(self) -> str:
-        """What it wrote."""
+        """The log of the server."""
         return (self.folder / "log").read_text("utf-8", "replace")
 
     @property
     def running(self) -> bool:
-        """Whether its first process lives."""
+        """Whether its postmaster process lives."""
         return self._process is not None and self._process.poll() is None
 
     def dsn(self, database: str) -> str:
@@ -144,10 +144,10 @@ class Instance:
         return [main, *map(int, children)]
 
     def kill(self) -> None:
-        """SIGKILL all of it at once, and clear what it leaves."""
+        """Send SIGKILL to all its processes at once, and remove what they leave behind."""
         assert self._process is not None
-        # Stopped first, so that it is one moment for all: a commit that waits for a standby goes on without it when its
-        # postmaster dies before it, is not acknowledged, but announced.
+        # All processes are stopped first, so that they die at the same moment. Otherwise a commit that waits for a
+        # standby stops waiting when its postmaster dies first: it would be announced, but not acknowledged.
         self.signal(signal.SIGSTOP)
         self.signal(signal.SIGKILL)
         self._process.wait()
@@ -159,7 +159,7 @@ class Instance:
             (self.folder / name).unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """Stop it, within 10 s; harmless when repeated."""
+        """Stop it within 10 s. May be called again."""
         if not self.running or self._process is None:
             return
         self.signal(signal.SIGCONT)
@@ -209,7 +209,7 @@ class Instance:
         )
 
     def follow(self, origin: Instance) -> None:
-        """A replica: follow another primary, which was promoted."""
+        """For a replica: follow *origin*, which was promoted."""
         if self.slot:
             origin.make_slot(self.slot)
         self.execute("alter system set primary_conninfo = " + _quoted(self._following(origin)))

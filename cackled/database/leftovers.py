@@ -1,7 +1,7 @@
 """What a server that ended badly leaves behind: processes on our data directory, lock files, and too long socket paths.
 
-Linux's /proc tells who works in the data directory (PostgreSQL's processes all do); where there is none, nothing is
-removed and PostgreSQL judges for itself.
+Linux's /proc tells which processes have the data directory as current directory (all processes of PostgreSQL do).
+Without /proc nothing is removed, and PostgreSQL decides.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 from cackled.database.binaries import EmbeddedError, User
 
 PORT = 5432
-# sun_path holds 108 bytes with its end; PostgreSQL makes "<socket>.lock" beside the socket, which is no socket.
+# sun_path has 108 bytes including the final zero. The file "<socket>.lock" is no socket, so its length does not matter.
 SOCKET_BYTES = 107
 
 
 def lock_state(path: Path) -> int:
-    """Take the lock file that stands for a state directory; the descriptor holds it.
+    """Lock the state directory by its lock file. The lock is held as long as the returned descriptor is open.
 
     Raises:
         EmbeddedError: another daemon has it, or it can't be made.
@@ -124,7 +124,8 @@ def send(pids: list[int], number: signal.Signals) -> None:
 def remove_locks(data: Path, sockets: Path) -> list[str]:
     """Remove the lock files of a server that is gone; gives their names.
 
-    Only for a data directory in which no process works: such files may name a process that lives, as somebody else.
+    Only for a data directory in which no process works: the process id in such a file may by now belong to another
+    program.
     """
     if not os.path.isdir("/proc/self"):
         return []

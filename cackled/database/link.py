@@ -1,4 +1,4 @@
-"""One pooled connection: opening, preparing, one query at a time, and opening again when it was lost."""
+"""One connection of a pool: opens, prepares statements, runs one query at a time, and reconnects when it was lost."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ log = Logger()
 
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 2.0
-# A statement that the server refused to prepare is not offered again on this connection for so many seconds.
+# For so many seconds a statement that the server refused to prepare is not prepared again on this connection.
 REFUSED_FOR = 5.0
 # Bad arguments, as SQLSTATE: character_not_in_repertoire, datatype_mismatch.
 _BAD_TEXT = "22021"
 _BAD_TYPE = "42804"
-# A class: disk_full, out_of_memory, too_many_connections and what is like them.
+# The class "insufficient resources": disk_full, out_of_memory, too_many_connections and others.
 _LACKING = "53"
-# Raised by the walls of a shard (see 0008_shards.sql).
+# Raised by a shard that refuses a site it does not hold (see 0008_shards.sql).
 _MOVED = "CKMOV"
 
 
 class Job:
-    """A query to run, and the one who waits for it; ``deferred`` is None once nobody waits."""
+    """A query to run, and the Deferred of the caller; ``deferred`` is None when nobody waits any more."""
 
     __slots__ = ("args", "deferred", "query", "sent", "since", "site")
 
@@ -45,7 +45,7 @@ class Job:
         self.deferred: Deferred[list[tuple[Any, ...]]] | None = Deferred(self._dropped)
 
     def _dropped(self, d: Deferred[Any]) -> None:
-        # The query itself goes on and its result is thrown away: cancelling it could block the whole process.
+        # The query runs to its end and its result is discarded: cancelling it could block the whole process.
         self.deferred = None
 
     def answer(self, rows: list[tuple[Any, ...]]) -> None:
@@ -62,20 +62,20 @@ class Job:
 
 
 class Owner(Protocol):
-    """What a link tells its pool."""
+    """What a link reports to its pool."""
 
     def link_ready(self, link: Link) -> None:
-        """It can take a job."""
+        """The link can take a job."""
 
     def link_lost(self, link: Link, reason: str) -> None:
-        """It can't, and is being opened again."""
+        """The link can't take jobs: it lost its connection and reconnects."""
 
     def link_done(self, link: Link, job: Job, error: DatabaseError | None) -> None:
-        """The job is over; the link is ready again unless ``link_lost`` was called before."""
+        """The job has ended. The link is ready again, unless ``link_lost`` was called before."""
 
 
 class Link:
-    """A place in the pool, with a connection in it when there is one."""
+    """One place in the pool. It has a connection, or tries to get one."""
 
     __slots__ = (
         "_attempt", "_backoff", "_clock", "_connect_timeout", "_connection", "_dsn", "_job", "_opening", "_owner",
@@ -102,16 +102,16 @@ class Link:
 
     @property
     def alive(self) -> bool:
-        """Whether a job given now would be sent."""
+        """Whether the connection is open, so that a job could be sent now."""
         return self._connection is not None and self._connection.alive
 
     @property
     def job(self) -> Job | None:
-        """What is running."""
+        """The job that is running, if any."""
         return self._job
 
     def start(self) -> None:
-        """Begin to connect, and keep connected from now on."""
+        """Connect, and from now on reconnect whenever the connection is lost."""
         self._stopped = False
         self._open()
 
@@ -124,7 +124,7 @@ class Link:
         self._discard("the pool is closing")
 
     def replace(self, reason: str) -> None:
-        """Give this connection up (it hangs) and open another one in its place."""
+        """Close this connection, which hangs or was lost, and open another one in its place."""
         self._discard(reason)
         self._later()
 
@@ -180,7 +180,7 @@ class Link:
         self._later()
 
     def _ended(self, attempt: int) -> None:
-        # An idle connection ended; one with a query under way learns it from the query.
+        # Only for an idle connection; if a query is under way, the query fails and reports it.
         if attempt == self._attempt and not self._stopped and self._job is None:
             self.replace("the server closed the connection")
 
@@ -192,14 +192,14 @@ class Link:
         self._retry = self._clock.callLater(delay, self._open)
 
     def hurry(self) -> None:
-        """Connect now, if it waits for its next attempt."""
+        """If it waits for the next attempt to connect: connect now."""
         if self._retry is not None:
             self._retry.cancel()
             self._backoff = BACKOFF_FIRST
             self._open()
 
     def submit(self, job: Job) -> None:
-        """Run *job*; only when `alive` and without another."""
+        """Run *job*. Allowed only while `alive`, and when no other job runs."""
         self._job = job
         attempt = self._attempt
         connection = self._connection
@@ -224,7 +224,7 @@ class Link:
             job.fail(error)
 
     def _over(self, connection: Connection, job: Job, attempt: int, error: DatabaseError | None) -> bool:
-        """The job is through; False: it was given up meanwhile, and answered."""
+        """Note the end of the job. False if the job was given up, and answered, before."""
         if attempt != self._attempt:
             return False
         self._job = None
@@ -237,7 +237,7 @@ class Link:
         try:
             message = job.query.call(len(job.args))
             if job.site is not None:
-                # One message is one transaction: `true` confines the setting to it.
+                # One message is one transaction, and `true` limits the setting to the transaction.
                 message = f"select set_config('app.site','{job.site:d}',true);{message}"
             return connection.run(message, tuple([adapt(arg) for arg in job.args]) or None)
         except Exception:
@@ -248,7 +248,7 @@ class Link:
         return await self._run(connection, job)
 
     def _forgotten(self, failure: Failure, connection: Connection, job: Job) -> Any:
-        """The table's shape changed under the plan (0A000), or a proxy forgot the statement (26000): neither ran."""
+        """Run again if the statement did not run: its table changed (0A000), or a proxy forgot it (26000)."""
         error = failure.value
         code = error.pgcode if isinstance(error, PostgresError) else None
         if not connection.alive or not (code == "26000" or (code == "0A000" and "cached plan" in str(error))):
@@ -285,7 +285,7 @@ class Link:
         if isinstance(error, TypeError):
             return QueryFailed(_BAD_TYPE, first_line(error))
         if not isinstance(error, PostgresError):
-            # Closed under the query: txpostgres passes on Twisted's ConnectionDone.
+            # The connection was closed during the query: txpostgres passes on Twisted's ConnectionDone.
             return ConnectionLost()
         code = error.pgcode
         if not connection.alive or code is None or code.startswith(("57P", "08")):
@@ -295,7 +295,7 @@ class Link:
         if code == "25006":
             return Unavailable(reason="the server is read-only")
         if code.startswith(_LACKING):
-            # Later it may; told here, as whoever asked is told no more than to try again.
+            # It may work later. Logged here, because the caller only learns that it may try again.
             log.error("the database server lacks something: {reason}", reason=first_line(error))
             return Unavailable(reason=first_line(error))
         if code == _MOVED:
