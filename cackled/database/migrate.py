@@ -1,4 +1,4 @@
-"""Migrations: numbered SQL files, applied once each and in order, however many daemons start at the same moment.
+"""Migrations: numbered SQL files. Each is applied once, in order, also when several daemons start at the same moment.
 
 They change tables; functions are `cackled.database.functions`, applied after them under the same lock. A migration
 neither touches functions nor calls any that is newer than migration 0011: a new database has none of those yet.
@@ -18,8 +18,8 @@ numbers are one sequence. Comment lines of the form ``-- cackled: ...`` give it 
     row: the next cursor, or null at the end, and how many rows it changed. The cursor is kept in the transaction of the
     batch, so a migration that was cut off goes on where it was.
 
-A lock that is not to be had within `LOCK_TIMEOUT` is waited for no longer, as everybody else would queue behind us; the
-file is tried again after a pause, `LOCK_TRIES` times in all.
+A migration waits for a lock for `LOCK_TIMEOUT` at most, because all other queries would queue behind it. Then the file
+is tried again after a pause, `LOCK_TRIES` times in all.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ from cackled.database.dsn import connection_dsn, where
 from cackled.database.errors import DatabaseError, Unavailable
 from cackled.database.functions import FunctionFile, FunctionFileError, shipped_functions
 
-# Any number will do as long as all releases agree on it.
+# An arbitrary number, the same in all releases.
 LOCK = 0x6361636B6C6564
 LOCK_POLL = 0.1
 # Seconds for a connection.
 CONNECT = 10.0
-# A statement that waits longer for a table's lock than this would stop all traffic behind it.
+# While a statement waits for the lock of a table, all other queries on it wait too: not longer than this.
 LOCK_TIMEOUT = "2s"
 LOCK_TRIES = 10
 LOCK_PAUSE = 2.0
@@ -89,7 +89,7 @@ class Migration(Struct, frozen=True):
 
     @property
     def file(self) -> str:
-        """How the file is called."""
+        """The name of the file."""
         return f"{self.version:04d}_{self.name}.sql"
 
 
@@ -146,7 +146,7 @@ def ordered(migrations: Sequence[Migration]) -> list[Migration]:
 
 
 def split(sql: str) -> list[str]:
-    """The statements of a file without transaction."""
+    """The statements of a file that is marked ``no-transaction`` or ``batches``."""
     statements = re.split(r";[ \t]*(?:\n|\Z)", sql)
     return [one for one in statements if re.sub(r"--[^\n]*", "", one).strip()]
 
@@ -160,10 +160,10 @@ async def migrate(
     functions: Sequence[FunctionFile] | None = None,
     packages: Sequence[str] = (),
 ) -> list[str]:
-    """Apply what is missing, as the DSN's user; gives the names of the files applied by this call.
+    """Apply what is missing, as the user of the DSN. Returns the names of the files applied by this call.
 
-    *packages* have a folder ``sql`` of their own (`cackled.products.product.Product.sql`). *migrations* in place of
-    those of this release come with no functions but the given ones.
+    *packages* have a folder ``sql`` of their own (`cackled.products.product.Product.sql`). If *migrations* are given
+    in place of those of this release, only the given functions are applied.
 
     Raises:
         MigrationError: a file failed (it is rolled back and named), or the schema is too new for this code.
@@ -193,7 +193,7 @@ async def migrate(
     except psycopg2.OperationalError as error:
         raise Unavailable(reason=first_line(error)) from None
     finally:
-        connection.close()  # which frees the lock
+        connection.close()  # this releases the lock
 
 
 async def migrate_primary(
@@ -203,9 +203,9 @@ async def migrate_primary(
     progress: Callable[[str], None] = lambda line: None,
     packages: Sequence[str] = (),
 ) -> list[str]:
-    """`migrate` on the primary among *dsns*, of several the one that was promoted last.
+    """`migrate` on the primary among *dsns*; if several are primaries, the one that was promoted last.
 
-    Where no primary is up, a replica with the whole schema will do: there is nothing to apply then.
+    If no primary is up, a replica that has all migrations is enough, because nothing must be applied then.
 
     Raises:
         MigrationError: as `migrate`.
@@ -301,7 +301,7 @@ async def _connect(dsn: str, clock: IReactorTime) -> Connection:
 
 
 async def _lock(connection: Connection, clock: IReactorTime, progress: Callable[[str], None]) -> None:
-    # Asked again and again rather than waited for, so that a stop of this daemon finds the connection free.
+    # The lock is tried repeatedly instead of waited for, so that the connection is free when this daemon stops.
     told = False
     while not (await connection.run(f"select pg_try_advisory_lock({LOCK})"))[0][0]:
         if not told:
@@ -364,7 +364,7 @@ async def _apply_functions(
 
 
 async def _guard(connection: Connection, clock: IReactorTime) -> None:
-    """In one of several shards, new tables need the walls of a shard too."""
+    """In one of several shards: make new tables refuse sites that are not in the shard."""
     for attempt in range(LOCK_TRIES):
         try:
             await connection.run(

@@ -1,16 +1,17 @@
-"""Sites on their way to another shard, while they are read and written.
+"""Moves sites to another shard while they are read and written.
 
-A move is a row of ``catalog.move`` and some steps, each of which may be broken off and done again;
-docs/internals/shards.md tells why it loses nothing:
+A move is a row of ``catalog.move``. It has these steps; each can be interrupted and repeated. docs/internals/shards.md
+explains why no data is lost:
 
     begun      rows that the target may have of these sites are deleted there
     streaming  a copy is made and follows what is written
-    leaving    the copy is complete but for a moment; the outbox rests
-    handed     the fence was up, all of it is in the target: there is no way back, and anybody may end it
+    leaving    the copy is complete except for the last moment; the outbox is paused
+    handed     writers were held up and all rows are in the target: no way back, and any daemon may finish it
     flipped    the catalog names the target
-    ended      nothing is left of the stream, nor of the rows at the source
+    ended      the stream, and the rows at the source, are removed
 
-What stands in ``shard.place`` of the source decides; the step in ``catalog.move`` is for people, and says what is done.
+``shard.place`` of the source decides where a site is. The step in ``catalog.move`` only tells operators what is done.
+The *fence* makes the source refuse writes to the sites.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ from cackled.database.stream import (
     stream_name,
 )
 
-# Any number will do as long as all releases agree on it.
+# An arbitrary number, the same in all releases.
 LOCK = 0x73686172
-# The fence comes down by itself when the mover is gone for so many seconds. Shorter than writers wait.
+# The fence ends by itself when the mover is gone for so many seconds: less than writers are willing to wait.
 LEASE = 5.0
-# So many seconds the mover itself tries, with the fence up.
+# For so many seconds the mover tries to finish while the fence is up.
 MOST_FENCED = 2.0
-# The fence goes up when the copy is no further behind than this.
+# The fence is put up when the copy is at most so many seconds behind.
 CLOSE = 0.3
 FENCES = 10
 # Looks at whether all tables came over.
@@ -56,7 +57,7 @@ CLAIMS = 75.0
 
 
 class Servers(Struct, frozen=True):
-    """How to reach a shard; *peer* as in the configuration."""
+    """How to reach the servers of a shard; *peer* as in the configuration."""
 
     servers: Sequence[ServerSettings]
     peer: str = ""
@@ -73,7 +74,7 @@ class Plan(Struct, frozen=True):
 
     @property
     def names(self) -> str:
-        """The sites, as far as a line has room."""
+        """The sites as text, shortened to fit a line."""
         return ", ".join(map(str, self.sites[:8])) + (", ..." if len(self.sites) > 8 else "")
 
     def __str__(self) -> str:
@@ -84,15 +85,16 @@ _OPEN = "select id, sites, source, target, step from catalog.move where ended_at
 
 
 async def open_move(catalog: Primary) -> Plan | None:
-    """The move that was begun and not ended, if there is one."""
+    """The move that has begun and not ended; None if there is none."""
     rows = await catalog.run(_OPEN)
     return Plan(*rows[0]) if rows else None
 
 
 class Mover:
-    """Moves sites between *shards*; *say* is told each line of progress, *at* each step when it is done.
+    """Moves sites between *shards*. *say* is called with each line of progress, *at* with each step when it is done.
 
-    Before rows are deleted at the source, those of the *counted* tables that are kept are counted at the target.
+    Before rows are deleted at the source, the rows of those *counted* tables that are ``kept`` are counted at the
+    target.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class Mover:
         self._say = say
         self._at = at
         self._open: dict[int, Primary] = {}
-        # How long the last fence stood, in seconds.
+        # For how many seconds the last fence was up.
         self.fenced = 0.0
 
     async def primary(self, number: int) -> Primary:
@@ -128,17 +130,17 @@ class Mover:
         return self._open[number]
 
     def close(self) -> None:
-        """Let go of all servers."""
+        """Close the connections to all servers."""
         for one in self._open.values():
             one.close()
         self._open.clear()
 
     async def _alone(self) -> Primary:
-        """The catalog, with the lock that keeps other movers away for as long as this one lives."""
+        """The catalog, with a lock that excludes other movers until this one ends."""
         catalog = await self.primary(0)
         if not await catalog.one("select to_regclass('catalog.move') is not null"):
             raise MoveError("shard 0 lacks migrations: start the daemon, or cackled migrate")
-        # The server takes a moment to see that a mover was killed.
+        # When a mover was killed, the server needs a moment to notice and release the lock.
         for _ in range(20):
             if await catalog.one("select pg_try_advisory_lock(%s)", LOCK):
                 return catalog
@@ -146,12 +148,13 @@ class Mover:
         raise MoveError("another cackled shard is at work")
 
     async def move(self, sites: Sequence[int], to: int, *, anyway: bool = False) -> None:
-        """Begin a move and see it through; one that was begun for the same sites goes on. *anyway*: also where a node
-        seems not to know of the target.
+        """Begin a move and finish it. A move that has begun for the same sites is continued.
+
+        *anyway*: also if a node seems not to have the target in its configuration.
 
         Raises:
-            MoveError: it is refused, with all the reasons; or it stopped on the way, and waits.
-            Unavailable: a server was lost; it waits.
+            MoveError: the move is refused (the message has all reasons), or it stopped and can be resumed.
+            Unavailable: the connection to a server was lost; the move can be resumed.
         """
         catalog = await self._alone()
         chosen = sorted(set(sites))
@@ -192,7 +195,7 @@ class Mover:
         return int(shards[0])
 
     async def resume(self) -> None:
-        """Go on with the move that was begun. Raises as `move`."""
+        """Continue the move that has begun. Raises as `move`."""
         catalog = await self._alone()
         plan = await open_move(catalog)
         if plan is None:
@@ -200,11 +203,11 @@ class Mover:
         await self._carry(catalog, plan)
 
     async def abort(self, *, without_target: bool = False) -> None:
-        """Give the move up, leaving everything as it was before. *without_target*: also where that is gone for good.
+        """Cancel the move and restore the state before it. *without_target*: also if the target is gone for good.
 
         Raises:
-            MoveError: there is none, or the sites are handed over already.
-            Unavailable: a server can't be reached; nothing is lost, repeat it then.
+            MoveError: there is no move, or the sites are handed over already.
+            Unavailable: a server can't be reached; no data is lost, repeat it later.
         """
         catalog = await self._alone()
         plan = await open_move(catalog)
@@ -213,7 +216,7 @@ class Mover:
         source = await self.primary(plan.source)
         if await self._states(source, plan) & {"handed", "gone"}:
             raise MoveError(f"{plan}: too late, they are in shard {plan.target}; cackled shard resume, then move back")
-        # Writes first, then the slot that keeps the source's log from being cleared, then the copy.
+        # First allow writes again, then drop the slot that makes the source keep its log, then delete the copy.
         await source.run(
             "update shard.place set state = 'here', target = null, until = null where site_id = any(%s)", plan.sites
         )
@@ -221,7 +224,7 @@ class Mover:
         try:
             target = await self.primary(plan.target)
         except Unavailable:
-            # Its slot would keep the log of the source for ever.
+            # With its slot, the source would keep its log for ever.
             await release(source, stream_name(plan.id), self._clock)
             if not without_target:
                 raise
@@ -299,7 +302,7 @@ class Mover:
             await sleep(self._clock, 0.1)
 
     async def _see_copy(self, plan: Plan, source: Primary, target: Primary) -> None:
-        # Rights that hide rows make a copy empty without an error. What was written just now may still be on its way.
+        # Checked, because missing rights hide rows and make a copy empty without an error. New rows may be missing.
         tables = [row[0] for row in await source.run("select shard.tables()::text")]
         for attempt in range(LOOKS):
             for table in list(tables):
@@ -338,14 +341,14 @@ class Mover:
             self._say("the copy is " + ("more than 30 s" if lag is None else f"{lag:.1f} s") + " behind")
 
     async def _fence(self, plan: Plan, stream: Stream, source: Primary, target: Primary) -> bool:
-        """Hold the writers up until all they wrote is in the target; whether it was handed over."""
+        """Put the fence up until all that was written is in the target. Returns whether the sites were handed over."""
         began = self._clock.seconds()
         handed = False
         try:
             handed = await self._behind_fence(plan, stream, source, target, began)
         finally:
             if not handed:
-                # Should this fail too, whoever waits takes the fence down when its time is over.
+                # If this fails too, a waiting writer removes the fence when its time is over.
                 await source.run(
                     "update shard.place set state = 'leaving', until = null "
                     "where site_id = any(%s) and state = 'fenced'", plan.sites,
@@ -366,12 +369,12 @@ class Mover:
         if await stream.lag(max(0.1, began + MOST_FENCED - self._clock.seconds())) is None:
             return False
         await self._compare(plan, source, target)
-        # Numbers are times: none may be given again.
+        # Numbers are made from the time: none may be given twice.
         ahead = await source.one("select extract(epoch from clock_timestamp())::float8")
         ahead -= await target.one("select extract(epoch from clock_timestamp())::float8")
         if ahead > 0:
             await sleep(self._clock, ahead)
-        # Not if somebody took the fence down for one of them: then it is down for all.
+        # Not if the fence was removed for one of the sites: then it counts as removed for all.
         if not await source.run(
             "with f as (select site_id from shard.place where site_id = any(%s) and state = 'fenced' for update) "
             "update shard.place p set state = 'handed', until = null from f "
@@ -383,7 +386,7 @@ class Mover:
         return True
 
     async def _compare(self, plan: Plan, source: Primary, target: Primary) -> None:
-        # Each visible change raised a number of its channel, in its own transaction.
+        # Each visible change has raised the seq of its channel in the same transaction.
         look = "select count(*), coalesce(sum(seq), 0) from channel where site_id = any(%s)"
         ours, theirs = await source.run(look, plan.sites), await target.run(look, plan.sites)
         if ours != theirs:
@@ -391,7 +394,7 @@ class Mover:
 
     async def _flip(self, catalog: Primary, plan: Plan, source: Primary, target: Primary) -> None:
         began = self._clock.seconds()
-        # Committed at once, also where an administrator has made commits lazy: what was copied is flushed with it.
+        # Committed synchronously, even if synchronous_commit is off on the server: this flushes the copied rows too.
         here = (
             "set local synchronous_commit = on; update shard.place set state = 'here', target = null "
             "where site_id = any(%s) and state = 'arriving'", (plan.sites,),

@@ -1,6 +1,6 @@
-"""The connections to one server in one role: checkout of healthy ones, a bounded queue with a deadline, a breaker.
+"""The connections to one server in one role, with a bounded queue, a deadline for waiting, and a circuit breaker.
 
-txpostgres' own pool hands out dead connections and waits for ever.
+It replaces txpostgres' own pool, which gives out dead connections and waits without a limit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cackled.metrics import Metrics
 log = Logger()
 
 SWEEP = 0.1
-# What the network may add to statement_timeout before a connection counts as hung.
+# A connection counts as hung so many seconds after statement_timeout: the time that the network may need.
 GRACE = 1.0
 RETRY_AFTER = 1.0
 
@@ -39,7 +39,7 @@ class PoolSettings(Struct, frozen=True):
 
 
 class PoolStats(Struct, frozen=True):
-    """A look at the pool."""
+    """The state of the pool at one moment."""
 
     idle: int
     busy: int
@@ -50,7 +50,7 @@ class PoolStats(Struct, frozen=True):
 class Pool:
     """*connections* links to the server that *dsn* names, each kept open.
 
-    *name* labels the metrics; *dsn* is asked at each attempt to connect; *on_lost* is called when one was lost.
+    *name* labels the metrics. *dsn* is called at each attempt to connect, *on_lost* when a connection was lost.
     """
 
     def __init__(
@@ -72,14 +72,14 @@ class Pool:
         self._idle: list[Link] = []
         self._busy: set[Link] = set()
         self._waiting: deque[Job] = deque()
-        # Links that are to get the next job or to be idle; more than one only while jobs end as they are given.
+        # Links that are free and not yet served. More than one only while jobs end at the moment they are submitted.
         self._ready: list[Link] = []
         self._giving = False
         self._sweeper: IDelayedCall | None = None
         self._running = False
         self._broken = ""
         self._reason = "not connected"
-        # When the server last answered a query, on the clock.
+        # The time on the clock when the server last answered a query.
         self.answered = -1.0
         self._seconds = metrics.histogram("database_query_seconds", "From asking to the answer", ["pool"]).labels(name)
         self._errors = metrics.counter("database_errors", "Queries that failed", ["pool", "kind"])
@@ -91,13 +91,13 @@ class Pool:
         gauge.labels(name, "waiting").set_function(lambda: len(self._waiting))
 
     def start(self) -> None:
-        """Begin to connect."""
+        """Begin to open the connections."""
         self._running = True
         for link in self._links:
             link.start()
 
     def stop(self) -> None:
-        """Close all; whoever waits gets `Unavailable`."""
+        """Close all connections. Waiting queries fail with `Unavailable`."""
         self._running = False
         self._flush(Unavailable(RETRY_AFTER, "the pool is closed"))
         for link in self._links:
@@ -125,7 +125,7 @@ class Pool:
     def execute(self, query: Query, args: tuple[Any, ...], site: int | None = None) -> Deferred[list[tuple[Any, ...]]]:
         """Run *query*, for *site* under row-level security.
 
-        Cancelling the Deferred drops the waiter; a query under way ends by itself.
+        Cancelling the Deferred does not stop a query that was sent: its result is discarded.
 
         Raises:
             Unavailable, QueryTimeout, QueryFailed: in the Deferred.
@@ -149,7 +149,7 @@ class Pool:
         return deferred
 
     def break_off(self, reason: str) -> None:
-        """Open the breaker: the server hangs. All queries fail at once, new ones too, until `mend`."""
+        """Open the breaker, because the server hangs: all queries, new ones too, fail at once until `mend`."""
         if not self._broken:
             self._broken = reason
             self._flush(Unavailable(RETRY_AFTER, reason))
@@ -161,7 +161,7 @@ class Pool:
         self._broken = ""
 
     def hurry(self) -> None:
-        """The server is back: connect now."""
+        """The server is back: connect now instead of at the next attempt."""
         for link in self._links:
             link.hurry()
 
@@ -184,13 +184,13 @@ class Pool:
             self._count(error)
             job.fail(error)
 
-    # What links tell.
+    # Called by links.
 
     def link_ready(self, link: Link) -> None:
-        """A link connected, or is done with its job: the longest waiter is next."""
+        """A link has connected or ended its job: it gets the query that has waited longest."""
         self._ready.append(link)
         if self._giving:
-            # A job that can't even be sent is over at once: a crowd of them must not be answered one inside the other.
+            # A job that can't be sent ends at once. Many of them must not be answered by nested calls.
             return
         self._giving = True
         try:
@@ -249,7 +249,7 @@ class Pool:
             job = link.job
             if job is not None and job.sent < hung:
                 log.warn("a query was not answered in time, its connection is replaced: {query}", query=job.query.name)
-                # Not QueryTimeout: a commit that waits for a standby has happened all the same.
+                # Not QueryTimeout, which means "no effect": a commit that waits for a standby has taken effect.
                 job.fail(Unavailable(RETRY_AFTER, "not answered in time"))
                 link.replace("hung")
         late = now - self._settings.wait_timeout

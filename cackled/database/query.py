@@ -1,4 +1,4 @@
-"""Queries as constants, what comes back, and where a read may go."""
+"""The types of queries, answers and read preferences."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ReadPreference(str, Enum):  # noqa: UP042 - format() of it must give the b
 class Query:
     """A statement with ``$1..$n``, PREPAREd lazily on each connection.
 
-    *types* are PostgreSQL's names of the parameters' types; left out, the server infers them. Stands as a module
+    *types* are PostgreSQL's names of the parameters' types; without them the server infers them. A query is a module
     constant beside the function that runs it.
     """
 
@@ -40,7 +40,7 @@ class Query:
         self.name = name
         self.sql = sql
         self.types = types
-        # The sum keeps two texts under one name apart, also on a server that an older release is connected to.
+        # The checksum distinguishes texts of the same name, also on a server that an older release is connected to.
         self._label = f"{name}_{crc32(sql.encode()):08x}"
         declared = f"({', '.join(types)})" if types else ""
         self.prepare = f"prepare {self._label}{declared} as {sql}"
@@ -48,11 +48,11 @@ class Query:
 
     @property
     def label(self) -> str:
-        """Its name as a prepared statement."""
+        """The name of the prepared statement."""
         return self._label
 
     def call(self, count: int) -> str:
-        """``execute`` with *count* places for psycopg2 to fill."""
+        """The ``execute`` statement with *count* placeholders for psycopg2."""
         text = self._calls.get(count)
         if text is None:
             if self.types and count != len(self.types):
@@ -66,10 +66,10 @@ class Query:
 
 
 class Rows(NamedTuple):
-    """The answer to a read and who gave it.
+    """The rows of a read, and the server that gave them.
 
-    ``staleness`` is in seconds: so far behind the primary the server may be, 0.0 on the primary. ``stale``: it may be
-    older than was asked for, because no primary is up to know, or no server as fresh as that.
+    ``staleness``: how many seconds the server may be behind the primary; 0.0 on the primary. ``stale``: the rows may be
+    older than was asked for, because no primary is up to compare with, or no server is fresh enough.
     """
 
     rows: list[tuple[Any, ...]]
@@ -80,7 +80,7 @@ class Rows(NamedTuple):
 
 
 def adapt(value: Any) -> Any:
-    """*value* as psycopg2 is to be given it: dicts become JSON text, tuples arrays."""
+    """*value* in the form that psycopg2 takes: dicts become JSON text, tuples become arrays."""
     if isinstance(value, dict):
         return msgspec.json.encode(value).decode()
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The newest events handed on, to be looked for on a server that was promoted."""
+"""The newest events that were delivered. After a promotion they show which of them the new primary lacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ left join channel c on c.site_id = k.site_id and c.id = k.channel_id
 
 
 class Recent:
-    """The newest `KEPT` events, by position and what they said."""
+    """The newest `KEPT` events, with position and content."""
 
     __slots__ = ("_events",)
 
@@ -33,11 +33,11 @@ class Recent:
         self._events: deque[tuple[int, int, int, int]] = deque(maxlen=KEPT)
 
     def add(self, event: Event) -> None:
-        """One was handed on."""
+        """Remember an event that was delivered."""
         self._events.append((event.site, event.channel, event.seq, hash((event.type, event.data))))
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Forget all events."""
         self._events.clear()
 
     def question(self) -> tuple[list[int], ...]:
@@ -46,9 +46,10 @@ class Recent:
         return tuple(list(column) for column in zip(*numbered, strict=True)) if numbered else ([], [], [], [])
 
     def lacking(self, rows: list[tuple[Any, ...]]) -> set[tuple[int, int]] | None:
-        """The channels of those that the answer has not, or has with something else in them; None: it has none at all.
+        """The channels of events that *rows* lack or have with other content; None if *rows* have none of the events.
 
-        What was lost is the end of the log. What is missing before the first that is there was dropped by its age.
+        A promotion can only lose the end of the log. Events that are missing before the first one found were deleted
+        because of their age.
         """
         found = {n: hash((kind, data.encode())) for n, kind, data in rows}
         same = [found.get(n) == event[3] for n, event in enumerate(self._events)]

@@ -1,7 +1,7 @@
-"""Which server answers: `Database`, and its two faces `SiteDatabase` (one tenant) and `SystemDatabase` (all).
+"""Which server answers: `Database`, and its two views `SiteDatabase` (one tenant) and `SystemDatabase` (all tenants).
 
-The rules of readPreference are MongoDB's: a staleness bound keeps replicas out that lag more, and the preferred kinds
-fall back to the freshest that answers.
+The rules of readPreference are MongoDB's: replicas that lag more than a given staleness are excluded, and the
+"preferred" modes fall back to the freshest server that answers.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ __all__ = ["Database", "ReadPreference", "Rows", "SiteDatabase", "SystemDatabase
 # Servers whose latency is within so many seconds of the best one count as equally near.
 NEAR = 0.015
 RETRY_AFTER = 1.0
-# What only a replica says: its schema is not there yet (class 42), or replay took away what the query was reading.
+# Errors that only a replica gives: its schema is not there yet (class 42), or replay removed what a query was reading.
 REPLICA_ONLY = ("42", "40001", "40P01")
-# So many seconds the start looks for the primary when it has a replica.
+# For so many seconds the start waits for the primary when a replica was found.
 PATIENCE = 2.0
 
 
 class Database:
     """All servers. Nothing is connected before `start`.
 
-    A server that leaves a heartbeat unanswered for *hang* seconds, and everything else too, counts as down.
+    A server that answers neither a heartbeat nor anything else for *hang* seconds counts as down.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class Database:
         self._had: Server | None = None
         # The replica through which the event log is followed while there is no primary.
         self._followed: Server | None = None
-        # When the event log began to be followed without a gap, and until when it was read; told by who follows it.
+        # Since when the event log is followed without a gap, and until when it was read. Set by the follower.
         self.log: Callable[[], tuple[float, float]] = lambda: (inf, -inf)
         self._system = SystemDatabase(self)
 
     async def start(self, timeout: float = 10.0) -> None:
-        """Connect, and wait until the primary was found, or for `PATIENCE` longer than for any server.
+        """Connect and wait until the primary is found. When only a replica was found, wait `PATIENCE` seconds longer.
 
-        After *timeout* seconds without a server this fails; it goes on connecting all the same.
+        If no server is found within *timeout* seconds this fails, but the attempts to connect go on.
 
         Raises:
             Unavailable: none was found in time.
@@ -115,11 +115,11 @@ class Database:
             server.stop()
 
     def remember(self, timelines: Timelines) -> None:
-        """Before `start`: which promotions were seen."""
+        """Call it before `start`, to use promotions that were seen before a restart."""
         self._election.timelines = timelines
 
     def site(self, site_id: int) -> SiteDatabase:
-        """The database as *site_id* may see it; row-level security holds the walls."""
+        """The database as *site_id* may see it; enforced by row-level security."""
         return SiteDatabase(self, site_id)
 
     @property
@@ -129,11 +129,11 @@ class Database:
 
     @property
     def parts(self) -> list[Database]:
-        """The databases that hold sites, by shard: this one; more in `cackled.database.shards`."""
+        """The databases that hold sites, by shard. Here only this one; `cackled.database.shards` has more."""
         return [self]
 
     async def learn(self) -> None:
-        """The catalog changed: see where sites are. With one shard there is nothing to learn."""
+        """Read again in which shard each site is, after a change of the catalog. Does nothing with one shard."""
 
     @property
     def ready(self) -> bool:
@@ -156,16 +156,16 @@ class Database:
 
     @property
     def reason(self) -> str:
-        """Why a server is not to be had, for operators."""
+        """Why no server is available, for operators."""
         return "; ".join(f"{s.name}: {s.app.reason}" for s in self.servers if not s.alive) or "all up"
 
     @property
     def alarm(self) -> str:
-        """What is wrong with the servers that call themselves primary; empty: nothing."""
+        """What is wrong with the servers that say they are the primary; empty if nothing is."""
         return self._election.alarm
 
     def trouble(self, server: Server) -> str:
-        """What is wrong with one of the servers; empty: nothing."""
+        """What is wrong with *server*; empty if nothing is."""
         if not server.alive:
             return f"down ({server.app.reason})" if server.app.reason else "down"
         if server.primary:
@@ -180,11 +180,11 @@ class Database:
         return ""
 
     def on_primary(self, told: Callable[[], None]) -> None:
-        """Have *told* called whenever another server is the primary, or the primary is back, or there is none."""
+        """Call *told* whenever another server is the primary, the primary is back, or there is none any more."""
         self._told.append(told)
 
     def connect_log(self, followed: Callable[[], tuple[float, float]]) -> None:
-        """Ask *followed* since when the event log is followed without a gap, and until when it was read."""
+        """Set the function that gives since when the log is followed without a gap, and until when it was read."""
         self.log = followed
 
     def _moved(self) -> None:
@@ -205,7 +205,7 @@ class Database:
         if primary is None:
             return
         for one in self.servers if server is primary else (server,):
-            # One that still follows an older timeline may hold what the primary never had.
+            # A replica that follows an older timeline may have data that the primary never had.
             if one.alive and not one.primary and one.timeline in (0, primary.timeline):
                 one.contains(self._freshness.as_of(one.position))
 
@@ -217,8 +217,9 @@ class Database:
         return max(claims, key=lambda server: server.timeline).dsn if claims else self.servers[0].dsn
 
     def standby_dsn(self) -> str:
-        """The DSN of the replica to follow the event log through while there is no primary; "": there is one, or none
-        of its replicas is up.
+        """The DSN of a replica to read the event log from while there is no primary.
+
+        It is "" if there is a primary, or if no replica is up.
         """
         if self.primary is not None:
             self._followed = None
@@ -228,7 +229,7 @@ class Database:
             if server.alive and not server.primary and self._election.continues(server.cluster, server.timeline)
         ]  # fmt: skip
         if self._followed not in able:
-            # Once chosen it stays, so that nothing is told out of order.
+            # The choice is kept, so that events come in order.
             self._followed = max(able, key=lambda server: server.position, default=None)
         return "" if self._followed is None else self._followed.dsn
 
@@ -246,7 +247,7 @@ class Database:
     def candidates(self, preference: ReadPreference, max_staleness: float | None = None) -> list[Server]:
         """The servers that may answer, in the order to ask them.
 
-        Without *max_staleness* the configured bound counts, but where it leaves no server, one beyond it may answer.
+        Without *max_staleness* the configured limit counts; if no server is within it, one beyond it may answer.
         """
         primaries = [] if self.primary is None else [self.primary]
         if preference is ReadPreference.PRIMARY:
@@ -263,7 +264,7 @@ class Database:
             chosen = eligible + primaries
         else:
             chosen = self._nearest(eligible + primaries)
-        # With no primary left, the freshest replica answers, and its answer says how stale it is.
+        # Without a primary, the freshest replica answers, and the answer has its staleness.
         return chosen or replicas
 
     def _nearest(self, servers: list[Server]) -> list[Server]:
@@ -290,7 +291,7 @@ class Database:
                 try:
                     rows = await pool.execute(query, args, site)
                 except ConnectionLost as lost:
-                    # A read does no harm twice; other connections may be sound, or are there again in a moment.
+                    # A read can be repeated safely. Another connection may work, or there is a new one in a moment.
                     error = lost
                     if not server.alive:
                         break
@@ -344,7 +345,7 @@ class _Face:
         return self._database.now()
 
     def log(self) -> tuple[float, float]:
-        """When the event log began to be followed without a gap, and until when it was read; (inf, -inf): it is not."""
+        """Since when the event log is followed without a gap, and until when it was read; (inf, -inf) if it is not."""
         return self._database.log()
 
     async def read(
@@ -358,8 +359,9 @@ class _Face:
         return await self._database.read(query, args, self._site, preference, max_staleness)
 
     async def read_log(self, query: Query, *args: Any) -> Rows:
-        """The rows of *query* from the server whose event log is followed: the primary, or a replica while there is
-        none.
+        """The rows of *query* from the server whose event log is followed.
+
+        That is the primary, or a replica while there is no primary.
 
         Raises:
             Unavailable, QueryTimeout, QueryFailed
@@ -370,7 +372,8 @@ class _Face:
         """Run *query* on the primary as one transaction and give its rows.
 
         Raises:
-            Unavailable: nothing is known of its effect, unless it is `Busy`; QueryTimeout, QueryFailed: it had none.
+            Unavailable: it may have taken effect (with `Busy` it did not).
+            QueryTimeout, QueryFailed: it had no effect.
         """
         return await self._database.write(query, args, self._site)
 
@@ -385,7 +388,7 @@ class SiteDatabase(_Face):
 
     @property
     def site(self) -> int:
-        """Whose it is."""
+        """The id of the site."""
         assert self._site is not None
         return self._site
 

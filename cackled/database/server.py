@@ -1,6 +1,6 @@
 """One PostgreSQL server as this process sees it: its pools, and a heartbeat that finds its role, latency and position.
 
-Nothing about a server is configured but how to reach it.
+Only how to reach a server is configured; everything else is learnt from it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from cackled.metrics import Metrics
 log = Logger()
 
 HEARTBEAT = 0.5
-# A heartbeat not answered for so long means that the server hangs; with the interval: noticed within 1.5 s.
+# A server hangs if it does not answer a heartbeat for so many seconds. With the interval, it is noticed within 1.5 s.
 HANG = 0.9
 # Weight of the newest latency in the moving average.
 EWMA = 0.2
 UNKNOWN_LAG = 1e9
-# When the primary's positions don't say how old a replica is (it is minutes behind, or no primary was seen yet), the
-# time of the last transaction it replayed does, by the servers' wall clocks.
+# If the primary's positions can't tell how old a replica's data is (it is minutes behind, or no primary was seen yet),
+# the time of the last transaction that it replayed is used, by the wall clocks of the servers.
 COARSE = 60.0
 
 # What a server says of itself: whether it is a replica, the database it holds, its timeline (0: not told), how far its
@@ -101,7 +101,7 @@ class Server:
         # When the last answered heartbeat was sent, on the clock.
         self.asked = 0.0
         self.latency = 0.0
-        # All that was committed before this moment is there; None: unknown.
+        # The server has everything that was committed before this time; None: unknown.
         self.as_of: float | None = None
         metrics.gauge("database_up", "Whether the server answers heartbeats", ["server"]).labels(
             given.name
@@ -117,18 +117,18 @@ class Server:
 
     @property
     def staleness(self) -> float:
-        """Seconds that it may be behind the primary, at most; 0.0 on a primary."""
+        """How many seconds it may at most be behind the primary; 0.0 for a primary."""
         if self.primary:
             return 0.0
         return UNKNOWN_LAG if self.as_of is None else self._clock.seconds() - self.as_of
 
     def contains(self, moment: float | None) -> None:
-        """It was found to lack nothing that was committed before *moment*."""
+        """Note that the server has everything that was committed before *moment*."""
         if moment is not None and (self.as_of is None or moment > self.as_of):
             self.as_of = moment
 
     def start(self) -> None:
-        """Begin to connect and to beat."""
+        """Begin to connect and to send heartbeats."""
         self._running = True
         for pool in (self._pulse, self.app, self.system):
             pool.start()
@@ -148,12 +148,12 @@ class Server:
             pool.stop()
 
     def hurry(self) -> None:
-        """Beat now if nothing is known yet and the connection is there: for the start."""
+        """At the start: send a heartbeat now, if the connection is open and nothing is known of the server yet."""
         if not self._known and self._pulse.healthy:
             self._beat()
 
     def doubt(self) -> None:
-        """Something does not fit what is known of its role: ask it now."""
+        """Send a heartbeat now, because an answer contradicts the known role of the server."""
         if self._running:
             self._beat()
 
@@ -161,7 +161,7 @@ class Server:
         if self._pending is not None:
             return
         self._sent = sent = self._clock.seconds()
-        # The reactor may itself have stood still: answers that wait in the socket are read before the second look.
+        # The reactor itself may have been blocked: answers that wait in the socket are read before the second check.
         self._hang = self._clock.callLater(self._patience, self._look_again)
         pending: Deferred[object] = self._pulse.execute(HEARTBEAT_QUERY, ())  # type: ignore[assignment]
         self._pending = pending
@@ -208,7 +208,7 @@ class Server:
     def _hung(self) -> None:
         self._hang = None
         if max(self.app.answered, self.system.answered) > self._sent:
-            # Slow to answer this one, but it answers others: no reason to throw away what is under way.
+            # It answers other queries, so queries under way are not given up because one answer is late.
             self._sent = self._clock.seconds()
             self._hang = self._clock.callLater(self._patience, self._look_again)
             return
@@ -219,12 +219,12 @@ class Server:
         self._down(reason)
         self.app.break_off(reason)
         self.system.break_off(reason)
-        # The heartbeat's own connection hangs too; another one tells when it is over.
+        # The connection of the heartbeat hangs too: a new one finds out when the server answers again.
         self._pulse.break_off(reason)
         self._pulse.mend()
 
     def _check(self) -> None:
-        # A server can't change its role without ending all connections: with none left, nothing is known of it.
+        # A server ends all connections when it changes its role: without a connection, its role is unknown.
         if self._known and not (self._pulse.healthy or self.app.healthy or self.system.healthy):
             self._down(self.app.reason)
 
