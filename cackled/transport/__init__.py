@@ -1,1 +1,1 @@
-"""Bytes in, bytes out: HTTP, TLS, microcache, assets. Knows no comments."""
+"""HTTP server, TLS, microcache and assets. Independent of products."""

@@ -1,7 +1,7 @@
-"""Bytes that wait for clients: bounded for each network and for the process.
+"""Bounds the bytes that wait for clients to read them: for each network and for the whole process.
 
 What the kernel does not take at once waits in memory until the client reads. One answer is bounded, and a client that
-takes nothing is cut off after a while; but many such clients together would hold gigabytes until then.
+reads nothing is cut off after a while; but many such clients together could hold gigabytes until then.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ class Holder(Protocol):
 
 
 class Buffers:
-    """Counts what waits, by connection and by network; where it is too much, who has the most waiting is cut off.
+    """Counts waiting bytes by connection and by network.
 
-    *each* bounds a network, *most* all together, in bytes; *free* says of a network that it speaks for many (a trusted
-    proxy) and has the second bound only. *cut* is called for each connection that is ended.
+    Above a bound, the connection with the most waiting is cut off. *each* bounds a network, *most* all together, in
+    bytes. *free* says whether a network belongs to many clients (a trusted proxy) and has only the second bound. *cut*
+    is called for each connection that is ended.
     """
 
     __slots__ = ("_cut", "_each", "_free", "_held", "_most", "_networks", "total")
@@ -38,7 +39,10 @@ class Buffers:
         self._networks: dict[str, int] = {}
 
     def change(self, holder: Holder, size: int) -> None:
-        """So many bytes more wait for *holder*, or fewer. It, or another one, may be cut off before this returns."""
+        """*size* bytes more wait for *holder* (negative: fewer).
+
+        It or another one may be cut off before this returns.
+        """
         known = self._held.get(holder)
         if known is None:
             if size <= 0:

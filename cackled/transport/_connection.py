@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection: bytes to requests, with every limit that a stranger can run into.
+"""One HTTP/1.1 connection: turns bytes into requests and enforces every limit on clients.
 
-The parser of twisted.web's HTTPChannel is not used (only its side towards Request and transport): heads are collected
-whole and read by `_head.parse`, bodies are counted as they come.
+Does not use the parser of twisted.web's HTTPChannel, only its interface to Request and transport. Heads are collected
+complete and read by `_head.parse`; bodies are counted as they arrive.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 # States. IDLE: no byte of the next request yet.
 IDLE, HEAD, BODY, BUSY, CLOSING, GONE = range(6)
-# A body may take the configured time and one second more for each of these many bytes.
+# A body may take the configured time, and one second more for each of these many bytes.
 BODY_RATE = 8192
-# After a refusal the rest of what the client sends is read and dropped for so long, and so much of it.
+# After a refusal further input is read and dropped, for this many seconds and up to this many bytes.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1 << 20
-# The same where the client is in the middle of a body: it would take a reset for a broken network.
+# The same if the client is in the middle of a body: it would take a reset for a broken network.
 LINGER_BODY_SECONDS = 10.0
-# Requests that arrive while another is answered are held up to this size, then reading stops.
+# Requests that arrive while another is answered are buffered up to this many bytes; then reading stops.
 PIPELINE_BYTES = 16 * 1024
 
 
@@ -49,11 +49,11 @@ class HttpConnection(Watched, HTTPChannel):
         super().__init__()
         self.factory = factory
         self.site = factory
-        # What to release at the end; None where the listener does the counting.
+        # What to release at the end; None if the listener does the counting.
         self.network = network
         self.lane = lane
         self.idle_timeout = factory.settings.idle_timeout
-        # Our own kind of transport, with `push` and `held`; None on any other.
+        # Our own kind of transport, with `push` and `held`; None for any other.
         self.own: Any = None
         self.tcp: Any = None
         self.state = IDLE
@@ -62,20 +62,20 @@ class HttpConnection(Watched, HTTPChannel):
         self._local: Any = None
         self._buffer = b""
         self._feeding = False
-        # Whether it stands in the factory's line: there is more in the buffer than it may answer in this turn.
+        # Whether it waits in the factory's queue: the buffer holds more requests than it may answer in this turn.
         self._queued = False
         self._body_left = 0
         self._body_seen = 0
         self._body_cap = 0
         self._began = 0.0
 
-    # Towards the transport
+    # Transport interface
 
     def connectionMade(self) -> None:
-        """Set the socket up and wait for a first byte."""
+        """Set up the socket and wait for the first byte."""
         factory = self.factory
         if isinstance(self.transport, Transport):
-            # As Twisted does below, without asking around: its socket is set up, and it is a producer.
+            # As Twisted does below, but without checks: the socket is set up, and it is a producer.
             self.own = self._networkProducer = self.transport
             self.transport.registerProducer(self, True)
         else:
@@ -87,17 +87,17 @@ class HttpConnection(Watched, HTTPChannel):
         factory.opened(self)
 
     def getPeer(self) -> Any:
-        """The peer, as it was when the connection was accepted."""
+        """The peer's address when the connection was accepted."""
         return self.transport.getPeer() if self._address is None else self._address
 
     def getHost(self) -> Any:
-        """Our own address, asked for once."""
+        """Our own address, looked up once."""
         if self._local is None:
             self._local = self.transport.getHost()
         return self._local
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the request in work, and be forgotten."""
+        """Tell the request in work, and unregister the connection."""
         busy = self.state == BUSY
         timed = all(request.timed for request in self.requests)
         self.state = GONE
@@ -108,7 +108,7 @@ class HttpConnection(Watched, HTTPChannel):
         self.factory.closed(self)
 
     def write(self, data: bytes) -> None:
-        """Response bytes, watched until the client has taken them."""
+        """Write response bytes, and watch that the client takes them."""
         own = self.own
         if own is None:
             self.watch(len(data))
@@ -124,21 +124,21 @@ class HttpConnection(Watched, HTTPChannel):
         self.write(b"".join(iovec))
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        """As Twisted's, watched."""
+        """As Twisted's, with the watchdog."""
         own = self.own
         before = 0 if own is None else own.held
         super().writeHeaders(b"HTTP/1.1", code, reason, headers)
         if own is None or own.held > before:
             self.watch(0 if own is None else own.held - before)
 
-    # Bytes in
+    # Input
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the client, in any state."""
         state = self.state
         if state == IDLE:
             if self._buffer or self._waitingForTransport:
-                # It has not taken the answers to what it asked before, or not all is answered.
+                # The client has not taken earlier answers, or requests are still unanswered.
                 self._buffer += data
                 if self._queued:
                     self._hold()
@@ -167,7 +167,7 @@ class HttpConnection(Watched, HTTPChannel):
             self._feed(max(0, len(self._buffer) - len(data) - 3))
 
     def _hold(self) -> None:
-        """Read no more while much waits to be answered."""
+        """Stop reading while much waits to be answered."""
         if len(self._buffer) > PIPELINE_BYTES:
             self._networkProducer.pauseProducing()
 
@@ -176,9 +176,9 @@ class HttpConnection(Watched, HTTPChannel):
         self.deadline = self.factory.clock.seconds() + self.factory.settings.head_timeout
 
     def _feed(self, seen: int = 0, most: int = 1) -> None:
-        """Read heads off the buffer while there are any and answers don't pile up; *most* of them in this turn.
+        """Read heads from the buffer, *most* of them in this turn, unless answers pile up.
 
-        *seen* bytes of it are known to hold no end of a head.
+        The first *seen* bytes are known to contain no end of a head.
         """
         if self._feeding or self._queued:
             return
@@ -203,33 +203,33 @@ class HttpConnection(Watched, HTTPChannel):
             self._feeding = False
 
     def doing(self) -> str:
-        """What it is at."""
+        """A description of the current work."""
         return self.requests[0].doing() if self.requests else f"a request from {getattr(self.getPeer(), 'host', '?')}"
 
     def go_on(self) -> None:
-        """It is this connection's turn again."""
+        """Continue: it is this connection's turn again."""
         self._queued = False
         if self.state != IDLE:
             return
         self._feed(most=FEW)
         if not self._queued and not self._waitingForTransport and self.state in (IDLE, HEAD, BODY):
-            # What was held back may come.
+            # Read again what was held back.
             self._networkProducer.resumeProducing()
 
     def resumeProducing(self) -> None:
-        """The client has taken what waited for it: go on with what it asked meanwhile."""
+        """The client has taken what waited for it: continue with its further requests."""
         super().resumeProducing()
         if self.state == IDLE and self._buffer:
             self._feed()
 
     def _one(self, seen: int) -> bool:
-        """Take one head off the buffer; False when it is not complete."""
+        """Take one head from the buffer; False if it is not complete."""
         data = self._buffer
         if data.startswith(b"\r\n"):
             data = self._buffer = _head.skip_empty_lines(data)
             seen = 0
             if not data:
-                # That was no beginning of a request.
+                # Only empty lines: no beginning of a request.
                 self.state, self.deadline = IDLE, self._idle_until
                 return False
         settings = self.factory.settings
@@ -254,7 +254,7 @@ class HttpConnection(Watched, HTTPChannel):
         return True
 
     def ask(self, head: Head) -> None:
-        """Begin with a request that somebody has read; nothing came behind its head."""
+        """Begin with a request whose head was parsed elsewhere; nothing has arrived after the head."""
         try:
             self._begin(head)
         except Refused as error:
@@ -266,7 +266,7 @@ class HttpConnection(Watched, HTTPChannel):
         return refusal(414, "target", "The request line is too long.")
 
     def _begin(self, head: Head) -> None:
-        """A head is complete and valid: make the request, and read its body."""
+        """Create the request for a complete and valid head, and read its body."""
         guard = self.factory.guard
         stop = None if guard is None else guard(head)
         if stop is not None:
@@ -350,23 +350,23 @@ class HttpConnection(Watched, HTTPChannel):
         self._began = self.factory.began()
         self.requests[-1].requestReceived(head.method, head.target, head.version)
 
-    # Towards the request
+    # Request interface
 
     def may_persist(self) -> bool:
-        """Whether the answer now being written leaves the connection open; decides it."""
+        """Decide whether the answer being written leaves the connection open."""
         if self.factory.draining:
             self.persistent = False
         return bool(self.persistent)
 
     def requestDone(self, request: Request) -> None:
-        """The answer is written: go on with the next request, or close."""
+        """The answer is written: continue with the next request, or close."""
         if self.state != BUSY or not self.requests or request is not self.requests[0]:
             raise TypeError("this request is not the one being answered")
         del self.requests[0]
         self._handlingRequest = False
         self.factory.answered(self._began, request.code, timed=request.timed, counted=request.counted)
         if self._waitingForTransport:
-            # It was not stopped meanwhile, so that a client that leaves is noticed.
+            # Reading continued meanwhile, so that a client that leaves is noticed.
             self._networkProducer.pauseProducing()
         else:
             self._networkProducer.resumeProducing()
@@ -378,7 +378,7 @@ class HttpConnection(Watched, HTTPChannel):
         if self._buffer:
             self._feed()
 
-    # Ends
+    # Closing
 
     def refuse(self, error: Refused) -> None:
         """Answer with an error, read no further request, and close."""
@@ -395,7 +395,10 @@ class HttpConnection(Watched, HTTPChannel):
         self.close(linger)
 
     def close(self, linger: float = 0.0) -> None:
-        """Close when all is written. With *linger*, the client has so long to read the answer before a reset."""
+        """Close when all is written.
+
+        With *linger*, wait so many seconds for the client to read the answer before a reset.
+        """
         self.state = CLOSING
         self._buffer = b""
         self._body_seen = 0

@@ -1,8 +1,8 @@
-"""A connection of a listener before it needs a `HttpConnection`: what can be answered at once is, without one.
+"""A new connection before it needs an `HttpConnection`. Requests that can be answered at once are answered without one.
 
-A browser that polls a cached page, a client that asks once and goes, and one that becomes a WebSocket with its first
-words never need more than this: a few slots instead of twisted.web's HTTPChannel. Whatever else comes is the
-channel's, which is made then, with everything as if it had been there from the beginning.
+A browser that polls a cached page, a client that asks once and leaves, and one that starts a WebSocket with its first
+request need only this object: a few slots instead of twisted.web's HTTPChannel. For anything else an `HttpConnection`
+is made then and takes over, as if it had been there from the beginning.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class EarlyConnection:
     """A connection of `HttpFactory` on a transport of our own, between requests that are answered at once."""
 
     __slots__ = ("_looked_for", "deadline", "factory", "idle_timeout", "lane", "own", "state")
-    # Counted by its listener.
+    # Its listener counts it.
     network = None
 
     def __init__(self, factory: HttpFactory, lane: int) -> None:
@@ -39,7 +39,7 @@ class EarlyConnection:
         self.state = IDLE
         self.own: Any = None
         self.deadline = 0.0
-        # The idle time in which the kernel's buffer was looked at.
+        # The idle period in which the kernel's buffer was last checked.
         self._looked_for = 0.0
 
     @property
@@ -50,16 +50,16 @@ class EarlyConnection:
     # IProtocol
 
     def makeConnection(self, transport: Any) -> None:
-        """Wait for a first byte."""
+        """Wait for the first byte."""
         self.own = transport
         self.deadline = self.factory.clock.seconds() + self.idle_timeout
         self.factory.opened(self)
 
     def connectionMade(self) -> None:
-        """Nothing to be done."""
+        """Nothing to do."""
 
     def dataReceived(self, data: bytes) -> None:
-        """Answer at once, or let a channel do it."""
+        """Answer at once, or hand over to an `HttpConnection`."""
         if self.state != IDLE:
             return
         factory = self.factory
@@ -85,20 +85,20 @@ class EarlyConnection:
         self.become().ask(head)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Be forgotten."""
+        """Unregister the connection."""
         self.state = GONE
         self.factory.closed(self)
 
-    # What the fast path calls, as on a channel.
+    # Called by the fast path, as on an `HttpConnection`.
 
     def write(self, data: bytes) -> None:
-        """Bytes of an answer; what the kernel does not take is watched."""
+        """Write bytes of an answer. If the kernel does not take all of them, an `HttpConnection` watches the rest."""
         kept = self.own.push(data)
         if kept > 0:
             self.watch(kept)
 
     def watch(self, size: int) -> None:
-        """So many bytes wait for the client: that is for a channel to mind."""
+        """*size* bytes wait for the client: hand over to an `HttpConnection`, which watches them."""
         self.become().watch(size)
 
     def close(self) -> None:
@@ -111,10 +111,10 @@ class EarlyConnection:
         self.deadline = self.factory.clock.seconds() + HttpConnection.abortTimeout
         self.own.loseConnection()
 
-    # What the factory calls.
+    # Called by the factory.
 
     def check(self, now: float) -> None:
-        """Enforce the deadlines, about once a second."""
+        """Enforce the deadlines; called about once a second."""
         if self.state == CLOSING:
             if now >= self.deadline:
                 self.abort("close")
@@ -124,7 +124,7 @@ class EarlyConnection:
         elif now - (self.deadline - self.idle_timeout) >= CRAWL_SECONDS and self._looked_for != self.deadline:
             self._looked_for = self.deadline
             if _private.unacknowledged(self.own.socket):
-                # Perhaps it crawls: a channel looks twice.
+                # The client may be slow: an `HttpConnection` checks twice.
                 self.become().check(now)
 
     def abort(self, why: str) -> None:
@@ -133,10 +133,10 @@ class EarlyConnection:
             self.factory.cut(why)
             self.own.abortConnection()
 
-    # Ways out
+    # Handing over
 
     def become(self) -> HttpConnection:
-        """Let a channel go on in our place, and give it."""
+        """Make an `HttpConnection` take over, and return it."""
         factory, transport = self.factory, self.own
         channel = HttpConnection(factory, None, None, self.lane)
         transport.protocol = channel
@@ -151,7 +151,7 @@ class EarlyConnection:
         return take is not None and take(head, self)
 
     def leave(self) -> Transport:
-        """Let go of the connection, as `cackled.transport.http.takeover` does; gives its transport."""
+        """Detach from the connection, as `cackled.transport.http.takeover` does; returns its transport."""
         self.state = GONE
         self.factory.taken(self)
         return self.own

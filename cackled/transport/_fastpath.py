@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from cackled.transport._head import Head
     from cackled.transport.microcache import Microcache
 
-# Heads above this are not remembered: browsers' are about 500 bytes.
+# Longer heads are not remembered: browsers' are about 500 bytes.
 MEMO_HEAD = 2048
-# Bytes of heads per generation of a memo; there are two generations, and one memo for each lane in use.
+# Bytes of heads per generation of a memo. There are two generations, and one memo per lane in use.
 MEMO_BYTES = 8 << 20
-# Hashes of heads seen once; the second time a head is kept. Most heads of a flood never come again.
+# Hashes of heads seen once. A head is stored the second time: most heads of a flood never come again.
 DOOR_SLOTS = 1 << 16
-# What a remembered head weighs beside its bytes.
+# Memory of a remembered head beside its bytes.
 _OVERHEAD = 300
 
 _COOKIE = b"\r\nCookie: "
@@ -42,9 +42,9 @@ T = TypeVar("T")
 
 
 def split_after(target: bytes) -> tuple[bytes, int]:
-    """Take ``after=SEQ`` out of a target: it says how new an answer must be, not which one is asked for.
+    """Take ``after=SEQ`` out of a target: it says how recent an answer must be, not which one is asked for.
 
-    A target in which it stands twice or malformed is left as it is, with 0.
+    If it stands twice or is malformed, the target is returned unchanged, with 0.
     """
     if b"after=" not in target or target.count(b"after=") != 1:
         return target, 0
@@ -57,7 +57,7 @@ def split_after(target: bytes) -> tuple[bytes, int]:
 
 
 class Memo(Generic[T]):
-    """Raw bytes -> what they mean. Bounded: when the young generation is full, the old one is dropped."""
+    """Maps raw bytes to their parsed meaning. Bounded: when the young generation is full, the old one is dropped."""
 
     __slots__ = ("_early", "_old", "_room", "_size", "_young", "get")
 
@@ -70,19 +70,19 @@ class Memo(Generic[T]):
         self.get = self._young.get
 
     def find(self, raw: bytes) -> T | None:
-        """What *raw* means, if that is remembered."""
+        """The meaning of *raw*, or None if it is not remembered."""
         known = self.get(raw)
         return self.revive(raw) if known is None and self._old else known
 
     def revive(self, raw: bytes) -> T | None:
-        """Look in the old generation, and keep what is found there."""
+        """Look in the old generation; what is found there moves to the young one."""
         known = self._old.pop(raw, None)
         if known is not None:
             self.put(raw, known)
         return known
 
     def offer(self, raw: bytes, known: T) -> None:
-        """Remember *raw* if it was offered before (not too long ago)."""
+        """Remember *raw* if it was offered before, not too long ago."""
         door = self._early
         if not door:
             door.frombytes(bytes(8 * DOOR_SLOTS))
@@ -110,7 +110,7 @@ class Memo(Generic[T]):
 
 
 class FastPath:
-    """Answers hits of *microcache* for the channels of an `HttpFactory`."""
+    """Answers requests of an `HttpFactory` for which *microcache* has an answer."""
 
     def __init__(self, microcache: Microcache) -> None:
         self._microcache = microcache
@@ -119,16 +119,19 @@ class FastPath:
         self.hits = 0
         # One for each lane: TLS or not, behind a trusted proxy or not.
         self.memos: list[Memo[Known]] = [Memo() for _ in range(4)]
-        # A browser's head differs from address to address in its first line only, and many browsers ask for one
-        # address: what either part means is remembered by itself.
+        # Heads of one browser differ between addresses only in the first line, and many browsers ask for one address.
+        # So the two parts are remembered separately.
         self.lines: Memo[Asked] = Memo()
         self.rests: list[Memo[Asking]] = [Memo() for _ in range(4)]
-        # The same without the one cookie line that was in them: visitors with one browser differ in that alone. Any
-        # such line in its place means nothing to us, unless it has our own mark in it.
+        # The same without the one cookie line in it: visitors with the same browser differ only in that. Any such line
+        # may stand there without effect for us, unless it contains our own marker.
         self.bare: list[Memo[Asking]] = [Memo() for _ in range(4)]
 
     def answer(self, channel: HttpConnection | EarlyConnection, data: bytes) -> bool:
-        """Answer if *data* is one whole head that was answered from the cache before, and can be again."""
+        """Answer if *data* is exactly one head that was answered from the cache before, and can be again.
+
+        Returns whether.
+        """
         lane = channel.lane
         memo = self.memos[lane]
         known = memo.get(data)
@@ -154,7 +157,7 @@ class FastPath:
         return True
 
     def _without_cookie(self, lane: int, rest: bytes) -> Asking | None:
-        """What *rest* means if it is known with another cookie in it, and its own says nothing to us."""
+        """The meaning of *rest* if it is known with another cookie, and neither cookie contains our marker."""
         start = rest.find(_COOKIE) + 2
         if start < 2:
             return None
@@ -165,7 +168,7 @@ class FastPath:
         return self.bare[lane].find(rest[:start] + rest[end:])
 
     def answer_new(self, channel: HttpConnection | EarlyConnection, raw: bytes, head: Head) -> bool:
-        """Answer a head just read, if it asks for something that is in the cache."""
+        """Answer a newly parsed head if the cache has its answer. Returns whether."""
         named = head.named
         if (
             head.method != b"GET"
@@ -224,7 +227,7 @@ class FastPath:
         channel.deadline = now + channel.idle_timeout
         own = channel.own
         if own is not None and not own.held:
-            # One system call, and nothing else to be done about it.
+            # One system call; nothing else to do.
             kept = own.push(wire)
             if kept > 0:
                 channel.watch(kept)
@@ -235,7 +238,7 @@ class FastPath:
         return True
 
     def take_hits(self) -> int:
-        """Hits since the last call; they go into the microcache's metrics here."""
+        """Hits since the last call; they are added to the microcache's metrics here."""
         hits, self.hits = self.hits, 0
         self._microcache.hits += hits
         self._microcache.flush()
@@ -243,5 +246,5 @@ class FastPath:
 
 
 def _simple(if_none_match: bytes) -> bool:
-    """Whether it is one strong tag, to be compared byte by byte."""
+    """Whether it is one strong tag, which can be compared byte by byte."""
     return if_none_match.startswith(b'"') and if_none_match.endswith(b'"') and b"," not in if_none_match

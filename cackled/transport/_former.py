@@ -1,7 +1,7 @@
-"""Bundles of former versions, for pages that were opened before an upgrade and for loaders that browsers keep.
+"""Bundles of previous versions, for pages that were opened before an upgrade and for loaders that browsers cached.
 
-Part of transport; may touch the standard library and files. Each version is a folder with a file ``<hash>.<name>`` for
-each bundle. A hash is that of the content, so a file that is not what it says is not used.
+Each version is a folder with a file ``<hash>.<name>`` for each bundle. The hash is that of the content, so a file with
+other content is not used.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-# Versions besides that of this program.
+# Number of versions besides that of this program.
 FORMER: Final = 4
-# A bundle has some ten or hundred kilobytes; what is larger is none.
+# A bundle has some ten or hundred kilobytes; larger files are ignored.
 LARGEST: Final = 1 << 20
 
 Bundles = Mapping[tuple[str, str], bytes]
 
 
 def content_hash(body: bytes) -> str:
-    """The name of a content, in addresses and here."""
+    """The hash of a content, used in addresses and file names."""
     return blake2b(body, digest_size=8).hexdigest()
 
 
@@ -45,7 +45,7 @@ def keep(folder: Path, version: str, bundles: Bundles) -> dict[tuple[str, str], 
         try:
             part.rename(own)
         except OSError:
-            # Another process was faster.
+            # Another process created it first.
             shutil.rmtree(part, ignore_errors=True)
     others = sorted((one for one in folder.iterdir() if one.is_dir() and one != own), key=_age)
     found: dict[tuple[str, str], bytes] = {}
@@ -57,7 +57,7 @@ def keep(folder: Path, version: str, bundles: Bundles) -> dict[tuple[str, str], 
 
 
 def _age(folder: Path) -> float:
-    """What sorts the newest first; what is gone or half made comes last."""
+    """Sort key: the newest first; folders that are missing or incomplete last."""
     try:
         return -folder.stat().st_mtime if folder.name[0] != "." else 0.0
     except OSError:

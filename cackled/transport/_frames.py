@@ -1,7 +1,7 @@
-"""Where HTTP/2's frames end: so that a few of them can be looked at in one turn, however many came at once.
+"""Finds the ends of HTTP/2 frames, so that only a few frames are processed per turn, however many arrived at once.
 
-Each frame says how long it is in its first nine bytes (RFC 9113 section 4.1), after a preface of the client (section
-3.4). What they say is h2's business.
+The first nine bytes of each frame hold its length (RFC 9113 section 4.1); the client first sends a preface (section
+3.4). The contents are parsed by h2.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 PREFACE_BYTES = 24
 HEADER_BYTES = 9
 HEADERS = 1
-# What one turn takes: a request weighs as much as eight other frames.
+# Budget of one turn: a request weighs as much as eight other frames.
 BUDGET = 64
 REQUEST = 8
 
@@ -20,15 +20,15 @@ class Cutter:
     __slots__ = ("_left", "_part")
 
     def __init__(self) -> None:
-        # Bytes until the frame (or the preface) ends that was begun in what is cut off already.
+        # Remaining bytes of the frame (or preface) that began in the part already taken.
         self._left = PREFACE_BYTES
-        # The first bytes of a frame whose header is not whole.
+        # The first bytes of a frame whose header is incomplete.
         self._part = b""
 
     def cut(self, data: bytes) -> int:
-        """How much of *data*, which follows what was cut off before, to take now: at least a byte, `BUDGET` at most.
+        """Bytes of *data* to take now: at least one, at most a turn's `BUDGET`. *data* follows what was taken before.
 
-        What is not taken has to be offered again, with what came behind it.
+        What is not taken has to be offered again, together with what arrived after it.
         """
         size = len(data)
         at = min(self._left, size)

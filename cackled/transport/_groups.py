@@ -1,9 +1,9 @@
-"""Which elliptic curves TLS agrees keys on: more than one, where the interpreter lets us choose.
+"""Sets the elliptic curves for TLS key agreement; more than one where the interpreter allows it.
 
-Python has ``SSLContext.set_groups`` from 3.15 on, and before that only ``set_ecdh_curve``, which leaves a single
-curve. OpenSSL's own default is safe, but offers curves that the profile does not name. So the library is asked itself
+Python has ``SSLContext.set_groups`` from 3.15 on, and before that only ``set_ecdh_curve``, which allows a single curve.
+OpenSSL's own default is safe, but offers curves that the profile does not name. So OpenSSL is called directly
 (SSL_CTX_set1_groups_list, which is SSL_CTX_ctrl), through the pointer that is the first member of CPython's context
-object; where anything is not as expected, the default stays.
+object. If anything is not as expected, the default stays.
 """
 
 from __future__ import annotations

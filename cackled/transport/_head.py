@@ -13,7 +13,7 @@ from cackled.transport.response import Response
 
 METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
 ALLOW = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-# Methods that exist but have no business here; others are unknown.
+# Methods that exist but are not supported here; others are unknown.
 _REFUSED_METHODS = frozenset((b"CONNECT", b"TRACE", b"TRACK"))
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
@@ -35,12 +35,12 @@ _HEALTH = frozenset((b"/healthz", b"/readyz"))
 _ONCE = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"authorization", b"upgrade"))
 
 
-# Scripts of any page may read why a request was refused: nothing in it is anybody's own.
+# Scripts of any page may read why a request was refused: the answer holds no personal data.
 OPEN = (b"Access-Control-Allow-Origin", b"*")
 
 
 class Refused(Exception):
-    """The request can't be served; carries the answer. The connection is to be closed."""
+    """The request can't be served; holds the answer. The connection must be closed."""
 
     def __init__(self, response: Response, why: str) -> None:
         super().__init__(why)
@@ -77,7 +77,7 @@ class Head:
         self.named = named
         # Whether any name stands more than once.
         self.repeats = False
-        # Whether a microcache must stay out of it: credentials, or the mark of a recent write.
+        # Whether the microcache must be bypassed: credentials, or the marker of a recent write.
         self.no_cache = False
         self.host = b""
         # Bytes of the body; None when chunked.
@@ -231,7 +231,7 @@ def _check_connection(head: Head) -> None:
 
 
 def _why_not(raw: bytes) -> Refused:
-    """Why *raw* is no head: found out only for those that are none."""
+    """Why *raw* is not a valid head. Called only after parsing has failed."""
     line, _, rest = raw.partition(b"\r\n")
     if stray_line_end(raw):
         return refusal(400, "line-end", "Lines end with CR LF.")

@@ -1,9 +1,9 @@
-"""HTTP/2: each stream is a connection of the HTTP/1.1 server, so that every rule and limit is in one place.
+"""HTTP/2: each stream is handled by the HTTP/1.1 server, so that every rule and limit exists only once.
 
-What a stream asks is written as an HTTP/1.1 request and read by `_connection.Channel` on a transport that exists in
-memory only; its answer is cut into frames. Beside h2's own checks: after a connection error nothing is read any more
-and the connection is gone in a second; a window below zero (RFC 9113 section 6.9.2) just waits; floods of resets and
-of small frames end the connection.
+A stream's request is written as an HTTP/1.1 request and read by an `HttpConnection` on a transport in memory; its
+answer is cut into frames. In addition to h2's own checks: after a connection error nothing more is read and the
+connection ends within a second; a window below zero (RFC 9113 section 6.9.2) just waits; floods of resets and of small
+frames end the connection.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from cackled.transport.http import HttpFactory
 
 STREAMS = 32
-# Bytes waiting in a stream above which its producer is paused, and in the connection above which frames wait.
+# Waiting bytes of a stream above which its producer is paused, and of the connection above which frames wait.
 PAUSE_BYTES = 65536
 AHEAD_BYTES = 128 * 1024
-# Input is dropped for so long after an error, so that our GOAWAY arrives; then the connection is aborted.
+# Seconds for which input is dropped after an error, so that our GOAWAY arrives; then the connection is aborted.
 GRACE_SECONDS = 1.0
-# Frames of control and resets that a client may send at once, and again each second.
+# Control frames and resets that a client may send at once, and again each second.
 BURST, RATE = 400, 50
-# A client may send one more for so many bytes that it is sent.
+# A client may send one more for each of these many bytes that it is sent.
 WINDOW_BYTES = 512
 BUSY = 3
 
@@ -52,7 +52,7 @@ _DROPPED = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"trans
 
 @implementer(ITransport, IPushProducer)
 class StreamTransport:
-    """The HTTP/1.1 side of a stream."""
+    """The transport that the HTTP/1.1 server sees for one stream."""
 
     def __init__(self, owner: Http2, number: int) -> None:
         self.owner = owner
@@ -62,7 +62,7 @@ class StreamTransport:
         self.queue: deque[bytes] = deque()
         self.held = 0
         self.ended = False
-        # How the request's body is put.
+        # How the request's body is encoded.
         self.chunked = False
         self._head: bytes | None = b""
         self._chunks: Any = None
@@ -107,7 +107,7 @@ class StreamTransport:
             self.producer.pauseProducing()
 
     def taken(self, size: int) -> None:
-        """So many bytes became frames."""
+        """*size* bytes were put into frames."""
         self.held -= size
         self.owner.count(-size)
         if self.held == 0 and self._paused:
@@ -120,53 +120,53 @@ class StreamTransport:
         self.write(b"".join(iovec))
 
     def loseConnection(self) -> None:
-        """The answer is whole."""
+        """The answer is complete."""
         if not self.ended:
             self.ended = True
             self.owner.flush()
             self.owner.factory.clock.callLater(0, self.finish, connectionDone)
 
     def abortConnection(self) -> None:
-        """The answer breaks off."""
+        """The answer is aborted."""
         self.owner.reset(self)
         self.owner.factory.clock.callLater(0, self.finish, Failure(ConnectionAborted()))
 
     def finish(self, reason: Failure) -> None:
-        """Tell the protocol of the end, once."""
+        """Tell the protocol once that the connection has ended."""
         protocol, self.protocol = self.protocol, None
         if protocol is not None:
             self.ended = True
             protocol.connectionLost(reason)
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """The channel's."""
+        """Register the `HttpConnection` as producer."""
         self.producer = producer
 
     def unregisterProducer(self) -> None:
-        """There is none any more."""
+        """Remove the producer."""
         self.producer = None
 
     def pauseProducing(self) -> None:
-        """Nothing: what a client may send ahead is bounded by its window."""
+        """Do nothing: what a client may send ahead is bounded by its window."""
 
     def resumeProducing(self) -> None:
-        """Nothing."""
+        """Do nothing (see `pauseProducing`)."""
 
     def stopProducing(self) -> None:
         """As `loseConnection`."""
         self.loseConnection()
 
     def getPeer(self) -> Any:
-        """The client."""
+        """The client's address."""
         return self.owner.transport.getPeer()
 
     def getHost(self) -> Any:
-        """Our address."""
+        """Our own address."""
         return self.owner.transport.getHost()
 
 
 class Http2(Protocol):
-    """A connection. It looks like a channel to the factory, which sweeps and drains it."""
+    """An HTTP/2 connection. To the factory, which checks and drains it, it looks like an `HttpConnection`."""
 
     transport: Any
 
@@ -175,12 +175,12 @@ class Http2(Protocol):
         self.lane = lane
         self.state = IDLE
         self.deadline = 0.0
-        # Counted by the listener.
+        # The listener counts it.
         self.network: str | None = None
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
         self.streams: dict[int, StreamTransport] = {}
         self._turns: deque[int] = deque()
-        # What came and was not looked at yet, where frames end in it, and whether we stand in the factory's line.
+        # Input not yet processed, where its frames end, and whether this connection waits in the factory's queue.
         self._input = b""
         self._cutter = Cutter()
         self._queued = False
@@ -189,7 +189,7 @@ class Http2(Protocol):
         self._flushing = False
         now = factory.clock.seconds()
         self._budget = TokenBucket(RATE, BURST, now)
-        # Of the stall watchdog: bytes of bodies framed in all; those that had gone at the last progress, and when.
+        # For the stall watchdog: total bytes of bodies framed; the value at the last progress, and when that was.
         self._framed = 0
         self._gone = 0
         self._progress = now
@@ -209,7 +209,7 @@ class Http2(Protocol):
         self._send()
 
     def dataReceived(self, data: bytes) -> None:
-        """Frames."""
+        """Process frames."""
         if self._ending:
             return
         if self._input:
@@ -222,12 +222,12 @@ class Http2(Protocol):
         self._take()
 
     def _hold(self) -> None:
-        """Read no more while much waits to be looked at."""
+        """Stop reading while much input waits to be processed."""
         if len(self._input) > PIPELINE_BYTES:
             self.transport.pauseProducing()
 
     def go_on(self) -> None:
-        """It is this connection's turn again."""
+        """Continue: it is this connection's turn again."""
         self._queued = False
         if not self._ending:
             self._take()
@@ -235,7 +235,7 @@ class Http2(Protocol):
                 self.transport.resumeProducing()
 
     def _take(self) -> None:
-        """Look at a few frames; what comes behind them waits for another turn."""
+        """Process a few frames; the rest waits for another turn."""
         end = self._cutter.cut(self._input)
         data, self._input = self._input[:end], self._input[end:]
         self._frames(data)
@@ -279,7 +279,7 @@ class Http2(Protocol):
         return self._budget.charge(self.factory.clock.seconds(), cost)
 
     def _error(self, why: str) -> None:
-        """The connection is over: GOAWAY, no more input, the end soon whatever the client does."""
+        """End the connection: send GOAWAY, drop input, and close soon whatever the client does."""
         self.factory.refused(f"http2-{why}", 400)
         self._ending = True
         self._send()
@@ -306,7 +306,7 @@ class Http2(Protocol):
 
     @staticmethod
     def _head(event: Any) -> bytes | None:
-        """The request as HTTP/1.1; None where it can't be put so."""
+        """The request as HTTP/1.1; None if it can't be expressed so."""
         pseudo: dict[bytes, bytes] = {}
         lines: list[bytes] = []
         cookies: list[bytes] = []
@@ -344,20 +344,20 @@ class Http2(Protocol):
     # Answers
 
     def count(self, size: int) -> None:
-        """So many bytes more wait in a stream, or fewer: they are in memory as what waits for the kernel is."""
+        """*size* bytes more (or fewer) wait in a stream: they count like bytes that wait for the kernel."""
         buffers = self.transport.buffers
         if buffers is not None and self.transport.connected:
             buffers.change(self.transport, size)
 
     def head(self, number: int, fields: list[tuple[bytes, bytes]]) -> None:
-        """The head of an answer."""
+        """Send the head of an answer."""
         try:
             self.h2.send_headers(number, fields)
         except ProtocolError:
             self._drop(number)
 
     def flush(self) -> None:
-        """Make frames of what may be sent now, in turns, and send them."""
+        """Frame what may be sent now, stream by stream, and send it."""
         if self._flushing or self.transport is None:
             return
         self._flushing = True
@@ -374,7 +374,7 @@ class Http2(Protocol):
         self._send()
 
     def _frame(self, number: int) -> bool:
-        """One frame of stream *number*; whether there was something to send and room for it."""
+        """Send one frame of stream *number*; returns whether there was something to send and room for it."""
         stream = self.streams.get(number)
         if stream is None:
             self._turns.remove(number)
@@ -392,7 +392,7 @@ class Http2(Protocol):
                 self.h2.send_data(number, data)
                 stream.taken(len(data))
                 self._framed += len(data)
-                # Whoever downloads opens windows.
+                # A client that downloads sends window updates.
                 self._budget.give(len(data) / WINDOW_BYTES)
                 self._send()
                 return True
@@ -409,7 +409,7 @@ class Http2(Protocol):
             self.transport.write(data)
 
     def reset(self, stream: StreamTransport) -> None:
-        """Break off an answer."""
+        """Abort an answer."""
         if self.streams.get(stream.number) is stream:
             try:
                 self.h2.reset_stream(stream.number, ErrorCodes.CANCEL)
@@ -434,7 +434,7 @@ class Http2(Protocol):
         stream = self.streams.get(number)
         self._close(number)
         if stream is not None:
-            # Perhaps in the middle of a write of its own: it is told afterwards.
+            # This may happen in the middle of one of its own writes, so it is told afterwards.
             stream.ended = True
             stream.queue.clear()
             self.factory.clock.callLater(0, stream.finish, Failure(ConnectionDone()))
@@ -444,22 +444,22 @@ class Http2(Protocol):
             self._close(stream.number)
             stream.finish(reason)
 
-    # The factory's and the transport's side
+    # Factory and transport interface
 
     def pauseProducing(self) -> None:
-        """The kernel is full."""
+        """The kernel's buffer is full."""
         self._blocked = True
 
     def resumeProducing(self) -> None:
-        """It is not any more."""
+        """The kernel's buffer has room again."""
         self._blocked = False
         self.flush()
 
     def stopProducing(self) -> None:
-        """The transport ends."""
+        """The transport has ended."""
 
     def check(self, now: float) -> None:
-        """Enforce the deadlines, about once a second."""
+        """Enforce the deadlines; called about once a second."""
         waiting = self.transport.held or any(stream.queue for stream in self.streams.values())
         gone = self._framed - self.transport.held
         if not waiting or gone - self._gone >= STALL_BYTES:
@@ -482,7 +482,7 @@ class Http2(Protocol):
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The end of all streams."""
+        """End all streams."""
         self.state = GONE
         self._ending = True
         self._drop_all(reason)

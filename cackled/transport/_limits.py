@@ -1,4 +1,4 @@
-"""Who is connected: caps on connections, and whose word about the client's address counts."""
+"""Limits on connections, and which proxies are trusted to name the client's address."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ MAX_HOPS = 16
 
 
 class ConnectionLimits:
-    """Counts open connections, all and by network; `admit` says no above the caps.
+    """Counts open connections, in total and by network; `admit` refuses above the limits.
 
-    Networks are as `network_of` gives them; the wider ones around them have caps as well, some times as high.
+    Networks are as `network_of` returns them; the wider networks around them have limits too, several times as high.
     """
 
     __slots__ = ("_by_network", "_each", "_most", "total")

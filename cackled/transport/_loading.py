@@ -1,4 +1,4 @@
-"""Loads for the microcache: one at a time for a key, however many wait, and what becomes of the result."""
+"""Loads for the microcache: one at a time per key, however many requests wait, and what happens to the result."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from cackled.transport._store import Store
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
 
-# Requests that may wait for one load, and for how long; then 503.
+# Number of requests that may wait for one load, and seconds they wait; then 503.
 MAX_WAITERS = 2000
 WAIT_SECONDS = 5.0
-# A load that takes longer than this no longer keeps others from trying.
+# Seconds after which a load that is not finished no longer keeps others from trying.
 ABANDON_SECONDS = 30.0
-# For so long, requests for what turned out uncacheable don't queue behind each other.
+# Seconds for which requests for a key that turned out uncacheable don't queue behind each other.
 PASS_SECONDS = 3.0
-# After a failed load, what expired is served for so long without asking the handler again.
+# Seconds after a failed load for which an expired answer is served without asking the handler again.
 RETRY_SECONDS = 1.0
 MAX_PASSES = 4096
 
@@ -56,7 +56,7 @@ class _Waiter:
 
 
 class _Flight:
-    """One load in work for one key."""
+    """One load in progress for one key."""
 
     __slots__ = ("after", "began", "begun", "late", "timer", "waiters")
 
@@ -71,7 +71,7 @@ class _Flight:
 
 
 class Loading(Store):
-    """A store that fills itself."""
+    """A store that loads missing entries."""
 
     def __init__(self, clock: IReactorTime, settings: config.Microcache, metrics: Metrics) -> None:
         super().__init__(clock, settings, metrics)
@@ -83,10 +83,10 @@ class Loading(Store):
         self._misses, self._collapsed = self._results.labels("miss"), self._results.labels("collapsed")
 
     def fetch(self, key: Key, after: int, load: Load) -> Deferred[Outcome]:
-        """How to answer a request for *key*: fires with an `Outcome`, never fails.
+        """Decide how to answer a request for *key*: fires with an `Outcome`, never fails.
 
-        *load* is called at most once at a time for one key, whoever waits; a request that comes after an eviction is
-        never answered by a load from before it.
+        *load* is called at most once at a time per key. A request that comes after an eviction is never answered by a
+        load that began before it.
         """
         now = self.clock.seconds()
         entry = self.fresh(key, after, now)
@@ -136,7 +136,7 @@ class Loading(Store):
         return answered
 
     def _again(self, outcome: Outcome | None, key: Key, load: Load, waiter: _Waiter) -> Any:
-        """None: what was waited for is too old for this waiter; wait for another load."""
+        """Returns None: what was waited for is too old for this waiter, so wait for another load."""
         return self._wait(key, waiter.after, load, waiter.tries + 1) if outcome is None else outcome
 
     def _overdue(self, key: Key, after: int) -> Outcome:
@@ -212,7 +212,7 @@ class Loading(Store):
                 waiter.done.callback(Outcome(b"fwd=miss; fwd-status=%d" % error.status, None, error))
 
     def _deliver_private(self, response: Response, key: Key, flight: _Flight, now: float) -> None:
-        """Not to be shared: the leader has it, everybody else is sent to the handler at once."""
+        """The answer must not be shared: the first request gets it, all others go to the handler at once."""
         if len(self._passes) >= MAX_PASSES:
             self._passes.clear()
         if response.status < 400:

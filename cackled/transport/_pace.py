@@ -1,9 +1,9 @@
-"""Who asks for much at once is served a little in each turn of the reactor, and everybody else in between.
+"""Shares the reactor's turns between connections, so that one that sends many requests does not delay the others.
 
-A client may send hundreds of requests in one piece, and many clients may do so together. What can be answered at once
-would all be answered in one turn, in which nobody else gets a word in: seconds, where each of the requests takes a
-tenth of a millisecond. So a connection answers one request where bytes come in; what stands behind it waits in a line
-of all such connections, which is gone through once a turn, for a bounded time.
+A client may send hundreds of requests in one piece, and many clients may do so together. Answering all of them in one
+turn would delay everybody else: for seconds, if each request takes a tenth of a millisecond. So a connection answers
+one request when bytes arrive. The rest waits in a queue of all such connections, which is worked on once a turn, for a
+bounded time.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-# Requests that a connection has answered when its turn comes.
+# Requests that a connection may answer when its turn comes.
 FEW = 8
-# Seconds that a turn is spent on all connections of the line. The one who has the word then may finish.
+# Seconds per turn for all connections of the queue. The connection that is at work when they are over may finish.
 SLICE = 0.005
 
 
@@ -23,11 +23,11 @@ class Waiting(Protocol):
     """A connection that has more to do."""
 
     def go_on(self) -> None:
-        """Do a little of it, and stand in line again for what is left."""
+        """Do a part of the work, and queue again for the rest."""
 
 
 class Line:
-    """Connections that have more to do, first come, first served."""
+    """Queue of connections that have more to do, first come, first served."""
 
     __slots__ = ("_call", "_waiting", "clock")
 
@@ -37,11 +37,11 @@ class Line:
         self._call: IDelayedCall | None = None
 
     def __len__(self) -> int:
-        """How many wait."""
+        """The number of waiting connections."""
         return len(self._waiting)
 
     def join(self, one: Waiting) -> None:
-        """Let *one* `go_on` in a later turn. Whoever stands in the line does not join again."""
+        """Have *one* called (`go_on`) in a later turn. A connection that is queued must not join again."""
         self._waiting.append(one)
         if self._call is None:
             self._call = self.clock.callLater(0, self._turn)

@@ -1,7 +1,7 @@
-"""What lets its bearer see something, taken out of addresses before they are logged.
+"""Removes access tokens from addresses before they are logged.
 
-Who reads queries may take ``;`` for ``&`` and decodes names; somebody before us may have encoded the whole once more.
-So a name is looked for in every spelling that could be meant.
+Parsers of queries may take ``;`` for ``&`` and decode names, and a proxy may have encoded the address once more. So a
+name is looked for in every spelling that could be meant.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote_to_bytes
 
-# Names whose values are nobody's business, in lower case.
+# Names of query arguments whose values are never logged, in lower case.
 SECRET = frozenset(
     (
         b"token", b"me", b"access_token", b"id_token", b"auth", b"authorization", b"password", b"secret", b"sso",

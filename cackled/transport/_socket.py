@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from cackled.transport.listener import Listener
 
 READ_BYTES = 65536
-# Above so many bytes waiting, a producer is paused.
+# A producer is paused while more than this many bytes wait.
 PRODUCER_BYTES = 65536
-# At most so much is given to the kernel in one turn of the reactor.
+# Bytes given to the kernel in one reactor turn, at most.
 TURN_BYTES = 256 * 1024
 # Pieces smaller than this are joined before they are sent.
 JOIN_BYTES = 16 * 1024
 _RESET = b"\1\0\0\0\0\0\0\0"  # struct linger: on, 0 seconds
 
-# Stages: something has to happen before the protocol may speak, and which.
+# Stages: what has to happen before the protocol may speak.
 OPEN, PREFACE, HANDSHAKE = range(3)
 
 
@@ -86,7 +86,7 @@ class Transport:
         # Whether `begin` is over: until then the reactor does not know of us.
         self._begun = False
 
-    # The reactor's side
+    # Reactor interface
 
     def fileno(self) -> int:
         """The descriptor, -1 once closed."""
@@ -136,7 +136,7 @@ class Transport:
         return None
 
     def _advance(self) -> Any:
-        """Do what is to be done before the protocol may speak; gives as `doRead`."""
+        """Do what is left to do before the protocol may speak; returns as `doRead`."""
         if self.stage == PREFACE:
             assert self.listener is not None
             why = self.listener.preface(self)
@@ -148,7 +148,7 @@ class Transport:
         return self.opened()
 
     def opened(self) -> Any:
-        """Everything is in place: let the protocol speak, and read on."""
+        """The connection is ready: start the protocol, and read on."""
         self.stage = OPEN
         assert self.listener is not None
         if not self.listener.opened(self):
@@ -206,7 +206,7 @@ class Transport:
         return None
 
     def _join(self, out: list[bytes]) -> None:
-        """Make the pieces that wait one, up to a bound."""
+        """Join the waiting pieces into one, up to a bound."""
         size, count = -self._offset, 0
         for piece in out:
             size += len(piece)
@@ -227,7 +227,7 @@ class Transport:
             return 0
 
     def _end(self) -> Any:
-        """All is sent and the end was asked for."""
+        """Close, now that everything is sent."""
         return CONNECTION_DONE
 
     def _end_output(self) -> Any:
@@ -350,45 +350,45 @@ class Transport:
         self.reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
 
     def cut_off(self) -> None:
-        """As `abortConnection`: too much waits for it."""
+        """As `abortConnection`; called when too many bytes wait for it."""
         self.abortConnection()
 
     def _forget_waiting(self) -> None:
-        """Forget what waits."""
+        """Discard the bytes that wait."""
         self._out = None
         self.held = 0
         if self.buffers is not None:
             self.buffers.forget(self)
 
     def doing(self) -> str:
-        """Whose connection it is."""
+        """A description of whose connection it is."""
         return f"{type(self.protocol).__name__} from {self.peer[0]}"
 
     # Reading and writing
 
     def startReading(self) -> None:
-        """Want to read."""
+        """Start watching for input."""
         if not self._reading:
             self._reading = True
             if self._begun:
                 self.reactor.addReader(self)
 
     def stopReading(self) -> None:
-        """Want to read no more."""
+        """Stop watching for input."""
         if self._reading:
             self._reading = False
             if self._begun:
                 self.reactor.removeReader(self)
 
     def startWriting(self) -> None:
-        """Want to write."""
+        """Start watching for writability."""
         if not self._writing:
             self._writing = True
             if self._begun:
                 self.reactor.addWriter(self)
 
     def stopWriting(self) -> None:
-        """Want to write no more."""
+        """Stop watching for writability."""
         if self._writing:
             self._writing = False
             if self._begun:
@@ -410,7 +410,7 @@ class Transport:
     # Producers
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Pause *producer* while much waits; ask one that is not *streaming* whenever nothing does."""
+        """Pause *producer* while many bytes wait; a pull producer (not *streaming*) is asked whenever none do."""
         if self.producer is not None:
             raise RuntimeError("another producer is registered")
         if not self.connected:
@@ -423,12 +423,12 @@ class Transport:
             self.startWriting()
 
     def unregisterProducer(self) -> None:
-        """There is no producer any more."""
+        """Remove the producer."""
         self.producer = None
         if self.connected and (self.disconnecting or self._half == 1):
             self.startWriting()
 
-    # What is known
+    # Information
 
     def getPeer(self) -> IPv4Address | IPv6Address:
         """The client's address."""

@@ -1,4 +1,4 @@
-"""The microcache's room: entries by key, by tag and by owner, with a byte bound, and the memory of evictions."""
+"""Storage of the microcache: entries by key, tag and owner, bounded in bytes; and a record of evictions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cackled import config
 from cackled.metrics import Metrics
 from cackled.transport._entries import Entry, Key
 
-# Evictions remembered by tag; a load begun before a forgotten one is not stored.
+# Evictions remembered by tag; a load that began before a forgotten one is not stored.
 MAX_EVICTIONS = 16384
-# The share of the room that one owner may take.
+# The share of the space that one owner may take.
 OWNER_SHARE = 0.25
 
 
@@ -74,7 +74,7 @@ class Store:
             self._drop(entry)
 
     def _tainted(self, tags: tuple[Hashable, ...], seqs: dict[Hashable, int], begun: int) -> int:
-        """The number of the latest eviction that a load begun at *begun* did not see; 0 when it saw them all."""
+        """The number of the latest eviction that a load begun at *begun* missed; 0 if none."""
         worst = self._horizon if begun < self._horizon else 0
         for tag in tags:
             found = self._evicted.get(tag)
@@ -105,7 +105,7 @@ class Store:
             return None
         return entry
 
-    # Room
+    # Space
 
     def store(self, entry: Entry) -> bool:
         old = self.entries.get(entry.key)
@@ -129,7 +129,7 @@ class Store:
             self._by_owner[entry.owner] = self._by_owner.get(entry.owner, 0) + size
 
     def _make_room(self, over: Callable[[], bool], owner: Hashable, keep: Entry) -> None:
-        """Drop entries, oldest first; one that was used since the last look is passed over once."""
+        """Drop entries, oldest first; one that was used since the last pass is skipped once."""
         for key in list(self.entries):
             if not over():
                 return

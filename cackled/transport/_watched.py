@@ -14,7 +14,7 @@ CRAWL_BYTES = 4096
 
 
 class Watched:
-    """The part of a channel that counts what waits for its client."""
+    """The part of an `HttpConnection` that counts the bytes that wait for its client."""
 
     factory: Any
     transport: Any

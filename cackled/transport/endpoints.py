@@ -109,12 +109,12 @@ class PublicEndpoint:
         return listener
 
     def reload(self) -> None:
-        """Look at the certificates now."""
+        """Look for changed certificates now."""
         if self.certificates is not None:
             self.certificates.reload()
 
     def close(self) -> None:
-        """Look for changes no more."""
+        """Stop looking for changed certificates."""
         if self._watch is not None:
             self._watch.stop()
 
@@ -122,7 +122,7 @@ class PublicEndpoint:
 def maker(
     listen: config.Listen, http: config.Http, metrics: Metrics | None = None
 ) -> Callable[[Any, str], IStreamServerEndpoint]:
-    """What makes the endpoint of a ``[[listen]]``, given a reactor and the text (see `public_endpoint`)."""
+    """A function that makes the endpoint of a ``[[listen]]``, given a reactor and the text (see `public_endpoint`)."""
     return partial(
         public_endpoint, metrics=metrics, proxies=listen.proxy, redirect=listen.redirect, http2=http.http2
     )

@@ -41,27 +41,27 @@ __all__ = [
 ]  # fmt: skip
 
 SWEEP_SECONDS = 0.5
-# Draining waits no longer than this for connections that are not open yet: their handshake is under way.
+# Seconds for which draining waits for connections whose handshake is under way.
 OPENING_GRACE = 1.0
 SLOW_SECONDS = 0.1
-# Lanes: connections whose raw heads mean the same thing. Bits.
+# Lanes: connections for which the same raw head means the same. Bits.
 LANE_TLS = 1
 LANE_PROXY = 2
 
-# Takes a connection over (`EarlyConnection.leave`, `attach`) whose request is the GET of this head, and says True; or
-# says False, having done nothing: then the request goes the usual way, which also says what is wrong with it.
+# Takes over the connection of a GET request with this head (`EarlyConnection.leave`, `attach`) and returns True. Or
+# does nothing and returns False: then the request takes the usual path, which also reports errors.
 Shortcut = Callable[[Head, EarlyConnection], bool]
 
 log = Logger()
 
 
 class _Full(Protocol):
-    """Says 503 to a connection above the caps, and closes."""
+    """Answers 503 to a connection above the limits, and closes."""
 
     def connectionMade(self) -> None:
         """Answer before anything is read.
 
-        Below TLS there is no answer before the handshake, and nobody to wait for it: then the end comes at once.
+        Below TLS nothing can be sent before the handshake, which is not waited for: then the connection just closes.
         """
         transport: Any = self.transport
         if hasattr(transport, "wrappedProtocol"):
@@ -71,7 +71,7 @@ class _Full(Protocol):
         transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
-        """Nothing is read."""
+        """Drop input."""
 
 
 def _full() -> bytes:
@@ -124,15 +124,15 @@ class HttpFactory(Factory):
         )
         self.body_limit = body_limit or (lambda method, target: settings.body_bytes)
         self.guard = guard
-        # Of the listeners that speak TLS for us: their names are ours.
+        # Certificate folders of our TLS listeners: the names in their certificates are ours.
         self.certificates: list[Any] = []
         self.direct = _private.supported()
         self.draining = False
-        # Set while every answer has to go the long way: to be logged, or to close its connection.
+        # Set while answers must not take the fast path: they are to be logged, or to close the connection.
         self.plain_answers_only = self.access is not None
         self.in_flight = 0
         self.channels: set[Any] = set()
-        # Connections that have more to answer than they may in one turn.
+        # Connections with more requests than they may answer in one turn.
         self.line = Line(clock)
         # Connections that a listener admitted and that are not open yet.
         self.opening: set[Any] = set()
@@ -142,7 +142,7 @@ class HttpFactory(Factory):
         self._drain_ends: IDelayedCall | None = None
         self._opening_ends: IDelayedCall | None = None
         self._requests = metrics.counter("http_requests", "Requests answered.", ["status"])
-        # Looking a label up costs more than counting.
+        # Metric children are kept because looking up a label costs more than counting.
         self._classes = [self._requests.labels(f"{first}xx") for first in range(1, 6)]
         self._taken = self._classes[0]
         self._seconds = metrics.histogram("http_request_seconds", "Time to answer, microcache hits left out.")
@@ -187,13 +187,13 @@ class HttpFactory(Factory):
         return bool(self.proxies) and self.proxies.trusts(network.partition("/")[0])
 
     def leave(self, network: str) -> None:
-        """Take back one `admit`."""
+        """Undo one `admit`."""
         self.limits.release(network)
         if self.draining:
             self._maybe_drained()
 
     def full(self) -> bytes:
-        """What to tell a connection that is not admitted."""
+        """The answer to a connection that is not admitted."""
         return _full()
 
     def build(self, transport: Transport) -> Any:
@@ -218,7 +218,7 @@ class HttpFactory(Factory):
         return HttpConnection(self, addr, network, lane)
 
     def opened(self, channel: Any) -> None:
-        """A connection is up."""
+        """Register a new connection."""
         self.channels.add(channel)
         if self.draining:
             channel.deadline = min(channel.deadline, self.clock.seconds() + self._grace)
@@ -226,13 +226,13 @@ class HttpFactory(Factory):
             self._sweep = self.clock.callLater(SWEEP_SECONDS, self._check)
 
     def closed(self, channel: Any) -> None:
-        """A connection is gone."""
+        """Unregister a closed connection."""
         self._forget(channel)
         if channel.network is not None:
             self.limits.release(channel.network)
 
     def taken(self, door: EarlyConnection) -> None:
-        """A connection is no longer ours; it counts until it closes."""
+        """Another protocol has taken the connection over; it counts until it closes."""
         self._taken.inc()
         self._forget(door)
 
@@ -285,15 +285,15 @@ class HttpFactory(Factory):
                 return b"https" if told in (b"https", b"wss") else b"http"
         return b"https" if lane & LANE_TLS else b"http"
 
-    # Accounts
+    # Accounting
 
     def began(self) -> float:
-        """A request is handed to its resource; returns when."""
+        """A request is passed to its resource; returns the time."""
         self.in_flight += 1
         return self.clock.seconds()
 
     def answered(self, began: float, status: int, *, timed: bool, counted: bool = True) -> None:
-        """It was answered (499: the client left first; 101: taken over)."""
+        """A request was answered (499: the client left first; 101: taken over)."""
         self.in_flight -= 1
         if counted:
             self._classes[status // 100 - 1].inc()
@@ -316,7 +316,7 @@ class HttpFactory(Factory):
     def log(self, request: Request) -> None:
         """Twisted's hook at the end of a request: the access line."""
         if self.access is not None:
-            # What was meant for somebody else is none of our business.
+            # The access log must not contain what was meant for a taken-over protocol.
             address = request.uri if request.code != 421 else request.uri.partition(b"?")[0]
             address = without_tokens(address[:1000])
             self.access.write(
@@ -324,7 +324,7 @@ class HttpFactory(Factory):
                 f" {request.code} {request.sentLength}\n"
             )
 
-    # The end
+    # Shutdown
 
     def drain(self, timeout: float | None = None, grace: float = 1.0) -> Deferred[bool]:
         """Finish: connections close after the request in work; idle ones after *grace* seconds.

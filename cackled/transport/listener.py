@@ -1,6 +1,6 @@
-"""A public listener: accepts connections, counts them, sees to PROXY headers and handshakes, hands them to a factory.
+"""A public listener: accepts and counts connections, handles PROXY headers and TLS handshakes, then passes them on.
 
-Works on a socket that somebody else has bound as well (`adopt`): another process, a parent, systemd.
+The socket may also have been bound elsewhere (`adopt`): by another process, a parent, or systemd.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from cackled.transport._limits import TrustedProxies
 from cackled.transport._socket import HANDSHAKE, OPEN, PREFACE, Transport, _address
 from cackled.transport._tlssocket import TlsTransport, handshake_failure
 
-# At most so many are accepted in one turn of the reactor, and for no longer than so many seconds: a herd that comes
-# back is let in as fast as it can be served, and everybody else is served meanwhile.
+# Connections accepted in one reactor turn, and seconds spent on that, at most. Many clients that return at once are
+# accepted as fast as they can be served, and everybody else is served meanwhile.
 ACCEPTS = 64
 ACCEPT_SECONDS = 0.005
-# A PROXY header and a handshake have to be over after so many seconds.
+# Seconds for a PROXY header and a handshake together.
 OPENING_SECONDS = 10.0
 BACKLOG = 4096
-# Without free descriptors or memory, accepting pauses for so long.
+# Seconds for which accepting pauses when descriptors or memory are used up.
 PAUSE_SECONDS = 0.2
-# While that lasts it is told no more often than this.
+# Seconds between log lines while that lasts.
 COMPLAINT_SECONDS = 30.0
 _EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-# A handshake's errors that nobody is to blame for are counted under these words, others under "protocol".
+# Handshake errors that are no fault are counted under these words, others under "protocol".
 _REASONS = frozenset(
     ("connection", "eof", "no_shared_cipher", "unsupported_protocol", "http_request", "wrong_version_number",
      "tlsv1_alert_unknown_ca", "sslv3_alert_certificate_unknown", "no_suitable_signature_algorithm")
@@ -125,11 +125,11 @@ class Listener:
         self._admit = getattr(factory, "admit", None)
         self._buffers = getattr(factory, "buffers", None)
         self._kind = TlsTransport if contexts is not None else Transport
-        # Connections that are not open yet, oldest first, and until when they may take.
+        # Connections that are not open yet, oldest first, and their deadlines.
         self._opening: dict[Transport, float] = {}
-        # The same of all listeners of a factory that drains.
+        # The same for all listeners of a factory that drains.
         self._unopened: set[Any] = getattr(factory, "opening", set())
-        # Of a PROXY header, what has come.
+        # What has arrived of a PROXY header.
         self._headers: dict[Transport, bytes] = {}
         self._check: IDelayedCall | None = None
         self._pause: IDelayedCall | None = None
@@ -137,18 +137,18 @@ class Listener:
         metrics = metrics or Metrics()
         self._refused = metrics.counter("http_refusals", "Requests and connections refused.", ["reason"])
         handshakes = metrics.counter("tls_handshakes", "TLS handshakes completed.", ["kind"])
-        # Looking a label up costs more than counting.
+        # Metric children are kept because looking up a label costs more than counting.
         self._handshakes = (handshakes.labels("full"), handshakes.labels("resumed"))
         self._failures = metrics.counter("tls_handshake_failures", "TLS handshakes that failed.", ["reason"])
 
     # IListeningPort
 
     def startListening(self) -> None:
-        """Begin to accept."""
+        """Start accepting."""
         assert self._socket is not None
         sock = self._socket
         sock.setblocking(False)
-        # Linux hands these down to accepted sockets: no system call for each.
+        # Linux copies these options to accepted sockets, which saves a system call for each.
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
         timeout = getattr(getattr(self.factory, "settings", None), "stall_timeout", 0)
         if timeout and hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -160,7 +160,7 @@ class Listener:
         self.reactor.addReader(self)
 
     def stopListening(self) -> Deferred[None]:
-        """Accept no more. Connections that are there go on, those not yet open as well."""
+        """Stop accepting. Existing connections go on, also those that are not open yet."""
         if self._socket is not None:
             if self._pause is not None:
                 self._pause.cancel()
@@ -173,11 +173,11 @@ class Listener:
         return succeed(None)
 
     def getHost(self) -> Any:
-        """Where we listen."""
+        """The address listened on."""
         assert self._socket is not None
         return _address(self._socket.getsockname())
 
-    # The reactor's side
+    # Reactor interface
 
     def fileno(self) -> int:
         """The listening descriptor, -1 once closed."""
@@ -188,11 +188,11 @@ class Listener:
         return "listener"
 
     def connectionLost(self, reason: Any) -> None:
-        """The reactor is done with us."""
+        """The reactor has removed the listener."""
         self.stopListening()
 
     def doRead(self) -> None:
-        """Accept some."""
+        """Accept some connections."""
         until = self.reactor.seconds() + ACCEPT_SECONDS
         for _ in range(ACCEPTS):
             if self._socket is None:
@@ -251,12 +251,12 @@ class Listener:
             else:
                 transport.connectionLost(connectionDone)
         except Exception:
-            # A fault of ours: the reactor would log it as well, and go on.
+            # An error in our code: the reactor would log it as well, and go on.
             log.failure("a new connection")
             transport.abortConnection()
 
     def _admitted(self, transport: Transport, host: str, *, proxy: bool) -> bool:
-        """Count it under *host*'s network, or refuse it."""
+        """Count *transport* under *host*'s network, or refuse it."""
         if self._admit is None:
             return True
         transport.network = self._admit(host, proxy)
@@ -264,7 +264,7 @@ class Listener:
             return True
         transport.listener = None
         if transport.stage or self._proxies is not None:
-            # Nothing can be said before the handshake, and nobody is waited for.
+            # Nothing can be sent before the handshake, which is not waited for.
             transport.socket.close()
         else:
             self._say(transport.socket, self.factory.full())
@@ -273,7 +273,10 @@ class Listener:
 
     @staticmethod
     def _say(sock: socket.socket, answer: bytes) -> None:
-        """Send *answer* if there is room and close; what came is read first, so that no reset overtakes it."""
+        """Send *answer* if the kernel takes it, and close.
+
+        Input is read first, so that no reset destroys the answer.
+        """
         try:
             sock.recv(65536)
         except OSError:
@@ -285,7 +288,7 @@ class Listener:
         sock.close()
 
     def preface(self, transport: Transport) -> Any:
-        """Read the PROXY header off *transport*, leaving everything behind it in the kernel; gives as ``doRead``."""
+        """Read the PROXY header from *transport*, leaving everything after it in the kernel; returns as ``doRead``."""
         sock = transport.socket
         try:
             data = sock.recv(_proxy.PEEK, socket.MSG_PEEK)
@@ -294,7 +297,7 @@ class Listener:
             before = self._headers.pop(transport, b"")
             told = _proxy.read(before + data)
             if told is None:
-                # All of it is the header's, so it may be taken off the socket.
+                # All of it belongs to the header, so it may be taken from the socket.
                 self._headers[transport] = before + sock.recv(len(data))
                 return None
             sock.recv(told.size - len(before))
@@ -322,7 +325,7 @@ class Listener:
         return self._contexts()
 
     def opened(self, transport: Transport) -> bool:
-        """*transport* is ready for its protocol; False when there is none for it."""
+        """*transport* is ready for its protocol; returns False if there is none for it."""
         self._settled(transport)
         if isinstance(transport, TlsTransport):
             self._handshakes[bool(transport.tls.session_reused)].inc()
@@ -354,7 +357,7 @@ class Listener:
         if not self._opening or self._opening.pop(transport, None) is None:
             return
         self._unopened.discard(transport)
-        # While something listens the next one is not far: the timer ends by itself.
+        # While the listener is open another connection will come: the timer ends by itself.
         if self._socket is None:
             self._check_no_more()
 
