@@ -1,7 +1,7 @@
 """The first render: settings, page, counts and position in one request, answered from memory.
 
-Which widget is asked for decides what the page is; what belongs to one visitor is added behind the shared bytes, never
-into them.
+The requested widget decides the page. What belongs to one visitor is appended to the shared bytes, never stored in
+them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cackled.domain.site import Site
 from cackled.transport.http import Request
 from cackled.transport.response import CONFIGURED_TTL, Response
 
-# Sites whose part of the answer is kept ready.
+# Number of sites whose part of the answer is cached.
 MOST_HEADS = 4096
 # The widget of pages that name none.
 DEFAULT_WIDGET = "Comment"
@@ -43,7 +43,7 @@ class Bootstrap:
 
     @staticmethod
     def personal(request: Request) -> bool:
-        """Whether the answer will hold something of one visitor by its address, and must not be shared."""
+        """Whether the URL makes the answer specific to one visitor, so that it must not be shared."""
         return b"me" in request.args
 
     async def answer(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What every API call goes through: site, origin, session, body and fields in; problem+json and CORS out."""
+"""What every API call needs: site, origin, session, body and arguments; errors as problem+json, and CORS."""
 
 from __future__ import annotations
 

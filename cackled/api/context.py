@@ -1,4 +1,4 @@
-"""What every call has at hand, whichever product it belongs to."""
+"""The parts that every call can use, whichever product it belongs to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a route and a request to an answer: who calls and what they may, then how much, then the work.
+"""Runs a route for a request: identity and permissions first, then rate limit, then the work.
 
 The order is the same for every route: the site and the page's origin, what of a private site was granted, who calls,
 the path's ids, query and body, the channel, the rate limit, and only then the handler.

@@ -1,4 +1,4 @@
-"""The loader of a site that lives elsewhere is fetched there: ``/widget.js?site=17`` is sent on."""
+"""Redirects ``/widget.js?site=17`` to the deployment where the site lives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CACHE = b"public, max-age=300"
 
 
 class LoaderRedirect(Resource):
-    """Before the loader: knows the way to other deployments."""
+    """Wraps the loader; knows the addresses of other deployments."""
 
     isLeaf = True
 

@@ -1,4 +1,4 @@
-"""The address space of a public listener: which path is whose."""
+"""The resource tree of a public listener: which path belongs to which resource."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOADER_ALIASES = (
 
 
 class Redirect(Resource):
-    """Sends a browser elsewhere."""
+    """Redirects a browser to another address."""
 
     isLeaf = True
 
@@ -51,7 +51,7 @@ class Folder(Resource):
         return child
 
     def render(self, request: Any) -> Any:
-        """404."""
+        """Answer 404."""
         return problem(404, "not-found", "Not Found")
 
 
@@ -63,7 +63,7 @@ class PublicRoot(Folder):
         for name, child in children.items():
             self.putChild(name, child)
         self.putChild(b"", index)
-        # Ways that leave the tree out (see `cackled.transport.http.Shortcut`).
+        # Shortcuts that bypass the resource tree (see `cackled.transport.http.Shortcut`).
         self.shortcuts = {
             b"/" + name + path: take
             for name, child in children.items() for path, take in getattr(child, "shortcuts", {}).items()

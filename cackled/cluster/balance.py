@@ -1,8 +1,8 @@
-"""Which workers send clients to one that began after a crash: it has none, those that came back are with the others.
+"""Moves clients to a worker that replaces a crashed one, because it starts with no connections.
 
-Connections of a worker that crashes come back within moments, to the workers that are left. Nothing brings them to its
-successor but that they are sent. For a while the successor then takes all that is new, so that those who are sent
-come to it and to nobody else.
+Connections of a crashed worker come back within moments, to the remaining workers. They reach its successor only if
+they are sent there. So for a while the successor alone takes all new connections, and some other workers send clients
+away, who then arrive at the successor.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from twisted.internet.interfaces import IReactorTime
 
 from cackled.cluster.control import Beat
 
-# Clients come back over some seconds, so it is looked again and again for a while.
+# Clients come back over some seconds, so the check is repeated for a while.
 LOOK = 5.0
 WATCH = 90.0
-# Fewer sessions than this below the mean, or a smaller part of it, are not worth anybody's reconnection.
+# Below this many sessions under the mean, or this share of it, no client is made to reconnect.
 LEAST = 10
 PART = 0.25
-# From the last client that is sent until it has come.
+# Seconds from sending the last client away until it has arrived.
 SETTLE = 3.0
 
 
 class Loaded(Protocol):
-    """A worker with what it said last."""
+    """A worker with the load it last reported."""
 
     beat: Beat | None
 
@@ -34,22 +34,22 @@ W = TypeVar("W", bound=Loaded)
 
 
 class Balance(Generic[W]):
-    """``favoured`` is the worker that takes all new connections just now, if any does."""
+    """``favoured`` is the worker that takes all new connections at present, if any."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        # When to look next at those that began lately, and until when.
+        # When to check recently started workers next, and until when.
         self._new: dict[W, tuple[float, float]] = {}
         self._until = 0.0
         self.favoured: W | None = None
 
     def began(self, worker: W) -> None:
-        """*worker* is ready, after a crash of the one before."""
+        """*worker* is ready; its predecessor crashed."""
         now = self._clock.seconds()
         self._new[worker] = (now + LOOK, now + WATCH)
 
     def look(self, well: Sequence[W], seconds: float) -> list[tuple[W, int]]:
-        """Who of those that are *well* has to send how many clients away, over *seconds*; mostly nobody."""
+        """Which of the *well* workers must send how many clients away over *seconds*; usually none."""
         now = self._clock.seconds()
         if self.favoured is not None and (now >= self._until or self.favoured not in well):
             self.favoured = None

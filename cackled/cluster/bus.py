@@ -1,7 +1,7 @@
-"""The bus between the processes of one node: ephemeral signals, hints, and rate limits that count for all of them.
+"""The bus between the processes of one node: ephemeral signals, hints, and rate limits that count over all of them.
 
-What carries it is a `Broker` (`cackled.cluster.redis`, and `cackled.cluster.testing` for tests). While that is away
-every process goes on alone; nothing waits for it, ever.
+A `Broker` transports it (`cackled.cluster.redis`, and `cackled.cluster.testing` for tests). While the broker is
+unreachable every process works on its own; nothing ever waits for it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from cackled.cluster.messages import MAX_BODY, Hint, Hints, Name, Signal, Signal
 from cackled.cluster.signal_buffer import SignalBuffer
 from cackled.metrics import Metrics
 
-# Spending is gathered for so long, and in so many keys; what is above that counts in its own process alone.
+# Seconds for which spending is collected, and for how many keys; more than that counts only in its own process.
 GATHER = 0.005
 MOST_KEYS = 2_000
 BATCH = 200
 MOST_BATCHES = 8
 SPEND_SECONDS = 1.0
-# Relays of so many nodes; of more, the one longest silent is forgotten.
+# Number of nodes whose relays are remembered; beyond that the one silent for longest is forgotten.
 MOST_RELAYS = 1_024
 
 log = Logger()
 
 
 class Away(Exception):
-    """The broker can't be reached just now."""
+    """The broker can't be reached at present."""
 
 
 class Limit(Struct, frozen=True):
@@ -46,21 +46,24 @@ class Limit(Struct, frozen=True):
 
 
 class Broker(Protocol):
-    """What carries a bus."""
+    """The transport of a bus."""
 
     connected: bool
 
     def start(self, heard: Callable[[bytes], None], up: Callable[[], None]) -> None:
-        """Connect, and keep connected; *up* is called each time that succeeds."""
+        """Connect, and reconnect after losses; *up* is called on each connection."""
 
     async def stop(self) -> None:
         """Disconnect."""
 
     def publish(self, body: bytes) -> bool:
-        """Hand *body* to everybody on the bus, also to us; False: it is away and *body* lost."""
+        """Send *body* to every process on the bus, including this one.
+
+        False: the broker is unreachable and *body* is lost.
+        """
 
     def spend(self, limit: Limit, costs: Sequence[tuple[str, float]]) -> Deferred[list[float]]:
-        """Take tokens of keys; fires with what is left of each, below zero too. Fails with `Away`."""
+        """Take tokens of keys; fires with what remains of each, which may be negative. Fails with `Away`."""
 
 
 class Sharable(Protocol):
@@ -69,11 +72,11 @@ class Sharable(Protocol):
     spent: Callable[[object, float], None] | None
 
     def correct(self, key: object, tokens: float) -> None:
-        """No more than *tokens* are left of *key*, over all processes."""
+        """Lower the tokens of *key* to *tokens*, the number left over all processes."""
 
 
 class Parcel(Struct, frozen=True, array_like=True):
-    """What is published: whose it is, and one or the other."""
+    """What is published: the sender's name, and signals or hints."""
 
     source: Name
     signals: Signals
@@ -81,9 +84,9 @@ class Parcel(Struct, frozen=True, array_like=True):
 
 
 class Bus:
-    """One process's end of the bus. *source* names it; what it sent comes back and is left out.
+    """One process's connection to the bus. *source* is its name, by which it ignores its own messages.
 
-    `announce` and `hint` are as the mesh's; `deliver_to` says who gets what comes.
+    `announce` and `hint` are as the mesh's; `deliver_to` sets the callbacks for what arrives.
     """
 
     def __init__(self, source: str, broker: Broker, clock: IReactorTime, metrics: Metrics) -> None:
@@ -116,7 +119,7 @@ class Bus:
 
     @property
     def connected(self) -> bool:
-        """Whether the others can be reached."""
+        """Whether the broker is connected."""
         return self._running and self._broker.connected
 
     def deliver_to(
@@ -127,20 +130,20 @@ class Bus:
         came: Callable[[str], None],
         gone: Callable[[str], None],
     ) -> None:
-        """Hand on what comes, as `cackled.cluster.mesh.Mesh.deliver_to`.
+        """Set the callbacks, as `cackled.cluster.mesh.Mesh.deliver_to`.
 
-        ``came("")``: the bus is back, and nobody knows what was said meanwhile. Who else came or went the bus can't
-        know: `came` and `gone` are there to be called by whoever does.
+        ``came("")`` means that the bus is back, and messages may have been missed meanwhile. The bus can't know which
+        other processes came or went: whoever knows calls `came` and `gone`.
         """
         self._on_signal, self._on_hint, self.came, self.gone = signal, hint, came, gone
 
     def start(self) -> None:
-        """Connect, and stay so."""
+        """Connect, and stay connected."""
         self._running = True
         self._broker.start(self._heard, lambda: self.came(""))
 
     async def stop(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self._running = False
         for box in (self._outbox, *self._relays.values()):
             box.clear_timer()
@@ -152,17 +155,17 @@ class Bus:
     # Signals
 
     def announce(self, site: int, channel: int, type: str, data: Mapping[str, Any]) -> None:
-        """Something ephemeral that began here, for the other processes. May be lost."""
+        """Send an ephemeral signal that began here to the other processes. May be lost."""
         if self.connected:
             self._outbox.signal(site, channel, type, data)
 
     def hint(self, site: int, channel: int, seq: int) -> None:
-        """A write of this process led to *seq*: what others have of the channel is stale. May be lost."""
+        """A write of this process led to *seq*: caches of the channel elsewhere are out of date. May be lost."""
         if self.connected:
             self._outbox.hint(site, channel, seq)
 
     def relay(self, source: str, signal: Signal) -> None:
-        """Pass on what *source* said elsewhere (another node), under its own name."""
+        """Pass on a signal of *source*, another node, under its name."""
         if not self.connected:
             return
         box = self._relays.pop(source, None) or self._box(source)
@@ -185,7 +188,7 @@ class Bus:
         try:
             parcel = self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            # Whoever may write to the server may write anything.
+            # Anyone with write access to the server can send anything, so it is checked.
             self._dropped.inc()
             return
         if parcel.source == self.source or parcel.source in self._relays:
@@ -251,4 +254,4 @@ class Bus:
 
 
 def _ignore(*anything: object) -> None:
-    """Nobody listens yet."""
+    """Default callback: does nothing."""

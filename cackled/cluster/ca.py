@@ -1,6 +1,6 @@
 """The private certificate authority of the mesh: what ``cackled mesh`` makes.
 
-Its key signs nodes and nothing else and belongs on no node; a node gets ``ca.pem`` and its own ``NAME.pem`` and
+Its key signs node certificates only, and belongs on no node. A node gets ``ca.pem`` and its own ``NAME.pem`` and
 ``NAME.key``.
 """
 
@@ -29,7 +29,7 @@ SCHEME = "cackled"
 CA_DAYS = 3650
 NODE_DAYS = 397
 MOST_DAYS = 3650
-# Clocks of nodes differ a little; a certificate is good from so long before it was made.
+# Clocks of nodes differ a little, so a certificate is valid from this long before its creation.
 BACKDATED = timedelta(minutes=10)
 # What is both a host name and not an address: lower case, with a letter in it.
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -41,10 +41,10 @@ class CaError(Exception):
 
 
 def check_name(name: str) -> str:
-    """*name*, if a node of a mesh may be called so.
+    """Return *name* if it is allowed as the name of a node.
 
     Raises:
-        CaError: it may not.
+        CaError: it is not.
     """
     if _NAME.fullmatch(name) is None:
         raise CaError(
@@ -149,7 +149,7 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(key_path: Path, key: bytes, path: Path, certificate: bytes) -> None:
-    """Both files, or none; neither is written over."""
+    """Write both files or none; existing files are not overwritten."""
     made: list[Path] = []
     try:
         for target, mode, content in ((key_path, 0o600, key), (path, 0o644, certificate)):

@@ -1,7 +1,7 @@
-"""What the parent and a worker process tell each other, and the pipe it goes through.
+"""The messages between the parent and a worker process, and the pipe for them.
 
-Messages are JSON behind a length of four bytes, over a socket pair that the worker inherits. Both ends are one program
-of one version, so a message that is not understood is a fault: the connection ends, and the worker with it.
+Messages are JSON after a length of four bytes, over a socket pair that the worker inherits. Both ends run the same
+version of the program, so a message that can't be decoded is a bug: it ends the connection and the worker.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cackled.cluster.view import View
 from cackled.config import Config
 from cackled.problems import Problem
 
-# Figures of a worker are some hundred kilobytes; nothing is larger.
+# Largest message in bytes. A worker's metrics take some hundred kilobytes; nothing is larger.
 LONGEST = 16 * 1024 * 1024
 
 
@@ -31,7 +31,7 @@ class Message(Struct, frozen=True, tag=True):
 
 
 class Configure(Message, frozen=True):
-    """The first message: who the worker is, and all it is configured with.
+    """The first message: the worker's identity and its whole configuration.
 
     ``files`` are its inherited listeners: one descriptor for each ``[[listen]]`` of each slot.
     """
@@ -50,25 +50,25 @@ class Serve(Message, frozen=True):
 
 
 class ClusterChanged(Message, frozen=True):
-    """The cluster looks like this now."""
+    """The present state of the cluster."""
 
     view: View
 
 
 class PeerJoined(Message, frozen=True):
-    """A worker or a node began; it knows nothing of us yet."""
+    """A worker or a node has started, and has no information from us yet."""
 
     source: str
 
 
 class PeerLeft(Message, frozen=True):
-    """A worker or a node ended, and its sessions with it."""
+    """A worker or a node has ended, and its sessions with it."""
 
     source: str
 
 
 class Ask(Message, frozen=True):
-    """Do *what* and answer."""
+    """A request to do *what* and send an `Answer`."""
 
     number: int
     what: str
@@ -76,13 +76,13 @@ class Ask(Message, frozen=True):
 
 
 class Reload(Message, frozen=True):
-    """Read certificates again; log from *level* on."""
+    """Reload certificates, and set the log level."""
 
     level: str
 
 
 class Retire(Message, frozen=True):
-    """Send clients away, finish requests, and end, in so many seconds."""
+    """Send clients away, finish requests, and end within this many seconds."""
 
     seconds: float
 
@@ -95,13 +95,13 @@ class Ready(Message, frozen=True):
 
 
 class Serving(Message, frozen=True):
-    """The answer to `Serve`: these are accepted from now."""
+    """The answer to `Serve`: the slots that are accepted from now on."""
 
     slots: list[int]
 
 
 class Beat(Message, frozen=True):
-    """Once a second. ``capacity`` is how many connections it may have."""
+    """Sent once a second. ``capacity`` is the maximum number of connections."""
 
     connections: int
     capacity: int
@@ -112,7 +112,7 @@ class Beat(Message, frozen=True):
 
 
 class Answer(Message, frozen=True):
-    """The answer to `Ask`: JSON, or one line about what went wrong."""
+    """The answer to `Ask`: JSON, or one line with the error."""
 
     number: int
     data: Raw = Raw(b"null")
@@ -120,7 +120,7 @@ class Answer(Message, frozen=True):
 
 
 class Leaving(Message, frozen=True):
-    """Somebody asks this worker to end (SIGTERM): it wants to be replaced."""
+    """The worker was asked to end (SIGTERM) and wants to be replaced."""
 
 
 class Failed(Message, frozen=True):
@@ -134,7 +134,10 @@ ToParent = Ready | Serving | Beat | Answer | Leaving | Failed
 
 
 class Pipe(Int32StringReceiver):
-    """One end. *kind* is what comes in; *heard* is called with each message, *lost* once when it is over."""
+    """One end of the pipe.
+
+    *kind* is the type of incoming messages. *heard* is called with each, *lost* once at the end.
+    """
 
     MAX_LENGTH = LONGEST
 
@@ -144,12 +147,12 @@ class Pipe(Int32StringReceiver):
         self._lost = lost
 
     def tell(self, message: Message) -> None:
-        """Send *message*; nothing happens when the other end is gone."""
+        """Send *message*; does nothing if the other end is gone."""
         if self.transport is not None and self.connected:
             self.sendString(msgspec.json.encode(message))
 
     def stringReceived(self, string: bytes) -> None:
-        """A message came."""
+        """A message arrived."""
         try:
             message = self._decoder.decode(string)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -158,7 +161,7 @@ class Pipe(Int32StringReceiver):
         self._heard(message)
 
     def lengthLimitExceeded(self, length: int) -> None:
-        """Too long."""
+        """A message was too long: end the connection."""
         self._end(f"a message of {length} bytes")
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

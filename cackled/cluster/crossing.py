@@ -1,7 +1,7 @@
-"""Where the bus of a node's workers meets the mesh of nodes: in the parent.
+"""Connects the bus of a node's workers with the mesh of nodes; runs in the parent.
 
-To other nodes the workers are one: their counts of a channel are told as one sum. To the workers another node is a
-process like themselves.
+To other nodes the workers look like one process: their counts of a channel are sent as one sum. To the workers another
+node looks like one more process.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from cackled.clock import Periodic
 from cackled.cluster.bus import Bus
 from cackled.cluster.messages import Hint, Signal
 
-# A worker's count holds for so long (`cackled.realtime.presence` says it again in a third of that).
+# Seconds for which a worker's count is valid (`cackled.realtime.presence` repeats it after a third of that).
 HOLDS = 60.0
 MOST_CHANNELS = 200_000
-# A sum that has not changed is told again at most so often.
+# Least seconds between two sendings of an unchanged sum.
 AGAIN = 4.0
-# A node that has come is told this many channels a second.
+# Channels per second that a new node is told about.
 HURRY = 1_000
 
 NODE = "n:"
-# Names of who is here pass as one text of at most this length.
+# Maximum characters of the names in a channel, which are sent as one text.
 NAMES_LENGTH = 500
 
 
 class Across(Protocol):
-    """The mesh, as far as it is used here."""
+    """The part of the mesh that is used here."""
 
     def announce(self, site: int, channel: int, type: str, data: Mapping[str, Any]) -> None:
-        """Something ephemeral, for the other nodes."""
+        """Send an ephemeral signal to the other nodes."""
 
     def hint(self, site: int, channel: int, seq: int) -> None:
-        """A channel stands at *seq*, for the other nodes."""
+        """Tell the other nodes that a channel is at *seq*."""
 
     def deliver_to(
         self,
@@ -46,17 +46,17 @@ class Across(Protocol):
         came: Callable[[str], None],
         gone: Callable[[str], None],
     ) -> None:
-        """Who gets what comes from other nodes."""
+        """Set the callbacks for what other nodes send."""
 
 
 class _Counts:
-    """Of one channel: what each worker said and when, and what was told of it."""
+    """Counts of one channel: the last report of each worker with its time, and what other nodes were told."""
 
     __slots__ = ("by", "names", "reported", "reported_at", "reported_names")
 
     def __init__(self) -> None:
         self.by: dict[str, tuple[int, float]] = {}
-        # Of each worker that has somebody with a name: the names, a line each.
+        # By worker with named subscribers: the names, one per line.
         self.names: dict[str, str] = {}
         self.reported = 0
         self.reported_at = 0.0
@@ -64,9 +64,9 @@ class _Counts:
 
 
 class Crossing:
-    """Passes signals and hints between *bus* and *mesh*; *came* and *gone* are told to the workers.
+    """Passes signals and hints between *bus* and *mesh*; workers are told of *came* and *gone*.
 
-    To this process it is what a mesh is: `announce`, `hint`, `deliver_to`.
+    For this process it has the interface of a mesh: `announce`, `hint`, `deliver_to`.
     """
 
     def __init__(
@@ -93,24 +93,24 @@ class Crossing:
         )
 
     def start(self) -> None:
-        """Begin."""
+        """Start passing."""
         self._bus.start()
         self._job.start()
 
     async def stop(self) -> None:
-        """End."""
+        """Stop passing."""
         self._job.stop()
         await self._bus.stop()
 
-    # As a mesh
+    # Interface of a mesh
 
     def announce(self, site: int, channel: int, type: str, data: Mapping[str, Any]) -> None:
-        """Something that began in this process."""
+        """Send an ephemeral signal that began in this process."""
         self._mesh.announce(site, channel, type, data)
         self._bus.announce(site, channel, type, data)
 
     def hint(self, site: int, channel: int, seq: int) -> None:
-        """A write of this process."""
+        """Send a hint about a write of this process."""
         self._mesh.hint(site, channel, seq)
         self._bus.hint(site, channel, seq)
 
@@ -122,7 +122,7 @@ class Crossing:
         came: Callable[[str], None],
         gone: Callable[[str], None],
     ) -> None:
-        """Only hints matter here: nobody is connected to this process."""
+        """Only *hint* is used: clients are not connected to this process."""
         self._on_hint = hint
 
     # From the workers
@@ -166,7 +166,7 @@ class Crossing:
         self._mesh.announce(*key, "presence", {"count": total, "names": names} if names else {"count": total})
 
     def forget(self, source: str) -> None:
-        """A worker is gone, and its sessions with it."""
+        """A worker has ended, and its sessions with it."""
         for key, counts in list(self._counts.items()):
             if counts.by.pop(source, None) is not None:
                 self._tell(key, counts)
@@ -195,7 +195,7 @@ class Crossing:
             if counts is not None:
                 counts.reported_at = -AGAIN
                 self._tell(key, counts)
-        # The channels told longest ago are in front; those that no worker speaks of any more go.
+        # The channels sent longest ago come first; those that no worker reports any more are dropped.
         while self._counts:
             key, counts = next(iter(self._counts.items()))
             if counts.reported_at > self._clock.seconds() - HOLDS:
@@ -204,7 +204,7 @@ class Crossing:
 
 
 def _joined(texts: Iterable[str]) -> str:
-    """The names of all *texts*, each once, as many as fit into one."""
+    """The names of all *texts* without duplicates, as many as fit into one text."""
     names = sorted({name for text in texts for name in text.split("\n")})
     while names and sum(map(len, names)) + len(names) > NAMES_LENGTH:
         names.pop()

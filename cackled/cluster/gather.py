@@ -1,7 +1,7 @@
-"""Figures of several processes made into one page for Prometheus.
+"""Combines the metrics of several processes into one page for Prometheus.
 
-Counters and histograms are added up; a gauge of a worker keeps its own line with a label ``worker``. A worker that
-ends leaves what it counted behind: a sum that falls would look like a restart of everything.
+Counters and histograms are added up; a worker's gauge keeps its own line with a label ``worker``. Counts of a worker
+that ended stay in the sums: a falling counter would look like a restart of everything.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
 
-# Kinds that only grow.
+# Metric types that never decrease.
 SUMMED = ("counter", "histogram", "summary")
 
 Labels = tuple[tuple[str, str], ...]
@@ -23,7 +23,7 @@ Key = tuple[str, Labels]
 
 
 class Figure(Struct, array_like=True, frozen=True):
-    """One metric of one process: its samples are (name, labels, value)."""
+    """One metric of one process; samples are (name, labels, value)."""
 
     name: str
     kind: str
@@ -32,11 +32,11 @@ class Figure(Struct, array_like=True, frozen=True):
 
 
 def figures_of(registry: CollectorRegistry) -> list[Figure]:
-    """All figures of this process, as JSON can carry them."""
+    """All metrics of this process, in a form that JSON can represent."""
     return [
         Figure(
             metric.name, metric.type, metric.documentation,
-            # Infinities and NaN are no JSON numbers.
+            # Infinities and NaN are not valid JSON numbers.
             [(s.name, dict(s.labels), _plain(s.value)) for s in metric.samples if not s.name.endswith("_created")],
         )
         for metric in registry.collect()
@@ -48,27 +48,27 @@ def _plain(value: float) -> float | str:
 
 
 def read(data: Any) -> list[Figure]:
-    """What another process answered.
+    """Decode the metrics that another process sent.
 
     Raises:
-        msgspec.ValidationError
+        msgspec.ValidationError: the data has another form.
     """
     return msgspec.convert(data, list[Figure])
 
 
 class Gathered:
-    """Adds figures up, over processes that come and go."""
+    """Adds up metrics of processes that start and end."""
 
     def __init__(self) -> None:
         self._last: dict[str, list[Figure]] = {}
         self._left: dict[Key, float] = {}
 
     def took(self, source: str, figures: list[Figure]) -> None:
-        """Figures of a process that lives."""
+        """Record the metrics of a running process."""
         self._last[source] = figures
 
     def departed(self, source: str) -> None:
-        """It lives no more; what it last said it counted stays counted."""
+        """The process has ended; its last counts stay in the sums."""
         for figure in self._last.pop(source, ()):
             if figure.kind in SUMMED:
                 for name, labels, value in figure.samples:

@@ -1,4 +1,4 @@
-"""Worker processes as the operating system has them.
+"""Starts worker processes of the operating system.
 
 The child inherits standard output and error (its log), one end of a socket pair, and the listeners; nothing else.
 """
@@ -37,7 +37,7 @@ class Process(ProcessProtocol):
         self.pid: int | None = None
 
     def connectionMade(self) -> None:
-        """It runs."""
+        """The process runs."""
         self.pid = self.transport.pid  # type: ignore[union-attr]
 
     def tell(self, message: Message) -> None:
@@ -45,7 +45,7 @@ class Process(ProcessProtocol):
         self.pipe.tell(message)
 
     def signal(self, number: int) -> None:
-        """Signal it, if it is there."""
+        """Send it a signal if it runs."""
         try:
             self.transport.signalProcess(number)  # type: ignore[union-attr]
         except ProcessExitedAlready:
@@ -55,7 +55,7 @@ class Process(ProcessProtocol):
         log.debug("the pipe of process {pid} has closed: {reason}", pid=self.pid, reason=why)
 
     def processExited(self, reason: Failure) -> None:
-        """It is over; what it still had to say has come (or never will)."""
+        """The process has ended; no more messages will come."""
         ended, self._ended = self._ended, lambda how: None
         if self.pipe.transport is not None:
             self.pipe.transport.abortConnection()  # type: ignore[attr-defined]
@@ -77,7 +77,7 @@ class _One(Factory):
 
 
 def adopt_pipe(reactor: Any, descriptor: int, pipe: Pipe) -> None:
-    """Let *pipe* speak through a connected socket; the descriptor is closed, Twisted has a copy."""
+    """Run *pipe* on a connected socket. The descriptor is closed, because Twisted has its own copy."""
     os.set_blocking(descriptor, False)
     reactor.adoptStreamConnection(descriptor, socket.AF_UNIX, _One(pipe))
     os.close(descriptor)
@@ -108,7 +108,7 @@ class Processes:
                 for number, bound in zip(numbers, self._bound, strict=True):
                     files[number] = bound.sockets[slot].fileno()
             adopt_pipe(self._reactor, ours.detach(), child.pipe)
-            # -P: modules are not looked for in the current folder.
+            # -P: the current folder is not searched for modules.
             command = [sys.executable, "-P", "-m", self._module]
             self._reactor.spawnProcess(child, sys.executable, command, env=environment(), childFDs=files)
         finally:
@@ -118,7 +118,7 @@ class Processes:
 
 
 def environment() -> dict[str, str]:
-    """Ours, with the package where we have it from."""
+    """Our environment, with PYTHONPATH so that the worker imports this same package."""
     root = str(Path(cackled.__file__).resolve().parents[1])
     given = os.environ.get("PYTHONPATH", "")
     return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{given}" if given else root}

@@ -1,7 +1,6 @@
-"""One connection to another node: who it is, hello, then messages within bounds.
+"""One connection to another node: identification, hello, then messages within limits.
 
-Nothing that comes is looked at before the other end is known; whatever is wrong ends the connection with one line in
-the log at most.
+Input is not read before the other end is identified. Any error ends the connection, with at most one line in the log.
 """
 
 from __future__ import annotations
@@ -34,28 +33,28 @@ from cackled.cluster.messages import (
 )
 from cackled.token_bucket import TokenBucket
 
-# From the connection to the other's hello, handshake included.
+# Seconds from the connection to the other end's hello, including the handshake.
 HELLO_TIMEOUT = 5.0
-# A link that is closed in order is aborted when the other end has not done so by then.
+# Seconds after an orderly close until the link is aborted.
 CLOSE_TIMEOUT = 2.0
-# What one link may bring: bytes and signals, a second and at once. Twice and more of what a node sends.
+# Bytes and signals accepted per second and in a burst: at least twice what a node sends.
 BYTES_RATE, BYTES_BURST = 2e6, 8e6
 SIGNALS_RATE, SIGNALS_BURST = 4_000.0, 10_000.0
-# A box of ours is one name and one body.
+# One of our boxes holds one name and one body.
 MAX_BOX = MAX_BODY + 8_192
 
 
 class Owner(Protocol):
-    """Who is told what happens on links."""
+    """Gets the events of links."""
 
     def identify(self, link: Link) -> str:
-        """Name of the node at the other end; any exception: it is refused."""
+        """The name of the node at the other end; any exception refuses it."""
 
     def hello(self) -> Hello:
-        """What this node says first."""
+        """The first message of this node."""
 
     def linked(self, link: Link) -> None:
-        """The other end said hello, and fits."""
+        """The other end said hello and is compatible."""
 
     def heard(self, link: Link, beat: Beat) -> None:
         """A heartbeat came."""
@@ -67,14 +66,14 @@ class Owner(Protocol):
         """Hints came."""
 
     def closed(self, link: Link, reason: str) -> None:
-        """It is over; called once for every link that was connected."""
+        """The link has ended; called once for every link that was connected."""
 
     def dropped(self) -> None:
-        """A signal was thrown away."""
+        """A signal was discarded."""
 
 
 class Wrong(Exception):
-    """The other end is not to be talked to; the message says why."""
+    """The other end is not acceptable; the message says why."""
 
 
 @implementer(IHandshakeListener, IPushProducer)
@@ -105,18 +104,18 @@ class Link(amp.AMP):
     # The connection
 
     def makeConnection(self, transport: Any) -> None:
-        """As AMP does it, without its lines in the log."""
+        """As AMP does it, without its log lines."""
         amp.BinaryBoxProtocol.makeConnection(self, transport)
 
     def connectionMade(self) -> None:
-        """Give the other end so long to say who it is."""
+        """Limit the time in which the other end must identify itself."""
         super().connectionMade()
         if hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
         self._deadline = self._clock.callLater(HELLO_TIMEOUT, self.drop, f"no hello within {HELLO_TIMEOUT:g} s")
 
     def handshakeCompleted(self) -> None:
-        """TLS stands: find out who it is, and say hello."""
+        """TLS is established: identify the other end, and say hello."""
         try:
             self.name = self._owner.identify(self)
         except Exception as error:
@@ -126,7 +125,7 @@ class Link(amp.AMP):
         self._say(SayHello, self._owner.hello())
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes of a node that is known."""
+        """Process input of an identified node."""
         if self._over:
             return
         if self.name is None:
@@ -152,14 +151,14 @@ class Link(amp.AMP):
         self._owner.closed(self, self._why or _words(reason))
 
     def drop(self, why: str) -> None:
-        """End it at once."""
+        """End the link at once."""
         self._why = self._why or why
         self._over = True
         self._settle()
         self.transport.abortConnection()
 
     def close(self, why: str) -> None:
-        """End it after what is written has left."""
+        """End the link after pending output is sent."""
         if self._over:
             return
         self._why = why
@@ -174,14 +173,14 @@ class Link(amp.AMP):
             self._deadline.cancel()
         self._deadline = None
 
-    # The other end does not read
+    # Flow control: the other end does not read fast enough.
 
     def pauseProducing(self) -> None:
-        """Buffers are full: what would be sent now is not."""
+        """Buffers are full: messages are discarded from now on."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """There is room again."""
+        """Buffers have room again."""
         self._paused = False
 
     def stopProducing(self) -> None:
@@ -190,12 +189,12 @@ class Link(amp.AMP):
 
     @property
     def over(self) -> bool:
-        """Whether it was ended."""
+        """Whether the link has been ended."""
         return self._over
 
     @property
     def clear(self) -> bool:
-        """Whether what is sent now leaves soon."""
+        """Whether a message sent now would leave soon."""
         return not self._over and not self._paused
 
     # Out
@@ -204,14 +203,14 @@ class Link(amp.AMP):
         self.callRemote(command, body=msgspec.json.encode(message))
 
     def beat(self, beat: Beat) -> bool:
-        """Send a heartbeat, unless earlier bytes wait still."""
+        """Send a heartbeat unless earlier bytes still wait; returns whether it was sent."""
         if not self.clear:
             return False
         self._say(Heartbeat, beat)
         return True
 
     def pass_on(self, signals: list[bytes], hints: list[bytes]) -> bool:
-        """Send bodies of signals and hints, unless earlier bytes wait still."""
+        """Send encoded signals and hints unless earlier bytes still wait; returns whether they were sent."""
         if not self.clear:
             return False
         for body in signals:
@@ -223,14 +222,14 @@ class Link(amp.AMP):
     # In
 
     def ampBoxReceived(self, box: Any) -> None:
-        """One box; nothing in it reaches AMP's own machinery but our four commands."""
+        """Handle one box. Only our four commands are handled; AMP's own machinery sees none."""
         self._since_box = 0
         if self._over:
             return
         handler = self._handlers.get(box.get(amp.COMMAND))
         try:
             if handler is None:
-                # A command of a newer version; but nothing comes before hello.
+                # An unknown command is from a newer version and is ignored; but nothing may come before hello.
                 self._greeted()
             else:
                 handler(self, box.get(b"body"))

@@ -1,8 +1,8 @@
-"""Heartbeats: what this node says of itself, what is heard of the others, and what follows.
+"""Heartbeats: sends this node's own, receives those of the others, and derives which nodes are alive.
 
-A node is heard when its heartbeat comes; silence is counted against it each second after the first one and a half, so
-one that hangs with its sockets open is out as fast as one that died. A heartbeat says as well whether the node is fit
-to serve: one that is not counts as missed, though it is heard when it comes to who is cut off.
+A node is alive while its heartbeats arrive. After one and a half seconds of silence a miss is counted each second, so a
+node that hangs with open sockets is detected as fast as one that died. A heartbeat also says whether the node can
+serve; if not, it counts as a miss, but the node does not count as unreachable when cut-off nodes are looked for.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from cackled.cluster.peer import Peer, free_share
 from cackled.cluster.reach import Reach
 
 INTERVAL = 1.0
-# A heartbeat may be so late before it is a miss.
+# Seconds that a heartbeat may be late before it counts as a miss.
 GRACE = 0.5
 LOOK = 0.25
-# This process stood still for longer: what it did not hear meanwhile is its own fault, and the others, who may have
-# given its links up, get so long to be heard again.
+# If this process was blocked for longer than this, silence was its own fault. The other nodes, which may have closed
+# its links, then get this many seconds to be heard again.
 STALL = 1.0
 SETTLE = 6.0
-# A link that is silent for so long is made anew: a connection through a cut that healed may take minutes to notice.
+# A link silent for this many seconds is replaced: TCP may take minutes to notice that a network cut has healed.
 SILENCE = 5.0
 
 log = Logger()
 
 
 class Load(Struct, frozen=True):
-    """What this node says of itself in a heartbeat: see `cackled.cluster.messages.Beat`."""
+    """This node's own figures for a heartbeat: see `cackled.cluster.messages.Beat`."""
 
     ready: bool = True
     draining: bool = False
@@ -128,7 +128,7 @@ class Liveness:
         self._looks.stop()
 
     def beat(self, *, leaving: bool = False) -> None:
-        """Send a heartbeat now, out of turn: what changed (a drain) is known elsewhere at once."""
+        """Send an extra heartbeat now, so that other nodes learn of a change (a drain) at once."""
         mine = self._mine = self._load()
         draining = mine.draining or leaving
         self._compare()
@@ -137,7 +137,7 @@ class Liveness:
         if mine.ready:
             self._membership.heard(self._own, draining=draining)
         elif now - self._unfit_at >= INTERVAL - LOOK:
-            # Beats out of turn are no further misses.
+            # Extra heartbeats do not count as further misses.
             self._unfit_at = now
             self._membership.missed(self._own)
         for peer in self._peers.values():
@@ -172,7 +172,7 @@ class Liveness:
         self._judge()
 
     def heard(self, peer: Peer, beat: Beat) -> None:
-        """A heartbeat of *peer* came."""
+        """A heartbeat of *peer* arrived."""
         came = not peer.is_heard
         peer.heard(beat)
         peer.due = peer.heard_at + INTERVAL + GRACE
@@ -187,7 +187,7 @@ class Liveness:
         self._weigh()
 
     def began_anew(self, peer: Peer) -> None:
-        """*peer* is another process than before, perhaps before it was missed."""
+        """*peer* has restarted, perhaps before any miss was counted."""
         peer.beat = None
         if peer.is_heard:
             self._lose(peer)
@@ -202,15 +202,15 @@ class Liveness:
 
     @property
     def isolated(self) -> bool:
-        """Whether this node does not hear most of the others: it is cut off, not they.
+        """Whether this node does not hear most of the others, which means that it is cut off itself.
 
-        Of two nodes, or in halves of equal size, nobody is.
+        Always False with two nodes, or when halves of equal size are separated.
         """
         heard = self.hears()
         return len(self._peers) - heard > heard + 1
 
     def astray(self) -> str:
-        """Which primary this node alone can't reach, and who can; empty: none."""
+        """Which primary only this node can't reach, and which nodes can; "" if none."""
         return self._reach.trouble
 
     def _compare(self) -> None:
@@ -224,7 +224,7 @@ class Liveness:
             self._turned()
 
     def trouble(self) -> str:
-        """Why this node should not serve; empty: it may."""
+        """Why this node should not serve; "" if it may."""
         if not self.isolated:
             return ""
         return f"cut off: {self.hears() + 1} of {len(self._peers) + 1} nodes are heard"
@@ -243,7 +243,7 @@ class Liveness:
     # Load
 
     def free(self, name: str) -> float:
-        """Share of a node's connections that is free, in tenths; 1 where nothing is known."""
+        """Share of a node's connections that is free, in tenths; 1 if unknown."""
         if name == self._own:
             return free_share(self._mine.connections, self._mine.capacity)
         peer = self._peers.get(name)

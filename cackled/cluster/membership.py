@@ -1,6 +1,6 @@
-"""Which nodes live: hysteresis over what is heard of them, and who is told when it changes.
+"""Which nodes are live: applies hysteresis to heartbeats, and reports changes.
 
-Knows no sockets: `heard` and `missed` are called by whoever listens to the nodes.
+Does not deal with sockets: `heard` and `missed` are called by the modules that receive heartbeats.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from cackled.metrics import Metrics
 
 log = Logger()
 
-# Down after so many heartbeats missed in a row.
+# Consecutive missed heartbeats after which a node is down.
 MISSES = 3
-# A node that came back is used again after so many seconds without a miss.
+# Seconds without a miss after which a node that came back is used again.
 HOLD_DOWN = 30.0
 
 

@@ -26,7 +26,7 @@ from cackled.config import ConfigError, Node
 from cackled.metrics import Metrics
 from cackled.token_bucket import TokenBucket
 
-# Connections from outside that have not said who they are.
+# Incoming connections that have not identified themselves, at most.
 MOST_STRANGERS = 32
 
 log = Logger()
@@ -119,7 +119,7 @@ class Mesh:
         self._count(metrics)
         self._outbox = SignalBuffer(clock, self._send, self.dropped)
         self._talk = TokenBucket(1.0, 20.0, clock.seconds())
-        # What may be asked of the mesh from outside.
+        # Public interface.
         self.beat = self._liveness.beat
         self.free = self._liveness.free
         self.states = self._liveness.states
@@ -157,10 +157,10 @@ class Mesh:
     # Life
 
     def bind(self) -> None:
-        """Take the port; strangers and nodes are sent away until `start`.
+        """Bind the port. Connections are refused until `start`.
 
         Raises:
-            ConfigError: it can't be had.
+            ConfigError: the port is not available.
         """
         host, port = self._listen
         try:
@@ -204,7 +204,7 @@ class Mesh:
             await maybeDeferred(port.stopListening)
 
     def renew(self) -> None:
-        """The certificates have changed: make every link anew, none is missing meanwhile."""
+        """The certificates have changed: replace every link, without an interval in which one is missing."""
         for peer in self._peers.values():
             peer.renew()
 
@@ -260,7 +260,7 @@ class Mesh:
                     self._dropped.inc()
 
     def dropped(self) -> None:
-        """A signal was thrown away."""
+        """A signal was discarded."""
         self._dropped.inc()
 
     # Links: `cackled.cluster.link.Owner`
@@ -270,10 +270,10 @@ class Mesh:
         return self._wire.dial(node.name, host, port, LinkFactory(self, node.name))
 
     def build(self, expected: str | None) -> Link | None:
-        """A new link, unless the mesh does not run.
+        """A new link, or None if the mesh does not run.
 
-        Where too many strangers are at the door, the one that has been there longest goes: whoever keeps connections
-        open and says nothing keeps no node out.
+        If too many connections have not identified themselves, the oldest of these is closed. So connections that stay
+        silent can't keep nodes out.
         """
         if not self._running:
             return None
@@ -335,7 +335,7 @@ class Mesh:
         peer = self._peers.get(name) if name is not None else None
         if link.greeting is None:
             self._refused.inc()
-            # Whoever finds the port can fill no log: a line a second, after a few.
+            # Log at most one line a second after the first few, so that strangers who find the port can't fill the log.
             if self._talk.take(self._clock.seconds()):
                 log.info("mesh: no link with {who}: {reason}", who=name or "a stranger", reason=reason)
         if peer is not None and peer.lost(link, reason):
@@ -358,4 +358,4 @@ class LinkFactory(Factory):
 
 
 def _ignore(*anything: object) -> None:
-    """Nobody listens yet."""
+    """Default callback: does nothing."""

@@ -26,13 +26,13 @@ from cackled.cluster.bus import Away, Limit
 from cackled.config import ConfigError
 
 CONNECT_SECONDS = 3.0
-# We hear ourselves this often; when it fails so long, the connection is dead whatever it says.
+# Seconds between messages to ourselves, and how long they may fail before the connection counts as dead.
 BEAT = 2.0
 SILENCE = 6.0
 BACKOFF_FIRST = 0.2
 BACKOFF_MOST = 5.0
 
-# Tokens of each key, filled up by the time that went by. A key that is full again is forgotten.
+# Refills the tokens of each key by the elapsed time. A full key is deleted.
 SCRIPT = b"""
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1000000
@@ -92,7 +92,7 @@ class _Maker(Factory):
         """AUTH failed; the connection is closed next."""
 
     def connectionError(self, why: str) -> None:
-        """Why."""
+        """Record the reason."""
         self._refused = why
         self.lost(None)
 
@@ -215,7 +215,7 @@ class RedisBroker:
             delay = min(BACKOFF_MOST, delay * 2)
 
     async def _session(self) -> str:
-        """Connect, and stay until a connection is lost; why it was."""
+        """Connect, and stay connected until a connection is lost; returns the reason."""
         commands, over = await self._connect(_Commands)
         subscriber, cut = await self._connect(_Subscriber)
         await subscriber.subscribe([self._topic]).addTimeout(CONNECT_SECONDS, self._reactor)
@@ -259,7 +259,7 @@ class RedisBroker:
         if not self.connected:
             return
         if self._reactor.seconds() - self._heard_at > SILENCE:
-            # Both connections end, and so the session.
+            # Both connections are closed, which ends the session.
             self._close()
         else:
             # Empty: nobody but this watches for it.

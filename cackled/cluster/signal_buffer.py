@@ -1,6 +1,6 @@
-"""What is on its way to the other nodes: gathered for a moment, newest count per channel, bounded.
+"""Buffers signals and hints to the other nodes for a moment: only the newest count per channel, bounded.
 
-Signals may be lost, so above a rate they are.
+Signals may be lost, so they are dropped above a rate.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from cackled.cluster.messages import MAX_SIGNAL, Hint, Signal, chunks
 from cackled.token_bucket import TokenBucket
 
-# Seconds that things wait for company.
+# Seconds for which signals are collected before they are sent.
 GATHER = 0.05
-# Per second, and at once after a pause.
+# Limit per second, and burst after a pause.
 RATE = 2_000.0
 BURST = 4_000.0
 
@@ -40,7 +40,7 @@ class SignalBuffer:
         self._later: IDelayedCall | None = None
 
     def signal(self, site: int, channel: int, type: str, data: Mapping[str, Any]) -> None:
-        """Something ephemeral of a channel."""
+        """Add an ephemeral signal of a channel."""
         key: object = (site, channel) if type == "presence" else object()
         if key not in self._signals and not self._bucket.take(self._clock.seconds()):
             self._dropped()
@@ -49,7 +49,7 @@ class SignalBuffer:
         self._gather()
 
     def hint(self, site: int, channel: int, seq: int) -> None:
-        """A channel stands at *seq*."""
+        """Add a hint that a channel is at *seq*."""
         key = (site, channel)
         if key not in self._hints and not self._bucket.take(self._clock.seconds()):
             self._dropped()
@@ -62,7 +62,7 @@ class SignalBuffer:
             self._later = self._clock.callLater(GATHER, self.flush)
 
     def flush(self) -> None:
-        """Hand on what there is."""
+        """Send what is buffered."""
         self.clear_timer()
         signals, self._signals = self._signals, {}
         hints, self._hints = self._hints, {}
@@ -78,7 +78,7 @@ class SignalBuffer:
             self._send(chunks(encoded), chunks(told))
 
     def clear_timer(self) -> None:
-        """Let the timer go."""
+        """Cancel the timer."""
         if self._later is not None and self._later.active():
             self._later.cancel()
         self._later = None

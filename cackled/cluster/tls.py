@@ -176,7 +176,10 @@ class Credentials:
 
 
 class _Door(TLSMemoryBIOFactory):
-    """Refuses whom the wrapped factory refuses; Twisted's own would put TLS around no protocol and fall over it."""
+    """Closes connections that the wrapped factory refuses.
+
+    Twisted's wrapper would fail when the factory returns None.
+    """
 
     noisy = False
 

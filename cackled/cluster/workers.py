@@ -1,10 +1,9 @@
-"""The worker processes of a node: started, listened to, replaced.
+"""The worker processes of a node: starts, monitors and replaces them.
 
-How a process is made is a `Launch`'s business (`cackled.cluster.launch`), so that a test needs none.
-
-There are as many slots as workers; each slot has a listening socket of every ``[[listen]]``. A slot belongs to its own
-worker where that is well, else to another one, else to the parent itself, which asks visitors to wait. A slot changes
-hands without a gap: first the new owner accepts, then the old one stops.
+A `Launch` creates the processes (`cackled.cluster.launch`), so that tests need none. There are as many slots as
+workers; each slot has a listening socket of every ``[[listen]]``. A slot belongs to its own worker while that is
+healthy, else to another worker, else to the parent itself, which asks visitors to wait. When a slot changes hands, the
+new owner accepts first and the old one stops after that, so there is no gap.
 """
 
 from __future__ import annotations
@@ -42,21 +41,21 @@ from cackled.cluster.view import View
 from cackled.config import Config
 from cackled.metrics import Metrics
 
-# A worker that is silent for so long gets no new connections; after so long it is killed.
+# Seconds of silence after which a worker gets no new connections, and after which it is killed.
 SILENT = 3.0
 HUNG = 10.0
-# From the start of a process until it can serve.
+# Seconds from the start of a process until it must be ready.
 START = 60.0
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 10.0
-# A life of so many seconds was a good one: the next start comes at once.
+# If a worker ran for at least this many seconds, it is restarted without delay.
 GOOD_LIFE = 30.0
 ASK_SECONDS = 5.0
 SILENT_ASK_SECONDS = 1.0
-# What a retiring worker gets above its time before it is killed.
+# Seconds beyond its time after which a retiring worker is killed.
 RETIRE_GRACE = 3.0
 STOP_GRACE = 0.8
-# We stood still for longer than this: what was not heard meanwhile is our own fault.
+# If this process was blocked for longer than this, silence of workers was its own fault.
 STALL = 2.0
 
 STARTING, READY, RETIRING, GONE = "starting", "ready", "retiring", "gone"
@@ -265,7 +264,7 @@ class Pool:
             worker.tell(message)
 
     def see(self) -> None:
-        """The cluster looks different."""
+        """The cluster has changed: tell all workers."""
         self.tell(ClusterChanged(self._view()))
 
     def ask(self, worker: Worker, what: str, *words: Any, seconds: float = ASK_SECONDS) -> Deferred[Any]:
@@ -280,7 +279,7 @@ class Pool:
             answer.errback(WorkerError(f"worker {worker.slot} is gone"))
             return answer
         if self._clock.seconds() - worker.heard_at > SILENT:
-            # It hangs: whoever asks all of them has the others' answers soon.
+            # A worker that hangs is skipped, so that a question to all workers is answered soon.
             seconds = min(seconds, SILENT_ASK_SECONDS)
         worker.asked[number] = answer
         worker.tell(Ask(number, what, list(words)))
@@ -298,7 +297,7 @@ class Pool:
         return result
 
     async def ask_all(self, what: str, *words: Any, seconds: float = ASK_SECONDS) -> list[tuple[Worker, Any]]:
-        """Ask all that serve or retire, at once; those that fail have a `WorkerError` for an answer."""
+        """Ask all workers that serve or retire at the same time; the answer of one that fails is a `WorkerError`."""
         asked = [worker for worker in self._all if worker.state in (READY, RETIRING)]
         running = [self.ask(worker, what, *words, seconds=seconds) for worker in asked]
         answers: list[tuple[Worker, Any]] = []
@@ -377,7 +376,7 @@ class Pool:
             worker.ready.callback(None)
 
     def _let_go(self, worker: Worker) -> None:
-        """It was asked to end from outside: replace it in order, unless that happens anyway."""
+        """A worker was asked to end from outside: replace it in order, unless that happens anyway."""
         if self._stopping or worker.state != READY or self._current.get(worker.slot) is not worker or self._reloading:
             return
         work = Deferred.fromCoroutine(self._replace(worker.slot))
@@ -449,7 +448,7 @@ class Pool:
         now = self._clock.seconds()
         for worker in self._all:
             if worker.state == READY and self._current.get(worker.slot) is not worker:
-                # It was still starting, or about to be replaced already, when another took its slot.
+                # It was still starting, or about to be replaced, when another worker took its slot.
                 worker.state = RETIRING
         well = [worker for worker in self._all if self._well(worker, now)]
         owners: dict[int, Worker | None] = {}
@@ -473,8 +472,8 @@ class Pool:
             elif worker.state == RETIRING and not wanted and not worker.serving:
                 self._retire(worker, self._config().shutdown_timeout)
         attended = {slot for worker in self._all for slot in worker.serving & worker.told}
-        # While an owner's word is awaited visitors wait in the socket's queue: to be told "later" by us would be worse.
-        # But what we accept already we go on with until somebody else does.
+        # Until a new owner confirms, visitors wait in the socket's queue; answering them "later" here would be worse.
+        # But what the parent accepts already, it keeps accepting until another owner does.
         alone = {slot for slot, owner in owners.items() if owner is None}
         self._standing = frozenset(alone | (self._standing - attended))
         self._stand_in(self._standing)
