@@ -49,7 +49,7 @@ class Bootstrap:
     async def answer(self, request: Request) -> Response:
         """The first render; problems are answers too."""
         response = await guarded(self._answer(request))
-        # The widget of another origin has to see what time it is, and when to come again.
+        # Lets a widget on another origin read the time, and when to retry.
         exposed = b"date, retry-after" if response.status >= 400 else b"date"
         response.headers += ((b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", exposed))
         return response
@@ -70,7 +70,7 @@ class Bootstrap:
         page = await widget.page(FirstRender(context, site, query, session, asked, address))
         group = site.group(channel)
         private = session is not None or self.personal(request) or site.settings.private
-        # What may be older than it should be, or was asked for with a bound, is not handed to the next one.
+        # An answer that may be too old, or was asked for with a bound, is not given to other callers.
         shared = not private and not asked.outcome.stale and asked.options.max_staleness is None
         answer = Response(
             status=200,

@@ -141,7 +141,7 @@ def idempotency_key(request: Request) -> str | None:
     return value
 
 
-# Half of a surrogate pair is what JavaScript leaves of an emoji that was cut in two. JSON may hold it, text can't.
+# JavaScript leaves half of a surrogate pair when it cuts an emoji in two. JSON may contain it, UTF-8 text can't.
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
@@ -175,7 +175,7 @@ def body(request: Request, shape: type[_T], *, mend: bool = False) -> _T:
                 return msgspec.json.decode(_ESCAPE.sub(_whole, raw), type=shape)
         raise BadField("The body is not JSON.", slug="bad-json") from None
     except RecursionError:
-        # In a member that nobody asked for, too.
+        # Also in members that *shape* does not have.
         raise BadField("The body is nested too deeply.", slug="bad-json") from None
 
 
@@ -309,7 +309,7 @@ class Call:
         """Make sure that the caller may see the channel that *channel* looks up (None: there is no such thing).
 
         Asked only where the answer depends on it. What is not there is refused like what is in another channel, so that
-        nobody learns which numbers are in use where he may not look.
+        callers can't learn which numbers are in use where they have no permission.
 
         Raises:
             Refused: the site is private, and no token of the call grants that.
@@ -321,7 +321,7 @@ class Call:
 
 
 def _only_reads(request: Request, site: Site) -> bool:
-    """Whether a call asks for what everybody may read, in nobody's name: then the page it comes from doesn't matter."""
+    """Whether a call reads public data without a session: then the page it comes from doesn't matter."""
     anonymous = header(request, "authorization") is None
     return anonymous and request.method in (b"GET", b"HEAD") and not site.settings.private
 

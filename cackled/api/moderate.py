@@ -1,7 +1,8 @@
 """``/moderate``: what a signed link in a moderator's mail does.
 
-GET only asks, as mail programs and their guards fetch what they find; POST does it, once. Neither says anything about
-the site or the comment beyond the numbers that the link itself holds, and refusals are alike for all links.
+GET only asks for confirmation, because mail programs and scanners fetch links; POST does it, once. Neither says
+anything about the site or the comment beyond the numbers that the link itself holds, and refusals are alike for all
+links.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
     (b"x-robots-tag", b"noindex"),
     (b"x-content-type-options", b"nosniff"),
-    # The address is the right to do it: it goes to nobody else.
+    # Whoever has the address may use it, so no Referer may reveal it.
     (b"referrer-policy", b"no-referrer"),
     (
         b"content-security-policy",

@@ -14,7 +14,7 @@ from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
 
-# Segments of the longest path; a longer one is no address of ours.
+# Segments of the longest path; a longer one is answered 404.
 DEEPEST = 16
 # Digits that a site's number may be written with; above 2**31 there is none.
 SITE_DIGITS = 20

@@ -25,7 +25,7 @@ HOLD_DOWN = 30.0
 class NodeState(Struct, frozen=True):
     """One node as an operator sees it. ``since`` is in seconds of the clock.
 
-    ``returns_in``: a node that is down and heard again is used in so many seconds, if it stays so.
+    ``returns_in``: a node that is down and heard again is used in this many seconds if nothing is missed until then.
     """
 
     name: str

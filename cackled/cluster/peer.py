@@ -26,9 +26,9 @@ log = Logger()
 # Full jitter: a wait is anything up to BASE * 2**attempt, at most CAP. A peer that is back is found within CAP.
 BASE = 0.2
 CAP = 1.0
-# A chain of certificates is looked at in handshakes only: a link older than this is made anew, first the new one.
+# Certificate chains are checked in handshakes only, so a link older than this is replaced; the new one comes first.
 LINK_AGE = 24 * 3600.0
-# A new link that was refused beside one that stands is tried again after so long.
+# Seconds until another attempt if a new link was refused while the old one still works.
 RENEW_AGAIN = 600.0
 
 
@@ -114,7 +114,7 @@ class Peer:
     def _connected(self, link: Link) -> None:
         self._connecting = None
         if link.over:
-            # It was refused before anybody could be told.
+            # The connection was refused before the handshake ended.
             self._soon()
         elif link is not self.link:
             self._trial = link

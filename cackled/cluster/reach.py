@@ -11,14 +11,14 @@ from collections.abc import Collection, Mapping
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-# Nodes notice a promotion one after the other: so many seconds a difference between them has to last.
+# Seconds that a difference must last: nodes notice a promotion one after the other.
 PATIENCE = 3.0
 
 log = Logger()
 
 
 class Reach:
-    """``trouble`` says what is wrong; empty: nothing."""
+    """``trouble`` says what is wrong; "" if nothing is."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock

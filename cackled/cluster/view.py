@@ -1,4 +1,4 @@
-"""What a process knows of the cluster: where browsers may go. A worker does not watch it, but is told by its parent."""
+"""What a process knows of the cluster: the nodes for browsers. A worker gets it from its parent."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class WorkerError(Exception):
 
 
 class Child(Protocol):
-    """A process of ours."""
+    """A worker process, as its parent uses it."""
 
     pid: int | None
 
@@ -99,7 +99,7 @@ class Worker:
         self.began = self.heard_at = now
         self.child: Child | None = None
         self.beat: Beat | None = None
-        # The slots it was told to accept, and those it says it does.
+        # The slots it was told to accept, and the slots it has confirmed.
         self.told: frozenset[int] = frozenset()
         self.serving: frozenset[int] = frozenset()
         self.dies_at: float | None = None

@@ -103,7 +103,7 @@ class Entry:
         self.seqs: dict[Hashable, int] = dict(response.seqs)
         # What ``after`` is compared with: the oldest of what the answer was made from.
         self.seq = min(self.seqs.values()) if self.seqs else 0
-        # The highest ``after`` the load was asked for: better than this nobody can do before it expires.
+        # The highest ``after`` the load was asked for: a newer answer is not to be had before it expires.
         self.asked = asked
         self.owner = response.owner
         self.stored = now
@@ -170,7 +170,7 @@ class Entry:
         return variant
 
     def rebuild(self, variant: Variant, now: float, wall: float) -> None:
-        """Make the wires of a hit anew; they hold until Date or Age change, or freshness ends."""
+        """Rebuild the bytes of a hit. They are valid until Date or Age change, or freshness ends."""
         age = int(now - self.stored)
         moving = b"Date: %b\r\nAge: %d\r\nCache-Status: cackled; hit; ttl=%d\r\n\r\n" % (
             http_date(wall), age, self.ttl(now),

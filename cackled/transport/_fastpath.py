@@ -1,8 +1,7 @@
 """Hits answered straight from the bytes of a request, before any request object exists.
 
-Two ways in: a raw head seen before is looked up whole (`answer`), a new one has been read by the strict parser already
-(`answer_new`). Only what the slow path would answer with the same bytes is answered here; everything else is left to
-it.
+A raw head seen before is looked up as a whole (`answer`); a new one has been parsed strictly before (`answer_new`).
+Only what the slow path would answer with the same bytes is answered here; everything else is left to it.
 """
 
 from __future__ import annotations

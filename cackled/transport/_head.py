@@ -104,7 +104,7 @@ def skip_empty_lines(data: bytes) -> bytes:
 
 
 def check_trailers(lines: list[bytes]) -> None:
-    """See that what comes behind a chunked body are fields, though nobody reads them.
+    """Check that the lines after a chunked body are valid fields, although they are not used.
 
     Raises:
         Refused: another parser might see the end of the request somewhere in *lines*.

@@ -79,7 +79,7 @@ class Loading(Store):
         self._flights: dict[Key, _Flight] = {}
         self._passes: dict[Key, float] = {}
         self._results = metrics.counter("microcache_requests", "Requests to microcached routes.", ["result"])
-        # Asked for at every miss: not looked up by name each time.
+        # Used at every miss, so the label is looked up only once.
         self._misses, self._collapsed = self._results.labels("miss"), self._results.labels("collapsed")
 
     def fetch(self, key: Key, after: int, load: Load) -> Deferred[Outcome]:

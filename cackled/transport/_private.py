@@ -28,7 +28,7 @@ def trailers(decoder: Any) -> list[bytes]:
     return getattr(decoder, "_trailerHeaders", [])
 
 
-# What Resource.getChild answers with when there is nothing.
+# The type of the resource that Resource.getChild returns when there is no child.
 ErrorPage: Any = getattr(resource, "_UnsafeErrorPageBase", None)
 
 

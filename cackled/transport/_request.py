@@ -92,9 +92,9 @@ class Request(server.Request):
     public_host = b""
     scheme = b"http"
     no_cache = False
-    # False where waiting is the point (a long poll): the time taken is then no figure of ours.
+    # False where waiting is intended (a long poll): the time is then not counted as our response time.
     timed = True
-    # False where it is no answer to a visitor: a probe was told that this node is not ready.
+    # False where the answer is not for a visitor: a health check was told that this node is not ready.
     counted = True
     accept_encoding = b""
     defaultContentType = None

@@ -77,7 +77,7 @@ class Transport:
         self._paused = False
         self._reading = False
         self._writing = False
-        # In a call of doRead: the end may be told by its result.
+        # Whether doRead is running: then the end can be reported by its return value.
         self._inside = False
         self._ending = False
         self._aborting = False
@@ -218,7 +218,7 @@ class Transport:
         self._offset = 0
 
     def _some(self, data: bytes, offset: int) -> int:
-        """Give the kernel what it takes of *data*; 0 when it is full. Raises OSError where the connection is dead."""
+        """Send what the kernel takes of *data*; returns 0 if it is full. Raises OSError if the connection is dead."""
         try:
             if offset or len(data) > TURN_BYTES:
                 return int(self.socket.send(memoryview(data)[offset : offset + TURN_BYTES]))

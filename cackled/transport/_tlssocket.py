@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RECORD = 16384
 # Records read in one turn.
 READS = 4
-# After our goodbye, so much of what the peer still sends is read and dropped.
+# After our close_notify, up to this many further bytes from the peer are read and dropped.
 DROPPED_BYTES = 1 << 20
 
 

@@ -8,7 +8,7 @@ from cackled.transport import _private
 
 # A client that takes fewer bytes than this within the stall time is cut off.
 STALL_BYTES = 1024
-# A client takes less than this of what waits for it in the kernel, in so many seconds: it is cut off.
+# A client is cut off if it takes fewer bytes than this from the kernel's buffer in this many seconds.
 CRAWL_SECONDS = 6.0
 CRAWL_BYTES = 4096
 
@@ -28,7 +28,7 @@ class Watched:
     _written = 0
     _flushed = 0
     _progress = 0.0
-    # Of `_crawls`: the idle time looked at, bytes that the client had not taken then.
+    # State of `_crawls`: the idle period last checked, and the bytes that the client had not taken then.
     _looked_for = 0.0
     _untaken = 0
 

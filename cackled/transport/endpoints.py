@@ -69,7 +69,7 @@ class PublicEndpoint:
     def bind(self, *, reuse_port: bool = False, port: int = 0) -> socket.socket:
         """A listening socket of this endpoint's address (or the descriptor it was given), for `listen_on`.
 
-        *port* stands in for a port 0: the one that the first of several sockets got.
+        *port* replaces a port 0: with several sockets, it is the port that the first one got.
 
         Raises:
             CannotListenError: the address is taken or not ours.

@@ -92,7 +92,7 @@ class Listener:
     - *contexts*: with TLS, asked for the context of each new connection.
     - *proxies*: networks (CIDR) of load balancers; then every connection has to come from them and to begin with a
       PROXY header, whose word about the client is believed.
-    - *redirect*: pages of our own are only told where they are over https (see `cackled.transport.secure`).
+    - *redirect*: our own pages are redirected to https (see `cackled.transport.secure`).
 
     A factory with ``admit(host)``, ``leave(network)`` and ``build(transport)`` (`HttpFactory`) is asked before anything
     is read; of any other a protocol is built once a connection is open.
@@ -152,7 +152,7 @@ class Listener:
         options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
         timeout = getattr(getattr(self.factory, "settings", None), "stall_timeout", 0)
         if timeout and hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Let the kernel drop a peer that acknowledges nothing (RFC 5482), also when nobody looks.
+            # Let the kernel drop a peer that acknowledges nothing (RFC 5482), also when no heartbeat checks it.
             options.append((socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 2000)))
         for level, name, value in options:
             sock.setsockopt(level, name, value)

@@ -194,7 +194,7 @@ class MicrocachedResource(Resource):
 
     def _answer(self, outcome: Outcome, request: Request, wanted: bytes) -> Deferred[None] | None:
         if request._disconnected:
-            # Nobody waits: no work for its own sake.
+            # The client has left, so the work would be useless.
             return None
         if outcome.entry is None:
             if outcome.response is None:

@@ -1,6 +1,6 @@
-"""Our own pages over https, and the answers by which a certificate is had.
+"""Our own pages over https, and the answers to ACME challenges for certificates.
 
-What other sites embed is never redirected: their pages may be plain themselves.
+Resources that other sites embed are never redirected, because those sites may use plain http themselves.
 """
 
 from __future__ import annotations

@@ -43,9 +43,9 @@ def make_context(protocols: list[str]) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(TLS12_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    # The profile leaves the choice among its suites to the client: it knows what its hardware is good at.
+    # The profile lets the client choose among the suites: it knows which ones its hardware supports well.
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    # Making one costs a tenth of a handshake, and who resumes is given the next.
+    # Making a ticket costs a tenth of a handshake, and a client that resumes gets another one.
     context.num_tickets = 1
     context.set_alpn_protocols(protocols)
     set_groups(context, GROUPS)
