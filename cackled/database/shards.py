@@ -1,4 +1,4 @@
-"""Several databases that hold sites, shards: a site is in one of them, and may be moved while it is read and written.
+"""Shards: several databases that hold sites. A site is in one of them, and can be moved while it is read and written.
 
 Made only where ``[[database.shard]]`` names one; with one database there is a plain `Database`. Shard 0 is the one
 whose catalog says where each site is. What is known of that here may be old: the databases themselves refuse a site
@@ -35,11 +35,11 @@ log = Logger()
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=MetricWrapperBase)
 
-# Seconds that somebody waits for a site that is on its way; a move holds writers up for a fraction of one.
+# How many seconds a caller waits for a site that is being moved. A move delays writers for a fraction of a second.
 PATIENCE = 10.0
 FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.1
-# A site that was handed over is put in its place by whoever waits for it so long: who moved it is gone.
+# A caller that has waited for so many seconds finishes the move of a site that was handed over: the mover is gone.
 FINISH_AFTER = 1.0
 MIGRATE_AGAIN = 10.0
 
@@ -49,7 +49,7 @@ SELECT_PLACE = Query(
     "select_place",
     "select state, coalesce(target, 0), coalesce(until < now(), false) from shard.place where site_id = $1", ("int",),
 )  # fmt: skip
-# Who raised the fence is gone: its time is over, and nothing was handed over.
+# Ends a fence whose time is over, when nothing was handed over: the mover is gone.
 LOWER_FENCE = Query(
     "lower_fence",
     "update shard.place set state = 'leaving', until = null "
@@ -67,7 +67,10 @@ SETTLE_SOURCE = Query(
 
 
 class ShardMetrics(Metrics):
-    """The figures of one shard among those of the process: single gauges get the label "shard", sums are shared."""
+    """The metrics of one shard in the registry of the process.
+
+    Gauges of a single value get the label "shard"; counters are shared by all shards.
+    """
 
     def __init__(self, whole: Metrics, shard: int) -> None:
         super().__init__()
@@ -86,7 +89,7 @@ class ShardMetrics(Metrics):
 
 
 class _Wait:
-    """Those who wait for one site."""
+    """The callers that wait for one site."""
 
     __slots__ = ("began", "deferred")
 
@@ -116,12 +119,12 @@ class ShardedDatabase(Database):
             self.shards[number] = Database(
                 given, clock=clock, random=random, metrics=ShardMetrics(metrics, number), settings=settings, hang=hang
             )
-        # Where sites are that are not in shard 0.
+        # The shard of each site that is not in shard 0.
         self._places: dict[int, int] = {}
         self._waits: dict[int, _Wait] = {}
         self._background: set[Deferred[None]] = set()
         self._stopped = False
-        # Told (site, the shard it left, the shard it is in) when that is learnt.
+        # Called with (site, the shard it left, the shard it is in) when a move becomes known.
         self._on_moved = on_moved
         self._met = metrics.counter("shard_refused", "Queries that met a site on its way, or gone")
         self._finished = metrics.counter("shard_moves_settled", "What a mover left undone and was done here")
@@ -132,7 +135,7 @@ class ShardedDatabase(Database):
         return list(self.shards.values())
 
     async def start(self, timeout: float = 10.0) -> None:
-        """As `Database.start`; of the others one that is down is only told of, and connects when it is back."""
+        """As `Database.start`. If another shard is down, that is only logged; it connects when it is back."""
         await super().start(timeout)
         starting = [
             Deferred.fromCoroutine(part.start(timeout)).addErrback(
@@ -162,7 +165,7 @@ class ShardedDatabase(Database):
         return ShardSite(self, site_id)
 
     async def migrate(self, told: Callable[[str], None], packages: Sequence[str] = ()) -> None:
-        """Bring the schemas of the others up to date; of those that are down when they are back.
+        """Apply migrations to the other shards. One that is down is migrated when it is back.
 
         Raises:
             MigrationError: as `cackled.database.migrate.migrate_primary`.
@@ -197,14 +200,14 @@ class ShardedDatabase(Database):
         return sum(shard == number for shard in self._places.values())
 
     def place(self, site: int) -> int:
-        """The shard that a site is in, as far as is known."""
+        """The shard that a site is in, as far as this process knows."""
         return self._places.get(site, 0)
 
     def of(self, site: int) -> Database:
-        """The database that a site is in, as far as is known.
+        """The database that a site is in, as far as this process knows.
 
         Raises:
-            Unavailable: the configuration of this node does not name it.
+            Unavailable: the configuration of this node does not name that shard.
         """
         number = self._places.get(site, 0)
         try:
@@ -241,10 +244,10 @@ class ShardedDatabase(Database):
             one.callback(None)
 
     async def settled(self, site: int, ask: Callable[[Database], Awaitable[_T]]) -> _T:
-        """What *ask* gives in the database that *site* is in; while it is on its way, wait.
+        """The result of *ask* with the database that *site* is in. While the site is being moved, wait.
 
         Raises:
-            Moved: for `PATIENCE` seconds it was not to be had.
+            Moved: the site was not available for `PATIENCE` seconds.
         """
         end = 0.0
         while True:
@@ -259,7 +262,7 @@ class ShardedDatabase(Database):
             await self._news(site)
 
     def _news(self, site: int) -> Deferred[None]:
-        """Fires when it is worth asking again."""
+        """A Deferred that fires when the site may be available again."""
         news: Deferred[None] = Deferred()
         wait = self._waits.get(site)
         if wait is not None:
@@ -271,7 +274,7 @@ class ShardedDatabase(Database):
         return news
 
     def _go_on(self, work: Coroutine[Any, Any, None]) -> None:
-        """Work that nobody waits for, until the end or `stop`."""
+        """Run *work* in the background, until it ends or `stop` is called."""
         running = Deferred.fromCoroutine(work)
         self._background.add(running)
 
@@ -283,7 +286,7 @@ class ShardedDatabase(Database):
         running.addBoth(over)
 
     async def _watch(self, site: int, wait: _Wait) -> None:
-        """One look-out for all who wait for a site, so that a crowd of writers costs one query at a time."""
+        """Poll for all callers that wait for a site, so that many writers cost one query at a time."""
         pause = FIRST_PAUSE
         try:
             while wait.deferred and not self._stopped:

@@ -1,8 +1,8 @@
 """The stream of rows from one shard to another: what it needs, how it is begun, watched and taken down.
 
-It is PostgreSQL's own logical replication: a publication of the rows of some sites, a slot, and a subscription that
-copies first and follows then. The slot is made apart from the subscription, so that both shards may be databases of one
-server.
+It is PostgreSQL's logical replication: a publication of the rows of some sites, a slot, and a subscription that first
+copies the rows and then follows changes. The slot is created separately from the subscription, so that both shards may
+be databases of one server.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from cackled.database.errors import DatabaseError, Unavailable
 
 OLDEST = 150000
 CONNECT = 10.0
-# Clocks give comments their numbers: of two shards they may not differ by more seconds.
+# Ids of comments are made from the clock, so the clocks of two shards may differ by this many seconds at most.
 MOST_SKEW = 1.0
-# A copy has a slot for each table under way, two at a time, beside its own.
+# A copy uses its own slot, and one for each table that is being copied: two at a time.
 SLOTS = 3
 BATCH = 5_000
 
 
 class MoveError(DatabaseError):
-    """It can't be done, or not now; the message is for the operator."""
+    """The move is not possible, or not now; the message is for the operator."""
 
 
 class Primary:
@@ -61,7 +61,7 @@ class Primary:
         return (await self.run(sql, *params))[0][0]
 
     def close(self) -> None:
-        """Let go."""
+        """Close the connection."""
         self._connection.close()
 
 
@@ -103,7 +103,7 @@ async def primary_of(number: int, servers: Sequence[ServerSettings], peer: str, 
 
 
 async def number_of(primary: Primary) -> int | None:
-    """Which shard a database says it is; None: it was never told, or has not even the tables."""
+    """The shard number stored in a database; None if none is stored, or the tables are missing."""
     if not await primary.one("select to_regclass('shard.self') is not null"):
         return None
     rows = await primary.run("select number from shard.self")
@@ -190,12 +190,12 @@ async def followers(primary: Primary) -> int:
 
 
 def stream_name(move: int) -> str:
-    """How publication, slot and subscription of a move are called."""
+    """The name of the publication, the slot and the subscription of a move."""
     return f"cackled_move_{move}"
 
 
 class Stream:
-    """The rows of *sites* on their way from *source* to *target*, under the name ``cackled_move_N``."""
+    """Replicates the rows of *sites* from *source* to *target*, under the name ``cackled_move_N``."""
 
     def __init__(self, move: int, sites: list[int], source: Primary, target: Primary, clock: IReactorTime) -> None:
         self._move = move
@@ -207,7 +207,7 @@ class Stream:
         self._marks = 0
 
     async def there(self) -> bool:
-        """Whether the subscription is."""
+        """Whether the subscription exists."""
         return bool(
             await self._target.one(
                 "select count(*) from pg_subscription s join pg_database d on d.oid = s.subdbid "
@@ -216,7 +216,7 @@ class Stream:
         )  # fmt: skip
 
     async def begin(self) -> None:
-        """Copy, and follow from then on; the target has none of the rows."""
+        """Begin to copy, and to follow changes. The target must have none of the rows."""
         sites = ", ".join(map(str, self._sites))
         tables = [row[0] for row in await self._source.run("select quote_ident(x) from shard.tables() x")]
         chosen = [f"public.{table} where (site_id in ({sites}))" for table in tables]
@@ -231,7 +231,7 @@ class Stream:
         )  # fmt: skip
 
     async def end(self) -> None:
-        """Take all of it down, whatever there is."""
+        """Remove publication, slots and subscription, as far as they exist."""
         number = await self._detach()
         await release(self._source, self.name, self._clock, number)
 
@@ -245,14 +245,14 @@ class Stream:
         try:
             await self._target.run(f"drop subscription {self.name}")
         except MoveError:
-            # The source can't be reached from there, or has lost the slot.
+            # The target can't reach the source, or the source has lost the slot.
             await self._target.run(f"alter subscription {self.name} disable")
             await self._target.run(f"alter subscription {self.name} set (slot_name = none)")
             await self._target.run(f"drop subscription {self.name}")
         return int(rows[0][0])
 
     async def copied(self) -> tuple[int, int, list[str]]:
-        """How many tables are copied, how many there are, and how far those are that are under way.
+        """How many tables are copied, how many there are, and the progress of those being copied as text.
 
         Raises:
             MoveError: the target gave up.
@@ -281,12 +281,13 @@ class Stream:
         return ready, count, [f"{table} {rows} rows" for table, rows in under_way]
 
     async def enable(self) -> None:
-        """Go on after the target gave up."""
+        """Continue after the target gave up."""
         await self._target.run(f"alter subscription {self.name} enable")
 
     async def lag(self, patience: float) -> float | None:
-        """Seconds that a row takes from source to target now: all that was committed before it is there too. None:
-        more than *patience*.
+        """How many seconds a row takes from source to target now; None if more than *patience*.
+
+        When it returns, all that was committed before the call is at the target too.
         """
         self._marks += 1
         began = self._clock.seconds()
@@ -306,7 +307,7 @@ class Stream:
 
 
 async def release(source: Primary, name: str, clock: IReactorTime, subscription: int = 0) -> None:
-    """Take down what is at the source: publication and slots, also those of tables that were being copied."""
+    """Remove publication and slots at the source, also the slots of tables that were being copied."""
     await source.run(f"drop publication if exists {name}")
     for _ in range(100):
         slots = await source.run(
@@ -325,7 +326,7 @@ async def release(source: Primary, name: str, clock: IReactorTime, subscription:
 
 
 async def held(primary: Primary) -> list[str]:
-    """The transactions that are writing to tables of sites now, or have locked rows to do so."""
+    """The open transactions that have written to tables of sites, or have locked rows in order to write."""
     rows = await primary.run(
         "select distinct l.virtualtransaction from pg_locks l join pg_class c on c.oid = l.relation "
         "where l.locktype = 'relation' and l.mode in ('RowShareLock', 'RowExclusiveLock') "
@@ -337,7 +338,7 @@ async def held(primary: Primary) -> list[str]:
 
 
 async def ended(primary: Primary, transactions: list[str], patience: float, clock: IReactorTime) -> bool:
-    """Wait until *transactions* are over, or for *patience* seconds; whether they are."""
+    """Wait at most *patience* seconds until *transactions* are over. Returns whether they are."""
     end = clock.seconds() + patience
     while transactions:
         left = await primary.one(
@@ -352,7 +353,7 @@ async def ended(primary: Primary, transactions: list[str], patience: float, cloc
 
 
 async def purge(primary: Primary, sites: list[int], *, keep_log: bool) -> int:
-    """Delete the rows of *sites*, a batch at a time; gives how many. *keep_log*: events stay until they are too old."""
+    """Delete the rows of *sites* in batches. Returns how many. *keep_log*: leave events until they expire."""
     gone = 0
     for (table,) in await primary.run("select quote_ident(x) from shard.tables() x"):
         if table == "event":

@@ -1,17 +1,19 @@
-"""The event log, followed: every event of the primary once, in the order of its channel, over lost connections too.
+"""Follows the event log: gives every event of the primary once, in channel order, also after lost connections.
 
-Notifications carry the events; the log itself is the truth. A notification that leaves a hole, or is too small for its
-event, only says how far a channel has come: the events are then read from the table. What was never announced is found
-by the sweep, which reads all that was written at or after the last horizon, the oldest transaction that was still open
-when the log was last read to its end (``pg_snapshot_xmin``). The same sweep catches up after a lost connection.
+Notifications bring the events; the table of the log decides. If a notification skips a seq, or comes without its event
+because the event is too large, it only tells the newest seq of the channel, and the events are read from the table.
+Events that were never announced are found by the sweep. It reads everything written at or after the last *horizon*:
+the oldest transaction that was still open when the log was last read to its end (``pg_snapshot_xmin``). The same sweep
+catches up after a lost connection.
 
-While no primary can be reached (it is down, or this node alone is cut off from it), the log is followed through a
-replica, if there is one: later and by asking, as replicas announce nothing, but pages stay live. How far the log was
-read (`Tail.lag`) does not count on meanwhile, and `Tail.copying` says so.
+While no primary can be reached (it is down, or this node is cut off from it), the log is read from a replica, if there
+is one. Replicas send no notifications, so they are polled and events come later, but pages stay live. `Tail.lag` grows
+meanwhile, and `Tail.copying` is true.
 
-The log is replicated as everything else is, so it goes on where a replica was promoted. What the old primary had told
-but not yet passed on is gone then: `recent` knows the newest events handed on, and channels of which a new primary
-lacks one, or has another in its place, are a gap. Replication keeps a prefix of the log: all before them is there.
+The log is replicated like all tables, so it continues when a replica is promoted. Events that the old primary had
+announced but not replicated are lost then. `recent` has the newest events that were delivered; a channel of which the
+new primary lacks one, or has another one in its place, is reported as a gap. Replication keeps a prefix of the log, so
+all older events are there.
 """
 
 from __future__ import annotations
@@ -41,37 +43,37 @@ log = Logger()
 Key = tuple[int, int]
 
 SWEEP = 5.0
-# A replica announces nothing: it is asked so often.
+# Seconds between two queries to a replica, which sends no notifications.
 COPY_SWEEP = 0.5
 ANSWER = 5.0
 BACKOFF_FIRST = 0.1
 BACKOFF_MOST = 5.0
-# At most so long is spent on events in one turn of the reactor.
+# At most so many seconds are spent on events in one turn of the reactor.
 SLICE = 0.004
 FETCH_CHANNELS = 100
 FETCH_ROWS = 200
-# A new primary counts transactions from where replication stood: the sweep begins at a horizon at least so old.
+# A new primary continues the transaction numbers from where replication stood: its sweep begins at a horizon this old.
 HORIZONS_SECONDS = 600.0
-# A number that is announced but not in the table is looked for so often, the pauses growing from the first.
+# How often an announced event that is not in the table is looked for. The pauses grow from the first one.
 TRIES = 4
 TRY_PAUSE = 0.05
 
 
 class _Lost(Exception):
-    """The connection is gone or useless."""
+    """The connection was lost or can't be used any more."""
 
 
 class Tail:
     """Follows the log of the server that *dsn* gives, as ``cackled_system``.
 
-    *on_event* gets each event once, in the order of its channel. *on_gap* is called when that can't be kept up: with
-    the channels of which not all is known, or, where the log no longer reaches back or is another one, with None: all.
-    *on_catalog*, when given, is called after each connect and whenever the catalog changed. *on_batch* is called with
-    True before events are handed on one after the other, and with False after them, in the same turn. *standby* gives
-    the DSN of a replica to follow the log through while there is no primary, "" where there is one or no such replica.
+    *on_event* gets each event once, in the order of its channel. *on_gap* is called when events may be missing: with
+    the channels concerned, or with None for all channels, when the log no longer reaches back or is another log.
+    *on_catalog*, if given, is called after each connect and whenever the catalog changed. *on_batch* is called with
+    True before a series of events and with False after it, in the same turn. *standby* gives the DSN of a replica to
+    read the log from while there is no primary; "" if there is a primary or no such replica.
 
-    At most *channels* channels are remembered by their last number; one that was forgotten is taken at its next event
-    as it comes.
+    The last seq of at most *channels* channels is remembered. A forgotten channel continues with its next event,
+    without a check for a gap.
     """
 
     def __init__(
@@ -113,16 +115,16 @@ class Tail:
         self._timeline = ""
         self._recent = Recent()
         self._horizon = ""
-        # Earlier ones, oldest first, with the time at which each was read.
+        # Earlier horizons, oldest first, with the time at which each was read.
         self._horizons: deque[tuple[float, str]] = deque()
         self._backoff: Deferred[None] | None = None
         self._read = clock.seconds()
-        # When any server's log was read, a replica's too.
+        # When the log was last read, from the primary or from a replica.
         self._swept = self._read
         self._begun = self._read
         self._running = False
         self.connected = False
-        # Whether it is followed through a replica.
+        # Whether the log is read from a replica now.
         self.copying = False
         self._events = metrics.counter("tail_events", "Events of the log handed on")
         self._gaps = metrics.counter("tail_gaps", "Times when events could not be told any more")
@@ -134,15 +136,15 @@ class Tail:
 
     @property
     def lag(self) -> float:
-        """Seconds since the log was last known to be read to its end; up to the sweep's interval is normal."""
+        """Seconds since the log was last read to its end. Up to the interval of the sweep is normal."""
         return self._clock.seconds() - self._read
 
     def followed(self) -> tuple[float, float]:
-        """Since when, and until when, every event was handed on: two times on the clock."""
+        """Since when, and until when, every event was delivered: two times on the clock."""
         return self._begun, self._read
 
     async def start(self, timeout: float = 10.0) -> None:
-        """Begin to follow; returns when connected, or after *timeout* seconds with the attempts going on."""
+        """Begin to follow. Returns when connected, or after *timeout* seconds; the attempts go on then."""
         if self._loop is not None:
             return
         self._running = True
@@ -172,7 +174,7 @@ class Tail:
         self._disconnect()
 
     def moved(self) -> None:
-        """Another server is the primary, or none is: follow that one, or a replica, at once."""
+        """Call it when the primary changed or is gone: the new primary, or a replica, is followed at once."""
         connection = self._connection
         if connection is not None:
             connection.close()
@@ -182,7 +184,7 @@ class Tail:
         self._rouse()
 
     def forget(self, site: int) -> None:
-        """A site left for another log: when it comes back, its channels are taken up where they are then."""
+        """Forget the channels of a site that was moved away. If it comes back, they continue from their state then."""
         for key in [key for key in self._last if key[0] == site and key not in self._wanted]:
             del self._last[key]
 
@@ -191,7 +193,7 @@ class Tail:
     async def _follow(self) -> None:
         backoff = BACKOFF_FIRST
         while self._running:
-            # What was never known can't be gone on with: the first connection is to the primary.
+            # Without earlier state a replica can't be followed: the first connection must be to the primary.
             copy = self._standby() if self._identity else ""
             try:
                 if copy:
@@ -233,7 +235,7 @@ class Tail:
     async def _connect(self) -> None:
         connection = self._connection = Connection(self._clock, lost=self._rouse, notified=self._notified)
         await self._open(connection, self._dsn())
-        # Listening first: what is committed after this is announced, what was before is seen by the sweep.
+        # LISTEN first: what is committed later is announced, what was committed before is found by the sweep.
         await self._run("listen cackled_event; listen cackled_catalog")
         recovering, *identity, timeline = (await self._run(IDENTITY))[0]
         if recovering:
@@ -262,7 +264,7 @@ class Tail:
         await connection.open(given).addTimeout(ANSWER, self._clock)
 
     async def _shadow(self, dsn: str) -> None:
-        """Follow the log through a replica, until there is a primary again, or another replica is the one to ask."""
+        """Read the log from a replica, until there is a primary again or another replica is chosen."""
         connection = self._connection = Connection(self._clock, lost=self._rouse, notified=lambda *announced: None)
         await self._open(connection, dsn)
         recovering, *identity, _ = (await self._run(IDENTITY))[0]
@@ -277,7 +279,7 @@ class Tail:
             await self._pause(COPY_SWEEP)
 
     async def _promoted(self) -> None:
-        """The server was a replica until now: see what it lacks, then catch up."""
+        """The server was a replica until now: find out what it lacks, then catch up."""
         self._reconnects.inc()
         lacking = self._recent.lacking(await self._run(FIND_RECENT, self._recent.question()))
         if lacking is None:
@@ -333,7 +335,7 @@ class Tail:
         if wake is not None:
             wake.callback(None)
 
-    # Arrivals.
+    # Events that arrive.
 
     def _notified(self, channel: str, payload: str) -> None:
         if channel == "cackled_catalog":
@@ -407,10 +409,10 @@ class Tail:
         except Exception:
             log.failure("handing an event on failed")
 
-    # The table.
+    # Reading the table.
 
     async def _sweep(self, *, known: bool = False) -> None:
-        """Find what was written since the last horizon; with *known* it counts as seen."""
+        """Read what was written since the last horizon. With *known*, it counts as seen and is not delivered."""
         began = self._clock.seconds()
         if known:
             self._horizon = (await self._run("select pg_snapshot_xmin(pg_current_snapshot())::text"))[0][0]
@@ -427,7 +429,7 @@ class Tail:
         if known:
             self._begun = self._clock.seconds()
         while self._wanted and not known and not (self.copying and self._none_due()):
-            # Read to the end before the horizon counts: a connection lost now makes the next sweep begin here again.
+            # The sweep ends only when all was read: if the connection is lost, the next one begins here again.
             await self._fetch()
         self._swept = began
         if not self.copying:
@@ -441,7 +443,7 @@ class Tail:
         return all(want.not_before > now for want in self._wanted.values())
 
     async def _fetch(self) -> None:
-        """Read what is wanted and due, or wait until something is."""
+        """Read the wanted events that are due, or wait until some are due."""
         now = self._clock.seconds()
         keys = [key for key, want in self._wanted.items() if want.not_before <= now][:FETCH_CHANNELS]
         if not keys:
@@ -456,14 +458,14 @@ class Tail:
             if seq == self._last[site, channel] + 1:
                 self._deliver(Event(site, channel, seq, kind, data.encode()))
         self._on_batch(False)
-        # A full answer may have been cut within its last channel, and lacks those that sort after it.
+        # A full answer may end within a channel, and may lack the channels that sort after it.
         cut = (rows[-1][0], rows[-1][1]) if len(rows) == FETCH_ROWS else None
         for key in keys:
             want = self._wanted[key]
             if self._last[key] >= want.target:
                 del self._wanted[key]
             elif cut is None or key < cut:
-                # What the primary announced has not come to the replica yet: it will, or the next primary tells.
+                # The replica does not have what the primary announced yet. It will come, or the next primary decides.
                 want.tries += 0 if self.copying else 1
                 if want.tries >= TRIES:
                     await self._mistrust((key,), f"the log lacks {self._last[key] + 1}")
@@ -471,7 +473,7 @@ class Tail:
                 want.not_before = self._clock.seconds() + (COPY_SWEEP if self.copying else TRY_PAUSE * 2**want.tries)
 
     async def _mistrust(self, keys: Collection[Key], reason: str) -> None:
-        """Of some channels it is not known what happened; they are taken up where they stand now."""
+        """Report a gap in *keys*, of which events may be missing. They continue from their state now."""
         rows = await self._run(STANDING, ([key[0] for key in keys], [key[1] for key in keys]))
         some = ", ".join(f"{site}/{channel}" for site, channel in sorted(keys)[:10])
         log.error("events can't be told of {n} channels ({some}): {reason}", n=len(keys), some=some, reason=reason)
@@ -493,5 +495,5 @@ class Tail:
         try:
             await self._sweep(known=True)
         finally:
-            # Told also when the connection is lost now: what was known is forgotten already.
+            # Reported also if the connection is lost now, because the state of these channels is forgotten already.
             self._on_gap(None)

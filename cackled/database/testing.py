@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: one server a process, started when first asked for, and a fresh migrated database each.
+"""A real PostgreSQL for tests: one server a process, started on first use, and a new migrated database for each test.
 
 Never imported by the daemon. The server is a plain child process, so that trial's reactor stays clean; it dies with the
 test process, however that ends.
@@ -40,7 +40,7 @@ def scratch_folder(prefix: str) -> Path:
 
 
 class TestServer(Instance):
-    """A server in a private temporary directory, or a streaming replica of another, to be stopped and killed.
+    """A server in a private temporary directory, or a streaming replica of another, that tests may stop and kill.
 
     *settings* are further settings of the server; *slot* as for `Instance`.
     """
@@ -77,13 +77,13 @@ class TestServer(Instance):
         return bool(self.execute("select 1 from pg_database where datname = %s", name))
 
     def wait_alone(self, name: str) -> None:
-        """Wait until nobody is connected to a database, as its copying wants; the server sees ends a moment later."""
+        """Wait until nobody is connected to a database, which copying it requires: servers notice ends late."""
         end = time.monotonic() + 30
         while self.execute("select 1 from pg_stat_activity where datname = %s", name) and time.monotonic() < end:
             time.sleep(0.005)
 
     def clear_away(self) -> None:
-        """Remove what tests leave beside templates: databases, replication slots, roles.
+        """Remove what tests have left: databases except templates, replication slots, roles.
 
         Raises:
             psycopg2.Error: something is still used.
@@ -130,8 +130,9 @@ _idle: dict[str, list[TestServer]] = {}
 
 
 def shared_servers(test: Any, count: int, settings: dict[str, str]) -> list[TestServer]:
-    """Servers with these settings for *test*, without databases but templates: those that the test before it had, where
-    it left them fit for use, in the same order.
+    """*count* servers with these settings for *test*, without databases except templates.
+
+    Servers of the test before are used again, in the same order, if they are still usable.
     """
     made = []
     for number in range(count):

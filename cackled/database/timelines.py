@@ -1,7 +1,7 @@
-"""The timelines of promotions, remembered over restarts: an old primary that comes back alone is known for one.
+"""The timelines of promotions, kept over restarts, so that an old primary that comes back alone is recognised.
 
 The file holds the highest timeline seen of each database, by its system identifier. It can be deleted while the daemon
-is down; then whoever is up is believed.
+is down; then any primary that is up is accepted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Known = dict[str, int]
 
 
 class Timelines:
-    """Kept in *path*; without one, for this process's life."""
+    """Keeps them in the file *path*, or without one in memory."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
@@ -36,17 +36,17 @@ class Timelines:
         return str(self._path or "memory")
 
     def of(self, cluster: int) -> int:
-        """The highest timeline seen of that database; 0 before any."""
+        """The highest timeline seen of the database *cluster*; 0 if none was seen."""
         return self._known.get(str(cluster), 0)
 
     def saw(self, cluster: int, timeline: int) -> None:
-        """A primary of that database is on *timeline*."""
+        """Note that a primary of the database *cluster* is on *timeline*."""
         if timeline <= self.of(cluster):
             return
         self._known[str(cluster)] = timeline
         if self._path is None:
             return
-        # Workers keep the same file.
+        # Worker processes use the same file.
         part = self._path.with_suffix(f".{os.getpid()}")
         try:
             part.write_bytes(msgspec.json.encode(self._known))
