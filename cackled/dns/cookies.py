@@ -1,4 +1,4 @@
-"""DNS cookies: who shows one that we made has proven its address (RFC 7873)."""
+"""DNS cookies: a client that sends a cookie made by us has proven its address (RFC 7873)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import blake2s
 from hmac import compare_digest
 from socket import AF_INET, AF_INET6, inet_pton
 
-# RFC 9018 section 4.3: good for an hour, made anew after half of it, clocks may differ by five minutes.
+# RFC 9018 section 4.3: valid for an hour, renewed after half an hour; clocks may differ by five minutes.
 LIFETIME = 3600
 RENEW = 1800
 SKEW = 300
@@ -18,8 +18,9 @@ ROTATION = 24 * 3600.0
 class Cookies:
     """Makes and checks server cookies.
 
-    A server cookie is 4 bytes of time and 12 bytes of keyed BLAKE2s over client cookie, time and address. The layout
-    is between us and ourselves (RFC 7873 section 4.2). The secret is replaced daily, the one before it still counts.
+    A server cookie is 4 bytes of time and 12 bytes of keyed BLAKE2s over client cookie, time and address. Only we read
+    it, so the layout is ours to choose (RFC 7873 section 4.2). The secret is replaced daily; the one before is still
+    accepted.
 
     Args:
         wall: seconds since 1970.

@@ -80,8 +80,8 @@ class NearestAnswers:
     ) -> bool:
         """Answer with the nodes *names* except *drained*, by *weights* (as before without); unknown names are ignored.
 
-        With nothing left, drained nodes that live still serve; when none is left at all the answer is every node:
-        better a wrong guess of ours than nobody reached. Tells whether anything changed.
+        If no other node is live, live drained nodes are used. If no node is live at all, all nodes are given: our view
+        may be wrong. Returns whether anything changed.
         """
         live = frozenset(self._nodes).intersection(names)
         usable = live.difference(drained) or live or frozenset(self._nodes)

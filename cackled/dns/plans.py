@@ -1,4 +1,4 @@
-"""Queries that came before, byte for byte: what is left to do is to put the id and the client's subnet into the reply.
+"""Prepared replies for queries that came before, byte for byte: only the id and the client's subnet are filled in.
 
 A *plan* is kept for a query without its id and, where it ends with an IPv4 client subnet /24, without those three
 bytes. It holds finished replies, by location class or by number in `cackled.geo.rows.Rows`. Plans are forgotten
@@ -20,7 +20,7 @@ from .rrl import AMPLIFICATION
 from .wire import QR, RD, TC
 
 MAX_PLANS = 4096
-# Replies kept in all plans, together; a rotation has up to dns.nearest.VARIANTS of them.
+# At most so many replies are kept in all plans together; a rotation has up to dns.nearest.VARIANTS of them.
 MAX_REPLIES = 131_072
 
 # A finished reply without its id and its subnet; the function that writes it down with them (``Struct.pack_into``: into
@@ -30,7 +30,7 @@ _PUTTERS: dict[tuple[int, bool], Callable[..., None]] = {}
 
 
 def finished(body: bytes, subnet: bool) -> Reply:
-    """*body* with the function for its length."""
+    """*body* with the function that writes a reply of its length."""
     put = _PUTTERS.get((len(body), subnet))
     if put is None:
         struct = Struct(f">2s{len(body)}sHB" if subnet else f">2s{len(body)}s")
@@ -39,7 +39,7 @@ def finished(body: bytes, subnet: bool) -> Reply:
 
 
 class Replies(dict[int, Iterator[Reply]]):
-    """Number of the place -> replies by turns; made as they are asked for."""
+    """Number of the place -> iterator over its replies, in rotation; made on first use."""
 
     __slots__ = ("_make",)
 
@@ -111,7 +111,7 @@ class Plans:
         return found.tails.get(int.from_bytes(data[-3:], "big"))
 
     def pair(self, subnet: bytes) -> tuple[int, int, int]:
-        """Of a /24 the number of its pair, the class and the scope."""
+        """For a /24: the number of its pair, its class and its scope."""
         number = self.rows.row(subnet[0] << 8 | subnet[1])[subnet[2]]
         return number, *self.rows.pairs[number]
 
@@ -159,7 +159,7 @@ class Plans:
                 self._replies += len(made)
                 if self._replies > MAX_REPLIES:
                     self.clear()
-                # Each plan turns by itself: from the start of the row for all, the first would be had too often.
+                # Each plan rotates by itself. If all began at the first reply, the first one would be sent too often.
                 at = self._random.randrange(len(made))
                 return cycle(made[at:] + made[:at])
 

@@ -1,8 +1,8 @@
-"""One datagram or TCP message in, one reply out: known queries, known questions, and the strict way for the rest.
+"""Answers one datagram or TCP message: a fast path for queries and questions seen before, a strict parser for the rest.
 
-`Responder.handle` never raises, never answers a response, and never sends more than twice the query to an address that
-has not proven to be real: by a cookie, by TCP now or a while ago, or by configuration. Where the answer is bigger, it
-has fewer of the nearest addresses, or TC and no records.
+`Responder.handle` never raises and never answers a response. To an address that is not proven it sends at most twice
+the size of the query; an address is proven by a cookie, by TCP now or a while ago, or by the configuration. A larger
+answer gets fewer of the nearest addresses, or the TC bit and no records.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _ONE_SUBNET = {
     b"\0\0%c\0%s\0" % (do, _SUBNET24): opt_record(do=bool(do))[:-2] + _SUBNET24 for do in (0, 0x80)
 }
 _BYTE = [bytes((number,)) for number in range(256)]
-# Above this size an answer goes the strict way, where it is compared with the limit: 512 less header, the longest
+# A larger answer leaves the fast path, so that its size is compared with the limit: 512 less header, the longest
 # question and OPT with one subnet.
 _SMALL = PLAIN_SIZE - 12 - 259 - 22
 _SIGNED_SIZE = (1220).to_bytes(2, "big")
@@ -99,7 +99,7 @@ class Responder:
         self.unproven = 0
         self.rcodes = [0] * 32
         self._hosts: dict[str, int] = {}
-        # Packed address -> what the fastest way wants to know of a client.
+        # Packed address -> what the fastest path must know of a client.
         self.peers: dict[bytes, Peer] = {}
         self._exempt = limit.exempt
         self.check = limit.check
@@ -111,7 +111,7 @@ class Responder:
 
     @property
     def zone(self) -> Zone:
-        """The zone that is answered for."""
+        """The zone in use."""
         return self._answers.zone
 
     def set_zone(self, zone: Zone) -> None:
@@ -134,7 +134,7 @@ class Responder:
         self.refresh()
 
     def refresh(self) -> None:
-        """The nearest live nodes have changed."""
+        """Forget finished answers, because the nearest live nodes have changed."""
         self._answers.refresh()
         self.plans.clear()
 
@@ -163,7 +163,7 @@ class Responder:
                 return data[:2] + next(plan.full[number])[0] + tail
             return data[:2] + plan.bare + tail if verdict == TRUNCATE else None
         except Busy:
-            # Below a wildcard that is a geo name: signatures of a name that is known, for another place.
+            # A name below a wildcard that is a geo name: it is known, but not yet signed for this client's place.
             self.rcodes[SERVFAIL] += 1
             return _bare(data, SERVFAIL, 0, data[12 : data.index(0, 12) + 5], opt_record(do=True))
         except Exception:
@@ -175,7 +175,7 @@ class Responder:
             return None
 
     def _known(self, data: bytes, host: str) -> bytes | None:
-        """A question that was asked before, in another form: another case, another resolver's options."""
+        """The reply to a known question in a new form: another case, or options of another resolver."""
         end = data.find(b"\0", 12) + 1
         stop = end + 4
         # Type and class are never made lower case: type 65 is the letter A. A name with a zero byte inside a
@@ -184,7 +184,7 @@ class Responder:
         low = name.lower()
         counts = data[4:12]
         if self.signer is not None and counts == _EXTENDED and data[stop + 7 : stop + 8] >= b"\x80":
-            # Who wants signatures takes at least so much (RFC 4035 section 4.1).
+            # A client that wants signatures accepts at least so many bytes (RFC 4035 section 4.1).
             entry = self._signed.get(low + data[end:stop]) if data[stop + 3 : stop + 5] >= _SIGNED_SIZE else None
             small = _SMALL + 708
         else:
@@ -233,7 +233,7 @@ class Responder:
     def _fit(
         self, data: bytes, entry: Entry, variant: Variant, rd: int, question: bytes, opt: bytes, limit: int
     ) -> bytes:
-        """An answer to an unproven address in at most *limit* bytes, which *variant* is not."""
+        """Shorten *variant*, which is longer than *limit* bytes, for an address that is not proven."""
         fixed = 12 + len(question) + len(opt)
         shorter = entry.shorten(variant, fixed + len(variant[1]) - limit)
         if shorter is not None:
@@ -259,7 +259,7 @@ class Responder:
         return number
 
     def _strict(self, data: bytes, host: str, tcp: bool) -> bytes | None:
-        """The whole protocol, for everything unusual."""
+        """The reply to any message, with all checks of the protocol."""
         if len(data) < 12 or data[2] & QR:
             self.ignored += 1
             return None
@@ -296,7 +296,7 @@ class Responder:
                 opt = opt_record(options + (extended_error(NOT_AUTHORITATIVE) if refused else b""), do=edns.do)
             return self._error(_bare(data, REFUSED, 0, query.question, opt), REFUSED, data, host, proven)
         if query.qtype == NXNAME and self.signer is not None:
-            # RFC 9824 section 3.5: it is a mark, and nothing that could be asked for.
+            # RFC 9824 section 3.5: NXNAME is a pseudo-type and can't be queried.
             opt = opt_record(options + extended_error(INVALID_TYPE), do=edns.do) if edns is not None else b""
             return self._error(_bare(data, FORMERR, 0, query.question, opt), FORMERR, data, host, proven)
         return self._answer(data, host, tcp, proven, query, options)
@@ -313,7 +313,7 @@ class Responder:
             return _over(verdict, data, entry, query.question, opt)
         signed = self.signer is not None and edns is not None and edns.do
         if signed and verdict == SMALL and query.name not in self.zone.names:
-            # It would hardly fit: for who may not even be there nothing is signed but what can be kept.
+            # It would hardly fit. For an unproven address, only signatures that can be kept are made.
             self.unproven += 1
             return _bare(data, NOERROR, AA | TC, query.question, opt_record(options, do=True))
         try:
@@ -349,7 +349,7 @@ class Responder:
             return next(entry.table[self._class_of(host)]), 0
         width = 4 if subnet.family == 1 else 16
         number, scope = self._lookup(subnet.address.ljust(width, b"\0"))
-        # Finer than /24 and /56 only for who asked so fine (RFC 7871 section 11.1).
+        # A scope finer than /24 or /56 only for a client that sent such a subnet (RFC 7871 section 11.1).
         return next(entry.table[number]), min(scope, max(subnet.bits, 24 if width == 4 else 56))
 
     def _error(self, reply: bytes, rcode: int, data: bytes, host: str, proven: bool) -> bytes | None:
@@ -360,7 +360,7 @@ class Responder:
 
 
 def _over(verdict: int, data: bytes, entry: Entry, question: bytes, opt: bytes) -> bytes | None:
-    """What is left of an answer over the rate."""
+    """The reply in place of an answer over the rate: truncated, or None."""
     return _bare(data, entry.rcode, TC, question, opt) if verdict == TRUNCATE else None
 
 

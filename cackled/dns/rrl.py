@@ -1,9 +1,9 @@
-"""Response rate limiting: nobody becomes a flood's victim through us.
+"""Response rate limiting: keeps attackers from using this server to flood others.
 
-UDP sources can be forged. Whoever has not proven to be there gets no answer of more than `AMPLIFICATION` times its
-query, which is the responder's to see to, and a number of equal answers a second to a network (/24, /56), which is
-counted here. What is over it is answered without records and with TC, which is no bigger than the query and sends a
-real client to TCP, where it proves its address; of what is far over, most is dropped.
+The source address of a UDP query can be forged. So an address that is not proven gets no answer of more than
+`AMPLIFICATION` times its query (the responder enforces that), and only a number of equal answers a second per network
+(/24, /56), which is counted here. Above the limit, the answer has no records and the TC bit. It is no bigger than the
+query, and makes a real client use TCP, which proves its address. Far above the limit, most answers are dropped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_KEYS = 100_000
 SEND, SMALL, TRUNCATE, DROP = 0, 1, 2, 3
 KINDS = 5
 
-# One network's figures in the present window: answers by kind, then these.
+# The counts of one network in the current window: answers by kind, then these.
 _WINDOW, _RATE, _PROVEN = KINDS, KINDS + 1, KINDS + 2
 _NOTHING = [0.0] * KINDS
 
@@ -36,12 +36,12 @@ _NOTHING = [0.0] * KINDS
 class RateLimit:
     """Counts answers and bytes by network.
 
-    ``exempt`` holds addresses that no limit applies to; the caller looks there first. Networks given as *exempt* are
-    entered address by address as they are seen.
+    ``exempt`` has the addresses without a limit; the caller looks there first. The addresses of networks given as
+    *exempt* are added when they are first seen.
 
     Args:
         rate: equal answers per second and network; 0 is no limit.
-        slip: of answers over the rate, one in this many is sent truncated, the others are dropped; 0 drops all.
+        slip: one in so many answers over the rate is sent truncated, the others are dropped; 0 drops all.
 
     Raises:
         ValueError: one of *exempt* is no network.
@@ -53,23 +53,23 @@ class RateLimit:
         self._slip = slip
         self._networks: list[IPv4Network | IPv6Network] = [ip_network(text, strict=False) for text in exempt]
         self.exempt: set[str] = set()
-        # Addresses of one network share its record; an address that is proven has its own.
+        # All addresses of a network share one record; a proven address has its own.
         self._hosts: dict[str, list[float]] = {}
         self._records: dict[bytes, list[float]] = {}
         self._proven: dict[str, float] = {}
-        # Windows are numbered; a timer ends each, so that nobody asks for the time at every datagram.
+        # Windows are numbered and ended by a timer, so that the time need not be read for every datagram.
         self._window = 0
         self._timer: IDelayedCall | None = None
         self.truncated = 0
         self.dropped = 0
 
     def prove(self, host: str) -> None:
-        """*host* has completed a TCP handshake: for a while it is known not to be forged by everybody."""
+        """Note that *host* has completed a TCP handshake: for a while its address counts as proven."""
         now = self._clock.seconds()
         if self._proven.pop(host, 0) <= now:
             self._hosts.pop(host, None)
             if len(self._proven) >= MAX_KEYS:
-                # In the order of their last proof: the oldest goes, whoever made the others.
+                # Ordered by the last proof; the oldest is removed.
                 del self._proven[next(iter(self._proven))]
         self._proven[host] = now + PROVEN_SECONDS
 
@@ -98,18 +98,18 @@ class RateLimit:
         return host in self.exempt or host in self._hosts
 
     def stop(self) -> None:
-        """Let go of the timer."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _renew(self, host: str, record: list[float]) -> None:
-        """Begin to count anew, in the present window."""
+        """Reset the record to the current window."""
         self._arm()
         record[:KINDS] = _NOTHING
         record[_WINDOW] = self._window
         if record[_PROVEN] and self._clock.seconds() >= self._proven.get(host, 0):
-            # The proof is too old: back to the neighbours.
+            # The proof is too old: the address shares the record of its network again.
             self._proven.pop(host, None)
             del self._hosts[host]
 
@@ -130,7 +130,7 @@ class RateLimit:
             return None
         self._arm()
         if len(self._hosts) >= MAX_KEYS or len(self._records) >= MAX_KEYS:
-            # Forged addresses without end: everybody begins a new window.
+            # Too many addresses, probably forged: all records are dropped, and everybody begins a new window.
             self._hosts.clear()
             self._records.clear()
         if self._proven.get(host, 0) > self._clock.seconds():

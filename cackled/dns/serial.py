@@ -1,9 +1,9 @@
 """Serial numbers of a zone: they rise when the zone changes, outlive restarts, and agree between nodes.
 
-RFC 1982 (serial number arithmetic). A secondary server takes a new zone only when the serial number has risen, so a
-number made from the content won't do, and neither will one that each node counts for itself. So: a change of content
-takes the time in seconds, or one more than before if that is more; number and content's digest are kept in a file; and
-nodes tell each other both, so that of the same content they all have the highest number that any of them gave it.
+RFC 1982 (serial number arithmetic). A secondary server takes a new zone only if the serial number has
+risen. A number made from the content can fall, and numbers that each node counts for itself differ. So a change of the
+content gets the time in seconds as number, or the last number plus one if that is higher. The number and a digest of
+the content are kept in a file. Nodes tell each other both: for the same content, all use the highest number.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def later(one: int, other: int) -> bool:
 
 
 def digest(zone: Zone) -> str:
-    """What two zones have in common that differ in nothing but the serial number."""
+    """A digest of the zone without its serial number."""
     made = blake2b(digest_size=16)
     for record in sorted(zone.records()):
         owner, rtype, ttl, rdata = record
@@ -42,14 +42,14 @@ def digest(zone: Zone) -> str:
 
 
 class Mark(Struct, frozen=True):
-    """The serial number that some content has."""
+    """A serial number, and the digest of the content that it belongs to."""
 
     digest: str
     serial: int
 
 
 class Serials:
-    """The number of one zone.
+    """Gives a zone its serial number.
 
     Args:
         path: where it is kept; None keeps it for the life of this object.
@@ -61,7 +61,7 @@ class Serials:
         self._wall = wall
         self.mark: Mark | None = None
         if path is not None:
-            # What can't be read is as good as nothing: the next number is the time, later than any before.
+            # An unreadable file counts as missing: the next number is the time, which is higher than all before.
             with suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
                 self.mark = msgspec.json.decode(path.read_bytes(), type=Mark)
 
@@ -77,13 +77,13 @@ class Serials:
         return self.mark.serial
 
     def given(self, zone: Zone) -> bool:
-        """Of a zone that brings its own number: whether that has risen, or nothing has changed."""
+        """For a zone with a number of its own: whether the number has risen, or the content has not changed."""
         content, before = digest(zone), self.mark
         self._keep(Mark(content, zone.serial))
         return before is None or before.digest == content or later(zone.serial, before.serial)
 
     def hear(self, mark: Mark) -> int | None:
-        """Another node has *mark*: the number to take over from it, if it is a later one of the same content."""
+        """Called with the *mark* of another node. Returns its number if it is higher and for the same content."""
         if self.mark is None or mark.digest != self.mark.digest or not 0 < mark.serial < WHOLE:
             return None
         if not later(mark.serial, self.mark.serial):

@@ -1,8 +1,8 @@
 """Signatures made when they are first needed, kept, and bounded in number per second.
 
-What can be asked of names that are in the zone is limited, so those signatures are made without limit and kept. Names
-below a wildcard and names that don't exist are without end: their signatures have a budget, and of those that are kept
-the oldest go.
+The number of answers for names in the zone is limited, so all their signatures are made and kept. Names below a
+wildcard and names that don't exist are unlimited: for them there is a budget of signatures per second, and when too
+many are kept, the oldest are dropped.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from .keys import Key
 
 NXNAME = 128
-# Signatures begin to hold some time ago, for clocks that are slow, and are made anew long before they end.
+# Signatures are valid from some time ago, for clients whose clock is slow, and are renewed long before they expire.
 BEFORE = 3600
 LIFETIME = 14 * 86_400
 RENEW_SECONDS = 86_400.0
-# The wall clock is looked at this often, and may have gone so much further, or less far, than time has.
+# How often the wall clock is checked, and by how many seconds it may differ from the monotonic clock before it jumped.
 LOOK_SECONDS = 60.0
 SKEW = 900.0
 MAX_KEPT = 20_000
@@ -151,7 +151,7 @@ def _bitmap(types: Iterable[int]) -> bytes:
     return bytes(out)
 
 
-# Of a name that does not exist.
+# For a name that does not exist.
 NXNAME_BITMAP = _bitmap((NXNAME,))
 
 

@@ -1,8 +1,8 @@
-"""Answers for who asks for DNSSEC: each RRset with its signature, and compact denial of what is not there.
+"""Answers with DNSSEC: each RRset with its signature, and compact denial of names and types that don't exist.
 
-RFC 4035 section 3.1, RFC 9824: a name that does not exist is told as one that has no type but the mark NXNAME, with
-NOERROR, so that one NSEC made for the question is all it takes. Wildcards are expanded before they are signed and need
-no proof.
+RFC 4035 section 3.1. RFC 9824 (compact denial): a name that does not exist is answered with NOERROR, and an NSEC
+that says that the name has only the pseudo-type NXNAME. So one NSEC, made for the question, is enough. Wildcards are
+expanded before they are signed and need no proof.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _OWNER = b"\xc0\x0c"
 
 
 class SignedAnswers:
-    """Makes entries with signatures of what a look-up came to."""
+    """Makes signed entries from the result of a look-up."""
 
     def __init__(self, zone: Zone, nearest: NearestAnswers, signer: Signer, random: Random) -> None:
         self._zone = zone
         self._nearest = nearest
         self._signer = signer
         self._random = random
-        # By length of the name: SOA and its signature in the answer to a question for a name that does not exist.
+        # For names that don't exist, by length of the name: the SOA and its signature as the answer has them.
         self._soas: dict[int, bytes] = {}
         self._age = signer.age
         self._denied = heads(NOERROR, True, 0, 4, 0)
@@ -55,11 +55,11 @@ class SignedAnswers:
             for record in resolved.additional:
                 writer.record(record)
         elif qtype == NSEC and resolved.authority:
-            # The denial itself was asked for.
+            # The question asks for the NSEC itself.
             answers += self._nsec(writer, resolved.name, self._types(resolved))
             authority = 0
         elif qtype == RRSIG and resolved.authority:
-            # One of them is enough (RFC 8482 section 7), and every name has that of its denial.
+            # ANY: one RRset is enough (RFC 8482 section 7), and every name has an NSEC.
             writer.record(self._denial_signature(resolved))
             answers += 1
             authority = 0
@@ -71,8 +71,9 @@ class SignedAnswers:
         return entry
 
     def _missing(self, name: bytes) -> Entry:
-        """What the general way comes to for a name that does not exist, put together: this can be asked for without
-        end.
+        """The entry for a name that does not exist.
+
+        It equals what the general code would make, but is faster, because such names can be asked for without end.
         """
         if self._age != self._signer.age:
             self._age = self._signer.age
@@ -95,7 +96,7 @@ class SignedAnswers:
         return entry
 
     def _rrset(self, writer: Writer, records: list[Record]) -> int:
-        """Write one RRset and its signature; the number of records."""
+        """Write one RRset and its signature. Returns the number of records."""
         owner, rtype, ttl, _ = records[0]
         made = self._signer.sign(
             owner, rtype, ttl, [record[3] for record in records], fixed=owner in self._zone.names
@@ -109,7 +110,7 @@ class SignedAnswers:
         return sum(self._rrset(writer, list(group)) for _, group in groupby(records, lambda record: record[:2]))
 
     def _types(self, resolved: Resolved) -> set[int]:
-        """What there is at the last name of a look-up."""
+        """The types that exist at the last name of a look-up."""
         if resolved.kind == Kind.NXDOMAIN:
             return {NXNAME}
         owner, _ = self._zone.find(resolved.name)
@@ -121,8 +122,8 @@ class SignedAnswers:
         return types | {rtype for rtype in (A, AAAA) if owner.geo and self._nearest.has(rtype)}
 
     def _deny(self, writer: Writer, resolved: Resolved, qtype: int) -> int:
-        """SOA and NSEC for no data and no such name."""
-        # Of a geo name: the nodes that have addresses of this type are all away, so the type is denied meanwhile.
+        """Write SOA and NSEC for a type or a name that does not exist."""
+        # A geo name: no node with addresses of this type is up, so the type is denied meanwhile.
         types = self._types(resolved) - {qtype}
         return self._rrset(writer, [self._zone.negative]) + self._nsec(writer, resolved.name, types)
 
@@ -135,14 +136,14 @@ class SignedAnswers:
         return name, RRSIG, ttl, self._signer.sign(name, NSEC, ttl, [rdata], fixed=name in self._zone.names)
 
     def _referral(self, writer: Writer, cut: bytes) -> int:
-        """DS, or the proof that there is none."""
+        """Write the DS records of a delegation, or the proof that there are none."""
         secure = self._zone.names[cut].sets.get(DS)
         if secure is not None:
             return self._rrset(writer, secure.records(cut))
         return self._nsec(writer, cut, {NS})
 
     def _nearby(self, entry: Entry, qtype: int, owner: bytes, writer: Writer, before: int) -> None:
-        """The table of a geo answer: as `Answers` makes it, each set of addresses with its signature."""
+        """Make the table of a geo answer as `Answers` does, each set of addresses with its signature."""
         prefix, ttl, fixed = bytes(writer.out), self._zone.geo_ttl, owner in self._zone.names
         choices = self._nearest.choices[qtype]
         known: dict[int, list[Variant]] = {}
@@ -168,7 +169,7 @@ class SignedAnswers:
             return made
 
         entry.table = Table(variants)
-        # The longest there can be: all addresses and their signature, or the denial.
+        # The longest possible answer: all addresses and their signature, or the denial.
         signature = 94 + len(self._zone.origin)
         denial = 96 + len(self._zone.negative[3]) + len(owner) + 2 * signature
         entry.size = len(prefix) + max(28 * self._nearest.count + signature, denial)
