@@ -1,4 +1,4 @@
-"""Runs ruff, mypy and all tests beside each other and adds up what passed and failed.
+"""Runs ruff, mypy and all tests in parallel and counts what passed and failed.
 
     scripts/check.py [--quick] [--processes N] [--deadline MINUTES] [--times FILE] [name ...]
 
@@ -34,12 +34,12 @@ WORKER = Path(__file__).resolve().parent / "check_worker.py"
 DEADLINE = 75 * 60.0
 # One test without an end; the longest ones take about a minute.
 HANGS = 20 * 60.0
-# To end in order after a signal: daemons and databases are stopped meanwhile.
+# The time to end in order after a signal, in which daemons and databases are stopped.
 PATIENCE = 40.0
 # Modules whose names hold one of these are left out by --quick.
 LONG = ("browser", "cluster", "replica", "promotion", "shard", "moving", "residency", "fault", "backup")
 CHECKERS = (("ruff", "check", "."), ("mypy", "cackled", "scripts", "tests"))
-# What a module takes that durations.json doesn't know.
+# The seconds assumed for a module that is not in durations.json.
 USUAL = 2.0
 MOST_OUTPUT = 20_000
 _PR_SET_PDEATHSIG = 1
@@ -114,7 +114,7 @@ class Slot(threading.Thread):
         self._number = number
         self._lives = 0
         self.process: subprocess.Popen[bytes] | None = None
-        # What runs, and since when.
+        # The running job, and when it began.
         self.test = ""
         self.since = 0.0
         self._shown = 0
@@ -244,7 +244,7 @@ class Slot(threading.Thread):
         end(process)
 
     def _bury(self, name: str, moved: bool) -> bool:
-        """A process ended amid a module: who is to blame, and whether the rest of the module is given up."""
+        """A process ended within a module: report the test that caused it. Returns whether to give up the rest."""
         assert self.process is not None
         end(self.process)
         code, hung = self.process.returncode, self._hung
@@ -330,12 +330,12 @@ class Run:
             return self._jobs.popleft() if self._jobs and not self.stopping else None
 
     def say(self, text: str) -> None:
-        """Show it; a reader that went away ends nothing."""
+        """Print *text*. A closed output does not end the run."""
         with self._lock, contextlib.suppress(OSError, ValueError):
             print(text, flush=True)
 
     def outcome(self, name: str, outcome: str, text: str) -> None:
-        """What became of a test."""
+        """Note the outcome of a test."""
         self.tally.note(name, outcome)
         if outcome == "failed":
             self.say(f"== FAILED {name}\n{text.rstrip()}")
@@ -343,11 +343,11 @@ class Run:
             self.say(f"== skipped {name}: {text.strip()}")
 
     def fail(self, name: str, text: str) -> None:
-        """Something failed."""
+        """Count and show a failure."""
         self.outcome(name, "failed", text)
 
     def ended(self, name: str, seconds: float, output: str, *, tests: int = 0, cpu: float = 0.0) -> None:
-        """A job is over."""
+        """Note the end of a job."""
         self.tally.times[name] = {"seconds": round(seconds, 2), "cpu": cpu}
         self._finished += 1
         told = f"{tests} tests, " if tests else ""
@@ -359,7 +359,7 @@ class Run:
         self.stopping = self.stopping or why
 
     def work(self) -> Tally:
-        """Run all; gives what became of it."""
+        """Run all jobs. Returns the counts."""
         for slot in self.slots:
             slot.start()
         while any(slot.is_alive() for slot in self.slots):
@@ -393,17 +393,17 @@ class Run:
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """Run all; the exit code."""
+    """Run everything. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/test", description="Runs ruff, mypy and the tests.")
     parser.add_argument("--quick", action="store_true", help=f"leave out modules with {', '.join(LONG)} in their names")
-    # As much of the tests is waiting, one more than there are cores.
+    # One process more than there are cores, as tests wait much of their time.
     parser.add_argument("--processes", type=int, default=(os.cpu_count() or 1) + 1, help="default: cores + 1")
     parser.add_argument("--deadline", type=float, default=DEADLINE / 60, help="minutes (default: %(default).0f)")
     parser.add_argument("--times", type=Path, help="write the seconds that each module took to this file")
     parser.add_argument("names", nargs="*", help="packages, modules, classes or methods (default: tests)")
     options = parser.parse_args(arguments)
     began = time.monotonic()
-    # Longest first: mypy takes its minute, ruff a blink.
+    # Longest first: mypy takes a minute, ruff less than a second.
     jobs: list[Any] = [*reversed(CHECKERS), *wanted(options.names, quick=options.quick, root=root)]
     with tempfile.TemporaryDirectory(prefix="cackled-tests-", ignore_cleanup_errors=True) as temp:
         os.chmod(temp, 0o755)  # a database server of another user reads below

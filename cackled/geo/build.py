@@ -29,7 +29,7 @@ MAX_CLASSES = 65_535
 
 
 class BuildError(Exception):
-    """No index can be made of the files; the message is one line."""
+    """No index can be made from the files; the message is one line."""
 
 
 class Job(Struct, frozen=True):
@@ -44,7 +44,7 @@ class Job(Struct, frozen=True):
         relevant = (
             FORMAT,
             self.geo,
-            # 50 and 50.0 are one place, and JSON tells them apart.
+            # 50 and 50.0 are the same place, but JSON writes them differently.
             [(node.name, *map(_plain, (node.latitude, node.longitude))) for node in self.nodes],
         )
         return sha256(msgspec.json.encode(relevant)).hexdigest()
@@ -201,7 +201,7 @@ def _family(
     text: Callable[[int], str],
     classify: Classifier,
 ) -> tuple[list[tuple[int, int]], Database | None]:
-    """The merged ranges (first value, class) of one address family, from the first database that has any of it."""
+    """The merged ranges (first value, class) of one address family, from the first database that has some."""
     for database in databases:
         known: dict[int | None, int] = {None: 0}
         ranges: list[tuple[int, int]] = []
@@ -244,7 +244,7 @@ def _canaries(
     random = Random(bits)
     out = []
     for _ in range(CANARIES):
-        # Where IPv6 addresses are given out, else nearly all of them would be in no network.
+        # From the range where IPv6 addresses are assigned; otherwise nearly all would be in no network.
         value = random.getrandbits(bits) if bits == 32 else 0x2000 << 48 | random.getrandbits(61)
         if bits == 32 or value >> 48 not in (0x2001, 0x2002):
             address = text(value)

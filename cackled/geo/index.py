@@ -31,7 +31,7 @@ Lookup = Callable[[bytes], tuple[int, int]]
 
 
 class DamagedIndex(Exception):
-    """The file is no index, is damaged, or does not give what its builder saw."""
+    """The file is no index, is damaged, or gives other results than its builder had."""
 
 
 class Source(Struct, frozen=True):
@@ -123,11 +123,11 @@ class Index:
         return cls((order,), _one_class, _one_class, None)
 
     def lookup(self, packed: bytes) -> tuple[int, int]:
-        """The class of a packed address, and for how long a prefix of it the class holds."""
+        """The class of a packed address, and the length of the prefix that the class holds for."""
         return self.lookup4(packed) if len(packed) == 4 else self.lookup6(packed)
 
     def lookup_text(self, address: str) -> tuple[int, int, Order]:
-        """For people: class, scope and preference order of an address as text.
+        """Class, scope and preference order of an address given as text, for operators.
 
         Raises:
             ValueError: it is no address.
@@ -150,7 +150,7 @@ def write(path: Path, header: Header, families: Sequence[Blocks]) -> None:
 
 
 def read_header(path: Path) -> Header:
-    """The header alone, without a look at the checksum.
+    """The header alone; the checksum is not checked.
 
     Raises:
         DamagedIndex: the file can't be read or is no index.

@@ -17,10 +17,10 @@ Order = tuple[tuple[str, ...], ...]
 Vector = tuple[float, float, float]
 
 EARTH_KM = 6371.0
-# Nodes this close to each other are one place: a client can't tell them apart by distance.
+# Nodes closer to each other than this count as one place: the distance makes no difference to a client.
 SAME_PLACE_KM = 50.0
-# So many places are ordered by their distance from the client, the others by theirs from the first one: they hardly
-# ever answer, and every distinct order is a class of its own and cuts the address space into smaller blocks.
+# The nearest so many places are ordered by distance from the client, the others by distance from the first of them. The
+# others hardly ever answer, and each distinct order is a class more and splits the address space into smaller blocks.
 DEPTH = 3
 
 

@@ -1,9 +1,9 @@
 """IPv6 blocks laid out as rows of 256, so that most addresses need no search.
 
-Nearly all IPv6 networks that tell places apart are /26 to /40, in a few thousand of the two million /24s in use. Each
-of those /24s has a row with a number for each /32 in it: that of the pair for all of the /32, or beyond the pairs'
-numbers that of another row, for the /40s in it, which in the same way may name a *group*, blocks longer than /40 that
-are searched. Blocks of /24 and shorter are searched by themselves, as there are hardly any.
+Nearly all IPv6 networks that distinguish places are /26 to /40, in a few thousand of the two million /24s in use. Each
+of those /24s has a row with a number for each of its /32s. The number is that of the pair for the whole /32; a number
+above those of the pairs means another row, for the /40s in it. In that row, a number above those of the pairs means a
+*group*: blocks longer than /40, which are searched. Blocks of /24 and shorter are few, and are searched separately.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Paged:
         return lookup
 
     def faults(self, pairs: int) -> Iterable[str]:
-        """What can't be right, for a file that is about to be used for the first time."""
+        """The faults found in the arrays, for a file that is about to be used for the first time."""
         pages, rows, seconds, groups, lows, fine, short, short_numbers = self.parts
         if (
             len(rows) != ROW * len(pages) or len(seconds) % ROW or len(lows) != len(fine)

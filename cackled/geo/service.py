@@ -1,6 +1,6 @@
-"""Keeps the geo index: loads it, has it built anew when an MMDB file is replaced, and swaps it in when it is proven.
+"""Keeps the geo index: loads it, rebuilds it when an MMDB file is replaced, and uses the new one after it was checked.
 
-MMDB files are to be replaced by rename: the builder reads them through a memory map.
+MMDB files must be replaced by rename, because the builder reads them through a memory map.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OUTPUT = 4096
 
 
 class BuildFailed(Exception):
-    """The builder gave up; its one line says why."""
+    """The builder failed; the message is its one line."""
 
 
 class Builder(ProcessProtocol):
@@ -46,16 +46,16 @@ class Builder(ProcessProtocol):
         self.done: Deferred[None] = Deferred(self._cancelled)
 
     def connectionMade(self) -> None:
-        """Hand over the job."""
+        """Send the job."""
         self.transport.write(self._job)  # type: ignore[union-attr]
         self.transport.closeStdin()  # type: ignore[union-attr]
 
     def errReceived(self, data: bytes) -> None:
-        """Keep what it says, within limits."""
+        """Keep its error output, up to a limit."""
         self._said = (self._said + data)[-_OUTPUT:]
 
     def processEnded(self, reason: Failure) -> None:
-        """Tell how it went."""
+        """Fire ``done`` with the outcome."""
         if self.done.called:
             return
         if reason.check(ProcessDone):
@@ -65,7 +65,7 @@ class Builder(ProcessProtocol):
             self.done.errback(BuildFailed(lines[-1] if lines else reason.getErrorMessage()))
 
     def kill(self) -> None:
-        """End it."""
+        """Kill the process."""
         try:
             self.transport.signalProcess("KILL")  # type: ignore[union-attr]
         except (ProcessExitedAlready, AttributeError):
@@ -79,8 +79,8 @@ class Builder(ProcessProtocol):
 class GeoService:
     """The geo index of this process.
 
-    ``index`` can be used from the first moment: until one is loaded, all clients are in one class. A new index is
-    told to everybody who asked with `watch`. Whatever is wrong with a file, the index in use stays.
+    ``index`` can be used from the first moment: until one is loaded, all clients are in one class. Functions
+    given to `watch` are called with each new index. If anything is wrong with a file, the index in use is kept.
 
     Args:
         state: the directory that keeps the built index over restarts.
@@ -94,7 +94,7 @@ class GeoService:
         self._job = Job(settings, tuple(nodes))
         self._path = Path(state) / "geo.gix"
         places = Places(self._job.nodes)
-        # With all nodes in one place the databases can't change any answer.
+        # If all nodes are in one place, the databases can't change any answer.
         self.wanted = bool(settings.files) and not places.single
         self.index = Index.single(places.unknown)
         self._watchers: list[Callable[[Index], None]] = []
@@ -108,7 +108,7 @@ class GeoService:
         self._built = metrics.gauge("geo_database_timestamp_seconds", "Modification time of the newest database used.")
 
     def change(self, nodes: Sequence[Node]) -> None:
-        """These are all nodes from now on; until an index is made for them, the one there is goes on."""
+        """Set the nodes. The present index is used until one is built for them."""
         old, self._job = self._job.nodes, Job(self._job.geo, tuple(nodes))
         if self._job.nodes == old:
             return
@@ -116,7 +116,7 @@ class GeoService:
         self.wanted = bool(self._job.geo.files) and not places.single
         self._tried = None
         if self._builder is not None:
-            # It builds for nodes of the past; `check` begins anew.
+            # This build is for the old nodes; `check` begins a new one.
             self._builder.done.cancel()
         if self.wanted:
             self._clock.callLater(0, self._again)
@@ -134,11 +134,11 @@ class GeoService:
         Deferred.fromCoroutine(self.check())
 
     def watch(self, changed: Callable[[Index], None]) -> None:
-        """Call *changed* with every index that comes after the one in ``index`` now."""
+        """Call *changed* with every index that replaces the present one."""
         self._watchers.append(changed)
 
     def start(self) -> None:
-        """Load what was built before, and look at the files from time to time, the first time now."""
+        """Load the index built before, and check the files now and then regularly."""
         if not self.wanted:
             return
         try:
@@ -148,7 +148,7 @@ class GeoService:
         self._poll.start(now=True)
 
     def stop(self) -> None:
-        """Stop looking; a build under way is ended."""
+        """Stop checking. A build under way is killed."""
         self._stopped = True
         self._poll.stop()
         if self._builder is not None:
@@ -163,7 +163,7 @@ class GeoService:
         return self.index.lookup_text(address)
 
     async def check(self, *, force: bool = False) -> bool:
-        """Build and swap if a file is another than the index was made of; tells whether the index is new.
+        """Build and use a new index if a file has changed since the last. Returns whether there is a new one.
 
         A file that failed is tried again when it changes, or with *force*.
         """
@@ -190,7 +190,7 @@ class GeoService:
                 self._failed(str(error))
                 return False
         if self._job is not job:
-            # The nodes have changed meanwhile.
+            # The nodes have changed during the build.
             return await self.check()
         if not self._stopped:
             self._take(index)
