@@ -333,9 +333,15 @@ class CombinedTests(SynchronousTestCase):
             self.post(f"during the cut, {number}", far, two)
         self.until(lambda: self.ready(far)[0] == 503, "cut: it says that it is unfit")
         self.assertIn("can't reach the primary, and n2 can", self.checks(far)["primary"])
-        told = {row["problem"]: row["what"] for row in far.admin("problems")}
-        for name in ("no-way-to-primary", "tail", "node-down"):
-            self.assertIn(name, told)
+        told: dict[str, str] = {}
+
+        def known() -> bool:
+            told.clear()
+            told.update({row["problem"]: row["what"] for row in far.admin("problems")})
+            return {"no-way-to-primary", "tail", "node-down"} <= told.keys()
+
+        # Each is noticed by a part of its own, in its own time.
+        self.until(known, "cut: its problems are told")
         self.assertNotIn("no-primary", told, "there is one: nobody is told to promote another")
         self.assertIn("Node n1 is not heard", told["node-down"])
         status = far.admin("status")
