@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThread
 from tests.api.common import ApiCase
 
 # What the fuzzer is told beside the description. There is no replica here, so some reads are 503 (500 is looked for
-# below). A schema can't say that the first render wants a channel or the page's address, that counts are asked for with
+# below). A schema can't say that reads want a channel or the page's address, that counts are asked for with
 # as many numbers as channels, or that a text of signs that nobody can see is none. The first render is not below the
 # other calls, where the fuzzer would look for its methods.
 SETTINGS = """
@@ -26,7 +26,8 @@ negative_data_rejection.expected-statuses = [
 
 [[operations]]
 include-name = [
-  "GET /bootstrap", "GET /sites/{site}/counts", "POST /sites/{site}/comments", "PATCH /sites/{site}/comments/{comment}",
+  "GET /bootstrap", "GET /sites/{site}/counts", "GET /sites/{site}/comments", "POST /sites/{site}/comments",
+  "PATCH /sites/{site}/comments/{comment}", "POST /sites/{site}/comments/preview",
 ]
 checks.positive_data_acceptance.enabled = false
 """

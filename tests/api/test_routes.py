@@ -222,7 +222,7 @@ class EveryCallTests(ApiCase):
                 answer = await self.ask("GET", path)
                 self.assertEqual((answer.status, answer.json().get("field")), (400, field), path)
         for path, field in (
-            (f"{COMMENTS}?channel=k&readPreference=best", "readPreference"), (COMMENTS, "channel"),
+            (f"{COMMENTS}?channel=k&readPreference=best", "readPreference"), (COMMENTS, "channel.key"),
             (f"{COMMENTS}?channel=%ff", "channel"), (f"{COMMENTS}?channel=a%00b", "channel.key"),
             ("/api/v1/sites/1/counts", "channel"), ("/api/v1/sites/1/counts?channel=", "channel.key"),
             ("/api/v1/sites/1/counts?channel=%ff", "channel"),
