@@ -131,7 +131,7 @@ class PutReaction(Struct, frozen=True):
     position: PositionText
 
 
-def query_key(query: WallQuery) -> str:
+def query_key(query: WallQuery, site: Site | None = None) -> str:
     """The key of the wall."""
     return check_channel(ChannelRef(query.channel)).key
 
