@@ -180,8 +180,11 @@ class FaultTests(ApiCase):
                     break
                 await deferLater(clock, 0.01)
         await deferLater(clock, 0.05)
-        held[0].callback(None)
         for _ in range(2000):
+            # Jobs of the daemon write as well, maybe before the comment.
+            for one in held:
+                if not one.called:
+                    one.callback(None)
             if self.sql("select count(*) from comment") == [(1,)]:
                 break
             await deferLater(clock, 0.01)
