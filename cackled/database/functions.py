@@ -11,9 +11,9 @@ unless the database has a higher revision: an older release that starts beside a
 So N is raised with every change of a released file.
 
 All files are applied in one transaction, after the migrations. A function whose arguments change keeps its old
-overload in ``superseded.sql`` as long as a release in use calls it. ``create or replace`` can't change what a function
-returns: that needs other arguments or another name. Old overloads are dropped by a migration whose ``compat`` names the
-oldest code that does without them.
+overload in its package's ``superseded.sql`` as long as a release in use calls it. ``create or replace`` can't change
+what a function returns: that needs other arguments or another name. Old overloads are dropped by a migration whose
+``compat`` names the oldest code that does without them.
 """
 
 from __future__ import annotations

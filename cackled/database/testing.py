@@ -20,6 +20,7 @@ import psycopg2
 
 from cackled import config
 from cackled.database.dsn import ServerSettings
+from cackled.database.functions import CORE
 from cackled.database.instance import Instance
 from cackled.database.migrate import migrate
 from cackled.database.routing import Database
@@ -162,6 +163,13 @@ def _stop(one: TestServer, owner: int) -> None:
         one.stop()
 
 
+def shipped_packages() -> list[str]:
+    """The packages of this release that have SQL of their own beside `cackled.database`."""
+    root = Path(__file__).parent.parent
+    folders = [folder.parent.relative_to(root.parent) for folder in sorted(root.rglob("sql"))]
+    return [name for folder in folders if (name := ".".join(folder.parts)) != CORE]
+
+
 async def fresh_dsn(test: Any, *, migrated: bool = True) -> str:
     """The DSN of a database of its own for *test* (a trial TestCase), dropped when the test is over."""
     one = server()
@@ -171,7 +179,7 @@ async def fresh_dsn(test: Any, *, migrated: bool = True) -> str:
         one.execute(f"drop database if exists {_TEMPLATE}")
         one.execute(f"create database {_TEMPLATE}")
         clock: Any = reactor
-        await migrate(one.dsn(_TEMPLATE), clock=clock)
+        await migrate(one.dsn(_TEMPLATE), clock=clock, packages=shipped_packages())
         one.wait_alone(_TEMPLATE)
         one.migrated = True
     name = one.create(_TEMPLATE if migrated else "template1")

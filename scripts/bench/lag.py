@@ -20,7 +20,7 @@ from twisted.internet import task  # noqa: E402
 
 from cackled.clock import install_monotonic_reactor, sleep  # noqa: E402
 from cackled.database.migrate import migrate  # noqa: E402
-from cackled.database.testing import TestServer  # noqa: E402
+from cackled.database.testing import TestServer, shipped_packages  # noqa: E402
 from tests.replicas.lag import delay, measure, servers  # noqa: E402
 
 
@@ -38,7 +38,7 @@ async def main(clock: Any) -> None:
     try:
         for milliseconds in (0, 20, 200):
             name = primary.create()
-            await migrate(primary.dsn(name), clock=clock)
+            await migrate(primary.dsn(name), clock=clock, packages=shipped_packages())
             (end,) = primary.execute("select pg_current_wal_flush_lsn()")[0]
             while not replica.execute("select pg_last_wal_replay_lsn() >= %s", end)[0][0]:
                 await sleep(clock, 0.05)

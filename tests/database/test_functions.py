@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from cackled.database import migrate as migrations_module
 from cackled.database.functions import FunctionFile, FunctionFileError, parse, shipped_functions
 from cackled.database.migrate import MigrationError, migrate, pending, shipped
-from cackled.database.testing import fresh_dsn, server
+from cackled.database.testing import fresh_dsn, server, shipped_packages
 
 clock: Any = reactor
 # The statements of the release whose newest migration was 0011, the last before functions had files of their own.
@@ -64,7 +64,7 @@ class FileTests(SynchronousTestCase):
     def test_shipped(self) -> None:
         """Each function of this release has one text: "create or replace", once."""
         found: list[str] = []
-        for one in shipped_functions():
+        for one in shipped_functions(shipped_packages()):
             self.assertNotIn("create function", one.sql, one.name)
             for part in one.sql.split("\ncreate or replace function ")[1:]:
                 found.append(" ".join(part.partition("returns")[0].split()))
@@ -157,7 +157,8 @@ class UpgradeTests(Base):
         fresh = await fresh_dsn(self)
         wanted = self.fingerprint(fresh)
         self.assertGreater(len(wanted), 200)
-        known = shipped()
+        packages = shipped_packages()
+        known = shipped(packages)
         for count in range(1, len(known)):
             dsn = await fresh_dsn(self, migrated=False)
             await migrate(dsn, clock=clock, migrations=known[:count])
@@ -166,11 +167,19 @@ class UpgradeTests(Base):
             if posts:
                 made = "post_comment(1, 5, 'k', '', '', 9, 'n', null, null, null, 's', 'h', 3, false)"
                 self.ask(f"select * from {made}", dsn=dsn)
-            await migrate(dsn, clock=clock)
+            await migrate(dsn, clock=clock, packages=packages)
             self.assertEqual(self.fingerprint(dsn) ^ wanted, set(), f"after {known[count - 1].file}")
             if posts:
                 self.assertEqual(self.ask("select comment_json(c)::json ->> 'html' from comment c", dsn=dsn), [("h",)])
-            self.assertEqual(await pending(dsn, clock=clock), [])
+            self.assertEqual(await pending(dsn, clock=clock, packages=packages), [])
+
+    async def test_files_that_moved(self) -> None:
+        """A release from before a file moved to its product leaves what is there, also where it never ran."""
+        await migrate(self.dsn, clock=clock, packages=shipped_packages())
+        old = function("comment_writing", "select 1").sql.replace("revision 1", "revision 9")
+        files = [parse("comment_writing.sql", old)]
+        self.assertEqual(await migrate(self.dsn, clock=clock, functions=files, packages=shipped_packages()), [])
+        self.assertEqual(self.ask("select to_regproc('comment_writing')"), [(None,)])
 
     async def test_bans_of_before(self) -> None:
         """Networks of mapped addresses become those of IPv4; where there is such a ban already, that one stays."""

@@ -66,6 +66,7 @@ PRODUCT = Product(
     deeds={"remove": remove_by_link},
     outbox={"mail": make_mail},
     jobs=JOBS,
+    sql=__name__,
     counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False)),
     erase=ERASABLE,
     seed=seed.fill,
