@@ -45,9 +45,16 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.dns": ("cackled.geo", *GROUND),
     "cackled.cluster": ("cackled.geo", *GROUND),
     "cackled.domain": ("cackled.database", "cackled.cache", *GROUND),
-    "cackled.products": ("cackled.domain", "cackled.database", "cackled.cache", *GROUND),
-    "cackled.products.comments.api": (
+    "cackled.moderation": ("cackled.domain", "cackled.database", "cackled.cache", "cackled.outbound", *GROUND),
+    "cackled.moderation.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
+    "cackled.products": (
+        "cackled.moderation.verdict", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
+    "cackled.products.comments.api": (
+        "cackled.moderation.verdict", "cackled.api", "cackled.transport", "cackled.domain", "cackled.database",
+        "cackled.cache", *GROUND,
     ),
     "cackled.products.comments.answers": ("cackled.api.answers",),
     "cackled.products.product": (
