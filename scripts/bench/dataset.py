@@ -76,7 +76,12 @@ def fill(dsn: str, size: int = 1_200_000, channels: int = 12_000) -> int:
             "from unnest(%s::bigint[], %s::text[], %s::int[]) x(id, key, n)",
             (ids, keys, counts),
         )
+        cursor.execute(
+            "insert into comment_channel (site_id, channel_id, n_visible, n_root, last_comment_id) "
+            "select site_id, id, n_visible, n_root, last_comment_id from channel"
+        )
         cursor.execute("vacuum (analyze) comment")
+        cursor.execute("vacuum (analyze) comment_channel")
         cursor.execute("vacuum (analyze) channel")
         cursor.execute("checkpoint")
     connection.close()

@@ -91,7 +91,8 @@ class DomainCase(TestCase):
     def channel(self, key: str = "page") -> tuple[int, int, int]:
         """A channel's (seq, n_visible, n_root)."""
         rows = self.sql(
-            "select seq, n_visible, n_root from channel where site_id = 1 and id = %s",
+            "select seq, k.n_visible, k.n_root from channel x join comment_channel k on k.channel_id = x.id "
+            "where x.site_id = 1 and k.site_id = 1 and x.id = %s",
             self.site.channel("comments", key),
         )
         return rows[0]

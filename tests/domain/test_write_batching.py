@@ -320,7 +320,8 @@ class PostTests(DomainCase):
             for what in (
                 "src, html, html_ver, parent_id::text, root_id::text, depth, visitor_id, author_name, ip, n_replies, "
                 "n_thread, status, shown from comment where site_id = %s order by id",
-                "key, url, title, seq, n_visible, n_root from channel where site_id = %s",
+                "key, url, title, seq, k.n_visible, k.n_root from channel h join comment_channel k using (site_id) "
+                "where site_id = %s and k.channel_id = h.id",
                 "id, name, first_ip, last_ip, n_comments from visitor where site_id = %s order by id",
                 "visitor_id, channel_id, key, comment_id::text, seq from post_key where site_id = %s order by seq",
                 "seq, type, channel_id from event where site_id = %s order by seq",

@@ -23,9 +23,11 @@ from cackled.products.comments.channels import comment_channel
 SELECT_ADDRESSED = Query(
     "select_addressed_channels",
     """
-    select id, key, url, n_visible from channel
-    where site_id = $1 and id > $2 and product = 'comments' and (starts_with(key, 'http://') or starts_with(key, 'https://'))
-    order by id limit $3
+    select h.id, h.key, h.url, coalesce(k.n_visible, 0)
+    from channel h left join comment_channel k on k.site_id = $1 and k.channel_id = h.id
+    where h.site_id = $1 and h.id > $2 and h.product = 'comments'
+      and (starts_with(h.key, 'http://') or starts_with(h.key, 'https://'))
+    order by h.id limit $3
     """,
     ("int", "bigint", "int"),
 )

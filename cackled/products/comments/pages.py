@@ -52,9 +52,11 @@ class Wanted(Struct, frozen=True):
 _SEPARATOR = "}\x1f"
 _CHANNEL = """
     (select 1) one left join (
-      select seq, key, concat('"url":', to_json(url), ',"title":', to_json(title), ',"comments":', n_visible,
-                              ',"locked":', case when locked then 'true' else 'false' end) as rest
-      from channel where site_id = $1 and id = $2
+      select h.seq, h.key, concat(
+               '"url":', to_json(h.url), ',"title":', to_json(h.title), ',"comments":', coalesce(k.n_visible, 0),
+               ',"locked":', case when h.locked then 'true' else 'false' end) as rest
+      from channel h left join comment_channel k on k.site_id = $1 and k.channel_id = $2
+      where h.site_id = $1 and h.id = $2
     ) ch on true
 """
 _BYTES = f"octet_length(c.html) + {COMMENT_BYTES}"

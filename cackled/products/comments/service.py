@@ -107,7 +107,10 @@ SELECT_CHANNEL_OF = Query(
 )
 SELECT_COUNTS = Query(
     "select_counts",
-    "select key, n_visible, seq from channel where site_id = $1 and id = any($2)",
+    """
+    select h.key, k.n_visible, h.seq from channel h join comment_channel k on k.site_id = $1 and k.channel_id = h.id
+    where h.site_id = $1 and h.id = any($2)
+    """,
     ("int", "bigint[]"),
 )
 SELECT_MINE = Query(

@@ -24,11 +24,11 @@ VARIANTS = (
     "https://www.one.example/%D0%BF", "https://one.example/%D0%BF?utm_source=mail", "https://one.example/%D0%BF?fbclid=1",
 )  # fmt: skip
 _COUNTS = """
-    select key, n_visible, n_root, n_pending,
+    select key, k.n_visible, k.n_root, k.n_pending,
       (select count(*) from comment c where c.site_id = 1 and c.channel_id = h.id and c.status = 1),
       (select count(*) from comment c where c.site_id = 1 and c.channel_id = h.id and c.parent_id is null and c.shown),
       (select count(*) from comment c where c.site_id = 1 and c.channel_id = h.id and c.status = 0)
-    from channel h where site_id = 1 order by key
+    from channel h join comment_channel k using (site_id) where site_id = 1 and k.channel_id = h.id order by key
 """
 # Everything of a comment but its channel.
 _COMMENTS = """

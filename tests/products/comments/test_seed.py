@@ -16,6 +16,10 @@ from cackled.products.comments import seed
 from cackled.products.comments.pages import Wanted
 from tests.domain.common import DomainCase
 
+COUNTS = """
+    select h.key, k.n_visible, h.seq from channel h join comment_channel k on k.channel_id = h.id order by h.key
+"""
+
 
 class EnsureTests(DomainCase):
     """`demo.ensure`."""
@@ -38,10 +42,10 @@ class EnsureTests(DomainCase):
         self.assertEqual(site.id, 1)
         for origin in ("http://localhost:8080", "http://127.0.0.1", "http://[::1]:80"):
             self.assertTrue(site.allows_origin(origin), origin)
-        counts = self.sql("select key, n_visible, seq from channel order by key")
+        counts = self.sql(COUNTS)
         self.assertIn("demo", [row[0] for row in counts])
         await demo.ensure(self.sites, [self.fill])
-        self.assertEqual(self.sql("select key, n_visible, seq from channel order by key"), counts)
+        self.assertEqual(self.sql(COUNTS), counts)
 
     async def test_lively(self) -> None:
         """Votes, ages and threads; no comment is younger than its parent's."""

@@ -147,7 +147,9 @@ class PostTests(DomainCase):
             written = await gatherResults(work, consumeErrors=True)
             self.assertEqual(len({the_id(one) for one in written}), 3)
             self.assertEqual(sum(not one.replayed for one in written), 3)
-            counts = self.sql("select key, n_visible from channel order by key")
+            counts = self.sql(
+                "select key, k.n_visible from channel h join comment_channel k on k.channel_id = h.id order by key"
+            )
             self.assertEqual(counts, [("a", n), ("b", n), ("c", n)])
 
     async def test_bans(self) -> None:

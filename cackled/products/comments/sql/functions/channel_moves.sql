@@ -1,5 +1,5 @@
 -- Comments that move to another channel, because two keys are one page.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Move comments from one channel to another of the key p_key, which is made where there is none: whole threads, or what is
 -- shown nowhere. Votes, idempotency keys and counts go with them. Their words leave the log of the channel they were in.
@@ -47,17 +47,16 @@ begin
   update event e set data = reworded_event(e.data, 'comment', null, scrubbed_comment())
   where e.site_id = p_site and e.channel_id = p_from
     and substring(e.data from '^[{]"comment":[{]"id":"([0-9]{1,19})",')::bigint = any(p_ids);
-  update channel x set seq = x.seq + 1, n_visible = x.n_visible - visible, n_root = x.n_root - roots,
-    n_pending = x.n_pending - pending, modified_at = now()
-  where x.site_id = p_site and x.id = p_from returning * into src;
-  update channel x set seq = x.seq + 1, n_visible = x.n_visible + visible, n_root = x.n_root + roots,
-    n_pending = x.n_pending + pending, locked = x.locked or src.locked, modified_at = now(),
+  select x.seq, x.visible into src.seq, src.n_visible
+  from count_comments(p_site, p_from, 1, -visible, -roots, -pending, 0) x;
+  update channel x set locked = x.locked or src.locked,
     -- Where the page was seen last.
     url = case when src.url <> '' and (x.url = '' or src.last_comment_id > x.last_comment_id) then src.url else x.url end,
     title = case when src.title <> '' and (x.title = '' or src.last_comment_id > x.last_comment_id) then src.title
-      else x.title end,
-    last_comment_id = greatest(x.last_comment_id, src.last_comment_id)
+      else x.title end
   where x.site_id = p_site and x.id = p_to returning * into dst;
+  select x.seq, x.visible into dst.seq, dst.n_visible
+  from count_comments(p_site, p_to, 1, visible, roots, pending, src.last_comment_id) x;
   perform announce(p_site, p_from, src.seq, 'channel.updated', format(
     '{"comments":%s,"locked":%s,"moved":%s}', src.n_visible, src.locked::text, to_json(p_key)), false);
   perform announce(p_site, p_to, dst.seq, 'channel.updated', format(
@@ -72,12 +71,17 @@ $$;
 create or replace function drop_left_channel(p_site int, p_channel bigint) returns boolean language plpgsql as $$
 begin
   perform from channel x where x.site_id = p_site and x.id = p_channel for update;
-  delete from channel x where x.site_id = p_site and x.id = p_channel and x.n_visible = 0 and x.n_pending = 0
-    and x.n_root = 0
+  delete from channel x where x.site_id = p_site and x.id = p_channel
+    and not exists (select from comment_channel k where k.site_id = p_site and k.channel_id = p_channel
+      and (k.n_visible <> 0 or k.n_pending <> 0 or k.n_root <> 0))
     and not exists (select from comment c where c.site_id = p_site and c.channel_id = p_channel and c.parent_id is null
       and c.shown)
     and not exists (select from comment c where c.site_id = p_site and c.channel_id = p_channel
       and c.parent_id is not null and c.shown);
-  return found;
+  if not found then
+    return false;
+  end if;
+  delete from comment_channel x where x.site_id = p_site and x.channel_id = p_channel;
+  return true;
 end
 $$;

@@ -1,5 +1,5 @@
 -- Forgetting a visitor: comments, votes and reports.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Scrub a visitor's comments and votes, at most p_most a call; announced on every page. Gives the channels and numbers
 -- reached, and a row of nulls as long as there is more.
@@ -33,7 +33,7 @@ begin
     where x.site_id = p_site and x.id = v.comment_id returning x.* into c;
     if found and c.status = 1 then
       channel := v.channel_id;
-      seq := advance_seq(p_site, v.channel_id, 0, 0);
+      seq := advance_seq(p_site, v.channel_id);
       perform announce(p_site, channel, seq, 'comment.voted', format(
         '{"id":"%s","up":%s,"down":%s,"score":%s}', c.id, c.up, c.down, c.up - c.down), false);
       return next;

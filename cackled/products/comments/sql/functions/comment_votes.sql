@@ -1,5 +1,5 @@
 -- Votes.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- p_ips: from where each came, as text (null: not known). The author's own vote changes nothing; one from before can be
 -- taken back. counted: whether this one stands. refused: null, or why not. up, down and seq are those after all of them.
@@ -42,7 +42,7 @@ begin
     update comment x set up = vote_comments.up, down = vote_comments.down,
       rank = vote_rank(vote_comments.up, vote_comments.down)
     where x.site_id = p_site and x.id = p_id;
-    seq := advance_seq(p_site, c.channel_id, 0, 0);
+    seq := advance_seq(p_site, c.channel_id);
     perform announce(p_site, channel, seq, 'comment.voted', format(
       '{"id":"%s","up":%s,"down":%s,"score":%s}', p_id, up, down, up - down), false);
   else

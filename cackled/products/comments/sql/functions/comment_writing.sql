@@ -1,5 +1,5 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
@@ -87,16 +87,12 @@ begin
   values (p_site, c.id, p_channel, p_parent, coalesce(up.root_id, c.id), coalesce(up.depth + 1, 0), p_visitor,
           p_name, p_ip, p_src, p_html, html_version())
   returning * into c;
-  update channel x set
-    seq = x.seq + 1,
-    n_visible = x.n_visible + 1,
-    n_root = x.n_root + (p_parent is null)::int,
-    last_comment_id = c.id,
-    url = case when p_url = '' then x.url else p_url end,
-    title = case when p_title = '' then x.title else p_title end,
-    modified_at = now()
-  where x.site_id = p_site and x.id = p_channel
-  returning * into ch;
+  if p_url not in ('', ch.url) or p_title not in ('', ch.title) then
+    update channel x set url = coalesce(nullif(p_url, ''), x.url), title = coalesce(nullif(p_title, ''), x.title)
+    where x.site_id = p_site and x.id = p_channel;
+  end if;
+  select x.seq, x.visible into ch.seq, ch.n_visible
+  from count_comments(p_site, p_channel, 1, 1, (p_parent is null)::int, 0, c.id) x;
   if p_idem is not null then
     insert into post_key (site_id, visitor_id, channel_id, key, comment_id, seq)
     values (p_site, p_visitor, p_channel, p_idem, c.id, ch.seq);
@@ -136,6 +132,7 @@ declare
   roots bigint[];
   depths int[];
   usual boolean;
+  moved boolean := false;
   jsons text[];
   datas text[];
 begin
@@ -151,11 +148,13 @@ begin
     seqs[i] := ch.seq + i;
     keyed := keyed or p_idems[i] is not null;
     answers := answers + (p_parents[i] is not null)::int;
-    if p_urls[i] <> '' then
+    if p_urls[i] not in ('', ch.url) then
       ch.url := p_urls[i];
+      moved := true;
     end if;
     if p_titles[i] <> '' and p_titles[i] <> ch.title and not is_banned(p_site, p_title_words[i], null, null) then
       ch.title := p_titles[i];
+      moved := true;
     end if;
   end loop;
   usual := ch.key = p_key and not ch.locked;
@@ -206,15 +205,10 @@ begin
          array_agg(concat('{"comment":', m.json, ',"comments":', ch.n_visible + m.n, '}') order by m.id)
   into jsons, datas
   from (select x.*, row_number() over (order by x.id) as n from made x) m;
-  update channel x set
-    seq = x.seq + n,
-    n_visible = x.n_visible + n,
-    n_root = x.n_root + n - answers,
-    last_comment_id = last,
-    url = ch.url,
-    title = ch.title,
-    modified_at = now()
-  where x.site_id = p_site and x.id = p_channel;
+  if moved then
+    update channel x set url = ch.url, title = ch.title where x.site_id = p_site and x.id = p_channel;
+  end if;
+  perform count_comments(p_site, p_channel, n, n, n - answers, 0, last);
   if keyed then
     insert into post_key (site_id, visitor_id, channel_id, key, comment_id, seq)
     select p_site, x.visitor, p_channel, x.idem, x.id, x.seq
@@ -251,7 +245,7 @@ begin
   end if;
   update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now()
   where x.site_id = p_site and x.id = p_id returning * into c;
-  seq := advance_seq(p_site, c.channel_id, 0, 0);
+  seq := advance_seq(p_site, c.channel_id);
   channel := c.channel_id;
   comment := comment_json(c);
   perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, comment, null);
