@@ -18,6 +18,7 @@ from cackled.database.testing import server
 from tests.api.common import ApiCase
 from tests.support.client import Answer, Visitor, call
 from tests.support.daemon import Daemon
+from tests.support.wall_daemon import BOTH, WallDaemon
 
 KEYS = ("page", "https://same.example/article?id=1", "другая")
 EXTRA = """
@@ -89,7 +90,9 @@ class Tenant:
     def subs(self, position: str) -> list[str]:
         """The same channels as the other tenant's, by this one's positions."""
         found = [
-            call(f"{self.daemon.url}/bootstrap?site={self.site}&channel={urllib.parse.quote(key)}") for key in KEYS
+            call(f"{self.daemon.url}/bootstrap?widget={widget}&site={self.site}&channel={urllib.parse.quote(key)}")
+            for key in KEYS
+            for widget in ("Comment", "Wall")
         ]
         return [one.json()["position"] for one in found]
 
@@ -106,7 +109,7 @@ class Tenant:
         mine = rng.choice(self.ids) if self.ids else "5"
         theirs = rng.choice(other.ids) if other.ids else "6"
         one = rng.choice([mine, mine, theirs])
-        match rng.randrange(14):
+        match rng.randrange(18):
             case 0 | 1 | 2 | 3:
                 parent = one if rng.random() < 0.4 else None
                 answer = visitor.post(
@@ -146,6 +149,16 @@ class Tenant:
                 # The other's token on this site, and this one's on the other's.
                 stolen = rng.choice(other.visitors)
                 answer = call(f"{visitor.api}/comments/{theirs}", Authorization=f"Bearer {stolen.token}")
+            case 13 | 14 | 15:
+                body = {"channel": key, "name": f"{self.canary} r", "words": self.canary}
+                answer = visitor.call("/reactions", "POST", body)
+            case 16:
+                self.note(call(f"{self.daemon.url}/bootstrap?widget=Wall&site={self.site}&channel={quoted}"))
+                stolen = rng.choice(other.visitors)
+                body = {"channel": key, "name": "x", "words": "x"}
+                api = f"{visitor.api}/reactions"
+                self.note(call(api, "POST", body, Authorization=f"Bearer {stolen.token}"))
+                answer = visitor.call(f"/wall?channel={quoted}")
             case _:
                 after = rng.choice(["", "&after=1", "&sort=new", "&size=3"])
                 answer = call(f"{self.daemon.url}/bootstrap?site={self.site}&channel={quoted}{after}")
@@ -171,7 +184,7 @@ class IsolationTests(SynchronousTestCase):
         # The test server keeps nothing safe on disk, so that hundreds of writes take no time.
         base = server().create()
         self.addCleanup(server().drop, base)
-        daemon = Daemon.for_test(self, f"{EXTRA}\n[database]\ndsn = {json.dumps(server().dsn(base))}\n")
+        daemon = WallDaemon.for_test(self, f"{EXTRA}\n[database]\ndsn = {json.dumps(server().dsn(base))}\n")
         for name in ("one", "two"):
             daemon.admin(f"site add {name} {name}.example")
         rng = random.Random(20)
@@ -183,6 +196,8 @@ class IsolationTests(SynchronousTestCase):
         for tenant in (one, two):
             # The end of each live stream: all before it has arrived when this has.
             last[tenant.site] = f"{tenant.canary} last"
+            body = {"channel": "page", "name": "x", "words": f"{tenant.canary} wall"}
+            self.assertEqual(tenant.visitors[0].call("/reactions", "POST", body).status, 201)
             self.assertEqual(tenant.visitors[0].post("page", last[tenant.site]).status, 201)
             tenant.poll()
         for tenant in (one, two):
@@ -194,6 +209,8 @@ class IsolationTests(SynchronousTestCase):
         sent = {1: one.close(), 2: two.close()}
         for tenant, other in ((one, two), (two, one)):
             self.assertGreater(tenant.written, 10)
+            for heard in (tenant.sse.heard, tenant.ws.heard, tenant.sent):
+                self.assertIn(b'"words":"%s wall"' % tenant.canary.encode(), heard)
             own = sent[tenant.site]
             for heard in (tenant.sse.heard, tenant.ws.heard, tenant.sent):
                 self.assertIn(last[tenant.site].encode() if heard is not tenant.sent else tenant.canary.encode(), heard)
@@ -213,6 +230,8 @@ class IsolationTests(SynchronousTestCase):
 class CacheTests(ApiCase):
     """What lies in memory."""
 
+    products = BOTH
+
     async def test_dump(self) -> None:
         """Every entry of both caches that holds a tenant's word is that tenant's, by group, tag, owner and address."""
         canaries = {site: f"canary{site}" for site in (1, 2)}
@@ -223,12 +242,19 @@ class CacheTests(ApiCase):
                     "POST", f"/api/v1/sites/{site}/comments", self.comment(canary, key), authorization=auth
                 )
                 self.assertEqual(answer.status, 201)
+                body = {"channel": key, "name": "Ann", "words": canary}
+                answer = await self.ask("POST", f"/api/v1/sites/{site}/reactions", body, authorization=auth)
+                self.assertEqual(answer.status, 201)
         for site in (1, 2, 1):
             for key in KEYS:
                 for query in ("", "&sort=new", "&size=1", "&after=1"):
                     answer = await self.bootstrap(key, query, site=site)
                     self.assertIn(canaries[site].encode(), answer.body)
                     self.assertNotIn(canaries[3 - site].encode(), answer.raw)
+                path = f"/bootstrap?widget=Wall&site={site}&channel={urllib.parse.quote(key)}"
+                answer = await self.ask("GET", path)
+                self.assertIn(canaries[site].encode(), answer.body)
+                self.assertNotIn(canaries[3 - site].encode(), answer.raw)
         seen = {1: 0, 2: 0}
         for entry in self.infrastructure.cache:
             for site, canary in canaries.items():

@@ -86,7 +86,9 @@ class Socket:
 
 
 class WorkersCase(FaultCase):
-    """A Valkey and a daemon with two workers."""
+    """A Valkey and a daemon, of some ``kind``, with two workers."""
+
+    kind: type[Daemon] = Daemon
 
     def run_workers(self, extra: str = "", *, exempt: bool = True) -> Daemon:
         """Start both."""
@@ -98,7 +100,7 @@ class WorkersCase(FaultCase):
         if exempt:
             daemon = self.run_daemon_with(settings + extra)
         else:
-            daemon = Daemon.for_test(self, settings + extra)
+            daemon = self.kind.for_test(self, settings + extra)
             self.daemon = daemon
         self.until(lambda: len(self.ready()) == 2)
         return daemon
@@ -106,7 +108,7 @@ class WorkersCase(FaultCase):
     def run_daemon_with(self, settings: str) -> Daemon:
         """As `run_daemon`, with top-level keys before the tables."""
 
-        class Kind(Daemon):
+        class Kind(self.kind):  # type: ignore[name-defined]
             @classmethod
             def for_test(cls, case: Any, extra: str = "", **options: Any) -> Daemon:
                 return super().for_test(case, settings + extra, **options)

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 from urllib.parse import quote
 
@@ -17,27 +14,18 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.domain.errors import BadField
 from cackled.events import channel_id
-from cackled.products import PRODUCTS
 from cackled.products.product import Product
 from cackled.products.registry import Registry
 from tests.api.common import Answer, ApiCase
+from tests.cluster.test_worker_daemon import WorkersCase
 from tests.support.client import Visitor, call
-from tests.support.daemon import ROOT, TWISTD, Daemon
 from tests.support.moving import MovingCase
 from tests.support.wall import WALL
+from tests.support.wall_daemon import BOTH, WallDaemon, run_cackled
 
 clock: Any = reactor
-BOTH = (*PRODUCTS, WALL)
-# What has to be said for a process to have it, and then the process's own main.
-REGISTERED = """
-import sys
-from cackled import products
-from tests.support.wall import WALL
-products.PRODUCTS = (*products.PRODUCTS, WALL)
-"""
-TWIST = f"{REGISTERED}\nfrom twisted.scripts.twistd import run\nrun()\n"
-CLI = f"{REGISTERED}\nfrom cackled.admin.cli import main\nsys.exit(main())\n"
 SECRET = "0123456789abcdef" * 3
 
 
@@ -118,6 +106,20 @@ class WallTests(WallCase):
         self.assertEqual((await self.put("")).status, 401)
         self.assertEqual((await self.ask("OPTIONS", "/api/v1/sites/1/wall", origin="https://one.example")).status, 204)
         self.assertEqual((await self.ask("PATCH", "/api/v1/sites/1/wall")).headers["allow"], "GET, HEAD, OPTIONS")
+
+    async def test_settings(self) -> None:
+        """A site's owner chooses, operators see it, and browsers are told; for one site alone."""
+        auth = await self.visitor()
+        self.assertEqual((await self.first()).json()["site"]["settings"]["longest"], 40)
+        await self.application.sites.change(1, "wall.longest", 5)
+        self.assertEqual((await self.put(auth, "longer")).json()["field"], "words")
+        self.assertEqual((await self.put(auth, "short")).status, 201)
+        self.assertEqual((await self.put(await self.visitor(2), "longer", site=2)).status, 201)
+        self.assertEqual((await self.first()).json()["site"]["settings"]["longest"], 5)
+        held = json.loads(self.sql("select settings::text from catalog.site where id = 1")[0][0])
+        self.assertEqual(held["products"], {"wall": {"longest": 5}})
+        with self.assertRaises(BadField):
+            await self.application.sites.change(1, "wall.longest", 41)
 
     async def test_description(self) -> None:
         """The OpenAPI text is whole, and has its routes, its widget and its problems."""
@@ -251,20 +253,27 @@ class WallMoverTests(MovingCase):
         self.assertGreater(self.sql(1, "select max(id) from reaction")[0][0], 1 << 48)
 
 
-class WallDaemon(Daemon):
-    """The daemon with the wall."""
-
-    def command(self) -> list[str]:
-        """As Daemon's, with one line more."""
-        return [sys.executable, "-c", TWIST, *super().command()[2:]]
-
-
 class DaemonTests(SynchronousTestCase):
     """In a process of its own, from an empty folder."""
 
+    def test_configuration(self) -> None:
+        """Its settings have defaults in the configuration; its settings and limits are listed and explained."""
+        extra = '[demo]\nenabled = false\n[products.wall]\nlongest = 7\n'
+        extra += '[limits.calls."wall.put"]\nrate = 9\nburst = 3\n'
+        daemon = WallDaemon.for_test(self, extra)
+        daemon.admin("site add one one.example")
+        shown = json.dumps(daemon.admin("site settings 1"))
+        self.assertIn("wall.longest", shown)
+        first = call(f"{daemon.url}/bootstrap?widget=Wall&site=1&channel=x")
+        self.assertEqual(first.json()["site"]["settings"]["longest"], 7)
+        daemon.admin("site set 1 wall.longest 9")
+        answer = Visitor(daemon.url).call("/reactions", "POST", {"channel": "x", "name": "A", "words": "0123456789"})
+        self.assertEqual((answer.status, answer.json()["field"]), (400, "words"))
+        printed = run_cackled(daemon.folder, "default-config")
+        self.assertIn("[products.wall]", printed.stdout)
+
     def test_backup(self) -> None:
         """Its migrations and functions are applied at the start; a backup counts its rows."""
-        self.assertTrue(TWISTD.exists())
         daemon = WallDaemon.for_test(self, '[demo]\nenabled = false\n')
         daemon.admin("site add one one.example")
         ann = Visitor(daemon.url)
@@ -273,9 +282,7 @@ class DaemonTests(SynchronousTestCase):
             self.assertEqual(ann.call("/reactions", "POST", body).status, 201)
         self.assertEqual(call(f"{daemon.url}/bootstrap?widget=Wall&site=1&channel=page").json()["count"], 2)
         copy = daemon.folder / "copy"
-        words = [sys.executable, "-c", CLI, "backup", str(copy), "-c", str(daemon.config)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        made = subprocess.run(words, cwd=daemon.folder, env=environment, capture_output=True, text=True, check=False)
+        made = run_cackled(daemon.folder, "backup", str(copy), "-c", str(daemon.config))
         self.assertEqual(made.returncode, 0, made.stderr)
         self.assertEqual(json.loads((copy / "manifest.json").read_text())["counts"]["reactions"], 2)
         self.assertIn("2 reactions", made.stdout)
@@ -287,3 +294,28 @@ class DeclarationTests(SynchronousTestCase):
     def test_words_are_erased(self) -> None:
         """Events with words that nothing erases are refused."""
         self.assertRaises(ValueError, Registry, [Product(name="wall", events=WALL.events)])
+
+
+class WallWorkersTests(WorkersCase):
+    """In two worker processes."""
+
+    kind = WallDaemon
+
+    def test_workers(self) -> None:
+        """What is written through either shows live and in answers of both; its limit is one for both."""
+        calls = '[limits.calls."wall.put"]\nrate = 0.001\nburst = 8\n'
+        daemon = self.run_workers(f"[limits]\nsessions_burst = 100\n{calls}", exempt=False)
+        ann = Visitor(daemon.url)
+        clients = self.sockets(4, f"1/{channel_id('wall', 'page')}@0")
+        put = [ann.call("/reactions", "POST", {"channel": "page", "name": "Ann", "words": f"w{n}"}) for n in range(24)]
+        done = [one.json()["position"] for one in put if one.status == 201]
+        self.assertTrue(8 <= len(done) <= 12, [one.status for one in put])
+        self.until(lambda: all(len(one.of("reaction.put")) == len(done) for one in clients))
+        for one in clients:
+            self.assertEqual([f"{m['sub']}@{m['seq']}" for m in one.of("reaction.put")], done)
+        for number in range(8):
+            pages = (call(f"{daemon.url}/bootstrap?widget=Wall&site=1&channel=page&n={number}"),
+                     ann.call("/wall?channel=page"))  # fmt: skip
+            self.assertEqual([(page.json()["count"], page.json()["position"]) for page in pages],
+                             [(len(done), done[-1])] * 2)  # fmt: skip
+        self.assertNotIn("Traceback", daemon.log())

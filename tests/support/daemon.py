@@ -87,7 +87,7 @@ def free_ports(count: int) -> list[int]:
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_toml(one) for one in value) + "]"
     return json.dumps(value, ensure_ascii=False)

@@ -6,7 +6,7 @@ registered by one line, ``PRODUCTS = (comments.PRODUCT, WALL)``.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,10 +20,11 @@ from cackled.database.errors import QueryFailed
 from cackled.database.query import Query, ReadPreference
 from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.erasure import Erasable
-from cackled.domain.errors import Refusal, Refusals, Unprocessable
+from cackled.domain.errors import BadField, Refusal, Refusals, Unprocessable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.reading import Reading
 from cackled.domain.sessions import Session
+from cackled.domain.settings import ProductSettings
 from cackled.domain.site import Site
 from cackled.domain.text import clean_name
 from cackled.events import EventType, Position, Subject
@@ -58,6 +59,16 @@ REFUSALS = (
 )
 
 
+class WallSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of walls."""
+
+    longest: Annotated[int, Meta(ge=1, le=40, description="characters of a reaction")] = 40
+
+    def public(self) -> dict[str, Any]:
+        """What a browser may know."""
+        return {"longest": self.longest}
+
+
 class Wall:
     """The walls of one site."""
 
@@ -68,6 +79,9 @@ class Wall:
 
     async def put(self, session: Session, key: str, name: str, words: str) -> tuple[bytes, Position]:
         """Put a reaction on a wall; gives it as JSON, and where its event stands."""
+        longest = self._site.product(WallSettings).longest
+        if len(words) > longest:
+            raise BadField(f"A reaction has at most {longest} characters.", field="words")
         channel = self._site.channel("wall", key)
         args = (self._site.id, channel, key, session.visitor, clean_name(name), words)
         try:
@@ -172,6 +186,7 @@ WALL = Product(
         ),
     ),
     widgets=(Widget(name="Wall", query=WallQuery, key=query_key, page=first_page, answer=WallPage),),
+    settings=WallSettings,
     services={Wall: Wall},
     limits=(Limit(name="put", rate=1.0, burst=5),),
     refusals=REFUSALS,
