@@ -70,6 +70,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.domain", "cackled.database", "cackled.cache", "cackled.realtime", "cackled.cluster",
         "cackled.transport", *GROUND,
     ),
+    "cackled.admin.http": (
+        "cackled.domain", "cackled.transport.problems", "cackled.transport.resources", "cackled.transport.response",
+        *GROUND,
+    ),
     "cackled.admin.listener": ("cackled.transport", *GROUND),
     "cackled.admin.comment_area": ("cackled.products", "cackled.domain", "cackled.database", "cackled.cache", *GROUND),
     "cackled.admin.page_area": ("cackled.products", "cackled.domain", "cackled.database", "cackled.cache", *GROUND),

@@ -15,8 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import Request
-from twisted.web.pages import notFound
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from cackled import __version__
@@ -28,6 +27,9 @@ from cackled.admin.health import Health
 from cackled.admin.render import as_text
 from cackled.metrics import Metrics
 from cackled.problems import Problem
+from cackled.transport.problems import problem as document
+from cackled.transport.resources import Folder, put
+from cackled.transport.response import JSON, Response
 
 log = Logger()
 
@@ -35,7 +37,6 @@ LONGEST_BODY = 16_384
 # The caller's name, for the audit log.
 OPERATOR = b"x-cackled-operator"
 LONGEST_NAME = 64
-_JSON = b"application/json"
 _TEXT = b"text/plain; charset=utf-8"
 # The format that every scraper accepts.
 _METRICS = b"text/plain; version=0.0.4; charset=utf-8"
@@ -62,31 +63,16 @@ def check(endpoint: str) -> None:
     require_local(endpoint, "[admin] endpoint", private=True)
 
 
-def answer(request: Request, status: int, body: bytes, kind: bytes = _JSON) -> bytes:
+def answer(request: Request, status: int, body: bytes, kind: bytes = JSON) -> bytes:
     """Set status and headers for *body*, and return it."""
-    request.setResponseCode(status)
-    request.setHeader(b"content-type", kind)
-    request.setHeader(b"content-length", b"%d" % len(body))
-    request.setHeader(b"cache-control", b"no-store")
-    request.setHeader(b"x-content-type-options", b"nosniff")
-    return body
+    fields = [(b"content-type", kind), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+    return put(request, Response(status, fields, body))
 
 
-def problem(request: Request, status: int, slug: str, title: str, detail: str = "") -> bytes:
-    """An RFC 9457 problem document."""
-    body = {"type": f"https://cackle.dev/problems/{slug}", "title": title, "status": status}
-    if detail:
-        body["detail"] = detail
-    return answer(request, status, msgspec.json.encode(body), b"application/problem+json")
-
-
-class Folder(Resource):
-    """A table of names. Each child answers only at its exact address."""
-
-    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
-        """The child called *path*, if nothing follows in the address."""
-        child: Any = super().getChildWithDefault(path, request)
-        return notFound() if child.isLeaf and request.postpath else child
+def problem(request: Request, status: int, slug: str = "", title: str = "", detail: str = "") -> bytes:
+    """An RFC 9457 problem document: see `cackled.transport.problems.problem`."""
+    fields = [(b"x-content-type-options", b"nosniff")]
+    return put(request, document(status, slug, title, detail, headers=fields))
 
 
 class _Leaf(Resource):
@@ -190,15 +176,15 @@ class CommandPage(_Leaf):
         """Check the token, then the body, then run the command."""
         if not secrets.bears(request.getHeader(b"authorization") or b"", self._token):
             request.setHeader(b"www-authenticate", b'Bearer realm="cackled"')
-            return problem(request, 401, "unauthorized", "Unauthorized", "The token of the state directory is needed.")
+            return problem(request, 401, detail="The token of the state directory is needed.")
         content: Any = request.content
         raw = content.read(LONGEST_BODY + 1)
         if len(raw) > LONGEST_BODY:
-            return problem(request, 413, "content-too-large", "Content Too Large")
+            return problem(request, 413)
         try:
             line = msgspec.json.decode(raw, type=Line).line
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return problem(request, 400, "bad-request", "Bad Request", str(error))
+            return problem(request, 400, detail=str(error))
         _answer_later(request, self._run(request, line))
         return NOT_DONE_YET
 
@@ -249,6 +235,6 @@ def _answer_later(request: Request, work: Any) -> None:
     def fail(failure: Failure) -> None:
         log.failure("admin request failed", failure)
         if not gone:
-            send(problem(request, 500, "internal-server-error", "Internal Server Error"))
+            send(problem(request, 500))
 
     Deferred.fromCoroutine(work).addCallbacks(send, fail)

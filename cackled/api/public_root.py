@@ -10,7 +10,7 @@ from twisted.web.resource import IResource, Resource
 from cackled.domain.errors import Forbidden, Refused
 from cackled.domain.grants import Grants
 from cackled.domain.sites import SiteDirectory
-from cackled.transport.problems import problem
+from cackled.transport.resources import Folder
 from cackled.transport.response import Response
 
 # Addresses under which pages made years ago still ask for the loader.
@@ -34,25 +34,6 @@ class Redirect(Resource):
     def render_GET(self, request: Any) -> Any:
         """302 to the target."""
         return Response(302, [(b"location", self._target), (b"cache-control", b"no-store")])
-
-
-class Folder(Resource):
-    """A table of names; there is nothing at its own address.
-
-    A leaf in it answers at its own address only, unless it says ``takes_rest``: a cache before us that takes "/x/y.css"
-    for a file must not be given "/x" by that name.
-    """
-
-    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
-        """What stands under *path*; nothing where more follows than it takes."""
-        child: Any = super().getChildWithDefault(path, request)
-        if child.isLeaf and request.postpath and not getattr(child, "takes_rest", False):
-            return Folder()
-        return child
-
-    def render(self, request: Any) -> Any:
-        """Answer 404."""
-        return problem(404, "not-found", "Not Found")
 
 
 class PublicRoot(Folder):

@@ -8,19 +8,10 @@ from typing import Any
 
 from twisted.web.resource import Resource
 
+from cackled.transport.content_types import TYPES
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
 
-TYPES = {
-    ".html": b"text/html; charset=utf-8",
-    ".css": b"text/css; charset=utf-8",
-    ".js": b"text/javascript; charset=utf-8",
-    ".svg": b"image/svg+xml",
-    ".png": b"image/png",
-    ".jpg": b"image/jpeg",
-    ".webp": b"image/webp",
-    ".ico": b"image/x-icon",
-}
 # What a site that embeds the widget under a policy would write, with this server as its own origin.
 POLICY = (
     b"default-src 'self'; img-src 'self' https: data:; connect-src 'self' http: https: ws: wss:; "

@@ -28,7 +28,7 @@ from cackled.admin.commands import Runner
 from cackled.admin.comment_area import Comments
 from cackled.admin.console import Console
 from cackled.admin.happening import Requests
-from cackled.admin.http import Folder, admin_resource
+from cackled.admin.http import admin_resource
 from cackled.admin.http import check as admin_check
 from cackled.admin.listener import admin_server
 from cackled.admin.manhole import ManholeFactory
@@ -51,6 +51,7 @@ from cackled.domain import demo
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.removal import Removals
 from cackled.transport.endpoints import PublicEndpoint, maker
+from cackled.transport.resources import Folder
 from cackled.transport.tls import CertificateError
 
 log = Logger()

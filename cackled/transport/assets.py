@@ -36,6 +36,7 @@ from cackled.transport._variants import (
     matches,
     variant_etag,
 )
+from cackled.transport.content_types import TYPES as _TYPES
 from cackled.transport.microcache import Microcache, MicrocachedResource
 from cackled.transport.problems import problem
 from cackled.transport.response import CONFIGURED_TTL, Response
@@ -45,16 +46,6 @@ CONFIG_TOKEN = b"__CACKLE_CONFIG__"
 LOADER_CACHE = b"public, max-age=300, stale-while-revalidate=86400"
 _IMMUTABLE = b"public, max-age=31536000, immutable"
 _MISSING = b"public, max-age=10"
-_TYPES = {
-    ".js": b"text/javascript; charset=utf-8",
-    ".css": b"text/css; charset=utf-8",
-    ".json": b"application/json",
-    ".html": b"text/html; charset=utf-8",
-    ".svg": b"image/svg+xml",
-    ".png": b"image/png",
-    ".ico": b"image/x-icon",
-    ".woff2": b"font/woff2",
-}
 _ESCAPES = ((b"</", b"<\\/"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PUBLIC = [
@@ -228,10 +219,6 @@ class Assets:
         plain = LoaderResource(self, template, render)
         return plain if self._microcache is None else CachedLoaderResource(self._microcache, plain)
 
-    def folder(self, path: str | Path) -> Resource:
-        """The files of another folder as they stand (the demo pages): no bundling, revalidated at each use."""
-        return _FolderResource(Path(path), b"no-cache")
-
     def answer(self, request: Any, parts: list[bytes]) -> Response:
         """The answer to a GET of the path *parts* below ``/widget``."""
         try:
@@ -394,31 +381,3 @@ class CachedLoaderResource(MicrocachedResource):
         """As `LoaderResource.changed`."""
         self._plain.changed()
         self._cache.evict("loader")
-
-
-class _FolderResource(Resource):
-    """A folder's files as they stand; a folder itself is its ``index.html``."""
-
-    isLeaf = True
-    takes_rest = True
-
-    def __init__(self, folder: Path, cache: bytes) -> None:
-        super().__init__()
-        self._folder = folder.resolve()
-        self._cache = cache
-        self._files: dict[Path, tuple[int, _File]] = {}
-
-    def render_GET(self, request: Any) -> Response:
-        try:
-            names = [part.decode("ascii") for part in request.postpath if part] or ["index.html"]
-            path = _inside(self._folder, "/".join(names))
-            content_type = _TYPES[path.suffix]
-            changed = path.stat().st_mtime_ns
-            known = self._files.get(path)
-            if known is None or known[0] != changed:
-                known = self._files[path] = (changed, _File(path.read_bytes(), content_type, self._cache, best=False))
-        except (AssetsError, OSError, ValueError, KeyError):
-            return _missing()
-        return known[1].answer(request)
-
-    render_HEAD = render_GET

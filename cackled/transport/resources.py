@@ -8,13 +8,45 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.web.error import UnsupportedMethod
-from twisted.web.resource import Resource
+from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from cackled.transport._request import Request
+from cackled.transport.problems import problem
 from cackled.transport.response import Response
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Folder(Resource):
+    """A table of names; there is nothing at its own address.
+
+    A leaf in it answers at its own address only, unless it says ``takes_rest``: a cache before us that takes "/x/y.css"
+    for a file must not be given "/x" by that name. Works under any ``twisted.web.server.Site``.
+    """
+
+    def getChildWithDefault(self, path: bytes, request: Any) -> IResource:
+        """What stands under *path*; nothing where more follows than it takes."""
+        child: Any = super().getChildWithDefault(path, request)
+        beyond = child.isLeaf and request.postpath and not getattr(child, "takes_rest", False)
+        return Folder() if beyond else child
+
+    def getChild(self, path: bytes, request: Any) -> IResource:
+        """Where nothing stands."""
+        return Folder()
+
+    def render(self, request: Any) -> bytes:
+        """Answer 404."""
+        return put(request, problem(404, "not-found", "Not Found"))
+
+
+def put(request: Any, response: Response) -> bytes:
+    """Give *request* the status and headers of *response*; its body is for ``render`` to return."""
+    request.setResponseCode(response.status)
+    for name, value in response.headers:
+        request.setHeader(name, value)
+    request.setHeader(b"content-length", b"%d" % len(response.body))
+    return response.body
 
 
 class AsyncResource(Resource):

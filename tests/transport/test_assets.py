@@ -56,7 +56,6 @@ class AssetsTestCase(SynchronousTestCase):
         for name, resource in (
             (b"widget", self.assets.resource()),
             (b"widget.js", self.loader),
-            (b"demo", self.assets.folder(os.path.join(self.folder, "demo"))),
         ):
             self.server.root.putChild(name, resource)
 
@@ -177,17 +176,6 @@ class ProdTests(AssetsTestCase):
         self.loader.changed()
         self.assertIn(b"b.example", self.ask("/widget.js").body)
         self.assertEqual(self.ask("/widget.js", method="HEAD").body, b"")
-
-    def test_folder(self) -> None:
-        """A folder as it stands: its index, changes at once, nothing hidden, nothing outside."""
-        for target in ("/demo", "/demo/", "/demo/index.html", "/demo?split"):
-            answer = self.ask(target)
-            self.assertEqual(answer.body, b"<h1>Demo</h1>")
-            self.assertEqual(answer.headers["content-type"], "text/html; charset=utf-8")
-        for target in ("/demo/.secret", "/demo/../loader.js", "/demo/%2e%2e/loader.js", "/demo/x.html", "/demo/%00.js"):
-            self.assertEqual(self.ask(target).status, 404, target)
-        self.write("demo/index.html", "<h1>New</h1> ")
-        self.assertEqual(self.ask("/demo").body, b"<h1>New</h1> ")
 
     def test_bad_folders(self) -> None:
         """What is wrong with a folder is said with the name of the file."""
