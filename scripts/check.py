@@ -1,4 +1,4 @@
-"""Runs ruff, mypy and all tests in parallel and counts what passed and failed.
+"""Runs ruff, mypy, the checks of the browser side and all tests in parallel and counts what passed and failed.
 
     scripts/check.py [--quick] [--processes N] [--deadline MINUTES] [--times FILE] [name ...]
 
@@ -38,7 +38,12 @@ HANGS = 20 * 60.0
 PATIENCE = 40.0
 # Modules whose names hold one of these are left out by --quick.
 LONG = ("browser", "cluster", "replica", "promotion", "shard", "moving", "residency", "fault", "backup")
-CHECKERS = (("ruff", "check", "."), ("mypy", "cackled", "scripts", "tests"))
+# Program beside the interpreter, and its arguments.
+CHECKERS = (
+    ("ruff", "check", "."),
+    ("mypy", "cackled", "scripts", "tests"),
+    ("python", "scripts/packaging/web.py", "check"),
+)
 # The seconds assumed for a module that is not in durations.json.
 USUAL = 2.0
 MOST_OUTPUT = 20_000
@@ -132,11 +137,12 @@ class Slot(threading.Thread):
         except Exception as error:
             self._run.fail(f"{self.name}", f"{type(error).__name__}: {error}")
 
-    # -- ruff and mypy
+    # -- ruff, mypy and web.py
 
     def _check(self, command: tuple[str, ...]) -> None:
-        self.test, self.since = command[0], time.monotonic()
-        path = self._run.temp / f"{command[0]}.out"
+        name = Path(command[1]).name if command[0] == "python" else command[0]
+        self.test, self.since = name, time.monotonic()
+        path = self._run.temp / f"{name}.out"
         checker: subprocess.Popen[bytes] | None = None
         with open(path, "wb") as out:
             try:
@@ -154,8 +160,8 @@ class Slot(threading.Thread):
                 time.sleep(0.05)
             good = checker.returncode == 0
         if not self._run.stopping:
-            self._run.ended(command[0], time.monotonic() - self.since, path.read_text("utf-8", "replace").strip())
-            self._run.tally.note(command[0], "passed" if good else "failed")
+            self._run.ended(name, time.monotonic() - self.since, path.read_text("utf-8", "replace").strip())
+            self._run.tally.note(name, "passed" if good else "failed")
         self.test = ""
 
     # -- tests
@@ -394,7 +400,8 @@ class Run:
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Run everything. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/test", description="Runs ruff, mypy and the tests.")
+    about = "Runs ruff, mypy, the checks of the browser side and the tests."
+    parser = argparse.ArgumentParser(prog="scripts/test", description=about)
     parser.add_argument("--quick", action="store_true", help=f"leave out modules with {', '.join(LONG)} in their names")
     # One process more than there are cores, as tests wait much of their time.
     parser.add_argument("--processes", type=int, default=(os.cpu_count() or 1) + 1, help="default: cores + 1")

@@ -1,4 +1,4 @@
-"""The browser's files: bundled, minified, named by their content, compressed once at start.
+"""The browser's files: named by their content, compressed once at start.
 
 The folder has ``bundles.json``::
 
@@ -6,8 +6,10 @@ The folder has ``bundles.json``::
      "lazy": {"editor.js": ["lib/editor.js"]}}
 
 "lazy" are bundles too; the loader fetches them later. "widgets" names the bundles of each widget's first render
-(``{"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}``), "locales" the bundle of each language. Scripts are
-plain scripts that may be put one behind another.
+(``{"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}``), "locales" the bundle of each language.
+
+What ``env = prod`` serves was made when the package was built, by ``scripts/packaging/bundle.mjs``: ``build/`` has a
+file for each bundle, the loader, and ``manifest.json``, a list of the same form.
 """
 
 from __future__ import annotations
@@ -19,8 +21,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import msgspec
-import rcssmin
-import rjsmin
 from msgspec import Struct
 from twisted.logger import Logger
 from twisted.web.resource import Resource
@@ -85,6 +85,7 @@ class _File:
         self.hash = _former.content_hash(body)
         self._etag = b'"' + self.hash.encode() + b'"'
         self.body = body
+        self.content_type = content_type
         self._fields = [(b"Content-Type", content_type), (b"Cache-Control", cache), *_PUBLIC]
         self._bodies = {IDENTITY: body}
         if compressible(content_type, len(body)):
@@ -120,14 +121,14 @@ class _File:
 class Assets:
     """Everything below ``/widget/``, made when constructed.
 
-    In env ``prod``: one minified file per bundle under ``/widget/<hash>/<name>``, for ever; another hash is 404 with a
-    short life, but for those of former versions (`keep`). In env ``devel``: the sources one by one, as they are on disk
-    now, under ``/widget/devel/<path>``.
+    In env ``prod``: one file per bundle, as it was built, under ``/widget/<hash>/<name>``, for ever; another hash is
+    404 with a short life, but for those of former versions (`keep`). In env ``devel``: the sources one by one, as they
+    are on disk now, under ``/widget/devel/<path>``.
 
     With a *microcache*, what is served in prod goes through it, for the sake of its direct path.
 
     Raises:
-        AssetsError: ``bundles.json`` is missing or malformed, or names a file that can't be read.
+        AssetsError: the list of bundles is missing or malformed, or names a file that can't be read.
     """
 
     def __init__(
@@ -142,23 +143,25 @@ class Assets:
         self._folder = Path(folder).resolve()
         self.env = env
         self._base = base
+        if env == "prod":
+            self._folder /= "build"
+        self._list = "manifest.json" if env == "prod" else "bundles.json"
         manifest = self._checked = self._manifest()
         self._sources = {**manifest.bundles, **manifest.lazy}
         unknown = [n for w in manifest.widgets.values() for n in w.js + w.css if n not in self._sources]
         unknown += [n for n in manifest.locales.values() if n not in self._sources]
         if unknown:
-            raise AssetsError(f"bundles.json: there is no bundle {unknown[0]!r}")
+            raise AssetsError(f"{self._list}: there is no bundle {unknown[0]!r}")
         self._files: dict[str, _File] = {}
         # By hash and name; those that were asked for.
         self._former: dict[tuple[str, str], bytes] = {}
         self._asked: dict[tuple[str, str], _File] = {}
         for name, sources in self._sources.items():
             if _NAME.fullmatch(name) is None or Path(name).suffix not in (".js", ".css"):
-                raise AssetsError(f"bundles.json: {name!r} is no name of a .js or .css bundle")
+                raise AssetsError(f"{self._list}: {name!r} is no name of a .js or .css bundle")
             texts = [self._source(path) for path in sources]
             if env == "prod":
-                suffix = Path(name).suffix
-                self._files[name] = _File(bundle(texts, suffix), _TYPES[suffix], _IMMUTABLE)
+                self._files[name] = _File(texts[0], _TYPES[Path(name).suffix], _IMMUTABLE)
 
     def keep(self, folder: Path) -> None:
         """Store the bundles in *folder*, and from now on serve those of the former versions that lie there as well.
@@ -225,10 +228,17 @@ class Assets:
             names = [part.decode("ascii") for part in parts]
         except UnicodeDecodeError:
             return _missing()
-        if self.env == "devel":
-            return self._devel(request, names[1:]) if names[:1] == ["devel"] else _missing()
-        file = self.find(names)
+        if self.env == "devel" and names == ["devel", "list.json"]:
+            return Response(200, [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-cache"), *_PUBLIC],
+                            msgspec.json.encode(self.urls()))  # fmt: skip
+        file = self.file(names)
         return _missing() if file is None else file.answer(request)
+
+    def file(self, names: list[str]) -> _File | None:
+        """What stands at this path below ``/widget``."""
+        if self.env == "prod":
+            return self.find(names)
+        return self._devel(names[1:]) if names[:1] == ["devel"] else None
 
     def find(self, names: list[str]) -> _File | None:
         """The bundle at ``<hash>/<name>``."""
@@ -245,26 +255,25 @@ class Assets:
             self._asked[key] = _File(body, _TYPES[Path(names[1]).suffix], _IMMUTABLE, best=False)
         return self._asked[key]
 
-    def _devel(self, request: Any, names: list[str]) -> Response:
-        if names == ["list.json"]:
-            return Response(200, [(b"Content-Type", b"application/json"), (b"Cache-Control", b"no-cache"), *_PUBLIC],
-                            msgspec.json.encode(self.urls()))  # fmt: skip
+    def _devel(self, names: list[str]) -> _File | None:
         content_type = _TYPES.get(PurePosixPath(names[-1]).suffix) if names else None
         if content_type is None:
-            return _missing()
+            return None
         try:
             body = self._path("/".join(names)).read_bytes()
         except (AssetsError, OSError, ValueError):
-            return _missing()
-        return _File(body, content_type, b"no-cache", best=False).answer(request)
+            return None
+        return _File(body, content_type, b"no-cache", best=False)
 
     def _manifest(self) -> _Manifest:
+        path = self._folder / self._list
         try:
-            return msgspec.json.decode((self._folder / "bundles.json").read_bytes(), type=_Manifest)
+            return msgspec.json.decode(path.read_bytes(), type=_Manifest)
         except OSError as error:
-            raise AssetsError(f"{self._folder / 'bundles.json'}: {error.strerror}") from None
+            hint = "; scripts/packaging/web.py makes it" if self.env == "prod" else ""
+            raise AssetsError(f"{path}: {error.strerror}{hint}") from None
         except msgspec.DecodeError as error:
-            raise AssetsError(f"bundles.json: {error}") from None
+            raise AssetsError(f"{self._list}: {error}") from None
 
     def _path(self, path: str) -> Path:
         """A file in the folder; nothing outside it, nothing hidden, whatever *path* says."""
@@ -275,13 +284,6 @@ class Assets:
             return self._path(path).read_bytes()
         except OSError as error:
             raise AssetsError(f"{path}: {error.strerror}") from None
-
-
-def bundle(texts: list[bytes], suffix: str) -> bytes:
-    """One minified text of several; scripts are separated so that none can swallow the next."""
-    if suffix == ".css":
-        return b"\n".join(bytes(rcssmin.cssmin(text)) for text in texts)
-    return b"".join(bytes(rjsmin.jsmin(text)).strip() + b"\n;\n" for text in texts)
 
 
 def _inside(folder: Path, path: str) -> Path:
@@ -336,7 +338,7 @@ class LoaderResource(Resource):
         text = self._assets._source(self._name)
         if text.count(CONFIG_TOKEN) != 1:
             raise AssetsError(f"{self._name} must have {CONFIG_TOKEN.decode()} once")
-        return text if self._assets.env == "devel" else bytes(rjsmin.jsmin(text)).strip()
+        return text
 
     def changed(self) -> None:
         """What *render* returns may have changed: ask it again at the next request."""

@@ -1,28 +1,19 @@
-"""Bundles of the browser side as `cackled/web/README.md` defines them, for tests: may touch rjsmin and rcssmin."""
+"""The files of the browser side as the daemon serves them, for tests without one."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 from pathlib import Path
 
-import rcssmin
-import rjsmin
+from cackled.transport.assets import Assets
 
 WEB = Path(__file__).resolve().parents[2] / "cackled" / "web"
-TOKEN = "__CACKLE_" + "CONFIG__"
 
 
 def manifest() -> dict:
     """The parsed ``bundles.json``."""
     return json.loads((WEB / "bundles.json").read_text())
-
-
-def minify(name: str, sources: list[str]) -> bytes:
-    """One bundle as it is served in production."""
-    text = "".join((WEB / source).read_text() + "\n" for source in sources)
-    return (rjsmin.jsmin(text) if name.endswith(".js") else rcssmin.cssmin(text)).encode()
 
 
 def gzipped(body: bytes) -> int:
@@ -31,32 +22,21 @@ def gzipped(body: bytes) -> int:
 
 
 class Built:
-    """All files by path, and the loader; ``env`` is prod or devel."""
+    """The loader, and the other files by their paths; ``env`` is prod or devel."""
 
     def __init__(self, env: str = "prod", servers: list[dict] | None = None) -> None:
-        self.files: dict[str, tuple[str, bytes]] = {}
-        spec = manifest()
-        paths = {}
-        for name, sources in {**spec["bundles"], **spec["lazy"]}.items():
-            if env == "prod":
-                body = minify(name, sources)
-                paths[name] = [self._add(hashlib.sha256(body).hexdigest()[:12], name, body)]
-            else:
-                paths[name] = [self._add("devel", source, (WEB / source).read_bytes()) for source in sources]
-        config = {
-            "servers": servers or [{"url": "", "weight": 1}],
-            "bundles": {
-                widget: {kind: [path for name in names for path in paths[name]] for kind, names in kinds.items()}
-                for widget, kinds in spec["widgets"].items()
-            },
-            "lazy": {name: paths[name] for name in spec["lazy"]},
-        }
-        loader = (WEB / "loader.js").read_text()
-        if env == "prod":
-            loader = rjsmin.jsmin(loader)
-        self.loader = loader.replace(TOKEN, json.dumps(config, separators=(",", ":"))).encode()
+        self.assets = Assets(WEB, env)
+        self.loader = self.assets.loader(lambda: {"servers": servers or [{"url": "", "weight": 1}]}).current().body
 
-    def _add(self, folder: str, name: str, body: bytes) -> str:
-        path = f"/widget/{folder}/{name}"
-        self.files[path] = ("text/javascript" if name.endswith(".js") else "text/css", body)
-        return path
+    def find(self, path: str) -> tuple[str, bytes] | None:
+        """Type and content of what stands at a path."""
+        prefix, _, rest = path.partition("/widget/")
+        file = None if prefix else self.assets.file(rest.split("/"))
+        return None if file is None else (file.content_type.decode(), file.body)
+
+    def body(self, name: str) -> bytes:
+        """The content of a bundle of prod."""
+        (path,) = self.assets.urls()[name]
+        found = self.find(path)
+        assert found is not None
+        return found[1]

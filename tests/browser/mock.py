@@ -110,10 +110,9 @@ class Api(Resource):
         if path == "/widget.js":
             request.setHeader("content-type", "text/javascript")
             return 200, self.built.loader
-        if path in self.built.files:
-            kind, body = self.built.files[path]
-            request.setHeader("content-type", kind)
-            return 200, body
+        if found := self.built.find(path):
+            request.setHeader("content-type", found[0])
+            return 200, found[1]
         if path == "/demo" or path.startswith("/demo/"):
             file = WEB / "demo" / (path[6:] or "index.html")
             if file.is_file():
