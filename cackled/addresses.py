@@ -51,3 +51,13 @@ def wider(network: str) -> tuple[str, ...]:
 def _prefix(address: IPv6Address, bits: int) -> str:
     rest = 128 - bits
     return f"{IPv6Address(int(address) >> rest << rest)}/{bits}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host*, as a URL names it (without port), is this machine itself: 127.0.0.0/8, ::1, or localhost."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -57,6 +57,14 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.cache", *GROUND,
     ),
     "cackled.products.comments.answers": ("cackled.api.answers",),
+    "cackled.features": ("cackled.accounts", "cackled.products", *GROUND),
+    "cackled.accounts": (
+        "cackled.products.product", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
+    "cackled.accounts.api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
+    "cackled.accounts.gate": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products.product": (
         "cackled.api.route", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
     ),

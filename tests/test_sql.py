@@ -15,6 +15,8 @@ from cackled.database.testing import fresh_dsn
 
 # Run on connections of their own, as the owner.
 OWNERS: frozenset[str] = frozenset({"heartbeat"})
+# The app role adds rows to these, and changes none.
+APPEND_ONLY: frozenset[str] = frozenset({"audit"})
 
 
 def modules() -> list[str]:
@@ -184,6 +186,7 @@ class WallTests(Schema):
                 f"insert into removed_comment select site_id, id, 5, 's', 'h' from removal where site_id = {site}"
             )
             self.run_sql(f"insert into used_link values ({site}, 5, now())")
+            self.run_sql(f"select record_audit({site}, 'account:1', 'Ann', 'ban.added')")
 
     async def test_reach(self) -> None:
         """The app role sees and changes its own site alone, and with no site named nothing at all."""
@@ -202,7 +205,11 @@ class WallTests(Schema):
         for name in names:
             self.assertEqual(self.run_sql(f"select 1 from {name}"), [], name)
         self.run_sql("select set_config('app.site', '1', false)")
-        for name in names:
+        for name in sorted(APPEND_ONLY):
+            for sql in (f"update {name} set site_id = site_id", f"delete from {name}", f"truncate {name}"):
+                with self.assertRaises(psycopg2.errors.InsufficientPrivilege, msg=sql):
+                    self.run_sql(sql)
+        for name in set(names) - APPEND_ONLY:
             self.run_sql(f"update {name} set site_id = site_id")
             with self.assertRaises(psycopg2.Error, msg=name) as caught:
                 self.run_sql(f"update {name} set site_id = 2")

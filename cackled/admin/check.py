@@ -76,9 +76,8 @@ def _check_parts(config: Config) -> None:
 
     from cackled.daemon.infrastructure import Infrastructure
     from cackled.domain.limits import within
+    from cackled.features import registry
     from cackled.outbound.mail import Mailer
-    from cackled.products import PRODUCTS
-    from cackled.products.registry import Registry
     from cackled.transport._limits import TrustedProxies
     from cackled.transport.tls import CertificateError
 
@@ -95,7 +94,7 @@ def _check_parts(config: Config) -> None:
         within(config.limits.exempt)
     except ValueError as error:
         raise ConfigError(f"[limits] exempt: {error}") from None
-    Registry(PRODUCTS).settings(config.products)
+    registry().settings(config.products)
     if config.mail.host:
         Mailer(reactor, config.mail)
 

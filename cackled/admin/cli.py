@@ -139,10 +139,9 @@ def _check_config(options: Any) -> None:
 
 def _default_config(options: Any) -> None:
     from cackled.admin.defaults import render
-    from cackled.products import PRODUCTS
-    from cackled.products.registry import Registry
+    from cackled.features import registry
 
-    print(render(Registry(PRODUCTS).setting_kinds), end="")
+    print(render(registry().setting_kinds), end="")
 
 
 def _run(options: Any) -> int:
@@ -185,14 +184,13 @@ def _migrate(options: Any) -> int:
     from cackled.database.dsn import ServerSettings, servers_of, shards_of
     from cackled.database.errors import DatabaseError
     from cackled.database.migrate import migrate, pending
-    from cackled.products import PRODUCTS
-    from cackled.products.registry import Registry
+    from cackled.features import registry
 
     config = _load(options)
     if not config.database.dsn and not config.database.server:
         raise CliError("the embedded server is migrated by the daemon when it starts")
     groups = [servers_of(config.database), *shards_of(config.database).values()]
-    packages = Registry(PRODUCTS).sql
+    packages = registry().sql
 
     async def work(reactor: Any) -> int:
         return max([await one(servers, reactor) for servers in groups])
@@ -224,8 +222,7 @@ def _shard(options: Any) -> int:
     from cackled.admin.shards import work
     from cackled.database.embedded import EmbeddedError, EmbeddedServer
     from cackled.database.errors import DatabaseError
-    from cackled.products import PRODUCTS
-    from cackled.products.registry import Registry
+    from cackled.features import registry
 
     config = _load(options)
 
@@ -236,7 +233,7 @@ def _shard(options: Any) -> int:
             if not own.attach():
                 raise CliError("the embedded server runs with the daemon: start that first")
             embedded = own.dsn
-        say, products = partial(print, flush=True), Registry(PRODUCTS)
+        say, products = partial(print, flush=True), registry()
         await work(options, config, embedded, reactor, say, products.counted, products.sql)
         return 0
 
@@ -248,11 +245,10 @@ def _shard(options: Any) -> int:
 
 def _backup(options: Any) -> int:
     from cackled.database.backup import backup
-    from cackled.products import PRODUCTS
-    from cackled.products.registry import Registry
+    from cackled.features import registry
 
     async def work(reactor: Any) -> int:
-        made = await backup(reactor, _own_state(options), Path(options.folder), print, Registry(PRODUCTS).counted)
+        made = await backup(reactor, _own_state(options), Path(options.folder), print, registry().counted)
         print(f"{options.folder}: {made.holds}, {made.bytes / 1e6:.1f} MB")
         return 0
 
@@ -261,12 +257,11 @@ def _backup(options: Any) -> int:
 
 def _restore(options: Any) -> int:
     from cackled.database.backup import restore
-    from cackled.products import PRODUCTS
-    from cackled.products.registry import Registry
+    from cackled.features import registry
 
     async def work(reactor: Any) -> int:
         state = _own_state(options)
-        deployment, packages = _load(options).deployment, Registry(PRODUCTS).sql
+        deployment, packages = _load(options).deployment, registry().sql
         made = await restore(reactor, Path(options.folder), state, print, deployment, packages)
         print(f"{state}: {made.holds} as of {made.made}; start the daemon")
         return 0
@@ -276,12 +271,11 @@ def _restore(options: Any) -> int:
 
 def _verify_backup(options: Any) -> int:
     from cackled.database.backup import verify
-    from cackled.products import PRODUCTS
-    from cackled.products.registry import Registry
+    from cackled.features import registry
 
     async def work(reactor: Any) -> int:
         state = Path(_load(options).state).absolute()
-        made = await verify(reactor, Path(options.folder), state, print, Registry(PRODUCTS).sql)
+        made = await verify(reactor, Path(options.folder), state, print, registry().sql)
         print(f"{options.folder} is whole: {made.holds} as of {made.made}, schema {made.schema:04d}")
         return 0
 

@@ -17,7 +17,9 @@ from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
 from cackled.domain.page_facts import MAX_URL
 from cackled.domain.reading import Reading, ReadOptions, ReadOutcome
 from cackled.domain.sessions import Session
+from cackled.domain.settings import SiteSettings
 from cackled.domain.site import Site
+from cackled.domain.staff import Staff
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
@@ -218,22 +220,28 @@ async def guarded(work: Awaitable[Response]) -> Response:
         return unavailable()
 
 
+# The site of calls that are about none; the database knows none of that number.
+NO_SITE = Site(0, "", SiteSettings())
+
+
 class Call:
-    """One call of a route on behalf of a site.
+    """One call of a route on behalf of a site (`NO_SITE` where it is about none).
 
     ``product`` is whose route it is. ``parameters`` are the path's and ``numbers`` those of them that are ids;
-    ``query`` and ``body`` are the route's Structs, ``session`` is who calls (None: nobody known), ``reading`` is how
-    the caller wants to read. They are there once `cackled.api.dispatch` has checked the call.
+    ``query`` and ``body`` are the route's Structs, ``session`` is who calls (None: nobody known), ``staff`` who calls a
+    route that is for staff, ``reading`` is how the caller wants to read. They are there once `cackled.api.dispatch` has
+    checked the call.
     """
 
     __slots__ = (
         "address", "body", "context", "idempotency_key", "numbers", "origin", "parameters", "product", "query",
-        "reading", "request", "session", "site",
+        "reading", "request", "session", "site", "staff",
     )  # fmt: skip
 
     def __init__(
-        self, context: ApiContext, request: Request, site: Site, parameters: dict[str, str], product: str
-    ) -> None:
+        self, context: ApiContext, request: Request, site: Site, parameters: dict[str, str], product: str,
+        *, for_own_pages: bool = False,
+    ) -> None:  # fmt: skip
         self.context = context
         self.request = request
         self.site = site
@@ -245,9 +253,12 @@ class Call:
         self.query: Any = None
         self.body: Any = None
         self.session: Session | None = None
+        self.staff: Staff | None = None
         self.reading: Reading
         self.idempotency_key: str | None = None
-        if self.origin is not None and not site.allows_origin(self.origin) and not _only_reads(request, site):
+        if for_own_pages or self.origin is None or site.allows_origin(self.origin):
+            return
+        if not _only_reads(request, site):
             raise Forbidden("Pages of that origin can't speak for this site.", slug="origin")
 
     @property
@@ -262,6 +273,17 @@ class Call:
     def service(self, kind: type[_T]) -> _T:
         """The service of *kind* for the call's site."""
         return self.context.service(kind, self.site)
+
+    def shared(self, kind: type[_T]) -> _T:
+        """What the process has once of *kind*."""
+        made: _T = self.context.shared[kind]
+        return made
+
+    @property
+    def colleague(self) -> Staff:
+        """Who is calling, where the route is for staff."""
+        assert self.staff is not None
+        return self.staff
 
     def number(self, name: str) -> int:
         """An id of the path."""
@@ -329,10 +351,12 @@ def _only_reads(request: Request, site: Site) -> bool:
 def cors(request: Request, response: Response, site: Site | None) -> None:
     """Add the CORS headers of an API answer: the page's own origin where the site knows it, never credentials.
 
-    What everybody may read, pages of every origin may.
+    What everybody may read, pages of every origin may. What is for staff (`NO_SITE`), no page but ours.
     """
     origin = header(request, "origin")
     response.headers.append((b"vary", b"Origin"))
+    if site is NO_SITE:
+        return
     if origin is not None and site is not None and site.allows_origin(origin):
         response.headers += (
             (b"access-control-allow-origin", origin.encode("latin-1")),

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from cackled.api.staff import StaffGate
 from cackled.database.query import ReadPreference
 from cackled.domain.grants import Grants
 from cackled.domain.limits import CallLimits
@@ -20,8 +21,9 @@ _T = TypeVar("_T")
 class ApiContext(Struct, frozen=True, kw_only=True):
     """The parts that calls are answered with.
 
-    ``services`` make the service of a kind for one site; ``client_address`` gives the address of a request's client;
-    ``count_read`` is told each read of a site, with its readPreference.
+    ``services`` make the service of a kind for one site; ``shared`` has what the process has once, by kind;
+    ``client_address`` gives the address of a request's client; ``count_read`` is told each read of a site, with its
+    readPreference; ``gate`` finds out who makes a call of staff.
     """
 
     sites: SiteDirectory
@@ -31,6 +33,8 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     services: Mapping[type, Callable[[Site], Any]]
     client_address: Callable[[Any], str]
     count_read: Callable[[int, ReadPreference], None]
+    gate: StaffGate
+    shared: Mapping[type, Any] = {}
 
     def service(self, kind: type[_T], site: Site) -> _T:
         """The service of *kind* for *site*."""

@@ -1,7 +1,8 @@
 """Runs a route for a request: identity and permissions first, then rate limit, then the work.
 
 The order is the same for every route: the site and the page's origin, what of a private site was granted, who calls,
-the path's ids, query and body, the channel, the rate limit, and only then the handler.
+the path's ids, query and body, the channel, the rate limit, and only then the handler. Who of the staff calls is looked
+up in the database, so the rate limit "staff" stands before that.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from typing import Any
 
 from cackled.api.calls import (
     ALLOWED_HEADERS,
+    NO_SITE,
     Call,
+    bearer,
     body,
     cors,
     guarded,
@@ -21,13 +24,16 @@ from cackled.api.calls import (
 )
 from cackled.api.context import ApiContext
 from cackled.api.route import Caller, Reach, Route
+from cackled.api.staff import check_own_page
 from cackled.domain.channels import parse_id
+from cackled.domain.errors import Forbidden, Unauthorized
 from cackled.domain.site import Site
 from cackled.transport.http import Request
 from cackled.transport.response import Response
 
 # Seconds that a browser may remember a preflight.
 PREFLIGHT_AGE = b"7200"
+_OWN = (Caller.STAFF, Caller.OWN_PAGE)
 
 
 class Dispatcher:
@@ -39,7 +45,7 @@ class Dispatcher:
     async def answer(self, request: Request, route: Route, parameters: dict[str, str]) -> None:
         """Run *route* for *request* and write its answer, whatever happens."""
         response = await guarded(self._run(request, route, parameters))
-        cors(request, response, self._find_site(parameters))
+        cors(request, response, NO_SITE if route.caller in _OWN else self._find_site(parameters))
         request.respond(response)
 
     async def preflight(self, request: Request, parameters: dict[str, str], allowed: bytes) -> None:
@@ -63,19 +69,50 @@ class Dispatcher:
         return self._context.sites.find(int(parameters["site"])) if "site" in parameters else None
 
     def _call(self, request: Request, parameters: dict[str, str], product: str = "") -> Call:
-        site = self._context.sites.get(int(parameters["site"]))
+        site = self._context.sites.get(int(parameters["site"])) if "site" in parameters else NO_SITE
         return Call(self._context, request, site, parameters, product)
+
+    async def _own_call(self, request: Request, route: Route, parameters: dict[str, str]) -> Call:
+        """A call of our own pages, or of a server with a site's key.
+
+        Raises:
+            Refused: it is another's, or of somebody who may not.
+        """
+        context, site = self._context, NO_SITE
+        context.limits.take("staff", context.client_address(request), 0)
+        if "site" in parameters:
+            site = context.sites.get(int(parameters["site"]))
+        call = Call(context, request, site, parameters, route.product, for_own_pages=True)
+        if route.caller is Caller.OWN_PAGE or bearer(request) is None:
+            check_own_page(request)
+        call.staff = staff = await context.gate.find(request, None if site is NO_SITE else site)
+        if route.caller is Caller.OWN_PAGE:
+            return call
+        if staff is None:
+            raise Unauthorized("Sign in first.", slug="signed-out")
+        if staff.key and not route.scope:
+            raise Forbidden("That is for people who sign in: no key may.", slug="role")
+        if not staff.may(route.role, route.scope):
+            needed = f"The key needs the scope {route.scope}." if staff.key else f"That is for the role {route.role}."
+            raise Forbidden(needed, slug="role")
+        if route.fresh and not staff.fresh:
+            raise Forbidden("Show once more that it is you: sign in again.", slug="not-fresh")
+        return call
 
     async def _run(self, request: Request, route: Route, parameters: dict[str, str]) -> Response:
         context = self._context
-        call = self._call(request, parameters, route.product)
+        own = route.caller in _OWN
+        if own:
+            call = await self._own_call(request, route, parameters)
+        else:
+            call = self._call(request, parameters, route.product)
         site = call.site
-        if site.settings.private:
+        if site.settings.private and not own:
             if route.reach is Reach.ALL:
                 call.see_all()
             else:
                 call.see()
-        if route.caller is not Caller.ANYONE:
+        if route.caller is Caller.VISITOR or route.caller is Caller.SESSION:
             call.authenticate(needed=route.caller is Caller.SESSION)
         for name in route.ids:
             call.numbers[name] = parse_id(parameters[name], name)
@@ -85,13 +122,14 @@ class Dispatcher:
             call.query = route.arguments.read(request.args)
         if route.body is not None:
             call.body = body(request, route.body, mend=route.mend)
-        if route.channel is not None and site.settings.private:
+        if route.channel is not None and site.settings.private and not own:
             call.see(route.channel(call))
         if route.limit:
             context.limits.take(route.limit, call.address, site.id)
         if route.preference is not None:
             call.reading = reading(request, route.preference, own_after=route.own_after)
-            context.count_read(site.id, call.reading.options.preference)
+            if site.id:
+                context.count_read(site.id, call.reading.options.preference)
         result = await route.handler(call)
         return self._response(route, call, result)
 

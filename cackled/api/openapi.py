@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from cackled import __version__
 from cackled.api.route import Caller, Reach, Route
+from cackled.api.staff import SECURE_PREFIX
 
 TEMPLATE = "#/components/schemas/{name}"
 _ID = {"type": "string", "pattern": "^[0-9]{1,19}$", "description": "A 64-bit number, as a string."}
@@ -41,8 +42,18 @@ class ProblemAnswer(Struct, frozen=True, rename={"kind": "type"}):
 
 def refusals(route: Route) -> list[str]:
     """The slugs of every problem that a call of *route* may be answered with."""
-    found = {*EVERY, *route.refusals, "no-token", "bad-token", "not-granted"}
-    if route.caller is not Caller.ANYONE:
+    found = {*EVERY, *route.refusals, "bad-token"}
+    if route.caller in (Caller.STAFF, Caller.OWN_PAGE):
+        found |= {"own-origin", "insecure", "bad-key"}
+        if route.caller is Caller.STAFF:
+            found |= {"signed-out", "role"}
+        if route.fresh:
+            found |= {"not-fresh"}
+        if not route.about_site:
+            found -= {"origin", "unknown-site", "other-deployment"}
+    else:
+        found |= {"no-token", "not-granted"}
+    if route.caller in (Caller.VISITOR, Caller.SESSION):
         found |= {"bad-token", "token-expired"}
     if route.ids:
         found |= {"not-found"}
@@ -76,7 +87,14 @@ def document(
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "session": {"type": "http", "scheme": "bearer"},
+                "siteKey": {"type": "http", "scheme": "bearer", "description": "A key of the site, for its servers."},
+                "staff": {
+                    "type": "apiKey", "in": "cookie", "name": f"{SECURE_PREFIX}session",
+                    "description": "Whoever is signed in; what changes something needs the header X-Cackled-Panel.",
+                },
+            },
         },
     }
 
@@ -98,7 +116,7 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
     made: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "parameters": [*parameters, _GRANT],
+        "parameters": parameters if route.for_own_pages else [*parameters, _GRANT],
         "responses": {str(route.status): _done(route, schemas), **problem_responses(refusals(route), problems)},
     }
     if route.body is not None:
@@ -106,6 +124,10 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
         made["requestBody"] = {"required": True, "content": content}
     if route.caller is Caller.SESSION:
         made["security"] = [{"session": []}]
+    elif route.caller is Caller.STAFF:
+        made["security"] = [{"staff": []}, *([{"siteKey": []}] if route.scope else [])]
+        made["x-role"] = route.role
+        made["x-scope"] = route.scope
     elif route.caller is Caller.VISITOR:
         made["security"] = [{}, {"session": []}]
     return made

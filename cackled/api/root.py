@@ -28,6 +28,8 @@ def api_resource(
     for route in table.routes:
         if route.limit and route.limit not in context.limits:
             raise ValueError(f"{route.name}: there is no limit {route.limit}")
+        if not (route.about_site or route.for_own_pages):
+            raise ValueError(f"{route.name}: {route.caller.value} is one of a site")
     document = openapi.document(table.routes, problems, extra_paths)
 
     def describe() -> Response:

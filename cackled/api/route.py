@@ -11,6 +11,7 @@ from msgspec.structs import force_setattr
 
 from cackled.api.query import QueryReader
 from cackled.database.query import ReadPreference
+from cackled.domain.staff import ROLES, SCOPES
 
 if TYPE_CHECKING:
     from cackled.api.calls import Call
@@ -26,12 +27,17 @@ class Caller(Enum):
     """Who may call a route.
 
     ``ANYONE`` needs no token, and one that is sent is not looked at; ``VISITOR`` may send a session's token, and a bad
-    one is refused; ``SESSION`` must send one.
+    one is refused; ``SESSION`` must send one. These are for pages of sites.
+
+    ``STAFF`` is somebody who is signed in, or a server with a site's key; ``OWN_PAGE`` is a page of ours, whoever
+    looks at it (a form to sign in). For both see `cackled.api.staff`.
     """
 
     ANYONE = "anyone"
     VISITOR = "visitor"
     SESSION = "session"
+    STAFF = "staff"
+    OWN_PAGE = "own page"
 
 
 class Reach(Enum):
@@ -58,6 +64,9 @@ class Route(Struct, frozen=True, kw_only=True):
     - ``query``, ``body``: Structs that the query's arguments and the JSON body are decoded to; ``answer`` describes
       what is sent: a type, or, where the answer is put together from text, a Struct with the same members.
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
+    - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`), ``""``: any account,
+      member of a site or not; ``scope``: what a site's key must be for, ``""``: no key may. ``fresh``: whoever is
+      signed in must have shown lately that it is them.
     - ``limit``: the name of the rate limit that a call draws from; ``""`` for a handler that draws from it itself.
     - ``preference``: the default readPreference; with it a route takes readPreference, maxStaleness and after.
     - ``mend``: halves of surrogate pairs, which cutting a text leaves, are left out of the body instead of refused.
@@ -75,6 +84,9 @@ class Route(Struct, frozen=True, kw_only=True):
     answer: Any = None
     status: int = 200
     caller: Caller = Caller.ANYONE
+    role: str = ""
+    scope: str = ""
+    fresh: bool = False
     reach: Reach = Reach.SITE
     channel: ChannelOf | None = None
     limit: str
@@ -101,6 +113,15 @@ class Route(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: {self.path!r} is no path")
         if (self.reach is Reach.CHANNEL) != (self.channel is not None):
             raise ValueError(f"{self.name}: reach CHANNEL goes with a channel")
+        staff = self.caller is Caller.STAFF
+        if (self.role or self.scope or self.fresh) and not staff:
+            raise ValueError(f"{self.name}: role, scope and fresh go with STAFF")
+        if (self.role and self.role not in ROLES) or (self.scope and self.scope not in SCOPES):
+            raise ValueError(f"{self.name}: there is no role {self.role!r} or no scope {self.scope!r}")
+        if (self.role or self.scope) and not self.about_site:
+            raise ValueError(f"{self.name}: a role or scope is one of the site in the path")
+        if staff and self.about_site and not self.role:
+            raise ValueError(f"{self.name}: say which role on the site that takes")
         if self.body is not None and self.method in ("GET", "DELETE"):
             raise ValueError(f"{self.name}: {self.method} has no body")
         # A frozen Struct can't be assigned to.
@@ -117,6 +138,16 @@ class Route(Struct, frozen=True, kw_only=True):
     def parameters(self) -> tuple[str, ...]:
         """The names of the segments that may be anything."""
         return tuple(one[1:-1].partition(":")[0] for one in self.segments if one.startswith("{"))
+
+    @property
+    def about_site(self) -> bool:
+        """Whether it is about one site."""
+        return "{site}" in self.segments
+
+    @property
+    def for_own_pages(self) -> bool:
+        """Whether pages of our own origin call it, and none of a site's."""
+        return self.caller in (Caller.STAFF, Caller.OWN_PAGE)
 
     @property
     def texts(self) -> frozenset[str]:

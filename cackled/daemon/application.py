@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.web.resource import IResource
 
 from cackled.clock import wall_time
-from cackled.daemon.call_limits import call_limits
+from cackled.daemon.call_limits import bucket_maker, call_limits, exempted
 from cackled.daemon.catalog import CatalogReader, NodeAnnouncer
 from cackled.daemon.cluster_view import SendAwayWhenAstray
 from cackled.daemon.event_router import EventLog, EventRouter
@@ -44,11 +44,12 @@ from cackled.domain.usage import Usage
 from cackled.domain.webhooks import Webhooks
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
+from cackled.features import FEATURES
 from cackled.outbound.guard import Policy, check_literal, resolver
 from cackled.outbound.mail import Mailer
 from cackled.outbound.post import GuardedHttp
 from cackled.products import PRODUCTS
-from cackled.products.product import OutboxParts, Product
+from cackled.products.product import Feature, OutboxParts, Product, SharedParts
 from cackled.products.registry import Registry
 from cackled.realtime.hub import Hub
 
@@ -58,9 +59,12 @@ class Application:
 
     limits: CallLimits | None = None
 
-    def __init__(self, infrastructure: Infrastructure, products: tuple[Product, ...] = PRODUCTS) -> None:
+    def __init__(
+        self, infrastructure: Infrastructure, products: tuple[Product, ...] = PRODUCTS,
+        features: tuple[Feature, ...] = FEATURES,
+    ) -> None:  # fmt: skip
         self.infrastructure = infrastructure
-        self.registry = registry = Registry(products)
+        self.registry = registry = Registry((*products, *features))
         config, clock, metrics = infrastructure.config, infrastructure.reactor, infrastructure.metrics
         self.database = self._make_database()
         self.sites = SiteDirectory(
@@ -108,9 +112,28 @@ class Application:
         self.housekeeping = Housekeeping(self.database, clock, metrics, retention, registry.jobs)
         self.policy = Policy(config.outbound.ports, config.outbound.networks)
         self.links = SignedLinks(self.sites.secret, wall_time)
+        self.http = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)
+        mailer = Mailer(clock, config.mail) if config.mail.host else None
+        self._send = None if mailer is None else mailer.send
         self.outbox = self._make_outbox()
         journal = infrastructure.state / "erasures.log"
         in_thread = infrastructure.in_thread
+        self.shared = registry.shared(
+            SharedParts(
+                database=self.database,
+                sites=self.sites,
+                clock=clock,
+                wall_time=wall_time,
+                random=infrastructure.random,
+                in_thread=in_thread,
+                config=config,
+                buckets=bucket_maker(clock, infrastructure.bus),
+                exempt=exempted(config.limits),
+                http=self.http,
+                send=self._send,
+                own_url=config.own_url,
+            )
+        )
         self.erasures = Erasures(
             self.database, clock, journal, router.wrote_here, in_thread, erasables=registry.erasables
         )
@@ -166,13 +189,11 @@ class Application:
 
     def _make_outbox(self) -> Outbox:
         infrastructure, config, clock = self.infrastructure, self.infrastructure.config, self.infrastructure.reactor
-        poster = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)
-        webhooks = Webhooks(self.sites, poster.post, wall_time)
-        mailer = Mailer(clock, config.mail) if config.mail.host else None
+        webhooks = Webhooks(self.sites, self.http.post, wall_time)
         parts = OutboxParts(
             sites=self.sites,
             database=self.database,
-            send=None if mailer is None else mailer.send,
+            send=self._send,
             sender=config.mail.sender,
             links=self.links,
             own_url=config.own_url,

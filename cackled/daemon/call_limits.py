@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cackled.cluster.bus import Bus, Limit
@@ -10,22 +11,38 @@ from cackled.domain.limits import AddressBuckets, Buckets, CallLimits, within
 from cackled.products.registry import Registry
 
 
+def bucket_maker(clock: Any, bus: Bus | None) -> Callable[[str, float, float], Buckets]:
+    """Makes buckets of a name, rate and burst; over *bus*, where there is one, all processes count together."""
+
+    def make(name: str, rate: float, burst: float) -> Buckets:
+        made = Buckets(clock, rate, burst)
+        if bus is not None:
+            bus.share(Limit(name, rate, burst), made)
+        return made
+
+    return make
+
+
+def exempted(given: Limits) -> Callable[[str], bool]:
+    """Whether no limit applies to an address.
+
+    Raises:
+        ConfigError: what is exempt is no network.
+    """
+    try:
+        return within(given.exempt)
+    except ValueError as error:
+        raise ConfigError(f"[limits] exempt: {error}") from None
+
+
 def call_limits(given: Limits, registry: Registry, clock: Any, bus: Bus | None) -> CallLimits:
     """The limits as *given* in the configuration; over *bus*, where there is one, all processes count together.
 
     Raises:
         ConfigError: they can't be used.
     """
-    try:
-        exempt = within(given.exempt)
-    except ValueError as error:
-        raise ConfigError(f"[limits] exempt: {error}") from None
-
-    def buckets(name: str, rate: float, burst: float) -> Buckets:
-        made = Buckets(clock, rate, burst)
-        if bus is not None:
-            bus.share(Limit(name, rate, burst), made)
-        return made
+    exempt = exempted(given)
+    buckets = bucket_maker(clock, bus)
 
     def by_address(name: str, rate: float, burst: float) -> AddressBuckets:
         return AddressBuckets(lambda suffix, times: buckets(name + suffix, rate * times, burst * times))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from twisted.web.resource import IResource
 
+from cackled.accounts.gate import Gate
 from cackled.admin.http import Healthz, Readyz
 from cackled.api.bootstrap import Bootstrap
 from cackled.api.context import ApiContext
@@ -42,6 +43,8 @@ def public_tree(
         services=application.services,
         client_address=client_address,
         count_read=application.usage.count,
+        gate=application.shared[Gate],
+        shared=application.shared,
     )
     bootstrap = Bootstrap(context, registry.widgets)
     access = Access(application.sites, application.grants)

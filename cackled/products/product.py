@@ -1,4 +1,4 @@
-"""What a product declares. Everything outside its package that has to do with it goes by these declarations."""
+"""What a feature, and a product, declares. Everything outside its package that has to do with it goes by these."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from cackled.api.route import Route
 from cackled.api.widget import Widget
+from cackled.config import Config
 from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
+from cackled.domain.limits import Buckets
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.settings import ProductSettings
@@ -53,13 +55,36 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
     own_url: str
 
 
-class Product(Struct, frozen=True, kw_only=True):
-    """A product, whole.
+class SharedParts(Struct, frozen=True, kw_only=True):
+    """What the parts of a feature that a process has once are made of.
 
-    - ``name``: its name in addresses, limits, settings and channel ids.
-    - ``routes``, ``widgets``: what it answers; ``services``: how the service of a kind is made for one site.
-    - ``settings``: what a site's owner may choose, ``products.NAME.*`` in the catalog and ``NAME.*`` for operators;
-      ``old_settings``: those of them that sites may still have under the bare name.
+    ``in_thread`` runs a function elsewhere and gives an awaitable of its result; ``secret`` gives a key that all nodes
+    share, by name; ``buckets`` makes token buckets of a name, rate and burst, in which all processes count together;
+    ``exempt`` says which addresses no limit applies to. ``http`` asks servers that strangers name, ``send`` sends mail
+    (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``.
+    """
+
+    database: Database
+    sites: SiteDirectory
+    clock: Any
+    wall_time: Callable[[], float]
+    random: Any
+    in_thread: Callable[..., Awaitable[Any]]
+    config: Config
+    buckets: Callable[[str, float, float], Buckets]
+    exempt: Callable[[str], bool]
+    http: Any
+    send: Any
+    own_url: str
+
+
+class Feature(Struct, frozen=True, kw_only=True):
+    """What a package brings to the whole: routes and all that follows from them.
+
+    - ``name``: its name in limits and settings; of a product also in addresses and channel ids.
+    - ``routes``: what it answers; ``services``: how the service of a kind is made for one site; ``shared``: how what
+      a process has once is made, by kind.
+    - ``settings``: what a site's owner may choose, ``products.NAME.*`` in the catalog and ``NAME.*`` for operators.
     - ``limits``: the rate limits that its routes draw from; ``refusals``: what its database functions refuse;
       ``problems``: slug and status of what it refuses itself.
     - ``events``: the types of its durable events, and what they do to anybody's words.
@@ -70,15 +95,13 @@ class Product(Struct, frozen=True, kw_only=True):
       in ``sql/functions``, its database functions; ``""`` where that of the database has them.
     - ``counted``: tables whose rows are counted for operators, in backups and before a site is deleted.
     - ``erase``: how it forgets a visitor; needed where its events hold words.
-    - ``seed``: fills the demo site.
     """
 
     name: str
     routes: tuple[Route, ...] = ()
-    widgets: tuple[Widget, ...] = ()
     settings: type[ProductSettings] | None = None
-    old_settings: tuple[str, ...] = ()
     services: Mapping[type, Callable[[ServiceParts, Site], Any]] = {}
+    shared: Mapping[type, Callable[[SharedParts], Any]] = {}
     limits: tuple[Limit, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     problems: Mapping[str, int] = {}
@@ -89,4 +112,16 @@ class Product(Struct, frozen=True, kw_only=True):
     sql: str = ""
     counted: tuple[Counted, ...] = ()
     erase: Erasable | None = None
+
+
+class Product(Feature, frozen=True, kw_only=True):
+    """A product, whole: a feature that sites put on their pages, in channels of its own.
+
+    - ``widgets``: its widgets and their first page.
+    - ``old_settings``: those of its settings that sites may still have under the bare name.
+    - ``seed``: fills the demo site.
+    """
+
+    widgets: tuple[Widget, ...] = ()
+    old_settings: tuple[str, ...] = ()
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None

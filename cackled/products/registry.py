@@ -1,4 +1,4 @@
-"""What all products declare, put together for those who need it whole."""
+"""What all products and features declare, put together for those who need it whole."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.settings import ProductSettings, ProductShape, SettingsShape
 from cackled.domain.site import Site
 from cackled.events import EventType
-from cackled.products.product import Limit, OutboxParts, Product
+from cackled.products.product import Feature, Limit, OutboxParts, Product, SharedParts
 
 # Limits of calls that belong to no product.
 CORE_LIMITS = (
     Limit(name="sessions.open", rate=0.5, burst=60, old="sessions"),
     Limit(name="reads", rate=50, burst=500, old="reads"),
     Limit(name="blocks.write", like="comments.vote"),
+    # What every call of staff draws from, before it is known whose it is.
+    Limit(name="staff", rate=20, burst=400),
 )
 
 
@@ -39,26 +41,29 @@ class NamedLimit(Struct, frozen=True):
 
 
 class Registry:
-    """The declarations of *products*.
+    """The declarations of *features*, products among them.
 
     Raises:
-        ValueError: two products have the same name, widget, service, kind of work, type of event or subject;
+        ValueError: two of them have the same name, widget, service, kind of work, type of event or subject;
             or one has events with words that it does not erase.
     """
 
-    def __init__(self, products: Iterable[Product]) -> None:
-        self.products = tuple(products)
-        _once("product", (one.name for one in self.products))
+    def __init__(self, features: Iterable[Feature]) -> None:
+        self.features = tuple(features)
+        self.products = tuple(one for one in self.features if isinstance(one, Product))
+        _once("feature", (one.name for one in self.features))
         _once("widget", (widget.name for one in self.products for widget in one.widgets))
-        _once("service", (kind for one in self.products for kind in one.services))
-        _once("kind of work", (kind for one in self.products for kind in one.outbox))
-        _once("type of event", (event.type for one in self.products for event in one.events))
-        for one in self.products:
+        _once("service", (kind for one in self.features for kind in one.services))
+        _once("shared part", (kind for one in self.features for kind in one.shared))
+        _once("kind of work", (kind for one in self.features for kind in one.outbox))
+        _once("kind of deed", (kind for one in self.features for kind in one.deeds))
+        _once("type of event", (event.type for one in self.features for event in one.events))
+        for one in self.features:
             held = {event.subject.name for event in one.events if event.words and event.subject is not None}
             erased = set() if one.erase is None else {subject.name for subject in one.erase.subjects}
             if held != erased:
                 raise ValueError(f"{one.name}: events hold words of {sorted(held)}, {sorted(erased)} are erased")
-        _once("subject", (name for one in self.products for name in sorted(_subjects(one))))
+        _once("subject", (name for one in self.features for name in sorted(_subjects(one))))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,7 +73,7 @@ class Registry:
     @property
     def routes(self) -> tuple[Route, ...]:
         """All routes."""
-        return tuple(replace(route, product=one.name) for one in self.products for route in one.routes)
+        return tuple(replace(route, product=one.name) for one in self.features for route in one.routes)
 
     @property
     def widgets(self) -> tuple[Widget, ...]:
@@ -77,51 +82,55 @@ class Registry:
 
     @property
     def problems(self) -> dict[str, int]:
-        """Status by slug of the problems that products have beside the common ones."""
-        found = {refusal.reason: refusal.error.status for one in self.products for refusal in one.refusals}
-        return found | {slug: status for one in self.products for slug, status in one.problems.items()}
+        """Status by slug of the problems that features have beside the common ones."""
+        found = {refusal.reason: refusal.error.status for one in self.features for refusal in one.refusals}
+        return found | {slug: status for one in self.features for slug, status in one.problems.items()}
 
     @property
     def events(self) -> tuple[EventType, ...]:
         """The types of durable events."""
-        return tuple(event for one in self.products for event in one.events)
+        return tuple(event for one in self.features for event in one.events)
 
     @property
     def jobs(self) -> tuple[Query, ...]:
-        """What keeps the tables of products tidy."""
-        return tuple(query for one in self.products for query in one.jobs)
+        """What keeps the tables of features tidy."""
+        return tuple(query for one in self.features for query in one.jobs)
 
     @property
     def sql(self) -> tuple[str, ...]:
         """The packages that bring migrations and database functions of their own."""
-        return tuple(one.sql for one in self.products if one.sql)
+        return tuple(one.sql for one in self.features if one.sql)
 
     @property
     def counted(self) -> tuple[Counted, ...]:
         """The tables whose rows are counted for operators."""
-        return tuple(counted for one in self.products for counted in one.counted)
+        return tuple(counted for one in self.features for counted in one.counted)
 
     @property
     def erasables(self) -> tuple[Erasable, ...]:
         """How a visitor is forgotten."""
-        return tuple(one.erase for one in self.products if one.erase is not None)
+        return tuple(one.erase for one in self.features if one.erase is not None)
 
     def services(self, parts: ServiceParts) -> dict[type, Callable[[Site], Any]]:
         """How services are made of *parts*, by kind."""
-        return {kind: partial(make, parts) for one in self.products for kind, make in one.services.items()}
+        return {kind: partial(make, parts) for one in self.features for kind, make in one.services.items()}
+
+    def shared(self, parts: SharedParts) -> dict[type, Any]:
+        """What a process has once, made of *parts*, by kind."""
+        return {kind: make(parts) for one in self.features for kind, make in one.shared.items()}
 
     def deeds(self, parts: ServiceParts) -> dict[str, Callable[..., Any]]:
         """What signed links do, by kind."""
-        return {kind: partial(do, parts) for one in self.products for kind, do in one.deeds.items()}
+        return {kind: partial(do, parts) for one in self.features for kind, do in one.deeds.items()}
 
     def outbox(self, parts: OutboxParts) -> dict[str, Any]:
         """The handlers of work for other servers, by kind."""
-        return {kind: make(parts) for one in self.products for kind, make in one.outbox.items()}
+        return {kind: make(parts) for one in self.features for kind, make in one.outbox.items()}
 
     @property
     def setting_kinds(self) -> dict[str, type[ProductSettings]]:
         """The settings of each product that has some."""
-        return {one.name: one.settings for one in self.products if one.settings is not None}
+        return {one.name: one.settings for one in self.features if one.settings is not None}
 
     def settings(self, given: Mapping[str, Mapping[str, Any]]) -> SettingsShape:
         """Which settings there are, with defaults as *given* in ``[products.NAME]``.
@@ -134,14 +143,15 @@ class Registry:
             if name not in kinds:
                 raise ConfigError(f"[products.{name}]: there are settings of {', '.join(kinds)}")
         shapes = []
-        for one in self.products:
+        for one in self.features:
             if one.settings is None:
                 continue
             try:
                 default = msgspec.convert(dict(given.get(one.name, {})), one.settings)
             except msgspec.ValidationError as error:
                 raise ConfigError(f"[products.{one.name}]: {error}".replace("\n", " ")) from None
-            shapes.append(ProductShape(product=one.name, default=default, old=one.old_settings))
+            old = one.old_settings if isinstance(one, Product) else ()
+            shapes.append(ProductShape(product=one.name, default=default, old=old))
         return SettingsShape(shapes)
 
     def limits(self, given: Limits) -> list[NamedLimit]:
@@ -151,7 +161,7 @@ class Registry:
             ConfigError: a limit is given that there is not.
         """
         declared = [(limit.name, limit) for limit in CORE_LIMITS]
-        for one in self.products:
+        for one in self.features:
             for limit in one.limits:
                 like = f"{one.name}.{limit.like}" if limit.like else ""
                 declared.append((f"{one.name}.{limit.name}", _with(limit, like)))
@@ -185,8 +195,8 @@ def _rate(name: str, limit: Limit, given: Limits) -> Rate:
     )
 
 
-def _subjects(product: Product) -> set[str]:
-    return {event.subject.name for event in product.events if event.subject is not None}
+def _subjects(feature: Feature) -> set[str]:
+    return {event.subject.name for event in feature.events if event.subject is not None}
 
 
 def _once(what: str, names: Iterator[Any]) -> None:

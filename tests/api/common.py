@@ -23,13 +23,14 @@ from cackled.database.migrate import migrate
 from cackled.database.testing import fresh_dsn, server
 from cackled.domain.errors import PROBLEMS
 from cackled.domain.site import Site
+from cackled.features import FEATURES, registry
 from cackled.products import PRODUCTS
-from cackled.products.product import Product
+from cackled.products.product import Feature, Product
 from cackled.products.registry import Registry
 
 clock: Any = reactor
-TABLE = Table((*core.ROUTES, *Registry(PRODUCTS).routes))
-STATUSES = PROBLEMS | Registry(PRODUCTS).problems
+TABLE = Table((*core.ROUTES, *registry().routes))
+STATUSES = PROBLEMS | registry().problems
 ORIGIN = "https://one.example"
 
 
@@ -88,18 +89,19 @@ class ApiCase(TestCase):
     """
 
     products: tuple[Product, ...] = PRODUCTS
+    features: tuple[Feature, ...] = FEATURES
     toml = '[limits]\nexempt = ["127.0.0.0/8"]\n'
 
     async def setUp(self) -> None:
         self.dsn = await fresh_dsn(self)
-        packages = Registry(self.products).sql
+        packages = Registry((*self.products, *self.features)).sql
         if packages:
             await migrate(self.dsn, clock=clock, packages=packages)
         self.name = self.dsn.split("dbname=")[1].split()[0]
         given = f'state = "{self.mktemp()}"\n[demo]\nenabled = false\n[database]\nconnections = 3\n'
         given += f"dsn = {json.dumps(self.dsn)}\n{self.toml}"
         self.infrastructure = Infrastructure(clock, config.parse(given.encode()))
-        self.application = Application(self.infrastructure, self.products)
+        self.application = Application(self.infrastructure, self.products, self.features)
         self.addCleanup(self.application.close)
         self.infrastructure.serve(await self.application.open())
         for number, name in ((1, "one"), (2, "two")):

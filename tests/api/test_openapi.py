@@ -14,11 +14,10 @@ from referencing import Resource
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.api import core, openapi
-from cackled.products import PRODUCTS
-from cackled.products.registry import Registry
+from cackled.features import registry
 from tests.api.common import STATUSES, ApiCase
 
-ROUTES = (*core.ROUTES, *Registry(PRODUCTS).routes)
+ROUTES = (*core.ROUTES, *registry().routes)
 
 
 def resolve(document: dict[str, Any], ref: str) -> Any:

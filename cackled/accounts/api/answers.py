@@ -1,0 +1,44 @@
+"""The shapes of what the routes of accounts take and give."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from cackled.api.answers import Id
+
+Email = Annotated[str, Meta(max_length=250)]
+Password = Annotated[str, Meta(max_length=1_000)]
+
+
+class LoginBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who signs in."""
+
+    email: Email
+    password: Password
+    code: Annotated[str, Meta(max_length=40)] = ""
+
+
+class AccountAnswer(Struct, frozen=True):
+    """An account, as its owner sees it."""
+
+    id: Id
+    email: str
+    name: str
+
+
+class SiteAnswer(Struct, frozen=True):
+    """A site where the account has a role. ``sections``: those that a moderator is for; none: all."""
+
+    site: int
+    name: str
+    role: str
+    sections: list[str]
+
+
+class MeAnswer(Struct, frozen=True):
+    """Who is signed in, and where they work."""
+
+    account: AccountAnswer
+    sites: list[SiteAnswer]

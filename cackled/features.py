@@ -1,0 +1,15 @@
+"""All that there is: the products, and the features beside them, by name and not by discovery."""
+
+from __future__ import annotations
+
+from cackled import accounts, products
+from cackled.products.product import Feature
+from cackled.products.registry import Registry
+
+# What is no product: one is added here.
+FEATURES: tuple[Feature, ...] = (accounts.FEATURE,)
+
+
+def registry() -> Registry:
+    """What products and features declare."""
+    return Registry((*products.PRODUCTS, *FEATURES))
