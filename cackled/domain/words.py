@@ -68,11 +68,13 @@ def compared(*parts: str) -> str:
 
     Marks that do ("ä") stay: they tell words apart.
     """
-    read = [*parts, *(unescape(part) for part in parts if "&" in part)]
+    # A text and what is seen of it are the same, most often.
+    read = dict.fromkeys([*parts, *(unescape(part) for part in parts if "&" in part)])
     lines = list(dict.fromkeys(fold(part) for part in read if part))
-    bare = [line.translate(_SIGNS) for line in lines]
+    bare = [line if _SIGN.search(line) is None else line.translate(_SIGNS) for line in lines]
     bare = [line if line.isascii() else _MARKS.sub("", line) for line in bare]
     return "\n".join(dict.fromkeys(lines + bare))
 
 
 _SIGNS = str.maketrans("", "", "*_~`\\")
+_SIGN = re.compile(r"[*_~`\\]")

@@ -415,6 +415,8 @@ class PlainTests(SynchronousTestCase):
         ["http:", "https:/", "www.", "www.a.com", "WWW.a.bb", "1986. x", "2*3*4", "\\_", "__", "a@b.cc",
         "mailto", "mailto:a@b.cc", "1. x", "- ", "+ a", "\n", "\n\n", " ",
          "word", "слово", "# h", "===", "---", "    code", "(c)", "...", "--", '"q"', "|a|b|", "![", "ftp:", "HTTP:",
+         "*a*", " *a b* ", "**a**", " **Ab c**.", "(*x*)", "*я*", " *", "* ", "**", "*\u65e5*", "*a\nb*",
+         "*a.*", "***a***",
          "x.com:80/a", "😀", "e\u0301", "{a}", "%20", "\x0c", "\n\n\n"]
     )  # fmt: skip
 
@@ -430,5 +432,11 @@ class PlainTests(SynchronousTestCase):
         """Ordinary prose takes the short way, several paragraphs and quotes too; Markdown and links don't."""
         for source in ("Hello.", 'He said: "no" (twice).\nIt\'s so.\n\nПривет, мир!', "e.g. setup.py, a@b.c"):
             self.assertIsNotNone(text.plain(source), source)
-        for source in ("*a*", "a_b", "see https://x.y", "- a", "1. a", "a & b", "a < b", "`a`", "a  \nb", " a", ""):
+        for source in ("*a*", "So *well* done, **two words**!", "(*x*)\n**Я**", "*1. a* b"):
+            self.assertEqual(text.plain(source), text.render_markdown(source), source)
+        many = "*a* " * 1000 + "b"
+        self.assertEqual(text.render(many), text.render_markdown(many))
+        for source in ("*a", "2*3*4", "*a.*", "a*b*", "***a***", "* a* b", "*a **b** c*", "*a\nb*"):
+            self.assertIsNone(text.plain(source), source)
+        for source in ("a_b", "see https://x.y", "- a", "1. a", "a & b", "a < b", "`a`", "a  \nb", " a", ""):
             self.assertIsNone(text.plain(source), source)
