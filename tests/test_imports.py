@@ -49,6 +49,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.moderation.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.identity": ("cackled.domain", "cackled.database", *GROUND),
     "cackled.products": (
         "cackled.moderation.verdict", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

@@ -187,6 +187,13 @@ class WallTests(Schema):
             )
             self.run_sql(f"insert into used_link values ({site}, 5, now())")
             self.run_sql(f"select record_audit({site}, 'account:1', 'Ann', 'ban.added')")
+            self.run_sql(f"insert into person (site_id, visitor_id, name, skeleton) values ({site}, 5, 'Ann', 'ann')")
+            self.run_sql(
+                f"insert into person_identity (site_id, provider, subject, visitor_id) values ({site}, 'p', 's', 5)"
+            )
+            self.run_sql(f"insert into one_time values ({site}, 'code', 'x', '', now())")
+            self.run_sql(f"insert into sso_refusal (site_id, form, reason, detail) values ({site}, 'jwt', 'r', 'd')")
+            self.run_sql(f"insert into sign_in_provider (site_id, name, kind) values ({site}, 'acme', 'oidc')")
 
     async def test_reach(self) -> None:
         """The app role sees and changes its own site alone, and with no site named nothing at all."""

@@ -35,6 +35,7 @@ from cackled.domain.limits import CallLimits
 from cackled.domain.nodes import NodeRegistry
 from cackled.domain.outbox import Outbox
 from cackled.domain.parts import ServiceParts
+from cackled.domain.people import Crowd, Following
 from cackled.domain.residency import Residency
 from cackled.domain.sessions import Sessions
 from cackled.domain.signed_links import SignedLink, SignedLinks
@@ -102,7 +103,8 @@ class Application:
         self.queues = WriteQueues(clock)
         metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
         self.parts = ServiceParts(
-            database=self.database, cache=infrastructure.cache, evict=router.wrote_here, queues=self.queues
+            database=self.database, cache=infrastructure.cache, evict=router.wrote_here, queues=self.queues,
+            crowd=Crowd(clock.seconds),
         )
         self.services = {
             **registry.services(self.parts), Bans: self.bans, Blocks: lambda site: Blocks(site, self.database),
@@ -115,6 +117,7 @@ class Application:
         self.http = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)
         mailer = Mailer(clock, config.mail) if config.mail.host else None
         self._send = None if mailer is None else mailer.send
+        self.following = Following(self.database, registry.authored, router.wrote_here)
         self.outbox = self._make_outbox()
         journal = infrastructure.state / "erasures.log"
         in_thread = infrastructure.in_thread
@@ -198,7 +201,7 @@ class Application:
             links=self.links,
             own_url=config.own_url,
         )
-        work = {"webhook": webhooks.deliver, **self.registry.outbox(parts)}
+        work = {"webhook": webhooks.deliver, "people": self.following.deliver, **self.registry.outbox(parts)}
         return Outbox(self.database, clock, infrastructure.random, infrastructure.metrics, work)
 
     # What is asked of it

@@ -130,7 +130,7 @@ class Grants:
                     return None
                 keys = [site.key(key) for key in channels]
                 channels = frozenset(site.channel(product, key) for key in keys for product in self._products)
-        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError):
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return None
         if not isinstance(name, str):
             return None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cackled.cache.soft import SoftCache
 from cackled.database.routing import Database
+from cackled.domain.people import Crowd
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
 
@@ -16,10 +17,11 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
     """The parts of a process that services use.
 
     ``evict`` is told each position that a write led to, before the writer is answered; ``queues`` gather writes that
-    come together.
+    come together; ``crowd`` knows which sites have people who signed in.
     """
 
     database: Database
     cache: SoftCache
     evict: Callable[[Position], None]
     queues: WriteQueues
+    crowd: Crowd = field(default_factory=Crowd)

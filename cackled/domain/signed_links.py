@@ -69,6 +69,6 @@ class SignedLinks:
                 int(claims["jti"]), int(claims["site"]), cast(Deed, claims["deed"]), int(claims["sub"]),
                 int(claims["exp"]),
             )  # fmt: skip
-        except (jwt.InvalidTokenError, KeyError, ValueError, TypeError):
+        except (jwt.InvalidTokenError, KeyError, ValueError, TypeError, RecursionError):
             return None
         return made if made.deed in DEEDS and made.expires > self._wall_time() else None

@@ -18,6 +18,7 @@ from cackled.domain.errors import Refusal
 from cackled.domain.limits import Buckets
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
+from cackled.domain.people import Authored
 from cackled.domain.settings import ProductSettings
 from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
@@ -119,9 +120,11 @@ class Product(Feature, frozen=True, kw_only=True):
 
     - ``widgets``: its widgets and their first page.
     - ``old_settings``: those of its settings that sites may still have under the bare name.
+    - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
     - ``seed``: fills the demo site.
     """
 
     widgets: tuple[Widget, ...] = ()
     old_settings: tuple[str, ...] = ()
+    authored: Authored | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None

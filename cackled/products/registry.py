@@ -17,6 +17,7 @@ from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
 from cackled.domain.parts import ServiceParts
+from cackled.domain.people import Authored
 from cackled.domain.settings import ProductSettings, ProductShape, SettingsShape
 from cackled.domain.site import Site
 from cackled.events import EventType
@@ -110,6 +111,11 @@ class Registry:
     def erasables(self) -> tuple[Erasable, ...]:
         """How a visitor is forgotten."""
         return tuple(one.erase for one in self.features if one.erase is not None)
+
+    @property
+    def authored(self) -> tuple[Authored, ...]:
+        """How what products have of a visitor follows them."""
+        return tuple(one.authored for one in self.products if one.authored is not None)
 
     def services(self, parts: ServiceParts) -> dict[type, Callable[[Site], Any]]:
         """How services are made of *parts*, by kind."""

@@ -17,6 +17,7 @@ from cackled.products.comments.events import EVENTS
 from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
+from cackled.products.comments.people import AUTHORED
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
 from cackled.products.comments.service import Comments
 from cackled.products.comments.settings import OLD, CommentSettings
@@ -25,7 +26,7 @@ from cackled.products.product import Limit, OutboxParts, Product
 
 def make_service(parts: ServiceParts, site: Site) -> Comments:
     """The comments of *site*."""
-    return Comments(site, parts.database, parts.cache, parts.evict, parts.queues)
+    return Comments(site, parts.database, parts.cache, parts.evict, parts.queues, parts.crowd)
 
 
 def make_moderation(parts: ServiceParts, site: Site) -> CommentModeration:
@@ -69,5 +70,6 @@ PRODUCT = Product(
     sql=__name__,
     counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False)),
     erase=ERASABLE,
+    authored=AUTHORED,
     seed=seed.fill,
 )

@@ -88,11 +88,12 @@ class CountsQuery(Struct, frozen=True):
 
 
 class Author(Struct, frozen=True):
-    """Who wrote."""
+    """Who wrote; of a guest no badges are told."""
 
     id: Id
     name: str
-    avatar: str | None
+    avatar: Annotated[str | None, Meta(description="The address of their picture, below this server's.")]
+    badges: list[str] | UnsetType = UNSET
 
 
 class Comment(Struct, frozen=True):

@@ -22,8 +22,9 @@ from cackled.domain import text
 from cackled.domain.addresses import stored_address
 from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.errors import NotFound
+from cackled.domain.people import Crowd, People
 from cackled.domain.reading import SHARED, Reading, Source
-from cackled.domain.sessions import Session
+from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
 from cackled.domain.words import compared, fold, visible
 from cackled.domain.write_batching import WriteQueues
@@ -169,6 +170,7 @@ class Comments:
         cache: SoftCache,
         evict: Callable[[Position], None],
         queues: WriteQueues | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         self._site = site
         self._settings = site.product(CommentSettings)
@@ -176,6 +178,7 @@ class Comments:
         self._database = database.site(site.id)
         self._cache = cache
         self._evict = evict
+        self._people = People(site, database, crowd)
 
     async def page(
         self,
@@ -329,8 +332,9 @@ class Comments:
         """
         self._open()
         ref = check_channel(ref)
-        name = text.clean_name(name)
+        name = text.clean_name(name) if session.level == GUEST else ""
         source = text.clean_text(source, self._settings.max_length)
+        name = await self._people.author(session, name)
         channel = comment_channel(self._site, ref.key)
         html = text.render(source)
 
