@@ -277,20 +277,22 @@ class Rate(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """``[limits]``: what one visitor may do; the rest gets 429 with Retry-After. Rates are per second."""
+    """``[limits]``: what one visitor may do; the rest gets 429 with Retry-After. A limit has a ``rate`` of calls a
+    second and a ``burst`` at once for each address, and a ``site_rate`` a second for all of a site."""
 
-    posts_per_address: PositiveFloat = 0.5
-    posts_burst: PositiveInt = 10
-    votes_per_address: PositiveFloat = 2.0
-    votes_burst: PositiveInt = 40
-    reads_per_address: PositiveFloat = 50.0
-    reads_burst: PositiveInt = 500
-    sessions_per_address: PositiveFloat = 0.5
-    sessions_burst: PositiveInt = 60
-    posts_per_site: PositiveFloat = 200.0
     # Addresses (CIDR) that no limit applies to: load tests, own services.
     exempt: tuple[str, ...] = ()
-    # Limits by name; one that stands here goes before the names above.
+    # Names that limits had before; [limits.calls] below goes before them.
+    posts_per_address: PositiveFloat | None = None
+    posts_burst: PositiveInt | None = None
+    posts_per_site: PositiveFloat | None = None
+    votes_per_address: PositiveFloat | None = None
+    votes_burst: PositiveInt | None = None
+    reads_per_address: PositiveFloat | None = None
+    reads_burst: PositiveInt | None = None
+    sessions_per_address: PositiveFloat | None = None
+    sessions_burst: PositiveInt | None = None
+    # Limits by name; each is declared, with its numbers, by the product whose calls it is for.
     calls: dict[str, Rate] = {}
 
 

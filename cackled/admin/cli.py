@@ -141,7 +141,8 @@ def _default_config(options: Any) -> None:
     from cackled.admin.defaults import render
     from cackled.features import registry
 
-    print(render(registry().setting_kinds), end="")
+    made = registry()
+    print(render(made.setting_kinds, made.default_limits), end="")
 
 
 def _run(options: Any) -> int:

@@ -25,8 +25,10 @@ _HEAD = """\
 _ASSIGNED = re.compile(r"    (\w+): ")
 
 
-def render(products: Mapping[str, type[msgspec.Struct]] | None = None) -> str:
-    """The file's text, with the defaults of the settings of *products*."""
+def render(
+    products: Mapping[str, type[msgspec.Struct]] | None = None, limits: Mapping[str, config.Rate | str] | None = None
+) -> str:
+    """The file's text, with the defaults of the settings of *products*, and of *limits* or whose numbers they share."""
     lines = [_HEAD]
     tables: list[tuple[str, type[Section], bool]] = []
     for name, kind, default in _fields(config.Config):
@@ -40,13 +42,26 @@ def render(products: Mapping[str, type[msgspec.Struct]] | None = None) -> str:
         lines.append(_table(name, section, is_array))
         for inner, kind, _ in _fields(section):
             rows = _rows_of(kind)
-            if rows is not None and get_origin(kind) is dict:
+            if rows is config.Rate:
+                lines += [_limit(f'{name}.{inner}."{one}"', rate) for one, rate in (limits or {}).items()]
+            elif rows is not None and get_origin(kind) is dict:
                 lines.append(_table(f"{name}.{inner}.NAME", rows, False, commented=True))
             elif rows is not None:
                 lines.append(_table(f"{name}.{inner}", rows, True))
     for name, kind in (products or {}).items():
         lines.append(_product(name, kind))
     return "\n".join(lines) + "\n"
+
+
+def _limit(table: str, rate: config.Rate | str) -> str:
+    """The numbers of a limit."""
+    if isinstance(rate, str):
+        return f"\n# Together with {rate}, unless it has numbers of its own.\n#[{table}]"
+    return "\n".join(["", f"#[{table}]", *(_entry(config.Rate, key, value) for key, value in _values(rate))])
+
+
+def _values(section: Section) -> list[tuple[str, object]]:
+    return [(key, getattr(section, key)) for key in section.__struct_fields__]
 
 
 def _product(name: str, kind: type[msgspec.Struct]) -> str:

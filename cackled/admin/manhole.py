@@ -260,7 +260,7 @@ class ManholeFactory(Factory):
         clock: IReactorTime,
         metrics: Metrics,
         in_thread: Callable[..., Awaitable[bool]],
-        user: str = "admin",
+        user: str,
         namespace: Mapping[str, Any] | None = None,
         idle: float = 900.0,
     ) -> None:

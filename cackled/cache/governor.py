@@ -88,7 +88,7 @@ class Governor:
         metrics: Metrics,
         target_bytes: int = 0,
         reserve_bytes: int = 0,
-        idle_seconds_per_free_mib: float = 1.0,
+        idle_seconds_per_free_mib: float,
         min_idle: float = 10.0,
         keep_bytes: int = KEEP_BYTES,
         trim: Callable[[], object] | None = None,

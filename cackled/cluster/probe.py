@@ -107,7 +107,7 @@ class Prober:
     """
 
     def __init__(
-        self, reactor: Any, membership: Membership, clock: IReactorTime | None = None, *, deployment: str = "global"
+        self, reactor: Any, membership: Membership, clock: IReactorTime | None = None, *, deployment: str
     ) -> None:
         self._deployment = deployment
         self._clock: IReactorTime = clock or reactor

@@ -126,7 +126,7 @@ def connection_dsn(
     *,
     role: str = "",
     statement_timeout: float = 0.0,
-    connect_timeout: float = 3.0,
+    connect_timeout: float = config.Database().connect_timeout,
     application: str = "cackled",
 ) -> str:
     """*dsn* with keepalives, time limits (seconds; 0: no limit) and the role that every session starts in."""

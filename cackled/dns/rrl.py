@@ -47,7 +47,7 @@ class RateLimit:
         ValueError: one of *exempt* is no network.
     """
 
-    def __init__(self, clock: IReactorTime, rate: int, slip: int = 2, exempt: Sequence[str] = ()) -> None:
+    def __init__(self, clock: IReactorTime, rate: int, slip: int, exempt: Sequence[str] = ()) -> None:
         self._clock = clock
         self._rate = rate or float("inf")
         self._slip = slip

@@ -160,6 +160,11 @@ class Registry:
             shapes.append(ProductShape(product=one.name, default=default, old=old))
         return SettingsShape(shapes)
 
+    @property
+    def default_limits(self) -> dict[str, Rate | str]:
+        """The numbers of each limit as it is declared, or the name of the limit that it shares."""
+        return {one.name: one.like or one.rate for one in self.limits(Limits())}
+
     def limits(self, given: Limits) -> list[NamedLimit]:
         """The limits as *given* in the configuration.
 
@@ -192,13 +197,13 @@ def _rate(name: str, limit: Limit, given: Limits) -> Rate:
     made = given.calls.get(name)
     if made is not None:
         return made
-    if not limit.old:
-        return Rate(rate=limit.rate, burst=limit.burst, site_rate=limit.site_rate)
-    return Rate(
-        rate=getattr(given, f"{limit.old}_per_address"),
-        burst=getattr(given, f"{limit.old}_burst"),
-        site_rate=getattr(given, f"{limit.old}_per_site", limit.site_rate),
-    )
+    numbers = {
+        "rate": getattr(given, f"{limit.old}_per_address", None),
+        "burst": getattr(given, f"{limit.old}_burst", None),
+        "site_rate": getattr(given, f"{limit.old}_per_site", None),
+    }
+    declared = Rate(rate=limit.rate, burst=limit.burst, site_rate=limit.site_rate)
+    return replace(declared, **{key: value for key, value in numbers.items() if limit.old and value is not None})
 
 
 def _subjects(feature: Feature) -> set[str]:

@@ -134,7 +134,7 @@ class Assets:
     def __init__(
         self,
         folder: str | Path,
-        env: Literal["prod", "devel"] = "prod",
+        env: Literal["prod", "devel"],
         base: str = "/widget",
         *,
         microcache: Microcache | None = None,

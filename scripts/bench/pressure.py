@@ -44,6 +44,7 @@ def main() -> None:
     from cackled.cache.pressure import MemoryReader
     from cackled.cache.soft import SoftCache
     from cackled.cache.types import Loaded
+    from cackled.config import Cache
     from cackled.metrics import Metrics
 
     metrics = Metrics()
@@ -51,7 +52,8 @@ def main() -> None:
     gc.collect()
     began = resident()
     governor = Governor(
-        [cache], clock=reactor, read_pressure=MemoryReader(), metrics=metrics, target_bytes=began + given.room * MIB
+        [cache], clock=reactor, read_pressure=MemoryReader(), metrics=metrics, target_bytes=began + given.room * MIB,
+        idle_seconds_per_free_mib=Cache().idle_seconds_per_free_mib,
     )
     seen = {"peak": began, "fewest": 1 << 60, "wall": 0.0, "cpu": 0.0, "number": 0, "loads": 0}
     last = [time.perf_counter(), time.thread_time()]

@@ -60,6 +60,7 @@ class ConsoleCase(SynchronousTestCase):
             "clock": self.clock,
             "metrics": self.metrics,
             "in_thread": at_once,
+            "user": "admin",
             "namespace": self.namespace,
         }
         return ManholeFactory(**{**arguments, **more})
@@ -363,6 +364,7 @@ class ListenerTests(TestCase):
             clock=clock,
             metrics=metrics,
             in_thread=deferToThread,
+            user="admin",
             namespace={"answer": 42},
         )
         port = clock.listenTCP(0, factory, interface="127.0.0.1")

@@ -18,7 +18,7 @@ class BundlesTests(SynchronousTestCase):
 
     def test_loader(self) -> None:
         """The loader as it is served, with two servers, is at most 2 KB (2,048 bytes)."""
-        served = Assets(WEB).loader(lambda: {"servers": SERVERS}).current()
+        served = Assets(WEB, "prod").loader(lambda: {"servers": SERVERS}).current()
         self.assertLessEqual(served.size(b"gzip"), 2048)
         self.assertLessEqual(gzipped(served.body), 2048)
 

@@ -39,7 +39,9 @@ class GovernorTests(SynchronousTestCase):
         return SoftCache(clock=self.clock, max_bytes=64 * MIB, ttl=1e6, metrics=self.metrics, name=name)
 
     def govern(self, caches: list[SoftCache], **more: float) -> Governor:
-        settings = {"target_bytes": 100 * MIB, "min_idle": 10.0, "keep_bytes": 0, **more}
+        settings = {
+            "target_bytes": 100 * MIB, "min_idle": 10.0, "keep_bytes": 0, "idle_seconds_per_free_mib": 1.0, **more,
+        }  # fmt: skip
         governor = Governor(
             caches, clock=self.clock, read_pressure=self.read, metrics=self.metrics, timer=self.timer,
             trim=self.trim, **settings,  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ class ProberTests(TestCase):
         self.clock = Clock()
         url = f"http://127.0.0.1:{self.port.getHost().port}/"
         self.told = Told([Node(name="own", url="http://127.0.0.1:1"), Node(name="other", url=url)])
-        self.prober = Prober(real, self.told, self.clock)
+        self.prober = Prober(real, self.told, self.clock, deployment="global")
         self.addCleanup(self.close)
 
     async def close(self) -> None:
@@ -159,7 +159,8 @@ class ProberTests(TestCase):
 
     async def test_alone(self) -> None:
         """With no other node that has an address nothing is asked and nothing is scheduled."""
-        alone = Prober(real, Told([Node(name="own", url="http://127.0.0.1:1"), Node(name="x")]), self.clock)
+        told = Told([Node(name="own", url="http://127.0.0.1:1"), Node(name="x")])
+        alone = Prober(real, told, self.clock, deployment="global")
         alone.start()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         stopped: Deferred[None] = alone.stop()

@@ -28,7 +28,7 @@ class RateLimitTests(SynchronousTestCase):
 
     def test_networks(self) -> None:
         """A /24 and a /56 count as one; others for themselves."""
-        limit = RateLimit(self.clock, 10)
+        limit = RateLimit(self.clock, 10, 2)
         self.assertEqual(self.passed(limit, [f"192.0.2.{n}" for n in range(30)]), 10)
         self.assertEqual(self.passed(limit, [f"192.0.{n}.1" for n in range(3, 33)]), 30)
         self.assertEqual(self.passed(limit, [f"2001:db8:0:{n:x}::1" for n in range(30)]), 10)
@@ -37,7 +37,7 @@ class RateLimitTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """Each class of answers has its own rate."""
-        limit = RateLimit(self.clock, 10)
+        limit = RateLimit(self.clock, 10, 2)
         self.assertEqual(self.passed(limit, ["192.0.2.1"] * 20, 0), 10)
         self.assertEqual(self.passed(limit, ["192.0.2.1"] * 20, 1), 10)
 
@@ -51,7 +51,7 @@ class RateLimitTests(SynchronousTestCase):
 
     def test_windows(self) -> None:
         """Each second begins anew, also for who has been silent; no timer runs while nobody asks."""
-        limit = RateLimit(self.clock, 10)
+        limit = RateLimit(self.clock, 10, 2)
         for _ in range(3):
             self.assertEqual(self.passed(limit, ["192.0.2.1"] * 20), 10)
             self.clock.advance(1)
@@ -64,7 +64,7 @@ class RateLimitTests(SynchronousTestCase):
 
     def test_proven(self) -> None:
         """Who spoke TCP has a higher rate by itself and may have answers of any size, for some minutes."""
-        limit = RateLimit(self.clock, 10)
+        limit = RateLimit(self.clock, 10, 2)
         self.assertEqual(limit.check("192.0.2.1", 0), SMALL)
         limit.prove("192.0.2.1")
         verdicts = [limit.check("192.0.2.1", 0) for _ in range(10 * PROVEN_FACTOR + 5)]
@@ -87,13 +87,13 @@ class RateLimitTests(SynchronousTestCase):
 
     def test_off(self) -> None:
         """Rate 0 is no limit of the rate; big answers still want a proof."""
-        limit = RateLimit(self.clock, 0)
+        limit = RateLimit(self.clock, 0, 2)
         self.assertEqual([limit.check("192.0.2.1", 0) for _ in range(1000)], [SMALL] * 1000)
 
     def test_memory(self) -> None:
         """Forged addresses without end stay within the tables' bounds."""
         self.patch(rrl, "MAX_KEYS", 100)
-        limit = RateLimit(self.clock, 10)
+        limit = RateLimit(self.clock, 10, 2)
         for number in range(1000):
             host = f"10.{number >> 8}.{number & 255}.1"
             limit.check(host, 0)
@@ -104,7 +104,7 @@ class RateLimitTests(SynchronousTestCase):
         """Whoever proves address after address takes the place of the oldest proofs, and no time: nobody looks through
         all of them."""
         self.patch(rrl, "MAX_KEYS", 100)
-        limit = RateLimit(self.clock, 10)
+        limit = RateLimit(self.clock, 10, 2)
         for number in range(99):
             limit.prove(f"198.51.100.{number}")
         limit._proven = kept = Unread(limit._proven)
