@@ -277,8 +277,7 @@ class Rate(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """``[limits]``: what one visitor may do; the rest gets 429 with Retry-After. A limit has a ``rate`` of calls a
-    second and a ``burst`` at once for each address, and a ``site_rate`` a second for all of a site."""
+    """``[limits]``: what one visitor may do, per second and at once (burst); the rest gets 429 with Retry-After."""
 
     # Addresses (CIDR) that no limit applies to: load tests, own services.
     exempt: tuple[str, ...] = ()
@@ -292,7 +291,6 @@ class Limits(Section, frozen=True):
     reads_burst: PositiveInt | None = None
     sessions_per_address: PositiveFloat | None = None
     sessions_burst: PositiveInt | None = None
-    # Limits by name; each is declared, with its numbers, by the product whose calls it is for.
     calls: dict[str, Rate] = {}
 
 

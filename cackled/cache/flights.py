@@ -209,7 +209,7 @@ class Flights:
     *took* with the seconds of each load.
     """
 
-    __slots__ = ("_lanes", "counts", "floor", "seconds", "store", "took")
+    __slots__ = ("_by_group", "counts", "floor", "seconds", "store", "took")
 
     # Tests replace it with a broken class, to prove that they would notice.
     flight = Flight
@@ -228,69 +228,69 @@ class Flights:
         self.floor = floor
         self.store = store
         self.took = took
-        self._lanes: dict[Hashable, dict[Hashable, KeyFlights]] = {}
+        self._by_group: dict[Hashable, dict[Hashable, KeyFlights]] = {}
 
     def __iter__(self) -> Iterator[Flight]:
         """All flights, including doomed ones and those that wait to begin."""
-        for lanes in self._lanes.values():
-            for lane in lanes.values():
-                if lane.current is not None:
-                    yield lane.current
-                yield from lane.doomed
+        for by_key in self._by_group.values():
+            for flights in by_key.values():
+                if flights.current is not None:
+                    yield flights.current
+                yield from flights.doomed
 
     def join(self, group: Hashable, key: Hashable, load: Load, after: int, ttl: float) -> Deferred[Loaded]:
         """Wait for the flight of this key, or begin one with *load*."""
-        lanes = self._lanes.get(group)
-        if lanes is None:
-            lanes = self._lanes[group] = {}
-        lane = lanes.get(key)
-        if lane is None:
-            lane = lanes[key] = KeyFlights()
-        flight = lane.current
+        by_key = self._by_group.get(group)
+        if by_key is None:
+            by_key = self._by_group[group] = {}
+        flights = by_key.get(key)
+        if flights is None:
+            flights = by_key[key] = KeyFlights()
+        flight = flights.current
         if flight is not None:
             self.counts.joins += 1
             return flight.wait(after)
         self.counts.misses += 1
-        flight = lane.current = self.flight(self, group, key, load, ttl)
+        flight = flights.current = self.flight(self, group, key, load, ttl)
         waiter = flight.wait(after)
-        if len(lane.doomed) < MAX_LOADS:
+        if len(flights.doomed) < MAX_LOADS:
             flight.begin(False)
         return waiter
 
     def doom(self, group: Hashable) -> None:
         """What is being loaded for *group* is out of date: no new caller joins it, and it is not stored."""
-        lanes = self._lanes.get(group)
-        if lanes is None:
+        by_key = self._by_group.get(group)
+        if by_key is None:
             return
-        for lane in lanes.values():
-            flight = lane.current
+        for flights in by_key.values():
+            flight = flights.current
             # A flight that has not begun is not doomed: it will read current data.
             if flight is not None and flight.begun:
                 flight.doomed = True
-                lane.doomed.append(flight)
-                lane.current = None
+                flights.doomed.append(flight)
+                flights.current = None
 
     def doom_all(self) -> None:
         """As `doom`, for every group."""
-        for group in self._lanes:
+        for group in self._by_group:
             self.doom(group)
 
     def remove(self, flight: Flight) -> None:
         """Free the key of a flight that is over. The next flight, if one waits for this, begins."""
-        lanes = self._lanes[flight.group]
-        lane = lanes[flight.key]
+        by_key = self._by_group[flight.group]
+        flights = by_key[flight.key]
         if flight.doomed:
-            lane.doomed.remove(flight)
+            flights.doomed.remove(flight)
         else:
-            lane.current = None
-        following = lane.current
+            flights.current = None
+        following = flights.current
         if following is not None:
             if not following.begun:
                 following.begin(False)
-        elif not lane.doomed:
-            del lanes[flight.key]
-            if not lanes:
-                del self._lanes[flight.group]
+        elif not flights.doomed:
+            del by_key[flight.key]
+            if not by_key:
+                del self._by_group[flight.group]
 
 
 def _as_deferred(awaitable: Any) -> Deferred[Any]:

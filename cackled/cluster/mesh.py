@@ -282,7 +282,7 @@ class Mesh:
                 link for link in self._links if link.greeting is None and link.expected is None and not link.over
             ]
             if len(strangers) >= MOST_STRANGERS:
-                strangers[0].drop("too many strangers at the door")
+                strangers[0].drop("too many connections that have not said who they are")
         link = Link(self, self._clock, expected)
         self._links[link] = None
         return link

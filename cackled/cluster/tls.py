@@ -175,7 +175,7 @@ class Credentials:
         )  # fmt: skip
 
 
-class _Door(TLSMemoryBIOFactory):
+class _TLSFactory(TLSMemoryBIOFactory):
     """Closes connections that the wrapped factory refuses.
 
     Twisted's wrapper would fail when the factory returns None.
@@ -202,7 +202,7 @@ class TlsWire:
         Raises:
             CannotListenError: as `IReactorTCP.listenTCP`.
         """
-        wrapped = _Door(self._credentials, False, factory, self._reactor)
+        wrapped = _TLSFactory(self._credentials, False, factory, self._reactor)
         port_: IListeningPort = self._reactor.listenTCP(port, wrapped, BACKLOG, host)
         return port_
 
@@ -212,7 +212,7 @@ class TlsWire:
         Fails, with `NoProtocol` too: *factory* built none.
         """
         endpoint = HostnameEndpoint(self._reactor, host, port, timeout=CONNECT_TIMEOUT)
-        wrapped = _Door(self._credentials.client_options(name), True, factory, self._reactor)
+        wrapped = _TLSFactory(self._credentials.client_options(name), True, factory, self._reactor)
         connecting: Deferred[Any] = endpoint.connect(wrapped)
         return connecting.addCallback(lambda tls: tls.wrappedProtocol)
 

@@ -237,7 +237,7 @@ class WorkerProcess:
     def _share(self, count: int) -> int:
         """Send so many clients to this node's own address, where another worker takes them."""
         assert self._application is not None
-        self._application.hub.send_away(self._begin.config.realtime.drain_seconds, self._next_door, count)
+        self._application.hub.send_away(self._begin.config.realtime.drain_seconds, self._next_worker, count)
         return count
 
     def _undrain(self) -> None:
@@ -265,7 +265,7 @@ class WorkerProcess:
         closing: list[Deferred[Any]] = []
         if application is not None:
             share = min(self._begin.config.realtime.drain_seconds, seconds / 2)
-            closing.append(application.hub.drain(share, self._next_door))
+            closing.append(application.hub.drain(share, self._next_worker))
         closing.append(infrastructure.http.drain(seconds / 2, grace=0.2))
         try:
             await DeferredList(closing, consumeErrors=True).addTimeout(seconds * 0.75, self._reactor)
@@ -277,7 +277,7 @@ class WorkerProcess:
         if infrastructure.bus is not None:
             await infrastructure.bus.stop()
 
-    def _next_door(self) -> str | None:
+    def _next_worker(self) -> str | None:
         """Where clients of a retiring worker go: this node's own address, where its successor is, unless it drains."""
         infrastructure = self._infrastructure
         if infrastructure.cluster.draining:

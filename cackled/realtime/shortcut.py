@@ -80,14 +80,14 @@ class Shortcuts:
         return tuple(places) if len(places) >= least else None
 
     def granted(
-        self, head: Head, door: EarlyConnection, least: int
+        self, head: Head, early: EarlyConnection, least: int
     ) -> tuple[tuple[Position, ...], str | None, str] | None:
         """The positions, the origin that may listen to them, and the client's address.
 
         None if permission is not granted at once, or if the request came through a proxy.
         """
         places = self.places(head, least)
-        if places is None or door.lane & LANE_PROXY:
+        if places is None or early.lane & LANE_PROXY:
             return None
         origin: str | None = None
         raw = head.named.get(b"origin")
@@ -103,12 +103,12 @@ class Shortcuts:
         if isinstance(answer, Deferred):
             answer.addErrback(lambda _: None)
             return None
-        address: str = door.own.peer[0]
+        address: str = early.own.peer[0]
         if answer is not None or self._gate.charge(address, places) is not None:
             return None
         return places, origin, address
 
-    def websocket(self, head: Head, door: EarlyConnection) -> bool:
+    def websocket(self, head: Head, early: EarlyConnection) -> bool:
         """``/rt/ws``."""
         named = head.named
         key = named.get(b"sec-websocket-key")
@@ -124,25 +124,25 @@ class Shortcuts:
             or _KEY.fullmatch(key) is None
         ):
             return False
-        granted = self.granted(head, door, 0)
+        granted = self.granted(head, early, 0)
         if granted is None:
             return False
         places, origin, address = granted
         connection: Any = WebSocket(self._gate, origin, address=address)
-        attach(door.leave(), connection)
+        attach(early.leave(), connection)
         connection.begin(accepted(key, protocol is not None), places)
         return True
 
-    def eventsource(self, head: Head, door: EarlyConnection) -> bool:
+    def eventsource(self, head: Head, early: EarlyConnection) -> bool:
         """``/rt/sse``."""
         named = head.named
         if b"last-event-id" in named or b"upgrade" in named:
             return False
-        granted = self.granted(head, door, 1)
+        granted = self.granted(head, early, 1)
         if granted is None:
             return False
         places, origin, _ = granted
         connection: Any = EventSource(self._gate)
-        attach(door.leave(), connection)
+        attach(early.leave(), connection)
         connection.begin(places, origin)
         return True

@@ -32,7 +32,7 @@ FRAMES_PER_SECOND = 100
 BYTES_PER_SECOND = 128 * 1024
 TYPING_SECONDS = 2
 # A client may subscribe to its maximum number of channels at once, and to as many again after this many seconds.
-WISH_SECONDS = 10
+SUBSCRIBE_SECONDS = 10
 
 # Idle readers, for the next client that sends something. Most clients only answer pings: a reader for each of them
 # would be most of their memory, and thousands more objects for the garbage collector to walk.
@@ -214,7 +214,7 @@ class WebSocket(WebSocketConnection):
     """A subscriber on WebSocket."""
 
     form = FRAME
-    __slots__ = ("_address", "_asking", "_gate", "_origin", "_since", "_tokens", "_typed", "_wishes")
+    __slots__ = ("_address", "_asking", "_gate", "_origin", "_since", "_subscribes", "_tokens", "_typed")
 
     def __init__(self, gate: Gate, origin: str | None, tokens: Tokens = (), *, address: str = "") -> None:
         super().__init__(gate.hub, gate.limits)
@@ -226,7 +226,7 @@ class WebSocket(WebSocketConnection):
         self._typed = -TYPING_SECONDS
         self._asking = 0
         self._since = 0
-        self._wishes = 0
+        self._subscribes = 0
 
     def begin(self, answer: bytes, positions: Sequence[Position]) -> None:
         """Send the handshake's *answer* and the first message, and subscribe as the query asks.
@@ -272,31 +272,31 @@ class WebSocket(WebSocketConnection):
             self.fail(framing.UNSUPPORTED, "messages are text")
             return
         try:
-            wish = messages.parse_client(payload)
-            if isinstance(wish, messages.Ping):
+            message = messages.parse_client(payload)
+            if isinstance(message, messages.Ping):
                 self.control(messages.PONG)
                 return
-            position = Position.parse(wish.sub)
+            position = Position.parse(message.sub)
         except ValueError:
             self.control(messages.error("message"))
             return
-        if isinstance(wish, messages.Subscribe):
-            if wish.token and wish.token not in self._tokens:
+        if isinstance(message, messages.Subscribe):
+            if message.token and message.token not in self._tokens:
                 # The newest tokens count: an expired token is followed by another.
-                self._tokens = (wish.token, *self._tokens)[:MOST_TOKENS]
+                self._tokens = (message.token, *self._tokens)[:MOST_TOKENS]
             self._subscribe(position)
-        elif isinstance(wish, messages.Unsubscribe):
+        elif isinstance(message, messages.Unsubscribe):
             if not self.hub.unsubscribe(self, position.site, position.channel):
                 self.control(messages.error("sub", position.sub))
         else:
-            self._typing(position, bounded(wish.name))
+            self._typing(position, bounded(message.name))
 
     def _subscribe(self, position: Position) -> None:
         limit, tick = self.hub.config.max_subscriptions, self.hub.tick
-        if tick - self._since >= WISH_SECONDS:
-            self._since, self._wishes = tick, 0
-        self._wishes += 1
-        if self._wishes > limit:
+        if tick - self._since >= SUBSCRIBE_SECONDS:
+            self._since, self._subscribes = tick, 0
+        self._subscribes += 1
+        if self._subscribes > limit:
             # Charged, because each may cost a load of the event log.
             self.control(messages.error("limit", position.sub))
             return

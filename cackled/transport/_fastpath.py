@@ -24,7 +24,7 @@ MEMO_HEAD = 2048
 # Bytes of heads per generation of a memo. There are two generations, and one memo per lane in use.
 MEMO_BYTES = 8 << 20
 # Hashes of heads seen once. A head is stored the second time: most heads of a flood never come again.
-DOOR_SLOTS = 1 << 16
+SEEN_SLOTS = 1 << 16
 # Memory of a remembered head beside its bytes.
 _OVERHEAD = 300
 
@@ -58,14 +58,14 @@ def split_after(target: bytes) -> tuple[bytes, int]:
 class Memo(Generic[T]):
     """Maps raw bytes to their parsed meaning. Bounded: when the young generation is full, the old one is dropped."""
 
-    __slots__ = ("_early", "_old", "_room", "_size", "_young", "get")
+    __slots__ = ("_old", "_room", "_seen", "_size", "_young", "get")
 
     def __init__(self, room: int = MEMO_BYTES) -> None:
         self._room = room
         self._size = 0
         self._young: dict[bytes, T] = {}
         self._old: dict[bytes, T] = {}
-        self._early: array[int] = array("q", bytes(0))
+        self._seen: array[int] = array("q", bytes(0))
         self.get = self._young.get
 
     def find(self, raw: bytes) -> T | None:
@@ -82,15 +82,15 @@ class Memo(Generic[T]):
 
     def offer(self, raw: bytes, known: T) -> None:
         """Remember *raw* if it was offered before, not too long ago."""
-        door = self._early
-        if not door:
-            door.frombytes(bytes(8 * DOOR_SLOTS))
+        seen = self._seen
+        if not seen:
+            seen.frombytes(bytes(8 * SEEN_SLOTS))
         mark = hash(raw)
-        slot = mark & (DOOR_SLOTS - 1)
-        if door[slot] == mark:
+        slot = mark & (SEEN_SLOTS - 1)
+        if seen[slot] == mark:
             self.put(raw, known)
         else:
-            door[slot] = mark
+            seen[slot] = mark
 
     def put(self, raw: bytes, known: T) -> None:
         """Remember *raw*, unless it is too long."""

@@ -231,10 +231,10 @@ class HttpFactory(Factory):
         if channel.network is not None:
             self.limits.release(channel.network)
 
-    def taken(self, door: EarlyConnection) -> None:
+    def taken(self, early: EarlyConnection) -> None:
         """Another protocol has taken the connection over; it counts until it closes."""
         self._taken.inc()
-        self._forget(door)
+        self._forget(early)
 
     def _forget(self, channel: Any) -> None:
         self.channels.discard(channel)

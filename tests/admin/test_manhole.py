@@ -166,7 +166,7 @@ class LoginTests(ConsoleCase):
         sessions[0][0].connectionLost(Failure(ConnectionDone()))
         self.assertIsNotNone(self.factory.buildProtocol(None))
 
-    def test_sitting_at_the_door(self) -> None:
+    def test_idle_at_the_login(self) -> None:
         """Who waits at the login keeps nobody out: the oldest makes room."""
         waiting = [self.connect() for _ in range(MOST_WAITING + 3)]
         self.assertEqual([wire.aborted for _, wire in waiting[:5]], [True] * 3 + [False] * 2)
@@ -183,7 +183,7 @@ class LoginTests(ConsoleCase):
         self.assertTrue(wire.disconnecting)
 
     def test_check_fails(self) -> None:
-        """When the thread fails, the door stays shut and the error is logged."""
+        """When the thread fails, nobody is let in and the error is logged."""
 
         def broken(function: Callable[..., bool], *args: Any) -> Awaitable[bool]:
             raise RuntimeError("no thread")

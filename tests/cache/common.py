@@ -106,4 +106,4 @@ class FlightsCase(SynchronousTestCase):
         """Nothing is under way and nothing is left of what was."""
         stats = self.cache.stats()
         self.assertEqual((stats.flights, stats.waiters), (0, 0))
-        self.assertEqual(self.cache._flights._lanes, {})
+        self.assertEqual(self.cache._flights._by_group, {})

@@ -38,9 +38,9 @@ class StaysJoinable(Flights):
     __slots__ = ()
 
     def doom(self, group: Hashable) -> None:
-        for lane in self._lanes.get(group, {}).values():
-            if lane.current is not None:
-                lane.current.floor = -1
+        for held in self._by_group.get(group, {}).values():
+            if held.current is not None:
+                held.current.floor = -1
 
     class flight(Flight):
         __slots__ = ()
@@ -121,10 +121,10 @@ class NeverTrails(Flights):
     __slots__ = ()
 
     def remove(self, flight: Flight) -> None:
-        lane = self._lanes[flight.group][flight.key]
-        waiting = lane.current
+        held = self._by_group[flight.group][flight.key]
+        waiting = held.current
         if flight.doomed and waiting is not None and not waiting.begun:
-            lane.doomed.remove(flight)
+            held.doomed.remove(flight)
         else:
             super().remove(flight)
 
@@ -136,9 +136,9 @@ class LoadsEachTime(Flights):
 
     def join(self, group: Hashable, key: Hashable, load: Load, after: int, ttl: float) -> Deferred[Loaded]:
         waiter = super().join(group, key, load, after, ttl)
-        lane = self._lanes.get(group, {}).get(key)
-        if lane is not None and lane.current is not None and not lane.current.begun:
-            lane.current.begin(False)
+        held = self._by_group.get(group, {}).get(key)
+        if flights is not None and held.current is not None and not held.current.begun:
+            held.current.begin(False)
         return waiter
 
 

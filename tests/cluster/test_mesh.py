@@ -156,7 +156,7 @@ class AccessTests(SynchronousTestCase):
         self.assertIn("deployment", net["a"].mesh.states()["b"].trouble)
         self.assertGreater(net["a"].metrics.value("mesh_refused_total"), 0)
 
-    def test_strangers_at_the_door(self) -> None:
+    def test_strangers(self) -> None:
         """So many unknown connections at once; for the next the oldest is closed, and nodes come in past them."""
         net = Net()
         mesh = net["b"].mesh

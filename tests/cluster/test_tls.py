@@ -268,7 +268,7 @@ class HandshakeTests(WireCase):
 
 
 class Closed(Factory):
-    """Builds nothing: a mesh that has not started or stops, or has enough strangers at its door."""
+    """Builds nothing: a mesh that has not started or stops, or has enough unidentified connections."""
 
     noisy = False
 

@@ -174,7 +174,7 @@ class ConnectionTests(SynchronousTestCase):
             socket.dataReceived(say(type="sub", sub="1/5") + say(type="unsub", sub="1/5"))
         self.assertEqual(len([m for m in texts(wire.value()) if m["type"] == "recovered"]), 5)
         self.assertEqual([m["code"] for m in texts(wire.value()) if m["type"] == "error"], ["limit", "sub"] * 3)
-        self.rig.hub.tick += websocket.WISH_SECONDS
+        self.rig.hub.tick += websocket.SUBSCRIBE_SECONDS
         wire.clear()
         socket.dataReceived(say(type="sub", sub="1/5"))
         self.assertEqual(texts(wire.value())[0]["type"], "recovered")
@@ -190,7 +190,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(self.rig.hub.stats().subscriptions, 2)
 
     def test_private_channels(self) -> None:
-        """Every channel is asked for, also of a site that something was subscribed of; a token may come with the wish,
+        """Every channel is asked for, also of a site that something was subscribed of; a token may come with one,
         the newest counts first, and only so many are kept.
         """
         asked: list[tuple[int, int, tuple[str, ...]]] = []
@@ -224,8 +224,8 @@ class ConnectionTests(SynchronousTestCase):
         socket, wire = self.connect(gate=Gate(self.rig.hub, authorize))
         wire.clear()
         for channel in (5, 6, 7):
-            # As many wishes as it likes: it is the open ones that count.
-            self.rig.hub.tick += websocket.WISH_SECONDS
+            # As many attempts as it likes: it is the open ones that count.
+            self.rig.hub.tick += websocket.SUBSCRIBE_SECONDS
             socket.dataReceived(say(type="sub", sub=f"1/{channel}"))
         self.assertEqual([m["code"] for m in texts(wire.value())], ["limit"])
         waiting[0].errback(RuntimeError("no database"))

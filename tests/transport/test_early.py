@@ -21,7 +21,7 @@ from tests.transport.test_fastpath import server, steps
 _DATE = re.compile(rb"\r\nDate: [^\r]+")
 
 
-class DoorTestCase(SynchronousTestCase):
+class EarlyTestCase(SynchronousTestCase):
     """Has a server with a microcached route."""
 
     def setUp(self) -> None:
@@ -38,12 +38,12 @@ class DoorTestCase(SynchronousTestCase):
 
 
 class SameTests(SynchronousTestCase):
-    """A door and a channel are one server."""
+    """An early connection and an HttpConnection are one server to their client."""
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(steps, st.booleans(), st.sampled_from(("127.0.0.1", "10.0.0.1")), st.sampled_from((0, 0, 0, 7)))
     def test_same_bytes(self, script: list[Any], keep: bool, peer: str, cut: int) -> None:
-        """Whatever is asked, in whatever order and pieces, the bytes and the ends are the same as without doors."""
+        """Whatever is asked, in whatever order and pieces, the bytes and the ends are as without early connections."""
         pair = [server(True), server(False)]
         visit: Visit | None = None
         wire: Wire | None = None
@@ -78,11 +78,11 @@ class SameTests(SynchronousTestCase):
         self.assertEqual(pair[0].calls, pair[1].calls)  # type: ignore[attr-defined]
 
 
-class DoorTests(DoorTestCase):
-    """What stays a door, what becomes a channel, and how both end."""
+class EarlyTests(EarlyTestCase):
+    """What stays an early connection, what becomes an HttpConnection, and how both end."""
 
     def test_hits_need_no_channel(self) -> None:
-        """Hits are answered by the door, first and later ones, plain and conditional."""
+        """Hits are answered by the early connection, first and later ones, plain and conditional."""
         self.patch(HttpConnection, "__init__", None)
         visit = self.visit()
         for _ in range(3):
@@ -129,7 +129,7 @@ class DoorTests(DoorTestCase):
         self.assertEqual(self.made.calls, 2)  # type: ignore[attr-defined]
 
     def test_becomes_a_channel(self) -> None:
-        """What can't be answered at once goes on in a channel, which is counted in the door's place."""
+        """What can't be answered at once goes on in an HttpConnection, which is counted in its place."""
         head, other = get("/m", method="HEAD", host="a.example"), get("/other", host="a.example")
         for data in (other, head, b"GET /m HT", b"rubbish\r\n"):
             visit = self.visit()
@@ -188,7 +188,7 @@ class DoorTests(DoorTestCase):
         self.assertEqual(self.made.metrics.value("http_connections_cut_total", reason="stall"), 1)
 
     def test_poller(self) -> None:
-        """One that takes its answers stays a door."""
+        """One that takes its answers stays an early connection."""
         visit = self.visit()
         for _ in range(4):
             self.made.send(self.raw).loseConnection()
@@ -216,7 +216,7 @@ class DoorTests(DoorTestCase):
         self.assertTrue(visit.ended)
 
     def test_draining(self) -> None:
-        """Doors close a moment after draining begins; a request that still comes is answered."""
+        """Early connections close a moment after draining begins; a request that still comes is answered."""
         idle, asking = self.visit(), self.visit()
         done = self.made.factory.drain()
         (answer,) = answers(asking.send(self.raw).read())
@@ -235,7 +235,7 @@ class DoorTests(DoorTestCase):
         self.assertEqual(len(self.made.factory.channels), 0)
 
 
-class ShortcutTests(DoorTestCase):
+class ShortcutTests(EarlyTestCase):
     """Requests that take a connection over without a request object."""
 
     def setUp(self) -> None:
@@ -244,10 +244,10 @@ class ShortcutTests(DoorTestCase):
         self.heads: list[Any] = []
         self.willing = True
 
-        def take(head: Any, door: EarlyConnection) -> bool:
+        def take(head: Any, early: EarlyConnection) -> bool:
             self.heads.append(head)
             if self.willing:
-                attach(door.leave(), Protocol())
+                attach(early.leave(), Protocol())
             return self.willing
 
         self.made.root.shortcuts = {b"/short": take}  # type: ignore[attr-defined]

@@ -171,9 +171,9 @@ class DirectTests(SynchronousTestCase):
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         ours.setblocking(False)
         self.transport = Transport(ours, ("127.0.0.1", 5000), None, Reactor())
-        door = self.server.factory.build(self.transport)
-        self.transport.protocol = door
-        door.makeConnection(self.transport)
+        early = self.server.factory.build(self.transport)
+        self.transport.protocol = early
+        early.makeConnection(self.transport)
 
     @property
     def channel(self) -> Any:
