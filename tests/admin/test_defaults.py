@@ -9,14 +9,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.admin.defaults import render
 from cackled.config import Config, Limits, parse
-from cackled.products import PRODUCTS
-from cackled.products.registry import Registry
+from cackled.features import registry
 
 
 def shipped() -> str:
     """The file as the command prints it."""
-    registry = Registry(PRODUCTS)
-    return render(registry.setting_kinds, registry.default_limits)
+    made = registry()
+    return render(made.setting_kinds, made.default_limits)
 
 
 SHIPPED = Path(__file__).parents[2] / "conf" / "cackled.toml"
@@ -57,8 +56,8 @@ class DefaultsTests(SynchronousTestCase):
         config = parse(text.replace('deployment = "global"', 'deployment = "local"').encode())
         self.assertEqual((config.listen, config.nodes[0].name), (Config().listen, "local"))
         self.assertEqual(config.database.server[0].dsn, "local")
-        self.assertEqual(Registry(PRODUCTS).limits(config.limits)[0], Registry(PRODUCTS).limits(Limits())[0])
-        self.assertEqual(config.limits.calls["comments.post"], Registry(PRODUCTS).default_limits["comments.post"])
+        self.assertEqual(registry().limits(config.limits)[0], registry().limits(Limits())[0])
+        self.assertEqual(config.limits.calls["comments.post"], registry().default_limits["comments.post"])
 
     def test_every_setting_is_there(self) -> None:
         """No key of any section is missing."""

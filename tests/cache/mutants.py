@@ -137,7 +137,7 @@ class LoadsEachTime(Flights):
     def join(self, group: Hashable, key: Hashable, load: Load, after: int, ttl: float) -> Deferred[Loaded]:
         waiter = super().join(group, key, load, after, ttl)
         held = self._by_group.get(group, {}).get(key)
-        if flights is not None and held.current is not None and not held.current.begun:
+        if held is not None and held.current is not None and not held.current.begun:
             held.current.begin(False)
         return waiter
 
