@@ -120,6 +120,20 @@ class PostTests(TestCase):
         with self.assertRaises(NotSent):
             await self.post()
 
+    async def test_body(self) -> None:
+        """An answer's body and headers are kept where they are asked for; one that is too long, or cut off, is not."""
+        http = self.poster()
+        url = f"http://a.example:{self.port}/x"
+        self.receiver.answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello"
+        answer = await http.ask(b"POST", url, [], BODY, most=5)
+        self.assertEqual((answer.status, answer.headers["content-type"], answer.body), (200, "text/plain", b"hello"))
+        for head, most in ((b"Content-Length: 5", 4), (b"Content-Length: 9", 9)):
+            self.receiver.answer = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\nhello"
+            work = Deferred.fromCoroutine(http.ask(b"POST", url, [], BODY, most=most))
+            if most == 9:
+                clock.callLater(0.05, lambda: [one.transport.loseConnection() for one in self.receiver.connections])
+            await self.assertFailure(work, NotSent)
+
     async def test_silence(self) -> None:
         """A receiver that never answers is not waited for."""
         self.patch(post, "SECONDS", 0.05)
