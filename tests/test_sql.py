@@ -194,6 +194,11 @@ class WallTests(Schema):
             self.run_sql(f"insert into one_time values ({site}, 'code', 'x', '', now())")
             self.run_sql(f"insert into sso_refusal (site_id, form, reason, detail) values ({site}, 'jwt', 'r', 'd')")
             self.run_sql(f"insert into sign_in_provider (site_id, name, kind) values ({site}, 'acme', 'oidc')")
+            self.run_sql(f"insert into staff_channel values ({site}, 6)")
+            self.run_sql(f"insert into comment_mark select {site}, id, 'link' from comment where site_id = {site}")
+            for kept in ("comment_revision", "comment_kept"):
+                self.run_sql(f"insert into {kept} select {site}, id, 's', 'h' from comment where site_id = {site}")
+            self.run_sql(f"select note_change({site}, id, 'a', 'edit', '', '', '') from comment where site_id = {site}")
 
     async def test_reach(self) -> None:
         """The app role sees and changes its own site alone, and with no site named nothing at all."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from msgspec import Struct, field
 
 from cackled.cache.soft import SoftCache
 from cackled.database.routing import Database
 from cackled.domain.people import Crowd
+from cackled.domain.site import Site
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
 
@@ -17,7 +19,8 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
     """The parts of a process that services use.
 
     ``evict`` is told each position that a write led to, before the writer is answered; ``queues`` gather writes that
-    come together; ``crowd`` knows which sites have people who signed in.
+    come together; ``crowd`` knows which sites have people who signed in; ``judge`` is asked what becomes of what
+    somebody is about to write (`cackled.moderation.verdict`), None where everything is shown at once.
     """
 
     database: Database
@@ -25,3 +28,4 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
     evict: Callable[[Position], None]
     queues: WriteQueues
     crowd: Crowd = field(default_factory=Crowd)
+    judge: Callable[[Site, Any], Awaitable[Any]] | None = None

@@ -26,7 +26,7 @@ from cackled.products.product import Limit, OutboxParts, Product
 
 def make_service(parts: ServiceParts, site: Site) -> Comments:
     """The comments of *site*."""
-    return Comments(site, parts.database, parts.cache, parts.evict, parts.queues, parts.crowd)
+    return Comments(site, parts.database, parts.cache, parts.evict, parts.queues, parts.crowd, parts.judge)
 
 
 def make_moderation(parts: ServiceParts, site: Site) -> CommentModeration:

@@ -113,6 +113,9 @@ class Comment(Struct, frozen=True):
     deleted: bool
     replies: list[Comment] | UnsetType = UNSET
     more: Annotated[int, Meta(description="Replies below this root that are not in the page.")] | UnsetType = UNSET
+    state: Annotated[
+        Literal["pending"] | UnsetType, Meta(description="It waits for a moderator; for its author only.")
+    ] = UNSET
     source: Annotated[str, Meta(description="Markdown; for its author only.")] | UnsetType = UNSET
 
 

@@ -215,7 +215,8 @@ ROUTES = (
         caller=Caller.SESSION, reach=Reach.CHANNEL, channel=sent_channel,
         limit="comments.post", idempotent=True, writes=True,
         refusals=(
-            "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key",
+            "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key", "read-only", "slow",
+            "comment-locked",
         ),
     ),
     Route(
@@ -233,22 +234,26 @@ ROUTES = (
         method="PATCH", path=_ONE, name="editComment", summary="Change one's own comment.",
         handler=edit_comment, body=answers.EditBody, answer=answers.WrittenComment,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
-        refusals=("text-empty", "text-too-long", "banned", "author", "window", "comment"),
+        refusals=(
+            "text-empty", "text-too-long", "banned", "author", "window", "comment", "read-only", "comment-locked",
+        ),
     ),
     Route(
         method="DELETE", path=_ONE, name="deleteComment", summary="Take one's own comment away.",
         handler=delete_comment, answer=PositionAnswer,
-        caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True, refusals=("author", "comment"),
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
+        refusals=("author", "comment", "read-only"),
     ),
     Route(
         method="PUT", path=_ONE + "/vote", name="voteComment", summary="Vote; 0 takes the vote back.",
         handler=vote, body=answers.VoteBody, answer=answers.Votes,
-        caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True, refusals=("banned", "comment"),
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True,
+        refusals=("banned", "comment", "read-only"),
     ),
     Route(
         method="POST", path=_ONE + "/flags", name="flagComment", summary="Report a comment.",
         handler=flag, body=answers.FlagBody, answer=answers.Nothing, status=201,
-        caller=Caller.SESSION, reach=Reach.THING, limit="comments.flag", refusals=("banned", "comment"),
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.flag", refusals=("banned", "comment", "read-only"),
     ),
     Route(
         method="GET", path="/sites/{site}/counts", name="countComments",

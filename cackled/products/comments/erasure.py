@@ -18,9 +18,10 @@ ERASE_FLAGS = Query(
       ) order by c.id for no key update of c
     ), gone as (
       delete from flag f using flagged where f.site_id = $1 and f.comment_id = flagged.id and f.visitor_id = $2
-      returning f.comment_id
+      returning f.comment_id, f.counted
     ), counted as (
-      update comment c set n_flags = c.n_flags - 1 from gone where c.site_id = $1 and c.id = gone.comment_id
+      update comment c set n_flags = c.n_flags - 1 from gone
+      where c.site_id = $1 and c.id = gone.comment_id and gone.counted
     )
     select null::bigint, null::bigint where $3 < 0
     """,

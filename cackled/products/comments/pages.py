@@ -275,10 +275,11 @@ def with_source(json: str, source: str) -> bytes:
 
 
 def mine(rows: list[tuple[Any, ...]]) -> bytes:
-    """The object ``me`` from rows of (kind, id, value)."""
+    """The object ``me`` from rows of (kind, id, value, JSON); ``own`` is there where there is something in it."""
     votes = {str(row[1]): row[2] for row in rows if row[0] == "v"}
     blocked = [str(row[1]) for row in rows if row[0] == "b"]
-    return msgspec.json.encode({"votes": votes, "blocked": blocked})
+    own = [msgspec.Raw(row[3]) for row in rows if row[0] == "o"]
+    return msgspec.json.encode({"votes": votes, "blocked": blocked} | ({"own": own} if own else {}))
 
 
 NOBODY = mine([])

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from cackled.domain.errors import Conflict, NotFound, Refusal, Refusals, Unprocessable
+from cackled.domain.errors import Conflict, Forbidden, NotFound, Refusal, Refusals, Unprocessable
 
 REFUSALS = (
     Refusal(state="CK404", reason="comment", error=NotFound, detail="There is no such comment."),
     Refusal(
         state="CK409", reason="window", error=Conflict, detail="The time for changing this comment is over."
     ),
+    Refusal(state="CK403", reason="read-only", error=Forbidden, detail="This conversation is for reading only."),
+    Refusal(
+        state="CK403", reason="comment-locked", error=Forbidden,
+        detail="This comment is locked: it is neither changed nor answered.",
+    ),  # fmt: skip
+    Refusal(
+        state="CK409", reason="slow", error=Conflict,
+        detail="This conversation is slowed down. Wait a moment before you write again.",
+    ),  # fmt: skip
     Refusal(
         state="CK422",
         reason="parent",

@@ -6,10 +6,11 @@ Built with a site, so that no function takes a bare id of nobody's. The database
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -29,6 +30,7 @@ from cackled.domain.site import Site
 from cackled.domain.words import compared, fold, visible
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
+from cackled.moderation.verdict import Draft, Verdict
 from cackled.products.comments import pages
 from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.permalink import permalink
@@ -38,10 +40,10 @@ from cackled.products.comments.settings import CommentSettings
 POST_COMMENT = Query(
     "post_comment",
     "select comment, seq, replayed, source from "
-    "post_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+    "post_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
     (
         "int", "bigint", "text", "text", "text", "bigint", "text", "inet", "text", "bigint", "text", "text", "text",
-        "text", "int", "boolean",
+        "text", "int", "boolean", "text",
     ),
 )  # fmt: skip
 # Several of one channel. One that is refused, or was written before, takes the others with it: then each is written by
@@ -72,15 +74,16 @@ POST_COMMENT_MAILED = Query("post_comment_mailed", _MAILED.format(posted=POST_CO
 POST_COMMENTS_MAILED = Query("post_comments_mailed", _MAILED.format(posted=POST_COMMENTS.sql), POST_COMMENTS.types)
 EDIT_COMMENT = Query(
     "edit_comment",
-    "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    ("int", "bigint", "bigint", "inet", "text", "text", "text", "int", "boolean"),
+    "select comment, seq, channel from edit_comment($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    ("int", "bigint", "bigint", "inet", "text", "text", "text", "int", "boolean", "text"),
 )
 # Whether a visitor may change a comment: asked before any work is done for its new text. EDIT_COMMENT asks again.
 SELECT_EDITABLE = Query(
     "select_editable",
     """
-    select c.visitor_id = $3, c.created_at >= now() - make_interval(secs => $4)
-    from comment c where c.site_id = $1 and c.id = $2 and c.status = 1
+    select c.visitor_id = $3, c.created_at >= now() - make_interval(secs => $4), c.channel_id, h.key, c.author_name
+    from comment c join channel h on h.site_id = $1 and h.id = c.channel_id where c.site_id = $1 and c.id = $2
+      and (c.status = 1 or c.visitor_id = $3 and (c.status in (0, 2) or c.shadow))
     """,
     ("int", "bigint", "bigint", "int"),
 )
@@ -97,11 +100,12 @@ VOTE_COMMENTS = Query(
 SELECT_COMMENT = Query(
     "select_comment",
     """
-    select comment_json(c), c.src, c.visitor_id, h.seq, c.channel_id, h.url
+    select case when c.visitor_id = $3 then own_comment_json(c) else comment_json(c) end, c.src, c.visitor_id, h.seq,
+      c.channel_id, h.url
     from comment c join channel h on h.site_id = c.site_id and h.id = c.channel_id
-    where c.site_id = $1 and c.id = $2 and c.shown
+    where c.site_id = $1 and c.id = $2 and (c.shown or c.visitor_id = $3 and (c.status in (0, 2) or c.shadow))
     """,
-    ("int", "bigint"),
+    ("int", "bigint", "bigint"),
 )
 SELECT_CHANNEL_OF = Query(
     "select_channel_of", "select channel_id from comment where site_id = $1 and id = $2", ("int", "bigint")
@@ -114,13 +118,27 @@ SELECT_COUNTS = Query(
     """,
     ("int", "bigint[]"),
 )
+# Votes, blocks, and comments that look to their author, or to a voter, as to nobody else: what waits, what nobody else
+# sees, what is going to be changed, and a vote that only its voter sees counted.
 SELECT_MINE = Query(
     "select_mine",
     """
-    (select 'v', v.comment_id, v.value::int from vote v
+    (select 'v', v.comment_id, v.value::int, '' from vote v
      where v.site_id = $1 and v.channel_id = $2 and v.visitor_id = $3 order by v.comment_id desc limit 1000)
     union all
-    (select 'b', b.author_id, 0 from block b where b.site_id = $1 and b.visitor_id = $3 limit 1000)
+    (select 'b', b.author_id, 0, '' from block b where b.site_id = $1 and b.visitor_id = $3 limit 1000)
+    union all
+    (select 'o', c.id, 0, own_comment_json(c) from comment c
+     where c.site_id = $1 and c.visitor_id = $3 and c.channel_id = $2 and (c.status in (0, 2) or c.shadow)
+     order by c.id desc limit 100)
+    union all
+    (select 'o', c.id, 0, revised_comment_json(c) from comment_revision r
+     join comment c on c.site_id = $1 and c.id = r.comment_id
+     where r.site_id = $1 and c.visitor_id = $3 and c.channel_id = $2 and c.status = 1 limit 100)
+    union all
+    (select 'o', c.id, 0, voted_comment_json(c, v.value) from vote v
+     join comment c on c.site_id = $1 and c.id = v.comment_id
+     where v.site_id = $1 and v.channel_id = $2 and v.visitor_id = $3 and not v.counted and c.status = 1 limit 100)
     """,
     ("int", "bigint", "bigint"),
 )
@@ -152,6 +170,20 @@ class Voted(Struct, frozen=True):
     value: int
 
 
+_STATUS = {"pending": 0, "approved": 1, "spam": 2, "rejected": 3}
+
+
+def stored_verdict(verdict: Verdict) -> str | None:
+    """*verdict* as the database functions take it; None where there is nothing to note."""
+    if verdict.shown and not verdict.reasons:
+        return None
+    made = {
+        "status": _STATUS[verdict.state], "marks": verdict.reasons or (verdict.state,), "score": verdict.score,
+        "words": verdict.words,
+    }  # fmt: skip
+    return msgspec.json.encode(made).decode()
+
+
 def _refusal(state: str, reason: str) -> Exception:
     return from_sqlstate(state, reason) or ValueError(reason)
 
@@ -171,10 +203,12 @@ class Comments:
         evict: Callable[[Position], None],
         queues: WriteQueues | None = None,
         crowd: Crowd | None = None,
+        judge: Callable[[Site, Draft], Awaitable[Verdict]] | None = None,
     ) -> None:
         self._site = site
         self._settings = site.product(CommentSettings)
         self._queues = WriteQueues() if queues is None else queues
+        self._judge = judge
         self._database = database.site(site.id)
         self._cache = cache
         self._evict = evict
@@ -279,7 +313,7 @@ class Comments:
             NotFound: there is none that can be seen.
         """
         reading = Reading.of(preference)
-        question = (SELECT_COMMENT, self._site.id, comment_id)
+        question = (SELECT_COMMENT, self._site.id, comment_id, None if session is None else session.visitor)
         rows = await reading.rows(self._database, *question)
         if reading.options.after and not rows.primary and (not rows.rows or rows.rows[0][3] < reading.options.after):
             rows = await reading.again(self._database, *question) or rows
@@ -337,16 +371,42 @@ class Comments:
         name = await self._people.author(session, name)
         channel = comment_channel(self._site, ref.key)
         html = text.render(source)
+        verdict = await self._judged(
+            channel, ref.key, session, name, source, html, address, parent=parent, title=ref.title, url=ref.url,
+            once=idempotency_key or "",
+        )  # fmt: skip
 
         item = (
             ref.url, ref.title, session.visitor, name, stored_address(address), idempotency_key, parent, source, html,
             compared(name, source, visible(html)), fold(ref.title),
         )  # fmt: skip
+        if verdict is not None:
+            how = (self._settings.level, self._hooked, verdict)
+            rows = await self._write(POST_COMMENT, self._site.id, channel, ref.key, *item, *how)
+            json, seq, replayed, source = rows[0]
+            return self._written(channel, seq, pages.with_source(json, source), replayed)
         # Two keys that meet in one channel id don't meet in one batch.
         json, seq, replayed, source = await self._queues.posts.add(
             (self._site.id, channel, ref.key), item, partial(self._post, channel, ref.key)
         )
         return self._written(channel, seq, pages.with_source(json, source), replayed)
+
+    async def _judged(
+        self, channel: int, key: str, session: Session, name: str, source: str, html: str, address: str | None,
+        **more: Any,
+    ) -> str | None:  # fmt: skip
+        """What becomes of a text, as the database takes it; None: it is shown at once.
+
+        Raises:
+            Refused: the site's rules refuse it.
+        """
+        if self._judge is None:
+            return None
+        draft = Draft(
+            kind="comment", channel=channel, key=key, visitor=session.visitor, name=name, text=source, html=html,
+            address=address, **more,
+        )  # fmt: skip
+        return stored_verdict(await self._judge(self._site, draft))
 
     def _open(self) -> None:
         """See that comments may be written on this site at all."""
@@ -371,7 +431,7 @@ class Comments:
         for item in items:
             try:
                 query = POST_COMMENT_MAILED if mailed else POST_COMMENT
-                answers += await self._write(query, *where, *item, *how)
+                answers += await self._write(query, *where, *item, *how, None)
             except Exception as error:
                 answers.append(error)
         return answers
@@ -397,16 +457,18 @@ class Comments:
         found = await self._database.read(SELECT_EDITABLE, *where, seconds, preference=ReadPreference.PRIMARY)
         if not found.rows:
             raise _refusal("CK404", "comment")
-        mine, in_time = found.rows[0]
+        mine, in_time, channel, key, name = found.rows[0]
         if not mine:
             raise _refusal("CK403", "author")
         if not in_time:
             raise _refusal("CK409", "window")
         source = text.clean_text(source, self._settings.max_length)
         html = text.render(source)
+        verdict = await self._judged(channel, key, session, name, source, html, address, edits=comment_id)
         rows = await self._write(
             EDIT_COMMENT,
             *where, stored_address(address), source, html, compared(source, visible(html)), seconds, self._hooked,
+            verdict,
         )  # fmt: skip
         json, seq, channel = rows[0]
         return self._written(channel, seq, pages.with_source(json, source))

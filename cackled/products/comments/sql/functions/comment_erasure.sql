@@ -1,5 +1,5 @@
 -- Forgetting a visitor: comments, votes and reports.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Scrub a visitor's comments and votes, at most p_most a call; announced on every page. Gives the channels and numbers
 -- reached, and a row of nulls as long as there is more.
@@ -15,19 +15,24 @@ begin
       and (x.status = 1 or x.author_name <> '' or x.src <> '' or x.html <> '' or x.ip is not null)
       order by x.channel_id, x.id desc limit p_most loop
     n := n + 1;
+    perform from channel x where x.site_id = p_site and x.id = c.channel_id for no key update;
+    channel := c.channel_id;
+    seq := set_comment_status(p_site, c.id, 4, false);
+    delete from comment_change x where x.site_id = p_site and x.comment_id = c.id;
+    perform forget_comment_text(p_site, c.id);
     if c.status = 1 then
-      select x.channel, x.seq into channel, seq from delete_comment(p_site, c.id, p_visitor, false) x;
       return next;
     end if;
     update comment x set author_name = '', src = '', html = '', ip = null, modified_at = now()
     where x.site_id = p_site and x.id = c.id;
   end loop;
-  for v in select x.channel_id, x.comment_id, x.value from vote x where x.site_id = p_site and x.visitor_id = p_visitor
-      order by x.channel_id, x.comment_id limit p_most - n loop
+  for v in select x.channel_id, x.comment_id, x.value, x.counted from vote x
+      where x.site_id = p_site and x.visitor_id = p_visitor order by x.channel_id, x.comment_id limit p_most - n loop
     n := n + 1;
     perform from channel x where x.site_id = p_site and x.id = v.channel_id for no key update;
     delete from vote x where x.site_id = p_site and x.channel_id = v.channel_id and x.visitor_id = p_visitor
       and x.comment_id = v.comment_id;
+    continue when not v.counted;
     update comment x set up = x.up - (v.value = 1)::int, down = x.down - (v.value = -1)::int,
       rank = vote_rank(x.up - (v.value = 1)::int, x.down - (v.value = -1)::int)
     where x.site_id = p_site and x.id = v.comment_id returning x.* into c;

@@ -1,5 +1,5 @@
 -- Reports of visitors.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Each visitor counts once. p_mail: the moderators are written to in a minute of all reports of the comment that there
 -- are by then, unless that is due already. Looked for under the lock of the comment's row, so that reports that come at
@@ -9,19 +9,26 @@ create or replace function flag_comment(
 ) returns int language plpgsql as $$
 declare
   n int;
+  c comment;
+  banned text := ban_of(p_site, '', p_visitor, p_ip);
   mail text := format('{"about":"flag","id":"%s"}', p_id);
 begin
-  if is_banned(p_site, '', p_visitor, p_ip) then
+  if banned = 'ban' then
     raise exception using errcode = 'CK403', message = 'banned';
   end if;
-  perform from comment x where x.site_id = p_site and x.id = p_id and x.status = 1 for update;
+  select * into c from comment x where x.site_id = p_site and x.id = p_id and x.status = 1 for update;
   if not found then
     raise exception using errcode = 'CK404', message = 'comment';
   end if;
-  insert into flag (site_id, comment_id, visitor_id, reason) values (p_site, p_id, p_visitor, p_reason)
-  on conflict do nothing;
-  if found then
-    update comment x set n_flags = x.n_flags + 1 where x.site_id = p_site and x.id = p_id returning x.n_flags into n;
+  perform check_writable(p_site, c.channel_id);
+  insert into flag (site_id, comment_id, visitor_id, reason, counted)
+  values (p_site, p_id, p_visitor, p_reason, banned is null) on conflict do nothing;
+  if found and banned is not null then
+    return c.n_flags + 1;
+  elsif found then
+    update comment x set n_flags = x.n_flags + 1, version = x.version + 1 where x.site_id = p_site and x.id = p_id
+    returning x.n_flags into n;
+    perform tell_queued(c);
     if p_mail and not exists (
       select from outbox x where x.site_id = p_site and x.kind = 'mail' and x.done_at is null and x.dead_at is null
         and x.tries = 0 and x.body = mail

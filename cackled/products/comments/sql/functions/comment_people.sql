@@ -1,5 +1,5 @@
 -- What comments show of people who signed in, and how those of a guest become theirs.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Put into each new comment what it shows of its author.
 create or replace function comment_author() returns trigger language plpgsql as $$
@@ -80,6 +80,10 @@ begin
       or exists (select from person x where x.site_id = p_site and x.visitor_id = p_from) then
     return;
   end if;
+  -- A ban is not left behind by signing in.
+  insert into ban (site_id, kind, value, until, note, shadow, who)
+  select b.site_id, b.kind, p_visitor::text, b.until, b.note, b.shadow, b.who from ban b
+  where b.site_id = p_site and b.kind = 'visitor' and b.value = p_from::text on conflict do nothing;
   for c in select x.* from comment x where x.site_id = p_site and x.visitor_id = p_from
       order by x.channel_id, x.id desc limit p_most loop
     n := n + 1;
@@ -88,7 +92,7 @@ begin
       author_name = (select y.name from person y where y.site_id = p_site and y.visitor_id = p_visitor)
     where x.site_id = p_site and x.id = c.id returning * into c;
     -- Nobody votes for themselves.
-    for v in select x.value from vote x where x.site_id = p_site and x.channel_id = c.channel_id
+    for v in select x.value * x.counted::int as value from vote x where x.site_id = p_site and x.channel_id = c.channel_id
         and x.visitor_id = p_visitor and x.comment_id = c.id loop
       delete from vote x where x.site_id = p_site and x.channel_id = c.channel_id and x.visitor_id = p_visitor
         and x.comment_id = c.id;
@@ -104,7 +108,8 @@ begin
       '{"comment":', comment_json(c), ',"comments":', visible_comments(p_site, channel), '}'), false);
     return next;
   end loop;
-  for v in select x.channel_id, x.comment_id, x.value from vote x where x.site_id = p_site and x.visitor_id = p_from
+  for v in select x.channel_id, x.comment_id, x.value * x.counted::int as value from vote x
+      where x.site_id = p_site and x.visitor_id = p_from
       order by x.channel_id, x.comment_id limit p_most - n loop
     n := n + 1;
     perform from channel x where x.site_id = p_site and x.id = v.channel_id for no key update;
@@ -134,14 +139,15 @@ begin
     return next;
     return;
   end if;
-  insert into flag (site_id, comment_id, visitor_id, reason, created_at)
-  select x.site_id, x.comment_id, p_visitor, x.reason, x.created_at from flag x
+  insert into flag (site_id, comment_id, visitor_id, reason, created_at, counted)
+  select x.site_id, x.comment_id, p_visitor, x.reason, x.created_at, x.counted from flag x
   where x.site_id = p_site and x.visitor_id = p_from on conflict do nothing;
   with gone as (
     delete from flag x where x.site_id = p_site and x.visitor_id = p_from returning x.comment_id
   )
   update comment x set n_flags = (
-    select count(*) from flag f where f.site_id = p_site and f.comment_id = x.id and f.visitor_id <> p_from)
+    select count(*) from flag f where f.site_id = p_site and f.comment_id = x.id and f.visitor_id <> p_from
+      and f.counted)
   where x.site_id = p_site and x.id in (select g.comment_id from gone g);
   delete from post_key x where x.site_id = p_site and x.visitor_id = p_from;
 end

@@ -1,5 +1,5 @@
 -- Votes.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- p_ips: from where each came, as text (null: not known). The author's own vote changes nothing; one from before can be
 -- taken back. counted: whether this one stands. refused: null, or why not. up, down and seq are those after all of them.
@@ -11,32 +11,43 @@ declare
   answers text[] := '{}';
   was int;
   r text;
+  stands boolean;
+  apart int[] := '{}';
 begin
+  perform check_writable(p_site, c.channel_id);
   up := c.up;
   down := c.down;
   channel := c.channel_id;
   for i in 1 .. cardinality(p_visitors) loop
-    r := null;
-    if is_banned(p_site, '', p_visitors[i], p_ips[i]::inet) then
+    r := ban_of(p_site, '', p_visitors[i], p_ips[i]::inet);
+    apart[i] := 0;
+    if r = 'ban' then
       r := 'banned';
     elsif p_visitors[i] <> c.visitor_id or p_values[i] = 0 then
-      select v.value into was from vote v where v.site_id = p_site and v.channel_id = c.channel_id
+      -- Of somebody whom nobody is to hear: kept and shown to them, and counted nowhere.
+      stands := r is null;
+      r := null;
+      select v.value * v.counted::int into was from vote v where v.site_id = p_site and v.channel_id = c.channel_id
         and v.visitor_id = p_visitors[i] and v.comment_id = p_id;
       was := coalesce(was, 0);
-      if was <> p_values[i] then
+      if not stands then
+        apart[i] := p_values[i];
+      end if;
+      if not stands or was <> p_values[i] then
         if p_values[i] = 0 then
           delete from vote v where v.site_id = p_site and v.channel_id = c.channel_id
             and v.visitor_id = p_visitors[i] and v.comment_id = p_id;
         else
-          insert into vote (site_id, channel_id, visitor_id, comment_id, value)
-          values (p_site, c.channel_id, p_visitors[i], p_id, p_values[i])
-          on conflict (site_id, channel_id, visitor_id, comment_id) do update set value = excluded.value;
+          insert into vote (site_id, channel_id, visitor_id, comment_id, value, counted)
+          values (p_site, c.channel_id, p_visitors[i], p_id, p_values[i], stands)
+          on conflict (site_id, channel_id, visitor_id, comment_id)
+          do update set value = excluded.value, counted = excluded.counted;
         end if;
-        up := up + (p_values[i] = 1)::int - (was = 1)::int;
-        down := down + (p_values[i] = -1)::int - (was = -1)::int;
+        up := up + (stands and p_values[i] = 1)::int - (was = 1)::int;
+        down := down + (stands and p_values[i] = -1)::int - (was = -1)::int;
       end if;
     end if;
-    answers := answers || r;
+    answers[i] := nullif(r, 'shadow');
   end loop;
   if up <> c.up or down <> c.down then
     update comment x set up = vote_comments.up, down = vote_comments.down,
@@ -48,7 +59,11 @@ begin
   else
     select x.seq into seq from channel x where x.site_id = p_site and x.id = c.channel_id;
   end if;
+  c.up := up;
+  c.down := down;
   for i in 1 .. cardinality(p_visitors) loop
+    up := c.up + (apart[i] = 1)::int;
+    down := c.down + (apart[i] = -1)::int;
     refused := answers[i];
     counted := refused is null and (p_visitors[i] <> c.visitor_id or p_values[i] = 0);
     return next;

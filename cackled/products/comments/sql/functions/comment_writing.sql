@@ -1,5 +1,5 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 5
+-- cackled: revision 6
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
@@ -27,19 +27,66 @@ begin
 end
 $$;
 
+-- The same for its author p_visitor, who also sees it while it waits, or where nobody else does. Raises CK403 where it is
+-- somebody else's, or where nothing can be done in the conversation (any more).
+create or replace function lock_own_comment(p_site int, p_id bigint, p_visitor bigint) returns comment
+language plpgsql as $$
+declare
+  c comment;
+begin
+  perform from channel x where x.site_id = p_site and x.id = (
+    select y.channel_id from comment y where y.site_id = p_site and y.id = p_id
+  ) for no key update;
+  select * into c from comment x where x.site_id = p_site and x.id = p_id
+    and (x.status = 1 or x.visitor_id = p_visitor and (x.status in (0, 2) or x.shadow));
+  if not found then
+    raise exception using errcode = 'CK404', message = 'comment';
+  elsif c.visitor_id <> p_visitor then
+    raise exception using errcode = 'CK403', message = 'author';
+  end if;
+  perform check_writable(p_site, c.channel_id);
+  return c;
+end
+$$;
+
+-- Raises CK403 where a conversation is for reading only.
+create or replace function check_writable(p_site int, p_channel bigint) returns void language plpgsql as $$
+begin
+  if (select k.read_only from comment_channel k where k.site_id = p_site and k.channel_id = p_channel) then
+    raise exception using errcode = 'CK403', message = 'read-only';
+  end if;
+end
+$$;
+
+-- Raise the number of a channel without a word of what happened: what somebody whom nobody is to hear has done looks
+-- to themselves like what others do.
+create or replace function advance_silently(p_site int, p_channel bigint) returns bigint language plpgsql as $$
+declare
+  made bigint := advance_seq(p_site, p_channel);
+begin
+  perform announce(p_site, p_channel, made, 'channel.updated', format(
+    '{"comments":%s,"locked":%s}', coalesce(visible_comments(p_site, p_channel), 0),
+    (select x.locked::text from channel x where x.site_id = p_site and x.id = p_channel)), false);
+  return made;
+end
+$$;
+
 -- p_words and p_title_words are what bans of words are held against. A title with such a word is left out, as nobody
--- typed it; a comment is refused. Outcomes that are no success are raised with an SQLSTATE of class CK; the last three
--- characters are the HTTP status.
+-- typed it; a comment is refused. p_verdict: null where it is to be shown at once, else JSON of what becomes of it:
+-- {"status": 0, "marks": ["link"], "score": 0.9, "words": ["casino"]}. What is not shown raises no number.
+-- Outcomes that are no success are raised with an SQLSTATE of class CK; the last three characters are the HTTP status.
 create or replace function post_comment(
   p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
   p_idem text, p_parent bigint, p_src text, p_html text, p_words text, p_title_words text, p_level int,
-  p_webhook boolean
+  p_webhook boolean, p_verdict text
 ) returns table (comment text, seq bigint, replayed boolean, source text) language plpgsql as $$
 declare
   ch channel;
   k post_key;
   up comment;
   c comment;
+  banned text;
+  verdict json := p_verdict::json;
 begin
   select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
   if p_title <> '' and p_title is distinct from ch.title and is_banned(p_site, p_title_words, null, null) then
@@ -54,7 +101,7 @@ begin
     select * into k from post_key x
     where x.site_id = p_site and x.visitor_id = p_visitor and x.channel_id = p_channel and x.key = p_idem;
     if found then
-      return query select comment_json(x), k.seq, true, x.src from comment x
+      return query select own_comment_json(x), k.seq, true, x.src from comment x
         where x.site_id = p_site and x.id = k.comment_id;
       return;
     end if;
@@ -64,35 +111,47 @@ begin
   elsif ch.locked then
     raise exception using errcode = 'CK403', message = 'locked';
   end if;
-  if is_banned(p_site, p_words, p_visitor, p_ip) then
+  perform check_pace(p_site, p_channel, p_visitor);
+  banned := ban_of(p_site, p_words, p_visitor, p_ip);
+  if banned = 'ban' then
     raise exception using errcode = 'CK403', message = 'banned';
+  end if;
+  c.status := coalesce((verdict ->> 'status')::int, 1);
+  if banned = 'shadow' then
+    c.status := 3;
   end if;
   if p_parent is not null then
     select * into up from comment x
-    where x.site_id = p_site and x.id = p_parent and x.channel_id = p_channel and x.status = 1;
+    where x.site_id = p_site and x.id = p_parent and x.channel_id = p_channel and (x.status = 1
+      or x.shadow and x.visitor_id = p_visitor);
     if not found then
       raise exception using errcode = 'CK422', message = 'parent';
     elsif up.depth >= p_level then
       raise exception using errcode = 'CK422', message = 'depth';
+    elsif up.locked then
+      raise exception using errcode = 'CK403', message = 'comment-locked';
     end if;
-    update comment x set n_replies = x.n_replies + 1, n_thread = x.n_thread + (x.id = up.root_id)::int
-    where x.site_id = p_site and x.id = up.id;
-    if up.id <> up.root_id then
-      update comment x set n_thread = x.n_thread + 1 where x.site_id = p_site and x.id = up.root_id;
+    if c.status = 1 then
+      update comment x set n_replies = x.n_replies + (x.id = up.id)::int, n_thread = x.n_thread + (x.id = up.root_id)::int
+      where x.site_id = p_site and x.id in (up.id, up.root_id);
     end if;
   end if;
   c.id := next_id(ch.last_comment_id);
   insert into comment (site_id, id, channel_id, parent_id, root_id, depth, visitor_id, author_name, ip, src, html,
-                       html_ver)
+                       html_ver, status, shown, shadow)
   values (p_site, c.id, p_channel, p_parent, coalesce(up.root_id, c.id), coalesce(up.depth + 1, 0), p_visitor,
-          p_name, p_ip, p_src, p_html, html_version())
+          p_name, p_ip, p_src, p_html, html_version(), c.status, c.status = 1, banned is not null)
   returning * into c;
   if p_url not in ('', ch.url) or p_title not in ('', ch.title) then
     update channel x set url = coalesce(nullif(p_url, ''), x.url), title = coalesce(nullif(p_title, ''), x.title)
     where x.site_id = p_site and x.id = p_channel;
   end if;
   select x.seq, x.visible into ch.seq, ch.n_visible
-  from count_comments(p_site, p_channel, 1, 1, (p_parent is null)::int, 0, c.id) x;
+  from count_comments(p_site, p_channel, (c.status = 1)::int, (c.status = 1)::int,
+                      (c.status = 1 and p_parent is null)::int, (c.status = 0)::int, c.id) x;
+  if c.shadow then
+    ch.seq := advance_silently(p_site, p_channel);
+  end if;
   if p_idem is not null then
     insert into post_key (site_id, visitor_id, channel_id, key, comment_id, seq)
     values (p_site, p_visitor, p_channel, p_idem, c.id, ch.seq);
@@ -101,13 +160,48 @@ begin
   values (p_site, p_visitor, p_name, p_ip, p_ip, 1)
   on conflict (site_id, id) do update
   set name = excluded.name, last_ip = excluded.last_ip, n_comments = visitor.n_comments + 1, last_seen = now();
-  comment := comment_json(c);
-  perform announce(p_site, p_channel, ch.seq, 'comment.created',
-                   concat('{"comment":', comment, ',"comments":', ch.n_visible, '}'), p_webhook);
+  if c.status = 1 then
+    comment := comment_json(c);
+    perform announce(p_site, p_channel, ch.seq, 'comment.created',
+                     concat('{"comment":', comment, ',"comments":', ch.n_visible, '}'), p_webhook);
+  else
+    comment := own_comment_json(c);
+  end if;
+  if c.status <> 1 or verdict is not null then
+    perform mark_comment(p_site, c.id, case when c.shadow then '{"marks":["shadow"]}' else verdict end);
+    perform tell_queued(c);
+  end if;
   seq := ch.seq;
   replayed := false;
   source := p_src;
   return next;
+end
+$$;
+
+-- Note why a comment is not simply shown: {"marks": [..], "score": .., "words": [..]}.
+create or replace function mark_comment(p_site int, p_id bigint, p_verdict json) returns void language sql as $$
+  insert into comment_mark (site_id, comment_id, mark, score, words)
+  select p_site, p_id, m.mark, case when m.n = 1 then (p_verdict ->> 'score')::real end,
+         case when m.n = 1 and json_typeof(p_verdict -> 'words') = 'array'
+           then array(select json_array_elements_text(p_verdict -> 'words')) else '{}' end
+  from json_array_elements_text(p_verdict -> 'marks') with ordinality m (mark, n)
+  on conflict (site_id, comment_id, mark) do update set score = excluded.score, words = excluded.words
+$$;
+
+-- Raises CK409 where somebody writes again sooner than the conversation allows.
+create or replace function check_pace(p_site int, p_channel bigint, p_visitor bigint) returns void language plpgsql as $$
+declare
+  k comment_channel;
+begin
+  select * into k from comment_channel x where x.site_id = p_site and x.channel_id = p_channel;
+  if k.read_only then
+    raise exception using errcode = 'CK403', message = 'read-only';
+  elsif k.slow > 0 and exists (
+    select from comment x where x.site_id = p_site and x.visitor_id = p_visitor and x.channel_id = p_channel
+      and x.created_at > now() - make_interval(secs => k.slow)
+  ) then
+    raise exception using errcode = 'CK409', message = 'slow';
+  end if;
 end
 $$;
 
@@ -157,7 +251,8 @@ begin
       moved := true;
     end if;
   end loop;
-  usual := ch.key = p_key and not ch.locked;
+  usual := ch.key = p_key and not ch.locked and not exists (
+    select from comment_channel k where k.site_id = p_site and k.channel_id = p_channel and (k.read_only or k.slow > 0));
   if usual and keyed then
     -- Looked for under the lock: what came a moment ago with the same key is there.
     usual := not exists (
@@ -171,7 +266,7 @@ begin
   end if;
   if usual and answers > 0 then
     select array_agg(x.root_id order by p.n), array_agg(x.depth + 1 order by p.n),
-           bool_and(p.parent is null or x.depth is not null and x.depth < p_level)
+           bool_and(p.parent is null or x.depth is not null and x.depth < p_level and not x.locked)
     into roots, depths, usual
     from unnest(p_parents) with ordinality p (parent, n)
     left join comment x on x.site_id = p_site and x.id = p.parent and x.channel_id = p_channel and x.status = 1;
@@ -228,25 +323,64 @@ begin
 end
 $$;
 
--- What the comment said before leaves the log with it.
+-- What the comment said before leaves the log with it. p_verdict as for post_comment: with one a published comment stays as
+-- it is, and the new text waits as a revision; another is changed, and waits.
 create or replace function edit_comment(
   p_site int, p_id bigint, p_visitor bigint, p_ip inet, p_src text, p_html text, p_words text, p_window int,
-  p_webhook boolean
+  p_webhook boolean, p_verdict text
 ) returns table (comment text, seq bigint, channel bigint) language plpgsql as $$
 declare
-  c comment := lock_comment(p_site, p_id);
+  c comment := lock_own_comment(p_site, p_id, p_visitor);
+  banned text := ban_of(p_site, p_words, p_visitor, p_ip);
+  before text := c.src;
 begin
-  if c.visitor_id <> p_visitor then
-    raise exception using errcode = 'CK403', message = 'author';
-  elsif c.created_at < now() - make_interval(secs => p_window) then
-    raise exception using errcode = 'CK409', message = 'window';
-  elsif is_banned(p_site, p_words, p_visitor, p_ip) then
-    raise exception using errcode = 'CK403', message = 'banned';
-  end if;
-  update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now()
-  where x.site_id = p_site and x.id = p_id returning * into c;
-  seq := advance_seq(p_site, c.channel_id);
   channel := c.channel_id;
+  if c.created_at < now() - make_interval(secs => p_window) then
+    raise exception using errcode = 'CK409', message = 'window';
+  elsif banned = 'ban' then
+    raise exception using errcode = 'CK403', message = 'banned';
+  elsif c.locked then
+    raise exception using errcode = 'CK403', message = 'comment-locked';
+  end if;
+  if c.status = 1 and (p_verdict is not null or banned is not null) then
+    -- Others go on reading what was approved; the author sees what they wrote.
+    insert into comment_revision (site_id, comment_id, src, html) values (p_site, p_id, p_src, p_html)
+    on conflict (site_id, comment_id) do update set src = excluded.src, html = excluded.html, created_at = now();
+    update comment x set version = x.version + 1, seen = false where x.site_id = p_site and x.id = p_id
+    returning * into c;
+    perform mark_comment(p_site, p_id, case when banned is not null then '{"marks":["shadow"]}' else p_verdict::json end);
+    perform mark_comment(p_site, p_id, '{"marks":["edit"]}');
+    perform tell_queued(c);
+    c.src := p_src;
+    c.html := p_html;
+    c.edited_at := now();
+    comment := own_comment_json(c);
+    if banned is not null then
+      seq := advance_silently(p_site, channel);
+    else
+      comment := concat(left(comment, -1), ',"state":"pending"}');
+      select x.seq into seq from channel x where x.site_id = p_site and x.id = channel;
+    end if;
+    return next;
+    return;
+  end if;
+  update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now(),
+    version = x.version + 1
+  where x.site_id = p_site and x.id = p_id returning * into c;
+  perform note_change(p_site, p_id, 'author', 'edit', '', json_build_object('text', before)::text,
+                      json_build_object('text', p_src)::text);
+  if c.status <> 1 then
+    comment := own_comment_json(c);
+    if c.shadow then
+      seq := advance_silently(p_site, channel);
+    else
+      select x.seq into seq from channel x where x.site_id = p_site and x.id = channel;
+    end if;
+    return next;
+    return;
+  end if;
+  delete from comment_revision x where x.site_id = p_site and x.comment_id = p_id;
+  seq := advance_seq(p_site, channel);
   comment := comment_json(c);
   perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, comment, null);
   perform announce(p_site, channel, seq, 'comment.updated',
@@ -260,35 +394,20 @@ $$;
 create or replace function delete_comment(p_site int, p_id bigint, p_visitor bigint, p_webhook boolean)
 returns table (seq bigint, channel bigint) language plpgsql as $$
 declare
-  c comment := lock_comment(p_site, p_id);
-  up comment;
-  gone bigint[] := '{}';
-  roots int := 0;
+  c comment;
 begin
-  if c.visitor_id <> p_visitor then
-    raise exception using errcode = 'CK403', message = 'author';
+  if p_visitor is null then
+    c := lock_comment(p_site, p_id);
+  else
+    c := lock_own_comment(p_site, p_id, p_visitor);
   end if;
-  update comment x set status = 4, shown = (x.n_replies > 0), src = '', html = '', modified_at = now()
-  where x.site_id = p_site and x.id = p_id returning * into c;
-  up := c;
-  while not up.shown loop
-    if up.parent_id is null then
-      roots := -1;
-      exit;
-    end if;
-    update comment x set n_thread = x.n_thread - 1 where x.site_id = p_site and x.id = up.root_id;
-    update comment x set n_replies = x.n_replies - 1, shown = (x.status = 1 or x.n_replies > 1)
-    where x.site_id = p_site and x.id = up.parent_id returning * into up;
-    if not up.shown then
-      gone := gone || up.id;
-    end if;
-  end loop;
-  seq := advance_seq(p_site, c.channel_id, -1, roots);
   channel := c.channel_id;
-  perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, null, scrubbed_comment());
-  perform announce(p_site, channel, seq, 'comment.deleted', format(
-    '{"id":"%s","tombstone":%s,"removed":%s,"root":"%s","comments":%s}', p_id, c.shown::text,
-    (select coalesce(json_agg(g::text), '[]') from unnest(gone) g), c.root_id, visible_comments(p_site, channel)), p_webhook);
+  seq := set_comment_status(p_site, p_id, 4, p_webhook);
+  if c.shadow then
+    seq := advance_silently(p_site, channel);
+  end if;
+  perform forget_comment_text(p_site, p_id);
+  perform note_change(p_site, p_id, case when p_visitor is null then 'moderator' else 'author' end, 'delete', '', '', '');
   return next;
 end
 $$;

@@ -1,6 +1,24 @@
 -- Overloads that this release does not call any more and that releases before it do: they run beside it while nodes are
 -- replaced. A later release drops them by a migration whose "compat" names the oldest code that does without them.
--- cackled: revision 2
+-- cackled: revision 3
+
+create or replace function post_comment(
+  p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
+  p_idem text, p_parent bigint, p_src text, p_html text, p_words text, p_title_words text, p_level int,
+  p_webhook boolean
+) returns table (comment text, seq bigint, replayed boolean, source text) language sql as $$
+  select comment, seq, replayed, source
+  from post_comment(p_site, p_channel, p_key, p_url, p_title, p_visitor, p_name, p_ip, p_idem, p_parent, p_src, p_html,
+                    p_words, p_title_words, p_level, p_webhook, null)
+$$;
+
+create or replace function edit_comment(
+  p_site int, p_id bigint, p_visitor bigint, p_ip inet, p_src text, p_html text, p_words text, p_window int,
+  p_webhook boolean
+) returns table (comment text, seq bigint, channel bigint) language sql as $$
+  select comment, seq, channel
+  from edit_comment(p_site, p_id, p_visitor, p_ip, p_src, p_html, p_words, p_window, p_webhook, null)
+$$;
 
 create or replace function post_comment(
   p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
