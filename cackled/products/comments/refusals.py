@@ -13,11 +13,11 @@ REFUSALS = (
     Refusal(
         state="CK403", reason="comment-locked", error=Forbidden,
         detail="This comment is locked: it is neither changed nor answered.",
-    ),  # fmt: skip
+    ),
     Refusal(
         state="CK409", reason="slow", error=Conflict,
         detail="This conversation is slowed down. Wait a moment before you write again.",
-    ),  # fmt: skip
+    ),
     Refusal(
         state="CK422",
         reason="parent",
