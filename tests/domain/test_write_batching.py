@@ -13,7 +13,7 @@ from cackled.database.errors import Busy
 from cackled.domain.errors import Forbidden, NotFound, Refused
 from cackled.domain.sessions import Session
 from cackled.domain.write_batching import MOST_POSTS, WriteBatcher
-from cackled.products.comments.service import POST_COMMENT, POST_COMMENTS
+from cackled.products.comments.queries import POST_COMMENT, POST_COMMENTS
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
 
 
