@@ -320,6 +320,18 @@ class Mail(Section, frozen=True):
     timeout: PositiveFloat = 30.0
 
 
+class Accounts(Section, frozen=True):
+    """``[accounts]``: who may have an account for the panel."""
+
+    # "open": whoever proves a mail address, and makes sites; "invite": whom a site's owner invites; "closed": only whom
+    # an operator adds (cackled admin account add).
+    signup: Literal["open", "invite", "closed"] = "invite"
+    # Sites that one account may make where sign-up is open.
+    sites: PositiveInt = 5
+    # What proof of a host is looked up with, "address" or "address:port"; empty: the system's name servers.
+    resolver: str = ""
+
+
 class Demo(Section, frozen=True):
     """``[demo]``: site 1 with its lively pages."""
 
@@ -359,6 +371,7 @@ class Config(Section, frozen=True):
     products: dict[str, dict[str, Any]] = {}  # defaults of their settings
     outbound: Outbound = Outbound()
     mail: Mail = Mail()
+    accounts: Accounts = Accounts()
     demo: Demo = Demo()
     # "devel": the loader fetches libraries one by one; "prod": one bundle per widget.
     env: Literal["prod", "devel"] = "prod"
@@ -369,6 +382,18 @@ class Config(Section, frozen=True):
         deployments = [one.url for one in self.deployments if one.name == self.deployment]
         nodes = [node.url for node in self.nodes if node.name == self.node]
         return next((url for url in (self.mail.url, *deployments, *nodes) if url), "")
+
+    @property
+    def listening_url(self) -> str:
+        """Where the first listener over TCP without TLS is reached from this machine; empty where there is none."""
+        for listen in self.listen:
+            match = re.match(r"tcp:(?:port=)?(\d+)(.*)", listen.endpoint)
+            if match:
+                interface = re.search(r":interface=((?:\\:|[^:])+)", match[2])
+                host = interface[1].replace("\\:", ":") if interface else "127.0.0.1"
+                host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+                return f"http://[{host}]:{match[1]}" if ":" in host else f"http://{host}:{match[1]}"
+        return ""
 
 
 def load(path: str | Path | None = None) -> Config:

@@ -1,4 +1,4 @@
-"""Prints the demo page's address as soon as the daemon answers.
+"""Prints the demo page's address, and a link into the panel, as soon as the daemon answers.
 
     announce.py PID ARGUMENTS      # the daemon's process, and what `twistd cackled` was given
 
@@ -8,22 +8,23 @@ Ends when that process does: there is nothing to announce then.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from cackled.config import ConfigError, load
+from cackled.admin.client import AdminError, send
+from cackled.config import Config, ConfigError, load
 
 PATIENCE = 300.0
 # Where the port answers before the daemon can have bound it, somebody else has it: our daemon is about to end.
 EARLY = 3.0
+DEMO_OWNER = "demo@localhost"
 
 
-def base_url(arguments: list[str]) -> str | None:
-    """Where the daemon of these arguments listens over TCP without TLS; None where it does not."""
+def configuration(arguments: list[str]) -> Config | None:
+    """The configuration that the daemon of these arguments has; None where it can't be read."""
     path = None
     for index, one in enumerate(arguments):
         if one in ("-c", "--config"):
@@ -33,19 +34,25 @@ def base_url(arguments: list[str]) -> str | None:
     if path is None and Path("cackled.toml").is_file():
         path = "cackled.toml"
     try:
-        settings = load(path)
+        return load(path)
     except ConfigError:
         return None
-    if not settings.demo.enabled:
-        return None
-    for listen in settings.listen:
-        match = re.match(r"tcp:(?:port=)?(\d+)(.*)", listen.endpoint)
-        if match:
-            interface = re.search(r":interface=((?:\\:|[^:])+)", match[2])
-            host = interface[1].replace("\\:", ":") if interface else "127.0.0.1"
-            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-            return f"http://[{host}]:{match[1]}" if ":" in host else f"http://{host}:{match[1]}"
-    return None
+
+
+def base_url(arguments: list[str]) -> str | None:
+    """Where the daemon of these arguments listens over TCP without TLS; None where it does not, or has no demo."""
+    settings = configuration(arguments)
+    return (settings.listening_url or None) if settings is not None and settings.demo.enabled else None
+
+
+def panel_link(settings: Config) -> str:
+    """A link that signs the demo's owner in, once; empty where none can be had."""
+    try:
+        answer = send(settings, f"account add {DEMO_OWNER} --role owner --site 1")
+    except (AdminError, ConfigError):
+        return ""
+    data = answer["data"]
+    return str(data["link"]) if isinstance(data, dict) else ""
 
 
 def alive(pid: int) -> bool:
@@ -80,7 +87,10 @@ def main() -> None:
             return
         time.sleep(0.1)
     if alive(daemon):
-        print(f"\n  cackled is running. Open the demo page: {url}/demo\n", file=sys.stderr, flush=True)
+        settings = configuration(sys.argv[2:])
+        link = panel_link(settings) if settings is not None else ""
+        panel = f"  The panel, as the demo's owner (works once): {link}\n" if link else ""
+        print(f"\n  cackled is running. Open the demo page: {url}/demo\n{panel}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

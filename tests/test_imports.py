@@ -84,6 +84,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         *GROUND,
     ),
     "cackled.admin.listener": ("cackled.transport", *GROUND),
+    "cackled.admin.account_area": ("cackled.accounts", "cackled.domain", "cackled.database", *GROUND),
     "cackled.admin.comment_area": ("cackled.products", "cackled.domain", "cackled.database", "cackled.cache", *GROUND),
     "cackled.admin.page_area": ("cackled.products", "cackled.domain", "cackled.database", "cackled.cache", *GROUND),
     "cackled.admin.gathered": ("cackled.cluster", *GROUND),

@@ -20,6 +20,7 @@ def make_sign_in(parts: SharedParts) -> SignIn:
     return SignIn(
         People(parts.database),
         AccountSessions(parts.database, parts.random),
+        AccountLinks(parts.database, parts.random),
         Passwords(parts.in_thread),
         Throttle(parts.sites.secret, parts.buckets, parts.exempt),
     )
@@ -39,7 +40,7 @@ FEATURE = Feature(
         ),
     },
     services={Audit: lambda parts, site: Audit(site, parts.database)},
-    problems={"wrong-password": 401, "keys": 409},
+    problems={"wrong-password": 401, "link-spent": 401, "keys": 409, "last-owner": 409},
     jobs=(DROP_DEAD_KEYS,),
     sql="cackled.accounts",
 )

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.domain.errors import BadField
+from cackled.domain.errors import BadField, Conflict
 from cackled.domain.staff import ROLES
 from cackled.domain.text import clean_line
 
@@ -68,6 +68,31 @@ SELECT_ACCOUNT_LOG = Query(
     ("bigint",),
 )
 
+LIST_ACCOUNTS = Query(
+    "list_accounts",
+    """
+    select a.id, a.email, a.name, coalesce((
+        select string_agg(m.site_id || ' ' || m.role, ', ' order by m.site_id)
+        from catalog.membership m where m.account_id = a.id), ''),
+      coalesce((select to_char(max(s.seen_at) at time zone 'utc', 'YYYY-MM-DD HH24:MI')
+        from catalog.account_session s where s.account_id = a.id), '')
+    from catalog.account a order by a.id limit 1000
+    """,
+)
+# Sites that would be without an owner.
+SELECT_ORPHANS = Query(
+    "select_orphaned_sites",
+    """
+    select m.site_id from catalog.membership m where m.account_id = $1 and m.role = 'owner' and not exists (
+      select from catalog.membership o where o.site_id = m.site_id and o.role = 'owner' and o.account_id <> $1)
+    order by 1
+    """,
+    ("bigint",),
+)
+DELETE_ACCOUNT = Query("delete_account", "delete from catalog.account where id = $1 returning id", ("bigint",))
+# The log says that somebody did it, and no more who.
+FORGET_IN_AUDIT = Query("forget_in_audit", "update audit set name = '' where actor = $1 and name <> ''", ("text",))
+
 MOST_EMAIL, MOST_NAME, MOST_AGENT = 250, 80, 200
 # One mark between visible characters; the server that takes the mail knows the rest (RFC 5321 section 4.1.2).
 _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x20\x7f-\x9f]{1,64}@[^\s@<>(),;:\\\"\[\]\x00-\x20\x7f-\x9f]{1,185}")
@@ -97,6 +122,21 @@ class SiteRole(Struct, frozen=True):
     name: str
     role: str
     sections: list[str]
+
+
+class ListedAccount(Struct, frozen=True):
+    """An account as operators see it; ``sites`` and ``seen`` are text."""
+
+    id: int
+    email: str
+    name: str
+    sites: str
+    seen: str
+
+
+def link_address(base: str, token: str) -> str:
+    """The address that a link of *token* leads to, below *base*. What stands after ``#`` is sent to no server."""
+    return f"{base}/panel/link#token={token}"
 
 
 def clean_email(text: str) -> str:
@@ -131,6 +171,7 @@ class People:
     """The accounts of this deployment."""
 
     def __init__(self, database: Database) -> None:
+        self.database = database
         self._database = database.system
 
     async def add(self, email: str, name: str = "") -> Account:
@@ -179,6 +220,32 @@ class People:
         name = clean_line(name).strip()[:MOST_NAME]
         await self._database.write(UPDATE_ACCOUNT_NAME, account, name)
         return name
+
+    async def listed(self) -> list[ListedAccount]:
+        """The first thousand accounts."""
+        rows = await self._database.read(LIST_ACCOUNTS, preference=ReadPreference.PRIMARY_PREFERRED)
+        return [ListedAccount(*row) for row in rows.rows]
+
+    async def orphans(self, account: int) -> list[int]:
+        """The sites that have no other owner."""
+        rows = await self._database.read(SELECT_ORPHANS, account, preference=ReadPreference.PRIMARY)
+        return [row[0] for row in rows.rows]
+
+    async def remove(self, account: int) -> None:
+        """Delete an account with its sessions, roles and passkeys, and take its name out of the logs of sites.
+
+        Raises:
+            Conflict: a site would be without an owner.
+        """
+        sites = await self.orphans(account)
+        if sites:
+            raise Conflict(
+                f"Site {', '.join(map(str, sites))} would have no owner. Name another, or delete it, first.",
+                slug="last-owner",
+            )
+        for part in self.database.parts:
+            await part.system.write(FORGET_IN_AUDIT, f"account:{account}")
+        await self._database.write(DELETE_ACCOUNT, account)
 
     async def verify(self, account: int) -> None:
         """Its owner reads mail to its address."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from cackled.accounts.passwords import Passwords
+from cackled.accounts.links import AccountLinks
+from cackled.accounts.passwords import Passwords, check_password
 from cackled.accounts.people import Account, People
 from cackled.accounts.sessions import AccountSessions
 from cackled.accounts.throttle import Throttle
@@ -27,12 +28,19 @@ class SignedIn(Struct, frozen=True):
     mark: str
 
 
+def _spent() -> Unauthorized:
+    return Unauthorized("This link was used before, or has run out. Ask for another one.", slug="link-spent")
+
+
 class SignIn:
     """Signs people in."""
 
-    def __init__(self, people: People, sessions: AccountSessions, passwords: Passwords, throttle: Throttle) -> None:
+    def __init__(
+        self, people: People, sessions: AccountSessions, links: AccountLinks, passwords: Passwords, throttle: Throttle
+    ) -> None:
         self.people = people
         self.sessions = sessions
+        self.links = links
         self.passwords = passwords
         self.throttle = throttle
 
@@ -51,6 +59,33 @@ class SignIn:
         if self.passwords.outdated(stored):
             await self.people.set_password(account.id, await self.passwords.hash(password))
         return await self.enter(account, caller, "password")
+
+    async def with_link(self, token: str, password: str, caller: Caller) -> SignedIn:
+        """Sign in with a link that works once, and choose a password with it; one of kind ``reset`` takes that.
+
+        A new password ends all sessions that there were. A password that can't be one leaves the link as it was.
+
+        Raises:
+            Unauthorized: the link was used, or has run out.
+            BadField: that can't be a password.
+            TooFast: too many tries.
+        """
+        self.throttle.take_address(caller.address)
+        found = await self.links.look(token)
+        account = None if found is None else await self.people.get(found[0])
+        if found is None or account is None:
+            raise _spent()
+        if password or found[1] == "reset":
+            check_password(password, account.email, account.name)
+            stored = await self.passwords.hash(password)
+        if await self.links.use(token) is None:
+            raise _spent()
+        if password:
+            await self.people.set_password(account.id, stored)
+            await self.sessions.end_others(account.id)
+            await self.people.log(account.id, "password changed", caller.address, caller.agent)
+        await self.people.verify(account.id)
+        return await self.enter(account, caller, "link")
 
     async def enter(self, account: Account, caller: Caller, way: str) -> SignedIn:
         """Open a session of *account*, which has proved by *way* to be itself."""

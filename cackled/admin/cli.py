@@ -68,10 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     sound.add_argument("folder", metavar="PATH")
     admin = add("admin", _admin, "run an operator command in the daemon (try: cackled admin help)")
     admin.add_argument("--json", action="store_true", help="print the answer as JSON")
+    admin.add_argument("--role", metavar="ROLE", help="for account add: owner, admin, moderator, operator, analyst")
+    admin.add_argument("--site", metavar="N", help="for account add: the site")
     admin.add_argument("words", metavar="WORD", nargs="+")
     status = add("status", _admin, "show the daemon, and the whole cluster, at a glance (admin status)")
     status.add_argument("--json", action="store_true", help="print the answer as JSON")
-    status.set_defaults(words=["status"])
+    status.set_defaults(words=["status"], role=None, site=None)
     tail = add("tail", _tail, "follow a channel and print its events, one JSON object a line")
     tail.add_argument(
         "channel", metavar="SITE/CHANNEL", help="id, key or page's address; with @SEQ after an id, from there on"
@@ -170,6 +172,9 @@ def _admin(options: Any) -> None:
     words = options.words
     # One quoted argument is a whole command line; several are its words.
     line = words[0] if len(words) == 1 else shlex.join(words)
+    for name in ("role", "site"):
+        if getattr(options, name) is not None:
+            line += f" --{name} {shlex.quote(getattr(options, name))}"
     try:
         answer = send(_load(options), line)
     except AdminError as error:

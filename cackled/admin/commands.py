@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cackled import logs
-from cackled.admin import comment_commands, overview
+from cackled.admin import account_commands, comment_commands, overview
 from cackled.admin.console import BanKind, CommandError, Console, Data, Facts, Verbatim
 from cackled.admin.overview import have as _have
 from cackled.admin.words import Command, operator, parse_channel
@@ -321,6 +321,7 @@ COMMANDS: Mapping[str, Command] = {
         Command("ban", _BAN_USAGE, "bans of a site; without HOURS until removed", _ban, mutates=True),
         Command("lock", "SITE/CHANNEL [on|off]", "close a conversation, or open it again", _lock, mutates=True),
         *comment_commands.COMMANDS,
+        *account_commands.COMMANDS,
         Command("usage", "SITE [YYYY-MM]", "reads of a site in a month, and their credits", _usage),
         Command("outbox", "[dead | retry ID]", "work for other servers; what was given up", _outbox, mutates=True),
         Command("erase", "SITE VISITOR", "forget a visitor: comments, name, address, votes", _erase, mutates=True),

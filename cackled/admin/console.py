@@ -257,6 +257,22 @@ class ErasureArea(Protocol):
         """Erase what a visitor left; returns the number of events written about it."""
 
 
+class AccountArea(Protocol):
+    """Accounts of staff. Every failure is a `CommandError`."""
+
+    async def accounts(self) -> Table:
+        """One row per account."""
+
+    async def add(self, email: str, role: str, site: int) -> Facts:
+        """An account with that role on a site (``""``: with none), and a link that signs its owner in, once."""
+
+    async def link(self, email: str) -> Facts:
+        """Another such link."""
+
+    async def remove(self, email: str) -> str:
+        """Delete the account; returns what was done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Console:
     """The areas that this process has; None for those it lacks."""
@@ -276,3 +292,4 @@ class Console:
     cluster: ClusterArea | None = None
     workers: WorkersArea | None = None
     happening: HappeningArea | None = None
+    accounts: AccountArea | None = None

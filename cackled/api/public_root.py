@@ -63,6 +63,7 @@ def public_root(
     demo: IResource | None,
     well_known: IResource | None = None,
     moderate: IResource | None = None,
+    panel: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
     versions = Folder()
@@ -82,6 +83,8 @@ def public_root(
         children[b"demo"] = demo
     if moderate is not None:
         children[b"moderate"] = moderate
+    if panel is not None:
+        children[b"panel"] = panel
     if well_known is not None:
         children[b".well-known"] = well_known
     return PublicRoot(children, Redirect(b"/demo" if demo is not None else b"/healthz"))

@@ -13,6 +13,7 @@ from cackled.api.bootstrap import Bootstrap
 from cackled.api.context import ApiContext
 from cackled.api.loader_redirect import LoaderRedirect
 from cackled.api.moderate import ModerateResource
+from cackled.api.panel import PanelPages
 from cackled.api.public_root import public_root
 from cackled.api.root import api_resource
 from cackled.api.static_pages import StaticPages
@@ -66,6 +67,7 @@ def public_tree(
         ),
         demo=None if demo_pages is None else OwnPages(demo_pages, config.http.hsts, own),
         well_known=infrastructure.well_known(),
+        panel=OwnPages(PanelPages(infrastructure.assets.urls), config.http.hsts, own),
         moderate=OwnPages(
             ModerateResource(
                 application.links, application.sites, deeds, charge, client_address, application.router.wrote_here

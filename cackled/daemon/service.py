@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 
 from cackled import __version__, logs
 from cackled.admin import areas
+from cackled.admin.account_area import Accounts
 from cackled.admin.commands import Runner
 from cackled.admin.comment_area import Comments
 from cackled.admin.console import Console
@@ -253,6 +254,7 @@ class Daemon(MultiService):
             pages=Pages(application.sites, application.database, application.router.wrote_here),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),
+            accounts=Accounts(application.sites, application.shared, config.own_url or config.listening_url),
             erasures=areas.ErasureCommands(application.sites, application.erasures),
             cluster=areas.Cluster(
                 infrastructure.cluster.membership,

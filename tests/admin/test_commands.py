@@ -56,6 +56,8 @@ class CommandTests(RunnerCase):
                 self.assertTrue(str(outcome[0].value).startswith(f"usage: {name} "))
             elif name in ("workers", "restart-workers"):
                 self.assertEqual(str(outcome[0].value), "this process has no workers")
+            elif name == "account":
+                self.assertEqual(str(outcome[0].value), "this process has no accounts")
             else:
                 self.assertTrue(as_text(outcome[0]))
 

@@ -20,6 +20,14 @@ class LoginBody(Struct, frozen=True, forbid_unknown_fields=True):
     code: Annotated[str, Meta(max_length=40)] = ""
 
 
+class LinkBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a link's address held, and the password that is chosen with it."""
+
+    token: Annotated[str, Meta(max_length=200)]
+    password: Password = ""
+    code: Annotated[str, Meta(max_length=40)] = ""
+
+
 class AccountAnswer(Struct, frozen=True):
     """An account, as its owner sees it."""
 

@@ -58,6 +58,15 @@ async def login(call: Call) -> Response:
     return await entered(call, made)
 
 
+async def follow_link(call: Call) -> Response:
+    """Sign in with a link that works once; with one to choose a new password, that is set."""
+    prefix(call.request)
+    sent: answers.LinkBody = call.body
+    made = await call.shared(SignIn).with_link(sent.token, sent.password, caller_of(call))
+    await leave_old(call)
+    return await entered(call, made)
+
+
 async def logout(call: Call) -> Response:
     """Sign out. Nobody being signed in is no error."""
     await leave_old(call)
@@ -90,6 +99,18 @@ ROUTES = (
         caller=Caller.OWN_PAGE,
         limit="",
         refusals=("wrong-password", "insecure"),
+    ),
+    Route(
+        method="POST",
+        path="/auth/link",
+        name="followLink",
+        summary="Sign in with a link that works once, and choose a password with it.",
+        handler=follow_link,
+        body=answers.LinkBody,
+        answer=MeAnswer,
+        caller=Caller.OWN_PAGE,
+        limit="",
+        refusals=("link-spent",),
     ),
     Route(
         method="POST",
