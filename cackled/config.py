@@ -18,6 +18,15 @@ from msgspec import Meta, inspect
 
 from cackled.config_base import MIB, Natural, NaturalFloat, PositiveFloat, PositiveInt, Section
 from cackled.config_base import ConfigError as ConfigError
+from cackled.config_people import Accounts as Accounts
+from cackled.config_people import Admin as Admin
+from cackled.config_people import Demo as Demo
+from cackled.config_people import Limits as Limits
+from cackled.config_people import Log as Log
+from cackled.config_people import Mail as Mail
+from cackled.config_people import Manhole as Manhole
+from cackled.config_people import Outbound as Outbound
+from cackled.config_people import Rate as Rate
 
 _DEPLOYMENT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -242,100 +251,6 @@ class Deployment(Section, frozen=True):
     sites: tuple[PositiveInt, PositiveInt]
     # Addresses of its name servers: NAME.<dns origin> is delegated to them. Empty: it is not.
     dns: tuple[str, ...] = ()
-
-
-class Manhole(Section, frozen=True):
-    """``[manhole]``: the telnet console; loopback only, the password is clear text on the wire."""
-
-    enabled: bool = True
-    endpoint: str = "tcp:2300:interface=127.0.0.1"
-    user: str = "admin"
-
-
-class Admin(Section, frozen=True):
-    """``[admin]``: the HTTP listener of health, metrics and operator commands."""
-
-    endpoint: str = "tcp:8081:interface=127.0.0.1"
-    # Names that it is asked by, beside its address and localhost; others are refused, so that no page of a stranger can
-    # read it through a name of his own.
-    hosts: tuple[str, ...] = ()
-
-
-class Log(Section, frozen=True):
-    """``[log]``; ``auto`` is text on a terminal and JSON everywhere else."""
-
-    level: Literal["debug", "info", "warn", "error"] = "info"
-    format: Literal["auto", "json", "text"] = "auto"
-
-
-class Rate(Section, frozen=True):
-    """``[limits.calls."comments.post"]``: calls a second and at once of one address, and a second of a whole site."""
-
-    rate: PositiveFloat
-    burst: PositiveFloat
-    site_rate: PositiveFloat | None = None
-
-
-class Limits(Section, frozen=True):
-    """``[limits]``: what one visitor may do, per second and at once (burst); the rest gets 429 with Retry-After."""
-
-    # Addresses (CIDR) that no limit applies to: load tests, own services.
-    exempt: tuple[str, ...] = ()
-    # Names that limits had before; [limits.calls] below goes before them.
-    posts_per_address: PositiveFloat | None = None
-    posts_burst: PositiveInt | None = None
-    posts_per_site: PositiveFloat | None = None
-    votes_per_address: PositiveFloat | None = None
-    votes_burst: PositiveInt | None = None
-    reads_per_address: PositiveFloat | None = None
-    reads_burst: PositiveInt | None = None
-    sessions_per_address: PositiveFloat | None = None
-    sessions_burst: PositiveInt | None = None
-    calls: dict[str, Rate] = {}
-
-
-class Outbound(Section, frozen=True):
-    """``[outbound]``: where webhooks may be sent to; only public addresses otherwise."""
-
-    ports: tuple[PositiveInt, ...] = (80, 443)
-    # Networks (CIDR) that may be sent to although they are not public: receivers in your own network.
-    networks: tuple[str, ...] = ()
-
-
-class Mail(Section, frozen=True):
-    """``[mail]``: the server that takes messages to moderators; without a host none are sent."""
-
-    host: str = ""
-    # 0: 587 for starttls, 465 for tls, 25 for none.
-    port: Annotated[int, Meta(ge=0, le=65_535)] = 0
-    tls: Literal["starttls", "tls", "none"] = "starttls"
-    # The authority of the server's certificate (PEM), where it is not one of the system's.
-    ca_file: str = ""
-    username: str = ""
-    password_file: str = ""
-    # From whom.
-    sender: Annotated[str, Meta(pattern="^[!-~]+@[!-~]+$", max_length=250)] = "comments@localhost"
-    # Base URL of links to remove and ban; empty: the deployment's, else the node's; without one there are no links.
-    url: Annotated[str, Meta(pattern="^(https?://[!-~]+)?$", max_length=250)] = ""
-    timeout: PositiveFloat = 30.0
-
-
-class Accounts(Section, frozen=True):
-    """``[accounts]``: who may have an account for the panel."""
-
-    # "open": whoever proves a mail address, and makes sites; "invite": whom a site's owner invites; "closed": only whom
-    # an operator adds (cackled admin account add).
-    signup: Literal["open", "invite", "closed"] = "invite"
-    # Sites that one account may make where sign-up is open.
-    sites: PositiveInt = 5
-    # What proof of a host is looked up with, "address" or "address:port"; empty: the system's name servers.
-    resolver: str = ""
-
-
-class Demo(Section, frozen=True):
-    """``[demo]``: site 1 with its lively pages."""
-
-    enabled: bool = True
 
 
 class Config(Section, frozen=True):

@@ -15,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import cackled
 
 GROUND = (
-    "cackled", "cackled.addresses", "cackled.clock", "cackled.config", "cackled.config_base", "cackled.events",
+    "cackled", "cackled.addresses", "cackled.clock", "cackled.config", "cackled.config_base", "cackled.config_people",
+    "cackled.events",
     "cackled.logs", "cackled.marks", "cackled.metrics", "cackled.problems", "cackled.shared_calls",
     "cackled.token_bucket", "cackled.turns",
 )
@@ -24,8 +25,9 @@ GROUND = (
 ARROWS: dict[str, tuple[str, ...]] = {
     "cackled": (),
     "cackled.addresses": (),
-    "cackled.config": ("cackled.config_base",),
+    "cackled.config": ("cackled.config_base", "cackled.config_people"),
     "cackled.config_base": (),
+    "cackled.config_people": ("cackled.config_base",),
     "cackled.clock": (),
     "cackled.events": (),
     "cackled.logs": (),
