@@ -16,8 +16,8 @@ import cackled
 
 GROUND = (
     "cackled", "cackled.addresses", "cackled.clock", "cackled.config", "cackled.config_base", "cackled.config_people",
-    "cackled.events",
-    "cackled.logs", "cackled.marks", "cackled.metrics", "cackled.problems", "cackled.shared_calls",
+    "cackled.events", "cackled.languages", "cackled.logs", "cackled.marks", "cackled.metrics", "cackled.problems",
+    "cackled.shared_calls",
     "cackled.token_bucket", "cackled.turns",
 )
 
@@ -30,6 +30,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.config_people": ("cackled.config_base",),
     "cackled.clock": (),
     "cackled.events": (),
+    "cackled.languages": (),
     "cackled.logs": (),
     "cackled.marks": (),
     "cackled.metrics": (),

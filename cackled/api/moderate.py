@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from cackled.api.calls import refusal, unavailable
@@ -20,6 +21,7 @@ from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.events import Position
+from cackled.languages import Catalogue, Words, accepted
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
@@ -28,6 +30,7 @@ from cackled.transport.response import Response
 # Does what a link of one kind is for: whether it was done now (False: the link was used before), and where.
 Deed = Callable[[Site, SignedLink], Awaitable[tuple[bool, Position | None]]]
 
+WORDS = Catalogue(Path(__file__).parents[1] / "web" / "locales", "pages")
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:16px/1.5 system-ui,sans-serif;max-width:30rem;margin:3rem auto;padding:0 1rem}"
@@ -36,8 +39,8 @@ _STYLE = (
 # Its text as the policy names it.
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest())
 _PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>{style}</style>
+<html lang="{lang}" dir="{dir}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title><style>{style}</style>
 <body><h1>{title}</h1><p>{text}</p>{form}</body></html>
 """
 _HEADERS = [
@@ -55,11 +58,13 @@ _HEADERS = [
 ]
 
 
-def page(status: int, title: str, text: str, button: str = "") -> Response:
+def page(status: int, words: Words, title: str, text: str, button: str = "") -> Response:
     """A page of a few words; with a *button* that sends the same address as POST."""
     form = f'<form method="post"><button>{escape(button)}</button></form>' if button else ""
-    body = _PAGE.format(title=escape(title), text=escape(text), form=form, style=_STYLE)
-    return Response(status, list(_HEADERS), body.encode())
+    body = _PAGE.format(
+        lang=words.language, dir=words.direction, title=escape(title), text=escape(text), form=form, style=_STYLE
+    )
+    return Response(status, [*_HEADERS, (b"content-language", words.language.encode())], body.encode())
 
 
 class ModerateResource(AsyncResource):
@@ -94,31 +99,34 @@ class ModerateResource(AsyncResource):
             tokens = request.args.get(b"token", [])
             link = await self._links.read(tokens[0].decode("latin-1")) if len(tokens) == 1 else None
             site = None if link is None else self._sites.find(link.site)
+            # Who follows a link may read another language than the site's mail has.
+            asked = request.getHeader(b"accept-language")
+            heard = None if asked is None else asked.decode("latin-1")
+            words = WORDS.words(accepted(heard) if site is None else accepted(heard, site.settings.language))
             if link is None or site is None:
-                return page(410, "This link does not work", "It is not whole, or has run out. The console still helps.")
+                return page(410, words, words("dead"), words("deadText"))
             if request.method != b"POST":
-                return self._ask(link)
-            return await self._do(link, site)
+                return self._ask(link, words)
+            return await self._do(link, site, words)
         except Refused as error:
             return refusal(error)
         except DatabaseError:
             return unavailable()
 
     @staticmethod
-    def _ask(link: SignedLink) -> Response:
+    def _ask(link: SignedLink, words: Words) -> Response:
+        named = {"id": str(link.target), "site": str(link.site)}
         if link.deed == "remove":
-            text = f"Comment {link.target} of site {link.site} is taken away for everybody."
-            return page(200, "Remove this comment?", text, "Remove it")
-        text = f"Visitor {link.target} may not write on site {link.site} any more, until the ban is lifted."
-        return page(200, "Ban this author?", text, "Ban them")
+            return page(200, words, words("removeAsk"), words("removeText", **named), words("remove"))
+        return page(200, words, words("banAsk"), words("banText", **named), words("ban"))
 
-    async def _do(self, link: SignedLink, site: Site) -> Response:
+    async def _do(self, link: SignedLink, site: Site, words: Words) -> Response:
         try:
             done, position = await self._deeds[link.deed](site, link)
         except NotFound:
-            return page(404, "Nothing to remove", "The comment is not there any more.")
+            return page(404, words, words("gone"), words("goneText"))
         if position is not None:
             self._wrote(position)
         if not done:
-            return page(410, "This link was used before", "What it is for was done then.")
-        return page(200, "Removed" if link.deed == "remove" else "Banned", "That is all; this page can be closed.")
+            return page(410, words, words("used"), words("usedText"))
+        return page(200, words, words("removed" if link.deed == "remove" else "banned"), words("doneText"))

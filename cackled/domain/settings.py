@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cackled.domain.errors import BadField
+from cackled.languages import Language
 
 
 class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,6 +54,7 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     notify: Annotated[
         Literal["flags", "comments", "all"], Meta(description="of what moderators are told")
     ] = "flags"
+    language: Annotated[Language, Meta(description="the language of mail to moderators")] = "en"
     mail_address: Annotated[
         bool, Meta(description="whether mail to moderators names the network address that a comment came from")
     ] = False

@@ -6,7 +6,10 @@ The folder has ``bundles.json``::
      "lazy": {"editor.js": ["lib/editor.js"]}}
 
 "lazy" are bundles too; the loader fetches them later. "widgets" names the bundles of each widget's first render
-(``{"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}``), "locales" the bundle of each language.
+(``{"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}``). A source may be a catalogue of words,
+``locales/en.json``, or a section of it, ``locales/en.json#widget``: a script then, see `words_script`. "locales" are
+folders of catalogues: each language but English has a bundle of all of them, ``locale-ru.js``. All of these have one
+hash, that of all of them together, so that the loader's configuration stays short.
 
 What ``env = prod`` serves was made when the package was built, by ``scripts/packaging/bundle.mjs``: ``build/`` has a
 file for each bundle, the loader, and ``manifest.json``, a list of the same form.
@@ -15,7 +18,7 @@ file for each bundle, the loader, and ``manifest.json``, a list of the same form
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -47,6 +50,8 @@ LOADER_CACHE = b"public, max-age=300, stale-while-revalidate=86400"
 _IMMUTABLE = b"public, max-age=31536000, immutable"
 _MISSING = b"public, max-age=10"
 _ESCAPES = ((b"</", b"<\\/"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
+# Sections of a catalogue that widgets need.
+WIDGET_SECTIONS = ("widget", "problems")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PUBLIC = [
     (b"Access-Control-Allow-Origin", b"*"),
@@ -75,7 +80,9 @@ class _Manifest(Struct, forbid_unknown_fields=True):
     bundles: dict[str, list[str]] = {}
     lazy: dict[str, list[str]] = {}
     widgets: dict[str, _Widget] = {}
-    locales: dict[str, str] = {}
+    locales: list[str] = []
+    # Of what was built.
+    languages: list[str] = []
 
 
 class _File:
@@ -149,7 +156,6 @@ class Assets:
         manifest = self._checked = self._manifest()
         self._sources = {**manifest.bundles, **manifest.lazy}
         unknown = [n for w in manifest.widgets.values() for n in w.js + w.css if n not in self._sources]
-        unknown += [n for n in manifest.locales.values() if n not in self._sources]
         if unknown:
             raise AssetsError(f"{self._list}: there is no bundle {unknown[0]!r}")
         self._files: dict[str, _File] = {}
@@ -162,6 +168,23 @@ class Assets:
             texts = [self._source(path) for path in sources]
             if env == "prod":
                 self._files[name] = _File(texts[0], _TYPES[Path(name).suffix], _IMMUTABLE)
+        self._languages = self._read_languages()
+
+    def _read_languages(self) -> dict[str, Any]:
+        """What the loader is told of languages: their names, and paths in which ``*`` stands for the name."""
+        if self.env == "devel":
+            folders = self._checked.locales
+            found = sorted(path.stem for path in (self._folder / folders[0]).glob("*.json")) if folders else []
+            names = [one for one in found if one != "en"]
+            return {"names": names, "paths": [f"{self._base}/devel/{folder}/*.json" for folder in folders]}
+        names = self._checked.languages
+        bundles = [f"locale-{name}.js" for name in names]
+        files = {bundle: _File(self._source(bundle), _TYPES[".js"], _IMMUTABLE) for bundle in bundles}
+        shared = _former.content_hash(b"".join(file.hash.encode() for file in files.values()))
+        for file in files.values():
+            file.hash = shared
+        self._files |= files
+        return {"names": names, "paths": [f"{self._base}/{shared}/locale-*.js"] if names else []}
 
     def keep(self, folder: Path) -> None:
         """Store the bundles in *folder*, and from now on serve those of the former versions that lie there as well.
@@ -180,7 +203,10 @@ class Assets:
     def urls(self) -> dict[str, list[str]]:
         """What the loader is told: for each bundle the paths to load, in order (one in prod, all sources in devel)."""
         if self.env == "devel":
-            return {name: [f"{self._base}/devel/{path}" for path in paths] for name, paths in self._sources.items()}
+            return {
+                name: [f"{self._base}/devel/{path.partition('#')[0]}" for path in paths]
+                for name, paths in self._sources.items()
+            }
         return {name: [f"{self._base}/{file.hash}/{name}"] for name, file in self._files.items()}
 
     @property
@@ -200,6 +226,7 @@ class Assets:
                 for name, widget in manifest.widgets.items()
             },
             "lazy": {name: urls[name] for name in manifest.lazy},
+            "locales": self._languages,
         }
 
     def sizes(self) -> dict[str, dict[str, int]]:
@@ -256,11 +283,13 @@ class Assets:
         return self._asked[key]
 
     def _devel(self, names: list[str]) -> _File | None:
-        content_type = _TYPES.get(PurePosixPath(names[-1]).suffix) if names else None
+        suffix = PurePosixPath(names[-1]).suffix if names else ""
+        # A catalogue is served as the script that it becomes.
+        content_type = _TYPES.get(".js" if suffix == ".json" else suffix)
         if content_type is None:
             return None
         try:
-            body = self._path("/".join(names)).read_bytes()
+            body = self._source("/".join(names))
         except (AssetsError, OSError, ValueError):
             return None
         return _File(body, content_type, b"no-cache", best=False)
@@ -280,10 +309,34 @@ class Assets:
         return _inside(self._folder, path)
 
     def _source(self, path: str) -> bytes:
+        name, _, section = path.partition("#")
         try:
-            return self._path(path).read_bytes()
+            text = self._path(name).read_bytes()
         except OSError as error:
             raise AssetsError(f"{path}: {error.strerror}") from None
+        if not name.endswith(".json"):
+            return text
+        try:
+            return words_script(PurePosixPath(name).stem, text, (section,) if section else WIDGET_SECTIONS)
+        except msgspec.MsgspecError as error:
+            raise AssetsError(f"{name}: {error}") from None
+
+
+def words_script(language: str, text: bytes, sections: Iterable[str]) -> bytes:
+    """The script that adds *sections* of a catalogue to ``Cackle.locales``.
+
+    Words of widgets become members of the language itself, those of other sections of an object in it. Bundles have the
+    same from ``scripts/packaging/bundle.mjs``.
+
+    Raises:
+        msgspec.MsgspecError: it is no catalogue.
+    """
+    catalogue = msgspec.json.decode(text, type=dict[str, dict[str, str | dict[str, str]]])
+    script = f"(c=>{{c=c.{language}=c.{language}||{{problems:{{}}}};"
+    for name in sections:
+        words = msgspec.json.encode(catalogue.get(name, {})).decode()
+        script += f"Object.assign({'c' if name == 'widget' else f'c.{name}'},{words});"
+    return (script + "})(window.Cackle.locales=window.Cackle.locales||{});\n").encode()
 
 
 def _inside(folder: Path, path: str) -> Path:

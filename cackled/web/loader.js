@@ -80,7 +80,8 @@
     if (n === null) return d.readyState < 'd' ? C.warn('container', id) : setTimeout(() => mount(o), 20);
     if (!page) return C.lazy('rare.js').then(() => mount(o));
     const lang = [o.lang, d.documentElement.lang, navigator.language, 'en'].map(t).find(s => s).toLowerCase().replace(/_/g, '-');
-    const m = {options: o, site, page, node: n, lang}, wait = css.concat(js, c.lazy['locale-' + lang.slice(0, 2) + '.js'] || []);
+    const l = lang.slice(0, 2), words = c.locales.names.includes(l) ? c.locales.paths.map(p => p.replace('*', l)) : [];
+    const m = {options: o, site, page, node: n, lang}, wait = css.concat(js, words);
     if (n) {
       n.cackle = m;
       // The place is held: nothing below will jump.

@@ -11,12 +11,14 @@ import {fileURLToPath} from 'node:url';
 import * as esbuild from 'esbuild';
 
 /**
- * One folder's `bundles.json`. Sources are paths from its folder.
+ * One folder's `bundles.json`. Sources are paths from its folder; of catalogues of words, `locales/en.json`, one section
+ * can be named, `locales/en.json#widget`. `locales` are folders of catalogues: each language but English, whose words are
+ * in the bundles, has one bundle of all of them.
  * @typedef {object} Spec
  * @property {Record<string, string[]>} [bundles]
  * @property {Record<string, string[]>} [lazy]
  * @property {Record<string, {js?: string[], css?: string[]}>} [widgets]
- * @property {Record<string, string>} [locales]
+ * @property {string[]} [locales]
  */
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -75,6 +77,25 @@ async function whole(entry) {
   return made.outputFiles[0].text + (await licences(Object.keys(made.metafile.inputs)));
 }
 
+// Sections of a catalogue that widgets need.
+const SECTIONS = ['widget', 'problems'];
+
+/**
+ * A catalogue of words as a script that adds them to `Cackle.locales`: those of widgets to the language itself, those of
+ * other sections to an object in it. `words_script` in cackled/transport/assets.py makes the same for `env = devel`.
+ * @param {string} text
+ * @param {string} language
+ * @param {string[]} sections
+ * @returns {string}
+ */
+function wordsScript(text, language, sections) {
+  const catalogue = JSON.parse(text);
+  const parts = sections.map(
+    name => `Object.assign(${name === 'widget' ? 'c' : `c.${name}`},${JSON.stringify(catalogue[name] ?? {})});`,
+  );
+  return `(c=>{c=c.${language}=c.${language}||{problems:{}};${parts.join('')}})(window.Cackle.locales=window.Cackle.locales||{});`;
+}
+
 /**
  * @param {string} folder
  * @param {string} name of the bundle
@@ -84,10 +105,12 @@ async function whole(entry) {
 async function bundle(folder, name, sources) {
   const texts = await Promise.all(
     sources.map(async source => {
-      const file = path.join(folder, source);
+      const [file, section] = path.join(folder, source).split('#');
       if (path.relative(folder, file).startsWith('..') || !existsSync(file))
         throw new BundleError(`${name}: there is no ${source}`);
-      return readFile(file, 'utf8');
+      const text = await readFile(file, 'utf8');
+      if (!file.endsWith('.json')) return text;
+      return wordsScript(text, path.basename(file, '.json'), section ? [section] : SECTIONS);
     }),
   );
   if (name.endsWith('.css'))
@@ -110,7 +133,7 @@ async function build(folder) {
   } catch (error) {
     throw new BundleError(`${path.join(folder, 'bundles.json')}: ${/** @type {Error} */ (error).message}`);
   }
-  const {bundles = {}, lazy = {}, widgets = {}, locales = {}} = spec;
+  const {bundles = {}, lazy = {}, widgets = {}, locales = []} = spec;
   const out = path.join(folder, 'build');
   // Built beside and put in place at once: a daemon that starts meanwhile finds the old or the new.
   const part = `${out}.${process.pid}`;
@@ -119,13 +142,26 @@ async function build(folder) {
     for (const [name, sources] of Object.entries({...bundles, ...lazy})) {
       await writeFile(path.join(part, name), await bundle(folder, name, sources));
     }
+    const catalogues = locales.length ? readdirSync(path.join(folder, locales[0])) : [];
+    const languages = catalogues.map(file => path.basename(file, '.json')).filter(one => one !== 'en');
+    for (const one of languages.sort()) {
+      const name = `locale-${one}.js`;
+      await writeFile(
+        path.join(part, name),
+        await bundle(
+          folder,
+          name,
+          locales.map(where => `${where}/${one}.json`),
+        ),
+      );
+    }
     if (existsSync(path.join(folder, 'loader.js'))) {
       const text = await readFile(path.join(folder, 'loader.js'), 'utf8');
       await writeFile(path.join(part, 'loader.js'), (await esbuild.transform(text, COMMON)).code);
     }
     /** @param {Record<string, string[]>} all */
     const itself = all => Object.fromEntries(Object.keys(all).map(name => [name, [name]]));
-    const manifest = {bundles: itself(bundles), lazy: itself(lazy), widgets, locales};
+    const manifest = {bundles: itself(bundles), lazy: itself(lazy), widgets, languages};
     await writeFile(path.join(part, 'manifest.json'), JSON.stringify(manifest, null, 1) + '\n');
     await rm(out, {recursive: true, force: true});
     await rename(part, out);

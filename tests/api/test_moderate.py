@@ -47,6 +47,23 @@ class ModerateTests(ApiCase):
         self.assertEqual(again.status, 404)
         self.assertEqual(self.sql("select count(*) from used_link"), [(1,)], "what was not done is not used")
 
+    async def test_language(self) -> None:
+        """The page is in a language that the browser asks for, else in that of the site's mail."""
+        address = await self.link()
+        for accepted, language, words in (
+            ("de-AT,de;q=0.9", "de", "Diesen Kommentar entfernen?"), ("ar", "ar", "إزالة هذا التعليق؟"),
+            ("xx", "fr", "Supprimer ce commentaire ?"), (None, "fr", "Supprimer ce commentaire ?"),
+        ):  # fmt: skip
+            await self.application.sites.change(1, "language", "fr")
+            answer = await self.ask("GET", address, accept_language=accepted)
+            self.assertEqual((answer.status, answer.headers["content-language"]), (200, language))
+            direction = "rtl" if language == "ar" else "ltr"
+            self.assertIn(f'<html lang="{language}" dir="{direction}">', answer.body.decode())
+            self.assertIn(words, answer.body.decode())
+            self.assertIn(str(self.comment), answer.body.decode(), "numbers that are names are not amounts")
+        answer = await self.ask("GET", "/moderate?token=x", accept_language="ja")
+        self.assertIn("このリンクは使えません", answer.body.decode())
+
     async def test_ban(self) -> None:
         """The author is banned; the link does not ban again once the ban is lifted."""
         visitor = int(self.visitor_of(self.author))

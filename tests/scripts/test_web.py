@@ -53,6 +53,25 @@ class BundleTests(SynchronousTestCase):
         self.assertEqual(listed["bundles"], {"all.js": ["all.js"], "all.css": ["all.css"]})
         self.assertEqual(listed["widgets"], {"A": {"js": ["all.js"]}})
 
+    def test_languages(self) -> None:
+        """A catalogue, or one section of it, is a script of a bundle; each language but English has a bundle of all."""
+        for name, folder in (("x", "locales"), ("y", "own")):
+            (self.folder / folder).mkdir()
+            for language in ("en", "ru"):
+                words = {"widget": {name: f"{name} {language}"}, "problems": {"a-b": language}, "mail": {"m": "mail"}}
+                self.write(f"{folder}/{language}.json", json.dumps(words))
+        self.spec(bundles={"all.js": ["locales/en.json#widget", "a.js"]}, locales=["locales", "own"])
+        web.build([self.folder])
+        english, russian = self.built("all.js"), self.built("locale-ru.js")
+        self.assertIn("x en", english)
+        self.assertNotIn("a-b", english)
+        self.assertLess(english.index("x en"), english.index("window.x"))
+        for one in ("x ru", "y ru", "a-b"):
+            self.assertIn(one, russian)
+        self.assertNotIn("mail", russian)
+        self.assertEqual(json.loads(self.built("manifest.json"))["languages"], ["ru"])
+        self.assertFalse((self.folder / "build" / "locale-en.js").exists())
+
     def test_only_what_changed(self) -> None:
         """Nothing is made twice; a changed source is seen."""
         web.build([self.folder])

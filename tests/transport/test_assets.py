@@ -37,11 +37,18 @@ class AssetsTestCase(SynchronousTestCase):
         self.write("build/comments.js", "var a=1;window.x=a;" * 50)
         self.write("build/editor.js", "var b=1;window.x=b;" * 50)
         self.write("build/comments.css", ".mc-a{color:red}")
+        self.write("build/locale-de.js", "var de=1;" * 50)
+        self.write("build/locale-ru.js", "var ru=1;" * 50)
+        for name in ("locales", "own"):
+            os.makedirs(os.path.join(self.folder, name))
+            for language in ("de", "en", "ru"):
+                words = {"widget": {name: f"</script>{language}"}, "problems": {f"{name}-x": {"other": "{n}"}}}
+                self.write(f"{name}/{language}.json", msgspec.json.encode({**words, "mail": {}}).decode())
         self.write("build/loader.js", "var config=__CACKLE_CONFIG__;window.y=config;")
         self.write(
             "build/manifest.json",
             '{"bundles": {"comments.js": ["comments.js"], "comments.css": ["comments.css"]},'
-            ' "lazy": {"editor.js": ["editor.js"]},'
+            ' "lazy": {"editor.js": ["editor.js"]}, "languages": ["de", "ru"],'
             ' "widgets": {"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}}',
         )
         self.write("demo/index.html", "<h1>Demo</h1>")
@@ -49,7 +56,7 @@ class AssetsTestCase(SynchronousTestCase):
         self.write(
             "bundles.json",
             '{"bundles": {"comments.js": ["lib/a.js", "lib/b.js"], "comments.css": ["base.css"]},'
-            ' "lazy": {"editor.js": ["lib/b.js"]}, "locales": {},'
+            ' "lazy": {"editor.js": ["lib/b.js"]}, "locales": ["locales", "own"],'
             ' "widgets": {"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}}',
         )
         self.write("../outside.js", "secret")
@@ -170,13 +177,34 @@ class ProdTests(AssetsTestCase):
         self.assertEqual(config["bundles"]["Comment"]["js"], self.assets.urls()["comments.js"])
         self.assertEqual(config["lazy"]["editor.js"], self.assets.urls()["editor.js"])
         # Each byte is in every page's way: nothing that the loader does not read.
-        self.assertEqual(set(config), {"servers", "bundles", "lazy"})
+        self.assertEqual(set(config), {"servers", "bundles", "lazy", "locales"})
         self.assertEqual(self.ask("/widget.js", "If-None-Match: " + answer.headers["etag"]).status, 304)
         self.servers.append({"url": "https://b.example", "weight": 1})
         self.assertEqual(self.ask("/widget.js").body, answer.body)
         self.loader.changed()
         self.assertIn(b"b.example", self.ask("/widget.js").body)
         self.assertEqual(self.ask("/widget.js", method="HEAD").body, b"")
+
+    def test_languages(self) -> None:
+        """All languages have one hash, which changes with each of them; the loader is told their names and one path."""
+
+        def told() -> tuple[list[str], str]:
+            found = self.assets.config()["locales"]
+            (path,) = found["paths"]
+            return found["names"], path
+
+        names, path = told()
+        self.assertEqual(names, ["de", "ru"])
+        for name in names:
+            answer = self.ask(path.replace("*", name))
+            self.assertIn(f"var {name}=1".encode(), answer.body)
+            self.assertIn("immutable", answer.headers["cache-control"])
+        self.assertEqual(self.ask(path.replace("*", "en")).status, 404)
+        version = self.assets.version
+        self.write("build/locale-ru.js", "var other")
+        self.serve()
+        self.assertNotEqual(told()[1], path)
+        self.assertNotEqual(self.assets.version, version)
 
     def test_bad_folders(self) -> None:
         """What is wrong with a folder is said with the name of the file."""
@@ -226,6 +254,21 @@ class DevelTests(AssetsTestCase):
         self.assertEqual(self.ask("/widget/devel/lib/a.js").body, b"var changed")
         listed = msgspec.json.decode(self.ask("/widget/devel/list.json").body)
         self.assertEqual(listed, self.assets.urls())
+
+    def test_languages(self) -> None:
+        """A catalogue is served as a script that adds its words, and none of the server's own."""
+        paths = ["/widget/devel/locales/*.json", "/widget/devel/own/*.json"]
+        self.assertEqual(self.assets.config()["locales"], {"names": ["de", "ru"], "paths": paths})
+        answer = self.ask("/widget/devel/own/ru.json")
+        self.assertEqual(answer.headers["content-type"], "text/javascript; charset=utf-8")
+        self.assertEqual(
+            answer.body.decode().strip(),
+            '(c=>{c=c.ru=c.ru||{problems:{}};Object.assign(c,{"own":"</script>ru"});'
+            'Object.assign(c.problems,{"own-x":{"other":"{n}"}});})(window.Cackle.locales=window.Cackle.locales||{});',
+        )
+        for text in ("{", '{"widget": 5}', '{"widget": {"a": 5}}'):
+            self.write("own/ru.json", text)
+            self.assertEqual(self.ask("/widget/devel/own/ru.json").status, 404)
 
     def test_traversal(self) -> None:
         """Nothing outside the folder, nothing hidden, no other types, whatever the path."""

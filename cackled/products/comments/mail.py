@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,8 +24,10 @@ from cackled.domain.quoting import cleaned, indented, quoted
 from cackled.domain.signed_links import SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
+from cackled.languages import Catalogue, Words
 from cackled.products.comments.permalink import permalink
 
+WORDS = Catalogue(Path(__file__).parents[2] / "web" / "comments" / "locales", "mail")
 # Comments in one message, and of each so many characters.
 MOST = 50
 LONGEST = 1_000
@@ -118,6 +121,7 @@ class ModeratorMail:
             raise Retry(str(error)) from None
 
     async def _message(self, site: Site, work: Work, about: Notice | Report, said: list[_Said]) -> EmailMessage:
+        words = WORDS.words(site.settings.language)
         message = EmailMessage()
         message["From"] = self._sender
         message["To"] = site.settings.moderator_email
@@ -125,36 +129,37 @@ class ModeratorMail:
         where = quoted(said[0].title or said[0].key, 80)
         reported = isinstance(about, Report)
         if reported:
-            count = said[0].flags
-            subject = f"reported {count} {'time' if count == 1 else 'times'}: a comment on {where}"
+            subject = words("reported", n=said[0].flags, page=where)
         else:
-            subject = f"a new comment on {where}" if len(said) == 1 else f"{len(said)} new comments"
+            subject = words("new", page=where) if len(said) == 1 else words("several", n=len(said))
         message["Subject"] = f"[{cleaned(site.name)}] {subject}"[:200]
-        parts = [await self._told(site, work, one, reported, number) for number, one in enumerate(said)]
+        parts = [await self._told(site, words, work, one, reported, number) for number, one in enumerate(said)]
         if not reported and len(said) == MOST:
-            parts.append("There may be more.\n")
+            parts.append(words("more") + "\n")
         message.set_content("\n".join(parts))
+        message["Content-Language"] = words.language
         return message
 
-    async def _told(self, site: Site, work: Work, one: _Said, reported: bool, number: int) -> str:
+    async def _told(self, site: Site, words: Words, work: Work, one: _Said, reported: bool, number: int) -> str:
         """One comment: who, where, what, and what can be done."""
         place = permalink(site, one.url, one.id)
-        lines = [f"{quoted(one.name or 'Somebody', 80)} on {quoted(one.title or one.key)}", *([place] if place else [])]
+        name, page = quoted(one.name or words("somebody"), 80), quoted(one.title or one.key)
+        lines = [words("by", name=name, page=page), *([place] if place else [])]
         lines += ["", indented(one.source, LONGEST), ""]
         if reported and one.reasons:
-            lines += ["Reasons given:", *(f"    {quoted(reason, 200)}" for reason in one.reasons), ""]
-        address = f", from {one.address}" if site.settings.mail_address and one.address else ""
-        lines.append(f"Comment {one.id} of site {site.id}, by visitor {one.visitor}{address}")
-        lines.append(f"On the console: remove {site.id} {one.id}")
-        lines.append(f"                ban {site.id} visitor {one.visitor}")
+            lines += [words("reasons"), *(f"    {quoted(reason, 200)}" for reason in one.reasons), ""]
+        # Numbers that are names are not written as amounts.
+        known = {"id": str(one.id), "site": str(site.id), "visitor": str(one.visitor), "address": one.address}
+        lines.append(words("factsFrom" if site.settings.mail_address and one.address else "facts", **known))
+        lines += [words("console"), f"    remove {site.id} {one.id}", f"    ban {site.id} visitor {one.visitor}"]
         if self._links is not None and self._base and number < MOST_LINKED:
             remove, expires = await self._links.token(site.id, "remove", one.id, work.id)
             ban, _ = await self._links.token(site.id, "ban", one.visitor, work.id)
             until = datetime.fromtimestamp(expires, UTC)
             lines += [
-                "", f"Remove the comment: {self._base}/moderate?token={remove}",
-                f"Ban its author:     {self._base}/moderate?token={ban}",
-                f"Each works once, for whoever has it, until {until:%Y-%m-%d %H:%M} UTC.",
+                "", words("remove"), f"    {self._base}/moderate?token={remove}",
+                words("ban"), f"    {self._base}/moderate?token={ban}",
+                words("once", time=f"{until:%Y-%m-%d %H:%M} UTC"),
             ]  # fmt: skip
         return "\n".join(lines) + "\n"
 

@@ -169,13 +169,11 @@
   Cackle.passing = error => !error.status || error.status === 401 || error.status === 408 || error.status === 421 || error.status === 429 || error.status > 499;
   /* What to tell the visitor about an error; writing: that the words are kept, where that is in doubt. */
   Cackle.reason = (t, error, writing) => {
-    var s = error.status, safe = writing ? ' ' + t('safe') : '', known = {locked: 'closed', window: 'late', parent: 'gone', comment: 'gone', banned: 'banned', origin: 'readonly'}[String((error.problem || {}).type).split('/').pop()];
-    if (known) return t(known);
-    if (s === 429) return t('fast', {n: Math.max(1, Math.ceil(error.retry || 5))});
-    if (s === 0) return t('network') + safe;
-    if (s === 403) return t('forbidden');
-    if (s === 404 || s === 410) return t('gone');
-    if (s >= 500) return t('busy') + safe;
-    return (error.problem && error.problem.detail) || t(s === 409 ? 'late' : 'wrong');
+    var s = error.status, problem = error.problem || {}, values = {n: Math.max(1, Math.ceil(error.retry || 5))}, safe = writing ? ' ' + t('safe') : '', known;
+    if (!s) return t('network') + safe;
+    known = t.problem(Cackle.text(problem.type).split('/').pop(), values) ||
+      t.problem({401: 'unauthorized', 403: 'forbidden', 404: 'not-found', 409: 'conflict', 410: 'not-found', 413: 'content-too-large', 429: 'too-fast'}[s] || s > 499 && 'unavailable', values);
+    // What the server says in words, it says in English.
+    return known ? known + (s > 499 ? safe : '') : /^en/.test(t.lang) && Cackle.text(problem.detail) || t('wrong');
   };
 })(window.Cackle);

@@ -73,7 +73,7 @@ const globals = {console, setTimeout, clearTimeout, setInterval, clearInterval, 
 globals.window = globals;
 const el = (spec, props, ...children) => { const node = new Node(spec, props); node.append(...children); return node; };
 const Cackle = globals.Cackle = {Promise, widgets: {}, el, press: (spec, ...rest) => el('span.' + spec, ...rest), icon: () => el('svg'), html: () => el('i'),
-  load: () => null, save() {}, tab: {get: () => null, set() {}}, now: () => Date.now(), clock() {}, lazy: () => Promise.resolve(), uid: () => 'key-' + Math.random()};
+  text: v => v === undefined ? '' : String(v), load: () => null, save() {}, tab: {get: () => null, set() {}}, now: () => Date.now(), clock() {}, lazy: () => Promise.resolve(), uid: () => 'key-' + Math.random()};
 vm.createContext(globals);
 for (const file of FILES) vm.runInContext(readFileSync(new URL(file, WEB), 'utf8'), globals, {filename: file});
 
@@ -81,6 +81,8 @@ for (const file of FILES) vm.runInContext(readFileSync(new URL(file, WEB), 'utf8
 export function open(first, call, sort = 'best', size = 5) {
   const widget = Object.create(Cackle.Comments.prototype), t = (key, values) => key + (values && values.n !== undefined ? values.n : '');
   t.number = n => '' + n;
+  t.problem = slug => slug;
+  t.lang = 'en';
   Object.assign(widget, {o: {}, widget: {size}, t, times: {node: () => el('time'), full: () => ''}, items: new Map(), waiting: new Map(), held: [], seq: 0, closers: [],
     blocked: new Set(), votes: {}, tally: Cackle.tally(), ghosts: new Map(), gone: new Set(), site: '1', key: 'k', sort, level: 3, settings: {level: 3, votes: true},
     session: {visitor: () => 'me', call, get: () => '', set() {}, grant: () => null, view: () => null}});

@@ -135,7 +135,7 @@ class FlagTests(NoticeCase):
             for text in (told, mail["Subject"]):
                 self.assertEqual([one for one in text if one != "\n" and unicodedata.category(one) in ("Cc", "Cf")], [])
             self.assertNotIn("Bcc", mail)
-            ours = ("Comment ", "On the console: ", " " * 16 + "ban ", "Reasons given:", '"', "    ", "https://one.example/")
+            ours = ("Comment ", "On the console:", "Reasons given:", '"', "    ", "https://one.example/")
             for line in told.splitlines():
                 self.assertTrue(not line or line.startswith(ours), line)
 
@@ -150,6 +150,30 @@ class FlagTests(NoticeCase):
             ("https://one.example/\"<b>'", "https://one.example/%22%3Cb%3E'#mc-7"),
         ):  # fmt: skip
             self.assertEqual(permalink(self.site, url, 7), made, url)
+
+    async def test_language(self) -> None:
+        """The message is in the language of the site's moderators, its plural forms too; commands and names stay."""
+        self.links = SignedLinks(self.sites.secret, lambda: self.now)
+        self.now = 1_000_000.0
+        comment = the_id(await self.post("плохие слова", name="Ева"))
+        russian = ('"Ева", страница "page"', "Указанные причины:", "В консоли:")
+        hebrew = ('"Ева" בדף "page"', "הסיבות שצוינו:", "במסוף:")
+        for language, subject, lines in (
+            ("he", '[One] שני דיווחים על תגובה בדף "page"', hebrew),
+            # Two more.
+            ("ru", '[One] 4 жалобы на комментарий: "page"', russian),
+        ):
+            await self.sites.change(1, "language", language)
+            self.sql("delete from flag")
+            for visitor in (BOB, CAT):
+                await self.comment_moderation.flag(Session(1, visitor), comment, "rude")
+            await self.work()
+            mail = self.mails.pop()[1]
+            self.assertEqual((mail["Subject"], mail["Content-Language"]), (subject, language))
+            told = mail.get_content().splitlines()
+            for line in (*lines, "    плохие слова", f"    remove 1 {comment}", f"    ban 1 visitor {ANN}"):
+                self.assertIn(line, told)
+            self.assertFalse([line for line in told if line.startswith(("Comment", "Reasons", "On the", "Each"))])
 
     async def test_address(self) -> None:
         """The author's address is there where the site allows it, and only there."""
