@@ -88,9 +88,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.admin.listener": ("cackled.transport", *GROUND),
     "cackled.admin.account_area": ("cackled.accounts", "cackled.domain", "cackled.database", *GROUND),
-    "cackled.admin.comment_area": ("cackled.products", "cackled.domain", "cackled.database", "cackled.cache", *GROUND),
-    "cackled.admin.page_area": ("cackled.products", "cackled.domain", "cackled.database", "cackled.cache", *GROUND),
-    "cackled.admin.gathered": ("cackled.cluster", *GROUND),
+    "cackled.admin.gathered": ("cackled.cluster", "cackled.domain.commands", *GROUND),
     "cackled.admin.devcluster": ("cackled.admin.devnet", "cackled.database", "cackled.cluster.ca", *GROUND),
     # Entry points and the composition root know everything.
     "cackled.admin.cli": ("cackled.*",),

@@ -7,8 +7,8 @@ from typing import Any
 
 from cackled.accounts.links import AccountLinks
 from cackled.accounts.people import Account, People, check_role, link_address
-from cackled.admin.console import CommandError, Facts, Table
 from cackled.domain.audit import Audit
+from cackled.domain.commands import CommandError, Facts, Table
 from cackled.domain.errors import Refused
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory

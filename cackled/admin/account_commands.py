@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cackled.admin.console import CommandError, Console, Data
-from cackled.admin.words import Command, Usage, need, site_number
+from cackled.admin.console import Console
+from cackled.admin.words import need
+from cackled.domain.commands import Command, CommandError, Data, Usage, site_number
 
 
 async def _account(console: Console, words: Sequence[str]) -> Data:

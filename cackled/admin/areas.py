@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 import msgspec
 
-from cackled.admin.console import BanKind, CommandError, Fact, Facts, Table, Verbatim
+from cackled.admin.console import BanKind, Verbatim
 from cackled.cache.soft import SoftCache
 from cackled.clock import wall_time
 from cackled.cluster.membership import Membership, NodeState
@@ -20,16 +20,17 @@ from cackled.database.server import UNKNOWN_LAG
 from cackled.database.shards import ShardedDatabase
 from cackled.database.tail import Tail
 from cackled.domain.bans import Bans as SiteBans
+from cackled.domain.channels import page_keys
+from cackled.domain.commands import CommandError, Fact, Facts, Table, known_site
 from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import Erasures
-from cackled.domain.errors import Misdirected, NotFound, Refused
+from cackled.domain.errors import Refused
 from cackled.domain.origins import readable
 from cackled.domain.outbox import Outbox
 from cackled.domain.setting_table import SettingTable, as_text
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.domain.usage import Usage
-from cackled.events import Position
 from cackled.metrics import Metrics
 from cackled.realtime.hub import Hub
 
@@ -165,7 +166,7 @@ class Sites:
 
     async def site(self, site: int) -> Facts:
         """One site."""
-        found = known(self._directory, site)
+        found = known_site(self._directory, site)
         chosen = {key: value for key, value in self._values(found).items() if "secret" not in key}
         foreign = [f"{one} = {readable(one)}" for one in found.patterns if readable(one) != one]
         return Verbatim(
@@ -212,7 +213,7 @@ class Sites:
 
     async def set(self, site: int, key: str, value: str) -> Fact:
         """Change a setting."""
-        known(self._directory, site)
+        known_site(self._directory, site)
         try:
             name = self._table.whole_name(key)
             made = await self._directory.change(site, name, self._table.read(key, value, self._check_url))
@@ -223,7 +224,7 @@ class Sites:
 
     async def settings(self, site: int | None) -> Table:
         """All settings."""
-        values = None if site is None else self._values(known(self._directory, site))
+        values = None if site is None else self._values(known_site(self._directory, site))
         rows: list[Facts] = []
         for one in self._table.settings.values():
             row: dict[str, Fact] = {"setting": one.name}
@@ -236,7 +237,7 @@ class Sites:
 
     async def rename(self, site: int, name: str) -> None:
         """Rename the site."""
-        known(self._directory, site)
+        known_site(self._directory, site)
         try:
             await self._directory.rename(site, name)
         except Refused as error:
@@ -255,22 +256,12 @@ class Sites:
         return {"site": site, "name": name, "deleted_rows": await deletions.delete(site)}
 
     def _deletable(self, site: int) -> tuple[Site, Deletions]:
-        found = known(self._directory, site)
+        found = known_site(self._directory, site)
         if self._deletions is None:
             raise CommandError("this process deletes no sites")
         if site == self._demo:
             raise CommandError(f"site {site} is the demo's, which every start makes: set [demo] enabled = false first")
         return found, self._deletions
-
-
-class CommentPeace(Protocol):
-    """What operators do to a conversation; a product provides it."""
-
-    async def lock(self, channel: int, locked: bool) -> Position:
-        """Close or reopen a conversation; returns its new position."""
-
-    async def remove(self, comment_id: int) -> Position:
-        """Delete a comment, whoever wrote it; returns the new position."""
 
 
 class Bans:
@@ -280,42 +271,43 @@ class Bans:
         self,
         directory: SiteDirectory,
         bans: Callable[[Site], SiteBans],
-        comments: Callable[[Site], CommentPeace],
     ) -> None:
         self._directory = directory
         self._bans = bans
-        self._comments = comments
 
     async def bans(self, site: int) -> Table:
         """Bans in force."""
-        bans = await self._bans(known(self._directory, site)).bans()
+        bans = await self._bans(known_site(self._directory, site)).bans()
         return [{"kind": ban.kind, "value": ban.value, "until": ban.until} for ban in bans]
 
     async def ban(self, site: int, kind: BanKind, value: str, seconds: float | None) -> None:
         """Add a ban."""
         until = None if seconds is None else wall_time() + seconds
         try:
-            await self._bans(known(self._directory, site)).ban(kind, value, until)
+            await self._bans(known_site(self._directory, site)).ban(kind, value, until)
         except Refused as error:
             raise CommandError(error.detail) from None
 
     async def unban(self, site: int, kind: BanKind, value: str) -> bool:
         """Remove a ban."""
-        return await self._bans(known(self._directory, site)).unban(kind, value)
+        return await self._bans(known_site(self._directory, site)).unban(kind, value)
 
-    async def lock(self, site: int, channel: int, locked: bool) -> str:
-        """Close or reopen a conversation."""
-        try:
-            return str(await self._comments(known(self._directory, site)).lock(channel, locked))
-        except Refused as error:
-            raise CommandError(error.detail) from None
 
-    async def remove(self, site: int, comment: int) -> str:
-        """Delete a comment."""
-        try:
-            return str(await self._comments(known(self._directory, site)).remove(comment))
-        except Refused as error:
-            raise CommandError(error.detail) from None
+class Pages:
+    """The pages of channels: `cackled.admin.console.PageArea`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keys(self, channels: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """The page keys of channels, where known."""
+        by_site: dict[int, list[int]] = {}
+        for site, channel in channels:
+            by_site.setdefault(site, []).append(channel)
+        found: dict[tuple[int, int], str] = {}
+        for site, wanted in by_site.items():
+            found |= {(site, channel): key for channel, key in (await page_keys(self._database, site, wanted)).items()}
+        return found
 
 
 class Cluster:
@@ -377,7 +369,7 @@ class Usages:
     async def usage(self, site: int, month: str) -> Table:
         """The usage of a site in one month."""
         try:
-            found = await self._usage.month(known(self._directory, site).id, month)
+            found = await self._usage.month(known_site(self._directory, site).id, month)
         except ValueError:
             raise CommandError("a month is written 2026-11") from None
         rows: list[Facts] = [
@@ -420,18 +412,4 @@ class ErasureCommands:
 
     async def erase(self, site: int, visitor: int) -> int:
         """Erase a visitor's data; checks that the site exists."""
-        return await self._erasures.erase(known(self._directory, site).id, visitor)
-
-
-def known(directory: SiteDirectory, site: int) -> Site:
-    """The site with this number.
-
-    Raises:
-        CommandError: it does not exist, or belongs to another deployment.
-    """
-    try:
-        return directory.get(site)
-    except Misdirected as error:
-        raise CommandError(error.detail) from None
-    except NotFound:
-        raise CommandError(f"there is no site {site}") from None
+        return await self._erasures.erase(known_site(self._directory, site).id, visitor)

@@ -305,10 +305,9 @@ def _copying(work: Callable[[Any], Awaitable[int]]) -> int:
 
 
 def _tail(options: Any) -> int:
-    from cackled.admin.commands import parse_channel
-    from cackled.admin.console import CommandError
     from cackled.admin.endpoints import parse
     from cackled.admin.tail import Follower, Refused, follow
+    from cackled.domain.commands import CommandError, parse_channel
 
     try:
         position = parse_channel(options.channel)

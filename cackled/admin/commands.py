@@ -15,17 +15,17 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cackled import logs
-from cackled.admin import account_commands, comment_commands, overview
-from cackled.admin.console import BanKind, CommandError, Console, Data, Facts, Verbatim
+from cackled.admin import account_commands, overview
+from cackled.admin.console import BanKind, Console, Verbatim
 from cackled.admin.overview import have as _have
-from cackled.admin.words import Command, operator, parse_channel
-from cackled.admin.words import Usage as _Usage
 from cackled.admin.words import need as _need
-from cackled.admin.words import number as _number
-from cackled.admin.words import site_number as _site
+from cackled.domain.commands import Command, CommandError, Data, Facts, operator, parse_channel
+from cackled.domain.commands import Usage as _Usage
+from cackled.domain.commands import number as _number
+from cackled.domain.commands import site_number as _site
 from cackled.metrics import Metrics
 
-__all__ = ["COMMANDS", "Command", "Quit", "Runner", "find", "one_line", "parse_channel"]
+__all__ = ["COMMANDS", "Quit", "Runner", "find", "one_line", "table"]
 
 log = Logger()
 
@@ -41,10 +41,10 @@ class Quit(Exception):
 
 async def _help(console: Console, words: Sequence[str]) -> Data:
     if not words:
-        return [{"command": f"{c.name} {c.usage}".strip(), "help": c.help} for c in COMMANDS.values()]
+        return [{"command": f"{c.name} {c.usage}".strip(), "help": c.help} for c in table(console).values()]
     if len(words) > 1:
         raise _Usage
-    command = find(words[0])
+    command = find(console, words[0])
     return {"usage": f"{command.name} {command.usage}".strip(), "help": command.help}
 
 
@@ -82,11 +82,11 @@ async def _channels(console: Console, words: Sequence[str]) -> Data:
         raise _Usage
     most = _number(words[0], "N", 1, MOST_CHANNELS) if words else 20
     rows = await _have(_need(console.live, "realtime").channels(most))
-    if console.comments is None:
+    if console.pages is None:
         return rows
     # Show the page key beside the channel number.
     places = [(parse_channel(str(row["channel"])), row) for row in rows]
-    keys = await console.comments.keys((place.site, place.channel) for place, _ in places)
+    keys = await console.pages.keys((place.site, place.channel) for place, _ in places)
     return [{**row, "page": keys.get((place.site, place.channel), "-")} for place, row in places]
 
 
@@ -105,21 +105,6 @@ async def _evict(console: Console, words: Sequence[str]) -> Data:
     position = parse_channel(words[0])
     await _have(cache.evict(position.site, position.channel))
     return f"{position.sub} is evicted"
-
-
-async def _lock(console: Console, words: Sequence[str]) -> Data:
-    match list(words):
-        case [name] | [name, "on"]:
-            locked = True
-        case [name, "off"]:
-            locked = False
-        case _:
-            raise _Usage
-    position = parse_channel(name)
-    now = await _need(console.bans, "bans").lock(position.site, position.channel, locked)
-    keys = {} if console.comments is None else await console.comments.keys([(position.site, position.channel)])
-    page = keys.get((position.site, position.channel))
-    return f"{now}{f' ({page})' if page else ''} is {'closed' if locked else 'open'}"
 
 
 async def _site_command(console: Console, words: Sequence[str]) -> Data:
@@ -319,8 +304,6 @@ COMMANDS: Mapping[str, Command] = {
         Command("evict", "SITE/CHANNEL | all", "drop cached answers of a channel, or all", _evict, mutates=True),
         Command("site", _SITE_USAGE, "list, show, make and change sites", _site_command, mutates=True),
         Command("ban", _BAN_USAGE, "bans of a site; without HOURS until removed", _ban, mutates=True),
-        Command("lock", "SITE/CHANNEL [on|off]", "close a conversation, or open it again", _lock, mutates=True),
-        *comment_commands.COMMANDS,
         *account_commands.COMMANDS,
         Command("usage", "SITE [YYYY-MM]", "reads of a site in a month, and their credits", _usage),
         Command("outbox", "[dead | retry ID]", "work for other servers; what was given up", _outbox, mutates=True),
@@ -337,15 +320,21 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 
-def find(name: str) -> Command:
+def table(console: Console) -> Mapping[str, Command]:
+    """All commands by name, those of features behind the core's."""
+    return {**COMMANDS, **{command.name: command for command in console.commands}}
+
+
+def find(console: Console, name: str) -> Command:
     """The command called *name*.
 
     Raises:
         CommandError: unknown command; the message suggests a similar name.
     """
-    command = COMMANDS.get(name)
+    commands = table(console)
+    command = commands.get(name)
     if command is None:
-        close = difflib.get_close_matches(name, COMMANDS, 1)
+        close = difflib.get_close_matches(name, commands, 1)
         hint = f"did you mean {close[0]}?" if close else "try help"
         raise CommandError(f"unknown command {name[:40]!r}; {hint}")
     return command
@@ -375,11 +364,10 @@ class Runner:
         self._timeout = timeout
         self._runs = metrics.counter("admin_commands", "Operator commands run.", ["command", "outcome"])
 
-    @staticmethod
-    def knows(line: str) -> bool:
+    def knows(self, line: str) -> bool:
         """Whether the line's first word is a command."""
         words = line.split(None, 1)
-        return bool(words) and words[0] in COMMANDS
+        return bool(words) and words[0] in table(self._console)
 
     async def run(self, line: str, who: str) -> Data:
         """Run one line for *who* (a name for the audit log).
@@ -396,7 +384,7 @@ class Runner:
             raise CommandError(str(error).lower()) from None
         if not words:
             raise CommandError("no command; try help")
-        command = find(words[0])
+        command = find(self._console, words[0])
         note = log.info if command.mutates else log.debug
         operator.set(who)
         note("operator {who}: {line}", who=who, line=shlex.join(_without_secrets(words))[:200])

@@ -1,29 +1,18 @@
 """What operator commands need from the daemon: one small protocol per area, collected in a `Console`.
 
-The composition root passes the areas that its process has; a command whose area is missing says so. Everything is
-plain data (`Data`), so text and JSON show the same answer. In names, ``_seconds`` and ``_bytes`` give the unit; the
-text view formats them.
+The composition root passes the areas that its process has; a command whose area is missing says so. Areas give plain
+data (`cackled.domain.commands.Data`), and raise `cackled.domain.commands.CommandError`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Fact = str | int | float | bool | None | Sequence[str]
-# Names and values that describe one thing.
-Facts = Mapping[str, Fact]
-# Rows of a table; the first row names the columns.
-Table = Sequence[Facts]
-# One line, facts, a table, or named sections of those.
-Data = str | Facts | Table | Mapping[str, "Facts | Table"]
+from cackled.domain.commands import Command, Fact, Facts, Table
 
 BanKind = Literal["ip", "visitor", "word"]
-
-
-class CommandError(Exception):
-    """A command can't be carried out; the message is one line for the operator. Areas raise it as well."""
 
 
 class Verbatim(dict[str, Fact]):
@@ -166,42 +155,12 @@ class BanArea(Protocol):
     async def unban(self, site: int, kind: BanKind, value: str) -> bool:
         """Remove a ban; returns False if there was none."""
 
-    async def lock(self, site: int, channel: int, locked: bool) -> str:
-        """Close or reopen a conversation; returns its position."""
 
-    async def remove(self, site: int, comment: int) -> str:
-        """Delete a comment, whoever wrote it; returns its position."""
-
-
-class CommentArea(Protocol):
-    """The comments of sites, for moderators. Every failure is a `CommandError`."""
-
-    async def find(self, site: int, criterion: str, value: str, before: int | None) -> Table:
-        """The newest matching comments (*criterion* "" matches all), older than comment *before*."""
-
-    async def show(self, site: int, comment: int) -> Facts:
-        """Everything known of one comment."""
-
-    async def remove(
-        self, site: int, criterion: str, value: str, hours: float | None, confirmed: int | None, who: str
-    ) -> Data:
-        """Show what a removal would take; with *confirmed* (the number of comments), carry it out."""
-
-    async def undo(self, site: int, removal: int) -> int:
-        """Restore what a removal took; returns the number of comments."""
-
-    async def removals(self, site: int) -> Table:
-        """The removals of a site."""
+class PageArea(Protocol):
+    """The pages that channels belong to."""
 
     async def keys(self, channels: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
         """The page keys of (site, channel), where known."""
-
-
-class PageArea(Protocol):
-    """The keys of sites' pages. Whatever can't be done is a `CommandError`."""
-
-    async def normalise(self, site: int, rule: str | None, confirmed: bool) -> Data:
-        """What carrying the conversations of whole addresses over would do; with *confirmed*, do it."""
 
 
 class ClusterArea(Protocol):
@@ -275,7 +234,7 @@ class AccountArea(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The areas that this process has; None for those it lacks."""
+    """The areas that this process has; None for those it lacks. ``commands`` are those of features, ready to run."""
 
     process: ProcessArea
     live: LiveArea | None = None
@@ -284,7 +243,6 @@ class Console:
     database: DatabaseArea | None = None
     sites: SiteArea | None = None
     bans: BanArea | None = None
-    comments: CommentArea | None = None
     pages: PageArea | None = None
     usage: UsageArea | None = None
     outbox: OutboxArea | None = None
@@ -293,3 +251,4 @@ class Console:
     workers: WorkersArea | None = None
     happening: HappeningArea | None = None
     accounts: AccountArea | None = None
+    commands: tuple[Command, ...] = ()

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cackled.admin.console import CommandError, Fact, Facts, Table
 from cackled.cluster.gather import Gathered, read
 from cackled.cluster.workers import Pool, WorkerError
+from cackled.domain.commands import CommandError, Fact, Facts, Table
 from cackled.logs import KEPT
 from cackled.metrics import Metrics
 

@@ -12,10 +12,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 
 from cackled import logs
-from cackled.admin.console import Fact, Facts, Table
 from cackled.admin.recently import Recently
 from cackled.admin.troubles import space
 from cackled.clock import wall_time
+from cackled.domain.commands import Fact, Facts, Table
 from cackled.metrics import Metrics
 from cackled.problems import Problems
 

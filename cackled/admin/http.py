@@ -21,10 +21,10 @@ from twisted.web.server import NOT_DONE_YET
 from cackled import __version__
 from cackled.admin import secrets
 from cackled.admin.commands import Quit, Runner
-from cackled.admin.console import CommandError
 from cackled.admin.endpoints import require_local
 from cackled.admin.health import Health
 from cackled.admin.render import as_text
+from cackled.domain.commands import CommandError
 from cackled.metrics import Metrics
 from cackled.problems import Problem
 from cackled.transport.problems import problem as document

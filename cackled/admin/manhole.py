@@ -22,11 +22,11 @@ from twisted.python.failure import Failure
 
 from cackled import __version__
 from cackled.admin.commands import Quit, Runner, one_line
-from cackled.admin.console import CommandError, Data
 from cackled.admin.endpoints import require_local
 from cackled.admin.login import ConsoleTransport, Gate, Login
 from cackled.admin.render import as_text
 from cackled.admin.secrets import Password
+from cackled.domain.commands import CommandError, Data
 from cackled.metrics import Metrics
 
 log = Logger()

@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 
-from cackled.admin.console import CommandError, Console, Data, Facts, HappeningArea, Table
+from cackled.admin.console import Console, HappeningArea
+from cackled.domain.commands import CommandError, Data, Facts, Table
 
 # Number of addresses and sites shown.
 BUSIEST = 5

@@ -12,8 +12,8 @@ from pathlib import Path
 from twisted.internet.interfaces import IReactorTime
 
 from cackled import __version__
-from cackled.admin.console import CommandError, Facts
 from cackled.admin.lag import LagMonitor
+from cackled.domain.commands import CommandError, Facts
 
 
 class LocalProcess:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cackled.admin.console import Data, Fact, Verbatim
+from cackled.admin.console import Verbatim
+from cackled.domain.commands import Data, Fact
 
 # A table with few rows that is wider than this is transposed.
 WIDE = 120

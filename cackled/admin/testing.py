@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cackled.admin.console import BanKind, CommandError, Console, Data, Fact, Facts, Table
+from cackled.admin.console import BanKind, Console
+from cackled.domain.commands import Command, CommandError, Data, Fact, Facts, Table, Usage, operator
 
 
 class FakeProcess:
@@ -206,7 +207,6 @@ class FakeBans:
 
     def __init__(self) -> None:
         self.held: dict[tuple[int, str, str], float | None] = {}
-        self.done: list[str] = []
 
     async def bans(self, site: int) -> Table:
         """Those of one site."""
@@ -220,49 +220,9 @@ class FakeBans:
         """Forget it."""
         return self.held.pop((site, kind, value), "none") != "none"
 
-    async def lock(self, site: int, channel: int, locked: bool) -> str:
-        """Note it."""
-        self.done.append(f"lock {site}/{channel} {locked}")
-        return f"{site}/{channel}@1"
 
-    async def remove(self, site: int, comment: int) -> str:
-        """Note it."""
-        self.done.append(f"remove {site} {comment}")
-        return f"{site}/1@1"
-
-
-class FakeComments:
-    """Three comments of one page."""
-
-    def __init__(self) -> None:
-        self.asked: list[object] = []
-
-    async def find(self, site: int, criterion: str, value: str, before: int | None) -> Table:
-        """Note it."""
-        self.asked.append(("find", site, criterion, value, before))
-        return [{"comment": "7", "page": "demo", "text": "hello"}]
-
-    async def show(self, site: int, comment: int) -> Facts:
-        """Only number 7 is there."""
-        if comment != 7:
-            raise CommandError(f"site {site} has no comment {comment}")
-        return {"comment": "7", "text": "hello"}
-
-    async def remove(
-        self, site: int, criterion: str, value: str, hours: float | None, confirmed: int | None, who: str
-    ) -> Data:
-        """Note it."""
-        self.asked.append(("remove", site, criterion, value, hours, confirmed, who))
-        return {"removed": 3}
-
-    async def undo(self, site: int, removal: int) -> int:
-        """Note it."""
-        self.asked.append(("undo", site, removal))
-        return 3
-
-    async def removals(self, site: int) -> Table:
-        """None yet."""
-        return []
+class FakePages:
+    """One page."""
 
     async def keys(self, channels: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
         """Of channel 0 of site 1 alone."""
@@ -317,20 +277,6 @@ class FakeCluster:
         return node == "n2"
 
 
-class FakePages:
-    """One page of two addresses."""
-
-    def __init__(self, done: list[str]) -> None:
-        self._done = done
-
-    async def normalise(self, site: int, rule: str | None, confirmed: bool) -> Data:
-        """Noted in *done*."""
-        if confirmed:
-            self._done.append(f"normalise {site} {rule or 'path'}")
-        facts: Facts = {"would_be_carried_over": "2 channels with 3 comments, to 1 pages"}
-        return facts
-
-
 class FakeConsole:
     """All areas faked: `console` is what a `Runner` wants, `done` what it did."""
 
@@ -338,7 +284,6 @@ class FakeConsole:
         self.done: list[str] = []
         self.sites = FakeSites()
         self.bans = FakeBans()
-        self.comments = FakeComments()
         self.console = Console(
             process=FakeProcess(self.done),
             happening=FakeHappening(),
@@ -348,10 +293,16 @@ class FakeConsole:
             database=FakeDatabase(),
             sites=self.sites,
             bans=self.bans,
-            comments=self.comments,
-            pages=FakePages(self.done),
+            pages=FakePages(),
+            commands=(Command("greet", "NAME", "a feature's command", self._greet, mutates=True),),
             cluster=FakeCluster(),
             usage=FakeUsage(),
             outbox=FakeOutbox(),
             erasures=FakeErasures(self.done),
         )
+
+    async def _greet(self, console: Console, words: Sequence[str]) -> Data:
+        if len(words) != 1:
+            raise Usage
+        self.done.append(f"greet {words[0]} for {operator.get()}")
+        return f"hello {words[0]}"

@@ -26,14 +26,12 @@ from cackled import __version__, logs
 from cackled.admin import areas
 from cackled.admin.account_area import Accounts
 from cackled.admin.commands import Runner
-from cackled.admin.comment_area import Comments
 from cackled.admin.console import Console
 from cackled.admin.happening import Requests
 from cackled.admin.http import admin_resource
 from cackled.admin.http import check as admin_check
 from cackled.admin.listener import admin_server
 from cackled.admin.manhole import ManholeFactory
-from cackled.admin.page_area import Pages
 from cackled.admin.process import LocalProcess
 from cackled.admin.secrets import Password, SecretError, admin_token
 from cackled.config import Config, ConfigError, load
@@ -49,8 +47,7 @@ from cackled.database.shards import ShardedDatabase
 from cackled.dns.server import CannotBind
 from cackled.dns.zone import ZoneError
 from cackled.domain import demo
-from cackled.products.comments.moderation import CommentModeration
-from cackled.products.comments.removal import Removals
+from cackled.domain.commands import OperatorParts
 from cackled.transport.endpoints import PublicEndpoint, maker
 from cackled.transport.resources import Folder
 from cackled.transport.tls import CertificateError
@@ -249,9 +246,11 @@ class Daemon(MultiService):
                 application.check_webhook,
                 demo.SITE if config.demo.enabled else None,
             ),
-            bans=areas.Bans(application.sites, application.bans, application.services[CommentModeration]),
-            comments=Comments(lambda site: Removals(areas.known(application.sites, site), application.database)),
-            pages=Pages(application.sites, application.database, application.router.wrote_here),
+            bans=areas.Bans(application.sites, application.bans),
+            pages=areas.Pages(application.database),
+            commands=application.registry.commands(OperatorParts(
+                sites=application.sites, database=application.database, evict=application.router.wrote_here
+            )),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),
             accounts=Accounts(application.sites, application.shared, config.own_url or config.listening_url),

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from cackled.admin import troubles
-from cackled.admin.console import Facts
 from cackled.admin.happening import Happening
 from cackled.clock import periodics, wall_time
 from cackled.cluster.mesh import Mesh
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
+from cackled.domain.commands import Facts
 
 # A node that is silent for less is late, not away.
 HEARD_SECONDS = 5.0

@@ -21,7 +21,6 @@ from twisted.python.failure import Failure
 
 from cackled import logs
 from cackled.admin import areas
-from cackled.admin.console import CommandError
 from cackled.admin.happening import Requests
 from cackled.admin.process import LocalProcess, resident_bytes
 from cackled.clock import Periodic
@@ -52,6 +51,7 @@ from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
 from cackled.daemon.watching import happening, watch
 from cackled.database.errors import DatabaseError
+from cackled.domain.commands import CommandError
 from cackled.transport.tls import CertificateError
 
 # What is expected to go wrong: told in one line.

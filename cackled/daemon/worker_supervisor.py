@@ -14,7 +14,6 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
 from cackled.admin import gathered
-from cackled.admin.console import CommandError
 from cackled.admin.happening import Happening
 from cackled.cluster.control import Reload
 from cackled.cluster.launch import Processes
@@ -23,6 +22,7 @@ from cackled.cluster.workers import Pool, Worker, WorkerError
 from cackled.config import Config, ConfigError, DatabaseServer, Mesh
 from cackled.daemon.fitness import Workers
 from cackled.daemon.infrastructure import Infrastructure
+from cackled.domain.commands import CommandError
 from cackled.problems import Problem
 
 # PostgreSQL of our own takes 100 connections; some are kept for operators and for a worker beside its successor.

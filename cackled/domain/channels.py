@@ -6,11 +6,16 @@ import re
 
 from msgspec import Struct
 
+from cackled.database.query import Query, ReadPreference
+from cackled.database.routing import Database
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.page_facts import page_title, page_url
 
 MAX_KEY = 500
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+SELECT_KEYS = Query(
+    "select_channel_keys", "select id, key from channel where site_id = $1 and id = any($2)", ("int", "bigint[]")
+)
 _ID = re.compile("[0-9]{1,19}", re.ASCII)
 
 
@@ -20,6 +25,12 @@ class ChannelRef(Struct, frozen=True):
     key: str
     url: str = ""
     title: str = ""
+
+
+async def page_keys(database: Database, site: int, channels: list[int]) -> dict[int, str]:
+    """The page keys of channels that somebody wrote on."""
+    rows = await database.site(site).read(SELECT_KEYS, site, channels, preference=ReadPreference.NEAREST)
+    return dict(rows.rows)
 
 
 def parse_id(value: str, field: str = "id") -> int:

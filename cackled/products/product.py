@@ -13,6 +13,7 @@ from cackled.config import Config
 from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.database.routing import Database
+from cackled.domain.commands import Command
 from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
 from cackled.domain.limits import Buckets
@@ -92,6 +93,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     - ``deeds``: what signed links in mail do, by kind.
     - ``outbox``: handlers of work for other servers, by kind; ``jobs``: statements that keep its tables tidy, each
       deletes at most `cackled.domain.housekeeping.BATCH` rows and gives their number.
+    - ``commands``: operator commands, for console, command line and admin HTTP.
     - ``sql``: the package whose folder ``sql`` has its migrations (``NNNN_name.sql``, numbered with all others) and,
       in ``sql/functions``, its database functions; ``""`` where that of the database has them.
     - ``counted``: tables whose rows are counted for operators, in backups and before a site is deleted.
@@ -110,6 +112,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     outbox: Mapping[str, Callable[[OutboxParts], Callable[[Work], Awaitable[None]]]] = {}
     deeds: Mapping[str, Callable[[ServiceParts, Site, SignedLink], Awaitable[tuple[bool, Position | None]]]] = {}
     jobs: tuple[Query, ...] = ()
+    commands: tuple[Command, ...] = ()
     sql: str = ""
     counted: tuple[Counted, ...] = ()
     erase: Erasable | None = None

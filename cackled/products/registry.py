@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from cackled.api.widget import Widget
 from cackled.config import ConfigError, Limits, Rate
 from cackled.database.counted import Counted
 from cackled.database.query import Query
+from cackled.domain.commands import Command, Data, OperatorParts
 from cackled.domain.erasure import Erasable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import Authored
@@ -58,6 +59,7 @@ class Registry:
         _once("shared part", (kind for one in self.features for kind in one.shared))
         _once("kind of work", (kind for one in self.features for kind in one.outbox))
         _once("kind of deed", (kind for one in self.features for kind in one.deeds))
+        _once("command", (command.name for one in self.features for command in one.commands))
         _once("type of event", (event.type for one in self.features for event in one.events))
         for one in self.features:
             held = {event.subject.name for event in one.events if event.words and event.subject is not None}
@@ -96,6 +98,10 @@ class Registry:
     def jobs(self) -> tuple[Query, ...]:
         """What keeps the tables of features tidy."""
         return tuple(query for one in self.features for query in one.jobs)
+
+    def commands(self, parts: OperatorParts) -> tuple[Command, ...]:
+        """The operator commands of features, which then need no parts."""
+        return tuple(_bound(command, parts) for one in self.features for command in one.commands)
 
     @property
     def sql(self) -> tuple[str, ...]:
@@ -208,6 +214,13 @@ def _rate(name: str, limit: Limit, given: Limits) -> Rate:
 
 def _subjects(feature: Feature) -> set[str]:
     return {event.subject.name for event in feature.events if event.subject is not None}
+
+
+def _bound(command: Command, parts: OperatorParts) -> Command:
+    async def run(console: object, words: Sequence[str]) -> Data:
+        return await command.run(parts, words)
+
+    return replace(command, run=run)
 
 
 def _once(what: str, names: Iterator[Any]) -> None:

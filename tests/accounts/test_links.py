@@ -7,10 +7,10 @@ from typing import Any
 from cackled.accounts.links import AccountLinks
 from cackled.accounts.people import People
 from cackled.admin.account_area import Accounts
-from cackled.admin.commands import find
-from cackled.admin.console import CommandError, Console
+from cackled.admin.commands import COMMANDS
+from cackled.admin.console import Console
 from cackled.admin.testing import FakeProcess
-from cackled.admin.words import Usage
+from cackled.domain.commands import CommandError, Usage
 from tests.accounts.test_signin import SignInCase, cookies
 from tests.api.common import Answer
 from tests.support.staff import COOKIE, OWN, sign_in
@@ -70,7 +70,7 @@ class CommandTests(SignInCase):
     async def run_command(self, *words: str) -> Any:
         """Run a command as the console does."""
         area = Accounts(self.application.sites, self.application.shared, "http://localhost:8080")
-        return await find("account").run(Console(process=FakeProcess([]), accounts=area), words)
+        return await COMMANDS["account"].run(Console(process=FakeProcess([]), accounts=area), words)
 
     async def test_add(self) -> None:
         """An account, its role, and a link; twice is no error, and the later role counts."""

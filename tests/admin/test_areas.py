@@ -12,11 +12,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.admin import areas, happening
-from cackled.admin.console import CommandError
 from cackled.admin.render import as_text
 from cackled.cluster.liveness import PeerState
 from cackled.cluster.membership import Membership
 from cackled.config import Node
+from cackled.domain.commands import CommandError
 from cackled.domain.errors import BadField, Misdirected, NotFound
 from cackled.domain.residency import Residency
 from cackled.domain.settings import SiteSettings
@@ -170,7 +170,7 @@ class BansTests(AreaCase):
         self.patch(areas, "wall_time", lambda: 1000.0)
         directory: Any = Directory()
         moderation: Any = lambda site: Moderation()  # noqa: E731
-        bans = areas.Bans(directory, moderation, moderation)
+        bans = areas.Bans(directory, moderation)
         self.outcome(bans.ban(1, "ip", "192.0.2.1", 60))
         self.outcome(bans.ban(1, "word", "spam", None))
         self.assertEqual(given, [("ip", "192.0.2.1", 1060.0), ("word", "spam", None)])

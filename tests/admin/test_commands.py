@@ -12,11 +12,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled import logs
-from cackled.admin.commands import COMMANDS, Quit, Runner, parse_channel
-from cackled.admin.console import CommandError, Console
+from cackled.admin.commands import COMMANDS, Quit, Runner
+from cackled.admin.console import Console
 from cackled.admin.render import as_text
 from cackled.admin.testing import FakeConsole, FakeProcess
+from cackled.domain.commands import CommandError, parse_channel
 from cackled.events import channel_id
+from cackled.features import registry
 from cackled.metrics import Metrics
 
 
@@ -52,7 +54,7 @@ class CommandTests(RunnerCase):
             self.assertEqual(len(outcome), 1, name)
             if name == "quit":
                 self.assertTrue(outcome[0].check(Quit))
-            elif name in ("evict", "ban", "lock", "comments", "remove", "normalise", "usage", "erase"):
+            elif name in ("evict", "ban", "usage", "erase"):
                 self.assertTrue(str(outcome[0].value).startswith(f"usage: {name} "))
             elif name in ("workers", "restart-workers"):
                 self.assertEqual(str(outcome[0].value), "this process has no workers")
@@ -60,16 +62,6 @@ class CommandTests(RunnerCase):
                 self.assertEqual(str(outcome[0].value), "this process has no accounts")
             else:
                 self.assertTrue(as_text(outcome[0]))
-
-    def test_normalise(self) -> None:
-        """Shown first; done where it is confirmed; by one of two rules."""
-        self.assertIn("2 channels", as_text(self.run_line("normalise 1")))
-        self.assertEqual(self.fake.done, [])
-        self.run_line("normalise 1 confirm")
-        self.run_line("normalise 1 host confirm")
-        self.assertEqual(self.fake.done, ["normalise 1 path", "normalise 1 host"])
-        for line in ("normalise 1 x", "normalise 1 address confirm", "normalise confirm", "normalise x"):
-            self.refusal(line)
 
     def test_outbox(self) -> None:
         """What waits, what was given up, and one of those tried again."""
@@ -91,7 +83,7 @@ class CommandTests(RunnerCase):
     def test_help_lists_the_whole_table(self) -> None:
         """Nothing is hidden from help, and one command's help has its usage."""
         rows = self.run_line("help")
-        self.assertEqual([row["command"].split()[0] for row in rows], list(COMMANDS))
+        self.assertEqual([row["command"].split()[0] for row in rows], [*COMMANDS, "greet"])
         self.assertIn("remove SITE KIND VALUE", self.run_line("help ban")["usage"])
 
     def test_status_shows_every_area(self) -> None:
@@ -158,55 +150,22 @@ class CommandTests(RunnerCase):
         self.assertEqual(self.run_line("site delete 1 Our blog")["deleted_rows"], 3)
         self.assertIn("no site 1", self.refusal("site 1"))
 
-    def test_comments(self) -> None:
-        """Listed, searched, shown; bad words are usage."""
-        asked = self.fake.comments.asked
-        for line, noted in (
-            ("comments 1", ("find", 1, "", "", None)),
-            ("comments 1 before 9", ("find", 1, "", "", 9)),
-            ("comments 1 text two words before 9", ("find", 1, "text", "two words", 9)),
-            ("comments 1 page /a/b", ("find", 1, "page", "/a/b", None)),
-        ):
-            self.run_line(line)
-            self.assertEqual(asked.pop(), noted)
-        self.assertEqual(self.run_line("comments 1 show 7")["text"], "hello")
-        self.assertIn("no comment 8", self.refusal("comments 1 show 8"))
-        for line in ("comments", "comments x", "comments 1 colour red", "comments 1 text", "comments 1 before x"):
-            self.refusal(line)
-
-    def test_remove_all_that_match(self) -> None:
-        """The words reach the area, with who asks; it can be undone and is listed."""
-        asked = self.fake.comments.asked
-        for line, noted in (
-            ("remove 1 visitor 5", (1, "visitor", "5", None, None, "test")),
-            ("remove 1 text buy now hours 2 confirm=3", (1, "text", "buy now", 2.0, 3, "test")),
-            ("remove 1 ip 192.0.2.0/24 confirm=0", (1, "ip", "192.0.2.0/24", None, 0, "test")),
-        ):
-            self.run_line(line)
-            self.assertEqual(asked.pop(), ("remove", *noted))
-        self.assertEqual(self.run_line("remove undo 1 4")["brought_back"], 3)
-        self.assertEqual(self.run_line("remove list 1"), [])
-        for line in (
-            "remove 1 colour red", "remove 1 visitor", "remove 1 text x hours -1", "remove 1 text x confirm=many",
-            "remove undo 1", "remove undo 1 x",
-        ):  # fmt: skip
-            self.refusal(line)
-        self.assertEqual(asked, [("undo", 1, 4)])
-
     def test_pages_beside_channels(self) -> None:
         """The busiest channels with their pages, as far as those are known."""
         rows = self.run_line("channels 2")
         self.assertEqual([(row["channel"], row["page"]) for row in rows], [("1/0", "demo"), ("1/1", "-")])
 
-    def test_lock_and_remove(self) -> None:
-        """A conversation is closed and opened by its name, a comment removed by its id; the rest is a usage error."""
-        self.assertEqual(self.run_line("lock 1/42"), "1/42@1 is closed")
-        self.assertEqual(self.run_line("lock 1/42 off"), "1/42@1 is open")
-        self.assertEqual(self.run_line("remove 1 77"), "removed, 1/1@1")
-        self.assertEqual(self.fake.bans.done, ["lock 1/42 True", "lock 1/42 False", "remove 1 77"])
-        for line in ("lock 1/42 maybe", "lock", "remove 1", "remove 1 x"):
-            self.refusal(line)
-        self.assertEqual(len(self.fake.bans.done), 3)
+    def test_commands_of_features(self) -> None:
+        """They are run, listed, explained, known and proposed as the core's are; no two share a name."""
+        self.assertEqual(self.run_line("greet world"), "hello world")
+        self.assertEqual(self.fake.done, ["greet world for test"])
+        self.assertEqual(self.refusal("greet"), "usage: greet NAME")
+        self.assertIn("did you mean greet", self.refusal("gret"))
+        self.assertEqual(self.run_line("help greet")["help"], "a feature's command")
+        self.assertTrue(self.runner.knows("greet you"))
+        declared = [command.name for feature in registry().features for command in feature.commands]
+        self.assertIn("remove", declared)
+        self.assertEqual(set(declared) & set(COMMANDS), set())
 
     def test_ban(self) -> None:
         """Addresses, networks, visitors and words are checked and put into one form."""

@@ -10,10 +10,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.admin.commands import Runner
-from cackled.admin.console import CommandError, Console
+from cackled.admin.console import Console
 from cackled.admin.gathered import GatheredCaches, GatheredLive, GatheredMetrics, GatheredRequests, WorkerCommands
 from cackled.admin.testing import FakeProcess
 from cackled.cluster.workers import Worker, WorkerError
+from cackled.domain.commands import CommandError
 from cackled.metrics import Metrics
 
 

@@ -8,9 +8,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.admin.console import CommandError, Facts
 from cackled.admin.lag import LagMonitor
 from cackled.admin.process import LocalProcess
+from cackled.domain.commands import CommandError, Facts
 from cackled.metrics import Metrics
 
 

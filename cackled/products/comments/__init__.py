@@ -12,6 +12,7 @@ from cackled.domain.site import Site
 from cackled.events import Position
 from cackled.products.comments import api, seed
 from cackled.products.comments.channels import PRODUCT_NAME
+from cackled.products.comments.commands import COMMANDS
 from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.housekeeping import JOBS
@@ -67,6 +68,7 @@ PRODUCT = Product(
     deeds={"remove": remove_by_link},
     outbox={"mail": make_mail},
     jobs=JOBS,
+    commands=COMMANDS,
     sql=__name__,
     counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False)),
     erase=ERASABLE,

@@ -70,9 +70,6 @@ SELECT_ONE = Query(
     """,
     ("int", "bigint"),
 )
-SELECT_KEYS = Query(
-    "select_channel_keys", "select id, key from channel where site_id = $1 and id = any($2)", ("int", "bigint[]")
-)
 INSERT_REMOVAL = Query(
     "insert_removal",
     "insert into removal (site_id, who, criterion) values ($1, $2, $3) returning id",
@@ -181,11 +178,6 @@ class Removals:
         if not rows.rows:
             raise NotFound(f"site {self._site.id} has no comment {comment}")
         return Found(*rows.rows[0])
-
-    async def keys(self, channels: list[int]) -> dict[int, str]:
-        """The page keys of channels that somebody wrote on."""
-        rows = await self._database.read(SELECT_KEYS, self._site.id, channels, preference=ReadPreference.NEAREST)
-        return dict(rows.rows)
 
     async def matching(self, criterion: str, value: str, seconds: float | None) -> list[tuple[int, int]]:
         """Comment and channel of what a removal would take, newest first, at most `MOST`."""

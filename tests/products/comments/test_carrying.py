@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from cackled.admin.console import CommandError
-from cackled.admin.page_area import Pages
+from cackled.domain.commands import CommandError, OperatorParts
 from cackled.domain.page_keys import page_key
 from cackled.domain.sessions import Session
 from cackled.products.comments.carrying import Carrying
 from cackled.products.comments.channels import comment_channel
+from cackled.products.comments.key_commands import KeyCommands
 from cackled.products.comments.pages import Wanted
 from cackled.products.comments.service import ChannelRef
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
@@ -49,7 +49,8 @@ class CarryingCase(DomainCase):
 
     async def setUp(self) -> None:
         await super().setUp()
-        self.area = Pages(self.sites, self.database, self.evicted.append)
+        parts = OperatorParts(sites=self.sites, database=self.database, evict=self.evicted.append)
+        self.area = KeyCommands(parts)
 
     def carrying(self, rule: str = "path") -> Carrying:
         settings = msgspec.structs.replace(self.site.settings, channel_rule=rule)

@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 
-from cackled.admin.comment_area import Comments as Area
-from cackled.admin.console import CommandError
+from cackled.domain.commands import CommandError, OperatorParts, Usage, operator
 from cackled.domain.errors import BadField, NotFound
+from cackled.products.comments.commands import COMMANDS
 from cackled.products.comments.erasure import ERASE_COMMENTS
 from cackled.products.comments.removal import Removals
+from cackled.products.comments.removal_commands import RemovalCommands
 from tests.domain.common import ANN, BOB, DomainCase, the_id
 
 _COUNTS = "select id, status, shown, n_replies, n_thread, src, html from comment where site_id = 1 order by id"
@@ -22,7 +23,8 @@ class RemovalCase(DomainCase):
     async def setUp(self) -> None:
         await super().setUp()
         self.removals = Removals(self.site, self.database)
-        self.area = Area(lambda site: self.removals)
+        self.parts = OperatorParts(sites=self.sites, database=self.database, evict=self.evicted.append)
+        self.area = RemovalCommands(self.parts)
 
     def comments_now(self) -> list[tuple[Any, ...]]:
         return self.sql(_COUNTS)
@@ -67,12 +69,6 @@ class FindTests(RemovalCase):
         ):  # fmt: skip
             with self.assertRaises(BadField):
                 self.removals.value(criterion, value)
-
-    async def test_keys(self) -> None:
-        """Channels by their pages."""
-        await self.post(key="demo")
-        channel = self.site.channel("comments", "demo")
-        self.assertEqual(await self.area.keys([(1, channel), (1, 5)]), {(1, channel): "demo"})
 
 
 class RemoveTests(RemovalCase):
@@ -154,3 +150,56 @@ class EventTests(RemovalCase):
         await self.removals.undo(removal)
         self.assertEqual([seq for seq, _, _ in self.events()], list(range(1, self.channel()[0] + 1)))
 
+
+
+class CommandTests(RemovalCase):
+    """The words that operators type."""
+
+    async def run_line(self, line: str) -> Any:
+        name, *words = line.split()
+        (command,) = [one for one in COMMANDS if one.name == name]
+        return await command.run(self.parts, words)
+
+    async def test_comments(self) -> None:
+        """Listed, searched, shown."""
+        ids = [the_id(await self.post(f"two words {number}", key="/a/b")) for number in range(3)]
+        for line, found in (
+            ("comments 1", ids), (f"comments 1 before {ids[2]}", ids[:2]),
+            (f"comments 1 text two words before {ids[1]}", ids[:1]), ("comments 1 page /a/b", ids),
+            ("comments 1 page /a", []),
+        ):  # fmt: skip
+            self.assertEqual([int(row["comment"]) for row in await self.run_line(line)], found[::-1], line)
+        self.assertEqual((await self.run_line(f"comments 1 show {ids[0]}"))["text"], "two words 0")
+        self.assertIn("no comment 8", await self.refusal(self.run_line("comments 1 show 8")))
+        self.assertIn("no site 9", await self.refusal(self.run_line("comments 9")))
+
+    async def test_remove(self) -> None:
+        """One by its number, or all that match, for who asks; listed and undone."""
+        one = the_id(await self.post("one", by=BOB))
+        self.assertIn("removed, 1/", await self.run_line(f"remove 1 {one}"))
+        self.assertIn("no such comment", await self.refusal(self.run_line(f"remove 1 {one}")))
+        await self.post("buy now", by=ANN)
+        operator.set("ann")
+        self.assertIn("preview", await self.run_line("remove 1 text buy now hours 2"))
+        done = await self.run_line("remove 1 text buy now hours 2 confirm=1")
+        self.assertEqual((done["removed"], (await self.run_line("remove list 1"))[0]["who"]), (1, "ann"))
+        self.assertEqual((await self.run_line(f"remove undo 1 {done['removal']}"))["brought_back"], 1)
+
+    async def test_lock(self) -> None:
+        """A conversation is closed and opened by its name, and named by its page."""
+        await self.post(key="demo")
+        channel = self.site.channel("comments", "demo")
+        self.assertEqual(await self.run_line("lock 1/demo"), f"1/{channel}@2 (demo) is closed")
+        self.assertEqual(await self.run_line(f"lock 1/{channel} off"), f"1/{channel}@3 (demo) is open")
+        await self.refusal(self.run_line("lock 1/nowhere"))
+
+    async def test_wrong_words(self) -> None:
+        """Are refused."""
+        for line in (
+            "comments", "comments x", "comments 1 colour red", "comments 1 text", "comments 1 before x",
+            "remove 1 colour red", "remove 1 visitor", "remove 1 text x hours -1", "remove 1 text x confirm=many",
+            "remove undo 1", "remove undo 1 x", "lock 1/42 maybe", "lock", "remove 1", "remove 1 x",
+            "normalise 1 x", "normalise 1 address confirm", "normalise confirm", "normalise x",
+        ):  # fmt: skip
+            with self.assertRaises((CommandError, Usage), msg=line):
+                await self.run_line(line)

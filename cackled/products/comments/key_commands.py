@@ -1,17 +1,13 @@
-"""The keys of sites' pages for the console: `cackled.admin.console.PageArea`, over the `carrying` of comments."""
+"""What an operator is shown before conversations are carried over to other keys, and after."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import msgspec
 from twisted.logger import Logger
 
-from cackled.admin.console import CommandError, Data, Fact, Facts, Table
-from cackled.database.routing import Database
+from cackled.domain.commands import CommandError, Data, Fact, Facts, OperatorParts, Table
 from cackled.domain.errors import Refused
-from cackled.domain.sites import Site, SiteDirectory
-from cackled.events import Position
+from cackled.domain.site import Site
 from cackled.products.comments.carrying import SHOWN, Carrying, Plan
 
 log = Logger()
@@ -20,19 +16,15 @@ log = Logger()
 _TOLD = 10_000
 
 
-class Pages:
-    """*evict* is told each position that a move led to."""
+class KeyCommands:
+    """The keys of a site's conversations. What can't be done is a `CommandError`."""
 
-    def __init__(self, sites: SiteDirectory, database: Database, evict: Callable[[Position], None]) -> None:
-        self._sites = sites
-        self._database = database
-        self._evict = evict
+    def __init__(self, parts: OperatorParts) -> None:
+        self._parts = parts
 
     async def normalise(self, site: int, rule: str | None, confirmed: bool) -> Data:
         """Say what would become of the addresses; then set the rule, and carry them over."""
-        found = self._sites.find(site)
-        if found is None:
-            raise CommandError(f"there is no site {site}")
+        found = self._parts.site(site)
         chosen = rule or ("path" if found.settings.channel_rule == "address" else found.settings.channel_rule)
         plan = await self._carrying(found, chosen).plan()
         if not confirmed:
@@ -45,7 +37,7 @@ class Pages:
         try:
             if found.settings.channel_rule != chosen:
                 # First of all: what is written from now on comes to the right place.
-                found = await self._sites.change(site, "channel_rule", chosen)
+                found = await self._parts.sites.change(site, "channel_rule", chosen)
             moved = await self._carrying(found, chosen, f"site {site}").run(plan)
         except Refused as error:
             raise CommandError(error.detail) from None
@@ -63,7 +55,7 @@ class Pages:
                 told = moved
                 log.info("{site}: {moved} of {of} comments carried over", site=name, moved=moved, of=of)
 
-        return Carrying(msgspec.structs.replace(site, settings=settings), self._database, self._evict, tell)
+        return Carrying(msgspec.structs.replace(site, settings=settings), self._parts.database, self._parts.evict, tell)
 
 
 def _preview(site: int, rule: str, given: str | None, plan: Plan) -> Data:

@@ -1,12 +1,11 @@
-"""Comments for the console: `cackled.admin.console.CommentArea`, implemented on the removals of comments."""
+"""What operator commands show of comments, and what they say of a removal."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from cackled.admin.console import CommandError, Data, Fact, Facts, Table
+from cackled.domain.commands import CommandError, Data, Fact, Facts, OperatorParts, Table
 from cackled.domain.errors import Refused
 from cackled.products.comments.removal import MOST, Found, Removals
 
@@ -14,11 +13,14 @@ from cackled.products.comments.removal import MOST, Found, Removals
 _SHORT = 60
 
 
-class Comments:
-    """*of* returns the removals of a site, or raises `CommandError`."""
+class RemovalCommands:
+    """Comments as operators look for them and remove them. What can't be done is a `CommandError`."""
 
-    def __init__(self, of: Callable[[int], Removals]) -> None:
-        self._of = of
+    def __init__(self, parts: OperatorParts) -> None:
+        self._parts = parts
+
+    def _of(self, site: int) -> Removals:
+        return Removals(self._parts.site(site), self._parts.database)
 
     async def find(self, site: int, criterion: str, value: str, before: int | None) -> Table:
         """The newest matching comments, one per row."""
@@ -96,20 +98,6 @@ class Comments:
             {"removal": one.id, "at": one.at, "who": one.who, "what": one.what, "undone": one.undone, "kept": one.kept}
             for one in await self._of(site).removals()
         ]
-
-    async def keys(self, channels: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
-        """The page keys of channels, where known."""
-        by_site: dict[int, list[int]] = {}
-        for site, channel in channels:
-            by_site.setdefault(site, []).append(channel)
-        found: dict[tuple[int, int], str] = {}
-        for site, wanted in by_site.items():
-            try:
-                keys = await self._of(site).keys(wanted)
-            except CommandError:
-                continue
-            found.update({(site, channel): key for channel, key in keys.items()})
-        return found
 
 
 _STATES = {0: "pending", 1: "visible", 2: "spam", 3: "rejected", 4: "deleted"}
