@@ -38,7 +38,7 @@ class NodeAnnouncer:
         self._job.stop()
 
     async def announce(self) -> None:
-        """Say in the database that this node is there, and see who else is."""
+        """Write this node into the database's list of nodes, and read the others."""
         try:
             others = await self._registry.announce()
         except DatabaseError as error:
@@ -48,14 +48,14 @@ class NodeAnnouncer:
         self._roster.take(others)
 
     async def look(self) -> None:
-        """See who else is there; nobody is gone because the database is."""
+        """Read the other nodes; where the database can't be read, those known stay."""
         try:
             self._roster.take(await self._registry.others())
         except DatabaseError as error:
             log.info("other nodes are not looked for: {reason}", reason=str(error))
 
     async def forget(self, name: str) -> bool:
-        """Take a node that is no more out of the database; False where it is not there."""
+        """Delete a dead node from the database; False where it is not there."""
         if not await self._registry.remove(name):
             return False
         await self.announce()

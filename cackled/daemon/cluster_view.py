@@ -87,7 +87,7 @@ class ClusterView:
 
     @property
     def checked(self) -> bool:
-        """Whether it matters for this node how the cluster looks from here: it is in a mesh, or told of one."""
+        """Whether this node goes by what it sees of the others: it is in a mesh, or is told by one that is."""
         return self.mesh is not None or self._told is not None
 
     # Life
@@ -114,16 +114,16 @@ class ClusterView:
     # Change
 
     def on_change(self, watcher: Callable[[], None]) -> None:
-        """Have *watcher* called whenever the cluster looks different from here, after those that asked before."""
+        """Call *watcher* whenever this process sees other nodes or states than before; in the order of asking."""
         self._watchers.append(watcher)
 
     def changed(self) -> None:
-        """The cluster looks different."""
+        """This process sees other nodes, or other states of them, than before."""
         for watcher in self._watchers:
             watcher()
 
     def see(self, view: View) -> None:
-        """Of a worker: the parent says how the cluster looks now."""
+        """Of a worker: the parent says which nodes there are and how they are."""
         self._told = view
         self.changed()
 
@@ -170,7 +170,7 @@ class ClusterView:
         return servers_of_nodes(self.membership.usable(), free)
 
     def view(self) -> View:
-        """How the cluster looks from here."""
+        """The nodes as this process sees them."""
         if self._told is not None:
             return self._told
         if self.mesh is None:
@@ -202,7 +202,7 @@ class SendAwayWhenAstray:
         self._astray = False
 
     def look(self) -> None:
-        """The cluster looks different."""
+        """This process sees other nodes, or other states of them, than before."""
         astray = bool(self._cluster.view().astray)
         if astray and not self._astray and not self._cluster.draining:
             self._send_away(self._cluster.elsewhere)

@@ -1,6 +1,6 @@
-"""Where news goes: from the event log, from writes of this process and from other processes, to caches and live pages.
+"""Hands events on: from the event log, from writes of this process and from other processes, to caches and live pages.
 
-The order matters: what is kept is made stale before anybody is told, so who asks anew gets the new.
+The order matters: caches are evicted before anybody is told, so whoever reads again gets the new state.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from cackled.transport.microcache import Microcache
 
 
 class Hints(Protocol):
-    """The way to other processes."""
+    """What tells other processes of a write."""
 
     def hint(self, site: int, channel: int, seq: int) -> None:
         """Tell them that a channel has come to *seq*."""
 
 
 class EventRouter:
-    """Hands on what happened; *outward* is the way to other processes, if there are any."""
+    """Hands events on; *outward* tells other processes, if there are any."""
 
     def __init__(
         self, *, sites: SiteDirectory, hub: Hub, cache: SoftCache, microcache: Microcache, outward: Hints | None
@@ -55,7 +55,7 @@ class EventRouter:
             self._outward.hint(position.site, position.channel, position.seq)
 
     def hinted(self, hint: Hint) -> None:
-        """Another process wrote, and says so before the log does."""
+        """Another process wrote; this comes earlier than the event through the log."""
         if self._sites.find(hint.site) is not None:
             self.wrote(Position(hint.site, hint.channel, hint.seq))
 
@@ -86,7 +86,7 @@ class EventRouter:
         self._microcache.clear()
 
     def closed(self, site_id: int) -> None:
-        """A site is not open to whom it was open to before: nothing kept is given out, and who listens asks again."""
+        """A site has other rights than before: caches are evicted, and its listeners' rights are checked again."""
         self._microcache.clear()
         self._hub.expel(site_id)
 
@@ -105,11 +105,11 @@ class EventRouter:
             self._hub.signal(signal.site, signal.channel, signal.type, signal.data)
 
     def came(self, source: str) -> None:
-        """Another process is there anew: it is told who is here."""
+        """Another process has started: it is told who is present here."""
         self._hub.presence.renew()
 
     def gone(self, source: str) -> None:
-        """Another process is no more, and nobody is there through it."""
+        """Another process has ended: nobody is present through it any more."""
         self._hub.presence.forget(source)
 
 

@@ -64,7 +64,7 @@ class Workers(Struct, frozen=True):
 
 
 class Fitness:
-    """What is looked at to know whether this node can serve.
+    """The checks of whether this node can serve.
 
     Args:
         connections: connections that are open in this process, and that may be.
@@ -99,11 +99,11 @@ class Fitness:
         self.health = Health(checks, reactor, metrics)
 
     def connect_database(self, facts: DatabaseFacts) -> None:
-        """There is a database, of which *facts* tell."""
+        """Use the database that *facts* describe."""
         self._database = facts
 
     def connect_workers(self, workers: Workers) -> None:
-        """There are *workers*, who have the connections."""
+        """Use *workers*: they have the connections."""
         self._workers = workers
 
     def connections(self) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The parts that stand before the database is known, built and connected: the second module of the composition root.
+"""The parts that need no database, built and connected: the second module of the composition root.
 
 The third is `cackled.daemon.application`. Each part is handed only what it needs; nothing is started here, that is
 `cackled.daemon.service`'s.
@@ -53,7 +53,7 @@ WEB = Path(__file__).parent.parent / "web"
 
 
 class Infrastructure:
-    """The parts that stand before the database is known: figures, caches, listeners' factories, the cluster's view.
+    """The parts that need no database: metrics, caches, listeners' factories, the view of the cluster.
 
     *seat*: this is a worker, and its parent said so. It then watches no other node and has no database of its own, but
     is told.
@@ -111,7 +111,7 @@ class Infrastructure:
         cluster.changed()
 
     def _make_gauges(self) -> None:
-        """What measures the process itself."""
+        """Metrics of the process itself."""
         reactor, metrics = self.reactor, self.metrics
         self.systemd = Systemd(reactor)
         self.lag = LagMonitor(reactor, metrics)
@@ -135,7 +135,7 @@ class Infrastructure:
         )
 
     def _make_ways(self) -> None:
-        """The ways to whoever else serves these channels: the workers of this node (``bus``), and other nodes."""
+        """What tells others who serve the same channels: the workers of this node (``bus``), and other nodes."""
         config, seat, mesh = self.config, self.seat, self.cluster.mesh
         self.bus: Bus | None = None
         self.outward: Bus | Mesh | Crossing | None = mesh
@@ -184,7 +184,7 @@ class Infrastructure:
             part.start()
 
     def stop(self) -> None:
-        """End whatever runs in this process beside what has to be waited for."""
+        """Stop all parts of this process that stop at once."""
         for part in (
             self.lag, self.pauses, self.governor, self.freezer, self.geo, self.systemd, self.problems, self.standstill,
         ):  # fmt: skip
@@ -220,7 +220,7 @@ class Infrastructure:
         return replace(config.http, max_connections=room)
 
     def _listed(self, nodes: tuple[Node, ...]) -> None:
-        """There are other nodes than before."""
+        """The list of nodes has changed."""
         self.geo.change(nodes)
         self.dns.set_nodes(nodes)
 

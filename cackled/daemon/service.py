@@ -1,4 +1,4 @@
-"""The daemon: when everything happens. Read it first, then `cackled.daemon.infrastructure`, which says what there is.
+"""The daemon: what happens when. Read it first, then `cackled.daemon.infrastructure`, which says which parts there are.
 
 Listeners are bound while privileges are there, the rest starts with the reactor, and the stop is bounded in time. These
 two modules alone know everything.
@@ -100,7 +100,7 @@ class Daemon(MultiService):
     # Bind
 
     def privilegedStartService(self) -> None:
-        """Bind every listener while we may; one that can't be bound ends the daemon with one line."""
+        """Bind every listener while privileges are there; one that can't be bound ends the daemon with one line."""
         config, infrastructure = self._config, self.infrastructure
         try:
             # Not before: twistd has gone into the background by now, and closed what it was started with.
@@ -201,7 +201,7 @@ class Daemon(MultiService):
         log.info("cackled {version} is ready, node {node}", version=__version__, node=self._config.node)
 
     async def _migrate(self, application: Application) -> None:
-        """See that the database is this deployment's, and bring it to the present schema."""
+        """Check that the database belongs to this deployment, and migrate it."""
         database, packages = application.database, application.registry.sql
         dsns = [server.dsn for server in database.servers]
         told = partial(log.info, "database: {line}")
@@ -437,7 +437,7 @@ def _speaks(endpoint: str) -> str:
 
 
 def place_of(address: Any) -> str:
-    """Where something listens, as a person writes it."""
+    """The address of an endpoint as a person writes it."""
     if hasattr(address, "name"):
         return os.fsdecode(address.name or b"?")
     host = f"[{address.host}]" if ":" in address.host else address.host

@@ -1,4 +1,4 @@
-"""What is looked at for `cackled.problems`, and what operators are shown of what goes on.
+"""The checks for `cackled.problems`, and what operators are shown of current use.
 
 Part of the composition root, as `cackled.daemon.infrastructure` and `cackled.daemon.application`.
 """
@@ -31,7 +31,7 @@ RESTART = "If it stays, restart the daemon and keep its log: this should not hap
 
 
 def watch(infrastructure: Infrastructure, application: Application, public: Iterable[Any] = ()) -> None:
-    """Have everything looked at that can be wrong with a node; *public* are its endpoints.
+    """Check everything that can be wrong with a node; *public* are its endpoints.
 
     What is wrong with a worker alone is added where it is; the database, the disk and the other nodes are the parent's.
     """
@@ -88,7 +88,7 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
 
 
 def _watch_progress(infrastructure: Infrastructure, application: Application) -> None:
-    """What can't say itself that it stands still."""
+    """Checks of parts that can't tell by themselves that they have stopped."""
     problems, recovery, queues, reading = (
         infrastructure.problems, application.hub.recovery, application.queues, application.sites.reading
     )  # fmt: skip
@@ -143,7 +143,7 @@ def _nodes_away(own: str, mesh: Mesh) -> list[str]:
 
 
 def folders(infrastructure: Infrastructure) -> dict[str, Path]:
-    """What is kept where on this node."""
+    """The folders of this node that hold data."""
     return {"state": infrastructure.state}
 
 

@@ -82,7 +82,7 @@ class WorkerProcess:
         adopt_pipe(self._reactor, PIPE, self._pipe)
 
     def _orphaned(self, why: str) -> None:
-        """The parent is gone: nobody would replace us, drain us, or know us."""
+        """The parent is gone: end, for nobody would replace or drain this worker."""
         if not self._retiring:
             log.error("the parent is gone, so is this worker: {reason}", reason=why)
         leave(0 if self._retiring else 1)
@@ -235,7 +235,7 @@ class WorkerProcess:
         return application.hub.drain(seconds, infrastructure.cluster.elsewhere).addCallback(lambda _: moved)
 
     def _share(self, count: int) -> int:
-        """Send so many clients to this node's own address, where another worker takes them."""
+        """Tell so many clients to connect again to this node's own address, where another worker takes them."""
         assert self._application is not None
         self._application.hub.send_away(self._begin.config.realtime.drain_seconds, self._next_worker, count)
         return count

@@ -53,7 +53,7 @@ class WorkerSupervisor:
         self._metrics: gathered.GatheredMetrics
 
     def bind(self) -> None:
-        """Take the addresses; until a worker accepts, visitors are told to wait by this process itself."""
+        """Bind the addresses; until a worker accepts, this process answers that visitors should wait."""
         infrastructure, config = self._infrastructure, self._infrastructure.config
         if infrastructure.bus is None:
             # Without a mesh this process has no end of the bus, but what is configured is looked at all the same.
@@ -85,7 +85,7 @@ class WorkerSupervisor:
         self._stand_in(frozenset(range(config.workers)))
 
     def _config(self) -> Config:
-        """What a worker is configured with: no part of it is the parent's own business."""
+        """The configuration of a worker, without what is the parent's alone."""
         config, embedded = self._given, self._infrastructure.embedded
         database = config.database
         if embedded is not None:
@@ -136,7 +136,7 @@ class WorkerSupervisor:
             raise ConfigError(str(error)) from None
 
     async def stop(self, seconds: float) -> None:
-        """Have all finish, within *seconds* and a moment."""
+        """Stop all workers, within *seconds* and a little more."""
         ports, self._ports = self._ports, {}
         closing = [maybeDeferred(port.stopListening) for slot in ports.values() for port in slot]
         for bound in self._bound:
@@ -147,7 +147,7 @@ class WorkerSupervisor:
             await self._infrastructure.crossing.stop()
 
     def reload(self, level: str) -> None:
-        """Read certificates again, log from *level* on."""
+        """Tell the workers to read certificates again and to log from *level* on."""
         self._pool.tell(Reload(level))
         for bound in self._bound:
             bound.endpoint.reload()
@@ -179,7 +179,7 @@ class WorkerSupervisor:
         }
 
     def render(self) -> Any:
-        """The page of figures, of this process and all workers."""
+        """The page of metrics, of this process and all workers."""
         return self._metrics.render()
 
     def _restart(self) -> str:

@@ -1,4 +1,4 @@
-"""Whom a visitor does not want to read."""
+"""The authors whose comments a visitor does not want to see."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Blocks:
     async def blocked(
         self, session: Session, preference: ReadPreference | Reading = ReadPreference.PRIMARY
     ) -> list[str]:
-        """Whom this visitor blocks."""
+        """The authors that this visitor blocks."""
         reading = Reading.of(preference)
         rows = await reading.rows(self._database, SELECT_BLOCKS, self._site.id, session.visitor)
         return [str(row[0]) for row in reading.found(rows)]

@@ -56,11 +56,11 @@ class Deletions:
         self._job = Periodic(clock, INTERVAL, self.sync, "deletions")
 
     def start(self) -> None:
-        """See to it every two minutes."""
+        """Look for rows of deleted sites every two minutes, and delete them."""
         self._job.start()
 
     def stop(self) -> None:
-        """No more."""
+        """Stop the periodic work."""
         self._job.stop()
 
     async def holdings(self, site: int) -> dict[str, int]:

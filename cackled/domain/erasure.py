@@ -94,7 +94,7 @@ class Erasures:
         self._job.start()
 
     def stop(self) -> None:
-        """No more."""
+        """Stop the periodic work."""
         self._job.stop()
 
     async def erase(self, site: int, visitor: int) -> int:

@@ -69,7 +69,7 @@ class Misdirected(Refused):
 
     @classmethod
     def to(cls, deployment: str, url: str) -> Misdirected:
-        """One that tells the way."""
+        """The refusal with the address of the site's deployment."""
         made = cls(f"The site lives in deployment {deployment}" + (f", at {url}." if url else "."))
         made.extra = {"deployment": deployment, "url": url}
         return made

@@ -59,7 +59,7 @@ class Buckets:
         self.spent: Callable[[object, float], None] | None = None
 
     def check(self, key: object, cost: float = 1.0) -> None:
-        """See that `take` would do.
+        """Check that `take` would succeed.
 
         Raises:
             TooFast: it would not.
@@ -99,7 +99,7 @@ class Buckets:
         return [(str(key), used) for used, key in nlargest(most, spent, key=itemgetter(0)) if used >= 1.0]
 
     def correct(self, key: object, tokens: float) -> None:
-        """No more than *tokens* of *key* are left (less than none: spent in advance); more than we think is no news."""
+        """At most *tokens* of *key* are left (below 0: spent in advance). A number above what is known here changes nothing."""
         now = self._clock.seconds()
         known = self._state.get(key)
         if known is not None:

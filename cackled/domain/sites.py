@@ -83,7 +83,7 @@ UPDATE_NAME = Query(
     "update_site_name", "update catalog.site set name = $2 where id = $1 returning id", ("int", "text")
 )
 SELECT_DELETED = Query("select_deleted_site", "select from catalog.deleted_site where site_id = $1", ("int",))
-# From here on nobody serves it; its rows go afterwards.
+# From here on nobody serves it; its rows are deleted afterwards.
 DELETE_SITE = Query(
     "delete_site",
     """
@@ -262,7 +262,7 @@ class SiteDirectory:
         return self.get(site_id)
 
     async def rename(self, site_id: int, name: str) -> Site:
-        """Call it otherwise.
+        """Change a site's name.
 
         Raises:
             BadField: that is no name.
@@ -273,7 +273,7 @@ class SiteDirectory:
         return self.get(site_id)
 
     async def drop(self, site_id: int) -> None:
-        """Take a site out of the catalog: from now on there is none. What it has elsewhere is `Deletions`' business."""
+        """Delete a site from the catalog. `Deletions` deletes its other rows."""
         await self._database.system.write(DELETE_SITE, site_id)
         await self.refresh(ReadPreference.PRIMARY)
 

@@ -166,7 +166,7 @@ def render(text: str) -> str:
 
 
 def render_markdown(text: str) -> str:
-    """As `render`, with all the machinery for any text."""
+    """As `render`, with the Markdown parser, for any text."""
     try:
         html = _sanitised(markdown.render(text))
     except markdown.TooMuch:

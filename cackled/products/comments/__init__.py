@@ -31,17 +31,17 @@ def make_service(parts: ServiceParts, site: Site) -> Comments:
 
 
 def make_moderation(parts: ServiceParts, site: Site) -> CommentModeration:
-    """The peace among the comments of *site*."""
+    """What moderators do to the comments of *site*."""
     return CommentModeration(site, parts.database)
 
 
 async def remove_by_link(parts: ServiceParts, site: Site, link: SignedLink) -> tuple[bool, Position | None]:
-    """Take away the comment that a signed link names."""
+    """Delete the comment that a signed link names."""
     return await CommentModeration(site, parts.database).by_link(link)
 
 
 def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
-    """What writes to moderators."""
+    """The handler that writes mail to moderators."""
     mail = ModeratorMail(parts.sites, parts.database, parts.send, parts.sender, parts.links, parts.own_url)
     return mail.deliver
 

@@ -74,7 +74,7 @@ class FirstQuery(PageQuery, frozen=True):
 
 
 class CountsQuery(Struct, frozen=True):
-    """Whose counts."""
+    """The channels whose comments are counted."""
 
     channel: Annotated[list[Key], Meta(max_length=MOST_CHANNELS, description="Keys of channels.")] = []
     url: Annotated[
@@ -88,7 +88,7 @@ class CountsQuery(Struct, frozen=True):
 
 
 class Author(Struct, frozen=True):
-    """Who wrote; of a guest no badges are told."""
+    """The author of a comment; guests have no badges."""
 
     id: Id
     name: str

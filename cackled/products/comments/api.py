@@ -1,4 +1,4 @@
-"""The routes of comments: one thin handler each; the rules are the service's."""
+"""The routes of comments. Handlers only translate; the rules are in the service."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ async def edit_comment(call: Call) -> bytes:
 
 
 async def delete_comment(call: Call) -> bytes:
-    """Take one's own comment away."""
+    """Delete one's own comment."""
     comment = await _seen_comment(call)
     return _written(await call.service(Comments).delete(call.visitor, comment))
 
@@ -239,7 +239,7 @@ ROUTES = (
         ),
     ),
     Route(
-        method="DELETE", path=_ONE, name="deleteComment", summary="Take one's own comment away.",
+        method="DELETE", path=_ONE, name="deleteComment", summary="Delete one's own comment.",
         handler=delete_comment, answer=PositionAnswer,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
         refusals=("author", "comment", "read-only"),

@@ -125,7 +125,7 @@ class Carrying:
         self._progress = progress
 
     async def plan(self) -> Plan:
-        """What there is to do; changes nothing."""
+        """Find out what there is to do; changes nothing."""
         plan = Plan({}, set(), [])
         hosts: dict[str, set[str]] = {}
         async for channel, key, url, comments in self._addressed():
@@ -153,7 +153,7 @@ class Carrying:
             last = rows.rows[-1][0]
 
     async def run(self, plan: Plan) -> int:
-        """Do it; gives how many comments moved, also those that are not shown.
+        """Carry out the plan; gives how many comments moved, also those that are not shown.
 
         Raises:
             Refused: two keys meet in one id.

@@ -1,4 +1,4 @@
-"""What comments forget of a visitor."""
+"""How comments forget a visitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeping the peace among comments: reports, closing a conversation, taking a comment away."""
+"""Moderation of comments: reports, closing a conversation, deleting a comment."""
 
 from __future__ import annotations
 

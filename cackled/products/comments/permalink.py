@@ -1,4 +1,4 @@
-"""Where a comment stands: an address that visitors named, and that leads to pages of the site alone."""
+"""The address of a comment on its page. Visitors name the page's address, so only pages of the site are taken."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The demo's conversations.
 
-Comments are written through the same door as everybody's; only their times and votes are put back afterwards, so that
+Comments are written by the same service as everybody's; only their times and votes are put back afterwards, so that
 the page looks lived in.
 """
 

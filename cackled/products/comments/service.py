@@ -369,7 +369,7 @@ class Comments:
         return self._written(channel, seq, pages.with_source(json, source))
 
     async def delete(self, session: Session, comment_id: int) -> Written:
-        """Take one's own comment away."""
+        """Delete one's own comment."""
         rows = await self._write(DELETE_COMMENT, self._site.id, comment_id, session.visitor, self._hooked)
         seq, channel = rows[0]
         return self._written(channel, seq)
