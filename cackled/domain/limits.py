@@ -99,7 +99,7 @@ class Buckets:
         return [(str(key), used) for used, key in nlargest(most, spent, key=itemgetter(0)) if used >= 1.0]
 
     def correct(self, key: object, tokens: float) -> None:
-        """At most *tokens* of *key* are left (below 0: spent in advance). A number above what is known here changes nothing."""
+        """At most *tokens* of *key* are left (below 0: spent in advance). Higher numbers change nothing."""
         now = self._clock.seconds()
         known = self._state.get(key)
         if known is not None:
