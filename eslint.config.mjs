@@ -5,7 +5,8 @@ import globals from 'globals';
 export default [
   {
     ignores: [
-      'cackled/web/**/*.js',
+      'cackled/web/{comments,count,demo,editor,lib,locales}/**/*.js',
+      'cackled/web/*.js',
       'tests/browser/node/',
       '**/build/',
       '**/build.*/',
@@ -28,4 +29,5 @@ export default [
     },
   },
   {files: ['**/*.mjs'], languageOptions: {globals: globals.node}},
+  {files: ['cackled/web/panel/**/*.js'], languageOptions: {globals: globals.browser}},
 ];

@@ -9,7 +9,8 @@ The folder has ``bundles.json``::
 (``{"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}``). A source may be a catalogue of words,
 ``locales/en.json``, or a section of it, ``locales/en.json#widget``: a script then, see `words_script`. "locales" are
 folders of catalogues: each language but English has a bundle of all of them, ``locale-ru.js``. All of these have one
-hash, that of all of them together, so that the loader's configuration stays short.
+hash, that of all of them together, so that the loader's configuration stays short. Browsers can't resolve the names of
+packages: bundles under "packaged" are served as they were built in devel too.
 
 What ``env = prod`` serves was made when the package was built, by ``scripts/packaging/bundle.mjs``: ``build/`` has a
 file for each bundle, the loader, and ``manifest.json``, a list of the same form.
@@ -81,6 +82,7 @@ class _Manifest(Struct, forbid_unknown_fields=True):
     lazy: dict[str, list[str]] = {}
     widgets: dict[str, _Widget] = {}
     locales: list[str] = []
+    packaged: list[str] = []
     # Of what was built.
     languages: list[str] = []
 
@@ -204,7 +206,9 @@ class Assets:
         """What the loader is told: for each bundle the paths to load, in order (one in prod, all sources in devel)."""
         if self.env == "devel":
             return {
-                name: [f"{self._base}/devel/{path.partition('#')[0]}" for path in paths]
+                name: [f"{self._base}/devel/build/{name}"]
+                if name in self._checked.packaged
+                else [f"{self._base}/devel/{path.partition('#')[0]}" for path in paths]
                 for name, paths in self._sources.items()
             }
         return {name: [f"{self._base}/{file.hash}/{name}"] for name, file in self._files.items()}

@@ -18,6 +18,7 @@ import * as esbuild from 'esbuild';
  * @property {Record<string, string[]>} [bundles]
  * @property {Record<string, string[]>} [lazy]
  * @property {Record<string, {js?: string[], css?: string[]}>} [widgets]
+ * @property {string[]} [packaged]
  * @property {string[]} [locales]
  */
 

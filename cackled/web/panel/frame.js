@@ -1,0 +1,130 @@
+// The frame of all pages: the site, its pages, who is signed in.
+import {html, useState} from './libraries.js';
+import {address, go, path} from './router.js';
+import {leave, may, me, roleOn, sites} from './session.js';
+import {complain} from './toasts.js';
+import {choose, language, languages, t} from './words.js';
+
+/**
+ * A page of a site, in its menu.
+ * @typedef {{name: string, role: import('./session.js').Role, label: string}} Entry
+ */
+
+/** In the order of the menu; `role` is what it takes. @type {Entry[]} */
+const ENTRIES = [
+  {name: 'queue', role: 'moderator', label: 'nav.queue'},
+  {name: 'bans', role: 'moderator', label: 'nav.bans'},
+  {name: 'rules', role: 'admin', label: 'nav.rules'},
+  {name: 'spam', role: 'admin', label: 'nav.spam'},
+  {name: 'statistics', role: 'analyst', label: 'nav.statistics'},
+  {name: 'audit', role: 'admin', label: 'nav.audit'},
+  {name: 'settings', role: 'admin', label: 'nav.settings'},
+  {name: 'members', role: 'admin', label: 'nav.members'},
+  {name: 'keys', role: 'admin', label: 'nav.keys'},
+];
+
+const NAMES = /** @type {Record<string, string>} */ ({
+  en: 'English',
+  ru: 'Русский',
+  uk: 'Українська',
+  de: 'Deutsch',
+  fr: 'Français',
+  es: 'Español',
+  pt: 'Português',
+  it: 'Italiano',
+  pl: 'Polski',
+  tr: 'Türkçe',
+  ja: '日本語',
+  zh: '中文',
+  ar: 'العربية',
+  he: 'עברית',
+});
+
+/** The choice of the language. */
+export function Languages() {
+  if (languages().length < 2) return null;
+  return html`<select
+    aria-label=${t('language')}
+    value=${language.value}
+    onChange=${(/** @type {any} */ event) => choose(event.currentTarget.value)}
+  >
+    ${languages().map(one => html`<option key=${one} value=${one} selected=${language.value.startsWith(one)}>${NAMES[one] || one}</option>`)}
+  </select>`;
+}
+
+/** @param {{site: number}} props */
+function SiteMenu({site}) {
+  const entries = ENTRIES.filter(one => may(site, one.role));
+  return html`<nav class="menu" aria-label=${t('nav.site')}>
+    ${entries.map(one => {
+      const to = `/sites/${site}/${one.name}`;
+      const current = path.value === to || path.value.startsWith(to + '/');
+      return html`<a key=${one.name} href=${address(to)} aria-current=${current ? 'page' : null}>${t(one.label)}</a>`;
+    })}
+  </nav>`;
+}
+
+/**
+ * @param {{site: number | null, children?: any}} props
+ */
+export function Frame({site, children}) {
+  const [open, setOpen] = useState(false);
+  const out = async () => {
+    try {
+      await leave();
+      go('/', {force: true});
+    } catch (error) {
+      complain(error);
+    }
+  };
+  const role = site === null ? undefined : roleOn(site);
+  return html`<a class="skip" href="#main">${t('skip')}</a>
+    <header class="top">
+      <button
+        type="button"
+        class="icon burger"
+        aria-label=${t('nav.open')}
+        aria-expanded=${open}
+        aria-controls="side"
+        onClick=${() => setOpen(!open)}
+      >
+        ☰
+      </button>
+      <a class="brand" href=${address('/')}>cackled</a>
+      ${
+        sites.value.length > 0 &&
+        html`<select
+          class="sites"
+          aria-label=${t('nav.choose')}
+          value=${site === null ? '' : String(site)}
+          onChange=${(/** @type {any} */ event) => event.currentTarget.value && go(`/sites/${event.currentTarget.value}`)}
+        >
+          ${site === null && html`<option value="" selected>${t('nav.choose')}</option>`}
+          ${sites.value.map(one => html`<option key=${one.site} value=${String(one.site)} selected=${one.site === site}>${one.name || t('site.n', {id: String(one.site)})}</option>`)}
+        </select>`
+      }
+      ${role && html`<span class="mark">${t(`role.${role.role}`)}</span>`}
+      <span class="grow"></span>
+      <a class="me" href=${address('/account')}><bdi>${me.value?.account.name || me.value?.account.email}</bdi></a>
+      <button type="button" class="link" onClick=${out}>${t('leave')}</button>
+    </header>
+    <div class="columns">
+      <div id="side" class=${open ? 'side open' : 'side'} onClick=${() => setOpen(false)}>
+        ${site !== null && html`<${SiteMenu} site=${site} />`}
+        <div class="foot"><${Languages} /></div>
+      </div>
+      <main id="main">${children}</main>
+    </div>`;
+}
+
+/** A page for whoever is not signed in: one card in the middle. @param {{title: string, children?: any}} props */
+export function Card({title, children}) {
+  return html`<main class="card-page">
+    <div class="card">
+      <p class="brand">cackled</p>
+      <h1>${title}</h1>
+      ${children}
+      <div class="foot"><${Languages} /></div>
+    </div>
+  </main>`;
+}

@@ -1,0 +1,23 @@
+// Every page of the panel: its path, who may see it, what shows it. A page is a module of `pages/` and a line here.
+import {Link} from './pages/link.js';
+import {Missing} from './pages/missing.js';
+import {SignIn} from './pages/signin.js';
+import {Home, Sites} from './pages/sites.js';
+
+/**
+ * @typedef {object} Page
+ * @property {string} path
+ * @property {any} show a component; it gets the values of the path
+ * @property {import('./session.js').Role} [role] what it takes on the site of the path
+ * @property {boolean} [open] also for whoever is not signed in
+ */
+
+/** @type {Page[]} */
+export const PAGES = [
+  {path: '/', show: Sites},
+  {path: '/signin', show: SignIn, open: true},
+  {path: '/link', show: Link, open: true},
+  {path: '/sites/:site', show: Home},
+];
+
+export {Missing, SignIn};

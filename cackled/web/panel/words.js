@@ -1,0 +1,120 @@
+// The panel's words, in the language that the person chose, or the browser's.
+import {computed, signal} from './libraries.js';
+import english from './locales/en.json' with {type: 'json'};
+
+/** @typedef {string | Partial<Record<Intl.LDMLPluralRule, string>>} Entry a plural has a form for each category */
+/** @typedef {Record<string, Entry>} Catalogue */
+
+/** @type {Record<string, Catalogue>} */
+const catalogues = {en: /** @type {Catalogue} */ (english.panel)};
+
+const KEY = 'cackled-panel-language';
+
+function chosen() {
+  try {
+    const kept = localStorage.getItem(KEY);
+    if (kept) return kept;
+  } catch {
+    // Storage may be refused; the browser's languages do.
+  }
+  return navigator.languages?.[0] || 'en';
+}
+
+export const language = signal(chosen());
+const known = computed(() => [language.value, language.value.split('-')[0], 'en'].find(one => catalogues[one]) || 'en');
+const rules = computed(() => new Intl.PluralRules(known.value));
+
+/**
+ * The words of *key*. `{name}` in them stands for a value; a plural goes by the value `n`.
+ * @param {string} key
+ * @param {Record<string, string | number>} [values]
+ * @returns {string} the key itself where there are none
+ */
+export function t(key, values = {}) {
+  const entry = catalogues[known.value][key] ?? catalogues.en[key];
+  if (entry === undefined) return key;
+  const text = typeof entry === 'string' ? entry : (entry[rules.value.select(Number(values.n))] ?? entry.other ?? key);
+  return text.replace(/\{(\w+)\}/g, (all, name) => {
+    const value = values[name];
+    if (value === undefined) return all;
+    return typeof value === 'number' ? number(value) : value;
+  });
+}
+
+/** Whether there are words of *key*. @param {string} key */
+export const has = key => key in catalogues[known.value] || key in catalogues.en;
+
+/** @param {number} value */
+export const number = value => new Intl.NumberFormat(known.value).format(value);
+
+/** @param {number} value from 0 to 1 @param {number} [digits] */
+export const percent = (value, digits = 0) =>
+  new Intl.NumberFormat(known.value, {style: 'percent', maximumFractionDigits: digits}).format(value);
+
+/** @param {string | number | Date} at */
+export const moment = at =>
+  new Intl.DateTimeFormat(known.value, {dateStyle: 'medium', timeStyle: 'short'}).format(new Date(at));
+
+/** @param {string | number | Date} at */
+export const day = at => new Intl.DateTimeFormat(known.value, {dateStyle: 'medium'}).format(new Date(at));
+
+const STEPS = /** @type {[Intl.RelativeTimeFormatUnit, number][]} */ ([
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['week', 604_800],
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+]);
+
+/**
+ * How long ago, or in how long, in words.
+ * @param {string | number | Date} at
+ * @param {number} [now] milliseconds
+ */
+export function ago(at, now = Date.now()) {
+  const seconds = Math.round((new Date(at).getTime() - now) / 1000);
+  const format = new Intl.RelativeTimeFormat(known.value, {numeric: 'auto', style: 'short'});
+  for (const [unit, length] of STEPS) {
+    if (Math.abs(seconds) >= length) return format.format(Math.trunc(seconds / length), unit);
+  }
+  return format.format(0, 'second');
+}
+
+const RTL = /^(ar|he|fa|ur)\b/;
+
+/** Say to the page which language it is in. */
+export function applyLanguage() {
+  document.documentElement.lang = known.value;
+  document.documentElement.dir = RTL.test(known.value) ? 'rtl' : 'ltr';
+}
+
+/** The languages that there are words in. */
+export const languages = () => Object.keys(catalogues);
+
+/**
+ * Choose a language, for this browser.
+ * @param {string} name
+ */
+export function choose(name) {
+  try {
+    localStorage.setItem(KEY, name);
+  } catch {
+    // It holds for this page then.
+  }
+  language.value = name;
+  applyLanguage();
+}
+
+/**
+ * What to tell somebody of a refusal: our own words for its slug, else the server's.
+ * @param {any} error
+ * @returns {string}
+ */
+export function reason(error) {
+  if (!error || !('status' in error)) return t('error.unknown');
+  if (error.status === 429 && error.after) return t('error.wait', {n: error.after});
+  const key = `error.${error.slug}`;
+  if (has(key)) return t(key, {...(error.problem || {})});
+  return error.message || t('error.unknown');
+}
