@@ -255,6 +255,15 @@ class DevelTests(AssetsTestCase):
         listed = msgspec.json.decode(self.ask("/widget/devel/list.json").body)
         self.assertEqual(listed, self.assets.urls())
 
+    def test_packaged(self) -> None:
+        """What imports npm packages is served as it was built, for browsers can't resolve their names."""
+        listed = msgspec.json.decode(Path(self.folder, "bundles.json").read_bytes())
+        self.write("bundles.json", msgspec.json.encode({**listed, "packaged": ["editor.js"]}).decode())
+        self.serve()
+        self.assertEqual(self.assets.urls()["editor.js"], ["/widget/devel/build/editor.js"])
+        self.assertIn(b"var b=1", self.ask("/widget/devel/build/editor.js").body)
+        self.assertEqual(self.assets.urls()["comments.js"], ["/widget/devel/lib/a.js", "/widget/devel/lib/b.js"])
+
     def test_languages(self) -> None:
         """A catalogue is served as a script that adds its words, and none of the server's own."""
         paths = ["/widget/devel/locales/*.json", "/widget/devel/own/*.json"]

@@ -109,7 +109,11 @@ export function Frame({site, children}) {
       <button type="button" class="link" onClick=${out}>${t('leave')}</button>
     </header>
     <div class="columns">
-      <div id="side" class=${open ? 'side open' : 'side'} onClick=${() => setOpen(false)}>
+      <div
+        id="side"
+        class=${`${open ? 'side open' : 'side'}${site === null ? ' bare' : ''}`}
+        onClick=${() => setOpen(false)}
+      >
         ${site !== null && html`<${SiteMenu} site=${site} />`}
         <div class="foot"><${Languages} /></div>
       </div>

@@ -2,13 +2,13 @@
 import {html, useState} from '../libraries.js';
 import {post} from '../api.js';
 import {Card} from '../frame.js';
-import {address, go, query} from '../router.js';
+import {address, go} from '../router.js';
 import {entered} from '../session.js';
 import {Form} from '../ui/form.js';
 import {t} from '../words.js';
 
 export function Link() {
-  const [token] = useState(() => location.hash.slice(1) || query.peek().get('token') || '');
+  const [token] = useState(() => new URLSearchParams(location.hash.slice(1)).get('token') || '');
   const submit = async () => {
     entered(await post('/auth/link', {token}));
     go('/', {replace: true});
