@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from cackled import accounts, products
+from cackled.moderation.feature import make_feature as make_moderation
 from cackled.products.product import Feature
 from cackled.products.registry import Registry
 
 # What is no product: one is added here.
-FEATURES: tuple[Feature, ...] = (accounts.FEATURE,)
+FEATURES: tuple[Feature, ...] = (
+    accounts.FEATURE,
+    make_moderation([one.judged for one in products.PRODUCTS if one.judged is not None]),
+)
 
 
 def registry() -> Registry:

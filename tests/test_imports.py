@@ -49,19 +49,23 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.cluster": ("cackled.geo", *GROUND),
     "cackled.domain": ("cackled.database", "cackled.cache", *GROUND),
     "cackled.moderation": ("cackled.domain", "cackled.database", "cackled.cache", "cackled.outbound", *GROUND),
+    "cackled.moderation.feature": (
+        "cackled.products.product", "cackled.domain", "cackled.database", "cackled.cache", "cackled.outbound", *GROUND,
+    ),
     "cackled.moderation.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.identity": ("cackled.domain", "cackled.database", *GROUND),
     "cackled.products": (
-        "cackled.moderation.verdict", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+        "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.domain", "cackled.database",
+        "cackled.cache", *GROUND,
     ),
     "cackled.products.comments.api": (
         "cackled.moderation.verdict", "cackled.api", "cackled.transport", "cackled.domain", "cackled.database",
         "cackled.cache", *GROUND,
     ),
     "cackled.products.comments.answers": ("cackled.api.answers",),
-    "cackled.features": ("cackled.accounts", "cackled.products", *GROUND),
+    "cackled.features": ("cackled.accounts", "cackled.moderation", "cackled.products", *GROUND),
     "cackled.accounts": (
         "cackled.products.product", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
@@ -70,7 +74,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.accounts.gate": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products.product": (
-        "cackled.api.route", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
+        "cackled.api.route", "cackled.api.widget", "cackled.moderation.judged", "cackled.domain", "cackled.database",
+        *GROUND,
     ),
     "cackled.products.registry": (
         "cackled.api.route", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,

@@ -195,6 +195,9 @@ class WallTests(Schema):
             self.run_sql(f"insert into sso_refusal (site_id, form, reason, detail) values ({site}, 'jwt', 'r', 'd')")
             self.run_sql(f"insert into sign_in_provider (site_id, name, kind) values ({site}, 'acme', 'oidc')")
             self.run_sql(f"insert into staff_channel values ({site}, 6)")
+            self.run_sql(f"select keep_rules({site}, 0, '{{}}', 'account:1', true)")
+            self.run_sql(f"select teach({site}, 'comment', 5, 9, true)")
+            self.run_sql(f"select learn({site}, 'comment', array[5], array['1,2'])")
             self.run_sql(f"insert into comment_mark select {site}, id, 'link' from comment where site_id = {site}")
             for kept in ("comment_revision", "comment_kept"):
                 self.run_sql(f"insert into {kept} select {site}, id, 's', 'h' from comment where site_id = {site}")

@@ -46,6 +46,7 @@ from cackled.domain.webhooks import Webhooks
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
 from cackled.features import FEATURES
+from cackled.moderation.moderation import Moderation
 from cackled.outbound.guard import Policy, check_literal, resolver
 from cackled.outbound.mail import Mailer
 from cackled.outbound.post import GuardedHttp
@@ -104,7 +105,7 @@ class Application:
         metrics.watch("writes_queued", "Writes that wait behind others of their page.", self.queues.__len__)
         self.parts = ServiceParts(
             database=self.database, cache=infrastructure.cache, evict=router.wrote_here, queues=self.queues,
-            crowd=Crowd(clock.seconds),
+            crowd=Crowd(clock.seconds), judge=lambda site, draft: self.shared[Moderation].judge(site, draft),
         )
         self.services = {
             **registry.services(self.parts), Bans: self.bans, Blocks: lambda site: Blocks(site, self.database),
@@ -132,6 +133,7 @@ class Application:
                 config=config,
                 buckets=bucket_maker(clock, infrastructure.bus),
                 exempt=exempted(config.limits),
+                metrics=metrics,
                 http=self.http,
                 send=self._send,
                 own_url=config.own_url,
@@ -255,6 +257,7 @@ class Application:
         if self.nodes is not None:
             await self.nodes.start()
         self.usage.start()
+        self.shared[Moderation].start(alone=alone)
         self.limits = call_limits(config.limits, self.registry, infrastructure.reactor, infrastructure.bus)
         tree = public_tree(infrastructure, self, sessions, self.limits, demo=here)
         infrastructure.connect_database(DatabaseFacts.of(self.database))
@@ -277,6 +280,7 @@ class Application:
         for part in (self.housekeeping, self.outbox, self.erasures, self.deletions, self.nodes, self.catalog):
             if part is not None:
                 part.stop()
+        self.shared[Moderation].stop()
         await self.usage.stop()
         self.hub.stop()
         for tail in self.tails:

@@ -30,8 +30,8 @@ class Draft(Struct, frozen=True, kw_only=True):
     - ``text``: cleaned, as typed; ``html``: as it is going to be shown.
     - ``parent``: what it answers; ``edits``: the id of the published item that it changes.
     - ``staff``: written by a member of the site's staff; ``known``: by somebody who signed in.
-    - ``title``, ``url``: of the page, where known; ``since``: when the page's first comment was written, in seconds
-      since 1970, where known.
+    - ``title``, ``url``: of the page, where known; ``since``: when its conversation began, and ``at``: now, in
+      seconds since 1970, where known.
     - ``trap``: what stood in the field that people don't see; ``seconds``: how long the form was open, as the browser
       says; ``proof``: the solution of a challenge (`cackled.moderation.challenge`).
     - ``once``: the client's own key of the write; the same draft with the same key is judged once.
@@ -53,6 +53,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     title: str = ""
     url: str = ""
     since: float | None = None
+    at: float | None = None
     trap: str = ""
     seconds: float | None = None
     proof: str = ""

@@ -155,10 +155,10 @@ class GuardedHttp:
 
     async def ask(
         self, method: bytes, url: str, headers: list[tuple[bytes, bytes]], body: bytes = b"", *,
-        most: int = MOST_BYTES, kept: bool = True,
+        most: int = MOST_BYTES, kept: bool = True, seconds: float = SECONDS,
     ) -> Answer:  # fmt: skip
-        """Send a request. Gives the answer, within `SECONDS`, whose body has no more than *most* bytes; none at all
-        where it is not *kept*. Redirects are not followed.
+        """Send a request. Gives the answer, within *seconds* (at most `SECONDS`), whose body has no more than *most*
+        bytes; none at all where it is not *kept*. Redirects are not followed.
 
         Raises:
             Refused (a ValueError): requests to this URL are not allowed.
@@ -167,7 +167,7 @@ class GuardedHttp:
         target = target_of(url, self._policy)
         work = Deferred.fromCoroutine(self._ask(method, url, target, headers, body, most, kept))
         try:
-            return await work.addTimeout(SECONDS, self._reactor, onTimeoutCancel=_late)
+            return await work.addTimeout(min(seconds, SECONDS), self._reactor, onTimeoutCancel=_late)
         except (Refused, NotSent):
             raise
         except Exception as error:

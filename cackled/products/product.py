@@ -25,6 +25,8 @@ from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.events import EventType, Position
+from cackled.metrics import Metrics
+from cackled.moderation.judged import Judged
 
 
 class Limit(Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     config: Config
     buckets: Callable[[str, float, float], Buckets]
     exempt: Callable[[str], bool]
+    metrics: Metrics
     http: Any
     send: Any
     own_url: str
@@ -123,11 +126,13 @@ class Product(Feature, frozen=True, kw_only=True):
 
     - ``widgets``: its widgets and their first page.
     - ``old_settings``: those of its settings that sites may still have under the bare name.
+    - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
     - ``seed``: fills the demo site.
     """
 
     widgets: tuple[Widget, ...] = ()
     old_settings: tuple[str, ...] = ()
+    judged: Judged | None = None
     authored: Authored | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None

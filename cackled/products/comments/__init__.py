@@ -16,6 +16,7 @@ from cackled.products.comments.commands import COMMANDS
 from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.housekeeping import JOBS
+from cackled.products.comments.judged import JUDGED
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.people import AUTHORED
@@ -72,6 +73,7 @@ PRODUCT = Product(
     sql=__name__,
     counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False)),
     erase=ERASABLE,
+    judged=JUDGED,
     authored=AUTHORED,
     seed=seed.fill,
 )

@@ -299,7 +299,7 @@ class Comments:
             return None
         draft = Draft(
             kind="comment", channel=channel, key=key, visitor=session.visitor, name=name, text=source, html=html,
-            address=address, **more,
+            address=address, known=session.level != GUEST, **more,
         )  # fmt: skip
         return stored_verdict(await self._judge(self._site, draft))
 

@@ -1,0 +1,151 @@
+"""Routes of a site's rules and of its spam filter's figures. The document goes as a whole, with an ETag."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from cackled.api.answers import Count
+from cackled.api.calls import Call, header, json_response
+from cackled.api.route import Caller, Route
+from cackled.database.query import ReadPreference
+from cackled.domain.errors import Refused
+from cackled.moderation.compiled import Compiled
+from cackled.moderation.dry_run import Progress
+from cackled.moderation.evaluate import Evaluation, evaluate_site
+from cackled.moderation.moderation import Moderation
+from cackled.moderation.rules import Rules, builtins, check
+from cackled.moderation.store import Kept
+from cackled.transport.response import Response
+
+
+class PreconditionRequired(Refused):
+    """A change that does not say of what."""
+
+    status = 428
+    slug = "precondition-required"
+    title = "Say which version you change"
+
+
+class PreconditionFailed(Refused):
+    """A change of something that has changed since."""
+
+    status = 412
+    slug = "precondition-failed"
+    title = "It has changed since"
+
+
+class RulesAnswer(Struct, frozen=True):
+    """Rules as they hold; ``version`` is their ETag, ``by`` who changed them last."""
+
+    version: Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
+    by: str
+    rules: Rules
+
+
+class DryRunBody(Struct):
+    """The rules to try, whole, and the ``cursor`` of the batch (``""``: the first)."""
+
+    rules: Rules
+    cursor: Annotated[str, Meta(max_length=100)] = ""
+
+
+class SpamAnswer(Struct, frozen=True):
+    """What the site's filter has seen, and how good it is: it is measured on the site's own decisions."""
+
+    spam: Count
+    ham: Count
+    shared: bool
+    evaluation: Evaluation
+
+
+def _answer(kept: Kept) -> Response:
+    value = {"version": str(kept.version), "by": kept.by, "rules": builtins(kept.rules)}
+    return json_response(value, 200, (b"etag", b'"%d"' % kept.version))
+
+
+async def get_rules(call: Call) -> Response:
+    """The rules of the site."""
+    kept = await call.shared(Moderation).store.kept(call.site, call.reading.options.preference)
+    return _answer(kept)
+
+
+def _match(call: Call) -> int:
+    """The version that the caller changes.
+
+    Raises:
+        PreconditionRequired, PreconditionFailed: it is not said, or can be none of ours.
+    """
+    given = header(call.request, "if-match")
+    if given is None:
+        raise PreconditionRequired("Send If-Match with the ETag of the rules that you change.", field="If-Match")
+    number = given.strip().removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        raise PreconditionFailed("There is no such version of the rules.", field="If-Match")
+    return int(number)
+
+
+async def put_rules(call: Call) -> Response:
+    """Keep rules in place of those of the version in If-Match."""
+    version = _match(call)
+    moderation = call.shared(Moderation)
+    try:
+        kept = await moderation.store.change(call.site, check(call.body), version, call.colleague.actor)
+    except Refused as error:
+        if error.slug != "changed":
+            raise
+        raise PreconditionFailed("Others changed the rules meanwhile. Look at theirs first.") from None
+    return _answer(kept)
+
+
+async def dry_run(call: Call) -> Progress:
+    """What rules would have done with a batch of what was written in the last 30 days."""
+    body: DryRunBody = call.body
+    moderation = call.shared(Moderation)
+    held = await moderation.store.get(call.site)
+    compiled = Compiled(check(body.rules))
+    return await moderation.dry_runs.batch(call.site, compiled, held, moderation.wall_time(), body.cursor)
+
+
+async def get_spam(call: Call) -> SpamAnswer:
+    """What the filter has seen, and its precision and recall."""
+    moderation = call.shared(Moderation)
+    held = await moderation.store.get(call.site)
+    rules = held.kept.rules
+    evaluation = await evaluate_site(call.site, moderation.database, rules, moderation.clock, call.reading)
+    made = held.filter
+    return SpamAnswer(
+        0 if made is None else made.spam, 0 if made is None else made.ham, rules.spam.share, evaluation
+    )
+
+
+_RULES = "/sites/{site}/rules"
+
+ROUTES = (
+    Route(
+        method="GET", path=_RULES, name="getRules", summary="The site's rules, with an ETag.",
+        handler=get_rules, answer=RulesAnswer, caller=Caller.STAFF, role="moderator", scope="moderate",
+        limit="reads", preference=ReadPreference.PRIMARY,
+    ),
+    Route(
+        method="PUT", path=_RULES, name="putRules", summary="Change the rules; If-Match says which version.",
+        handler=put_rules, body=Rules, answer=RulesAnswer, caller=Caller.STAFF, role="admin",
+        limit="moderation.rules", refusals=("precondition-required", "precondition-failed"),
+    ),
+    Route(
+        method="POST", path=_RULES + "/dry-run", name="tryRules",
+        summary="What rules would have done with what was written in the last 30 days, a batch at a time.",
+        handler=dry_run, body=DryRunBody, answer=Progress, caller=Caller.STAFF, role="moderator",
+        limit="moderation.dry-run",
+    ),
+    Route(
+        method="GET", path="/sites/{site}/moderation/spam", name="getSpamFilter",
+        summary="What the spam filter has seen, and how good it is by the site's own decisions.",
+        handler=get_spam, answer=SpamAnswer, caller=Caller.STAFF, role="analyst", scope="read",
+        limit="moderation.evaluate", preference=ReadPreference.NEAREST,
+    ),
+)  # fmt: skip
+PROBLEMS = {
+    "precondition-required": 428, "precondition-failed": 412, "proof-needed": 428, "name-taken": 400, "rule": 422,
+}  # fmt: skip
