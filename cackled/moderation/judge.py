@@ -199,7 +199,7 @@ class Judge:
             findings.append(Finding("hold", "fast"))
         now = self._clock.seconds()
         if spam.duplicates and draft.edits is None:
-            likeness, number = self.recent.note(site.id, draft.visitor, sketch(found.words), now)
+            likeness, number = self.recent.note(site.id, draft.visitor, sketch(found.words, "<a " in draft.html), now)
             noted.append(partial(self.recent.take_back, site.id, number))
             if likeness.others >= spam.duplicates or likeness.own >= max(2, spam.duplicates):
                 findings.append(Finding("hold", "duplicate"))

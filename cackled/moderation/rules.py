@@ -65,7 +65,7 @@ class SpamRules(_Part, frozen=True):
     ] = False  # fmt: skip
     duplicates: Annotated[
         int, Meta(ge=0, le=100, description="so many others wrote nearly the same within an hour: it waits; 0: off")
-    ] = 2
+    ] = 3
     burst: Annotated[
         int, Meta(ge=0, le=100_000, description="more comments a minute than this: those of strangers wait; 0: off")
     ] = 0

@@ -21,8 +21,8 @@ K = 16
 ALIKE = 0.6
 # A shorter text is like another only when it is the same.
 SHORT = 6
-# Texts with fewer words say nothing: "Thanks!" is written by many.
-LEAST_WORDS = 4
+# Texts with fewer words say nothing: "Many happy returns!" is written by many. Of those with a link fewer do.
+LEAST_WORDS, LEAST_WITH_LINK = 12, 4
 # Texts remembered for a site, for so many seconds, and sites at all.
 MOST_TEXTS = 500
 SECONDS = 3_600.0
@@ -31,9 +31,12 @@ MOST_SITES = 500
 _NUMBER = re.compile(r"\d+")
 
 
-def sketch(words: Sequence[str]) -> frozenset[int]:
-    """The sketch of a text of these words, as `cackled.moderation.features.words_of` gives them; empty if too short."""
-    if len(words) < LEAST_WORDS:
+def sketch(words: Sequence[str], linked: bool = False) -> frozenset[int]:
+    """The sketch of a text of these words, as `cackled.moderation.features.words_of` gives them; empty if too short.
+
+    *linked*: there is a link in it.
+    """
+    if len(words) < (LEAST_WITH_LINK if linked else LEAST_WORDS):
         return frozenset()
     sums = [crc32(_NUMBER.sub("0", word).encode()) if not word.isalpha() else crc32(word.encode()) for word in words]
     if len(words) < SHORT:
