@@ -32,6 +32,9 @@ LEAST_LETTERS = 12
 # Single letters with something between: "c.a.s.i.n.o".
 _SPELT = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]{1,2}){3,40}[^\W_](?![^\W_])")
 _BETWEEN = re.compile(r"[\W_]+")
+# Markdown's signs, which may stand within a word and show nothing.
+_SIGN = re.compile(r"[*_~`\\]")
+_SIGNS = str.maketrans("", "", "*_~`\\")
 _SIGN_INSIDE = re.compile(r"[^\W_]*[0-9@$!|][^\s]*")
 
 
@@ -147,8 +150,10 @@ class Compiled:
             found.append(Finding(self.rules.names_action, "name", name[:LONGEST_SHOWN]))
 
     def _look_up(self, text: str, words: list[str], name: str, links: list[str], found: list[Finding]) -> None:
+        begin = text[:MOST_TEXT]
+        bare = words_of(begin.translate(_SIGNS)) if _SIGN.search(begin) is not None else []
         places: tuple[tuple[Where, list[str], str], ...] = (
-            ("text", words, text), ("name", words_of(name), name),
+            ("text", [*words, *bare], text), ("name", words_of(name), name),
             ("links", [word for link in links for word in words_of(link)], ""),
         )  # fmt: skip
         for place, some, whole in places:

@@ -131,4 +131,7 @@ _NEAR = ({"da", "no", "sv"}, {"cs"}, {"uk", "be"})
 
 
 def _near(language: str, languages: tuple[str, ...]) -> bool:
+    # A few words of Japanese may have no kana.
+    if language == "zh" and "ja" in languages:
+        return True
     return any(language in group and not group.isdisjoint(languages) for group in _NEAR)

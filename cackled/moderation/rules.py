@@ -202,7 +202,7 @@ def check(rules: Rules) -> Rules:
         raise BadField("hold_at is not above spam_at.", field="spam.hold_at")
     if rules.akismet.url and not rules.akismet.key:
         raise BadField("The service asks for a key.", field="akismet.key")
-    if rules.webhook.url and len(rules.webhook.secret) < 16:
+    if rules.webhook.url and len(rules.webhook.secret) < 16 and rules.webhook.secret != HIDDEN:
         raise BadField("A webhook needs a secret of at least 16 characters.", field="webhook.secret")
     return rules
 

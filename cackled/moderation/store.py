@@ -23,7 +23,7 @@ from cackled.domain.errors import BadField, Conflict, from_sqlstate
 from cackled.domain.site import Site
 from cackled.moderation.bayes import NO_PRIOR, Filter, Prior
 from cackled.moderation.compiled import Compiled
-from cackled.moderation.rules import NO_RULES, Rules, encode, parse
+from cackled.moderation.rules import HIDDEN, NO_RULES, Rules, check, encode, parse
 from cackled.shared_calls import SharedCalls
 
 log = Logger()
@@ -227,7 +227,9 @@ class RuleStore:
             Conflict: others changed them since.
         """
         before = await self.kept(site)
-        rules = rules.kept(before.rules)
+        rules = check(rules.kept(before.rules))
+        if HIDDEN in (rules.webhook.secret, rules.akismet.key):
+            raise BadField("There is no secret yet that could stay as it is.", field="webhook.secret")
         Compiled(rules)
         try:
             await self._database.site(site.id).write(

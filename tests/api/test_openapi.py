@@ -14,6 +14,7 @@ from referencing import Resource
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.api import core, openapi
+from cackled.api.route import Caller
 from cackled.features import registry
 from tests.api.common import STATUSES, ApiCase
 
@@ -121,4 +122,6 @@ class AnswerTests(ApiCase):
         schema = document["paths"]["/bootstrap"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         page = schema["anyOf"][0]["allOf"][0]
         self.assertEqual(check(document, page, {k: v for k, v in first.items() if k not in ("site", "me")}), [])
-        self.assertEqual(seen, {(route.path, route.method.lower()) for route in ROUTES})
+        # Those of staff are held against the document where they are tested.
+        public = [route for route in ROUTES if route.caller not in (Caller.STAFF, Caller.OWN_PAGE)]
+        self.assertEqual(seen, {(route.path, route.method.lower()) for route in public})
