@@ -217,10 +217,10 @@ class ProdTests(AssetsTestCase):
             ('{"bundles": {}, "widgets": {"W": {"js": ["x.js"]}}}', "x.js"),
         ):
             self.write("build/manifest.json", text)
-            self.assertIn(word, str(self.assertRaises(AssetsError, Assets, self.folder)))
+            self.assertIn(word, str(self.assertRaises(AssetsError, Assets, self.folder, "prod")))
         os.remove(os.path.join(self.folder, "build", "manifest.json"))
         # Nobody has built it: how that is done is said too.
-        self.assertIn("web.py", str(self.assertRaises(AssetsError, Assets, self.folder)))
+        self.assertIn("web.py", str(self.assertRaises(AssetsError, Assets, self.folder, "prod")))
         self.assertRaises(AssetsError, Assets, self.mktemp())
 
 
