@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from cackled.api.context import ApiContext
 from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
-from cackled.domain.errors import BadField, Forbidden, Refused, Unauthorized
+from cackled.domain.errors import BadField, Forbidden, Outdated, Refused, Unauthorized, Unconditional
 from cackled.domain.page_facts import MAX_URL
 from cackled.domain.reading import Reading, ReadOptions, ReadOutcome
 from cackled.domain.sessions import Session
@@ -141,6 +141,30 @@ def idempotency_key(request: Request) -> str | None:
     if value is not None and _KEY.fullmatch(value) is None:
         raise BadField("An idempotency key is 1 to 64 visible ASCII characters.", field="Idempotency-Key")
     return value
+
+
+_TAG = re.compile(r'(?:W/)?"([0-9]{1,18})"')
+
+
+def version_matched(request: Request) -> int:
+    """The version that the caller saw of what it changes: ``If-Match``, an ETag that we gave.
+
+    Raises:
+        Unconditional: it says none.
+        Outdated: it names none of ours.
+    """
+    value = header(request, "if-match")
+    if value is None:
+        raise Unconditional("Send the ETag of what you saw as If-Match.")
+    match = _TAG.fullmatch(value.strip())
+    if match is None:
+        raise Outdated("That ETag is none of this.")
+    return int(match[1])
+
+
+def etag(version: int) -> tuple[bytes, bytes]:
+    """The header that names a version."""
+    return b"etag", b'"%d"' % version
 
 
 # JavaScript leaves half of a surrogate pair when it cuts an emoji in two. JSON may contain it, UTF-8 text can't.

@@ -83,6 +83,22 @@ class Conflict(Refused):
     title = "Too late for that"
 
 
+class Outdated(Refused):
+    """It builds on a state that is no more (RFC 9110 section 13.1.1)."""
+
+    status = 412
+    slug = "outdated"
+    title = "Changed meanwhile"
+
+
+class Unconditional(Refused):
+    """A change has to say on what state it builds (RFC 6585 section 3)."""
+
+    status = 428
+    slug = "if-match"
+    title = "Say what you saw"
+
+
 class Unprocessable(Refused):
     """Well-formed, and still not acceptable."""
 
@@ -184,10 +200,12 @@ PROBLEMS: dict[str, int] = {
     "unknown-site": 404,
     "conflict": 409,
     "key": 409,
+    "outdated": 412,
     "content-too-large": 413,
     "uri-too-long": 414,
     "other-deployment": 421,
     "unprocessable": 422,
+    "if-match": 428,
     "too-fast": 429,
     "internal": 500,
     "unavailable": 503,

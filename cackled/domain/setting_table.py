@@ -109,6 +109,21 @@ class SettingTable:
         except ValueError:
             raise BadField(f"{name}: {setting.allowed}", field=name) from None
 
+    def checked(self, name: str, value: Any, check_url: Callable[[str], None] | None = None) -> Any:
+        """*value*, as it comes in JSON (None: the default again), for setting *name*.
+
+        Raises:
+            BadField: there is no such setting, or it can't have that value.
+        """
+        whole = self.whole_name(name)
+        if value is None:
+            return None
+        if isinstance(value, str) and self.settings[whole].kind in ("text", "choice"):
+            return self.read(whole, value, check_url)
+        product, key, _ = self._shape.place(whole)
+        self._shape.check(product, key, value, whole)
+        return value
+
     def _text(self, name: str, text: str, check_url: Callable[[str], None] | None) -> str:
         if text and name == "channel_secret" and len(text.encode()) < LEAST_SECRET:
             raise ValueError

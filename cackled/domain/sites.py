@@ -24,7 +24,7 @@ log = Logger()
 SELECT_SITES = Query(
     "select_sites",
     """
-    select s.id, s.name, s.settings::text, coalesce(array_agg(d.pattern) filter (where d.pattern is not null), '{}'),
+    select s.id, s.name, s.settings::text, coalesce(array_agg(d.pattern) filter (where d.counts), '{}'),
       s.deployment
     from catalog.site s left join catalog.domain d on d.site_id = s.id
     group by s.id
@@ -96,7 +96,10 @@ DELETE_SITE = Query(
 )
 INSERT_DOMAIN = Query(
     "insert_domain",
-    "insert into catalog.domain (site_id, pattern) values ($1, $2) on conflict do nothing",
+    """
+    insert into catalog.domain (site_id, pattern) values ($1, $2)
+    on conflict (site_id, pattern) do update set counts = true
+    """,
     ("int", "text"),
 )
 DELETE_DOMAIN = Query(
