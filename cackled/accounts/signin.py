@@ -36,8 +36,11 @@ class SignIn:
     """Signs people in."""
 
     def __init__(
-        self, people: People, sessions: AccountSessions, links: AccountLinks, passwords: Passwords, throttle: Throttle
-    ) -> None:
+        self, people: People, sessions: AccountSessions, links: AccountLinks, passwords: Passwords, throttle: Throttle,
+        signup: str = "invite",
+    ) -> None:  # fmt: skip
+        # Who may have an account: ``open``, ``invite`` or ``closed``.
+        self.signup = signup
         self.people = people
         self.sessions = sessions
         self.links = links
@@ -86,6 +89,19 @@ class SignIn:
             await self.people.log(account.id, "password changed", caller.address, caller.agent)
         await self.people.verify(account.id)
         return await self.enter(account, caller, "link")
+
+    async def join(self, email: str, name: str, password: str, caller: Caller) -> SignedIn:
+        """A new account, whose owner has shown to read mail to its address.
+
+        Raises:
+            BadField: that can't be a password.
+        """
+        check_password(password, email, name)
+        stored = await self.passwords.hash(password)
+        account = await self.people.add(email, name)
+        await self.people.set_password(account.id, stored)
+        await self.people.verify(account.id)
+        return await self.enter(account, caller, "invitation")
 
     async def enter(self, account: Account, caller: Caller, way: str) -> SignedIn:
         """Open a session of *account*, which has proved by *way* to be itself."""

@@ -11,7 +11,7 @@ from msgspec.structs import force_setattr
 
 from cackled.api.query import QueryReader
 from cackled.database.query import ReadPreference
-from cackled.domain.staff import ROLES, SCOPES
+from cackled.domain.staff import ANY, ROLES, SCOPES
 
 if TYPE_CHECKING:
     from cackled.api.calls import Call
@@ -64,9 +64,9 @@ class Route(Struct, frozen=True, kw_only=True):
     - ``query``, ``body``: Structs that the query's arguments and the JSON body are decoded to; ``answer`` describes
       what is sent: a type, or, where the answer is put together from text, a Struct with the same members.
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
-    - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`), ``""``: any account,
-      member of a site or not; ``scope``: what a site's key must be for, ``""``: no key may. ``fresh``: whoever is
-      signed in must have shown lately that it is them.
+    - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
+      ``""``: any account, where the path names no site. ``scope``: what a site's key must be for, ``""``: no key may.
+      ``fresh``: whoever is signed in must have shown lately that it is them.
     - ``limit``: the name of the rate limit that a call draws from; ``""`` for a handler that draws from it itself.
     - ``preference``: the default readPreference; with it a route takes readPreference, maxStaleness and after.
     - ``mend``: halves of surrogate pairs, which cutting a text leaves, are left out of the body instead of refused.
@@ -116,7 +116,7 @@ class Route(Struct, frozen=True, kw_only=True):
         staff = self.caller is Caller.STAFF
         if (self.role or self.scope or self.fresh) and not staff:
             raise ValueError(f"{self.name}: role, scope and fresh go with STAFF")
-        if (self.role and self.role not in ROLES) or (self.scope and self.scope not in SCOPES):
+        if (self.role and self.role not in (*ROLES, ANY)) or (self.scope and self.scope not in SCOPES):
             raise ValueError(f"{self.name}: there is no role {self.role!r} or no scope {self.scope!r}")
         if (self.role or self.scope) and not self.about_site:
             raise ValueError(f"{self.name}: a role or scope is one of the site in the path")

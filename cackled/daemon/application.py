@@ -7,6 +7,7 @@ and a worker have the same; what each of them cares for alone is decided in `App
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.web.resource import IResource
@@ -40,6 +41,7 @@ from cackled.domain.residency import Residency
 from cackled.domain.sessions import Sessions
 from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
+from cackled.domain.site_changes import SiteChanges
 from cackled.domain.sites import SiteDirectory
 from cackled.domain.usage import Usage
 from cackled.domain.webhooks import Webhooks
@@ -50,6 +52,7 @@ from cackled.moderation.moderation import Moderation
 from cackled.outbound.guard import Policy, check_literal, resolver
 from cackled.outbound.mail import Mailer
 from cackled.outbound.post import GuardedHttp
+from cackled.outbound.text_records import TextRecords
 from cackled.products import PRODUCTS
 from cackled.products.product import Feature, OutboxParts, Product, SharedParts
 from cackled.products.registry import Registry
@@ -122,7 +125,10 @@ class Application:
         self.outbox = self._make_outbox()
         journal = infrastructure.state / "erasures.log"
         in_thread = infrastructure.in_thread
-        self.shared = registry.shared(
+        self.shared: dict[type, Any] = {
+            SiteChanges: SiteChanges(self.sites, self.database, self.check_webhook), Usage: self.usage,
+        }  # fmt: skip
+        self.shared |= registry.shared(
             SharedParts(
                 database=self.database,
                 sites=self.sites,
@@ -135,6 +141,7 @@ class Application:
                 exempt=exempted(config.limits),
                 metrics=metrics,
                 http=self.http,
+                text_records=TextRecords(clock, config.accounts.resolver),
                 send=self._send,
                 own_url=config.own_url,
             )
@@ -143,6 +150,7 @@ class Application:
             self.database, clock, journal, router.wrote_here, in_thread, erasables=registry.erasables
         )
         self.deletions = Deletions(self.sites, self.database, clock, journal, in_thread, registry.counted)
+        self.shared[Deletions] = self.deletions
 
     # Parts
 

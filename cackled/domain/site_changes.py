@@ -119,7 +119,7 @@ class SiteChanges:
         rows = await self._database.read(SELECT_SITE_DOCUMENT, site, preference=ReadPreference.PRIMARY)
         if not rows.rows:
             raise NotFound("There is no such site.", slug="unknown-site")
-        return rows.rows[0]  # type: ignore[return-value]
+        return rows.rows[0]
 
     def _merged(self, raw: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         tree = msgspec.json.decode(raw, type=dict[str, Any])

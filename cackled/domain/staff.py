@@ -7,6 +7,8 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 Role = Literal["owner", "admin", "moderator", "operator", "analyst"]
+# What is for everybody with a role on the site.
+ANY = "any"
 Scope = Literal["read", "sync", "moderate", "sso"]
 ROLES: tuple[Role, ...] = get_args(Role)
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -23,8 +25,11 @@ INCLUDES: dict[str, frozenset[str]] = {
 
 
 def includes(role: str, needed: str) -> bool:
-    """Whether somebody of *role* (``""``: no role at all) may do what is for *needed* (``""``: for any account)."""
-    return not needed or needed in INCLUDES.get(role, ())
+    """Whether somebody of *role* (``""``: no role at all) may do what is for *needed*.
+
+    ``""`` is for any account, `ANY` for everybody with a role.
+    """
+    return not needed or (needed == ANY and role in INCLUDES) or needed in INCLUDES.get(role, ())
 
 
 class Staff(Struct, frozen=True, kw_only=True):

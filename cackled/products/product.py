@@ -62,10 +62,10 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
 class SharedParts(Struct, frozen=True, kw_only=True):
     """What the parts of a feature that a process has once are made of.
 
-    ``in_thread`` runs a function elsewhere and gives an awaitable of its result; ``secret`` gives a key that all nodes
-    share, by name; ``buckets`` makes token buckets of a name, rate and burst, in which all processes count together;
-    ``exempt`` says which addresses no limit applies to. ``http`` asks servers that strangers name, ``send`` sends mail
-    (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``.
+    ``in_thread`` runs a function elsewhere and gives an awaitable of its result; ``buckets`` makes token buckets of a
+    name, rate and burst, in which all processes count together; ``exempt`` says which addresses no limit applies to.
+    ``http`` asks servers that strangers name, ``text_records`` gives TXT records (OSError where nobody answers),
+    ``send`` sends mail (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``.
     """
 
     database: Database
@@ -79,6 +79,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     exempt: Callable[[str], bool]
     metrics: Metrics
     http: Any
+    text_records: Callable[[str], Awaitable[list[str]]]
     send: Any
     own_url: str
 

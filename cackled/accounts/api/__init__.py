@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cackled.accounts.api import signin
+from cackled.accounts.api import keys, members, settings, signin
 
-ROUTES = (*signin.ROUTES,)
+ROUTES = (*signin.ROUTES, *members.ROUTES, *keys.ROUTES, *settings.ROUTES)

@@ -1,0 +1,264 @@
+"""Routes of who works on a site, and of invitations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from cackled.accounts.api.answers import Email, MeAnswer, Password
+from cackled.accounts.api.signin import caller_of, entered, leave_old, me_of
+from cackled.accounts.letters import Letters
+from cackled.accounts.members import Invitation, Member, Members
+from cackled.accounts.people import People
+from cackled.accounts.signin import SignIn
+from cackled.api.answers import Id
+from cackled.api.calls import Call, header
+from cackled.api.route import Caller, Route
+from cackled.api.staff import own_origin, prefix
+from cackled.domain.audit import Audit
+from cackled.domain.errors import Forbidden, NotFound, Unauthorized
+from cackled.languages import accepted
+
+Sections = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=50)]
+Token = Annotated[str, Meta(max_length=200)]
+
+
+class MembersAnswer(Struct, frozen=True):
+    """Who works on the site, and who was asked to."""
+
+    members: list[Member]
+    invitations: list[Invitation]
+
+
+class InviteBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to ask, as what."""
+
+    email: Email
+    role: str
+    sections: Sections = []
+
+
+class InvitedAnswer(Struct, frozen=True):
+    """An invitation. ``link`` is there where no mail is sent: it has to be handed over by hand."""
+
+    id: Id
+    email: str
+    mailed: bool
+    link: str | None
+
+
+class MemberBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a member is from now on."""
+
+    role: str
+    sections: Sections = []
+
+
+class LookBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an invitation's address held."""
+
+    token: Token
+
+
+class LookAnswer(Struct, frozen=True):
+    """What an invitation is about; ``account``: its address has an account already."""
+
+    site: int
+    site_name: str
+    email: str
+    role: str
+    account: bool
+
+
+class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """An invitation, and name and password of whoever has no account yet."""
+
+    token: Token
+    name: Annotated[str, Meta(max_length=200)] = ""
+    password: Password = ""
+
+
+async def list_members(call: Call) -> MembersAnswer:
+    """Who works on the site."""
+    members = call.shared(Members)
+    return MembersAnswer(await members.listed(call.site.id), await members.invitations(call.site.id))
+
+
+async def invite(call: Call) -> InvitedAnswer:
+    """Ask somebody to work on the site."""
+    sent: InviteBody = call.body
+    people, letters, sign_in = call.shared(People), call.shared(Letters), call.shared(SignIn)
+    if sign_in.signup == "closed" and await people.by_email(sent.email) is None:
+        raise Forbidden("Here only an operator adds accounts.", slug="signup-closed")
+    email, token, number = await call.shared(Members).invite(
+        call.colleague, call.site.id, sent.email, sent.role, sent.sections
+    )
+    await call.service(Audit).record(call.colleague, "member.invited", f"invitation:{number}", role=sent.role)
+    link = f"{letters.own_url or own_origin(call.request)}/panel/invitation#token={token}"
+    mailed = letters.able and sign_in.throttle.take_mail(email)
+    if mailed:
+        language = accepted(header(call.request, "accept-language"))
+        letters.write(email, "invite", language, link=link, site=call.site.name, by=call.colleague.name)
+    return InvitedAnswer(str(number), email, mailed, None if mailed else link)
+
+
+async def withdraw(call: Call) -> None:
+    """Take an invitation back."""
+    number = call.number("invitation")
+    if not await call.shared(Members).withdraw(call.site.id, number):
+        raise NotFound("There is no such invitation.")
+    await call.service(Audit).record(call.colleague, "member.uninvited", f"invitation:{number}")
+
+
+async def change_member(call: Call) -> None:
+    """Give a member another role."""
+    account = call.number("account")
+    await call.shared(Members).change(call.colleague, call.site.id, account, call.body.role, call.body.sections)
+    await call.service(Audit).record(call.colleague, "member.changed", f"account:{account}", role=call.body.role)
+
+
+async def remove_member(call: Call) -> None:
+    """Take a member away; without a role that may, everybody themselves."""
+    account = call.number("account")
+    if account != call.colleague.account and not call.colleague.may("admin"):
+        raise Forbidden("That is for the role admin.", slug="role")
+    await call.shared(Members).remove(call.colleague, call.site.id, account)
+    await call.service(Audit).record(call.colleague, "member.removed", f"account:{account}")
+
+
+async def look(call: Call) -> LookAnswer:
+    """What an invitation is about."""
+    call.shared(SignIn).throttle.take_address(call.address)
+    found = await call.shared(Members).look(call.body.token)
+    if found is None:
+        raise _spent()
+    known = await call.shared(People).by_email(found.email)
+    return LookAnswer(found.site, found.site_name, found.email, found.role, known is not None)
+
+
+async def accept(call: Call) -> Any:
+    """Take an invitation: with the account that is signed in, or a new one of the invitation's address.
+
+    Whoever has an account of that address signs in first: the link alone, which may have been handed on, is no proof
+    of being its owner.
+    """
+    sent: AcceptBody = call.body
+    sign_in, members, people = call.shared(SignIn), call.shared(Members), call.shared(People)
+    sign_in.throttle.take_address(call.address)
+    found = await members.look(sent.token)
+    if found is None:
+        raise _spent()
+    made = None
+    if call.staff is None:
+        prefix(call.request)
+        if await people.by_email(found.email) is not None:
+            raise Unauthorized("Sign in with the account of that address, then take the invitation.", slug="signed-out")
+        made = await sign_in.join(found.email, sent.name, sent.password, caller_of(call))
+    account = made.account.id if made is not None else call.colleague.account
+    if not await members.accept(sent.token, account):
+        # Taken back at this moment, or an owner who stays one.
+        await members.role(found.site, account)
+    site = call.context.sites.find(found.site)
+    who = await people.get(account)
+    if site is not None and who is not None:
+        audit = call.context.service(Audit, site)
+        await audit.record(f"account:{account}", "member.joined", f"account:{account}", role=found.role)
+    if made is None:
+        assert who is not None
+        return await me_of(call, who)
+    await leave_old(call)
+    return await entered(call, made)
+
+
+def _spent() -> Unauthorized:
+    return Unauthorized("This invitation was used before, taken back, or has run out.", slug="link-spent")
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/sites/{site}/members",
+        name="listMembers",
+        summary="Who works on the site, and who was asked to.",
+        handler=list_members,
+        answer=MembersAnswer,
+        caller=Caller.STAFF,
+        role="admin",
+        limit="",
+    ),
+    Route(
+        method="POST",
+        path="/sites/{site}/members",
+        name="invite",
+        summary="Ask somebody, by mail, to work on the site.",
+        handler=invite,
+        body=InviteBody,
+        answer=InvitedAnswer,
+        status=201,
+        caller=Caller.STAFF,
+        role="admin",
+        limit="",
+        refusals=("invitations", "signup-closed"),
+    ),
+    Route(
+        method="PATCH",
+        path="/sites/{site}/members/{account}",
+        name="changeMember",
+        summary="Give a member another role.",
+        handler=change_member,
+        body=MemberBody,
+        status=204,
+        caller=Caller.STAFF,
+        role="admin",
+        limit="",
+        refusals=("last-owner",),
+    ),
+    Route(
+        method="DELETE",
+        path="/sites/{site}/members/{account}",
+        name="removeMember",
+        summary="Take a member away, or oneself.",
+        handler=remove_member,
+        status=204,
+        caller=Caller.STAFF,
+        role="any",
+        limit="",
+        refusals=("last-owner",),
+    ),
+    Route(
+        method="DELETE",
+        path="/sites/{site}/invitations/{invitation}",
+        name="withdrawInvitation",
+        summary="Take an invitation back.",
+        handler=withdraw,
+        status=204,
+        caller=Caller.STAFF,
+        role="admin",
+        limit="",
+    ),
+    Route(
+        method="POST",
+        path="/auth/invitation/look",
+        name="lookAtInvitation",
+        summary="What an invitation is about.",
+        handler=look,
+        body=LookBody,
+        answer=LookAnswer,
+        caller=Caller.OWN_PAGE,
+        limit="",
+        refusals=("link-spent",),
+    ),
+    Route(
+        method="POST",
+        path="/auth/invitation",
+        name="acceptInvitation",
+        summary="Take an invitation, with the account that is signed in or a new one.",
+        handler=accept,
+        body=AcceptBody,
+        answer=MeAnswer,
+        caller=Caller.OWN_PAGE,
+        limit="",
+        refusals=("link-spent", "signed-out", "not-found"),
+    ),
+)

@@ -1,0 +1,163 @@
+"""Routes of a site's settings, as one document with a version, and of the log of what staff did."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from cackled.accounts.hosts import Hosts
+from cackled.api.calls import Call, etag, json_response, version_matched
+from cackled.api.route import Caller, Route
+from cackled.database.query import ReadPreference
+from cackled.domain.audit import Audit, Entry
+from cackled.domain.errors import BadField, Forbidden
+from cackled.domain.setting_table import Setting
+from cackled.domain.site_changes import SiteChanges, SiteDocument
+from cackled.transport.response import Response
+
+
+class SettingAnswer(Struct, frozen=True):
+    """What a setting is; ``default`` and ``allowed`` in words."""
+
+    name: str
+    kind: str
+    default: str
+    allowed: str
+    help: str
+    secret: bool
+
+
+class SettingsAnswer(Struct, frozen=True):
+    """A site's document. ``waiting`` are origins that don't count before their host is proven; of a secret setting only
+    is told whether it is set. The ETag is the version, which a change sends back as If-Match."""
+
+    site: int
+    version: int
+    name: str
+    origins: list[str]
+    waiting: list[str]
+    settings: dict[str, Any]
+    described: list[SettingAnswer]
+
+
+class SettingsBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change; a setting that is null goes back to its default."""
+
+    name: str | UnsetType = UNSET
+    origins: Annotated[list[str], Meta(max_length=100)] | UnsetType = UNSET
+    settings: dict[str, Any] = {}
+
+
+class AuditQuery(Struct, frozen=True):
+    """Which rows of the log."""
+
+    before: Annotated[int, Meta(ge=1, le=2**63 - 1, description="rows before this one")] | None = None
+    actor: Annotated[str, Meta(max_length=60, description="account:7, key:3, console")] = ""
+    action: Annotated[str, Meta(max_length=60, description="what was done, or its first part")] = ""
+    target: Annotated[str, Meta(max_length=200, description="comment:123")] = ""
+    size: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class AuditAnswer(Struct, frozen=True):
+    """Rows of the log, the newest first; ``next`` is the ``before`` of more, if there are more."""
+
+    entries: list[Entry]
+    next: str | None
+
+
+def _told(document: SiteDocument, table: list[Setting]) -> Response:
+    described = [SettingAnswer(one.name, one.kind, one.default, one.allowed, one.help, one.secret) for one in table]
+    answer = SettingsAnswer(
+        document.site, document.version, document.name, document.origins, document.waiting, document.settings, described
+    )
+    return json_response(answer, 200, etag(document.version))
+
+
+async def get_settings(call: Call) -> Response:
+    """The site's document."""
+    changes = call.shared(SiteChanges)
+    return _told(await changes.get(call.site.id), list(changes.table.settings.values()))
+
+
+async def change_settings(call: Call) -> Response:
+    """Change some of it, where nobody else did meanwhile."""
+    sent: SettingsBody = call.body
+    changes = call.shared(SiteChanges)
+    if call.colleague.key and any("secret" in name for name in sent.settings):
+        raise Forbidden("Secrets are set by people who sign in.", slug="role")
+    if len(sent.settings) > len(changes.table.settings):
+        raise BadField("There are not so many settings.", field="settings")
+    origins = None if isinstance(sent.origins, UnsetType) else sent.origins
+    proven = await call.shared(Hosts).proven(call.site.id)
+    document = await changes.change(
+        call.site.id,
+        version_matched(call.request),
+        name=None if isinstance(sent.name, UnsetType) else sent.name,
+        origins=origins,
+        settings=sent.settings,
+        proven=proven,
+    )
+    # Values are not for the log: among them are secrets.
+    more: dict[str, Any] = {"settings": sorted(sent.settings)} if sent.settings else {}
+    if origins is not None:
+        more["origins"] = document.origins + document.waiting
+    if not isinstance(sent.name, UnsetType):
+        more["name"] = document.name
+    await call.service(Audit).record(call.colleague, "settings.changed", f"site:{call.site.id}", **more)
+    return _told(document, list(changes.table.settings.values()))
+
+
+async def list_audit(call: Call) -> AuditAnswer:
+    """What staff did."""
+    query: AuditQuery = call.query
+    entries = await call.service(Audit).entries(
+        call.reading, before=query.before, actor=query.actor, action=query.action, target=query.target,
+        size=query.size + 1,
+    )  # fmt: skip
+    shown = entries[: query.size]
+    return AuditAnswer(shown, shown[-1].id if len(entries) > query.size else None)
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/sites/{site}/settings",
+        name="getSettings",
+        summary="Name, origins and settings of the site, and which settings there are.",
+        handler=get_settings,
+        answer=SettingsAnswer,
+        caller=Caller.STAFF,
+        role="analyst",
+        scope="read",
+        limit="",
+    ),
+    Route(
+        method="PATCH",
+        path="/sites/{site}/settings",
+        name="changeSettings",
+        summary="Change name, origins or settings; If-Match says what was seen.",
+        handler=change_settings,
+        body=SettingsBody,
+        answer=SettingsAnswer,
+        caller=Caller.STAFF,
+        role="admin",
+        scope="sync",
+        limit="",
+        refusals=("outdated", "if-match", "bad-field"),
+    ),
+    Route(
+        method="GET",
+        path="/sites/{site}/audit",
+        name="listAudit",
+        summary="What staff did on the site, the newest first.",
+        handler=list_audit,
+        query=AuditQuery,
+        answer=AuditAnswer,
+        caller=Caller.STAFF,
+        role="analyst",
+        scope="read",
+        limit="",
+        preference=ReadPreference.NEAREST,
+    ),
+)
