@@ -1,18 +1,16 @@
 """What a text looks like, whatever letters it is written with: for names that imitate and for words in disguise.
 
-The table is Unicode's confusables.txt (Unicode Technical Standard 39, section 4), as the package
-``confusable-homoglyphs`` brings it. Ours is coarser than the standard's skeleton: case, and signs that are used in
-place of letters ("adm1n", "p0ker", "rn" for "m"), make no difference either.
+After Unicode Technical Standard 39, section 4, with its table (`cackled.moderation.lookalikes`). Ours is coarser than
+the standard's skeleton: case, and signs that are used in place of letters ("adm1n", "p0ker", "rn" for "m"), make no
+difference either.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from importlib.resources import files
-
-import msgspec
 
 from cackled.domain.words import fold
+from cackled.moderation.lookalikes import LOOKALIKES
 
 # Signs that stand for letters; i, l and 1 are one.
 _SIGNS = {
@@ -24,25 +22,7 @@ _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 MOST = 200
 
 
-class _Alike(msgspec.Struct):
-    c: str
-
-
-def _table() -> dict[int, str]:
-    raw = files("confusable_homoglyphs").joinpath("confusables.json").read_bytes()
-    made: dict[int, str] = {}
-    for character, alike in msgspec.json.decode(raw, type=dict[str, list[_Alike]]).items():
-        if len(character) != 1 or character.isascii():
-            continue
-        for one in alike:
-            if one.c.isascii() and one.c.isalnum():
-                made[ord(character)] = one.c.lower()
-                break
-    # What the standard takes for another sign, as readers of one script do not.
-    return made
-
-
-_LATIN = _table()
+_LATIN = {int(code, 16): letter for letter, codes in LOOKALIKES.items() for code in codes.split()}
 
 
 def latin(word: str) -> str:
