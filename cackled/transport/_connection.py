@@ -87,8 +87,10 @@ class HttpConnection(Watched, HTTPChannel):
         factory.opened(self)
 
     def getPeer(self) -> Any:
-        """The peer's address when the connection was accepted."""
-        return self.transport.getPeer() if self._address is None else self._address
+        """The peer's address when the connection was accepted, looked up once."""
+        if self._address is None:
+            self._address = self.transport.getPeer()
+        return self._address
 
     def getHost(self) -> Any:
         """Our own address, looked up once."""
@@ -279,13 +281,13 @@ class HttpConnection(Watched, HTTPChannel):
         request = self.requestFactory(self)
         request.site = self.factory
         self.requests.append(request)
-        for name, value in head.fields:
-            request.requestHeaders.addRawHeader(name, value)
+        _private.add_headers(request.requestHeaders, head.fields)
         request.public_host = head.host
         request.scheme = self.factory.scheme(self.lane, head)
         request.no_cache = head.no_cache
         request.accept_encoding = head.joined(b"accept-encoding")
-        request.parseCookies()
+        if b"cookie" in head.named:
+            request.parseCookies()
         request.gotLength(head.length)
         self.persistent = head.persistent
         self._head = head

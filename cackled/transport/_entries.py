@@ -25,6 +25,8 @@ _OURS = frozenset(
      b"vary", b"x-microcachable")
 )  # fmt: skip
 _NOT_IN_304 = frozenset((b"content-type", b"content-language", b"last-modified"))
+_COMMON = b"Server: " + SERVER + b"\r\n"
+_CONTROL = b"Cache-Control: public, max-age=0\r\n"
 # What an entry weighs beside its bytes.
 _OVERHEAD = 1500
 # Bodies above this are not joined with their head in memory.
@@ -91,8 +93,8 @@ class Entry:
     """An answer in the cache. All times are on the monotonic clock, in seconds."""
 
     __slots__ = (
-        "asked", "body", "coded", "etag", "fields", "fresh_until", "key", "must_revalidate", "owner", "pending",
-        "retry_at", "seq", "seqs", "size", "status", "stored", "tags", "variants", "visited",
+        "asked", "body", "coded", "etag", "fresh_until", "key", "lines", "lines304", "must_revalidate", "owner",
+        "pending", "retry_at", "seq", "seqs", "size", "status", "stored", "tags", "variants", "visited",
     )  # fmt: skip
 
     def __init__(self, key: Key, response: Response, now: float, ttl: float, asked: int) -> None:
@@ -113,15 +115,36 @@ class Entry:
         self.visited = False
         self.variants: dict[bytes, Variant] = {}
         self.pending: dict[bytes, Deferred[Variant]] = {}
-        self.fields = [(n, v) for n, v in response.headers if n.lower() not in _OURS]
-        control = response.header(b"Cache-Control")
+        full, short, size = [], [], 0
+        etag = control = kind = None
+        for name, value in response.headers:
+            low = name.lower()
+            if low == b"etag":
+                etag = etag or value
+            if low in _OURS:
+                continue
+            if low == b"cache-control":
+                control = value if control is None else control
+            elif low == b"content-type":
+                kind = value if kind is None else kind
+            line = b"%b: %b\r\n" % (name, value)
+            size += len(line) - 4
+            full.append(line)
+            if low not in _NOT_IN_304:
+                short.append(line)
         if control is None:
-            self.fields.append((b"Cache-Control", b"public, max-age=0"))
-        self.must_revalidate = bool(_directives(control or b"") & {b"must-revalidate", b"proxy-revalidate"})
-        self.etag = response.header(b"ETag") or b'"' + sha256(self.body).hexdigest()[:20].encode() + b'"'
-        self.coded = compressible(response.header(b"Content-Type"), len(self.body))
-        self.size = _OVERHEAD + len(self.body) + sum(len(n) + len(v) for n, v in self.fields)
-        self._add(IDENTITY, self.body)
+            size += len(_CONTROL) - 4
+            full.append(_CONTROL)
+            short.append(_CONTROL)
+        # The fields that never change, of the 200 (or whatever the status is) and of the 304.
+        self.lines, self.lines304 = b"".join(full), b"".join(short)
+        self.must_revalidate = control is not None and bool(
+            _directives(control) & {b"must-revalidate", b"proxy-revalidate"}
+        )
+        # The handler's own; without one each form has its own, made of its bytes, which are fewer where compressed.
+        self.etag = etag
+        self.coded = compressible(kind, len(self.body))
+        self.size = _OVERHEAD + len(self.body) + size
         if self.coded:
             for coding, body in response.coded.items():
                 self.add(coding, body)
@@ -145,26 +168,27 @@ class Entry:
     def add(self, coding: bytes, body: bytes, quick: bool = False) -> Variant:
         """Keep a compressed form in place of an earlier one. One that came out larger is replaced by the plain one."""
         earlier = self.variants.get(coding)
-        if earlier is not None and earlier is not self.variants[IDENTITY]:
+        if earlier is not None and earlier is not self.variants.get(IDENTITY):
             self.size -= earlier.size
         if len(body) >= len(self.body):
-            variant = self.variants[coding] = self.variants[IDENTITY]
+            variant = self.variants[coding] = self.plain()
             return variant
         return self._add(coding, body, quick)
 
+    def plain(self) -> Variant:
+        """The form that is not compressed; made when somebody asks for it, which most browsers never do."""
+        return self.variants.get(IDENTITY) or self._add(IDENTITY, self.body)
+
     def _add(self, coding: bytes, body: bytes, quick: bool = False) -> Variant:
-        etag = variant_etag(self.etag, coding, quick=quick)
-        fields = [*self.fields, (b"ETag", etag)]
-        if self.coded:
-            fields.append((b"Vary", b"Accept-Encoding"))
-        fields.append((b"X-Microcachable", b"1"))
-        common = b"Server: " + SERVER + b"\r\n"
-        short = b"".join(b"%b: %b\r\n" % field for field in fields if field[0].lower() not in _NOT_IN_304)
-        full = b"".join(b"%b: %b\r\n" % field for field in fields)
-        if coding:
-            full += b"Content-Encoding: " + coding + b"\r\n"
-        full += b"Content-Length: %d\r\n" % len(body)
-        lines = (status_line(self.status) + common + full, status_line(304) + common + short)
+        etag = self.etag or b'"%b"' % sha256(body).hexdigest()[:20].encode()
+        etag = variant_etag(etag, coding, quick=quick)
+        varying = b"ETag: %b\r\n%bX-Microcachable: 1\r\n" % (etag, b"Vary: Accept-Encoding\r\n" if self.coded else b"")
+        coded = b"Content-Encoding: %b\r\n" % coding if coding else b""
+        lines = (
+            b"%b%b%b%b%bContent-Length: %d\r\n"
+            % (status_line(self.status), _COMMON, self.lines, varying, coded, len(body)),
+            b"%b%b%b%b" % (status_line(304), _COMMON, self.lines304, varying),
+        )
         variant = self.variants[coding] = Variant(body, etag, *lines, quick)
         self.size += variant.size
         return variant

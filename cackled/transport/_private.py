@@ -11,13 +11,14 @@ import fcntl
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.protocol import Protocol
-from twisted.web import resource
+from twisted.web import http_headers, resource
 from twisted.web.http import _ChunkedTransferDecoder, _MalformedChunkedDataError
+from twisted.web.http_headers import Headers
 
 ChunkedDecoder = _ChunkedTransferDecoder
 MalformedChunk = _MalformedChunkedDataError
@@ -30,6 +31,40 @@ def trailers(decoder: Any) -> list[bytes]:
 
 # The type of the resource that Resource.getChild returns when there is no child.
 ErrorPage: Any = getattr(resource, "_UnsafeErrorPageBase", None)
+
+
+def _add_headers(headers: Headers, fields: Iterable[tuple[bytes, bytes]]) -> None:
+    for name, value in fields:
+        headers.addRawHeader(name, value)
+
+
+def _fill_headers(headers: Any, fields: Iterable[tuple[bytes, bytes]]) -> None:
+    # What addRawHeader does, for values that hold no line end.
+    raw = headers._rawHeaders
+    known, encode = _NAMES._canonicalHeaderCache.get, _NAMES.encode
+    for name, value in fields:
+        canonical = known(name) or encode(name)
+        if canonical in raw:
+            raw[canonical].append(value)
+        else:
+            raw[canonical] = [value]
+
+
+def lean_headers() -> bool:
+    """Whether Twisted keeps the headers of a request where `_fill_headers` puts them."""
+    try:
+        ours, theirs = Headers(), Headers()
+        fields = [(b"x-one", b"1"), (b"ETAG", b"2"), (b"X-One", b"3")]
+        _fill_headers(ours, fields)
+        _add_headers(theirs, fields)
+        return list(ours.getAllRawHeaders()) == list(theirs.getAllRawHeaders())
+    except Exception:
+        return False
+
+
+_NAMES: Any = getattr(http_headers, "_nameEncoder", None)
+# Adds parsed fields, whose values hold no line ends, to empty headers; half of the time that Twisted takes.
+add_headers = _fill_headers if lean_headers() else _add_headers
 
 
 class _NoReactor:

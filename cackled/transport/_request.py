@@ -71,6 +71,23 @@ def render_head(status: int, headers: list[tuple[bytes, bytes]], length: int | N
     return b"".join(parts)
 
 
+def arguments(query: bytes) -> dict[bytes, list[bytes]]:
+    """The arguments of a query, decoded; as Twisted reads them, empty values too."""
+    found: dict[bytes, list[bytes]] = {}
+    coded = b"%" in query or b"+" in query
+    for item in query.replace(b";", b"&").split(b"&"):
+        name, equals, value = item.partition(b"=")
+        if not equals:
+            continue
+        if coded:
+            name, value = unquote(name.replace(b"+", b" ")), unquote(value.replace(b"+", b" "))
+        if name in found:
+            found[name].append(value)
+        else:
+            found[name] = [value]
+    return found
+
+
 def _inherits_head(resource: Any) -> bool:
     """Whether *resource* answers HEAD as Twisted's do: by a ``render_GET`` that need not be there."""
     kind: Any = type(resource)
@@ -128,10 +145,20 @@ class Request(server.Request):
         """Whether the browser speaks https, to us or to a trusted proxy."""
         return self.scheme == b"https"
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """The body is there: read the target, and find who answers. Bodies are not looked into."""
+        assert self.content is not None
+        self.content.seek(0)
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path, _, query = path.partition(b"?")
+        self.args = arguments(query) if query else {}
+        self.process()
+
     def process(self) -> None:
         """Find the resource and let it render."""
         self.prepath = []
-        self.postpath = [unquote(part) for part in self.path[1:].split(b"/")]
+        path = self.path[1:].split(b"/")
+        self.postpath = [unquote(part) for part in path] if b"%" in self.path else path
         try:
             if self.path == b"*":
                 self.respond(Response(204))

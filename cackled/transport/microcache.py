@@ -71,6 +71,8 @@ class Microcache(Loading):
         found = entry.variants.get(coding)
         if found is not None:
             return succeed(found)
+        if not coding:
+            return succeed(self._coded(entry.body, entry, coding))
         if self._defer is None or len(entry.body) <= THREAD_BYTES:
             return succeed(self._coded(entry.compressed(coding, True), entry, coding, True))
         running = entry.pending.get(coding)
@@ -103,7 +105,7 @@ class Microcache(Loading):
     def _uncoded(self, failure: Failure, entry: Entry) -> Variant:
         log.failure("compression failed", failure)
         entry.pending.clear()
-        return entry.variants[b""]
+        return self._coded(entry.body, entry, b"")
 
     def count(self, result: str) -> None:
         """Count a request that never came here (bypass)."""

@@ -31,6 +31,12 @@ class PrivateTests(SynchronousTestCase):
         """The check at start says yes here."""
         self.assertTrue(_private.supported())
 
+    def test_headers(self) -> None:
+        """Request headers are filled the short way, which gives what Twisted gives."""
+        self.assertIs(_private.add_headers, _private._fill_headers)
+        self.patch(_private, "_NAMES", None)
+        self.assertFalse(_private.lean_headers())
+
     def test_not_supported(self) -> None:
         """A transport that keeps its buffer elsewhere is found out."""
         self.patch(tcp.Connection, "write", lambda self, data: None)
