@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cackled import accounts, products
+from cackled import accounts, identity, products
 from cackled.moderation.feature import make_feature as make_moderation
 from cackled.products.product import Feature
 from cackled.products.registry import Registry
@@ -10,6 +10,7 @@ from cackled.products.registry import Registry
 # What is no product: one is added here.
 FEATURES: tuple[Feature, ...] = (
     accounts.FEATURE,
+    identity.FEATURE,
     make_moderation([one.judged for one in products.PRODUCTS if one.judged is not None]),
 )
 

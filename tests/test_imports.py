@@ -55,7 +55,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.moderation.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
-    "cackled.identity": ("cackled.domain", "cackled.database", *GROUND),
+    "cackled.identity.api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND,
+    ),
+    "cackled.identity.answers": ("cackled.api.answers", "cackled.domain.sessions"),
+    "cackled.identity": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products": (
         "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.domain", "cackled.database",
         "cackled.cache", *GROUND,
@@ -65,7 +69,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.cache", *GROUND,
     ),
     "cackled.products.comments.answers": ("cackled.api.answers",),
-    "cackled.features": ("cackled.accounts", "cackled.moderation", "cackled.products", *GROUND),
+    "cackled.features": ("cackled.accounts", "cackled.identity", "cackled.moderation", "cackled.products", *GROUND),
     "cackled.accounts": (
         "cackled.products.product", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
@@ -115,7 +119,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.dns.serial", *GROUND,
     ),
     "cackled.daemon.public_tree": ("cackled.*",),
-    "cackled.daemon.access": ("cackled.api", "cackled.realtime", "cackled.domain", *GROUND),
+    "cackled.daemon.access": (
+        "cackled.api", "cackled.realtime", "cackled.domain", "cackled.database.errors", *GROUND,
+    ),
     "cackled.daemon.worker_supervisor": ("cackled.*",),
     "cackled.daemon.worker_process": ("cackled.*",),
     "cackled.daemon.watching": ("cackled.*",),

@@ -18,6 +18,7 @@ from cackled.api.query import QueryReader
 from cackled.api.widget import FirstRender, Widget
 from cackled.database.query import ReadPreference
 from cackled.domain.errors import PROBLEMS, BadField
+from cackled.domain.locks import Rule
 from cackled.domain.sessions import Session
 from cackled.domain.site import Site
 from cackled.transport.http import Request
@@ -28,8 +29,8 @@ MOST_HEADS = 4096
 # The widget of pages that name none.
 DEFAULT_WIDGET = "Comment"
 SLUGS = (
-    "bad-field", "unknown-site", "no-token", "bad-token", "token-expired", "not-granted", "not-found", "too-fast",
-    "other-deployment", "unavailable", "internal", "uri-too-long",
+    "bad-field", "unknown-site", "no-token", "bad-token", "token-expired", "not-granted", "sign-in", "not-in-group",
+    "not-found", "too-fast", "other-deployment", "unavailable", "internal", "uri-too-long",
 )  # fmt: skip
 
 
@@ -65,11 +66,17 @@ class Bootstrap:
         key = widget.key(query, site)
         channel = site.channel(widget.product, key)
         context.grants.check(site, tokens(request), channel)
+        refused = context.doors.refused(site, key, "read", session, tokens(request))
+        if refused is not None:
+            raise refused
+        locks = context.doors.locks(site)
+        writers = locks.rule(key, "write")
         asked = reading(request, ReadPreference.NEAREST)
         context.count_read(site.id, asked.options.preference)
         page = await widget.page(FirstRender(context, site, query, session, asked, address))
         group = site.group(channel)
-        private = session is not None or self.personal(request) or site.settings.private
+        closed = site.settings.private or not locks.rule(key, "read").open
+        private = session is not None or self.personal(request) or closed
         # An answer that may be too old, or was asked for with a bound, is not given to other callers.
         shared = not private and not asked.outcome.stale and asked.options.max_staleness is None
         answer = Response(
@@ -78,7 +85,7 @@ class Bootstrap:
                 (b"content-type", b"application/json"),
                 (b"cache-control", b"private, no-store" if private else b"public, max-age=0"),
             ],
-            body=b"".join((self._head(site), page.members, b',"me":', page.me, b"}")),
+            body=b"".join((self._head(site), page.members, _access(writers), b',"me":', page.me, b"}")),
             tags=() if private else (group,),
             ttl=CONFIGURED_TTL if shared else None,
             seqs={group: page.seq},
@@ -143,6 +150,11 @@ class Bootstrap:
         }
 
 
+def _access(writers: Rule) -> bytes:
+    """The member that says who may write, where not everybody may."""
+    return b"" if writers.open else b',"access":' + msgspec.json.encode({"write": writers.word})
+
+
 def _argument(name: str, schema: dict[str, Any], text: str, *, required: bool = False) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": required, "schema": schema, "description": text}
 
@@ -162,6 +174,11 @@ def _first_answer(widget: Widget) -> dict[str, Any]:
                         "required": ["id", "name", "settings"],
                     },
                     "me": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+                    "access": {
+                        "description": "There where not everybody may write.",
+                        "type": "object", "required": ["write"],
+                        "properties": {"write": {"type": "string", "enum": ["signed-in", "sso", "groups"]}},
+                    },
                 },
                 "required": ["site", "me"],
             },

@@ -14,6 +14,7 @@ from cackled.api.context import ApiContext
 from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
 from cackled.domain.errors import BadField, Forbidden, Outdated, Refused, Unauthorized, Unconditional
+from cackled.domain.locks import Deed
 from cackled.domain.page_facts import MAX_URL
 from cackled.domain.reading import Reading, ReadOptions, ReadOutcome
 from cackled.domain.sessions import Session
@@ -180,13 +181,16 @@ def _whole(escape: re.Match[bytes]) -> bytes:
     return escape[0] if escape["pair"] or escape["other"] else b""
 
 
-def body(request: Request, shape: type[_T], *, mend: bool = False) -> _T:
-    """The JSON body as *shape*. With *mend* halves of surrogate pairs are left out of it.
+def body(request: Request, shape: type[_T], *, mend: bool = False, bodiless: bool = False) -> _T:
+    """The JSON body as *shape*. With *mend* halves of surrogate pairs are left out of it; *bodiless*: none at all is an
+    empty object.
 
     Raises:
         BadField: it is no JSON, or a member is missing or of the wrong kind (``field`` names it).
     """
     raw = b"" if request.content is None else request.content.read()
+    if bodiless and not raw:
+        raw = b"{}"
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
@@ -331,15 +335,25 @@ class Call:
         elif needed:
             raise Unauthorized("Open a session first.", slug="no-token")
 
+    @property
+    def deed(self) -> Deed:
+        """What the call does in a conversation."""
+        return "read" if self.request.method in (b"GET", b"HEAD") else "write"
+
     def see(self, key: str | None = None) -> None:
-        """Make sure that the caller may see the channel *key*; without one, something of the site.
+        """Make sure that the caller may see the channel *key*, and write there where the call is to write; without a
+        key, that they may see something of the site.
 
         Raises:
-            Refused: the site is private, and no token of the call grants that.
+            Refused: the site is private, and no token of the call grants that; or the channel is locked.
         """
         if self.site.settings.private:
             channel = None if key is None else self.site.channel(self.product, key)
             self.context.grants.check(self.site, tokens(self.request), channel)
+        if key is not None:
+            refused = self.context.doors.refused(self.site, key, self.deed, self.session, tokens(self.request))
+            if refused is not None:
+                raise refused
 
     def see_all(self) -> None:
         """Make sure that the caller may see every channel of the site.
@@ -362,8 +376,15 @@ class Call:
         """
         self.see()
         granted = self.context.grants.channels(self.site, tokens(self.request))
-        if granted is not None and await channel() not in granted:
+        if granted is None and not self.context.doors.locked(self.site):
+            return
+        found = await channel()
+        if granted is not None and found not in granted:
             raise Forbidden("The token does not grant that channel.", slug="not-granted")
+        doors = self.context.doors
+        refused = await doors.refused_in(self.site, found, self.deed, self.session, tokens(self.request))
+        if refused is not None:
+            raise refused
 
 
 def _only_reads(request: Request, site: Site) -> bool:

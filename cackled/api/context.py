@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from cackled.api.staff import StaffGate
 from cackled.database.query import ReadPreference
+from cackled.domain.doors import Doors
 from cackled.domain.grants import Grants
 from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
@@ -29,11 +30,13 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     sites: SiteDirectory
     sessions: Sessions
     grants: Grants
+    doors: Doors
     limits: CallLimits
     services: Mapping[type, Callable[[Site], Any]]
     client_address: Callable[[Any], str]
     count_read: Callable[[int, ReadPreference], None]
     gate: StaffGate
+    wall_time: Callable[[], float]
     shared: Mapping[type, Any] = {}
 
     def service(self, kind: type[_T], site: Site) -> _T:

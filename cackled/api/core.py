@@ -1,4 +1,4 @@
-"""Routes that belong to no product: sessions, and whom a visitor does not want to read."""
+"""Routes that belong to no product: whom a visitor does not want to read."""
 
 from __future__ import annotations
 
@@ -7,30 +7,16 @@ from typing import Any
 from msgspec import Struct
 
 from cackled.api.answers import Id
-from cackled.api.calls import Call, bearer
+from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.blocks import Blocks
-
-
-class SessionAnswer(Struct, frozen=True):
-    """A session: its token, whose it is, a ticket for first renders, and when it ends (seconds since 1970)."""
-
-    token: str
-    visitor: Id
-    view: str
-    expires: int
 
 
 class BlocksAnswer(Struct, frozen=True):
     """Whom a visitor blocks."""
 
     blocked: list[Id]
-
-
-async def open_session(call: Call) -> Any:
-    """An anonymous session, or a fresh token of the one whose old token is sent."""
-    return call.context.sessions.open(call.site, bearer(call.request))
 
 
 async def list_blocks(call: Call) -> Any:
@@ -49,17 +35,6 @@ async def unblock_author(call: Call) -> None:
 
 
 ROUTES = (
-    Route(
-        method="POST",
-        path="/sites/{site}/sessions",
-        name="openSession",
-        summary="An anonymous session; with an old token, the same visitor's.",
-        handler=open_session,
-        answer=SessionAnswer,
-        status=201,
-        limit="sessions.open",
-        refusals=("bad-token", "token-expired"),
-    ),
     Route(
         method="GET",
         path="/sites/{site}/blocks",

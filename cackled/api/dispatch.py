@@ -112,7 +112,8 @@ class Dispatcher:
                 call.see_all()
             else:
                 call.see()
-        if route.caller is Caller.VISITOR or route.caller is Caller.SESSION:
+        locked = not own and context.doors.locked(site)
+        if route.caller is Caller.VISITOR or route.caller is Caller.SESSION or locked:
             call.authenticate(needed=route.caller is Caller.SESSION)
         for name in route.ids:
             call.numbers[name] = parse_id(parameters[name], name)
@@ -121,8 +122,8 @@ class Dispatcher:
         if route.arguments is not None:
             call.query = route.arguments.read(request.args)
         if route.body is not None:
-            call.body = body(request, route.body, mend=route.mend)
-        if route.channel is not None and site.settings.private and not own:
+            call.body = body(request, route.body, mend=route.mend, bodiless=route.bodiless)
+        if route.channel is not None and (locked or site.settings.private) and not own:
             call.see(route.channel(call))
         if route.limit:
             context.limits.take(route.limit, call.address, site.id)

@@ -52,7 +52,8 @@ def refusals(route: Route) -> list[str]:
         if not route.about_site:
             found -= {"origin", "unknown-site", "other-deployment"}
     else:
-        found |= {"no-token", "not-granted"}
+        # Locks ask who calls, whoever may.
+        found |= {"no-token", "not-granted", "sign-in", "not-in-group", "token-expired"}
     if route.caller in (Caller.VISITOR, Caller.SESSION):
         found |= {"bad-token", "token-expired"}
     if route.ids:
@@ -121,7 +122,7 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
     }
     if route.body is not None:
         content = {"application/json": {"schema": schemas[route.body]}}
-        made["requestBody"] = {"required": True, "content": content}
+        made["requestBody"] = {"required": not route.bodiless, "content": content}
     if route.caller is Caller.SESSION:
         made["security"] = [{"session": []}]
     elif route.caller is Caller.STAFF:

@@ -63,6 +63,7 @@ class Route(Struct, frozen=True, kw_only=True):
       with ``status``, None for 204, or a whole Response.
     - ``query``, ``body``: Structs that the query's arguments and the JSON body are decoded to; ``answer`` describes
       what is sent: a type, or, where the answer is put together from text, a Struct with the same members.
+    - ``bodiless``: the body may be left out where all its members may.
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
     - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
       ``""``: any account, where the path names no site. ``scope``: what a site's key must be for, ``""``: no key may.
@@ -81,6 +82,7 @@ class Route(Struct, frozen=True, kw_only=True):
     handler: Handler
     query: type[Struct] | None = None
     body: type[Struct] | None = None
+    bodiless: bool = False
     answer: Any = None
     status: int = 200
     caller: Caller = Caller.ANYONE

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from cackled.api.public_root import listening_refused
-from cackled.domain.errors import TooFast
+from cackled.database.errors import DatabaseError
+from cackled.domain.doors import Doors
+from cackled.domain.errors import Refused, TooFast
 from cackled.domain.grants import Grants
 from cackled.domain.limits import CallLimits
+from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.realtime.access import Refusal
 
@@ -13,14 +18,30 @@ from cackled.realtime.access import Refusal
 class Access:
     """What realtime asks before it lets a client listen."""
 
-    def __init__(self, sites: SiteDirectory, grants: Grants) -> None:
+    def __init__(self, sites: SiteDirectory, grants: Grants, doors: Doors, wall_time: Callable[[], float]) -> None:
         self.sites = sites
         self.grants = grants
+        self._doors = doors
+        self._wall_time = wall_time
 
-    def authorize(self, site_id: int, channel: int, origin: str | None, tokens: tuple[str, ...]) -> Refusal | None:
-        """Who may listen to a channel."""
+    def authorize(
+        self, site_id: int, channel: int, origin: str | None, tokens: tuple[str, ...]
+    ) -> Refusal | Awaitable[Refusal | None] | None:
+        """Who may listen to a channel; an awaitable where the channel's key has to be looked up for that."""
         refused = listening_refused(self.sites, self.grants, site_id, channel, origin, tokens)
-        return None if refused is None else Refusal(refused.status, refused.slug, refused.detail)
+        if refused is not None:
+            return _refusal(refused)
+        site = self.sites.find(site_id)
+        if site is None or not self._doors.locked(site):
+            return None
+        return self._look(site, channel, tokens)
+
+    async def _look(self, site: Site, channel: int, tokens: tuple[str, ...]) -> Refusal | None:
+        try:
+            refused = await self._doors.refused_in(site, channel, "read", None, tokens)
+        except DatabaseError:
+            return Refusal(503, "unavailable", "Not available right now.", 2.0)
+        return None if refused is None else _refusal(refused)
 
     def name_of(self, site_id: int, channel: int, tokens: tuple[str, ...]) -> str:
         """Under which name the bearer of *tokens* is in a channel."""
@@ -30,7 +51,11 @@ class Access:
     def seconds_left(self, site_id: int, channel: int, tokens: tuple[str, ...]) -> float | None:
         """For how many seconds the bearer of *tokens* may listen to a channel; None where nobody has to ask."""
         site = self.sites.find(site_id)
-        return None if site is None else self.grants.seconds_left(site, tokens, channel)
+        if site is None:
+            return None
+        until = self._doors.until(site, channel, tokens)
+        found = [self.grants.seconds_left(site, tokens, channel), until and max(0.0, until - self._wall_time())]
+        return min((one for one in found if one is not None), default=None)
 
     @staticmethod
     def charge(limits: CallLimits, address: str, cost: float) -> float | None:
@@ -40,3 +65,7 @@ class Access:
         except TooFast as error:
             return error.retry_after or 1.0
         return None
+
+
+def _refusal(refused: Refused) -> Refusal:
+    return Refusal(refused.status, refused.slug, refused.detail)

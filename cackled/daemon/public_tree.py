@@ -17,8 +17,10 @@ from cackled.api.panel import PanelPages
 from cackled.api.public_root import public_root
 from cackled.api.root import api_resource
 from cackled.api.static_pages import StaticPages
+from cackled.clock import wall_time
 from cackled.daemon.access import Access
 from cackled.daemon.infrastructure import WEB, Infrastructure
+from cackled.domain.doors import Doors
 from cackled.domain.errors import PROBLEMS
 from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
@@ -36,10 +38,13 @@ def public_tree(
 ) -> IResource:
     """The tree of all listeners that visitors reach; *demo*: with the demo's pages."""
     config, registry = infrastructure.config, application.registry
+    doors = Doors(application.grants, sessions, application.database, registry.names)
     context = ApiContext(
         sites=application.sites,
         sessions=sessions,
         grants=application.grants,
+        doors=doors,
+        wall_time=wall_time,
         limits=limits,
         services=application.services,
         client_address=client_address,
@@ -48,7 +53,7 @@ def public_tree(
         shared=application.shared,
     )
     bootstrap = Bootstrap(context, registry.widgets)
-    access = Access(application.sites, application.grants)
+    access = Access(application.sites, application.grants, doors, wall_time)
     charge = partial(access.charge, limits)
     deeds = {"ban": application.ban_by_link, **registry.deeds(application.parts)}
     own = OwnNames([node.url for node in config.nodes] + [one.url for one in config.deployments])

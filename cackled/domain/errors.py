@@ -44,6 +44,14 @@ class Unauthorized(Refused):
     title = "A session is needed"
 
 
+class SignIn(Refused):
+    """Only for people who signed in."""
+
+    status = 401
+    slug = "sign-in"
+    title = "Sign in first"
+
+
 class Forbidden(Refused):
     """Known, and not allowed."""
 
@@ -193,6 +201,8 @@ PROBLEMS: dict[str, int] = {
     "insecure": 403,
     "origin": 403,
     "not-granted": 403,
+    "sign-in": 401,
+    "not-in-group": 403,
     "banned": 403,
     "locked": 403,
     "author": 403,

@@ -1,19 +1,26 @@
 """Grants: what a site's own server lets a visitor see, and under which name.
 
-A grant is a JSON Web Token (HS256) that the site signs with its own secret (setting ``channel_secret``): nobody here
-makes one. Its claims: ``aud`` (``site:17``), ``exp``, and where wanted ``channels`` (a list of channel keys; without
-it, all of the site) and ``name`` (who is here, for presence).
+A grant is a JSON Web Token that the site signs with its own secret (HS256, settings ``channel_secret`` and
+``channel_old_secret``) or key (EdDSA, ``channel_public_key``): nobody here makes one. Its claims: ``aud``
+(``site:17``), ``exp``, and where wanted ``channels`` (a list of channel keys; without it, all of the site) and ``name``
+(who is here, for presence). One with ``sub`` also says which visitor of the site its bearer is, and opens the locks
+that are for them, and for their ``groups`` (`cackled.domain.locks`); by it a session is signed in as well
+(`cackled.identity.assertion`).
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
 from cackled.domain.errors import Forbidden, Refused, Unauthorized
+from cackled.domain.locks import Standing
+from cackled.domain.sessions import BY_SITE
 from cackled.domain.site import Site
 
 # A secret shorter than the hash is no secret (RFC 7518 section 3.2).
@@ -24,8 +31,12 @@ MOST_CHANNELS = 1_000
 NAME_LENGTH = 64
 # Tokens remembered as genuine.
 KNOWN = 20_000
+LONGEST = 2_048
 # Clocks may differ by this much, in seconds.
 LEEWAY = 60
+_OPTIONS: Any = {
+    "require": ["aud", "exp"], **dict.fromkeys(("verify_exp", "verify_iat", "verify_nbf", "verify_sub"), False)
+}  # fmt: skip
 # An ``exp`` may be any number.
 _FAR = 2**40
 
@@ -36,6 +47,8 @@ class Grant(Struct, frozen=True):
     channels: frozenset[int] | None
     name: str
     expires: int
+    # Who it is about: None of a bearer that is not named.
+    standing: Standing | None = None
 
     def covers(self, channel: int) -> bool:
         """Whether *channel* may be seen."""
@@ -48,7 +61,7 @@ class Grants:
     def __init__(self, wall_time: Callable[[], float], products: Iterable[str]) -> None:
         self._products = tuple(products)
         self._wall_time = wall_time
-        self._known: OrderedDict[tuple[int, str, str, str, str], Grant] = OrderedDict()
+        self._known: OrderedDict[tuple[Any, ...], Grant] = OrderedDict()
 
     def read(self, site: Site, tokens: Iterable[str]) -> list[Grant]:
         """The genuine ones among *tokens* that hold now."""
@@ -89,6 +102,10 @@ class Grants:
             return None
         return frozenset().union(*(grant.channels or () for grant in self.read(site, tokens)))
 
+    def standings(self, site: Site, tokens: Sequence[str]) -> list[Standing]:
+        """How the site knows the bearer of *tokens*."""
+        return [one.standing for one in self.read(site, tokens) if one.standing is not None] if tokens else []
+
     def name(self, site: Site, tokens: Sequence[str], channel: int) -> str:
         """The name that the site gave the bearer in *channel*, or an empty one."""
         if not tokens:
@@ -103,35 +120,59 @@ class Grants:
         return max(0.0, min(until, _FAR) + LEEWAY - self._wall_time())
 
     def _grant(self, site: Site, token: str) -> Grant | None:
-        secret = site.settings.channel_secret
-        key = (site.id, secret, token, site.settings.channel_rule, site.settings.channel_ignore)
+        settings = site.settings
+        keys = (settings.channel_secret, settings.channel_old_secret, settings.channel_public_key)
+        key = (site.id, keys, token, settings.channel_rule, settings.channel_ignore)
         known = self._known
         grant = known.get(key)
         if grant is None:
-            grant = self._verify(site, secret, token)
+            grant = self._verify(site, token)
             if grant is not None:
                 known[key] = grant
                 if len(known) > KNOWN:
                     known.popitem(last=False)
         return grant
 
-    def _verify(self, site: Site, secret: str, token: str) -> Grant | None:
-        if len(secret.encode()) < LEAST_SECRET or len(token) > 2_048:
+    def _verify(self, site: Site, token: str) -> Grant | None:
+        if len(token) > LONGEST or not token.isascii():
             return None
-        try:
-            claims = jwt.decode(
-                token, secret, algorithms=["HS256"], audience=f"site:{site.id}",
-                options={"require": ["aud", "exp"], "verify_exp": False, "verify_iat": False, "verify_sub": False},
-            )  # fmt: skip
-            expires = int(claims["exp"])
-            channels, name = claims.get("channels"), claims.get("name", "")
-            if channels is not None:
-                if not isinstance(channels, list) or len(channels) > MOST_CHANNELS:
-                    return None
-                keys = [site.key(key) for key in channels]
-                channels = frozenset(site.channel(product, key) for key in keys for product in self._products)
-        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-            return None
+        for key in verification_keys(site):
+            try:
+                claims = jwt.decode(
+                    token, key, algorithms=["HS256" if isinstance(key, str) else "EdDSA"], audience=f"site:{site.id}",
+                    options=_OPTIONS,
+                )  # fmt: skip
+                return self._read(site, claims)
+            except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+                continue
+        return None
+
+    def _read(self, site: Site, claims: dict[str, Any]) -> Grant | None:
+        expires = int(claims["exp"])
+        channels, name = claims.get("channels"), claims.get("name", "")
+        if channels is not None:
+            if not isinstance(channels, list) or len(channels) > MOST_CHANNELS:
+                return None
+            keys = [site.key(key) for key in channels]
+            channels = frozenset(site.channel(product, key) for key in keys for product in self._products)
         if not isinstance(name, str):
             return None
-        return Grant(channels, "".join(letter for letter in name if letter.isprintable())[:NAME_LENGTH], expires)
+        standing = None
+        if "sub" in claims and channels is None:
+            groups = claims.get("groups", [])
+            named = isinstance(groups, list) and all(isinstance(one, str) for one in groups)
+            standing = Standing(BY_SITE, frozenset(groups) if named else frozenset(), min(expires, _FAR) + LEEWAY)
+        return Grant(
+            channels, "".join(letter for letter in name if letter.isprintable())[:NAME_LENGTH], expires, standing
+        )
+
+
+def verification_keys(site: Site) -> list[str | Ed25519PublicKey]:
+    """The live keys of *site*: secrets that are long enough, and its public key."""
+    settings = site.settings
+    found: list[str | Ed25519PublicKey] = [
+        one for one in (settings.channel_secret, settings.channel_old_secret) if len(one.encode()) >= LEAST_SECRET
+    ]
+    if settings.channel_public_key:
+        found.append(Ed25519PublicKey.from_public_bytes(bytes.fromhex(settings.channel_public_key)))
+    return found

@@ -66,6 +66,11 @@ SELECT_PERSON = Query(
 SELECT_NAME = Query(
     "select_name_taken", "select taken, person from name_taken($1, $2, $3)", ("int", "bigint", "text")
 )
+SELECT_WHOSE = Query(
+    "select_whose_identity",
+    "select visitor_id from person_identity where site_id = $1 and provider = $2 and subject = $3",
+    ("int", "text", "text"),
+)
 SELECT_ANY = Query("select_any_person", "select from person where site_id = $1 limit 1", ("int",))
 UPDATE_PERSON = Query(
     "update_person",
@@ -183,6 +188,13 @@ class People:
         visitor, groups, staff = rows[0]
         return self._session(visitor, facts.level, groups, staff, int(now))
 
+    async def whose(self, provider: str, subject: str) -> int | None:
+        """The visitor that an identity is; None where nobody signed in with it."""
+        rows = await self._database.read(
+            SELECT_WHOSE, self._site.id, provider, subject, preference=ReadPreference.PRIMARY
+        )
+        return rows.rows[0][0] if rows.rows else None
+
     async def renew(self, old: Session, now: float) -> Session | None:
         """*old*, as the person is now; None where they have to sign in again."""
         if now - old.since > (SITE_SECONDS if old.level == BY_SITE else PERSON_SECONDS):
@@ -234,6 +246,10 @@ class People:
             error.extra = {"reason": "taken"}
             raise error
         return name
+
+    async def is_person(self, visitor: int) -> bool:
+        """Whether a visitor signed in ever."""
+        return await self._any() and await self.find(visitor) is not None
 
     async def _any(self) -> bool:
         known = self._crowd.known(self._site.id)

@@ -21,6 +21,10 @@ _YES = frozenset(("yes", "true", "on", "1"))
 _NO = frozenset(("no", "false", "off", "0"))
 _LONGEST = 2_000
 _ALLOWED = {
+    "channel_old_secret": f"{LEAST_SECRET} to 512 characters, or empty",
+    "channel_public_key": "64 hexadecimal digits, or empty",
+    "locks": "PATTERN read RULE or PATTERN write RULE, apart by semicolons; RULE: everyone, signed-in, sso or "
+    "group:NAME,group:NAME",
     "channel_secret": f"{LEAST_SECRET} to 512 characters, or empty",
     "channel_ignore": "names of parameters, apart by commas, * for any end: ref, src_*",
     "webhook_url": "an http or https address, or empty",
@@ -125,7 +129,7 @@ class SettingTable:
         return value
 
     def _text(self, name: str, text: str, check_url: Callable[[str], None] | None) -> str:
-        if text and name == "channel_secret" and len(text.encode()) < LEAST_SECRET:
+        if text and name in ("channel_secret", "channel_old_secret") and len(text.encode()) < LEAST_SECRET:
             raise ValueError
         if text and name == "webhook_url":
             _web_address(text)

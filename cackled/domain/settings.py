@@ -15,6 +15,9 @@ from msgspec import Meta, Struct
 from cackled.domain.errors import BadField
 from cackled.languages import Language
 
+# See `cackled.domain.locks`.
+LOCKS = r"^( *[^\s;]+ +(read|write) +(everyone|signed-in|sso|group:[^\s;,]+(,group:[^\s;,]+)*) *(;|$) *)*$"
+
 
 class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a site's owner may choose for all products; the descriptions are what operators and documentation show."""
@@ -41,6 +44,31 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     ] = False
     channel_secret: Annotated[
         str, Meta(max_length=512, description="signs the grants of a private site (HS256)")
+    ] = ""
+    channel_old_secret: Annotated[
+        str, Meta(max_length=512, description="the one before: holds as well while pages change over")
+    ] = ""
+    channel_public_key: Annotated[
+        str,
+        Meta(
+            max_length=64, pattern="^([0-9a-fA-F]{64})?$",
+            description="an Ed25519 public key in hex: verifies statements that the site signs with EdDSA",
+        ),
+    ] = ""
+    readers: Annotated[
+        Literal["everyone", "signed-in", "sso"],
+        Meta(description="who reads: everyone; who signed in, in whatever way; whom the site's own server vouches for"),
+    ] = "everyone"
+    writers: Annotated[
+        Literal["everyone", "signed-in", "sso"], Meta(description="who writes, votes and reports; the same words")
+    ] = "everyone"
+    locks: Annotated[
+        str,
+        Meta(
+            max_length=4_000, pattern=LOCKS,
+            description="the same for channels or sections, apart by semicolons, the first that fits counts: "
+            "/members/* read sso; /vip/* read group:gold,group:silver; /news/* write signed-in",
+        ),
     ] = ""
     webhook_url: Annotated[str, Meta(description="where each change is sent; empty: nowhere")] = ""
     webhook_secret: Annotated[str, Meta(description="signs what is sent there")] = ""

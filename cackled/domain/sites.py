@@ -12,6 +12,7 @@ from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, Misdirected, NotFound, Refused, from_sqlstate
+from cackled.domain.locks import locks_of
 from cackled.domain.origins import OriginPattern, normalise
 from cackled.domain.residency import Residency
 from cackled.domain.settings import SettingsShape
@@ -122,8 +123,10 @@ def check_name(name: str) -> str:
     return name
 
 
-def _access(site: Site) -> tuple[bool, str]:
-    return site.settings.private, site.settings.channel_secret
+def _access(site: Site) -> tuple[object, ...]:
+    settings = site.settings
+    keys = (settings.channel_secret, settings.channel_old_secret, settings.channel_public_key)
+    return settings.private, settings.readers, settings.locks, *keys
 
 
 class SiteDirectory:
@@ -141,7 +144,7 @@ class SiteDirectory:
         # Which settings there are.
         self.shape = shape or SettingsShape()
         self._sites: dict[int, Site] = {}
-        # Called with a site that has become private, or takes other grants than before.
+        # Called with a site that has become private or locked, or takes other grants than before.
         self._on_closed = on_closed
         self._strangers: set[int] = set()
         self.reading = Turns()
@@ -174,7 +177,8 @@ class SiteDirectory:
             self._on_closed(site_id)
         for site in self._sites.values():
             old = before.get(site.id)
-            if old is not None and site.settings.private and _access(old) != _access(site):
+            closed = site.settings.private or locks_of(site.settings).any
+            if old is not None and closed and _access(old) != _access(site):
                 self._on_closed(site.id)
 
     def find(self, site_id: int) -> Site | None:

@@ -1,1 +1,50 @@
 """How visitors of a site show who they are: by the site's own word, or by signing in with somebody else's."""
+
+from __future__ import annotations
+
+from cackled.clock import wall_time
+from cackled.domain.parts import ServiceParts
+from cackled.domain.people import People
+from cackled.domain.site import Site
+from cackled.identity.api import ROUTES
+from cackled.identity.one_time import DROP_OLD
+from cackled.identity.profiles import Profiles
+from cackled.identity.refusals import RefusalBook, SsoRefusals
+from cackled.identity.settings import IdentitySettings
+from cackled.identity.statements import Statements
+from cackled.identity.ways_back import WaysBack
+from cackled.products.product import Feature, Limit
+
+
+def make_people(parts: ServiceParts, site: Site) -> People:
+    """The people of *site*."""
+    return People(site, parts.database, parts.crowd)
+
+
+def make_statements(parts: ServiceParts, site: Site) -> Statements:
+    """Statements about visitors of *site*."""
+    return Statements(site, parts.database, make_people(parts, site), wall_time)
+
+
+def make_ways_back(parts: ServiceParts, site: Site) -> WaysBack:
+    """Codes that visitors of *site* come back with."""
+    return WaysBack(site, parts.database, make_people(parts, site), wall_time)
+
+
+FEATURE = Feature(
+    name="identity",
+    routes=ROUTES,
+    settings=IdentitySettings,
+    services={
+        People: make_people,
+        Statements: make_statements,
+        WaysBack: make_ways_back,
+        Profiles: lambda parts, site: Profiles(site, parts.database),
+        SsoRefusals: lambda parts, site: SsoRefusals(site, parts.database),
+    },
+    shared={RefusalBook: lambda parts: RefusalBook(parts.clock.seconds)},
+    limits=(Limit(name="change", rate=1, burst=20),),
+    problems={"bad-statement": 401, "bad-code": 401},
+    jobs=(DROP_OLD,),
+    sql="cackled.identity",
+)

@@ -95,6 +95,7 @@ async def preview(call: Call) -> Any:
 
 async def get_comment(call: Call) -> bytes:
     """One comment, and where it stands; its author also gets the source."""
+    await _seen_comment(call)
     one = await call.service(Comments).one(call.number("comment"), call.session, call.reading)
     place = msgspec.json.encode({"channel": str(one.channel), "permalink": one.permalink})
     return b'{"comment":' + one.json + b"," + place[1:]

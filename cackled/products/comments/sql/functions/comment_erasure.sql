@@ -12,7 +12,7 @@ declare
 begin
   perform erase_alone(p_site);
   for c in select x.* from comment x where x.site_id = p_site and x.visitor_id = p_visitor
-      and (x.status = 1 or x.author_name <> '' or x.src <> '' or x.html <> '' or x.ip is not null)
+      and (x.status = 1 or x.author_name <> '' or x.author_extra <> '' or x.src <> '' or x.html <> '' or x.ip is not null)
       order by x.channel_id, x.id desc limit p_most loop
     n := n + 1;
     perform from channel x where x.site_id = p_site and x.id = c.channel_id for no key update;
@@ -23,7 +23,7 @@ begin
     if c.status = 1 then
       return next;
     end if;
-    update comment x set author_name = '', src = '', html = '', ip = null, modified_at = now()
+    update comment x set author_name = '', author_extra = '', src = '', html = '', ip = null, modified_at = now()
     where x.site_id = p_site and x.id = c.id;
   end loop;
   for v in select x.channel_id, x.comment_id, x.value, x.counted from vote x
