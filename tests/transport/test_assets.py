@@ -221,7 +221,7 @@ class ProdTests(AssetsTestCase):
         os.remove(os.path.join(self.folder, "build", "manifest.json"))
         # Nobody has built it: how that is done is said too.
         self.assertIn("web.py", str(self.assertRaises(AssetsError, Assets, self.folder, "prod")))
-        self.assertRaises(AssetsError, Assets, self.mktemp())
+        self.assertRaises(AssetsError, Assets, self.mktemp(), "prod")
 
 
 class CachedTests(ProdTests):
