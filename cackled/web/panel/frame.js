@@ -14,8 +14,8 @@ import {choose, language, languages, t} from './words.js';
 const ENTRIES = [
   {name: 'queue', role: 'moderator', label: 'nav.queue'},
   {name: 'bans', role: 'moderator', label: 'nav.bans'},
-  {name: 'rules', role: 'admin', label: 'nav.rules'},
-  {name: 'spam', role: 'admin', label: 'nav.spam'},
+  {name: 'rules', role: 'moderator', label: 'nav.rules'},
+  {name: 'spam', role: 'analyst', label: 'nav.spam'},
   {name: 'statistics', role: 'analyst', label: 'nav.statistics'},
   {name: 'audit', role: 'admin', label: 'nav.audit'},
   {name: 'settings', role: 'admin', label: 'nav.settings'},

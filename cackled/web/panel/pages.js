@@ -1,8 +1,10 @@
 // Every page of the panel: its path, who may see it, what shows it. A page is a module of `pages/` and a line here.
 import {Link} from './pages/link.js';
 import {Missing} from './pages/missing.js';
+import {RulesPage} from './pages/rules.js';
 import {SignIn} from './pages/signin.js';
 import {Home, Sites} from './pages/sites.js';
+import {SpamPage} from './pages/spam.js';
 
 /**
  * @typedef {object} Page
@@ -18,6 +20,8 @@ export const PAGES = [
   {path: '/signin', show: SignIn, open: true},
   {path: '/link', show: Link, open: true},
   {path: '/sites/:site', show: Home},
+  {path: '/sites/:site/rules', show: RulesPage, role: 'moderator'},
+  {path: '/sites/:site/spam', show: SpamPage, role: 'analyst'},
 ];
 
 export {Missing, SignIn};
