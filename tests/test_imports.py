@@ -52,6 +52,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.moderation.feature": (
         "cackled.products.product", "cackled.domain", "cackled.database", "cackled.cache", "cackled.outbound", *GROUND,
     ),
+    "cackled.moderation.queue_feature": (
+        "cackled.products.product", "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
     "cackled.moderation.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
@@ -61,8 +64,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.identity.answers": ("cackled.api.answers", "cackled.domain.sessions"),
     "cackled.identity": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products": (
-        "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.domain", "cackled.database",
-        "cackled.cache", *GROUND,
+        "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.moderation.items", "cackled.domain",
+        "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.products.comments.api": (
         "cackled.moderation.verdict", "cackled.api", "cackled.transport", "cackled.domain", "cackled.database",
@@ -78,8 +81,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.accounts.gate": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products.product": (
-        "cackled.api.route", "cackled.api.widget", "cackled.moderation.judged", "cackled.domain", "cackled.database",
-        *GROUND,
+        "cackled.moderation.items", "cackled.moderation.judged", "cackled.api.route", "cackled.api.widget",
+        "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.products.registry": (
         "cackled.api.route", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,

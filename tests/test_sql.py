@@ -194,7 +194,17 @@ class WallTests(Schema):
             self.run_sql(f"insert into one_time values ({site}, 'code', 'x', '', now())")
             self.run_sql(f"insert into sso_refusal (site_id, form, reason, detail) values ({site}, 'jwt', 'r', 'd')")
             self.run_sql(f"insert into sign_in_provider (site_id, name, kind) values ({site}, 'acme', 'oidc')")
-            self.run_sql(f"insert into staff_channel values ({site}, 6)")
+            self.run_sql(f"select staff_channel({site}, 6)")
+            self.run_sql(f"insert into moderation_action (site_id, who, action) values ({site}, 'a', 'spam')")
+            self.run_sql(
+                f"select note_step({site}, id, 'comment:1', 'spam', 'A', '', 1, 'spam') from moderation_action "
+                f"where site_id = {site}"
+            )
+            self.run_sql(f"select claim_item({site}, 'comment:1', 'a', 'A', 60)")
+            self.run_sql(f"insert into author_note (site_id, visitor_id, who, body) values ({site}, 9, 'a', 'b')")
+            self.run_sql(f"insert into author_warning (site_id, visitor_id, who, body) values ({site}, 9, 'a', 'b')")
+            self.run_sql(f"insert into ban_action values ({site}, 1, 1)")
+            self.run_sql(f"select search_again({site}, id) from comment where site_id = {site}")
             self.run_sql(f"select keep_rules({site}, 0, '{{}}', 'account:1', true)")
             self.run_sql(f"select teach({site}, 'comment', 5, 9, true)")
             self.run_sql(f"select learn({site}, 'comment', array[5], array['1,2'])")

@@ -109,6 +109,7 @@ class Application:
         self.parts = ServiceParts(
             database=self.database, cache=infrastructure.cache, evict=router.wrote_here, queues=self.queues,
             crowd=Crowd(clock.seconds), judge=lambda site, draft: self.shared[Moderation].judge(site, draft),
+            moderated=registry.moderated,
         )
         self.services = {
             **registry.services(self.parts), Bans: self.bans, Blocks: lambda site: Blocks(site, self.database),
@@ -210,6 +211,7 @@ class Application:
             sender=config.mail.sender,
             links=self.links,
             own_url=config.own_url,
+            moderated=self.registry.moderated,
         )
         work = {"webhook": webhooks.deliver, "people": self.following.deliver, **self.registry.outbox(parts)}
         return Outbox(self.database, clock, infrastructure.random, infrastructure.metrics, work)

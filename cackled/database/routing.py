@@ -127,6 +127,10 @@ class Database:
         """The database over all sites: event log, catalog, jobs."""
         return self._system
 
+    def of(self, site: int) -> Database:
+        """The database that holds a site."""
+        return self
+
     @property
     def parts(self) -> list[Database]:
         """The databases that hold sites, by shard. Here only this one; `cackled.database.shards` has more."""

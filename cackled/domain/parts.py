@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -20,7 +20,8 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
 
     ``evict`` is told each position that a write led to, before the writer is answered; ``queues`` gather writes that
     come together; ``crowd`` knows which sites have people who signed in; ``judge`` is asked what becomes of what
-    somebody is about to write (`cackled.moderation.verdict`), None where everything is shown at once.
+    somebody is about to write (`cackled.moderation.verdict`), None where everything is shown at once;
+    ``moderated`` makes what moderators see of a site, by kind of item.
     """
 
     database: Database
@@ -29,3 +30,4 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
     queues: WriteQueues
     crowd: Crowd = field(default_factory=Crowd)
     judge: Callable[[Site, Any], Awaitable[Any]] | None = None
+    moderated: Mapping[str, Callable[[Database, Site], Any]] = {}

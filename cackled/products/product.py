@@ -26,6 +26,7 @@ from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.events import EventType, Position
 from cackled.metrics import Metrics
+from cackled.moderation.items import Moderated
 from cackled.moderation.judged import Judged
 
 
@@ -48,7 +49,8 @@ class Limit(Struct, frozen=True, kw_only=True):
 class OutboxParts(Struct, frozen=True, kw_only=True):
     """What handlers of the outbox are made of.
 
-    ``send`` is None where there is no mail server; ``links`` makes links that work once, below ``own_url``.
+    ``send`` is None where there is no mail server; ``links`` makes links that work once, below ``own_url``;
+    ``moderated`` makes what moderators see of a site, by kind of item.
     """
 
     sites: SiteDirectory
@@ -57,6 +59,7 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
     sender: str
     links: SignedLinks
     own_url: str
+    moderated: Mapping[str, Callable[[Database, Site], Any]] = {}
 
 
 class SharedParts(Struct, frozen=True, kw_only=True):
@@ -102,6 +105,7 @@ class Feature(Struct, frozen=True, kw_only=True):
       in ``sql/functions``, its database functions; ``""`` where that of the database has them.
     - ``counted``: tables whose rows are counted for operators, in backups and before a site is deleted.
     - ``erase``: how it forgets a visitor; needed where its events hold words.
+    - ``moderated``: what the moderators' queue can list and do, by kind of item.
     """
 
     name: str
@@ -120,6 +124,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     sql: str = ""
     counted: tuple[Counted, ...] = ()
     erase: Erasable | None = None
+    moderated: Mapping[str, Callable[[Database, Site], Moderated]] = {}
 
 
 class Product(Feature, frozen=True, kw_only=True):

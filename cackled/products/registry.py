@@ -60,6 +60,7 @@ class Registry:
         _once("kind of work", (kind for one in self.features for kind in one.outbox))
         _once("kind of deed", (kind for one in self.features for kind in one.deeds))
         _once("command", (command.name for one in self.features for command in one.commands))
+        _once("kind of item", (kind for one in self.features for kind in one.moderated))
         _once("type of event", (event.type for one in self.features for event in one.events))
         for one in self.features:
             held = {event.subject.name for event in one.events if event.words and event.subject is not None}
@@ -93,6 +94,11 @@ class Registry:
     def events(self) -> tuple[EventType, ...]:
         """The types of durable events."""
         return tuple(event for one in self.features for event in one.events)
+
+    @property
+    def moderated(self) -> dict[str, Callable[..., Any]]:
+        """What moderators see of a site, by kind of item."""
+        return {kind: make for one in self.features for kind, make in one.moderated.items()}
 
     @property
     def jobs(self) -> tuple[Query, ...]:

@@ -306,7 +306,8 @@ class PostTests(DomainCase):
                         POST_COMMENTS, site, 5, "k", *(list(column) for column in zip(*items, strict=True)), 3, True
                     )
                 else:
-                    rows = [(await database.write(POST_COMMENT, site, 5, "k", *item, 3, True))[0] for item in items]
+                    posted = [await database.write(POST_COMMENT, site, 5, "k", *item, 3, True, None) for item in items]
+                    rows = [one[0] for one in posted]
                 self.assertEqual([row[1:] for row in rows], [
                     (batch * 7 + n + 1, False, item[7]) for n, item in enumerate(items)
                 ])  # fmt: skip

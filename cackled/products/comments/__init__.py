@@ -10,7 +10,7 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLink
 from cackled.domain.site import Site
 from cackled.events import Position
-from cackled.products.comments import api, seed
+from cackled.products.comments import api, moderated, seed
 from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.commands import COMMANDS
 from cackled.products.comments.erasure import ERASABLE
@@ -66,6 +66,7 @@ PRODUCT = Product(
     events=EVENTS,
     refusals=REFUSALS,
     problems=PROBLEMS,
+    moderated={"comment": moderated.make},
     deeds={"remove": remove_by_link},
     outbox={"mail": make_mail},
     jobs=JOBS,

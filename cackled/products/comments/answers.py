@@ -111,6 +111,10 @@ class Comment(Struct, frozen=True):
     down: Count
     score: int
     deleted: bool
+    featured: Annotated[bool | UnsetType, Meta(description="There and true where moderators recommend it.")] = UNSET
+    locked: Annotated[
+        bool | UnsetType, Meta(description="There and true where it is neither changed nor answered any more.")
+    ] = UNSET
     replies: list[Comment] | UnsetType = UNSET
     more: Annotated[int, Meta(description="Replies below this root that are not in the page.")] | UnsetType = UNSET
     state: Annotated[
@@ -129,6 +133,9 @@ class Channel(Struct, frozen=True):
     title: str
     comments: Count
     locked: bool
+    readOnly: Annotated[bool | UnsetType, Meta(description="There and true where nothing can be done.")] = UNSET
+    slow: Annotated[int | UnsetType, Meta(description="Seconds from one comment of somebody to their next.")] = UNSET
+    pinned: Annotated[list[Id] | UnsetType, Meta(description="Comments that stand above all others.")] = UNSET
 
 
 class PageMembers(Struct, frozen=True):

@@ -20,7 +20,7 @@ ERASE_FLAGS = Query(
       delete from flag f using flagged where f.site_id = $1 and f.comment_id = flagged.id and f.visitor_id = $2
       returning f.comment_id, f.counted
     ), counted as (
-      update comment c set n_flags = c.n_flags - 1 from gone
+      update comment c set n_flags = greatest(0, c.n_flags - 1) from gone
       where c.site_id = $1 and c.id = gone.comment_id and gone.counted
     )
     select null::bigint, null::bigint where $3 < 0

@@ -54,7 +54,7 @@ _CHANNEL = """
     (select 1) one left join (
       select h.seq, h.key, concat(
                '"url":', to_json(h.url), ',"title":', to_json(h.title), ',"comments":', coalesce(k.n_visible, 0),
-               ',"locked":', case when h.locked then 'true' else 'false' end) as rest
+               ',"locked":', case when h.locked then 'true' else 'false' end, channel_extra(k)) as rest
       from channel h left join comment_channel k on k.site_id = $1 and k.channel_id = $2
       where h.site_id = $1 and h.id = $2
     ) ch on true

@@ -8,6 +8,10 @@ language sql stable as $$
   select case min(b.shadow::int) when 0 then 'ban' when 1 then 'shadow' end
   from ban b where b.site_id = p_site and (b.until is null or b.until > now()) and (
     (b.kind in ('visitor', 'account') and b.value = p_visitor::text) or (b.kind = 'ip' and p_ip <<= b.network)
+    or (b.kind in ('mail', 'domain') and exists (
+      select from person p where p.site_id = p_site and p.visitor_id = p_visitor and p.email <> ''
+        and b.value = case b.kind when 'domain' then split_part(lower(p.email), '@', 2)
+          else regexp_replace(lower(p.email), '[+][^@]*@', '@') end))
     or (b.kind = 'name' and split_part(p_words, E'\n', 1) = b.folded)
     or (b.kind = 'word' and strpos(p_words, coalesce(b.folded, lower(b.value))) > 0))
 $$;

@@ -42,6 +42,7 @@ begin
   select count(*), count(*) filter (where m.status = 1), count(*) filter (where m.shown and m.parent_id is null),
     count(*) filter (where m.status = 0)
   into moved, visible, roots, pending from m;
+  perform search_again(p_site, x.id) from unnest(p_ids) x (id);
   update vote x set channel_id = p_to
   where x.site_id = p_site and x.channel_id = p_from and x.comment_id = any(p_ids);
   update event e set data = reworded_event(e.data, 'comment', null, scrubbed_comment())

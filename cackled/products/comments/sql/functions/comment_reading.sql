@@ -16,7 +16,9 @@ create or replace function comment_json(c comment) returns text language sql sta
     ',"created":"', to_char(c.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     '","edited":', coalesce('"' || to_char(c.edited_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"', 'null'),
     ',"up":', c.up, ',"down":', c.down, ',"score":', c.up - c.down,
-    ',"deleted":', case when c.status <> 1 then 'true' else 'false' end, '}')
+    ',"deleted":', case when c.status <> 1 then 'true' else 'false' end,
+    case when c.featured and c.status = 1 then ',"featured":true' end,
+    case when c.locked and c.status = 1 then ',"locked":true' end, '}')
 $$;
 
 -- The same as its author sees it, who is told where it waits; where nobody else sees it they are not.

@@ -18,6 +18,11 @@ declare
 begin
   select * into c from comment x where x.site_id = p_site and x.id = p_id;
   was := c.status;
+  if p_to = 4 then
+    delete from comment_search x where x.site_id = p_site and x.comment_id = p_id;
+  elsif was = 4 then
+    perform search_again(p_site, p_id);
+  end if;
   tombstone := c.shown and was <> 1;
   if was = p_to then
     return (select x.seq from channel x where x.site_id = p_site and x.id = c.channel_id);

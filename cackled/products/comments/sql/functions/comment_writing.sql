@@ -131,6 +131,11 @@ begin
     elsif up.locked then
       raise exception using errcode = 'CK403', message = 'comment-locked';
     end if;
+    if up.shadow then
+      -- What nobody sees is answered by its author alone, and so unseen.
+      c.status := 3;
+      banned := 'shadow';
+    end if;
     if c.status = 1 then
       update comment x set n_replies = x.n_replies + (x.id = up.id)::int, n_thread = x.n_thread + (x.id = up.root_id)::int
       where x.site_id = p_site and x.id in (up.id, up.root_id);
@@ -367,6 +372,7 @@ begin
   update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now(),
     version = x.version + 1
   where x.site_id = p_site and x.id = p_id returning * into c;
+  perform search_again(p_site, p_id);
   perform note_change(p_site, p_id, 'author', 'edit', '', json_build_object('text', before)::text,
                       json_build_object('text', p_src)::text);
   if c.status <> 1 then

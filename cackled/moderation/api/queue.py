@@ -1,0 +1,223 @@
+"""The routes of the queue: what waits, what is decided, who is at what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from cackled.api.calls import Call
+from cackled.api.route import Caller, Route
+from cackled.database.query import ReadPreference
+from cackled.domain.channels import parse_id
+from cackled.domain.errors import BadField, Forbidden
+from cackled.domain.staff import Staff
+from cackled.moderation.api.answers import (
+    ActionBody,
+    ActionsAnswer,
+    ActionsQuery,
+    ClaimAnswer,
+    ClaimBody,
+    CountAnswer,
+    CountQuery,
+    DecidedAnswer,
+    FilterBody,
+    FoundQuery,
+    ItemsAnswer,
+    ItemsQuery,
+)
+from cackled.moderation.items import Detail, Found, item_id
+from cackled.moderation.live import Live, Place
+from cackled.moderation.queue import MOST_COUNTED, ActionRow, Decided, Queue
+from cackled.moderation.search import network, understand
+
+
+def found_of(query: FoundQuery | FilterBody, staff: Staff) -> Found:
+    """What *query* asks for, within the sections that *staff* is for.
+
+    Raises:
+        BadField: something can't be understood.
+    """
+    found = understand(query.q, Found(state=query.state, sections=staff.sections, mark=query.mark))
+    if query.author.isascii() and query.author.isdigit() and len(query.author) < 20:
+        found = replace(found, visitor=int(query.author))
+    elif query.author:
+        found = replace(found, authors=(*found.authors, *query.author.lower().split()))
+    if query.ip:
+        found = replace(found, addresses=(*found.addresses, network(query.ip)))
+    if query.channel:
+        found = replace(found, pages=(*found.pages, query.channel))
+    return found
+
+
+async def list_items(call: Call) -> Any:
+    """A page of the queue."""
+    query: ItemsQuery = call.query
+    return await call.service(Queue).items(found_of(query, call.colleague), query.product, query.cursor, query.size)
+
+
+async def count_items(call: Call) -> Any:
+    """How many match."""
+    query: CountQuery = call.query
+    found = found_of(query, call.colleague)
+    if query.newer:
+        found = replace(found, after=item_id(query.newer)[1])
+    count = await call.service(Queue).count(found, query.product, MOST_COUNTED + 1)
+    return CountAnswer(min(count, MOST_COUNTED), count > MOST_COUNTED)
+
+
+async def get_item(call: Call) -> Any:
+    """An item, what is around it, and its history."""
+    detail = await call.service(Queue).detail(call.parameters["item"])
+    _within(call.colleague, [detail.item.page.key])
+    return detail
+
+
+def _within(staff: Staff, keys: list[str]) -> None:
+    """See that pages are in the sections that *staff* is for.
+
+    Raises:
+        Forbidden: one is not.
+    """
+    if staff.sections and not all(key.startswith(staff.sections) for key in keys):
+        raise Forbidden("That is in a section of other moderators.", slug="section")
+
+
+async def within_sections(call: Call, items: list[str]) -> None:
+    """See that *items* are in the sections that the caller is for.
+
+    Raises:
+        Forbidden: one is not. BadField, NotFound: one is no item.
+    """
+    if call.colleague.sections:
+        queue = call.service(Queue)
+        _within(call.colleague, [(await queue.detail(item)).item.page.key for item in items])
+
+
+async def act(call: Call) -> Any:
+    """Decide."""
+    sent: ActionBody = call.body
+    queue = call.service(Queue)
+    if (sent.filter is None) == (not sent.items):
+        raise BadField("Name items, or a filter.", field="items")
+    if sent.filter is not None:
+        found = found_of(sent.filter, call.colleague)
+        row = await queue.begin(call.colleague, sent.action, found, sent.filter.product, sent.why)
+        return DecidedAnswer(row.id, (), (), row.state, row.total)
+    await within_sections(call, sent.items)
+    made = await queue.decide(call.colleague, sent.action, sent.items, sent.versions, sent.why)
+    return DecidedAnswer(made.id, made.done, made.failed, "done", len(sent.items))
+
+
+async def list_actions(call: Call) -> Any:
+    """The log of decisions."""
+    query: ActionsQuery = call.query
+    before = parse_id(query.before, "before") if query.before else None
+    who = call.colleague.actor if query.mine else ""
+    return ActionsAnswer(await call.service(Queue).actions(before=before, who=who, size=query.size))
+
+
+async def get_action(call: Call) -> Any:
+    """How far an action is."""
+    return await call.service(Queue).action(call.number("action"))
+
+
+async def undo(call: Call) -> Any:
+    """Undo an action."""
+    made: Decided = await call.service(Queue).undo(call.colleague, call.number("action"))
+    row = await call.service(Queue).action(call.number("action"))
+    return DecidedAnswer(made.id, made.done, made.failed, row.state, row.done)
+
+
+async def pause(call: Call) -> Any:
+    """Let an action rest."""
+    return await call.service(Queue).steer(call.number("action"), "paused")
+
+
+async def resume(call: Call) -> Any:
+    """Let it go on."""
+    return await call.service(Queue).steer(call.number("action"), "running")
+
+
+async def stop(call: Call) -> Any:
+    """End it where it is."""
+    return await call.service(Queue).steer(call.number("action"), "stopped")
+
+
+async def claim(call: Call) -> Any:
+    """Say that one is at an item."""
+    await within_sections(call, [call.parameters["item"]])
+    sent: ClaimBody = call.body
+    return ClaimAnswer(await call.service(Queue).claim(call.colleague, call.parameters["item"], sent.seconds))
+
+
+async def release(call: Call) -> None:
+    """Say that one is not any more."""
+    await call.service(Queue).claim(call.colleague, call.parameters["item"], 0)
+
+
+async def live(call: Call) -> Any:
+    """Where to listen."""
+    return Place(str(await call.service(Live).place()))
+
+
+_BASE = "/sites/{site}/moderation"
+_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": ""}
+_READS = {**_STAFF, "preference": ReadPreference.PRIMARY}
+
+ROUTES = (
+    Route(
+        method="GET", path=_BASE + "/items", name="listModerationItems", summary="A page of what moderators look for.",
+        handler=list_items, query=ItemsQuery, answer=ItemsAnswer, **_READS,
+    ),
+    Route(
+        method="GET", path=_BASE + "/count", name="countModerationItems", summary="How many items match.",
+        handler=count_items, query=CountQuery, answer=CountAnswer, **_READS,
+    ),
+    Route(
+        method="GET", path=_BASE + "/items/{item:text}", name="getModerationItem",
+        summary="An item, what is around it, and its whole history.",
+        handler=get_item, answer=Detail, refusals=("section",), **_READS,
+    ),
+    Route(
+        method="PUT", path=_BASE + "/items/{item:text}/claim", name="claimModerationItem",
+        summary="Say that one is at an item.",
+        handler=claim, body=ClaimBody, answer=ClaimAnswer, refusals=("section", "claimed"), **_STAFF,
+    ),
+    Route(
+        method="DELETE", path=_BASE + "/items/{item:text}/claim", name="releaseModerationItem",
+        summary="Let an item go.", handler=release, status=204, refusals=("claimed",), **_STAFF,
+    ),
+    Route(
+        method="POST", path=_BASE + "/actions", name="moderate",
+        summary="Decide on items, or on all that matches.",
+        handler=act, body=ActionBody, answer=DecidedAnswer, refusals=("changed", "gone", "replies", "section"),
+        **_STAFF,
+    ),
+    Route(
+        method="GET", path=_BASE + "/actions", name="listModerationActions", summary="What was decided, by whom.",
+        handler=list_actions, query=ActionsQuery, answer=ActionsAnswer, **_READS,
+    ),
+    Route(
+        method="GET", path=_BASE + "/actions/{action}", name="getModerationAction", summary="How far an action is.",
+        handler=get_action, answer=ActionRow, **_READS,
+    ),
+    Route(
+        method="POST", path=_BASE + "/actions/{action}/undo", name="undoModerationAction",
+        summary="Undo an action, where nothing was done since.",
+        handler=undo, answer=DecidedAnswer, refusals=("state",), **_STAFF,
+    ),
+    *(
+        Route(
+            method="POST", path=f"{_BASE}/actions/{{action}}/{verb}", name=f"{verb}ModerationAction",
+            summary=f"{verb.capitalize()} an action on all that matches.",
+            handler=handler, answer=ActionRow, refusals=("state",), **_STAFF,
+        )
+        for verb, handler in (("pause", pause), ("resume", resume), ("stop", stop))
+    ),
+    Route(
+        method="GET", path=_BASE + "/live", name="listenToModeration",
+        summary="The channel in which what happens is told live.", handler=live, answer=Place, **_STAFF,
+    ),
+)  # fmt: skip
+PROBLEMS = {"changed": 409, "gone": 409, "replies": 409, "state": 409, "claimed": 409, "section": 403}

@@ -1,0 +1,219 @@
+"""What products tell the queue: items, how they are looked for, and what can be done with them.
+
+A product declares a `Moderated` for each kind of item. It alone knows its tables; the queue knows kinds, numbers,
+states and versions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol, get_args
+
+from msgspec import Struct
+
+from cackled.domain.errors import BadField, NotFound
+from cackled.events import Position
+
+State = Literal["pending", "flagged", "spam", "approved", "rejected", "deleted", "unseen", "all"]
+Action = Literal[
+    "approve", "reject", "spam", "delete", "thread", "childless", "restore", "hold", "seen", "unflag", "pin", "unpin",
+    "feature", "unfeature", "lock", "unlock", "close", "open",
+]  # fmt: skip
+STATES = get_args(State)
+ACTIONS = get_args(Action)
+
+
+class Found(Struct, frozen=True, kw_only=True):
+    """What is looked for, understood: `cackled.moderation.search` makes it.
+
+    ``ban`` (kind, value): what a ban of that would be about. ``days``: of so many days. ``after``: newer than that
+    item.
+    """
+
+    state: State = "all"
+    words: str = ""
+    phrases: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    visitor: int | None = None
+    addresses: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    mark: str = ""
+    since: str = ""
+    until: str = ""
+    ban: tuple[str, str] | None = None
+    days: int | None = None
+    after: int | None = None
+
+
+class Mark(Struct, frozen=True, omit_defaults=True):
+    """Why an item is here: ``mark``, and where the filter said so its score and the words that decided."""
+
+    mark: str
+    score: float | None = None
+    words: tuple[str, ...] = ()
+
+
+class Report(Struct, frozen=True):
+    """A visitor's report; ``agreed`` of their ``made`` reports led to something being taken away."""
+
+    visitor: str
+    reason: str
+    at: str
+    made: int
+    agreed: int
+
+
+class Author(Struct, frozen=True):
+    """Who wrote."""
+
+    id: str
+    name: str
+    address: str | None
+
+
+class Page(Struct, frozen=True):
+    """Where it was written."""
+
+    channel: str
+    key: str
+    url: str
+    title: str
+    closed: bool
+
+
+class Claim(Struct, frozen=True):
+    """Who is at it, until when."""
+
+    by: str
+    name: str
+    until: str
+
+
+class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that somebody wrote, as moderators see it. ``text`` is the source, ``revision`` one that waits."""
+
+    id: str
+    version: int
+    state: str
+    product: str
+    author: Author
+    page: Page
+    text: str
+    html: str
+    created: str
+    edited: str | None = None
+    parent: str | None = None
+    shadow: bool = False
+    seen: bool = True
+    locked: bool = False
+    featured: bool = False
+    pinned: bool = False
+    replies: int = 0
+    flags: int = 0
+    up: int = 0
+    down: int = 0
+    revision: str | None = None
+    revision_html: str | None = None
+    marks: tuple[Mark, ...] = ()
+    reports: tuple[Report, ...] = ()
+    claim: Claim | None = None
+
+
+class Change(Struct, frozen=True):
+    """A line of an item's history; *before* and *after* hold a state or a text."""
+
+    at: str
+    who: str
+    deed: str
+    why: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class Detail(Struct, frozen=True):
+    """An item with what is around it, and all that was done to it."""
+
+    item: Item
+    parents: tuple[Item, ...]
+    siblings: tuple[Item, ...]
+    history: tuple[Change, ...]
+
+
+class Deed(Struct, frozen=True, kw_only=True):
+    """What is to be done, by whom, as a part of which action of the log."""
+
+    action: str
+    number: int
+    who: str
+    name: str
+    why: str = ""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What became of it: ``done``, ``same``, ``conflict``, ``gone``, ``replies``; ``last`` is who did what before."""
+
+    id: int
+    outcome: str
+    version: int = 0
+    state: str = ""
+    position: Position | None = None
+    last: Change | None = None
+
+
+class Moderated(Protocol):
+    """One product's items of one kind, on one site."""
+
+    actions: frozenset[str]
+    product: str
+
+    async def ids(self, found: Found, *, before: int | None = None, size: int = 50) -> list[int]:
+        """The newest that match, by number, older than *before*."""
+
+    async def count(self, found: Found, most: int) -> int:
+        """How many match, at most *most*."""
+
+    async def items(self, ids: list[int]) -> list[Item]:
+        """Those items, in that order; what is not there is left out."""
+
+    async def detail(self, id: int) -> Detail:
+        """One, with everything.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+    async def below(self, id: int) -> list[int]:
+        """What hangs on it, what hangs on that and so on, the deepest first."""
+
+    async def decide(self, id: int, version: int | None, deed: Deed) -> Outcome:
+        """Do it in one transaction, if it still has that version (None: whatever it has)."""
+
+    async def undo(self, id: int, deed: Deed) -> Outcome:
+        """Undo what the action ``deed.number`` did to it, if nothing was done since."""
+
+    async def author(self, visitor: int) -> dict[str, Any]:
+        """What is known of an author."""
+
+
+def item_id(text: str) -> tuple[str, int]:
+    """Kind and number of ``comment:123``.
+
+    Raises:
+        BadField: it is no such thing.
+    """
+    kind, _, number = text.partition(":")
+    if not (kind and number.isascii() and number.isdigit() and len(number) < 20 and int(number) < 2**63):
+        raise BadField("An item is named as comment:123.", field="items")
+    return kind, int(number)
+
+
+def one_of(kinds: dict[str, Moderated], kind: str) -> Moderated:
+    """The items of a kind.
+
+    Raises:
+        NotFound: there is no such kind.
+    """
+    found = kinds.get(kind)
+    if found is None:
+        raise NotFound(f"There are no items of kind {kind[:20]}.", field="items")
+    return found

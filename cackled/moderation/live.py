@@ -1,0 +1,47 @@
+"""Where those who work on a site are told what happens in its queue, live.
+
+It is a channel of the event log like others. Its number is random and told to staff alone, and it is another after each
+change of who they are; its events name items and colleagues, and hold no word of any visitor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from cackled.database.query import Query
+from cackled.database.routing import Database
+from cackled.domain.site import Site
+from cackled.events import EventType, Position
+
+STAFF_CHANNEL = Query(
+    "staff_channel",
+    """
+    select c.id, x.seq from staff_channel($1, $2) c (id), channel x where x.site_id = $1 and x.id = c.id
+    """,
+    ("int", "bigint"),
+)
+EVENTS = (EventType(type="item.queued"), EventType(type="item.decided"), EventType(type="item.claimed"))
+
+
+class Place(Struct, frozen=True):
+    """Where to listen, and from where on."""
+
+    position: str
+
+
+class Live:
+    """The staff's channel of one site; *number* makes random numbers of 62 bits."""
+
+    def __init__(self, site: Site, database: Database, number: Callable[[], int]) -> None:
+        self._site = site
+        self._database = database.site(site.id)
+        self._number = number
+
+    async def place(self) -> Position:
+        """Where the staff's channel stands; it is made where there is none."""
+        rows = await self._database.write(STAFF_CHANNEL, self._site.id, self._number())
+        if not rows:  # made by this very statement: what it made it does not see
+            rows = await self._database.write(STAFF_CHANNEL, self._site.id, self._number())
+        return self._site.position(rows[0][0], rows[0][1])

@@ -1,0 +1,56 @@
+"""What the moderators' queue declares: decisions, bans, notes about authors, digests by mail."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from secrets import randbits
+
+from cackled.database.query import Query
+from cackled.domain.housekeeping import BATCH
+from cackled.domain.outbox import Work
+from cackled.domain.parts import ServiceParts
+from cackled.domain.site import Site
+from cackled.moderation.api import queue as routes
+from cackled.moderation.authors import Authors
+from cackled.moderation.bulk import BulkDecisions
+from cackled.moderation.live import EVENTS, Live
+from cackled.moderation.queue import Queue
+from cackled.products.product import Feature, OutboxParts
+
+# What was decided can be undone so long; who decided stays in the audit log.
+EXPIRE_ACTIONS = Query(
+    "expire_moderation_actions",
+    f"""
+    with gone as (
+      delete from moderation_action where ctid = any(array(
+        select ctid from moderation_action where created_at < now() - interval '90 days' limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from gone
+    """,
+)
+
+
+def make_queue(parts: ServiceParts, site: Site) -> Queue:
+    """The queue of *site*."""
+    return Queue(site, parts.database, parts.moderated, parts.evict)
+
+
+def make_bulk(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """What decides on all that matches."""
+    return BulkDecisions(parts.sites, parts.database, parts.moderated).deliver
+
+
+FEATURE = Feature(
+    name="queue",
+    routes=routes.ROUTES,
+    services={
+        Queue: make_queue,
+        Authors: lambda parts, site: Authors(site, parts.database),
+        Live: lambda parts, site: Live(site, parts.database, lambda: randbits(62)),
+    },
+    events=EVENTS,
+    problems=routes.PROBLEMS,
+    outbox={"moderation": make_bulk},
+    jobs=(EXPIRE_ACTIONS,),
+)

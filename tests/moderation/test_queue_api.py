@@ -1,0 +1,130 @@
+"""The queue over HTTP: rights, shapes, collisions, and what of another site can be seen (nothing)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.api.common import ORIGIN, ApiCase
+from tests.support.staff import sign_in, site_key
+
+BASE = "/api/v1/sites/1/moderation"
+
+
+class QueueApiCase(ApiCase):
+    """With a moderator, and comments that the rules hold."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        self.eve = await sign_in(self, "moderator", name="Eve")
+        session = (await self.ask("POST", "/api/v1/sites/1/sessions", {}, origin=ORIGIN)).json()
+        self.visitor = {"origin": ORIGIN, "authorization": f"Bearer {session['token']}"}
+        self.made = await self.comment("hello")
+        self.sql("update comment set status = 0, shown = false")
+        self.sql("update comment_channel set n_visible = 0, n_root = 0, n_pending = 1")
+        self.sql("update channel set n_visible = 0, n_root = 0, n_pending = 1")
+
+    async def comment(self, text: str, key: str = "page") -> str:
+        """Write one; gives its name in the queue."""
+        body = {"channel": {"key": key}, "text": text, "name": "Ann"}
+        answer = await self.ask("POST", "/api/v1/sites/1/comments", body, **self.visitor)
+        self.assertEqual(answer.status, 201, answer)
+        return "comment:" + answer.json()["comment"]["id"]
+
+    async def listed(self, query: str = "", who: Any = None) -> list[str]:
+        """The items of a listing."""
+        answer = await (who or self.eve).ask("GET", f"{BASE}/items?{query}")
+        self.assertEqual(answer.status, 200, answer)
+        return [one["id"] for one in answer.json()["items"]]
+
+
+class FlowTests(QueueApiCase):
+    """What a moderator does."""
+
+    async def test_life(self) -> None:
+        """Look, claim, decide, look at its history, undo."""
+        self.assertEqual(await self.listed(), [self.made])
+        item = (await self.eve.ask("GET", f"{BASE}/items")).json()["items"][0]
+        self.assertEqual((item["text"], item["state"], item["author"]["name"]), ("hello", "pending", "Ann"))
+        self.assertEqual((await self.eve.ask("GET", f"{BASE}/count?q=hello")).json(), {"count": 1, "more": False})
+        claim = await self.eve.ask("PUT", f"{BASE}/items/{self.made}/claim", {"seconds": 60})
+        self.assertEqual(claim.json()["claim"]["name"], "Eve")
+        self.assertEqual((await self.eve.ask("DELETE", f"{BASE}/items/{self.made}/claim")).status, 204)
+        body = {"items": [self.made], "action": "approve", "versions": {self.made: item["version"]}}
+        done = (await self.eve.ask("POST", f"{BASE}/actions", body)).json()
+        self.assertEqual(done["done"], [self.made])
+        late = await (await sign_in(self, "admin")).ask("POST", f"{BASE}/actions", {**body, "action": "spam"})
+        self.assertEqual((late.status, late.slug), (409, "changed"))
+        self.assertEqual((late.json()["deed"], late.json()["state"]), ("approve", "approved"))
+        page = (await self.ask("GET", "/api/v1/sites/1/comments?channel=page")).json()
+        self.assertEqual(len(page["page"]["comments"]), 1)
+        detail = (await self.eve.ask("GET", f"{BASE}/items/{self.made}")).json()
+        self.assertEqual([one["deed"] for one in detail["history"]], ["approve"])
+        undone = await self.eve.ask("POST", f"{BASE}/actions/{done['id']}/undo")
+        self.assertEqual((undone.json()["done"], undone.json()["state"]), ([self.made], "undone"))
+        page = (await self.ask("GET", "/api/v1/sites/1/comments?channel=page")).json()
+        self.assertEqual(page["page"]["comments"], [])
+        actions = (await self.eve.ask("GET", f"{BASE}/actions?mine=1")).json()["actions"]
+        self.assertEqual([(one["action"], one["state"]) for one in actions], [("approve", "undone")])
+
+    async def test_filter(self) -> None:
+        """All that matches goes on in the background."""
+        body = {"filter": {"state": "pending", "q": "hello"}, "action": "spam"}
+        begun = (await self.eve.ask("POST", f"{BASE}/actions", body)).json()
+        self.assertEqual((begun["state"], begun["total"], begun["done"]), ("running", 1, []))
+        await self.application.outbox.run()
+        now = (await self.eve.ask("GET", f"{BASE}/actions/{begun['id']}")).json()
+        self.assertEqual((now["state"], now["done"]), ("done", 1))
+        self.assertEqual(await self.listed("state=spam"), [self.made])
+        self.assertEqual((await self.eve.ask("POST", f"{BASE}/actions/{begun['id']}/pause")).slug, "state")
+
+    async def test_live(self) -> None:
+        """Everybody of the staff is told the same place."""
+        place = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
+        self.assertRegex(place, r"^1/[0-9]+@0$")
+        self.assertEqual((await self.eve.ask("GET", f"{BASE}/live")).json()["position"], place)
+
+    async def test_bad_input(self) -> None:
+        """A reason for each."""
+        for query in ("state=x", "q=ip:x", "ip=x", "cursor=x", "size=0", "q=" + "x" * 500, "product=polls"):
+            answer = await self.eve.ask("GET", f"{BASE}/items?{query}")
+            self.assertEqual((answer.status, answer.slug), (400, "bad-field"), query)
+        for body in ({}, {"action": "approve"}, {"action": "x", "items": [self.made]}, {"items": [self.made]},
+                     {"action": "approve", "items": ["x"]}, {"action": "approve", "items": [1]},
+                     {"action": "approve", "items": [self.made], "filter": {"state": "all"}},
+                     {"action": "approve", "filter": {"state": "deleted"}}):  # fmt: skip
+            answer = await self.eve.ask("POST", f"{BASE}/actions", body)
+            self.assertEqual((answer.status, answer.slug), (400, "bad-field"), body)
+        self.assertEqual((await self.eve.ask("GET", f"{BASE}/items/comment:1")).status, 404)
+        self.assertEqual((await self.eve.ask("GET", f"{BASE}/items/x")).status, 400)
+        self.assertEqual((await self.eve.ask("POST", f"{BASE}/actions/999/undo")).status, 404)
+
+
+class RightTests(QueueApiCase):
+    """Who may."""
+
+    async def test_roles(self) -> None:
+        """Moderators, admins, owners, and keys that are for it; nobody else."""
+        body = {"items": [self.made], "action": "seen"}
+        for role in ("owner", "admin"):
+            self.assertEqual((await (await sign_in(self, role)).ask("POST", f"{BASE}/actions", body)).status, 200, role)
+        key = await site_key(self, ["moderate"])
+        self.assertEqual((await key.ask("POST", f"{BASE}/actions", body)).status, 200)
+        for who in (await sign_in(self, "operator"), await sign_in(self, "analyst"), await site_key(self, ["sync"]),
+                    await sign_in(self, "owner", site=2), await site_key(self, ["moderate"], site=2)):  # fmt: skip
+            for method, path, sent in (("GET", "/items", None), ("POST", "/actions", body), ("GET", "/live", None)):
+                answer = await who.ask(method, BASE + path, sent)
+                self.assertIn(answer.status, (401, 403), answer)
+        self.assertEqual((await self.ask("GET", f"{BASE}/items", **self.visitor)).status, 401)
+        self.assertEqual((await self.ask("GET", f"{BASE}/items")).status, 401)
+
+    async def test_sections(self) -> None:
+        """A moderator of a section sees and decides on what is there alone."""
+        sport = await self.comment("goal", "/sport/cup")
+        self.sql("update comment set status = 0, shown = false")
+        sam = await sign_in(self, "moderator", name="Sam")
+        self.sql("update catalog.membership set sections = '{/sport}' where account_id = %s", sam.account)
+        self.assertEqual(await self.listed(who=sam), [sport])
+        foreign = {"items": [self.made], "action": "spam"}
+        self.assertEqual((await sam.ask("POST", f"{BASE}/actions", foreign)).slug, "section")
+        self.assertEqual((await sam.ask("GET", f"{BASE}/items/{self.made}")).slug, "section")
+        self.assertEqual((await sam.ask("POST", f"{BASE}/actions", {"items": [sport], "action": "spam"})).status, 200)
