@@ -79,6 +79,7 @@ class Trainer:
         done = 0
         for part in self._database.parts:
             failed: list[int] = []
+            before: list[tuple[Any, ...]] = []
             while True:
                 try:
                     rows = await part.system.read(
@@ -96,8 +97,10 @@ class Trainer:
                     except DatabaseError as error:
                         failed.append(site)
                         log.warn("lessons of site {site} wait: {reason}", site=site, reason=str(error))
-                if len(rows.rows) < BATCH:
+                # The same again: what can't be learnt must not keep us busy.
+                if len(rows.rows) < BATCH or rows.rows == before:
                     break
+                before = rows.rows
         self.learnt += done
         return done
 

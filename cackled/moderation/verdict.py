@@ -23,6 +23,17 @@ MARKS = (
 )  # fmt: skip
 
 
+class Signs(Struct, frozen=True):
+    """What the form that somebody wrote in says of them; see `Draft`."""
+
+    trap: str = ""
+    seconds: float | None = None
+    proof: str = ""
+
+
+NO_SIGNS = Signs()
+
+
 class Draft(Struct, frozen=True, kw_only=True):
     """What somebody is about to write.
 

@@ -20,6 +20,7 @@ from cackled.domain.errors import BadField, NotFound
 from cackled.domain.page_facts import page_title, page_url
 from cackled.domain.page_keys import fit, is_address
 from cackled.domain.sites import Site
+from cackled.moderation.verdict import Signs
 from cackled.products.comments import answers
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
@@ -81,6 +82,7 @@ async def post_comment(call: Call) -> Response:
         parent=parent,
         address=call.address,
         idempotency_key=call.idempotency_key,
+        signs=Signs(call.body.website, call.body.seconds, call.body.proof),
     )
     answer = json_response(_written(written), 201)
     if written.replayed:
@@ -216,7 +218,8 @@ ROUTES = (
         caller=Caller.SESSION, reach=Reach.CHANNEL, channel=sent_channel,
         limit="comments.post", idempotent=True, writes=True,
         refusals=(
-            "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key", "read-only", "slow",
+            "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key", "rule", "name-taken",
+            "proof-needed", "read-only", "slow",
             "comment-locked",
         ),
     ),
@@ -237,6 +240,7 @@ ROUTES = (
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
         refusals=(
             "text-empty", "text-too-long", "banned", "author", "window", "comment", "read-only", "comment-locked",
+            "rule",
         ),
     ),
     Route(

@@ -29,7 +29,7 @@ from cackled.domain.site import Site
 from cackled.domain.words import compared, fold, visible
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import Position
-from cackled.moderation.verdict import Draft, Verdict
+from cackled.moderation.verdict import NO_SIGNS, Draft, Signs, Verdict
 from cackled.products.comments import pages
 from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.permalink import permalink
@@ -253,6 +253,7 @@ class Comments:
         parent: int | None = None,
         address: str | None = None,
         idempotency_key: str | None = None,
+        signs: Signs = NO_SIGNS,
     ) -> Written:
         """Write a comment; with the same *idempotency_key* again, answer with the first one.
 
@@ -268,7 +269,7 @@ class Comments:
         html = text.render(source)
         verdict = await self._judged(
             channel, ref.key, session, name, source, html, address, parent=parent, title=ref.title, url=ref.url,
-            once=idempotency_key or "",
+            once=idempotency_key or "", trap=signs.trap, seconds=signs.seconds, proof=signs.proof,
         )  # fmt: skip
 
         item = (
