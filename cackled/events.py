@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 _POSITION = re.compile(r"([1-9][0-9]{0,9})/([0-9]{1,19})(?:@([0-9]{1,18}))?", re.ASCII)
 _BIGGEST = 2**63 - 1
@@ -79,6 +79,10 @@ class Subject(Struct, frozen=True, kw_only=True):
     scrubbed: Mapping[str, Any]
 
 
+# The class of an event's data.
+DataShape = type[Struct]
+
+
 class EventType(Struct, frozen=True, kw_only=True):
     """A type of durable events, as a product declares it.
 
@@ -88,6 +92,7 @@ class EventType(Struct, frozen=True, kw_only=True):
       subject: ``{"id":"7", ...}``.
     - ``removes``: the text of the subject is removed from all earlier events.
     - ``rewrites``: in all earlier events that hold the subject, it is replaced by the subject of this event.
+    - ``data``: the members of its data, which the browser side is checked against; they are written by the database.
 
     Raises:
         ValueError: the declaration contradicts itself.
@@ -98,6 +103,7 @@ class EventType(Struct, frozen=True, kw_only=True):
     words: bool = False
     removes: bool = False
     rewrites: bool = False
+    data: DataShape | None = None
 
     def __post_init__(self) -> None:
         """Check that the declaration is consistent."""
@@ -106,6 +112,17 @@ class EventType(Struct, frozen=True, kw_only=True):
         if (self.rewrites and not self.words) or (self.removes and self.words):
             raise ValueError(f"{self.type}: what rewrites words holds them, and what removes them does not")
 
+
+class ChannelUpdated(Struct, frozen=True):
+    """What has changed of a channel as a whole; ``moved`` is the key under which it is now, to be read anew."""
+
+    locked: bool
+    comments: int | UnsetType = UNSET
+    moved: str | UnsetType = UNSET
+
+
+# Durable events that belong to no product.
+CORE_EVENTS = (EventType(type="channel.updated", data=ChannelUpdated),)
 
 # Channel ids existed before products did, so those of comments are made from the key alone.
 FIRST_PRODUCT = "comments"

@@ -50,7 +50,8 @@ class Widget(Struct, frozen=True, kw_only=True):
     """A widget with a first render.
 
     ``name`` is the option ``widget`` of the embed call; ``query`` describes the arguments; ``key`` gives the channel's
-    key of that and the site; ``page`` makes the answer; ``answer`` describes what it adds to ``site`` and ``me``.
+    key of that and the site; ``page`` makes the answer; ``answer`` describes what it adds to ``site`` and
+    ``me``, and ``me`` that member, where it is not null.
     """
 
     name: str
@@ -58,5 +59,6 @@ class Widget(Struct, frozen=True, kw_only=True):
     key: Callable[[Any, Site], str]
     page: Callable[[FirstRender], Awaitable[FirstPage]]
     answer: type[Struct]
+    me: type[Struct] | None = None
     # The product that declares it; said by `cackled.products.registry.Registry`.
     product: str = ""

@@ -170,6 +170,8 @@ class Assets:
             texts = [self._source(path) for path in sources]
             if env == "prod":
                 self._files[name] = _File(texts[0], _TYPES[Path(name).suffix], _IMMUTABLE)
+        listed = [path for paths in self._sources.values() for path in paths]
+        self._catalogues = {path.partition("#")[0] for path in listed if ".json" in path}
         self._languages = self._read_languages()
 
     def _read_languages(self) -> dict[str, Any]:
@@ -287,13 +289,15 @@ class Assets:
         return self._asked[key]
 
     def _devel(self, names: list[str]) -> _File | None:
-        suffix = PurePosixPath(names[-1]).suffix if names else ""
-        # A catalogue is served as the script that it becomes.
-        content_type = _TYPES.get(".js" if suffix == ".json" else suffix)
+        path = PurePosixPath(*names)
+        # A catalogue of a bundle is served as the script that it becomes; others are modules of JSON.
+        words = str(path) in self._catalogues or str(path.parent) in self._checked.locales
+        content_type = _TYPES.get(".js" if words else path.suffix)
         if content_type is None:
             return None
         try:
-            body = self._source("/".join(names))
+            whole = "/".join(names)
+            body = self._source(whole) if words else self._path(whole).read_bytes()
         except (AssetsError, OSError, ValueError):
             return None
         return _File(body, content_type, b"no-cache", best=False)

@@ -17,6 +17,7 @@ import fcntl
 import functools
 import hashlib
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -177,7 +178,8 @@ def _read(path: Path) -> str:
 def check() -> int:
     """Types, lint and format, as ``npm run check``. Returns the exit code."""
     build(tools=True)
-    return subprocess.run([*_npm(), "run", "-s", "check"], cwd=ROOT, check=False).returncode
+    environment = {**os.environ, "PYTHON": sys.executable}
+    return subprocess.run([*_npm(), "run", "-s", "check"], cwd=ROOT, env=environment, check=False).returncode
 
 
 def main(arguments: list[str] | None = None) -> int:

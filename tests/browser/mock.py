@@ -1,9 +1,12 @@
 """A small stand-in for the daemon, in memory, for tests of the browser side alone: the same addresses and formats.
 
 Run as ``python -m tests.browser.mock PORT [prod|devel]``; it prints the port. Steered by POST /_mock with JSON:
-``fail`` [{"method","path","status","times","retry","delay"}], ``seed`` {"channel": [comment..]}, ``drop`` (ends all
-live connections), ``forget`` (history lost), ``block`` ["ws","sse","poll"], ``lock``,
+``fail`` [{"method","path","status","times","retry","delay","slug"}], ``seed`` {"channel": [comment..]}, ``drop`` (ends
+all live connections), ``forget`` (history lost), ``block`` ["ws","sse","poll"], ``lock``,
 ``tell`` {"channel": [type, data]}, ``presence``, ``reset``.
+
+What it answers and tells is held to what the server declares (tests/support/shapes.py); the order's answer says under
+``drift`` what is not so, which fails the test. Seeds, and what an order makes it tell, may be anything.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from cackled.domain.page_keys import page_key
 from tests.browser.bundles import WEB, Built
-from tests.browser.world import Channel, World, page, render, stamp
+from tests.browser.world import DESCRIBED, Channel, World, page, render, stamp
 
 
 def channel_of(query):
@@ -78,7 +81,10 @@ class Api(Resource):
                 return self.finish(
                     request,
                     rule["status"],
-                    {"status": rule["status"], "title": "x", "detail": rule.get("detail", "")},
+                    {
+                        "type": f"/problems/{rule.get('slug', 'made-up')}", "status": rule["status"],
+                        "title": "x", "detail": rule.get("detail", ""),
+                    },
                     False,
                 )
         if path == "/rt/poll":
@@ -103,6 +109,14 @@ class Api(Resource):
         return body
 
     def answer(self, request, method, path):
+        status, data = self.made(request, method, path)
+        if status < 400 and path == "/bootstrap":
+            self.world.drift += DESCRIBED.first_page("Comment", data)
+        elif status < 400 and path.startswith("/api/v1/"):
+            self.world.drift += DESCRIBED.answer(method, path, status, data)
+        return status, data
+
+    def made(self, request, method, path):
         world = self.world
         query = parse_qs(request.uri.decode().partition("?")[2], keep_blank_values=True)
         if path == "/_mock":
@@ -256,11 +270,11 @@ class Api(Resource):
                 if live:
                     channel.event("comment.created", {"comment": comment})
         for key, (kind, data) in order.get("tell", {}).items():
-            world.channel(key).event(kind, data)
+            world.channel(key).event(kind, data, made_up=True)
         for key, url in order.get("urls", {}).items():
             world.channel(key).url = url
         for event in order.get("events", []):
-            world.channel(event["channel"]).event(event["type"], event["data"])
+            world.channel(event["channel"]).event(event["type"], event["data"], made_up=True)
         for signal in order.get("signals", []):
             channel = world.channel(signal["channel"])
             for client in list(channel.clients):
@@ -281,7 +295,8 @@ class Api(Resource):
             world.channel(order["lock"]).event(
                 "channel.updated", {"comments": world.channel(order["lock"]).count(), "locked": True}
             )
-        return {"ids": made, "live": sorted(type(c).__name__ for c in world.live), "log": world.log,
+        return {"ids": made, "drift": world.drift, "log": world.log,
+                "live": sorted(type(c).__name__ for c in world.live),
                 "clients": {k: len(c.clients) for k, c in world.channels.items()},
                 "positions": {k: c.position for k, c in world.channels.items()}}  # fmt: skip
 

@@ -277,7 +277,7 @@ class ReadingTests(MockCase):
         page = self.plain("lang=ru")
         self.assertEqual(page.inner_text(".mc-title"), "3 комментария")
         page = self.plain("lang=ru&o=" + quote('{"lang": "ja", "msg": {"join": "Say it"}}'))
-        self.assertEqual(page.inner_text(".mc-title"), "コメント 3 件")
+        self.assertEqual(page.inner_text(".mc-title"), "3 件のコメント")
         self.assertEqual(page.get_attribute(".mc-input", "placeholder"), "Say it")
         page = self.plain("lang=xx")
         self.assertEqual(page.inner_text(".mc-title"), "3 comments")

@@ -203,7 +203,7 @@ class WritingTests(MockCase):
         page = self.plain()
         self.post(page, "Mine")
         self.assertEqual(page.locator(".mc-edit").count(), 1)
-        self.steer(fail=[{"method": "PATCH", "path": "/comments", "status": 409}])
+        self.steer(fail=[{"method": "PATCH", "path": "/comments", "status": 409, "slug": "window"}])
         page.click(".mc-edit")
         page.fill(".mc-main .mc-input", "Too late")
         page.click(".mc-formbtn >> text=Save")

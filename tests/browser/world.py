@@ -6,11 +6,15 @@ import html
 import time
 from collections import defaultdict
 
+from tests.support.shapes import Described
+
+DESCRIBED = Described()
 START = int(time.time() * 1000)
 
 
 class Channel:
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, drift: list[str]) -> None:
+        self.drift = drift
         self.key, self.seq, self.locked, self.title, self.url = key, 0, False, "", ""
         self.comments: dict[str, dict] = {}
         self.events: list[dict] = []
@@ -36,7 +40,9 @@ class Channel:
         return {"id": self.id, "key": self.key, "seq": self.seq, "url": self.url, "title": self.title,
                 "comments": self.count(), "locked": self.locked}  # fmt: skip
 
-    def event(self, kind: str, data: dict) -> None:
+    def event(self, kind: str, data: dict, *, made_up: bool = False) -> None:
+        if not made_up:
+            self.drift += DESCRIBED.event(kind, data)
         self.seq += 1
         message = {"sub": self.sub, "seq": self.seq, "type": kind, "data": data}
         self.events.append(message)
@@ -52,6 +58,8 @@ class Channel:
 class World:
     def __init__(self) -> None:
         self.channels: dict[str, Channel] = {}
+        # Where an answer or an event is not as the server declares it.
+        self.drift: list[str] = []
         self.votes: dict[str, dict[str, int]] = defaultdict(dict)
         self.blocks: dict[str, set[str]] = defaultdict(set)
         self.keys: dict[str, dict] = {}
@@ -65,7 +73,7 @@ class World:
 
     def channel(self, key: str) -> Channel:
         if key not in self.channels:
-            self.channels[key] = Channel(key)
+            self.channels[key] = Channel(key, self.drift)
         return self.channels[key]
 
     def by_sub(self, sub: str) -> Channel | None:

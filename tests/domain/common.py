@@ -25,8 +25,10 @@ from cackled.products import PRODUCTS
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.service import Comments, Written
 from cackled.products.registry import Registry
+from tests.support.shapes import Described
 
 clock: Any = reactor
+DESCRIBED = Described()
 ANN, BOB, CAT = 11, 22, 33
 
 
@@ -56,6 +58,13 @@ class DomainCase(TestCase):
         self.bans = Bans(self.site, self.database)
         self.blocks = Blocks(self.site, self.database)
         self.comment_moderation = CommentModeration(self.site, self.database)
+        self.addCleanup(self.described)
+
+    def described(self) -> None:
+        """See that every event in the log is as its product declares it, whatever the test was about."""
+        # Those of type x are made up.
+        for kind, data in self.sql("select type, data from event where type <> 'x'"):
+            self.assertEqual(DESCRIBED.event(kind, json.loads(data)), [], data)
 
     def of(self, site: Site) -> Comments:
         """The comments of *site*."""

@@ -139,6 +139,7 @@ class MockCase(BrowserCase):
         super().setUp()
         self.base = mock(self.env)
         self.steer(reset=True)
+        self.addCleanup(lambda: self.assertEqual(self.steer()["drift"], []))
 
     def steer(self, **order) -> dict:
         """Tell the mock; see its docstring."""

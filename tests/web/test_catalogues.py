@@ -33,6 +33,8 @@ FOR_PROGRAMS = frozenset((
     "bad-field", "bad-json", "bad-request", "bad-token", "internal", "key", "no-token", "not-granted",
     "other-deployment", "token-expired", "unknown-site", "unprocessable", "uri-too-long", "comment",
 ))  # fmt: skip
+# Catalogues that are being written; once they are in all languages they leave this list.
+ENGLISH_YET = frozenset(("panel",))
 # The words for a status, where a refusal has none of its own.
 STATUSES = frozenset((
     "unauthorized", "forbidden", "not-found", "conflict", "content-too-large", "too-fast", "unavailable",
@@ -48,9 +50,14 @@ def scripts() -> dict[Path, str]:
     """The sources of all widgets and pages, without their comments."""
     found = {}
     for path in ROOT.rglob("*.js"):
-        if not {"build", "demo"} & set(path.parts):
-            found[path] = re.sub(r"/\*.*?\*/|(?<![:'\"])//[^\n]*", "", path.read_text(), flags=re.S)
+        if not {"build", "demo", "panel"} & set(path.parts):
+            found[path] = without_comments(path.read_text())
     return found
+
+
+def without_comments(text: str) -> str:
+    """A script as it runs."""
+    return re.sub(r"/\*.*?\*/|(?<![:'\"])//[^\n]*", "", text, flags=re.S)
 
 
 def strings(text: str) -> set[str]:
@@ -112,6 +119,8 @@ class CatalogueTests(SynchronousTestCase):
         """Every catalogue has every language, and in each the same sections and keys in the same order."""
         self.assertGreaterEqual(len(self.catalogues), 2)
         for folder, languages in self.catalogues.items():
+            if folder.parent.name in ENGLISH_YET:
+                continue
             self.assertEqual(sorted(languages), sorted(LANGUAGES), str(folder))
             for language, sections in languages.items():
                 self.assertEqual(list(sections), list(languages["en"]), f"{folder} {language}")
@@ -179,6 +188,17 @@ class CatalogueTests(SynchronousTestCase):
         named = {one for text in sources.values() for one in re.findall(r"locales\.en\)\.(\w+)", text)}
         used = named.union(*(strings(text) for text in sources.values()))
         self.assertEqual(there - used, set(), "nobody asks for them")
+
+    def test_panel(self) -> None:
+        """What the panel asks for is there, and what is there is asked for: by its name, or by how names begin."""
+        there = set(self.section("panel"))
+        texts = [without_comments(path.read_text()) for path in (ROOT / "web" / "panel").rglob("*.js")]
+        text = "\n".join(texts)
+        literals = set(re.findall(r"(?<![\w$.])t\(\s*'([^']+)'\s*[,)]", text))
+        self.assertEqual(literals - there, set(), "there are no words")
+        begins = tuple(set(re.findall(r"`([\w.-]+\.)\$\{", text)))
+        used = strings(text)
+        self.assertEqual({one for one in there - used if not one.startswith(begins)}, set(), "nobody asks for them")
 
     def test_server(self) -> None:
         """What the server writes is there, and what is there is written: mail by products, pages by the API."""

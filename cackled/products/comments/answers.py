@@ -153,6 +153,14 @@ class PageMembers(Struct, frozen=True):
     cursor: str | None
 
 
+class Mine(Struct, frozen=True):
+    """What is the caller's own on a page: their votes by comment, and whose comments they don't want to see."""
+
+    votes: dict[str, Literal[1, -1]]
+    blocked: list[Id]
+    own: Annotated[list[Comment], Meta(description="Their comments that wait for a moderator.")] | UnsetType = UNSET
+
+
 class Page(Struct, frozen=True):
     """A page of a channel."""
 
@@ -196,3 +204,29 @@ class Counts(Struct, frozen=True):
 
 class Nothing(Struct, frozen=True):
     """Done."""
+
+
+class CommentTold(Struct, frozen=True):
+    """A comment that was written or changed; ``comments`` is how many its page shows now."""
+
+    comment: Comment
+    comments: Count | UnsetType = UNSET
+
+
+class CommentDeleted(Struct, frozen=True):
+    """A comment that was taken away, whether its place stays, and the tombstones above that went with it."""
+
+    id: Id
+    tombstone: bool
+    removed: list[Id]
+    root: Id | UnsetType = UNSET
+    comments: Count | UnsetType = UNSET
+
+
+class CommentVoted(Struct, frozen=True):
+    """The votes of a comment."""
+
+    id: Id
+    up: Count
+    down: Count
+    score: int

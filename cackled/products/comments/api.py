@@ -200,7 +200,9 @@ async def first_page(render: FirstRender) -> FirstPage:
 
 
 WIDGETS = (
-    Widget(name="Comment", query=answers.FirstQuery, key=first_key, page=first_page, answer=answers.Page),
+    Widget(
+        name="Comment", query=answers.FirstQuery, key=first_key, page=first_page, answer=answers.Page, me=answers.Mine,
+    ),
 )
 
 _ONE = "/sites/{site}/comments/{comment}"
