@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from cackled.accounts.api import ROUTES
+from cackled.accounts.challenges import DROP_CHALLENGES, Challenges
+from cackled.accounts.factors import Factors
+from cackled.accounts.farewell import Farewells
 from cackled.accounts.gate import Gate
 from cackled.accounts.hosts import Hosts
 from cackled.accounts.keys import DROP_DEAD_KEYS, SiteKeys
 from cackled.accounts.letters import Letters
 from cackled.accounts.links import AccountLinks
 from cackled.accounts.members import Members
+from cackled.accounts.passkeys import Passkeys
 from cackled.accounts.passwords import Passwords
-from cackled.accounts.people import People
-from cackled.accounts.sessions import AccountSessions
+from cackled.accounts.people import DROP_ACCOUNT_LOG, DROP_UNVERIFIED, People
+from cackled.accounts.sessions import DROP_OLD_SESSIONS, AccountSessions
 from cackled.accounts.signin import SignIn
 from cackled.accounts.throttle import Throttle
 from cackled.domain.audit import Audit
@@ -26,8 +30,19 @@ def make_sign_in(parts: SharedParts) -> SignIn:
         AccountLinks(parts.database, parts.random),
         Passwords(parts.in_thread),
         Throttle(parts.sites.secret, parts.buckets, parts.exempt),
+        make_factors(parts),
         parts.config.accounts.signup,
     )
+
+
+def make_challenges(parts: SharedParts) -> Challenges:
+    """What makes challenges and knows them again."""
+    return Challenges(parts.database, parts.random, parts.sites.secret, parts.wall_time)
+
+
+def make_factors(parts: SharedParts) -> Factors:
+    """The second factors of accounts."""
+    return Factors(parts.database, parts.random, make_challenges(parts), parts.wall_time)
 
 
 def make_letters(parts: SharedParts) -> Letters:
@@ -64,7 +79,10 @@ FEATURE = Feature(
         AccountLinks: lambda parts: AccountLinks(parts.database, parts.random),
         Members: lambda parts: Members(parts.database, parts.random),
         Letters: make_letters,
+        Factors: make_factors,
+        Passkeys: lambda parts: Passkeys(parts.database, make_challenges(parts)),
         Hosts: make_hosts,
+        Farewells: lambda parts: Farewells(parts.database),
         SiteKeys: lambda parts: SiteKeys(parts.database, parts.random),
         Gate: lambda parts: Gate(
             AccountSessions(parts.database, parts.random), SiteKeys(parts.database, parts.random)
@@ -72,9 +90,10 @@ FEATURE = Feature(
     },
     services={Audit: lambda parts, site: Audit(site, parts.database)},
     problems={
-        "wrong-password": 401, "link-spent": 401, "signup-closed": 403, "keys": 409, "last-owner": 409,
-        "invitations": 409, "hosts": 409, "not-proven": 422,
+        "wrong-password": 401, "link-spent": 401, "second-factor": 401, "wrong-code": 401, "wrong-passkey": 401,
+        "signup-closed": 403, "keys": 409, "last-owner": 409, "passkeys": 409, "sites": 409, "deletion": 409,
+        "invitations": 409, "hosts": 409, "not-proven": 422, "no-mail": 503,
     },
-    jobs=(DROP_DEAD_KEYS,),
+    jobs=(DROP_DEAD_KEYS, DROP_CHALLENGES, DROP_OLD_SESSIONS, DROP_UNVERIFIED, DROP_ACCOUNT_LOG),
     sql="cackled.accounts",
 )

@@ -129,7 +129,8 @@ class Hosts:
         self._sites = sites
         self._database = database.system
         self._random = random
-        self._open = open_signup
+        # Whether origins count only once their host is proven.
+        self.needed = open_signup
         self._text_records = text_records
         self._fetch = fetch
 
@@ -180,7 +181,7 @@ class Hosts:
 
     async def proven(self, site: int) -> Callable[[str], bool]:
         """Whether an origin of that pattern counts."""
-        if not self._open:
+        if not self.needed:
             return lambda pattern: True
         known = {one.host: one.method for one in await self.listed(site) if one.proven is not None}
 
@@ -202,7 +203,7 @@ class Hosts:
         return found
 
     async def _count(self, site: int) -> None:
-        if not self._open:
+        if not self.needed:
             return
         counts = await self.proven(site)
         rows = await self._database.read(SELECT_DOMAINS, site, preference=ReadPreference.PRIMARY)

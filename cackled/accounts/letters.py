@@ -7,7 +7,7 @@ link that is lost with the process is asked for once more.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from email.message import EmailMessage
 from email.utils import formatdate
 from pathlib import Path
@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from cackled.clock import sleep
+from cackled.database.errors import DatabaseError
 from cackled.languages import Catalogue, Language
 
 log = Logger()
@@ -48,6 +49,7 @@ class Letters:
         self.own_url = own_url
         self._wall_time = wall_time
         self.waiting = 0
+        self.under_way = 0
 
     @property
     def able(self) -> bool:
@@ -73,6 +75,17 @@ class Letters:
         self.waiting += 1
         done: Deferred[None] = Deferred.fromCoroutine(self._deliver(to, kind, message))
         done.addErrback(lambda failure: log.failure("a letter broke", failure))
+
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do *work*, which writes a letter or not; nobody waits for it."""
+        self.under_way += 1
+        done: Deferred[None] = Deferred.fromCoroutine(work)
+        done.addErrback(lambda failure: log.warn("a letter is not written: {why}", why=failure.getErrorMessage())
+                        if failure.check(DatabaseError) else log.failure("a letter broke", failure))  # fmt: skip
+        done.addBoth(self._done)
+
+    def _done(self, result: Any) -> None:
+        self.under_way -= 1
 
     async def _deliver(self, to: str, kind: str, message: EmailMessage) -> None:
         assert self._send is not None

@@ -12,7 +12,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict
 from cackled.domain.staff import ROLES
-from cackled.domain.text import clean_line
+from cackled.domain.text import clean_line, clean_name
 
 INSERT_ACCOUNT = Query(
     "insert_account",
@@ -93,6 +93,39 @@ DELETE_ACCOUNT = Query("delete_account", "delete from catalog.account where id =
 # The log says that somebody did it, and no more who.
 FORGET_IN_AUDIT = Query("forget_in_audit", "update audit set name = '' where actor = $1 and name <> ''", ("text",))
 
+SELECT_DEEDS = Query(
+    "select_audit_of_account",
+    """
+    select site_id, to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), action, target from audit
+    where actor = $1 and site_id = any($2) order by id desc limit 10000
+    """,
+    ("text", "int[]"),
+)
+# Whoever signed up and never followed the link; a stranger may have typed the address.
+DROP_UNVERIFIED = Query(
+    "drop_unverified_accounts",
+    """
+    with gone as (
+      delete from catalog.account where id in (
+        select a.id from catalog.account a
+        where a.verified_at is null and a.password is null and a.created_at < now() - interval '8 days'
+          and not exists (select from catalog.membership m where m.account_id = a.id)
+          and not exists (select from catalog.account_session s where s.account_id = a.id)
+          and not exists (select from catalog.account_link l where l.account_id = a.id and l.expires_at > now())
+        limit 1000) returning 1
+    ) select count(*) from gone
+    """,
+)
+DROP_ACCOUNT_LOG = Query(
+    "drop_account_log",
+    """
+    with gone as (
+      delete from catalog.account_log where id in (
+        select id from catalog.account_log where at < now() - interval '1 year' limit 1000) returning 1
+    ) select count(*) from gone
+    """,
+)
+
 MOST_EMAIL, MOST_NAME, MOST_AGENT = 250, 80, 200
 # One mark between visible characters; the server that takes the mail knows the rest (RFC 5321 section 4.1.2).
 _EMAIL = re.compile(r"[^\s@<>(),;:\\\"\[\]\x00-\x20\x7f-\x9f]{1,64}@[^\s@<>(),;:\\\"\[\]\x00-\x20\x7f-\x9f]{1,185}")
@@ -156,6 +189,15 @@ def email_key(text: str) -> str:
     return unicodedata.normalize("NFKC", text.replace("\0", " ")).strip().lower()[:MOST_EMAIL]
 
 
+def shown_name(text: str) -> str:
+    """*text* as a name that colleagues see, or ``""``, where the mail address stands for it.
+
+    Raises:
+        BadField: nothing of it can be seen, or it is too long.
+    """
+    return clean_name(text) if text.strip() else ""
+
+
 def check_role(role: str) -> str:
     """*role*, where there is such a one.
 
@@ -181,7 +223,7 @@ class People:
             BadField: that is no address.
         """
         email = clean_email(email)
-        await self._database.write(INSERT_ACCOUNT, email, email_key(email), clean_line(name)[:MOST_NAME])
+        await self._database.write(INSERT_ACCOUNT, email, email_key(email), shown_name(name))
         found = await self.by_email(email)
         assert found is not None
         return found
@@ -216,8 +258,12 @@ class People:
         await self._database.write(UPDATE_PASSWORD, account, stored)
 
     async def rename(self, account: int, name: str) -> str:
-        """What colleagues see from now on."""
-        name = clean_line(name).strip()[:MOST_NAME]
+        """What colleagues see from now on.
+
+        Raises:
+            BadField: nothing of it can be seen, or it is too long.
+        """
+        name = shown_name(name)
         await self._database.write(UPDATE_ACCOUNT_NAME, account, name)
         return name
 
@@ -246,6 +292,17 @@ class People:
         for part in self.database.parts:
             await part.system.write(FORGET_IN_AUDIT, f"account:{account}")
         await self._database.write(DELETE_ACCOUNT, account)
+
+    async def deeds(self, account: int) -> list[dict[str, Any]]:
+        """What an account did on the sites where it works, as their logs have it; the newest 10,000 of each shard."""
+        sites = [one.site for one in await self.sites(account)]
+        found: list[dict[str, Any]] = []
+        for part in self.database.parts:
+            rows = await part.system.read(
+                SELECT_DEEDS, f"account:{account}", sites, preference=ReadPreference.PRIMARY_PREFERRED
+            )
+            found += [dict(zip(("site", "at", "action", "target"), row, strict=True)) for row in rows.rows]
+        return found
 
     async def verify(self, account: int) -> None:
         """Its owner reads mail to its address."""

@@ -71,6 +71,17 @@ DELETE_OTHER_SESSIONS = Query(
     "delete from catalog.account_session where account_id = $1 and id <> $2 returning id", ("bigint", "bigint"),
 )  # fmt: skip
 
+DROP_OLD_SESSIONS = Query(
+    "drop_old_account_sessions",
+    f"""
+    with gone as (
+      delete from catalog.account_session where id in (
+        select id from catalog.account_session
+        where expires_at < now() or seen_at < now() - make_interval(secs => {IDLE}) limit 1000) returning 1
+    ) select count(*) from gone
+    """,
+)
+
 
 class Known(Struct, frozen=True):
     """Whose session a token is, with the role on the site that was asked about."""

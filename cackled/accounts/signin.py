@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from cackled.accounts.factors import Factors
 from cackled.accounts.links import AccountLinks
 from cackled.accounts.passwords import Passwords, check_password
 from cackled.accounts.people import Account, People
@@ -37,39 +38,59 @@ class SignIn:
 
     def __init__(
         self, people: People, sessions: AccountSessions, links: AccountLinks, passwords: Passwords, throttle: Throttle,
-        signup: str = "invite",
+        factors: Factors, signup: str = "invite",
     ) -> None:  # fmt: skip
         # Who may have an account: ``open``, ``invite`` or ``closed``.
         self.signup = signup
+        self.factors = factors
         self.people = people
         self.sessions = sessions
         self.links = links
         self.passwords = passwords
         self.throttle = throttle
 
-    async def with_password(self, email: str, password: str, caller: Caller) -> SignedIn:
+    async def with_password(self, email: str, password: str, caller: Caller, code: str = "") -> SignedIn:
         """Sign in. The session is new whatever the browser had before, so that nobody can have planted it.
 
         Raises:
-            Unauthorized: there is no such account, or that is not its password.
+            Unauthorized: there is no such account, that is not its password, or it asks for a *code*.
             TooFast: too many tries.
+        """
+        account = await self.known(email, password, code, caller)
+        return await self.enter(account, caller, "password")
+
+    async def known(self, email: str, password: str, code: str, caller: Caller) -> Account:
+        """The account that these belong to.
+
+        Raises:
+            Unauthorized, TooFast: as `with_password`.
         """
         await self.throttle.take(email, caller.address, caller.mark)
         account = await self.people.by_email(email)
         stored = None if account is None else account.password
         if not await self.passwords.verify(stored, password) or account is None or stored is None:
             raise Unauthorized("Mail address and password do not belong together.", slug="wrong-password")
+        await self._second(account, code)
         if self.passwords.outdated(stored):
             await self.people.set_password(account.id, await self.passwords.hash(password))
-        return await self.enter(account, caller, "password")
+        return account
 
-    async def with_link(self, token: str, password: str, caller: Caller) -> SignedIn:
+    async def _second(self, account: Account, code: str) -> None:
+        if account.totp is None:
+            return
+        if not code.strip():
+            raise Unauthorized("Now the code of your app, or a recovery code.", slug="second-factor")
+        if not await self.factors.check(account, code):
+            raise Unauthorized("That code is not right, or was used before.", slug="wrong-code")
+
+    async def with_link(self, token: str, password: str, caller: Caller, code: str = "") -> SignedIn:
         """Sign in with a link that works once, and choose a password with it; one of kind ``reset`` takes that.
 
-        A new password ends all sessions that there were. A password that can't be one leaves the link as it was.
+        A new password ends all sessions that there were. A password that can't be one leaves the link as it was. An
+        operator's link (kind ``welcome``) asks for no *code*: that is the way back for who lost the app.
 
         Raises:
-            Unauthorized: the link was used, or has run out.
+            Unauthorized: the link was used, or has run out; or the account asks for a code.
             BadField: that can't be a password.
             TooFast: too many tries.
         """
@@ -81,6 +102,8 @@ class SignIn:
         if password or found[1] == "reset":
             check_password(password, account.email, account.name)
             stored = await self.passwords.hash(password)
+        if found[1] != "welcome":
+            await self._second(account, code)
         if await self.links.use(token) is None:
             raise _spent()
         if password:

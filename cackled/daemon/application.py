@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.web.resource import IResource
 
 from cackled.clock import wall_time
+from cackled.config import Config
 from cackled.daemon.call_limits import bucket_maker, call_limits, exempted
 from cackled.daemon.catalog import CatalogReader, NodeAnnouncer
 from cackled.daemon.cluster_view import SendAwayWhenAstray
@@ -32,7 +33,7 @@ from cackled.domain.deletion import Deletions
 from cackled.domain.erasure import Erasures
 from cackled.domain.grants import Grants
 from cackled.domain.housekeeping import Housekeeping
-from cackled.domain.limits import CallLimits
+from cackled.domain.limits import CallLimits, LimitRow, LimitTable
 from cackled.domain.nodes import NodeRegistry
 from cackled.domain.outbox import Outbox
 from cackled.domain.parts import ServiceParts
@@ -127,7 +128,11 @@ class Application:
         journal = infrastructure.state / "erasures.log"
         in_thread = infrastructure.in_thread
         self.shared: dict[type, Any] = {
-            SiteChanges: SiteChanges(self.sites, self.database, self.check_webhook), Usage: self.usage,
+            SiteChanges: SiteChanges(self.sites, self.database, self.check_webhook), Usage: self.usage, Config: config,
+            LimitTable: LimitTable(tuple(
+                LimitRow(one.name, one.rate.rate, one.rate.burst, one.rate.site_rate)
+                for one in registry.limits(config.limits) if not one.like
+            )),
         }  # fmt: skip
         self.shared |= registry.shared(
             SharedParts(

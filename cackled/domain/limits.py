@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from itertools import islice
 from operator import itemgetter
 
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from cackled.addresses import RATE_FACTORS, WIDER, network_of, wider
@@ -176,3 +177,18 @@ class CallLimits:
         theirs = self._by_site.get(name)
         if theirs is not None:
             theirs.take(site, cost)
+
+
+class LimitRow(Struct, frozen=True):
+    """A limit of calls: ``rate`` a second and ``burst`` at once of one address, ``site_rate`` a second of a site."""
+
+    name: str
+    rate: float
+    burst: float
+    site_rate: float | None
+
+
+class LimitTable(Struct, frozen=True):
+    """The limits of calls as they hold, for owners of sites to read."""
+
+    rows: tuple[LimitRow, ...] = ()

@@ -104,9 +104,7 @@ class SiteChanges:
         old_name, raw, _, counted, waiting = await self._row(site)
         named = old_name if name is None else check_name(name)
         tree = self._merged(raw, settings or {})
-        wanted = [*counted, *waiting] if origins is None else [_pattern(one) for one in origins]
-        if len(wanted) > MOST_ORIGINS:
-            raise BadField(f"A site has at most {MOST_ORIGINS} origins.", field="origins")
+        wanted = [*counted, *waiting] if origins is None else origin_patterns(origins)
         good = [one for one in wanted if one in counted or proven(one)]
         others = [one for one in wanted if one not in good]
         text = msgspec.json.encode(tree).decode()
@@ -141,6 +139,18 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
         tree.pop(key, None)
     else:
         tree[key] = value
+
+
+def origin_patterns(origins: Iterable[str]) -> list[str]:
+    """*origins* as they are stored.
+
+    Raises:
+        BadField: one is none, or there are too many.
+    """
+    wanted = list(dict.fromkeys(_pattern(one) for one in origins))
+    if len(wanted) > MOST_ORIGINS:
+        raise BadField(f"A site has at most {MOST_ORIGINS} origins.", field="origins")
+    return wanted
 
 
 def _pattern(text: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
-from cackled.accounts.api import keys, members, settings, signin
+from cackled.accounts.api import joining, keys, members, own, settings, signin, sites
 
-ROUTES = (*signin.ROUTES, *members.ROUTES, *keys.ROUTES, *settings.ROUTES)
+ROUTES = (
+    *signin.ROUTES, *joining.ROUTES, *own.ROUTES, *members.ROUTES, *keys.ROUTES, *settings.ROUTES,
+    *sites.ROUTES,
+)  # fmt: skip

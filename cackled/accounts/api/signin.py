@@ -53,7 +53,7 @@ async def login(call: Call) -> Response:
     """Sign in; a session that the browser had is ended."""
     prefix(call.request)
     sent: answers.LoginBody = call.body
-    made = await call.shared(SignIn).with_password(sent.email, sent.password, caller_of(call))
+    made = await call.shared(SignIn).with_password(sent.email, sent.password, caller_of(call), sent.code)
     await leave_old(call)
     return await entered(call, made)
 
@@ -62,7 +62,7 @@ async def follow_link(call: Call) -> Response:
     """Sign in with a link that works once; with one to choose a new password, that is set."""
     prefix(call.request)
     sent: answers.LinkBody = call.body
-    made = await call.shared(SignIn).with_link(sent.token, sent.password, caller_of(call))
+    made = await call.shared(SignIn).with_link(sent.token, sent.password, caller_of(call), sent.code)
     await leave_old(call)
     return await entered(call, made)
 
@@ -98,7 +98,7 @@ ROUTES = (
         answer=MeAnswer,
         caller=Caller.OWN_PAGE,
         limit="",
-        refusals=("wrong-password", "insecure"),
+        refusals=("wrong-password", "second-factor", "wrong-code", "insecure"),
     ),
     Route(
         method="POST",
@@ -110,7 +110,7 @@ ROUTES = (
         answer=MeAnswer,
         caller=Caller.OWN_PAGE,
         limit="",
-        refusals=("link-spent",),
+        refusals=("link-spent", "second-factor", "wrong-code"),
     ),
     Route(
         method="POST",

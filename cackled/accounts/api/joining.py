@@ -1,0 +1,121 @@
+"""Routes of who forgot a password, and of who signs up: the same answer whether the address has an account or not.
+
+Whatever depends on that is done after the caller was answered.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from cackled.accounts.api.answers import Email
+from cackled.accounts.letters import Letters
+from cackled.accounts.people import clean_email, shown_name
+from cackled.accounts.signin import SignIn
+from cackled.api.calls import Call, header
+from cackled.api.route import Caller, Route
+from cackled.domain.errors import Forbidden, Refused
+from cackled.languages import Language, accepted
+
+
+class NoMail(Refused):
+    """There is no mail server, so nothing can be sent."""
+
+    status = 503
+    slug = "no-mail"
+    title = "No mail is sent from here"
+
+
+class AddressBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """To which address."""
+
+    email: Email
+
+
+class SignupBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who wants an account."""
+
+    email: Email
+    name: Annotated[str, Meta(max_length=200)] = ""
+
+
+class SentAnswer(Struct, frozen=True):
+    """Where a letter goes, if there is a reason for one."""
+
+    email: str
+
+
+async def ask_reset(call: Call) -> SentAnswer:
+    """Send a link to choose a new password."""
+    email, language = _addressed(call)
+    letters = call.shared(Letters)
+    letters.afterwards(_reset(call.shared(SignIn), letters, email, language))
+    return SentAnswer(email)
+
+
+async def sign_up(call: Call) -> SentAnswer:
+    """Send a link that makes an account."""
+    if call.shared(SignIn).signup != "open":
+        raise Forbidden("Here accounts are made by invitation.", slug="signup-closed")
+    email, language = _addressed(call)
+    letters = call.shared(Letters)
+    letters.afterwards(_signup(call.shared(SignIn), letters, email, shown_name(call.body.name), language))
+    return SentAnswer(email)
+
+
+def _addressed(call: Call) -> tuple[str, Language]:
+    if not call.shared(Letters).able:
+        raise NoMail("Ask whoever runs this server for a link (cackled admin account link).")
+    call.shared(SignIn).throttle.take_address(call.address)
+    return clean_email(call.body.email), accepted(header(call.request, "accept-language"))
+
+
+async def _reset(sign_in: SignIn, letters: Letters, email: str, language: Language) -> None:
+    account = await sign_in.people.by_email(email)
+    if account is None or not sign_in.throttle.take_mail(email):
+        return
+    link = f"{letters.own_url}/panel/reset#token={await sign_in.links.make(account.id, 'reset')}"
+    letters.write(account.email, "reset", language, link=link)
+
+
+async def _signup(sign_in: SignIn, letters: Letters, email: str, name: str, language: Language) -> None:
+    account = await sign_in.people.by_email(email)
+    if not sign_in.throttle.take_mail(email):
+        return
+    if account is not None and account.verified:
+        letters.write(account.email, "known", language, link=f"{letters.own_url}/panel/")
+        return
+    account = await sign_in.people.add(email, name)
+    link = f"{letters.own_url}/panel/link#token={await sign_in.links.make(account.id, 'verify')}"
+    letters.write(account.email, "verify", language, link=link)
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/auth/reset",
+        name="askReset",
+        summary="Have a link sent that chooses a new password.",
+        handler=ask_reset,
+        body=AddressBody,
+        answer=SentAnswer,
+        status=202,
+        caller=Caller.OWN_PAGE,
+        limit="",
+        refusals=("no-mail",),
+    ),
+    Route(
+        method="POST",
+        path="/auth/signup",
+        name="signUp",
+        summary="Have a link sent that makes an account, where anybody may have one.",
+        handler=sign_up,
+        body=SignupBody,
+        answer=SentAnswer,
+        status=202,
+        caller=Caller.OWN_PAGE,
+        limit="",
+        refusals=("no-mail", "signup-closed"),
+    ),
+)
