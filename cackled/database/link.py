@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from cackled.database._txpostgres import Connection, PostgresError, QueryCanceledError, first_line
 from cackled.database.errors import ConnectionLost, DatabaseError, Moved, QueryFailed, QueryTimeout, Unavailable
-from cackled.database.query import Query, adapt
+from cackled.database.query import Query, adapted
 
 log = Logger()
 
@@ -239,7 +239,7 @@ class Link:
             if job.site is not None:
                 # One message is one transaction, and `true` limits the setting to the transaction.
                 message = f"select set_config('app.site','{job.site:d}',true);{message}"
-            return connection.run(message, tuple([adapt(arg) for arg in job.args]) or None)
+            return connection.run(message, adapted(job.args) or None)
         except Exception:
             return fail()
 

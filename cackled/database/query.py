@@ -79,6 +79,10 @@ class Rows(NamedTuple):
     stale: bool = False
 
 
+# Types that psycopg2 takes as they are.
+_PLAIN = frozenset((int, str, type(None), bool, float))
+
+
 def adapt(value: Any) -> Any:
     """*value* in the form that psycopg2 takes: dicts become JSON text, tuples become arrays."""
     if isinstance(value, dict):
@@ -86,3 +90,8 @@ def adapt(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [adapt(one) for one in value]
     return value
+
+
+def adapted(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """All of *args* in the form that psycopg2 takes."""
+    return tuple([arg if arg.__class__ in _PLAIN else adapt(arg) for arg in args])

@@ -253,9 +253,12 @@ class Database:
 
         Without *max_staleness* the configured limit counts; if no server is within it, one beyond it may answer.
         """
-        primaries = [] if self.primary is None else [self.primary]
+        primary = self.primary
+        primaries = [] if primary is None else [primary]
         if preference is ReadPreference.PRIMARY:
             return primaries
+        if primary is not None and len(self.servers) == 1:
+            return [] if preference is ReadPreference.SECONDARY else primaries
         replicas = [server for server in self.servers if server.alive and not server.primary]
         replicas.sort(key=lambda server: server.staleness)
         bound = self._max_staleness if max_staleness is None else max_staleness

@@ -50,7 +50,11 @@ class Site(Struct, frozen=True):
     def allows_origin(self, origin: str) -> bool:
         """Whether a page of *origin* may speak for this site."""
         parts = split_origin(origin)
-        return parts is not None and any(pattern.matches(*parts) for pattern in self.origins)
+        if parts is not None:
+            for pattern in self.origins:
+                if pattern.matches(*parts):
+                    return True
+        return False
 
     def key(self, named: str, address: str = "", *, host: bool = False) -> str:
         """The key of the channel that a page names; of the page at *address* where it names none.

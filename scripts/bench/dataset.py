@@ -78,7 +78,7 @@ def fill(dsn: str, size: int = 1_200_000, channels: int = 12_000) -> int:
         )
         cursor.execute(
             "insert into comment_channel (site_id, channel_id, n_visible, n_root, last_comment_id) "
-            "select site_id, id, n_visible, n_root, last_comment_id from channel"
+            "select site_id, id, n_visible, n_root, last_comment_id from channel on conflict do nothing"
         )
         cursor.execute("vacuum (analyze) comment")
         cursor.execute("vacuum (analyze) comment_channel")
