@@ -17,8 +17,8 @@ const ENTRIES = [
   {name: 'rules', role: 'moderator', label: 'nav.rules'},
   {name: 'spam', role: 'analyst', label: 'nav.spam'},
   {name: 'statistics', role: 'analyst', label: 'nav.statistics'},
-  {name: 'audit', role: 'admin', label: 'nav.audit'},
-  {name: 'settings', role: 'admin', label: 'nav.settings'},
+  {name: 'audit', role: 'analyst', label: 'nav.audit'},
+  {name: 'settings', role: 'analyst', label: 'nav.settings'},
   {name: 'members', role: 'admin', label: 'nav.members'},
   {name: 'keys', role: 'admin', label: 'nav.keys'},
 ];

@@ -1,8 +1,13 @@
 // Every page of the panel: its path, who may see it, what shows it. A page is a module of `pages/` and a line here.
+import {AuditPage} from './pages/audit.js';
+import {InvitationPage} from './pages/invitation.js';
 import {Link} from './pages/link.js';
+import {MembersPage} from './pages/members.js';
 import {Missing} from './pages/missing.js';
 import {RulesPage} from './pages/rules.js';
+import {SettingsPage} from './pages/settings.js';
 import {SignIn} from './pages/signin.js';
+import {KeysPage} from './pages/site_keys.js';
 import {Home, Sites} from './pages/sites.js';
 import {SpamPage} from './pages/spam.js';
 
@@ -19,7 +24,12 @@ export const PAGES = [
   {path: '/', show: Sites},
   {path: '/signin', show: SignIn, open: true},
   {path: '/link', show: Link, open: true},
+  {path: '/invitation', show: InvitationPage, open: true},
   {path: '/sites/:site', show: Home},
+  {path: '/sites/:site/settings', show: SettingsPage, role: 'analyst'},
+  {path: '/sites/:site/members', show: MembersPage, role: 'admin'},
+  {path: '/sites/:site/keys', show: KeysPage, role: 'admin'},
+  {path: '/sites/:site/audit', show: AuditPage, role: 'analyst'},
   {path: '/sites/:site/rules', show: RulesPage, role: 'moderator'},
   {path: '/sites/:site/spam', show: SpamPage, role: 'analyst'},
 ];

@@ -1,0 +1,102 @@
+// What staff did on a site, the newest first.
+import {html, useState} from '../libraries.js';
+import {get} from '../api.js';
+import {address, query, setQuery} from '../router.js';
+import {complain} from '../toasts.js';
+import {Loaded, useLoad} from '../ui/load.js';
+import {Heading, Name, When} from '../ui/parts.js';
+import {Table} from '../ui/table.js';
+import {has, t} from '../words.js';
+
+/** @typedef {{id: string, at: string, actor: string, name: string, action: string, target: string, detail: Record<string, any>}} Entry */
+
+/** What was done, in words where there are some. @param {string} action */
+const deed = action => (has(`deed.${action}`) ? t(`deed.${action}`) : action);
+
+/** @param {Record<string, any>} detail */
+const told = detail =>
+  Object.entries(detail)
+    .map(
+      ([name, value]) =>
+        `${name}: ${Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : value}`,
+    )
+    .join(' · ');
+
+/** @param {{site: string}} props */
+export function AuditPage({site}) {
+  const wanted = {
+    actor: query.value.get('actor') || '',
+    action: query.value.get('action') || '',
+    target: query.value.get('target') || '',
+  };
+  const loaded = useLoad(
+    signal => get(`/sites/${site}/audit`, wanted, signal),
+    [site, wanted.actor, wanted.action, wanted.target],
+  );
+  const [busy, setBusy] = useState(false);
+  const more = async () => {
+    setBusy(true);
+    try {
+      const page = await get(`/sites/${site}/audit`, {...wanted, before: loaded.value.next});
+      loaded.set({entries: [...loaded.value.entries, ...page.entries], next: page.next});
+    } catch (error) {
+      complain(error, more);
+    } finally {
+      setBusy(false);
+    }
+  };
+  const filters = Object.entries(wanted).filter(([, value]) => value);
+  return html`<div class="page">
+    <${Heading} lead=${t('audit.lead')}>${t('nav.audit')}<//>
+    ${
+      filters.length > 0 &&
+      html`<p class="row">
+        ${filters.map(
+          ([name, value]) =>
+            html`<button key=${name} type="button" onClick=${() => setQuery({[name]: null})}>
+              ${t(`audit.${name}`)}: ${value} <span aria-hidden="true">×</span><span class="sr">${t('remove')}</span>
+            </button>`,
+        )}
+      </p>`
+    }
+    <${Loaded} from=${loaded} rows=${8}>
+      ${(/** @type {{entries: Entry[], next: string | null}} */ found) =>
+        html`<${Table}
+            label=${t('nav.audit')}
+            rows=${found.entries}
+            id=${(/** @type {Entry} */ one) => one.id}
+            empty=${t('audit.none')}
+            columns=${[
+              {label: t('audit.at'), cell: (/** @type {Entry} */ one) => html`<${When} at=${one.at} />`},
+              {
+                label: t('audit.actor'),
+                cell: (/** @type {Entry} */ one) =>
+                  html`<a href=${address(`/sites/${site}/audit`, {...wanted, actor: one.actor})}
+                    ><${Name} name=${one.name || one.actor}
+                  /></a>`,
+              },
+              {
+                label: t('audit.action'),
+                cell: (/** @type {Entry} */ one) =>
+                  html`<a href=${address(`/sites/${site}/audit`, {...wanted, action: one.action})}
+                    >${deed(one.action)}</a
+                  >`,
+              },
+              {
+                label: t('audit.target'),
+                cell: (/** @type {Entry} */ one) =>
+                  one.target &&
+                  html`<a class="code" href=${address(`/sites/${site}/audit`, {...wanted, target: one.target})}
+                    >${one.target}</a
+                  >`,
+              },
+              {
+                label: t('audit.detail'),
+                cell: (/** @type {Entry} */ one) => html`<span class="muted break">${told(one.detail)}</span>`,
+              },
+            ]}
+          />
+          ${found.next && html`<div class="actions"><button type="button" disabled=${busy} onClick=${more}>${t('more')}</button></div>`}`}
+    <//>
+  </div>`;
+}

@@ -1,0 +1,158 @@
+// A site's name, origins and settings: one document with a version, and the code that puts widgets on pages.
+import {html, useEffect, useRef, useState} from '../libraries.js';
+import {ask} from '../api.js';
+import {guard} from '../router.js';
+import {load, may} from '../session.js';
+import {toast} from '../toasts.js';
+import {Check, Choice, Copy, Field, Form} from '../ui/form.js';
+import {Lines, tidy} from '../ui/list.js';
+import {Loaded, useLoad} from '../ui/load.js';
+import {Heading} from '../ui/parts.js';
+import {has, t} from '../words.js';
+
+/** @typedef {{name: string, kind: string, default: string, allowed: string, help: string, secret: boolean}} Setting */
+/** @typedef {{site: number, version: number, name: string, origins: string[], waiting: string[], settings: Record<string, any>, described: Setting[]}} Document */
+
+/** What a page needs. @param {string | number} site */
+const snippet = site => `<div id="mc-container"></div>
+<script>
+cackle_widget = window.cackle_widget || [];
+cackle_widget.push({widget: 'Comment', id: ${site}});
+</script>
+<script async src="${location.origin}/widget.js"></script>`;
+
+/** @param {{site: string}} props */
+export function SettingsPage({site}) {
+  const loaded = useLoad(signal => ask('GET', `/sites/${site}/settings`, {signal}), [site]);
+  return html`<div class="page narrow">
+    <${Heading}>${t('nav.settings')}<//>
+    <section class="panel">
+      <h2>${t('settings.embed')}</h2>
+      <${Copy} label=${t('settings.embed.label')} text=${snippet(site)} rows=${6} />
+    </section>
+    <${Loaded} from=${loaded} rows=${8}>
+      ${(/** @type {import('../api.js').Answer} */ answer) =>
+        html`<${Editor}
+          key=${answer.etag}
+          site=${site}
+          document=${answer.body}
+          etag=${answer.etag}
+          onSaved=${loaded.set}
+          onAgain=${loaded.again}
+        />`}
+    <//>
+  </div>`;
+}
+
+/** Those of one product together. @param {Setting[]} described @returns {[string, Setting[]][]} */
+function groups(described) {
+  /** @type {Map<string, Setting[]>} */
+  const found = new Map();
+  for (const one of described) {
+    const group = one.name.includes('.') ? one.name.split('.')[0] : '';
+    found.set(group, [...(found.get(group) || []), one]);
+  }
+  return [...found];
+}
+
+/** @param {string} name */
+const label = name => (has(`setting.${name}`) ? t(`setting.${name}`) : name.replace(/^\w+\./, '').replaceAll('_', ' '));
+
+/** @param {{setting: Setting, value: any, onInput: (value: any) => void}} props */
+function Input({setting, value, onInput}) {
+  const hint = html`${setting.help}${setting.default && html` <span class="code">${setting.default}</span>`}`;
+  const shared = {label: label(setting.name), hint};
+  if (setting.kind === 'yes or no') return html`<${Check} ...${shared} checked=${!!value} onInput=${onInput} />`;
+  if (setting.kind === 'choice') {
+    return html`<${Choice}
+      ...${shared}
+      value=${String(value)}
+      onInput=${onInput}
+      options=${setting.allowed.split(', ').map(one => [one, one])}
+    />`;
+  }
+  if (setting.kind === 'number') {
+    return html`<${Field}
+      ...${shared}
+      type="number"
+      required
+      value=${value}
+      onInput=${(/** @type {string} */ text) => onInput(text === '' ? null : Number(text))}
+    />`;
+  }
+  const secret = setting.secret ? {autocomplete: 'off', placeholder: value === true ? t('settings.is_set') : ''} : {};
+  return html`<${Field}
+    ...${shared}
+    ...${secret}
+    value=${typeof value === 'string' ? value : ''}
+    onInput=${onInput}
+    spellcheck="false"
+  />`;
+}
+
+/** @param {{site: string, document: Document, etag: string, onSaved: (answer: any) => void, onAgain: () => void}} props */
+function Editor({site, document: kept, etag, onSaved, onAgain}) {
+  const [name, setName] = useState(kept.name);
+  const [origins, setOrigins] = useState([...kept.origins, ...kept.waiting]);
+  const [changes, setChanges] = useState(/** @type {Record<string, any>} */ ({}));
+  const [clash, setClash] = useState(false);
+  const before = [...kept.origins, ...kept.waiting];
+  const moved = tidy(origins).join('\n') !== before.join('\n');
+  const changed = name !== kept.name || moved || Object.keys(changes).length > 0;
+  const dirty = useRef(false);
+  dirty.current = changed;
+  useEffect(() => guard(() => (dirty.current ? t('unsaved') : '')), []);
+  const save = async () => {
+    /** @type {Record<string, any>} */
+    const body = {settings: changes};
+    if (name !== kept.name) body.name = name.trim();
+    if (moved) body.origins = tidy(origins);
+    try {
+      const answer = await ask('PATCH', `/sites/${site}/settings`, {body, match: etag});
+      dirty.current = false;
+      toast(t('saved'));
+      if (body.name) load();
+      onSaved(answer);
+    } catch (error) {
+      setClash([409, 412].includes(/** @type {any} */ (error).status));
+      throw error;
+    }
+  };
+  const disabled = !may(site, 'admin');
+  return html`<${Form}
+    onSubmit=${save}
+    label=${t('save')}
+    disabled=${disabled || !changed}
+    extra=${clash && html`<button type="button" onClick=${onAgain}>${t('rules.theirs')}</button>`}
+  >
+    <fieldset class="stack" disabled=${disabled}>
+      <legend class="sr">${t('nav.settings')}</legend>
+      <section class="panel">
+        <h2>${t('settings.site')}</h2>
+        <${Field} label=${t('name')} required maxlength="200" value=${name} onInput=${setName} />
+        <${Lines}
+          label=${t('settings.origins')}
+          hint=${t('settings.origins.hint')}
+          value=${origins}
+          onInput=${setOrigins}
+        />
+        ${kept.waiting.length > 0 && html`<p class="hint">${t('settings.waiting', {hosts: kept.waiting.join(', ')})}</p>`}
+      </section>
+      ${groups(kept.described).map(
+        ([group, settings]) =>
+          html`<section class="panel" key=${group}>
+            <h2>${t(`settings.group.${group || 'site'}`)}</h2>
+            ${settings.map(
+              one =>
+                html`<${Input}
+                  key=${one.name}
+                  setting=${one}
+                  value=${one.name in changes ? changes[one.name] : kept.settings[one.name]}
+                  onInput=${(/** @type {any} */ value) => setChanges(old => ({...old, [one.name]: value}))}
+                />`,
+            )}
+          </section>`,
+      )}
+    </fieldset>
+  <//>`;
+}
