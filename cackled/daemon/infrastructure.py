@@ -37,6 +37,7 @@ from cackled.daemon.fitness import DatabaseFacts, Fitness, Workers
 from cackled.database.embedded import EmbeddedServer
 from cackled.dns.serial import Mark
 from cackled.dns.server import DnsServer
+from cackled.features import registry
 from cackled.geo.service import GeoService
 from cackled.metrics import Metrics
 from cackled.problems import Problems
@@ -93,7 +94,7 @@ class Infrastructure:
             reactor, None, self.geo, cluster.nodes, config.dns, reactor, self.random, metrics, identity=config.node,
             others=[one for one in config.deployments if one.name != config.deployment], state=self.state,
         )  # fmt: skip
-        self.assets = Assets(WEB, config.env, microcache=self.microcache)
+        self.assets = Assets((WEB, *registry().web), config.env, microcache=self.microcache)
         self.loader = self.assets.loader(cluster.loader_config)
         http, fast = self.http_settings(), self.microcache.fast_path()
         try:

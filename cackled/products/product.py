@@ -103,6 +103,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     - ``commands``: operator commands, for console, command line and admin HTTP.
     - ``sql``: the package whose folder ``sql`` has its migrations (``NNNN_name.sql``, numbered with all others) and,
       in ``sql/functions``, its database functions; ``""`` where that of the database has them.
+    - ``web``: the package whose folder ``web`` has its scripts and styles, listed in ``bundles.json``; ``""``: none.
     - ``counted``: tables whose rows are counted for operators, in backups and before a site is deleted.
     - ``erase``: how it forgets a visitor; needed where its events hold words.
     - ``moderated``: what the moderators' queue can list and do, by kind of item.
@@ -122,6 +123,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     jobs: tuple[Query, ...] = ()
     commands: tuple[Command, ...] = ()
     sql: str = ""
+    web: str = ""
     counted: tuple[Counted, ...] = ()
     erase: Erasable | None = None
     moderated: Mapping[str, Callable[[Database, Site], Moderated]] = {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -108,6 +110,11 @@ class Registry:
     def commands(self, parts: OperatorParts) -> tuple[Command, ...]:
         """The operator commands of features, which then need no parts."""
         return tuple(_bound(command, parts) for one in self.features for command in one.commands)
+
+    @property
+    def web(self) -> tuple[Path, ...]:
+        """The folders that have widgets' scripts and styles."""
+        return tuple(Path(str(files(one.web))) / "web" for one in self.features if one.web)
 
     @property
     def sql(self) -> tuple[str, ...]:

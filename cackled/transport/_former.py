@@ -1,7 +1,7 @@
 """Bundles of previous versions, for pages that were opened before an upgrade and for loaders that browsers cached.
 
-Each version is a folder with a file ``<hash>.<name>`` for each bundle. The hash is that of the content, so a file with
-other content is not used.
+Each version is a folder with a file ``<hash>.<hash of the content>.<name>`` for each bundle; the first hash is that of
+its address, which several files may share. A file with other content is not used.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def keep(folder: Path, version: str, bundles: Bundles) -> dict[tuple[str, str], 
         part = folder / f".{version}.{os.getpid()}"
         part.mkdir(parents=True, exist_ok=True)
         for (digest, name), body in bundles.items():
-            (part / f"{digest}.{name}").write_bytes(body)
+            (part / f"{digest}.{content_hash(body)}.{name}").write_bytes(body)
         try:
             part.rename(own)
         except OSError:
@@ -68,10 +68,10 @@ def _read(folder: Path) -> dict[tuple[str, str], bytes]:
     found = {}
     try:
         for path in folder.iterdir():
-            digest, _, name = path.name.partition(".")
+            digest, content, name = (*path.name.split(".", 2), "", "")[:3]
             if path.suffix not in (".js", ".css") or path.stat().st_size > LARGEST:
                 continue
-            if content_hash(body := path.read_bytes()) == digest:
+            if content_hash(body := path.read_bytes()) == content:
                 found[digest, name] = body
     except OSError:
         # Another process has just forgotten it.

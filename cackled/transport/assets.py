@@ -1,31 +1,17 @@
 """The browser's files: named by their content, compressed once at start.
 
-The folder has ``bundles.json``::
-
-    {"bundles": {"comments.js": ["lib/a.js", "lib/b.js"], "comments.css": ["styles/base.css"]},
-     "lazy": {"editor.js": ["lib/editor.js"]}}
-
-"lazy" are bundles too; the loader fetches them later. "widgets" names the bundles of each widget's first render
-(``{"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}``). A source may be a catalogue of words,
-``locales/en.json``, or a section of it, ``locales/en.json#widget``: a script then, see `words_script`. "locales" are
-folders of catalogues: each language but English has a bundle of all of them, ``locale-ru.js``. All of these have one
-hash, that of all of them together, so that the loader's configuration stays short. Browsers can't resolve the names of
-packages: bundles under "packaged" are served as they were built in devel too.
-
-What ``env = prod`` serves was made when the package was built, by ``scripts/packaging/bundle.mjs``: ``build/`` has a
-file for each bundle, the loader, and ``manifest.json``, a list of the same form.
+What there is, `cackled.transport.bundle_lists` tells. ``env = prod`` serves what was made when the package was built,
+``env = devel`` the modules themselves.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 
@@ -40,6 +26,7 @@ from cackled.transport._variants import (
     matches,
     variant_etag,
 )
+from cackled.transport.bundle_lists import AssetsError, BundleLists, Words
 from cackled.transport.content_types import TYPES as _TYPES
 from cackled.transport.microcache import Microcache, MicrocachedResource
 from cackled.transport.problems import problem
@@ -51,9 +38,6 @@ LOADER_CACHE = b"public, max-age=300, stale-while-revalidate=86400"
 _IMMUTABLE = b"public, max-age=31536000, immutable"
 _MISSING = b"public, max-age=10"
 _ESCAPES = ((b"</", b"<\\/"), (b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))
-# Sections of a catalogue that widgets need.
-WIDGET_SECTIONS = ("widget", "problems")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _PUBLIC = [
     (b"Access-Control-Allow-Origin", b"*"),
     (b"Cross-Origin-Resource-Policy", b"cross-origin"),
@@ -66,25 +50,6 @@ log = Logger()
 
 # What the deployment adds to the loader's configuration ("servers").
 Render = Callable[[], dict[str, Any]]
-
-
-class AssetsError(Exception):
-    """The folder can't be served; the message names the file."""
-
-
-class _Widget(Struct, forbid_unknown_fields=True):
-    js: list[str] = []
-    css: list[str] = []
-
-
-class _Manifest(Struct, forbid_unknown_fields=True):
-    bundles: dict[str, list[str]] = {}
-    lazy: dict[str, list[str]] = {}
-    widgets: dict[str, _Widget] = {}
-    locales: list[str] = []
-    packaged: list[str] = []
-    # Of what was built.
-    languages: list[str] = []
 
 
 class _File:
@@ -130,65 +95,56 @@ class _File:
 class Assets:
     """Everything below ``/widget/``, made when constructed.
 
+    *folders* are those with a list of bundles; the loader is in the first.
+
     In env ``prod``: one file per bundle, as it was built, under ``/widget/<hash>/<name>``, for ever; another hash is
-    404 with a short life, but for those of former versions (`keep`). In env ``devel``: the sources one by one, as they
-    are on disk now, under ``/widget/devel/<path>``.
+    404 with a short life, but for those of former versions (`keep`). In env ``devel``: the modules and style sheets
+    one by one, as they are on disk now, under ``/widget/devel/<path>``; the path is from what the folders have in
+    common, so that modules find each other.
 
     With a *microcache*, what is served in prod goes through it, for the sake of its direct path.
 
     Raises:
-        AssetsError: the list of bundles is missing or malformed, or names a file that can't be read.
+        AssetsError: a list of bundles is missing or malformed, names a file that can't be read, or a bundle twice.
     """
 
     def __init__(
         self,
-        folder: str | Path,
-        env: Literal["prod", "devel"],
+        folders: Iterable[str | Path],
+        env: Literal["prod", "devel"] = "prod",
         base: str = "/widget",
         *,
         microcache: Microcache | None = None,
     ) -> None:
         self._microcache = microcache if env == "prod" else None
-        self._folder = Path(folder).resolve()
         self.env = env
         self._base = base
-        if env == "prod":
-            self._folder /= "build"
-        self._list = "manifest.json" if env == "prod" else "bundles.json"
-        manifest = self._checked = self._manifest()
-        self._sources = {**manifest.bundles, **manifest.lazy}
-        unknown = [n for w in manifest.widgets.values() for n in w.js + w.css if n not in self._sources]
-        if unknown:
-            raise AssetsError(f"{self._list}: there is no bundle {unknown[0]!r}")
+        self._lists = lists = BundleLists(folders, built=env == "prod")
         self._files: dict[str, _File] = {}
+        # By widget, paths of words in which ``*`` stands for the language.
+        self._words: dict[str, list[str]] = {}
         # By hash and name; those that were asked for.
         self._former: dict[tuple[str, str], bytes] = {}
         self._asked: dict[tuple[str, str], _File] = {}
-        for name, sources in self._sources.items():
-            if _NAME.fullmatch(name) is None or Path(name).suffix not in (".js", ".css"):
-                raise AssetsError(f"{self._list}: {name!r} is no name of a .js or .css bundle")
-            texts = [self._source(path) for path in sources]
+        for name, sources in lists.sources.items():
             if env == "prod":
-                self._files[name] = _File(texts[0], _TYPES[Path(name).suffix], _IMMUTABLE)
-        listed = [path for paths in self._sources.values() for path in paths]
-        self._catalogues = {path.partition("#")[0] for path in listed if ".json" in path}
-        self._languages = self._read_languages()
+                self._files[name] = _File(lists.source(sources[0]), _TYPES[Path(name).suffix], _IMMUTABLE)
+            else:
+                lists.modules(name)
+        for words in lists.words:
+            paths = [f"{base}/devel/{one}" for one in words.paths] if env == "devel" else [self._take_words(words)]
+            self._words |= dict.fromkeys(words.widgets, paths)
 
-    def _read_languages(self) -> dict[str, Any]:
-        """What the loader is told of languages: their names, and paths in which ``*`` stands for the name."""
-        if self.env == "devel":
-            folders = self._checked.locales
-            found = sorted(path.stem for path in (self._folder / folders[0]).glob("*.json")) if folders else []
-            names = [one for one in found if one != "en"]
-            return {"names": names, "paths": [f"{self._base}/devel/{folder}/*.json" for folder in folders]}
-        names = self._checked.languages
-        bundles = [f"locale-{name}.js" for name in names]
-        files = {bundle: _File(self._source(bundle), _TYPES[".js"], _IMMUTABLE) for bundle in bundles}
+    def _take_words(self, words: Words) -> str:
+        """Add the files of a folder's languages; gives their path, in which ``*`` stands for the language."""
+        (path,) = words.paths
+        sources = [path.replace("*", language) for language in words.languages]
+        files = {Path(one).name: _File(self._lists.source(one), _TYPES[".js"], _IMMUTABLE) for one in sources}
         shared = _former.content_hash(b"".join(file.hash.encode() for file in files.values()))
         for file in files.values():
             file.hash = shared
         self._files |= files
-        return {"names": names, "paths": [f"{self._base}/{shared}/locale-*.js"] if names else []}
+        return f"{self._base}/{shared}/{Path(path).name}"
 
     def keep(self, folder: Path) -> None:
         """Store the bundles in *folder*, and from now on serve those of the former versions that lie there as well.
@@ -207,13 +163,9 @@ class Assets:
     def urls(self) -> dict[str, list[str]]:
         """What the loader is told: for each bundle the paths to load, in order (one in prod, all sources in devel)."""
         if self.env == "devel":
-            return {
-                name: [f"{self._base}/devel/build/{name}"]
-                if name in self._checked.packaged
-                else [f"{self._base}/devel/{path.partition('#')[0]}" for path in paths]
-                for name, paths in self._sources.items()
-            }
-        return {name: [f"{self._base}/{file.hash}/{name}"] for name, file in self._files.items()}
+            return {name: [f"{self._base}/devel/{path}" for path in self._lists.modules(name)]
+                    for name in self._lists.sources}  # fmt: skip
+        return {name: [f"{self._base}/{self._files[name].hash}/{name}"] for name in self._lists.sources}
 
     @property
     def version(self) -> str:
@@ -222,18 +174,23 @@ class Assets:
 
     def config(self) -> dict[str, Any]:
         """What the loader has to know of the files: the paths of each widget and lazy bundle."""
-        urls, manifest = self.urls(), self._checked
-        return {
+        urls = self.urls()
+        config: dict[str, Any] = {
             "bundles": {
                 name: {
                     "js": [url for bundle in widget.js for url in urls[bundle]],
                     "css": [url for bundle in widget.css for url in urls[bundle]],
                 }
-                for name, widget in manifest.widgets.items()
+                for name, widget in self._lists.widgets.items()
             },
-            "lazy": {name: urls[name] for name in manifest.lazy},
-            "locales": self._languages,
+            "words": self._words,
+            "locales": self._lists.languages,
+            "lazy": {name: urls[name] for name in self._lists.lazy},
         }
+        if self.env == "devel":
+            # What each script element has to be given.
+            config["script"] = {"type": "module"}
+        return config
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """Bytes of each bundle: plain, gzip and br."""
@@ -289,72 +246,15 @@ class Assets:
         return self._asked[key]
 
     def _devel(self, names: list[str]) -> _File | None:
-        path = PurePosixPath(*names)
-        # A catalogue of a bundle is served as the script that it becomes; others are modules of JSON.
-        words = str(path) in self._catalogues or str(path.parent) in self._checked.locales
-        content_type = _TYPES.get(".js" if words else path.suffix)
-        if content_type is None:
+        try:
+            suffix, body = self._lists.below("/".join(names))
+            return _File(body, _TYPES[suffix], b"no-cache", best=False)
+        except (AssetsError, OSError, ValueError, KeyError):
             return None
-        try:
-            whole = "/".join(names)
-            body = self._source(whole) if words else self._path(whole).read_bytes()
-        except (AssetsError, OSError, ValueError):
-            return None
-        return _File(body, content_type, b"no-cache", best=False)
 
-    def _manifest(self) -> _Manifest:
-        path = self._folder / self._list
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=_Manifest)
-        except OSError as error:
-            hint = "; scripts/packaging/web.py makes it" if self.env == "prod" else ""
-            raise AssetsError(f"{path}: {error.strerror}{hint}") from None
-        except msgspec.DecodeError as error:
-            raise AssetsError(f"{self._list}: {error}") from None
-
-    def _path(self, path: str) -> Path:
-        """A file in the folder; nothing outside it, nothing hidden, whatever *path* says."""
-        return _inside(self._folder, path)
-
-    def _source(self, path: str) -> bytes:
-        name, _, section = path.partition("#")
-        try:
-            text = self._path(name).read_bytes()
-        except OSError as error:
-            raise AssetsError(f"{path}: {error.strerror}") from None
-        if not name.endswith(".json"):
-            return text
-        try:
-            return words_script(PurePosixPath(name).stem, text, (section,) if section else WIDGET_SECTIONS)
-        except msgspec.MsgspecError as error:
-            raise AssetsError(f"{name}: {error}") from None
-
-
-def words_script(language: str, text: bytes, sections: Iterable[str]) -> bytes:
-    """The script that adds *sections* of a catalogue to ``Cackle.locales``.
-
-    Words of widgets become members of the language itself, those of other sections of an object in it. Bundles have the
-    same from ``scripts/packaging/bundle.mjs``.
-
-    Raises:
-        msgspec.MsgspecError: it is no catalogue.
-    """
-    catalogue = msgspec.json.decode(text, type=dict[str, dict[str, str | dict[str, str]]])
-    script = f"(c=>{{c=c.{language}=c.{language}||{{problems:{{}}}};"
-    for name in sections:
-        words = msgspec.json.encode(catalogue.get(name, {})).decode()
-        script += f"Object.assign({'c' if name == 'widget' else f'c.{name}'},{words});"
-    return (script + "})(window.Cackle.locales=window.Cackle.locales||{});\n").encode()
-
-
-def _inside(folder: Path, path: str) -> Path:
-    parts = path.split("/")
-    if any(_NAME.fullmatch(part) is None for part in parts):
-        raise AssetsError(f"{path!r} is no path of a source")
-    found = folder.joinpath(*parts).resolve()
-    if not found.is_relative_to(folder):
-        raise AssetsError(f"{path!r} is outside {folder}")
-    return found
+    def read(self, name: str) -> bytes:
+        """A file beside the first list of bundles, as the loader."""
+        return self._lists.beside(name)
 
 
 def _missing() -> Response:
@@ -396,7 +296,7 @@ class LoaderResource(Resource):
         self._config = b""
 
     def _read(self) -> bytes:
-        text = self._assets._source(self._name)
+        text = self._assets.read(self._name)
         if text.count(CONFIG_TOKEN) != 1:
             raise AssetsError(f"{self._name} must have {CONFIG_TOKEN.decode()} once")
         return text

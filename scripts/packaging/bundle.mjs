@@ -1,23 +1,29 @@
 // Makes the files that `env = prod` serves: each folder's `bundles.json` -> `build/`, by esbuild.
 //
-//     node scripts/packaging/bundle.mjs FOLDER...
+//     node scripts/packaging/bundle.mjs CORE FOLDER...
 //
-// cackled/web/README.md tells what stands in `bundles.json`. `build/manifest.json` lists what was made.
+// CORE is the folder whose lazy bundles all others may import; it is built where it is named again. cackled/web/README.md
+// tells what stands in `bundles.json`. `build/manifest.json` lists what was made.
+//
+// Each bundle is one classic script. An `import('./part.js')` of a lazy bundle's module becomes `Cackle.lazy('part.js')`,
+// so that it is fetched as the loader fetches: from another server if need be, with the page's nonce. A lazy bundle that
+// is loaded `with` another takes the modules which that has from there, by `Cackle['other.js']`.
 
 import {mkdir, readFile, rename, rm, writeFile} from 'node:fs/promises';
-import {existsSync, readdirSync} from 'node:fs';
+import {existsSync, readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
 import * as esbuild from 'esbuild';
 
 /**
- * One folder's `bundles.json`. Sources are paths from its folder; of catalogues of words, `locales/en.json`, one section
- * can be named, `locales/en.json#widget`. `locales` are folders of catalogues: each language but English, whose words are
- * in the bundles, has one bundle of all of them.
+ * One folder's `bundles.json`. Sources are paths from its folder, of files in it or in the core; of catalogues of words,
+ * `locales/en.json`, one section can be named, `locales/en.json#widget`. `locales` are folders of catalogues: each language
+ * but English, whose words are in the bundles, has one bundle of all of them.
  * @typedef {object} Spec
  * @property {Record<string, string[]>} [bundles]
  * @property {Record<string, string[]>} [lazy]
- * @property {Record<string, {js?: string[], css?: string[]}>} [widgets]
+ * @property {Record<string, string>} [with]
+ * @property {Record<string, {js?: string[], css?: string[], words?: boolean}>} [widgets]
  * @property {string[]} [packaged]
  * @property {string[]} [locales]
  */
@@ -27,6 +33,12 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TARGET = 'es2020';
 /** @type {esbuild.CommonOptions} */
 const COMMON = {minify: true, target: TARGET, charset: 'utf8', legalComments: 'none', logLevel: 'silent'};
+const IMPORT = /^\s*import\s*\{([^}]*)\}\s*from\s*'([^']+)'/gm;
+// Types in comments look the same.
+const DYNAMIC = /\/\*[^]*?\*\/|\bimport\('(\.[^']+)'\)/g;
+
+// Sections of a catalogue that widgets need.
+const SECTIONS = ['widget', 'problems'];
 
 /** What is wrong with the sources, in words for whoever wrote them. */
 class BundleError extends Error {}
@@ -37,14 +49,15 @@ class BundleError extends Error {}
  */
 function told(error) {
   const failure = /** @type {Partial<esbuild.BuildFailure>} */ (error);
-  if (!failure.errors)
+  if (!failure.errors) {
     return error instanceof BundleError ? error.message : String((error instanceof Error && error.stack) || error);
+  }
   return failure.errors.map(e => `${e.location ? `${e.location.file}:${e.location.line}: ` : ''}${e.text}`).join('\n');
 }
 
 /**
  * The licences of the packages whose files are in a bundle, as a comment to stand at its end.
- * @param {string[]} inputs paths from the root
+ * @param {string[]} inputs
  * @returns {Promise<string>}
  */
 async function licences(inputs) {
@@ -61,118 +74,244 @@ async function licences(inputs) {
 }
 
 /**
- * A bundle of one ES module and all that it imports.
- * @param {string} entry
- * @returns {Promise<string>}
+ * @param {string[]} files
+ * @returns {string}
  */
-async function whole(entry) {
-  const made = await esbuild.build({
-    ...COMMON,
-    entryPoints: [entry],
-    absWorkingDir: ROOT,
-    bundle: true,
-    write: false,
-    metafile: true,
-    format: 'iife',
-  });
-  return made.outputFiles[0].text + (await licences(Object.keys(made.metafile.inputs)));
-}
+const imported = files => files.map(file => `import ${JSON.stringify(file)};\n`).join('');
 
-// Sections of a catalogue that widgets need.
-const SECTIONS = ['widget', 'problems'];
+/**
+ * Each `{a, b as c}` that a module imports by name: what it is called there, and the file it is from.
+ * @param {string} file
+ * @returns {{name: string, from: string}[]}
+ */
+function importsOf(file) {
+  return [...readFileSync(file, 'utf8').matchAll(IMPORT)].flatMap(([, names, from]) =>
+    names
+      .split(',')
+      .map(one => one.trim().split(/\s+as\s+/)[0])
+      .filter(name => name && from.startsWith('.'))
+      .map(name => ({name, from: path.resolve(path.dirname(file), from)})),
+  );
+}
 
 /**
  * A catalogue of words as a script that adds them to `Cackle.locales`: those of widgets to the language itself, those of
  * other sections to an object in it. `words_script` in cackled/transport/assets.py makes the same for `env = devel`.
- * @param {string} text
- * @param {string} language
+ * @param {string} file
  * @param {string[]} sections
  * @returns {string}
  */
-function wordsScript(text, language, sections) {
-  const catalogue = JSON.parse(text);
+function wordsScript(file, sections) {
+  const language = path.basename(file, '.json');
+  const catalogue = JSON.parse(readFileSync(file, 'utf8'));
   const parts = sections.map(
     name => `Object.assign(${name === 'widget' ? 'c' : `c.${name}`},${JSON.stringify(catalogue[name] ?? {})});`,
   );
-  return `(c=>{c=c.${language}=c.${language}||{problems:{}};${parts.join('')}})(window.Cackle.locales=window.Cackle.locales||{});`;
+  return `(c=>{c=c.${language}=c.${language}||{problems:{}};${parts.join('')}})(window.Cackle.locales=window.Cackle.locales||{});\n`;
 }
 
-/**
- * @param {string} folder
- * @param {string} name of the bundle
- * @param {string[]} sources
- * @returns {Promise<string>}
- */
-async function bundle(folder, name, sources) {
-  const texts = await Promise.all(
-    sources.map(async source => {
-      const [file, section] = path.join(folder, source).split('#');
-      if (path.relative(folder, file).startsWith('..') || !existsSync(file))
-        throw new BundleError(`${name}: there is no ${source}`);
-      const text = await readFile(file, 'utf8');
-      if (!file.endsWith('.json')) return text;
-      return wordsScript(text, path.basename(file, '.json'), section ? [section] : SECTIONS);
-    }),
-  );
-  if (name.endsWith('.css'))
-    return (await esbuild.transform(texts.join('\n'), {...COMMON, target: undefined, loader: 'css'})).code;
-  if (sources.length === 1 && /^(import|export)\b/m.test(texts[0])) return whole(path.join(folder, sources[0]));
-  // Plain scripts, one behind another.
-  const made = texts.map((text, at) => esbuild.transform(text, {...COMMON, sourcefile: sources[at]}));
-  return (await Promise.all(made)).map(one => one.code).join('');
-}
-
-/**
- * @param {string} folder
- * @returns {Promise<void>}
- */
-async function build(folder) {
-  /** @type {Spec} */
-  let spec;
-  try {
-    spec = JSON.parse(await readFile(path.join(folder, 'bundles.json'), 'utf8'));
-  } catch (error) {
-    throw new BundleError(`${path.join(folder, 'bundles.json')}: ${/** @type {Error} */ (error).message}`);
+class Folder {
+  /**
+   * @param {string} folder
+   * @param {string} core
+   * @param {Map<string, string>} outside file -> name of each lazy bundle of the core
+   */
+  constructor(folder, core, outside) {
+    this.folder = folder;
+    this.core = core;
+    /** @type {Spec} */
+    let spec;
+    try {
+      spec = JSON.parse(readFileSync(path.join(folder, 'bundles.json'), 'utf8'));
+    } catch (error) {
+      throw new BundleError(`${path.join(folder, 'bundles.json')}: ${/** @type {Error} */ (error).message}`);
+    }
+    this.spec = spec;
+    this.sources = {...spec.bundles, ...spec.lazy};
+    this.guests = spec.with ?? {};
+    for (const [guest, host] of Object.entries(this.guests)) {
+      if (!spec.lazy?.[guest] || !this.sources[host]) throw new BundleError(`with: there is no ${guest} or no ${host}`);
+    }
+    this.lazies = new Map(outside);
+    for (const [name, sources] of Object.entries(spec.lazy ?? {})) {
+      const module = sources.find(source => source.endsWith('.js'));
+      if (module) this.lazies.set(path.join(folder, module), name);
+    }
   }
-  const {bundles = {}, lazy = {}, widgets = {}, locales = []} = spec;
-  const out = path.join(folder, 'build');
-  // Built beside and put in place at once: a daemon that starts meanwhile finds the old or the new.
-  const part = `${out}.${process.pid}`;
-  await mkdir(part, {recursive: true});
-  try {
-    for (const [name, sources] of Object.entries({...bundles, ...lazy})) {
-      await writeFile(path.join(part, name), await bundle(folder, name, sources));
+
+  /**
+   * The file of a source.
+   * @param {string} source
+   * @returns {string}
+   */
+  file(source) {
+    const file = path.join(this.folder, source);
+    const outside = [this.folder, this.core].every(folder => path.relative(folder, file).startsWith('..'));
+    if (outside || !existsSync(file)) throw new BundleError(`bundles.json: there is no ${source}`);
+    return file;
+  }
+
+  /**
+   * The files of a bundle; no catalogues.
+   * @param {string} name
+   * @returns {string[]}
+   */
+  files(name) {
+    return this.sources[name].filter(source => !/\.json(#|$)/.test(source)).map(source => this.file(source));
+  }
+
+  /**
+   * The words of a bundle.
+   * @param {string[]} sources
+   * @returns {string}
+   */
+  words(sources) {
+    return sources
+      .filter(source => /\.json(#|$)/.test(source))
+      .map(source => source.split('#'))
+      .map(([name, section]) => wordsScript(this.file(name), section ? [section] : SECTIONS))
+      .join('');
+  }
+
+  /**
+   * Bundles a text that imports things.
+   * @param {string} text
+   * @param {Set<string>} [shared] files that another bundle has
+   * @param {string} [host] its name
+   * @param {string[]} [inputs] the guest's files, by which it is known what they take from there
+   * @returns {Promise<{code: string, inputs: string[]}>}
+   */
+  async whole(text, shared = new Set(), host = '', inputs = []) {
+    const asked = inputs.filter(file => !shared.has(file)).flatMap(importsOf);
+    /** @type {esbuild.Plugin} */
+    const plugin = {
+      name: 'cackle',
+      setup: build => {
+        build.onResolve({filter: /^\./}, args => {
+          const file = path.resolve(args.resolveDir, args.path);
+          return shared.has(file) ? {path: file, namespace: 'shared'} : undefined;
+        });
+        build.onLoad({filter: /\.js$/, namespace: 'file'}, async args => {
+          if (/[\\/]node_modules[\\/]/.test(args.path)) return undefined;
+          const text = await readFile(args.path, 'utf8');
+          /** @type {esbuild.PartialMessage[]} */
+          const errors = [];
+          const contents = text.replace(DYNAMIC, (all, from) => {
+            if (!from) return all;
+            const lazy = this.lazies.get(path.resolve(path.dirname(args.path), from));
+            if (!lazy)
+              errors.push({text: `${from} is no lazy bundle`, location: {file: path.relative(ROOT, args.path)}});
+            return `window.Cackle.lazy(${JSON.stringify(lazy)})`;
+          });
+          return {contents, errors};
+        });
+        build.onLoad({filter: /./, namespace: 'shared'}, args => {
+          const names = [...new Set(asked.filter(one => one.from === args.path).map(one => one.name))];
+          return {contents: names.length ? `export const {${names}} = window.Cackle[${JSON.stringify(host)}];` : ''};
+        });
+      },
+    };
+    const made = await esbuild.build({
+      ...COMMON,
+      stdin: {contents: text, resolveDir: this.folder, sourcefile: 'bundles.json'},
+      absWorkingDir: ROOT,
+      bundle: true,
+      write: false,
+      metafile: true,
+      format: 'iife',
+      plugins: [plugin],
+    });
+    return {
+      code: made.outputFiles[0].text,
+      inputs: Object.keys(made.metafile.inputs).map(one => path.resolve(ROOT, one)),
+    };
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Promise<string>}
+   */
+  async script(name) {
+    const files = this.files(name);
+    const imports = imported(files);
+    // What whoever imports a lazy bundle gets.
+    const gives =
+      files.length === 1 && this.spec.lazy?.[name] && /^export\b/m.test(await readFile(files[0], 'utf8'))
+        ? `import * as all from ${JSON.stringify(files[0])};\nwindow.Cackle[${JSON.stringify(name)}] = all;\n`
+        : '';
+    let text = imports + this.words(this.sources[name]) + gives;
+    const plain = await this.whole(text);
+    const host = this.guests[name];
+    if (host) {
+      const shared = new Set((await this.whole(imported(this.files(host)))).inputs);
+      const made = await this.whole(text, shared, host, plain.inputs);
+      return made.code + (await licences(made.inputs));
     }
-    const catalogues = locales.length ? readdirSync(path.join(folder, locales[0])) : [];
-    const languages = catalogues.map(file => path.basename(file, '.json')).filter(one => one !== 'en');
-    for (const one of languages.sort()) {
-      const name = `locale-${one}.js`;
-      await writeFile(
-        path.join(part, name),
-        await bundle(
-          folder,
-          name,
-          locales.map(where => `${where}/${one}.json`),
-        ),
-      );
+    const own = new Set(plain.inputs);
+    /** @type {Map<string, string>} name -> file */
+    const given = new Map();
+    for (const guest of Object.keys(this.guests).filter(one => this.guests[one] === name)) {
+      const inputs = (await this.whole(imported(this.files(guest)))).inputs;
+      for (const one of inputs.filter(file => !own.has(file)).flatMap(importsOf)) {
+        if (!own.has(one.from)) continue;
+        const other = given.get(one.name);
+        if (other && other !== one.from)
+          throw new BundleError(`${name}: two modules export ${one.name}, which ${guest} imports`);
+        given.set(one.name, one.from);
+      }
     }
-    if (existsSync(path.join(folder, 'loader.js'))) {
-      const text = await readFile(path.join(folder, 'loader.js'), 'utf8');
-      await writeFile(path.join(part, 'loader.js'), (await esbuild.transform(text, COMMON)).code);
+    for (const [one, file] of given) text += `import {${one}} from ${JSON.stringify(file)};\n`;
+    if (given.size) text += `window.Cackle[${JSON.stringify(name)}] = {${[...given.keys()]}};\n`;
+    const made = given.size ? await this.whole(text) : plain;
+    return made.code + (await licences(made.inputs));
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Promise<string>}
+   */
+  async style(name) {
+    const texts = await Promise.all(this.files(name).map(file => readFile(file, 'utf8')));
+    return (await esbuild.transform(texts.join('\n'), {...COMMON, target: undefined, loader: 'css'})).code;
+  }
+
+  async build() {
+    const {bundles = {}, lazy = {}, widgets = {}, locales = []} = this.spec;
+    const out = path.join(this.folder, 'build');
+    // Built beside and put in place at once: a daemon that starts meanwhile finds the old or the new.
+    const part = `${out}.${process.pid}`;
+    await mkdir(part, {recursive: true});
+    try {
+      for (const name of Object.keys(this.sources)) {
+        await writeFile(path.join(part, name), await (name.endsWith('.css') ? this.style(name) : this.script(name)));
+      }
+      const catalogues = locales.length ? readdirSync(this.file(locales[0])) : [];
+      const languages = catalogues.map(file => path.basename(file, '.json')).filter(one => one !== 'en');
+      const stem = path.basename(Object.keys(bundles)[0] ?? '', '.js');
+      for (const one of languages) {
+        const {code} = await this.whole(this.words(locales.map(where => `${where}/${one}.json`)));
+        await writeFile(path.join(part, `${stem}-${one}.js`), code);
+      }
+      if (existsSync(path.join(this.folder, 'loader.js'))) {
+        const text = await readFile(path.join(this.folder, 'loader.js'), 'utf8');
+        await writeFile(path.join(part, 'loader.js'), (await esbuild.transform(text, COMMON)).code);
+      }
+      /** @param {Record<string, string[]>} all */
+      const itself = all => Object.fromEntries(Object.keys(all).map(name => [name, [name]]));
+      const manifest = {bundles: itself(bundles), lazy: itself(lazy), widgets, languages: languages.sort()};
+      await writeFile(path.join(part, 'manifest.json'), JSON.stringify(manifest, null, 1) + '\n');
+      await rm(out, {recursive: true, force: true});
+      await rename(part, out);
+    } finally {
+      await rm(part, {recursive: true, force: true});
     }
-    /** @param {Record<string, string[]>} all */
-    const itself = all => Object.fromEntries(Object.keys(all).map(name => [name, [name]]));
-    const manifest = {bundles: itself(bundles), lazy: itself(lazy), widgets, languages};
-    await writeFile(path.join(part, 'manifest.json'), JSON.stringify(manifest, null, 1) + '\n');
-    await rm(out, {recursive: true, force: true});
-    await rename(part, out);
-  } finally {
-    await rm(part, {recursive: true, force: true});
   }
 }
 
 try {
-  for (const folder of process.argv.slice(2)) await build(path.resolve(folder));
+  const [core, ...folders] = process.argv.slice(2).map(one => path.resolve(one));
+  const {lazies} = new Folder(core, core, new Map());
+  for (const folder of folders) await new Folder(folder, core, lazies).build();
 } catch (error) {
   console.error(told(error));
   process.exitCode = 1;

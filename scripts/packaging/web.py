@@ -159,7 +159,7 @@ def build(some: Iterable[Path] = (), *, tools: bool = False) -> list[Path]:
         stale = [one for one in wanted if _read(one / "build" / _STAMP) != state[one]]
         if stale:
             _packages(tools=tools)
-            command = [str(node()), str(Path(__file__).with_name("bundle.mjs")), *map(str, stale)]
+            command = [str(node()), str(Path(__file__).with_name("bundle.mjs")), *map(str, (CORE, *stale))]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise WebError(done.stderr.strip())

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import json
 from pathlib import Path
 
+from cackled.features import registry
 from cackled.transport.assets import Assets
 
 WEB = Path(__file__).resolve().parents[2] / "cackled" / "web"
-
-
-def manifest() -> dict:
-    """The parsed ``bundles.json``."""
-    return json.loads((WEB / "bundles.json").read_text())
+FOLDERS = (WEB, *registry().web)
 
 
 def gzipped(body: bytes) -> int:
@@ -25,7 +21,7 @@ class Built:
     """The loader, and the other files by their paths; ``env`` is prod or devel."""
 
     def __init__(self, env: str = "prod", servers: list[dict] | None = None) -> None:
-        self.assets = Assets(WEB, env)
+        self.assets = Assets(FOLDERS, env)
         self.loader = self.assets.loader(lambda: {"servers": servers or [{"url": "", "weight": 1}]}).current().body
 
     def find(self, path: str) -> tuple[str, bytes] | None:

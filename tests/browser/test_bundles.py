@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.transport.assets import Assets
-from tests.browser.bundles import WEB, Built, gzipped, manifest
+from cackled.transport.bundle_lists import BundleLists
+from tests.browser.bundles import FOLDERS, WEB, Built, gzipped
 
+COMMENTS = WEB.parent / "products" / "comments" / "web"
 SERVERS = [{"url": "https://a.comments.example", "weight": 3}, {"url": "https://b.comments.example", "weight": 2}]
 
 
 class BundlesTests(SynchronousTestCase):
+    def modules(self) -> list[Path]:
+        """All scripts of the widgets."""
+        found = [path for folder in FOLDERS for path in folder.rglob("*.js")]
+        return [path for path in found if not {"build", "demo"} & set(path.parts)]
+
     def size(self, name: str) -> int:
         return gzipped(Built().body(name))
 
     def test_loader(self) -> None:
         """The loader as it is served, with two servers, is at most 2 KB (2,048 bytes)."""
-        served = Assets(WEB, "prod").loader(lambda: {"servers": SERVERS}).current()
+        served = Assets(FOLDERS).loader(lambda: {"servers": SERVERS}).current()
         self.assertLessEqual(served.size(b"gzip"), 2048)
         self.assertLessEqual(gzipped(served.body), 2048)
 
@@ -32,20 +40,23 @@ class BundlesTests(SynchronousTestCase):
         self.assertLess(self.size("count.js"), 1000)
 
     def test_lists(self) -> None:
-        """Every source file is in exactly one bundle, and every name that is used is defined."""
-        spec = manifest()
-        lists = [*spec["bundles"].values(), *spec["lazy"].values()]
-        named = sorted(path for sources in lists for path in sources if ".json" not in path)
-        there = sorted(
-            str(path.relative_to(WEB))
-            for folder in ("lib", "comments", "count", "editor")
-            for path in (WEB / folder).iterdir()
+        """Every module and style sheet of widgets is in a bundle."""
+        lists = BundleLists(FOLDERS, built=False)
+        root = FOLDERS[0].parent
+        named = {path for name in lists.sources for path in lists.modules(name) if "/panel" not in path}
+        there = {
+            str(path.relative_to(root))
+            for folder in FOLDERS
+            for path in folder.rglob("*")
             if path.suffix in (".js", ".css")
-        )
+            and path.relative_to(folder).parts[0] not in ("build", "demo", "loader.js", "panel")
+        }
+        named = {path for path in named if not path.endswith(".json")}
         self.assertEqual(named, there)
-        for kinds in spec["widgets"].values():
-            for name in kinds["js"] + kinds["css"]:
-                self.assertIn(name, spec["bundles"])
+
+    def test_no_product_in_the_core(self) -> None:
+        """The core's list and its modules name no product; the loader does so only where pages of before it do."""
+        self.assertNotIn("omment", (WEB / "bundles.json").read_text())
 
     def test_token(self) -> None:
         """The loader has one place for the configuration."""
@@ -53,7 +64,7 @@ class BundlesTests(SynchronousTestCase):
 
     def test_no_html_sinks(self) -> None:
         """Nothing of the widgets writes markup or evaluates text."""
-        for path in WEB.rglob("*.js"):
+        for path in self.modules():
             text = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(), flags=re.S)
             for sink in (
                 "innerHTML",
@@ -68,10 +79,12 @@ class BundlesTests(SynchronousTestCase):
 
     def test_own_promises(self) -> None:
         """Pages replace Promise and fetch: whoever needs them takes those that are kept."""
-        for path in (path for folder in ("lib", "comments", "count", "editor") for path in WEB.glob(f"{folder}/*.js")):
+        for path in self.modules():
+            if path.name == "loader.js":
+                continue
             text = re.sub(r"/\*.*?\*/|//[^\n]*", "", path.read_text(), flags=re.S)
             if re.search(r"\bPromise\b", text):
-                self.assertIn("Promise = Cackle.Promise", text, path.name)
+                self.assertRegex(text, r"import \{[^}]*\bPromise\b[^}]*\} from '[./a-z]*/loader.js'", path.name)
             self.assertEqual(len(re.findall(r"(?<![.\w])fetch\(", text)), int(path.name == "api.js"), path.name)
 
     def test_css_yields(self) -> None:
@@ -79,7 +92,7 @@ class BundlesTests(SynchronousTestCase):
         rules win. The few that weigh more are for what pages dress by attributes.
         """
         for sheet in ("comments.css", "later.css"):
-            self.yields((WEB / "comments" / sheet).read_text())
+            self.yields((COMMENTS / sheet).read_text())
 
     def yields(self, text: str) -> None:
         """What `test_css_yields` promises, of one sheet."""

@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 TABLE = json.loads((ROOT / "tests" / "support" / "page_keys.json").read_text())
 NODE = shutil.which("node")
 SCRIPT = """
-const {readFileSync} = require('fs');
+import {readFileSync} from 'node:fs';
 globalThis.window = {Cackle: {}};
-require('vm').runInThisContext(readFileSync('cackled/web/lib/key.js', 'utf8'));
+const {pageKey} = await import('./cackled/web/lib/key.js');
 console.log(JSON.stringify(JSON.parse(readFileSync(0)).map(([address, host]) => {
-  try { return window.Cackle.pageKey(new URL(address, 'https://example.com/'), host); } catch (e) { return null; }
+  try { return pageKey(new URL(address, 'https://example.com/'), host); } catch { return null; }
 })));
 """
 
@@ -31,7 +31,8 @@ def in_browser(asked: list[tuple[str, bool]]) -> list[str | None]:
     """What the browser's function makes of (address, host); None where it is no address."""
     if NODE is None:
         raise SkipTest("node is not installed")
-    done = subprocess.run([NODE, "-e", SCRIPT], input=json.dumps(asked), capture_output=True, text=True, cwd=ROOT)
+    command = [NODE, "--input-type=module", "-e", SCRIPT]
+    done = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, cwd=ROOT)
     assert not done.returncode, done.stderr
     answers: list[str | None] = json.loads(done.stdout)
     return answers

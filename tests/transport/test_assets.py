@@ -12,10 +12,11 @@ import msgspec
 from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.transport.assets import Assets, AssetsError
+from cackled.transport.assets import Assets
+from cackled.transport.bundle_lists import AssetsError
 from tests.support.answers import Answer, Server, get
 
-SCRIPT = "// a comment that goes\n(function () {\n  var %s = 1; window.x = %s;\n})()\n"
+SCRIPT = "// a comment that goes\nimport {x} from './b.js';\nwindow.x = x;\n"
 
 
 class AssetsTestCase(SynchronousTestCase):
@@ -30,15 +31,15 @@ class AssetsTestCase(SynchronousTestCase):
         os.makedirs(os.path.join(self.folder, "lib"))
         os.makedirs(os.path.join(self.folder, "demo"))
         os.makedirs(os.path.join(self.folder, "build"))
-        self.write("lib/a.js", SCRIPT % ("a", "a") + "/* " + "long " * 200 + "*/")
-        self.write("lib/b.js", SCRIPT % ("b", "b") * 20)
+        self.write("lib/a.js", SCRIPT + "/* " + "long " * 200 + "*/")
+        self.write("lib/b.js", "export const x = 1;\n" * 20)
         self.write("base.css", ".mc-a { color: red; }\n")
         self.write("loader.js", "// loads\nvar config = __CACKLE_CONFIG__;\nwindow.y = config;\n")
         self.write("build/comments.js", "var a=1;window.x=a;" * 50)
         self.write("build/editor.js", "var b=1;window.x=b;" * 50)
         self.write("build/comments.css", ".mc-a{color:red}")
-        self.write("build/locale-de.js", "var de=1;" * 50)
-        self.write("build/locale-ru.js", "var ru=1;" * 50)
+        self.write("build/comments-de.js", "var de=1;" * 50)
+        self.write("build/comments-ru.js", "var ru=1;" * 50)
         for name in ("locales", "own"):
             os.makedirs(os.path.join(self.folder, name))
             for language in ("de", "en", "ru"):
@@ -49,15 +50,15 @@ class AssetsTestCase(SynchronousTestCase):
             "build/manifest.json",
             '{"bundles": {"comments.js": ["comments.js"], "comments.css": ["comments.css"]},'
             ' "lazy": {"editor.js": ["editor.js"]}, "languages": ["de", "ru"],'
-            ' "widgets": {"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}}',
+            ' "widgets": {"Comment": {"js": ["comments.js"], "css": ["comments.css"], "words": true}}}',
         )
         self.write("demo/index.html", "<h1>Demo</h1>")
         self.write("demo/.secret", "no")
         self.write(
             "bundles.json",
-            '{"bundles": {"comments.js": ["lib/a.js", "lib/b.js"], "comments.css": ["base.css"]},'
+            '{"bundles": {"comments.js": ["lib/a.js"], "comments.css": ["base.css"]},'
             ' "lazy": {"editor.js": ["lib/b.js"]}, "locales": ["locales", "own"],'
-            ' "widgets": {"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}}',
+            ' "widgets": {"Comment": {"js": ["comments.js"], "css": ["comments.css"], "words": true}}}',
         )
         self.write("../outside.js", "secret")
         self.serve()
@@ -68,7 +69,7 @@ class AssetsTestCase(SynchronousTestCase):
 
     def serve(self) -> None:
         self.server = Server(fast=self.cached or None)
-        self.assets = Assets(self.folder, self.env, microcache=self.server.microcache if self.cached else None)
+        self.assets = Assets([self.folder], self.env, microcache=self.server.microcache if self.cached else None)
         self.servers = [{"url": "https://a.example</script>\u2028", "weight": 1}]
         self.loader = self.assets.loader(lambda: {"servers": self.servers})
         for name, resource in (
@@ -177,7 +178,7 @@ class ProdTests(AssetsTestCase):
         self.assertEqual(config["bundles"]["Comment"]["js"], self.assets.urls()["comments.js"])
         self.assertEqual(config["lazy"]["editor.js"], self.assets.urls()["editor.js"])
         # Each byte is in every page's way: nothing that the loader does not read.
-        self.assertEqual(set(config), {"servers", "bundles", "lazy", "locales"})
+        self.assertEqual(set(config), {"servers", "bundles", "lazy", "locales", "words"})
         self.assertEqual(self.ask("/widget.js", "If-None-Match: " + answer.headers["etag"]).status, 304)
         self.servers.append({"url": "https://b.example", "weight": 1})
         self.assertEqual(self.ask("/widget.js").body, answer.body)
@@ -189,9 +190,9 @@ class ProdTests(AssetsTestCase):
         """All languages have one hash, which changes with each of them; the loader is told their names and one path."""
 
         def told() -> tuple[list[str], str]:
-            found = self.assets.config()["locales"]
-            (path,) = found["paths"]
-            return found["names"], path
+            found = self.assets.config()
+            (path,) = found["words"]["Comment"]
+            return found["locales"], path
 
         names, path = told()
         self.assertEqual(names, ["de", "ru"])
@@ -201,10 +202,21 @@ class ProdTests(AssetsTestCase):
             self.assertIn("immutable", answer.headers["cache-control"])
         self.assertEqual(self.ask(path.replace("*", "en")).status, 404)
         version = self.assets.version
-        self.write("build/locale-ru.js", "var other")
+        self.write("build/comments-ru.js", "var other")
         self.serve()
         self.assertNotEqual(told()[1], path)
         self.assertNotEqual(self.assets.version, version)
+
+    def test_languages_after_an_upgrade(self) -> None:
+        """A loader that a browser has kept still gets its words."""
+        folder = Path(self.mktemp())
+        self.assets.keep(folder)
+        (path,) = self.assets.config()["words"]["Comment"]
+        self.write("build/comments-ru.js", "var other")
+        self.serve()
+        self.assets.keep(folder)
+        self.assertIn(b"var ru=1", self.ask(path.replace("*", "ru")).body)
+        self.assertIn(b"var de=1", self.ask(path.replace("*", "de")).body)
 
     def test_bad_folders(self) -> None:
         """What is wrong with a folder is said with the name of the file."""
@@ -217,11 +229,11 @@ class ProdTests(AssetsTestCase):
             ('{"bundles": {}, "widgets": {"W": {"js": ["x.js"]}}}', "x.js"),
         ):
             self.write("build/manifest.json", text)
-            self.assertIn(word, str(self.assertRaises(AssetsError, Assets, self.folder, "prod")))
+            self.assertIn(word, str(self.assertRaises(AssetsError, Assets, [self.folder])))
         os.remove(os.path.join(self.folder, "build", "manifest.json"))
         # Nobody has built it: how that is done is said too.
-        self.assertIn("web.py", str(self.assertRaises(AssetsError, Assets, self.folder, "prod")))
-        self.assertRaises(AssetsError, Assets, self.mktemp(), "prod")
+        self.assertIn("web.py", str(self.assertRaises(AssetsError, Assets, [self.folder])))
+        self.assertRaises(AssetsError, Assets, [self.mktemp()])
 
 
 class CachedTests(ProdTests):
@@ -245,8 +257,8 @@ class DevelTests(AssetsTestCase):
     env = "devel"
 
     def test_sources(self) -> None:
-        """Every source has its own address, as it is on disk now."""
-        self.assertEqual(self.assets.urls()["comments.js"], ["/widget/devel/lib/a.js", "/widget/devel/lib/b.js"])
+        """Every module has its own address, behind those that it imports, as it is on disk now."""
+        self.assertEqual(self.assets.urls()["comments.js"], ["/widget/devel/lib/b.js", "/widget/devel/lib/a.js"])
         answer = self.ask("/widget/devel/lib/a.js")
         self.assertIn(b"comment that goes", answer.body)
         self.assertEqual(answer.headers["cache-control"], "no-cache")
@@ -254,6 +266,27 @@ class DevelTests(AssetsTestCase):
         self.assertEqual(self.ask("/widget/devel/lib/a.js").body, b"var changed")
         listed = msgspec.json.decode(self.ask("/widget/devel/list.json").body)
         self.assertEqual(listed, self.assets.urls())
+        self.assertEqual(self.assets.config()["script"], {"type": "module"})
+
+    def test_folders(self) -> None:
+        """A product's modules are found beside those of the core, which they import by where they lie."""
+        product = os.path.join(self.folder, "..", "product", "web")
+        os.makedirs(product)
+        text = "import {x} from '../../" + os.path.basename(self.folder) + "/lib/b.js';\n"
+        self.write("../product/web/wall.js", text)
+        self.write("../product/secret.js", "secret")
+        self.write("../product/web/bundles.json", '{"bundles": {"wall.js": ["wall.js"]}}')
+        assets = Assets([self.folder, product], "devel")
+        name = os.path.basename(self.folder)
+        self.assertEqual(
+            assets.urls()["wall.js"], [f"/widget/devel/{name}/lib/b.js", "/widget/devel/product/web/wall.js"]
+        )
+        found = assets.file(["devel", "product", "web", "wall.js"])
+        assert found is not None
+        self.assertEqual(found.body, text.encode())
+        self.assertIsNone(assets.file(["devel", "product", "secret.js"]))
+        self.write("../product/web/bundles.json", '{"bundles": {"editor.js": ["wall.js"]}}')
+        self.assertIn("editor.js", str(self.assertRaises(AssetsError, Assets, [self.folder, product], "devel")))
 
     def test_packaged(self) -> None:
         """What imports npm packages is served as it was built, for browsers can't resolve their names."""
@@ -262,12 +295,13 @@ class DevelTests(AssetsTestCase):
         self.serve()
         self.assertEqual(self.assets.urls()["editor.js"], ["/widget/devel/build/editor.js"])
         self.assertIn(b"var b=1", self.ask("/widget/devel/build/editor.js").body)
-        self.assertEqual(self.assets.urls()["comments.js"], ["/widget/devel/lib/a.js", "/widget/devel/lib/b.js"])
+        self.assertEqual(self.assets.urls()["comments.js"], ["/widget/devel/lib/b.js", "/widget/devel/lib/a.js"])
 
     def test_languages(self) -> None:
         """A catalogue is served as a script that adds its words, and none of the server's own."""
         paths = ["/widget/devel/locales/*.json", "/widget/devel/own/*.json"]
-        self.assertEqual(self.assets.config()["locales"], {"names": ["de", "ru"], "paths": paths})
+        config = self.assets.config()
+        self.assertEqual((config["locales"], config["words"]), (["de", "ru"], {"Comment": paths}))
         answer = self.ask("/widget/devel/own/ru.json")
         self.assertEqual(answer.headers["content-type"], "text/javascript; charset=utf-8")
         self.assertEqual(

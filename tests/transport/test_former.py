@@ -51,8 +51,10 @@ class FormerTests(SynchronousTestCase):
         """A file whose content has another hash, of another kind, or of a size that no bundle has is not used."""
         large = b"x" * (LARGEST + 1)
         keep(self.folder, "one", {**made(b"a", b"b"), (content_hash(large), "large.js"): large})
-        (self.folder / "one" / f"{content_hash(b'a')}.0.js").write_bytes(b"changed")
-        (self.folder / "one" / f"{content_hash(b'page')}.page.html").write_bytes(b"page")
+        one, page = content_hash(b"a"), content_hash(b"page")
+        (self.folder / "one" / f"{one}.{one}.0.js").write_bytes(b"changed")
+        (self.folder / "one" / f"{page}.{page}.page.html").write_bytes(b"page")
+        (self.folder / "one" / f"{page}.js").write_bytes(b"page")
         self.assertEqual(keep(self.folder, "two", {}), {(content_hash(b"b"), "1.js"): b"b"})
 
     def test_half_made(self) -> None:

@@ -72,6 +72,7 @@ PRODUCT = Product(
     jobs=JOBS,
     commands=COMMANDS,
     sql=__name__,
+    web=__name__,
     counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False)),
     erase=ERASABLE,
     judged=JUDGED,

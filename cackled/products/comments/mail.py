@@ -27,7 +27,7 @@ from cackled.domain.sites import SiteDirectory
 from cackled.languages import Catalogue, Words
 from cackled.products.comments.permalink import permalink
 
-WORDS = Catalogue(Path(__file__).parents[2] / "web" / "comments" / "locales", "mail")
+WORDS = Catalogue(Path(__file__).parent / "web" / "locales", "mail")
 # Comments in one message, and of each so many characters.
 MOST = 50
 LONGEST = 1_000

@@ -1,11 +1,4 @@
 // The widget's own files in a page of paper: enough of a DOM for comments to be put, moved and taken away, and no more.
-import {readFileSync} from 'node:fs';
-import vm from 'node:vm';
-
-const WEB = new URL('../../../cackled/web/', import.meta.url);
-const FILES = ['lib/api.js', 'comments/reckon.js', 'comments/widget.js', 'comments/item.js', 'comments/vote.js', 'comments/composer.js',
-  'comments/actions.js', 'comments/paging.js', 'comments/sending.js', 'comments/live.js'];
-
 class Classes extends Set {
   toggle(name, on) { if (on === undefined ? !this.has(name) : on) this.add(name); else this.delete(name); }
   contains(name) { return this.has(name); }
@@ -13,20 +6,18 @@ class Classes extends Set {
 }
 
 class Node {
-  constructor(spec, props) {
-    this.classList = new Classes(spec.split('.').slice(1));
-    this.localName = spec.split('.')[0];
+  constructor(name) {
+    this.classList = new Classes();
+    this.localName = name;
     this.childNodes = [];
     this.parentNode = null;
     this.attributes = {};
     this.style = {setProperty() {}};
     this.hidden = false;
     this.textContent = '';
-    for (const key in props || {}) {
-      if (key === 'id') this.id = props[key];
-      else if (typeof props[key] === 'function') this[key] = props[key];
-    }
   }
+  set className(names) { this.classList = new Classes(names.split(' ')); }
+  addEventListener(type, f) { this['on' + type] = f; }
   put(nodes, at) {
     for (const node of nodes.flat()) {
       if (!(node instanceof Node)) continue;
@@ -55,7 +46,7 @@ class Node {
   get previousElementSibling() { const all = this.parentNode ? this.parentNode.childNodes : []; return all[all.indexOf(this) - 1] || null; }
   get isConnected() { return true; }
   contains() { return false; }
-  setAttribute(key, value) { this.attributes[key] = value; }
+  setAttribute(key, value) { this.attributes[key] = value; if (key === 'id') this.id = value; }
   removeAttribute(key) { delete this.attributes[key]; }
   hasAttribute(key) { return key in this.attributes; }
   querySelector() { return null; }
@@ -67,24 +58,29 @@ class Node {
   scrollIntoView() {}
 }
 
-const globals = {console, setTimeout, clearTimeout, setInterval, clearInterval, URLSearchParams, URL, Map, Set, Promise, Math, Date, JSON, innerHeight: 900, reads: false,
-  location: {href: 'http://page.example/', hash: '', origin: 'http://page.example'}, addEventListener() {}, matchMedia: () => ({matches: true}),
-  document: {activeElement: null, querySelector: () => null, querySelectorAll: () => [], getElementById: () => null, hidden: false, title: ''}};
-globals.window = globals;
-const el = (spec, props, ...children) => { const node = new Node(spec, props); node.append(...children); return node; };
-const Cackle = globals.Cackle = {Promise, widgets: {}, el, press: (spec, ...rest) => el('span.' + spec, ...rest), icon: () => el('svg'), html: () => el('i'),
-  text: v => v === undefined ? '' : String(v), load: () => null, save() {}, tab: {get: () => null, set() {}}, now: () => Date.now(), clock() {}, lazy: () => Promise.resolve(), uid: () => 'key-' + Math.random()};
-vm.createContext(globals);
-for (const file of FILES) vm.runInContext(readFileSync(new URL(file, WEB), 'utf8'), globals, {filename: file});
+const globals = {reads: false};
+Object.assign(globalThis, {
+  window: globalThis, innerHeight: 900, addEventListener() {}, matchMedia: () => ({matches: true}),
+  location: {href: 'http://page.example/', hash: '', origin: 'http://page.example'},
+  document: {activeElement: null, querySelector: () => null, querySelectorAll: () => [], getElementById: () => null, hidden: false, title: '', addEventListener() {},
+    createElement: name => new Node(name), createElementNS: (space, name) => new Node(name), createDocumentFragment: () => new Node('i')},
+  Cackle: {Promise, widgets: {}, locales: {en: {problems: {}}}, text: v => v === undefined ? '' : String(v), load: () => null, base: () => '', lazy: () => Promise.resolve()}
+});
+const {el} = await import('../../../cackled/web/lib/dom.js');
+const reckon = await import('../../../cackled/products/comments/web/reckon.js');
+const {Comments} = await import('../../../cackled/products/comments/web/widget.js');
+await import('../../../cackled/products/comments/web/comments.js');
+await import('../../../cackled/products/comments/web/later.js');
+const Cackle = globalThis.Cackle;
 
 /* A rendered widget. call(method, path) answers its calls. */
 export function open(first, call, sort = 'best', size = 5) {
-  const widget = Object.create(Cackle.Comments.prototype), t = (key, values) => key + (values && values.n !== undefined ? values.n : '');
+  const widget = Object.create(Comments.prototype), t = (key, values) => key + (values && values.n !== undefined ? values.n : '');
   t.number = n => '' + n;
   t.problem = slug => slug;
   t.lang = 'en';
   Object.assign(widget, {o: {}, widget: {size}, t, times: {node: () => el('time'), full: () => ''}, items: new Map(), waiting: new Map(), held: [], seq: 0, closers: [],
-    blocked: new Set(), votes: {}, tally: Cackle.tally(), ghosts: new Map(), gone: new Set(), site: '1', key: 'k', sort, level: 3, settings: {level: 3, votes: true},
+    blocked: new Set(), votes: {}, tally: reckon.makeTally(), ghosts: new Map(), gone: new Set(), site: '1', key: 'k', sort, level: 3, settings: {level: 3, votes: true},
     session: {visitor: () => 'me', call, get: () => '', set() {}, grant: () => null, view: () => null}});
   for (const name of ['node', 'title', 'online', 'sorts', 'bar', 'pill', 'typing', 'live', 'list', 'foot', 'skip']) widget[name] = el('div.' + name);
   widget.RECOUNT = 0;
@@ -94,4 +90,4 @@ export function open(first, call, sort = 'best', size = 5) {
   widget.fill(first.page.comments);
   return widget;
 }
-export {Cackle, globals};
+export {reckon, globals};

@@ -1,5 +1,5 @@
 // A faithful model of what the server says: comments, ranks, pages by keyset, events with absolute counts, scrubbed history.
-import {Cackle} from './page.mjs';
+import {reckon} from './page.mjs';
 
 const REPLIES = 1, BRANCH = 2;
 
@@ -48,19 +48,19 @@ export class Server {
     return true;
   }
   page({sort = 'best', size = 25, cursor = '', parent = ''}) {
-    const head = {channel: {comments: this.visible(), key: 'k', locked: false}, position: '1/1@' + this.seq}, by = (a, b) => Cackle.later(a.id, b.id);
+    const head = {channel: {comments: this.visible(), key: 'k', locked: false}, position: '1/1@' + this.seq}, by = (a, b) => reckon.laterId(a.id, b.id);
     let rows = [...this.rows.values()], comments, more = null;
     if (parent) {
       size = Math.min(size, BRANCH);
-      rows = rows.filter(r => r.parent && r.root === parent && (!cursor || Cackle.later(r.id, cursor) > 0)).sort(by);
+      rows = rows.filter(r => r.parent && r.root === parent && (!cursor || reckon.laterId(r.id, cursor) > 0)).sort(by);
       comments = rows.slice(0, size).map(r => ({...this.json(r), replies: []}));
       if (rows.length > size) more = rows[size - 1].id;
     } else {
-      const rank = r => Cackle.rank(r), [at, last] = cursor ? cursor.split(',') : [];
+      const rank = r => reckon.voteRank(r), [at, last] = cursor ? cursor.split(',') : [];
       const order = {best: (a, b) => rank(b) - rank(a) || -by(a, b), new: (a, b) => -by(a, b), old: by}[sort];
       rows = rows.filter(r => !r.parent).sort(order);
       if (cursor) {
-        rows = rows.filter(r => sort === 'best' ? rank(r) < +at || (rank(r) === +at && Cackle.later(r.id, last) < 0) : Cackle.later(r.id, last) * (sort === 'old' ? 1 : -1) > 0);
+        rows = rows.filter(r => sort === 'best' ? rank(r) < +at || (rank(r) === +at && reckon.laterId(r.id, last) < 0) : reckon.laterId(r.id, last) * (sort === 'old' ? 1 : -1) > 0);
       }
       if (rows.length > size) more = rank(rows[size - 1]) + ',' + rows[size - 1].id;
       comments = rows.slice(0, size).map(root => {

@@ -1,0 +1,4 @@
+/* The comments widget: what its first render needs. */
+import './widget.js';
+import './item.js';
+import './composer.js';

@@ -1,0 +1,245 @@
+"""What the browser side consists of: bundles of scripts and styles, widgets, words; told by lists in its folders.
+
+Each folder (the core's, and one of each product that has a widget) has ``bundles.json``::
+
+    {"bundles": {"comments.js": ["comments.js"], "comments.css": ["base.css", "more.css"]},
+     "lazy": {"later.js": ["later.js"]}, "with": {"later.js": "comments.js"}}
+
+A script is an ES module with all that it imports. "lazy" are bundles too; the loader fetches them later. "widgets"
+names the bundles of each widget's first render (``{"Comment": {"js": ["comments.js"], "css": ["comments.css"]}}``).
+
+A source may be a catalogue of words, ``locales/en.json``, or a section of it, ``locales/en.json#widget``: a script
+then, see `words_script`. "locales" are folders of catalogues: each language but English has a bundle of all of them,
+``NAME-ru.js``, where NAME is that of the folder's first bundle; widgets of the folder need it. All of these have one
+hash, that of all of them together, so that the loader's configuration stays short. Browsers can't resolve the names of
+packages: bundles under "packaged" are served as they were built in devel too.
+
+What ``env = prod`` serves was made when the package was built, by ``scripts/packaging/bundle.mjs``: ``build/`` has a
+file for each bundle, the loader, and ``manifest.json``, a list of the same form. ``env = devel`` serves the modules.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+import msgspec
+from msgspec import Struct
+
+# Sections of a catalogue that widgets need.
+WIDGET_SECTIONS = ("widget", "problems")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+# Static imports of modules beside; packages are bundled only.
+_IMPORT = re.compile(rb"""^\s*(?:import|export)\b[^;'"]*?['"](\.[^'"\n]+)['"]""", re.MULTILINE)
+
+
+class AssetsError(Exception):
+    """The folders can't be served; the message names the file."""
+
+
+class Widget(Struct, forbid_unknown_fields=True):
+    """The bundles of a widget's first render."""
+
+    js: list[str] = []
+    css: list[str] = []
+    # Whether it needs the words of the page's language.
+    words: bool = False
+
+
+class _Manifest(Struct, forbid_unknown_fields=True, rename={"with_": "with"}):
+    bundles: dict[str, list[str]] = {}
+    lazy: dict[str, list[str]] = {}
+    with_: dict[str, str] = {}
+    widgets: dict[str, Widget] = {}
+    locales: list[str] = []
+    packaged: list[str] = []
+    # Of what was built.
+    languages: list[str] = []
+
+
+class Words(Struct, frozen=True):
+    """The catalogues of a folder: paths from the root, in which ``*`` stands for the language."""
+
+    widgets: list[str]
+    languages: list[str]
+    paths: list[str]
+
+
+class BundleLists:
+    """The lists of all *folders*, the core's first; those that were *built*, else those of the sources.
+
+    Paths are from ``root``, what the folders have in common, so that modules find each other.
+
+    Raises:
+        AssetsError: a list is missing or malformed, names what is not there or outside, or something twice.
+    """
+
+    def __init__(self, folders: Iterable[str | Path], *, built: bool) -> None:
+        self._built = built
+        self._folders = [Path(folder).resolve() / ("build" if built else "") for folder in folders]
+        self.root = Path(os.path.commonpath(self._folders))
+        self._list = "manifest.json" if built else "bundles.json"
+        # By bundle, the paths of its sources.
+        self.sources: dict[str, list[str]] = {}
+        self._packaged: set[str] = set()
+        self.lazy: list[str] = []
+        self.widgets: dict[str, Widget] = {}
+        self.words: list[Words] = []
+        for folder in self._folders:
+            self._take(folder)
+
+    @property
+    def languages(self) -> list[str]:
+        """Those that all widgets with words have, but English."""
+        known = [set(one.languages) for one in self.words]
+        return sorted(set.intersection(*known)) if known else []
+
+    def _take(self, folder: Path) -> None:
+        """Add the bundles of a folder."""
+        manifest = self._manifest(folder)
+        sources = {**manifest.bundles, **manifest.lazy}
+        used = [n for w in manifest.widgets.values() for n in w.js + w.css]
+        used += [*manifest.with_, *manifest.with_.values()]
+        for name in used:
+            if name not in sources:
+                raise AssetsError(f"{self._list}: there is no bundle {name!r}")
+        for name, paths in sources.items():
+            if _NAME.fullmatch(name) is None or Path(name).suffix not in (".js", ".css"):
+                raise AssetsError(f"{self._list}: {name!r} is no name of a .js or .css bundle")
+            if name in self.sources:
+                raise AssetsError(f"{folder / self._list}: another folder has a bundle {name!r}")
+            # What was built is found at each request: nobody may have built it yet.
+            packaged = not self._built and name in manifest.packaged
+            self.sources[name] = [self._find(folder, path) for path in ([f"build/{name}"] if packaged else paths)]
+            self._packaged |= {name} if packaged else set()
+        if twice := manifest.widgets.keys() & self.widgets.keys():
+            raise AssetsError(f"{folder / self._list}: another folder has a widget {min(twice)!r}")
+        self.widgets.update(manifest.widgets)
+        self.lazy += manifest.lazy
+        speak = [name for name, widget in manifest.widgets.items() if widget.words]
+        if speak:
+            self.words.append(self._words(folder, manifest, speak))
+
+    def _words(self, folder: Path, manifest: _Manifest, widgets: list[str]) -> Words:
+        if self._built:
+            stem = Path(next(iter(manifest.bundles))).stem
+            paths = [(folder / f"{stem}-*.js").relative_to(self.root).as_posix()]
+            return Words(widgets, sorted(manifest.languages), paths)
+        folders = [self._find(folder, one) for one in manifest.locales]
+        known = [{path.stem for path in (self.root / one).glob("*.json")} for one in folders]
+        languages = sorted(set.intersection(*known) - {"en"}) if known else []
+        return Words(widgets, languages, [f"{one}/*.json" for one in folders])
+
+    def modules(self, name: str) -> list[str]:
+        """The files of a bundle as they are on disk now, each after those that it imports."""
+        found: dict[str, bool] = {}
+
+        def add(path: str) -> None:
+            if path in found:
+                return
+            found[path] = False
+            for match in _IMPORT.finditer(self.source(path)) if path.endswith(".js") else ():
+                other = (self.root / path).parent.joinpath(match[1].decode()).resolve()
+                if self._allowed(other):
+                    add(other.relative_to(self.root).as_posix())
+            # At the end, behind what it imports.
+            del found[path]
+            found[path] = True
+
+        if name in self._packaged:
+            return self.sources[name]
+        for path in self.sources[name]:
+            add(path.partition("#")[0])
+        return list(found)
+
+    def _find(self, folder: Path, source: str) -> str:
+        """The path from the root of a source, which is in the folder, or among those of the core: nothing outside."""
+        name, sharp, section = source.partition("#")
+        path = Path(os.path.normpath(folder / name))
+        core = self._folders[0]
+        inside = core if path.is_relative_to(core) else folder
+        try:
+            parts = path.relative_to(inside).parts
+        except ValueError:
+            raise AssetsError(f"{source!r} is outside {folder}") from None
+        return _inside(inside, "/".join(parts)).relative_to(self.root).as_posix() + sharp + section
+
+    def _allowed(self, path: Path) -> bool:
+        """Whether a file is below one of the folders."""
+        return any(path.is_relative_to(folder) for folder in self._folders)
+
+    def _manifest(self, folder: Path) -> _Manifest:
+        path = folder / self._list
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=_Manifest)
+        except OSError as error:
+            hint = "; scripts/packaging/web.py makes it" if self._built else ""
+            raise AssetsError(f"{path}: {error.strerror}{hint}") from None
+        except msgspec.DecodeError as error:
+            raise AssetsError(f"{path}: {error}") from None
+
+    def below(self, path: str) -> tuple[str, bytes]:
+        """What is served of a file in one of the folders, behind the suffix that tells its type.
+
+        Nothing outside the folders, nothing hidden, whatever *path* says. A catalogue of a bundle is the script that it
+        becomes, others are modules of JSON.
+
+        Raises:
+            AssetsError
+            OSError
+        """
+        if not self._allowed(_inside(self.root, path)):
+            raise AssetsError(f"{path!r} is in none of the folders")
+        suffix = PurePosixPath(path).suffix
+        pattern = str(PurePosixPath(path).with_name("*.json"))
+        listed = {one.partition("#")[0] for sources in self.sources.values() for one in sources}
+        if suffix == ".json" and (path in listed or any(pattern in words.paths for words in self.words)):
+            return ".js", self.source(path)
+        return suffix, (self.root / path).read_bytes()
+
+    def beside(self, name: str) -> bytes:
+        """A file beside the first list, as the loader."""
+        return self.source(self._find(self._folders[0], name))
+
+    def source(self, path: str) -> bytes:
+        """What is served of a file; of a catalogue the script that adds its words."""
+        name, _, section = path.partition("#")
+        try:
+            text = (self.root / name).read_bytes()
+        except OSError as error:
+            raise AssetsError(f"{path}: {error.strerror}") from None
+        if not name.endswith(".json"):
+            return text
+        try:
+            return words_script(PurePosixPath(name).stem, text, (section,) if section else WIDGET_SECTIONS)
+        except msgspec.MsgspecError as error:
+            raise AssetsError(f"{name}: {error}") from None
+
+
+def words_script(language: str, text: bytes, sections: Iterable[str]) -> bytes:
+    """The script that adds *sections* of a catalogue to ``Cackle.locales``.
+
+    Words of widgets become members of the language itself, those of other sections of an object in it. Bundles have the
+    same from ``scripts/packaging/bundle.mjs``.
+
+    Raises:
+        msgspec.MsgspecError: it is no catalogue.
+    """
+    catalogue = msgspec.json.decode(text, type=dict[str, dict[str, str | dict[str, str]]])
+    script = f"(c=>{{c=c.{language}=c.{language}||{{problems:{{}}}};"
+    for name in sections:
+        words = msgspec.json.encode(catalogue.get(name, {})).decode()
+        script += f"Object.assign({'c' if name == 'widget' else f'c.{name}'},{words});"
+    return (script + "})(window.Cackle.locales=window.Cackle.locales||{});\n").encode()
+
+
+def _inside(folder: Path, path: str) -> Path:
+    parts = path.split("/")
+    if any(_NAME.fullmatch(part) is None for part in parts):
+        raise AssetsError(f"{path!r} is no path of a source")
+    found = folder.joinpath(*parts).resolve()
+    if not found.is_relative_to(folder):
+        raise AssetsError(f"{path!r} is outside {folder}")
+    return found

@@ -1,0 +1,45 @@
+/* The options of a widget, each of the type it should be, or left out. */
+import {loader} from './loader.js';
+import {asObject} from './values.js';
+
+/**
+ * @typedef {object} Options
+ * @property {string} title
+ * @property {string} theme
+ * @property {string} countContainer
+ * @property {string} token
+ * @property {Record<string, any>} msg
+ * @property {Record<string, any>} callback
+ * @property {number | null} level
+ * @property {(() => unknown) | null} renew
+ * @property {string} url where the conversation is: an address for others, so that of a page which has one
+ * @property {any} [ratingOff]
+ */
+
+/**
+ * @param {Record<string, any>} given
+ * @returns {Options}
+ */
+export function readOptions(given) {
+  const o = Object.assign({}, given);
+  const level = parseInt(loader.text(o.level));
+  let url;
+  ['title', 'theme', 'countContainer', 'token'].forEach(key => {
+    o[key] = loader.text(o[key]);
+  });
+  ['msg', 'callback'].forEach(key => {
+    o[key] = asObject(o[key]);
+  });
+  o.level = level >= 0 ? level : null;
+  if (typeof o.renew !== 'function') o.renew = null;
+  try {
+    url = new URL(loader.text(o.url) || location.href, document.baseURI);
+  } catch {
+    url = new URL(document.baseURI);
+  }
+  if (!/^http/.test(url.protocol)) url = new URL(document.baseURI);
+  url.hash = '';
+  if (url.href.length > 1000) url.search = '';
+  o.url = /^http/.test(url.protocol) && url.href.length <= 1000 ? url.href : '';
+  return /** @type {any} */ (o);
+}
