@@ -10,12 +10,13 @@ from cackled.domain.housekeeping import BATCH
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
-from cackled.moderation.api import queue as routes
+from cackled.moderation.api import authors, bans, queue
 from cackled.moderation.authors import Authors
+from cackled.moderation.banning import Banning
 from cackled.moderation.bulk import BulkDecisions
 from cackled.moderation.live import EVENTS, Live
 from cackled.moderation.queue import Queue
-from cackled.products.product import Feature, OutboxParts
+from cackled.products.product import Feature, Limit, OutboxParts
 
 # What was decided can be undone so long; who decided stays in the audit log.
 EXPIRE_ACTIONS = Query(
@@ -43,14 +44,16 @@ def make_bulk(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 
 FEATURE = Feature(
     name="queue",
-    routes=routes.ROUTES,
+    routes=(*queue.ROUTES, *bans.ROUTES, *authors.ROUTES),
     services={
         Queue: make_queue,
+        Banning: lambda parts, site: Banning(site, parts.database, make_queue(parts, site)),
         Authors: lambda parts, site: Authors(site, parts.database),
         Live: lambda parts, site: Live(site, parts.database, lambda: randbits(62)),
     },
     events=EVENTS,
-    problems=routes.PROBLEMS,
+    problems=queue.PROBLEMS,
+    limits=(Limit(name="read", rate=1, burst=20),),
     outbox={"moderation": make_bulk},
     jobs=(EXPIRE_ACTIONS,),
 )

@@ -132,6 +132,12 @@ class AuthorAnswer(Struct, frozen=True):
     bans: list[dict[str, Any]]
 
 
+class WarningsAnswer(Struct, frozen=True):
+    """What an author has to read."""
+
+    warnings: list[Warning_]
+
+
 class NoteBody(Struct):
     """What to note, or to tell."""
 

@@ -221,7 +221,7 @@ ROUTES = (
         limit="comments.post", idempotent=True, writes=True,
         refusals=(
             "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key", "rule", "name-taken",
-            "proof-needed", "read-only", "slow",
+            "proof-needed", "read-only", "slow", "warned",
             "comment-locked",
         ),
     ),

@@ -29,4 +29,29 @@ EXPIRE_REMOVALS = Query(
     select count(*) from gone
     """,
 )
-JOBS = (EXPIRE_POST_KEYS, EXPIRE_REMOVALS)
+# So long moderators can bring back what they deleted.
+EXPIRE_KEPT = Query(
+    "expire_kept_comments",
+    f"""
+    with gone as (
+      delete from comment_kept where ctid = any(array(
+        select ctid from comment_kept where created_at < now() - interval '30 days' limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from gone
+    """,
+)
+EXPIRE_CHANGES = Query(
+    "expire_comment_changes",
+    f"""
+    with gone as (
+      delete from comment_change where ctid = any(array(
+        select ctid from comment_change where created_at < now() - interval '1 year' limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from gone
+    """,
+)
+# What moderators search.
+INDEX_COMMENTS = Query("index_comments", f"select index_comments({BATCH})")
+JOBS = (EXPIRE_POST_KEYS, EXPIRE_REMOVALS, EXPIRE_KEPT, EXPIRE_CHANGES, INDEX_COMMENTS)

@@ -9,6 +9,10 @@ REFUSALS = (
     Refusal(
         state="CK409", reason="window", error=Conflict, detail="The time for changing this comment is over."
     ),
+    Refusal(
+        state="CK403", reason="warned", error=Forbidden,
+        detail="A moderator has a message for you. Read it before you write again.",
+    ),
     Refusal(state="CK403", reason="read-only", error=Forbidden, detail="This conversation is for reading only."),
     Refusal(
         state="CK403", reason="comment-locked", error=Forbidden,

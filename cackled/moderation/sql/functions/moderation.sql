@@ -1,5 +1,5 @@
 -- Decisions on what visitors wrote: what products note while they make them.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Note that an item was changed by an action, and what it takes to undo that; colleagues who look on are told.
 create or replace function note_step(
@@ -13,6 +13,15 @@ begin
   perform tell_staff(p_site, 'item.decided', json_build_object(
     'item', p_item, 'action', p_deed, 'by', p_name, 'state', p_state, 'version', p_version,
     'decision', p_action::text)::text);
+end
+$$;
+
+-- Raises CK403 where somebody was told something that they have to read before they write again.
+create or replace function check_warned(p_site int, p_visitor bigint) returns void language plpgsql as $$
+begin
+  if exists (select from author_warning w where w.site_id = p_site and w.visitor_id = p_visitor and w.read_at is null) then
+    raise exception using errcode = 'CK403', message = 'warned';
+  end if;
 end
 $$;
 

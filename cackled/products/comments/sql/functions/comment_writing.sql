@@ -112,6 +112,7 @@ begin
     raise exception using errcode = 'CK403', message = 'locked';
   end if;
   perform check_pace(p_site, p_channel, p_visitor);
+  perform check_warned(p_site, p_visitor);
   banned := ban_of(p_site, p_words, p_visitor, p_ip);
   if banned = 'ban' then
     raise exception using errcode = 'CK403', message = 'banned';
@@ -264,6 +265,8 @@ begin
       select from unnest(p_visitors, p_idems) x (visitor, idem)
       join post_key y on y.site_id = p_site and y.visitor_id = x.visitor and y.channel_id = p_channel and y.key = x.idem);
   end if;
+  usual := usual and not exists (
+    select from author_warning w where w.site_id = p_site and w.visitor_id = any(p_visitors) and w.read_at is null);
   if usual and exists (select from ban b where b.site_id = p_site) then
     usual := not exists (
       select from unnest(p_words, p_visitors, p_ips) x (words, visitor, ip)

@@ -1,0 +1,90 @@
+"""The routes about authors: what is known of them, notes among colleagues, warnings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cackled.api.calls import Call
+from cackled.api.route import Caller, Route
+from cackled.database.query import ReadPreference
+from cackled.domain.bans import Bans
+from cackled.moderation.api.answers import AuthorAnswer, Made, NoteBody, WarningsAnswer
+from cackled.moderation.authors import Authors
+from cackled.moderation.queue import Queue
+
+
+async def get_author(call: Call) -> Any:
+    """What is known of an author."""
+    visitor = call.number("visitor")
+    known = await call.service(Queue).author(visitor)
+    authors = call.service(Authors)
+    values = {str(visitor), *(one for one in (known["address"], known["first_address"]) if one)}
+    bans = [
+        {"id": str(one.id), "kind": one.kind, "value": one.value, "until": one.until, "shadow": one.shadow}
+        for one in await call.service(Bans).bans()
+        if one.value.partition("/")[0] in values
+    ]
+    return AuthorAnswer(
+        id=str(visitor), notes=await authors.notes(visitor), warnings=await authors.warnings(visitor), bans=bans,
+        **known,
+    )  # fmt: skip
+
+
+async def note(call: Call) -> Any:
+    """Note something."""
+    return Made(await call.service(Authors).note(call.colleague, call.number("visitor"), call.body.text))
+
+
+async def forget_note(call: Call) -> None:
+    """Take a note away."""
+    await call.service(Authors).forget_note(call.number("visitor"), call.number("note"))
+
+
+async def warn(call: Call) -> Any:
+    """Tell an author something that they have to read."""
+    return Made(await call.service(Authors).warn(call.colleague, call.number("visitor"), call.body.text))
+
+
+async def own_warnings(call: Call) -> Any:
+    """What the visitor has to read."""
+    found = await call.service(Authors).warnings(call.visitor.visitor, unread=True)
+    return WarningsAnswer(found)
+
+
+async def read_warning(call: Call) -> None:
+    """The visitor has read it."""
+    await call.service(Authors).read(call.visitor.visitor, call.number("warning"))
+
+
+_BASE = "/sites/{site}/moderation/authors/{visitor}"
+_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": ""}
+_BODY = ("text-empty", "text-too-long")
+ROUTES = (
+    Route(
+        method="GET", path=_BASE, name="getAuthor", summary="What is known of an author.",
+        handler=get_author, answer=AuthorAnswer, preference=ReadPreference.PRIMARY, **_STAFF,
+    ),
+    Route(
+        method="POST", path=_BASE + "/notes", name="addAuthorNote", summary="Note something for colleagues.",
+        handler=note, body=NoteBody, answer=Made, status=201, refusals=_BODY, **_STAFF,
+    ),
+    Route(
+        method="DELETE", path=_BASE + "/notes/{note}", name="deleteAuthorNote", summary="Take a note away.",
+        handler=forget_note, status=204, **_STAFF,
+    ),
+    Route(
+        method="POST", path=_BASE + "/warnings", name="warnAuthor",
+        summary="Tell an author something that they have to read before they write again.",
+        handler=warn, body=NoteBody, answer=Made, status=201, refusals=_BODY, **_STAFF,
+    ),
+    Route(
+        method="GET", path="/sites/{site}/warnings", name="listWarnings",
+        summary="What moderators told the visitor, who has not read it.",
+        handler=own_warnings, answer=WarningsAnswer, caller=Caller.SESSION, limit="reads",
+    ),
+    Route(
+        method="POST", path="/sites/{site}/warnings/{warning}/read", name="readWarning",
+        summary="Say that one has read it.",
+        handler=read_warning, status=204, caller=Caller.SESSION, limit="queue.read", writes=True,
+    ),
+)  # fmt: skip
