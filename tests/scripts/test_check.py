@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.scripts.common import SCRIPTS, script
 
@@ -109,6 +109,34 @@ class CountTests(CheckCase):
         (self.root / "tests/test_broken.py").write_text("import nothing_of_this_name")
         self.assertEqual(self.run_all(), (3, 1, 0))
         self.assertIn("nothing_of_this_name", self.said)
+
+    def test_node(self) -> None:
+        """Each test of Node's counts, and a file that ends early, fails to load or has none is a failure."""
+        if self.check.node() is None:
+            raise SkipTest("there is no Node")
+        head = "import {test, describe} from 'node:test';\nimport assert from 'node:assert/strict';\n"
+        for name, text in (
+            ("a", "test('one', () => {});\n"
+                  "describe('all', () => { test('two', () => assert.equal(1, 2, 'as planned')); });\n"
+                  "test('three', {skip: 'no such thing'}, () => {});\nconsole.log('said');\n"),
+            ("b", "test('one', () => { process.exit(3); });\n"), ("c", "import './none.mjs';\n"), ("d", ""),
+        ):  # fmt: skip
+            (self.root / f"tests/{name}.test.mjs").write_text(head + text)
+        self.assertEqual(self.run_all(), (1, 4, 1))
+        for words in ("as planned", "no such thing", "said", "none.mjs"):
+            self.assertIn(words, self.said)
+        failed = [name.partition(" ")[0].partition(":")[0] for name in self.ran.tally.failed]
+        self.assertEqual(sorted(failed), [f"tests/{name}.test.mjs" for name in "abcd"])
+
+    def test_node_hangs(self) -> None:
+        """A file that has no end is ended."""
+        if self.check.node() is None:
+            raise SkipTest("there is no Node")
+        (self.root / "tests/a.test.mjs").write_text(
+            "import {test} from 'node:test';\ntest('x', () => new Promise(() => setInterval(() => {}, 1000)));\n"
+        )
+        self.assertEqual(self.run_all(hangs=3.0), (0, 1, 0))
+        self.assertIn("had not ended", self.said)
 
     def test_unknown_name(self) -> None:
         """So is a name of nothing."""
