@@ -58,6 +58,8 @@ def refusals(route: Route) -> list[str]:
         found |= {"bad-token", "token-expired"}
     if route.ids:
         found |= {"not-found"}
+    if route.texts:
+        found |= {"not-found", "bad-field"}
     if route.query is not None or route.preference is not None or route.idempotent or route.body is not None:
         found |= {"bad-field", "not-found"}
     if route.body is not None:

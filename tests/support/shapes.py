@@ -30,7 +30,7 @@ def _compare(wanted: Any, found: Any, place: str) -> list[str]:
         for name in wanted.keys() & found.keys():
             told += _compare(wanted[name], found[name], f"{place}.{name}")
         return sorted(told)
-    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+    if isinstance(wanted, list | tuple) and isinstance(found, list) and len(wanted) == len(found):
         return [one for n, value in enumerate(wanted) for one in _compare(value, found[n], f"{place}[{n}]")]
     return [] if wanted == found else [f"{place} is {found!r}, described as {wanted!r}"]
 
