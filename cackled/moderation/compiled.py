@@ -7,6 +7,8 @@ that look like others read as those.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 import re2
@@ -23,6 +25,7 @@ from cackled.moderation.verdict import Draft
 # Bytes that the program of one pattern may take, and of all words with signs for further letters together.
 MOST_PROGRAM = 1 << 18
 MOST_WORDS_PROGRAM = 1 << 23
+MOST_SET_PROGRAM = 1 << 25
 # Characters of a text that patterns look at.
 MOST_TEXT = 20_000
 LONGEST_SHOWN = 60
@@ -31,11 +34,17 @@ LEAST_LETTERS = 12
 
 # Single letters with something between: "c.a.s.i.n.o".
 _SPELT = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]{1,2}){3,40}[^\W_](?![^\W_])")
+_RUN = re.compile(r"(\S)\1{2,}")
 _BETWEEN = re.compile(r"[\W_]+")
 # Markdown's signs, which may stand within a word and show nothing.
 _SIGN = re.compile(r"[*_~`\\]")
 _SIGNS = str.maketrans("", "", "*_~`\\")
-_SIGN_INSIDE = re.compile(r"[^\W_]*[0-9@$!|][^\s]*")
+_SIGN_INSIDE = re.compile(r"[0-9@$!|]")
+
+
+# Where words begin and end, and what may stand between those of a phrase.
+_EDGE_BEFORE, _EDGE_AFTER = r"(?:^|[^\pL\pN])", r"(?:$|[^\pL\pN])"
+_APART = "[ -/:-@\\[-`{-~\u2000-\u206f]+"
 
 
 class Finding(Struct, frozen=True):
@@ -93,7 +102,7 @@ class Compiled:
         self._words: dict[str, list[tuple[Action, Where, str]]] = {}
         self._disguised: dict[str, list[tuple[Action, Where, str]]] = {}
         self._matchers: list[_Matcher] = []
-        phrases: dict[tuple[Action, Where], list[str]] = {}
+        phrases: dict[tuple[Action, Where, str, str], list[str]] = {}
         for number, word in enumerate(rules.words):
             folded = fold(word.text)
             if not folded.strip("* "):
@@ -102,15 +111,24 @@ class Compiled:
                 self._words.setdefault(folded, []).append((word.action, word.where, word.text))
                 self._disguised.setdefault(skeleton(folded), []).append((word.action, word.where, word.text))
             else:
-                phrases.setdefault((word.action, word.where), []).append(_phrase(folded))
-        for (action, where), texts in phrases.items():
+                begin = "" if folded.startswith("*") else _EDGE_BEFORE
+                end = "" if folded.endswith("*") else _EDGE_AFTER
+                phrases.setdefault((word.action, word.where, begin, end), []).append(_phrase(folded))
+        for (action, where, begin, end), texts in phrases.items():
             # One program for all of them: a text is gone through once.
-            whole = "|".join(texts)
-            made = compile_pattern(f"(?:{whole})", "words", MOST_WORDS_PROGRAM)
+            made = compile_pattern(f"{begin}(?:{'|'.join(texts)}){end}", "words", MOST_WORDS_PROGRAM)
             self._matchers.append(_Matcher(made, action, where, "word"))
         for number, one in enumerate(rules.patterns):
             made = compile_pattern(one.pattern, f"patterns[{number}].pattern")
             self._matchers.append(_Matcher(made, one.action, one.where, "pattern"))
+        self._any = re2.Set.SearchSet(_options(MOST_SET_PROGRAM))
+        for matcher in self._matchers:
+            self._any.Add(matcher.pattern.pattern)
+        if self._matchers:
+            try:
+                self._any.Compile()
+            except re2.error:
+                raise BadField("These patterns and words are too many together.", field="patterns") from None
         self.judges_text = bool(
             self._words or self._matchers or rules.links is not None or rules.languages or rules.capitals
             or rules.repeats or self._names
@@ -146,7 +164,7 @@ class Compiled:
         return any(domain == one or domain.endswith("." + one) for one in self._domains)
 
     def _imitated(self, name: str, found: list[Finding]) -> None:
-        if not self._names.isdisjoint(skeletons(name)):
+        if not self._names.isdisjoint(_skeletons(name)):
             found.append(Finding(self.rules.names_action, "name", name[:LONGEST_SHOWN]))
 
     def _look_up(self, text: str, words: list[str], name: str, links: list[str], found: list[Finding]) -> None:
@@ -170,6 +188,9 @@ class Compiled:
 
     def _search(self, text: str, name: str, links: list[str], found: list[Finding]) -> None:
         folded = {"text": fold(text[:MOST_TEXT]), "name": fold(name), "links": "\n".join(links)[:MOST_TEXT]}
+        # All of them at once: most texts match none.
+        if not any(some and self._any.Match(some) for some in folded.values()):
+            return
         for matcher in self._matchers:
             for place, some in folded.items():
                 if matcher.where not in ("all", place) or not some:
@@ -180,23 +201,23 @@ class Compiled:
                     break
 
 
+@lru_cache(maxsize=2_000)
+def _skeletons(name: str) -> frozenset[str]:
+    return frozenset(skeletons(name))
+
+
 def _phrase(folded: str) -> str:
-    """A word with ``*``, or several words, as a pattern."""
-    parts = [re2.escape(part) for part in folded.strip("*").split()]
-    begin = r"(?:^|[^\pL\pN])" if not folded.startswith("*") else ""
-    end = r"(?:$|[^\pL\pN])" if not folded.endswith("*") else ""
-    return begin + r"[\s\pP]+".join(parts) + end
+    """A word with ``*``, or several words, as a pattern without its edges."""
+    return _APART.join(re2.escape(part) for part in folded.strip("*").split())
 
 
 def _disguised(text: str) -> list[str]:
     """The skeletons of words of *text* that may be others than they are written as."""
     found = []
     text = text[:MOST_TEXT]
-    for match in _SIGN_INSIDE.finditer(text):
-        if not match[0].isdigit() and len(match[0]) <= LONGEST_SHOWN:
-            found.append(skeleton(match[0]))
-        if len(found) >= 100:
-            break
+    if _SIGN_INSIDE.search(text) is not None:
+        some = [one for one in text.split() if len(one) <= LONGEST_SHOWN and _SIGN_INSIDE.search(one) is not None]
+        found += [skeleton(one) for one in some[:100] if not one.isdigit()]
     if not text.isascii():
         found += [skeleton(word) for word in _BETWEEN.split(text)[:500] if not word.isascii() and mixed(fold(word))]
     for match in _SPELT.finditer(text):
@@ -207,25 +228,19 @@ def _disguised(text: str) -> list[str]:
 
 
 def _shouted(text: str, most: int) -> bool:
-    letters = [one for one in text[:MOST_TEXT] if one.isalpha()]
+    text = text[:MOST_TEXT]
     # Scripts without capitals never shout.
-    capitals = sum(one.isupper() for one in letters)
-    return len(letters) >= LEAST_LETTERS and capitals * 100 > most * len(letters)
+    capitals = sum(map(str.isupper, text))
+    if capitals * 100 <= most * LEAST_LETTERS:
+        return False
+    letters = sum(map(str.isalpha, text))
+    return letters >= LEAST_LETTERS and capitals * 100 > most * letters
 
 
 def _repeated(text: str, words: list[str], most: int) -> bool:
-    run = longest = 0
-    before = ""
-    for one in text[:MOST_TEXT]:
-        run = run + 1 if one == before and not one.isspace() else 1
-        before = one
-        longest = max(longest, run)
-    run, before = 0, ""
-    for word in words:
-        run = run + 1 if word == before else 1
-        before = word
-        longest = max(longest, run)
-    return longest > most
+    if any(len(match[0]) > most for match in _RUN.finditer(text[:MOST_TEXT])):
+        return True
+    return any(sum(1 for _ in run) > most for _, run in groupby(words))
 
 
 def strongest(findings: list[Finding]) -> Action | None:

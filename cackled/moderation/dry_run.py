@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
@@ -19,6 +20,7 @@ from cackled.moderation.compiled import Compiled, Finding, strongest
 from cackled.moderation.features import features
 from cackled.moderation.judge import FORGIVEN
 from cackled.moderation.judged import Item, Judged, item
+from cackled.moderation.rules import Rules
 from cackled.moderation.slices import sliced
 from cackled.moderation.store import Held
 from cackled.turns import Turns
@@ -57,6 +59,16 @@ class DryRuns:
         self._clock = clock
         self._kinds = kinds
         self._turns = Turns(2)
+
+    @staticmethod
+    @lru_cache(maxsize=4)
+    def compiled(rules: Rules) -> Compiled:
+        """*rules*, ready: a dry run of many batches makes them so once.
+
+        Raises:
+            BadField: a word or pattern can't be used.
+        """
+        return Compiled(rules)
 
     async def batch(self, site: Site, compiled: Compiled, held: Held, now: float, cursor: str) -> Progress:
         """The batch at *cursor* (``""``: the first); *now* in seconds since 1970.

@@ -42,6 +42,7 @@ MOST_WORDS = 16
 FORGIVEN = frozenset(
     {"premoderation", "first", "link", "language", "caps", "repeat", "spam", "burst", "fast", "duplicate"}
 )
+NO_FEATURES = Features([], [])
 _STATES: dict[str, State] = {"hold": "pending", "spam": "spam", "reject": "rejected"}
 
 SELECT_BEGUN = Query(
@@ -123,12 +124,15 @@ class Judge:
         rules, compiled = held.compiled.rules, held.compiled
         if draft.edits is None and (rules.close_days or rules.slow_seconds):
             await self._take(site, draft, rules, noted)
-        found = features(draft)
+        taught = rules.spam.enabled and held.filter is not None and held.filter.ready
+        # Of a site without rules for texts, whose filter knows nothing yet, no text is looked at.
+        needed = taught or compiled.judges_text or rules.spam.duplicates
+        found = features(draft) if needed else NO_FEATURES
         findings = compiled.findings(draft, found.words)
         _refuse(findings)
         self._suspect(site, draft, rules, found, findings, noted)
         score = None
-        if rules.spam.enabled and held.filter is not None:
+        if taught and held.filter is not None:
             score = held.filter.score(found.places)
             if score is not None and score >= rules.spam.hold_at:
                 findings.append(Finding("spam" if score >= rules.spam.spam_at else "hold", "spam"))
@@ -197,10 +201,11 @@ class Judge:
         if draft.seconds is not None and draft.seconds < spam.least_seconds:
             findings.append(Finding("hold", "fast"))
         now = self._clock.seconds()
-        if spam.duplicates and draft.edits is None:
-            likeness, number = self.recent.note(site.id, draft.visitor, sketch(found.words, "<a " in draft.html), now)
+        if (spam.duplicates or spam.burst) and draft.edits is None:
+            made = sketch(found.words, "<a " in draft.html) if spam.duplicates else frozenset()
+            likeness, number = self.recent.note(site.id, draft.visitor, made, now)
             noted.append(partial(self.recent.take_back, site.id, number))
-            if likeness.others >= spam.duplicates or likeness.own >= max(2, spam.duplicates):
+            if spam.duplicates and max(likeness.others, likeness.own) >= spam.duplicates:
                 findings.append(Finding("hold", "duplicate"))
         if spam.burst and self.recent.rate(site.id, now) > spam.burst:
             findings.append(Finding("hold", "burst"))

@@ -65,13 +65,14 @@ class SpamRules(_Part, frozen=True):
     ] = False  # fmt: skip
     duplicates: Annotated[
         int, Meta(ge=0, le=100, description="so many others wrote nearly the same within an hour: it waits; 0: off")
-    ] = 3
+    ] = 0
     burst: Annotated[
         int, Meta(ge=0, le=100_000, description="more comments a minute than this: those of strangers wait; 0: off")
     ] = 0
     least_seconds: Annotated[
-        float, Meta(ge=0, le=60, description="a form sent sooner after it was opened was not filled in by a person")
-    ] = 1.0
+        float,
+        Meta(ge=0, le=60, description="a form sent sooner after it was opened was not filled in by a person; 0: off"),
+    ] = 0.0
 
 
 class Hook(_Part, frozen=True):

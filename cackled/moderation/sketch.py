@@ -27,6 +27,8 @@ LEAST_WORDS, LEAST_WITH_LINK = 12, 4
 MOST_TEXTS = 500
 SECONDS = 3_600.0
 MOST_SITES = 500
+# Texts with the same hash that are looked at, the newest: enough to notice a flood, and a bound for the work.
+MOST_ALIKE = 40
 
 _NUMBER = re.compile(r"\d+")
 
@@ -59,16 +61,17 @@ class _Texts:
     def __init__(self) -> None:
         # (time, author, sketch), the oldest first; index: hash -> numbers of posts that have it.
         self.posts: OrderedDict[int, tuple[float, int, frozenset[int]]] = OrderedDict()
-        self.index: dict[int, list[int]] = {}
+        self.index: dict[int, deque[int]] = {}
         self.times: deque[float] = deque(maxlen=MOST_TEXTS)
 
     def remove(self, number: int) -> None:
         found = self.posts.pop(number, None)
         for one in found[2] if found is not None else ():
-            left = self.index[one]
-            left.remove(number)
-            if not left:
-                del self.index[one]
+            left = self.index.get(one)
+            if left is not None and number in left:
+                left.remove(number)
+                if not left:
+                    del self.index[one]
 
     def drop(self, before: float) -> None:
         while self.posts:
@@ -109,9 +112,12 @@ class Recent:
         for one in made:
             shared.update(texts.index.get(one, ()))
         own, others = 0, set()
+        least = ALIKE * len(made)
         for number, common in shared.items():
+            if common < least:
+                continue
             _, by, theirs = texts.posts[number]
-            if common >= ALIKE * max(len(made), len(theirs)):
+            if common >= ALIKE * len(theirs):
                 if by == author:
                     own += 1
                 else:
@@ -119,7 +125,7 @@ class Recent:
         self._number += 1
         texts.posts[self._number] = (now, author, made)
         for one in made:
-            texts.index.setdefault(one, []).append(self._number)
+            texts.index.setdefault(one, deque(maxlen=MOST_ALIKE)).append(self._number)
         return Likeness(own, len(others)), self._number
 
     def take_back(self, site: int, number: int) -> None:

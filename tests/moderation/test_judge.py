@@ -136,6 +136,7 @@ class JudgeTests(ModerationCase):
 
     async def test_duplicates(self) -> None:
         """What several others wrote nearly the same waits; so does what one writes again and again."""
+        await self.rules(spam={"duplicates": 3})
         for number in range(3):
             self.assertEqual((await self.judge(FLOOD.format(n=number), visitor=number + 1)).state, "approved")
         self.assertEqual((await self.judge(FLOOD.format(n=9), visitor=9)).reasons, ("duplicate",))
@@ -155,6 +156,7 @@ class JudgeTests(ModerationCase):
 
     async def test_machines(self) -> None:
         """What stands in the hidden field is spam; a form that was filled in no time waits."""
+        await self.rules(spam={"least_seconds": 1})
         self.assertEqual((await self.judge(trap="https://a.example")).reasons, ("trap",))
         self.assertEqual((await self.judge(trap="x")).state, "spam")
         self.assertEqual((await self.judge(seconds=0.2)).reasons, ("fast",))
@@ -215,7 +217,7 @@ class JudgeTests(ModerationCase):
         """What one site's rules, records and recent texts say is nothing to another."""
         two = await self.sites.add("Two", ["two.example"], site_id=2)
         assert two is not None
-        await self.rules(words=[{"text": "casino", "action": "refuse"}], trusted=[str(ANN)])
+        await self.rules(words=[{"text": "casino", "action": "refuse"}], trusted=[str(ANN)], spam={"duplicates": 3})
         for number in range(5):
             self.assertEqual((await self.judge(FLOOD.format(n=number), visitor=number + 1)).state != "spam", True)
         self.assertEqual((await self.moderation.judge(two, draft("casino"))), APPROVED)
@@ -224,7 +226,7 @@ class JudgeTests(ModerationCase):
 
     async def test_erased(self) -> None:
         """Nothing of an erased visitor stays in memory."""
-        await self.rules(slow_seconds=1, first=1)
+        await self.rules(slow_seconds=1, first=1, spam={"duplicates": 3})
         await self.judge(FLOOD, visitor=ANN, once="k")
         judging = self.moderation.judging
         self.assertTrue(len(judging.recent) and judging._records and judging._once and judging._wrote)

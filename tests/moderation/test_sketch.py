@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.moderation.features import words_of
-from cackled.moderation.sketch import MOST_SITES, MOST_TEXTS, SECONDS, Recent, sketch
+from cackled.moderation.sketch import MOST_ALIKE, MOST_SITES, MOST_TEXTS, SECONDS, Recent, sketch
 
 FLOOD = (
     "Hello friends, I have earned {n} dollars this week from home with {w}, and you can do it as well: "
@@ -71,7 +71,7 @@ class RecentTests(SynchronousTestCase):
             recent.note(site, 1, sketch(words_of(PLAIN)), 1000.0)
         self.assertLessEqual(len(recent._sites), MOST_SITES)
         texts = recent._sites[2 * MOST_SITES - 1]
-        self.assertEqual(set(texts.posts), {number for numbers in texts.index.values() for number in numbers})
+        self.assertLessEqual({number for numbers in texts.index.values() for number in numbers}, set(texts.posts))
 
     @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 4), st.integers(0, 5000)), max_size=60))
     def test_index(self, steps: list[tuple[int, int, int]]) -> None:
@@ -83,4 +83,8 @@ class RecentTests(SynchronousTestCase):
             self.note(recent, PLAIN.format(w="x") + " ".join("abcdefg"[kind] * n for n in range(20)), author, now)
         for texts in recent._sites.values():
             listed = {(one, number) for one, numbers in texts.index.items() for number in numbers}
-            self.assertEqual(listed, {(one, number) for number, post in texts.posts.items() for one in post[2]})
+            held = {(one, number) for number, post in texts.posts.items() for one in post[2]}
+            self.assertLessEqual(listed, held)
+            for one in {one for one, _ in held}:
+                newest = sorted(number for other, number in held if other == one)[-MOST_ALIKE:]
+                self.assertEqual(sorted(texts.index[one])[-len(newest):], newest)

@@ -11,7 +11,6 @@ from cackled.api.calls import Call, header, json_response
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.errors import Refused
-from cackled.moderation.compiled import Compiled
 from cackled.moderation.dry_run import Progress
 from cackled.moderation.evaluate import Evaluation, evaluate_site
 from cackled.moderation.moderation import Moderation
@@ -104,7 +103,7 @@ async def dry_run(call: Call) -> Progress:
     body: DryRunBody = call.body
     moderation = call.shared(Moderation)
     held = await moderation.store.get(call.site)
-    compiled = Compiled(check(body.rules))
+    compiled = moderation.dry_runs.compiled(check(body.rules))
     return await moderation.dry_runs.batch(call.site, compiled, held, moderation.wall_time(), body.cursor)
 
 
