@@ -1,9 +1,11 @@
 // Every page of the panel: its path, who may see it, what shows it. A page is a module of `pages/` and a line here.
 import {AuditPage} from './pages/audit.js';
+import {BansPage} from './pages/bans.js';
 import {InvitationPage} from './pages/invitation.js';
 import {Link} from './pages/link.js';
 import {MembersPage} from './pages/members.js';
 import {Missing} from './pages/missing.js';
+import {QueuePage} from './pages/queue.js';
 import {RulesPage} from './pages/rules.js';
 import {SettingsPage} from './pages/settings.js';
 import {SignIn} from './pages/signin.js';
@@ -26,6 +28,8 @@ export const PAGES = [
   {path: '/link', show: Link, open: true},
   {path: '/invitation', show: InvitationPage, open: true},
   {path: '/sites/:site', show: Home},
+  {path: '/sites/:site/queue', show: QueuePage, role: 'moderator'},
+  {path: '/sites/:site/bans', show: BansPage, role: 'moderator'},
   {path: '/sites/:site/settings', show: SettingsPage, role: 'analyst'},
   {path: '/sites/:site/members', show: MembersPage, role: 'admin'},
   {path: '/sites/:site/keys', show: KeysPage, role: 'admin'},

@@ -1,0 +1,59 @@
+// Which items: their state, a search, a product, why they are here. All of it stands in the address.
+import {html, useEffect, useRef, useState} from '../libraries.js';
+import {address, query, setQuery} from '../router.js';
+import {t} from '../words.js';
+import {markName} from './card.js';
+
+export const STATES = ['pending', 'flagged', 'spam', 'unseen', 'approved', 'rejected', 'deleted', 'all'];
+const NAMES = ['q', 'product', 'author', 'ip', 'channel', 'mark'];
+
+/** What the address asks for. @returns {Record<string, string>} */
+export function wanted() {
+  const state = query.value.get('state') || 'pending';
+  /** @type {Record<string, string>} */
+  const found = {state: STATES.includes(state) ? state : 'pending'};
+  for (const name of NAMES) {
+    const value = query.value.get(name);
+    if (value) found[name] = value;
+  }
+  return found;
+}
+
+/** @param {{site: string, field: {current: HTMLInputElement | null}}} props */
+export function Filters({site, field}) {
+  const now = wanted();
+  const [text, setText] = useState(now.q || '');
+  const timer = useRef(/** @type {any} */ (null));
+  useEffect(() => setText(now.q || ''), [now.q]);
+  /** @param {string} value */
+  const type = value => {
+    setText(value);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => setQuery({q: value.trim()}), 350);
+  };
+  const more = NAMES.filter(name => name !== 'q' && now[name]);
+  return html`<nav class="tabs" aria-label=${t('queue.states')}>
+      ${STATES.map(one => html`<a key=${one} href=${address(`/sites/${site}/queue`, {...now, state: one})} aria-current=${one === now.state ? 'page' : null}>${t(`state.${one}`)}</a>`)}
+    </nav>
+    <form
+      class="row search"
+      role="search"
+      onSubmit=${(/** @type {Event} */ e) => {
+        e.preventDefault();
+        clearTimeout(timer.current);
+        setQuery({q: text.trim()});
+      }}
+    >
+      <input
+        ref=${field}
+        type="search"
+        aria-label=${t('queue.search')}
+        placeholder=${t('queue.search.hint')}
+        maxlength="400"
+        value=${text}
+        onInput=${(/** @type {any} */ e) => type(e.currentTarget.value)}
+        aria-keyshortcuts="/"
+      />
+      ${more.map(name => html`<button key=${name} type="button" onClick=${() => setQuery({[name]: null})}>${t(`queue.${name}`)}: ${name === 'mark' ? markName(now[name]) : now[name]} <span aria-hidden="true">×</span><span class="sr">${t('remove')}</span></button>`)}
+    </form>`;
+}

@@ -1,0 +1,64 @@
+// What happens in a site's queue, live: an EventSource to the staff's channel, resumed by position.
+import {get} from '../api.js';
+
+/**
+ * Listen until the returned function is called.
+ * @param {string} site
+ * @param {{event: (event: {type: string, data: any}) => void, missed: () => void, state: (live: boolean) => void}} handler
+ *   *missed*: events may be missing, load anew
+ * @returns {() => void}
+ */
+export function listen(site, {event, missed, state}) {
+  /** @type {EventSource | null} */
+  let source = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let closed = false;
+  let position = '';
+  let failures = 0;
+  const again = () => {
+    source?.close();
+    state(false);
+    if (!closed) timer = setTimeout(open, Math.min(30_000, 1000 * 2 ** failures++) * (0.5 + Math.random() / 2));
+  };
+  async function open() {
+    try {
+      const place = await get(`/sites/${site}/moderation/live`);
+      if (closed) return;
+      // Another channel, or a way back from a break: what was between is not told there.
+      if (position && position.split('@')[0] !== place.position.split('@')[0]) missed();
+      else if (position && position !== place.position) missed();
+      position = place.position;
+    } catch {
+      return again();
+    }
+    source = new EventSource(`/rt/sse?sub=${encodeURIComponent(position)}`);
+    source.onopen = () => {
+      failures = 0;
+      state(true);
+    };
+    source.onmessage = ({data}) => {
+      const told = JSON.parse(data);
+      if (told.type === 'error') return again();
+      if (told.type === 'recovered') {
+        position = `${told.sub}@${told.seq}`;
+        if (told.recovered === false) missed();
+        return;
+      }
+      if (told.seq === undefined) return;
+      position = `${told.sub}@${told.seq}`;
+      event(told);
+    };
+    source.onerror = () => {
+      // The browser comes back by itself, unless the server refused.
+      if (source?.readyState === EventSource.CLOSED) again();
+      else state(false);
+    };
+  }
+  open();
+  return () => {
+    closed = true;
+    clearTimeout(timer);
+    source?.close();
+  };
+}
