@@ -110,7 +110,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
       </details>`
     }
     <footer class="actions">
-      ${MAIN.map(
+      ${MAIN.filter(([action]) => item.revision || LEADS_TO[action] !== item.state).map(
         ([action, key, kind]) =>
           html`<button
             type="button"
