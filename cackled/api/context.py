@@ -24,7 +24,8 @@ class ApiContext(Struct, frozen=True, kw_only=True):
 
     ``services`` make the service of a kind for one site; ``shared`` has what the process has once, by kind;
     ``client_address`` gives the address of a request's client; ``count_read`` is told each read of a site, with its
-    readPreference; ``gate`` finds out who makes a call of staff.
+    readPreference; ``gate`` finds out who makes a call of staff; ``own_url`` is the
+    base of our addresses for other servers, or ``""``.
     """
 
     sites: SiteDirectory
@@ -37,6 +38,7 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     count_read: Callable[[int, ReadPreference], None]
     gate: StaffGate
     wall_time: Callable[[], float]
+    own_url: str = ""
     shared: Mapping[type, Any] = {}
 
     def service(self, kind: type[_T], site: Site) -> _T:

@@ -63,6 +63,7 @@ def public_root(
     demo: IResource | None,
     well_known: IResource | None = None,
     moderate: IResource | None = None,
+    auth: IResource | None = None,
     panel: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
@@ -81,6 +82,8 @@ def public_root(
         children[name] = loader
     if demo is not None:
         children[b"demo"] = demo
+    if auth is not None:
+        children[b"auth"] = auth
     if moderate is not None:
         children[b"moderate"] = moderate
     if panel is not None:

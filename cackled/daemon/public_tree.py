@@ -24,6 +24,8 @@ from cackled.domain.doors import Doors
 from cackled.domain.errors import PROBLEMS
 from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
+from cackled.identity.flow import SignIn
+from cackled.identity.resource import AuthResource
 from cackled.realtime.resource import RealtimeResource
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource
@@ -45,6 +47,7 @@ def public_tree(
         grants=application.grants,
         doors=doors,
         wall_time=wall_time,
+        own_url=config.own_url,
         limits=limits,
         services=application.services,
         client_address=client_address,
@@ -73,6 +76,14 @@ def public_tree(
         demo=None if demo_pages is None else OwnPages(demo_pages, config.http.hsts, own),
         well_known=infrastructure.well_known(),
         panel=OwnPages(PanelPages(infrastructure.assets.urls), config.http.hsts, own),
+        auth=OwnPages(
+            AuthResource(
+                application.sites, application.shared[SignIn], application.database, limits, client_address,
+                config.own_url, wall_time,
+            ),
+            config.http.hsts,
+            own,
+        ),
         moderate=OwnPages(
             ModerateResource(
                 application.links, application.sites, deeds, charge, client_address, application.router.wrote_here

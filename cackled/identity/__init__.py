@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from cackled.clock import wall_time
+from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
 from cackled.domain.site import Site
 from cackled.identity.api import ROUTES
+from cackled.identity.flow import SignIn
+from cackled.identity.mail_link import SignInMail
 from cackled.identity.one_time import DROP_OLD
 from cackled.identity.profiles import Profiles
 from cackled.identity.refusals import RefusalBook, SsoRefusals
+from cackled.identity.sealing import Sealing
 from cackled.identity.settings import IdentitySettings
 from cackled.identity.statements import Statements
 from cackled.identity.ways_back import WaysBack
-from cackled.products.product import Feature, Limit
+from cackled.products.product import Feature, Limit, OutboxParts, SharedParts
 
 
 def make_people(parts: ServiceParts, site: Site) -> People:
@@ -31,6 +37,18 @@ def make_ways_back(parts: ServiceParts, site: Site) -> WaysBack:
     return WaysBack(site, parts.database, make_people(parts, site), wall_time)
 
 
+def make_sign_in(parts: SharedParts) -> SignIn:
+    """The ways of visitors to providers and back."""
+    return SignIn(
+        parts.http, parts.database, Sealing(parts.sites.secret), parts.clock.seconds, parts.wall_time
+    )
+
+
+def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """What writes to those who sign in by mail."""
+    return SignInMail(parts, wall_time).deliver
+
+
 FEATURE = Feature(
     name="identity",
     routes=ROUTES,
@@ -42,8 +60,9 @@ FEATURE = Feature(
         Profiles: lambda parts, site: Profiles(site, parts.database),
         SsoRefusals: lambda parts, site: SsoRefusals(site, parts.database),
     },
-    shared={RefusalBook: lambda parts: RefusalBook(parts.clock.seconds)},
-    limits=(Limit(name="change", rate=1, burst=20),),
+    shared={RefusalBook: lambda parts: RefusalBook(parts.clock.seconds), SignIn: make_sign_in},
+    outbox={"sign-in-mail": make_mail},
+    limits=(Limit(name="change", rate=1, burst=20), Limit(name="sign-in", rate=0.5, burst=30)),
     problems={"bad-statement": 401, "bad-code": 401},
     jobs=(DROP_OLD,),
     sql="cackled.identity",

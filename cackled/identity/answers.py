@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cackled.api.answers import Id, Time
 from cackled.domain.sessions import BY_SITE, SIGNED_IN
+from cackled.identity.providers import Kind
 
 Level = Literal["signed-in", "site"]
 LEVELS: dict[int, Level] = {SIGNED_IN: "signed-in", BY_SITE: "site"}
@@ -94,3 +95,56 @@ class RefusalsAnswer(Struct, frozen=True):
     """What did not hold of late."""
 
     refusals: list[RefusalAnswer]
+
+
+class WayAnswer(Struct, frozen=True):
+    """A way to sign in: at ``/auth/{site}/{name}``. ``label`` is ``""`` where the widget has a word for its kind."""
+
+    name: str
+    kind: str
+    label: str
+
+
+class WaysAnswer(Struct, frozen=True):
+    """With whom visitors may sign in, in the owner's order."""
+
+    ways: list[WayAnswer]
+
+
+class ProviderBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a way to sign in works. Without ``secret`` the one that there is stays."""
+
+    kind: Kind
+    label: Annotated[str, Meta(max_length=40)] = ""
+    issuer: Annotated[
+        str,
+        Meta(
+            max_length=500, pattern="^(https?://[!-~]+)?$",
+            description="Of OpenID Connect: where it is discovered. Else a server of one's own.",
+        ),
+    ] = ""
+    clientId: Annotated[str, Meta(max_length=500)] = ""
+    secret: Annotated[str, Meta(max_length=4_000)] | None = None
+    enabled: bool = True
+    position: Annotated[int, Meta(ge=0, le=1_000)] = 0
+
+
+class ProviderAnswer(Struct, frozen=True):
+    """A way to sign in, as its owner sees it: the secret is never told, only whether there is one. ``redirect`` is what
+    the provider has to be told of us."""
+
+    name: str
+    kind: Kind
+    label: str
+    issuer: str
+    clientId: str
+    hasSecret: bool
+    enabled: bool
+    position: int
+    redirect: str
+
+
+class ProvidersAnswer(Struct, frozen=True):
+    """All of them."""
+
+    providers: list[ProviderAnswer]

@@ -9,7 +9,9 @@ from msgspec import UNSET
 
 from cackled.api.calls import Call, bearer
 from cackled.api.route import Caller, Reach, Route
+from cackled.api.staff import own_origin
 from cackled.database.query import ReadPreference
+from cackled.domain.audit import Audit
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.people import People, Person
 from cackled.domain.sessions import BY_SITE, GUEST, Session
@@ -18,12 +20,20 @@ from cackled.identity.answers import (
     PersonAnswer,
     PersonBody,
     ProfileAnswer,
+    ProviderAnswer,
+    ProviderBody,
+    ProvidersAnswer,
     RefusalsAnswer,
     SessionAnswer,
     SessionBody,
+    WayAnswer,
+    WaysAnswer,
 )
+from cackled.identity.flow import SignIn
 from cackled.identity.profiles import Profiles, badges_of, picture_of
+from cackled.identity.providers import Provider
 from cackled.identity.refusals import RefusalBook, SsoRefusals
+from cackled.identity.settings import IdentitySettings
 from cackled.identity.statements import FastComments, Statement, Statements
 from cackled.identity.ways_back import WaysBack
 
@@ -127,7 +137,70 @@ async def list_refusals(call: Call) -> Any:
     return {"refusals": await call.service(SsoRefusals).list(call.reading)}
 
 
+async def list_ways(call: Call) -> Any:
+    """With whom visitors may sign in."""
+    if not call.site.product(IdentitySettings).sign_in:
+        return WaysAnswer([])
+    found = await call.shared(SignIn).providers(call.site).all(ReadPreference.NEAREST)
+    return WaysAnswer([WayAnswer(one.name, one.kind, one.shown) for one in found if one.enabled])
+
+
+async def list_providers(call: Call) -> Any:
+    """The ways to sign in, for their owner."""
+    own = call.context.own_url or own_origin(call.request)
+    return ProvidersAnswer([
+        ProviderAnswer(
+            one.name, one.kind, one.label, one.issuer, one.client_id, bool(one.secret), one.enabled, one.position,
+            f"{own}/auth/{call.site.id}/{one.name}/callback",
+        )
+        for one in await call.shared(SignIn).providers(call.site).all()
+    ])  # fmt: skip
+
+
+async def put_provider(call: Call) -> Any:
+    """Set a way to sign in up, or change it."""
+    sent: ProviderBody = call.body
+    name = call.parameters["name"]
+    await call.shared(SignIn).providers(call.site).put(
+        Provider(
+            name=name, kind=sent.kind, label=" ".join(sent.label.split()), issuer=sent.issuer,
+            client_id=sent.clientId.strip(), enabled=sent.enabled, position=sent.position,
+        ),
+        sent.secret,
+    )  # fmt: skip
+    await call.service(Audit).record(call.colleague, "sign-in.changed", f"provider:{name}", kind=sent.kind)
+    return await list_providers(call)
+
+
+async def delete_provider(call: Call) -> None:
+    """Take a way to sign in away; people who used it stay who they are."""
+    await call.shared(SignIn).providers(call.site).delete(call.parameters["name"])
+    await call.service(Audit).record(call.colleague, "sign-in.removed", f"provider:{call.parameters['name'][:40]}")
+
+
+_PROVIDERS = "/sites/{site}/sign-in/providers"
 ROUTES = (
+    Route(
+        method="GET", path="/sites/{site}/sign-in", name="listWaysToSignIn",
+        summary="With whom visitors may sign in.",
+        handler=list_ways, answer=WaysAnswer, limit="reads",
+    ),
+    Route(
+        method="GET", path=_PROVIDERS, name="listSignInProviders", summary="The ways to sign in, as they are set up.",
+        handler=list_providers, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin", limit="reads",
+    ),
+    Route(
+        method="PUT", path=_PROVIDERS + "/{name:text}", name="putSignInProvider",
+        summary="Set a way to sign in up, or change it.",
+        handler=put_provider, body=ProviderBody, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin",
+        limit="identity.change",
+    ),
+    Route(
+        method="DELETE", path=_PROVIDERS + "/{name:text}", name="deleteSignInProvider",
+        summary="Take a way to sign in away.",
+        handler=delete_provider, status=204, caller=Caller.STAFF, role="admin", limit="identity.change",
+        refusals=("not-found",),
+    ),
     Route(
         method="POST", path="/sites/{site}/sessions", name="openSession",
         summary="A session: by the site's statement, by a code from signing in, or a guest's; with an old token, the "

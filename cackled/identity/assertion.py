@@ -131,10 +131,10 @@ def verify_jwt(token: str, site: int, keys: Sequence[str | Any], now: float) -> 
         form="jwt",
         id=_identity(claims["sub"]),
         name=_name(claims.get("name")),
-        email=_email(claims.get("email", "")),
+        email=email_address(claims.get("email", "")),
         email_verified=claims.get("email_verified") is True,
-        avatar=_web_address(claims.get("avatar", "")),
-        url=_web_address(claims.get("url", "")),
+        avatar=web_address(claims.get("avatar", "")),
+        url=web_address(claims.get("url", "")),
         groups=_names(claims.get("groups", ()), "groups", MOST_GROUPS, GROUP_LENGTH),
         badges=_names(claims.get("badges", ()), "badges", MOST_BADGES, BADGE_LENGTH),
         staff="admin" if staff == "admin" else "moderator" if staff in ("moderator", True) else "",
@@ -214,14 +214,24 @@ def verify_commento(payload: str, given: str, secret: str, token: str, now: floa
     members = _object(raw)
     if not hmac.compare_digest(str(members.get("token", "")).encode(), token.encode()):
         raise BadAssertion("wrong-token", "The answer is not to the question that was asked.")
-    email = _email(members.get("email", ""))
+    email = email_address(members.get("email", ""))
     if not email:
         raise BadAssertion("missing-claim", "The member email is missing.")
     return Person(
         form="commento", id=email.lower(), name=_name(members.get("name")), email=email,
-        avatar=_web_address(members.get("photo", "")), url=_web_address(members.get("link", "")),
+        avatar=web_address(members.get("photo", "")), url=web_address(members.get("link", "")),
         issued=now, expires=now + LONGEST, nonce=token,
     )  # fmt: skip
+
+
+def commento_token(payload: str) -> str:
+    """The token that *payload*, which nobody has checked yet, says it answers to.
+
+    Raises:
+        BadAssertion
+    """
+    _bounded(payload)
+    return str(_object(_unhex(payload, "payload")).get("token", ""))[:200]
 
 
 def sign_commento_token(token: bytes, secret: str) -> str:
@@ -238,8 +248,8 @@ def _person(
     staff: Literal["", "moderator", "admin"] = "", groups: tuple[str, ...] = (),
 ) -> Person:  # fmt: skip
     return Person(
-        form=form, id=_identity(members.get("id")), name=_name(name), email=_email(members.get("email")),
-        avatar=_web_address(members.get("avatar")), url=_web_address(members.get(url)), groups=groups, staff=staff,
+        form=form, id=_identity(members.get("id")), name=_name(name), email=email_address(members.get("email")),
+        avatar=web_address(members.get("avatar")), url=web_address(members.get(url)), groups=groups, staff=staff,
         issued=at, expires=at + life,
     )  # fmt: skip
 
@@ -342,13 +352,15 @@ def _line(value: Any, most: int) -> str:
     return " ".join("".join(one if one.isprintable() else " " for one in value[: most * 4]).split())[:most]
 
 
-def _email(value: Any) -> str:
+def email_address(value: Any) -> str:
+    """*value* where it is an address of mail, else ``""``."""
     if not isinstance(value, str) or len(value) > EMAIL_LENGTH or _EMAIL.fullmatch(value) is None:
         return ""
     return value
 
 
-def _web_address(value: Any) -> str:
+def web_address(value: Any) -> str:
+    """*value* where it is an address of the web without a user, else ``""``."""
     if not isinstance(value, str) or not value.isprintable() or len(value) > URL_LENGTH or " " in value:
         return ""
     try:

@@ -6,14 +6,14 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Literal
 
-from cackled.database.query import Query
+from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.site import Site
 
 # ``state``: a way to a provider and back; ``code``: who came back; ``statement``: a site's statement that was used;
-# ``mail``: a letter on its way.
-Kind = Literal["state", "code", "statement", "mail"]
+# ``mail``: a letter on its way; ``written``: an address that was written to; ``client``: our registration elsewhere.
+Kind = Literal["state", "code", "statement", "mail", "written", "client"]
 
 INSERT_ONE_TIME = Query(
     "insert_one_time",
@@ -24,6 +24,20 @@ INSERT_ONE_TIME = Query(
     returning 1
     """,
     ("int", "text", "bytea", "text", "float8"),
+)
+KEEP_ONE_TIME = Query(
+    "keep_one_time",
+    """
+    insert into one_time (site_id, kind, hash, data, expires_at)
+    values ($1, $2, $3, $4, now() + make_interval(secs => $5))
+    on conflict (site_id, kind, hash) do update set data = excluded.data, expires_at = excluded.expires_at
+    """,
+    ("int", "text", "bytea", "text", "float8"),
+)
+PEEK_ONE_TIME = Query(
+    "peek_one_time",
+    "select data from one_time where site_id = $1 and kind = $2 and hash = $3 and expires_at > now()",
+    ("int", "text", "bytea"),
 )
 TAKE_ONE_TIME = Query(
     "take_one_time",
@@ -59,6 +73,17 @@ class OneTime:
         return bool(
             await self._database.write(INSERT_ONE_TIME, self._site.id, kind, digest(secret), data, expires)
         )
+
+    async def keep(self, kind: Kind, secret: str, data: str, seconds: float) -> None:
+        """Keep *data* for whoever has *secret*, for *seconds*, instead of what there was."""
+        await self._database.write(KEEP_ONE_TIME, self._site.id, kind, digest(secret), data, seconds)
+
+    async def peek(self, kind: Kind, secret: str) -> str | None:
+        """What is kept for *secret*, which stays."""
+        rows = await self._database.read(
+            PEEK_ONE_TIME, self._site.id, kind, digest(secret), preference=ReadPreference.PRIMARY
+        )
+        return rows.rows[0][0] if rows.rows else None
 
     async def take(self, kind: Kind, secret: str) -> str | None:
         """What is kept for *secret*, which is gone with that; None where there is nothing (any more)."""

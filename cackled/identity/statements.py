@@ -89,12 +89,7 @@ class Statements:
             # A page that is loaded again sends the same: whoever is signed in by it may.
             if not fresh and not await self._is(old, person):
                 raise BadAssertion("replayed", f"It was used before (jti {person.nonce[:40]}).")
-        facts = Facts(
-            provider=OWN_MAIL if person.form == "commento" else OWN, subject=person.id, level=BY_SITE, name=person.name,
-            email=person.email, verified=person.email_verified, avatar=person.avatar, url=person.url,
-            groups=person.groups, badges=person.badges, staff=person.staff, stated=min(person.issued, now),
-        )  # fmt: skip
-        return await self._people.sign_in(facts, 0 if old is None else old.visitor, new, now)
+        return await self._people.sign_in(facts_of(person, now), 0 if old is None else old.visitor, new, now)
 
     async def refuse(self, form: str, error: BadAssertion, book: RefusalBook) -> BadStatement:
         """Note for the owner why a statement was refused; gives what the visitor is told."""
@@ -139,6 +134,15 @@ class Statements:
         return assertion.verify_fastcomments(
             given.userDataJSONBase64, given.verificationHash, given.timestamp, secret, now
         )
+
+
+def facts_of(person: Person, now: float) -> Facts:
+    """What the site says of *person*."""
+    return Facts(
+        provider=OWN_MAIL if person.form == "commento" else OWN, subject=person.id, level=BY_SITE, name=person.name,
+        email=person.email, verified=person.email_verified, avatar=person.avatar, url=person.url,
+        groups=person.groups, badges=person.badges, staff=person.staff, stated=min(person.issued, now),
+    )  # fmt: skip
 
 
 def _some(value: Any, name: str) -> Any:

@@ -1,0 +1,433 @@
+"""Signing in with a provider, from the page's first step to its session, against a real one on this machine."""
+
+from __future__ import annotations
+
+import html
+import re
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from twisted.internet.threads import deferToThread
+
+from cackled.identity.flow import SignIn
+from cackled.identity.providers import Provider
+from cackled.identity.ways_back import challenge_of
+from tests.api.common import ORIGIN, Answer
+from tests.identity.common import IdentityCase
+from tests.support import provider as local
+
+VERIFIER = "v" * 43
+PAGE = f"{ORIGIN}/article?id=1#top"
+
+
+class SignInCase(IdentityCase):
+    """Site 1 offers to sign in with a provider on this machine."""
+
+    toml = IdentityCase.toml + '[outbound]\nnetworks = ["127.0.0.0/8"]\nports = [{}]\n'
+    settings = {"identity.sign_in": True}
+
+    async def setUp(self) -> None:
+        self.provider = local.LocalProvider()
+        self.addCleanup(self.provider.close)
+        self.toml = self.toml.replace("{}", str(self.provider.port))
+        await super().setUp()
+        self.cookie = ""
+        self.host = f"127.0.0.1:{self.port}"
+        self.ways = self.application.shared[SignIn]
+        await self.add("acme", "oidc", issuer=self.provider.url)
+
+    async def add(self, name: str, kind: Any, site: int = 1, **more: Any) -> None:
+        """Offer a way to sign in."""
+        client = "" if kind in ("mastodon", "mail", "commento") else local.CLIENT
+        given = {"client_id": client, **more}
+        self.provider.clients[local.CLIENT].redirects.add(f"http://{self.host}/auth/{site}/{name}/callback")
+        await self.ways.providers(self.application.sites.get(site)).put(
+            Provider(name=name, kind=kind, **given), local.SECRET
+        )
+
+    async def visit(
+        self, path: str, body: dict[str, str] | None = None, cookie: str | None = None, **more: Any
+    ) -> Answer:
+        """What a browser gets of us at *path*, an address of ours; its cookies are kept."""
+        path = path.removeprefix(f"http://{self.host}")
+        sent = None if body is None else urlencode(body).encode()
+        kind = {} if sent is None else {"content_type": "application/x-www-form-urlencoded",
+                                        "origin": f"http://{self.host}"}  # fmt: skip
+        answer = await self.ask(
+            "GET" if sent is None else "POST", path, sent, host=self.host,
+            cookie=(self.cookie if cookie is None else cookie) or None, **{**kind, **more},
+        )  # fmt: skip
+        kept = answer.headers.get("set-cookie", "")
+        if kept and cookie is None:
+            self.cookie = kept.partition(";")[0]
+        return answer
+
+    async def out(self, address: str) -> str:
+        """Where the provider sends the browser that comes to *address*."""
+
+        def ask() -> tuple[int, str | None, bytes]:
+            parts = urlsplit(address)
+            there = HTTPConnection(parts.netloc, timeout=30)
+            there.request("GET", f"{parts.path}?{parts.query}")
+            answer = there.getresponse()
+            found = answer.status, answer.getheader("location"), answer.read()
+            there.close()
+            return found
+
+        status, location, body = await deferToThread(ask)
+        assert status == 302 and location is not None, (status, body)
+        return location
+
+    def start(self, name: str = "acme", site: int = 1, **more: str) -> str:
+        """The address that a page opens."""
+        given = {"return": PAGE, "challenge": challenge_of(VERIFIER), "mode": "popup", **more}
+        return f"/auth/{site}/{name}?{urlencode(given)}"
+
+    async def there_and_back(self, name: str = "acme", **more: str) -> Answer:
+        """All of the way; gives the last page."""
+        first = await self.visit(self.start(name, **more))
+        self.assertEqual(first.status, 302, first)
+        return await self.visit(await self.out(first.headers["location"]))
+
+    def code(self, answer: Answer) -> str:
+        """The code of the last page."""
+        self.assertEqual(answer.status, 200, answer)
+        found = re.search(r'data-code="([^"]+)"', answer.body.decode())
+        assert found is not None, answer
+        return found[1]
+
+    def told(self, answer: Answer, status: int, words: str) -> None:
+        """*answer* is a page that says so, and runs nothing."""
+        self.assertEqual(answer.status, status, answer)
+        self.assertIn(html.escape(words), answer.body.decode())
+        self.assertNotIn("<script", answer.body.decode())
+        self.assertIn("frame-ancestors 'none'", answer.headers["content-security-policy"])
+
+
+class WayTests(SignInCase):
+    """What works."""
+
+    async def test_popup(self) -> None:
+        """The page gets a code by a message to its very origin, and a session for it, once."""
+        guest = (await self.enter()).json()
+        await self.post(f"Bearer {guest['token']}", "before", name="Guest")
+        last = await self.there_and_back()
+        page = last.body.decode()
+        self.assertIn(f'data-origin="{ORIGIN}"', page)
+        self.assertIn("postMessage", page)
+        self.assertNotIn("'unsafe-inline'", last.headers["content-security-policy"])
+        code = self.code(last)
+        mine = (await self.enter(old=guest["token"], code=code, verifier=VERIFIER)).json()
+        self.assertEqual((mine["visitor"], mine["level"]), (guest["visitor"], "signed-in"))
+        me = mine["person"]
+        self.assertEqual((me["name"], me["email"], me["email_verified"]), ("Olga", "olga@people.example", True))
+        await self.refused("bad-code", 401, await self.enter(code=code, verifier=VERIFIER))
+        # From another browser it is the same person.
+        again = (await self.enter(code=self.code(await self.there_and_back()), verifier=VERIFIER)).json()
+        self.assertEqual(again["visitor"], mine["visitor"])
+
+    async def test_on_a_phone(self) -> None:
+        """Without a window of its own: back to the page, with the code behind the #."""
+        last = await self.there_and_back(mode="redirect")
+        self.assertEqual(last.status, 303)
+        page, _, code = last.headers["location"].partition("#cackle-signin=")
+        self.assertEqual(page, PAGE.partition("#")[0])
+        self.assertEqual((await self.enter(code=code, verifier=VERIFIER)).status, 201)
+
+    async def test_presets(self) -> None:
+        """Each of the others by its own profile; a verified address makes them one person, others don't."""
+        base = self.provider.url
+        for kind, preset in list(self.ways.presets.items()):
+            token = preset.token if "://" not in preset.token else "/v19.0/oauth/access_token"
+            self.ways.presets[kind] = type(preset)(
+                base=base, api=f"{base}/api/v3" if kind == "github" else base, authorize=preset.authorize,
+                token=base + token, scope=preset.scope, profile=preset.profile,
+            )  # fmt: skip
+        people = {}
+        for kind in ("acme", "github", "facebook", "yandex", "vk"):
+            if kind != "acme":
+                await self.add(kind, kind)
+            answer = await self.enter(code=self.code(await self.there_and_back(kind)), verifier=VERIFIER)
+            people[kind] = answer.json()
+        self.assertEqual(people["github"]["visitor"], people["acme"]["visitor"])
+        self.assertEqual(people["yandex"]["visitor"], people["acme"]["visitor"])
+        self.assertEqual(len({one["visitor"] for one in people.values()}), 3)
+        self.assertEqual(people["vk"]["person"]["name"], "Olga P.")
+        self.assertFalse(people["facebook"]["person"]["email_verified"])
+
+    async def test_mastodon(self) -> None:
+        """An instance of the owner's; we register there once."""
+        await self.add("fedi", "mastodon", issuer=self.provider.url)
+        for _ in range(2):
+            answer = await self.enter(code=self.code(await self.there_and_back("fedi")), verifier=VERIFIER)
+            self.assertEqual(answer.json()["person"]["name"], "Olga")
+        self.assertEqual(self.provider.asked.count("/api/v1/apps"), 1)
+        # One that is named by who signs in has to be a public server.
+        await self.add("any", "mastodon")
+        asked = await self.visit(self.start("any"))
+        self.assertIn('name="instance"', asked.body.decode())
+        for name in ("127.0.0.1", "x", "localhost", "a b.example", "[::1]"):
+            wrong = await self.visit(self.start("any", instance=name))
+            self.assertEqual(wrong.status, 200, name)
+            self.assertIn('role="alert"', wrong.body.decode())
+
+    async def test_thin_token(self) -> None:
+        """What the ID token does not say is asked for; whether it is the same person is checked."""
+        self.provider.faults = {"thin"}
+        mine = await self.enter(code=self.code(await self.there_and_back()), verifier=VERIFIER)
+        self.assertEqual(mine.json()["person"]["name"], "Olga")
+        self.provider.faults = {"thin", "other"}
+        self.told(await self.there_and_back(), 502, "The provider’s answer does not hold")
+
+    async def test_listed(self) -> None:
+        """Visitors are told names and kinds; nothing else, and nothing where it is switched off."""
+        ways = (await self.ask("GET", "/api/v1/sites/1/sign-in", origin=ORIGIN)).json()
+        self.assertEqual(ways, {"ways": [{"name": "acme", "kind": "oidc", "label": "OpenID"}]})
+        self.assertEqual((await self.ask("GET", "/api/v1/sites/2/sign-in")).json(), {"ways": []})
+        self.assertTrue((await self.bootstrap()).json()["site"]["settings"]["signIn"])
+        rows = self.sql("select secret, encode(secret, 'escape') from sign_in_provider")
+        self.assertNotIn("secret:", rows[0][1])
+
+
+class TroubleTests(SignInCase):
+    """What does not."""
+
+    async def test_where_to(self) -> None:
+        """A code goes to pages of the site alone."""
+        for page in ("https://two.example/x", "https://one.example.evil.example/", "javascript:alert(1)", "/x", "",
+                     "https://one.example@evil.example/", "https://evil.example\\@one.example/", "data:text/html,x",
+                     "https://ONE.example:444/"):  # fmt: skip
+            answer = await self.visit(self.start(**{"return": page}))
+            self.told(answer, 403, "That page does not belong to this site")
+            self.assertNotIn("href", answer.body.decode())
+        self.told(await self.visit(self.start(challenge="short")), 403, "That page does not belong")
+        self.told(await self.visit(self.start("nobody")), 404, "no such way")
+        self.assertEqual((await self.visit(self.start(site=9))).status, 404)
+        # The other site's provider is none of this one's.
+        self.told(await self.visit(self.start(site=2, **{"return": "https://two.example/"})), 404, "no such way")
+
+    async def test_state(self) -> None:
+        """What comes back is taken from the browser that went, once, and for the site and way it went to."""
+        await self.add("other", "oidc", issuer=self.provider.url)
+        await self.add("acme", "oidc", site=2, issuer=self.provider.url)
+        first = await self.visit(self.start())
+        back = await self.out(first.headers["location"])
+        for address, cookie in (
+            (back, ""), (back, "cackled-local-visit=another"), (back.replace("/acme/", "/other/"), self.cookie),
+            (back.replace("/auth/1/", "/auth/2/"), self.cookie), (re.sub("state=[^&]*", "state=x", back), self.cookie),
+            (re.sub("&?state=[^&]*", "", back), self.cookie),
+        ):  # fmt: skip
+            first = await self.visit(self.start())
+            fresh = await self.out(first.headers["location"])
+            state = parse_qs(urlsplit(fresh).query)["state"][0]
+            tried = re.sub("state=(?!x)[^&]*", f"state={state}", address)
+            self.told(await self.visit(tried, cookie=cookie), 410, "That took too long, or was used before")
+        first = await self.visit(self.start())
+        back = await self.out(first.headers["location"])
+        self.code(await self.visit(back))
+        self.told(await self.visit(back), 410, "used before")
+
+    async def test_stolen_code(self) -> None:
+        """A code is good with the verifier of the page that began, on its site; one try is all it has."""
+        for site, verifier in ((1, "w" * 43), (2, VERIFIER), (1, "")):
+            code = self.code(await self.there_and_back())
+            await self.refused("bad-code", 401, await self.enter(site, code=code, verifier=verifier))
+            if site == 1:
+                await self.refused("bad-code", 401, await self.enter(code=code, verifier=VERIFIER))
+
+    async def test_bad_tokens(self) -> None:
+        """An ID token of another issuer, key, request or time makes nobody."""
+        for fault in ("issuer", "key", "nonce", "old"):
+            self.provider.faults = {fault}
+            self.told(await self.there_and_back(), 502, "The provider’s answer does not hold")
+        self.assertEqual(self.sql("select count(*) from person"), [(0,)])
+
+    async def test_down(self) -> None:
+        """A provider that does not answer, or says no, or is another: words that say what to do, and a way back."""
+        self.provider.faults = {"deny"}
+        answer = await self.there_and_back()
+        self.told(answer, 403, "said no")
+        self.assertIn(f'href="{PAGE}"', answer.body.decode())
+        self.provider.faults = set()
+        first = await self.visit(self.start())
+        back = await self.out(first.headers["location"])
+        self.provider.faults = {"down"}
+        answer = await self.visit(back)
+        self.told(answer, 503, "does not answer right now")
+        self.assertIn(f'href="{PAGE}"', answer.body.decode())
+        await self.add("fresh", "oidc", issuer=f"http://127.0.0.1:{self.provider.port}/")
+        # Kept from before; a new process would have to ask.
+        self.ways._issuers._kept.clear()
+        self.told(await self.visit(self.start()), 503, "does not answer right now")
+        self.provider.faults = {"config"}
+        self.told(await self.visit(self.start()), 502, "The provider’s answer does not hold")
+        await self.add("inside", "oidc", issuer="http://10.0.0.1")
+        self.told(await self.visit(self.start("inside")), 502, "The provider’s answer does not hold")
+
+    async def test_languages(self) -> None:
+        """The words are the visitor's."""
+        answer = await self.visit(self.start("nobody"), accept_language="de-AT,de;q=0.9")
+        self.assertIn("keine solche Anmeldung", answer.body.decode())
+        answer = await self.visit(self.start("nobody", lang="ar"))
+        self.assertIn('dir="rtl"', answer.body.decode())
+
+    async def test_nonsense(self) -> None:
+        """Whatever is asked for, the answer is a page or a problem, and nothing breaks."""
+        for path in ("/auth", "/auth/1", "/auth/1/", "/auth/x/acme", "/auth/1/acme/x", "/auth/1/acme/callback/x",
+                     "/auth/1/%00/callback", "/auth/1/acme/callback?state=%ff&code=%00", "/auth/1/acme?return=%ff",
+                     f"/auth/1/acme/callback?state={'x' * 5000}", "/auth/1/acme/send"):  # fmt: skip
+            answer = await self.visit(path)
+            self.assertIn(answer.status, (400, 403, 404, 410, 414), (path, answer))
+        self.assertEqual((await self.visit("/auth/1/acme", {"x": "y"})).status, 404)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class MailTests(SignInCase):
+    """Signing in by a letter."""
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        await self.add("mail", "mail")
+
+    def letters(self) -> list[dict[str, str]]:
+        """What waits to be sent."""
+        import json
+
+        rows = self.sql("select body from outbox where kind = 'sign-in-mail' order by id")
+        return [json.loads(body) for (body,) in rows]
+
+    def fields(self, answer: Answer) -> dict[str, str]:
+        """The form of a page."""
+        pairs = re.findall(r'name="(\w+)" value="([^"]*)"', answer.body.decode())
+        return {name: html.unescape(value) for name, value in pairs}
+
+    async def ask_for(self, email: str, name: str = "Mia") -> Answer:
+        """Ask for a letter; gives the page with the code's form."""
+        first = await self.visit(self.start("mail"))
+        return await self.visit("/auth/1/mail/send", {**self.fields(first), "email": email, "name": name})
+
+    async def test_link_and_code(self) -> None:
+        """By the link in the same browser, by the figures anywhere."""
+        await self.ask_for("mia@people.example")
+        link = self.letters()[0]["link"]
+        asked = await self.visit(link)
+        self.assertEqual(self.sql("select count(*) from person"), [(0,)])
+        mine = await self.enter(
+            code=self.code(await self.visit("/auth/1/mail/link", self.fields(asked))), verifier=VERIFIER
+        )
+        me = mine.json()["person"]
+        self.assertEqual((me["name"], me["email"], me["email_verified"]), ("Mia", "mia@people.example", True))
+        self.told(await self.visit("/auth/1/mail/link", self.fields(asked)), 410, "used before")
+        self.sql("delete from one_time where kind = 'written'")
+        form = await self.ask_for("MIA@people.example", "Other")
+        wrong = await self.visit("/auth/1/mail/code", {**self.fields(form), "code": "0000001"})
+        self.assertEqual(wrong.status, 422)
+        last = await self.visit("/auth/1/mail/code", {**self.fields(wrong), "code": self.letters()[1]["code"]})
+        again = await self.enter(code=self.code(last), verifier=VERIFIER)
+        self.assertEqual((again.json()["visitor"], again.json()["person"]["name"]), (mine.json()["visitor"], "Mia"))
+
+    async def test_elsewhere(self) -> None:
+        """Whoever asks with another's address is not signed in by that other's click."""
+        await self.ask_for("victim@people.example")
+        link = self.letters()[0]["link"]
+        self.told(await self.visit(link, cookie="cackled-local-visit=theirs"), 409, "for the browser where you began")
+        given = {name: value[0] for name, value in parse_qs(urlsplit(link).query).items()}
+        answer = await self.visit("/auth/1/mail/link", given, cookie="")
+        self.assertEqual(answer.status, 409)
+
+    async def test_guessing(self) -> None:
+        """Five figures are tried; the right ones are worth nothing after that."""
+        form = await self.ask_for("mia@people.example")
+        right = self.letters()[0]["code"]
+        wrong = "000000" if right != "000000" else "111111"
+        statuses = [
+            (await self.visit("/auth/1/mail/code", {**self.fields(form), "code": code})).status
+            for code in (*[wrong] * 5, right)
+        ]
+        self.assertEqual(statuses, [422, 422, 422, 422, 410, 410])
+
+    async def test_tells_nothing(self) -> None:
+        """The answer is the same whether the address is known, and whether it was written to a moment ago."""
+        pages = []
+        for email in ("new@people.example", "new@people.example", "other@people.example"):
+            page = (await self.ask_for(email)).body.decode()
+            pages.append(re.sub(r'value="[^"]*"', "", page))
+        self.assertEqual(len(set(pages)), 1)
+        self.assertEqual([one["to"] for one in self.letters()], ["new@people.example", "other@people.example"])
+        answer = await self.ask_for("nonsense")
+        self.assertEqual(answer.status, 422)
+        self.assertIn('value="nonsense"', answer.body.decode())
+        quoted = await self.ask_for('"><script>alert(1)</script>')
+        self.assertNotIn("<script>alert", quoted.body.decode())
+
+
+class TelegramTests(SignInCase):
+    """Telegram's answer comes behind the #, and is signed with the bot's token."""
+
+    async def test_there_and_back(self) -> None:
+        """A right answer is somebody; a wrong hash, an old one and nothing are nobody."""
+        import json
+        from base64 import b64encode
+        from hashlib import sha256
+        from hmac import new
+        from time import time
+
+        await self.add("tg", "telegram")
+
+        def result(token: str = local.SECRET, at: float = 0, **more: Any) -> str:
+            said = {"id": 42, "first_name": "Tim", "auth_date": int(at or time()), **more}
+            lines = "\n".join(sorted(f"{name}={value}" for name, value in said.items()))
+            mark = new(sha256(token.encode()).digest(), lines.encode(), sha256).hexdigest()
+            return b64encode(json.dumps({**said, "hash": mark}).encode()).decode()
+
+        async def come(answer: str) -> Answer:
+            first = await self.visit(self.start("tg"))
+            self.assertTrue(first.headers["location"].startswith("https://oauth.telegram.org/auth?"), first)
+            back = parse_qs(urlsplit(first.headers["location"]).query)["return_to"][0]
+            form = await self.visit(back)
+            state = re.search(r'name="state" value="([^"]*)"', form.body.decode())
+            assert state is not None
+            return await self.visit("/auth/1/tg/callback", {"state": state[1], "tgAuthResult": answer})
+
+        mine = await self.enter(code=self.code(await come(result())), verifier=VERIFIER)
+        self.assertEqual(mine.json()["person"]["name"], "Tim")
+        self.told(await come(result("another")), 502, "does not hold")
+        self.told(await come(result(at=time() - 5_000)), 410, "too long")
+        for nothing in ("false", "", "ZmFsc2U=", "%%%", quote("[[")):
+            self.assertIn((await come(nothing)).status, (403, 502))
+
+
+class CommentoTests(SignInCase):
+    """Commento's way: the site's own server answers."""
+
+    settings = {"identity.sign_in": True, "identity.commento_url": "https://one.example/sso?x=1",
+                "identity.commento_secret": "00" * 31 + "01"}  # fmt: skip
+
+    async def test_there_and_back(self) -> None:
+        """The token is asked and answered once, by the browser that went."""
+        import hmac as signing
+        import json
+
+        await self.add("site", "commento")
+        secret = bytes.fromhex("00" * 31 + "01")
+
+        def answer(token: str, key: bytes = secret) -> str:
+            raw = json.dumps({"token": token, "email": "Cem@one.example", "name": "Cem"}).encode()
+            return f"/auth/1/site/callback?payload={raw.hex()}&hmac={signing.new(key, raw, 'sha256').hexdigest()}"
+
+        async def token() -> str:
+            first = await self.visit(self.start("site"))
+            asked = parse_qs(urlsplit(first.headers["location"]).query)
+            made = asked["token"][0]
+            self.assertEqual(asked["hmac"], [signing.new(secret, bytes.fromhex(made), "sha256").hexdigest()])
+            self.assertEqual(asked["x"], ["1"])
+            return made
+
+        one = await token()
+        mine = await self.enter(code=self.code(await self.visit(answer(one))), verifier=VERIFIER)
+        self.assertEqual((mine.json()["level"], mine.json()["person"]["name"]), ("site", "Cem"))
+        self.told(await self.visit(answer(one)), 410, "used before")
+        self.told(await self.visit(answer(await token()), cookie="cackled-local-visit=x"), 410, "used before")
+        self.told(await self.visit(answer(await token(), b"x")), 502, "does not hold")
+        self.told(await self.visit(answer("ab" * 32)), 410, "used before")
