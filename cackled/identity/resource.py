@@ -46,6 +46,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _STATUS = {"down": 503, "refused": 403, "broken": 502, "late": 410, "elsewhere": 409, "insecure": 403, "origin": 403,
            "unknown": 404, "busy": 429, "instance": 422}  # fmt: skip
 MOST_FORM = 16_384
+_KEPT: tuple[str, ...] = ("return", "challenge", "mode", "lang")
 
 
 class AuthResource(AsyncResource):
@@ -68,7 +69,7 @@ class AuthResource(AsyncResource):
 
     async def answer(self, request: Request) -> Response:
         """A page, or the way to the next."""
-        path = [one.decode("utf-8", "replace") for one in request.postpath]
+        path = [one.decode("utf-8", "replace") for one in request.postpath or ()]
         if not 2 <= len(path) <= 3 or not (path[0].isascii() and path[0].isdigit() and len(path[0]) < 10):
             return problem(404)
         site = self._sites.find(int(path[0]))
@@ -145,7 +146,7 @@ class AuthResource(AsyncResource):
             return await self._ask_site(site, errand)
         instance = given.get("instance", "")
         if provider.kind == "mastodon" and not provider.issuer:
-            kept = {name: given[name] for name in ("return", "challenge", "mode", "lang") if name in given}
+            kept: dict[str, str] = {name: given[name] for name in _KEPT if name in given}
             if not instance:
                 return pages.ask_instance(visit.words, visit.address(""), kept)
             try:
