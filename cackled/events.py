@@ -114,11 +114,18 @@ class EventType(Struct, frozen=True, kw_only=True):
 
 
 class ChannelUpdated(Struct, frozen=True):
-    """What has changed of a channel as a whole; ``moved`` is the key under which it is now, to be read anew."""
+    """What has changed of a channel as a whole; ``moved`` is the key under which it is now, to be read anew.
+
+    ``readOnly`` is there and true where nothing can be done, ``slow`` where somebody may write once in so many seconds
+    only; ``pinned`` are the comments that stand above all others, where there are any.
+    """
 
     locked: bool
     comments: int | UnsetType = UNSET
     moved: str | UnsetType = UNSET
+    readOnly: bool | UnsetType = UNSET
+    slow: int | UnsetType = UNSET
+    pinned: list[str] | UnsetType = UNSET
 
 
 # Durable events that belong to no product.

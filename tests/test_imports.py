@@ -73,6 +73,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.moderation.verdict", "cackled.api", "cackled.transport", "cackled.domain", "cackled.database",
         "cackled.cache", *GROUND,
     ),
+    "cackled.products.comments.staff_api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND,
+    ),
     "cackled.products.comments.answers": ("cackled.api.answers",),
     "cackled.features": ("cackled.accounts", "cackled.identity", "cackled.moderation", "cackled.products", *GROUND),
     "cackled.accounts": (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from cackled.database.query import Query
 from cackled.database.routing import Database
@@ -22,7 +22,38 @@ STAFF_CHANNEL = Query(
     """,
     ("int", "bigint"),
 )
-EVENTS = (EventType(type="item.queued"), EventType(type="item.decided"), EventType(type="item.claimed"))
+
+
+class ItemQueued(Struct, frozen=True):
+    """Something waits: ``item`` as ``comment:123``."""
+
+    item: str
+    state: str
+
+
+class ItemDecided(Struct, frozen=True):
+    """A colleague decided; ``decision`` is the number of the action, where it can be undone."""
+
+    item: str
+    action: str
+    by: str
+    state: str
+    version: int
+    decision: str | UnsetType = UNSET
+
+
+class ItemClaimed(Struct, frozen=True):
+    """A colleague is at it; ``by`` is empty where they let it go."""
+
+    item: str
+    by: str
+
+
+EVENTS = (
+    EventType(type="item.queued", data=ItemQueued),
+    EventType(type="item.decided", data=ItemDecided),
+    EventType(type="item.claimed", data=ItemClaimed),
+)
 
 
 class Place(Struct, frozen=True):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from secrets import randbits
 
+from cackled.clock import wall_time
 from cackled.database.counted import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLink
 from cackled.domain.site import Site
 from cackled.events import Position
-from cackled.products.comments import api, moderated, seed
+from cackled.products.comments import api, moderated, seed, staff_api
 from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.commands import COMMANDS
+from cackled.products.comments.conversations import Conversations
 from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.housekeeping import JOBS
@@ -29,6 +32,13 @@ from cackled.products.product import Limit, OutboxParts, Product
 def make_service(parts: ServiceParts, site: Site) -> Comments:
     """The comments of *site*."""
     return Comments(site, parts.database, parts.cache, parts.evict, parts.queues, parts.crowd, parts.judge)
+
+
+def make_conversations(parts: ServiceParts, site: Site) -> Conversations:
+    """The conversations of *site*, for its moderators."""
+    return Conversations(
+        site, parts.database, make_service(parts, site), parts.evict, lambda: randbits(62) | 1, wall_time
+    )
 
 
 def make_moderation(parts: ServiceParts, site: Site) -> CommentModeration:
@@ -49,11 +59,13 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 
 PRODUCT = Product(
     name=PRODUCT_NAME,
-    routes=api.ROUTES,
+    routes=(*api.ROUTES, *staff_api.ROUTES),
     widgets=api.WIDGETS,
     settings=CommentSettings,
     old_settings=OLD,
-    services={Comments: make_service, CommentModeration: make_moderation},
+    services={
+        Conversations: make_conversations,
+        Comments: make_service, CommentModeration: make_moderation},
     limits=(
         Limit(name="post", rate=0.5, burst=10, site_rate=200, old="posts"),
         # Asked while somebody types.

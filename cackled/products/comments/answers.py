@@ -31,6 +31,7 @@ class PostBody(Struct):
     text: Annotated[str, Meta(description="Markdown.", extra_json_schema={"minLength": 1})]
     name: Annotated[str, Meta(description="1 to 60 characters.", extra_json_schema={"minLength": 1})]
     parent: Annotated[str | None, Meta(description="The id of the comment that is answered.")] = None
+    anyway: Annotated[bool, Meta(description="Send it though the author was asked to change it.")] = False
     website: Annotated[
         str, Meta(max_length=2_000, description="Left empty: the field of a form that people don't see.")
     ] = ""

@@ -82,9 +82,10 @@ async def post_comment(call: Call) -> Response:
         parent=parent,
         address=call.address,
         idempotency_key=call.idempotency_key,
+        anyway=sent.anyway,
         signs=Signs(call.body.website, call.body.seconds, call.body.proof),
     )
-    answer = json_response(_written(written), 201)
+    answer = json_response(written_json(written), 201)
     if written.replayed:
         answer.headers.append((b"idempotent-replayed", b"true"))
     return answer
@@ -106,13 +107,13 @@ async def get_comment(call: Call) -> bytes:
 async def edit_comment(call: Call) -> bytes:
     """Change one's own comment."""
     comment = await _seen_comment(call)
-    return _written(await call.service(Comments).edit(call.visitor, comment, call.body.text, address=call.address))
+    return written_json(await call.service(Comments).edit(call.visitor, comment, call.body.text, address=call.address))
 
 
 async def delete_comment(call: Call) -> bytes:
     """Delete one's own comment."""
     comment = await _seen_comment(call)
-    return _written(await call.service(Comments).delete(call.visitor, comment))
+    return written_json(await call.service(Comments).delete(call.visitor, comment))
 
 
 async def vote(call: Call) -> Any:
@@ -162,7 +163,8 @@ async def _seen_comment(call: Call) -> int:
     return comment
 
 
-def _written(written: Written) -> bytes:
+def written_json(written: Written) -> bytes:
+    """The answer to a write."""
     comment = b'"comment":' + written.comment + b"," if written.comment else b""
     return b"{" + comment + b'"position":"' + str(written.position).encode() + b'"}'
 
@@ -221,7 +223,7 @@ ROUTES = (
         limit="comments.post", idempotent=True, writes=True,
         refusals=(
             "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key", "rule", "name-taken",
-            "proof-needed", "read-only", "slow", "warned",
+            "proof-needed", "read-only", "slow", "warned", "nudge",
             "comment-locked",
         ),
     ),
@@ -249,7 +251,7 @@ ROUTES = (
         method="DELETE", path=_ONE, name="deleteComment", summary="Delete one's own comment.",
         handler=delete_comment, answer=PositionAnswer,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
-        refusals=("author", "comment", "read-only"),
+        refusals=("author", "comment", "read-only", "replies", "staff-only"),
     ),
     Route(
         method="PUT", path=_ONE + "/vote", name="voteComment", summary="Vote; 0 takes the vote back.",

@@ -59,8 +59,8 @@ SELECT_EDITABLE = Query(
 )
 DELETE_COMMENT = Query(
     "delete_comment",
-    "select seq, channel from delete_comment($1, $2, $3, $4)",
-    ("int", "bigint", "bigint", "boolean"),
+    "select seq, channel from delete_comment($1, $2, $3, $4, $5)",
+    ("int", "bigint", "bigint", "boolean", "text"),
 )
 VOTE_COMMENTS = Query(
     "vote_comments",

@@ -13,6 +13,9 @@ REFUSALS = (
         state="CK403", reason="warned", error=Forbidden,
         detail="A moderator has a message for you. Read it before you write again.",
     ),
+    Refusal(
+        state="CK409", reason="replies", error=Conflict, detail="It has answers, and so it stays."
+    ),
     Refusal(state="CK403", reason="read-only", error=Forbidden, detail="This conversation is for reading only."),
     Refusal(
         state="CK403", reason="comment-locked", error=Forbidden,
@@ -34,6 +37,6 @@ REFUSALS = (
     ),
 )
 # Slugs of problems that are found before the database is asked, and their status.
-PROBLEMS = {"text-empty": 422, "text-too-long": 422}
+PROBLEMS = {"nudge": 422, "staff-only": 403, "text-empty": 422, "text-too-long": 422}
 
 from_sqlstate = Refusals(REFUSALS).find

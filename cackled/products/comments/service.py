@@ -21,7 +21,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
 from cackled.domain.addresses import stored_address
 from cackled.domain.channels import ChannelRef, check_channel
-from cackled.domain.errors import NotFound
+from cackled.domain.errors import Forbidden, NotFound, Unprocessable
 from cackled.domain.people import Crowd, People
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
@@ -51,6 +51,8 @@ from cackled.products.comments.queries import (
 from cackled.products.comments.refusals import from_sqlstate
 from cackled.products.comments.settings import CommentSettings
 
+# Marks of what an author may want to change.
+NUDGED = frozenset(("word", "pattern", "caps"))
 # Seconds that an answer from before the primary went down is shared.
 STALE_TTL = 1.0
 
@@ -254,8 +256,11 @@ class Comments:
         address: str | None = None,
         idempotency_key: str | None = None,
         signs: Signs = NO_SIGNS,
+        anyway: bool = False,
     ) -> Written:
         """Write a comment; with the same *idempotency_key* again, answer with the first one.
+
+        *anyway*: the author was asked to change it, and did not want to.
 
         Raises:
             Refused: as the rules say (empty or long text, a parent that is gone or too deep, a ban, a closed channel).
@@ -269,7 +274,7 @@ class Comments:
         html = text.render(source)
         verdict = await self._judged(
             channel, ref.key, session, name, source, html, address, parent=parent, title=ref.title, url=ref.url,
-            once=idempotency_key or "", trap=signs.trap, seconds=signs.seconds, proof=signs.proof,
+            once=idempotency_key or "", anyway=anyway, trap=signs.trap, seconds=signs.seconds, proof=signs.proof,
         )  # fmt: skip
 
         item = (
@@ -289,7 +294,7 @@ class Comments:
 
     async def _judged(
         self, channel: int, key: str, session: Session, name: str, source: str, html: str, address: str | None,
-        **more: Any,
+        *, anyway: bool = True, **more: Any,
     ) -> str | None:  # fmt: skip
         """What becomes of a text, as the database takes it; None: it is shown at once.
 
@@ -300,9 +305,14 @@ class Comments:
             return None
         draft = Draft(
             kind="comment", channel=channel, key=key, visitor=session.visitor, name=name, text=source, html=html,
-            address=address, known=session.level != GUEST, **more,
+            address=address, known=session.level != GUEST, staff=bool(session.staff), **more,
         )  # fmt: skip
-        return stored_verdict(await self._judge(self._site, draft))
+        verdict = await self._judge(self._site, draft)
+        if self._settings.nudge and not anyway and verdict.state == "pending" and NUDGED.intersection(verdict.reasons):
+            raise Unprocessable(
+                "This may hurt somebody. Change it, or send it as it is: then a moderator reads it first.", slug="nudge"
+            )
+        return stored_verdict(verdict)
 
     def _open(self) -> None:
         """See that comments may be written on this site at all."""
@@ -371,7 +381,10 @@ class Comments:
 
     async def delete(self, session: Session, comment_id: int) -> Written:
         """Delete one's own comment."""
-        rows = await self._write(DELETE_COMMENT, self._site.id, comment_id, session.visitor, self._hooked)
+        how = self._settings.deletion
+        if how == "staff" and not session.staff:
+            raise Forbidden("Only moderators delete comments here.", slug="staff-only")
+        rows = await self._write(DELETE_COMMENT, self._site.id, comment_id, session.visitor, self._hooked, how)
         seq, channel = rows[0]
         return self._written(channel, seq)
 

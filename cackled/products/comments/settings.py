@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -27,6 +27,17 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         bool, Meta(description="whether comments may be written and changed; no: everything stays readable")
     ] = True
     votes: Annotated[bool, Meta(description="whether there are votes")] = True
+    deletion: Annotated[
+        Literal["stone", "thread", "childless", "staff"],
+        Meta(
+            description="what deleting one's own comment does: a stone without words stays where it was answered; all "
+            "answers go too; refused where it was answered; only moderators delete"
+        ),
+    ] = "stone"
+    nudge: Annotated[
+        bool,
+        Meta(description="whether authors are asked once to change words that would be held for a moderator"),
+    ] = False
 
     def public(self) -> dict[str, Any]:
         """What a browser may know."""
@@ -35,6 +46,7 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
             "edit_seconds": self.edit_seconds,
             "max_length": self.max_length,
             "votes": self.votes,
+            "deletion": self.deletion,
         }
 
 

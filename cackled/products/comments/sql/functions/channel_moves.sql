@@ -1,5 +1,5 @@
 -- Comments that move to another channel, because two keys are one page.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Move comments from one channel to another of the key p_key, which is made where there is none: whole threads, or what is
 -- shown nowhere. Votes, idempotency keys and counts go with them. Their words leave the log of the channel they were in.
@@ -42,6 +42,8 @@ begin
   select count(*), count(*) filter (where m.status = 1), count(*) filter (where m.shown and m.parent_id is null),
     count(*) filter (where m.status = 0)
   into moved, visible, roots, pending from m;
+  update comment_channel k set pinned = nullif(array(select p from unnest(k.pinned) p where p <> all(p_ids)), '{}')
+  where k.site_id = p_site and k.channel_id = p_from and k.pinned && p_ids;
   perform search_again(p_site, x.id) from unnest(p_ids) x (id);
   update vote x set channel_id = p_to
   where x.site_id = p_site and x.channel_id = p_from and x.comment_id = any(p_ids);

@@ -1,5 +1,5 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 6
+-- cackled: revision 7
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
@@ -400,10 +400,13 @@ $$;
 
 -- A comment with replies leaves a tombstone; one without goes, and with it the tombstones above that it kept alive.
 -- The text is gone from the row and the log at once. p_visitor null: a moderator deletes.
-create or replace function delete_comment(p_site int, p_id bigint, p_visitor bigint, p_webhook boolean)
-returns table (seq bigint, channel bigint) language plpgsql as $$
+-- p_how: 'thread': all answers go too, which moderators may bring back; 'childless': refused where there are some.
+create or replace function delete_comment(
+  p_site int, p_id bigint, p_visitor bigint, p_webhook boolean, p_how text
+) returns table (seq bigint, channel bigint) language plpgsql as $$
 declare
   c comment;
+  below comment;
 begin
   if p_visitor is null then
     c := lock_comment(p_site, p_id);
@@ -411,6 +414,22 @@ begin
     c := lock_own_comment(p_site, p_id, p_visitor);
   end if;
   channel := c.channel_id;
+  if p_how = 'childless' and c.n_replies > 0 then
+    raise exception using errcode = 'CK409', message = 'replies';
+  elsif p_how = 'thread' and c.n_replies > 0 then
+    for below in with recursive down as (
+        select x.* from comment x where x.site_id = p_site and x.channel_id = c.channel_id and x.root_id = c.root_id
+          and x.parent_id = p_id
+        union all
+        select x.* from down d join comment x on x.site_id = p_site and x.channel_id = c.channel_id
+          and x.root_id = c.root_id and x.parent_id = d.id
+      ) select * from down where status <> 4 order by depth desc, id desc loop
+      insert into comment_kept (site_id, comment_id, src, html) values (p_site, below.id, below.src, below.html)
+      on conflict (site_id, comment_id) do update set src = excluded.src, html = excluded.html, created_at = now();
+      perform set_comment_status(p_site, below.id, 4, p_webhook);
+      perform note_change(p_site, below.id, 'author', 'thread', '', '', '');
+    end loop;
+  end if;
   seq := set_comment_status(p_site, p_id, 4, p_webhook);
   if c.shadow then
     seq := advance_silently(p_site, channel);

@@ -1,0 +1,44 @@
+-- What moderators do to a comment's text, and to a conversation as a whole.
+-- cackled: revision 1
+
+-- Change the text of a comment as a moderator. Outcomes as for decide_comment.
+create or replace function edit_as_staff(
+  p_site int, p_id bigint, p_version int, p_who text, p_name text, p_why text, p_src text, p_html text,
+  p_webhook boolean
+) returns table (outcome text, version int, state text, seq bigint, channel bigint) language plpgsql as $$
+declare
+  c comment;
+  before text;
+begin
+  select x.channel_id into channel from comment x where x.site_id = p_site and x.id = p_id;
+  perform from channel x where x.site_id = p_site and x.id = channel for no key update;
+  select x.seq into seq from channel x where x.site_id = p_site and x.id = channel;
+  select * into c from comment x where x.site_id = p_site and x.id = p_id for update;
+  version := c.version;
+  state := status_name(c.status);
+  outcome := case when c.id is null or c.status = 4 then 'gone'
+    when p_version is not null and c.version <> p_version then 'conflict' else 'done' end;
+  if outcome <> 'done' then
+    return next;
+    return;
+  end if;
+  before := c.src;
+  update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now(),
+    version = x.version + 1, seen = true
+  where x.site_id = p_site and x.id = p_id returning * into c;
+  delete from comment_revision x where x.site_id = p_site and x.comment_id = p_id;
+  delete from comment_mark x where x.site_id = p_site and x.comment_id = p_id and x.mark = 'edit';
+  version := c.version;
+  perform note_change(p_site, p_id, p_who, 'edit', p_why, json_build_object('text', before)::text,
+                      json_build_object('text', p_src)::text);
+  perform search_again(p_site, p_id);
+  perform record_audit(p_site, p_who, p_name, 'comment.edited', 'comment:' || p_id);
+  if c.status = 1 then
+    seq := tell_updated(c, p_webhook);
+    perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, comment_json(c), null);
+  end if;
+  perform tell_staff(p_site, 'item.decided', json_build_object(
+    'item', 'comment:' || p_id, 'action', 'edit', 'by', p_name, 'state', state, 'version', version)::text);
+  return next;
+end
+$$;

@@ -1,0 +1,157 @@
+"""The routes of comments for staff: conversations as a whole, and what moderators write themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from cackled.api.answers import Count
+from cackled.api.calls import Call
+from cackled.api.route import Caller, Route
+from cackled.database.query import ReadPreference
+from cackled.domain.channels import parse_id
+from cackled.domain.errors import BadField, Forbidden
+from cackled.products.comments import answers
+from cackled.products.comments.api import written_json
+from cackled.products.comments.conversations import SLOWEST, Conversation, Conversations
+
+Name = Annotated[str, Meta(min_length=1, max_length=2_000, description="A channel's key, or a page's address.")]
+
+
+class ConversationQuery(Struct, frozen=True):
+    """Which conversation."""
+
+    channel: Name
+
+
+class ConversationBody(Struct):
+    """What is to be so; what is left out stays."""
+
+    channel: Name
+    closed: bool | None = None
+    read_only: bool | None = None
+    slow: Annotated[int, Meta(ge=0, le=SLOWEST)] | None = None
+
+
+class MoveBody(Struct):
+    """Whence and where: the thread of ``comment``, or all of ``channel``."""
+
+    to: Name
+    comment: str = ""
+    channel: str = ""
+
+
+class MovedAnswer(Struct, frozen=True):
+    """How many comments moved."""
+
+    moved: Count
+
+
+class AnswerBody(Struct):
+    """What to answer to which comment."""
+
+    comment: str
+    text: str
+
+
+class StaffEditBody(Struct):
+    """A new text; ``version``: as what it was seen."""
+
+    text: str
+    version: Annotated[int, Meta(ge=0)] | None = None
+    why: Annotated[str, Meta(max_length=1_000)] = ""
+
+
+class Version(Struct, frozen=True):
+    """What the comment is now."""
+
+    version: Count
+
+
+def _everywhere(call: Call) -> None:
+    """See that the caller is for the whole site.
+
+    Raises:
+        Forbidden: they are for sections of it.
+    """
+    if call.colleague.sections:
+        raise Forbidden("That is for moderators of the whole site.", slug="section")
+
+
+async def get_conversation(call: Call) -> Any:
+    """A conversation."""
+    return await call.service(Conversations).get(call.query.channel)
+
+
+async def change_conversation(call: Call) -> Any:
+    """Close it, slow it down, make it for reading only, or the reverse."""
+    sent: ConversationBody = call.body
+    sections = call.colleague.sections
+    if sections and not sent.channel.startswith(sections):
+        raise Forbidden("That is in a section of other moderators.", slug="section")
+    return await call.service(Conversations).change(
+        call.colleague, sent.channel, closed=sent.closed, read_only=sent.read_only, slow=sent.slow
+    )
+
+
+async def move(call: Call) -> Any:
+    """Move a thread, or merge a conversation into another."""
+    _everywhere(call)
+    sent: MoveBody = call.body
+    if bool(sent.comment) == bool(sent.channel):
+        raise BadField("Name a comment, or a channel.", field="comment")
+    service = call.service(Conversations)
+    if sent.comment:
+        return MovedAnswer(await service.move(call.colleague, parse_id(sent.comment, "comment"), sent.to))
+    return MovedAnswer(await service.merge(call.colleague, sent.channel, sent.to))
+
+
+async def answer(call: Call) -> Any:
+    """Answer as staff."""
+    sent: AnswerBody = call.body
+    _everywhere(call)
+    written = await call.service(Conversations).answer(call.colleague, parse_id(sent.comment, "comment"), sent.text)
+    return written_json(written)
+
+
+async def edit(call: Call) -> Any:
+    """Change anybody's comment."""
+    sent: StaffEditBody = call.body
+    _everywhere(call)
+    made = await call.service(Conversations).edit(
+        call.colleague, call.number("comment"), sent.text, sent.version, sent.why
+    )
+    return Version(made)
+
+
+_BASE = "/sites/{site}/moderation"
+_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": ""}
+ROUTES = (
+    Route(
+        method="GET", path=_BASE + "/conversations", name="getConversation", summary="A conversation, by its page.",
+        handler=get_conversation, query=ConversationQuery, answer=Conversation,
+        preference=ReadPreference.PRIMARY, **_STAFF,
+    ),
+    Route(
+        method="PATCH", path=_BASE + "/conversations", name="changeConversation",
+        summary="Close a conversation, slow it down, make it for reading only, or the reverse.",
+        handler=change_conversation, body=ConversationBody, answer=Conversation, refusals=("section",), **_STAFF,
+    ),
+    Route(
+        method="POST", path=_BASE + "/conversations/move", name="moveConversation",
+        summary="Move a thread to another page, or merge a conversation into another.",
+        handler=move, body=MoveBody, answer=MovedAnswer, refusals=("section", "key"), **_STAFF,
+    ),
+    Route(
+        method="POST", path=_BASE + "/comments", name="answerAsStaff", summary="Answer a comment with a staff badge.",
+        handler=answer, body=AnswerBody, answer=answers.WrittenComment, status=201,
+        refusals=("section", "text-empty", "text-too-long", "parent", "depth", "locked", "read-only", "comment-locked"),
+        **_STAFF,
+    ),
+    Route(
+        method="PATCH", path=_BASE + "/comments/{comment}", name="editAsStaff", summary="Change anybody's comment.",
+        handler=edit, body=StaffEditBody, answer=Version,
+        refusals=("section", "changed", "text-empty", "text-too-long"), **_STAFF,
+    ),
+)  # fmt: skip
