@@ -213,6 +213,27 @@ class JudgeTests(ModerationCase):
             self.assertEqual(error.slug, "proof-needed")
         self.assertEqual((await self.judge(text, proof=solve(error.extra))).state, "approved")
 
+    async def test_flags(self) -> None:
+        """So many reports hide a comment; once a moderator approved it, as many new ones."""
+        await self.rules(flags=2)
+        one = the_id(await self.post("hello"))
+        flag = self.comment_moderation.flag
+        self.assertEqual(await flag(self.session(BOB), one, "rude"), 1)
+        self.assertEqual(await flag(self.session(BOB), one, "rude"), 1)
+        self.assertEqual(self.state(one), (1, []))
+        self.assertEqual(await flag(self.session(CAT), one, "rude"), 2)
+        self.assertEqual(self.state(one), (0, ["flags"]))
+        self.assertEqual([kind for _, kind, _ in self.events()], ["comment.created", "comment.deleted"])
+        self.assertNotIn("hello", str(self.events()))
+        decide = "select outcome from decide_comment(1, %s, null, 'approve', (select max(id) from moderation_action), "
+        self.sql("insert into moderation_action (site_id, who, action) values (1, 'account:1', 'approve')")
+        self.assertEqual(self.sql(decide + "'account:1', 'Ann', '', false)", one), [("done",)])
+        self.assertEqual(await flag(self.session(CAT), one, "rude"), 0)
+        self.assertEqual(await flag(self.session(44), one, "rude"), 1)
+        self.assertEqual(self.state(one)[0], 1)
+        await flag(self.session(55), one, "rude")
+        self.assertEqual(self.state(one)[0], 0)
+
     async def test_tenants(self) -> None:
         """What one site's rules, records and recent texts say is nothing to another."""
         two = await self.sites.add("Two", ["two.example"], site_id=2)

@@ -16,7 +16,7 @@ from cackled.moderation.rules import NO_RULES
 from cackled.moderation.store import POLL
 from cackled.moderation.trainer import Trainer
 from cackled.products.comments.judged import JUDGED
-from tests.domain.common import ANN, the_id
+from tests.domain.common import ANN, BOB, the_id
 from tests.moderation.case import ModerationCase, clock
 from tests.moderation.common import draft
 
@@ -183,6 +183,19 @@ class TrainerTests(TrainingCase):
             self.teach(number, spam)
         await self.trainer.run()
         self.assertEqual(self.counts(), said)
+
+    async def test_decisions(self) -> None:
+        """What moderators do in the queue teaches, and undoing it takes that back."""
+        one = the_id(await self.post("a rather unusual sentence", by=BOB))
+        self.sql("insert into moderation_action (site_id, who, action) values (1, 'account:1', 'spam')")
+        action = self.sql("select id from moderation_action")[0][0]
+        self.sql("select decide_comment(1, %s, null, 'spam', %s, 'account:1', 'Ann', '', false)", one, action)
+        self.assertEqual(await self.trainer.run(), 1)
+        self.assertEqual(self.sql("select spam, ham from spam_filter"), [(1, 0)])
+        self.sql("select undo_comment(1, %s, %s, 'account:1', 'Ann', false)", one, action)
+        self.assertEqual(await self.trainer.run(), 1)
+        self.assertEqual(self.sql("select spam, ham from spam_filter"), [(0, 0)])
+        self.assertEqual(self.counts(), [])
 
     async def test_wordless(self) -> None:
         """A lesson whose text is gone before it was learnt is none, and keeps nobody busy."""

@@ -43,7 +43,7 @@ def make_conversations(parts: ServiceParts, site: Site) -> Conversations:
 
 def make_moderation(parts: ServiceParts, site: Site) -> CommentModeration:
     """What moderators do to the comments of *site*."""
-    return CommentModeration(site, parts.database)
+    return CommentModeration(site, parts.database, parts.evict)
 
 
 async def remove_by_link(parts: ServiceParts, site: Site, link: SignedLink) -> tuple[bool, Position | None]:

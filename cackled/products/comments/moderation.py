@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from cackled.database.errors import QueryFailed
 from cackled.database.query import Query
 from cackled.database.routing import Database
@@ -17,8 +19,11 @@ from cackled.products.comments.refusals import from_sqlstate
 
 FLAG_COMMENT = Query(
     "flag_comment",
-    "select flag_comment($1, $2, $3, $4, $5, $6)",
+    "select flag_comment($1, $2, $3, $4, $5, $6), flags_that_hide($1)",
     ("int", "bigint", "bigint", "inet", "text", "boolean"),
+)
+HIDE_REPORTED = Query(
+    "hide_reported", "select seq, channel from hide_reported($1, $2, $3)", ("int", "bigint", "boolean")
 )
 LOCK_CHANNEL = Query("lock_channel", "select lock_channel($1, $2, $3)", ("int", "bigint", "boolean"))
 REMOVE_COMMENT = Query(
@@ -36,16 +41,22 @@ MAX_REASON = 500
 
 
 class CommentModeration:
-    """Reports and removals of one site's comments."""
+    """Reports and removals of one site's comments; *evict* is told each position that a report led to."""
 
-    def __init__(self, site: Site, database: Database) -> None:
+    def __init__(
+        self, site: Site, database: Database, evict: Callable[[Position], None] = lambda position: None
+    ) -> None:
         self._site = site
+        self._evict = evict
         self._database = database.site(site.id)
 
     async def flag(
         self, session: Session, comment_id: int, reason: str, *, address: str | None = None
     ) -> int:
-        """Report a comment; each visitor counts once. Gives the number of reports."""
+        """Report a comment; each visitor counts once. Gives the number of reports.
+
+        With as many as the site's rules say it is hidden until a moderator decides.
+        """
         reason = text.clean_line(reason).strip()
         if len(reason) > MAX_REASON:
             raise Unprocessable(f"At most {MAX_REASON} characters.", field="reason")
@@ -55,7 +66,15 @@ class CommentModeration:
             rows = await self._database.write(FLAG_COMMENT, self._site.id, comment_id, *who, reason, told)
         except QueryFailed as error:
             raise from_sqlstate(error.sqlstate, error.message) or error from None
-        return int(rows[0][0])
+        reports, least = rows[0]
+        if least and reports >= least:
+            await self._hide(comment_id)
+        return int(reports)
+
+    async def _hide(self, comment_id: int) -> None:
+        hooked = bool(self._site.settings.webhook_url)
+        for seq, channel in await self._database.write(HIDE_REPORTED, self._site.id, comment_id, hooked):
+            self._evict(self._site.position(channel, seq))
 
     async def lock(self, channel: int, locked: bool) -> Position:
         """Close a conversation to new comments, or open it again; everybody on the page is told.

@@ -1,5 +1,5 @@
 -- Reports of visitors.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Each visitor counts once. p_mail: the moderators are written to in a minute of all reports of the comment that there
 -- are by then, unless that is due already. Looked for under the lock of the comment's row, so that reports that come at
@@ -39,5 +39,33 @@ begin
     select x.n_flags into n from comment x where x.site_id = p_site and x.id = p_id;
   end if;
   return n;
+end
+$$;
+
+-- So many reports hide a comment of this site until a moderator decides; 0: never.
+create or replace function flags_that_hide(p_site int) returns int language sql stable as $$
+  select coalesce((select (r.rules::json ->> 'flags')::int from moderation_rules r where r.site_id = p_site), 0)
+$$;
+
+-- Let a comment wait that was reported as often as the site's rules say. In a transaction of its own: the channel's row
+-- is locked before the comment's everywhere. Gives the channel and its number; nothing where it stays as it is.
+create or replace function hide_reported(p_site int, p_id bigint, p_webhook boolean)
+returns table (seq bigint, channel bigint) language plpgsql as $$
+declare
+  c comment;
+  least int := flags_that_hide(p_site);
+begin
+  select x.channel_id into channel from comment x where x.site_id = p_site and x.id = p_id;
+  perform from channel x where x.site_id = p_site and x.id = channel for no key update;
+  select * into c from comment x where x.site_id = p_site and x.id = p_id and x.status = 1 for update;
+  if not found or least = 0 or c.n_flags < least then
+    return;
+  end if;
+  seq := set_comment_status(p_site, p_id, 0, p_webhook);
+  perform mark_comment(p_site, p_id, '{"marks":["flags"]}');
+  perform note_change(p_site, p_id, 'rules', 'hold', 'flags', '{"state":"approved"}', '{"state":"pending"}');
+  select * into c from comment x where x.site_id = p_site and x.id = p_id;
+  perform tell_queued(c);
+  return next;
 end
 $$;
