@@ -6,7 +6,6 @@ Rows carry each comment's JSON text ready made; replies are spliced into their p
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -44,12 +43,15 @@ class Wanted(Struct, frozen=True):
 # One snapshot for the channel's seq and for all rows: that is what makes the seq the version of the page. One row, as
 # each value, and each piece that the server sends, costs time to read:
 #   seq, key, rest of its JSON                            the channel; seq is null where there is none
-#   id,id,..   n_thread,..   rank   JSON}<sep>JSON}..     roots in their order, or what was asked for; rank of the last
-#   id,id,..   parent,..            JSON}<sep>JSON}..     replies below them, by id
-# The rank is null where nothing comes after these. JSON text holds no control character, so the separator is none of
-# its own. Sizes are known without reading what is stored out of line, and JSON is made of what is sent only. Where not
-# all replies fit, each root has its first before any has its second: those that are there are always the oldest ones.
-_SEPARATOR = "}\x1f"
+#   id,id,..   n_thread,..   rank   JSON<sep>JSON..       roots in their order, or what was asked for; rank of the last
+#   id,id,..   parent,..            JSON<sep>JSON..       replies below them, by id
+# The rank is null where nothing comes after these. JSON is without its last brace, as replies go in before it; it holds
+# no control character, so the separator is none of its own. Sizes are known without reading what is stored out of line,
+# and JSON is made of what is sent only. Where not all replies fit, each root has its first before any has its second:
+# those that are there are always the oldest ones.
+_SEPARATOR = "\x1f"
+# What a comment without replies goes on with.
+_LEAF = ',"replies":[]}'
 _CHANNEL = """
     (select 1) one left join (
       select h.seq, h.key, concat(
@@ -81,12 +83,12 @@ _PAGE = """
       select string_agg(r.id::text, ',' order by r.n) as ids,
              string_agg((r.row).n_thread::text, ',' order by r.n) as counts,
              case when count(*) < (select count(*) from roots) then {rank} end as rank,
-             string_agg(comment_json(r.row), chr(31) order by r.n) as jsons
+             string_agg(comment_open(r.row), chr(31) order by r.n) as jsons
       from roots r where {sent}
     ) t, (
       select string_agg(x.id::text, ',' order by x.id) as ids,
              string_agg(x.parent_id::text, ',' order by x.id) as parents,
-             string_agg(comment_json(x.row), chr(31) order by x.id) as jsons
+             string_agg(comment_open(x.row), chr(31) order by x.id) as jsons
       from replies x
       where (select sum(s.bytes) from replies s) <= {reply_bytes} or x.id in (
         select f.id
@@ -122,7 +124,7 @@ PAGE_REPLIES = Query(
     from {_CHANNEL}, (
       select string_agg(x.id::text, ',' order by x.id) filter (where x.sent) as ids,
              case when bool_or(not x.sent) then '' end as rank,
-             string_agg(comment_json(x.row), chr(31) order by x.id) filter (where x.sent) as jsons
+             string_agg(comment_open(x.row), chr(31) order by x.id) filter (where x.sent) as jsons
       from (
         select y.*, y.n = 1 or (y.n <= $3 and y.bytes <= {ROOT_BYTES + REPLY_BYTES}) as sent
         from (
@@ -210,59 +212,61 @@ def build(site: Site, channel: int, key: str, wanted: Wanted, rows: list[tuple[A
     if wanted.parent is not None:
         add(_joined(jsons))
     else:
-        below: dict[str, list[tuple[str, str]]] = {}
-        if row[7] is not None:
-            for one, parent, json in zip(row[7].split(","), row[8].split(","), _split(row[9]), strict=True):
-                siblings = below.get(parent)
-                if siblings is None:
-                    below[parent] = [(one, json)]
-                else:
-                    siblings.append((one, json))
+        below, counts = _replies(ids, row) if row[7] is not None else ({}, {})
         head = ""
         for one, json, count in zip(ids, jsons, (row[4] or "").split(","), strict=False):
-            siblings = below.get(one)
-            if siblings is None:
-                add(f'{head}{json},"replies":[],"more":{count}}}')
+            if one in below:
+                add(f'{head}{json},"replies":[{below[one]}],"more":{max(0, int(count) - counts[one])}}}')
             else:
-                add(f'{head}{json},"replies":[')
-                sent = _splice(siblings, below, add)
-                add(f'],"more":{max(0, int(count) - sent)}}}')
+                add(f'{head}{json},"replies":[],"more":{count}}}')
             head = ","
     add(f'],"cursor":{_json(cursor)}}}')
     return Loaded("".join(parts).encode(), seq)
 
 
-def _split(jsons: str) -> list[str]:
-    """The comments in *jsons*, each without its last brace."""
-    found = jsons.split(_SEPARATOR)
-    found[-1] = found[-1][:-1]
-    return found
-
-
 def _parts(ids: str | None, jsons: str | None) -> tuple[list[str], list[str]]:
-    return ([], []) if ids is None or jsons is None else (ids.split(","), _split(jsons))
+    return ([], []) if ids is None or jsons is None else (ids.split(","), jsons.split(_SEPARATOR))
 
 
 def _joined(jsons: list[str]) -> str:
-    return ',"replies":[]},'.join(jsons) + ',"replies":[]}' if jsons else ""
+    return f"{_LEAF},".join(jsons) + _LEAF if jsons else ""
 
 
-def _splice(
-    siblings: list[tuple[str, str]], below: dict[str, list[tuple[str, str]]], add: Callable[[str], None]
-) -> int:
-    """Add *siblings* and all that is below them; gives how many there were."""
-    count = len(siblings)
-    head = ""
-    for one, json in siblings:
-        children = below.get(one)
-        if children is None:
-            add(f'{head}{json},"replies":[]}}')
+def _replies(roots: list[str], row: tuple[Any, ...]) -> tuple[dict[str, str], dict[str, int]]:
+    """By comment: the JSON of all that is below it, and how much that is; only for *roots* it is complete."""
+    ones, parents, jsons = row[7].split(","), row[8].split(","), row[9].split(_SEPARATOR)
+    answered = set(parents).difference(roots)
+    groups: dict[str, list[str]] = {}
+    if not answered:
+        # Nobody answers a reply.
+        for parent, json in zip(parents, jsons, strict=True):
+            if parent in groups:
+                groups[parent].append(json)
+            else:
+                groups[parent] = [json]
+        return {one: _joined(group) for one, group in groups.items()}, {one: len(them) for one, them in groups.items()}
+    # From the last: an answer has a higher number than what it answers, so that its own answers are complete before it.
+    deeper: dict[str, int] = {}
+    for lists in (ones, parents, jsons):
+        lists.reverse()
+    for one, parent, json in zip(ones, parents, jsons, strict=True):
+        if one in answered and one in groups:
+            group = groups.pop(one)
+            group.reverse()
+            deeper[parent] = deeper.get(parent, 0) + deeper.get(one, 0) + len(group)
+            json = f'{json},"replies":[{",".join(group)}]}}'
         else:
-            add(f'{head}{json},"replies":[')
-            count += _splice(children, below, add)
-            add("]}")
-        head = ","
-    return count
+            json += _LEAF
+        if parent in groups:
+            groups[parent].append(json)
+        else:
+            groups[parent] = [json]
+    below = {}
+    for one, group in groups.items():
+        group.reverse()
+        below[one] = ",".join(group)
+        deeper[one] = deeper.get(one, 0) + len(group)
+    return below, deeper
 
 
 def _json(value: Any) -> str:

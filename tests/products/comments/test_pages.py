@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from base64 import urlsafe_b64encode
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
@@ -53,6 +54,42 @@ class CursorTests(SynchronousTestCase):
         self.assertIs(query, pages.PAGE_BEST)
         self.assertEqual(float(args[1]), rank)
         self.assertEqual(args[2], last or pages._LAST)
+
+
+class BuildTests(SynchronousTestCase):
+    """A page from a row."""
+
+    @given(st.lists(st.integers(0, 30), max_size=30), st.integers(1, 4), st.integers(0, 3))
+    def test_trees(self, answered: list[int], roots: int, kept_back: int) -> None:
+        """Each reply stands below what it answers, in order, however deep; an answer to something unseen is left out."""
+        parents: dict[int, int | None] = dict.fromkeys(range(1, roots + 1))
+        for number, parent in enumerate(answered, roots + 1):
+            # Some answer a comment that is not in the row.
+            parents[number] = parent % number or 999
+
+        def tree(one: int) -> list[Any]:
+            return [[str(child), tree(child)] for child, parent in parents.items() if parent == one]
+
+        def size(one: int) -> int:
+            return sum(1 + size(child) for child, parent in parents.items() if parent == one)
+
+        def made(comment: Any) -> list[Any]:
+            return [[one["id"], made(one)] for one in comment["replies"]]
+
+        below = [one for one, parent in parents.items() if parent is not None]
+        one_by_one = "\x1f".join
+        row = (
+            7, "page", '"url":""', ",".join(map(str, range(1, roots + 1))),
+            ",".join(str(size(one) + kept_back) for one in range(1, roots + 1)), None,
+            one_by_one(f'{{"id":"{one}"' for one in range(1, roots + 1)),
+            ",".join(map(str, below)) or None, ",".join(str(parents[one]) for one in below) or None,
+            one_by_one(f'{{"id":"{one}"' for one in below) or None,
+        )  # fmt: skip
+        site: Any = SimpleNamespace(position=lambda channel, seq: f"1/{channel}@{seq}")
+        page = json.loads(b"{" + pages.build(site, 5, "page", Wanted(), [row]).value + b"}")["page"]
+        self.assertEqual([[one["id"], made(one)] for one in page["comments"]],
+                         [[str(one), tree(one)] for one in range(1, roots + 1)])  # fmt: skip
+        self.assertEqual([one["more"] for one in page["comments"]], [kept_back] * roots)
 
 
 class PageTests(DomainCase):
