@@ -61,7 +61,7 @@ class BuildTests(SynchronousTestCase):
 
     @given(st.lists(st.integers(0, 30), max_size=30), st.integers(1, 4), st.integers(0, 3))
     def test_trees(self, answered: list[int], roots: int, kept_back: int) -> None:
-        """Each reply stands below what it answers, in order, however deep; an answer to something unseen is left out."""
+        """Each reply stands below what it answers, in order, however deep; answers to something unseen are left out."""
         parents: dict[int, int | None] = dict.fromkeys(range(1, roots + 1))
         for number, parent in enumerate(answered, roots + 1):
             # Some answer a comment that is not in the row.
