@@ -212,6 +212,26 @@ class WallTests(Schema):
             for kept in ("comment_revision", "comment_kept"):
                 self.run_sql(f"insert into {kept} select {site}, id, 's', 'h' from comment where site_id = {site}")
             self.run_sql(f"select note_change({site}, id, 'a', 'edit', '', '', '') from comment where site_id = {site}")
+            self.fill_others(site)
+
+    def fill_others(self, site: int) -> None:
+        """A row of *site* in each table that has none yet, with any values in the columns that need one."""
+        for _, schema, name, partition, _, _ in self.tables():
+            if schema != "public" or partition or self.run_sql(f"select 1 from {name} where site_id = {site}"):
+                continue
+            needed = self.run_sql(
+                """
+                select a.attname, case t.typcategory when 'N' then '1' when 'S' then '''x''' when 'D' then 'now()'
+                  when 'B' then 'true' when 'I' then '''192.0.2.0/24''' when 'A' then '''{1}''' else 'null' end
+                from pg_attribute a join pg_type t on t.oid = a.atttypid
+                where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped and a.attnotnull
+                  and not a.atthasdef and a.attidentity = '' and a.attname <> 'site_id'
+                """,
+                name,
+            )
+            columns = ", ".join(("site_id", *(str(row[0]) for row in needed)))
+            values = ", ".join((str(site), *(str(row[1]) for row in needed)))
+            self.run_sql(f"insert into {name} ({columns}) values ({values})")
 
     async def test_reach(self) -> None:
         """The app role sees and changes its own site alone, and with no site named nothing at all."""

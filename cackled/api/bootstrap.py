@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from cackled.api.calls import argument, bearer, guarded, number, reading, sourced, tokens
 from cackled.api.context import ApiContext
@@ -117,6 +118,11 @@ class Bootstrap:
             return self._context.sessions.check_view(site, ticket)
         token = bearer(request)
         return None if token is None else self._context.sessions.check(site, token)
+
+    @property
+    def answers(self) -> list[type[Struct]]:
+        """The shapes that `description` refers to."""
+        return [widget.answer for widget, _ in self._widgets.values()]
 
     def description(self) -> dict[str, Any]:
         """What the OpenAPI text says of ``/bootstrap``."""

@@ -70,13 +70,16 @@ def refusals(route: Route) -> list[str]:
 
 
 def document(
-    routes: Sequence[Route], problems: Mapping[str, int], extra_paths: dict[str, Any] | None = None
+    routes: Sequence[Route], problems: Mapping[str, int], extra_paths: dict[str, Any] | None = None,
+    extra_shapes: Iterable[type[Struct]] = (),
 ) -> dict[str, Any]:
     """The whole document.
 
-    *problems* are the statuses of all slugs. *extra_paths* are described elsewhere, and are not below ``/api/v1``.
+    *problems* are the statuses of all slugs. *extra_paths* are described elsewhere, and are not below ``/api/v1``;
+    *extra_shapes* are what they refer to.
     """
     shapes = [one for route in routes for one in (route.body, route.answer) if one is not None]
+    shapes += extra_shapes
     schemas, components = _schemas(dict.fromkeys([*shapes, ProblemAnswer]))
     paths: dict[str, Any] = {}
     for route in routes:
@@ -192,7 +195,7 @@ def read_parameters(preference: str, *, own_after: bool = False) -> list[dict[st
 def _done(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done."}
     if route.answer is not None:
-        done["content"] = {"application/json": {"schema": schemas[route.answer]}}
+        done["content"] = {route.media: {"schema": schemas[route.answer]}}
     return done
 
 

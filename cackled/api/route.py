@@ -62,7 +62,8 @@ class Route(Struct, frozen=True, kw_only=True):
     - ``handler``: gets the `Call` with ``query`` and ``body`` decoded; returns a value or bytes that are sent as JSON
       with ``status``, None for 204, or a whole Response.
     - ``query``, ``body``: Structs that the query's arguments and the JSON body are decoded to; ``answer`` describes
-      what is sent: a type, or, where the answer is put together from text, a Struct with the same members.
+      what is sent: a type, or, where the answer is put together from text, a Struct with the same members; ``media`` is
+      its media type, of a handler that returns a Response.
     - ``bodiless``: the body may be left out where all its members may.
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
     - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
@@ -84,6 +85,7 @@ class Route(Struct, frozen=True, kw_only=True):
     body: type[Struct] | None = None
     bodiless: bool = False
     answer: Any = None
+    media: str = "application/json"
     status: int = 200
     caller: Caller = Caller.ANYONE
     role: str = ""

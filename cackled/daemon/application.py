@@ -117,7 +117,9 @@ class Application:
         }  # fmt: skip
 
         retention = config.database.event_retention
-        self.housekeeping = Housekeeping(self.database, clock, metrics, retention, registry.jobs)
+        self.housekeeping = Housekeeping(
+            self.database, clock, metrics, retention, registry.jobs, registry.recounts
+        )
         self.policy = Policy(config.outbound.ports, config.outbound.networks)
         self.links = SignedLinks(self.sites.secret, wall_time)
         self.http = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)

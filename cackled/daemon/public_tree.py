@@ -65,7 +65,9 @@ def public_tree(
         loader=LoaderRedirect(infrastructure.loader, application.sites.residency),
         assets=infrastructure.assets.resource(),
         bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
-        api=api_resource(context, registry.routes, PROBLEMS | registry.problems, bootstrap.description()),
+        api=api_resource(
+            context, registry.routes, PROBLEMS | registry.problems, bootstrap.description(), bootstrap.answers
+        ),
         realtime=RealtimeResource(
             application.hub, access.authorize, access.name_of, access.seconds_left, charge
         ),

@@ -27,6 +27,8 @@ MAKE_PARTITIONS = Query("make_partitions", "select event_partitions($1)", ("int"
 EXPIRE_EVENTS = Query("expire_events", "select event_expire(make_interval(secs => $1))", ("float8",))
 # A batch at a time, until there is no more: more may come between two runs than one statement should delete.
 BATCH = 5_000
+# Things that are recounted in one run.
+MOST_RECOUNTED = 10_000
 EXPIRE_OUTBOX = Query(
     "expire_outbox",
     f"""
@@ -53,9 +55,11 @@ EXPIRE_USED_LINKS = Query(
 
 
 class Housekeeping:
-    """Runs all jobs every ten minutes. *event_retention* is in seconds; *jobs* are those of products.
+    """Runs all jobs every ten minutes. *event_retention* is in seconds; *jobs* and *recounts* are those of features.
 
-    Each of these deletes at most `BATCH` rows and gives their number, and is repeated while there were so many.
+    Each of the jobs deletes at most `BATCH` rows and gives their number, and is repeated while there were so many. A
+    recount gives how many things it looked at, and how many counts were wrong; those are an error in the log and a
+    figure (``counts_wrong``), for the transactions that change counts keep them exact.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Housekeeping:
         metrics: Metrics,
         event_retention: float,
         jobs: Iterable[Query] = (),
+        recounts: Iterable[Query] = (),
     ) -> None:
         self._database = database
         self._runs = metrics.counter("jobs_runs", "Housekeeping jobs run.", ["task", "outcome"])
@@ -75,6 +80,8 @@ class Housekeeping:
         batched = (EXPIRE_OUTBOX, EXPIRE_USED_LINKS, *jobs)
         self._batched = frozenset(query.name for query in batched)
         self._jobs += [(query, ()) for query in batched]
+        self._recounts = tuple(recounts)
+        self._wrong = metrics.counter("counts_wrong", "Kept counts that a recount found wrong.", ["task"])
         self._job = Periodic(clock, INTERVAL, self.run, "housekeeping")
 
     def start(self) -> None:
@@ -89,6 +96,7 @@ class Housekeeping:
         """Run every job once, in every shard."""
         for part in self._database.parts:
             await self._run(part)
+            await self._recount(part)
 
     async def _run(self, part: Database) -> None:
         for query, args in self._jobs:
@@ -103,3 +111,18 @@ class Housekeeping:
                 log.error("job {job} failed: {reason}", job=query.name, reason=str(error))
             else:
                 self._runs.labels(query.name, "done").inc()
+
+    async def _recount(self, part: Database) -> None:
+        for query in self._recounts:
+            wrong = 0
+            try:
+                for _ in range(MOST_RECOUNTED):
+                    checked, found = (await part.system.write(query))[0]
+                    wrong += found
+                    if not checked:
+                        break
+            except DatabaseError as error:
+                log.error("job {job} failed: {reason}", job=query.name, reason=str(error))
+            if wrong:
+                self._wrong.labels(query.name).inc(wrong)
+                log.error("{job}: {wrong} counts were wrong and are put right", job=query.name, wrong=wrong)

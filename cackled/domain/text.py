@@ -72,6 +72,12 @@ def clean_line(raw: str, most: int = MAX_LINE) -> str:
     return text[:most]
 
 
+def clean_words(raw: str, most: int = MAX_LINE) -> str:
+    """*raw* as `clean_line`, with single spaces and nothing that turns text around; ``""`` if nothing is visible."""
+    words = " ".join(_BIDI.sub("", clean_line(raw, most)).split())
+    return "" if _VISIBLE.search(words) is None else words
+
+
 def _bad_name(words: str, reason: str) -> BadField:
     error = BadField(words, field="name")
     error.extra = {"reason": reason}
@@ -86,8 +92,8 @@ def clean_name(raw: str) -> str:
     """
     if len(raw) > 16 * MAX_NAME:
         raise _bad_name(f"A name has at most {MAX_NAME} characters.", "too-long")
-    name = " ".join(_BIDI.sub("", clean_line(raw)).split())
-    if _VISIBLE.search(name) is None:
+    name = clean_words(raw)
+    if not name:
         raise _bad_name("A name is needed.", "empty")
     if len(name) > MAX_NAME:
         raise _bad_name(f"A name has at most {MAX_NAME} characters.", "too-long")

@@ -198,24 +198,37 @@ def _tell(mine: Deferred[Any], result: Any) -> None:
 
 
 class WriteQueues:
-    """What the writes of one process share: a gathering per channel, and one per comment voted on.
+    """What the writes of one process share: a gathering per channel, one per comment voted on, and those of features.
 
-    Without a *clock* comments don't wait for others of their page unless some are under way.
+    Without a *clock* writes don't wait for others of their key unless some are under way.
     """
 
-    __slots__ = ("posts", "votes")
+    __slots__ = ("_clock", "_named", "posts", "votes")
 
     def __init__(self, clock: IReactorTime | None = None) -> None:
         self.posts: WriteBatcher[tuple[str, int, bool, str]] = WriteBatcher(
             MOST_POSTS, BOUND, WIDTH, clock=clock, pause=PAUSE
         )
         self.votes: WriteBatcher[tuple[int, int, int, int, int]] = WriteBatcher()
+        self._clock = clock
+        self._named: dict[str, WriteBatcher[Any]] = {}
+
+    def named(self, name: str, *, most: int, bound: int, pause: float) -> WriteBatcher[Any]:
+        """The gathering that a feature calls *name*, made the first time: see `WriteBatcher`."""
+        found = self._named.get(name)
+        if found is None:
+            found = self._named[name] = WriteBatcher(most, bound, clock=self._clock, pause=pause)
+        return found
+
+    @property
+    def _all(self) -> tuple[WriteBatcher[Any], ...]:
+        return (self.posts, self.votes, *self._named.values())
 
     @property
     def ended(self) -> int:
         """How many batches of them came to an end, well or not."""
-        return self.posts.ended + self.votes.ended
+        return sum(one.ended for one in self._all)
 
     def __len__(self) -> int:
         """How many writes wait."""
-        return len(self.posts) + len(self.votes)
+        return sum(map(len, self._all))

@@ -100,6 +100,9 @@ class Feature(Struct, frozen=True, kw_only=True):
     - ``deeds``: what signed links in mail do, by kind.
     - ``outbox``: handlers of work for other servers, by kind; ``jobs``: statements that keep its tables tidy, each
       deletes at most `cackled.domain.housekeeping.BATCH` rows and gives their number.
+    - ``recounts``: statements that compare kept counts with what they count. Each looks at one thing that changed since
+      the last time, puts it right, and gives a row: how many things it looked at (0: no more are left), and how many
+      of them were wrong, which is a fault and is told to operators.
     - ``commands``: operator commands, for console, command line and admin HTTP.
     - ``sql``: the package whose folder ``sql`` has its migrations (``NNNN_name.sql``, numbered with all others) and,
       in ``sql/functions``, its database functions; ``""`` where that of the database has them.
@@ -121,6 +124,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     outbox: Mapping[str, Callable[[OutboxParts], Callable[[Work], Awaitable[None]]]] = {}
     deeds: Mapping[str, Callable[[ServiceParts, Site, SignedLink], Awaitable[tuple[bool, Position | None]]]] = {}
     jobs: tuple[Query, ...] = ()
+    recounts: tuple[Query, ...] = ()
     commands: tuple[Command, ...] = ()
     sql: str = ""
     web: str = ""

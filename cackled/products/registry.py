@@ -107,6 +107,11 @@ class Registry:
         """What keeps the tables of features tidy."""
         return tuple(query for one in self.features for query in one.jobs)
 
+    @property
+    def recounts(self) -> tuple[Query, ...]:
+        """What compares counts of features with what they count."""
+        return tuple(query for one in self.features for query in one.recounts)
+
     def commands(self, parts: OperatorParts) -> tuple[Command, ...]:
         """The operator commands of features, which then need no parts."""
         return tuple(_bound(command, parts) for one in self.features for command in one.commands)

@@ -1,0 +1,60 @@
+"""Polls: questions with answers to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from cackled.database.counted import Counted
+from cackled.domain.outbox import Work
+from cackled.domain.parts import ServiceParts
+from cackled.domain.site import Site
+from cackled.products.polls import api, staff_api
+from cackled.products.polls.closing import Closing
+from cackled.products.polls.editor import PollEditor
+from cackled.products.polls.events import EVENTS
+from cackled.products.polls.refusals import PROBLEMS, REFUSALS
+from cackled.products.polls.seed import fill
+from cackled.products.polls.service import PRODUCT_NAME, Polls
+from cackled.products.polls.settings import PollSettings
+from cackled.products.polls.upkeep import AUTHORED, ERASABLE, JOBS, RECOUNTS
+from cackled.products.product import Limit, OutboxParts, Product
+
+
+def make_polls(parts: ServiceParts, site: Site) -> Polls:
+    """The polls of *site*."""
+    return Polls(parts, site)
+
+
+def make_editor(parts: ServiceParts, site: Site) -> PollEditor:
+    """The polls of *site*, for its staff."""
+    return PollEditor(parts, site)
+
+
+def make_closing(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """The handler that tells pages when a poll opens or closes."""
+    return Closing(parts).deliver
+
+
+PRODUCT = Product(
+    name=PRODUCT_NAME,
+    routes=(*api.ROUTES, *staff_api.ROUTES),
+    widgets=api.WIDGETS,
+    settings=PollSettings,
+    services={Polls: make_polls, PollEditor: make_editor},
+    limits=(
+        Limit(name="vote", rate=1, burst=20),
+        Limit(name="propose", rate=0.02, burst=5),
+        Limit(name="staff", rate=5, burst=100),
+    ),
+    events=EVENTS,
+    refusals=REFUSALS,
+    problems=PROBLEMS,
+    outbox={"poll": make_closing},
+    jobs=JOBS,
+    recounts=RECOUNTS,
+    sql=__name__,
+    counted=(Counted(table="poll", word="polls"), Counted(table="ballot", word="poll votes", kept=False)),
+    erase=ERASABLE,
+    authored=AUTHORED,
+    seed=fill,
+)

@@ -1,0 +1,351 @@
+"""What the API of polls takes and gives, as Structs: bodies are decoded to them, answers are described by them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from cackled.api.answers import Count, Id, PositionText, Time
+
+MOST_OPTIONS = 50
+LONGEST_QUESTION = 300
+LONGEST_OPTION = 200
+LONGEST_TEXT = 2_000
+
+Kind = Literal["single", "multiple", "ranked", "number", "quiz"]
+Results = Literal["always", "voted", "closed", "staff"]
+Identity = Annotated[
+    Literal["session", "account", "mail", "sso"],
+    Meta(
+        description="Who has one vote: a browser's session, an account, a confirmed address of mail, or somebody whom "
+        "the site itself signed in."
+    ),
+]
+OptionId = Annotated[str, Meta(pattern="^[0-9]{1,9}$", description="An option's number within its poll.")]
+
+
+class VoteBody(Struct):
+    """A vote; of a ranked poll the order is that of preference."""
+
+    options: Annotated[list[str], Meta(min_length=1, max_length=MOST_OPTIONS)]
+
+
+class ProposalBody(Struct):
+    """An option of one's own."""
+
+    text: Annotated[str, Meta(max_length=LONGEST_TEXT)]
+
+
+class OptionBody(Struct):
+    """An option as its owner writes it; with ``id`` one that is there."""
+
+    text: Annotated[str, Meta(max_length=LONGEST_TEXT)] = ""
+    id: OptionId | None = None
+    image: Annotated[str, Meta(max_length=2_000, description="https, on a page of the site.")] = ""
+    video: Annotated[str, Meta(max_length=2_000, description="The address of a video on YouTube or Vimeo.")] = ""
+    correct: Annotated[bool, Meta(description="Of a quiz: the right answer.")] = False
+
+
+class PollBody(Struct, kw_only=True):
+    """A new poll. Options of a number poll are made from ``low`` to ``high``, by ``step``."""
+
+    kind: Kind = "single"
+    question: Annotated[str, Meta(max_length=LONGEST_TEXT)]
+    options: Annotated[list[OptionBody], Meta(max_length=MOST_OPTIONS)] = []
+    description: Annotated[str, Meta(max_length=LONGEST_TEXT)] = ""
+    explanation: Annotated[str, Meta(max_length=LONGEST_TEXT, description="Of a quiz: shown with its answer.")] = ""
+    min: Annotated[int, Meta(ge=1, le=MOST_OPTIONS)] | None = None
+    max: Annotated[int, Meta(ge=1, le=MOST_OPTIONS)] | None = None
+    low: Annotated[int, Meta(ge=-1_000, le=1_000)] = 1
+    high: Annotated[int, Meta(ge=-1_000, le=1_000)] = 10
+    step: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    results: Results = "always"
+    identity: Identity = "session"
+    quota: Annotated[int, Meta(ge=0, le=1_000_000, description="New votes of a network in an hour; 0: no bound.")] = 20
+    burst: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="Votes of a network in a minute before more are held back; 0: none.")
+    ] = 30
+    changeable: Annotated[bool, Meta(description="Whether a vote can be changed and taken back.")] = True
+    voters_shown: Annotated[bool, Meta(description="Whether names of voters are shown; not with sessions.")] = False
+    write_in: Annotated[bool, Meta(description="Whether visitors may propose options.")] = False
+    opens_at: Time | None = None
+    closes_at: Time | None = None
+    closed: bool = False
+
+
+class PollChange(Struct, kw_only=True):
+    """What changes of a poll, and which version of it that is about. Once there are votes only some of it may."""
+
+    version: Annotated[int, Meta(ge=1)]
+    kind: Kind | UnsetType = UNSET
+    question: Annotated[str, Meta(max_length=LONGEST_TEXT)] | UnsetType = UNSET
+    options: Annotated[list[OptionBody], Meta(max_length=MOST_OPTIONS)] | UnsetType = UNSET
+    description: Annotated[str, Meta(max_length=LONGEST_TEXT)] | UnsetType = UNSET
+    explanation: Annotated[str, Meta(max_length=LONGEST_TEXT)] | UnsetType = UNSET
+    min: Annotated[int, Meta(ge=1, le=MOST_OPTIONS)] | UnsetType = UNSET
+    max: Annotated[int, Meta(ge=1, le=MOST_OPTIONS)] | UnsetType = UNSET
+    results: Results | UnsetType = UNSET
+    identity: Identity | UnsetType = UNSET
+    quota: Annotated[int, Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
+    burst: Annotated[int, Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
+    changeable: bool | UnsetType = UNSET
+    voters_shown: bool | UnsetType = UNSET
+    write_in: bool | UnsetType = UNSET
+    opens_at: Time | UnsetType | None = UNSET
+    closes_at: Time | UnsetType | None = UNSET
+    closed: bool | UnsetType = UNSET
+
+
+class DecisionBody(Struct):
+    """What becomes of a proposed option."""
+
+    shown: bool
+
+
+class BurstBody(Struct):
+    """What becomes of the votes of one network within a minute."""
+
+    network: Annotated[str, Meta(max_length=50)]
+    minute: Time
+    action: Literal["strike", "count"]
+
+
+class PollQuery(Struct, frozen=True):
+    """Which poll."""
+
+    poll: Annotated[str, Meta(description="The poll's id.")] = ""
+
+
+class ListQuery(Struct, frozen=True):
+    """Which polls."""
+
+    before: Annotated[str, Meta(description="Those made before the poll of this id.")] = ""
+    size: Annotated[int, Meta(ge=1, le=100)] = 25
+
+
+class VotersQuery(Struct, frozen=True):
+    """Whose names."""
+
+    option: Annotated[str, Meta(description="The option's id.")]
+    after: Annotated[str, Meta(description="The id of the last voter of the page before.")] = ""
+
+
+class ExportQuery(Struct, frozen=True):
+    """Which rows."""
+
+    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+
+
+class Video(Struct, frozen=True):
+    """A video of another site; nothing of it is loaded before somebody wants to see it."""
+
+    provider: Literal["youtube", "vimeo"]
+    id: str
+    hash: str = ""
+
+
+class Option(Struct, frozen=True):
+    """An option. ``votes`` and ``correct`` are null while they are hidden."""
+
+    id: OptionId
+    text: str
+    image: str
+    video: Video | None
+    value: int | None
+    votes: Count | None
+    correct: bool | None
+
+
+class Counted(Struct, frozen=True):
+    """The votes of an option."""
+
+    id: OptionId
+    votes: Count
+
+
+class Counts(Struct, frozen=True):
+    """The counts of a poll."""
+
+    id: Id
+    voters: Count
+    options: list[Counted]
+
+
+class RoundAnswer(Struct, frozen=True):
+    """One round of a ranked poll: ballots by option, and who is out after it, and why."""
+
+    counts: list[tuple[OptionId, int]]
+    exhausted: Count
+    out: str
+    tied: list[str]
+    by: Literal["", "earlier", "lot"]
+
+
+class OutcomeAnswer(Struct, frozen=True):
+    """Who wins a ranked poll, and the rounds that led there."""
+
+    winner: str
+    rounds: list[RoundAnswer]
+
+
+class Poll(Struct, frozen=True):
+    """A poll as a stranger sees it who has not voted."""
+
+    id: Id
+    kind: Kind
+    question: str
+    description: str
+    options: list[Option]
+    min: int
+    max: int
+    results: Results
+    identity: Identity
+    changeable: bool
+    voters_shown: bool
+    write_in: bool
+    state: Literal["scheduled", "open", "closed"]
+    opens_at: Time | None
+    closes_at: Time | None
+    voters: Count | None
+    removed: Count | None
+    version: int
+    explanation: str | None
+    outcome: OutcomeAnswer | None
+
+
+class QuizAnswer(Struct, frozen=True):
+    """The right answers, and why."""
+
+    correct: list[OptionId]
+    explanation: str
+
+
+class Me(Struct, frozen=True):
+    """What a visitor sees beside what everybody does."""
+
+    options: list[OptionId]
+    results: Counts | None
+    answer: QuizAnswer | None
+    outcome: OutcomeAnswer | None
+
+
+class PollPage(Struct, frozen=True):
+    """A poll, and where its channel stands."""
+
+    position: PositionText
+    poll: Poll
+
+
+class OnePoll(Struct, frozen=True):
+    """A poll with the caller's own part."""
+
+    position: PositionText
+    poll: Poll
+    me: Me | None
+
+
+class Voted(Struct, frozen=True):
+    """What a voter sees after a vote."""
+
+    position: PositionText
+    me: Me
+
+
+class Proposed(Struct, frozen=True):
+    """The number of an option that waits, or of the same one that was there."""
+
+    id: OptionId
+
+
+class Saved(Struct, frozen=True):
+    """A poll that was made or changed."""
+
+    id: Id
+    version: int
+    position: PositionText
+
+
+class Voter(Struct, frozen=True):
+    """Somebody who voted, by the name that they show."""
+
+    id: Id
+    name: str
+    avatar: str
+
+
+class Voters(Struct, frozen=True):
+    """Voters of an option; a page of them."""
+
+    voters: list[Voter]
+
+
+class Day(Struct, frozen=True):
+    """New votes of a day, or from one place."""
+
+    name: str
+    votes: Count
+
+
+class Burst(Struct, frozen=True):
+    """Votes of one network within a minute, of which some are held back."""
+
+    network: str
+    minute: Time
+    votes: Count
+    held: Count
+    options: list[Counted]
+
+
+class StaffOption(Option, frozen=True):
+    """An option with what only staff sees: 0 proposed, 1 shown, 2 refused."""
+
+    state: int
+
+
+class StaffPoll(Struct, frozen=True):
+    """All of a poll, hidden counts too."""
+
+    id: Id
+    version: int
+    kind: Kind
+    question: str
+    voters: Count
+    removed: Count
+    options: list[StaffOption]
+    outcome: OutcomeAnswer | None
+    days: list[Day]
+    origins: list[Day]
+    bursts: list[Burst]
+
+
+class Listed(Struct, frozen=True):
+    """A poll in a list."""
+
+    id: Id
+    kind: Kind
+    question: str
+    state: str
+    voters: Count
+    held: Count
+    proposals: Count
+    created_at: Time
+
+
+class Polls(Struct, frozen=True):
+    """Polls, the newest first."""
+
+    polls: list[Listed]
+
+
+class Decided(Struct, frozen=True):
+    """Where a decision stands in the poll's channel."""
+
+    position: PositionText
+
+
+class DecidedBurst(Struct, frozen=True):
+    """How many votes a decision was about."""
+
+    position: PositionText
+    votes: Count

@@ -1,0 +1,115 @@
+"""The routes of polls for a site's staff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cackled.api.calls import Call
+from cackled.api.route import Caller, Route
+from cackled.domain.channels import parse_id
+from cackled.events import Position
+from cackled.products.polls import answers
+from cackled.products.polls.api import parse_option
+from cackled.products.polls.editor import PollEditor
+from cackled.transport.response import Response
+
+
+def _saved(saved: tuple[int, int, Position]) -> Any:
+    poll, version, position = saved
+    return answers.Saved(str(poll), version, str(position))
+
+
+async def make_poll(call: Call) -> Any:
+    """Make a poll."""
+    assert call.staff is not None
+    return _saved(await call.service(PollEditor).make(call.body, call.staff.actor))
+
+
+async def change_poll(call: Call) -> Any:
+    """Change a poll."""
+    return _saved(await call.service(PollEditor).change(call.number("poll"), call.body))
+
+
+async def list_polls(call: Call) -> bytes:
+    """The polls of a site."""
+    query: answers.ListQuery = call.query
+    before = parse_id(query.before, "before") if query.before else None
+    return b'{"polls":' + await call.service(PollEditor).polls(before, query.size) + b"}"
+
+
+async def get_results(call: Call) -> Any:
+    """All of a poll."""
+    return await call.service(PollEditor).results(call.number("poll"))
+
+
+async def export_votes(call: Call) -> Response:
+    """The votes of a poll as CSV."""
+    text = await call.service(PollEditor).export(call.number("poll"), call.query.offset)
+    name = b"poll-%d.csv" % call.number("poll")
+    return Response(
+        200,
+        [
+            (b"content-type", b"text/csv; charset=utf-8"),
+            (b"content-disposition", b'attachment; filename="' + name + b'"'),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+        ],
+        text.encode(),
+    )
+
+
+async def decide_option(call: Call) -> Any:
+    """Show a proposed option, or refuse it."""
+    option = parse_option(call.parameters["option"])
+    position = await call.service(PollEditor).decide(call.number("poll"), option, call.body.shown)
+    return {"position": str(position)}
+
+
+async def decide_burst(call: Call) -> Any:
+    """Strike out the votes of a network within a minute, or count those held back."""
+    body: answers.BurstBody = call.body
+    count, position = await call.service(PollEditor).decide_burst(
+        call.number("poll"), body.network, body.minute, body.action == "strike"
+    )
+    return {"position": str(position), "votes": count}
+
+
+_ONE = "/sites/{site}/polls/{poll}"
+_EDIT = ("poll", "version", "has-votes", "key", "locked")
+_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": "polls.staff"}
+
+ROUTES = (
+    Route(
+        method="POST", path="/sites/{site}/polls", name="makePoll", summary="Make a poll.", handler=make_poll,
+        body=answers.PollBody, answer=answers.Saved, status=201, writes=True, refusals=_EDIT, **_STAFF,
+    ),
+    Route(
+        method="GET", path="/sites/{site}/polls", name="listPolls", summary="The polls of a site, the newest first.",
+        handler=list_polls, query=answers.ListQuery, answer=answers.Polls, **_STAFF,
+    ),
+    Route(
+        method="PATCH", path=_ONE, name="changePoll",
+        summary="Change a poll; once there are votes: add options, put typing errors right, close.",
+        handler=change_poll, body=answers.PollChange, answer=answers.Saved, writes=True, refusals=_EDIT, **_STAFF,
+    ),
+    Route(
+        method="GET", path=_ONE + "/results", name="getPollResults",
+        summary="All of a poll: hidden counts, proposed options, votes by day and page, bursts.",
+        handler=get_results, answer=answers.StaffPoll, refusals=("poll",), **_STAFF,
+    ),
+    Route(
+        method="GET", path=_ONE + "/export", name="exportVotes", summary="The votes of a poll as CSV, without voters.",
+        handler=export_votes, query=answers.ExportQuery, answer=str, media="text/csv", refusals=("poll",), **_STAFF,
+    ),
+    Route(
+        method="PUT", path=_ONE + "/options/{option}", name="decideOption",
+        summary="Show a proposed option, or refuse it.", handler=decide_option, body=answers.DecisionBody,
+        answer=answers.Decided, writes=True, refusals=("poll", "proposals"), **_STAFF,
+    ),
+    Route(
+        method="POST", path=_ONE + "/bursts", name="decideBurst",
+        summary="Strike out the votes of a network within a minute, or count those held back.",
+        handler=decide_burst, body=answers.BurstBody, answer=answers.DecidedBurst, writes=True, refusals=("poll",),
+        **_STAFF,
+    ),
+)  # fmt: skip

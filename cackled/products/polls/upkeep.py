@@ -1,0 +1,56 @@
+"""How polls forget a visitor and follow one who signs in, and what keeps their tables tidy and their counts right."""
+
+from __future__ import annotations
+
+from cackled.database.query import Query
+from cackled.domain.erasure import Erasable
+from cackled.domain.housekeeping import BATCH
+from cackled.domain.people import Authored
+
+ERASE_BALLOTS = Query(
+    "erase_ballots", "select channel, seq from erase_ballots($1, $2, $3)", ("int", "bigint", "int")
+)
+SELECT_POLLS_OF = Query(
+    "select_polls_of_visitor",
+    """
+    select p.channel_id from poll p where p.site_id = $1 and p.id in (
+      select b.poll_id from ballot b where b.site_id = $1 and b.visitor_id = $2)
+    """,
+    ("int", "bigint"),
+)
+ERASABLE = Erasable(steps=(ERASE_BALLOTS,), channels=SELECT_POLLS_OF)
+
+AUTHORED = Authored(
+    carry=Query(
+        "carry_ballots", "select channel, seq from carry_ballots($1, $2, $3, $4)", ("int", "bigint", "bigint", "int")
+    ),
+    # Names of voters are read when they are shown.
+    spread=Query(
+        "spread_ballots", "select null::bigint, null::bigint where $1 + $2 + $3 < 0", ("int", "bigint", "int")
+    ),
+)
+
+EXPIRE_NETWORK_COUNTS = Query(
+    "expire_poll_networks",
+    f"""
+    with gone as (
+      delete from poll_network where ctid = any(array(
+        select ctid from poll_network where since < now() - interval '2 hours' limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from gone
+    """,
+)
+FORGET_NETWORKS = Query(
+    "forget_ballot_networks",
+    f"""
+    with old as (
+      update ballot set network = null where ctid = any(array(
+        select ctid from ballot where network is not null and created_at < now() - interval '30 days' limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from old
+    """,
+)
+JOBS = (EXPIRE_NETWORK_COUNTS, FORGET_NETWORKS)
+RECOUNTS = (Query("recount_poll", "select checked, wrong from recount_poll()"),)
