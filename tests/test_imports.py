@@ -71,7 +71,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     # "*": any product.
     "cackled.products.*.api": (
-        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+        "cackled.moderation.verdict", "cackled.api", "cackled.transport", "cackled.domain", "cackled.database",
+        "cackled.cache", *GROUND,
     ),
     "cackled.products.*.staff_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,

@@ -6,7 +6,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -124,7 +124,7 @@ class Bootstrap:
         """The shapes that `description` refers to."""
         return [widget.answer for widget, _ in self._widgets.values()]
 
-    def description(self) -> dict[str, Any]:
+    def description(self, schemas: Mapping[Any, Any]) -> dict[str, Any]:
         """What the OpenAPI text says of ``/bootstrap``."""
         parameters: dict[str, Any] = {}
         for widget, _ in self._widgets.values():
@@ -136,7 +136,7 @@ class Bootstrap:
             _argument("me", {"type": "string"}, "Visitor and view ticket, joined by a full stop."),
             _argument("token", {"type": "string"}, "A grant of the site."),
         ]
-        schemas = [_first_answer(widget) for widget, _ in self._widgets.values()]
+        answers = [_first_answer(schemas[widget.answer]) for widget, _ in self._widgets.values()]
         return {
             "/bootstrap": {
                 "servers": [{"url": "/"}],
@@ -147,7 +147,7 @@ class Bootstrap:
                     "responses": {
                         "200": {
                             "description": "Done.",
-                            "content": {"application/json": {"schema": {"anyOf": schemas}}},
+                            "content": {"application/json": {"schema": {"anyOf": answers}}},
                         },
                         **problem_responses(SLUGS, PROBLEMS),
                     },
@@ -165,10 +165,10 @@ def _argument(name: str, schema: dict[str, Any], text: str, *, required: bool = 
     return {"name": name, "in": "query", "required": required, "schema": schema, "description": text}
 
 
-def _first_answer(widget: Widget) -> dict[str, Any]:
+def _first_answer(page: dict[str, Any]) -> dict[str, Any]:
     return {
         "allOf": [
-            {"$ref": f"#/components/schemas/{widget.answer.__name__}"},
+            page,
             {
                 "type": "object",
                 "properties": {

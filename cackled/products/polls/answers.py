@@ -157,19 +157,34 @@ class Option(Struct, frozen=True):
     correct: bool | None
 
 
-class Counted(Struct, frozen=True):
+class OptionCount(Struct, frozen=True):
     """The votes of an option."""
 
     id: OptionId
     votes: Count
 
 
-class Counts(Struct, frozen=True):
+class PollCounts(Struct, frozen=True):
     """The counts of a poll."""
 
     id: Id
     voters: Count
-    options: list[Counted]
+    options: list[OptionCount]
+
+
+class PublicCounts(Struct, frozen=True):
+    """The counts of a poll as a stranger sees them who has not voted; null and none where they are hidden."""
+
+    id: Id
+    voters: Count | None
+    options: list[OptionCount]
+
+
+class PollUpdated(Struct, frozen=True):
+    """A poll was changed: read it again."""
+
+    id: Id
+    version: int
 
 
 class RoundAnswer(Struct, frozen=True):
@@ -225,7 +240,7 @@ class Me(Struct, frozen=True):
     """What a visitor sees beside what everybody does."""
 
     options: list[OptionId]
-    results: Counts | None
+    results: PollCounts | None
     answer: QuizAnswer | None
     outcome: OutcomeAnswer | None
 
@@ -294,7 +309,7 @@ class Burst(Struct, frozen=True):
     minute: Time
     votes: Count
     held: Count
-    options: list[Counted]
+    options: list[OptionCount]
 
 
 class StaffOption(Option, frozen=True):

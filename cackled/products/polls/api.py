@@ -109,7 +109,9 @@ async def first_page(render: FirstRender) -> FirstPage:
 
 
 WIDGETS = (
-    Widget(name="Poll", query=answers.PollQuery, key=first_key, page=first_page, answer=answers.PollPage),
+    Widget(
+        name="Poll", query=answers.PollQuery, key=first_key, page=first_page, answer=answers.PollPage, me=answers.Me
+    ),
 )
 _ONE = "/sites/{site}/polls/{poll}"
 _VOTE_REFUSALS = (

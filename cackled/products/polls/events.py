@@ -3,5 +3,10 @@
 from __future__ import annotations
 
 from cackled.events import EventType
+from cackled.products.polls.answers import PollUpdated, PublicCounts
 
-EVENTS = (EventType(type="poll.voted"), EventType(type="poll.updated"), EventType(type="poll.closed"))
+EVENTS = (
+    EventType(type="poll.voted", data=PublicCounts),
+    EventType(type="poll.updated", data=PollUpdated),
+    EventType(type="poll.closed", data=PublicCounts),
+)
