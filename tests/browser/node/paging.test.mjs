@@ -2,7 +2,7 @@
 import {test} from 'node:test';
 import assert from 'node:assert/strict';
 import {open, reckon, globals} from './page.mjs';
-import {Server} from './server.mjs';
+import {Server} from '../../web/node/server.mjs';
 
 /* Small and seeded, so that a failure can be played again. */
 function random(seed) {
