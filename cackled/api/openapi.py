@@ -138,6 +138,9 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
     if route.body is not None:
         content = {"application/json": {"schema": schemas[route.body]}}
         made["requestBody"] = {"required": not route.bodiless, "content": content}
+    if route.for_own_pages:
+        # Not for programs that have no key: what is here needs our own page around it.
+        made["x-own-pages"] = True
     if route.caller is Caller.SESSION:
         made["security"] = [{"session": []}]
     elif route.caller is Caller.STAFF:

@@ -71,7 +71,7 @@ class Author(Struct, frozen=True):
     address: str | None
 
 
-class Page(Struct, frozen=True):
+class ItemPage(Struct, frozen=True):
     """Where it was written."""
 
     channel: str
@@ -97,7 +97,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: str
     product: str
     author: Author
-    page: Page
+    page: ItemPage
     text: str
     html: str
     created: str

@@ -237,7 +237,7 @@ class EveryCallTests(ApiCase):
 
     async def test_methods_and_addresses(self) -> None:
         """What is not there is 404; a method that a call does not have is 405 and names those it has."""
-        for path in ("/api/v1", "/api", "/api/v1/", "/api/v1/nothing", "/api/v1/sites", "/api/v1/sites/1",
+        for path in ("/api/v1", "/api", "/api/v1/", "/api/v1/nothing", "/api/v1/sites/", "/api/v1/sites/1",
                      "/api/v1/sites/1/nothing", "/api/v1/sites/x/comments", "/api/v1/sites/-1/comments", "/nothing",
                      f"{COMMENTS}/5/nothing", f"{COMMENTS}/", f"{COMMENTS}/5/vote/x", "/api/v2/sites"):  # fmt: skip
             for method in ("GET", "POST", "DELETE"):

@@ -11,7 +11,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain.addresses import stored_network
 from cackled.domain.errors import NotFound
 from cackled.domain.site import Site
-from cackled.moderation.items import Author, Change, Claim, Deed, Detail, Found, Item, Mark, Outcome, Page, Report
+from cackled.moderation.items import Author, Change, Claim, Deed, Detail, Found, Item, ItemPage, Mark, Outcome, Report
 from cackled.products.comments.channels import PRODUCT_NAME, comment_channel
 
 _STATUSES = ("pending", "approved", "spam", "rejected", "deleted")
@@ -294,7 +294,7 @@ def _item(row: tuple[Any, ...]) -> Item:
         id=f"comment:{id_}", version=version, state=_STATUSES[status], product=PRODUCT_NAME, shadow=shadow, seen=seen,
         locked=locked, featured=featured, pinned=pinned, replies=replies, flags=flags, up=up, down=down,
         parent=None if parent is None else f"comment:{parent}",
-        page=Page(str(channel), key, url, title, closed), author=Author(str(visitor), name, address),
+        page=ItemPage(str(channel), key, url, title, closed), author=Author(str(visitor), name, address),
         created=created, edited=edited, text=text, html=html, revision=revision, revision_html=revision_html,
         marks=_marks(marks) if marks else (), reports=_reports(reports) if reports else (),
         claim=None if claimed_by is None else Claim(claimed_by, claimer, until),
