@@ -299,6 +299,11 @@ class Config(Section, frozen=True):
         return next((url for url in (self.mail.url, *deployments, *nodes) if url), "")
 
     @property
+    def panel_url(self) -> str:
+        """Where staff find the panel, for links that operators make; this machine by its name, which passkeys need."""
+        return self.own_url or self.listening_url.replace("//127.0.0.1:", "//localhost:")
+
+    @property
     def listening_url(self) -> str:
         """Where the first listener over TCP without TLS is reached from this machine; empty where there is none."""
         for listen in self.listen:

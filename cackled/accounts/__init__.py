@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from cackled.accounts.api import ROUTES
 from cackled.accounts.challenges import DROP_CHALLENGES, Challenges
 from cackled.accounts.factors import Factors
 from cackled.accounts.farewell import Farewells
+from cackled.accounts.forgetting import Forgetting
 from cackled.accounts.gate import Gate
 from cackled.accounts.hosts import Hosts
 from cackled.accounts.keys import DROP_DEAD_KEYS, SiteKeys
@@ -45,6 +48,12 @@ def make_factors(parts: SharedParts) -> Factors:
     return Factors(parts.database, parts.random, make_challenges(parts), parts.wall_time)
 
 
+def make_forgetting(parts: SharedParts) -> Forgetting:
+    """What deletes accounts for good."""
+    journal = Path(parts.config.state).absolute() / "accounts.log"
+    return Forgetting(People(parts.database), parts.clock, journal, parts.in_thread)
+
+
 def make_letters(parts: SharedParts) -> Letters:
     """What writes to people with accounts."""
     return Letters(parts.clock, parts.send, parts.config.mail.sender, parts.own_url, parts.wall_time)
@@ -82,12 +91,14 @@ FEATURE = Feature(
         Factors: make_factors,
         Passkeys: lambda parts: Passkeys(parts.database, make_challenges(parts)),
         Hosts: make_hosts,
+        Forgetting: make_forgetting,
         Farewells: lambda parts: Farewells(parts.database),
         SiteKeys: lambda parts: SiteKeys(parts.database, parts.random),
         Gate: lambda parts: Gate(
             AccountSessions(parts.database, parts.random), SiteKeys(parts.database, parts.random)
         ),
     },
+    starts=(Forgetting,),
     services={Audit: lambda parts, site: Audit(site, parts.database)},
     problems={
         "wrong-password": 401, "link-spent": 401, "second-factor": 401, "wrong-code": 401, "wrong-passkey": 401,

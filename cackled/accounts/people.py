@@ -277,8 +277,8 @@ class People:
         rows = await self._database.read(SELECT_ORPHANS, account, preference=ReadPreference.PRIMARY)
         return [row[0] for row in rows.rows]
 
-    async def remove(self, account: int) -> None:
-        """Delete an account with its sessions, roles and passkeys, and take its name out of the logs of sites.
+    async def check_owners(self, account: int) -> None:
+        """See that an account may be deleted.
 
         Raises:
             Conflict: a site would be without an owner.
@@ -289,6 +289,12 @@ class People:
                 f"Site {', '.join(map(str, sites))} would have no owner. Name another, or delete it, first.",
                 slug="last-owner",
             )
+
+    async def remove(self, account: int) -> None:
+        """Delete an account with its sessions, roles and passkeys, and take its name out of the logs of sites.
+
+        `cackled.accounts.forgetting.Forgetting.remove` sees that it stays deleted.
+        """
         for part in self.database.parts:
             await part.system.write(FORGET_IN_AUDIT, f"account:{account}")
         await self._database.write(DELETE_ACCOUNT, account)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cackled.accounts.forgetting import Forgetting
 from cackled.accounts.links import AccountLinks
 from cackled.accounts.people import Account, People, check_role, link_address
 from cackled.domain.audit import Audit
@@ -21,6 +22,7 @@ class Accounts:
         self._sites = sites
         self._people: People = shared[People]
         self._links: AccountLinks = shared[AccountLinks]
+        self._forgetting: Forgetting = shared[Forgetting]
         self._base = base
 
     async def accounts(self) -> Table:
@@ -55,7 +57,7 @@ class Accounts:
         """Delete the account; returns what was done."""
         account = await self._known(email)
         try:
-            await self._people.remove(account.id)
+            await self._forgetting.remove(account.id)
         except Refused as error:
             raise CommandError(str(error)) from None
         return f"the account of {account.email} is deleted"

@@ -291,6 +291,8 @@ class Application:
             await self.erasures.sync()
         self.erasures.start()
         self.deletions.start()
+        for kind in self.registry.starts:
+            self.shared[kind].start()
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -298,6 +300,8 @@ class Application:
             if part is not None:
                 part.stop()
         self.shared[Moderation].stop()
+        for kind in self.registry.starts:
+            self.shared[kind].stop()
         await self.usage.stop()
         self.hub.stop()
         for tail in self.tails:

@@ -253,7 +253,7 @@ class Daemon(MultiService):
             )),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),
-            accounts=Accounts(application.sites, application.shared, config.own_url or config.listening_url),
+            accounts=Accounts(application.sites, application.shared, config.panel_url),
             erasures=areas.ErasureCommands(application.sites, application.erasures),
             cluster=areas.Cluster(
                 infrastructure.cluster.membership,

@@ -93,6 +93,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     - ``name``: its name in limits and settings; of a product also in addresses and channel ids.
     - ``routes``: what it answers; ``services``: how the service of a kind is made for one site; ``shared``: how what
       a process has once is made, by kind.
+    - ``starts``: kinds of ``shared`` that have jobs of their own, started and stopped in one process of a node.
     - ``settings``: what a site's owner may choose, ``products.NAME.*`` in the catalog and ``NAME.*`` for operators.
     - ``limits``: the rate limits that its routes draw from; ``refusals``: what its database functions refuse;
       ``problems``: slug and status of what it refuses itself.
@@ -117,6 +118,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     settings: type[ProductSettings] | None = None
     services: Mapping[type, Callable[[ServiceParts, Site], Any]] = {}
     shared: Mapping[type, Callable[[SharedParts], Any]] = {}
+    starts: tuple[type, ...] = ()
     limits: tuple[Limit, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     problems: Mapping[str, int] = {}

@@ -149,6 +149,11 @@ class Registry:
         """What a process has once, made of *parts*, by kind."""
         return {kind: make(parts) for one in self.features for kind, make in one.shared.items()}
 
+    @property
+    def starts(self) -> tuple[type, ...]:
+        """The kinds of shared parts that have jobs of their own."""
+        return tuple(kind for one in self.features for kind in one.starts)
+
     def deeds(self, parts: ServiceParts) -> dict[str, Callable[..., Any]]:
         """What signed links do, by kind."""
         return {kind: partial(do, parts) for one in self.features for kind, do in one.deeds.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import pyotp
 
 from cackled.accounts.factors import Factors
+from cackled.accounts.forgetting import Forgetting
 from cackled.accounts.links import AccountLinks
 from tests.accounts.test_signin import SignInCase, cookies
 from tests.api.common import Answer
@@ -256,6 +257,20 @@ class OwnerTests(FactorCase):
         self.assertEqual((await eve.ask("GET", "/api/v1/auth/me")).slug, "signed-out")
         left = self.sql("select name from audit") + self.sql("select email from catalog.account")
         self.assertEqual(left, [("",), ("Ann@one.example",)])
+
+    async def test_stays_deleted(self) -> None:
+        """After an older backup is restored, too; a new account of that number is another one."""
+        eve = await sign_in(self, "moderator", email="eve@one.example")
+        (row,) = self.sql("select created_at::text from catalog.account where id = %s", eve.account)
+        await eve.ask("DELETE", "/api/v1/auth/me")
+        forgetting = self.application.shared[Forgetting]
+        insert = "insert into catalog.account (id, email, email_key, created_at) overriding system value "
+        self.sql(f"{insert} values (%s, 'new@x.y', 'new@x.y', now())", eve.account)
+        self.assertEqual(await forgetting.sync(), 0)
+        self.sql("delete from catalog.account where id = %s", eve.account)
+        self.sql(f"{insert} values (%s, 'eve@one.example', 'eve@one.example', %s)", eve.account, row[0])
+        self.assertEqual(await forgetting.sync(), 1)
+        self.assertEqual(self.sql("select email from catalog.account"), [("Ann@one.example",)])
 
     async def test_name(self) -> None:
         """What colleagues see, cleaned."""

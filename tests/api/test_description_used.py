@@ -27,7 +27,7 @@ negative_data_rejection.expected-statuses = [
 [[operations]]
 include-name = [
   "GET /bootstrap", "GET /sites/{site}/counts", "GET /sites/{site}/comments", "POST /sites/{site}/comments",
-  "PATCH /sites/{site}/comments/{comment}", "POST /sites/{site}/comments/preview",
+  "PATCH /sites/{site}/comments/{comment}", "POST /sites/{site}/comments/preview", "POST /sites/{site}/sessions",
 ]
 checks.positive_data_acceptance.enabled = false
 """

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from cackled.accounts.api.answers import AccountAnswer, MeAnswer, Password
 from cackled.accounts.api.signin import caller_of, entered, leave_old
 from cackled.accounts.factors import Factors, Setup
+from cackled.accounts.forgetting import Forgetting
 from cackled.accounts.gate import SESSION
 from cackled.accounts.passkeys import Passkey, Passkeys, Place
 from cackled.accounts.passwords import check_password
@@ -273,7 +274,7 @@ async def export(call: Call) -> dict[str, Any]:
 
 async def delete_account(call: Call) -> Response:
     """Delete the account; where a site would be without an owner, it is refused."""
-    await call.shared(People).remove(call.colleague.account)
+    await call.shared(Forgetting).remove(call.colleague.account)
     answer = Response(status=204, headers=[], body=b"")
     answer.headers.append(set_cookie(call.request, SESSION, "", 0))
     return answer
