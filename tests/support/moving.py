@@ -13,6 +13,7 @@ from cackled.database.migrate import migrate
 from cackled.database.moving import Mover, Servers
 from cackled.database.stream import MoveError
 from cackled.database.testing import TestServer, shared_servers
+from cackled.features import FEATURES
 from cackled.products import PRODUCTS
 from cackled.products.product import Product
 from cackled.products.registry import Registry
@@ -38,7 +39,7 @@ class MovingCase(TestCase):
         self.movers: list[Mover] = []
         self.known = {n: Servers([ServerSettings(f"s{n}", self.dsn(n))]) for n in (0, 1)}
         if not made:
-            packages = Registry(self.products).sql
+            packages = Registry((*self.products, *FEATURES)).sql
             await migrate(self.dsn(0), clock=clock, packages=packages)
             await add(self.known, 1, clock, self.said.append, packages)
             for number in (0, 1):
@@ -86,7 +87,8 @@ class MovingCase(TestCase):
         if not others:
             for one in self.movers:
                 one.close()
-        made = Mover(self.known, clock=clock, say=self.said.append, at=at, counted=Registry(self.products).counted)
+        counted = Registry((*self.products, *FEATURES)).counted
+        made = Mover(self.known, clock=clock, say=self.said.append, at=at, counted=counted)
         self.addCleanup(made.close)
         self.movers.append(made)
         return made

@@ -70,9 +70,9 @@ def changed_poll(site: Site, poll: Whole, change: PollChange, now: float) -> tup
             members[key] = [_option(site, one, n, poll) for n, one in enumerate(value)]
         else:
             members[{"min": "least", "max": "most"}.get(key, key)] = value
-    if "options" in named and "max" not in named and poll.kind == "ranked":
-        # Of ranked options all can be named, further ones too.
-        members["most"] = None
+    if "options" in named and "max" not in named and poll.most == len(poll.shown) > 1:
+        # Where all options can be named, further ones can be, too.
+        members["most"] = None if members["kind"] in ("multiple", "ranked") else 1
     if "closes_at" in named and "closed" not in named:
         members["closed"] = False
     members = _checked(members, now, poll)
@@ -88,7 +88,7 @@ def _needs_no_votes(poll: Whole, before: dict[str, Any], members: dict[str, Any]
         if key in ("question", "description", "explanation"):
             if not _alike(was, value):
                 return True
-        elif key == "most" and poll.kind == "ranked" and value > was:
+        elif key == "most" and was == len(poll.shown) < value:
             continue
         elif key == "options":
             kept = {one["id"]: one for one in value if one["id"] is not None}

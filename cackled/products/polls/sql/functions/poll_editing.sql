@@ -146,7 +146,9 @@ begin
   elsif not p_shown then
     return (select x.seq from channel x where x.site_id = p_site and x.id = p.channel_id);
   end if;
-  update poll x set version = x.version + 1, most = case when x.kind = 'ranked' then x.most + 1 else x.most end
+  update poll x set version = x.version + 1, most = x.most + (
+    x.most = (select count(*) - 1 from poll_option o where o.site_id = p_site and o.poll_id = p_poll and o.state = 1)
+    and x.kind in ('multiple', 'ranked'))::int
   where x.site_id = p_site and x.id = p_poll returning * into p;
   seq := advance_seq(p_site, p.channel_id);
   perform announce(p_site, p.channel_id, seq, 'poll.updated', format('{"id":"%s","version":%s}', p.id, p.version),
