@@ -208,6 +208,9 @@ class WallTests(Schema):
             self.run_sql(f"select keep_rules({site}, 0, '{{}}', 'account:1', true)")
             self.run_sql(f"select teach({site}, 'comment', 5, 9, true)")
             self.run_sql(f"select learn({site}, 'comment', array[5], array['1,2'])")
+            self.run_sql(f"insert into moderator_day (site_id, day, who, deed) values ({site}, now(), 'a', 'x')")
+            self.run_sql(f"insert into page_day (site_id, day, channel_id) values ({site}, now(), 5)")
+            self.run_sql(f"select count_state({site}, 'comment', now(), 0, 1)")
             self.run_sql(f"insert into comment_mark select {site}, id, 'link' from comment where site_id = {site}")
             for kept in ("comment_revision", "comment_kept"):
                 self.run_sql(f"insert into {kept} select {site}, id, 's', 'h' from comment where site_id = {site}")

@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     admin.add_argument("--role", metavar="ROLE", help="for account add: owner, admin, moderator, operator, analyst")
     admin.add_argument("--site", metavar="N", help="for account add: the site")
     admin.add_argument("words", metavar="WORD", nargs="+")
+    spam = add("spam", _spam, "how good a site's spam filter is, by the site's own decisions")
+    spam.add_argument("act", choices=("evaluate", "show"))
+    spam.add_argument("--site", metavar="N", required=True)
+    spam.add_argument("--json", action="store_true", help="print the answer as JSON")
     status = add("status", _admin, "show the daemon, and the whole cluster, at a glance (admin status)")
     status.add_argument("--json", action="store_true", help="print the answer as JSON")
     status.set_defaults(words=["status"], role=None, site=None)
@@ -183,6 +187,12 @@ def _admin(options: Any) -> None:
         print(msgspec.json.format(msgspec.json.encode(answer["data"])).decode())
     else:
         print(answer["text"])
+
+
+def _spam(options: Any) -> None:
+    options.words = ["spam", options.act, options.site]
+    options.role = options.site = None
+    _admin(options)
 
 
 def _migrate(options: Any) -> int:

@@ -110,6 +110,7 @@ class Application:
         self.parts = ServiceParts(
             database=self.database, cache=infrastructure.cache, evict=router.wrote_here, queues=self.queues,
             crowd=Crowd(clock.seconds), judge=lambda site, draft: self.shared[Moderation].judge(site, draft),
+            wrote=lambda *what: self.shared[Moderation].counting.wrote(*what),
             moderated=registry.moderated,
         )
         self.services = {
@@ -148,6 +149,7 @@ class Application:
                 buckets=bucket_maker(clock, infrastructure.bus),
                 exempt=exempted(config.limits),
                 metrics=metrics,
+                readers=self.hub.presence.everywhere,
                 http=self.http,
                 text_records=TextRecords(clock, config.accounts.resolver),
                 send=self._send,
@@ -299,7 +301,7 @@ class Application:
         for part in (self.housekeeping, self.outbox, self.erasures, self.deletions, self.nodes, self.catalog):
             if part is not None:
                 part.stop()
-        self.shared[Moderation].stop()
+        await self.shared[Moderation].stop()
         for kind in self.registry.starts:
             self.shared[kind].stop()
         await self.usage.stop()

@@ -249,7 +249,8 @@ class Daemon(MultiService):
             bans=areas.Bans(application.sites, application.bans),
             pages=areas.Pages(application.database),
             commands=application.registry.commands(OperatorParts(
-                sites=application.sites, database=application.database, evict=application.router.wrote_here
+                sites=application.sites, database=application.database, evict=application.router.wrote_here,
+                clock=self._reactor,
             )),
             usage=areas.Usages(application.sites, application.usage),
             outbox=areas.OutboxCommands(application.outbox),

@@ -41,11 +41,15 @@ class Usage(Exception):
 
 
 class OperatorParts(Struct, frozen=True, kw_only=True):
-    """What the commands of features use. ``evict`` is told each position that a write led to."""
+    """What the commands of features use.
+
+    ``evict`` is told each position that a write led to; ``clock`` is the reactor.
+    """
 
     sites: SiteDirectory
     database: Database
     evict: Callable[[Position], None]
+    clock: Any = None
 
     def site(self, number: int) -> Site:
         """The site with this number.

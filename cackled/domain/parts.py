@@ -21,7 +21,8 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
     ``evict`` is told each position that a write led to, before the writer is answered; ``queues`` gather writes that
     come together; ``crowd`` knows which sites have people who signed in; ``judge`` is asked what becomes of what
     somebody is about to write (`cackled.moderation.verdict`), None where everything is shown at once;
-    ``moderated`` makes what moderators see of a site, by kind of item.
+    ``moderated`` makes what moderators see of a site, by kind of item; ``wrote`` is told of each item that was written:
+    site, kind, channel, state.
     """
 
     database: Database
@@ -31,3 +32,4 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
     crowd: Crowd = field(default_factory=Crowd)
     judge: Callable[[Site, Any], Awaitable[Any]] | None = None
     moderated: Mapping[str, Callable[[Database, Site], Any]] = {}
+    wrote: Callable[[int, str, int, str], None] = lambda site, kind, channel, state: None

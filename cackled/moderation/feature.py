@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
-from cackled.moderation.api import rules
+from cackled.moderation.api import rules, statistics
+from cackled.moderation.commands import COMMANDS
 from cackled.moderation.judged import Judged
 from cackled.moderation.moderation import Moderation
+from cackled.moderation.statistics import JOBS
 from cackled.moderation.trainer import EXPIRE_LESSONS
 from cackled.products.product import Feature, Limit, SharedParts
 
@@ -28,12 +30,12 @@ def make_feature(kinds: Sequence[Judged]) -> Feature:
     def make(parts: SharedParts) -> Moderation:
         return Moderation(
             parts.database, parts.sites, parts.clock, parts.wall_time, parts.random, kinds, parts.metrics,
-            parts.http.ask,
+            parts.http.ask, parts.readers,
         )  # fmt: skip
 
     return Feature(
         name="moderation",
-        routes=rules.ROUTES,
+        routes=(*rules.ROUTES, *statistics.ROUTES),
         shared={Moderation: make},
         limits=(
             Limit(name="rules", rate=0.5, burst=30),
@@ -41,7 +43,8 @@ def make_feature(kinds: Sequence[Judged]) -> Feature:
             Limit(name="evaluate", rate=0.2, burst=20),
         ),
         problems=rules.PROBLEMS,
-        jobs=(EXPIRE_LESSONS,),
+        jobs=(EXPIRE_LESSONS, *JOBS),
+        commands=COMMANDS,
         sql="cackled.moderation",
         counted=(Counted(table="spam_lesson", word="lessons", kept=False),),
         erase=Erasable(steps=(ERASE_LESSONS,), channels=SELECT_LESSON_CHANNELS),

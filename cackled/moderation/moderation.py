@@ -15,6 +15,7 @@ from cackled.moderation.dry_run import DryRuns
 from cackled.moderation.hooks import Ask, Hooks
 from cackled.moderation.judge import Judge
 from cackled.moderation.judged import Judged
+from cackled.moderation.statistics import Counting, Readers
 from cackled.moderation.store import RuleStore
 from cackled.moderation.trainer import Trainer
 
@@ -32,11 +33,13 @@ class Moderation:
         kinds: Sequence[Judged],
         metrics: Metrics | None = None,
         ask: Ask | None = None,
+        readers: Readers = tuple,
     ) -> None:
         self.clock = clock
         self.database = database
         self.wall_time = wall_time
         self.store = RuleStore(database, clock)
+        self.counting = Counting(database, clock, wall_time, readers)
         self.dry_runs = DryRuns(database, clock, kinds)
         self.trainer = Trainer(database, clock, kinds)
         hooks = None if ask is None or metrics is None else Hooks(ask, wall_time, metrics)
@@ -48,10 +51,12 @@ class Moderation:
     def start(self, *, alone: bool) -> None:
         """Follow changed rules; *alone*: and do what a node does once, whatever its number of workers."""
         self.store.start()
+        self.counting.start()
         if alone:
             self.trainer.start()
 
-    def stop(self) -> None:
-        """No more."""
+    async def stop(self) -> None:
+        """No more; what was counted is kept."""
         self.store.stop()
         self.trainer.stop()
+        await self.counting.stop()

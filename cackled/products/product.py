@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -66,7 +66,8 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     """What the parts of a feature that a process has once are made of.
 
     ``in_thread`` runs a function elsewhere and gives an awaitable of its result; ``buckets`` makes token buckets of a
-    name, rate and burst, in which all processes count together; ``exempt`` says which addresses no limit applies to.
+    name, rate and burst, in which all processes count together; ``exempt`` says which addresses no limit applies to;
+    ``readers`` gives (site, channel, readers) of all channels that are read now.
     ``http`` asks servers that strangers name, ``text_records`` gives TXT records (OSError where nobody answers),
     ``send`` sends mail (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``.
     """
@@ -81,6 +82,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     buckets: Callable[[str, float, float], Buckets]
     exempt: Callable[[str], bool]
     metrics: Metrics
+    readers: Callable[[], Iterable[tuple[int, int, int]]]
     http: Any
     text_records: Callable[[str], Awaitable[list[str]]]
     send: Any

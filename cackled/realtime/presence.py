@@ -109,6 +109,11 @@ class Presence:
             count += sum(number for number, at, _ in channel.others.values() if at >= oldest)
         return count
 
+    def everywhere(self) -> Iterator[tuple[int, int, int]]:
+        """(site, channel, subscribers) of every channel that this process knows, those in others with it."""
+        for channel in self._channels.values():
+            yield (*channel.key, self.total(channel))
+
     def remote(self, source: str, site: int, channel: int, count: int, names: tuple[str, ...] = ()) -> None:
         """Process *source* says that it has *count* subscribers of a channel, among them *names*."""
         found = self._channels.get((site, channel))

@@ -7,10 +7,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from cackled.domain.commands import CommandError, OperatorParts, Usage
 from cackled.domain.errors import BadField, Conflict
 from cackled.domain.site import Site
 from cackled.moderation import prior
 from cackled.moderation.bayes import LEAST_SEEN
+from cackled.moderation.commands import COMMANDS
 from cackled.moderation.evaluate import evaluate, evaluate_site
 from cackled.moderation.rules import NO_RULES
 from cackled.moderation.store import POLL
@@ -288,3 +290,23 @@ class EvaluationTests(TrainingCase):
         self.assertEqual((made.enough, made.figures[0].false_positives), (False, None))
 
 
+
+
+class CommandTests(TrainingCase):
+    async def test_spam(self) -> None:
+        """What an operator is told of a filter; wrong words get the usage, an unknown site one line."""
+        await self.some()
+        await self.trainer.run()
+        (command,) = COMMANDS
+        parts = OperatorParts(sites=self.sites, database=self.database, evict=self.evicted.append, clock=clock)
+        shown: Any = await command.run(parts, ["show", "1"])
+        self.assertEqual((shown["spam"], shown["other"], shown["version"]), (LEAST_SEEN + 2, LEAST_SEEN + 2, 1))
+        told: Any = await command.run(parts, ["evaluate", "1"])
+        self.assertEqual((told["decisions"]["learnt"], told["decisions"]["judged"]), (16, 8))
+        self.assertEqual([row["threshold"] for row in told["filter"]], ["0.5", "0.7", "0.95"])
+        for words in ([], ["evaluate"], ["train", "1"], ["show", "1", "2"]):
+            with self.assertRaises(Usage):
+                await command.run(parts, words)
+        for number in ("9", "x", "-1"):
+            with self.assertRaises(CommandError):
+                await command.run(parts, ["evaluate", number])

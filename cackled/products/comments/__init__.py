@@ -31,7 +31,9 @@ from cackled.products.product import Limit, OutboxParts, Product
 
 def make_service(parts: ServiceParts, site: Site) -> Comments:
     """The comments of *site*."""
-    return Comments(site, parts.database, parts.cache, parts.evict, parts.queues, parts.crowd, parts.judge)
+    return Comments(
+        site, parts.database, parts.cache, parts.evict, parts.queues, parts.crowd, parts.judge, parts.wrote
+    )
 
 
 def make_conversations(parts: ServiceParts, site: Site) -> Conversations:

@@ -113,7 +113,13 @@ SELECT_MINE = Query(
     ("int", "bigint", "bigint"),
 )
 
+_STATES = ("pending", "approved", "spam", "rejected")
 _STATUS = {"pending": 0, "approved": 1, "spam": 2, "rejected": 3}
+
+
+def state_of(verdict: str) -> str:
+    """The state that a stored verdict leads to."""
+    return _STATES[msgspec.json.decode(verdict)["status"]]
 
 
 def stored_verdict(verdict: Verdict) -> str | None:

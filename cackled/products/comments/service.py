@@ -46,6 +46,7 @@ from cackled.products.comments.queries import (
     SELECT_EDITABLE,
     SELECT_MINE,
     VOTE_COMMENTS,
+    state_of,
     stored_verdict,
 )
 from cackled.products.comments.refusals import from_sqlstate
@@ -101,11 +102,13 @@ class Comments:
         queues: WriteQueues | None = None,
         crowd: Crowd | None = None,
         judge: Callable[[Site, Draft], Awaitable[Verdict]] | None = None,
+        wrote: Callable[[int, str, int, str], None] = lambda site, kind, channel, state: None,
     ) -> None:
         self._site = site
         self._settings = site.product(CommentSettings)
         self._queues = WriteQueues() if queues is None else queues
         self._judge = judge
+        self._wrote = wrote
         self._database = database.site(site.id)
         self._cache = cache
         self._evict = evict
@@ -285,11 +288,15 @@ class Comments:
             how = (self._settings.level, self._hooked, verdict)
             rows = await self._write(POST_COMMENT, self._site.id, channel, ref.key, *item, *how)
             json, seq, replayed, source = rows[0]
+            if not replayed:
+                self._wrote(self._site.id, "comment", channel, state_of(verdict))
             return self._written(channel, seq, pages.with_source(json, source), replayed)
         # Two keys that meet in one channel id don't meet in one batch.
         json, seq, replayed, source = await self._queues.posts.add(
             (self._site.id, channel, ref.key), item, partial(self._post, channel, ref.key)
         )
+        if not replayed:
+            self._wrote(self._site.id, "comment", channel, "approved")
         return self._written(channel, seq, pages.with_source(json, source), replayed)
 
     async def _judged(

@@ -1,5 +1,5 @@
 -- Decisions on what visitors wrote: what products note while they make them.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Note that an item was changed by an action, and what it takes to undo that; colleagues who look on are told.
 create or replace function note_step(
@@ -9,6 +9,8 @@ begin
   insert into moderation_step (site_id, action_id, item, before, version)
   values (p_site, p_action, p_item, p_before, p_version)
   on conflict (site_id, action_id, item) do update set version = excluded.version;
+  perform count_decision(p_site, p_action, p_item, p_deed, p_name,
+    case when p_before like '{%' then coalesce((p_before::json ->> 'status')::int = 0, false) else false end);
   delete from moderation_claim x where x.site_id = p_site and x.item = p_item;
   perform tell_staff(p_site, 'item.decided', json_build_object(
     'item', p_item, 'action', p_deed, 'by', p_name, 'state', p_state, 'version', p_version,
