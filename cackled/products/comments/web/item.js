@@ -240,6 +240,7 @@ P.draw = function (item) {
             {href: (document.querySelector('base[href]') ? location.href.split('#')[0] : '') + '#mc-' + c.id},
             this.times.node(c.created),
           ),
+          c.state && el('span.mc-waits', null, t('waits')),
           c.edited && el('span.mc-edited', {title: t('editedAt', {time: this.times.full(c.edited)})}, t('edited')),
         ),
         item.text,
@@ -306,7 +307,9 @@ P.actions = function (item) {
     );
   }
   item.up = item.down = item.score = null;
-  if (this.settings.votes !== false && !this.o.ratingOff && (mine || this.reading)) {
+  if (c.state) {
+    // Nobody else sees it yet.
+  } else if (this.settings.votes !== false && !this.o.ratingOff && (mine || this.reading)) {
     item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
     item.acts.append(el('span.mc-votes.mc-own', {title: t('score')}, icon('up'), item.score));
   } else if (this.settings.votes !== false && !this.o.ratingOff) {
@@ -329,7 +332,7 @@ P.actions = function (item) {
     );
     item.acts.append(el('span.mc-votes', null, item.up, item.score, item.down));
   }
-  if (!this.channel.locked && !this.reading) {
+  if (!this.channel.locked && !this.reading && !c.state && !c.locked) {
     item.reply = button(
       'reply',
       t('reply'),

@@ -134,6 +134,13 @@ P.event = function (m) {
       if (c.author) this.wrote(c.author.name);
       // It came with a page of replies, of those that were there before: it was none of them.
       if (item && item.grafted && root && root.asof < m.seq) this.hidden(root, 1);
+      // Its author saw it already, and now everybody does.
+      if (item && item.c.state) {
+        delete item.c.state;
+        this.updated(item, c, m.seq);
+        this.draw(item);
+        this.flash(item);
+      }
       if (item) break;
       // It is among those that the page said there were more.
       if (root && m.seq <= root.asof) break;
@@ -175,6 +182,10 @@ P.event = function (m) {
           if (!i.edit) this.draw(i);
         }, this);
       }
+      // A comment of our own with that very number: the count of others does not hold it.
+      this.items.forEach(function (i) {
+        if (i.seq === m.seq && this.me(i.c) && !i.c.state) this.extra = (this.extra || 0) + 1;
+      }, this);
       this.counts();
   }
 };

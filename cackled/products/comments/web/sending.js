@@ -95,13 +95,21 @@ P.post = function (item) {
       parent: entry.parent,
       text: entry.text,
       name: entry.name,
+      anyway: entry.anyway || undefined,
     },
   }).then(
     data => {
       self.sent(item, data);
     },
     error => {
+      const problem = String((error.problem || {}).type)
+        .split('/')
+        .pop();
       item.error = error;
+      // Asked to change it: sending it again says that they don't want to.
+      entry.anyway = problem === 'nudge';
+      item.again = entry.anyway;
+      if (problem === 'warned') self.warned(item);
       item.busy = false;
       self.draw(item);
       self.say(self.t('unsent'));
@@ -121,7 +129,7 @@ P.sent = function (item, data) {
   const here = this.items.get(entry.key) === item;
   item.busy = false;
   if (loader.load(entry.draft) === entry.text) save(entry.draft, null);
-  this.tally.own(1, this.at(data));
+  if (!c.state) this.tally.own(1, this.at(data));
   // Deleted before its answer came: what there is to see of it, events have told or will.
   told = this.held.find(h => h.id === c.id) || this.waiting.get(c.id);
   if (told && told.deleted) c = Object.assign(c, told);
@@ -159,19 +167,48 @@ P.sent = function (item, data) {
   this.showPill();
 };
 
+/* What moderators have to say: who sends again has read it. */
+P.warned = function (item) {
+  const self = this;
+  this.api('GET', '/warnings').then(
+    answer => {
+      item.again = answer.warnings;
+      self.draw(item);
+      self.say(answer.warnings.map(w => w.body).join(' '));
+    },
+    () => {},
+  );
+};
+P.again = function (item) {
+  const self = this;
+  Promise.all(
+    [].concat(item.again.map ? item.again : []).map(w => self.api('POST', '/warnings/' + w.id + '/read')),
+  ).then(
+    () => {
+      item.again = null;
+      self.post(item);
+    },
+    () => {},
+  );
+};
+
 P.pendingRow = function (item) {
   const self = this,
     t = this.t;
   if (!item.error) return item.acts.append(el('span.mc-note', null, t('sending')));
   item.acts.append(
     el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + reason(t, item.error, true)),
+    ...[]
+      .concat((item.again && item.again.map && item.again) || [])
+      .map(w => el('blockquote.mc-told', {dir: 'auto'}, w.body)),
     // Refused for good: asking again would be refused again.
-    mayPass(item.error)
+    mayPass(item.error) || item.again
       ? press(
           'mc-act.mc-retry',
           {
             onclick: () => {
-              self.post(item);
+              if (item.again) self.again(item);
+              else self.post(item);
             },
           },
           t('retry'),

@@ -348,6 +348,21 @@ P.page = function (data) {
   (me.blocked || []).forEach(function (id) {
     this.blocked.add(id);
   }, this);
+  this.mine = me.own || [];
+};
+/* What only its author sees, or sees another way than others: it stands where it will, and counts for them. */
+P.overlay = function () {
+  this.extra = 0;
+  this.mine
+    .sort((a, b) => a.id.length - b.id.length || (a.id < b.id ? -1 : 1))
+    .forEach(function (c) {
+      const item = this.items.get(c.id),
+        parent = c.parent && this.items.get(c.parent);
+      if (!item && !c.state && !c.deleted) this.extra++;
+      if (item) this.draw(Object.assign(item, {c: Object.assign(item.c, c)}));
+      else if (!c.parent || parent)
+        this.append(Object.assign({replies: [], more: 0}, c), parent || null, !parent && this.sort !== 'old');
+    }, this);
 };
 
 P.at = data => +data.position.split('@')[1];
@@ -365,12 +380,13 @@ P.fill = function (comments) {
   comments.forEach(function (c) {
     this.append(c);
   }, this);
+  this.overlay();
   this.counts();
   this.footer();
 };
 
 P.counts = function () {
-  let n = (this.channel.comments = this.tally.value()),
+  let n = (this.channel.comments = this.tally.value() + (this.extra || 0)),
     o = this.o.countContainer && document.getElementById(this.o.countContainer);
   this.title.textContent = n ? this.t('comments', {n: n}) : this.t('title');
   this.sorts.hidden = n < 2;
