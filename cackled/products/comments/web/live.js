@@ -182,7 +182,8 @@ P.event = function (m) {
           if (!i.edit) this.draw(i);
         }, this);
       }
-      // A comment of our own with that very number: the count of others does not hold it.
+      // A comment of our own with that very number, answered before or after: what others count does not hold it.
+      this.quiet = [m.seq].concat(this.quiet || []).slice(0, 9);
       this.items.forEach(function (i) {
         if (i.seq === m.seq && this.me(i.c) && !i.c.state) this.extra = (this.extra || 0) + 1;
       }, this);

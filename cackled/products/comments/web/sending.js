@@ -130,6 +130,7 @@ P.sent = function (item, data) {
   item.busy = false;
   if (loader.load(entry.draft) === entry.text) save(entry.draft, null);
   if (!c.state) this.tally.own(1, this.at(data));
+  if (!c.state && (this.quiet || []).includes(this.at(data))) this.extra = (this.extra || 0) + 1;
   // Deleted before its answer came: what there is to see of it, events have told or will.
   told = this.held.find(h => h.id === c.id) || this.waiting.get(c.id);
   if (told && told.deleted) c = Object.assign(c, told);

@@ -1,0 +1,106 @@
+"""What moderators decide, on open pages of the real daemon: a comment that waits, comes out, and goes again."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+import psycopg2
+
+from cackled.accounts.tokens import hash_token
+from cackled.database import embedded
+from tests.browser.test_daemon import CHANNEL
+from tests.browser.test_live import ALONE
+from tests.support.browser import BrowserCase
+from tests.support.daemon import Daemon
+
+KEY = "cackled_1_key-of-a-server-that-moderates"
+
+
+class ModeratedTests(BrowserCase):
+    """Two readers, and a server with a key that decides."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.daemon = Daemon.for_test(self)
+        self.url = self.daemon.url
+
+    def sql(self, sql: str, *args: Any) -> None:
+        """Run SQL as the owner."""
+        folder = (self.daemon.data() / "postmaster.pid").read_text().splitlines()[4]
+        connection = psycopg2.connect(host=folder, port=5432, user=embedded.ROLE, dbname=embedded.DATABASE)
+        connection.autocommit = True
+        connection.cursor().execute(sql, args or None)
+        connection.close()
+
+    def staff(self, method: str, path: str, body: Any = None) -> Any:
+        """A call of the server."""
+        request = urllib.request.Request(
+            f"{self.url}/api/v1/sites/1{path}", None if body is None else json.dumps(body).encode(), method=method,
+            headers={"authorization": f"Bearer {KEY}", "content-type": "application/json"},
+        )  # fmt: skip
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def reader(self, context: Any = None) -> Any:
+        """A page of the demo site with one conversation."""
+        context = context or self.context()
+        context.add_init_script(ALONE)
+        context.route(
+            "**/demo/demo.js", lambda route: route.fulfill(body=CHANNEL % "held", content_type="text/javascript")
+        )
+        page = self.page(f"{self.url}/demo?embed=1", context=context)
+        self.until(page, "performance.getEntriesByType('resource').some(e => e.name.includes('later.js'))")
+        page.wait_for_timeout(500)
+        return page
+
+    def test_waits(self) -> None:
+        """Its author sees that it waits, after a reload too; others see it once it is approved."""
+        self.sql(
+            "insert into moderation_rules (site_id, version, rules, changed_by) values (1, 1, %s, 'test')",
+            json.dumps({"moderation": "pre"}),
+        )
+        self.sql(
+            "insert into catalog.site_key (site_id, name, scopes, secret_hash, secret, hint) "
+            "values (1, 'test', '{moderate}', %s, '', 'x')", hash_token(KEY),
+        )  # fmt: skip
+        mine = self.context()
+        ann, bob = self.reader(mine), self.reader()
+        self.post(ann, "please read this first")
+        self.assertEqual(ann.locator(".mc-waits").inner_text(), "Waiting for approval")
+        self.assertEqual((self.texts(bob), ann.locator(".mc-reply").count()), ([], 0))
+        ann.close()
+        ann = self.reader(mine)
+        self.assertEqual((self.texts(ann), ann.locator(".mc-waits").count()), (["please read this first"], 1))
+        item = self.staff("GET", "/moderation/items")["items"][0]
+        decided = self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "approve"})
+        bob.wait_for_selector("text=please read this first")
+        self.until(ann, "!document.querySelector('.mc-waits')")
+        for page in (ann, bob):
+            self.until(page, "document.querySelector('.mc-title').textContent === '1 comment'")
+            self.assertEqual(len(self.texts(page)), 1)
+        self.staff("POST", f"/moderation/actions/{decided['id']}/undo")
+        self.until(bob, "!document.querySelector('.mc-text')")
+
+    def test_shadow(self) -> None:
+        """Who is banned unnoticed sees what they wrote, counted, after a reload as well; nobody else does."""
+        self.sql(
+            "insert into catalog.site_key (site_id, name, scopes, secret_hash, secret, hint) "
+            "values (1, 'test', '{moderate}', %s, '', 'x')", hash_token(KEY),
+        )  # fmt: skip
+        mine = self.context()
+        ann, bob = self.reader(mine), self.reader()
+        self.post(ann, "one")
+        bob.wait_for_selector("text=one")
+        who = self.staff("GET", "/moderation/items?state=all&q=one&channel=held")["items"][0]["author"]["id"]
+        self.staff("POST", "/bans", {"kind": "visitor", "value": who, "shadow": True})
+        self.post(ann, "two")
+        ann.wait_for_timeout(500)
+        self.assertEqual(ann.locator(".mc-title").inner_text(), "2 comments")
+        ann.close()
+        ann = self.reader(mine)
+        self.assertEqual((sorted(self.texts(ann)), ann.locator(".mc-waits").count()), (["one", "two"], 0))
+        self.assertEqual(ann.locator(".mc-title").inner_text(), "2 comments")
+        self.assertEqual(self.texts(bob), ["one"])
+        self.assertEqual(bob.locator(".mc-title").inner_text(), "1 comment")
