@@ -61,6 +61,16 @@ def read_catalogue(path: Path) -> dict[str, dict[str, Word]]:
         raise CatalogueError(f"{path}: {error}") from None
 
 
+def section_texts(folder: Path, section: str) -> dict[str, bytes]:
+    """One section of each language that is there but English, as JSON for browsers.
+
+    Raises:
+        CatalogueError: one can't be read.
+    """
+    paths = [folder / f"{one}.json" for one in LANGUAGES if one != DEFAULT]
+    return {one.stem: msgspec.json.encode(read_catalogue(one).get(section, {})) for one in paths if one.is_file()}
+
+
 class Words:
     """One section in one language; call it with a key and the values of its placeholders."""
 

@@ -26,6 +26,7 @@ from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
 from cackled.identity.flow import SignIn
 from cackled.identity.resource import AuthResource
+from cackled.languages import section_texts
 from cackled.realtime.resource import RealtimeResource
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource
@@ -75,7 +76,11 @@ def public_tree(
         ),
         demo=None if demo_pages is None else OwnPages(demo_pages, config.http.hsts, own),
         well_known=infrastructure.well_known(),
-        panel=OwnPages(PanelPages(infrastructure.assets.urls), config.http.hsts, own),
+        panel=OwnPages(
+            PanelPages(infrastructure.assets.urls, section_texts(WEB / "panel" / "locales", "panel")),
+            config.http.hsts,
+            own,
+        ),
         auth=OwnPages(
             AuthResource(
                 application.sites, application.shared[SignIn], application.database, limits, client_address,

@@ -44,6 +44,23 @@ class PanelTests(ApiCase):
         self.sealed(answer)
         self.assertEqual((await self.ask("POST", "/panel/", b"")).status, 405)
 
+    async def test_words(self) -> None:
+        """Other languages are fetched from beside the page, which names them; nothing else is there."""
+        self.infrastructure.assets.urls = lambda: {"panel.js": ["/widget/1/panel.js"]}  # type: ignore[method-assign]
+        tree = PanelPages(self.infrastructure.assets.urls, {"ru": b'{"undo":"x"}', "de": b"{}"})
+        self.infrastructure.http.root.putChild(b"panel", tree)  # type: ignore[attr-defined]
+        self.assertIn(b'<div id="panel" data-languages="de ru">', (await self.ask("GET", "/panel/")).body)
+        answer = await self.ask("GET", "/panel/words/ru.json")
+        self.assertEqual((answer.json(), answer.headers["content-type"]), ({"undo": "x"}, "application/json"))
+        self.sealed(answer)
+        again = await self.ask("GET", "/panel/words/ru.json", if_none_match=answer.headers["etag"])
+        self.assertEqual((again.status, again.body), (304, b""))
+        for name in ("en.json", "xx.json", "..%2fde.json", "%ff", "ru.json/x"):
+            answer = await self.ask("GET", f"/panel/words/{name}")
+            self.assertIn(answer.status, (404, 200), name)
+            self.assertNotIn(b"undo", answer.body, name)
+            self.sealed(answer)
+
     def tree_with(self, assets: Assets) -> None:
         """Serve the panel of other bundles."""
         self.infrastructure.http.root.putChild(b"panel", PanelPages(assets.urls))  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import {Missing, PAGES, SignIn} from './pages.js';
 import {match, path, start} from './router.js';
 import {failed, load, may, me, roleOn} from './session.js';
 import {Toasts} from './toasts.js';
-import {applyLanguage, reason, t} from './words.js';
+import {reason, startLanguage, t} from './words.js';
 
 function found() {
   for (const page of PAGES) {
@@ -44,7 +44,6 @@ function App() {
   return html`<${View} /><${Toasts} /><${KeyList} />`;
 }
 
-applyLanguage();
 start();
 startKeys();
-render(html`<${App} />`, /** @type {Element} */ (document.getElementById('panel')));
+startLanguage().then(() => render(html`<${App} />`, /** @type {Element} */ (document.getElementById('panel'))));

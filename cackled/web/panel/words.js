@@ -21,7 +21,11 @@ function chosen() {
 }
 
 export const language = signal(chosen());
-const known = computed(() => [language.value, language.value.split('-')[0], 'en'].find(one => catalogues[one]) || 'en');
+/** @param {string} name of a language, with or without region */
+const short = name => name.toLowerCase().split('-')[0];
+/** Those whose words are here. */
+const loaded = signal(['en']);
+const known = computed(() => (loaded.value.includes(short(language.value)) ? short(language.value) : 'en'));
 const rules = computed(() => new Intl.PluralRules(known.value));
 
 /**
@@ -89,8 +93,33 @@ export function applyLanguage() {
   document.documentElement.dir = RTL.test(known.value) ? 'rtl' : 'ltr';
 }
 
+/** Those that the server has besides. */
+const others = (document.getElementById('panel')?.dataset.languages || '').split(' ').filter(Boolean);
+
 /** The languages that there are words in. */
-export const languages = () => Object.keys(catalogues);
+export const languages = () => ['en', ...others];
+
+/**
+ * Fetches the words of a language; without them it is English.
+ * @param {string} name
+ */
+async function load(name) {
+  if (catalogues[name] || !others.includes(name)) return;
+  try {
+    const answer = await fetch(`/panel/words/${name}.json`, {signal: AbortSignal.timeout(10_000)});
+    if (!answer.ok) return;
+    catalogues[name] = await answer.json();
+    loaded.value = [...loaded.value, name];
+  } catch {
+    // Not reached: what comes next says so.
+  }
+}
+
+/** The words of the language that is wanted, before anything is shown. */
+export async function startLanguage() {
+  await load(short(language.value));
+  applyLanguage();
+}
 
 /**
  * Choose a language, for this browser.
@@ -103,7 +132,7 @@ export function choose(name) {
     // It holds for this page then.
   }
   language.value = name;
-  applyLanguage();
+  return startLanguage();
 }
 
 /**
