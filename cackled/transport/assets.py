@@ -26,7 +26,7 @@ from cackled.transport._variants import (
     matches,
     variant_etag,
 )
-from cackled.transport.bundle_lists import AssetsError, BundleLists, Words
+from cackled.transport.bundle_lists import AssetsError, BundleLists, Folder
 from cackled.transport.content_types import TYPES as _TYPES
 from cackled.transport.microcache import Microcache, MicrocachedResource
 from cackled.transport.problems import problem
@@ -126,25 +126,31 @@ class Assets:
         # By hash and name; those that were asked for.
         self._former: dict[tuple[str, str], bytes] = {}
         self._asked: dict[tuple[str, str], _File] = {}
-        for name, sources in lists.sources.items():
-            if env == "prod":
-                self._files[name] = _File(lists.source(sources[0]), _TYPES[Path(name).suffix], _IMMUTABLE)
-            else:
+        if env == "devel":
+            for name in lists.sources:
                 lists.modules(name)
-        for words in lists.words:
-            paths = [f"{base}/devel/{one}" for one in words.paths] if env == "devel" else [self._take_words(words)]
-            self._words |= dict.fromkeys(words.widgets, paths)
+            self._words = {name: [f"{base}/devel/{one}" for one in found.paths] for name, found in lists.words.items()}
+        else:
+            for folder in lists.folders:
+                self._take(folder)
 
-    def _take_words(self, words: Words) -> str:
-        """Add the files of a folder's languages; gives their path, in which ``*`` stands for the language."""
-        (path,) = words.paths
-        sources = [path.replace("*", language) for language in words.languages]
-        files = {Path(one).name: _File(self._lists.source(one), _TYPES[".js"], _IMMUTABLE) for one in sources}
+    def _take(self, folder: Folder) -> None:
+        """Add the files of a folder. They have one hash, of all of them: so the loader's configuration stays short."""
+        lists = self._lists
+        paths = {name: lists.sources[name][0] for name in folder.bundles}
+        words = lists.words[folder.speaks[0]] if folder.speaks else None
+        pattern = words.paths[0] if words else ""
+        languages = [pattern.replace("*", one) for one in words.languages] if words else []
+        paths |= {Path(one).name: one for one in languages}
+        files = {
+            name: _File(lists.source(path), _TYPES[Path(name).suffix], _IMMUTABLE)
+            for name, path in sorted(paths.items())
+        }
         shared = _former.content_hash(b"".join(file.hash.encode() for file in files.values()))
         for file in files.values():
             file.hash = shared
         self._files |= files
-        return f"{self._base}/{shared}/{Path(path).name}"
+        self._words |= {name: [f"{self._base}/{shared}/{Path(pattern).name}"] for name in folder.speaks}
 
     def keep(self, folder: Path) -> None:
         """Store the bundles in *folder*, and from now on serve those of the former versions that lie there as well.
@@ -176,14 +182,7 @@ class Assets:
         """What the loader has to know of the files: the paths of each widget and lazy bundle."""
         urls = self.urls()
         config: dict[str, Any] = {
-            "bundles": {
-                name: {
-                    "js": [url for bundle in widget.js for url in urls[bundle]],
-                    "css": [url for bundle in widget.css for url in urls[bundle]],
-                }
-                for name, widget in self._lists.widgets.items()
-            },
-            "words": self._words,
+            "bundles": {name: self._told(name, urls) for name in self._lists.widgets},
             "locales": self._lists.languages,
             "lazy": {name: urls[name] for name in self._lists.lazy},
         }
@@ -191,6 +190,18 @@ class Assets:
             # What each script element has to be given.
             config["script"] = {"type": "module"}
         return config
+
+    def _told(self, name: str, urls: dict[str, list[str]]) -> dict[str, Any]:
+        """What the loader is told of a widget: only what there is, as each byte is in every page's way."""
+        widget = self._lists.widgets[name]
+        told: dict[str, Any] = {"js": [url for bundle in widget.js for url in urls[bundle]]}
+        more = {
+            "css": [url for bundle in widget.css for url in urls[bundle]],
+            "words": self._words.get(name),
+            "ask": widget.ask,
+            "old": widget.old,
+        }
+        return {**told, **{key: value for key, value in more.items() if value}}
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """Bytes of each bundle: plain, gzip and br."""

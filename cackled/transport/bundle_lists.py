@@ -10,9 +10,8 @@ names the bundles of each widget's first render (``{"Comment": {"js": ["comments
 
 A source may be a catalogue of words, ``locales/en.json``, or a section of it, ``locales/en.json#widget``: a script
 then, see `words_script`. "locales" are folders of catalogues: each language but English has a bundle of all of them,
-``NAME-ru.js``, where NAME is that of the folder's first bundle; widgets of the folder need it. All of these have one
-hash, that of all of them together, so that the loader's configuration stays short. Browsers can't resolve the names of
-packages: bundles under "packaged" are served as they were built in devel too.
+``NAME-ru.js``, where NAME is that of the folder's first bundle; widgets of the folder need it. Browsers can't resolve
+the names of packages: bundles under "packaged" are served as they were built in devel too.
 
 What ``env = prod`` serves was made when the package was built, by ``scripts/packaging/bundle.mjs``: ``build/`` has a
 file for each bundle, the loader, and ``manifest.json``, a list of the same form. ``env = devel`` serves the modules.
@@ -44,8 +43,11 @@ class Widget(Struct, forbid_unknown_fields=True):
 
     js: list[str] = []
     css: list[str] = []
-    # Whether it needs the words of the page's language.
+    # Whether it stands in the page, with words in its language, and has a first request; and which options that takes.
     words: bool = False
+    ask: dict[str, list[str] | int | str] = {}
+    # The page's global variables that gave site and channel before there were options.
+    old: list[str] = []
 
 
 class _Manifest(Struct, forbid_unknown_fields=True, rename={"with_": "with"}):
@@ -59,10 +61,16 @@ class _Manifest(Struct, forbid_unknown_fields=True, rename={"with_": "with"}):
     languages: list[str] = []
 
 
+class Folder(Struct, frozen=True):
+    """What is in a folder: its bundles, and its widgets that have words."""
+
+    bundles: list[str]
+    speaks: list[str]
+
+
 class Words(Struct, frozen=True):
     """The catalogues of a folder: paths from the root, in which ``*`` stands for the language."""
 
-    widgets: list[str]
     languages: list[str]
     paths: list[str]
 
@@ -86,14 +94,16 @@ class BundleLists:
         self._packaged: set[str] = set()
         self.lazy: list[str] = []
         self.widgets: dict[str, Widget] = {}
-        self.words: list[Words] = []
+        self.folders: list[Folder] = []
+        # By widget.
+        self.words: dict[str, Words] = {}
         for folder in self._folders:
             self._take(folder)
 
     @property
     def languages(self) -> list[str]:
         """Those that all widgets with words have, but English."""
-        known = [set(one.languages) for one in self.words]
+        known = [set(one.languages) for one in self.words.values()]
         return sorted(set.intersection(*known)) if known else []
 
     def _take(self, folder: Path) -> None:
@@ -119,18 +129,19 @@ class BundleLists:
         self.widgets.update(manifest.widgets)
         self.lazy += manifest.lazy
         speak = [name for name, widget in manifest.widgets.items() if widget.words]
+        self.folders.append(Folder(list(sources), speak))
         if speak:
-            self.words.append(self._words(folder, manifest, speak))
+            self.words |= dict.fromkeys(speak, self._words(folder, manifest))
 
-    def _words(self, folder: Path, manifest: _Manifest, widgets: list[str]) -> Words:
+    def _words(self, folder: Path, manifest: _Manifest) -> Words:
         if self._built:
             stem = Path(next(iter(manifest.bundles))).stem
             paths = [(folder / f"{stem}-*.js").relative_to(self.root).as_posix()]
-            return Words(widgets, sorted(manifest.languages), paths)
+            return Words(sorted(manifest.languages), paths)
         folders = [self._find(folder, one) for one in manifest.locales]
         known = [{path.stem for path in (self.root / one).glob("*.json")} for one in folders]
         languages = sorted(set.intersection(*known) - {"en"}) if known else []
-        return Words(widgets, languages, [f"{one}/*.json" for one in folders])
+        return Words(languages, [f"{one}/*.json" for one in folders])
 
     def modules(self, name: str) -> list[str]:
         """The files of a bundle as they are on disk now, each after those that it imports."""
@@ -195,7 +206,7 @@ class BundleLists:
         suffix = PurePosixPath(path).suffix
         pattern = str(PurePosixPath(path).with_name("*.json"))
         listed = {one.partition("#")[0] for sources in self.sources.values() for one in sources}
-        if suffix == ".json" and (path in listed or any(pattern in words.paths for words in self.words)):
+        if suffix == ".json" and (path in listed or any(pattern in words.paths for words in self.words.values())):
             return ".js", self.source(path)
         return suffix, (self.root / path).read_bytes()
 

@@ -1,153 +1,187 @@
 /* The loader, /widget.js: reads window.cackle_widget, picks a server, fetches a widget's files and its first data in
-   parallel, mounts it. The server puts the deployment's configuration in place of the token below. It has to stay below
-   2,048 bytes packed, hence the short names: t text, c configuration, k kind, n node, q queue, r response, o options, f files, m what is mounted. */
-((w, d) => {
-  const C = (w.Cackle = w.Cackle || {});
+   parallel, mounts it. It knows no product: what widgets there are, the deployment's configuration says, which the
+   server puts in place of the token below. It has to stay below 2,048 bytes packed. */
+
+/**
+ * @typedef {object} WidgetFiles
+ * @property {string[]} js
+ * @property {string[]} [css]
+ * @property {string[]} [words] of a widget that has a place in the page, and a first request: files of its words
+ * @property {Record<string, string[] | number | string>} [ask] options that its first request takes: one of several
+ *     words, the first if nothing else is said; a number up to 100; or any text
+ * @property {string[]} [old] the page's global variables that gave site and channel before there were options
+ */
+((window, document) => {
+  const C = (window.Cackle = window.Cackle || {});
   if (C.bootstrap) return C.bootstrap();
-  const c = (C.config = __CACKLE_CONFIG__),
-    f = {},
-    seen = new Set(),
-    script = d.currentScript || {};
+  const config = (C.config = __CACKLE_CONFIG__);
+  /** @type {Record<string, WidgetFiles>} */
+  const known = config.bundles;
+  /** @type {Record<string, any>} */
+  const files = {};
+  const seen = new Set();
+  const script = document.currentScript || {};
   // Pages replace Promise; what an async function returns is the browser's own.
-  const Promise = (C.Promise = (async () => {})().constructor);
+  const Promise = (C.Promise = /** @type {PromiseConstructor} */ ((async () => {})().constructor));
   // Its own folder, which may be below a path. A module has no currentScript: an error's stack begins with the script that made it.
-  C.origin = /http[^\s)?#]+(?=\/)|$/.exec(script.src || Error().stack)[0];
+  C.origin = /** @type {RegExpExecArray} */ (/http[^\s)?#]+(?=\/)|$/.exec(script.src || Error().stack))[0];
   C.widgets = {};
 
   // Whatever an option is: a string, a number or nothing, and of whole characters (half a surrogate pair is none).
-  const t = (C.text = v => (/[rg]/.test(typeof v) ? (v + '').trim().replace(/\p{Cs}/gu, '\ufffd') : ''));
+  const text = (C.text = (/** @type {any} */ value) =>
+    /[rg]/.test(typeof value) ? (value + '').trim().replace(/\p{Cs}/gu, '\ufffd') : '');
 
   // Storage may be forbidden: then nothing is remembered.
-  C.load = key => {
+  C.load = (/** @type {string} */ key) => {
     try {
-      return JSON.parse(localStorage.getItem('cackle:' + key));
-    } catch (e) {
-      /* nothing */
+      return JSON.parse(/** @type {string} */ (localStorage.getItem('cackle:' + key)));
+    } catch {
+      // Nothing.
     }
   };
 
-  // Addresses in random order by weight; first the one that was used last (lib/dom.js keeps it), so that the browser's cache is of use.
-  const kept = C.load('server') || {},
-    hosts = c.servers
-      .map(s => {
-        const url = s.url.replace(/\/+$/, '') || C.origin;
-        return [url === kept.url ? 2 : Math.random() ** (1 / s.weight), url];
-      })
-      .sort((a, b) => b[0] - a[0])
-      .map(s => s[1]);
+  // Addresses in random order by weight; first the one that was used last (lib/storage.js keeps it), so that the
+  // browser's cache is of use.
+  const kept = C.load('server') || {};
+  /** @type {string[]} */
+  const hosts = config.servers
+    .map((/** @type {{url: string, weight: number}} */ server) => {
+      const url = server.url.replace(/\/+$/, '') || C.origin;
+      return [url === kept.url ? 2 : Math.random() ** (1 / server.weight), url];
+    })
+    .sort((/** @type {number[]} */ a, /** @type {number[]} */ b) => b[0] - a[0])
+    .map((/** @type {[number, string]} */ one) => one[1]);
   C.base = () => hosts[0];
-  C.move = url => hosts.unshift(url);
-  C.fail = base => base === hosts[0] && hosts.push(hosts.shift());
+  C.move = (/** @type {string} */ url) => hosts.unshift(url);
+  C.fail = (/** @type {string} */ base) => base === hosts[0] && hosts.push(/** @type {string} */ (hosts.shift()));
 
-  // Asks the current server, on failure once each other one.
+  /**
+   * Asks the current server, on failure once each other one.
+   * @param {(base: string, left: number) => any} ask
+   * @returns {Promise<any>}
+   */
   const each = async ask => {
-    for (let n = hosts.length, base; n--; C.fail(base)) {
+    for (let left = hosts.length, base; left--; C.fail(base)) {
       try {
-        return await ask((base = hosts[0]), n);
-      } catch (e) {
-        if (!n) throw e;
+        return await ask((base = hosts[0]), left);
+      } catch (error) {
+        if (!left) throw error;
       }
     }
   };
   // GET. 421: the site lives elsewhere, and so do we.
-  C.get = (path, options) =>
-    each(async (base, n) => {
+  C.get = (/** @type {string} */ path, /** @type {RequestInit} */ options) =>
+    each(async (base, left) => {
       const ask = () => fetch(hosts[0] + path, {credentials: 'omit', ...options});
-      let r = await ask();
-      if (r.status === 421) {
-        hosts.fill((await r.json()).url);
-        r = await ask();
+      let answer = await ask();
+      if (answer.status === 421) {
+        hosts.fill((await answer.json()).url);
+        answer = await ask();
       }
-      if (r.status > 499 && n) throw r;
-      return r;
+      if (answer.status > 499 && left) throw answer;
+      return answer;
     });
 
   // script.src is a Trusted Types sink. Nothing but the next function can reach this policy.
-  let p = {createScriptURL: url => url};
+  let policy = {createScriptURL: (/** @type {string} */ url) => url};
   try {
-    p = w.trustedTypes.createPolicy('cackle', p);
-  } catch (e) {
-    /* none here, or the page allows no policy of ours */
+    policy = window.trustedTypes.createPolicy('cackle', policy);
+  } catch {
+    // None here, or the page allows no policy of ours.
   }
 
-  // First in the head: rules of the page that are as specific as ours win.
+  /**
+   * First in the head: rules of the page that are as specific as ours win.
+   * @param {string} path
+   */
   const insert = path =>
     each(
       base =>
         new Promise((onload, onerror) => {
-          const url = p.createScriptURL(base + path);
+          const url = policy.createScriptURL(base + path);
           const css = /css$/.test(path);
-          // c.script: in devel these are modules.
-          d.head.prepend(
+          document.head.prepend(
             Object.assign(
-              d.createElement(css ? 'link' : 'script'),
+              document.createElement(css ? 'link' : 'script'),
               {nonce: script.nonce, rel: 'stylesheet', async: false, onload, onerror, href: url, src: url},
-              css || c.script,
+              // In devel scripts are modules.
+              css || config.script,
             ),
           );
         }),
-    ).catch(e => {
-      throw (f[path] = 0);
+    ).catch(() => {
+      throw (files[path] = 0);
     });
-  C.files = paths => Promise.all(paths.map(path => (f[path] = f[path] || insert(path))));
+  C.files = (/** @type {string[]} */ paths) =>
+    Promise.all(paths.map(path => (files[path] = files[path] || insert(path))));
   // Gives what the bundle exports.
-  C.lazy = name => C.files(c.lazy[name]).then(() => C[name]);
+  C.lazy = (/** @type {string} */ name) => C.files(config.lazy[name]).then(() => C[name]);
   // What the page's owner has to know.
-  C.warn = (...what) => C.lazy('rare.js').then(() => C.tell(...what));
+  C.warn = (/** @type {any[]} */ ...what) => C.lazy('rare.js').then(() => C.tell(...what));
 
-  // What names a conversation: a channel, or the page's address, of which the server makes one. It is sent without what advertising adds
-  // most, so that answers are shared. Nothing: that takes lib/key.js, as there are options, or the address is long; it puts another function here.
-  C.channel = o => {
-    let channel = t(o.channel),
-      url = d.baseURI;
+  // What names a conversation: a channel, or the page's address, of which the server makes one. It is sent without what
+  // advertising adds most, so that answers are shared. Nothing: that takes lib/key.js, as there are options, or the
+  // address is long; it puts another function here.
+  C.channel = (/** @type {any} */ options) => {
+    const channel = text(options.channel);
+    let url = document.baseURI;
     if (channel) return {channel};
     try {
-      url = new URL(t(o.url), location).href;
-    } catch (e) {
-      /* the maker's */
+      url = new URL(text(options.url), location.href).href;
+    } catch {
+      // The maker's.
     }
     url = url.replace(/([?&])(utm_|\w+clid=)[^&#]*|#.*/g, '$1');
-    return url[2e3] || /ch?an/.test(Object.keys(o)) ? 0 : {url};
+    return url[2e3] || /ch?an/.test(Object.keys(options) + '') ? 0 : {url};
   };
 
-  const mount = o => {
-    const k = t(o.widget),
-      {js, css} = c.bundles[k] || {},
-      id = t(o.container) || 'mc-container',
-      site = t(o.id),
-      page = C.channel(o);
-    const n = k === 'Comment' && d.getElementById(id);
-    if (!js) return C.warn('widget', k);
+  /** @param {any} options */
+  const mount = options => {
+    const name = text(options.widget);
+    const {js, css = [], words, ask} = known[name] || {};
+    const id = text(options.container) || 'mc-container';
+    const site = text(options.id);
+    const page = C.channel(options);
+    const node = words && document.getElementById(id);
+    if (!js) return C.warn('widget', name);
     // Not there: waited for until the page is "complete" (and neither "interactive" nor "loading").
-    if (n === null) return d.readyState < 'd' ? C.warn('container', id) : setTimeout(() => mount(o), 20);
-    if (!page) return C.lazy('rare.js').then(() => mount(o));
-    const lang = [o.lang, d.documentElement.lang, navigator.language, 'en']
-      .map(t)
-      .find(s => s)
+    if (node === null)
+      return document.readyState < 'd' ? C.warn('container', id) : setTimeout(() => mount(options), 20);
+    if (!page) return C.lazy('rare.js').then(() => mount(options));
+    const lang = /** @type {string} */ (
+      [options.lang, document.documentElement.lang, navigator.language, 'en'].map(text).find(one => one)
+    )
       .toLowerCase()
       .replace(/_/g, '-');
-    const l = lang.slice(0, 2),
-      words = (c.locales.includes(l) && c.words[k]) || [];
-    const m = {options: o, site, page, node: n, lang},
-      wait = css.concat(
-        js,
-        words.map(p => p.replace('*', l)),
-      );
-    if (n) {
-      n.cackle = m;
+    const short = lang.slice(0, 2);
+    const wait = css.concat(js);
+    /** @type {any} */
+    const mounted = {options, site, page, node, lang, ask: {}};
+    if (node) {
+      node.cackle = mounted;
       // The place is held: nothing below will jump.
-      n.style.minHeight = innerHeight + 'px';
-      const me = C.load(site) || {},
-        token = t(o.token),
-        size = t(o.size) | 0;
-      (m.first = C.get(
+      node.style.minHeight = innerHeight + 'px';
+      if (config.locales.includes(short)) words.map(path => wait.push(path.replace('*', short)));
+      const me = C.load(site) || {};
+      const token = text(options.token);
+      Object.keys(ask || {}).map(key => {
+        const value = /** @type {any} */ (ask)[key];
+        const given = /** @type {any} */ (text(options[key]));
+        mounted.ask[key] = value.map
+          ? [me[key], given].find(one => value.includes(one)) || value[0]
+          : value > 0
+            ? given >= 1
+              ? Math.min(given, 100) | 0
+              : value
+            : given;
+      });
+      (mounted.first = C.get(
         '/bootstrap?' +
           new URLSearchParams({
-            widget: k,
+            widget: name,
             site,
             ...page,
-            sort: (m.sort = [me.sort, o.sort, 'best'].map(t).find(s => /^(best|new|old)$/.test(s))),
-            size: (m.size = size > 0 ? Math.min(size, 100) : 25),
+            ...mounted.ask,
             ...(token && {token}),
             ...(me.view && {me: me.visitor + '.' + me.view}),
           }),
@@ -156,23 +190,26 @@
     // Unless another widget has taken its place meanwhile.
     const load = () =>
       C.files(wait).then(
-        () => (n && n.cackle !== m) || C.widgets[k](m),
+        () => (node && node.cackle !== mounted) || C.widgets[name](mounted),
         () => setTimeout(load, 1e4),
       );
     load();
   };
 
   // Cackle.bootstrap(true) mounts the whole array anew: pages that change without a reload call it.
-  C.bootstrap = all => {
-    let q = w.cackle_widget || [];
-    if (!q.map) q = [q];
-    w.cackle_widget = q;
-    q.push = (...more) => {
-      q.splice(q.length, 0, ...more);
+  C.bootstrap = (/** @type {any} */ all) => {
+    let queue = window.cackle_widget || [];
+    if (!queue.map) queue = [queue];
+    window.cackle_widget = queue;
+    queue.push = (/** @type {any[]} */ ...more) => {
+      queue.splice(queue.length, 0, ...more);
       C.bootstrap();
     };
-    q.map(o => (all || !seen.has(o)) && seen.add(o) && mount(o || {}));
+    queue.map((/** @type {any} */ options) => (all || !seen.has(options)) && seen.add(options) && mount(options || {}));
   };
   C.bootstrap();
-  if (w.mcSite) w.cackle_widget.push({widget: 'Comment', id: w.mcSite, channel: w.mcChannel});
-})(window, document);
+  Object.keys(known).map(widget => {
+    const [id, channel] = known[widget].old || [];
+    if (window[id]) window.cackle_widget.push({widget, id: window[id], channel: window[channel]});
+  });
+})(/** @type {any} */ (window), /** @type {any} */ (document));

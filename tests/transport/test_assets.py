@@ -101,7 +101,7 @@ class ProdTests(AssetsTestCase):
         for name in ("content-type", "cache-control", "access-control-allow-origin"):
             self.assertEqual(again.headers[name], before.headers[name])
         self.assertIn(b"var after", self.ask(new).body)
-        self.assertEqual(self.ask(old.replace("comments", "editor")).status, 404)
+        self.assertEqual(self.ask(old.replace("comments.js", "other.js")).status, 404)
 
     def test_nowhere_to_keep(self) -> None:
         """A folder that can't be used costs a line in the log, not the start."""
@@ -143,21 +143,26 @@ class ProdTests(AssetsTestCase):
         self.assertEqual(self.ask(url, "If-None-Match: " + packed.headers["etag"]).status, 200)
 
     def test_name_follows_content(self) -> None:
-        """A changed bundle has another address and version; what did not change keeps its own."""
-        before, version = self.assets.urls(), self.assets.version
+        """A changed bundle gives all of its folder another address, and another version; other folders keep theirs."""
+        product = os.path.join(self.folder, "..", "product", "build")
+        os.makedirs(product)
+        self.write("../product/build/wall.js", "var wall")
+        self.write("../product/build/manifest.json", '{"bundles": {"wall.js": ["wall.js"]}}')
+        both = [self.folder, os.path.dirname(product)]
+        before, version = Assets(both).urls(), Assets(both).version
         self.write("build/comments.js", "var changed")
-        self.serve()
-        after = self.assets.urls()
+        after = Assets(both).urls()
         self.assertNotEqual(before["comments.js"], after["comments.js"])
-        self.assertEqual(before["editor.js"], after["editor.js"])
-        self.assertNotEqual(version, self.assets.version)
+        self.assertNotEqual(before["editor.js"], after["editor.js"])
+        self.assertEqual(before["wall.js"], after["wall.js"])
+        self.assertNotEqual(version, Assets(both).version)
 
     def test_missing(self) -> None:
         """Another hash, another name, the sources: 404, for a short time, readable by the page."""
         (url,) = self.assets.urls()["comments.js"]
         for target in (
             "/widget", "/widget/", "/widget/0000000000000000/comments.js", url + "x", url + "/x",
-            "/widget/devel/lib/a.js",            "/widget/" + url.split("/")[2] + "/editor.js", "/widget/%ff/%ff",
+            "/widget/devel/lib/a.js", "/widget/" + url.split("/")[2] + "/other.js", "/widget/%ff/%ff",
         ):  # fmt: skip
             answer = self.ask(target)
             self.assertEqual(answer.status, 404, target)
@@ -178,7 +183,7 @@ class ProdTests(AssetsTestCase):
         self.assertEqual(config["bundles"]["Comment"]["js"], self.assets.urls()["comments.js"])
         self.assertEqual(config["lazy"]["editor.js"], self.assets.urls()["editor.js"])
         # Each byte is in every page's way: nothing that the loader does not read.
-        self.assertEqual(set(config), {"servers", "bundles", "lazy", "locales", "words"})
+        self.assertEqual(set(config), {"servers", "bundles", "lazy", "locales"})
         self.assertEqual(self.ask("/widget.js", "If-None-Match: " + answer.headers["etag"]).status, 304)
         self.servers.append({"url": "https://b.example", "weight": 1})
         self.assertEqual(self.ask("/widget.js").body, answer.body)
@@ -191,7 +196,7 @@ class ProdTests(AssetsTestCase):
 
         def told() -> tuple[list[str], str]:
             found = self.assets.config()
-            (path,) = found["words"]["Comment"]
+            (path,) = found["bundles"]["Comment"]["words"]
             return found["locales"], path
 
         names, path = told()
@@ -211,7 +216,7 @@ class ProdTests(AssetsTestCase):
         """A loader that a browser has kept still gets its words."""
         folder = Path(self.mktemp())
         self.assets.keep(folder)
-        (path,) = self.assets.config()["words"]["Comment"]
+        (path,) = self.assets.config()["bundles"]["Comment"]["words"]
         self.write("build/comments-ru.js", "var other")
         self.serve()
         self.assets.keep(folder)
@@ -301,7 +306,7 @@ class DevelTests(AssetsTestCase):
         """A catalogue is served as a script that adds its words, and none of the server's own."""
         paths = ["/widget/devel/locales/*.json", "/widget/devel/own/*.json"]
         config = self.assets.config()
-        self.assertEqual((config["locales"], config["words"]), (["de", "ru"], {"Comment": paths}))
+        self.assertEqual((config["locales"], config["bundles"]["Comment"]["words"]), (["de", "ru"], paths))
         answer = self.ask("/widget/devel/own/ru.json")
         self.assertEqual(answer.headers["content-type"], "text/javascript; charset=utf-8")
         self.assertEqual(

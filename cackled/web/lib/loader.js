@@ -8,15 +8,14 @@
  * @property {Record<string, string>} page what names the conversation: its channel, or the page's address
  * @property {HTMLElement} node
  * @property {string} lang
- * @property {string} sort
- * @property {number} size
+ * @property {Record<string, any>} ask what its first request asked for
  * @property {Promise<Response>} first the answer to the first request
  * @property {string | false} [held] the height that is held until the first render
  */
 
 /**
  * @typedef {object} Loader
- * @property {{servers: unknown[], bundles: Record<string, {js: string[], css: string[]}>, lazy: Record<string, string[]>}} config
+ * @property {{servers: unknown[], bundles: Record<string, {js: string[], css: string[], words?: string[]}>, lazy: Record<string, string[]>}} config
  * @property {string} origin
  * @property {PromiseConstructor} Promise the browser's own: pages replace theirs
  * @property {Record<string, (widget: Mounted) => unknown>} widgets by name: mounts one

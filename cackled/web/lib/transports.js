@@ -1,32 +1,49 @@
-/* Three ways to the same messages. Each: open(base, positions, tokens, on) -> {send?, close}; on = {open(), message(m), close(fatal)}; fatal: the
-   status that was answered, where it makes no sense to ask again.
-   After close() or on.close() nothing more is called. */
-// @ts-nocheck
-import {ownFetch} from './api.js';
+/* Three ways to the same messages. */
+import {loader} from './loader.js';
+import {ownFetch} from './session.js';
 import {toJson} from './values.js';
 
-function query(positions, tokens) {
-  return positions
+/**
+ * What a way tells. After close() of the connection, or of this, nothing more is called.
+ * @typedef {object} Listener
+ * @property {() => void} open
+ * @property {(message: any) => void} message
+ * @property {(fatal?: number | false) => void} close fatal: the status that was answered, where it makes no sense to ask
+ *     again
+ */
+/** @typedef {{send?: (message: object) => void, close: () => void}} Connection */
+/** @typedef {(base: string, positions: string[], tokens: string[], on: Listener) => Connection} Way */
+
+/**
+ * @param {string[]} positions
+ * @param {string[]} tokens
+ */
+const query = (positions, tokens) =>
+  positions
     .map(p => 'sub=' + encodeURIComponent(p))
     .concat(tokens.map(t => 'token=' + encodeURIComponent(t)))
     .join('&');
-}
+
+/**
+ * @param {string} text
+ * @param {Listener} on
+ */
 function parse(text, on) {
-  var message;
+  let message;
   try {
     message = JSON.parse(text);
-  } catch (e) {
+  } catch {
     return;
   }
   on.message(message);
 }
 
+/** @type {Way} */
 function websocket(base, positions, tokens, on) {
-  var socket = new WebSocket(base.replace(/^http/, 'ws') + '/rt/ws?' + query(positions, tokens), 'cackle.v1');
-  var timer = setTimeout(() => {
-      end(true);
-    }, 8000),
-    ended = false;
+  const socket = new WebSocket(base.replace(/^http/, 'ws') + '/rt/ws?' + query(positions, tokens), 'cackle.v1');
+  const timer = setTimeout(() => end(true), 8000);
+  let ended = false;
+  /** @param {boolean} tell */
   function end(tell) {
     if (ended) return;
     ended = true;
@@ -42,30 +59,27 @@ function websocket(base, positions, tokens, on) {
   socket.onmessage = event => {
     if (!ended) parse(event.data, on);
   };
-  socket.onerror = socket.onclose = () => {
-    end(true);
-  };
+  socket.onerror = socket.onclose = () => end(true);
   return {
     send: message => {
       if (socket.readyState === 1) socket.send(toJson(message));
     },
-    close: () => {
-      end(false);
-    },
+    close: () => end(false),
   };
 }
 
+/** @type {Way} */
 function eventsource(base, positions, tokens, on) {
   // Reconnecting is ours: with our own positions, our own jitter and, perhaps, another server.
-  var source = new EventSource(base + '/rt/sse?' + query(positions, tokens)),
-    timer = setTimeout(() => {
-      end(true);
-    }, 10000);
+  const source = new EventSource(base + '/rt/sse?' + query(positions, tokens));
+  const timer = setTimeout(() => end(true), 10000);
+  let ended = false;
+  /** @param {boolean} tell */
   function end(tell) {
-    if (!source) return;
+    if (ended) return;
+    ended = true;
     clearTimeout(timer);
     source.close();
-    source = null;
     if (tell) on.close();
   }
   source.onopen = () => {
@@ -73,22 +87,21 @@ function eventsource(base, positions, tokens, on) {
     on.open();
   };
   source.onmessage = event => {
-    if (source) parse(event.data, on);
+    if (!ended) parse(event.data, on);
   };
-  source.onerror = () => {
-    end(true);
-  };
-  return {
-    close: () => {
-      end(false);
-    },
-  };
+  source.onerror = () => end(true);
+  return {close: () => end(false)};
 }
 
+/** @type {Way} */
 function longpoll(base, positions, tokens, on) {
-  var control = new AbortController(),
-    opened = false,
-    ended = false;
+  const control = new AbortController();
+  let opened = false;
+  let ended = false;
+  /**
+   * @param {boolean} tell
+   * @param {number | false} [fatal]
+   */
   function end(tell, fatal) {
     if (ended) return;
     ended = true;
@@ -96,20 +109,14 @@ function longpoll(base, positions, tokens, on) {
     if (tell) on.close(fatal);
   }
   function poll() {
-    var timer = setTimeout(() => {
-      end(true);
-    }, 40000);
+    const timer = setTimeout(() => end(true), 40000);
     // The first question is short: its answer tells that this way is open.
-    ownFetch(base + '/rt/poll?' + query(positions, tokens) + '&wait=' + (opened ? 25 : 1), {
-      credentials: 'omit',
-      signal: control.signal,
-    })
+    const url = base + '/rt/poll?' + query(positions, tokens) + '&wait=' + (opened ? 25 : 1);
+    ownFetch(url, {credentials: 'omit', signal: control.signal})
       .then(answer => {
+        const {status} = answer;
         if (answer.ok) return answer.json();
-        end(
-          true,
-          answer.status > 399 && answer.status < 500 && answer.status !== 408 && answer.status !== 429 && answer.status,
-        );
+        end(true, status > 399 && status < 500 && status !== 408 && status !== 429 && status);
         throw answer;
       })
       .then(data => {
@@ -119,7 +126,7 @@ function longpoll(base, positions, tokens, on) {
           opened = true;
           on.open();
         }
-        data.events.forEach(m => {
+        data.events.forEach((/** @type {any} */ m) => {
           if (!ended) on.message(m);
         });
         if (data.cursor && data.cursor.length) positions = data.cursor;
@@ -131,11 +138,14 @@ function longpoll(base, positions, tokens, on) {
       });
   }
   poll();
-  return {
-    close: () => {
-      end(false);
-    },
-  };
+  return {close: () => end(false)};
 }
 
-export const transports = {ws: window.WebSocket && websocket, sse: window.EventSource && eventsource, poll: longpoll};
+/** By name; those that the browser has. */
+export const transports = /** @type {Record<string, Way | undefined>} */ ({
+  ws: window.WebSocket && websocket,
+  sse: window.EventSource && eventsource,
+  poll: longpoll,
+});
+// Pages may look which way is in use.
+/** @type {any} */ (loader).transports = transports;

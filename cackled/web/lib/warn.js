@@ -1,10 +1,10 @@
 /* What only the page's owner can put right: said once each, in the console, with what to do. */
-// @ts-nocheck
 import {loader} from './loader.js';
 
-var said = new Set(),
-  help = ' See docs/embedding.md.';
-var WORDS = {
+const said = new Set();
+const HELP = ' See docs/embedding.md.';
+/** @type {Record<string, (value: any) => string>} */
+const WORDS = {
   widget: name =>
     (name ? 'there is no widget "' + name + '"' : 'an entry of cackle_widget names no widget') +
     '. Write widget: ' +
@@ -13,45 +13,35 @@ var WORDS = {
       .join(' or ') +
     '.',
   container: id =>
-    'there is no element with the id "' +
-    id +
-    '" in this page. Put <div id="' +
-    id +
-    "\"></div> where the comments belong, or name another one: container: '..'.",
+    `there is no element with the id "${id}" in this page. Put <div id="${id}"></div> where the widget belongs, or name another one: container: '..'.`,
   site: id =>
-    (id ? 'there is no site "' + id + '" on ' + loader.base() : 'an entry of cackle_widget has no id') +
+    (id ? `there is no site "${id}" on ${loader.base()}` : 'an entry of cackle_widget has no id') +
     '. Give the number that "cackled admin site list" shows: id: 1.',
   origin: id =>
-    location.origin +
-    ' is not among the origins of site ' +
-    id +
-    ', so comments can be read here, but nothing can be written. Add it: cackled admin site origins ' +
-    id +
-    ' add ' +
-    location.origin,
+    `${location.origin} is not among the origins of site ${id}, so the widget can be read here, but nothing can be written. ` +
+    `Add it: cackled admin site origins ${id} add ${location.origin}`,
   grant: id =>
-    'site ' +
-    id +
-    " is private, and the grant of this page does not open it, or there is none. Give one of this channel: token: '..'.",
+    `site ${id} is private, and the grant of this page does not open it, or there is none. Give one of this channel: token: '..'.`,
   old: what =>
-    'this browser lacks ' +
-    what +
-    ', which the widgets need (Chrome and Edge 111, Firefox 113, Safari 16.2, or newer), or a script of the page has taken it away.',
+    `this browser lacks ${what}, which the widgets need (Chrome and Edge 111, Firefox 113, Safari 16.2, or newer), or a script of the page has taken it away.`,
 };
+
 loader.tell = (what, value) => {
-  var text = 'cackled: ' + WORDS[what](value) + help;
+  const text = 'cackled: ' + WORDS[what](value) + HELP;
   if (!said.has(text)) console.warn(text);
   said.add(text);
 };
+
 /* Whether it's because there is no such site: the first render says so to every page, the API to those of the site alone. */
 loader.ask = site => {
-  const widget = Object.keys(loader.config.bundles)[0];
-  loader.get('/bootstrap?' + new URLSearchParams({widget: widget, site: site, channel: 'x', size: 1})).then(
+  const {bundles} = loader.config;
+  const widget = /** @type {string} */ (Object.keys(bundles).find(name => bundles[name].words));
+  loader.get('/bootstrap?' + new URLSearchParams({widget, site, channel: 'x', size: '1'})).then(
     answer => {
       if (answer.status === 404 || answer.status === 400) loader.tell('site', site);
     },
     () => {
-      /* not reached */
+      // Not reached.
     },
   );
 };

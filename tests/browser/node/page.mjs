@@ -79,7 +79,7 @@ export function open(first, call, sort = 'best', size = 5) {
   t.number = n => '' + n;
   t.problem = slug => slug;
   t.lang = 'en';
-  Object.assign(widget, {o: {}, widget: {size}, t, times: {node: () => el('time'), full: () => ''}, items: new Map(), waiting: new Map(), held: [], seq: 0, closers: [],
+  Object.assign(widget, {o: {}, widget: {ask: {size}}, t, times: {node: () => el('time'), full: () => ''}, items: new Map(), waiting: new Map(), held: [], seq: 0, closers: [],
     blocked: new Set(), votes: {}, tally: reckon.makeTally(), ghosts: new Map(), gone: new Set(), site: '1', key: 'k', sort, level: 3, settings: {level: 3, votes: true},
     session: {visitor: () => 'me', call, get: () => '', set() {}, grant: () => null, view: () => null}});
   for (const name of ['node', 'title', 'online', 'sorts', 'bar', 'pill', 'typing', 'live', 'list', 'foot', 'skip']) widget[name] = el('div.' + name);

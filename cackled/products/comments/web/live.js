@@ -5,7 +5,7 @@ import {Comments} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
 import {loader} from '../../../web/lib/loader.js';
-import {subscribe} from '../../../web/lib/realtime.js';
+import {subscribe} from '../../../web/lib/live.js';
 import {learnClock} from '../../../web/lib/time.js';
 
 const P = Comments.prototype;

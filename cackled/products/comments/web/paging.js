@@ -12,7 +12,7 @@ P.query = function (values) {
   return (
     '/comments?' +
     new URLSearchParams(
-      Object.assign({channel: this.key, sort: this.sort, size: this.widget.size, after: this.seq}, values),
+      Object.assign({channel: this.key, sort: this.sort, size: this.widget.ask.size, after: this.seq}, values),
     )
   );
 };

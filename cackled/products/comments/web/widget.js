@@ -1,7 +1,7 @@
 /* The comments widget: first render, header, list. Other files of this folder add to its prototype. It keeps `items`: comment id -> {c: data, node, ...}, everything that stands in the page. */
 // @ts-nocheck
 import {makeTally, voteRank} from './reckon.js';
-import {openSession} from '../../../web/lib/api.js';
+import {openSession} from '../../../web/lib/session.js';
 import {el, press} from '../../../web/lib/dom.js';
 import {makeWords} from '../../../web/lib/i18n.js';
 import {loader} from '../../../web/lib/loader.js';
@@ -23,7 +23,7 @@ export function Comments(widget) {
   this.site = widget.site;
   this.node = widget.node;
   widget.held = this.node.style.minHeight;
-  this.sort = widget.sort;
+  this.sort = widget.ask.sort;
   this.t = makeWords(widget.lang, o.msg);
   this.times = makeTimes(this.t);
   this.session = openSession(this.site, o.token, o.renew);
@@ -219,7 +219,7 @@ P.failed = function (error) {
 };
 
 P.address = function (after) {
-  const query = {widget: 'Comment', site: this.site, sort: this.sort, size: this.widget.size};
+  const query = {widget: 'Comment', site: this.site, sort: this.sort, size: this.widget.ask.size};
   Object.assign(query, this.key ? {channel: this.key} : this.widget.page);
   if (after) query.after = after;
   if (this.session.grant()) query.token = this.session.grant();
