@@ -65,8 +65,5 @@ loader.channel = o => {
   if (param || o.chanWithoutParams) url.search = '';
   if (own) url.searchParams.set(param, own);
   const sent = url.href.length < 2000 ? url.href : url.origin + pageKey(url);
-  /** @type {Record<string, string>} */
-  const named = {url: sent};
-  if (o.chanHost) named.host = '1';
-  return named;
+  return /** @type {any} */ ({url: sent, ...(o.chanHost && {host: 1})});
 };

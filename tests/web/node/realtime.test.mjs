@@ -44,7 +44,7 @@ let tabs = 0;
 /** The module of one tab. It says that it is a page of its own by its address. */
 async function openTab() {
   tabs += 1;
-  return import(`../../../cackled/web/lib/realtime.js?tab=${tabs}`);
+  return import(`../../../cackled/web/lib/live.js?tab=${tabs}`);
 }
 
 /** A reader: what it was given. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {beforeEach, test} from 'node:test';
 import {Cackle, answer, hosts, local, settle} from './page.mjs';
 
-const {openSession} = await import('../../../cackled/web/lib/api.js');
+const {openSession} = await import('../../../cackled/web/lib/session.js');
 
 /** What was asked: [method, path, bearer, key, body]. */
 let asked = [],
