@@ -63,8 +63,12 @@ export function QueuePage({site}) {
     };
   }, [site]);
 
+  /** What is decided last, so that an undo that is quicker than the server waits for it. */
+  const last = useRef(/** @type {Promise<any>} */ (Promise.resolve()));
   /** @param {string} action @param {string[]} ids @param {string} [why] */
-  const act = async (action, ids, why = '') => {
+  const act = (action, ids, why = '') => (last.current = decide(action, ids, why));
+  /** @param {string} action @param {string[]} ids @param {string} why */
+  const decide = async (action, ids, why) => {
     if (!ids.length) return;
     try {
       const made = await queue.decide(action, ids, why);
@@ -108,7 +112,7 @@ export function QueuePage({site}) {
     })),
     {key: 'b', label: t('do.ban'), act: withCurrent(item => setOpen({kind: 'ban', item}))},
     {key: 'p', label: t('do.context'), act: withCurrent(item => setOpen({kind: 'detail', item}))},
-    {key: 'u', label: t('undo'), act: () => void undoLast()},
+    {key: 'u', label: t('undo'), act: () => void last.current.then(undoLast)},
     {key: '/', label: t('queue.search'), act: () => field.current?.focus()},
     {key: 'n', label: t('key.newer'), act: () => void queue.first()},
   ]);

@@ -1,0 +1,221 @@
+"""The panel in a browser: signing in, the queue that two moderators work on at once, rules, members, keys."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from twisted.trial.unittest import SkipTest
+
+from tests.browser.test_access import AXE
+from tests.support.browser import BrowserCase
+from tests.support.client import Visitor
+from tests.support.daemon import Daemon
+
+VIOLATIONS = """async () => (await axe.run(document, {resultTypes: ['violations']})).violations
+  .map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.html.slice(0, 120)).join(' | ')}`)"""
+
+
+class PanelCase(BrowserCase):
+    """A daemon for all, and whoever signs in."""
+
+    daemon: Daemon | None = None
+    made = 0
+
+    def setUp(self) -> None:
+        super().setUp()
+        if PanelCase.daemon is None:
+            PanelCase.daemon = Daemon()
+        self.url = PanelCase.daemon.url
+
+    def staff(self, role: str = "owner", **options):
+        """Somebody with *role* on site 1, signed in by a link, on their first page."""
+        PanelCase.made += 1
+        told = PanelCase.daemon.admin(f"account add {role}{PanelCase.made}@staff.example --role {role} --site 1")
+        link = told["link"]
+        page = self.page(
+            link, context=self.context(**{"viewport": {"width": 1200, "height": 900}, **options}), wait="h1"
+        )
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Your sites").wait_for()
+        return page
+
+    def at(self, page, path: str, heading: str) -> None:
+        """Go to a page of the panel as its links do."""
+        page.goto(f"{self.url}/panel{path}")
+        page.get_by_role("heading", name=heading, level=1).wait_for()
+
+    def write(self, text: str, channel: str, name: str = "Ada") -> Visitor:
+        """Somebody writes a comment."""
+        visitor = Visitor(self.url, name=name)
+        answer = visitor.post(channel, text)
+        self.assertEqual(answer.status, 201, answer.body)
+        return visitor
+
+
+class QueueTests(PanelCase):
+    """The queue."""
+
+    def test_two_moderators(self) -> None:
+        """What one decides leaves the other's list at once, says who did it, shows on open pages, and can be undone."""
+        words = [f"Queue comment number {n}" for n in range(3)]
+        for text in words:
+            self.write(text, "panel-queue")
+        ann, ben = self.staff("moderator"), self.staff("moderator")
+        reader = self.page(f"{self.url}/demo?embed=1", context=self.context(), wait="")
+        for page in (ann, ben):
+            self.at(page, "/sites/1/queue?state=approved&channel=panel-queue", "Queue")
+            self.until(page, "document.querySelectorAll('.item').length === 3")
+            page.get_by_text("Live", exact=True).wait_for()
+        first = ann.locator(".item", has_text=words[1])
+        first.get_by_role("button", name="Reject").click()
+        self.until(ann, "document.querySelectorAll('.item').length === 2")
+        self.until(ben, "document.querySelectorAll('.item').length === 2")
+        ben.get_by_text(re.compile(r"moderator\d+.*Rejected 1 item")).wait_for()
+        ann.get_by_role("button", name="Undo").click()
+        self.until(ann, "document.querySelectorAll('.item').length === 3")
+        reader.close()
+
+    def test_keys(self) -> None:
+        """The keyboard alone: next, choose, reject what is chosen, undo; no key acts while somebody types."""
+        for n in range(3):
+            self.write(f"Key comment number {n}", "panel-keys")
+        page = self.staff("moderator")
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-keys", "Queue")
+        self.until(page, "document.querySelectorAll('.item').length === 3")
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        page.get_by_text("2 chosen").first.wait_for()
+        page.keyboard.press("/")
+        page.keyboard.type("rs")
+        self.assertEqual(page.locator(".item").count(), 3)
+        page.keyboard.press("Backspace")
+        page.keyboard.press("Backspace")
+        page.locator(".item").first.focus()
+        page.keyboard.press("?")
+        page.get_by_role("dialog").get_by_text("Approve").wait_for()
+        page.keyboard.press("Escape")
+        page.keyboard.press("r")
+        self.until(page, "document.querySelectorAll('.item').length === 1")
+        page.keyboard.press("u")
+        self.until(page, "document.querySelectorAll('.item').length === 3")
+
+    def test_hostile_words(self) -> None:
+        """Nothing that a visitor wrote runs in the panel, and names are text."""
+        name = '<img src=x onerror="window.hit=1">'
+        self.write(
+            "[x](javascript:window.hit=2) <script>window.hit=3</script> <b onclick=window.hit=4>b</b>",
+            "panel-xss",
+            name,
+        )
+        page = self.staff("moderator")
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-xss", "Queue")
+        page.locator(".item").wait_for()
+        self.assertIn("onerror", page.locator(".item .name").inner_text())
+        self.assertIsNone(page.evaluate("window.hit ?? null"))
+        self.assertEqual(page.locator(".item [onclick], .item script, .item a[href^='javascript']").count(), 0)
+
+    def test_ban_of_an_author(self) -> None:
+        """A ban says what it would hide, takes it along, and refuses the author from then on."""
+        mallory = self.write("To be banned", "panel-ban", "Mallory")
+        page = self.staff("moderator")
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-ban", "Queue")
+        page.locator(".item").get_by_role("button", name="Ban").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("1 comment of the last 30 days").wait_for()
+        dialog.get_by_label("What they wrote").select_option("reject")
+        dialog.get_by_role("button", name="Ban", exact=True).click()
+        page.get_by_text("Banned.").wait_for()
+        self.assertEqual(mallory.post("panel-ban", "Again").status, 403)
+        self.at(page, "/sites/1/bans", "Bans")
+        page.get_by_role("button", name=re.compile("^Lift")).first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Lift", exact=True).click()
+        page.get_by_text("The ban is lifted.").wait_for()
+
+
+class OfficeTests(PanelCase):
+    """Rules, members, keys, settings, the log."""
+
+    def test_rules(self) -> None:
+        """Rules are tried before they are kept; who saves on top of others' changes is told."""
+        self.write("a word that is looked for: xyzzy", "panel-rules")
+        page, other = self.staff("admin"), self.staff("admin")
+        for one in (page, other):
+            self.at(one, "/sites/1/rules", "Rules")
+        words = page.get_by_role("group", name="Words")
+        words.get_by_role("button", name="Add").click()
+        words.get_by_role("textbox").fill("xyzzy")
+        page.get_by_role("button", name="Try on the last 30 days").click()
+        page.get_by_text(re.compile(r"Of [\d,]+ comments, 1 would not have been shown")).wait_for()
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("Saved.").wait_for()
+        other.get_by_label("Links allowed in a comment").fill("3")
+        other.get_by_role("button", name="Save").click()
+        other.get_by_text("Somebody else changed this meanwhile").wait_for()
+        other.get_by_role("button", name="Show their version").click()
+        self.until(other, "[...document.querySelectorAll('.rows input')].some(one => one.value === 'xyzzy')")
+        other.get_by_role("button", name="Remove line 1").first.click()
+        other.get_by_role("button", name="Save").click()
+        other.get_by_text("Saved.").wait_for()
+
+    def test_members_and_keys(self) -> None:
+        """An invitation's link makes an account with a role; a key is shown once."""
+        page = self.staff("owner")
+        self.at(page, "/sites/1/members", "Members")
+        page.get_by_role("button", name="Invite").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Mail address").fill("new@staff.example")
+        dialog.get_by_label("Role").select_option("analyst")
+        dialog.get_by_role("button", name="Invite").click()
+        link = dialog.get_by_label("Link").input_value()
+        guest = self.page(link, context=self.context(), wait="h1")
+        guest.get_by_label("Name").fill("New Colleague")
+        guest.get_by_label("Password").fill("a password that is long")
+        guest.get_by_role("button", name="Join").click()
+        guest.get_by_role("link", name="Statistics").wait_for()
+        self.assertEqual(guest.get_by_role("link", name="Keys").count(), 0)
+        page.goto(f"{self.url}/panel/sites/1/keys")
+        page.get_by_role("button", name="New key").click()
+        dialog.get_by_label("Name").fill("web server")
+        dialog.get_by_role("button", name="New key").click()
+        self.assertTrue(dialog.get_by_label("Key", exact=True).input_value().startswith("cackled_"))
+        dialog.get_by_role("button", name="Done").click()
+        page.get_by_text("web server").wait_for()
+        self.at(page, "/sites/1/audit", "Audit log")
+        page.get_by_role("link", name="made a key").first.wait_for()
+
+    def test_nobody_else(self) -> None:
+        """Without a session there is a sign-in and nothing more; a wrong password says so and keeps what was typed."""
+        page = self.page(f"{self.url}/panel/sites/1/queue", context=self.context(), wait="h1")
+        page.get_by_label("Mail address").fill("nobody@staff.example")
+        page.get_by_label("Password").fill("not the password")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_text("Mail address and password don't belong together.").wait_for()
+        self.assertEqual(page.get_by_label("Mail address").input_value(), "nobody@staff.example")
+        analyst = self.staff("analyst")
+        analyst.goto(f"{self.url}/panel/sites/1/members")
+        analyst.get_by_role("heading", name="Not found").wait_for()
+
+    def test_axe(self) -> None:
+        """axe-core finds nothing on any page, light and dark, on a desk and on a phone."""
+        if not AXE.exists():
+            raise SkipTest("axe-core is not installed (scripts/test does that where npm is)")
+        self.write("Something to look at, with [a link](https://example.com)", "panel-axe")
+        found = {}
+        for scheme, width in (("light", 1200), ("dark", 360)):
+            page = self.staff("owner", color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
+            for path, heading in (
+                ("/", "Your sites"), ("/sites/1/queue?state=all", "Queue"), ("/sites/1/bans", "Bans"),
+                ("/sites/1/rules", "Rules"), ("/sites/1/spam", "Spam filter"), ("/sites/1/audit", "Audit log"),
+                ("/sites/1/settings", "Settings"), ("/sites/1/members", "Members"), ("/sites/1/keys", "Keys"),
+            ):  # fmt: skip
+                self.at(page, path, heading)
+                self.until(page, "!document.querySelector('.skeleton')")
+                page.add_script_tag(path=str(AXE))
+                violations = page.evaluate(VIOLATIONS)
+                wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+                if violations or wide:
+                    found[f"{path} {scheme} {width}"] = [*violations, *(["too wide"] if wide else [])]
+        self.assertEqual(found, {}, json.dumps(found, indent=1))
