@@ -127,7 +127,7 @@ class QueueTests(PanelCase):
         dialog.get_by_text("1 comment of the last 30 days").wait_for()
         dialog.get_by_label("What they wrote").select_option("reject")
         dialog.get_by_role("button", name="Ban", exact=True).click()
-        page.get_by_text("Banned.").wait_for()
+        page.get_by_text("Done: 1 item.").wait_for()
         self.assertEqual(mallory.post("panel-ban", "Again").status, 403)
         self.at(page, "/sites/1/bans", "Bans")
         page.get_by_role("button", name=re.compile("^Lift")).first.click()
@@ -208,7 +208,8 @@ class OfficeTests(PanelCase):
             page = self.staff("owner", color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
             for path, heading in (
                 ("/", "Your sites"), ("/sites/1/queue?state=all", "Queue"), ("/sites/1/bans", "Bans"),
-                ("/sites/1/rules", "Rules"), ("/sites/1/spam", "Spam filter"), ("/sites/1/audit", "Audit log"),
+                ("/sites/1/rules", "Rules"), ("/sites/1/statistics", "Statistics"),
+                ("/sites/1/spam", "Spam filter"), ("/sites/1/audit", "Audit log"),
                 ("/sites/1/settings", "Settings"), ("/sites/1/members", "Members"), ("/sites/1/keys", "Keys"),
             ):  # fmt: skip
                 self.at(page, path, heading)

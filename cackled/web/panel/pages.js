@@ -12,6 +12,7 @@ import {SignIn} from './pages/signin.js';
 import {KeysPage} from './pages/site_keys.js';
 import {Home, Sites} from './pages/sites.js';
 import {SpamPage} from './pages/spam.js';
+import {StatisticsPage} from './pages/statistics.js';
 
 /**
  * @typedef {object} Page
@@ -35,6 +36,7 @@ export const PAGES = [
   {path: '/sites/:site/keys', show: KeysPage, role: 'admin'},
   {path: '/sites/:site/audit', show: AuditPage, role: 'analyst'},
   {path: '/sites/:site/rules', show: RulesPage, role: 'moderator'},
+  {path: '/sites/:site/statistics', show: StatisticsPage, role: 'analyst'},
   {path: '/sites/:site/spam', show: SpamPage, role: 'analyst'},
 ];
 

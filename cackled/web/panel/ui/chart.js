@@ -5,9 +5,9 @@ import {Table} from './table.js';
 
 /**
  * Bars of several kinds on top of each other, one for each day or thing.
- * @param {{title: string, labels: string[], series: {name: string, tone?: string, values: number[]}[], height?: number}} props
+ * @param {{title: string, name?: string, labels: string[], series: {name: string, tone?: string, values: number[]}[], height?: number}} props
  */
-export function Bars({title, labels, series, height = 120}) {
+export function Bars({title, name, labels, series, height = 120}) {
   const [open, setOpen] = useState(false);
   const id = useId();
   const sums = labels.map((_, i) => series.reduce((sum, one) => sum + (one.values[i] || 0), 0));
@@ -48,7 +48,7 @@ export function Bars({title, labels, series, height = 120}) {
         id=${(/** @type {number} */ i) => i}
         rows=${labels.map((_, i) => i)}
         columns=${[
-          {label: t('chart.label'), cell: (/** @type {number} */ i) => labels[i]},
+          {label: name || t('chart.label'), cell: (/** @type {number} */ i) => labels[i]},
           ...series.map(one => ({
             label: one.name,
             number: true,
