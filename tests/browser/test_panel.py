@@ -42,7 +42,7 @@ class PanelCase(BrowserCase):
 
     def at(self, page, path: str, heading: str) -> None:
         """Go to a page of the panel as its links do."""
-        page.goto(f"{self.url}/panel{path}")
+        page.goto(f"{page.url.partition('/panel')[0]}/panel{path}")
         page.get_by_role("heading", name=heading, level=1).wait_for()
 
     def write(self, text: str, channel: str, name: str = "Ada") -> Visitor:
@@ -176,7 +176,7 @@ class OfficeTests(PanelCase):
         guest.get_by_role("button", name="Join").click()
         guest.get_by_role("link", name="Statistics").wait_for()
         self.assertEqual(guest.get_by_role("link", name="Keys").count(), 0)
-        page.goto(f"{self.url}/panel/sites/1/keys")
+        self.at(page, "/sites/1/keys", "Keys")
         page.get_by_role("button", name="New key").click()
         dialog.get_by_label("Name").fill("web server")
         dialog.get_by_role("button", name="New key").click()
@@ -195,8 +195,7 @@ class OfficeTests(PanelCase):
         page.get_by_text("Mail address and password don't belong together.").wait_for()
         self.assertEqual(page.get_by_label("Mail address").input_value(), "nobody@staff.example")
         analyst = self.staff("analyst")
-        analyst.goto(f"{self.url}/panel/sites/1/members")
-        analyst.get_by_role("heading", name="Not found").wait_for()
+        self.at(analyst, "/sites/1/members", "Not found")
 
     def test_axe(self) -> None:
         """axe-core finds nothing on any page, light and dark, on a desk and on a phone."""
