@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 import cackled
 from cackled.database.query import Query
 from cackled.database.testing import fresh_dsn
+from tests.support.rows import fill_features
 
 # Run on connections of their own, as the owner.
 OWNERS: frozenset[str] = frozenset({"heartbeat"})
@@ -186,55 +187,7 @@ class WallTests(Schema):
                 f"insert into removed_comment select site_id, id, 5, 's', 'h' from removal where site_id = {site}"
             )
             self.run_sql(f"insert into used_link values ({site}, 5, now())")
-            self.run_sql(f"select record_audit({site}, 'account:1', 'Ann', 'ban.added')")
-            self.run_sql(f"insert into person (site_id, visitor_id, name, skeleton) values ({site}, 5, 'Ann', 'ann')")
-            self.run_sql(
-                f"insert into person_identity (site_id, provider, subject, visitor_id) values ({site}, 'p', 's', 5)"
-            )
-            self.run_sql(f"insert into one_time values ({site}, 'code', 'x', '', now())")
-            self.run_sql(f"insert into sso_refusal (site_id, form, reason, detail) values ({site}, 'jwt', 'r', 'd')")
-            self.run_sql(f"insert into sign_in_provider (site_id, name, kind) values ({site}, 'acme', 'oidc')")
-            self.run_sql(f"select staff_channel({site}, 6)")
-            self.run_sql(f"insert into moderation_action (site_id, who, action) values ({site}, 'a', 'spam')")
-            self.run_sql(
-                f"select note_step({site}, id, 'comment:1', 'spam', 'A', '', 1, 'spam') from moderation_action "
-                f"where site_id = {site}"
-            )
-            self.run_sql(f"select claim_item({site}, 'comment:1', 'a', 'A', 60)")
-            self.run_sql(f"insert into author_note (site_id, visitor_id, who, body) values ({site}, 9, 'a', 'b')")
-            self.run_sql(f"insert into author_warning (site_id, visitor_id, who, body) values ({site}, 9, 'a', 'b')")
-            self.run_sql(f"insert into ban_action values ({site}, 1, 1)")
-            self.run_sql(f"select search_again({site}, id) from comment where site_id = {site}")
-            self.run_sql(f"select keep_rules({site}, 0, '{{}}', 'account:1', true)")
-            self.run_sql(f"select teach({site}, 'comment', 5, 9, true)")
-            self.run_sql(f"select learn({site}, 'comment', array[5], array['1,2'])")
-            self.run_sql(f"insert into moderator_day (site_id, day, who, deed) values ({site}, now(), 'a', 'x')")
-            self.run_sql(f"insert into page_day (site_id, day, channel_id) values ({site}, now(), 5)")
-            self.run_sql(f"select count_state({site}, 'comment', now(), 0, 1)")
-            self.run_sql(f"insert into comment_mark select {site}, id, 'link' from comment where site_id = {site}")
-            for kept in ("comment_revision", "comment_kept"):
-                self.run_sql(f"insert into {kept} select {site}, id, 's', 'h' from comment where site_id = {site}")
-            self.run_sql(f"select note_change({site}, id, 'a', 'edit', '', '', '') from comment where site_id = {site}")
-            self.fill_others(site)
-
-    def fill_others(self, site: int) -> None:
-        """A row of *site* in each table that has none yet, with any values in the columns that need one."""
-        for _, schema, name, partition, _, _ in self.tables():
-            if schema != "public" or partition or self.run_sql(f"select 1 from {name} where site_id = {site}"):
-                continue
-            needed = self.run_sql(
-                """
-                select a.attname, case t.typcategory when 'N' then '1' when 'S' then '''x''' when 'D' then 'now()'
-                  when 'B' then 'true' when 'I' then '''192.0.2.0/24''' when 'A' then '''{1}''' else 'null' end
-                from pg_attribute a join pg_type t on t.oid = a.atttypid
-                where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped and a.attnotnull
-                  and not a.atthasdef and a.attidentity = '' and a.attname <> 'site_id'
-                """,
-                name,
-            )
-            columns = ", ".join(("site_id", *(str(row[0]) for row in needed)))
-            values = ", ".join((str(site), *(str(row[1]) for row in needed)))
-            self.run_sql(f"insert into {name} ({columns}) values ({values})")
+            fill_features(self.run_sql, site)
 
     async def test_reach(self) -> None:
         """The app role sees and changes its own site alone, and with no site named nothing at all."""

@@ -247,8 +247,8 @@ class WallMoverTests(MovingCase):
         before = self.sql(0, "select * from reaction where site_id = 1 order by id")
         await self.mover().move([1], 1)
         self.assertEqual(self.sql(1, "select * from reaction where site_id = 1 order by id"), before)
-        self.assertEqual(self.sql(0, "select site_id, count(*) from reaction group by 1"), [(2, 3)])
-        self.assertEqual(self.sql(1, "select site_id, reactions from wall"), [(1, 3)])
+        self.assertEqual(self.sql(0, "select site_id, count(*) from reaction group by 1"), [(2, 4)])
+        self.assertIn((1, 3), self.sql(1, "select site_id, reactions from wall"))
         self.sql(1, "select put_reaction(1, 7, 'k', 9, 'n', 'more')")
         self.assertGreater(self.sql(1, "select max(id) from reaction")[0][0], 1 << 48)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twisted.internet import reactor
@@ -17,6 +18,7 @@ from cackled.features import FEATURES
 from cackled.products import PRODUCTS
 from cackled.products.product import Product
 from cackled.products.registry import Registry
+from tests.support.rows import fill_features
 
 clock: Any = reactor
 
@@ -81,6 +83,7 @@ class MovingCase(TestCase):
             "insert into usage_month values (%s, '2026-11-01', 'nearest', 1, 1)",
         ):
             self.sql(0, sql, site)
+        fill_features(partial(self.sql, 0), site)
 
     def mover(self, at: Any = lambda step: None, *, others: bool = False) -> Mover:
         """A mover; those before it are gone, unless *others* may live."""
