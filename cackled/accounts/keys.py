@@ -66,11 +66,6 @@ END_SITE_KEY = Query(
     """,
     ("int", "bigint", "float8"),
 )
-SELECT_SIGNING_KEYS = Query(
-    "select_signing_keys",
-    f"select id, secret from catalog.site_key where site_id = $1 and secret is not null and {LIVE} order by id desc",
-    ("int",),
-)
 DROP_DEAD_KEYS = Query(
     "drop_dead_site_keys",
     """
@@ -181,8 +176,3 @@ class SiteKeys:
     async def use(self, number: int) -> None:
         """It is used now."""
         await self._database.write(USE_SITE_KEY, number)
-
-    async def signing(self, site: int, preference: ReadPreference = ReadPreference.NEAREST) -> list[tuple[int, str]]:
-        """Number and text of the keys that the site may sign with (scope ``sso``), the newest first."""
-        rows = await self._database.read(SELECT_SIGNING_KEYS, site, preference=preference)
-        return [(row[0], row[1]) for row in rows.rows]

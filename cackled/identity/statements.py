@@ -12,6 +12,7 @@ from cackled.domain.errors import Unauthorized
 from cackled.domain.grants import verification_keys
 from cackled.domain.people import Facts, People
 from cackled.domain.sessions import BY_SITE, Session
+from cackled.domain.signing_keys import signing_keys
 from cackled.domain.site import Site
 from cackled.identity import assertion
 from cackled.identity.assertion import BadAssertion, Logout, Person
@@ -55,6 +56,7 @@ class Statements:
         self._site = site
         self._settings = site.product(IdentitySettings)
         self._people = people
+        self._database = database
         self._once = OneTime(site, database)
         self._refusals = SsoRefusals(site, database)
         self._wall_time = wall_time
@@ -70,7 +72,7 @@ class Statements:
         """
         form = self._form(statement)
         try:
-            found = self._verify(form, statement)
+            found = await self._verify(form, statement)
             if isinstance(found, Logout):
                 return None
             return await self.enter(found, old, new)
@@ -113,10 +115,11 @@ class Statements:
             return "cackle"
         return "jwt" if isinstance(statement.sso, str) else "fastcomments"
 
-    def _verify(self, form: str, statement: Statement) -> Person | Logout:
+    async def _verify(self, form: str, statement: Statement) -> Person | Logout:
         settings, now = self._settings, self._wall_time()
         if form == "jwt":
-            keys = _some(verification_keys(self._site), "channel_secret")
+            keys = [*verification_keys(self._site), *await signing_keys(self._database, self._site.id)]
+            _some(keys, "channel_secret")
             assert isinstance(statement.sso, str)
             return assertion.verify_jwt(statement.sso, self._site.id, keys, now)
         if form == "cackle":

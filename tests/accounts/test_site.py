@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import time
 from typing import Any
 
+import jwt
+
+from cackled.accounts.api import settings
 from cackled.domain.audit import Audit
 from tests.api.common import Answer, ApiCase
 from tests.support.staff import StaffClient, sign_in, site_key
@@ -132,8 +138,18 @@ class KeyTests(ApiCase):
         ann = await sign_in(self, "owner")
         made = (await self.make(ann, scopes=["sso"])).json()
         self.assertEqual(self.sql("select secret from catalog.site_key"), [(made["key"],)])
+        claims = {"aud": "site:1", "sub": "u1", "name": "Una", "iat": time.time(), "exp": time.time() + 60}
+        signed = {"sso": jwt.encode(claims, made["key"], algorithm="HS256")}
+        self.assertEqual((await self.ask("POST", "/api/v1/sites/1/sessions", signed)).status, 201)
+        # Another site's, or one for something else, signs nothing.
+        other = (await site_key(self, ["sso"], site=2)).headers["authorization"].removeprefix("Bearer ")
+        reads = (await site_key(self, ["read"])).headers["authorization"].removeprefix("Bearer ")
+        for key in (other, reads):
+            forged = {"sso": jwt.encode(claims, key, algorithm="HS256")}
+            self.assertEqual((await self.ask("POST", "/api/v1/sites/1/sessions", forged)).slug, "bad-statement")
         await ann.ask("DELETE", f"/api/v1/sites/1/keys/{made['id']}")
-        self.assertEqual(self.sql("select secret from catalog.site_key"), [(None,)])
+        self.assertEqual(self.sql("select secret from catalog.site_key where id = %s", int(made["id"])), [(None,)])
+        self.assertEqual((await self.ask("POST", "/api/v1/sites/1/sessions", signed)).slug, "bad-statement")
 
     async def test_bad(self) -> None:
         """Scopes that there are not, names that are too long; nothing by whoever signed in long ago, or with a key."""
@@ -169,3 +185,23 @@ class AuditTests(ApiCase):
             self.assertEqual(len((await ann.ask("GET", f"/api/v1/sites/1/audit?{query}")).json()["entries"]), count)
         operator = await sign_in(self, "operator")
         self.assertEqual((await operator.ask("GET", path)).slug, "role")
+
+    async def test_export(self) -> None:
+        """As CSV that no spreadsheet runs, and as JSON Lines; in parts where there is much."""
+        ann = await sign_in(self, "admin")
+        self.patch(settings, "MOST_EXPORTED", 2)
+        for n in range(3):
+            self.sql("select record_audit(1, 'account:1', '=cmd(),\"x\"', 'ban.added', %s)", f"comment:{n}")
+        path = "/api/v1/sites/1/audit"
+        first = await ann.ask("GET", f"{path}/csv")
+        rows = list(csv.reader(first.body.decode().splitlines()))
+        self.assertEqual(rows[0], ["id", "at", "actor", "name", "action", "target", "detail"])
+        self.assertEqual([(row[3], row[5]) for row in rows[1:]], [("'=cmd(),\"x\"", "comment:2"),
+                                                                ("'=cmd(),\"x\"", "comment:1")])  # fmt: skip
+        more = await ann.ask("GET", f"{path}/jsonl?before={first.headers['x-cackled-next']}")
+        self.assertEqual([json.loads(line)["target"] for line in more.body.splitlines()], ["comment:0"])
+        self.assertNotIn("x-cackled-next", more.headers)
+        self.assertIn('filename="audit-1.jsonl"', more.headers["content-disposition"])
+        self.assertEqual((await ann.ask("GET", f"{path}/csv?before=x")).slug, "bad-field")
+        analyst = await sign_in(self, "analyst")
+        self.assertEqual((await analyst.ask("GET", f"{path}/csv")).slug, "role")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cackled.accounts.hosts import Hosts
@@ -15,6 +18,9 @@ from cackled.domain.errors import BadField, Forbidden
 from cackled.domain.setting_table import Setting
 from cackled.domain.site_changes import SiteChanges, SiteDocument
 from cackled.transport.response import Response
+
+# Rows of the log in one file.
+MOST_EXPORTED = 10_000
 
 
 class SettingAnswer(Struct, frozen=True):
@@ -64,6 +70,12 @@ class AuditAnswer(Struct, frozen=True):
 
     entries: list[Entry]
     next: str | None
+
+
+class ExportQuery(Struct, frozen=True):
+    """From where on the log is written out: the newest row first."""
+
+    before: Annotated[int, Meta(ge=1, le=2**63 - 1, description="rows before this one")] | None = None
 
 
 def _told(document: SiteDocument, table: list[Setting]) -> Response:
@@ -119,6 +131,48 @@ async def list_audit(call: Call) -> AuditAnswer:
     return AuditAnswer(shown, shown[-1].id if len(entries) > query.size else None)
 
 
+async def export_table(call: Call) -> Response:
+    """The log as CSV, at most `MOST_EXPORTED` rows; ``X-Cackled-Next`` is the ``before`` of more."""
+    shown, after = await _exported(call)
+    file = StringIO()
+    writer = csv.writer(file)
+    writer.writerow(Entry.__struct_fields__)
+    for one in shown:
+        row = msgspec.structs.astuple(one)
+        writer.writerow([*(_cell(str(value)) for value in row[:-1]), msgspec.json.encode(one.detail).decode()])
+    return _file(call, "csv", b"text/csv", file.getvalue().encode(), after)
+
+
+async def export_lines(call: Call) -> Response:
+    """The same as JSON Lines."""
+    shown, after = await _exported(call)
+    body = b"".join(msgspec.json.encode(one) + b"\n" for one in shown)
+    return _file(call, "jsonl", b"application/jsonl", body, after)
+
+
+async def _exported(call: Call) -> tuple[list[Entry], str | None]:
+    query: ExportQuery = call.query
+    entries = await call.service(Audit).entries(call.reading, before=query.before, size=MOST_EXPORTED + 1)
+    shown = entries[:MOST_EXPORTED]
+    return shown, shown[-1].id if len(entries) > MOST_EXPORTED else None
+
+
+def _file(call: Call, end: str, kind: bytes, body: bytes, after: str | None) -> Response:
+    headers = [
+        (b"content-type", kind + b"; charset=utf-8"),
+        (b"content-disposition", f'attachment; filename="audit-{call.site.id}.{end}"'.encode()),
+        (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
+    ]  # fmt: skip
+    if after is not None:
+        headers.append((b"x-cackled-next", after.encode()))
+    return Response(200, headers, body)
+
+
+def _cell(text: str) -> str:
+    """*text* as no spreadsheet takes for a formula: names in it were chosen by people."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 ROUTES = (
     Route(
         method="GET",
@@ -159,5 +213,27 @@ ROUTES = (
         scope="read",
         limit="",
         preference=ReadPreference.NEAREST,
+    ),
+    *(
+        Route(
+            method="GET",
+            path=f"/sites/{{site}}/audit/{end}",
+            name=name,
+            summary=f"The log as a file: {what}.",
+            handler=handler,
+            query=ExportQuery,
+            answer=str,
+            media=media,
+            caller=Caller.STAFF,
+            role="admin",
+            scope="read",
+            fresh=True,
+            limit="",
+            preference=ReadPreference.NEAREST,
+        )
+        for end, name, what, handler, media in (
+            ("csv", "exportAuditTable", "CSV", export_table, "text/csv"),
+            ("jsonl", "exportAuditLines", "JSON Lines", export_lines, "application/jsonl"),
+        )
     ),
 )
