@@ -36,6 +36,8 @@ _KNOWN = 512
 _NONE = 1 << 16
 # So many full batches a turn: the reactor's own turn costs as much as three queries.
 ROUNDS = 2
+# After so many at once it is likely that more wait.
+FEW = 8
 
 
 class _Iovec(ctypes.Structure):
@@ -160,15 +162,18 @@ class BatchReader(UdpReader):
         self._places = [n * _REPLY_STEP for n in range(BATCH)]
 
     def doRead(self) -> None:
-        """Answer what has come, `BATCH` datagrams at most in each of `ROUNDS`; the reactor comes back for more."""
-        for _ in range(ROUNDS):
-            count = self._receive(self._socket.fileno(), self._in_at, BATCH, socket.MSG_DONTWAIT, None)
+        """Answer what has come, `turn` datagrams at most; the reactor comes back for more."""
+        left = self.turn
+        while left > 0:
+            count = self._receive(self._socket.fileno(), self._in_at, min(BATCH, left), socket.MSG_DONTWAIT, None)
             # None: nothing there, or an ICMP error about a reply of ours.
             if count > 0:
                 self.queries += count
                 self._reply(count)
-            if count < BATCH:
+            if count < FEW:
                 return
+            # Under load more has come meanwhile, and looking costs less than a turn of the reactor.
+            left -= count
 
     def _reply(self, count: int) -> None:
         responder, queries, replies = self._responder, self._queries, self._replies

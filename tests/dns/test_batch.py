@@ -33,6 +33,23 @@ class BatchReaderTests(test_udp.UdpReaderTests):
         self.reader.doRead()
         self.assertEqual((self.reader.replies, self.reader.unsent), (0, 1))
 
+    def test_rounds(self) -> None:
+        """After many at once more are looked for, after a few the reactor is; a turn takes no more than it may."""
+        reader = self.reader
+        for come, asked in (([9, 8, 7, 1], 3), ([3, 1], 1), ([-1], 1), ([64, 64, 64], 2), ([64, 63, 1, 1], 3)):
+            widths: list[int] = []
+
+            def receive(fd: int, at: int, most: int, flags: int, timeout: None, come: list[int] = come) -> int:
+                widths.append(most)  # noqa: B023 - called before the next round
+                return min(most, come.pop(0))
+
+            self.patch(reader, "_receive", receive)
+            self.patch(reader, "_reply", lambda count: None)
+            before = reader.queries
+            reader.doRead()
+            self.assertEqual(len(widths), asked)
+            self.assertLessEqual(reader.queries - before, reader.turn)
+
 
 class PlansTests(SynchronousTestCase):
     """What the loop answers by itself is what `Responder.handle` answers."""
