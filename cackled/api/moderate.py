@@ -13,10 +13,13 @@ from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
+
+from msgspec.structs import replace
 
 from cackled.api.calls import refusal, unavailable
 from cackled.database.errors import DatabaseError
-from cackled.domain.errors import NotFound, Refused, TooFast
+from cackled.domain.errors import Conflict, NotFound, Refused, TooFast
 from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
@@ -31,10 +34,14 @@ from cackled.transport.response import Response
 Deed = Callable[[Site, SignedLink], Awaitable[tuple[bool, Position | None]]]
 
 WORDS = Catalogue(Path(__file__).parents[1] / "web" / "locales", "pages")
+PROBLEMS = Catalogue(Path(__file__).parents[1] / "web" / "locales", "problems")
+# Bytes of an answer's form: a comment, each of its characters escaped.
+LONGEST_FORM = 100_000
 _STYLE = (
     ":root{color-scheme:light dark}"
     "body{font:16px/1.5 system-ui,sans-serif;max-width:30rem;margin:3rem auto;padding:0 1rem}"
-    "h1{font-size:1.5rem}button{font:inherit;padding:.5rem 1.25rem;min-height:44px}"
+    "h1{font-size:1.5rem}textarea{font:inherit;width:100%;height:8rem;box-sizing:border-box}"
+    "button{font:inherit;padding:.5rem 1.25rem;min-height:44px}"
 )
 # Its text as the policy names it.
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest())
@@ -58,9 +65,10 @@ _HEADERS = [
 ]
 
 
-def page(status: int, words: Words, title: str, text: str, button: str = "") -> Response:
-    """A page of a few words; with a *button* that sends the same address as POST."""
-    form = f'<form method="post"><button>{escape(button)}</button></form>' if button else ""
+def page(status: int, words: Words, title: str, text: str, button: str = "", *, asks: bool = False) -> Response:
+    """A page of a few words; a *button* sends the same address as POST, with a text where the page *asks* for one."""
+    field = f'<p><textarea name="text" required aria-label="{escape(title)}"></textarea></p>' if asks else ""
+    form = f'<form method="post">{field}<button>{escape(button)}</button></form>' if button else ""
     body = _PAGE.format(
         lang=words.language, dir=words.direction, title=escape(title), text=escape(text), form=form, style=_STYLE
     )
@@ -107,6 +115,8 @@ class ModerateResource(AsyncResource):
                 return page(410, words, words("dead"), words("deadText"))
             if request.method != b"POST":
                 return self._ask(link, words)
+            if link.deed == "answer":
+                link = replace(link, text=_sent(request))
             return await self._do(link, site, words)
         except Refused as error:
             return refusal(error)
@@ -118,15 +128,29 @@ class ModerateResource(AsyncResource):
         named = {"id": str(link.target), "site": str(link.site)}
         if link.deed == "remove":
             return page(200, words, words("removeAsk"), words("removeText", **named), words("remove"))
-        return page(200, words, words("banAsk"), words("banText", **named), words("ban"))
+        if link.deed == "ban":
+            return page(200, words, words("banAsk"), words("banText", **named), words("ban"))
+        title = words(link.deed)
+        return page(200, words, title, words("decideText", **named), title, asks=link.deed == "answer")
 
     async def _do(self, link: SignedLink, site: Site, words: Words) -> Response:
         try:
             done, position = await self._deeds[link.deed](site, link)
         except NotFound:
             return page(404, words, words("gone"), words("goneText"))
+        except Conflict:
+            # It was changed, or decided on, since the mail was written.
+            told = PROBLEMS.words(words.language)("conflict")
+            return page(409, words, told, words("decideText", id=str(link.target), site=str(link.site)))
         if position is not None:
             self._wrote(position)
         if not done:
             return page(410, words, words("used"), words("usedText"))
-        return page(200, words, words("removed" if link.deed == "remove" else "banned"), words("doneText"))
+        done_words = {"remove": "removed", "ban": "banned"}.get(link.deed, "decided")
+        return page(200, words, words(done_words), words("doneText"))
+
+
+def _sent(request: Request) -> str:
+    """The text of the form."""
+    raw = b"" if request.content is None else request.content.read(LONGEST_FORM)
+    return parse_qs(raw.decode("utf-8", "replace"), max_num_fields=4).get("text", [""])[0] if raw else ""

@@ -82,6 +82,10 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     notify: Annotated[
         Literal["flags", "comments", "all"], Meta(description="of what moderators are told")
     ] = "flags"
+    digest: Annotated[
+        Literal["off", "soon", "hourly", "daily"],
+        Meta(description="how often moderators are told of what waits for them"),
+    ] = "soon"
     language: Annotated[Language, Meta(description="the language of mail to moderators")] = "en"
     mail_address: Annotated[
         bool, Meta(description="whether mail to moderators names the network address that a comment came from")
@@ -96,6 +100,13 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def mails_comments(self) -> bool:
         """Whether moderators are told of new comments."""
         return bool(self.moderator_email) and self.notify != "flags"
+
+    @property
+    def digest_seconds(self) -> int | None:
+        """For how long what waits is gathered before moderators are told; None: they are not."""
+        if not self.moderator_email or self.digest == "off":
+            return None
+        return {"soon": 60, "hourly": 3_600, "daily": 86_400}[self.digest]
 
     def public(self) -> dict[str, Any]:
         """What a browser may know."""

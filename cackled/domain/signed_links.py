@@ -17,18 +17,23 @@ from msgspec import Struct
 LIFETIME = 7 * 24 * 3600
 LONGEST = 1_000
 
-Deed = Literal["remove", "ban"]
+Deed = Literal["remove", "ban", "approve", "reject", "spam", "answer"]
 DEEDS = get_args(Deed)
 
 
 class SignedLink(Struct, frozen=True):
-    """What a token says: *target* is a comment to remove or a visitor to ban; *expires* in seconds since 1970."""
+    """What a token says: *target* is a comment, or a visitor to ban; *expires* in seconds since 1970.
+
+    *version* is that of the comment that the mail showed (None: any). *text* is what the moderator answers with it.
+    """
 
     id: int
     site: int
     deed: Deed
     target: int
     expires: int
+    version: int | None = None
+    text: str = ""
 
 
 class SignedLinks:
@@ -44,14 +49,16 @@ class SignedLinks:
             self._key = blake2b(await self._secret("session"), person=b"cackled.link").digest()
         return self._key
 
-    async def token(self, site: int, deed: Deed, target: int, occasion: int) -> tuple[str, int]:
+    async def token(
+        self, site: int, deed: Deed, target: int, occasion: int, version: int | None = None
+    ) -> tuple[str, int]:
         """A token, and when it runs out. One *occasion* (a piece of mail) has one use, however often it is sent."""
         key = await self._ready()
         expires = int(self._wall_time()) + LIFETIME
         number = blake2b(f"{site} {deed} {target} {occasion}".encode(), key=key, digest_size=8).digest()
         claims = {
             "aud": "link", "jti": str(int.from_bytes(number, "big") >> 1), "site": site, "deed": deed,
-            "sub": str(target), "exp": expires,
+            "sub": str(target), "exp": expires, **({} if version is None else {"ver": version}),
         }  # fmt: skip
         return jwt.encode(claims, key, algorithm="HS256"), expires
 
@@ -67,7 +74,7 @@ class SignedLinks:
             )  # fmt: skip
             made = SignedLink(
                 int(claims["jti"]), int(claims["site"]), cast(Deed, claims["deed"]), int(claims["sub"]),
-                int(claims["exp"]),
+                int(claims["exp"]), int(claims["ver"]) if "ver" in claims else None,
             )  # fmt: skip
         except (jwt.InvalidTokenError, KeyError, ValueError, TypeError, RecursionError):
             return None

@@ -120,3 +120,24 @@ class ModerateTests(ApiCase):
         answer = await self.ask("POST", await self.link(site=2), b"")
         self.assertEqual(answer.status, 404)
         self.assertTrue(self.there())
+
+    async def test_decide(self) -> None:
+        """What waits is approved, rejected or answered by links that work once, and not once it is another."""
+        self.sql("update comment set status = 0, shown = false")
+        for table in ("channel", "comment_channel"):
+            self.sql(f"update {table} set n_visible = 0, n_root = 0, n_pending = 1")
+        asked = await self.ask("GET", await self.link("answer"))
+        self.assertIn('<textarea name="text"', asked.body.decode())
+        form = {"content_type": "application/x-www-form-urlencoded"}
+        empty = await self.ask("POST", await self.link("answer"), b"text=+", **form)
+        self.assertEqual((empty.status, self.there()), (422, False))
+        done = await self.ask("POST", await self.link("answer"), b"text=Sch%C3%B6n+gesagt", **form)
+        self.assertEqual(done.status, 200, done)
+        page = (await self.bootstrap()).json()["page"]["comments"]
+        self.assertEqual(page[0]["replies"][0]["author"]["name"], "One")
+        self.assertIn("Schön gesagt", page[0]["replies"][0]["html"])
+        self.assertEqual((await self.ask("POST", await self.link("answer"), b"text=x", **form)).status, 410)
+        token, _ = await self.application.links.token(1, "reject", self.comment, 5, 0)
+        self.assertEqual((await self.ask("POST", f"/moderate?token={token}", b"")).status, 409)
+        self.assertEqual((await self.ask("POST", await self.link("spam"), b"")).status, 200)
+        self.assertEqual((await self.bootstrap()).json()["channel"]["comments"], 1)

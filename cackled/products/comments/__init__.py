@@ -11,6 +11,7 @@ from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLink
 from cackled.domain.site import Site
+from cackled.domain.staff import Staff
 from cackled.events import Position
 from cackled.products.comments import api, moderated, seed, staff_api
 from cackled.products.comments.channels import PRODUCT_NAME
@@ -53,6 +54,24 @@ async def remove_by_link(parts: ServiceParts, site: Site, link: SignedLink) -> t
     return await CommentModeration(site, parts.database).by_link(link)
 
 
+async def decide_by_link(parts: ServiceParts, site: Site, link: SignedLink) -> tuple[bool, Position | None]:
+    """Decide on the comment that a signed link names."""
+    return await CommentModeration(site, parts.database).decide_by_link(link, link.deed)
+
+
+async def answer_by_link(parts: ServiceParts, site: Site, link: SignedLink) -> tuple[bool, Position | None]:
+    """Approve the comment that a signed link names, and answer it for the site."""
+    conversations = make_conversations(parts, site)
+    # What can't be an answer leaves the link unused.
+    source = conversations.checked(link.text)
+    done, position = await CommentModeration(site, parts.database).decide_by_link(link, "approve")
+    if done and position is not None:
+        parts.evict(position)
+        staff = Staff(name=site.name, role="moderator")
+        position = (await conversations.answer(staff, link.target, source)).position
+    return done, position
+
+
 def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     """The handler that writes mail to moderators."""
     mail = ModeratorMail(parts.sites, parts.database, parts.send, parts.sender, parts.links, parts.own_url)
@@ -81,7 +100,13 @@ PRODUCT = Product(
     refusals=REFUSALS,
     problems=PROBLEMS,
     moderated={"comment": moderated.make},
-    deeds={"remove": remove_by_link},
+    deeds={
+        "remove": remove_by_link,
+        "approve": decide_by_link,
+        "reject": decide_by_link,
+        "spam": decide_by_link,
+        "answer": answer_by_link,
+    },
     outbox={"mail": make_mail},
     jobs=JOBS,
     commands=COMMANDS,

@@ -190,6 +190,15 @@ class Conversations:
             self._evict(self._site.position(target, seq_to))
         return int(moved)
 
+    @staticmethod
+    def checked(source: str) -> str:
+        """*source* as it is kept.
+
+        Raises:
+            Unprocessable: nothing visible is left, or it is too long.
+        """
+        return text.clean_text(source, 10_000)
+
     async def answer(self, staff: Staff, comment: int, source: str) -> Written:
         """Answer a comment as a member of the staff, with a badge.
 

@@ -21,7 +21,7 @@ from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.quoting import cleaned, indented, quoted
-from cackled.domain.signed_links import SignedLinks
+from cackled.domain.signed_links import Deed, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.languages import Catalogue, Words
@@ -34,6 +34,8 @@ LONGEST = 1_000
 # Comments in one message that come with links to remove and ban.
 MOST_LINKED = 10
 MOST_REASONS = 10
+# What can be done by a link with what waits.
+HELD_DEEDS: tuple[Deed, ...] = ("approve", "reject", "spam", "answer")
 
 SELECT_NOTICE = Query(
     "select_notice",
@@ -45,6 +47,24 @@ SELECT_NOTICE = Query(
     where c.site_id = $1 and c.id >= $2 and c.id <= $3 and c.status = 1 order by c.id limit $4
     """,
     ("int", "bigint", "bigint", "int"),
+)
+
+# What waits, the oldest first: new comments, and new texts of published ones.
+SELECT_HELD = Query(
+    "select_held_notice",
+    """
+    select c.id, c.visitor_id, coalesce(host(c.ip), ''), c.author_name, coalesce(r.src, c.src), c.n_flags, h.title,
+      h.url, h.key, '{}'::text[], c.version
+    from (
+      (select x.id from comment x where x.site_id = $1 and x.status = 0 order by x.id desc limit $2)
+      union
+      (select y.comment_id from comment_revision y where y.site_id = $1 order by y.comment_id desc limit $2)
+    ) w join comment c on c.site_id = $1 and c.id = w.id
+    join channel h on h.site_id = $1 and h.id = c.channel_id
+    left join comment_revision r on r.site_id = $1 and r.comment_id = c.id
+    where c.status in (0, 1) and not c.shadow order by c.id limit $2
+    """,
+    ("int", "int"),
 )
 
 # Hands a message over for an address; raises ValueError for what will never be taken, else OSError.
@@ -64,7 +84,13 @@ class Report(Struct, frozen=True, tag_field="about", tag="flag"):
     reason: str = ""
 
 
-_decode = msgspec.json.Decoder(Notice | Report).decode
+class Held(Struct, frozen=True, tag_field="about", tag="held"):
+    """Comments that wait, this one among them."""
+
+    id: str
+
+
+_decode = msgspec.json.Decoder(Notice | Report | Held).decode
 _LAST = 2**63 - 1
 
 
@@ -104,9 +130,11 @@ class ModeratorMail:
         about = _decode(work.body)
         first = int(about.id)
         last, most = (first, 1) if isinstance(about, Report) else (_LAST, MOST)
-        rows = await self._database.site(site.id).read(
-            SELECT_NOTICE, site.id, first, last, most, preference=ReadPreference.PRIMARY
-        )
+        database, primary = self._database.site(site.id), ReadPreference.PRIMARY
+        if isinstance(about, Held):
+            rows = await database.read(SELECT_HELD, site.id, MOST, preference=primary)
+        else:
+            rows = await database.read(SELECT_NOTICE, site.id, first, last, most, preference=primary)
         if not rows.rows:
             return
         message = await self._message(site, work, about, [_Said(*row) for row in rows.rows])
@@ -120,7 +148,7 @@ class ModeratorMail:
         except OSError as error:
             raise Retry(str(error)) from None
 
-    async def _message(self, site: Site, work: Work, about: Notice | Report, said: list[_Said]) -> EmailMessage:
+    async def _message(self, site: Site, work: Work, about: Notice | Report | Held, said: list[_Said]) -> EmailMessage:
         words = WORDS.words(site.settings.language)
         message = EmailMessage()
         message["From"] = self._sender
@@ -130,18 +158,23 @@ class ModeratorMail:
         reported = isinstance(about, Report)
         if reported:
             subject = words("reported", n=said[0].flags, page=where)
+        elif isinstance(about, Held):
+            subject = words("held", page=where)
         else:
             subject = words("new", page=where) if len(said) == 1 else words("several", n=len(said))
         message["Subject"] = f"[{cleaned(site.name)}] {subject}"[:200]
-        parts = [await self._told(site, words, work, one, reported, number) for number, one in enumerate(said)]
+        parts = [await self._told(site, words, work, one, about, number) for number, one in enumerate(said)]
         if not reported and len(said) == MOST:
             parts.append(words("more") + "\n")
         message.set_content("\n".join(parts))
         message["Content-Language"] = words.language
         return message
 
-    async def _told(self, site: Site, words: Words, work: Work, one: _Said, reported: bool, number: int) -> str:
+    async def _told(
+        self, site: Site, words: Words, work: Work, one: _Said, about: Notice | Report | Held, number: int
+    ) -> str:
         """One comment: who, where, what, and what can be done."""
+        reported = isinstance(about, Report)
         place = permalink(site, one.url, one.id)
         name, page = quoted(one.name or words("somebody"), 80), quoted(one.title or one.key)
         lines = [words("by", name=name, page=page), *([place] if place else [])]
@@ -152,7 +185,15 @@ class ModeratorMail:
         known = {"id": str(one.id), "site": str(site.id), "visitor": str(one.visitor), "address": one.address}
         lines.append(words("factsFrom" if site.settings.mail_address and one.address else "facts", **known))
         lines += [words("console"), f"    remove {site.id} {one.id}", f"    ban {site.id} visitor {one.visitor}"]
-        if self._links is not None and self._base and number < MOST_LINKED:
+        if self._links is not None and self._base and number < MOST_LINKED and isinstance(about, Held):
+            lines.append("")
+            until = datetime.fromtimestamp(0, UTC)
+            for deed in HELD_DEEDS:
+                token, expires = await self._links.token(site.id, deed, one.id, work.id, one.version)
+                lines += [words(deed), f"    {self._base}/moderate?token={token}"]
+                until = datetime.fromtimestamp(expires, UTC)
+            lines.append(words("once", time=f"{until:%Y-%m-%d %H:%M} UTC"))
+        elif self._links is not None and self._base and number < MOST_LINKED:
             remove, expires = await self._links.token(site.id, "remove", one.id, work.id)
             ban, _ = await self._links.token(site.id, "ban", one.visitor, work.id)
             until = datetime.fromtimestamp(expires, UTC)
@@ -177,3 +218,4 @@ class _Said(Struct, frozen=True):
     url: str
     key: str
     reasons: Any = ()
+    version: int | None = None

@@ -37,6 +37,19 @@ REMOVE_BY_LINK = Query(
     ("int", "bigint", "float8", "bigint", "boolean"),
 )
 
+# A decision by a link is an action of the log, as others are.
+DECIDE_BY_LINK = Query(
+    "decide_by_link",
+    ONCE
+    + """, act as (
+      insert into moderation_action (site_id, who, action, total, done) select $1, 'mail', $5, 1, 1 from used
+      returning id
+    )
+    select d.seq, d.channel from act, lateral decide_by_mail($1, $4, $6, $5, act.id, $7) d
+    """,
+    ("int", "bigint", "float8", "bigint", "text", "int", "boolean"),
+)
+
 MAX_REASON = 500
 
 
@@ -99,6 +112,20 @@ class CommentModeration:
         except QueryFailed as error:
             raise from_sqlstate(error.sqlstate, error.message) or error from None
         return self._site.position(rows[0][1], rows[0][0])
+
+    async def decide_by_link(self, link: SignedLink, action: str) -> tuple[bool, Position | None]:
+        """Decide as a signed link says: whether it was done now (False: the link was used before), and where.
+
+        Raises:
+            NotFound: the comment is not there any more. Conflict: it is not as the mail showed it.
+        """
+        used = (self._site.id, link.id, float(link.expires))
+        hooked = bool(self._site.settings.webhook_url)
+        try:
+            rows = await self._database.write(DECIDE_BY_LINK, *used, link.target, action, link.version, hooked)
+        except QueryFailed as error:
+            raise from_sqlstate(error.sqlstate, error.message) or error from None
+        return bool(rows), self._site.position(rows[0][1], rows[0][0]) if rows else None
 
     async def by_link(self, link: SignedLink) -> tuple[bool, Position | None]:
         """Do what a signed link is for: whether it was done now (False: the link was used before), and where.

@@ -122,12 +122,15 @@ def state_of(verdict: str) -> str:
     return _STATES[msgspec.json.decode(verdict)["status"]]
 
 
-def stored_verdict(verdict: Verdict) -> str | None:
-    """*verdict* as the database functions take it; None where there is nothing to note."""
+def stored_verdict(verdict: Verdict, mail: int | None = None) -> str | None:
+    """*verdict* as the database functions take it; None where there is nothing to note.
+
+    *mail*: moderators are written to in so many seconds of what waits by then.
+    """
     if verdict.shown and not verdict.reasons:
         return None
     made = {
         "status": _STATUS[verdict.state], "marks": verdict.reasons or (verdict.state,), "score": verdict.score,
-        "words": verdict.words,
+        "words": verdict.words, "mail": mail,
     }  # fmt: skip
     return msgspec.json.encode(made).decode()

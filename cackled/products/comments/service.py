@@ -319,7 +319,7 @@ class Comments:
             raise Unprocessable(
                 "This may hurt somebody. Change it, or send it as it is: then a moderator reads it first.", slug="nudge"
             )
-        return stored_verdict(verdict)
+        return stored_verdict(verdict, self._site.settings.digest_seconds)
 
     def _open(self) -> None:
         """See that comments may be written on this site at all."""

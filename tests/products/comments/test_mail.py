@@ -14,10 +14,12 @@ from twisted.internet.task import Clock
 from cackled.domain.outbox import Outbox
 from cackled.domain.sessions import Session
 from cackled.domain.signed_links import SignedLinks
+from cackled.domain.site import Site
 from cackled.metrics import Metrics
+from cackled.moderation.verdict import Draft, Verdict
 from cackled.products.comments.mail import LONGEST, MOST, MOST_REASONS, ModeratorMail
 from cackled.products.comments.permalink import permalink
-from cackled.products.comments.service import ChannelRef
+from cackled.products.comments.service import ChannelRef, Comments
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
 
 
@@ -278,3 +280,60 @@ class CommentTests(NoticeCase):
         self.assertEqual(self.waiting(), 0)
         await self.work()
         self.assertEqual(len(self.mails), count)
+
+
+class HeldTests(NoticeCase):
+    """What waits for a moderator."""
+
+    settings = {"moderator_email": "mod@one.example"}
+
+    def of(self, site: Site) -> Comments:
+        """Comments of which some wait."""
+
+        async def judge(site: Site, draft: Draft) -> Verdict:
+            if "spam" in draft.text:
+                return Verdict("spam", ("spam",), 0.99)
+            return Verdict("pending", ("premoderation",)) if "wait" in draft.text else Verdict("approved")
+
+        return Comments(site, self.database, self.cache, self.evicted.append, judge=judge)
+
+    async def test_told(self) -> None:
+        """One message of all that waits, with links made harmless; nothing of what the filter took."""
+        self.links = SignedLinks(self.sites.secret, lambda: 1_000_000_000.0)
+        await self.post("buy spam")
+        self.assertEqual(self.waiting(), 0)
+        held = the_id(await self.post("wait, see https://bad.example/x", name="Eve"))
+        await self.post("wait again", by=BOB)
+        self.assertEqual(self.waiting(), 1)
+        await self.work()
+        (to, message), = self.mails  # fmt: skip
+        body = message.get_content()
+        self.assertEqual((to, message["Subject"]), ("mod@one.example", '[One] waiting for approval: "page"'))
+        self.assertIn("https[:]//bad.example/x", body)
+        self.assertNotIn("https://bad", body)
+        self.assertNotIn("spam.", body)
+        deeds = [await self.links.read(token) for token in re.findall(r"token=(\S+)", body)]
+        self.assertEqual([one and one.deed for one in deeds[:4]], ["approve", "reject", "spam", "answer"])
+        self.assertEqual({one and (one.target, one.version) for one in deeds[:4]}, {(held, 0)})
+        first = deeds[0]
+        assert first is not None
+        done, position = await self.comment_moderation.decide_by_link(first, "approve")
+        self.assertEqual((done, position and position.seq), (True, 1))
+        self.assertEqual(await self.comment_moderation.decide_by_link(first, "approve"), (False, None))
+        late = deeds[1]
+        assert late is not None
+        self.assertEqual((await self.refused(self.comment_moderation.decide_by_link(late, "reject"))).status, 409)
+        self.assertEqual(len(self.sql("select * from used_link")), 1)
+        self.assertEqual(self.sql("select status from comment order by id"), [(2,), (1,), (0,)])
+
+    async def test_paced(self) -> None:
+        """As often as the site wants; not at all where it wants none."""
+        for digest, seconds in (("soon", 60), ("hourly", 3_600), ("daily", 86_400), ("off", None)):
+            await self.sites.change(1, "digest", digest)
+            site = self.sites.find(1)
+            assert site is not None
+            self.sql("delete from outbox")
+            self.comments = self.of(site)
+            await self.post("wait")
+            due = self.sql("select round(extract(epoch from next_at - now()) / 30)::int * 30 from outbox")
+            self.assertEqual(due, [] if seconds is None else [(seconds,)])

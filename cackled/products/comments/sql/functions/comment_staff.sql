@@ -42,3 +42,21 @@ begin
   return next;
 end
 $$;
+
+-- Decide on a comment by a link of mail. Raises CK404 where it is not there, and CK409 where it is not as the mail showed
+-- it: then the link stays unused.
+create or replace function decide_by_mail(
+  p_site int, p_id bigint, p_version int, p_deed text, p_action bigint, p_webhook boolean
+) returns table (seq bigint, channel bigint) language plpgsql as $$
+declare
+  made record;
+begin
+  select * into made from decide_comment(p_site, p_id, p_version, p_deed, p_action, 'mail', '', '', p_webhook);
+  if made.outcome = 'conflict' then
+    raise exception using errcode = 'CK409', message = 'changed';
+  elsif made.outcome = 'gone' then
+    raise exception using errcode = 'CK404', message = 'comment';
+  end if;
+  return query select made.seq, made.channel;
+end
+$$;

@@ -104,6 +104,16 @@ create or replace function note_change(
   values (p_site, p_id, p_who, p_deed, p_why, p_before, p_after)
 $$;
 
+-- Have moderators written to of what waits, in p_seconds (null: they are not), unless that is due already; not of what
+-- the filter took, nor of what is unseen on purpose.
+create or replace function mail_held(c comment, p_seconds int) returns void language sql as $$
+  insert into outbox (site_id, kind, body, next_at)
+  select c.site_id, 'mail', format('{"about":"held","id":"%s"}', c.id), now() + make_interval(secs => p_seconds)
+  where p_seconds is not null and c.status in (0, 1) and not c.shadow and not exists (
+    select from outbox x where x.site_id = c.site_id and x.kind = 'mail' and x.done_at is null and x.dead_at is null
+      and x.tries = 0 and x.body like '{"about":"held"%')
+$$;
+
 -- Tell moderators who look on that a comment waits.
 create or replace function tell_queued(c comment) returns void language sql as $$
   select tell_staff(c.site_id, 'item.queued', format('{"item":"comment:%s","state":"%s"}', c.id,

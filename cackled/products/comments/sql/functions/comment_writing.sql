@@ -175,6 +175,7 @@ begin
   end if;
   if c.status <> 1 or verdict is not null then
     perform mark_comment(p_site, c.id, case when c.shadow then '{"marks":["shadow"]}' else verdict end);
+    perform mail_held(c, (verdict ->> 'mail')::int);
     perform tell_queued(c);
   end if;
   seq := ch.seq;
@@ -358,6 +359,7 @@ begin
     returning * into c;
     perform mark_comment(p_site, p_id, case when banned is not null then '{"marks":["shadow"]}' else p_verdict::json end);
     perform mark_comment(p_site, p_id, '{"marks":["edit"]}');
+    perform mail_held(c, (p_verdict::json ->> 'mail')::int);
     perform tell_queued(c);
     c.src := p_src;
     c.html := p_html;
