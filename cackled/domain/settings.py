@@ -110,7 +110,9 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     def public(self) -> dict[str, Any]:
         """What a browser may know."""
-        return {"typing": self.typing, "presence": self.presence, "private": self.private}
+        told = {"typing": self.typing, "presence": self.presence, "private": self.private}
+        # Where nobody has written yet, who listens has to tell the key (`cackled.domain.doors`).
+        return {**told, "sections": True} if self.locks else told
 
 
 class ProductSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

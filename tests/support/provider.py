@@ -56,7 +56,7 @@ class Client(ClientMixin):
         return client_secret == self.secret
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return method in ("client_secret_basic", "client_secret_post")
+        return method in ("client_secret_basic", "client_secret_post", "none")
 
     def check_response_type(self, response_type: str) -> bool:
         return response_type == "code"
@@ -155,7 +155,7 @@ class LocalProvider:
                 pass
 
         class CodeGrant(grants.AuthorizationCodeGrant):
-            TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]
+            TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post", "none"]
 
             def save_authorization_code(self, code: str, request: Any) -> None:
                 provider.codes[code] = Code(request, request.user)

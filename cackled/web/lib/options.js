@@ -14,6 +14,7 @@ import {asObject} from './values.js';
  * @property {(() => unknown) | null} renew
  * @property {string} url where the conversation is: an address for others, so that of a page which has one
  * @property {any} [ratingOff]
+ * @property {Record<string, any> | null} [said]
  */
 
 /**
@@ -32,6 +33,23 @@ export function readOptions(given) {
   });
   o.level = level >= 0 ? level : null;
   if (typeof o.renew !== 'function') o.renew = null;
+  // What the page's server says of its visitor: ours or FastComments', Cackle's, Disqus'.
+  o.said = null;
+  const sso = o.sso;
+  const words = {ssoAuth: o.ssoAuth || /** @type {any} */ (window).mcSSOAuth, remote_auth_s3: o.remote_auth_s3};
+  if (loader.text(sso)) o.said = {sso: loader.text(sso)};
+  else if (sso && loader.text(sso.userDataJSONBase64))
+    o.said = {
+      sso: {
+        userDataJSONBase64: loader.text(sso.userDataJSONBase64),
+        verificationHash: loader.text(sso.verificationHash),
+        timestamp: +sso.timestamp || 0,
+      },
+    };
+  else
+    Object.entries(words).forEach(([key, value]) => {
+      if (loader.text(value)) o.said = {[key]: loader.text(value)};
+    });
   try {
     url = new URL(loader.text(o.url) || location.href, document.baseURI);
   } catch {

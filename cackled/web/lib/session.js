@@ -104,15 +104,16 @@ async function request(method, path, options, tries = 1) {
  * @param {string} site
  * @param {any} grant of the page, where the site asks for one
  * @param {(() => any) | null} renew gives another grant, or a promise of one; nothing: there is none any more
+ * @param {Record<string, any> | null} [said] what the page's server says of its visitor, as the API takes it
  */
-export function openSession(site, grant, renew) {
+export function openSession(site, grant, renew, said) {
   let me = asObject(loader.load(site));
   /** @type {Promise<string> | null} */
   let pending = null;
   /** @type {Promise<any> | null} */
   let renewing = null;
   let renewed = 0;
-  /** @type {((visitor: string) => void)[]} */
+  /** @type {((visitor: string, person?: Record<string, any>) => void)[]} */
   const listeners = [];
   // Another tab may have written since.
   const recall = () => Object.assign(me, asObject(loader.load(site)));
@@ -130,18 +131,39 @@ export function openSession(site, grant, renew) {
     path +
     (grant ? (path.indexOf('?') < 0 ? '?' : '&') + 'token=' + encodeURIComponent(grant) : '');
 
-  /** @param {string} [known] */
-  async function open(known) {
-    const s = await request('POST', address('/sessions'), {token: known, body: {}});
-    keep({token: s.token, visitor: s.visitor, view: s.view, expires: s.expires});
-    listeners.forEach(f => f(s.visitor));
-    return s.token;
+  // By what a session is; whom the site vouched for is nobody once it says nothing.
+  const mark = () => (said ? toJson(said) : me.level === 'site' ? 'nobody' : '');
+  const stale = () => mark() !== (me.said || '');
+
+  /**
+   * @param {string} [known]
+   * @param {Record<string, string>} [how] a code from signing in, and its verifier
+   * @returns {Promise<string>}
+   */
+  async function open(known, how) {
+    const by = mark();
+    const body = how || said || (me.level === 'site' ? {sso: null} : {});
+    let s;
+    try {
+      s = await request('POST', address('/sessions'), {token: known, body});
+    } catch (error) {
+      const {problem} = /** @type {Refused} */ (error);
+      if (how || !/bad-statement$/.test(problem && problem.type)) throw error;
+      // On as a guest; the page's owner finds the reason.
+      loader.warn('statement', site, problem.reason);
+      said = null;
+      return open(known);
+    }
+    const {token, visitor, view, expires, level = null, person = null} = s;
+    keep({token, visitor, view, expires, level, person, said: level === 'site' ? by : null});
+    listeners.forEach(f => f(visitor, person));
+    return token;
   }
 
   /** @returns {Promise<string>} */
   function token() {
     recall();
-    if (me.token && me.expires - serverNow() / 1000 > 30) return Promise.resolve(me.token);
+    if (me.token && me.expires - serverNow() / 1000 > 30 && !stale()) return Promise.resolve(me.token);
     pending =
       pending ||
       open(me.token)
@@ -175,6 +197,22 @@ export function openSession(site, grant, renew) {
   }
 
   return {
+    // Whether the page's server says otherwise than before.
+    stale,
+    /** @returns {Record<string, any> | null} who is signed in */
+    person: () => me.person || null,
+    /** @param {Record<string, string>} how */
+    enter: how => open(me.token, how),
+    /** Another session of the same visitor. */
+    anew: () => {
+      keep({expires: 0});
+      return token();
+    },
+    /** Sign out, everywhere. */
+    async leave() {
+      await this.call('POST', '/me/sign-out');
+      keep({token: null, visitor: null, view: null, level: null, person: null, said: null, expires: 0});
+    },
     /**
      * @param {string} method
      * @param {string} path below the site
@@ -220,7 +258,7 @@ export function openSession(site, grant, renew) {
      * @param {unknown} value
      */
     set: (key, value) => keep({[key]: value}),
-    /** @param {(visitor: string) => void} f */
+    /** @param {(visitor: string, person?: Record<string, any>) => void} f */
     onopen: f => {
       listeners.push(f);
     },

@@ -3,7 +3,7 @@ import {loader} from './loader.js';
 
 const said = new Set();
 const HELP = ' See docs/embedding.md.';
-/** @type {Record<string, (value: any) => string>} */
+/** @type {Record<string, (value: any, more?: any) => string>} */
 const WORDS = {
   widget: name =>
     (name ? 'there is no widget "' + name + '"' : 'an entry of cackle_widget names no widget') +
@@ -22,12 +22,15 @@ const WORDS = {
     `Add it: cackled admin site origins ${id} add ${location.origin}`,
   grant: id =>
     `site ${id} is private, and the grant of this page does not open it, or there is none. Give one of this channel: token: '..'.`,
+  statement: (site, why) =>
+    `what this page says of its visitor (sso, ssoAuth or remote_auth_s3) does not hold: ${why}. ` +
+    `The owner of site ${site} finds more under GET /api/v1/sites/${site}/sso/refusals.`,
   old: what =>
     `this browser lacks ${what}, which the widgets need (Chrome and Edge 111, Firefox 113, Safari 16.2, or newer), or a script of the page has taken it away.`,
 };
 
-loader.tell = (what, value) => {
-  const text = 'cackled: ' + WORDS[what](value) + HELP;
+loader.tell = (what, value, more) => {
+  const text = 'cackled: ' + WORDS[what](value, more) + HELP;
   if (!said.has(text)) console.warn(text);
   said.add(text);
 };

@@ -22,6 +22,9 @@ P.composer = function (how) {
   const label = parent ? t('replyTo', {name: this.named(how.to.c.author)}) : how.edit ? t('edit') : t('join');
   if (this.reading) return {node: el('div.mc-empty', null, t('readonly'))};
   if (this.channel.locked && !how.edit) return {node: el('div.mc-empty', null, t('closed'))};
+  const person = this.session.person();
+  if (this.writers && !(this.writers === 'signed-in' ? person : this.session.get('level') === 'site'))
+    return {node: el('div.mc-empty.mc-invite', null, el('div', null, t('toWrite')), this.signButton(true))};
   const input = el('textarea.mc-input', {
     rows: 1,
     placeholder: label,
@@ -62,8 +65,19 @@ P.composer = function (how) {
     (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')),
     submit,
   );
-  const box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, name), input, foot);
+  const box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, who()), input, foot);
   const node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
+  /* Who writes: a person, or a guest's name and the way to sign in. */
+  function who() {
+    if (!person) return [name, self.maySign() && self.signButton()];
+    return el(
+      'div.mc-person',
+      null,
+      self.avatar(person),
+      el('span.mc-name', {dir: 'auto'}, person.name),
+      press('mc-act', {onclick: () => self.signOut()}, t('signOut')),
+    );
+  }
   name.site = this.site;
   name.value = loader.text(this.session.get('name'));
   node.keep = () => {
@@ -198,7 +212,7 @@ P.composer = function (how) {
       .then(() =>
         self.later(() => {
           const text = input.value.trim(),
-            who = name.value.trim();
+            who = person ? person.name : name.value.trim();
           const entry = {
             key: uid(),
             parent: parent ? parent.id : null,
@@ -214,7 +228,7 @@ P.composer = function (how) {
           if (!text) return;
           // The draft stays stored until the server has acknowledged it.
           save(draft, text);
-          self.session.set('name', who);
+          if (!person) self.session.set('name', who);
           self.fire('submit', {text: text, parent: entry.parent});
           input.value = '';
           count();

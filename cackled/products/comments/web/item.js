@@ -3,6 +3,7 @@
 import {Comments} from './widget.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
+import {loader} from '../../../web/lib/loader.js';
 import {serverNow} from '../../../web/lib/time.js';
 
 const P = Comments.prototype;
@@ -31,7 +32,9 @@ P.avatar = author => {
   face.textContent = initial(author.name || '?');
   if (author.id) face.style.setProperty('--mc-hue', hue(author.id));
   else face.classList.add('mc-nobody');
-  if (author.avatar && /^https?:/.test(author.avatar)) {
+  // Pictures come by way of the server: whose they are learns nothing of the reader.
+  const picture = /^\/avatar\//.test(author.avatar) ? loader.base() + author.avatar : author.avatar;
+  if (picture && /^https?:/.test(picture)) {
     image = el('img.mc-face', {
       alt: '',
       loading: 'lazy',
@@ -41,7 +44,7 @@ P.avatar = author => {
         image.remove();
       },
     });
-    image.src = author.avatar;
+    image.src = picture;
     face.append(image);
   }
   return face;
@@ -227,8 +230,9 @@ P.draw = function (item) {
         el(
           'div.mc-head',
           null,
-          el(guest ? 'bdi.mc-name.mc-guest' : 'bdi.mc-name', {dir: 'auto'}, name),
+          this.authorName(c.author, name, guest),
           this.me(c) && el('span.mc-badge', null, t('you')),
+          (c.author.badges || []).map(one => this.badge(one)),
           // At the last level an answer hangs beside what it answers, and says in its words whom it means.
           item.depth > this.level &&
             item.parent &&
@@ -254,6 +258,18 @@ P.draw = function (item) {
   if (item.body) item.body.replaceWith(body);
   else item.node.prepend(body);
   item.body = body;
+};
+
+/* Of people who signed in the name opens their card. */
+P.authorName = function (author, name, guest) {
+  const node = el(guest ? 'bdi.mc-name.mc-guest' : 'bdi.mc-name', {dir: 'auto'}, name);
+  if (!author.badges) return node;
+  const open = press(
+    'mc-author',
+    {'aria-haspopup': 'dialog', onclick: () => this.later(() => this.profile(open, author))},
+    node,
+  );
+  return el('span.mc-who-wrote', null, open);
 };
 
 /* A long text is folded, and opens by its button or when something within it is focused. */

@@ -4,3 +4,4 @@ import './actions.js';
 import './paging.js';
 import './sending.js';
 import './live.js';
+import './identity.js';

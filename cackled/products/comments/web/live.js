@@ -14,6 +14,7 @@ const STEP = 2.8;
 
 P.begin = function (position) {
   const self = this;
+  this.come();
   this.release();
   this.rove();
   this.restore();
@@ -29,6 +30,14 @@ P.begin = function (position) {
   this.closers.push(() => {
     self.sub.close();
   });
+};
+/* What opens a locked conversation; or, where nobody has written and so the server knows no more than a number, its key. */
+P.pass = function () {
+  return (
+    this.session.grant() ||
+    (this.session.get('level') && this.session.view()) ||
+    (this.settings.sections && !this.seq ? 'key:' + this.key : undefined)
+  );
 };
 P.follow = function (position) {
   const self = this;
@@ -53,9 +62,9 @@ P.follow = function (position) {
         }
       },
       reset: seq => self.reload(seq),
-      renew: this.session.renew,
+      renew: this.session.renew || (this.session.get('level') && (() => this.session.anew().then(() => this.pass()))),
     },
-    this.session.grant(),
+    this.pass(),
   );
 };
 

@@ -26,7 +26,7 @@ export function Comments(widget) {
   this.sort = widget.ask.sort;
   this.t = makeWords(widget.lang, o.msg);
   this.times = makeTimes(this.t);
-  this.session = openSession(this.site, o.token, o.renew);
+  this.session = openSession(this.site, o.token, o.renew, o.said);
   this.items = new Map();
   this.waiting = new Map();
   this.seq = 0;
@@ -48,8 +48,8 @@ export function Comments(widget) {
   this.listen(window, 'pagehide', () => {
     self.keep();
   });
-  this.session.onopen(visitor => {
-    self.fire('loggedin', {id: visitor});
+  this.session.onopen((visitor, person) => {
+    self.fire('loggedin', Object.assign({id: visitor}, person));
   });
 }
 const P = Comments.prototype;
@@ -150,6 +150,23 @@ P.me = function (c) {
   return !!c.author && c.author.id === this.session.visitor();
 };
 
+/* ---- Who it is; more in identity.js ---- */
+P.maySign = function () {
+  const sso = asObject(this.o.sso);
+  return this.settings.signIn || asObject(this.o.ssoProvider).url || sso.loginURL || sso.loginCallback;
+};
+P.signButton = function (slab) {
+  const onclick = event => this.later(() => this.ways(event));
+  const control = slab
+    ? (...what) => el('button.mc-formbtn' + what[0], what[1], what[2])
+    : (...what) => press('mc-act' + what[0], what[1], what[2]);
+  return el('div.mc-sign', null, control('.mc-signin', {'aria-expanded': 'false', onclick}, this.t('signIn')));
+};
+P.badge = function (name) {
+  const own = {staff: 'staff', verified: 'verified', 'first-week': 'firstWeek'}[name];
+  return el('span.mc-badge' + (own ? '.mc-' + name : ''), null, own ? this.t(own) : loader.text(name));
+};
+
 /* ---- First render ---- */
 P.skeleton = function () {
   // What the site printed for search engines is read until the live comments stand. Else the style sheet draws quiet shapes.
@@ -171,7 +188,20 @@ P.first = function (promise, renewed) {
             if (!self.closed) self.first(loader.get(self.address()), true);
           });
       }
-      throw {status: answer.status, retry: +answer.headers.get('Retry-After')};
+      const failure = {status: answer.status, retry: +answer.headers.get('Retry-After')};
+      if (answer.status !== 401 && answer.status !== 403) throw failure;
+      return answer
+        .json()
+        .catch(() => ({}))
+        .then(problem => {
+          if (!/(sign-in|not-in-group)$/.test(problem.type)) throw failure;
+          // Who is signed in may have come with a ticket that has run out.
+          if (renewed || !(self.session.get('level') || self.session.stale()))
+            return self.later(() => self.invite(problem));
+          return self.session.anew().then(() => {
+            if (!self.closed) self.first(loader.get(self.address()), true);
+          });
+        });
     })
     .then(data => {
       if (data && !self.closed) self.render(data);
@@ -232,6 +262,7 @@ P.render = function (data) {
     t = this.t,
     s = data.site.settings || {};
   this.settings = s;
+  this.writers = asObject(data.access).write;
   this.reading = tabStorage.get('readonly:' + this.site);
   // Deeper replies than this stop moving inwards and say whom they answer.
   this.level = Math.min(this.o.level == null ? 3 : +this.o.level, 3);

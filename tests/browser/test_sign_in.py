@@ -1,0 +1,155 @@
+"""Signing in from a page, in Chromium, against the real daemon and a provider on this machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from functools import partial
+from http.server import ThreadingHTTPServer
+from time import time
+from typing import Any
+
+import jwt
+
+from cackled.database.testing import server
+from tests.browser.test_daemon import OnePage
+from tests.support.browser import BrowserCase
+from tests.support.daemon import Daemon
+from tests.support.provider import CLIENT, LocalProvider
+
+SECRET = "a-secret-of-the-site-that-is-long-enough"
+PAGE = """<!doctype html><meta charset="utf-8"><title>Article</title><h1>An article</h1>
+<div id="mc-container"></div>
+<script>cackle_widget = [%s]</script><script async src="%s/widget.js"></script>"""
+
+
+def statement(**claims: Any) -> str:
+    """What the site says of its visitor."""
+    now = int(time())
+    return jwt.encode({"aud": "site:1", "sub": "u9", "name": "Vera", "exp": now + 600, **claims}, SECRET, "HS256")
+
+
+class SignInTests(BrowserCase):
+    """A page of site 1, on an origin of its own."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.provider = LocalProvider()
+        self.addCleanup(self.provider.close)
+        self.base = server().create()
+        self.addCleanup(server().drop, self.base)
+        self.daemon = Daemon.for_test(
+            self,
+            f"[database]\ndsn = {json.dumps(server().dsn(self.base))}\n"
+            f"[outbound]\nnetworks = ['127.0.0.0/8']\nports = [{self.provider.port}]\n",
+        )
+        self.provider.clients[CLIENT].redirects.add(f"{self.daemon.url}/auth/1/acme/callback")
+        self.daemon.admin("site set 1 identity.sign_in yes")
+        self.daemon.admin(f"site set 1 channel_secret {SECRET}")
+        server().execute(
+            "insert into sign_in_provider (site_id, name, kind, label, issuer, client_id) values (1, 'acme', 'oidc', "
+            "'Acme', %s, %s)", self.provider.url, CLIENT, database=self.base,
+        )  # fmt: skip
+
+    def site(self, options: str) -> str:
+        """The address of a page with the widget."""
+        given = f"{{widget: 'Comment', id: 1, channel: 'article', {options}}}"
+        page = ThreadingHTTPServer(("127.0.0.1", 0), partial(OnePage, PAGE % (given, self.daemon.url)))
+        threading.Thread(target=page.serve_forever, daemon=True).start()
+        self.addCleanup(page.server_close)
+        self.addCleanup(page.shutdown)
+        address = f"http://127.0.0.1:{page.server_address[1]}"
+        self.daemon.admin(f"site origins 1 add {address}")
+        return f"{address}/article"
+
+    def signed_in(self, page: Any, name: str = "Olga") -> None:
+        """The page shows that somebody writes under their own name."""
+        page.wait_for_selector(".mc-form")
+        page.locator(".mc-input >> nth=0").focus()
+        page.wait_for_selector(f".mc-person >> text={name}")
+
+    def test_popup(self) -> None:
+        """A guest's comment becomes the person's; name, badge and picture's place are shown; they sign out again."""
+        page = self.page(self.site(""))
+        self.post(page, "as a guest", "Guesty")
+        page.fill(".mc-input >> nth=0", "a draft")
+        page.click(".mc-signin")
+        with page.expect_popup() as opened:
+            page.click(".mc-way >> text=Acme")
+        opened.value.wait_for_event("close")
+        self.signed_in(page)
+        self.assertEqual(page.input_value(".mc-input >> nth=0"), "a draft")
+        self.until(page, "document.querySelector('.mc-list .mc-name').textContent === 'Olga'")
+        page.click(".mc-formbtn >> nth=0")
+        self.until(page, "document.querySelectorAll('.mc-badge.mc-verified').length === 2")
+        page.click(".mc-author >> nth=0")
+        page.wait_for_selector(".mc-card >> text=2 comments")
+        page.keyboard.press("Escape")
+        self.until(page, "!document.querySelector('.mc-card')")
+        page.reload()
+        self.signed_in(page)
+        page.click("text=Sign out")
+        self.until(page, "!document.querySelector('.mc-person')")
+        page.locator(".mc-input >> nth=0").focus()
+        page.wait_for_selector(".mc-nick >> nth=0")
+        self.assertEqual(page.locator(".mc-badge >> text=You").count(), 0)
+
+    def test_phone(self) -> None:
+        """No other window there: away and back, with the draft, and nothing left behind the #."""
+        phone = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True,
+                 "screen": {"width": 390, "height": 780}}  # fmt: skip
+        page = self.page(self.site(""), **phone)
+        page.locator(".mc-input >> nth=0").focus()
+        page.fill(".mc-input >> nth=0", "from the train")
+        page.wait_for_timeout(400)
+        page.tap(".mc-signin")
+        page.tap(".mc-way >> text=Acme")
+        page.wait_for_selector(".mc-person", state="attached")
+        self.signed_in(page)
+        self.assertEqual(page.input_value(".mc-input >> nth=0"), "from the train")
+        self.assertNotIn("#", page.url)
+
+    def test_single_sign_on(self) -> None:
+        """The page's statement signs in by itself; without one, whom the site vouched for is a guest again."""
+        site = self.site(f"sso: localStorage.nobody ? undefined : '{statement(badges=['Gold'])}'")
+        page = self.page(site)
+        self.signed_in(page, "Vera")
+        page.fill(".mc-input >> nth=0", "hello")
+        page.click(".mc-formbtn >> nth=0")
+        page.wait_for_selector(".mc-badge >> text=Gold")
+        page.evaluate("localStorage.nobody = '1'")
+        page.reload()
+        page.wait_for_selector(".mc-header")
+        self.until(page, "!document.querySelector('.mc-person')")
+        told: list[str] = []
+        context = self.context()
+        other = context.new_page()
+        other.on("console", lambda message: told.append(message.text))
+        other.goto(self.site("sso: 'a.b.c'"))
+        other.wait_for_selector(".mc-c")
+        self.until(other, "!!JSON.parse(localStorage['cackle:1'] || '{}').token")
+        self.assertTrue(any("does not hold" in line for line in told), told)
+
+    def test_locks(self) -> None:
+        """A locked conversation invites; whoever signs in reads it, live; one may be open to read and not to write."""
+        writer = self.page(self.site(""))
+        self.post(writer, "for members", "Guesty")
+        self.daemon.admin("site set 1 readers signed-in")
+        page = self.page(self.site(""), wait=".mc-invite")
+        self.assertNotIn("for members", page.inner_text("body"))
+        page.click(".mc-signin")
+        with page.expect_popup() as opened:
+            page.click(".mc-way >> text=Acme")
+        opened.value.wait_for_event("close")
+        page.wait_for_selector("text=for members")
+        second = page.context.new_page()
+        second.goto(page.url)
+        second.wait_for_selector("text=for members")
+        second.fill(".mc-input >> nth=0", "live among members")
+        second.click(".mc-formbtn >> nth=0")
+        page.wait_for_selector("text=live among members")
+        self.daemon.admin("site set 1 readers everyone")
+        self.daemon.admin("site set 1 writers signed-in")
+        reader = self.page(self.site(""))
+        reader.wait_for_selector(".mc-invite >> text=Sign in to join the discussion.")
+        reader.wait_for_selector("text=for members")
