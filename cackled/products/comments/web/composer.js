@@ -23,7 +23,7 @@ P.composer = function (how) {
   if (this.reading) return {node: el('div.mc-empty', null, t('readonly'))};
   if (this.channel.locked && !how.edit) return {node: el('div.mc-empty', null, t('closed'))};
   const person = this.session.person();
-  if (this.writers && !(this.writers === 'signed-in' ? person : this.session.get('level') === 'site'))
+  if (this.mute())
     return {node: el('div.mc-empty.mc-invite', null, el('div', null, t('toWrite')), this.signButton(true))};
   const input = el('textarea.mc-input', {
     rows: 1,

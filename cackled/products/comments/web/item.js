@@ -325,7 +325,7 @@ P.actions = function (item) {
   item.up = item.down = item.score = null;
   if (c.state) {
     // Nobody else sees it yet.
-  } else if (this.settings.votes !== false && !this.o.ratingOff && (mine || this.reading)) {
+  } else if (this.settings.votes !== false && !this.o.ratingOff && (mine || this.mute())) {
     item.score = el('span.mc-score', {'aria-label': t('score') + ' ' + c.score, role: 'img'}, t.number(c.score));
     item.acts.append(el('span.mc-votes.mc-own', {title: t('score')}, icon('up'), item.score));
   } else if (this.settings.votes !== false && !this.o.ratingOff) {
@@ -348,7 +348,7 @@ P.actions = function (item) {
     );
     item.acts.append(el('span.mc-votes', null, item.up, item.score, item.down));
   }
-  if (!this.channel.locked && !this.reading && !c.state && !c.locked) {
+  if (!this.channel.locked && !this.mute() && !c.state && !c.locked) {
     item.reply = button(
       'reply',
       t('reply'),
@@ -359,7 +359,7 @@ P.actions = function (item) {
     );
     item.acts.append(item.reply);
   }
-  if (mine && !this.reading && !this.late(c))
+  if (mine && !this.mute() && !this.late(c))
     item.acts.append(
       (item.editButton = button('edit', t('edit'), () => {
         self.edit(item);

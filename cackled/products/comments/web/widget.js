@@ -155,6 +155,11 @@ P.maySign = function () {
   const sso = asObject(this.o.sso);
   return this.settings.signIn || asObject(this.o.ssoProvider).url || sso.loginURL || sso.loginCallback;
 };
+/* Whether the visitor may read alone: the page's origin is none of the site's, or who writes here has to sign in. */
+P.mute = function () {
+  const level = this.session.get('level');
+  return this.reading || (this.writers && (this.writers === 'signed-in' ? !level : level !== 'site'));
+};
 P.signButton = function (slab) {
   const onclick = event => this.later(() => this.ways(event));
   const control = slab
