@@ -27,8 +27,8 @@
  * @property {(path: string, options?: RequestInit) => Promise<Response>} get
  * @property {(paths: string[]) => Promise<unknown>} files
  * @property {(name: string) => Promise<any>} lazy loads a bundle; gives what it exports, in prod
- * @property {(what: string, value?: unknown) => void} warn tells the page's owner what only they can put right
- * @property {(what: string, value?: unknown) => void} tell the same, once rare.js has come
+ * @property {(what: string, value?: unknown, more?: unknown) => void} warn tells the page's owner what only they can put right
+ * @property {(what: string, value?: unknown, more?: unknown) => void} tell the same, once rare.js has come
  * @property {(site: string) => void} ask
  * @property {(options: Record<string, any>) => Record<string, string>} channel
  * @property {Record<string, Record<string, any>>} locales words by language
