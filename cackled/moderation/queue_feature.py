@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from secrets import randbits
 
+from cackled.database.counted import Counted
 from cackled.database.query import Query
+from cackled.domain.erasure import Erasable
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
@@ -29,6 +31,22 @@ EXPIRE_ACTIONS = Query(
     )
     select count(*) from gone
     """,
+)
+
+
+# What colleagues noted about an author, and told them. What was decided holds no words.
+ERASE_NOTES = Query(
+    "erase_author_notes",
+    """
+    with notes as (delete from author_note where site_id = $1 and visitor_id = $2),
+    warnings as (delete from author_warning where site_id = $1 and visitor_id = $2)
+    select null::bigint, null::bigint where $3 < 0
+    """,
+    ("int", "bigint", "int"),
+)
+# They are in no channel.
+SELECT_NOTE_CHANNELS = Query(
+    "select_note_channels", "select 0::bigint where $1::int is null and $2::bigint is null", ("int", "bigint")
 )
 
 
@@ -56,4 +74,6 @@ FEATURE = Feature(
     limits=(Limit(name="read", rate=1, burst=20),),
     outbox={"moderation": make_bulk},
     jobs=(EXPIRE_ACTIONS,),
+    counted=(Counted(table="moderation_action", word="decisions", kept=False),),
+    erase=Erasable(steps=(ERASE_NOTES,), channels=SELECT_NOTE_CHANNELS),
 )

@@ -9,8 +9,11 @@ from cackled.domain.bans import banned
 from cackled.domain.channels import ChannelRef
 from cackled.domain.errors import BadField
 from cackled.domain.sessions import Session
+from cackled.moderation import queue_feature
 from cackled.moderation.authors import Authors
 from cackled.moderation.banning import Banning
+from cackled.products import PRODUCTS
+from cackled.products.registry import Registry
 from tests.api.common import ORIGIN
 from tests.domain.common import ANN, BOB, CAT, the_id
 from tests.moderation.test_decisions import EVE, QueueCase
@@ -127,6 +130,23 @@ class WarningTests(QueueCase):
         await self.post("x", by=ANN)
         self.assertEqual(await authors.warnings(ANN, unread=True), [])
         self.assertIsNotNone((await authors.warnings(ANN))[0].read)
+
+    async def test_forgotten(self) -> None:
+        """Who asks to be forgotten is not kept in notes, in histories or in what was deleted."""
+        authors = Authors(self.site, self.database)
+        made = the_id(await self.post("secret words", by=ANN))
+        await self.comments.edit(Session(1, ANN), made, "other secret")
+        await self.do("delete", made)
+        await authors.note(EVE, ANN, "secret note")
+        await authors.warn(EVE, ANN, "secret warning")
+        erasables = Registry((*PRODUCTS, queue_feature.FEATURE)).erasables
+        for one in erasables:
+            for step in one.steps:
+                await self.database.site(1).write(step, 1, ANN, 100)
+        for table in ("comment", "comment_kept", "comment_change", "author_note", "author_warning", "comment_search",
+                      "moderation_step", "event"):  # fmt: skip
+            self.assertNotIn("secret", str(self.sql(f"select * from {table}")), table)
+        self.assertEqual(self.counts(), (0, 0, 0))
 
     async def test_notes(self) -> None:
         """Colleagues' notes, and what else is known."""

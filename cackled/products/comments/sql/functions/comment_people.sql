@@ -1,5 +1,5 @@
 -- What comments show of people who signed in, and how those of a guest become theirs.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Put into each new comment what it shows of its author.
 create or replace function comment_author() returns trigger language plpgsql as $$
@@ -80,7 +80,9 @@ begin
       or exists (select from person x where x.site_id = p_site and x.visitor_id = p_from) then
     return;
   end if;
-  -- A ban is not left behind by signing in.
+  -- A ban is not left behind by signing in, nor is what moderators said.
+  update author_warning w set visitor_id = p_visitor where w.site_id = p_site and w.visitor_id = p_from;
+  update author_note w set visitor_id = p_visitor where w.site_id = p_site and w.visitor_id = p_from;
   insert into ban (site_id, kind, value, until, note, shadow, who)
   select b.site_id, b.kind, p_visitor::text, b.until, b.note, b.shadow, b.who from ban b
   where b.site_id = p_site and b.kind = 'visitor' and b.value = p_from::text on conflict do nothing;
