@@ -87,7 +87,7 @@ class Challenges:
     def _purpose(self, site: Site, draft: Draft) -> str:
         """What an answer is good for: this text of this visitor on this page."""
         what = f"{site.id} {draft.channel} {draft.visitor} {draft.text}"
-        return blake2b(what.encode("utf-8", "surrogatepass"), key=self._key, digest_size=12).hexdigest()
+        return blake2b(what.encode("utf-8", "surrogatepass"), key=self._key, digest_size=8).hexdigest()
 
     def _signature(self, salt: str, challenge: str) -> str:
         return hmac.new(self._key, f"{salt} {challenge}".encode(), sha256).hexdigest()

@@ -9,6 +9,8 @@ import {save, tabStorage} from '../../../web/lib/storage.js';
 import {serverNow} from '../../../web/lib/time.js';
 
 const P = Comments.prototype;
+// An answer may have run out, or been used, before it came.
+const MOST_PROOFS = 3;
 
 P.outbox = function () {
   return ['out', this.site, this.key].join(':');
@@ -96,12 +98,16 @@ P.post = function (item) {
       text: entry.text,
       name: entry.name,
       anyway: entry.anyway || undefined,
+      website: entry.website,
+      seconds: entry.seconds,
+      proof: item.proof,
     },
   }).then(
     data => {
       self.sent(item, data);
     },
     error => {
+      if (self.prove(item, error)) return;
       const problem = String((error.problem || {}).type)
         .split('/')
         .pop();
@@ -116,6 +122,32 @@ P.post = function (item) {
       self.unhold();
     },
   );
+};
+
+/* Refused until the browser has worked for it: it does, while the comment stands there as being sent, and the same is sent
+   again. A few times at most; true where that is under way. */
+P.prove = function (item, error) {
+  if (error.status !== 428 || (item.proofs = (item.proofs || 0) + 1) > MOST_PROOFS) return false;
+  // The part could not be loaded, most likely: as a call that did not reach the server.
+  const failed = () => {
+    item.proofs = 0;
+    item.error = {status: 0};
+    item.busy = false;
+    this.draw(item);
+    this.say(this.t('unsent'));
+    this.unhold();
+  };
+  import('../../../web/lib/proof.js').then(m => {
+    m.solve(
+      error.problem,
+      proof => {
+        item.proof = proof;
+        this.post(item);
+      },
+      failed,
+    );
+  }, failed);
+  return true;
 };
 
 /* Acknowledged. Another way (an event, another tab) may have brought the comment already. */
