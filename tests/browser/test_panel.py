@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pyotp
 from twisted.trial.unittest import SkipTest
 
 from tests.browser.test_access import AXE
@@ -186,6 +187,44 @@ class OfficeTests(PanelCase):
         self.at(page, "/sites/1/audit", "Audit log")
         page.get_by_role("link", name="made a key").first.wait_for()
 
+    def test_own_account(self) -> None:
+        """A password, an app's codes and a passkey are set up; each signs in afterwards."""
+        page = self.staff("moderator")
+        mail = f"moderator{PanelCase.made}@staff.example"
+        virtual = page.context.new_cdp_session(page)
+        virtual.send("WebAuthn.enable")
+        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+        virtual.send(
+            "WebAuthn.addVirtualAuthenticator",
+            {"options": {**options, "isUserVerified": True, "automaticPresenceSimulation": True}},
+        )
+        self.at(page, "/account", "Your account")
+        dialog = page.get_by_role("dialog")
+        page.get_by_role("button", name="Choose one").click()
+        dialog.get_by_label("New password").fill("a password that is long")
+        dialog.get_by_role("button", name="Save").click()
+        page.get_by_text("is set", exact=True).wait_for()
+        page.get_by_role("button", name="Add a passkey").click()
+        dialog.get_by_label("Name").fill("test device")
+        dialog.get_by_role("button", name="Add a passkey").click()
+        page.get_by_text("Passkey: test device").wait_for()
+        page.get_by_role("button", name="Set up").click()
+        dialog.get_by_role("button", name="Set up").click()
+        secret = dialog.get_by_label("Secret to type into the app").input_value()
+        dialog.get_by_label("Code").fill(pyotp.TOTP(secret).now())
+        dialog.get_by_role("button", name="Ask for codes from now on").click()
+        codes = dialog.get_by_label("Recovery codes").input_value().split()
+        dialog.get_by_role("button", name="Done").click()
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        page.get_by_label("Mail address").fill(mail)
+        page.get_by_label("Password").fill("a password that is long")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_label("Code").fill(codes[0])
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign out", exact=True).click()
+        page.get_by_role("button", name="Use a passkey").click()
+        page.get_by_role("button", name="Sign out", exact=True).wait_for()
+
     def test_nobody_else(self) -> None:
         """Without a session there is a sign-in and nothing more; a wrong password says so and keeps what was typed."""
         page = self.page(f"{self.url}/panel/sites/1/queue", context=self.context(), wait="h1")
@@ -206,7 +245,9 @@ class OfficeTests(PanelCase):
         for scheme, width in (("light", 1200), ("dark", 360)):
             page = self.staff("owner", color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
             for path, heading in (
-                ("/", "Your sites"), ("/sites/1/queue?state=all", "Queue"), ("/sites/1/bans", "Bans"),
+                ("/", "Your sites"), ("/account", "Your account"), ("/sites/1/hosts", "Hosts"),
+                ("/sites/1/usage", "Usage"), ("/sites/1/deletion", "Delete the site"),
+                ("/sites/1/queue?state=all", "Queue"), ("/sites/1/bans", "Bans"),
                 ("/sites/1/rules", "Rules"), ("/sites/1/statistics", "Statistics"),
                 ("/sites/1/spam", "Spam filter"), ("/sites/1/audit", "Audit log"),
                 ("/sites/1/settings", "Settings"), ("/sites/1/members", "Members"), ("/sites/1/keys", "Keys"),

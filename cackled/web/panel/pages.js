@@ -1,7 +1,10 @@
 // Every page of the panel: its path, who may see it, what shows it. A page is a module of `pages/` and a line here.
+import {AccountPage} from './pages/account.js';
 import {AuditPage} from './pages/audit.js';
 import {BansPage} from './pages/bans.js';
+import {DeletionPage, HostsPage, UsagePage} from './pages/hosts.js';
 import {InvitationPage} from './pages/invitation.js';
+import {ForgottenPage, ResetPage, SignupPage} from './pages/joining.js';
 import {Link} from './pages/link.js';
 import {MembersPage} from './pages/members.js';
 import {Missing} from './pages/missing.js';
@@ -27,11 +30,18 @@ export const PAGES = [
   {path: '/', show: Sites},
   {path: '/signin', show: SignIn, open: true},
   {path: '/link', show: Link, open: true},
+  {path: '/account', show: AccountPage},
+  {path: '/forgotten', show: ForgottenPage, open: true},
+  {path: '/reset', show: ResetPage, open: true},
+  {path: '/signup', show: SignupPage, open: true},
   {path: '/invitation', show: InvitationPage, open: true},
   {path: '/sites/:site', show: Home},
   {path: '/sites/:site/queue', show: QueuePage, role: 'moderator'},
   {path: '/sites/:site/bans', show: BansPage, role: 'moderator'},
   {path: '/sites/:site/settings', show: SettingsPage, role: 'analyst'},
+  {path: '/sites/:site/hosts', show: HostsPage, role: 'analyst'},
+  {path: '/sites/:site/usage', show: UsagePage, role: 'analyst'},
+  {path: '/sites/:site/deletion', show: DeletionPage, role: 'admin'},
   {path: '/sites/:site/members', show: MembersPage, role: 'admin'},
   {path: '/sites/:site/keys', show: KeysPage, role: 'admin'},
   {path: '/sites/:site/audit', show: AuditPage, role: 'analyst'},

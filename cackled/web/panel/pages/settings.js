@@ -9,6 +9,7 @@ import {Lines, tidy} from '../ui/list.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading} from '../ui/parts.js';
 import {has, t} from '../words.js';
+import {SiteTabs} from './hosts.js';
 
 /** @typedef {{name: string, kind: string, default: string, allowed: string, help: string, secret: boolean}} Setting */
 /** @typedef {{site: number, version: number, name: string, origins: string[], waiting: string[], settings: Record<string, any>, described: Setting[]}} Document */
@@ -26,6 +27,7 @@ export function SettingsPage({site}) {
   const loaded = useLoad(signal => ask('GET', `/sites/${site}/settings`, {signal}), [site]);
   return html`<div class="page narrow">
     <${Heading}>${t('nav.settings')}<//>
+    <${SiteTabs} site=${site} current="settings" />
     <section class="panel">
       <h2>${t('settings.embed')}</h2>
       <${Copy} label=${t('settings.embed.label')} text=${snippet(site)} rows=${6} />

@@ -1,9 +1,11 @@
-// Signing in with mail address and password, and a code where the account asks for one.
+// Signing in with mail address and password, and a code where the account asks for one; or with a passkey.
 import {html, useState} from '../libraries.js';
 import {post} from '../api.js';
 import {Card} from '../frame.js';
+import * as passkeys from '../passkeys.js';
 import {address, go, path} from '../router.js';
 import {entered} from '../session.js';
+import {complain} from '../toasts.js';
 import {Field, Form} from '../ui/form.js';
 import {t} from '../words.js';
 
@@ -12,27 +14,40 @@ export function SignIn() {
   const [password, setPassword] = useState('');
   const [code, setCode] = useState('');
   const [needsCode, setNeedsCode] = useState(false);
+  /** @param {any} me */
+  const enter = me => {
+    entered(me);
+    // Whoever was shown this page in place of another is shown that one now.
+    if (path.peek() === '/signin') go('/', {replace: true});
+  };
   const submit = async () => {
     try {
-      entered(
-        await post('/auth/login', {email: email.trim(), password, ...(code ? {code: code.replace(/\s/g, '')} : {})}),
-      );
-      // Whoever was shown this page in place of another is shown that one now.
-      if (path.peek() === '/signin') go('/', {replace: true});
+      enter(await post('/auth/login', {email: email.trim(), password, code: code.replace(/\s/g, '')}));
     } catch (error) {
-      if (/** @type {any} */ (error).slug === 'code-needed') {
+      if (/** @type {any} */ (error).slug === 'second-factor') {
         setNeedsCode(true);
-        if (!code) return;
+        return;
       }
       throw error;
     }
   };
+  const byPasskey = async () => {
+    try {
+      enter(await post('/auth/passkey', {credential: await passkeys.show()}));
+    } catch (error) {
+      if (!(error instanceof passkeys.Cancelled)) complain(error);
+    }
+  };
   return html`<${Card} title=${t('signin.title')}>
-    <${Form} onSubmit=${submit} label=${t('signin.go')}>
+    <${Form}
+      onSubmit=${submit}
+      label=${t('signin.go')}
+      extra=${passkeys.able() && html`<button type="button" onClick=${byPasskey}>${t('signin.passkey')}</button>`}
+    >
       <${Field}
         label=${t('email')}
         type="email"
-        autocomplete="username"
+        autocomplete="username webauthn"
         required
         value=${email}
         onInput=${setEmail}
@@ -62,6 +77,9 @@ export function SignIn() {
         />`
       }
     <//>
-    <p class="muted"><a href=${address('/forgotten')}>${t('signin.forgotten')}</a></p>
+    <p class="row">
+      <a href=${address('/forgotten')}>${t('signin.forgotten')}</a>
+      <a href=${address('/signup')}>${t('signup.title')}</a>
+    </p>
   <//>`;
 }

@@ -1,7 +1,8 @@
 // What needs a fresh proof that it is really them: its form stays as it is while they show it.
 import {html, signal, useState} from '../libraries.js';
 import {onRefused, post} from '../api.js';
-import {entered, me} from '../session.js';
+import * as passkeys from '../passkeys.js';
+import {complain} from '../toasts.js';
 import {t} from '../words.js';
 import {Field, Form} from './form.js';
 
@@ -13,7 +14,7 @@ onRefused(refused => {
 
 /** @param {{children?: any}} props */
 export function Fresh({children}) {
-  return html`<div hidden=${asked.value}>${children}</div>
+  return html`<div hidden=${asked.value} class="stack">${children}</div>
     ${asked.value && html`<${Again} />`}`;
 }
 
@@ -21,19 +22,27 @@ function Again() {
   const [password, setPassword] = useState('');
   const [code, setCode] = useState('');
   const submit = async () => {
-    entered(await post('/auth/login', {email: me.peek()?.account.email, password, ...(code ? {code} : {})}));
+    await post('/auth/confirm', {password, code: code.replace(/\s/g, '')});
     asked.value = false;
+  };
+  const byPasskey = async () => {
+    try {
+      await post('/auth/confirm', {credential: await passkeys.show()});
+      asked.value = false;
+    } catch (error) {
+      if (!(error instanceof passkeys.Cancelled)) complain(error);
+    }
   };
   return html`<p>${t('fresh.text')}</p>
     <${Form}
       onSubmit=${submit}
       label=${t('fresh.go')}
-      extra=${html`<button type="button" onClick=${() => (asked.value = false)}>${t('cancel')}</button>`}
+      extra=${html`${passkeys.able() && html`<button type="button" onClick=${byPasskey}>${t('signin.passkey')}</button>`}
+        <button type="button" onClick=${() => (asked.value = false)}>${t('cancel')}</button>`}
     >
       <${Field}
         label=${t('password')}
         type="password"
-        required
         autocomplete="current-password"
         value=${password}
         onInput=${setPassword}
