@@ -129,7 +129,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.daemon.public_tree": ("cackled.*",),
     "cackled.daemon.access": (
-        "cackled.api", "cackled.realtime", "cackled.domain", "cackled.database.errors", *GROUND,
+        "cackled.api", "cackled.realtime", "cackled.domain", "cackled.database", "cackled.database.errors", *GROUND,
     ),
     "cackled.daemon.worker_supervisor": ("cackled.*",),
     "cackled.daemon.worker_process": ("cackled.*",),

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from cackled.api.public_root import listening_refused
 from cackled.database.errors import DatabaseError
+from cackled.database.query import Query, ReadPreference
+from cackled.database.routing import Database
 from cackled.domain.doors import Doors
 from cackled.domain.errors import Refused, TooFast
 from cackled.domain.grants import Grants
@@ -14,11 +16,24 @@ from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.realtime.access import Refusal
 
+# With this token somebody of the staff asks for the channel of the queue. Its number is random and told to staff alone:
+# whoever names it may listen, however the site is closed to readers.
+STAFF = "staff"
+SELECT_STAFF_CHANNEL = Query(
+    "select_staff_channel", "select from staff_channel where site_id = $1 and channel_id = $2", ("int", "bigint")
+)
+# Staff's channels that are remembered.
+MOST_STAFF = 10_000
+
 
 class Access:
     """What realtime asks before it lets a client listen."""
 
-    def __init__(self, sites: SiteDirectory, grants: Grants, doors: Doors, wall_time: Callable[[], float]) -> None:
+    def __init__(
+        self, sites: SiteDirectory, grants: Grants, doors: Doors, wall_time: Callable[[], float], database: Database
+    ) -> None:
+        self._database = database
+        self._staff: set[tuple[int, int]] = set()
         self.sites = sites
         self.grants = grants
         self._doors = doors
@@ -28,6 +43,8 @@ class Access:
         self, site_id: int, channel: int, origin: str | None, tokens: tuple[str, ...]
     ) -> Refusal | Awaitable[Refusal | None] | None:
         """Who may listen to a channel; an awaitable where the channel's key has to be looked up for that."""
+        if STAFF in tokens and self.sites.find(site_id) is not None:
+            return self._staffed(site_id, channel, origin, tuple(one for one in tokens if one != STAFF))
         refused = listening_refused(self.sites, self.grants, site_id, channel, origin, tokens)
         if refused is not None:
             return _refusal(refused)
@@ -35,6 +52,21 @@ class Access:
         if site is None or not self._doors.locked(site):
             return None
         return self._look(site, channel, tokens)
+
+    async def _staffed(self, site: int, channel: int, origin: str | None, others: tuple[str, ...]) -> Refusal | None:
+        try:
+            found = await self._database.site(site).read(
+                SELECT_STAFF_CHANNEL, site, channel, preference=ReadPreference.PRIMARY_PREFERRED
+            )
+        except DatabaseError:
+            return Refusal(503, "unavailable", "Not available right now.", 2.0)
+        if found.rows:
+            if len(self._staff) >= MOST_STAFF:
+                self._staff.clear()
+            self._staff.add((site, channel))
+            return None
+        usual = self.authorize(site, channel, origin, others)
+        return usual if usual is None or isinstance(usual, Refusal) else await usual
 
     async def _look(self, site: Site, channel: int, tokens: tuple[str, ...]) -> Refusal | None:
         try:
@@ -51,7 +83,7 @@ class Access:
     def seconds_left(self, site_id: int, channel: int, tokens: tuple[str, ...]) -> float | None:
         """For how many seconds the bearer of *tokens* may listen to a channel; None where nobody has to ask."""
         site = self.sites.find(site_id)
-        if site is None:
+        if site is None or (STAFF in tokens and (site_id, channel) in self._staff):
             return None
         until = self._doors.until(site, channel, tokens)
         found = [self.grants.seconds_left(site, tokens, channel), until and max(0.0, until - self._wall_time())]

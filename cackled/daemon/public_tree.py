@@ -57,7 +57,7 @@ def public_tree(
         shared=application.shared,
     )
     bootstrap = Bootstrap(context, registry.widgets)
-    access = Access(application.sites, application.grants, doors, wall_time)
+    access = Access(application.sites, application.grants, doors, wall_time, application.database)
     charge = partial(access.charge, limits)
     deeds = {"ban": application.ban_by_link, **registry.deeds(application.parts)}
     own = OwnNames([node.url for node in config.nodes] + [one.url for one in config.deployments])

@@ -83,6 +83,20 @@ class FlowTests(QueueApiCase):
         self.assertRegex(place, r"^1/[0-9]+@0$")
         self.assertEqual((await self.eve.ask("GET", f"{BASE}/live")).json()["position"], place)
 
+    async def test_live_when_closed(self) -> None:
+        """It is heard on a private site too; the word that opens it opens nothing else."""
+        place = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
+        secret = "a-secret-of-the-site-that-is-long-enough"
+        await self.application.sites.change(1, "channel_secret", secret)
+        await self.application.sites.change(1, "private", True)
+        await self.eve.ask("POST", f"{BASE}/actions", {"items": [self.made], "action": "approve"})
+        heard = await self.ask("GET", f"/rt/poll?sub={place}&token=staff&wait=1")
+        self.assertEqual((heard.status, b"item.decided" in heard.body), (200, True), heard)
+        page = self.sql("select id from channel where product = 'comments'")[0][0]
+        for sub, token in ((place, ""), (f"1/{page}@0", "staff"), (f"1/{page}@0", "")):
+            refused = await self.ask("GET", f"/rt/poll?sub={sub}&token={token}&wait=0")
+            self.assertIn(b"no-token", refused.body, refused)
+
     async def test_bad_input(self) -> None:
         """A reason for each."""
         for query in ("state=x", "q=ip:x", "ip=x", "cursor=x", "size=0", "q=" + "x" * 500, "product=polls"):

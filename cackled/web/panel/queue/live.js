@@ -32,7 +32,7 @@ export function listen(site, {event, missed, state}) {
     } catch {
       return again();
     }
-    source = new EventSource(`/rt/sse?sub=${encodeURIComponent(position)}`);
+    source = new EventSource(`/rt/sse?sub=${encodeURIComponent(position)}&token=staff`);
     source.onopen = () => {
       failures = 0;
       state(true);
