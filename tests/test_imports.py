@@ -62,6 +62,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.identity.resource": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.identity.avatar": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.identity.pages": ("cackled.transport.response", *GROUND),
     "cackled.identity.answers": ("cackled.api.answers", "cackled.domain.sessions"),
     "cackled.identity": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),

@@ -64,6 +64,7 @@ def public_root(
     well_known: IResource | None = None,
     moderate: IResource | None = None,
     auth: IResource | None = None,
+    avatar: IResource | None = None,
     panel: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
@@ -82,6 +83,8 @@ def public_root(
         children[name] = loader
     if demo is not None:
         children[b"demo"] = demo
+    if avatar is not None:
+        children[b"avatar"] = avatar
     if auth is not None:
         children[b"auth"] = auth
     if moderate is not None:

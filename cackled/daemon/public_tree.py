@@ -24,6 +24,7 @@ from cackled.domain.doors import Doors
 from cackled.domain.errors import PROBLEMS
 from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
+from cackled.identity.avatar import AvatarResource, Pictures
 from cackled.identity.flow import SignIn
 from cackled.identity.resource import AuthResource
 from cackled.languages import section_texts
@@ -81,6 +82,7 @@ def public_tree(
             config.http.hsts,
             own,
         ),
+        avatar=AvatarResource(application.sites, application.shared[Pictures], limits, client_address),
         auth=OwnPages(
             AuthResource(
                 application.sites, application.shared[SignIn], application.database, limits, client_address,

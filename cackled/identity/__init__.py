@@ -10,6 +10,7 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
 from cackled.domain.site import Site
 from cackled.identity.api import ROUTES
+from cackled.identity.avatar import Pictures
 from cackled.identity.flow import SignIn
 from cackled.identity.mail_link import SignInMail
 from cackled.identity.one_time import DROP_OLD
@@ -60,7 +61,10 @@ FEATURE = Feature(
         Profiles: lambda parts, site: Profiles(site, parts.database),
         SsoRefusals: lambda parts, site: SsoRefusals(site, parts.database),
     },
-    shared={RefusalBook: lambda parts: RefusalBook(parts.clock.seconds), SignIn: make_sign_in},
+    shared={
+        Pictures: lambda parts: Pictures(parts.http, parts.database, parts.in_thread, parts.clock.seconds),
+        RefusalBook: lambda parts: RefusalBook(parts.clock.seconds), SignIn: make_sign_in,
+    },
     outbox={"sign-in-mail": make_mail},
     limits=(Limit(name="change", rate=1, burst=20), Limit(name="sign-in", rate=0.5, burst=30)),
     problems={"bad-statement": 401, "bad-code": 401},

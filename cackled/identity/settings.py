@@ -16,6 +16,13 @@ class IdentitySettings(ProductSettings, frozen=True, forbid_unknown_fields=True,
     sso_secret: Annotated[
         str, Meta(max_length=512, description="verifies what FastComments' secure SSO and Disqus' remote_auth_s3 sign")
     ] = ""
+    gravatar_url: Annotated[
+        str,
+        Meta(
+            max_length=200, pattern="^(https://[!-~]+/)?$",
+            description="where pictures are asked for by the hash of a mail, of people who want that; empty: nowhere",
+        ),
+    ] = "https://gravatar.com/avatar/"
     cackle_sso: Annotated[
         bool, Meta(description="whether Cackle's ssoAuth is taken; its signature (MD5) is weak, so only where needed")
     ] = False

@@ -1,0 +1,166 @@
+"""``/avatar/{site}/{visitor}``: a person's picture, fetched for readers by us and made anew.
+
+Who keeps the picture learns nothing of who looks at it, and nothing that a stranger uploaded is given out as it came:
+it is decoded, cut to a square, and written as WebP without whatever else was in it. A picture by the hash of the
+person's mail (Gravatar's way) is asked for only where the person wants that.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from io import BytesIO
+from typing import Any
+
+from msgspec import Struct
+from PIL import Image, ImageOps
+from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.logger import Logger
+
+from cackled.database.errors import DatabaseError
+from cackled.database.routing import Database, ReadPreference
+from cackled.domain.errors import TooFast
+from cackled.domain.limits import CallLimits
+from cackled.domain.people import People
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
+from cackled.identity.asking import Http
+from cackled.identity.settings import IdentitySettings
+from cackled.shared_calls import SharedCalls
+from cackled.transport.http import Request
+from cackled.transport.problems import problem
+from cackled.transport.resources import AsyncResource
+from cackled.transport.response import Response
+
+log = Logger()
+
+SIDE = 160
+# Of what is fetched; a picture of more points is not decoded.
+MOST_BYTES, MOST_POINTS = 1_048_576, 25_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+# Kept in memory: bytes of pictures, and for how many seconds those, and that there is none.
+MOST_KEPT, KEPT, NONE_KEPT = 16_777_216, 86_400.0, 600.0
+# Pictures that are fetched at the same time.
+AT_ONCE = 8
+
+
+class _Kept(Struct, frozen=True):
+    until: float
+    source: str
+    body: bytes
+
+
+def squared(raw: bytes) -> bytes:
+    """*raw* as a small square WebP; runs in a thread.
+
+    Raises:
+        ValueError, OSError: it is no picture, or too large a one.
+    """
+    with Image.open(BytesIO(raw), formats=FORMATS) as image:
+        if image.width * image.height > MOST_POINTS:
+            raise ValueError("too many points")
+        # Of moving ones the first; turned as a camera meant it.
+        still = ImageOps.exif_transpose(image.convert("RGBA"))
+        made = BytesIO()
+        ImageOps.fit(still, (SIDE, SIDE)).save(made, "WEBP", quality=82)
+        return made.getvalue()
+
+
+class Pictures:
+    """Pictures of people, in a process."""
+
+    def __init__(
+        self, http: Http, database: Database, in_thread: Callable[..., Awaitable[Any]], seconds: Callable[[], float]
+    ) -> None:
+        self._http = http
+        self._database = database
+        self._in_thread = in_thread
+        self._seconds = seconds
+        self._kept: OrderedDict[tuple[int, int], _Kept] = OrderedDict()
+        self._size = 0
+        self._calls: SharedCalls[bytes] = SharedCalls()
+        self._turns = DeferredSemaphore(AT_ONCE)
+
+    async def find(self, site: Site, visitor: int) -> bytes:
+        """The picture of a visitor as WebP; ``b""`` where they have none."""
+        person = await People(site, self._database).find(visitor, ReadPreference.NEAREST)
+        source = ""
+        if person is not None:
+            source = person.avatar
+            if not source and person.gravatar and person.email_verified and person.email:
+                base = site.product(IdentitySettings).gravatar_url
+                source = base and f"{base}{sha256(person.email.strip().lower().encode()).hexdigest()}?d=404&s={SIDE}"
+        if not source:
+            return b""
+        kept = self._kept.get((site.id, visitor))
+        if kept is not None and kept.source == source and self._seconds() < kept.until:
+            self._kept.move_to_end((site.id, visitor))
+            return kept.body
+        return await self._calls.ask(source, lambda: Deferred.fromCoroutine(self._load(site.id, visitor, source)))
+
+    async def _load(self, site: int, visitor: int, source: str) -> bytes:
+        await self._turns.acquire()
+        try:
+            answer = await self._http.ask(b"GET", source, [(b"Accept", b"image/*")], most=MOST_BYTES)
+            body = await self._in_thread(squared, answer.body) if answer.status == 200 else b""
+        except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            log.info("no picture for visitor {visitor} of site {site}: {reason}",
+                     visitor=visitor, site=site, reason=str(error)[:200])  # fmt: skip
+            body = b""
+        finally:
+            self._turns.release()
+        self._keep((site, visitor), _Kept(self._seconds() + (KEPT if body else NONE_KEPT), source, body))
+        return body
+
+    def _keep(self, place: tuple[int, int], kept: _Kept) -> None:
+        old = self._kept.pop(place, None)
+        self._size += len(kept.body) + 200 - (0 if old is None else len(old.body) + 200)
+        self._kept[place] = kept
+        while self._size > MOST_KEPT:
+            _, gone = self._kept.popitem(last=False)
+            self._size -= len(gone.body) + 200
+
+
+class AvatarResource(AsyncResource):
+    """The address."""
+
+    takes_rest = True
+
+    def __init__(
+        self, sites: SiteDirectory, pictures: Pictures, limits: CallLimits, client_address: Callable[[Any], str]
+    ) -> None:
+        super().__init__(self.answer, (b"GET", b"HEAD"))
+        self._sites = sites
+        self._pictures = pictures
+        self._limits = limits
+        self._client_address = client_address
+
+    async def answer(self, request: Request) -> Response:
+        """The picture, or 404."""
+        path = [one.decode("ascii", "replace") for one in request.postpath or ()]
+        if len(path) != 2 or not all(one.isascii() and one.isdigit() and len(one) < 20 for one in path):
+            return problem(404)
+        site = self._sites.find(int(path[0]))
+        if site is None or int(path[1]) >= 2**63:
+            return problem(404)
+        try:
+            self._limits.take("reads", self._client_address(request), site.id)
+            body = await self._pictures.find(site, int(path[1]))
+        except TooFast as error:
+            answer = problem(429, "too-fast")
+            answer.headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after or 1))))
+            return answer
+        except DatabaseError:
+            return problem(503)
+        shared = [(b"access-control-allow-origin", b"*"), (b"x-content-type-options", b"nosniff")]
+        if not body:
+            none = problem(404)
+            none.headers = [*none.headers, (b"cache-control", b"public, max-age=600"), *shared]
+            return none
+        etag = b'"' + sha256(body).hexdigest()[:20].encode() + b'"'
+        shared += [(b"etag", etag), (b"cache-control", b"public, max-age=86400")]
+        if request.getHeader(b"if-none-match") == etag:
+            return Response(304, shared)
+        policy = (b"content-security-policy", b"default-src 'none'; sandbox")
+        return Response(200, [(b"content-type", b"image/webp"), policy, *shared], body)
