@@ -74,14 +74,24 @@ class ModeratedTests(BrowserCase):
         ann = self.reader(mine)
         self.assertEqual((self.texts(ann), ann.locator(".mc-waits").count()), (["please read this first"], 1))
         item = self.staff("GET", "/moderation/items")["items"][0]
-        decided = self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "approve"})
+        self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "approve"})
         bob.wait_for_selector("text=please read this first")
         self.until(ann, "!document.querySelector('.mc-waits')")
         for page in (ann, bob):
             self.until(page, "document.querySelector('.mc-title').textContent === '1 comment'")
             self.assertEqual(len(self.texts(page)), 1)
-        self.staff("POST", f"/moderation/actions/{decided['id']}/undo")
-        self.until(bob, "!document.querySelector('.mc-text')")
+        self.post(bob, "another")
+        self.staff("POST", "/moderation/actions", {"items": [self.staff("GET", "/moderation/items")["items"][0]["id"]],
+                                                   "action": "approve"})  # fmt: skip
+        self.until(ann, "document.querySelectorAll('.mc-text').length === 2")
+        pinned = self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "pin"})
+        for page in (ann, bob):
+            self.until(page, "document.querySelector('.mc-c').innerText.includes('Pinned')")
+            self.assertIn("please read this first", self.texts(page)[0])
+        self.staff("POST", f"/moderation/actions/{pinned['id']}/undo")
+        self.until(ann, "!document.querySelector('.mc-list').innerText.includes('Pinned')")
+        self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "reject"})
+        self.until(bob, "[...document.querySelectorAll('.mc-text')].every(n => !n.innerText.includes('please'))")
 
     def test_shadow(self) -> None:
         """Who is banned unnoticed sees what they wrote, counted, after a reload as well; nobody else does."""

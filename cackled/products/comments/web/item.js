@@ -245,6 +245,8 @@ P.draw = function (item) {
             this.times.node(c.created),
           ),
           c.state && el('span.mc-waits', null, t('waits')),
+          item.pinned && el('span.mc-badge', null, t('pinned')),
+          c.featured && el('span.mc-badge', null, t('featured')),
           c.edited && el('span.mc-edited', {title: t('editedAt', {time: this.times.full(c.edited)})}, t('edited')),
         ),
         item.text,

@@ -191,6 +191,7 @@ P.event = function (m) {
           if (!i.edit) this.draw(i);
         }, this);
       }
+      if (data.pinned || this.channel.pinned) this.pin((this.channel.pinned = data.pinned || []));
       // A comment of our own with that very number, answered before or after: what others count does not hold it.
       this.quiet = [m.seq].concat(this.quiet || []).slice(0, 9);
       this.items.forEach(function (i) {

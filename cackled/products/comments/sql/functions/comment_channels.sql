@@ -1,5 +1,5 @@
 -- Conversations as a whole, and their counts.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Raise the number of a channel by p_steps and the counts of its comments by so many; p_last is its newest comment (0:
 -- as it is). Gives the new number and how many comments it shows now. Its counts are those of comment_channel; the
@@ -45,11 +45,7 @@ begin
     return ch.seq;
   end if;
   update channel x set locked = p_locked where x.site_id = p_site and x.id = p_channel;
-  ch.seq := advance_seq(p_site, p_channel);
-  perform announce(p_site, p_channel, ch.seq, 'channel.updated',
-                   format('{"comments":%s,"locked":%s}', coalesce(visible_comments(p_site, p_channel), 0),
-                          p_locked::text), false);
-  return ch.seq;
+  return tell_channel(p_site, p_channel);
 end
 $$;
 

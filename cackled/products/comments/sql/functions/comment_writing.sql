@@ -61,13 +61,8 @@ $$;
 -- Raise the number of a channel without a word of what happened: what somebody whom nobody is to hear has done looks
 -- to themselves like what others do.
 create or replace function advance_silently(p_site int, p_channel bigint) returns bigint language plpgsql as $$
-declare
-  made bigint := advance_seq(p_site, p_channel);
 begin
-  perform announce(p_site, p_channel, made, 'channel.updated', format(
-    '{"comments":%s,"locked":%s}', coalesce(visible_comments(p_site, p_channel), 0),
-    (select x.locked::text from channel x where x.site_id = p_site and x.id = p_channel)), false);
-  return made;
+  return tell_channel(p_site, p_channel);
 end
 $$;
 
