@@ -124,6 +124,7 @@ class ClosedTests(MailCase):
         """No signing up, no sites, no invitations but to those who have an account."""
         answer = await self.ask("POST", "/api/v1/auth/signup", {"email": "x@y.z"}, **OWN)
         self.assertEqual(answer.slug, "signup-closed")
+        self.assertEqual((await self.ask("GET", "/api/v1/auth/ways")).json(), {"signup": "closed", "mail": True})
         owner = await sign_in(self, "owner")
         self.assertEqual((await owner.ask("POST", "/api/v1/sites", {"name": "X"})).slug, "signup-closed")
         body = {"email": "x@one.example", "role": "analyst"}

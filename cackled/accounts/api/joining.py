@@ -46,6 +46,18 @@ class SentAnswer(Struct, frozen=True):
     email: str
 
 
+class WaysAnswer(Struct, frozen=True):
+    """How people come in: who may have an account (``open``, ``invite``, ``closed``), and whether mail is sent."""
+
+    signup: str
+    mail: bool
+
+
+async def ways(call: Call) -> WaysAnswer:
+    """How people come in here."""
+    return WaysAnswer(call.shared(SignIn).signup, call.shared(Letters).able)
+
+
 async def ask_reset(call: Call) -> SentAnswer:
     """Send a link to choose a new password."""
     email, language = _addressed(call)
@@ -92,6 +104,16 @@ async def _signup(sign_in: SignIn, letters: Letters, email: str, name: str, lang
 
 
 ROUTES = (
+    Route(
+        method="GET",
+        path="/auth/ways",
+        name="waysIn",
+        summary="Who may have an account here, and whether mail is sent.",
+        handler=ways,
+        answer=WaysAnswer,
+        caller=Caller.OWN_PAGE,
+        limit="",
+    ),
     Route(
         method="POST",
         path="/auth/reset",
