@@ -62,5 +62,6 @@ export async function leave() {
 
 // A session may end while the page is open: by time, by a sign-out elsewhere.
 onRefused(refused => {
-  if (refused.status === 401 && refused.slug !== 'wrong-password' && me.peek()) me.value = null;
+  // A wrong code, or a passkey of another account, ends nothing.
+  if (refused.slug === 'signed-out' && me.peek()) me.value = null;
 });

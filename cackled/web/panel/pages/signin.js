@@ -1,12 +1,13 @@
 // Signing in with mail address and password, and a code where the account asks for one; or with a passkey.
 import {html, useState} from '../libraries.js';
-import {post} from '../api.js';
+import {get, post} from '../api.js';
 import {Card} from '../frame.js';
 import * as passkeys from '../passkeys.js';
 import {address, go, path} from '../router.js';
 import {entered} from '../session.js';
 import {complain} from '../toasts.js';
 import {Field, Form} from '../ui/form.js';
+import {useLoad} from '../ui/load.js';
 import {t} from '../words.js';
 
 export function SignIn() {
@@ -14,6 +15,7 @@ export function SignIn() {
   const [password, setPassword] = useState('');
   const [code, setCode] = useState('');
   const [needsCode, setNeedsCode] = useState(false);
+  const ways = useLoad(signal => get('/auth/ways', {}, signal), []);
   /** @param {any} me */
   const enter = me => {
     entered(me);
@@ -79,7 +81,7 @@ export function SignIn() {
     <//>
     <p class="row">
       <a href=${address('/forgotten')}>${t('signin.forgotten')}</a>
-      <a href=${address('/signup')}>${t('signup.title')}</a>
+      ${ways.value?.signup === 'open' && html`<a href=${address('/signup')}>${t('signup.title')}</a>`}
     </p>
   <//>`;
 }
