@@ -53,6 +53,7 @@ PRODUCT = Product(
     jobs=JOBS,
     recounts=RECOUNTS,
     sql=__name__,
+    web=__name__,
     counted=(Counted(table="poll", word="polls"), Counted(table="ballot", word="poll votes", kept=False)),
     erase=ERASABLE,
     authored=AUTHORED,

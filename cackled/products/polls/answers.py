@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from cackled.api.answers import Count, Id, PositionText, Time
 
@@ -115,6 +115,14 @@ class PollQuery(Struct, frozen=True):
     """Which poll."""
 
     poll: Annotated[str, Meta(description="The poll's id.")] = ""
+    poll_id: Annotated[str, Meta(description="The same, as the widget's option is called.")] = field(
+        default="", name="pollId"
+    )
+
+    @property
+    def id(self) -> str:
+        """The poll's id, or ``""``."""
+        return self.poll or self.poll_id
 
 
 class ListQuery(Struct, frozen=True):

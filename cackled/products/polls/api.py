@@ -88,14 +88,14 @@ def first_key(query: answers.PollQuery, site: Site) -> str:
     Raises:
         BadField: none is named.
     """
-    if not query.poll:
+    if not query.id:
         raise BadField("Name the poll.", field="poll")
-    return str(parse_id(query.poll, "poll"))
+    return str(parse_id(query.id, "poll"))
 
 
 async def first_page(render: FirstRender) -> FirstPage:
     """A poll, and what the visitor sees of it beside that."""
-    polls, poll = render.service(Polls), parse_id(render.query.poll, "poll")
+    polls, poll = render.service(Polls), parse_id(render.query.id, "poll")
     page = await polls.page(poll, render.reading)
     me = b"null"
     if render.session is not None:

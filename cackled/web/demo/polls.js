@@ -1,0 +1,16 @@
+// What a page of polls says: one entry for each, with the element that it goes into.
+(function () {
+  var list = (window.cackle_widget = window.cackle_widget || []);
+  document.addEventListener('DOMContentLoaded', function () {
+    Array.prototype.forEach.call(document.querySelectorAll('[data-poll]'), function (node) {
+      list.push({
+        widget: 'Poll',
+        id: 1,
+        pollId: node.getAttribute('data-poll'),
+        container: node.id,
+        lang: new URLSearchParams(location.search).get('lang') || '',
+        theme: new URLSearchParams(location.search).get('theme') || '',
+      });
+    });
+  });
+})();

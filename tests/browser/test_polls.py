@@ -1,0 +1,96 @@
+"""The poll widget against the real daemon: the demo's page of polls, by mouse and keyboard, live in a second window."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import cackled
+from tests.support.browser import BrowserCase
+from tests.support.daemon import Daemon
+
+BUILD = Path(cackled.__file__).parent / "products" / "polls" / "web" / "build"
+# How far everything below each option moves: nothing may.
+SHIFTS = "new PerformanceObserver(l => l.getEntries().forEach(e => {window.shift = (window.shift || 0) + e.value}))"
+SHIFTS += ".observe({type: 'layout-shift', buffered: false})"
+
+
+class PollTests(BrowserCase):
+    """One daemon for all tests: each has a poll of its own."""
+
+    daemon: Daemon | None = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        if PollTests.daemon is None:
+            PollTests.daemon = Daemon()
+        self.url = f"{PollTests.daemon.url}/demo/polls"
+
+    def open(self, **options):
+        """The page, in a browser of its own."""
+        page = self.page(self.url, context=self.context(**options), wait="#mc-poll-5 .mcp-poll")
+        self.until(page, "performance.getEntriesByType('resource').some(e => e.name.includes('/rt/'))")
+        page.wait_for_timeout(500)
+        return page
+
+    def text(self, page, selector: str) -> str:
+        return page.locator(selector).first.inner_text()
+
+    def test_vote(self) -> None:
+        """A vote by keyboard shows at once, moves nothing, and is seen live elsewhere; it is kept over a reload."""
+        one, two = self.open(), self.open()
+        for page in (one, two):
+            page.evaluate(SHIFTS)
+        one.focus("#mc-poll input >> nth=0")
+        one.keyboard.press("Space")
+        one.keyboard.press("ArrowDown")
+        self.assertEqual(one.evaluate("document.activeElement.closest('[data-option]').dataset.option"), "2")
+        one.focus("#mc-poll .mcp-vote")
+        one.keyboard.press("Enter")
+        for page in (one, two):
+            self.until(page, "document.querySelector('#mc-poll [data-option=\"2\"] .mcp-votes').innerText === '18 votes'")
+            self.assertEqual(self.text(page, '#mc-poll [data-option="2"] .mcp-percent'), "20 %")
+        page.wait_for_timeout(500)
+        self.assertEqual(two.evaluate("window.shift || 0"), 0)
+        one.reload()
+        one.wait_for_selector("#mc-poll .mcp-mine")
+        self.assertEqual(one.locator("#mc-poll input:checked").count(), 1)
+        one.click("#mc-poll button:has-text('Take my vote back')")
+        self.until(two, "document.querySelector('#mc-poll [data-option=\"2\"] .mcp-votes').innerText === '17 votes'")
+
+    def test_ranked(self) -> None:
+        """Options are ranked by buttons and arrow keys; the rounds are told in words."""
+        page = self.open()
+        for option in ("2", "4", "1"):
+            page.click(f'#mc-poll-3 [data-option="{option}"] .mcp-up')
+        page.focus('#mc-poll-3 [data-option="1"] .mcp-up')
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowUp")
+        self.assertEqual(self.text(page, '#mc-poll-3 [data-option="1"] .mcp-up'), "1")
+        page.keyboard.press("ArrowDown")
+        self.assertEqual(self.text(page, '#mc-poll-3 [data-option="1"] .mcp-up'), "2")
+        page.click("#mc-poll-3 .mcp-vote")
+        self.until(page, "document.querySelector('#mc-poll-3 .mcp-vote').innerText === 'Change my vote'")
+        page.click("#mc-poll-3 summary")
+        self.assertIn("Round 1", self.text(page, "#mc-poll-3 .mcp-rounds"))
+
+    def test_hidden(self) -> None:
+        """What is shown after voting is not there before; the quiz tells what was right."""
+        page = self.open()
+        self.assertEqual(self.text(page, "#mc-poll-5 .mcp-votes"), "")
+        self.assertEqual(page.locator(".mcp-right").count(), 0)
+        page.click("#mc-poll-5 label:has-text('Mars')")
+        page.click("#mc-poll-5 .mcp-vote")
+        page.wait_for_selector("#mc-poll-5 [data-option='2'].mcp-right")
+        self.assertIn("Jupiter turns", self.text(page, "#mc-poll-5"))
+        self.assertEqual(page.locator("#mc-poll-5 .mcp-vote").count(), 0)
+
+    def test_languages(self) -> None:
+        """In the page's language, right to left as well."""
+        page = self.page(f"{self.url}?lang=ru", context=self.context(), wait="#mc-poll .mcp-vote")
+        self.until(page, "document.querySelector('#mc-poll .mcp-vote').innerText === 'Голосовать'")
+
+    def test_size(self) -> None:
+        """With all that it needs it is smaller than the comments' first render."""
+        packed = sum(len(gzip.compress((BUILD / name).read_bytes(), 9)) for name in ("polls.js", "polls.css"))
+        self.assertLess(packed, 13_000)
