@@ -5,8 +5,21 @@ import {parts, ranking} from '../../../cackled/products/polls/web/ballot.js';
 
 const OPTIONS = ['1', '2', '3'].map((id, n) => ({id, text: id, image: '', video: null, votes: n, correct: null}));
 const POLL = {
-  id: '7', kind: 'single', question: '', description: '', options: OPTIONS, min: 1, max: 1, results: 'always',
-  changeable: true, write_in: false, state: 'open', voters: 3, removed: 0, explanation: null, outcome: null,
+  id: '7',
+  kind: 'single',
+  question: '',
+  description: '',
+  options: OPTIONS,
+  min: 1,
+  max: 1,
+  results: 'always',
+  changeable: true,
+  write_in: false,
+  state: 'open',
+  voters: 3,
+  removed: 0,
+  explanation: null,
+  outcome: null,
 };
 const HIDDEN = {...POLL, results: 'voted', voters: null, options: OPTIONS.map(one => ({...one, votes: null}))};
 const ME = {options: ['2'], results: null, answer: null, outcome: null};
