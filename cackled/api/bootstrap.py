@@ -30,8 +30,8 @@ MOST_HEADS = 4096
 # The widget of pages that name none.
 DEFAULT_WIDGET = "Comment"
 SLUGS = (
-    "bad-field", "unknown-site", "no-token", "bad-token", "token-expired", "not-granted", "sign-in", "not-in-group",
-    "not-found", "too-fast", "other-deployment", "unavailable", "internal", "uri-too-long",
+    "bad-field", "unknown-site", "no-token", "bad-token", "token-expired", "not-granted", "sign-in-first",
+    "not-in-group", "not-found", "too-fast", "other-deployment", "unavailable", "internal", "uri-too-long",
 )  # fmt: skip
 
 

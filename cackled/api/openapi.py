@@ -53,7 +53,7 @@ def refusals(route: Route) -> list[str]:
             found -= {"origin", "unknown-site", "other-deployment"}
     else:
         # Locks ask who calls, whoever may.
-        found |= {"no-token", "not-granted", "sign-in", "not-in-group", "token-expired"}
+        found |= {"no-token", "not-granted", "sign-in-first", "not-in-group", "token-expired"}
     if route.caller in (Caller.VISITOR, Caller.SESSION):
         found |= {"bad-token", "token-expired"}
     if route.ids:

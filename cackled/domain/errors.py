@@ -48,7 +48,7 @@ class SignIn(Refused):
     """Only for people who signed in."""
 
     status = 401
-    slug = "sign-in"
+    slug = "sign-in-first"
     title = "Sign in first"
 
 
@@ -201,7 +201,7 @@ PROBLEMS: dict[str, int] = {
     "insecure": 403,
     "origin": 403,
     "not-granted": 403,
-    "sign-in": 401,
+    "sign-in-first": 401,
     "not-in-group": 403,
     "banned": 403,
     "locked": 403,

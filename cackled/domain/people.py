@@ -15,11 +15,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from cackled.database.errors import DatabaseError
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, Conflict, NotFound, Unauthorized
 from cackled.domain.names import skeleton
-from cackled.domain.outbox import Work
+from cackled.domain.outbox import Retry, Work
 from cackled.domain.sessions import BY_SITE, GUEST, Session
 from cackled.domain.site import Site
 from cackled.domain.text import clean_name
@@ -291,9 +292,16 @@ class Following:
         self._evict = evict
 
     async def deliver(self, work: Work) -> None:
-        """Do what a row of the outbox asks for."""
+        """Do what a row of the outbox asks for.
+
+        Raises:
+            Retry: the database could not be reached.
+        """
         asked = msgspec.json.decode(work.body, type=dict[str, int], strict=False)
-        await self.follow(work.site, asked["visitor"], asked["from"])
+        try:
+            await self.follow(work.site, asked["visitor"], asked["from"])
+        except DatabaseError as error:
+            raise Retry(str(error)) from None
 
     async def follow(self, site: int, visitor: int, guest: int) -> int:
         """Carry over what *guest* (0: nobody) had, and show the person as they are now; gives how many events told."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from cackled.api.calls import Call, bearer
+from cackled.api.calls import Call, bearer, tokens
 from cackled.api.route import Caller, Reach, Route
 from cackled.api.staff import own_origin
 from cackled.database.query import ReadPreference
@@ -129,6 +129,11 @@ async def change_me(call: Call) -> PersonAnswer:
 
 async def show_profile(call: Call) -> ProfileAnswer:
     """A visitor, as others see them."""
+    doors = call.context.doors
+    readers = doors.locks(call.site).readers
+    refused = None if readers.open else doors.refused(call.site, "", "read", call.session, tokens(call.request))
+    if refused is not None:
+        raise refused
     return await call.service(Profiles).show(call.number("visitor"), call.reading, call.context.wall_time())
 
 
@@ -225,7 +230,7 @@ ROUTES = (
     Route(
         method="GET", path="/sites/{site}/visitors/{visitor}", name="showProfile",
         summary="A visitor, as others see them.",
-        handler=show_profile, answer=ProfileAnswer, reach=Reach.ALL, limit="reads",
+        handler=show_profile, answer=ProfileAnswer, caller=Caller.VISITOR, reach=Reach.ALL, limit="reads",
         preference=ReadPreference.NEAREST, refusals=("not-found",),
     ),
     Route(

@@ -58,7 +58,7 @@ class LockTests(IdentityCase):
                 if token is None and not name.startswith("GET"):
                     self.assertEqual((answer.status, answer.slug), (401, "no-token"), (name, answer))
                     continue
-                self.assertEqual((answer.status, answer.slug), (401, "sign-in"), (name, answer))
+                self.assertEqual((answer.status, answer.slug), (401, "sign-in-first"), (name, answer))
                 self.assertEqual(answer.json().get("needs", "sso"), "sso", name)
                 self.assertNotIn("words", answer.body.decode())
 

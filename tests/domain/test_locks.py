@@ -36,11 +36,12 @@ class LockTests(SynchronousTestCase):
         """The first that fits counts; elsewhere, what holds for the site."""
         locks = locks_of(settings(locks=TEXT, writers="signed-in"))
         for key, deed, standing, refused in (
-            ("/members/a", "read", NOBODY, ("sign-in", "sso")), ("/members/a", "read", VISITOR, ("sign-in", "sso")),
+            ("/members/a", "read", NOBODY, ("sign-in-first", "sso")),
+            ("/members/a", "read", VISITOR, ("sign-in-first", "sso")),
             ("/members/a", "read", MEMBER, None), ("/vip/x", "read", MEMBER, ("not-in-group", "groups")),
-            ("/vip/x", "read", NOBODY, ("sign-in", "groups")), ("/vip/x", "write", GOLD, None),
+            ("/vip/x", "read", NOBODY, ("sign-in-first", "groups")), ("/vip/x", "write", GOLD, None),
             ("/vip", "read", NOBODY, None), ("/x", "read", NOBODY, None),
-            ("/x", "write", NOBODY, ("sign-in", "signed-in")), ("/x", "write", VISITOR, None),
+            ("/x", "write", NOBODY, ("sign-in-first", "signed-in")), ("/x", "write", VISITOR, None),
             ("/news/1/talk", "read", NOBODY, None),
             (None, "read", MEMBER, ("not-in-group", "groups")), (None, "read", GOLD, ("not-in-group", "groups")),
         ):  # fmt: skip

@@ -168,6 +168,31 @@ class PersonTests(IdentityCase):
         answer = await self.ask("GET", "/api/v1/sites/2/me", authorization=bearer)
         await self.refused("bad-token", 401, answer)
 
+    async def test_comments_of_a_person(self) -> None:
+        """What somebody wrote, a page at a time; not what stands behind locks, nor what they keep private."""
+        mine = await self.signed_in(groups=["gold"])
+        bearer = f"Bearer {mine['token']}"
+        for number, key in enumerate(("/a", "/vip/b", "/c")):
+            await self.post(bearer, f"words {number}", key)
+        await self.application.sites.change(1, "locks", "/vip/* read group:gold")
+        path = f"/api/v1/sites/1/visitors/{mine['visitor']}/comments"
+        found = (await self.ask("GET", path)).json()
+        self.assertEqual([one["key"] for one in found["comments"]], ["/c", "/a"])
+        self.assertEqual(found["comments"][0]["permalink"].partition("#")[0], "https://one.example/x")
+        first = (await self.ask("GET", path + "?size=1")).json()
+        rest = (await self.ask("GET", f"{path}?size=2&cursor={first['cursor']}", authorization=bearer)).json()
+        self.assertIsNone(rest["cursor"])
+        gold = (await self.signed_in(groups=["gold"]))["token"]
+        whole = (await self.ask("GET", path, authorization=f"Bearer {gold}")).json()
+        self.assertEqual([one["key"] for one in whole["comments"]], ["/c", "/vip/b", "/a"])
+        await self.ask("PATCH", "/api/v1/sites/1/me", {"private": True}, authorization=bearer, origin=ORIGIN)
+        self.assertEqual((await self.ask("GET", path)).json(), {"comments": [], "cursor": None})
+        self.assertEqual(len((await self.ask("GET", path, authorization=bearer)).json()["comments"]), 2)
+        self.assertEqual((await self.ask("GET", path.replace("sites/1", "sites/2"))).json()["comments"], [])
+        await self.application.sites.change(1, "readers", "sso")
+        self.assertEqual((await self.ask("GET", path.removesuffix("/comments"))).status, 401)
+        self.assertEqual((await self.ask("GET", path)).json()["comments"], [])
+
     async def test_sign_out(self) -> None:
         """After it no session is made anew: the next one is a guest's."""
         mine = await self.signed_in()

@@ -16,6 +16,7 @@ from cackled.identity.ways_back import challenge_of
 from tests.api.common import ORIGIN, Answer
 from tests.identity.common import IdentityCase
 from tests.support import provider as local
+from tests.support.staff import sign_in
 
 VERIFIER = "v" * 43
 PAGE = f"{ORIGIN}/article?id=1#top"
@@ -188,6 +189,38 @@ class WayTests(SignInCase):
         self.assertTrue((await self.bootstrap()).json()["site"]["settings"]["signIn"])
         rows = self.sql("select secret, encode(secret, 'escape') from sign_in_provider")
         self.assertNotIn("secret:", rows[0][1])
+
+
+class OwnerTests(SignInCase):
+    """Ways to sign in, as owners set them up."""
+
+    async def test_set_up(self) -> None:
+        """They are set up, changed without telling the secret again, and taken away; each is in the site's log."""
+        owner = await sign_in(self, "owner")
+        path = "/api/v1/sites/1/sign-in/providers"
+        body = {"kind": "oidc", "label": "Second", "issuer": "https://id.example", "clientId": "c", "secret": "hush"}
+        made = await owner.ask("PUT", f"{path}/second", body)
+        self.assertEqual(made.status, 200, made)
+        one = next(one for one in made.json()["providers"] if one["name"] == "second")
+        self.assertTrue(one["hasSecret"] and one["redirect"].endswith("/auth/1/second/callback"))
+        self.assertNotIn("hush", made.body.decode())
+        await owner.ask("PUT", f"{path}/second", {"kind": "oidc", "issuer": "https://id.example", "clientId": "d"})
+        provider = await self.ways.providers(self.site).find("second")
+        self.assertEqual((provider.client_id, await self.ways.providers(self.site).secret(provider)), ("d", "hush"))
+        self.assertNotIn("hush", str(self.sql("select * from audit")))
+        for name, wrong in (
+            ("UPPER", body), ("x" * 40, body), ("callback", body), ("a", {**body, "issuer": ""}),
+            ("a", {**body, "clientId": ""}), ("a", {**body, "kind": "myspace"}),
+            ("a", {**body, "issuer": "javascript:x"}),
+        ):  # fmt: skip
+            answer = await owner.ask("PUT", f"{path}/{name}", wrong)
+            self.assertEqual((answer.status, answer.slug), (400, "bad-field"), (name, answer))
+        self.assertEqual((await owner.ask("DELETE", f"{path}/second")).status, 204)
+        self.assertEqual((await owner.ask("DELETE", f"{path}/second")).status, 404)
+        # What was refused is the owner's to read.
+        await self.enter(sso="a.b.c")
+        found = (await owner.ask("GET", "/api/v1/sites/1/sso/refusals")).json()["refusals"]
+        self.assertEqual([(one["form"], one["reason"], one["count"]) for one in found], [("jwt", "bad-signature", 1)])
 
 
 class TroubleTests(SignInCase):

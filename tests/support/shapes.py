@@ -60,7 +60,7 @@ class Described:
     def first_page(self, name: str, value: dict[str, Any]) -> list[str]:
         """The same of an answer of ``/bootstrap`` for the widget of that name."""
         widget = self._widgets[name]
-        rest = {key: one for key, one in value.items() if key not in ("site", "me")}
+        rest = {key: one for key, one in value.items() if key not in ("site", "me", "access")}
         told = differences(widget.answer, rest)
         told += [f"{key} is missing" for key in ("site", "me") if key not in value]
         if widget.me is not None and value.get("me") is not None:

@@ -14,6 +14,7 @@ from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position
 from cackled.products.comments import api, moderated, seed, staff_api
+from cackled.products.comments.by_author import ByAuthor
 from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.commands import COMMANDS
 from cackled.products.comments.conversations import Conversations
@@ -85,6 +86,7 @@ PRODUCT = Product(
     settings=CommentSettings,
     old_settings=OLD,
     services={
+        ByAuthor: lambda parts, site: ByAuthor(site, parts.database),
         Conversations: make_conversations,
         Comments: make_service, CommentModeration: make_moderation},
     limits=(

@@ -203,6 +203,29 @@ class Counts(Struct, frozen=True):
     keys: dict[str, str] | UnsetType = UNSET
 
 
+class ByAuthorQuery(Struct, frozen=True):
+    """Which of somebody's comments."""
+
+    size: Annotated[int, Meta(ge=1, le=100)] = 25
+    cursor: Annotated[str, Meta(description="From the page before.")] = ""
+
+
+class Whereabouts(Struct, frozen=True):
+    """A comment, and the conversation that it is in."""
+
+    comment: Comment
+    key: str
+    title: str
+    permalink: str
+
+
+class ByAuthor(Struct, frozen=True):
+    """What somebody wrote, the latest first; nothing of who keeps it private."""
+
+    comments: list[Whereabouts]
+    cursor: str | None
+
+
 class Nothing(Struct, frozen=True):
     """Done."""
 

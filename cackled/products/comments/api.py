@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 import msgspec
 
 from cackled.api.answers import PositionAnswer
-from cackled.api.calls import Call, json_response
+from cackled.api.calls import Call, json_response, tokens
 from cackled.api.route import Caller, Reach, Route
 from cackled.api.widget import FirstPage, FirstRender, Widget
 from cackled.database.errors import DatabaseError
@@ -22,6 +22,7 @@ from cackled.domain.page_keys import fit, is_address
 from cackled.domain.sites import Site
 from cackled.moderation.verdict import Signs
 from cackled.products.comments import answers
+from cackled.products.comments.by_author import ByAuthor
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
 from cackled.products.comments.service import Comments, Written
@@ -156,6 +157,26 @@ async def counts(call: Call) -> Any:
     return {"counts": {asked: found[key] for asked, key in keys.items()}, **({"keys": made} if made else {})}
 
 
+async def list_by_author(call: Call) -> bytes:
+    """What a visitor wrote on the site, where the caller may read it."""
+    query: answers.ByAuthorQuery = call.query
+    author, session = call.number("visitor"), call.session
+    before = parse_id(query.cursor, "cursor") if query.cursor else 2**63 - 1
+
+    def sees(key: str) -> bool:
+        return call.context.doors.refused(call.site, key, "read", session, tokens(call.request)) is None
+
+    own = session is not None and session.visitor == author and session.level > 0
+    found, after = await call.service(ByAuthor).page(author, own, before, query.size, call.reading, sees)
+    rows = b",".join(
+        b'{"comment":' + one.json.encode() + b"," + msgspec.json.encode(
+            {"key": one.key, "title": one.title, "permalink": one.permalink}
+        )[1:]
+        for one in found
+    )  # fmt: skip
+    return b'{"comments":[' + rows + b'],"cursor":' + (b"null" if after is None else b'"%d"' % after) + b"}"
+
+
 async def _seen_comment(call: Call) -> int:
     """The comment of the path, in a channel that the caller may see: before each write that names a comment alone."""
     comment = call.number("comment")
@@ -263,6 +284,12 @@ ROUTES = (
         method="POST", path=_ONE + "/flags", name="flagComment", summary="Report a comment.",
         handler=flag, body=answers.FlagBody, answer=answers.Nothing, status=201,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.flag", refusals=("banned", "comment", "read-only"),
+    ),
+    Route(
+        method="GET", path="/sites/{site}/visitors/{visitor}/comments", name="listCommentsOfVisitor",
+        summary="What a visitor wrote on the site, the latest first.",
+        handler=list_by_author, query=answers.ByAuthorQuery, answer=answers.ByAuthor, caller=Caller.VISITOR,
+        reach=Reach.ALL, limit="reads", preference=ReadPreference.NEAREST,
     ),
     Route(
         method="GET", path="/sites/{site}/counts", name="countComments",

@@ -101,7 +101,7 @@ P.invite = function (problem) {
   this.node.style.minHeight = '';
   this.widget.held = false;
   lateStyle();
-  const known = /sign-in$/.test(problem.type);
+  const known = /sign-in-first$/.test(problem.type);
   this.bar = el('div.mc-bar', {role: 'status'});
   this.node.replaceChildren(
     el('div.mc-empty.mc-invite', null, el('div', null, this.t(known ? 'toRead' : 'noGroup')), this.signButton(true)),

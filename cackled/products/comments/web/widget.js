@@ -199,7 +199,7 @@ P.first = function (promise, renewed) {
         .json()
         .catch(() => ({}))
         .then(problem => {
-          if (!/(sign-in|not-in-group)$/.test(problem.type)) throw failure;
+          if (!/(sign-in-first|not-in-group)$/.test(problem.type)) throw failure;
           // Who is signed in may have come with a ticket that has run out.
           if (renewed || !(self.session.get('level') || self.session.stale()))
             return self.later(() => self.invite(problem));
