@@ -157,7 +157,8 @@ class Application:
             )
         )
         self.erasures = Erasures(
-            self.database, clock, journal, router.wrote_here, in_thread, erasables=registry.erasables
+            self.database, clock, journal, router.wrote_here, in_thread, erasables=registry.erasables,
+            forget=self.shared[Moderation].judging.erase,
         )
         self.deletions = Deletions(self.sites, self.database, clock, journal, in_thread, registry.counted)
         self.shared[Deletions] = self.deletions

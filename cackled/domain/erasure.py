@@ -65,7 +65,10 @@ class Erasable(Struct, frozen=True, kw_only=True):
 
 
 class Erasures:
-    """The erasures of all sites; *evict* is told each position they led to. *erasables* are those of the products."""
+    """The erasures of all sites; *evict* is told each position they led to. *erasables* are those of the products.
+
+    *forget* is told each visitor, so that what this process remembers of them goes as well.
+    """
 
     def __init__(
         self,
@@ -75,8 +78,10 @@ class Erasures:
         evict: Callable[[Position], None],
         in_thread: InThread,
         erasables: Iterable[Erasable],
+        forget: Callable[[int], None] = lambda visitor: None,
     ) -> None:
         self._database = database
+        self._forget = forget
         self._erasables = tuple(erasables)
         # Name and what is left, as JSON text, of all subjects.
         self._subjects = [
@@ -123,6 +128,7 @@ class Erasures:
             for part in self._database.parts:
                 for name, scrubbed in self._subjects:
                     await part.system.write(SCRUB_LEFT_EVENTS, site, visitor, name, scrubbed)
+        self._forget(visitor)
         await self._in_thread(append, self._journal, [(site, visitor)], DONE)
         return told
 

@@ -26,6 +26,8 @@ class RuleRouteTests(ApiCase):
         changed = await admin.ask("PUT", RULES, rules, if_match='"0"')
         self.assertEqual((changed.status, changed.headers["etag"]), (200, '"1"'))
         self.assertEqual(changed.json()["by"], f"account:{admin.account}")
+        audited = self.sql("select actor, action, detail::text from audit where action = 'rules.changed'")
+        self.assertEqual(audited, [(f"account:{admin.account}", "rules.changed", '{"version": 1}')])
         for wrong in ('"0"', '"x"', "*", '"99999999999999999999"', ""):
             self.assertEqual((await admin.ask("PUT", RULES, rules, if_match=wrong)).status, 412, wrong)
         auth = await self.visitor()

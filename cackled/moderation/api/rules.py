@@ -10,6 +10,7 @@ from cackled.api.answers import Count
 from cackled.api.calls import Call, header, json_response
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
+from cackled.domain.audit import Audit
 from cackled.domain.errors import Refused
 from cackled.moderation.dry_run import Progress
 from cackled.moderation.evaluate import Evaluation, evaluate_site
@@ -95,6 +96,7 @@ async def put_rules(call: Call) -> Response:
         if error.slug != "changed":
             raise
         raise PreconditionFailed("Others changed the rules meanwhile. Look at theirs first.") from None
+    await call.service(Audit).record(call.colleague, "rules.changed", "rules", version=kept.version)
     return _answer(kept)
 
 
