@@ -187,6 +187,17 @@ class OfficeTests(PanelCase):
         self.at(page, "/sites/1/audit", "Audit log")
         page.get_by_role("link", name="made a key").first.wait_for()
 
+    def test_look(self) -> None:
+        """A colour is seen in the preview at once, and given out as CSS."""
+        page = self.staff("admin")
+        self.at(page, "/sites/1/look", "Look")
+        inside = page.frame_locator("iframe")
+        inside.locator(".mc-root").wait_for()
+        page.get_by_label("Accent").fill("#aa0055")
+        self.assertIn("--mc-accent: #aa0055;", page.get_by_label("For your style sheet").input_value())
+        style = inside.locator(".mc-root").evaluate("node => node.style.getPropertyValue('--mc-accent')")
+        self.assertEqual(style.strip(), "#aa0055")
+
     def test_own_account(self) -> None:
         """A password, an app's codes and a passkey are set up; each signs in afterwards."""
         page = self.staff("moderator")
@@ -246,7 +257,7 @@ class OfficeTests(PanelCase):
             page = self.staff("owner", color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
             for path, heading in (
                 ("/", "Your sites"), ("/account", "Your account"), ("/sites/1/hosts", "Hosts"),
-                ("/sites/1/usage", "Usage"), ("/sites/1/deletion", "Delete the site"),
+                ("/sites/1/usage", "Usage"), ("/sites/1/look", "Look"), ("/sites/1/deletion", "Delete the site"),
                 ("/sites/1/queue?state=all", "Queue"), ("/sites/1/bans", "Bans"),
                 ("/sites/1/rules", "Rules"), ("/sites/1/statistics", "Statistics"),
                 ("/sites/1/spam", "Spam filter"), ("/sites/1/audit", "Audit log"),

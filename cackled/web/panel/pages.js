@@ -6,6 +6,7 @@ import {DeletionPage, HostsPage, UsagePage} from './pages/hosts.js';
 import {InvitationPage} from './pages/invitation.js';
 import {ForgottenPage, ResetPage, SignupPage} from './pages/joining.js';
 import {Link} from './pages/link.js';
+import {LookPage} from './pages/look.js';
 import {MembersPage} from './pages/members.js';
 import {Missing} from './pages/missing.js';
 import {QueuePage} from './pages/queue.js';
@@ -40,6 +41,7 @@ export const PAGES = [
   {path: '/sites/:site/bans', show: BansPage, role: 'moderator'},
   {path: '/sites/:site/settings', show: SettingsPage, role: 'analyst'},
   {path: '/sites/:site/hosts', show: HostsPage, role: 'analyst'},
+  {path: '/sites/:site/look', show: LookPage, role: 'analyst'},
   {path: '/sites/:site/usage', show: UsagePage, role: 'analyst'},
   {path: '/sites/:site/deletion', show: DeletionPage, role: 'admin'},
   {path: '/sites/:site/members', show: MembersPage, role: 'admin'},

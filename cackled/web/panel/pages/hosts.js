@@ -19,6 +19,7 @@ export const SiteTabs = ({site, current}) =>
     current=${`/sites/${site}/${current}`}
     tabs=${[
       [`/sites/${site}/settings`, t('nav.settings')],
+      [`/sites/${site}/look`, t('nav.look')],
       [`/sites/${site}/hosts`, t('nav.hosts')],
       [`/sites/${site}/usage`, t('nav.usage')],
       ...(may(site, 'admin') ? [[`/sites/${site}/deletion`, t('nav.deletion')]] : []),
