@@ -3,7 +3,7 @@ import {html, useState} from './libraries.js';
 import {address, go, path} from './router.js';
 import {leave, may, me, roleOn, sites} from './session.js';
 import {complain} from './toasts.js';
-import {choose, language, languages, t} from './words.js';
+import {choose, known, languages, t} from './words.js';
 
 /**
  * A page of a site, in its menu.
@@ -45,10 +45,10 @@ export function Languages() {
   if (languages().length < 2) return null;
   return html`<select
     aria-label=${t('language')}
-    value=${language.value}
+    value=${known.value}
     onChange=${(/** @type {any} */ event) => choose(event.currentTarget.value)}
   >
-    ${languages().map(one => html`<option key=${one} value=${one} selected=${language.value.startsWith(one)}>${NAMES[one] || one}</option>`)}
+    ${languages().map(one => html`<option key=${one} value=${one} selected=${known.value === one}>${NAMES[one] || one}</option>`)}
   </select>`;
 }
 

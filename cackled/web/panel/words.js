@@ -25,7 +25,8 @@ export const language = signal(chosen());
 const short = name => name.toLowerCase().split('-')[0];
 /** Those whose words are here. */
 const loaded = signal(['en']);
-const known = computed(() => (loaded.value.includes(short(language.value)) ? short(language.value) : 'en'));
+/** The language that is shown. */
+export const known = computed(() => (loaded.value.includes(short(language.value)) ? short(language.value) : 'en'));
 const rules = computed(() => new Intl.PluralRules(known.value));
 
 /**

@@ -4,7 +4,7 @@
 import {Comments} from './widget.js';
 import {el, press} from '../../../web/lib/dom.js';
 import {mayPass, reason} from '../../../web/lib/reasons.js';
-import {loader} from '../../../web/lib/loader.js';
+import {Promise, loader} from '../../../web/lib/loader.js';
 import {save, tabStorage} from '../../../web/lib/storage.js';
 import {serverNow} from '../../../web/lib/time.js';
 
