@@ -118,7 +118,15 @@ def document(
 def _schemas(shapes: Iterable[Any]) -> tuple[dict[Any, Any], dict[str, Any]]:
     shapes = list(shapes)
     made, components = msgspec.json.schema_components(shapes, ref_template=TEMPLATE)
-    return dict(zip(shapes, made, strict=True)), dict(components)
+    return dict(zip(shapes, made, strict=True)), {name: _plain(schema) for name, schema in components.items()}
+
+
+def _plain(schema: Any) -> Any:
+    """*schema* without what generators of clients don't know: that a pair has no third member, its length says too."""
+    if isinstance(schema, dict):
+        pair = "prefixItems" in schema and schema.get("items") is False
+        return {key: _plain(value) for key, value in schema.items() if not (pair and key == "items")}
+    return [_plain(one) for one in schema] if isinstance(schema, list) else schema
 
 
 def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int]) -> dict[str, Any]:

@@ -28,6 +28,8 @@ negative_data_rejection.expected-statuses = [
 include-name = [
   "GET /bootstrap", "GET /sites/{site}/counts", "GET /sites/{site}/comments", "POST /sites/{site}/comments",
   "PATCH /sites/{site}/comments/{comment}", "POST /sites/{site}/comments/preview", "POST /sites/{site}/sessions",
+  "GET /sites/{site}/polls/{poll}/voters", "POST /sites/{site}/polls/{poll}/options",
+  "PUT /sites/{site}/polls/{poll}/vote",
 ]
 checks.positive_data_acceptance.enabled = false
 """
