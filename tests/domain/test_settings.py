@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class TableTests(SynchronousTestCase):
     def test_complete(self) -> None:
         """Every setting is declared, with help; what is shown as its default can be typed back."""
-        names = [f"comments.{name}" for name in CommentSettings.__struct_fields__]
+        kinds = Registry(PRODUCTS).setting_kinds
+        names = [f"{product}.{name}" for product, kind in kinds.items() for name in kind.__struct_fields__]
         self.assertEqual(list(TABLE.settings), [*SiteSettings.__struct_fields__, *names])
         defaults = SHAPE.values(SiteSettings(), ())
         for one in TABLE.settings.values():
