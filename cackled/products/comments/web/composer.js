@@ -65,9 +65,7 @@ P.composer = function (how) {
     (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')),
     submit,
   );
-  const trap = el('input', {hidden: true, name: 'website', tabindex: -1, autocomplete: 'off'});
-  let begun = 0;
-  const box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, who()), input, trap, foot);
+  const box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, who()), input, foot);
   const node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
   /* Who writes: a person, or a guest's name and the way to sign in. */
   function who() {
@@ -90,7 +88,6 @@ P.composer = function (how) {
   if (parent || how.edit) node.classList.add('mc-open');
 
   function open() {
-    begun = begun || Date.now();
     node.classList.add('mc-open');
   }
   function set(text) {
@@ -223,9 +220,6 @@ P.composer = function (how) {
             text: text,
             name: who || 'Guest',
             at: Date.now(),
-            // How long the box was open; and what stands where people don't see it.
-            seconds: begun && !kept ? Math.round((Date.now() - begun) / 100) / 10 : undefined,
-            website: trap.value || undefined,
             draft: draft,
           };
           clearTimeout(saving);
@@ -240,7 +234,7 @@ P.composer = function (how) {
           count();
           grow();
           if (how.done) how.done();
-          self.send(entry, true);
+          self.send(entry, true, node);
           node.querySelectorAll('.mc-tool[aria-expanded=true]').forEach(button => {
             button.click();
           });

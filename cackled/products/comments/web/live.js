@@ -17,6 +17,7 @@ P.begin = function (position) {
   this.come();
   this.release();
   this.rove();
+  this.forms();
   this.restore();
   this.arrive();
   this.listen(window, 'hashchange', () => {

@@ -33,12 +33,28 @@ P.restore = function () {
     }, this);
 };
 
-P.send = function (entry, scroll) {
+/* How long each box is open, from an empty one on; and a field in it that people don't see, and machines fill in. */
+P.forms = function () {
+  this.listen(this.node, 'focusin', event => {
+    const form = event.target.closest('.mc-form'),
+      input = form && form.querySelector('.mc-input');
+    if (!input || form.begun) return;
+    form.begun = input.value ? 0 : Date.now();
+    if (!form.trap) form.append((form.trap = el('input', {hidden: true, name: 'website', autocomplete: 'off'})));
+  });
+};
+
+P.send = function (entry, scroll, form) {
   let parent = entry.parent ? this.items.get(entry.parent) : null,
     item = this.items.get(entry.key),
     c;
   if (item) return;
   if (entry.parent && !parent) return;
+  if (form && form.trap) {
+    entry.website = form.trap.value || undefined;
+    if (form.begun) entry.seconds = Math.round((Date.now() - form.begun) / 100) / 10;
+    form.begun = 0;
+  }
   c = {
     id: entry.key,
     parent: entry.parent,
