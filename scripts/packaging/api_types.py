@@ -39,6 +39,11 @@ def _name(text: str) -> str:
     return text if _IDENTIFIER.fullmatch(text) else json.dumps(text)
 
 
+def _type_name(name: str) -> str:
+    """Of a Struct; where two have one name, it has its module before it."""
+    return re.sub(r"\W+", "_", name)
+
+
 def _comment(text: str, indent: str) -> str:
     return f"{indent}/** {' '.join(text.split()).replace('*/', '* /')} */\n" if text else ""
 
@@ -50,7 +55,7 @@ def typescript(schema: Mapping[str, Any], indent: str = "") -> str:
         ValueError: the schema says something that is not known here.
     """
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        return _type_name(str(schema["$ref"]).rpartition("/")[2])
     if "const" in schema:
         return json.dumps(schema["const"])
     if "enum" in schema:
@@ -93,7 +98,7 @@ class Shapes:
         found = list(dict.fromkeys(shapes))
         made, components = msgspec.json.schema_components(found, ref_template="#/{name}")
         self._by_shape = dict(zip(found, made, strict=True))
-        self.components: dict[str, Any] = {re.sub(r"\W+", "_", name): one for name, one in components.items()}
+        self.components: dict[str, Any] = {_type_name(name): one for name, one in components.items()}
 
     def type(self, shape: Any, indent: str = "  ") -> str:
         """The type of a shape; none is ``undefined``."""
