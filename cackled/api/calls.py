@@ -170,6 +170,8 @@ def etag(version: int) -> tuple[bytes, bytes]:
 
 # JavaScript leaves half of a surrogate pair when it cuts an emoji in two. JSON may contain it, UTF-8 text can't.
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+# U+0000 as JSON writes it: behind an even number of backslashes.
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)(?:\\u0000)+")
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}(?P<pair>\\u[dD][c-fC-F][0-9a-fA-F]{2})?"
     rb"|u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<other>.))",
@@ -181,9 +183,11 @@ def _whole(escape: re.Match[bytes]) -> bytes:
     return escape[0] if escape["pair"] or escape["other"] else b""
 
 
-def body(request: Request, shape: type[_T], *, mend: bool = False, bodiless: bool = False) -> _T:
+def body(
+    request: Request, shape: type[_T], *, mend: bool = False, bodiless: bool = False, nuls: bool = True
+) -> _T:
     """The JSON body as *shape*. With *mend* halves of surrogate pairs are left out of it; *bodiless*: none at all is an
-    empty object.
+    empty object. Without *nuls* U+0000, which no database text can hold, is left out too.
 
     Raises:
         BadField: it is no JSON, or a member is missing or of the wrong kind (``field`` names it).
@@ -191,6 +195,8 @@ def body(request: Request, shape: type[_T], *, mend: bool = False, bodiless: boo
     raw = b"" if request.content is None else request.content.read()
     if bodiless and not raw:
         raw = b"{}"
+    if not nuls and b"\\u0000" in raw:
+        raw = _NUL.sub(rb"\1", raw)
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:

@@ -26,7 +26,7 @@ from cackled.api.context import ApiContext
 from cackled.api.route import Caller, Reach, Route
 from cackled.api.staff import check_own_page
 from cackled.domain.channels import parse_id
-from cackled.domain.errors import Forbidden, Unauthorized
+from cackled.domain.errors import BadField, Forbidden, Unauthorized
 from cackled.domain.site import Site
 from cackled.transport.http import Request
 from cackled.transport.response import Response
@@ -106,6 +106,8 @@ class Dispatcher:
             call = await self._own_call(request, route, parameters)
         else:
             call = self._call(request, parameters, route.product)
+        if own:
+            _check_texts(request, parameters)
         site = call.site
         if site.settings.private and not own:
             if route.reach is Reach.ALL:
@@ -122,7 +124,7 @@ class Dispatcher:
         if route.arguments is not None:
             call.query = route.arguments.read(request.args)
         if route.body is not None:
-            call.body = body(request, route.body, mend=route.mend, bodiless=route.bodiless)
+            call.body = body(request, route.body, mend=route.mend, bodiless=route.bodiless, nuls=not own)
         if route.channel is not None and (locked or site.settings.private) and not own:
             call.see(route.channel(call))
         if route.limit:
@@ -147,6 +149,21 @@ class Dispatcher:
         if route.writes:
             after_write(call.request, response)
         return response
+
+
+def _check_texts(request: Request, parameters: dict[str, str]) -> None:
+    """See that path and query can be looked for: no database text holds U+0000.
+
+    Raises:
+        BadField: one has it.
+    """
+    for name, value in parameters.items():
+        if "\0" in value:
+            raise BadField(f"{name} holds a character that nothing here has.", field=name)
+    for key, values in request.args.items():
+        if any(b"\0" in value for value in values):
+            name = key.decode("utf-8", "replace")[:40]
+            raise BadField(f"{name} holds a character that nothing here has.", field=name)
 
 
 def after_write(request: Request, response: Response) -> None:

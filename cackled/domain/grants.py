@@ -143,7 +143,7 @@ class Grants:
                     options=_OPTIONS,
                 )  # fmt: skip
                 return self._read(site, claims)
-            except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+            except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
                 continue
         return None
 

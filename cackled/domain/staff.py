@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from msgspec import Struct
+
+from cackled.domain.errors import Forbidden
 
 Role = Literal["owner", "admin", "moderator", "operator", "analyst"]
 # What is for everybody with a role on the site.
@@ -62,3 +65,23 @@ class Staff(Struct, frozen=True, kw_only=True):
         if self.key:
             return bool(scope) and scope in self.scopes
         return includes(self.role, role)
+
+
+def within(staff: Staff, keys: Iterable[str]) -> None:
+    """See that pages are in the sections that *staff* is for.
+
+    Raises:
+        Forbidden: one is not.
+    """
+    if staff.sections and not all(key.startswith(staff.sections) for key in keys):
+        raise Forbidden("That is in a section of other moderators.", slug="section")
+
+
+def everywhere(staff: Staff) -> None:
+    """See that *staff* is for the whole site.
+
+    Raises:
+        Forbidden: they are for sections of it.
+    """
+    if staff.sections:
+        raise Forbidden("That is for moderators of the whole site.", slug="section")

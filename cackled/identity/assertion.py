@@ -112,7 +112,8 @@ def verify_jwt(token: str, site: int, keys: Sequence[str | Any], now: float) -> 
             raise BadAssertion("wrong-audience", f"aud has to be site:{site}.") from None
         except jwt.MissingRequiredClaimError as error:
             raise BadAssertion("missing-claim", f"The claim {error.claim} is missing.") from None
-        except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            # Also a key that the library takes for one of another kind, as it begins like that.
             trouble = error
     if claims is None:
         if isinstance(trouble, BadAssertion):

@@ -9,7 +9,7 @@ from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.audit import Audit
 from cackled.domain.bans import Bans, banned
-from cackled.domain.errors import Conflict, NotFound
+from cackled.domain.errors import Conflict, Forbidden, NotFound
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.moderation.items import Found
@@ -92,7 +92,7 @@ class Banning:
         number = await self._bans.ban(kind, value, until, shadow=shadow, note=note, who=staff.name)
         # Words and names of visitors are not for the audit log.
         await self._audit.record(staff, "ban.added", f"ban:{number}", kind=about.kind, shadow=shadow)
-        found = replace(self._found(kind, value, days), state="approved")
+        found = replace(self._found(kind, value, days), state="approved", sections=staff.sections)
         if not take or not await self._queue.count(found, most=1):
             return Taken(number, None, 0)
         row = await self._queue.begin(staff, take, found, why=note)
@@ -105,6 +105,7 @@ class Banning:
         Raises:
             NotFound: there is no such ban.
             Conflict: what it takes along is still under way; the ban stays.
+            Forbidden: it may have taken along what is in sections of others; the ban stays.
         """
         rows = await self._database.read(
             SELECT_BAN_ACTIONS, self._site.id, number, preference=ReadPreference.PRIMARY
@@ -112,8 +113,11 @@ class Banning:
         actions = [row[0] for row in rows.rows]
         if restore:
             for action in actions:
-                if (await self._queue.action(action)).state == "running":
+                row = await self._queue.action(action)
+                if row.state == "running":
                     raise Conflict("What it takes along is still under way.", slug="state")
+                if staff.sections and row.who != staff.actor:
+                    raise Forbidden("A colleague decided that, perhaps in another section.", slug="section")
         if await self._bans.lift(number) is None:
             raise NotFound("There is no such ban.")
         await self._audit.record(staff, "ban.lifted", f"ban:{number}", restored=restore)

@@ -53,9 +53,7 @@ def understand(text: str, found: Found | None = None) -> Found:
 
 def _narrowed(made: Found, name: str, value: str) -> Found:
     if name == "author":
-        if value.startswith("#") and value[1:].isascii() and value[1:].isdigit() and len(value) < 20:
-            return replace(made, visitor=int(value[1:]))
-        return replace(made, authors=(*made.authors, *value.lower().split()))
+        return of_author(made, value, value[1:] if value.startswith("#") else "")
     if name == "page":
         return replace(made, pages=(*made.pages, value))
     if name == "ip":
@@ -66,6 +64,13 @@ def _narrowed(made: Found, name: str, value: str) -> Found:
     since = max(made.since, first) if name in ("on", "since") else made.since
     until = min(filter(None, (made.until, after))) if name in ("on", "until") else made.until
     return replace(made, since=since, until=until)
+
+
+def of_author(made: Found, value: str, number: str) -> Found:
+    """Of a visitor, where *number* can be one's (64 bits); else of those whose name has the words of *value*."""
+    if number.isascii() and number.isdigit() and len(number) < 20 and int(number) < 2**63:
+        return replace(made, visitor=int(number))
+    return replace(made, authors=(*made.authors, *value.lower().split()))
 
 
 def network(value: str) -> str:

@@ -158,6 +158,8 @@ class JwtTests(AssertionCase):
         self.refused("too-long", lambda: check(self.token(exp=AT + 9 * 86_400), 7, [SECRET], AT))
         self.refused("missing-claim", lambda: check(self.token(sub=None), 7, [SECRET], AT))
         self.refused("weak-key", lambda: check(self.token("short"), 7, ["short"], AT))
+        for looks_public in ("ssh-rsa " + "A" * 60, "-----BEGIN PUBLIC KEY-----AAAA-----END PUBLIC KEY-----"):
+            self.refused("bad-signature", lambda key=looks_public: check(self.token("o" * 32), 7, [key], AT))  # type: ignore[misc]
         self.refused("bad-signature", lambda: check(self.token("", "none"), 7, [SECRET], AT))
         self.refused("malformed", lambda: check(self.token(groups="a"), 7, [SECRET], AT))
         self.refused("bad-signature", lambda: check("not.a.token", 7, [SECRET], AT))

@@ -142,3 +142,59 @@ class RightTests(QueueApiCase):
         self.assertEqual((await sam.ask("POST", f"{BASE}/actions", foreign)).slug, "section")
         self.assertEqual((await sam.ask("GET", f"{BASE}/items/{self.made}")).slug, "section")
         self.assertEqual((await sam.ask("POST", f"{BASE}/actions", {"items": [sport], "action": "spam"})).status, 200)
+
+    async def test_sections_elsewhere(self) -> None:
+        """What leads out of a section: colleagues' actions, claims, bans that take along, conversations by address."""
+        sport = await self.comment("goal", "/sport/cup")
+        news = await self.comment("war", "/news")
+        sam = await sign_in(self, "moderator", name="Sam")
+        self.sql("update catalog.membership set sections = '{/sport}' where account_id = %s", sam.account)
+        made = await self.eve.ask("POST", f"{BASE}/actions", {"items": [news], "action": "seen", "why": "a secret"})
+        action = f"{BASE}/actions/{made.json()['id']}"
+        calls = [("GET", action), ("POST", f"{action}/undo"), ("POST", f"{action}/pause"), ("POST", f"{action}/stop"),
+                 ("POST", f"{action}/resume"), ("DELETE", f"{BASE}/items/{news}/claim"),
+                 ("GET", f"{BASE}/conversations?channel=/news")]  # fmt: skip
+        for method, path in calls:
+            self.assertEqual((await sam.ask(method, path)).slug, "section", (method, path))
+        self.assertEqual((await sam.ask("GET", f"{BASE}/actions")).json(), {"actions": []})
+        for named in ("/news", "/sport/../news", "/sport/%2e%2e/news", "https://one.example/news"):
+            body = {"channel": named, "closed": True}
+            self.assertIn((await sam.ask("PATCH", f"{BASE}/conversations", body)).slug, ("section", "not-found"), named)
+        self.assertEqual(self.sql("select key from channel where locked"), [])
+        near = await sam.ask("PATCH", f"{BASE}/conversations", {"channel": "https://one.example/sport/cup", "slow": 5})
+        self.assertEqual(near.status, 200)
+        visitor = self.sql("select visitor_id from comment limit 1")[0][0]
+        ban = {"kind": "visitor", "value": str(visitor), "take": "spam"}
+        taken = (await sam.ask("POST", "/api/v1/sites/1/bans", ban)).json()
+        await self.application.outbox.run()
+        self.assertEqual(await self.listed("state=spam"), [sport])
+        self.assertEqual((await sam.ask("POST", f"{BASE}/actions/{taken['action']}/undo")).status, 200)
+        taken = (await self.eve.ask("POST", "/api/v1/sites/1/bans", ban)).json()
+        await self.application.outbox.run()
+        lifted = await sam.ask("DELETE", f"/api/v1/sites/1/bans/{taken['id']}?restore=1")
+        self.assertEqual(lifted.slug, "section")
+        self.assertEqual(len(self.sql("select 1 from ban")), 1)
+
+    async def test_odd_values(self) -> None:
+        """U+0000, numbers that no column holds and texts that are too long: nothing breaks."""
+        bans = "/api/v1/sites/1/bans"
+        for path in (f"{BASE}/items?author=%00", f"{BASE}/items?mark=a%00", f"{bans}?q=%00",
+                     f"{BASE}/items/comment:1%00", "/api/v1/sites/1/audit?actor=%00",
+                     "/api/v1/sites/1/hosts/%00/proof"):  # fmt: skip
+            method = "POST" if path.endswith("proof") else "GET"
+            self.assertEqual((await (await sign_in(self)).ask(method, path)).slug, "bad-field", path)
+        for path in (f"{BASE}/items?author={2**63}", f"{BASE}/items?q=author:%23{10**19 - 1}"):
+            self.assertEqual((await self.eve.ask("GET", path)).json()["items"], [], path)
+        one = {"items": [self.made], "action": "seen"}
+        for body in ({**one, "versions": {self.made: 2**31}}, {**one, "versions": {self.made: 2**64}},
+                     {"filter": {"author": "x" * 3_000}, "action": "seen"}):  # fmt: skip
+            self.assertEqual((await self.eve.ask("POST", f"{BASE}/actions", body)).slug, "bad-field", body)
+        number = self.made.partition(":")[2]
+        edit = {"text": "x", "version": 2**31}
+        self.assertEqual((await self.eve.ask("PATCH", f"{BASE}/comments/{number}", edit)).slug, "bad-field")
+        for until in ("9999-12-31T23:59:59-23:59", "9999-12-31"):
+            ban = {"kind": "name", "value": "Bob", "until": until}
+            self.assertEqual((await self.eve.ask("POST", bans, ban)).slug, "bad-field", until)
+        done = await self.eve.ask("POST", f"{BASE}/actions", {**one, "why": "a\0b \\u0000 c"})
+        actions = (await self.eve.ask("GET", f"{BASE}/actions")).json()["actions"]
+        self.assertEqual((done.status, actions[0]["why"]), (200, "ab \\u0000 c"))

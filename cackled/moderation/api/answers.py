@@ -61,21 +61,21 @@ class FilterBody(Struct):
     """All that matches."""
 
     state: State = "pending"
-    product: str = ""
-    q: str = ""
-    author: str = ""
-    ip: str = ""
-    channel: str = ""
-    mark: str = ""
+    product: Annotated[str, Meta(max_length=40)] = ""
+    q: Annotated[str, Meta(max_length=400)] = ""
+    author: Annotated[str, Meta(max_length=100)] = ""
+    ip: Annotated[str, Meta(max_length=60)] = ""
+    channel: Annotated[str, Meta(max_length=500)] = ""
+    mark: Annotated[str, Meta(max_length=40)] = ""
 
 
 class ActionBody(Struct):
     """What to do, to ``items`` or to all that ``filter`` matches; ``versions``: as what they were seen."""
 
-    action: str
+    action: Annotated[str, Meta(max_length=40)]
     items: Annotated[list[str], Meta(max_length=500)] = []
     filter: FilterBody | None = None
-    versions: dict[str, int] = {}
+    versions: Annotated[dict[str, Annotated[int, Meta(ge=0, lt=2**31)]], Meta(max_length=500)] = {}
     why: Text = ""
 
 

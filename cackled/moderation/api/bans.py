@@ -26,6 +26,8 @@ from cackled.moderation.api.answers import (
 from cackled.moderation.banning import Banning
 
 DAY = 86_400.0
+# As many as the member days may hold: about a hundred years.
+LONGEST_DAYS = 36_500
 
 
 def until_of(body: BanBody) -> float | None:
@@ -43,6 +45,8 @@ def until_of(body: BanBody) -> float | None:
     made = end.replace(tzinfo=end.tzinfo or UTC).timestamp()
     if made <= wall_time():
         raise BadField("That time is over.", field="until")
+    if made > wall_time() + LONGEST_DAYS * DAY:
+        raise BadField(f"A ban ends within {LONGEST_DAYS} days, or not at all.", field="until")
     return made
 
 
@@ -101,6 +105,6 @@ ROUTES = (
     Route(
         method="DELETE", path="/sites/{site}/bans/{ban}", name="liftBan",
         summary="Lift a ban, and bring back what it took along.",
-        handler=lift_ban, query=LiftQuery, answer=LiftedAnswer, refusals=("state",), **_STAFF,
+        handler=lift_ban, query=LiftQuery, answer=LiftedAnswer, refusals=("state", "section"), **_STAFF,
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -10,8 +10,8 @@ from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.channels import parse_id
-from cackled.domain.errors import BadField, Forbidden
-from cackled.domain.staff import Staff
+from cackled.domain.errors import BadField
+from cackled.domain.staff import Staff, within
 from cackled.moderation.api.answers import (
     ActionBody,
     ActionsAnswer,
@@ -26,10 +26,11 @@ from cackled.moderation.api.answers import (
     ItemsAnswer,
     ItemsQuery,
 )
+from cackled.moderation.api.sections import own_action, within_sections
 from cackled.moderation.items import Detail, Found, item_id
 from cackled.moderation.live import Live, Place
 from cackled.moderation.queue import MOST_COUNTED, ActionRow, Decided, Queue
-from cackled.moderation.search import network, understand
+from cackled.moderation.search import network, of_author, understand
 
 
 def found_of(query: FoundQuery | FilterBody, staff: Staff) -> Found:
@@ -39,10 +40,8 @@ def found_of(query: FoundQuery | FilterBody, staff: Staff) -> Found:
         BadField: something can't be understood.
     """
     found = understand(query.q, Found(state=query.state, sections=staff.sections, mark=query.mark))
-    if query.author.isascii() and query.author.isdigit() and len(query.author) < 20:
-        found = replace(found, visitor=int(query.author))
-    elif query.author:
-        found = replace(found, authors=(*found.authors, *query.author.lower().split()))
+    if query.author:
+        found = of_author(found, query.author, query.author)
     if query.ip:
         found = replace(found, addresses=(*found.addresses, network(query.ip)))
     if query.channel:
@@ -69,29 +68,8 @@ async def count_items(call: Call) -> Any:
 async def get_item(call: Call) -> Any:
     """An item, what is around it, and its history."""
     detail = await call.service(Queue).detail(call.parameters["item"])
-    _within(call.colleague, [detail.item.page.key])
+    within(call.colleague, [detail.item.page.key])
     return detail
-
-
-def _within(staff: Staff, keys: list[str]) -> None:
-    """See that pages are in the sections that *staff* is for.
-
-    Raises:
-        Forbidden: one is not.
-    """
-    if staff.sections and not all(key.startswith(staff.sections) for key in keys):
-        raise Forbidden("That is in a section of other moderators.", slug="section")
-
-
-async def within_sections(call: Call, items: list[str]) -> None:
-    """See that *items* are in the sections that the caller is for.
-
-    Raises:
-        Forbidden: one is not. BadField, NotFound: one is no item.
-    """
-    if call.colleague.sections:
-        queue = call.service(Queue)
-        _within(call.colleague, [(await queue.detail(item)).item.page.key for item in items])
 
 
 async def act(call: Call) -> Any:
@@ -113,35 +91,42 @@ async def list_actions(call: Call) -> Any:
     """The log of decisions."""
     query: ActionsQuery = call.query
     before = parse_id(query.before, "before") if query.before else None
-    who = call.colleague.actor if query.mine else ""
+    who = call.colleague.actor if query.mine or call.colleague.sections else ""
     return ActionsAnswer(await call.service(Queue).actions(before=before, who=who, size=query.size))
 
 
 async def get_action(call: Call) -> Any:
     """How far an action is."""
-    return await call.service(Queue).action(call.number("action"))
+    return await own_action(call, call.number("action"))
 
 
 async def undo(call: Call) -> Any:
     """Undo an action."""
-    made: Decided = await call.service(Queue).undo(call.colleague, call.number("action"))
-    row = await call.service(Queue).action(call.number("action"))
+    queue, number = call.service(Queue), call.number("action")
+    await own_action(call, number)
+    made: Decided = await queue.undo(call.colleague, number)
+    row = await queue.action(number)
     return DecidedAnswer(made.id, made.done, made.failed, row.state, row.done)
+
+
+async def _steer(call: Call, to: Literal["paused", "running", "stopped"]) -> ActionRow:
+    await own_action(call, call.number("action"))
+    return await call.service(Queue).steer(call.number("action"), to)
 
 
 async def pause(call: Call) -> Any:
     """Let an action rest."""
-    return await call.service(Queue).steer(call.number("action"), "paused")
+    return await _steer(call, "paused")
 
 
 async def resume(call: Call) -> Any:
     """Let it go on."""
-    return await call.service(Queue).steer(call.number("action"), "running")
+    return await _steer(call, "running")
 
 
 async def stop(call: Call) -> Any:
     """End it where it is."""
-    return await call.service(Queue).steer(call.number("action"), "stopped")
+    return await _steer(call, "stopped")
 
 
 async def claim(call: Call) -> Any:
@@ -153,6 +138,7 @@ async def claim(call: Call) -> Any:
 
 async def release(call: Call) -> None:
     """Say that one is not any more."""
+    await within_sections(call, [call.parameters["item"]])
     await call.service(Queue).claim(call.colleague, call.parameters["item"], 0)
 
 
@@ -186,7 +172,7 @@ ROUTES = (
     ),
     Route(
         method="DELETE", path=_BASE + "/items/{item:text}/claim", name="releaseModerationItem",
-        summary="Let an item go.", handler=release, status=204, refusals=("claimed",), **_STAFF,
+        summary="Let an item go.", handler=release, status=204, refusals=("section", "claimed"), **_STAFF,
     ),
     Route(
         method="POST", path=_BASE + "/actions", name="moderate",
@@ -200,18 +186,18 @@ ROUTES = (
     ),
     Route(
         method="GET", path=_BASE + "/actions/{action}", name="getModerationAction", summary="How far an action is.",
-        handler=get_action, answer=ActionRow, **_READS,
+        handler=get_action, answer=ActionRow, refusals=("section",), **_READS,
     ),
     Route(
         method="POST", path=_BASE + "/actions/{action}/undo", name="undoModerationAction",
         summary="Undo an action, where nothing was done since.",
-        handler=undo, answer=DecidedAnswer, refusals=("state",), **_STAFF,
+        handler=undo, answer=DecidedAnswer, refusals=("state", "section"), **_STAFF,
     ),
     *(
         Route(
             method="POST", path=f"{_BASE}/actions/{{action}}/{verb}", name=f"{verb}ModerationAction",
             summary=f"{verb.capitalize()} an action on all that matches.",
-            handler=handler, answer=ActionRow, refusals=("state",), **_STAFF,
+            handler=handler, answer=ActionRow, refusals=("state", "section"), **_STAFF,
         )
         for verb, handler in (("pause", pause), ("resume", resume), ("stop", stop))
     ),

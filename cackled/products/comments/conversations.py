@@ -93,7 +93,12 @@ class Conversations:
         self._number = number
         self._wall_time = wall_time
 
-    def _key(self, named: str) -> str:
+    def key(self, named: str) -> str:
+        """The key that a key, or a page's address, is stored as.
+
+        Raises:
+            BadField: it can't be one.
+        """
         return check_channel(ChannelRef(self._site.key(named.strip()))).key
 
     async def get(self, named: str) -> Conversation:
@@ -102,7 +107,7 @@ class Conversations:
         Raises:
             NotFound: nobody has written there.
         """
-        channel = comment_channel(self._site, self._key(named))
+        channel = comment_channel(self._site, self.key(named))
         rows = await self._database.read(
             SELECT_CONVERSATION, self._site.id, channel, preference=ReadPreference.PRIMARY
         )
@@ -120,7 +125,7 @@ class Conversations:
         Raises:
             NotFound: nobody has written there.
         """
-        key = self._key(named)
+        key = self.key(named)
         channel = comment_channel(self._site, key)
         rows = await self._database.write(SET_CONVERSATION, self._site.id, channel, closed, read_only, slow)
         if rows[0][0] is None:
@@ -142,7 +147,7 @@ class Conversations:
         )
         if not rows.rows:
             raise NotFound("There is no such comment.")
-        key = self._key(to)
+        key = self.key(to)
         if rows.rows[0][2] == key:
             raise BadField("It is there already.", field="to")
         moved = await self._move(rows.rows[0][1], key, [row[0] for row in rows.rows])
@@ -155,7 +160,7 @@ class Conversations:
         Raises:
             BadField: both are one.
         """
-        key, target = self._key(named), self._key(to)
+        key, target = self.key(named), self.key(to)
         if key == target:
             raise BadField("Both are the same conversation.", field="to")
         channel, moved = comment_channel(self._site, key), 0

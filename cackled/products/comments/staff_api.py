@@ -11,7 +11,8 @@ from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.channels import parse_id
-from cackled.domain.errors import BadField, Forbidden
+from cackled.domain.errors import BadField
+from cackled.domain.staff import everywhere, within
 from cackled.products.comments import answers
 from cackled.products.comments.api import written_json
 from cackled.products.comments.conversations import SLOWEST, Conversation, Conversations
@@ -59,7 +60,7 @@ class StaffEditBody(Struct):
     """A new text; ``version``: as what it was seen."""
 
     text: str
-    version: Annotated[int, Meta(ge=0)] | None = None
+    version: Annotated[int, Meta(ge=0, lt=2**31)] | None = None
     why: Annotated[str, Meta(max_length=1_000)] = ""
 
 
@@ -69,35 +70,26 @@ class Version(Struct, frozen=True):
     version: Count
 
 
-def _everywhere(call: Call) -> None:
-    """See that the caller is for the whole site.
-
-    Raises:
-        Forbidden: they are for sections of it.
-    """
-    if call.colleague.sections:
-        raise Forbidden("That is for moderators of the whole site.", slug="section")
-
-
 async def get_conversation(call: Call) -> Any:
     """A conversation."""
-    return await call.service(Conversations).get(call.query.channel)
+    conversations = call.service(Conversations)
+    within(call.colleague, [conversations.key(call.query.channel)])
+    return await conversations.get(call.query.channel)
 
 
 async def change_conversation(call: Call) -> Any:
     """Close it, slow it down, make it for reading only, or the reverse."""
     sent: ConversationBody = call.body
-    sections = call.colleague.sections
-    if sections and not sent.channel.startswith(sections):
-        raise Forbidden("That is in a section of other moderators.", slug="section")
-    return await call.service(Conversations).change(
+    conversations = call.service(Conversations)
+    within(call.colleague, [conversations.key(sent.channel)])
+    return await conversations.change(
         call.colleague, sent.channel, closed=sent.closed, read_only=sent.read_only, slow=sent.slow
     )
 
 
 async def move(call: Call) -> Any:
     """Move a thread, or merge a conversation into another."""
-    _everywhere(call)
+    everywhere(call.colleague)
     sent: MoveBody = call.body
     if bool(sent.comment) == bool(sent.channel):
         raise BadField("Name a comment, or a channel.", field="comment")
@@ -110,7 +102,7 @@ async def move(call: Call) -> Any:
 async def answer(call: Call) -> Any:
     """Answer as staff."""
     sent: AnswerBody = call.body
-    _everywhere(call)
+    everywhere(call.colleague)
     written = await call.service(Conversations).answer(call.colleague, parse_id(sent.comment, "comment"), sent.text)
     return written_json(written)
 
@@ -118,7 +110,7 @@ async def answer(call: Call) -> Any:
 async def edit(call: Call) -> Any:
     """Change anybody's comment."""
     sent: StaffEditBody = call.body
-    _everywhere(call)
+    everywhere(call.colleague)
     made = await call.service(Conversations).edit(
         call.colleague, call.number("comment"), sent.text, sent.version, sent.why
     )
@@ -131,7 +123,7 @@ ROUTES = (
     Route(
         method="GET", path=_BASE + "/conversations", name="getConversation", summary="A conversation, by its page.",
         handler=get_conversation, query=ConversationQuery, answer=Conversation,
-        preference=ReadPreference.PRIMARY, **_STAFF,
+        refusals=("section",), preference=ReadPreference.PRIMARY, **_STAFF,
     ),
     Route(
         method="PATCH", path=_BASE + "/conversations", name="changeConversation",
