@@ -134,7 +134,8 @@ async def show_profile(call: Call) -> ProfileAnswer:
     refused = None if readers.open else doors.refused(call.site, "", "read", call.session, tokens(call.request))
     if refused is not None:
         raise refused
-    return await call.service(Profiles).show(call.number("visitor"), call.reading, call.context.wall_time())
+    viewer = 0 if call.session is None else call.session.visitor
+    return await call.service(Profiles).show(call.number("visitor"), viewer, call.reading, call.context.wall_time())
 
 
 async def list_refusals(call: Call) -> Any:

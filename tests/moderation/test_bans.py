@@ -205,6 +205,40 @@ class BanApiTests(QueueApiCase):
         self.assertEqual((one.status, shape(one)), (200, shape(usual)))
         self.assertEqual((await self.ask("GET", f"/api/v1/sites/1/comments/{number}")).status, 404)
 
+    async def test_shadow_votes_and_reports(self) -> None:
+        """A vote for their own, and a report, are answered as everybody's; nobody else's find anything."""
+        body = {"channel": {"key": "other"}, "text": "x", "name": "Ann"}
+        seen = (await self.ask("POST", "/api/v1/sites/1/comments", body, **self.visitor)).json()["comment"]
+        ban = {"kind": "visitor", "value": seen["author"]["id"], "shadow": True}
+        await self.eve.ask("POST", "/api/v1/sites/1/bans", ban)
+        unseen = (await self.ask("POST", "/api/v1/sites/1/comments", body, **self.visitor)).json()["comment"]
+        session = (await self.ask("POST", "/api/v1/sites/1/sessions", {}, origin=ORIGIN)).json()
+        other = {"origin": ORIGIN, "authorization": f"Bearer {session['token']}"}
+        for path, method, sent in (("vote", "PUT", {"value": 1}), ("flags", "POST", {"reason": "spam"})):
+            told = []
+            for one in (seen, unseen):
+                answer = await self.ask(method, f"/api/v1/sites/1/comments/{one['id']}/{path}", sent, **self.visitor)
+                again = await self.ask(method, f"/api/v1/sites/1/comments/{one['id']}/{path}", sent, **self.visitor)
+                self.assertEqual((answer.status, answer.body), (again.status, again.body), path)
+                told.append((answer.status, answer.body.replace(one["id"].encode(), b"")))
+            self.assertEqual(told[0], told[1], path)
+            gone = await self.ask(method, f"/api/v1/sites/1/comments/{unseen['id']}/{path}", sent, **other)
+            self.assertEqual((gone.status, gone.slug), (404, "comment"))
+        self.assertEqual(self.sql("select n_flags, up from comment where id = %s", int(unseen["id"])), [(0, 0)])
+
+    async def test_shadow_profile(self) -> None:
+        """A profile tells others of no comment that they don't see, nor of the name above it."""
+        body = {"channel": {"key": "other"}, "text": "x", "name": "Ann"}
+        made = (await self.ask("POST", "/api/v1/sites/1/comments", body, **self.visitor)).json()["comment"]
+        ban = {"kind": "visitor", "value": made["author"]["id"], "shadow": True}
+        await self.eve.ask("POST", "/api/v1/sites/1/bans", ban)
+        await self.ask("POST", "/api/v1/sites/1/comments", {**body, "name": "Hidden"}, **self.visitor)
+        path = f"/api/v1/sites/1/visitors/{made['author']['id']}"
+        others, own = (await self.ask("GET", path)).json(), (await self.ask("GET", path, **self.visitor)).json()
+        self.assertEqual((others["name"], others["comments"]), ("Ann", 1))
+        # What waited from the beginning is the visitor's own, too.
+        self.assertEqual((own["name"], own["comments"]), ("Hidden", 3))
+
     async def test_author(self) -> None:
         """The author's card, and a message that they have to read."""
         item = (await self.eve.ask("GET", "/api/v1/sites/1/moderation/items")).json()["items"][0]

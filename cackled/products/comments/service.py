@@ -86,6 +86,11 @@ def _refusal(state: str, reason: str) -> Exception:
     return from_sqlstate(state, reason) or ValueError(reason)
 
 
+def _refused(reason: str) -> Exception | None:
+    """The refusal of a vote."""
+    return from_sqlstate("CK404" if reason == "comment" else "CK403", reason)
+
+
 class Comments:
     """The comments of one site.
 
@@ -409,7 +414,7 @@ class Comments:
             rows = await self._write(VOTE_COMMENTS, self._site.id, comment_id, visitors, values, addresses)
             self._written(rows[0][3], rows[0][2])
             return [
-                (*row[:4], vote[1] if row[5] else 0) if row[4] is None else from_sqlstate("CK403", row[4])
+                (*row[:4], vote[1] if row[5] else 0) if row[4] is None else _refused(row[4])
                 for row, vote in zip(rows, votes, strict=True)
             ]
 

@@ -1,5 +1,5 @@
 -- Reports of visitors.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Each visitor counts once. p_mail: the moderators are written to in a minute of all reports of the comment that there
 -- are by then, unless that is due already. Looked for under the lock of the comment's row, so that reports that come at
@@ -16,11 +16,18 @@ begin
   if banned = 'ban' then
     raise exception using errcode = 'CK403', message = 'banned';
   end if;
-  select * into c from comment x where x.site_id = p_site and x.id = p_id and x.status = 1 for update;
+  select * into c from comment x where x.site_id = p_site and x.id = p_id
+    and (x.status = 1 or x.visitor_id = p_visitor and (x.status in (0, 2) or x.shadow)) for update;
   if not found then
     raise exception using errcode = 'CK404', message = 'comment';
   end if;
   perform check_writable(p_site, c.channel_id);
+  if c.status <> 1 then
+    -- Its author sees it where others don't (yet): they are answered as ever, and nobody is told.
+    insert into flag (site_id, comment_id, visitor_id, reason, counted) values (p_site, p_id, p_visitor, p_reason, false)
+    on conflict do nothing;
+    return c.n_flags + 1;
+  end if;
   insert into flag (site_id, comment_id, visitor_id, reason, counted)
   values (p_site, p_id, p_visitor, p_reason, banned is null) on conflict do nothing;
   if found and banned is not null then
@@ -36,7 +43,10 @@ begin
       insert into outbox (site_id, kind, body, next_at) values (p_site, 'mail', mail, now() + interval '1 minute');
     end if;
   else
-    select x.n_flags into n from comment x where x.site_id = p_site and x.id = p_id;
+    -- Of somebody whom nobody is to hear it is counted for themselves alone.
+    select x.n_flags + (select count(*) from flag f where f.site_id = p_site and f.comment_id = p_id
+        and f.visitor_id = p_visitor and not f.counted)
+      into n from comment x where x.site_id = p_site and x.id = p_id;
   end if;
   return n;
 end

@@ -1,5 +1,5 @@
 -- Votes.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- p_ips: from where each came, as text (null: not known). The author's own vote changes nothing; one from before can be
 -- taken back. counted: whether this one stands. refused: null, or why not. up, down and seq are those after all of them.
@@ -7,13 +7,22 @@ create or replace function vote_comments(
   p_site int, p_id bigint, p_visitors bigint[], p_values int[], p_ips text[]
 ) returns table (up int, down int, seq bigint, channel bigint, refused text, counted boolean) language plpgsql as $$
 declare
-  c comment := lock_comment(p_site, p_id);
+  c comment;
   answers text[] := '{}';
   was int;
   r text;
   stands boolean;
   apart int[] := '{}';
 begin
+  perform from channel x where x.site_id = p_site and x.id = (
+    select y.channel_id from comment y where y.site_id = p_site and y.id = p_id
+  ) for no key update;
+  -- Its author sees it where others don't (yet), and is answered as ever.
+  select * into c from comment x where x.site_id = p_site and x.id = p_id
+    and (x.status = 1 or x.visitor_id = any(p_visitors) and (x.status in (0, 2) or x.shadow));
+  if not found then
+    raise exception using errcode = 'CK404', message = 'comment';
+  end if;
   perform check_writable(p_site, c.channel_id);
   up := c.up;
   down := c.down;
@@ -21,7 +30,9 @@ begin
   for i in 1 .. cardinality(p_visitors) loop
     r := ban_of(p_site, '', p_visitors[i], p_ips[i]::inet);
     apart[i] := 0;
-    if r = 'ban' then
+    if c.status <> 1 and p_visitors[i] <> c.visitor_id then
+      r := 'comment';
+    elsif r = 'ban' then
       r := 'banned';
     elsif p_visitors[i] <> c.visitor_id or p_values[i] = 0 then
       -- Of somebody whom nobody is to hear: kept and shown to them, and counted nowhere.
