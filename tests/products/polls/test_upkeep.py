@@ -153,8 +153,9 @@ class PollMoverTests(MovingCase):
             for voter in (5, 6):
                 self.assertEqual(self.sql(0, vote, site, voter), [(None,)])
         await self.mover().move([1], 1)
-        self.assertEqual(self.sql(1, "select votes from poll_option order by number"), [(0,), (2,)])
-        self.assertEqual(self.sql(0, "select distinct site_id from ballot"), [(2,)])
+        found = self.sql(1, "select number, votes from poll_option where poll_id = 3 order by number")
+        self.assertEqual(found, [(1, 0), (2, 2)])
+        self.assertEqual(self.sql(0, "select distinct site_id from ballot where poll_id = 3"), [(2,)])
         self.assertEqual(self.sql(1, vote, 1, 7), [(None,)])
-        self.assertEqual(self.sql(1, "select voters from poll"), [(3,)])
+        self.assertEqual(self.sql(1, "select voters from poll where id = 3"), [(3,)])
         self.assertGreater(self.sql(1, "select nextval('poll_id_seq')")[0][0], 1 << 48)
