@@ -124,6 +124,28 @@ P.release = function () {
   step();
 };
 
+/* What moderators pinned stands above all others. What is pinned and not loaded is asked for. */
+P.pin = function (ids) {
+  const self = this;
+  this.items.forEach(item => {
+    const pinned = ids.includes(item.c.id);
+    if (pinned !== !!item.pinned) self.draw(Object.assign(item, {pinned: pinned}));
+  });
+  [...ids].reverse().forEach(id => {
+    const item = self.items.get(id);
+    if (item && !item.parent) self.list.prepend(item.node);
+    else if (!item && !self.waiting.has(id))
+      self.api('GET', '/comments/' + id).then(
+        answer => {
+          const c = answer.comment;
+          if (c.parent || c.deleted || self.items.has(id)) return;
+          self.draw(Object.assign(self.append(Object.assign({replies: [], more: 0}, c), null, true), {pinned: true}));
+        },
+        () => {},
+      );
+  });
+};
+
 P.event = function (m) {
   let data = m.data || {},
     c = data.comment,

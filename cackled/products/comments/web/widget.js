@@ -386,27 +386,6 @@ P.page = function (data) {
   }, this);
   this.mine = me.own || [];
 };
-/* What moderators pinned stands above all others. What is pinned and not loaded is asked for. */
-P.pin = function (ids) {
-  const self = this;
-  this.items.forEach(item => {
-    const pinned = ids.includes(item.c.id);
-    if (pinned !== !!item.pinned) self.draw(Object.assign(item, {pinned: pinned}));
-  });
-  [...ids].reverse().forEach(id => {
-    const item = self.items.get(id);
-    if (item && !item.parent) self.list.prepend(item.node);
-    else if (!item && !self.waiting.has(id))
-      self.api('GET', '/comments/' + id).then(
-        answer => {
-          const c = answer.comment;
-          if (c.parent || c.deleted || self.items.has(id)) return;
-          self.draw(Object.assign(self.append(Object.assign({replies: [], more: 0}, c), null, true), {pinned: true}));
-        },
-        () => {},
-      );
-  });
-};
 /* What only its author sees, or sees another way than others: it stands where it will, and counts for them. */
 P.overlay = function () {
   this.extra = 0;
@@ -438,7 +417,8 @@ P.fill = function (comments) {
     this.append(c);
   }, this);
   this.overlay();
-  if (this.channel.pinned) this.pin(this.channel.pinned);
+  const pinned = this.channel.pinned;
+  if (pinned) this.later(() => this.pin(pinned));
   this.counts();
   this.footer();
 };
