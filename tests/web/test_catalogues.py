@@ -49,7 +49,7 @@ def scripts() -> dict[Path, str]:
     """The sources of all widgets and pages, without their comments."""
     found = {}
     for path in ROOT.rglob("*.js"):
-        if not {"build", "demo", "panel"} & set(path.parts):
+        if not {"build", "demo", "panel"} & set(path.relative_to(ROOT).parts):
             found[path] = without_comments(path.read_text())
     return found
 
