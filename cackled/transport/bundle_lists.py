@@ -31,7 +31,9 @@ from msgspec import Struct
 WIDGET_SECTIONS = ("widget", "problems")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 # Static imports of modules beside; packages are bundled only.
-_IMPORT = re.compile(rb"""^\s*(?:import|export)\b[^;'"]*?['"](\.[^'"\n]+)['"]""", re.MULTILINE)
+_IMPORT = re.compile(
+    rb"""^\s*(?:import|export)\b(?:[^;'"()]*?\bfrom)?\s*['"](\.{1,2}/[^'"\n]+)['"]""", re.MULTILINE
+)
 
 
 class AssetsError(Exception):
@@ -91,6 +93,8 @@ class BundleLists:
         self._list = "manifest.json" if built else "bundles.json"
         # By bundle, the paths of its sources.
         self.sources: dict[str, list[str]] = {}
+        # By folder, the name of its first bundle.
+        self._stems: dict[Path, str] = {}
         self._packaged: set[str] = set()
         self.lazy: list[str] = []
         self.widgets: dict[str, Widget] = {}
@@ -110,6 +114,7 @@ class BundleLists:
         """Add the bundles of a folder."""
         manifest = self._manifest(folder)
         sources = {**manifest.bundles, **manifest.lazy}
+        self._stems[folder] = Path(next(iter(sources), "")).stem
         used = [n for w in manifest.widgets.values() for n in w.js + w.css]
         used += [*manifest.with_, *manifest.with_.values()]
         for name in used:
@@ -132,6 +137,12 @@ class BundleLists:
         self.folders.append(Folder(list(sources), speak))
         if speak:
             self.words |= dict.fromkeys(speak, self._words(folder, manifest))
+
+    def _space(self, path: Path) -> str:
+        """Under what a catalogue's words stand: nothing for the core's, else the name of the folder's first bundle."""
+        if path.is_relative_to(self._folders[0]):
+            return ""
+        return next((stem for folder, stem in self._stems.items() if path.is_relative_to(folder)), "")
 
     def _words(self, folder: Path, manifest: _Manifest) -> Words:
         if self._built:
@@ -224,25 +235,28 @@ class BundleLists:
         if not name.endswith(".json"):
             return text
         try:
-            return words_script(PurePosixPath(name).stem, text, (section,) if section else WIDGET_SECTIONS)
+            sections = (section,) if section else WIDGET_SECTIONS
+            return words_script(PurePosixPath(name).stem, text, sections, self._space(self.root / name))
         except msgspec.MsgspecError as error:
             raise AssetsError(f"{name}: {error}") from None
 
 
-def words_script(language: str, text: bytes, sections: Iterable[str]) -> bytes:
+def words_script(language: str, text: bytes, sections: Iterable[str], space: str) -> bytes:
     """The script that adds *sections* of a catalogue to ``Cackle.locales``.
 
-    Words of widgets become members of the language itself, those of other sections of an object in it. Bundles have the
-    same from ``scripts/packaging/bundle.mjs``.
+    Words of the core's widgets become members of the language itself, those of a product's widgets (*space*) of an
+    object of its name, those of other sections of an object of theirs. Bundles have the same from
+    ``scripts/packaging/bundle.mjs``.
 
     Raises:
         msgspec.MsgspecError: it is no catalogue.
     """
     catalogue = msgspec.json.decode(text, type=dict[str, dict[str, str | dict[str, str]]])
-    script = f"(c=>{{c=c.{language}=c.{language}||{{problems:{{}}}};"
-    for name in sections:
-        words = msgspec.json.encode(catalogue.get(name, {})).decode()
-        script += f"Object.assign({'c' if name == 'widget' else f'c.{name}'},{words});"
+    script = f"(c=>{{c=c.{language}=c.{language}||{{}};"
+    for section in sections:
+        name = space if section == "widget" else section
+        words = msgspec.json.encode(catalogue.get(section, {})).decode()
+        script += f"Object.assign({f'c.{name}=c.{name}||{{}}' if name else 'c'},{words});"
     return (script + "})(window.Cackle.locales=window.Cackle.locales||{});\n").encode()
 
 

@@ -95,19 +95,25 @@ function importsOf(file) {
 }
 
 /**
- * A catalogue of words as a script that adds them to `Cackle.locales`: those of widgets to the language itself, those of
- * other sections to an object in it. `words_script` in cackled/transport/assets.py makes the same for `env = devel`.
+ * A catalogue of words as a script that adds them to `Cackle.locales`: those of the core's widgets to the language
+ * itself, those of a product's to an object of its name in it, those of other sections to an object of theirs.
+ * `words_script` in cackled/transport/bundle_lists.py makes the same for `env = devel`.
  * @param {string} file
  * @param {string[]} sections
+ * @param {string} space the product, or ''
+ * @param {(key: string) => boolean} keep which words of widgets
  * @returns {string}
  */
-function wordsScript(file, sections) {
+function wordsScript(file, sections, space, keep) {
   const language = path.basename(file, '.json');
   const catalogue = JSON.parse(readFileSync(file, 'utf8'));
-  const parts = sections.map(
-    name => `Object.assign(${name === 'widget' ? 'c' : `c.${name}`},${JSON.stringify(catalogue[name] ?? {})});`,
-  );
-  return `(c=>{c=c.${language}=c.${language}||{problems:{}};${parts.join('')}})(window.Cackle.locales=window.Cackle.locales||{});\n`;
+  const parts = sections.map(section => {
+    const name = section === 'widget' ? space : section;
+    const target = name ? `c.${name}=c.${name}||{}` : 'c';
+    const words = Object.entries(catalogue[section] ?? {}).filter(([key]) => section !== 'widget' || keep(key));
+    return `Object.assign(${target},${JSON.stringify(Object.fromEntries(words))});`;
+  });
+  return `(c=>{c=c.${language}=c.${language}||{};${parts.join('')}})(window.Cackle.locales=window.Cackle.locales||{});\n`;
 }
 
 class Folder {
@@ -160,17 +166,44 @@ class Folder {
     return this.sources[name].filter(source => !/\.json(#|$)/.test(source)).map(source => this.file(source));
   }
 
+  /** What its files of words in other languages begin with, and its words stand under: the name of its first bundle. */
+  get stem() {
+    return path.basename(Object.keys(this.spec.bundles ?? {})[0] ?? '', '.js');
+  }
+
+  /**
+   * @param {string} source a catalogue
+   * @returns {string}
+   */
+  space(source) {
+    return path.relative(this.core, this.file(source)).startsWith('..') ? this.stem : '';
+  }
+
   /**
    * The words of a bundle.
    * @param {string[]} sources
+   * @param {(key: string) => boolean} [keep]
    * @returns {string}
    */
-  words(sources) {
+  words(sources, keep = () => true) {
     return sources
       .filter(source => /\.json(#|$)/.test(source))
       .map(source => source.split('#'))
-      .map(([name, section]) => wordsScript(this.file(name), section ? [section] : SECTIONS))
+      .map(([name, section]) => wordsScript(this.file(name), section ? [section] : SECTIONS, this.space(name), keep))
       .join('');
+  }
+
+  /**
+   * Whether a bundle that others are loaded with names a word; what it does not name comes with them.
+   * @param {string[]} inputs its files
+   * @returns {(key: string) => boolean}
+   */
+  namer(inputs) {
+    const texts = inputs
+      .filter(file => file.endsWith('.js') && existsSync(file))
+      .map(file => readFileSync(file, 'utf8'));
+    const named = new Set(texts.join('\n').match(/\w+/g));
+    return key => named.has(key);
   }
 
   /**
@@ -239,12 +272,15 @@ class Folder {
       files.length === 1 && this.spec.lazy?.[name] && /^export\b/m.test(await readFile(files[0], 'utf8'))
         ? `import * as all from ${JSON.stringify(files[0])};\nwindow.Cackle[${JSON.stringify(name)}] = all;\n`
         : '';
-    let text = imports + this.words(this.sources[name]) + gives;
-    const plain = await this.whole(text);
+    const plain = await this.whole(imports + gives);
     const host = this.guests[name];
+    const isHost = Object.values(this.guests).includes(name);
+    let text = imports + this.words(this.sources[name], isHost ? this.namer(plain.inputs) : undefined) + gives;
     if (host) {
-      const shared = new Set((await this.whole(imported(this.files(host)))).inputs);
-      const made = await this.whole(text, shared, host, plain.inputs);
+      const {inputs} = await this.whole(imported(this.files(host)));
+      const named = this.namer(inputs);
+      const rest = this.words(this.sources[host], key => !named(key));
+      const made = await this.whole(rest + text, new Set(inputs), host, plain.inputs);
       return made.code + (await licences(made.inputs));
     }
     const own = new Set(plain.inputs);
@@ -262,7 +298,7 @@ class Folder {
     }
     for (const [one, file] of given) text += `import {${one}} from ${JSON.stringify(file)};\n`;
     if (given.size) text += `window.Cackle[${JSON.stringify(name)}] = {${[...given.keys()]}};\n`;
-    const made = given.size ? await this.whole(text) : plain;
+    const made = await this.whole(text);
     return made.code + (await licences(made.inputs));
   }
 
@@ -287,10 +323,9 @@ class Folder {
       }
       const catalogues = locales.length ? readdirSync(this.file(locales[0])) : [];
       const languages = catalogues.map(file => path.basename(file, '.json')).filter(one => one !== 'en');
-      const stem = path.basename(Object.keys(bundles)[0] ?? '', '.js');
       for (const one of languages) {
         const {code} = await this.whole(this.words(locales.map(where => `${where}/${one}.json`)));
-        await writeFile(path.join(part, `${stem}-${one}.js`), code);
+        await writeFile(path.join(part, `${this.stem}-${one}.js`), code);
       }
       if (existsSync(path.join(this.folder, 'loader.js'))) {
         const text = await readFile(path.join(this.folder, 'loader.js'), 'utf8');

@@ -62,7 +62,7 @@ class AccessTests(MockCase):
             self.conversation()
             page = self.plain(query, **options)
             page.evaluate(AXE.read_text())
-            self.until(page, "!!Cackle.Comments.prototype.openMenu")
+            self.until(page, "!!Cackle['later.js']")
             self.clean(page, f"{name}: reading")
             page.click(".mc-more.mc-act >> nth=0")
             page.wait_for_selector(".mc-menu")
@@ -104,8 +104,8 @@ class AccessTests(MockCase):
         """Within a row of actions arrows move, Home and End to its ends, up and down to the next comment's row."""
         self.seed("One", "Two")
         page = self.plain()
-        self.until(page, "!!Cackle.Comments.prototype.rove && !!document.querySelector('.mc-online.mc-on, .mc-c')")
-        self.until(page, "!!Cackle.Comments.prototype.openMenu")
+        self.until(page, "!!Cackle['later.js'] && !!document.querySelector('.mc-online.mc-on, .mc-c')")
+        self.until(page, "!!Cackle['later.js']")
         page.wait_for_timeout(200)
 
         def focused() -> str:
@@ -135,7 +135,7 @@ class AccessTests(MockCase):
         """The arrow that points onwards goes onwards."""
         self.seed("One")
         page = self.plain("dir=rtl&lang=he")
-        self.until(page, "!!Cackle.Comments.prototype.openMenu")
+        self.until(page, "!!Cackle['later.js']")
         page.wait_for_timeout(200)
         page.focus(".mc-up")
         page.keyboard.press("ArrowLeft")
@@ -186,7 +186,7 @@ class AccessTests(MockCase):
         """What comes is said at once, however many: who wrote, and how it begins."""
         self.seed("Here")
         page = self.plain()
-        self.until(page, "!!document.querySelector('.mc-online.mc-on') || !!Cackle.Comments.prototype.announce")
+        self.until(page, "!!document.querySelector('.mc-online.mc-on') || !!Cackle['later.js']")
         page.wait_for_timeout(500)
         self.seed({"text": "Good morning to all", "name": "Zoe", "live": True})
         self.until(page, "document.querySelector('.mc-hidden[aria-live]').textContent !== ''")
@@ -326,7 +326,7 @@ class LookTests(MockCase):
         """What just came is plainly tinted."""
         self.seed("Here")
         page = self.plain()
-        self.until(page, "!!Cackle.Comments.prototype.announce")
+        self.until(page, "!!Cackle['later.js']")
         page.wait_for_timeout(300)
         page.add_style_tag(content=".mc-fresh { animation-play-state: paused !important }")
         self.seed({"text": "Fresh", "live": True})

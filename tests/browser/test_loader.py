@@ -129,7 +129,7 @@ class LoaderTests(MockCase):
         self.seed("Mine", channel="old")
         page = self.plain("channel=old")
         page.wait_for_selector("text=Mine")
-        self.until(page, "typeof Cackle.Comments.prototype.moved === 'function'")
+        self.until(page, "!!Cackle['later.js']")
         for _ in range(100):
             if self.steer()["clients"].get("old"):
                 break

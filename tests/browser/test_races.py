@@ -170,14 +170,15 @@ class RacesTests(MockCase):
             page.wait_for_selector(".mc-slot .mc-input")
             page.click(".mc-cancel")
         self.assertEqual(page.evaluate("heard.size"), before)
-        page.evaluate("""() => { const P = Cackle.Comments.prototype, was = P.someone;
-            P.someone = function (name) { window.it = this; return was.call(this, name); };
+        page.evaluate("""() => { window.it = document.getElementById('mc-container').cackle.widget;
             const now = Date.now; window.ahead = 0; Date.now = () => now() + window.ahead; }""")
         for n in range(2):
             self.steer(signals=[{"channel": "plain", "type": "typing", "data": {"name": f"Writer {n}"}}])
             page.wait_for_selector(f"text=Writer {n}")
-            page.evaluate("() => { window.ahead += 60000; window.it.someone(); }")
-        self.assertEqual(page.evaluate("Object.keys(window.it.writers).length"), 0)
+            page.evaluate("window.ahead += 60000")
+            # Looked at again by itself.
+            self.until(page, "!document.querySelector('.mc-typing.mc-on')")
+        self.assertEqual(page.evaluate("Object.keys(window.it.reader.writers).length"), 0)
 
     def test_event_while_another_order_loads(self) -> None:
         """What is said while another order is on its way, and too late to be in it, is shown."""

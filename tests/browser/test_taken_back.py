@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.browser.test_live import ALONE
 from tests.support.browser import MockCase, Page
 
-SOON = "Cackle.Comments.prototype.UNDO = 300"
+SOON = "document.getElementById('mc-container').cackle.widget.undo = 300"
 
 
 class Writer(MockCase):
@@ -150,7 +150,7 @@ class KeptTests(Writer):
             page.evaluate(SOON)
             page.click(".mc-discard")
             self.until(page, "!document.querySelector('.mc-c')")
-            page.evaluate("Cackle.Comments.prototype.UNDO = 6000")
+            page.evaluate(SOON.replace("300", "6000"))
         page.reload()
         page.wait_for_selector(".mc-empty")
         self.assertEqual(page.input_value(".mc-input"), "")
@@ -203,7 +203,7 @@ class WhoTests(Writer):
         page.click(".mc-input")
         self.assertEqual(page.get_attribute(".mc-nick", "placeholder"), "Your name (optional)")
         order = page.evaluate(
-            "[...document.querySelectorAll('.mc-form input, .mc-form textarea')].map(n => n.localName)"
+            "[...document.querySelectorAll('.mc-form input:not([hidden]), .mc-form textarea')].map(n => n.localName)"
         )
         self.assertEqual(order, ["input", "textarea"])
 

@@ -116,7 +116,7 @@ class ReadingTests(MockCase):
         page = context.new_page()
         page.goto(f"{self.base}/pages/plain.html", wait_until="commit")
         self.until(page, shapes)
-        self.until(page, "!window.Cackle.Comments")
+        self.until(page, "!window.Cackle?.widgets?.Comment")
         held[0].abort()
 
     def test_served_text_stays_until_then(self) -> None:

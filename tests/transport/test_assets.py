@@ -311,8 +311,8 @@ class DevelTests(AssetsTestCase):
         self.assertEqual(answer.headers["content-type"], "text/javascript; charset=utf-8")
         self.assertEqual(
             answer.body.decode().strip(),
-            '(c=>{c=c.ru=c.ru||{problems:{}};Object.assign(c,{"own":"</script>ru"});'
-            'Object.assign(c.problems,{"own-x":{"other":"{n}"}});})(window.Cackle.locales=window.Cackle.locales||{});',
+            '(c=>{c=c.ru=c.ru||{};Object.assign(c,{"own":"</script>ru"});'
+            'Object.assign(c.problems=c.problems||{},{"own-x":{"other":"{n}"}});})(window.Cackle.locales=window.Cackle.locales||{});',
         )
         for text in ("{", '{"widget": 5}', '{"widget": {"a": 5}}'):
             self.write("own/ru.json", text)

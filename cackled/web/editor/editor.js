@@ -1,11 +1,20 @@
 /* The parts of the composer that are loaded when first asked for: the formatting bar, emoji, and the preview. */
-// @ts-nocheck
 import {reason} from '../lib/reasons.js';
 import {el, icon, press} from '../lib/dom.js';
 import {safeHtml} from '../lib/html.js';
 
+/**
+ * What a part works on.
+ * @typedef {object} Place
+ * @property {HTMLTextAreaElement} input
+ * @property {HTMLElement} foot parts stand before it
+ * @property {any} button that opens the part and shuts it
+ * @property {import('../lib/i18n.js').Translate} t
+ * @property {(method: string, path: string, options?: import('../lib/session.js').CallOptions) => Promise<any>} api
+ */
+
 // What goes before and after the selection, and the icon; their names are in `marks` of the locales.
-var MARKS = [
+const MARKS = [
   ['**', '**', 'M6 4h4.5a3 3 0 0 1 0 6H6zM6 10h5.5a3 3 0 0 1 0 6H6z'],
   ['*', '*', 'M8.5 4H14M6 16h5.5M11.5 4l-3 12'],
   ['~~', '~~', 'M4 10h12M13.5 6.5C13 5 11.7 4 10 4 8 4 6.5 5.2 6.5 7M6.5 13.5C7 15 8.3 16 10 16c2 0 3.5-1.2 3.5-3'],
@@ -14,7 +23,7 @@ var MARKS = [
   ['\n- ', '', 'M8 5h8M8 10h8M8 15h8M4 5h.01M4 10h.01M4 15h.01'],
   ['[', '](https://)', 'M8.5 11.5l3-3M9 6l1.5-1.5a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.5 1.5a3.5 3.5 0 0 1-5-5L6 9'],
 ];
-var EMOJI = [
+const EMOJI = [
   '🙂',
   '😀',
   '😂',
@@ -41,79 +50,70 @@ var EMOJI = [
   '❓',
 ];
 // How long after the last key the preview follows.
-var PAUSE = 500;
+const PAUSE = 500;
 
-function put(o, before, after) {
-  var input = o.input,
-    from = input.selectionStart,
-    to = input.selectionEnd,
-    value = input.value,
-    chosen = value.slice(from, to);
+/**
+ * @param {Place} o
+ * @param {string} before
+ * @param {string} after
+ */
+function put({input}, before, after) {
+  const {selectionStart: from, selectionEnd: to, value} = input;
+  const chosen = value.slice(from, to);
   if (before[0] === '\n' && (!from || value[from - 1] === '\n')) before = before.slice(1);
   input.setRangeText(before + chosen + after, from, to, 'end');
   if (after) input.setSelectionRange(from + before.length, from + before.length + chosen.length);
   input.dispatchEvent(new Event('input', {bubbles: true}));
 }
 
+/** @param {Place} o */
 function marks(o) {
-  var names = o.t('marks').split('|');
+  const names = o.t('marks').split('|');
   return el(
     'div.mc-editor',
     {role: 'toolbar', 'aria-label': o.t('format')},
-    MARKS.map((m, i) =>
-      press(
-        'mc-mark',
-        {
-          title: names[i],
-          'aria-label': names[i],
-          tabindex: i ? -1 : 0,
-          onclick: () => {
-            put(o, m[0], m[1]);
-            o.input.focus();
-          },
-        },
-        icon(m[2]),
-      ),
-    ),
+    MARKS.map((m, i) => {
+      const onclick = () => {
+        put(o, m[0], m[1]);
+        o.input.focus();
+      };
+      return press('mc-mark', {title: names[i], 'aria-label': names[i], tabindex: i ? -1 : 0, onclick}, icon(m[2]));
+    }),
   );
 }
+
+/** @param {Place} o */
 function emoji(o) {
   return el(
     'div.mc-emoji',
     {role: 'toolbar', 'aria-label': o.t('emoji')},
-    EMOJI.map((e, i) =>
-      press(
-        'mc-mark',
-        {
-          'aria-label': e,
-          tabindex: i ? -1 : 0,
-          onclick: () => {
-            put(o, e, '');
-          },
-        },
-        e,
-      ),
-    ),
+    EMOJI.map((e, i) => press('mc-mark', {'aria-label': e, tabindex: i ? -1 : 0, onclick: () => put(o, e, '')}, e)),
   );
 }
 
-/* The text as the server renders it: what is shown is what will stand there. */
+/**
+ * The text as the server renders it: what is shown is what will stand there.
+ * @param {Place} o
+ */
 function preview(o) {
-  var text = el('div.mc-text'),
-    node = el('div.mc-preview', {role: 'region', 'aria-label': o.t('preview'), tabindex: 0}, text),
-    timer = 0,
-    shown,
-    asked = 0;
+  const text = el('div.mc-text');
+  const node = el('div.mc-preview', {role: 'region', 'aria-label': o.t('preview'), tabindex: 0}, text);
+  /** @type {number | undefined} */
+  let timer;
+  /** @type {string | undefined} */
+  let shown;
+  let asked = 0;
+  /** @param {Node} content */
   function show(content) {
     text.replaceChildren(content);
-    [].forEach.call(text.children, child => {
-      child.dir = 'auto';
+    [...text.children].forEach(child => {
+      /** @type {HTMLElement} */ (child).dir = 'auto';
     });
     node.classList.remove('mc-busy');
   }
   function ask() {
-    var value = o.input.value.trim(),
-      mine = ++asked;
+    const value = o.input.value.trim();
+    const mine = ++asked;
     if (value === shown) return node.classList.remove('mc-busy');
     if (!value) {
       shown = value;
@@ -139,7 +139,7 @@ function preview(o) {
     timer = setTimeout(ask, PAUSE);
   }
   o.input.addEventListener('input', later);
-  node.end = () => {
+  /** @type {any} */ (node).end = () => {
     asked++;
     clearTimeout(timer);
     o.input.removeEventListener('input', later);
@@ -148,19 +148,23 @@ function preview(o) {
   return node;
 }
 
-var PARTS = {bar: marks, emoji: emoji, preview: preview};
-/* Opens a part, or shuts it. o: {input, foot, button, t, api}. */
-export const openEditorPart = (kind, o) => {
-  var button = o.button,
-    node = button.panel;
+const PARTS = {bar: marks, emoji, preview};
+
+/**
+ * Opens a part, or shuts it.
+ * @param {keyof typeof PARTS} kind
+ * @param {Place} o
+ */
+export function openEditorPart(kind, o) {
+  const {button} = o;
   function shut() {
     if (button.panel.end) button.panel.end();
     button.panel.remove();
     button.panel = null;
     button.setAttribute('aria-expanded', 'false');
   }
-  if (node) return shut();
-  button.panel = node = PARTS[kind](o);
+  if (button.panel) return shut();
+  const node = (button.panel = PARTS[kind](o));
   node.addEventListener('keydown', event => {
     if (event.key !== 'Escape') return;
     event.stopPropagation();
@@ -171,5 +175,5 @@ export const openEditorPart = (kind, o) => {
   button.setAttribute('aria-expanded', 'true');
   // To the bar by the keyboard alone: who clicks goes on writing.
   if (kind === 'bar') o.input.focus();
-  else if (kind === 'emoji') node.firstChild.focus();
-};
+  else if (kind === 'emoji') /** @type {HTMLElement} */ (node.firstChild).focus();
+}

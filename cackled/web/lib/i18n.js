@@ -27,10 +27,11 @@ const has = (object, key) => Object.prototype.hasOwnProperty.call(Object(object)
 
 /**
  * @param {string} lang
- * @param {Record<string, any>} own
+ * @param {Record<string, any>} own the page's
+ * @param {string} space the product, whose words go before those that all share
  * @returns {Translate}
  */
-export function makeWords(lang, own) {
+export function makeWords(lang, own, space) {
   const short = lang.slice(0, 2);
   const locale = loader.locales[short] || {};
   let known = loader.locales[short] ? lang : 'en';
@@ -67,7 +68,14 @@ export function makeWords(lang, own) {
   const t = /** @type {Translate} */ (
     (key, values) => {
       const n = values && values.n;
-      return fill(form(own, key, n) || form(locale, key, n) || form(loader.locales.en, key, n) || key, values);
+      const {en} = loader.locales;
+      const word =
+        form(own, key, n) ||
+        form(locale[space], key, n) ||
+        form(locale, key, n) ||
+        form(en[space], key, n) ||
+        form(en, key, n);
+      return fill(word || key, values);
     }
   );
   // Words for a refusal, by its slug; '' where there are none. Those in English come with what is loaded later.

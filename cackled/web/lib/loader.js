@@ -10,7 +10,7 @@
  * @property {string} lang
  * @property {Record<string, any>} ask what its first request asked for
  * @property {Promise<Response>} first the answer to the first request
- * @property {string | false} [held] the height that is held until the first render
+ * @property {unknown} [widget] what was made of it
  */
 
 /**
@@ -34,6 +34,7 @@
  * @property {Record<string, Record<string, any>>} locales words by language
  * @property {(words: string) => DocumentFragment} markup
  * @property {Record<string, (key: string, count: number) => void>} [counters] by site
+ * @property {Element | null} [styled] the style of what comes after the first render
  * @property {boolean} [refused] the site does not name this origin
  * @property {() => void} [wake] the server has just answered
  */

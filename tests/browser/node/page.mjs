@@ -61,33 +61,43 @@ class Node {
 const globals = {reads: false};
 Object.assign(globalThis, {
   window: globalThis, innerHeight: 900, addEventListener() {}, matchMedia: () => ({matches: true}),
+  localStorage: {getItem: () => null, setItem() {}, removeItem() {}}, sessionStorage: {getItem: () => null, setItem() {}},
   location: {href: 'http://page.example/', hash: '', origin: 'http://page.example'},
   document: {activeElement: null, querySelector: () => null, querySelectorAll: () => [], getElementById: () => null, hidden: false, title: '', addEventListener() {},
     createElement: name => new Node(name), createElementNS: (space, name) => new Node(name), createDocumentFragment: () => new Node('i')},
-  Cackle: {Promise, widgets: {}, locales: {en: {problems: {}}}, text: v => v === undefined ? '' : String(v), load: () => null, base: () => '', lazy: () => Promise.resolve()}
+  Cackle: {Promise, widgets: {}, config: {servers: [{}], bundles: {}, lazy: {}}, origin: 'http://a.example', locales: {en: {problems: {}}}, text: v => v === undefined ? '' : String(v), load: () => null, base: () => '', lazy: () => Promise.resolve()}
 });
 const {el} = await import('../../../cackled/web/lib/dom.js');
 const reckon = await import('../../../cackled/products/comments/web/reckon.js');
-const {Comments} = await import('../../../cackled/products/comments/web/widget.js');
-await import('../../../cackled/products/comments/web/comments.js');
-await import('../../../cackled/products/comments/web/later.js');
-const Cackle = globalThis.Cackle;
+const {Comments, fillList, takePage} = await import('../../../cackled/products/comments/web/widget.js');
+const {nextPage} = await import('../../../cackled/products/comments/web/paging.js');
+const live = await import('../../../cackled/products/comments/web/live.js');
+const {resendFailed, sendEntry} = await import('../../../cackled/products/comments/web/sending.js');
+const {loadReplies, resort} = await import('../../../cackled/products/comments/web/paging.js');
+const {castVote} = await import('../../../cackled/products/comments/web/vote.js');
+const {eraseComment, finishAway} = await import('../../../cackled/products/comments/web/actions.js');
+const {isPosting, missing} = await import('../../../cackled/products/comments/web/judge.js');
+const later = await import('../../../cackled/products/comments/web/later.js');
 
-/* A rendered widget. call(method, path) answers its calls. */
+/* A rendered widget, with what tests do to it. call(method, path) answers its calls. */
 export function open(first, call, sort = 'best', size = 5) {
-  const widget = Object.create(Comments.prototype), t = (key, values) => key + (values && values.n !== undefined ? values.n : '');
-  t.number = n => '' + n;
-  t.problem = slug => slug;
-  t.lang = 'en';
-  Object.assign(widget, {o: {}, widget: {ask: {size}}, t, times: {node: () => el('time'), full: () => ''}, items: new Map(), waiting: new Map(), held: [], seq: 0, closers: [],
-    blocked: new Set(), votes: {}, tally: reckon.makeTally(), ghosts: new Map(), gone: new Set(), site: '1', key: 'k', sort, level: 3, settings: {level: 3, votes: true},
+  const node = el('div.node');
+  const made = new Comments('Comment', {options: {}, site: '1', page: {}, node, lang: 'en', ask: {sort, size}, first: new Promise(() => {})});
+  Object.assign(made, {later, reader: new live.Reader(), key: 'k', recount: 0, settings: {level: 3, votes: true},
     session: {visitor: () => 'me', call, get: () => '', set() {}, grant: () => null, view: () => null}});
-  for (const name of ['node', 'title', 'online', 'sorts', 'bar', 'pill', 'typing', 'live', 'list', 'foot', 'skip']) widget[name] = el('div.' + name);
-  widget.RECOUNT = 0;
-  widget.node.append(widget.list, widget.foot);
-  widget.flash = widget.announce = widget.say = widget.notice = widget.fire = () => {};
-  widget.page(first);
-  widget.fill(first.page.comments);
-  return widget;
+  node.append(made.list, made.foot);
+  takePage(made, first);
+  fillList(made, first.page.comments);
+  const {store} = made;
+  return {
+    made, store, list: made.list,
+    get items() { return store.items; }, get waiting() { return store.waiting; }, get votes() { return store.votes; }, get tally() { return store.tally; },
+    get held() { return store.held; }, get cursor() { return store.cursor; }, get moreButton() { return made.moreButton; }, get channel() { return made.channel; },
+    missing: () => missing(store), event: m => live.onEvent(made, m), next: () => nextPage(made), vote: (item, value) => castVote(made, item, value),
+    send: entry => sendEntry(made, entry), replies: (item, button) => loadReplies(made, item, button), resort: name => resort(made, name),
+    remove: (item, tombstone) => live.removeItem(made, item, tombstone), reload: seq => live.reloadPage(made, seq), flush: () => live.flushWaiting(made),
+    erase: item => eraseComment(made, item), finish: (item, leaving) => finishAway(made, item, leaving), resend: () => resendFailed(made),
+    get pauses() { return store.pauses; }, get recounting() { return made.timers.count; }, posting: () => isPosting(store),
+  };
 }
 export {reckon, globals};

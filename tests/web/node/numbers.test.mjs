@@ -4,8 +4,7 @@ import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
 import {Cackle, answer, local, tab} from './page.mjs';
 
-const {countAll, isAbove, laterId, makeTally, voteRank} =
-  await import('../../../cackled/products/comments/web/reckon.js');
+const {countAll, isAbove, laterId, Tally, voteRank} = await import('../../../cackled/products/comments/web/reckon.js');
 const {pageKey} = await import('../../../cackled/web/lib/key.js');
 const {learnClock, serverNow} = await import('../../../cackled/web/lib/time.js');
 const {keepServer, save, tabStorage} = await import('../../../cackled/web/lib/storage.js');
@@ -19,7 +18,7 @@ function random(seed) {
 test('the tally is right, in whatever order events and answers to own writes come, however often', () => {
   for (let seed = 1; seed <= 500; seed++) {
     const next = random(seed * 7919),
-      tally = makeTally(),
+      tally = new Tally(),
       pending = [];
     let n = Math.floor(next() * 20),
       seq = 5;
@@ -44,7 +43,7 @@ test('the tally is right, in whatever order events and answers to own writes com
 });
 
 test('an own write counts until its event has come, once, and never when the event came first', () => {
-  const tally = makeTally();
+  const tally = new Tally();
   tally.begin(3, 10);
   tally.own(1, 12);
   tally.own(1, 12);

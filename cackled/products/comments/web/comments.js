@@ -1,4 +1,2 @@
 /* The comments widget: what its first render needs. */
 import './widget.js';
-import './item.js';
-import './composer.js';

@@ -1,30 +1,53 @@
-/* Writing: the box, drafts that survive a reload and a failure, sending that shows the comment at once. */
-// @ts-nocheck
-import {Comments} from './widget.js';
+/* Writing: the box, its draft, and the way from here to a comment that stands there at once. */
+import {avatarOf} from './item.js';
+import {isMute, maySign, nameOf, notice, signButton, whenReady} from './widget.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
-import {Promise, loader} from '../../../web/lib/loader.js';
-import {save} from '../../../web/lib/storage.js';
+import {Draft} from '../../../web/lib/drafts.js';
+import {loader, Promise} from '../../../web/lib/loader.js';
 import {uid} from '../../../web/lib/values.js';
 
-const P = Comments.prototype;
+/** @typedef {import('./store.js').Item} Item */
+/** @typedef {import('./widget.js').Comments} Comments */
+/**
+ * What a box is for: nothing of it makes the main box, `parent` a reply, `edit` an edit.
+ * @typedef {object} Purpose
+ * @property {Item} [parent]
+ * @property {Item} [to] whom a reply answers, where that is deeper than replies may hang
+ * @property {Item} [edit]
+ * @property {string} [text]
+ * @property {(text: string) => Promise<unknown>} [send]
+ * @property {(error: any) => string} [why] what to say of an error
+ * @property {() => void} [done]
+ */
+/**
+ * @typedef {object} Composer
+ * @property {HTMLElement} node
+ * @property {any} input nothing where nothing can be written
+ * @property {(text: string) => void} set
+ */
 
-/* {parent: item, to: item} a reply (`to`: whom it answers, where that is deeper than replies may hang), {edit: item, text, send, done}
-   an edit, {} the main box. -> {node, input, set(text)} */
-P.composer = function (how) {
-  const self = this,
-    t = this.t,
-    max = this.settings.max_length || 8000,
-    parent = how.parent && how.parent.c,
-    about = how.edit || how.to;
-  let draft = [how.edit ? 'edit' : 'draft', this.site, this.key, about ? about.c.id : ''].join(':'),
-    saving = 0,
-    busy = false;
-  const label = parent ? t('replyTo', {name: this.named(how.to.c.author)}) : how.edit ? t('edit') : t('join');
-  if (this.reading) return {node: el('div.mc-empty', null, t('readonly'))};
-  if (this.channel.locked && !how.edit) return {node: el('div.mc-empty', null, t('closed'))};
-  const person = this.session.person();
-  if (this.mute())
-    return {node: el('div.mc-empty.mc-invite', null, el('div', null, t('toWrite')), this.signButton(true))};
+/**
+ * @param {Comments} w
+ * @param {Purpose} how
+ * @returns {Composer}
+ */
+export function makeComposer(w, how) {
+  const {t} = w;
+  const max = w.settings.max_length || 8000;
+  const parent = how.parent && how.parent.c;
+  const about = how.edit || how.to;
+  const before = how.text || '';
+  let busy = false;
+  /** @param {HTMLElement} node */
+  const nothing = node => ({node, input: null, set: () => {}});
+  if (w.reading) return nothing(el('div.mc-empty', null, t('readonly')));
+  if (w.channel.locked && !how.edit) return nothing(el('div.mc-empty', null, t('closed')));
+  const person = w.session.person();
+  if (isMute(w)) {
+    return nothing(el('div.mc-empty.mc-invite', null, el('div', null, t('toWrite')), signButton(w, true)));
+  }
+
+  const label = parent && how.to ? t('replyTo', {name: nameOf(w, how.to.c.author)}) : how.edit ? t('edit') : t('join');
   const input = el('textarea.mc-input', {
     rows: 1,
     placeholder: label,
@@ -34,7 +57,7 @@ P.composer = function (how) {
     oninput: typed,
     onkeydown: keys,
   });
-  var name = el('input.mc-nick', {
+  const name = el('input.mc-nick', {
     type: 'text',
     placeholder: t('name'),
     'aria-label': t('name'),
@@ -44,12 +67,12 @@ P.composer = function (how) {
     name: 'mc-name',
     onkeydown: keys,
     oninput: () => {
-      self.session.set('name', name.value.trim());
-      self.sign(name.value, name);
+      w.session.set('name', name.value.trim());
+      signForms(w, name.value, name);
     },
   });
-  const left = el('span.mc-left', {'aria-live': 'polite'}),
-    error = el('div.mc-error', {role: 'alert'});
+  const left = el('span.mc-left', {'aria-live': 'polite'});
+  const error = el('div.mc-error', {role: 'alert'});
   const submit = el('button.mc-formbtn', {disabled: true}, t(how.edit ? 'save' : parent ? 'reply' : 'post'));
   const foot = el(
     'div.mc-foot',
@@ -57,9 +80,9 @@ P.composer = function (how) {
     el(
       'span.mc-tools',
       {role: 'toolbar', 'aria-label': t('format')},
-      tool('bar', 'format'),
-      tool('emoji', 'emoji'),
-      tool('preview', 'preview'),
+      tool('bar', t('format')),
+      tool('emoji', t('emoji')),
+      tool('preview', t('preview')),
     ),
     left,
     (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')),
@@ -67,32 +90,34 @@ P.composer = function (how) {
   );
   const box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, who()), input, foot);
   const node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
-  /* Who writes: a person, or a guest's name and the way to sign in. */
+  const changed = () => input.value !== before;
+  const draft = new Draft([how.edit ? 'edit' : 'draft', w.site, w.key, about ? about.c.id : ''].join(':'), () =>
+    changed() ? input.value : '',
+  );
+  /** @type {any} */ (name).site = w.site;
+  name.value = loader.text(w.session.get('name'));
+  /** @type {any} */ (node).keep = () => draft.flush();
+  set(draft.stored || before);
+  if (parent || how.edit) open();
+
+  /** Who writes: a person, or a guest's name and the way to sign in. */
   function who() {
-    if (!person) return [name, self.maySign() && self.signButton()];
+    if (!person) return [name, maySign(w) && signButton(w)];
     return el(
       'div.mc-person',
       null,
-      self.avatar(person),
+      avatarOf(person),
       el('span.mc-name', {dir: 'auto'}, person.name),
-      press('mc-act', {onclick: () => self.signOut()}, t('signOut')),
+      press('mc-act', {onclick: () => whenReady(w, later => later.signOut(w))}, t('signOut')),
     );
   }
-  name.site = this.site;
-  name.value = loader.text(this.session.get('name'));
-  node.keep = () => {
-    if (saving) keep();
-  };
-  const kept = loader.load(draft);
-  set((typeof kept === 'string' && kept) || how.text || '');
-  if (parent || how.edit) node.classList.add('mc-open');
-
   function open() {
     node.classList.add('mc-open');
   }
+  /** @param {string} text */
   function set(text) {
     input.value = text;
-    if (text) node.classList.add('mc-open');
+    if (text) open();
     requestAnimationFrame(grow);
     count();
   }
@@ -102,8 +127,8 @@ P.composer = function (how) {
     input.style.height = input.scrollHeight + 2 + 'px';
   }
   function count() {
-    const length = [...input.value.trim()].length,
-      rest = max - length;
+    const length = [...input.value.trim()].length;
+    const rest = max - length;
     submit.disabled = !length || rest < 0 || busy;
     left.textContent = rest > Math.min(200, max / 5) ? '' : rest < 0 ? t('over', {n: -rest}) : t('left', {n: rest});
     left.classList.toggle('mc-bad', rest < 0);
@@ -112,24 +137,17 @@ P.composer = function (how) {
     grow();
     count();
     error.textContent = '';
-    clearTimeout(saving);
-    saving = setTimeout(keep, 250);
+    draft.touch();
     if (!input.value) return;
     // The session is there when the words are written; who only looks in needs none.
-    if (!self.warm)
-      self.warm = self.session.open().catch(() => {
-        self.warm = null;
+    w.warm =
+      w.warm ||
+      w.session.open().catch(() => {
+        w.warm = null;
       });
-    if (!how.edit && self.tell) self.tell(name.value.trim());
+    if (!how.edit && w.later) w.later.tellTyping(w, name.value.trim());
   }
-  function changed() {
-    return input.value !== (how.text || '');
-  }
-  function keep() {
-    clearTimeout(saving);
-    saving = 0;
-    save(draft, (changed() && input.value) || null);
-  }
+  /** @param {KeyboardEvent} event */
   function keys(event) {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
@@ -145,29 +163,33 @@ P.composer = function (how) {
     }
   }
   function done() {
-    keep();
-    if (changed() && input.value) self.notice(t('kept'));
+    draft.keep();
+    if (changed() && input.value) notice(w, t('kept'));
     if (how.done) how.done();
   }
-  /* A button that opens a part of the editor, and shuts it. */
-  function tool(kind, word) {
-    var button = press(
+  /**
+   * A button that opens a part of the editor, and shuts it.
+   * @param {'bar' | 'emoji' | 'preview'} kind
+   * @param {string} words
+   */
+  function tool(kind, words) {
+    /** @type {HTMLElement} */
+    const button = press(
       'mc-act.mc-tool',
       {
-        'aria-label': t(word),
-        title: t(word),
+        'aria-label': words,
+        title: words,
         'aria-expanded': 'false',
         onclick: () => {
           import('../../../web/editor/editor.js').then(
-            editor => {
+            editor =>
               editor.openEditorPart(kind, {
-                input: input,
-                foot: foot,
-                button: button,
-                t: t,
-                api: (...what) => self.api(...what),
-              });
-            },
+                input,
+                foot,
+                button,
+                t,
+                api: (method, path, options) => w.api(method, path, options),
+              }),
             () => {
               error.textContent = t('network');
             },
@@ -178,92 +200,79 @@ P.composer = function (how) {
     );
     return button;
   }
+  function free() {
+    busy = false;
+    count();
+  }
+  /** @param {Event} [event] */
   function send(event) {
     if (event) event.preventDefault();
     if (submit.disabled || busy) return;
     error.textContent = '';
     busy = true;
     count();
-    if (how.edit) {
-      how
-        .send(input.value.trim())
-        .then(() => {
-          clearTimeout(saving);
-          saving = 0;
-          save(draft, null);
-        })
-        .catch(e => {
-          error.textContent = how.why(e);
-        })
-        .finally(() => {
-          busy = false;
-          count();
-        });
+    const {send: change, why} = how;
+    if (change && why) {
+      change(input.value.trim())
+        .then(
+          () => draft.drop(),
+          e => {
+            error.textContent = why(e);
+          },
+        )
+        .finally(free);
       return;
     }
-    keep();
+    draft.keep();
     // Who it is decides the colour of the face: mostly known by now, and not worth a longer wait.
-    Promise.race([
-      self.session.visitor() || self.session.open().catch(() => {}),
-      new Promise(go => {
-        setTimeout(go, 500);
-      }),
-    ])
-      .then(() =>
-        self.later(() => {
-          const text = input.value.trim(),
-            who = person ? person.name : name.value.trim();
-          const entry = {
-            key: uid(),
-            parent: parent ? parent.id : null,
-            to: about && about.c.id,
-            text: text,
-            name: who || 'Guest',
-            at: Date.now(),
-            draft: draft,
-          };
-          clearTimeout(saving);
-          saving = 0;
-          busy = false;
-          if (!text) return;
-          // The draft stays stored until the server has acknowledged it.
-          save(draft, text);
-          if (!person) self.session.set('name', who);
-          self.fire('submit', {text: text, parent: entry.parent});
-          input.value = '';
-          count();
-          grow();
-          if (how.done) how.done();
-          self.send(entry, true, node);
-          node.querySelectorAll('.mc-tool[aria-expanded=true]').forEach(button => {
-            button.click();
-          });
-          if (!parent) {
-            node.classList.remove('mc-open');
-            input.blur();
-          }
-        }),
-      )
-      .finally(() => {
-        busy = false;
-        count();
-      });
+    Promise.race([w.session.visitor() || w.session.open().catch(() => {}), new Promise(go => setTimeout(go, 500))])
+      .then(() => whenReady(w, post))
+      .finally(free);
   }
-  return {node: node, input: input, set: set};
-};
+  /** @param {typeof import('./later.js')} later */
+  function post(later) {
+    const text = input.value.trim();
+    const called = person ? person.name : name.value.trim();
+    draft.stop();
+    busy = false;
+    if (!text) return;
+    const entry = {
+      key: uid(),
+      parent: parent ? parent.id : null,
+      to: about && about.c.id,
+      text,
+      name: called || 'Guest',
+      at: Date.now(),
+      draft: draft.key,
+    };
+    draft.send(text);
+    if (!person) w.session.set('name', called);
+    w.fire('submit', {text, parent: entry.parent});
+    input.value = '';
+    count();
+    grow();
+    if (how.done) how.done();
+    later.sendEntry(w, entry, true, node);
+    node
+      .querySelectorAll('.mc-tool[aria-expanded=true]')
+      .forEach(button => /** @type {HTMLElement} */ (button).click());
+    if (!parent) {
+      node.classList.remove('mc-open');
+      input.blur();
+    }
+  }
+  return {node, input, set};
+}
 
-/* The visitor's name in all forms of the page but one. */
-P.sign = function (name, but) {
-  document.querySelectorAll('.mc-nick').forEach(input => {
-    if (input !== but && input.site === this.site) input.value = name;
+/**
+ * The visitor's name in all forms of the page but one.
+ * @param {Comments} w
+ * @param {string} name
+ * @param {unknown} but
+ */
+export function signForms(w, name, but) {
+  document.querySelectorAll('.mc-nick').forEach(node => {
+    const input = /** @type {any} */ (node);
+    if (input !== but && input.site === w.site) input.value = name;
   });
-};
-/* The page may go: what was typed last is stored, what was taken away is sent. */
-P.keep = function () {
-  this.node.querySelectorAll('.mc-form').forEach(form => {
-    if (form.keep) form.keep();
-  });
-  this.items.forEach(item => {
-    if (item.going) this.finish(item, true);
-  });
-};
+}

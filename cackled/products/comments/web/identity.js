@@ -1,75 +1,105 @@
 /* Who the visitor is: what the page's server says, signing in and out, and the invitation where that is needed. */
-// @ts-nocheck
-import {Comments, lateStyle} from './widget.js';
+import {badgeOf, notice, signButton} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
 import {asObject} from '../../../web/lib/values.js';
 
-const P = Comments.prototype;
+/** @typedef {import('./widget.js').Comments} Comments */
+/** @typedef {typeof import('../../../web/people/people.js')} People */
 
-/* The page's server says somebody else than before, or somebody comes back from signing in. */
-P.come = function () {
-  const self = this,
-    code = /^#cackle-signin=([\w-]{20,99})$/.exec(location.hash);
-  if (code) this.people(people => people.comeBack(self.host(), code[1]));
-  else if (this.session.stale()) {
-    const was = this.session.visitor();
-    this.session.open().then(
+/**
+ * The page's server says somebody else than before, or somebody comes back from signing in.
+ * @param {Comments} w
+ */
+export function lookWhoComes(w) {
+  const {session} = w;
+  const code = /^#cackle-signin=([\w-]{20,99})$/.exec(location.hash);
+  if (code) withPeople(w, people => people.comeBack(hostOf(w), code[1]));
+  else if (session.stale()) {
+    const was = session.visitor();
+    session.open().then(
       () => {
-        if (self.session.visitor() !== was) self.anew();
+        if (session.visitor() !== was) mountAnew(w);
       },
-      () => {},
+      () => {
+        // The next call tells.
+      },
     );
   }
   // Another tab signed in, or out.
-  const level = this.session.get('level') || '';
-  this.listen(window, 'storage', event => {
-    if (event.key === 'cackle:' + self.site && (asObject(loader.load(self.site)).level || '') !== level) self.anew();
+  const level = session.get('level') || '';
+  w.listen(window, 'storage', event => {
+    if (event.key === 'cackle:' + w.site && (asObject(loader.load(w.site)).level || '') !== level) mountAnew(w);
   });
-};
-P.people = function (f) {
-  import('../../../web/people/people.js').then(f, () => this.notice(this.t('network')));
-};
-P.profile = function (anchor, author) {
-  this.people(people => people.openProfile(this.host(), anchor, author, one => this.badge(one)));
-};
-/* What signing in needs of the widget. */
-P.host = function () {
-  return {
-    site: this.site,
-    session: this.session,
-    t: this.t,
-    times: this.times,
-    leave: () => this.keep(),
-    done: () => this.anew(),
-    trouble: error => this.notice(this.t(error && error.status ? 'wrong' : 'network')),
-  };
-};
-/* All of it once more, as somebody else; drafts are kept. */
-P.anew = function () {
-  if (this.closed) return;
-  const widget = this.widget;
-  this.keep();
-  widget.ask.sort = this.sort;
-  widget.first = loader.get(this.address());
-  widget.first.catch(() => {});
-  this.node.style.minHeight = this.node.offsetHeight + 'px';
-  loader.widgets.Comment(widget);
-};
-P.ways = function (event) {
-  const self = this,
-    o = this.o,
-    own = [],
-    sso = asObject(o.sso),
-    other = asObject(o.ssoProvider),
-    login = loader.text(other.url || sso.loginURL);
-  if (login)
+}
+
+/**
+ * @param {Comments} w
+ * @param {(people: People) => void} f
+ */
+function withPeople(w, f) {
+  import('../../../web/people/people.js').then(f, () => notice(w, w.t('network')));
+}
+
+/**
+ * @param {Comments} w
+ * @param {HTMLElement} anchor
+ * @param {any} author
+ */
+export function showProfile(w, anchor, author) {
+  withPeople(w, people =>
+    people.openProfile(hostOf(w), anchor, author, (/** @type {string} */ one) => badgeOf(w, one)),
+  );
+}
+
+/**
+ * What signing in needs of the widget.
+ * @param {Comments} w
+ */
+const hostOf = w => ({
+  site: w.site,
+  session: w.session,
+  t: w.t,
+  times: w.times,
+  leave: () => w.keep(),
+  done: () => mountAnew(w),
+  trouble: (/** @type {any} */ error) => notice(w, error && error.status ? w.t('wrong') : w.t('network')),
+});
+
+/**
+ * All of it once more, as somebody else; drafts are kept.
+ * @param {Comments} w
+ */
+function mountAnew(w) {
+  const {mounted, node} = w;
+  if (w.closed) return;
+  w.keep();
+  mounted.first = loader.get(w.address());
+  mounted.first.catch(() => {
+    // Asked again by the widget.
+  });
+  node.style.minHeight = node.offsetHeight + 'px';
+  loader.widgets[w.name](mounted);
+}
+
+/**
+ * @param {Comments} w
+ * @param {Event} event
+ */
+export function showWays(w, event) {
+  const o = /** @type {any} */ (w.o);
+  const sso = asObject(o.sso);
+  const other = asObject(o.ssoProvider);
+  const login = loader.text(other.url || sso.loginURL);
+  /** @type {{label: string, open: () => void}[]} */
+  const own = [];
+  if (login) {
     own.push({
-      label: loader.text(other.name) || this.t('bySite'),
+      label: loader.text(other.name) || w.t('bySite'),
       open: () => {
-        const size = 'popup,width=' + (+other.width || 480) + ',height=' + (+other.height || 640),
-          popup = other.url && window.open(login, 'cackle-sso', size);
-        self.keep();
+        const size = 'popup,width=' + (+other.width || 480) + ',height=' + (+other.height || 640);
+        const popup = other.url && window.open(login, 'cackle-sso', size);
+        w.keep();
         if (!popup) return location.assign(login);
         // The site's own page signs in; what it says of its visitor then is in the page when it is loaded again.
         const timer = setInterval(() => {
@@ -79,33 +109,38 @@ P.ways = function (event) {
         }, 500);
       },
     });
-  else if (typeof sso.loginCallback === 'function')
-    own.push({label: this.t('bySite'), open: () => sso.loginCallback(() => self.anew())});
-  this.people(people => people.openWays(this.host(), event.target.closest('.mc-signin'), own));
-};
-P.signOut = function () {
-  const sso = asObject(this.o.sso);
-  this.session.leave().then(
+  } else if (typeof sso.loginCallback === 'function') {
+    own.push({label: w.t('bySite'), open: () => sso.loginCallback(() => mountAnew(w))});
+  }
+  const anchor = /** @type {Element} */ (event.target).closest('.mc-signin');
+  withPeople(w, people => people.openWays(hostOf(w), anchor, own));
+}
+
+/** @param {Comments} w */
+export function signOut(w) {
+  const sso = asObject(/** @type {any} */ (w.o).sso);
+  const after = loader.text(sso.logoutURL);
+  w.session.leave().then(
     () => {
-      this.fire('logout', {});
+      w.fire('logout', {});
       if (typeof sso.logoutCallback === 'function') sso.logoutCallback();
-      else if (loader.text(sso.logoutURL)) return location.assign(loader.text(sso.logoutURL));
-      this.anew();
+      else if (after) return location.assign(after);
+      mountAnew(w);
     },
-    () => this.notice(this.t('network')),
+    () => notice(w, w.t('network')),
   );
-};
-/* Only for people who signed in, or for some of them. */
-P.invite = function (problem) {
-  this.settings = {signIn: true};
-  this.node.style.minHeight = '';
-  this.widget.held = false;
-  lateStyle();
-  const known = /sign-in-first$/.test(problem.type);
-  this.bar = el('div.mc-bar', {role: 'status'});
-  this.node.replaceChildren(
-    el('div.mc-empty.mc-invite', null, el('div', null, this.t(known ? 'toRead' : 'noGroup')), this.signButton(true)),
-    this.bar,
-  );
-  this.come();
-};
+}
+
+/**
+ * Only for people who signed in, or for some of them.
+ * @param {Comments} w
+ * @param {any} problem
+ */
+export function invite(w, problem) {
+  w.settings = {signIn: true};
+  w.node.style.minHeight = '';
+  w.held = false;
+  const words = /sign-in-first$/.test(problem.type) ? w.t('toRead') : w.t('noGroup');
+  w.node.replaceChildren(el('div.mc-empty.mc-invite', null, el('div', null, words), signButton(w, true)), w.bar);
+  lookWhoComes(w);
+}

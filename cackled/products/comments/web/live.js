@@ -1,289 +1,305 @@
 /* Live: events in place where that moves nothing, else behind "3 new comments"; presence, typing, the state of the line. */
-// @ts-nocheck
+import {lookWhoComes} from './identity.js';
+import {appendItem, drawItem, showMoreReplies} from './item.js';
+import {counts, hushes, isPosting, judges, takes} from './judge.js';
+import {followingNode, goToLinked, lookForRest, measureItem, pageQuery, replacePage, reveal} from './paging.js';
 import {isAbove} from './reckon.js';
-import {Comments} from './widget.js';
+import {postItem, resendFailed, restoreUnsent, watchForms} from './sending.js';
+import {seqOf} from './store.js';
+import {takeScore, takeUpdate} from './vote.js';
+import {
+  flash,
+  focusOn,
+  isMine,
+  nameOf,
+  pinnedOf,
+  raisePinned,
+  replaceComposer,
+  setReadonly,
+  showCounts,
+  showFooter,
+  takePage,
+} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
+import {releaseHeight} from '../../../web/lib/height.js';
 import {safeHtml} from '../../../web/lib/html.js';
-import {loader} from '../../../web/lib/loader.js';
 import {subscribe} from '../../../web/lib/live.js';
+import {loader, Promise} from '../../../web/lib/loader.js';
+import {rove} from '../../../web/lib/menu.js';
 import {learnClock} from '../../../web/lib/time.js';
 
-const P = Comments.prototype;
-// Pixels a frame; browsers take less than 3 for no movement.
-const STEP = 2.8;
+/** @typedef {import('./store.js').Comment} Comment */
+/** @typedef {import('./store.js').Item} Item */
+/** @typedef {import('./store.js').Message} Message */
+/** @typedef {import('./widget.js').Comments} Comments */
 
-P.begin = function (position) {
-  const self = this;
-  this.come();
-  this.release();
-  this.rove();
-  this.forms();
-  this.restore();
-  this.arrive();
-  this.listen(window, 'hashchange', () => {
-    self.arrive();
-  });
+// How many comments are read out by their authors and beginnings, and how much of each.
+const READ_OUT = 3;
+const BEGINNING = 90;
+
+/** What the reader has seen and heard. */
+export class Reader {
+  constructor() {
+    /** @type {Set<Item>} that came below the window's edge */
+    this.unseen = new Set();
+    /** @type {IntersectionObserver | null} */
+    this.eye = null;
+    /** @type {Item | null} one's own, far below */
+    this.own = null;
+    /** @type {Comment[]} that were not announced yet */
+    this.unsaid = [];
+    /** @type {Record<string, number>} who types, until when */
+    this.writers = {};
+    /** When we said last that we do. */
+    this.told = 0;
+  }
+}
+
+/**
+ * @param {Comments} w
+ * @param {string} position
+ */
+export function beginLive(w, position) {
+  w.reader = new Reader();
+  lookWhoComes(w);
+  releaseHeight(w);
+  rove(w, 'mc-acts');
+  watchForms(w);
+  restoreUnsent(w);
+  goToLinked(w);
+  findPinned(w);
+  w.listen(window, 'hashchange', () => goToLinked(w));
   // The live line may have outlasted what a request did not.
-  this.listen(window, 'online', () => {
-    self.resend();
-  });
-  this.follow(position);
-  this.closers.push(() => {
-    self.sub.close();
-  });
-};
-/* What opens a locked conversation; or, where nobody has written and so the server knows no more than a number, its key. */
-P.pass = function () {
-  return (
-    this.session.grant() ||
-    (this.session.get('level') && this.session.view()) ||
-    (this.settings.sections && !this.seq ? 'key:' + this.key : undefined)
-  );
-};
-P.follow = function (position) {
-  const self = this;
-  this.sub = subscribe(
-    position,
-    {
-      event: m => {
-        self.event(m);
-      },
-      status: state => {
-        self.state = state;
-        self.connection();
-        if (state === 'refused' && !loader.refused) {
+  w.listen(window, 'online', () => resendFailed(w));
+  followChannel(w, position);
+  w.closers.push(() => w.sub && w.sub.close());
+}
+
+/**
+ * What opens a locked conversation; or, where nobody has written and so the server knows no more than a number, its key.
+ * @param {Comments} w
+ */
+const passOf = w =>
+  w.session.grant() ||
+  (w.session.get('level') && w.session.view()) ||
+  (w.settings.sections && !w.store.seq ? 'key:' + w.key : undefined);
+
+/**
+ * @param {Comments} w
+ * @param {string} position
+ */
+function followChannel(w, position) {
+  const handler = {
+    event: (/** @type {Message} */ m) => onEvent(w, m),
+    status: (/** @type {string} */ state) => {
+      w.state = state;
+      showConnection(w);
+      if (state === 'refused') {
+        if (!loader.refused) {
           loader.refused = true;
-          loader.warn('origin', self.site);
+          loader.warn('origin', w.site);
         }
-        if (state === 'refused') self.readonly(true);
-        if (state === 'live') {
-          loader.refused = false;
-          self.readonly(false);
-          self.resend();
-        }
-      },
-      reset: seq => self.reload(seq),
-      renew: this.session.renew || (this.session.get('level') && (() => this.session.anew().then(() => this.pass()))),
+        setReadonly(w, true);
+      }
+      if (state === 'live') {
+        loader.refused = false;
+        setReadonly(w, false);
+        resendFailed(w);
+      }
     },
-    this.pass(),
-  );
-};
+    reset: (/** @type {number} */ seq) => reloadPage(w, seq),
+    renew: w.session.renew || (w.session.get('level') && (() => w.session.anew().then(() => passOf(w)))),
+  };
+  w.sub = subscribe(position, handler, passOf(w));
+}
 
-/* The height that was held before the first render is let go. Where that would pull what stands below into the reader's view, it
-   comes in small steps, which count as no shift, and never while a pointer is down: no click misses. */
-P.release = function () {
-  let node = this.node,
-    widget = this.widget,
-    self = this,
-    down = false,
-    height = parseFloat(widget.held),
-    end,
-    beyond,
-    reduced;
-  function free() {
-    if (widget.held) node.style.minHeight = '';
-    widget.held = false;
+/**
+ * @param {Comments} w
+ * @param {Message} m
+ */
+export function onEvent(w, m) {
+  const {store} = w;
+  const data = m.data || {};
+  const seq = /** @type {number} */ (m.seq);
+  if (m.type === 'presence') return showPresence(w, data.count, data.names);
+  if (m.type === 'typing') return showTyping(w, data.name);
+  // The page that was loaded since has it already, or one is on its way.
+  if (!takes(store, m)) return;
+  countFrom(w, m);
+  if (m.type === 'comment.created') return onCreated(w, data.comment, seq);
+  if (m.type === 'comment.deleted') {
+    onDeleted(w, m, data);
+    showPill(w);
+    return showCounts(w);
   }
-  function step() {
-    const box = node.getBoundingClientRect();
-    if (self.closed || !widget.held) return;
-    if (beyond === undefined) beyond = box.height - height;
-    end = node.lastElementChild.getBoundingClientRect().bottom + parseFloat(getComputedStyle(node).paddingBottom);
-    if (document.hidden || reduced || end >= Math.min(box.bottom, innerHeight) - 1 || box.height - beyond > height + 1)
-      return free();
-    if (!down) {
-      // What is held below the window's edge goes at once.
-      height = Math.min(height - STEP, innerHeight - box.top - beyond);
-      node.style.minHeight = height + 'px';
+  if (m.type === 'channel.updated') return onChannel(w, data, seq);
+  const {comment = data} = data;
+  const item = store.items.get(comment.id);
+  const waits = store.waiting.get(comment.id);
+  if (m.type === 'comment.updated') {
+    if (item) {
+      takeUpdate(w, item, comment, seq);
+      flash(item);
     }
-    requestAnimationFrame(step);
+    if (waits) Object.assign(waits, comment);
+  } else if (m.type === 'comment.voted') {
+    if (item) takeScore(w, item, data, seq);
+    if (waits) Object.assign(waits, {up: data.up, down: data.down, score: data.score});
+    if (item || waits) return;
+    // Votes have lifted it over what is loaded: no further page has it.
+    if (store.edge && w.sort === 'best' && isAbove(data, store.edge)) store.lifted = true;
+    if (!store.cursor) lookForRest(w);
   }
-  if (!widget.held) return;
-  reduced = matchMedia('(prefers-reduced-motion: reduce)').matches;
-  this.listen(
-    window,
-    'pointerdown',
-    () => {
-      down = true;
-    },
-    true,
-  );
-  // A click follows the pointer's going up.
-  ['pointerup', 'pointercancel'].forEach(type => {
-    self.listen(
-      window,
-      type,
-      () => {
-        setTimeout(() => {
-          down = false;
-        }, 50);
-      },
-      true,
-    );
-  });
-  step();
-};
+}
 
-/* What moderators pinned stands above all others. What is pinned and not loaded is asked for. */
-P.pin = function (ids) {
-  const self = this;
-  this.items.forEach(item => {
+/**
+ * @param {Comments} w
+ * @param {Comment} c
+ * @param {number} seq
+ */
+function onCreated(w, c, seq) {
+  if (c.author) hasWritten(w, c.author.name);
+  const means = judges(w.store, c, seq, isMine(w, c));
+  const item = w.store.items.get(c.id);
+  if (means === 'grafted') addHidden(w, /** @type {Item} */ (w.store.items.get(/** @type {string} */ (c.root))), 1);
+  // Its author saw it already, and now everybody does.
+  if (item && item.c.state) {
+    delete item.c.state;
+    takeUpdate(w, item, c, seq);
+    drawItem(w, item);
+    flash(item);
+  }
+  if (means === 'new') onArrived(w, c);
+}
+
+/**
+ * @param {Comments} w
+ * @param {any} data
+ * @param {number} seq
+ */
+function onChannel(w, data, seq) {
+  // Conversations of one page became one, here or under another key.
+  if (data.moved) return onMoved(w, data.moved, seq);
+  if (data.locked != null && data.locked !== w.channel.locked) {
+    w.channel.locked = data.locked;
+    replaceComposer(w);
+    w.store.items.forEach(item => {
+      if (!item.edit) drawItem(w, item);
+    });
+  }
+  if (data.pinned || w.channel.pinned) pin(w, data.pinned || []);
+  hushes(w.store, seq, c => isMine(w, c));
+  showCounts(w);
+}
+
+/**
+ * Moderators have pinned others.
+ * @param {Comments} w
+ * @param {string[]} ids
+ */
+function pin(w, ids) {
+  w.channel.pinned = ids;
+  w.store.items.forEach(item => {
     const pinned = ids.includes(item.c.id);
-    if (pinned !== !!item.pinned) self.draw(Object.assign(item, {pinned: pinned}));
+    if (pinned === !!item.pinned) return;
+    item.pinned = pinned;
+    drawItem(w, item);
   });
-  [...ids].reverse().forEach(id => {
-    const item = self.items.get(id);
-    if (item && !item.parent) self.list.prepend(item.node);
-    else if (!item && !self.waiting.has(id))
-      self.api('GET', '/comments/' + id).then(
-        answer => {
-          const c = answer.comment;
-          if (c.parent || c.deleted || self.items.has(id)) return;
-          self.draw(Object.assign(self.append(Object.assign({replies: [], more: 0}, c), null, true), {pinned: true}));
-        },
-        () => {},
-      );
+  raisePinned(w);
+  findPinned(w);
+}
+
+/**
+ * What is pinned and not loaded is asked for.
+ * @param {Comments} w
+ */
+function findPinned(w) {
+  const {items, waiting} = w.store;
+  pinnedOf(w).forEach(async id => {
+    if (items.has(id) || waiting.has(id)) return;
+    try {
+      const {comment: c} = await w.api('GET', '/comments/' + id);
+      if (c.parent || c.deleted || items.has(id) || w.closed) return;
+      appendItem(w, {replies: [], more: 0, ...c}, null, true);
+      raisePinned(w);
+    } catch {
+      // It stands where it comes.
+    }
   });
-};
+}
 
-P.event = function (m) {
-  let data = m.data || {},
-    c = data.comment,
-    id = c ? c.id : data.id,
-    item = this.items.get(id),
-    waits = this.waiting.get(id),
-    root;
-  if (m.type === 'presence') return this.presence(data.count, data.names);
-  if (m.type === 'typing') return this.someone(data.name);
-  if (this.pauses) return this.paused.push(m);
-  // The page that was loaded since has it already.
-  if (m.seq <= this.seq) return;
-  this.seq = m.seq;
-  this.number(m, data);
-  switch (m.type) {
-    case 'comment.created':
-      root = c.parent && this.items.get(c.root);
-      if (c.author) this.wrote(c.author.name);
-      // It came with a page of replies, of those that were there before: it was none of them.
-      if (item && item.grafted && root && root.asof < m.seq) this.hidden(root, 1);
-      // Its author saw it already, and now everybody does.
-      if (item && item.c.state) {
-        delete item.c.state;
-        this.updated(item, c, m.seq);
-        this.draw(item);
-        this.flash(item);
-      }
-      if (item) break;
-      // It is among those that the page said there were more.
-      if (root && m.seq <= root.asof) break;
-      // Deleted since: shown only where answers hang on it.
-      if (c.deleted) {
-        this.ghosts.set(id, c);
-        break;
-      }
-      // Perhaps the one being posted from here: its answer, on the way, will tell.
-      if ((this.me(c) && this.posting()) || this.held.some(h => h.id === c.parent)) this.held.push(c);
-      else this.arrived(c);
-      break;
-    case 'comment.updated':
-      if (item) {
-        this.updated(item, c, m.seq);
-        this.flash(item);
-      }
-      if (waits) Object.assign(waits, c);
-      break;
-    case 'comment.voted':
-      if (item) this.scored(item, data, m.seq);
-      if (waits) Object.assign(waits, {up: data.up, down: data.down, score: data.score});
-      // Votes have lifted it over what is loaded: no further page has it.
-      if (!item && !waits && this.edge && this.sort === 'best' && isAbove(data, this.edge)) this.lifted = true;
-      if (!item && !waits && !this.cursor) this.rest();
-      break;
-    case 'comment.deleted':
-      this.deleted(m, data);
-      this.showPill();
-      this.counts();
-      break;
-    case 'channel.updated':
-      // Conversations of one page became one, here or under another key.
-      if (data.moved) return this.moved(data.moved, m.seq);
-      if (data.locked != null && data.locked !== this.channel.locked) {
-        this.channel.locked = data.locked;
-        this.main.node.replaceWith((this.main = this.composer({})).node);
-        this.items.forEach(function (i) {
-          if (!i.edit) this.draw(i);
-        }, this);
-      }
-      if (data.pinned || this.channel.pinned) this.pin((this.channel.pinned = data.pinned || []));
-      // A comment of our own with that very number, answered before or after: what others count does not hold it.
-      this.quiet = [m.seq].concat(this.quiet || []).slice(0, 9);
-      this.items.forEach(function (i) {
-        if (i.seq === m.seq && this.me(i.c) && !i.c.state) this.extra = (this.extra || 0) + 1;
-      }, this);
-      this.counts();
-  }
-};
+/**
+ * The page is loaded anew, with the live line of where it is now; once for all that comes together.
+ * @param {Comments} w
+ * @param {string} key
+ * @param {number} seq
+ */
+function onMoved(w, key, seq) {
+  const other = key !== w.key;
+  clearTimeout(w.timers.moved);
+  w.timers.moved = setTimeout(async () => {
+    if (w.closed) return;
+    w.key = key;
+    try {
+      await reloadPage(w, other ? 0 : seq);
+      if (!other || w.closed) return;
+      if (w.sub) w.sub.close();
+      followChannel(w, w.site + '/' + w.channel.id + '@' + w.store.seq);
+    } catch {
+      // The next page tells.
+    }
+  }, w.recount);
+}
 
-/* The page is loaded anew, with the live line of where it is now; once for all that comes together. */
-P.moved = function (key, seq) {
-  const self = this,
-    other = key !== this.key;
-  clearTimeout(this.moving);
-  this.moving = setTimeout(() => {
-    if (self.closed) return;
-    self.key = key;
-    self
-      .reload(other ? 0 : seq)
-      .then(() => {
-        if (!other || self.closed) return;
-        self.sub.close();
-        self.follow(self.site + '/' + self.channel.id + '@' + self.seq);
-      })
-      .catch(() => {
-        /* the next page tells */
-      });
-  }, this.RECOUNT);
-};
-/* How many comments there are after an event. */
-P.number = function (m, data) {
-  if (data.comments != null) this.tally.set(data.comments, m.seq);
-  else if (m.type === 'comment.created') this.tally.move(1, m.seq);
-  // Servers of before put this in the place of whatever was said of a comment that is gone: nobody knows what it was.
-  else if (m.type === 'comment.deleted' && data.id === '0') this.recount();
-  else if (m.type === 'comment.deleted') this.tally.move(-1, m.seq);
-  this.counts();
-};
-P.recount = function () {
-  const self = this;
-  if (this.recounting) return;
-  this.recounting = setTimeout(() => {
-    self.recounting = 0;
-    self.pause(1);
-    self
-      .api('GET', self.query({size: 1}))
-      .then(data => {
-        self.tally.set(data.channel.comments, self.at(data));
-        self.counts();
-        self.rest();
-      })
-      .catch(() => {
-        /* the next event or page tells */
-      })
-      .finally(() => {
-        self.pause(-1);
-      });
-  }, this.RECOUNT);
-};
-P.RECOUNT = 500;
-/* So many more (fewer) answers of a root are there, and not shown. */
-P.hidden = function (root, by) {
+/**
+ * How many comments there are after an event.
+ * @param {Comments} w
+ * @param {Message} m
+ */
+function countFrom(w, m) {
+  if (counts(w.store, m)) recount(w);
+  showCounts(w);
+}
+
+/** @param {Comments} w */
+function recount(w) {
+  if (w.timers.count) return;
+  w.timers.count = setTimeout(async () => {
+    w.timers.count = undefined;
+    pauseEvents(w, 1);
+    try {
+      const data = await w.api('GET', pageQuery(w, {size: 1}));
+      w.store.tally.set(data.channel.comments, seqOf(data));
+      showCounts(w);
+      lookForRest(w);
+    } catch {
+      // The next event or page tells.
+    } finally {
+      pauseEvents(w, -1);
+    }
+  }, w.recount);
+}
+
+/**
+ * So many more (fewer) answers of a root are there, and not shown.
+ * @param {Comments} w
+ * @param {Item} root
+ * @param {number} by
+ */
+export function addHidden(w, root, by) {
   root.c.more = Math.max(0, (root.c.more || 0) + by);
-  this.moreReplies(root);
-};
-/* Takes an item out of the page; a comment that others answered leaves its place. */
-P.remove = function (item, tombstone) {
-  let focused = item.node.contains(document.activeElement),
-    next;
+  showMoreReplies(w, root);
+}
+
+/**
+ * Takes an item out of the page; a comment that others answered leaves its place.
+ * @param {Comments} w
+ * @param {Item} item
+ * @param {boolean} [tombstone]
+ */
+export function removeItem(w, item, tombstone) {
+  const {parent} = item;
+  const focused = item.node.contains(document.activeElement);
   if (!tombstone) item.gone = true;
   if (item.going) {
     clearTimeout(item.going.timer);
@@ -291,377 +307,432 @@ P.remove = function (item, tombstone) {
   }
   if (tombstone || (item.list && item.list.firstChild)) {
     item.c.deleted = true;
-    this.draw(item);
-    if (focused) this.focus(item.node);
+    drawItem(w, item);
+    if (focused) focusOn(item.node);
     return;
   }
-  next =
-    item.node.nextElementSibling ||
-    item.node.previousElementSibling ||
-    (item.parent ? item.parent.node : this.node.querySelector('.mc-input'));
-  if (focused) this.focus(next);
+  const beside = item.node.nextElementSibling || item.node.previousElementSibling;
+  if (focused) focusOn(beside || (parent ? parent.node : w.node.querySelector('.mc-input')));
   item.node.remove();
-  this.items.delete(item.c.id);
-  if (item.parent && item.parent.list && !item.parent.list.firstChild && !item.parent.c.more) {
-    item.parent.nest.remove();
-    item.parent.list = item.parent.nest = null;
-    item.parent.node.classList.remove('mc-has');
+  w.store.items.delete(item.c.id);
+  if (parent && parent.list && !parent.list.firstChild && !parent.c.more) {
+    parent.nest.remove();
+    parent.list = parent.nest = null;
+    parent.node.classList.remove('mc-has');
     // A tombstone leaves when the server has said so: answers may hang on it that are not shown here.
-    if (item.parent.gone) this.remove(item.parent);
+    if (parent.gone) removeItem(w, parent);
   }
-};
+}
 
-P.deleted = function (m, data) {
-  let ids = [data.id].concat(data.removed || []),
-    root = this.items.get(data.root),
-    unknown = 0;
-  ids.forEach(function (id, i) {
-    const item = this.items.get(id),
-      waits = this.waiting.get(id) || this.held.find(h => h.id === id),
-      stays = !i && data.tombstone;
-    if (item) this.remove(item, stays);
+/**
+ * @param {Comments} w
+ * @param {Message} m
+ * @param {any} data
+ */
+function onDeleted(w, m, data) {
+  const {store} = w;
+  const ids = [data.id].concat(data.removed || []);
+  const root = store.items.get(data.root);
+  let unknown = 0;
+  ids.forEach((id, i) => {
+    const item = store.items.get(id);
+    const waits = store.waiting.get(id) || store.held.find(h => h.id === id);
+    const stays = !i && data.tombstone;
+    if (item) removeItem(w, item, stays);
     else if (waits && stays) Object.assign(waits, {deleted: true, author: null});
-    else if (!waits && !stays && !this.ghosts.has(id)) unknown++;
+    else if (!waits && !stays && !store.ghosts.has(id)) unknown++;
     if (waits && !stays) {
-      this.waiting.delete(id);
-      this.held = this.held.filter(h => h !== waits);
+      store.waiting.delete(id);
+      store.held = store.held.filter(h => h !== waits);
     }
-    if (!stays) this.ghosts.delete(id);
+    if (!stays) store.ghosts.delete(id);
     // Perhaps our own, whose answer is still on its way.
-    if (!stays && this.posting()) this.gone.add(id);
-  }, this);
-  if (root && data.root !== data.id && unknown && root.asof < m.seq) this.hidden(root, -unknown);
-  root = this.waiting.get(data.root);
-  if (root && data.root !== data.id) root.more = Math.max(0, root.more - unknown);
-};
-/* While a page is on its way events wait: it may be older than they are. */
-P.pause = function (by) {
-  this.pauses = (this.pauses || 0) + by;
-  this.paused = this.paused || [];
-  if (!this.pauses) this.paused.splice(0).forEach(this.event, this);
-};
-P.posting = function () {
-  let yes = false;
-  this.items.forEach(item => {
-    if (item.c.pending && item.busy) yes = true;
+    if (!stays && isPosting(store)) store.gone.add(id);
   });
-  return yes;
-};
-P.unhold = function () {
-  if (this.posting()) return;
-  this.gone.clear();
-  this.held.splice(0).forEach(function (c) {
-    if (!this.items.has(c.id)) this.arrived(c);
-  }, this);
-  this.rest();
-};
+  if (data.root === data.id) return;
+  if (root && unknown && root.asof < /** @type {number} */ (m.seq)) addHidden(w, root, -unknown);
+  const waiting = store.waiting.get(data.root);
+  if (waiting) waiting.more = Math.max(0, waiting.more - unknown);
+}
 
-P.arrived = function (c) {
-  let parent = c.parent ? this.items.get(c.parent) : null,
-    root,
-    where,
-    lost = null;
-  if (this.waiting.has(c.id)) return;
+/**
+ * While a page is on its way events wait: it may be older than they are.
+ * @param {Comments} w
+ * @param {1 | -1} by
+ */
+export function pauseEvents(w, by) {
+  w.store.pauses += by;
+  if (!w.store.pauses) w.store.paused.splice(0).forEach(m => onEvent(w, m));
+}
+
+/** @param {Comments} w */
+export function releaseHeld(w) {
+  const {store} = w;
+  if (isPosting(store)) return;
+  store.gone.clear();
+  store.held.splice(0).forEach(c => {
+    if (!store.items.has(c.id)) onArrived(w, c);
+  });
+  lookForRest(w);
+}
+
+/**
+ * @param {Comments} w
+ * @param {Comment} c
+ */
+export function onArrived(w, c) {
+  const {items, waiting, held, ghosts, blocked} = w.store;
+  const parent = c.parent ? items.get(c.parent) : null;
+  if (waiting.has(c.id)) return;
   // A post of ours that seemed to fail may have come through: asking again with its key settles it.
-  if (this.me(c))
-    this.items.forEach(i => {
-      if (i.c.pending && i.error && i.entry.parent === c.parent) lost = i;
-    });
+  const lost =
+    isMine(w, c) && [...items.values()].reverse().find(i => i.c.pending && i.error && i.entry.parent === c.parent);
   if (lost) {
-    this.held.push(c);
-    return this.post(lost);
+    held.push(c);
+    return postItem(w, lost);
   }
-  if (c.parent && !parent && this.ghosts.has(c.parent)) {
-    lost = this.ghosts.get(c.parent);
-    this.ghosts.delete(lost.id);
-    this.arrived(lost);
-    return this.arrived(c);
+  if (c.parent && !parent) {
+    const ghost = ghosts.get(c.parent);
+    if (ghost) {
+      ghosts.delete(ghost.id);
+      onArrived(w, ghost);
+      return onArrived(w, c);
+    }
+    if (!waiting.has(c.parent)) {
+      const root = items.get(c.root);
+      const waits = waiting.get(c.root);
+      if (root) addHidden(w, root, 1);
+      else if (waits) waits.more++;
+      return;
+    }
   }
-  if (c.parent && !parent && !this.waiting.has(c.parent)) {
-    root = this.items.get(c.root);
-    if (root) this.hidden(root, 1);
-    else if (this.waiting.has(c.root)) this.waiting.get(c.root).more++;
-    return;
-  }
-  if (c.author && this.blocked.has(c.author.id)) return this.insert(c);
-  where = this.where(c, parent);
-  if (where === 'above') this.waiting.set(c.id, Object.assign({more: 0}, c));
-  else if (where === 'below') this.watch(this.insert(c));
-  else this.flash(this.insert(c));
-  this.showPill();
-  if (!c.deleted) this.announce(c);
-};
+  if (c.author && blocked.has(c.author.id)) return insertItem(w, c);
+  const place = placeOf(w, c, parent);
+  if (place === 'above') waiting.set(c.id, {more: 0, ...c});
+  else if (place === 'below') watchSeen(w, insertItem(w, c));
+  else flash(insertItem(w, c));
+  showPill(w);
+  if (!c.deleted) announce(w, c);
+}
 
-P.insert = function (c) {
-  const ref = !c.parent && this.sort !== 'best' && this.following(c.id);
-  const item = this.append(
-    Object.assign({replies: [], more: 0}, c),
-    c.parent ? this.items.get(c.parent) : null,
-    !c.parent && this.sort === 'best',
-  );
+/**
+ * @param {Comments} w
+ * @param {Comment} c
+ */
+function insertItem(w, c) {
+  const ref = !c.parent && w.sort !== 'best' && followingNode(w, c.id);
+  const parent = c.parent ? w.store.items.get(c.parent) : null;
+  const item = appendItem(w, {replies: [], more: 0, ...c}, parent, !c.parent && w.sort === 'best');
   if (ref) ref.before(item.node);
-  this.counts();
+  showCounts(w);
   return item;
-};
+}
 
-/* Where it would come for the reader: 'here', 'below' the window's edge, where it moves nothing, or 'above', where it would. */
-P.where = function (c, parent) {
-  let active = document.activeElement,
-    list = this.list.getBoundingClientRect(),
-    place,
-    last;
+/**
+ * Where it would come for the reader: 'here', 'below' the window's edge, where it moves nothing, or 'above', where it
+ * would.
+ * @param {Comments} w
+ * @param {Comment} c
+ * @param {Item | null | undefined} parent
+ */
+function placeOf(w, c, parent) {
+  const active = document.activeElement;
+  const list = w.list.getBoundingClientRect();
+  let place;
   if (c.parent && !parent) return 'above';
   // Who hasn't reached the comments yet reads none of them.
-  if (list.top > innerHeight || !this.list.firstChild) return 'here';
+  if (list.top > innerHeight || !w.list.firstChild) return 'here';
   if (parent) {
-    if (this.folded(parent)) return 'here';
-    last = parent.list && parent.list.lastElementChild;
+    if (isFolded(parent)) return 'here';
+    const last = parent.list && parent.list.lastElementChild;
     place = (last || parent.body).getBoundingClientRect().bottom;
-  } else if (this.sort === 'old') {
+  } else if (w.sort === 'old') {
     // It belongs on a page that isn't loaded.
-    if (this.cursor) return 'above';
+    if (w.store.cursor) return 'above';
     place = list.bottom;
   } else place = list.top;
   if (place < 0) return 'above';
   if (place > innerHeight) return 'below';
   // Nothing is pushed away under the hands of somebody who writes below that place.
-  return active &&
-    this.node.contains(active) &&
-    /^(TEXTAREA|INPUT)$/.test(active.tagName) &&
-    active.getBoundingClientRect().top > place
-    ? 'above'
-    : 'here';
-};
-/* Told of until it has been seen. */
-P.watch = function (item) {
-  const self = this;
-  this.unseen = this.unseen || new Set();
-  if (!this.eye && window.IntersectionObserver) {
-    this.eye = new IntersectionObserver(entries => {
-      entries.forEach(entry => {
-        const seen = self.items.get(entry.target.id.slice(3));
-        if (!entry.isIntersecting) return;
-        self.eye.unobserve(entry.target);
-        self.unseen.delete(seen);
-        if (seen) self.flash(seen);
-      });
-      self.showPill();
-    });
-    this.closers.push(() => {
-      self.eye.disconnect();
-    });
-  }
-  if (!this.eye) return;
-  this.unseen.add(item);
-  this.eye.observe(item.node);
-};
-P.folded = item => {
-  for (; item; item = item.parent) if (item.node.classList.contains('mc-collapsed')) return true;
-  return false;
-};
+  const writes = active && w.node.contains(active) && /^(TEXTAREA|INPUT)$/.test(active.tagName);
+  return writes && active.getBoundingClientRect().top > place ? 'above' : 'here';
+}
 
-P.showPill = function () {
-  let n = 0,
-    self = this;
-  this.waiting.forEach(c => {
-    if (!c.deleted) n++;
-  });
-  (this.unseen || []).forEach(item => {
-    if (self.items.get(item.c.id) === item) n++;
-    else self.unseen.delete(item);
-  });
-  this.pill.hidden = !n;
-  if (n)
-    this.pill.textContent =
-      n === 1 && this.own && this.unseen && this.unseen.has(this.own) ? this.t('below') : this.t('fresh', {n: n});
-};
-P.flush = function () {
-  let first = null,
-    self = this;
-  function earlier(item) {
-    if (!first || item.node.compareDocumentPosition(first.node) & 4) first = item;
+/**
+ * Told of until it has been seen.
+ * @param {Comments} w
+ * @param {Item} item
+ */
+export function watchSeen(w, item) {
+  if (!w.reader.eye && window.IntersectionObserver) {
+    const eye = new IntersectionObserver(entries => {
+      entries.forEach(entry => {
+        const seen = w.store.items.get(entry.target.id.slice(3));
+        if (!entry.isIntersecting) return;
+        eye.unobserve(entry.target);
+        if (!seen) return;
+        w.reader.unseen.delete(seen);
+        flash(seen);
+      });
+      showPill(w);
+    });
+    w.reader.eye = eye;
+    w.closers.push(() => eye.disconnect());
   }
-  this.waiting.forEach(c => {
-    let item,
-      root = c.parent && self.items.get(c.root);
-    if (self.items.has(c.id)) return;
-    if (c.parent && !self.items.has(c.parent)) {
-      if (root) self.hidden(root, 1);
+  if (!w.reader.eye) return;
+  w.reader.unseen.add(item);
+  w.reader.eye.observe(item.node);
+}
+
+/** @param {Item} item */
+function isFolded(item) {
+  for (let one = /** @type {Item | null} */ (item); one; one = one.parent) {
+    if (one.node.classList.contains('mc-collapsed')) return true;
+  }
+  return false;
+}
+
+/** @param {Comments} w */
+export function showPill(w) {
+  const {items, waiting} = w.store;
+  let n = [...waiting.values()].filter(c => !c.deleted).length;
+  w.reader.unseen.forEach(item => {
+    if (items.get(item.c.id) === item) n++;
+    else w.reader.unseen.delete(item);
+  });
+  w.pill.hidden = !n;
+  if (n)
+    w.pill.textContent =
+      n === 1 && w.reader.own && w.reader.unseen.has(w.reader.own) ? w.t('below') : w.t('fresh', {n});
+}
+
+/** @param {Comments} w */
+export function flushWaiting(w) {
+  const {items, waiting} = w.store;
+  /** @type {Item[]} */
+  const shown = [...w.reader.unseen];
+  waiting.forEach(c => {
+    const root = c.parent && items.get(c.root);
+    if (items.has(c.id)) return;
+    if (c.parent && !items.has(c.parent)) {
+      if (root) addHidden(w, root, 1);
       return;
     }
-    item = self.insert(c);
-    self.flash(item);
-    earlier(item);
+    const item = insertItem(w, c);
+    flash(item);
+    shown.push(item);
   });
-  (this.unseen || []).forEach(earlier);
-  this.waiting.clear();
-  if (this.unseen) this.unseen.clear();
-  this.showPill();
-  this.counts();
-  if (first) this.reveal(first);
-};
+  waiting.clear();
+  w.reader.unseen.clear();
+  showPill(w);
+  showCounts(w);
+  if (!shown.length) return;
+  // The one that stands first.
+  reveal(
+    w,
+    shown.reduce((first, item) => (item.node.compareDocumentPosition(first.node) & 4 ? item : first)),
+  );
+}
 
-/* Spoken in one breath, however many came. */
-P.announce = function (c) {
-  const self = this;
-  this.unsaid = this.unsaid || [];
-  this.unsaid.push(c);
-  if (this.sayTimer) return;
-  this.sayTimer = setTimeout(() => {
-    let all = self.unsaid.filter(c => !c.deleted && c.author),
-      n = all.length;
-    self.unsaid = [];
-    self.sayTimer = 0;
-    if (!n) return;
-    // The first three by their authors and how they begin.
-    all = all
-      .slice(0, 3)
-      .map(c => [
-        self.named(c.author),
-        el('div', null, safeHtml(c.html.replace(/<\/(p|li|pre)>|<br>/g, ' $&')))
-          .textContent.trim()
-          .replace(/\s+/g, ' '),
-      ])
-      .map(c => [c[0], c[1].length > 90 ? c[1].slice(0, 90).replace(/\s\S*$/, '') + '…' : c[1]]);
-    self.say(
-      n === 1
-        ? self.t('freshBy', {name: all[0][0]}) + ': ' + all[0][1]
-        : self.t('fresh', {n: n}) + '. ' + all.map(c => c.join(': ')).join(' '),
+/**
+ * Spoken in one breath, however many came.
+ * @param {Comments} w
+ * @param {Comment} c
+ */
+function announce(w, c) {
+  w.reader.unsaid.push(c);
+  if (w.timers.say) return;
+  w.timers.say = setTimeout(() => {
+    const all = w.reader.unsaid.filter(one => !one.deleted && one.author);
+    w.reader.unsaid = [];
+    w.timers.say = undefined;
+    if (!all.length) return;
+    // The first ones by their authors and how they begin.
+    const begins = all.slice(0, READ_OUT).map(one => {
+      const html = one.html.replace(/<\/(p|li|pre)>|<br>/g, ' $&');
+      const text = /** @type {string} */ (el('div', null, safeHtml(html)).textContent).trim().replace(/\s+/g, ' ');
+      const begin = text.length > BEGINNING ? text.slice(0, BEGINNING).replace(/\s\S*$/, '') + '…' : text;
+      return [nameOf(w, one.author), begin];
+    });
+    speak(
+      w,
+      all.length === 1
+        ? w.t('freshBy', {name: begins[0][0]}) + ': ' + begins[0][1]
+        : w.t('fresh', {n: all.length}) + '. ' + begins.map(one => one.join(': ')).join(' '),
     );
   }, 1500);
-};
-P.say = function (text) {
-  this.live.textContent = text;
-};
+}
 
-/* The server can't replay what was missed: the first page anew, at least as new as `seq`. */
-P.reload = function (seq) {
-  const self = this;
-  return loader
-    .get(this.address(seq))
-    .then(answer => {
-      learnClock(answer);
-      if (!answer.ok) throw answer;
-      return answer.json();
-    })
-    .then(data => {
-      const anchor = document.activeElement,
-        top = self.node.contains(anchor) && anchor.getBoundingClientRect().top,
-        open = [];
-      if (self.closed) return seq;
-      // Open forms keep their place: only a page nobody writes in is replaced whole.
-      self.items.forEach(item => {
-        if (item.form || item.edit) open.push(item);
-      });
-      if (open.length) self.merge(data);
-      else self.replace(data);
-      if (top !== false && anchor.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - top);
-      return self.seq;
-    });
-};
-P.merge = function (data) {
-  const self = this,
-    there = new Map(),
-    walk = c => {
-      const item = self.items.get(c.id);
-      there.set(c.id, c);
-      if (item) self.updated(item, c, self.seq);
-      else if (!self.waiting.has(c.id)) self.waiting.set(c.id, Object.assign({}, c, {replies: []}));
-      (c.replies || []).forEach(walk);
-    };
-  this.page(data);
-  data.page.comments.forEach(walk);
+/**
+ * @param {Comments} w
+ * @param {string} text
+ */
+export function speak(w, text) {
+  w.live.textContent = text;
+}
+
+/**
+ * The server can't replay what was missed: the first page anew, at least as new as `seq`.
+ * @param {Comments} w
+ * @param {number} seq
+ * @returns {Promise<number>} the seq that was loaded
+ */
+export async function reloadPage(w, seq) {
+  const answer = await loader.get(w.address(seq));
+  learnClock(answer);
+  if (!answer.ok) throw answer;
+  const data = await answer.json();
+  const anchor = document.activeElement;
+  const top = anchor && w.node.contains(anchor) ? anchor.getBoundingClientRect().top : null;
+  if (w.closed) return seq;
+  // Open forms keep their place: only a page nobody writes in is replaced whole.
+  if ([...w.store.items.values()].some(item => item.form || item.edit)) mergePage(w, data);
+  else replacePage(w, data);
+  if (top !== null && anchor && anchor.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - top);
+  return w.store.seq;
+}
+
+/**
+ * @param {Comments} w
+ * @param {any} data
+ */
+function mergePage(w, data) {
+  const {items, waiting} = w.store;
+  /** @type {Comment[]} */
+  const roots = data.page.comments;
+  /** @type {Set<string>} */
+  const there = new Set();
+  /** @param {Comment} c */
+  function walk(c) {
+    const item = items.get(c.id);
+    there.add(c.id);
+    if (item) takeUpdate(w, item, c, w.store.seq);
+    else if (!waiting.has(c.id)) waiting.set(c.id, {...c, replies: []});
+    (c.replies || []).forEach(walk);
+  }
+  takePage(w, data);
+  roots.forEach(walk);
   // What isn't on this page is gone, or comes again with the next one; but where somebody writes it stays.
-  [...this.items.values()].reverse().forEach(item => {
-    if (item.c.pending || there.has(item.c.id) || self.items.get(item.c.id) !== item) return;
-    if (!item.form && !item.edit && !(item.list && item.list.firstChild)) return self.remove(item);
-    self
-      .api('GET', '/comments/' + item.c.id)
-      .then(
-        answer => answer.comment,
-        error => {
-          if (error.status === 404) return {deleted: true, lost: true};
-        },
-      )
-      .then(c => {
-        const root = item.parent && self.items.get(item.c.root);
-        if (!c || !c.deleted || self.items.get(item.c.id) !== item) return;
-        // Another one was taken for it.
-        if (c.lost && root) self.hidden(root, 1);
-        item.gone = c.lost;
-        self.remove(item, true);
-      });
+  [...items.values()].reverse().forEach(item => {
+    if (item.c.pending || there.has(item.c.id) || items.get(item.c.id) !== item) return;
+    if (!item.form && !item.edit && !(item.list && item.list.firstChild)) removeItem(w, item);
+    else lookAfter(w, item);
   });
-  this.waiting.forEach((c, id) => {
-    if (!there.has(id)) self.waiting.delete(id);
+  [...waiting.keys()].forEach(id => {
+    if (!there.has(id)) waiting.delete(id);
   });
-  data.page.comments.forEach(c => {
-    if (self.items.has(c.id)) self.measure(self.items.get(c.id), c, self.seq);
+  roots.forEach(c => {
+    const item = items.get(c.id);
+    if (item) measureItem(w, item, c, w.store.seq);
   });
-  this.footer();
-  this.showPill();
-  this.counts();
-};
+  showFooter(w);
+  showPill(w);
+  showCounts(w);
+}
 
-P.presence = function (count, names) {
-  const many = count > 1 && this.settings.presence !== false,
-    online = this.online;
-  online.classList.toggle('mc-on', many);
+/**
+ * Whether a comment that stands is still there.
+ * @param {Comments} w
+ * @param {Item} item
+ */
+async function lookAfter(w, item) {
+  const {items} = w.store;
+  const {id} = item.c;
+  let lost = false;
+  try {
+    const {comment} = await w.api('GET', '/comments/' + id);
+    if (!comment.deleted) return;
+  } catch (error) {
+    lost = /** @type {any} */ (error).status === 404;
+    if (!lost) return;
+  }
+  if (items.get(id) !== item) return;
+  // Another one was taken for it.
+  const root = item.parent && items.get(item.c.root);
+  if (lost && root) addHidden(w, root, 1);
+  item.gone = lost;
+  removeItem(w, item, true);
+}
+
+/**
+ * @param {Comments} w
+ * @param {number} count
+ * @param {string[]} [names]
+ */
+function showPresence(w, count, names) {
+  const many = count > 1 && w.settings.presence !== false;
+  w.online.classList.toggle('mc-on', many);
   if (!many) return;
-  online.firstChild.textContent = this.t('online', {n: count});
-  online.title =
-    online.firstChild.textContent + (names ? ': ' + names.join(', ') + (count > names.length ? ' …' : '') : '');
-  online.lastChild.textContent = this.t.number(count);
-};
+  const words = w.t('online', {n: count});
+  w.long.textContent = words;
+  w.online.title = words + (names ? ': ' + names.join(', ') + (count > names.length ? ' …' : '') : '');
+  w.short.textContent = w.t.number(count);
+}
 
-P.tell = function (name) {
-  if (this.settings.typing === false || !this.sub || Date.now() - (this.told || 0) < 3000) return;
-  this.told = Date.now();
-  this.sub.send({type: 'typing', name: name || 'Guest'});
-};
-/* Who has written is not writing any more, under their name or before they gave one. */
-P.wrote = function (name) {
-  if (!this.writers) return;
-  delete this.writers[name];
-  delete this.writers.Guest;
-  this.someone();
-};
-P.someone = function (name) {
-  let self = this,
-    names,
-    now = Date.now();
-  this.writers = this.writers || {};
-  if (name) this.writers[name] = now + 5000;
-  names = Object.keys(this.writers)
-    .filter(n => self.writers[n] > now || !delete self.writers[n])
-    .filter(n => n !== self.session.get('name'))
-    .map(n => self.named({name: n}));
-  this.typing.textContent = !names.length
+/**
+ * Tells the others that somebody types here.
+ * @param {Comments} w
+ * @param {string} name
+ */
+export function tellTyping(w, name) {
+  if (w.settings.typing === false || !w.sub || Date.now() - w.reader.told < 3000) return;
+  w.reader.told = Date.now();
+  w.sub.send({type: 'typing', name: name || 'Guest'});
+}
+
+/**
+ * Who has written is not writing any more, under their name or before they gave one.
+ * @param {Comments} w
+ * @param {string} name
+ */
+function hasWritten(w, name) {
+  delete w.reader.writers[name];
+  delete w.reader.writers.Guest;
+  showTyping(w);
+}
+
+/**
+ * @param {Comments} w
+ * @param {string} [name] who types too
+ */
+function showTyping(w, name) {
+  const {t} = w;
+  const {writers} = w.reader;
+  const now = Date.now();
+  if (name) writers[name] = now + 5000;
+  Object.keys(writers).forEach(one => {
+    if (!(writers[one] > now)) delete writers[one];
+  });
+  const names = Object.keys(writers)
+    .filter(one => one !== w.session.get('name'))
+    .map(one => nameOf(w, {name: one}));
+  const [first, second] = names;
+  w.typing.textContent = !first
     ? ''
-    : names.length === 1
-      ? this.t('typing1', {name: names[0]})
+    : !second
+      ? t('typing1', {name: first})
       : names.length === 2
-        ? this.t('typing2', {name: names[0], other: names[1]})
-        : this.t('typingMany');
-  this.typing.classList.toggle('mc-on', !!names.length);
-  clearTimeout(this.writersTimer);
-  if (names.length)
-    this.writersTimer = setTimeout(() => {
-      self.someone();
-    }, 1500);
-};
+        ? t('typing2', {name: first, other: second})
+        : t('typingMany');
+  w.typing.classList.toggle('mc-on', !!first);
+  clearTimeout(w.timers.typing);
+  if (first) w.timers.typing = setTimeout(() => showTyping(w), 1500);
+}
 
-/* Short breaks aren't worth a word. */
-P.connection = function () {
-  const self = this;
-  clearTimeout(this.lineTimer);
-  if (this.state !== 'down') {
-    if (this.bar.textContent === this.t('offline')) this.bar.classList.remove('mc-on');
+/**
+ * Short breaks aren't worth a word.
+ * @param {Comments} w
+ */
+export function showConnection(w) {
+  const words = w.t('offline');
+  clearTimeout(w.timers.line);
+  if (w.state !== 'down') {
+    if (w.bar.textContent === words) w.bar.classList.remove('mc-on');
     return;
   }
-  this.lineTimer = setTimeout(() => {
-    if (self.closed || self.state !== 'down') return;
-    self.bar.textContent = self.t('offline');
-    self.bar.classList.add('mc-on');
+  w.timers.line = setTimeout(() => {
+    if (w.closed || w.state !== 'down') return;
+    w.bar.textContent = words;
+    w.bar.classList.add('mc-on');
   }, 2500);
-};
+}

@@ -1,310 +1,347 @@
 /* Other pages of comments: another order, the next page, more replies, the one comment an address names. */
-// @ts-nocheck
-import {countAll, isAbove, laterId} from './reckon.js';
-import {reason} from '../../../web/lib/reasons.js';
-import {Comments} from './widget.js';
+import {appendItem, collapse, showMoreReplies} from './item.js';
+import {measures, missing} from './judge.js';
+import {pauseEvents, showPill} from './live.js';
+import {isAbove, laterId} from './reckon.js';
+import {putBack, restoreUnsent} from './sending.js';
+import {seqOf} from './store.js';
+import {fillList, flash, focusOn, notice, showCounts, showFooter, takePage} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
-import {Promise, loader} from '../../../web/lib/loader.js';
+import {Promise} from '../../../web/lib/loader.js';
+import {reason} from '../../../web/lib/reasons.js';
 
-const P = Comments.prototype;
+/** @typedef {import('./store.js').Comment} Comment */
+/** @typedef {import('./store.js').Item} Item */
+/** @typedef {import('./widget.js').Comments} Comments */
 
-P.query = function (values) {
-  return (
-    '/comments?' +
-    new URLSearchParams(
-      Object.assign({channel: this.key, sort: this.sort, size: this.widget.ask.size, after: this.seq}, values),
-    )
-  );
-};
+// Replies, and roots where they are looked through, come by so many.
+const MANY = 100;
+// Pages that are looked through for what votes have lifted.
+const PAGES = 50;
 
-P.resort = function (name) {
-  const self = this,
-    old = this.sort;
+/**
+ * @param {Comments} w
+ * @param {Record<string, any>} [values]
+ */
+export function pageQuery(w, values) {
+  const {size} = w.mounted.ask;
+  /** @type {Record<string, any>} */
+  const query = {channel: w.key, sort: w.sort, size, after: w.store.seq, ...values};
+  return '/comments?' + new URLSearchParams(query);
+}
+
+/**
+ * @param {Comments} w
+ * @param {string} name
+ */
+export async function resort(w, name) {
+  const old = w.sort;
   if (name === old) return;
-  this.pause(1);
-  this.sort = name;
-  this.marks();
-  this.list.classList.add('mc-busy');
-  this.api('GET', this.query())
-    .then(data => {
-      if (self.sort !== name) return;
-      self.session.set('sort', name);
-      self.replace(data);
-    })
-    .catch(error => {
-      self.sort = old;
-      self.marks();
-      self.notice(reason(self.t, error));
-    })
-    .finally(() => {
-      self.list.classList.remove('mc-busy');
-      self.pause(-1);
-    });
-};
-P.marks = function () {
-  this.orders.forEach(function (name, i) {
-    this.sorts.children[i].setAttribute('aria-pressed', '' + (name === this.sort));
-  }, this);
-};
+  pauseEvents(w, 1);
+  w.sort = name;
+  markSort(w);
+  w.list.classList.add('mc-busy');
+  try {
+    const data = await w.api('GET', pageQuery(w));
+    if (w.sort !== name) return;
+    w.session.set('sort', name);
+    replacePage(w, data);
+  } catch (error) {
+    w.sort = old;
+    markSort(w);
+    notice(w, reason(w.t, /** @type {any} */ (error)));
+  } finally {
+    w.list.classList.remove('mc-busy');
+    pauseEvents(w, -1);
+  }
+}
 
-/* A new first page in place of everything; the visitor's own unsent comments stay. */
-P.replace = function (data) {
-  const unsent = [];
-  this.items.forEach(item => {
-    if (item.c.pending) unsent.push(item);
-  });
-  this.page(data);
-  this.waiting.clear();
-  this.fill(data.page.comments);
-  unsent.forEach(this.put, this);
-  this.restore();
-  this.showPill();
-};
+/** @param {Comments} w */
+function markSort(w) {
+  w.orders.forEach((name, i) => w.sorts.children[i].setAttribute('aria-pressed', '' + (name === w.sort)));
+}
 
-P.next = function () {
-  const self = this,
-    button = this.moreButton,
-    known = this.list.lastElementChild,
-    before = this.items.size;
+/**
+ * A new first page in place of everything; the visitor's own unsent comments stay.
+ * @param {Comments} w
+ * @param {any} data
+ */
+export function replacePage(w, data) {
+  const unsent = [...w.store.items.values()].filter(item => item.c.pending);
+  takePage(w, data);
+  w.store.waiting.clear();
+  fillList(w, data.page.comments);
+  unsent.forEach(item => putBack(w, item));
+  restoreUnsent(w);
+  showPill(w);
+}
+
+/** @param {Comments} w */
+export async function nextPage(w) {
+  const {store} = w;
+  const button = /** @type {HTMLButtonElement} */ (w.moreButton);
+  const known = w.list.lastElementChild;
+  const before = store.items.size;
+  // Another order has come meanwhile.
+  const other = () => w.moreButton !== button;
   button.disabled = true;
   // What is said meanwhile is judged by what is loaded then.
-  this.pause(1);
-  (this.cursor ? this.api('GET', this.query({cursor: this.cursor})) : Promise.resolve())
-    .then(data => {
-      const lifted = self.lifted;
-      // Another order has come meanwhile.
-      if (self.moreButton !== button) return;
-      if (data) {
-        self.absorb(data);
-        self.ends(data.page);
-      }
-      return lifted ? self.sweep(button) : null;
-    })
-    .then(() => {
-      if (self.moreButton !== button) return;
-      self.footer();
-      self.showPill();
-      if (self.items.size > before) self.focus(known && known.nextElementSibling);
-    })
-    .catch(error => {
-      if (self.moreButton !== button) return;
-      // What was to be looked for still is.
-      self.lifted = !!self.edge || !self.cursor;
-      button.disabled = false;
-      self.notice(reason(self.t, error));
-    })
-    .finally(() => {
-      self.pause(-1);
-      self.rest();
-      self.counts();
-    });
-};
-/* All is loaded, and yet the count says that there is more. Not asked again where nothing was found. */
-P.rest = function () {
-  const n = this.missing();
-  if (n <= 0 || n === this.nothing) return;
-  this.lifted = true;
-  this.footer();
-};
+  pauseEvents(w, 1);
+  try {
+    const data = store.cursor ? await w.api('GET', pageQuery(w, {cursor: store.cursor})) : await Promise.resolve();
+    const {lifted} = store;
+    if (other()) return;
+    if (data) {
+      absorbPage(w, data);
+      store.ends(data.page);
+    }
+    if (lifted) await sweep(w, button);
+    if (other()) return;
+    showFooter(w);
+    showPill(w);
+    if (store.items.size > before) focusOn(known && known.nextElementSibling);
+  } catch (error) {
+    if (other()) return;
+    // What was to be looked for still is.
+    store.lifted = !!store.edge || !store.cursor;
+    button.disabled = false;
+    notice(w, reason(w.t, /** @type {any} */ (error)));
+  } finally {
+    pauseEvents(w, -1);
+    lookForRest(w);
+    showCounts(w);
+  }
+}
 
-/* A page of roots: those not here are added. Of the others events have told all; to repair, what hangs on them is looked at too, but
-   not while events wait that the page may know of. */
-P.absorb = function (data, wanted, repair) {
-  const at = this.at(data);
-  this.tally.set(data.channel.comments, at);
-  data.page.comments.forEach(function (c) {
-    let item = this.items.get(c.id),
-      ref;
+/**
+ * All is loaded, and yet the count says that there is more. Not asked again where nothing was found.
+ * @param {Comments} w
+ */
+export function lookForRest(w) {
+  const n = missing(w.store);
+  if (n <= 0 || n === w.store.nothing) return;
+  w.store.lifted = true;
+  showFooter(w);
+}
+
+/**
+ * A page of roots: those not here are added. Of the others events have told all; to repair, what hangs on them is looked
+ * at too, but not while events wait that the page may know of.
+ * @param {Comments} w
+ * @param {any} data
+ * @param {((c: Comment) => boolean) | null} [wanted]
+ * @param {boolean} [repair]
+ */
+function absorbPage(w, data, wanted, repair) {
+  const {store} = w;
+  const at = seqOf(data);
+  store.tally.set(data.channel.comments, at);
+  data.page.comments.forEach((/** @type {Comment} */ c) => {
+    const item = store.items.get(c.id);
     if (!item) {
       if (wanted && !wanted(c)) return;
-      ref = this.sort !== 'best' && this.following(c.id);
-      item = this.append(c);
-      if (ref) ref.before(item.node);
-      item.asof = at;
+      const ref = w.sort !== 'best' && followingNode(w, c.id);
+      const made = appendItem(w, c);
+      if (ref) ref.before(made.node);
+      made.asof = at;
       return;
     }
-    if (!repair || at <= item.asof || this.paused.length) return;
-    this.graft(c.replies, item);
-    this.measure(item, c, at);
-  }, this);
-};
-/* How many answers there are that are not here, by what the server said of the root at `at`. */
-P.measure = function (item, c, at) {
-  let known = 0;
-  this.items.forEach(i => {
-    if (i.c.root === c.id && i !== item && !i.c.pending) known++;
+    if (!repair || at <= item.asof || store.paused.length) return;
+    graft(w, c.replies, item);
+    measureItem(w, item, c, at);
   });
-  this.waiting.forEach(w => {
-    if (w.root === c.id && w.parent) known++;
-  });
-  item.asof = at;
-  item.c.more = Math.max(0, countAll(c.replies) + c.more - known);
-  this.moreReplies(item);
-};
-/* The first root that comes after `id` in an order by time. */
-P.following = function (id) {
-  let found = null,
-    node = this.list.lastElementChild,
-    item;
-  for (; node; node = node.previousElementSibling) {
-    item = this.items.get(node.id.slice(3));
-    if (
-      item && item.c.pending ? this.sort === 'old' : item && laterId(item.c.id, id) * (this.sort === 'old' ? 1 : -1) > 0
-    )
-      found = node;
+}
+
+/**
+ * How many answers there are that are not here, by what the server said of the root at `at`.
+ * @param {Comments} w
+ * @param {Item} item
+ * @param {Comment} c
+ * @param {number} at
+ */
+export function measureItem(w, item, c, at) {
+  measures(w.store, item, c, at);
+  showMoreReplies(w, item);
+}
+
+/**
+ * The first root that comes after `id` in an order by time.
+ * @param {Comments} w
+ * @param {string} id
+ */
+export function followingNode(w, id) {
+  const old = w.sort === 'old';
+  let found = null;
+  for (let node = w.list.lastElementChild; node; node = node.previousElementSibling) {
+    const item = w.store.items.get(node.id.slice(3));
+    if (item && item.c.pending ? old : item && laterId(item.c.id, id) * (old ? 1 : -1) > 0) found = node;
     else if (item && !item.c.pending) break;
   }
   return found;
-};
-/* How many comments there are that can't be reached from here, once the last page is loaded. */
-P.missing = function () {
-  let n = this.tally.value() - this.held.filter(c => !c.deleted && !this.items.has(c.id)).length;
-  if (this.cursor) return 0;
-  this.items.forEach(item => {
-    if (!item.c.pending && !item.c.deleted) n--;
-    if (!item.parent) n -= item.c.more || 0;
-  });
-  this.waiting.forEach(c => {
-    n -= (c.deleted ? 0 : 1) + (c.more || 0);
-  });
-  return n;
-};
-/* From the top again for what votes have lifted over what was loaded: under "best" as far as that goes; at the end, where
-   some are missing, in an order that votes don't change. */
-P.sweep = function (button) {
-  let self = this,
-    edge = this.edge,
-    sort = edge ? 'best' : 'new',
-    cursor = '',
-    left = 50;
-  return (function on() {
-    return self.api('GET', self.query({sort: sort, size: 100, cursor: cursor})).then(data => {
-      const roots = data.page.comments,
-        last = roots[roots.length - 1];
-      if (self.moreButton !== button) return;
-      self.absorb(data, edge && (c => isAbove(c, edge)), !edge);
-      cursor = data.page.cursor;
-      if (cursor && --left && (edge ? isAbove(last, edge) : self.missing() > 0)) return on();
-      self.lifted = false;
-      if (!edge && !self.paused.length) self.nothing = self.missing();
-    });
-  })();
-};
+}
 
-P.replies = function (item, button) {
-  const self = this;
+/**
+ * From the top again for what votes have lifted over what was loaded: under "best" as far as that goes; at the end, where
+ * some are missing, in an order that votes don't change.
+ * @param {Comments} w
+ * @param {HTMLElement} button
+ */
+async function sweep(w, button) {
+  const {store} = w;
+  const {edge} = store;
+  const sort = edge ? 'best' : 'new';
+  let cursor = '';
+  for (let left = PAGES; left--;) {
+    const data = await w.api('GET', pageQuery(w, {sort, size: MANY, cursor}));
+    const roots = data.page.comments;
+    if (w.moreButton !== button) return;
+    absorbPage(w, data, edge && (c => isAbove(c, edge)), !edge);
+    cursor = data.page.cursor;
+    if (!cursor || !(edge ? isAbove(roots[roots.length - 1], edge) : missing(store) > 0)) break;
+  }
+  store.lifted = false;
+  if (!edge && !store.paused.length) store.nothing = missing(store);
+}
+
+/**
+ * @param {Comments} w
+ * @param {Item} item
+ * @param {HTMLElement} button
+ */
+export async function loadReplies(w, item, button) {
+  const {store} = w;
+  const known = () => store.items.size + store.waiting.size;
   if (button.hasAttribute('aria-disabled')) return;
   button.setAttribute('aria-disabled', 'true');
   // What is deleted meanwhile may be in the answer.
-  this.pause(1);
-  // The first replies are here already: on until there is a new one.
-  (function next() {
-    return self
-      .api('GET', self.query({parent: item.c.id, sort: 'old', size: 100, cursor: item.cursor || ''}))
-      .then(data => {
-        const before = self.items.size + self.waiting.size,
-          at = self.at(data);
-        if (self.items.get(item.c.id) !== item) return;
-        item.cursor = data.page.cursor;
-        self.graft(data.page.comments, item, !!item.cursor);
-        item.c.more = item.cursor ? item.c.more - self.items.size - self.waiting.size + before : 0;
-        // Now it is known what hangs there, up to this.
-        if (!item.cursor) item.asof = Math.max(item.asof, at);
-        if (item.cursor && (self.items.size + self.waiting.size === before || item.c.more <= 0)) return next();
-        self.moreReplies(item);
-      });
-  })()
-    .catch(error => {
-      button.removeAttribute('aria-disabled');
-      self.notice(reason(self.t, error));
-    })
-    .finally(() => {
-      self.pause(-1);
-    });
-};
-P.graft = function (comments, root, grafted) {
-  comments.forEach(function (c) {
-    const nested = c.replies || [];
-    if (!this.items.has(c.id) && c.id !== root.c.id) {
-      this.append(Object.assign({}, c, {replies: []}), this.items.get(c.parent) || root).grafted = grafted;
+  pauseEvents(w, 1);
+  try {
+    // The first replies are here already: on until there is a new one.
+    for (;;) {
+      const {id} = item.c;
+      const data = await w.api('GET', pageQuery(w, {parent: id, sort: 'old', size: MANY, cursor: item.cursor || ''}));
+      const before = known();
+      if (store.items.get(id) !== item) return;
+      item.cursor = data.page.cursor;
+      graft(w, data.page.comments, item, !!item.cursor);
+      item.c.more = item.cursor ? item.c.more - known() + before : 0;
+      // Now it is known what hangs there, up to this.
+      if (!item.cursor) item.asof = Math.max(item.asof, seqOf(data));
+      if (!item.cursor || (known() !== before && item.c.more > 0)) break;
     }
-    this.graft(nested, root, grafted);
-  }, this);
-};
+    showMoreReplies(w, item);
+  } catch (error) {
+    button.removeAttribute('aria-disabled');
+    notice(w, reason(w.t, /** @type {any} */ (error)));
+  } finally {
+    pauseEvents(w, -1);
+  }
+}
 
-/* ---- #mc-<id>: to the comment, fetched if it isn't on this page ---- */
-P.arrive = function () {
-  let self = this,
-    id = (/^#mc-c?(\d+)$/.exec(location.hash) || [])[1],
-    item;
+/**
+ * @param {Comments} w
+ * @param {Comment[]} comments
+ * @param {Item} root
+ * @param {boolean} [grafted]
+ */
+function graft(w, comments, root, grafted) {
+  comments.forEach(c => {
+    const {items} = w.store;
+    const nested = c.replies || [];
+    if (!items.has(c.id) && c.id !== root.c.id) {
+      appendItem(w, {...c, replies: []}, items.get(/** @type {string} */ (c.parent)) || root).grafted = grafted;
+    }
+    graft(w, nested, root, grafted);
+  });
+}
+
+/**
+ * #mc-<id>: to the comment, fetched if it isn't on this page.
+ * @param {Comments} w
+ */
+export async function goToLinked(w) {
+  const {items} = w.store;
+  const id = (/^#mc-c?(\d+)$/.exec(location.hash) || [])[1];
   if (!id) return;
-  item = this.items.get(id);
-  if (item) return this.reveal(item);
-  this.pause(1);
-  function get(number) {
-    return self.api('GET', '/comments/' + number).then(data => (number !== id || self.ours(data) ? data.comment : {}));
+  const here = items.get(id);
+  if (here) return reveal(w, here);
+  /**
+   * @param {string} number
+   * @returns {Promise<any>}
+   */
+  async function get(number) {
+    const data = await w.api('GET', '/comments/' + number);
+    return number !== id || isOurs(w, data) ? data.comment : {};
   }
-  function put(c, parent) {
-    return self.items.get(c.id) || self.append(Object.assign({replies: [], more: 0}, c), parent, !parent);
+  /**
+   * @param {Comment} c
+   * @param {Item} [parent]
+   */
+  const put = (c, parent) => items.get(c.id) || appendItem(w, {replies: [], more: 0, ...c}, parent, !parent);
+  /**
+   * Behind the first hundred replies of its thread: only what it hangs on.
+   * @param {Comment} c
+   * @returns {Promise<Item>}
+   */
+  async function climb(c) {
+    const parent = c.parent ? items.get(c.parent) : undefined;
+    return put(c, parent || !c.parent ? parent : await climb(await get(c.parent)));
   }
-  // Behind the first hundred replies of its thread: only what it hangs on.
-  function climb(c) {
-    const parent = self.items.get(c.parent);
-    return parent || !c.parent
-      ? put(c, parent)
-      : get(c.parent)
-          .then(climb)
-          .then(above => put(c, above));
+  /** @returns {Promise<Item | undefined>} */
+  async function find() {
+    const c = await get(id);
+    if (!c.id) return;
+    if (!c.root || c.root === id) return put(c);
+    const above = items.get(c.root);
+    const parent = put(above ? above.c : await get(c.root));
+    const data = await w.api('GET', pageQuery(w, {parent: c.root, sort: 'old', size: MANY}));
+    graft(w, data.page.comments, parent);
+    if (data.page.cursor && !parent.c.more) {
+      parent.c.more = 1;
+      showMoreReplies(w, parent);
+    }
+    return items.get(id) || climb(c);
   }
-  get(id)
-    .then(c => {
-      if (!c.id) return;
-      if (!c.root || c.root === id) return put(c);
-      return (self.items.has(c.root) ? Promise.resolve(self.items.get(c.root).c) : get(c.root)).then(root => {
-        const parent = put(root);
-        return self.api('GET', self.query({parent: root.id, sort: 'old', size: 100})).then(data => {
-          self.graft(data.page.comments, parent);
-          if (data.page.cursor && !parent.c.more) {
-            parent.c.more = 1;
-            self.moreReplies(parent);
-          }
-          return self.items.get(id) || climb(c);
-        });
-      });
-    })
-    .then(
-      found => {
-        if (found) self.reveal(found);
-      },
-      error => {
-        self.notice(error.status === 404 || error.status === 410 ? self.t('dead') : reason(self.t, error));
-      },
-    )
-    .finally(() => {
-      self.pause(-1);
-    });
-};
-/* Whether the comment of a permalink is of this conversation; else it is said where it is. */
-P.ours = function (data) {
-  let here = a => new URL(a).href.split('#')[0],
-    link = data.permalink;
-  if (!data.channel || data.channel === this.channel.id) return true;
-  if (!/^https?:/.test(link)) link = '';
-  if (link && here(link) === here(location)) {
+  pauseEvents(w, 1);
+  try {
+    const found = await find();
+    if (found) reveal(w, found);
+  } catch (e) {
+    const error = /** @type {any} */ (e);
+    notice(w, error.status === 404 || error.status === 410 ? w.t('dead') : reason(w.t, error));
+  } finally {
+    pauseEvents(w, -1);
+  }
+}
+
+/**
+ * Whether the comment of a permalink is of this conversation; else it is said where it is.
+ * @param {Comments} w
+ * @param {any} data
+ */
+function isOurs(w, data) {
+  /** @param {string} address */
+  const page = address => new URL(address).href.split('#')[0];
+  if (!data.channel || data.channel === w.channel.id) return true;
+  const link = /^https?:/.test(data.permalink) ? data.permalink : '';
+  if (link && page(link) === page(location.href)) {
     // Another conversation of this page shows it, or one that is no longer here.
-    if (document.querySelectorAll('.mc-root').length < 2) this.notice(this.t('dead'));
+    if (document.querySelectorAll('.mc-root').length < 2) notice(w, w.t('dead'));
     return false;
   }
-  this.notice(this.t('linked'), link ? 20000 : 0);
-  if (link) this.bar.append(' ', el('a', {href: link}, this.t('show')));
+  notice(w, w.t('linked'), link ? 20000 : 0);
+  if (link) w.bar.append(' ', el('a', {href: link}, w.t('show')));
   return false;
-};
-P.reveal = function (item) {
-  for (let p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) this.collapse(p, false);
-  item.node.scrollIntoView({
-    block: 'center',
-    behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth',
-  });
-  this.flash(item);
-  this.focus(item.node);
-};
+}
+
+/**
+ * @param {Comments} w
+ * @param {Item} item
+ */
+export function reveal(w, item) {
+  for (let p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) collapse(w, p, false);
+  const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  item.node.scrollIntoView({block: 'center', behavior: still ? 'auto' : 'smooth'});
+  flash(item);
+  focusOn(item.node);
+}

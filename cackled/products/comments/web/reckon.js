@@ -1,55 +1,97 @@
-/* Numbers without nodes: how many comments there are, where a comment stands under "best", what has not been shown yet. */
-// @ts-nocheck
-/* How many comments a channel has. An event tells the number at its seq; our own writes, answered before their events come, are
-   added until then. What is older than what is known changes nothing, so each may come twice, late, or not at all. */
-export const makeTally = () => {
-  let n = 0,
-    seq = -1,
-    own = [];
-  function settle(at) {
-    seq = at;
-    own = own.filter(o => o.seq > at);
-  }
-  return {
-    /* The page was loaded anew: its number counts, also where the channel's numbers went back. */
-    begin: (number, at) => {
-      if (at < seq) own = [];
-      n = number;
-      settle(at);
-    },
-    /* There were `number` at `at`. */
-    set: (number, at) => {
-      if (at < seq) return;
-      n = number;
-      settle(at);
-    },
-    /* An event of a server that doesn't tell the number. */
-    move: (by, at) => {
-      if (at <= seq) return;
-      n += by;
-      settle(at);
-    },
-    /* A write of our own was done at `at`. */
-    own: (by, at) => {
-      if (at > seq && !own.some(o => o.seq === at)) own.push({seq: at, by: by});
-    },
-    value: () =>
-      Math.max(
-        0,
-        own.reduce((sum, o) => sum + o.by, n),
-      ),
-  };
-};
+/* Numbers without nodes: how many comments there are, where a comment stands under "best", which is later. */
 
-/* As the database ranks (its `vote_rank`, a float of 32 bits). */
-export const voteRank = c => {
-  const all = c.up + c.down,
-    p = (c.up + 1) / (all + 2);
+/** @typedef {import('./store.js').Comment} Comment */
+/** @typedef {{rank: number, id: string}} Edge */
+
+/**
+ * How many comments a channel has. An event tells the number at its seq; our own writes, answered before their events
+ * come, are added until then. What is older than what is known changes nothing, so each may come twice, late, or not at
+ * all.
+ */
+export class Tally {
+  constructor() {
+    this.number = 0;
+    this.seq = -1;
+    /** @type {{seq: number, by: number}[]} */
+    this.owns = [];
+  }
+  /** @param {number} at */
+  settle(at) {
+    this.seq = at;
+    this.owns = this.owns.filter(o => o.seq > at);
+  }
+  /**
+   * The page was loaded anew: its number counts, also where the channel's numbers went back.
+   * @param {number} number
+   * @param {number} at
+   */
+  begin(number, at) {
+    if (at < this.seq) this.owns = [];
+    this.number = number;
+    this.settle(at);
+  }
+  /**
+   * There were `number` at `at`.
+   * @param {number} number
+   * @param {number} at
+   */
+  set(number, at) {
+    if (at < this.seq) return;
+    this.number = number;
+    this.settle(at);
+  }
+  /**
+   * An event of a server that doesn't tell the number.
+   * @param {number} by
+   * @param {number} at
+   */
+  move(by, at) {
+    if (at <= this.seq) return;
+    this.number += by;
+    this.settle(at);
+  }
+  /**
+   * A write of our own was done at `at`.
+   * @param {number} by
+   * @param {number} at
+   */
+  own(by, at) {
+    if (at > this.seq && !this.owns.some(o => o.seq === at)) this.owns.push({seq: at, by});
+  }
+  value() {
+    return Math.max(
+      0,
+      this.owns.reduce((sum, o) => sum + o.by, this.number),
+    );
+  }
+}
+
+/**
+ * As the database ranks (its `vote_rank`, a float of 32 bits).
+ * @param {{up: number, down: number}} c
+ */
+export function voteRank(c) {
+  const all = c.up + c.down;
+  const p = (c.up + 1) / (all + 2);
   return Math.fround(p - Math.sqrt((p * (1 - p)) / (all + 3)));
-};
-/* Whether id `a` is later than `b`: decimals too long for a number. */
+}
+
+/**
+ * Above 0 where id `a` is later than `b`: decimals too long for a number.
+ * @param {string} a
+ * @param {string} b
+ */
 export const laterId = (a, b) => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
-/* Whether a comment stands above `edge`, {rank, id}: before it in the order "best". */
+
+/**
+ * Whether a comment stands above an edge: before it in the order "best".
+ * @param {{id: string, up: number, down: number}} c
+ * @param {Edge} edge
+ */
 export const isAbove = (c, edge) => (voteRank(c) - edge.rank || laterId(c.id, edge.id)) > 0;
 
+/**
+ * @param {Comment[]} comments
+ * @returns {number} with their replies
+ */
 export const countAll = comments => comments.reduce((sum, c) => sum + 1 + countAll(c.replies || []), 0);
