@@ -195,9 +195,11 @@ class Assets:
         """What the loader is told of a widget: only what there is, as each byte is in every page's way."""
         widget = self._lists.widgets[name]
         told: dict[str, Any] = {"js": [url for bundle in widget.js for url in urls[bundle]]}
+        if widget.words:
+            whole = set(self._lists.words[name].languages) >= set(self._lists.languages)
+            told["words"] = self._words[name] if whole else []
         more = {
             "css": [url for bundle in widget.css for url in urls[bundle]],
-            "words": self._words.get(name),
             "ask": widget.ask,
             "old": widget.old,
         }

@@ -106,9 +106,8 @@ class BundleLists:
 
     @property
     def languages(self) -> list[str]:
-        """Those that all widgets with words have, but English."""
-        known = [set(one.languages) for one in self.words.values()]
-        return sorted(set.intersection(*known)) if known else []
+        """Those that any widget has, but English. A widget that lacks one of them is in English alone."""
+        return sorted({language for one in self.words.values() for language in one.languages})
 
     def _take(self, folder: Path) -> None:
         """Add the bundles of a folder."""

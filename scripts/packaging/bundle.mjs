@@ -116,6 +116,27 @@ function wordsScript(file, sections, space, keep) {
   return `(c=>{c=c.${language}=c.${language}||{};${parts.join('')}})(window.Cackle.locales=window.Cackle.locales||{});\n`;
 }
 
+/**
+ * The names that a module exports.
+ * @param {string} file
+ * @returns {string[]}
+ */
+function exportsOf(file) {
+  const text = readFileSync(file, 'utf8');
+  const own = [...text.matchAll(/^export\s+(?:async\s+)?(?:function\*?|const|class)\s+(\w+)/gm)].map(found => found[1]);
+  const passed = [...text.matchAll(/^export\s*\{([^}]*)\}/gm)].flatMap(found => found[1].split(','));
+  const names = passed
+    .map(
+      one =>
+        one
+          .trim()
+          .split(/\s+as\s+/)
+          .pop() ?? '',
+    )
+    .filter(Boolean);
+  return [...own, ...names];
+}
+
 class Folder {
   /**
    * @param {string} folder
@@ -268,10 +289,11 @@ class Folder {
     const files = this.files(name);
     const imports = imported(files);
     // What whoever imports a lazy bundle gets.
-    const gives =
-      files.length === 1 && this.spec.lazy?.[name] && /^export\b/m.test(await readFile(files[0], 'utf8'))
-        ? `import * as all from ${JSON.stringify(files[0])};\nwindow.Cackle[${JSON.stringify(name)}] = all;\n`
-        : '';
+    const names = files.length === 1 && this.spec.lazy?.[name] ? exportsOf(files[0]) : [];
+    // By name: a namespace would be filled by `for (.. in ..)`, and pages put things on Object.prototype.
+    const gives = names.length
+      ? `import {${names}} from ${JSON.stringify(files[0])};\nwindow.Cackle[${JSON.stringify(name)}] = {${names}};\n`
+      : '';
     const plain = await this.whole(imports + gives);
     const host = this.guests[name];
     const isHost = Object.values(this.guests).includes(name);

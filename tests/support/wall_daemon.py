@@ -11,8 +11,10 @@ from typing import Any
 from cackled.products import PRODUCTS
 from tests.support import wall
 from tests.support.daemon import ROOT, Daemon
+from tests.support.web import build
 
 BOTH = (*PRODUCTS, wall.WALL)
+build(Path(wall.__file__).with_name("web"))
 # Registers the wall in each process that has this in its PYTHONPATH, worker processes too.
 PYTHONPATH = os.pathsep.join((str(Path(wall.__file__).with_name("site")), str(ROOT)))
 

@@ -195,6 +195,7 @@ WALL = Product(
         EventType(type="reaction.gone", subject=REACTION, removes=True),
     ),
     sql="tests.support.wall",
+    web="tests.support.wall",
     counted=(Counted(table="reaction", word="reactions"),),
     erase=Erasable(steps=(ERASE_REACTIONS,), channels=SELECT_WALLS, subjects=(REACTION,)),
 )  # fmt: skip
