@@ -24,7 +24,7 @@ let count = 0;
 export function mount(widget) {
   const {node, site} = widget;
   const o = readOptions(widget.options);
-  const t = makeWords(widget.lang, o.msg);
+  const t = makeWords(widget.lang, o.msg, 'polls');
   const session = openSession(site, o.token, o.renew);
   const name = 'mcp' + ++count;
   /** @type {any[]} */
