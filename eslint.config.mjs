@@ -23,6 +23,7 @@ export default [
       eqeqeq: ['error', 'always', {null: 'ignore'}],
       'no-var': 'error',
       'prefer-const': 'error',
+      'no-unused-vars': ['error', {argsIgnorePattern: '^_'}],
       'no-empty': ['error', {allowEmptyCatch: false}],
     },
   },
@@ -30,12 +31,7 @@ export default [
   {files: ['cackled/web/loader.js'], languageOptions: {globals: {__CACKLE_CONFIG__: 'readonly'}}},
   // Not yet typed.
   {
-    files: [
-      'cackled/products/comments/web/*.js',
-      'cackled/web/lib/*.js',
-      'cackled/web/editor/*.js',
-      'cackled/web/loader.js',
-    ],
+    files: ['cackled/products/comments/web/{count,markup}.js', 'cackled/web/people/*.js'],
     rules: {'no-var': 'off', 'prefer-const': 'off', 'no-unused-vars': 'off'},
   },
   {files: ['**/*.mjs'], languageOptions: {globals: globals.node}},

@@ -24,7 +24,7 @@ import {el} from '../../../web/lib/dom.js';
 import {releaseHeight} from '../../../web/lib/height.js';
 import {safeHtml} from '../../../web/lib/html.js';
 import {subscribe} from '../../../web/lib/live.js';
-import {loader, Promise} from '../../../web/lib/loader.js';
+import {loader} from '../../../web/lib/loader.js';
 import {rove} from '../../../web/lib/menu.js';
 import {learnClock} from '../../../web/lib/time.js';
 
