@@ -1,7 +1,7 @@
 """Where those who work on a site are told what happens in its queue, live.
 
-It is a channel of the event log like others. Its number is random and told to staff alone. It stays the same when somebody
-leaves, so its events name items and colleagues, and hold no word of any visitor.
+It is a channel of the event log like others. Its number is random and told to staff alone. It stays the same when
+somebody leaves, so its events name items and colleagues, and hold no word of any visitor.
 """
 
 from __future__ import annotations
