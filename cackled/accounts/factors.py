@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import unicodedata
 from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
@@ -60,6 +61,11 @@ class Setup(Struct, frozen=True):
 
 def _code_hash(code: str) -> bytes:
     return sha256("".join(letter for letter in code.upper() if letter.isalnum()).encode()).digest()
+
+
+def _digits(code: str) -> str:
+    """A code as apps show it: without spaces, its digits 0 to 9 whatever script the keyboard has."""
+    return "".join(str(unicodedata.decimal(one, one)) for one in code if not one.isspace())
 
 
 class Factors:
@@ -124,7 +130,7 @@ class Factors:
         code = code.strip()
         if account.totp is None:
             return True
-        digits = code.replace(" ", "")
+        digits = _digits(code)
         if len(digits) == 6 and digits.isascii() and digits.isdigit():
             step = self._step(account.totp, digits)
             return step is not None and bool(await self._database.write(TAKE_TOTP_STEP, account.id, step))
@@ -133,8 +139,9 @@ class Factors:
     def _step(self, raw: bytes, code: str) -> int | None:
         totp = pyotp.TOTP(b32encode(raw).decode("ascii"))
         now = int(self._wall_time()) // STEP
+        given = _digits(code).encode("utf-8", "replace")
         found = None
         for step in range(now - DRIFT, now + DRIFT + 1):
-            if step >= 0 and hmac.compare_digest(totp.generate_otp(step), code.strip().replace(" ", "")):
+            if step >= 0 and hmac.compare_digest(totp.generate_otp(step).encode(), given):
                 found = step
         return found

@@ -34,7 +34,9 @@ SELECT_FAREWELL = Query(
     f"""
     select f.account_id, coalesce(nullif(a.name, ''), split_part(a.email, '@', 1)), {_TIME.format("f.asked_at")},
       extract(epoch from now() - f.asked_at)::float8,
-      (select count(*) from catalog.membership m where m.site_id = $1 and m.role = 'owner')
+      (select count(*) from catalog.membership m where m.site_id = $1 and m.role = 'owner'),
+      array(select m.account_id from catalog.membership m
+        where m.site_id = $1 and m.role = 'owner' and m.created_at <= f.asked_at)
     from catalog.site_farewell f join catalog.account a on a.id = f.account_id
     where f.site_id = $1 and f.asked_at >= now() - interval '{LAPSES} s'
     """,
@@ -46,17 +48,21 @@ CANCEL_FAREWELL = Query(
 
 
 class Farewell(Struct, frozen=True):
-    """Who asked to delete a site, and when; ``owners`` it has."""
+    """Who asked to delete a site, and when; ``owners`` it has, of whom ``then`` were there when it was asked: nobody
+    makes the second owner who agrees."""
 
     account: int
     name: str
     asked: str
     age: float
     owners: int
+    then: list[int]
 
     def agreed(self, account: int) -> bool:
         """Whether it may be done when *account*, an owner, asks again."""
-        return account != self.account or (self.owners == 1 and self.age >= WAIT)
+        if account != self.account:
+            return account in self.then
+        return self.owners == 1 and self.age >= WAIT
 
 
 class Farewells:

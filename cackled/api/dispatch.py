@@ -124,7 +124,9 @@ class Dispatcher:
         if route.arguments is not None:
             call.query = route.arguments.read(request.args)
         if route.body is not None:
-            call.body = body(request, route.body, mend=route.mend, bodiless=route.bodiless, nuls=not own)
+            # Routes of accounts take passwords, which are as they are.
+            nuls = not (own and route.about_site)
+            call.body = body(request, route.body, mend=route.mend, bodiless=route.bodiless, nuls=nuls)
         if route.channel is not None and (locked or site.settings.private) and not own:
             call.see(route.channel(call))
         if route.limit:

@@ -71,6 +71,21 @@ class TotpTests(FactorCase):
         for bad in ("000000", "12345", "abcdef", "é" * 6, "\x00", "１２３４５６"):
             self.assertEqual((await self.with_code(bad)).slug, "wrong-code", bad)
 
+    async def test_other_scripts(self) -> None:
+        """Digits of another keyboard are digits; signs that are none are no code, nor a fault."""
+        setup = (await self.me.ask("POST", "/api/v1/auth/totp")).json()
+        body = {"token": setup["token"], "secret": setup["secret"]}
+        arabic = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+        for code in ("☃☃☃☃☃☃", "²²²²²²", "١٢٣", "\0"):
+            self.assertEqual((await self.me.ask("PUT", "/api/v1/auth/totp", {**body, "code": code})).slug, "bad-field")
+        app = pyotp.TOTP(setup["secret"])
+        code = app.at(self.now).translate(arabic)
+        self.assertEqual((await self.me.ask("PUT", "/api/v1/auth/totp", {**body, "code": code})).status, 200)
+        self.now += 60
+        for wrong in ("☃☃☃☃☃☃", "²²²²²²"):
+            self.assertEqual((await self.with_code(wrong)).slug, "wrong-code")
+        self.assertEqual((await self.with_code(app.at(self.now).translate(arabic))).status, 200)
+
     async def test_wrong_password_first(self) -> None:
         """Who has not the password is not told whether a code is asked for."""
         await self.add_app()

@@ -9,18 +9,21 @@ from msgspec import Meta, Struct
 from cackled.accounts.api.answers import Email, MeAnswer, Password
 from cackled.accounts.api.signin import caller_of, entered, leave_old, me_of
 from cackled.accounts.letters import Letters
-from cackled.accounts.members import Invitation, Member, Members
-from cackled.accounts.people import People
+from cackled.accounts.members import Invitation, Member, Members, check_rank, check_role
+from cackled.accounts.people import People, clean_email
 from cackled.accounts.signin import SignIn
+from cackled.accounts.throttle import MAIL
 from cackled.api.answers import Id
 from cackled.api.calls import Call, header
 from cackled.api.route import Caller, Route
 from cackled.api.staff import own_origin, prefix
 from cackled.domain.audit import Audit
-from cackled.domain.errors import Forbidden, NotFound, Unauthorized
+from cackled.domain.errors import Forbidden, NotFound, TooFast, Unauthorized
 from cackled.languages import accepted
 
 Sections = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(max_length=50)]
+# Seconds until one more letter may go to an address.
+MAIL_PATIENCE = 1 / MAIL[0]
 Token = Annotated[str, Meta(max_length=200)]
 
 
@@ -91,12 +94,16 @@ async def invite(call: Call) -> InvitedAnswer:
     people, letters, sign_in = call.shared(People), call.shared(Letters), call.shared(SignIn)
     if sign_in.signup == "closed" and await people.by_email(sent.email) is None:
         raise Forbidden("Here only an operator adds accounts.", slug="signup-closed")
+    check_rank(call.colleague, check_role(sent.role))
+    if letters.able and not sign_in.throttle.take_mail(clean_email(sent.email)):
+        # Never the link instead: whoever opens it is taken for the owner of the address.
+        raise TooFast(MAIL_PATIENCE)
     email, token, number = await call.shared(Members).invite(
         call.colleague, call.site.id, sent.email, sent.role, sent.sections
     )
     await call.service(Audit).record(call.colleague, "member.invited", f"invitation:{number}", role=sent.role)
     link = f"{letters.own_url or own_origin(call.request)}/panel/invitation#token={token}"
-    mailed = letters.able and sign_in.throttle.take_mail(email)
+    mailed = letters.able
     if mailed:
         language = accepted(header(call.request, "accept-language"))
         letters.write(email, "invite", language, link=link, site=call.site.name, by=call.colleague.name)

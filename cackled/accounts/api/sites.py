@@ -198,7 +198,7 @@ async def ask_deletion(call: Call) -> DeletionAnswer:
         alone = asked.owners == 1
         raise Conflict(
             "You asked for it. As its only owner, ask again three days later." if alone
-            else "You asked for it. Another owner has to agree.", slug="deletion",
+            else "Another owner, who was here when it was asked for, has to agree.", slug="deletion",
         )  # fmt: skip
     await call.service(Audit).record(call.colleague, "site.deleted", f"site:{site.id}", asked_by=str(asked.account))
     log.info("site {site} is deleted for account {one}, which account {two} asked for",
