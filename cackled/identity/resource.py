@@ -271,7 +271,12 @@ class _Visit:
         if self.posted:
             raw = b"" if request.content is None else request.content.read(MOST_FORM)
             try:
-                self.arguments |= arguments_of(parse_qs(raw, keep_blank_values=True, max_num_fields=20))
+                # Byte by byte: given bytes, parse_qs takes nothing but ASCII.
+                form = parse_qs(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=20, encoding="latin-1")
+                self.arguments |= arguments_of({
+                    name.encode("latin-1"): [value.encode("latin-1") for value in values]
+                    for name, values in form.items()
+                })
             except ValueError:
                 raise SignInFailed("broken", "too many fields") from None
             origin = request.getHeader(b"origin")

@@ -131,6 +131,8 @@ class ModerateTests(ApiCase):
         form = {"content_type": "application/x-www-form-urlencoded"}
         empty = await self.ask("POST", await self.link("answer"), b"text=+", **form)
         self.assertEqual((empty.status, self.there()), (422, False))
+        many = await self.ask("POST", await self.link("answer"), b"&".join([b"text=x"] * 9), **form)
+        self.assertEqual((many.status, self.there()), (422, False))
         done = await self.ask("POST", await self.link("answer"), b"text=Sch%C3%B6n+gesagt", **form)
         self.assertEqual(done.status, 200, done)
         page = (await self.bootstrap()).json()["page"]["comments"]

@@ -360,6 +360,13 @@ class MailTests(SignInCase):
         again = await self.enter(code=self.code(last), verifier=VERIFIER)
         self.assertEqual((again.json()["visitor"], again.json()["person"]["name"]), (mine.json()["visitor"], "Mia"))
 
+    async def test_any_script(self) -> None:
+        """A name of any script is taken from the form, and what is no UTF-8 is no fault of ours."""
+        form = await self.ask_for("anna@people.example", "Жанна 鈴木 é")
+        done = await self.visit("/auth/1/mail/code", {**self.fields(form), "code": self.letters()[0]["code"]})
+        me = (await self.enter(code=self.code(done), verifier=VERIFIER)).json()["person"]
+        self.assertEqual(me["name"], "Жанна 鈴木 é")
+
     async def test_elsewhere(self) -> None:
         """Whoever asks with another's address is not signed in by that other's click."""
         await self.ask_for("victim@people.example")

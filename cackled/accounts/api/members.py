@@ -9,8 +9,8 @@ from msgspec import Meta, Struct
 from cackled.accounts.api.answers import Email, MeAnswer, Password
 from cackled.accounts.api.signin import caller_of, entered, leave_old, me_of
 from cackled.accounts.letters import Letters
-from cackled.accounts.members import Invitation, Member, Members, check_rank, check_role
-from cackled.accounts.people import People, clean_email
+from cackled.accounts.members import Invitation, Member, Members, check_rank
+from cackled.accounts.people import People, check_role, clean_email
 from cackled.accounts.signin import SignIn
 from cackled.accounts.throttle import MAIL
 from cackled.api.answers import Id
