@@ -14,6 +14,7 @@ import {choose, known, languages, t} from './words.js';
 const ENTRIES = [
   {name: 'queue', role: 'moderator', label: 'nav.queue'},
   {name: 'bans', role: 'moderator', label: 'nav.bans'},
+  {name: 'polls', role: 'moderator', label: 'nav.polls'},
   {name: 'rules', role: 'moderator', label: 'nav.rules'},
   {name: 'spam', role: 'analyst', label: 'nav.spam'},
   {name: 'statistics', role: 'analyst', label: 'nav.statistics'},

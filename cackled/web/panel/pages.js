@@ -9,6 +9,8 @@ import {Link} from './pages/link.js';
 import {LookPage} from './pages/look.js';
 import {MembersPage} from './pages/members.js';
 import {Missing} from './pages/missing.js';
+import {PollPage, PollsPage} from './pages/polls.js';
+import {ProvidersPage} from './pages/providers.js';
 import {QueuePage} from './pages/queue.js';
 import {RulesPage} from './pages/rules.js';
 import {SettingsPage} from './pages/settings.js';
@@ -42,6 +44,9 @@ export const PAGES = [
   {path: '/sites/:site/settings', show: SettingsPage, role: 'analyst'},
   {path: '/sites/:site/hosts', show: HostsPage, role: 'analyst'},
   {path: '/sites/:site/look', show: LookPage, role: 'analyst'},
+  {path: '/sites/:site/providers', show: ProvidersPage, role: 'admin'},
+  {path: '/sites/:site/polls', show: PollsPage, role: 'moderator'},
+  {path: '/sites/:site/polls/:poll', show: PollPage, role: 'moderator'},
   {path: '/sites/:site/usage', show: UsagePage, role: 'analyst'},
   {path: '/sites/:site/deletion', show: DeletionPage, role: 'admin'},
   {path: '/sites/:site/members', show: MembersPage, role: 'admin'},

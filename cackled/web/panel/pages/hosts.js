@@ -22,7 +22,12 @@ export const SiteTabs = ({site, current}) =>
       [`/sites/${site}/look`, t('nav.look')],
       [`/sites/${site}/hosts`, t('nav.hosts')],
       [`/sites/${site}/usage`, t('nav.usage')],
-      ...(may(site, 'admin') ? [[`/sites/${site}/deletion`, t('nav.deletion')]] : []),
+      ...(may(site, 'admin')
+        ? [
+            [`/sites/${site}/providers`, t('nav.providers')],
+            [`/sites/${site}/deletion`, t('nav.deletion')],
+          ]
+        : []),
     ]}
   />`;
 
