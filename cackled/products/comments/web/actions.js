@@ -1,7 +1,8 @@
 /* What can be done with a comment: edit, delete, report, block, copy the link. Loaded after the first render. */
 import {makeComposer} from './composer.js';
 import {drawItem} from './item.js';
-import {removeItem, speak} from './live.js';
+import {speak} from './arrivals.js';
+import {removeItem} from './live.js';
 import {seqOf} from './store.js';
 import {takeUpdate} from './vote.js';
 import {focusOn, notice, showCounts} from './widget.js';

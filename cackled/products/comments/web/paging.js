@@ -1,7 +1,8 @@
 /* Other pages of comments: another order, the next page, more replies, the one comment an address names. */
 import {appendItem, collapse, showMoreReplies} from './item.js';
 import {measures, missing} from './judge.js';
-import {pauseEvents, showPill} from './live.js';
+import {showPill} from './arrivals.js';
+import {pauseEvents} from './live.js';
 import {isAbove, laterId} from './reckon.js';
 import {putBack, restoreUnsent} from './sending.js';
 import {seqOf} from './store.js';
