@@ -72,6 +72,7 @@ const reckon = await import('../../../cackled/products/comments/web/reckon.js');
 const {Comments, fillList, takePage} = await import('../../../cackled/products/comments/web/widget.js');
 const {nextPage} = await import('../../../cackled/products/comments/web/paging.js');
 const live = await import('../../../cackled/products/comments/web/live.js');
+const arrivals = await import('../../../cackled/products/comments/web/arrivals.js');
 const {resendFailed, sendEntry} = await import('../../../cackled/products/comments/web/sending.js');
 const {loadReplies, resort} = await import('../../../cackled/products/comments/web/paging.js');
 const {castVote} = await import('../../../cackled/products/comments/web/vote.js');
@@ -95,7 +96,7 @@ export function open(first, call, sort = 'best', size = 5) {
     get held() { return store.held; }, get cursor() { return store.cursor; }, get moreButton() { return made.moreButton; }, get channel() { return made.channel; },
     missing: () => missing(store), event: m => live.onEvent(made, m), next: () => nextPage(made), vote: (item, value) => castVote(made, item, value),
     send: entry => sendEntry(made, entry), replies: (item, button) => loadReplies(made, item, button), resort: name => resort(made, name),
-    remove: (item, tombstone) => live.removeItem(made, item, tombstone), reload: seq => live.reloadPage(made, seq), flush: () => live.flushWaiting(made),
+    remove: (item, tombstone) => live.removeItem(made, item, tombstone), reload: seq => live.reloadPage(made, seq), flush: () => arrivals.flushWaiting(made),
     erase: item => eraseComment(made, item), finish: (item, leaving) => finishAway(made, item, leaving), resend: () => resendFailed(made),
     get pauses() { return store.pauses; }, get recounting() { return made.timers.count; }, posting: () => isPosting(store),
   };
