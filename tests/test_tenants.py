@@ -68,6 +68,8 @@ class Tenant:
 
     def __init__(self, daemon: Daemon, number: int, rng: random.Random) -> None:
         self.daemon = daemon
+        # Daemons of other tests have no wall: with them what asks for it is answered with an error.
+        self.widgets = ("Comment", "Wall") if isinstance(daemon, WallDaemon) else ("Comment",)
         self.site = number
         self.rng = rng
         self.canary = f"canary{number}x{rng.getrandbits(64):016x}"
@@ -92,7 +94,7 @@ class Tenant:
         found = [
             call(f"{self.daemon.url}/bootstrap?widget={widget}&site={self.site}&channel={urllib.parse.quote(key)}")
             for key in KEYS
-            for widget in ("Comment", "Wall")
+            for widget in self.widgets
         ]
         return [one.json()["position"] for one in found]
 
