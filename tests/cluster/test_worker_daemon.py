@@ -303,7 +303,6 @@ class FaultTests(WorkersCase):
         self.until(lambda: sum(row["sessions"] or 0 for row in self.workers()) == 40)
         pid = self.pids()[0]
         os.kill(pid, signal.SIGKILL)
-        self.until(lambda: len(self.ready()) == 2 and pid not in self.pids().values())
 
         def come_back() -> list[int]:
             for one in [one for one in clients if one.over or one.of("move")]:
@@ -313,6 +312,8 @@ class FaultTests(WorkersCase):
                 self.addCleanup(clients[-1].close)
             return [row["sessions"] or 0 for row in self.workers()]
 
+        # They come back while there is only the other to go to.
+        self.until(lambda: come_back() and len(self.ready()) == 2 and pid not in self.pids().values())
         self.until(lambda: come_back() == [20, 20])
         self.until(lambda: [row["accepts"] for row in self.workers()] == ["0", "1"])
         self.assertRegex(daemon.log(), r"sends \d+ clients to one that began anew")
