@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from cackled.database.query import ReadPreference
+from cackled.domain.errors import Refused
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.products.polls.answers import OptionBody, PollBody
@@ -73,7 +74,13 @@ async def fill(parts: ServiceParts, site: Site) -> None:
         there = await database.read(SELECT_POLL, site.id, number, preference=ReadPreference.PRIMARY)
         if there.rows:
             continue
-        await editor.save(number, 0, False, new_poll(site, demo.body, 0.0), "demo")
+        try:
+            await editor.save(number, 0, False, new_poll(site, demo.body, 0.0), "demo")
+        except Refused as error:
+            if error.slug != "version":
+                raise
+            # Another node made it at this moment, and casts the votes.
+            continue
         ballots = [ballot for ballot, count in demo.ballots.items() for _ in range(count)]
         voter = site.channel("polls", f"demo voter {number}") >> 12
         items: list[tuple[Any, ...]] = [(voter + n, 0, None, "", ballot) for n, ballot in enumerate(ballots)]

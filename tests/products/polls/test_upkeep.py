@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from twisted.internet.defer import Deferred, gatherResults
+
 from cackled.database.query import ReadPreference
 from cackled.domain.people import Following
 from cackled.domain.sessions import Session
@@ -81,10 +83,12 @@ class UpkeepTests(PollCase):
         self.assertEqual(self.sql("select count(*) from poll_network"), [(0,)])
 
     async def test_demo(self) -> None:
-        """One poll of each kind, with votes, made once; a poll that is made later gets an id of its own."""
+        """One poll of each kind, with votes, made once, whoever begins; one that is made later has its own id."""
         assert polls.PRODUCT.seed is not None
         for _ in range(2):
-            await polls.PRODUCT.seed(self.application.parts, self.site)
+            await gatherResults(
+                [Deferred.fromCoroutine(polls.PRODUCT.seed(self.application.parts, self.site)) for _ in range(2)]
+            )
         for number, demo in enumerate(POLLS, 1):
             found = (await self.poll(str(number)))["poll"]
             self.assertEqual(found["question"], demo.body.question)
