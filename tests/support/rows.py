@@ -27,7 +27,7 @@ def fill_features(run: Run, site: int) -> None:
     )
     run(f"select claim_item({site}, 'comment:1', 'a', 'A', 60)")
     run(f"insert into author_note (site_id, visitor_id, who, body) values ({site}, 9, 'a', 'b')")
-    run(f"insert into author_warning (site_id, visitor_id, who, body) values ({site}, 9, 'a', 'b')")
+    run(f"insert into author_warning (site_id, visitor_id, who, body, read_at) values ({site}, 9, 'a', 'b', now())")
     run(f"insert into ban_action values ({site}, 1, 1)")
     run(f"select search_again({site}, id) from comment where site_id = {site}")
     run(f"select keep_rules({site}, 0, '{{}}', 'account:1', true)")
