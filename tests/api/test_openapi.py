@@ -95,6 +95,8 @@ class AnswerTests(ApiCase):
             ("/sites/{site}/blocks/{author}", "put", "/sites/1/blocks/5", None, bob),
             ("/sites/{site}/blocks", "get", "/sites/1/blocks", None, bob),
             ("/sites/{site}/blocks/{author}", "delete", "/sites/1/blocks/5", None, bob),
+            ("/sites/{site}/visitors/{visitor}/comments", "get",
+             f"/sites/1/visitors/{self.visitor_of(auth)}/comments", None, None),
             ("/sites/{site}/counts", "get", "/sites/1/counts?channel=page&channel=b", None, None),
             (item, "delete", f"/sites/1/comments/{one}", None, auth),
             (item, "get", f"/sites/1/comments/{one}", None, None),

@@ -160,6 +160,9 @@ class PrivateTests(ApiCase):
                     raise Busy()
                 return await system.read(query, *args, **more)
 
+            async def write(self, *args: Any, **more: Any) -> Any:
+                return await system.write(*args, **more)
+
         self.patch(self.application.database, "_system", Crowded())
         self.sql("update catalog.site set settings = settings || '{\"private\": false}' where id = 1")
         end = clock.seconds() + 30.0

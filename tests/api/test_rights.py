@@ -53,6 +53,7 @@ ROUTES = [
     Route("GET", f"{SITE}/blocks", "site"),
     Route("PUT", f"{SITE}/blocks/77", "site"),
     Route("DELETE", f"{SITE}/blocks/77", "site"),
+    Route("GET", f"{SITE}/visitors/77/comments", "all", session=False),
     Route("GET", f"{SITE}/counts?channel={{key}}", "channel", session=False),
     Route("GET", "/bootstrap?widget=Comment&site={site}&channel={key}", "channel", session=False),
     Route("GET", "/rt/poll?wait=0&sub={site}/{channel}", "channel", session=False),
@@ -101,7 +102,7 @@ class RightsTests(ApiCase):
         """Every route of the API is in the table."""
         known = {(route.method, route.path.partition("?")[0].partition("{site}")[2]) for route in ROUTES}
         for route in (*core.ROUTES, *comments_api.ROUTES):
-            path = route.path.replace("{author}", "77")
+            path = route.path.replace("{author}", "77").replace("{visitor}", "77")
             self.assertIn((route.method, path.partition("{site}")[2]), known)
 
     async def test_private(self) -> None:
