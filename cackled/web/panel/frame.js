@@ -116,7 +116,7 @@ export function Frame({site, children}) {
         onClick=${() => setOpen(false)}
       >
         ${site !== null && html`<${SiteMenu} site=${site} />`}
-        <div class="foot"><${Languages} /></div>
+        <aside class="foot" aria-label=${t('language')}><${Languages} /></aside>
       </div>
       <main id="main">${children}</main>
     </div>`;
