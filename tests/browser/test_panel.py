@@ -257,7 +257,8 @@ class OfficeTests(PanelCase):
             page = self.staff("owner", color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
             for path, heading in (
                 ("/", "Your sites"), ("/account", "Your account"), ("/sites/1/hosts", "Hosts"),
-                ("/sites/1/usage", "Usage"), ("/sites/1/look", "Look"), ("/sites/1/deletion", "Delete the site"),
+                ("/sites/1/usage", "Usage"), ("/sites/1/look", "Look"), ("/sites/1/polls", "Polls"),
+                ("/sites/1/providers", "Visitors' sign-in"), ("/sites/1/deletion", "Delete the site"),
                 ("/sites/1/queue?state=all", "Queue"), ("/sites/1/bans", "Bans"),
                 ("/sites/1/rules", "Rules"), ("/sites/1/statistics", "Statistics"),
                 ("/sites/1/spam", "Spam filter"), ("/sites/1/audit", "Audit log"),
