@@ -79,9 +79,12 @@ class StrangersTests(MockCase):
         page.reload()
         page.wait_for_selector(".mc-retry")
         self.steer(clear=True)
-        # Unless it went out by itself meanwhile.
-        page.evaluate("() => { const retry = document.querySelector('.mc-retry'); if (retry) retry.click(); }")
-        self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
+        # It may go out by itself, or have been on its way, to be refused, when the server changed its mind.
+        self.until(
+            page,
+            "() => { const retry = document.querySelector('.mc-retry'); if (retry) retry.click();"
+            " return !document.querySelector('.mc-retry, .mc-sending'); }",
+        )
         self.seed({"text": "Said by another", "live": True})
         self.until(page, "[...document.querySelectorAll('.mc-text')].some(n => n.innerText.includes('by another'))")
         page.click(".mc-up >> nth=0")
