@@ -11,9 +11,9 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from twisted.internet.defer import DeferredSemaphore
 
 from cackled.domain.errors import BadField, TooFast
+from cackled.turns import Turns
 
 AT_ONCE = 2
 MOST_WAITING = 30
@@ -51,7 +51,7 @@ class Passwords:
     def __init__(self, in_thread: Callable[..., Awaitable[Any]], hasher: PasswordHasher | None = None) -> None:
         self._in_thread = in_thread
         self._hasher = hasher or PasswordHasher()
-        self._line = DeferredSemaphore(AT_ONCE)
+        self._line = Turns(AT_ONCE)
         self._dummy = ""
         self.work = 0
 
@@ -79,10 +79,7 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[..., Any], *args: Any) -> Any:
-        if len(self._line.waiting) >= MOST_WAITING:
+        if self._line.waiting >= MOST_WAITING:
             raise TooFast(5.0)
-        await self._line.acquire()
-        try:
+        async with self._line:
             return await self._in_thread(work, *args)
-        finally:
-            self._line.release()

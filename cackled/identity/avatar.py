@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 from PIL import Image, ImageOps
-from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from cackled.database.errors import DatabaseError
@@ -32,6 +32,7 @@ from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
+from cackled.turns import Turns
 
 log = Logger()
 
@@ -80,7 +81,7 @@ class Pictures:
         self._kept: OrderedDict[tuple[int, int], _Kept] = OrderedDict()
         self._size = 0
         self._calls: SharedCalls[bytes] = SharedCalls()
-        self._turns = DeferredSemaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE)
 
     async def find(self, site: Site, visitor: int) -> bytes:
         """The picture of a visitor as WebP; ``b""`` where they have none."""
