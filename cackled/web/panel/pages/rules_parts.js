@@ -56,6 +56,42 @@ export function Approval({rules, set}) {
   <//>`;
 }
 
+/**
+ * Rows of what is looked for, where, and what happens then.
+ * @param {{name: string, member: string, most: number, field: Record<string, any>, value: any[], onInput: (value: any[]) => void}} props
+ */
+function Matched({name, member, most, field, value, onInput}) {
+  return html`<${Rows}
+    label=${t(`rules.${name}`)}
+    hint=${t(`rules.${name}.hint`)}
+    most=${most}
+    empty=${{[member]: '', action: 'hold', where: 'all'}}
+    value=${value}
+    onInput=${onInput}
+    row=${(/** @type {any} */ one, /** @type {any} */ change, /** @type {string} */ label) =>
+      html`<input
+          class=${member === 'pattern' ? 'wide code' : 'wide'}
+          aria-label=${label}
+          required
+          ...${field}
+          value=${one[member]}
+          onInput=${(/** @type {any} */ e) => change({[member]: e.currentTarget.value})}
+        />
+        <${Pick}
+          label=${`${label}: ${t('rules.where')}`}
+          value=${one.where}
+          options=${WHERE()}
+          onInput=${(/** @type {string} */ where) => change({where})}
+        />
+        <${Pick}
+          label=${`${label}: ${t('rules.action')}`}
+          value=${one.action}
+          options=${ACTIONS()}
+          onInput=${(/** @type {string} */ action) => change({action})}
+        />`}
+  />`;
+}
+
 /** @param {Props} props */
 export function Content({rules, set}) {
   return html`<${Section} title=${t('rules.content')}>
@@ -82,65 +118,21 @@ export function Content({rules, set}) {
       value=${rules.link_domains}
       onInput=${(/** @type {any} */ v) => set({link_domains: v})}
     />
-    <${Rows}
-      label=${t('rules.words')}
-      hint=${t('rules.words.hint')}
+    <${Matched}
+      name="words"
+      member="text"
       most=${2000}
-      empty=${{text: '', action: 'hold', where: 'all'}}
+      field=${{minlength: 2, maxlength: 100}}
       value=${rules.words}
-      onInput=${(/** @type {any} */ v) => set({words: v})}
-      row=${(/** @type {any} */ one, /** @type {any} */ change, /** @type {string} */ label) =>
-        html` <input
-            class="wide"
-            aria-label=${label}
-            required
-            minlength="2"
-            maxlength="100"
-            value=${one.text}
-            onInput=${(/** @type {any} */ e) => change({text: e.currentTarget.value})}
-          />
-          <${Pick}
-            label=${`${label}: ${t('rules.where')}`}
-            value=${one.where}
-            options=${WHERE()}
-            onInput=${(/** @type {string} */ where) => change({where})}
-          />
-          <${Pick}
-            label=${`${label}: ${t('rules.action')}`}
-            value=${one.action}
-            options=${ACTIONS()}
-            onInput=${(/** @type {string} */ action) => change({action})}
-          />`}
+      onInput=${(/** @type {any} */ words) => set({words})}
     />
-    <${Rows}
-      label=${t('rules.patterns')}
-      hint=${t('rules.patterns.hint')}
+    <${Matched}
+      name="patterns"
+      member="pattern"
       most=${100}
-      empty=${{pattern: '', action: 'hold', where: 'all'}}
+      field=${{maxlength: 500, spellcheck: 'false'}}
       value=${rules.patterns}
-      onInput=${(/** @type {any} */ v) => set({patterns: v})}
-      row=${(/** @type {any} */ one, /** @type {any} */ change, /** @type {string} */ label) =>
-        html` <input
-            class="wide code"
-            aria-label=${label}
-            required
-            maxlength="500"
-            spellcheck="false"
-            value=${one.pattern}
-            onInput=${(/** @type {any} */ e) => change({pattern: e.currentTarget.value})}
-          />
-          <${Pick}
-            label=${`${label}: ${t('rules.where')}`}
-            value=${one.where}
-            options=${WHERE()}
-            onInput=${(/** @type {string} */ where) => change({where})}
-          />
-          <${Pick}
-            label=${`${label}: ${t('rules.action')}`}
-            value=${one.action}
-            options=${ACTIONS()}
-            onInput=${(/** @type {string} */ action) => change({action})}
-          />`}
+      onInput=${(/** @type {any} */ patterns) => set({patterns})}
     />
     <div class="pair">
       <${NumberField}
