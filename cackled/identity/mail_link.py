@@ -35,8 +35,11 @@ WORDS = Catalogue(Path(__file__).parents[1] / "web" / "identity" / "locales", "s
 # Seconds that a letter is good for, and between two to one address.
 LIFETIME = 900.0
 PAUSE = 60.0
-# Figures that may be tried.
+# Figures that may be tried for one letter, and for one address in a day: whoever asks for letters to another's address
+# again and again must not get one of a million figures right in the end. The letter's link works all the same.
 TRIES = 5
+MOST_GUESSES = 20
+DAY = 86_400.0
 
 INSERT_LETTER = Query(
     "insert_sign_in_letter",
@@ -106,7 +109,10 @@ class MailLink:
         Raises:
             SignInFailed: also ``wrong``, as long as another may be tried.
         """
-        await self.errand(handle, cookie)
+        asked = await self.errand(handle, cookie)
+        # Counted before it is looked at, so that no more can be tried at the same time.
+        if await self._once.count("guessed", asked.email.lower(), DAY) > MOST_GUESSES:
+            raise SignInFailed("late", "too many figures for one address")
         figures = "".join(one for one in code if one.isdigit())
         # Taken while it is looked at, so that no more can be tried at the same time.
         errand = await self._take(handle)
@@ -115,6 +121,7 @@ class MailLink:
                 raise SignInFailed("late", "too many figures")
             await self._once.keep("mail", handle, _text(replace(errand, tries=errand.tries + 1)), LIFETIME)
             raise SignInFailed("wrong", "wrong figures")
+        await self._once.take("guessed", errand.email.lower())
         return self._somebody(errand)
 
     async def _take(self, handle: str) -> Errand:

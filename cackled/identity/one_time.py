@@ -12,8 +12,9 @@ from cackled.domain.housekeeping import BATCH
 from cackled.domain.site import Site
 
 # ``state``: a way to a provider and back; ``code``: who came back; ``statement``: a site's statement that was used;
-# ``mail``: a letter on its way; ``written``: an address that was written to; ``client``: our registration elsewhere.
-Kind = Literal["state", "code", "statement", "mail", "written", "client"]
+# ``mail``: a letter on its way; ``written``: an address that was written to; ``guessed``: figures tried for an address;
+# ``client``: our registration elsewhere.
+Kind = Literal["state", "code", "statement", "mail", "written", "guessed", "client"]
 
 INSERT_ONE_TIME = Query(
     "insert_one_time",
@@ -33,6 +34,18 @@ KEEP_ONE_TIME = Query(
     on conflict (site_id, kind, hash) do update set data = excluded.data, expires_at = excluded.expires_at
     """,
     ("int", "text", "bytea", "text", "float8"),
+)
+COUNT_ONE_TIME = Query(
+    "count_one_time",
+    """
+    insert into one_time as x (site_id, kind, hash, data, expires_at)
+    values ($1, $2, $3, '1', now() + make_interval(secs => $4))
+    on conflict (site_id, kind, hash) do update set
+      data = case when x.expires_at < now() then '1' else (x.data::int + 1)::text end,
+      expires_at = case when x.expires_at < now() then excluded.expires_at else x.expires_at end
+    returning data::int
+    """,
+    ("int", "text", "bytea", "float8"),
 )
 PEEK_ONE_TIME = Query(
     "peek_one_time",
@@ -77,6 +90,12 @@ class OneTime:
     async def keep(self, kind: Kind, secret: str, data: str, seconds: float) -> None:
         """Keep *data* for whoever has *secret*, for *seconds*, instead of what there was."""
         await self._database.write(KEEP_ONE_TIME, self._site.id, kind, digest(secret), data, seconds)
+
+    async def count(self, kind: Kind, secret: str, seconds: float) -> int:
+        """Count once more for *secret*; gives how often that was in *seconds* from the first."""
+        rows = await self._database.write(COUNT_ONE_TIME, self._site.id, kind, digest(secret), seconds)
+        count: int = rows[0][0]
+        return count
 
     async def peek(self, kind: Kind, secret: str) -> str | None:
         """What is kept for *secret*, which stays."""

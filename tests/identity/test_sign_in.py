@@ -387,6 +387,23 @@ class MailTests(SignInCase):
         ]
         self.assertEqual(statuses, [422, 422, 422, 422, 410, 410])
 
+    async def test_guessing_by_many_letters(self) -> None:
+        """Whoever asks for letter after letter has 20 figures a day for one address; its link works all the same."""
+        statuses = []
+        for _ in range(5):
+            form = await self.ask_for("mia@people.example")
+            for _ in range(5):
+                answer = await self.visit("/auth/1/mail/code", {**self.fields(form), "code": "1234567"})
+                statuses.append(answer.status)
+        self.assertEqual(statuses, [*[422, 422, 422, 422, 410] * 4, *[410] * 5])
+        self.sql("delete from one_time where kind = 'written'")
+        form = await self.ask_for("mia@people.example")
+        letter = self.letters()[-1]
+        late = await self.visit("/auth/1/mail/code", {**self.fields(form), "code": letter["code"]})
+        self.assertEqual(late.status, 410)
+        asked = await self.visit(letter["link"])
+        self.code(await self.visit("/auth/1/mail/link", self.fields(asked)))
+
     async def test_tells_nothing(self) -> None:
         """The answer is the same whether the address is known, and whether it was written to a moment ago."""
         pages = []
