@@ -1,5 +1,5 @@
 /* What can be done with a comment: edit, delete, report, block, copy the link. Loaded after the first render. */
-import {makeComposer} from './composer.js';
+import {makeComposer} from './composing.js';
 import {drawItem} from './item.js';
 import {speak} from './arrivals.js';
 import {removeItem} from './live.js';

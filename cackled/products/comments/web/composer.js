@@ -1,10 +1,6 @@
-/* Writing: the box, its draft, and the way from here to a comment that stands there at once. */
-import {avatarOf} from './item.js';
-import {isMute, maySign, nameOf, notice, signButton, whenReady} from './widget.js';
-import {el, icon, press} from '../../../web/lib/dom.js';
-import {Draft} from '../../../web/lib/drafts.js';
-import {loader, Promise} from '../../../web/lib/loader.js';
-import {uid} from '../../../web/lib/values.js';
+/* Writing, as far as the first render shows it: the field, or why there is none. The rest comes with composing.js. */
+import {isMute, nameOf, signButton, whenReady} from './widget.js';
+import {el} from '../../../web/lib/dom.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./widget.js').Comments} Comments */
@@ -23,7 +19,10 @@ import {uid} from '../../../web/lib/values.js';
  * @typedef {object} Composer
  * @property {HTMLElement} node
  * @property {any} input nothing where nothing can be written
+ * @property {HTMLElement} [box] that the field stands in
  * @property {(text: string) => void} set
+ * @property {(event: KeyboardEvent) => void} [keys] there once it is whole
+ * @property {() => void} [send]
  */
 
 /**
@@ -31,248 +30,37 @@ import {uid} from '../../../web/lib/values.js';
  * @param {Purpose} how
  * @returns {Composer}
  */
-export function makeComposer(w, how) {
+export function shellOf(w, how) {
   const {t} = w;
-  const max = w.settings.max_length || 8000;
-  const parent = how.parent && how.parent.c;
-  const about = how.edit || how.to;
-  const before = how.text || '';
-  let busy = false;
   /** @param {HTMLElement} node */
   const nothing = node => ({node, input: null, set: () => {}});
   if (w.reading) return nothing(el('div.mc-empty', null, t('readonly')));
   if (w.channel.locked && !how.edit) return nothing(el('div.mc-empty', null, t('closed')));
-  const person = w.session.person();
   if (isMute(w)) {
     return nothing(el('div.mc-empty.mc-invite', null, el('div', null, t('toWrite')), signButton(w, true)));
   }
-
-  const label = parent && how.to ? t('replyTo', {name: nameOf(w, how.to.c.author)}) : how.edit ? t('edit') : t('join');
+  const label =
+    how.parent && how.to ? t('replyTo', {name: nameOf(w, how.to.c.author)}) : how.edit ? t('edit') : t('join');
   const input = el('textarea.mc-input', {
     rows: 1,
     placeholder: label,
     'aria-label': label,
     dir: 'auto',
     name: 'mc-text',
-    oninput: typed,
-    onkeydown: keys,
-  });
-  const name = el('input.mc-nick', {
-    type: 'text',
-    placeholder: t('name'),
-    'aria-label': t('name'),
-    autocomplete: 'nickname',
-    maxlength: 50,
-    dir: 'auto',
-    name: 'mc-name',
-    onkeydown: keys,
-    oninput: () => {
-      w.session.set('name', name.value.trim());
-      signForms(w, name.value, name);
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
+      if (made.keys) made.keys(event);
+      // Before the rest has come.
+      else if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+        whenReady(w, later => {
+          later.dress(w, made, how);
+          /** @type {any} */ (made.send)();
+        });
+      }
     },
   });
-  const left = el('span.mc-left', {'aria-live': 'polite'});
-  const error = el('div.mc-error', {role: 'alert'});
-  const submit = el('button.mc-formbtn', {disabled: true}, t(how.edit ? 'save' : parent ? 'reply' : 'post'));
-  const foot = el(
-    'div.mc-foot',
-    null,
-    el(
-      'span.mc-tools',
-      {role: 'toolbar', 'aria-label': t('format')},
-      tool('bar', t('format')),
-      tool('emoji', t('emoji')),
-      tool('preview', t('preview')),
-    ),
-    left,
-    (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')),
-    submit,
-  );
-  const box = el('div.mc-box', null, !how.edit && el('div.mc-who', null, who()), input, foot);
-  const node = el('form.mc-form', {onsubmit: send, onfocusin: open, novalidate: true}, box, error);
-  const changed = () => input.value !== before;
-  const draft = new Draft([how.edit ? 'edit' : 'draft', w.site, w.key, about ? about.c.id : ''].join(':'), () =>
-    changed() ? input.value : '',
-  );
-  /** @type {any} */ (name).site = w.site;
-  name.value = loader.text(w.session.get('name'));
-  /** @type {any} */ (node).keep = () => draft.flush();
-  set(draft.stored || before);
-  if (parent || how.edit) open();
-
-  /** Who writes: a person, or a guest's name and the way to sign in. */
-  function who() {
-    if (!person) return [name, maySign(w) && signButton(w)];
-    return el(
-      'div.mc-person',
-      null,
-      avatarOf(person),
-      el('span.mc-name', {dir: 'auto'}, person.name),
-      press('mc-act', {onclick: () => whenReady(w, later => later.signOut(w))}, t('signOut')),
-    );
-  }
-  function open() {
-    node.classList.add('mc-open');
-  }
-  /** @param {string} text */
-  function set(text) {
-    input.value = text;
-    if (text) open();
-    requestAnimationFrame(grow);
-    count();
-  }
-  function grow() {
-    if (window.CSS && CSS.supports('field-sizing', 'content')) return;
-    input.style.height = 'auto';
-    input.style.height = input.scrollHeight + 2 + 'px';
-  }
-  function count() {
-    const length = [...input.value.trim()].length;
-    const rest = max - length;
-    submit.disabled = !length || rest < 0 || busy;
-    left.textContent = rest > Math.min(200, max / 5) ? '' : rest < 0 ? t('over', {n: -rest}) : t('left', {n: rest});
-    left.classList.toggle('mc-bad', rest < 0);
-  }
-  function typed() {
-    grow();
-    count();
-    error.textContent = '';
-    draft.touch();
-    if (!input.value) return;
-    // The session is there when the words are written; who only looks in needs none.
-    w.warm =
-      w.warm ||
-      w.session.open().catch(() => {
-        w.warm = null;
-      });
-    if (!how.edit && w.later) w.later.tellTyping(w, name.value.trim());
-  }
-  /** @param {KeyboardEvent} event */
-  function keys(event) {
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
-      event.preventDefault();
-      if (!submit.disabled) send();
-    } else if (event.key === 'Escape' && !event.isComposing) {
-      event.stopPropagation();
-      if (parent || how.edit) done();
-      else {
-        input.blur();
-        name.blur();
-        if (!input.value) node.classList.remove('mc-open');
-      }
-    }
-  }
-  function done() {
-    draft.keep();
-    if (changed() && input.value) notice(w, t('kept'));
-    if (how.done) how.done();
-  }
-  /**
-   * A button that opens a part of the editor, and shuts it.
-   * @param {'bar' | 'emoji' | 'preview'} kind
-   * @param {string} words
-   */
-  function tool(kind, words) {
-    /** @type {HTMLElement} */
-    const button = press(
-      'mc-act.mc-tool',
-      {
-        'aria-label': words,
-        title: words,
-        'aria-expanded': 'false',
-        onclick: () => {
-          import('../../../web/editor/editor.js').then(
-            editor =>
-              editor.openEditorPart(kind, {
-                input,
-                foot,
-                button,
-                t,
-                api: (method, path, options) => w.api(method, path, options),
-              }),
-            () => {
-              error.textContent = t('network');
-            },
-          );
-        },
-      },
-      icon(kind),
-    );
-    return button;
-  }
-  function free() {
-    busy = false;
-    count();
-  }
-  /** @param {Event} [event] */
-  function send(event) {
-    if (event) event.preventDefault();
-    if (submit.disabled || busy) return;
-    error.textContent = '';
-    busy = true;
-    count();
-    const {send: change, why} = how;
-    if (change && why) {
-      change(input.value.trim())
-        .then(
-          () => draft.drop(),
-          e => {
-            error.textContent = why(e);
-          },
-        )
-        .finally(free);
-      return;
-    }
-    draft.keep();
-    // Who it is decides the colour of the face: mostly known by now, and not worth a longer wait.
-    Promise.race([w.session.visitor() || w.session.open().catch(() => {}), new Promise(go => setTimeout(go, 500))])
-      .then(() => whenReady(w, post))
-      .finally(free);
-  }
-  /** @param {typeof import('./later.js')} later */
-  function post(later) {
-    const text = input.value.trim();
-    const called = person ? person.name : name.value.trim();
-    draft.stop();
-    busy = false;
-    if (!text) return;
-    const entry = {
-      key: uid(),
-      parent: parent ? parent.id : null,
-      to: about && about.c.id,
-      text,
-      name: called || 'Guest',
-      at: Date.now(),
-      draft: draft.key,
-    };
-    draft.send(text);
-    if (!person) w.session.set('name', called);
-    w.fire('submit', {text, parent: entry.parent});
-    input.value = '';
-    count();
-    grow();
-    if (how.done) how.done();
-    later.sendEntry(w, entry, true, node);
-    node
-      .querySelectorAll('.mc-tool[aria-expanded=true]')
-      .forEach(button => /** @type {HTMLElement} */ (button).click());
-    if (!parent) {
-      node.classList.remove('mc-open');
-      input.blur();
-    }
-  }
-  return {node, input, set};
-}
-
-/**
- * The visitor's name in all forms of the page but one.
- * @param {Comments} w
- * @param {string} name
- * @param {unknown} but
- */
-export function signForms(w, name, but) {
-  document.querySelectorAll('.mc-nick').forEach(node => {
-    const input = /** @type {any} */ (node);
-    if (input !== but && input.site === w.site) input.value = name;
-  });
+  const box = el('div.mc-box', null, input);
+  const node = el('form.mc-form', {onfocusin: () => node.classList.add('mc-open'), novalidate: true}, box);
+  /** @type {Composer} */
+  const made = {node, box, input, set: () => {}};
+  return made;
 }

@@ -1,5 +1,6 @@
 /* Live: events of a conversation in place, what is held and counted, reading anew, the state of the line. */
 import {onArrived, showPill} from './arrivals.js';
+import {dress, replaceComposer, signForms} from './composing.js';
 import {lookWhoComes} from './identity.js';
 import {appendItem, drawItem, showMoreReplies} from './item.js';
 import {counts, hushes, isPosting, judges, takes} from './judge.js';
@@ -9,23 +10,14 @@ import {isAbove} from './reckon.js';
 import {resendFailed, restoreUnsent, watchForms} from './sending.js';
 import {seqOf} from './store.js';
 import {takeScore, takeUpdate} from './vote.js';
-import {
-  flash,
-  focusOn,
-  isMine,
-  pinnedOf,
-  raisePinned,
-  replaceComposer,
-  setReadonly,
-  showCounts,
-  showFooter,
-  takePage,
-} from './widget.js';
+import {flash, focusOn, isMine, pinnedOf, raisePinned, showCounts, showFooter, takePage} from './widget.js';
 import {releaseHeight} from '../../../web/lib/height.js';
 import {subscribe} from '../../../web/lib/live.js';
 import {loader} from '../../../web/lib/loader.js';
 import {rove} from '../../../web/lib/menu.js';
+import {tabStorage} from '../../../web/lib/storage.js';
 import {learnClock} from '../../../web/lib/time.js';
+import {asObject} from '../../../web/lib/values.js';
 
 /** @typedef {import('./store.js').Comment} Comment */
 /** @typedef {import('./store.js').Item} Item */
@@ -56,6 +48,12 @@ export class Reader {
  */
 export function beginLive(w, position) {
   w.reader = new Reader();
+  dress(w, /** @type {import('./composer.js').Composer} */ (w.main), {});
+  // Another tab has named the visitor.
+  w.listen(window, 'storage', event => {
+    const name = event.key === 'cackle:' + w.site && loader.text(asObject(loader.load(w.site)).name);
+    if (name) signForms(w, name, document.activeElement);
+  });
   lookWhoComes(w);
   releaseHeight(w);
   rove(w, 'mc-acts');
@@ -244,6 +242,21 @@ function onMoved(w, key, seq) {
       // The next page tells.
     }
   }, w.recount);
+}
+
+/**
+ * In a page of an origin that the site does not name everything can be read, and nothing else.
+ * @param {Comments} w
+ * @param {boolean} yes
+ */
+function setReadonly(w, yes) {
+  tabStorage.set('readonly:' + w.site, yes);
+  if (!w.main || !!yes === !!w.reading) return;
+  w.reading = yes;
+  replaceComposer(w);
+  w.store.items.forEach(item => {
+    drawItem(w, item);
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 /* Sending: the comment stands there at once, dimmed until acknowledged. Its entry carries one idempotency key through
    every retry, and through a reload of the tab. */
 import {takeAway} from './actions.js';
-import {makeComposer} from './composer.js';
+import {makeComposer} from './composing.js';
 import {appendItem, branchOf, drawItem} from './item.js';
 import {owns} from './judge.js';
 import {onArrived, showPill, speak, watchSeen} from './arrivals.js';

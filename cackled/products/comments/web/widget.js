@@ -1,5 +1,5 @@
 /* The comments widget: its state, first render, header, list. Functions of the other files take it as `w`. */
-import {makeComposer, signForms} from './composer.js';
+import {shellOf} from './composer.js';
 import {appendItem, drawItem} from './item.js';
 import {laterId} from './reckon.js';
 import {Store} from './store.js';
@@ -95,12 +95,20 @@ export class Comments extends Widget {
     this.write = asObject(data.access).write || '';
     this.reading = !!tabStorage.get('readonly:' + this.site);
     takePage(this, data);
-    this.main = makeComposer(this, {});
-    // Another tab has named the visitor.
-    this.listen(window, 'storage', event => {
-      const name = event.key === 'cackle:' + this.site && loader.text(asObject(loader.load(this.site)).name);
-      if (name) signForms(this, name, document.activeElement);
-    });
+    // What somebody began to write stands there with the rest: the box needs its full height at once.
+    if (loader.load('draft:' + this.site + ':' + this.key + ':')) {
+      const draw = () => this.closed || this.draw(data);
+      import('./later.js').then(later => {
+        this.later = later;
+        draw();
+      }, draw);
+    } else this.draw(data);
+  }
+
+  /** @param {any} data */
+  draw(data) {
+    this.main = shellOf(this, {});
+    if (this.later) this.later.dress(this, this.main, {});
     this.node.replaceChildren(
       el('div.mc-header', null, this.title, this.online, this.sorts),
       this.main.node,
@@ -222,31 +230,6 @@ export function badgeOf(w, name) {
   /** @type {Record<string, string>} */
   const own = {staff: t('staff'), verified: t('verified'), 'first-week': t('firstWeek')};
   return el('span.mc-badge' + (own[name] ? '.mc-' + name : ''), null, own[name] || loader.text(name));
-}
-
-/**
- * Another main box: what may be written has changed.
- * @param {Comments} w
- */
-export function replaceComposer(w) {
-  const {node} = /** @type {import('./composer.js').Composer} */ (w.main);
-  w.main = makeComposer(w, {});
-  node.replaceWith(w.main.node);
-}
-
-/**
- * In a page of an origin that the site does not name everything can be read, and nothing else.
- * @param {Comments} w
- * @param {boolean} yes
- */
-export function setReadonly(w, yes) {
-  tabStorage.set('readonly:' + w.site, yes);
-  if (!w.main || !!yes === !!w.reading) return;
-  w.reading = yes;
-  replaceComposer(w);
-  w.store.items.forEach(item => {
-    drawItem(w, item);
-  });
 }
 
 /**

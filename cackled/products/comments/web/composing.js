@@ -1,0 +1,291 @@
+/* The box once somebody may write in it: who writes, the tools, what is left, the draft, and the way to a comment that
+   stands there at once. The first render has made the field itself, see composer.js. */
+import {shellOf} from './composer.js';
+import {avatarOf} from './item.js';
+import {maySign, notice, signButton, whenReady} from './widget.js';
+import {el, icon, press} from '../../../web/lib/dom.js';
+import {Draft} from '../../../web/lib/drafts.js';
+import {loader, Promise} from '../../../web/lib/loader.js';
+import {uid} from '../../../web/lib/values.js';
+
+/** @typedef {import('./composer.js').Composer} Composer */
+/** @typedef {import('./composer.js').Purpose} Purpose */
+/** @typedef {import('./widget.js').Comments} Comments */
+
+const BAR = 'M2 15L6.5 4 11 15M3.6 11h5.8M18 8.5V15M18 11.7a2.6 3.2 0 1 1-5.2 0a2.6 3.2 0 1 1 5.2 0';
+const EMOJI = 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM7 12c1.5 2 4.5 2 6 0M7.6 8h.01M12.4 8h.01';
+const PREVIEW = 'M2 10c4-6.5 12-6.5 16 0-4 6.5-12 6.5-16 0zM10 7.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5z';
+
+/**
+ * A box that is whole from the start: of a reply, or of an edit.
+ * @param {Comments} w
+ * @param {Purpose} how
+ * @returns {Composer}
+ */
+export function makeComposer(w, how) {
+  const made = shellOf(w, how);
+  dress(w, made, how);
+  return made;
+}
+
+/**
+ * Another main box: what may be written has changed.
+ * @param {Comments} w
+ */
+export function replaceComposer(w) {
+  const {node} = /** @type {Composer} */ (w.main);
+  w.main = makeComposer(w, {});
+  node.replaceWith(w.main.node);
+}
+
+/**
+ * Puts into a box what its first render left out; what was typed meanwhile stays.
+ * @param {Comments} w
+ * @param {Composer} made
+ * @param {Purpose} how
+ */
+export function dress(w, made, how) {
+  const {t} = w;
+  const {node, box, input} = made;
+  if (!input || !box || made.send) return;
+  const max = w.settings.max_length || 8000;
+  const parent = how.parent && how.parent.c;
+  const about = how.edit || how.to;
+  const before = how.text || '';
+  const person = w.session.person();
+  let busy = false;
+
+  const name = el('input.mc-nick', {
+    type: 'text',
+    placeholder: t('name'),
+    'aria-label': t('name'),
+    autocomplete: 'nickname',
+    maxlength: 50,
+    dir: 'auto',
+    name: 'mc-name',
+    onkeydown: keys,
+    oninput: () => {
+      w.session.set('name', name.value.trim());
+      signForms(w, name.value, name);
+    },
+  });
+  const left = el('span.mc-left', {'aria-live': 'polite'});
+  const error = el('div.mc-error', {role: 'alert'});
+  const submit = el('button.mc-formbtn', {disabled: true}, t(how.edit ? 'save' : parent ? 'reply' : 'post'));
+  const foot = el(
+    'div.mc-foot',
+    null,
+    el(
+      'span.mc-tools',
+      {role: 'toolbar', 'aria-label': t('format')},
+      tool('bar', t('format'), BAR),
+      tool('emoji', t('emoji'), EMOJI),
+      tool('preview', t('preview'), PREVIEW),
+    ),
+    left,
+    (parent || how.edit) && press('mc-act.mc-cancel', {onclick: done}, t('cancel')),
+    submit,
+  );
+  const changed = () => input.value !== before;
+  const draft = new Draft(draftKey(w, how), () => (changed() ? input.value : ''));
+  /** @type {any} */ (name).site = w.site;
+  name.value = loader.text(w.session.get('name'));
+  /** @type {any} */ (node).keep = () => draft.flush();
+  if (!how.edit) box.prepend(el('div.mc-who', null, who()));
+  box.append(foot);
+  node.append(error);
+  node.addEventListener('submit', send);
+  input.addEventListener('input', typed);
+  made.keys = keys;
+  made.send = send;
+  made.set = set;
+  if (input.value) typed();
+  else set(draft.stored || before);
+  if (parent || how.edit) open();
+
+  /** Who writes: a person, or a guest's name and the way to sign in. */
+  function who() {
+    if (!person) return [name, maySign(w) && signButton(w)];
+    return el(
+      'div.mc-person',
+      null,
+      avatarOf(person),
+      el('span.mc-name', {dir: 'auto'}, person.name),
+      press('mc-act', {onclick: () => whenReady(w, later => later.signOut(w))}, t('signOut')),
+    );
+  }
+  function open() {
+    node.classList.add('mc-open');
+  }
+  /** @param {string} text */
+  function set(text) {
+    input.value = text;
+    if (text) open();
+    requestAnimationFrame(grow);
+    count();
+  }
+  function grow() {
+    if (window.CSS && CSS.supports('field-sizing', 'content')) return;
+    input.style.height = 'auto';
+    input.style.height = input.scrollHeight + 2 + 'px';
+  }
+  function count() {
+    const length = [...input.value.trim()].length;
+    const rest = max - length;
+    submit.disabled = !length || rest < 0 || busy;
+    left.textContent = rest > Math.min(200, max / 5) ? '' : rest < 0 ? t('over', {n: -rest}) : t('left', {n: rest});
+    left.classList.toggle('mc-bad', rest < 0);
+  }
+  function typed() {
+    grow();
+    count();
+    error.textContent = '';
+    draft.touch();
+    if (!input.value) return;
+    // The session is there when the words are written; who only looks in needs none.
+    w.warm =
+      w.warm ||
+      w.session.open().catch(() => {
+        w.warm = null;
+      });
+    if (!how.edit && w.later) w.later.tellTyping(w, name.value.trim());
+  }
+  /** @param {KeyboardEvent} event */
+  function keys(event) {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      if (!submit.disabled) send();
+    } else if (event.key === 'Escape' && !event.isComposing) {
+      event.stopPropagation();
+      if (parent || how.edit) done();
+      else {
+        input.blur();
+        name.blur();
+        if (!input.value) node.classList.remove('mc-open');
+      }
+    }
+  }
+  function done() {
+    draft.keep();
+    if (changed() && input.value) notice(w, t('kept'));
+    if (how.done) how.done();
+  }
+  /**
+   * A button that opens a part of the editor, and shuts it.
+   * @param {'bar' | 'emoji' | 'preview'} kind
+   * @param {string} words
+   * @param {string} path
+   */
+  function tool(kind, words, path) {
+    /** @type {HTMLElement} */
+    const button = press(
+      'mc-act.mc-tool',
+      {
+        'aria-label': words,
+        title: words,
+        'aria-expanded': 'false',
+        onclick: () => {
+          import('../../../web/editor/editor.js').then(
+            editor =>
+              editor.openEditorPart(kind, {
+                input,
+                foot,
+                button,
+                t,
+                api: (method, path, options) => w.api(method, path, options),
+              }),
+            () => {
+              error.textContent = t('network');
+            },
+          );
+        },
+      },
+      icon(path),
+    );
+    return button;
+  }
+  function free() {
+    busy = false;
+    count();
+  }
+  /** @param {Event} [event] */
+  function send(event) {
+    if (event) event.preventDefault();
+    if (submit.disabled || busy) return;
+    error.textContent = '';
+    busy = true;
+    count();
+    const {send: change, why} = how;
+    if (change && why) {
+      change(input.value.trim())
+        .then(
+          () => draft.drop(),
+          e => {
+            error.textContent = why(e);
+          },
+        )
+        .finally(free);
+      return;
+    }
+    draft.keep();
+    // Who it is decides the colour of the face: mostly known by now, and not worth a longer wait.
+    Promise.race([w.session.visitor() || w.session.open().catch(() => {}), new Promise(go => setTimeout(go, 500))])
+      .then(() => whenReady(w, post))
+      .finally(free);
+  }
+  /** @param {typeof import('./later.js')} later */
+  function post(later) {
+    const text = input.value.trim();
+    const called = person ? person.name : name.value.trim();
+    draft.stop();
+    busy = false;
+    if (!text) return;
+    const entry = {
+      key: uid(),
+      parent: parent ? parent.id : null,
+      to: about && about.c.id,
+      text,
+      name: called || 'Guest',
+      at: Date.now(),
+      draft: draft.key,
+    };
+    draft.send(text);
+    if (!person) w.session.set('name', called);
+    w.fire('submit', {text, parent: entry.parent});
+    input.value = '';
+    count();
+    grow();
+    if (how.done) how.done();
+    later.sendEntry(w, entry, true, node);
+    node
+      .querySelectorAll('.mc-tool[aria-expanded=true]')
+      .forEach(button => /** @type {HTMLElement} */ (button).click());
+    if (!parent) {
+      node.classList.remove('mc-open');
+      input.blur();
+    }
+  }
+}
+
+/**
+ * Under which name what is written in a box is stored.
+ * @param {Comments} w
+ * @param {Purpose} how
+ */
+function draftKey(w, how) {
+  const about = how.edit || how.to;
+  return [how.edit ? 'edit' : 'draft', w.site, w.key, about ? about.c.id : ''].join(':');
+}
+
+/**
+ * The visitor's name in all forms of the page but one.
+ * @param {Comments} w
+ * @param {string} name
+ * @param {unknown} but
+ */
+export function signForms(w, name, but) {
+  document.querySelectorAll('.mc-nick').forEach(node => {
+    const input = /** @type {any} */ (node);
+    if (input !== but && input.site === w.site) input.value = name;
+  });
+}
