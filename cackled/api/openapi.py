@@ -64,6 +64,8 @@ def refusals(route: Route) -> list[str]:
         found |= {"bad-field", "not-found"}
     if route.body is not None:
         found |= {"bad-json", "content-too-large"}
+    if route.takes:
+        found |= {"content-too-large"}
     if route.reach is Reach.CHANNEL:
         found |= {"bad-field"}
     return sorted(found)
@@ -146,6 +148,9 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
     if route.body is not None:
         content = {"application/json": {"schema": schemas[route.body]}}
         made["requestBody"] = {"required": not route.bodiless, "content": content}
+    if route.takes:
+        binary = {"type": "string", "format": "binary"}
+        made["requestBody"] = {"required": True, "content": {route.takes: {"schema": binary}}}
     if route.for_own_pages:
         # Not for programs that have no key: what is here needs our own page around it.
         made["x-own-pages"] = True

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.web.resource import IResource, Resource
 
+from cackled.api.large_bodies import LargeBodies
 from cackled.domain.errors import Forbidden, Refused
 from cackled.domain.grants import Grants
 from cackled.domain.sites import SiteDirectory
@@ -44,6 +45,8 @@ class PublicRoot(Folder):
         for name, child in children.items():
             self.putChild(name, child)
         self.putChild(b"", index)
+        # Who may send bodies above the usual cap (`cackled.api.large_bodies`).
+        self.bodies: LargeBodies | None = None
         # Shortcuts that bypass the resource tree (see `cackled.transport.http.Shortcut`).
         self.shortcuts = {
             b"/" + name + path: take

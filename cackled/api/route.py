@@ -64,6 +64,9 @@ class Route(Struct, frozen=True, kw_only=True):
     - ``query``, ``body``: Structs that the query's arguments and the JSON body are decoded to; ``answer`` describes
       what is sent: a type, or, where the answer is put together from text, a Struct with the same members; ``media`` is
       its media type, of a handler that returns a Response.
+    - ``takes``: the media type of a body that is no JSON; the handler reads ``request.content``. ``most``: bytes that
+      the body may have, where that is more than ``[http] body_bytes``; only who shows a token or a cookie may send
+      that much (`cackled.api.large_bodies`).
     - ``bodiless``: the body may be left out where all its members may.
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
     - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
@@ -83,6 +86,8 @@ class Route(Struct, frozen=True, kw_only=True):
     handler: Handler
     query: type[Struct] | None = None
     body: type[Struct] | None = None
+    takes: str = ""
+    most: int = 0
     bodiless: bool = False
     answer: Any = None
     media: str = "application/json"
@@ -126,8 +131,12 @@ class Route(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: a role or scope is one of the site in the path")
         if staff and self.about_site and not self.role:
             raise ValueError(f"{self.name}: say which role on the site that takes")
-        if self.body is not None and self.method in ("GET", "DELETE"):
+        if (self.body is not None or self.takes) and self.method in ("GET", "DELETE"):
             raise ValueError(f"{self.name}: {self.method} has no body")
+        if self.takes and self.body is not None:
+            raise ValueError(f"{self.name}: a body is JSON or it is not")
+        if self.most and self.caller not in (Caller.SESSION, Caller.STAFF):
+            raise ValueError(f"{self.name}: strangers send no large bodies")
         # A frozen Struct can't be assigned to.
         force_setattr(self, "ids", tuple(one for one in self.parameters if one != "site" and one not in self.texts))
         if self.query is not None:

@@ -24,6 +24,7 @@ from cackled.admin.http import Healthz
 from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
 from cackled.admin.standstill import Standstill
 from cackled.admin.systemd import Systemd
+from cackled.api.large_bodies import LargeBodies
 from cackled.cache.governor import Governor
 from cackled.cache.pressure import MemoryReader
 from cackled.cache.soft import SoftCache
@@ -176,6 +177,9 @@ class Infrastructure:
     def serve(self, tree: IResource) -> None:
         """Answer visitors with *tree* instead of asking them to wait."""
         self.http.root = tree
+        bodies: LargeBodies | None = getattr(tree, "bodies", None)
+        if bodies is not None:
+            self.http.body_limit, self.http.guard = bodies.limit, bodies.guard
 
     # Life
 

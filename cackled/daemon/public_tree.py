@@ -11,6 +11,7 @@ from cackled.accounts.gate import Gate
 from cackled.admin.http import Healthz, Readyz
 from cackled.api.bootstrap import Bootstrap
 from cackled.api.context import ApiContext
+from cackled.api.large_bodies import LargeBodies
 from cackled.api.loader_redirect import LoaderRedirect
 from cackled.api.moderate import ModerateResource
 from cackled.api.panel import PanelPages
@@ -63,7 +64,7 @@ def public_tree(
     deeds = {"ban": application.ban_by_link, **registry.deeds(application.parts)}
     own = OwnNames([node.url for node in config.nodes] + [one.url for one in config.deployments])
     demo_pages = StaticPages(WEB / "demo", devel=config.env == "devel") if demo else None
-    return public_root(
+    root = public_root(
         loader=LoaderRedirect(infrastructure.loader, application.sites.residency),
         assets=infrastructure.assets.resource(),
         bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
@@ -99,3 +100,5 @@ def public_tree(
             own,
         ),
     )
+    root.bodies = LargeBodies(context, registry.routes, config.http.body_bytes)
+    return root
