@@ -58,6 +58,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.moderation.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.importing": ("cackled.domain", "cackled.database", *GROUND),
     "cackled.identity.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND,
     ),
@@ -67,8 +68,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.identity.answers": ("cackled.api.answers", "cackled.domain.sessions"),
     "cackled.identity": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products": (
-        "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.moderation.items", "cackled.domain",
-        "cackled.database", "cackled.cache", *GROUND,
+        "cackled.importing", "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.moderation.items",
+        "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
     # "*": any product.
     "cackled.products.*.api": (
@@ -88,11 +89,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.accounts.gate": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products.product": (
-        "cackled.moderation.items", "cackled.moderation.judged", "cackled.api.route", "cackled.api.widget",
-        "cackled.domain", "cackled.database", *GROUND,
+        "cackled.importing.formats", "cackled.moderation.items", "cackled.moderation.judged", "cackled.api.route",
+        "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.products.registry": (
-        "cackled.api.route", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
+        "cackled.importing.formats", "cackled.api.route", "cackled.api.widget", "cackled.domain", "cackled.database",
+        *GROUND,
     ),
     "cackled.api": ("cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND),
     "cackled.admin": ("cackled.domain", "cackled.database", "cackled.cache", *GROUND),

@@ -25,6 +25,7 @@ from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.events import EventType, Position
+from cackled.importing.formats import Imports
 from cackled.metrics import Metrics
 from cackled.moderation.items import Moderated
 from cackled.moderation.judged import Judged
@@ -145,6 +146,7 @@ class Product(Feature, frozen=True, kw_only=True):
     - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
     - ``seed``: fills the demo site.
+    - ``imports``: the formats of other systems that it reads.
     """
 
     widgets: tuple[Widget, ...] = ()
@@ -152,3 +154,4 @@ class Product(Feature, frozen=True, kw_only=True):
     judged: Judged | None = None
     authored: Authored | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None
+    imports: Imports | None = None

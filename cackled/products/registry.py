@@ -24,6 +24,7 @@ from cackled.domain.people import Authored
 from cackled.domain.settings import ProductSettings, ProductShape, SettingsShape
 from cackled.domain.site import Site
 from cackled.events import EventType
+from cackled.importing.formats import Format, Imports
 from cackled.products.product import Feature, Limit, OutboxParts, Product, SharedParts
 
 # Limits of calls that belong to no product.
@@ -64,6 +65,7 @@ class Registry:
         _once("command", (command.name for one in self.features for command in one.commands))
         _once("kind of item", (kind for one in self.features for kind in one.moderated))
         _once("type of event", (event.type for one in self.features for event in one.events))
+        _once("format", (format.name for one in self.products if one.imports for format in one.imports.formats))
         for one in self.features:
             held = {event.subject.name for event in one.events if event.words and event.subject is not None}
             erased = set() if one.erase is None else {subject.name for subject in one.erase.subjects}
@@ -140,6 +142,14 @@ class Registry:
     def authored(self) -> tuple[Authored, ...]:
         """How what products have of a visitor follows them."""
         return tuple(one.authored for one in self.products if one.authored is not None)
+
+    @property
+    def formats(self) -> dict[str, tuple[str, Imports, Format]]:
+        """The formats that can be imported, by name, each with its product."""
+        return {
+            format.name: (one.name, one.imports, format)
+            for one in self.products if one.imports is not None for format in one.imports.formats
+        }  # fmt: skip
 
     def services(self, parts: ServiceParts) -> dict[type, Callable[[Site], Any]]:
         """How services are made of *parts*, by kind."""

@@ -1,5 +1,5 @@
 -- Visitors who sign in: whose identity is whose, and what a visitor wrote before.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Somebody showed who they are: p_subject is the provider's own name for them. Gives the person, who is made where there
 -- is none: the guest p_guest (0: nobody) where that is no person yet, else the visitor p_new. A verified address of mail
@@ -115,5 +115,7 @@ begin
   on conflict (site_id, id) do update set n_comments = y.n_comments + excluded.n_comments,
     created_at = least(y.created_at, excluded.created_at);
   delete from visitor x where x.site_id = p_site and x.id = p_from;
+  -- What is imported of them from here on is the person's at once.
+  update import_author x set visitor_id = p_visitor where x.site_id = p_site and x.visitor_id = p_from;
 end
 $$;
