@@ -15,6 +15,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict
 from cackled.domain.staff import SCOPES
+from cackled.domain.staff_rooms import end_rooms
 from cackled.domain.text import clean_line
 
 # What a key begins with: whoever finds one somewhere knows what it is.
@@ -115,6 +116,7 @@ class SiteKeys:
     """The keys of all sites."""
 
     def __init__(self, database: Database, random: Any) -> None:
+        self._whole = database
         self._database = database.system
         self._random = random
 
@@ -155,7 +157,10 @@ class SiteKeys:
 
     async def end(self, site: int, number: int, seconds: int = 0) -> bool:
         """It works for *seconds* more; False where there is none of that number."""
-        return bool(await self._database.write(END_SITE_KEY, site, number, float(seconds)))
+        rows = await self._database.write(END_SITE_KEY, site, number, float(seconds))
+        if rows and not seconds and "moderate" in rows[0][1]:
+            await end_rooms(self._whole, [site])
+        return bool(rows)
 
     async def listed(self, site: int, preference: ReadPreference = ReadPreference.PRIMARY) -> list[SiteKey]:
         """The keys that live."""

@@ -12,6 +12,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict, Forbidden, NotFound
 from cackled.domain.staff import Staff
+from cackled.domain.staff_rooms import end_rooms
 from cackled.domain.text import clean_line
 
 # Seconds that an invitation holds; of each site so many at a time, so that nobody's mail is flooded through us.
@@ -175,6 +176,7 @@ class Members:
     """The members of all sites."""
 
     def __init__(self, database: Database, random: Any) -> None:
+        self._whole = database
         self._database = database.system
         self._random = random
 
@@ -211,6 +213,7 @@ class Members:
         check_rank(by, old, role)
         if not await self._database.write(CHANGE_MEMBER, site, account, role, sections):
             raise Conflict("A site has an owner. Name another one first.", slug="last-owner")
+        await end_rooms(self._whole, [site])
 
     async def remove(self, by: Staff, site: int, account: int) -> None:
         """Take a member away; everybody may take themselves away.
@@ -224,6 +227,7 @@ class Members:
             check_rank(by, old)
         if not await self._database.write(REMOVE_MEMBER, site, account):
             raise Conflict("A site has an owner. Name another one first.", slug="last-owner")
+        await end_rooms(self._whole, [site])
 
     async def invite(
         self, by: Staff, site: int, email: str, role: str, sections: list[str]
@@ -259,4 +263,7 @@ class Members:
 
     async def accept(self, token: str, account: int) -> bool:
         """Make *account* what the invitation says; False where it holds no more."""
-        return bool(await self._database.write(ACCEPT_INVITATION, hash_token(token), account))
+        rows = await self._database.write(ACCEPT_INVITATION, hash_token(token), account)
+        # Whoever was something else here before is that no more.
+        await end_rooms(self._whole, [row[0] for row in rows])
+        return bool(rows)

@@ -12,6 +12,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict
 from cackled.domain.staff import ROLES
+from cackled.domain.staff_rooms import end_rooms
 from cackled.domain.text import clean_line, clean_name
 
 INSERT_ACCOUNT = Query(
@@ -247,6 +248,7 @@ class People:
     async def appoint(self, site: int, account: int, role: str, sections: tuple[str, ...] = ()) -> None:
         """Give an account a role on a site, in place of the one that it has."""
         await self._database.write(UPSERT_MEMBER, site, account, check_role(role), list(sections))
+        await end_rooms(self.database, [site])
 
     async def sites(self, account: int, preference: ReadPreference = ReadPreference.PRIMARY) -> list[SiteRole]:
         """The sites where an account has a role."""
@@ -295,9 +297,11 @@ class People:
 
         `cackled.accounts.forgetting.Forgetting.remove` sees that it stays deleted.
         """
+        sites = [one.site for one in await self.sites(account)]
         for part in self.database.parts:
             await part.system.write(FORGET_IN_AUDIT, f"account:{account}")
         await self._database.write(DELETE_ACCOUNT, account)
+        await end_rooms(self.database, sites)
 
     async def deeds(self, account: int) -> list[dict[str, Any]]:
         """What an account did on the sites where it works, as their logs have it; the newest 10,000 of each shard."""

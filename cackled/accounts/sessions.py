@@ -10,6 +10,7 @@ from cackled.accounts.people import MOST_AGENT
 from cackled.accounts.tokens import LONGEST, hash_token, make_token
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
+from cackled.domain.staff_rooms import end_rooms
 from cackled.domain.text import clean_line
 
 # Seconds: a session nobody used for so long has run out, and each in the end.
@@ -71,6 +72,13 @@ DELETE_OTHER_SESSIONS = Query(
     "delete from catalog.account_session where account_id = $1 and id <> $2 returning id", ("bigint", "bigint"),
 )  # fmt: skip
 
+# The sites whose queue an account may have listened to.
+SELECT_SITES_HEARD = Query(
+    "select_sites_heard",
+    "select site_id from catalog.membership where account_id = $1 and role in ('owner', 'admin', 'moderator')",
+    ("bigint",),
+)
+
 DROP_OLD_SESSIONS = Query(
     "drop_old_account_sessions",
     f"""
@@ -111,6 +119,7 @@ class AccountSessions:
     """The sessions of all accounts."""
 
     def __init__(self, database: Database, random: Any) -> None:
+        self._whole = database
         self._database = database.system
         self._random = random
 
@@ -153,9 +162,18 @@ class AccountSessions:
         return [Listed(str(row[0]), *row[1:]) for row in rows.rows]
 
     async def end(self, account: int, session: int) -> bool:
-        """End one; False where the account has none of that number."""
-        return bool(await self._database.write(DELETE_ACCOUNT_SESSION, account, session))
+        """End one; False where the account has none of that number. What it listened to ends with it."""
+        ended = bool(await self._database.write(DELETE_ACCOUNT_SESSION, account, session))
+        await self._leave(account, ended)
+        return ended
 
     async def end_others(self, account: int, session: int = 0) -> int:
-        """End all but *session*; gives how many."""
-        return len(await self._database.write(DELETE_OTHER_SESSIONS, account, session))
+        """End all but *session*; gives how many. What they listened to ends with them."""
+        ended = len(await self._database.write(DELETE_OTHER_SESSIONS, account, session))
+        await self._leave(account, bool(ended))
+        return ended
+
+    async def _leave(self, account: int, ended: bool) -> None:
+        if ended:
+            rows = await self._database.read(SELECT_SITES_HEARD, account, preference=ReadPreference.PRIMARY)
+            await end_rooms(self._whole, [row[0] for row in rows.rows])

@@ -28,6 +28,7 @@ from cackled.api.staff import check_own_page
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField, Forbidden, Unauthorized
 from cackled.domain.site import Site
+from cackled.domain.staff import everywhere
 from cackled.transport.http import Request
 from cackled.transport.response import Response
 
@@ -95,6 +96,8 @@ class Dispatcher:
         if not staff.may(route.role, route.scope):
             needed = f"The key needs the scope {route.scope}." if staff.key else f"That is for the role {route.role}."
             raise Forbidden(needed, slug="role")
+        if route.whole:
+            everywhere(staff)
         if route.fresh and not staff.fresh:
             raise Forbidden("Show once more that it is you: sign in again.", slug="not-fresh")
         return call

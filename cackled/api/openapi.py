@@ -47,6 +47,8 @@ def refusals(route: Route) -> list[str]:
         found |= {"own-origin", "insecure", "bad-key"}
         if route.caller is Caller.STAFF:
             found |= {"signed-out", "role"}
+        if route.whole:
+            found |= {"section"}
         if route.fresh:
             found |= {"not-fresh"}
         if not route.about_site:

@@ -71,7 +71,7 @@ class Route(Struct, frozen=True, kw_only=True):
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
     - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
       ``""``: any account, where the path names no site. ``scope``: what a site's key must be for, ``""``: no key may.
-      ``fresh``: whoever is signed in must have shown lately that it is them.
+      ``fresh``: whoever is signed in must have shown lately that it is them. ``whole``: not for moderators of sections.
     - ``limit``: the name of the rate limit that a call draws from; ``""`` for a handler that draws from it itself.
     - ``preference``: the default readPreference; with it a route takes readPreference, maxStaleness and after.
     - ``mend``: halves of surrogate pairs, which cutting a text leaves, are left out of the body instead of refused.
@@ -96,6 +96,7 @@ class Route(Struct, frozen=True, kw_only=True):
     role: str = ""
     scope: str = ""
     fresh: bool = False
+    whole: bool = False
     reach: Reach = Reach.SITE
     channel: ChannelOf | None = None
     limit: str
@@ -123,8 +124,8 @@ class Route(Struct, frozen=True, kw_only=True):
         if (self.reach is Reach.CHANNEL) != (self.channel is not None):
             raise ValueError(f"{self.name}: reach CHANNEL goes with a channel")
         staff = self.caller is Caller.STAFF
-        if (self.role or self.scope or self.fresh) and not staff:
-            raise ValueError(f"{self.name}: role, scope and fresh go with STAFF")
+        if (self.role or self.scope or self.fresh or self.whole) and not staff:
+            raise ValueError(f"{self.name}: role, scope, fresh and whole go with STAFF")
         if (self.role and self.role not in (*ROLES, ANY)) or (self.scope and self.scope not in SCOPES):
             raise ValueError(f"{self.name}: there is no role {self.role!r} or no scope {self.scope!r}")
         if (self.role or self.scope) and not self.about_site:

@@ -20,7 +20,12 @@ from cackled.realtime.access import Refusal
 # whoever names it may listen, however the site is closed to readers.
 STAFF = "staff"
 SELECT_STAFF_CHANNEL = Query(
-    "select_staff_channel", "select from staff_channel where site_id = $1 and channel_id = $2", ("int", "bigint")
+    "select_staff_channel",
+    """
+    select from staff_channel where site_id = $1 and channel_id = $2
+    union all select from staff_section_channel where site_id = $1 and channel_id = $2
+    """,
+    ("int", "bigint"),
 )
 # Staff's channels that are remembered.
 MOST_STAFF = 10_000

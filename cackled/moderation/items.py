@@ -191,8 +191,8 @@ class Moderated(Protocol):
     async def undo(self, id: int, deed: Deed) -> Outcome:
         """Undo what the action ``deed.number`` did to it, if nothing was done since."""
 
-    async def author(self, visitor: int) -> dict[str, Any]:
-        """What is known of an author."""
+    async def author(self, visitor: int, sections: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What is known of an author, from what they wrote in *sections* alone where there are some; empty: nothing."""
 
 
 def item_id(text: str) -> tuple[str, int]:

@@ -1,12 +1,13 @@
 """Where those who work on a site are told what happens in its queue, live.
 
-It is a channel of the event log like others. Its number is random and told to staff alone. It stays the same when
-somebody leaves, so its events name items and colleagues, and hold no word of any visitor.
+It is a channel of the event log like others. Its number is random and told to staff alone, and it ends when somebody
+leaves (`cackled.domain.staff_rooms`): who stays asks for the new one. Moderators of sections listen in one of their
+own, where only what is in those sections is told. Events name items and colleagues, and hold no word of any visitor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -18,9 +19,9 @@ from cackled.events import EventType, Position
 STAFF_CHANNEL = Query(
     "staff_channel",
     """
-    select c.id, x.seq from staff_channel($1, $2) c (id), channel x where x.site_id = $1 and x.id = c.id
+    select c.id, x.seq from staff_channel($1, $2, $3) c (id), channel x where x.site_id = $1 and x.id = c.id
     """,
-    ("int", "bigint"),
+    ("int", "bigint", "text[]"),
 )
 
 
@@ -49,10 +50,15 @@ class ItemClaimed(Struct, frozen=True):
     by: str
 
 
+class StaffMoved(Struct, frozen=True):
+    """Nothing more is told here: ask again where to listen."""
+
+
 EVENTS = (
     EventType(type="item.queued", data=ItemQueued),
     EventType(type="item.decided", data=ItemDecided),
     EventType(type="item.claimed", data=ItemClaimed),
+    EventType(type="staff.moved", data=StaffMoved),
 )
 
 
@@ -70,9 +76,10 @@ class Live:
         self._database = database.site(site.id)
         self._number = number
 
-    async def place(self) -> Position:
-        """Where the staff's channel stands; it is made where there is none."""
-        rows = await self._database.write(STAFF_CHANNEL, self._site.id, self._number())
+    async def place(self, sections: Sequence[str] = ()) -> Position:
+        """Where the channel of the staff stands, or of the moderators of *sections*; made where there is none."""
+        args = (self._site.id, self._number(), list(sections))
+        rows = await self._database.write(STAFF_CHANNEL, *args)
         if not rows:  # made by this very statement: what it made it does not see
-            rows = await self._database.write(STAFF_CHANNEL, self._site.id, self._number())
+            rows = await self._database.write(STAFF_CHANNEL, *args)
         return self._site.position(rows[0][0], rows[0][1])

@@ -387,15 +387,15 @@ class Queue:
             raise made
         return claim
 
-    async def author(self, visitor: int) -> dict[str, Any]:
-        """What products know of an author.
+    async def author(self, visitor: int, sections: tuple[str, ...] = ()) -> dict[str, Any]:
+        """What products know of an author, from what they wrote in *sections* alone where there are some.
 
         Raises:
             NotFound: nobody of that number wrote here.
         """
         known: dict[str, Any] = {}
         for one in self.kinds.values():
-            known |= await one.author(visitor)
+            known |= await one.author(visitor, sections)
         if not known:
             raise NotFound("Nobody of that number wrote here.")
         return known

@@ -12,6 +12,7 @@ from cackled.domain.housekeeping import BATCH
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
+from cackled.domain.staff_rooms import RENEW_STAFF_CHANNELS
 from cackled.moderation.api import authors, bans, queue
 from cackled.moderation.authors import Authors
 from cackled.moderation.banning import Banning
@@ -73,7 +74,7 @@ FEATURE = Feature(
     problems=queue.PROBLEMS,
     limits=(Limit(name="read", rate=1, burst=20),),
     outbox={"moderation": make_bulk},
-    jobs=(EXPIRE_ACTIONS,),
+    jobs=(EXPIRE_ACTIONS, RENEW_STAFF_CHANNELS),
     counted=(Counted(table="moderation_action", word="decisions", kept=False),),
     erase=Erasable(steps=(ERASE_NOTES,), channels=SELECT_NOTE_CHANNELS),
 )

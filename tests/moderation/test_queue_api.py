@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from cackled.accounts.people import People
 from tests.api.common import ORIGIN, ApiCase
-from tests.support.staff import sign_in, site_key
+from tests.support.staff import client_of, sign_in, site_key
 
 BASE = "/api/v1/sites/1/moderation"
 
@@ -145,7 +146,7 @@ class RightTests(QueueApiCase):
 
     async def test_sections_elsewhere(self) -> None:
         """What leads out of a section: colleagues' actions, claims, bans that take along, conversations by address."""
-        sport = await self.comment("goal", "/sport/cup")
+        await self.comment("goal", "/sport/cup")
         news = await self.comment("war", "/news")
         sam = await sign_in(self, "moderator", name="Sam")
         self.sql("update catalog.membership set sections = '{/sport}' where account_id = %s", sam.account)
@@ -163,17 +164,121 @@ class RightTests(QueueApiCase):
         self.assertEqual(self.sql("select key from channel where locked"), [])
         near = await sam.ask("PATCH", f"{BASE}/conversations", {"channel": "https://one.example/sport/cup", "slow": 5})
         self.assertEqual(near.status, 200)
+        # What holds, or shows, more than sections.
         visitor = self.sql("select visitor_id from comment limit 1")[0][0]
         ban = {"kind": "visitor", "value": str(visitor), "take": "spam"}
-        taken = (await sam.ask("POST", "/api/v1/sites/1/bans", ban)).json()
-        await self.application.outbox.run()
-        self.assertEqual(await self.listed("state=spam"), [sport])
-        self.assertEqual((await sam.ask("POST", f"{BASE}/actions/{taken['action']}/undo")).status, 200)
         taken = (await self.eve.ask("POST", "/api/v1/sites/1/bans", ban)).json()
-        await self.application.outbox.run()
-        lifted = await sam.ask("DELETE", f"/api/v1/sites/1/bans/{taken['id']}?restore=1")
-        self.assertEqual(lifted.slug, "section")
+        calls = [("POST", "/bans", ban), ("GET", "/bans", None), ("DELETE", f"/bans/{taken['id']}?restore=1", None),
+                 ("GET", f"/bans/preview?kind=visitor&value={visitor}", None), ("GET", "/polls", None),
+                 ("POST", "/rules/dry-run", {})]  # fmt: skip
+        for method, path, sent in calls:
+            answer = await sam.ask(method, f"/api/v1/sites/1{path}", sent)
+            self.assertEqual((answer.status, answer.slug), (403, "section"), (method, path))
         self.assertEqual(len(self.sql("select 1 from ban")), 1)
+
+    async def test_what_moderators_of_sections_write(self) -> None:
+        """They answer, edit and move within their sections, and not beyond."""
+        sport, news = await self.comment("goal", "/sport/cup"), await self.comment("war", "/news")
+        sam = await self.of_sections("/sport")
+        for item, status in ((sport, 201), (news, 403)):
+            sent = {"comment": item.partition(":")[2], "text": "hear, hear"}
+            self.assertEqual((await sam.ask("POST", f"{BASE}/comments", sent)).status, status, item)
+        for item, status in ((sport, 200), (news, 403)):
+            path = f"{BASE}/comments/{item.partition(':')[2]}"
+            self.assertEqual((await sam.ask("PATCH", path, {"text": "other"})).status, status, item)
+        own, foreign = sport.partition(":")[2], news.partition(":")[2]
+        for body, status in (
+            ({"comment": own, "to": "/news"}, 403), ({"comment": foreign, "to": "/sport/cup"}, 403),
+            ({"channel": "/news", "to": "/sport/cup"}, 403), ({"channel": "/sport/cup", "to": "/news"}, 403),
+            ({"comment": own, "to": "/sport/tennis"}, 200), ({"comment": "1", "to": "/sport/x"}, 404),
+        ):  # fmt: skip
+            answer = await sam.ask("POST", f"{BASE}/conversations/move", body)
+            self.assertEqual(answer.status, status, (body, answer))
+        self.assertEqual(self.sql("select count(*) from comment c join channel h on h.id = c.channel_id "
+                                  "where h.key = '/sport/tennis'")[0][0], 2)  # fmt: skip
+
+    async def test_author_within_sections(self) -> None:
+        """The card of an author shows what they wrote in the sections, and is not there where that is nothing."""
+        await self.comment("war", "/news")
+        await self.comment("peace", "/news")
+        visitor = self.sql("select visitor_id from comment limit 1")[0][0]
+        sam = await self.of_sections("/sport")
+        card = f"{BASE}/authors/{visitor}"
+        for method, path, sent in (("GET", "", None), ("POST", "/notes", {"text": "x"}),
+                                   ("POST", "/warnings", {"text": "x"}), ("DELETE", "/notes/1", None)):  # fmt: skip
+            self.assertEqual((await sam.ask(method, card + path, sent)).status, 404, path)
+        await self.comment("goal", "/sport/cup")
+        shown = (await sam.ask("GET", card)).json()
+        self.assertEqual((shown["counts"], shown["name"]), ({"approved": 1}, "Ann"))
+        whole = (await self.eve.ask("GET", card)).json()
+        self.assertEqual(whole["counts"], {"approved": 3, "pending": 1})
+        self.assertGreater(shown["first_seen"], whole["first_seen"])
+        self.assertEqual((await sam.ask("POST", card + "/notes", {"text": "x"})).status, 201)
+
+    async def test_live_within_sections(self) -> None:
+        """Moderators of sections hear of what is in those; all others of everything."""
+        sport, news = await self.comment("goal", "/sport/cup"), await self.comment("war", "/news")
+        sam = await self.of_sections("/sport", "/games")
+        own = (await sam.ask("GET", f"{BASE}/live")).json()["position"]
+        whole = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
+        self.assertNotEqual(own.partition("@")[0], whole.partition("@")[0])
+        again = await self.of_sections("/games", "/sport")
+        # In whatever order they are named.
+        self.assertNotEqual((await again.ask("GET", f"{BASE}/live")).json()["position"], own)
+        own = (await sam.ask("GET", f"{BASE}/live")).json()["position"]
+        whole = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
+        self.assertEqual((await again.ask("GET", f"{BASE}/live")).json()["position"], own)
+        await self.eve.ask("PUT", f"{BASE}/items/{news}/claim", {"seconds": 60})
+        for item in (news, sport):
+            await self.eve.ask("POST", f"{BASE}/actions", {"items": [item], "action": "spam"})
+        heard = await self.ask("GET", f"/rt/poll?sub={own}&token=staff&wait=1")
+        self.assertIn(sport.encode(), heard.body)
+        self.assertNotIn(news.encode(), heard.body)
+        heard = await self.ask("GET", f"/rt/poll?sub={whole}&token=staff&wait=1")
+        self.assertTrue(sport.encode() in heard.body and news.encode() in heard.body, heard)
+
+    async def test_who_left_hears_nothing(self) -> None:
+        """Whatever ends somebody's power ends the channels that they knew; who stays asks for the new ones."""
+        sam = await sign_in(self, "moderator", name="Sam")
+        owner = await sign_in(self, "owner")
+        key = await site_key(self, ["moderate"])
+        members, keys = "/api/v1/sites/1/members", "/api/v1/sites/1/keys"
+        number = (await owner.ask("GET", keys)).json()["keys"][0]["id"]
+
+        async def place(who: Any) -> str:
+            return str((await who.ask("GET", f"{BASE}/live")).json()["position"])
+
+        async def moved(deed: Any, known: str) -> None:
+            await deed
+            item = await self.comment("more")
+            await self.eve.ask("POST", f"{BASE}/actions", {"items": [item], "action": "seen"})
+            heard = await self.ask("GET", f"/rt/poll?sub={known}&token=staff&wait=0")
+            self.assertNotIn(item.encode(), heard.body)
+            self.assertNotEqual((await place(self.eve)).partition("@")[0], known.partition("@")[0])
+
+        await moved(key.ask("GET", f"{BASE}/count"), "1/77@0")  # nobody left: see that this test can fail
+        before = await place(self.eve)
+        await sam.ask("GET", f"{BASE}/count")
+        self.assertEqual(await place(self.eve), before)
+        change = {"role": "moderator", "sections": ["/sport"]}
+        await moved(owner.ask("PATCH", f"{members}/{sam.account}", change), await place(sam))
+        await moved(owner.ask("PATCH", f"{members}/{sam.account}", {"role": "analyst"}), await place(sam))
+        change = {"role": "moderator"}
+        await moved(owner.ask("PATCH", f"{members}/{sam.account}", change), await place(self.eve))
+        other = await client_of(self, sam.account)
+        await moved(other.ask("DELETE", "/api/v1/auth/sessions"), await place(sam))
+        await moved(other.ask("POST", "/api/v1/auth/logout"), await place(other))
+        sam = await client_of(self, sam.account)
+        await moved(owner.ask("DELETE", f"{members}/{sam.account}"), await place(sam))
+        await moved(owner.ask("DELETE", f"{keys}/{number}"), await place(key))
+        # Nothing of the ended ones is left but the log.
+        self.assertEqual(self.sql("select count(*) from channel where product = 'staff'")[0][0], 1)
+
+    async def of_sections(self, *sections: str) -> Any:
+        """A moderator of sections."""
+        made = await sign_in(self, "moderator", name="Sam")
+        await self.application.shared[People].appoint(1, made.account, "moderator", sections)
+        return made
 
     async def test_odd_values(self) -> None:
         """U+0000, numbers that no column holds and texts that are too long: nothing breaks."""

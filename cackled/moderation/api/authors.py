@@ -15,8 +15,8 @@ from cackled.moderation.queue import Queue
 
 async def get_author(call: Call) -> Any:
     """What is known of an author."""
-    visitor = call.number("visitor")
-    known = await call.service(Queue).author(visitor)
+    visitor, sections = call.number("visitor"), call.colleague.sections
+    known = await call.service(Queue).author(visitor, sections)
     authors = call.service(Authors)
     values = {str(visitor), *(one for one in (known["address"], known["first_address"]) if one)}
     bans = [
@@ -30,18 +30,31 @@ async def get_author(call: Call) -> Any:
     )  # fmt: skip
 
 
+async def _seen(call: Call) -> None:
+    """See that the author wrote in the sections that the caller is for.
+
+    Raises:
+        NotFound: they did not.
+    """
+    if call.colleague.sections:
+        await call.service(Queue).author(call.number("visitor"), call.colleague.sections)
+
+
 async def note(call: Call) -> Any:
     """Note something."""
+    await _seen(call)
     return Made(await call.service(Authors).note(call.colleague, call.number("visitor"), call.body.text))
 
 
 async def forget_note(call: Call) -> None:
     """Take a note away."""
+    await _seen(call)
     await call.service(Authors).forget_note(call.number("visitor"), call.number("note"))
 
 
 async def warn(call: Call) -> Any:
     """Tell an author something that they have to read."""
+    await _seen(call)
     return Made(await call.service(Authors).warn(call.colleague, call.number("visitor"), call.body.text))
 
 

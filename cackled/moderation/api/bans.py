@@ -86,7 +86,10 @@ async def lift_ban(call: Call) -> Any:
     return LiftedAnswer(tuple(done), "undoing" if more else "done")
 
 
-_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": ""}
+# A ban holds on the whole site, and its list names addresses of the whole site.
+_STAFF: dict[str, Any] = {
+    "caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": "", "whole": True,
+}  # fmt: skip
 ROUTES = (
     Route(
         method="GET", path="/sites/{site}/bans", name="listBans", summary="The bans in force.",
@@ -105,6 +108,6 @@ ROUTES = (
     Route(
         method="DELETE", path="/sites/{site}/bans/{ban}", name="liftBan",
         summary="Lift a ban, and bring back what it took along.",
-        handler=lift_ban, query=LiftQuery, answer=LiftedAnswer, refusals=("state", "section"), **_STAFF,
+        handler=lift_ban, query=LiftQuery, answer=LiftedAnswer, refusals=("state",), **_STAFF,
     ),
 )  # fmt: skip

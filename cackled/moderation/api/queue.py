@@ -144,7 +144,7 @@ async def release(call: Call) -> None:
 
 async def live(call: Call) -> Any:
     """Where to listen."""
-    return Place(str(await call.service(Live).place()))
+    return Place(str(await call.service(Live).place(call.colleague.sections)))
 
 
 _BASE = "/sites/{site}/moderation"

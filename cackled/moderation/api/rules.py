@@ -137,7 +137,7 @@ ROUTES = (
     Route(
         method="POST", path=_RULES + "/dry-run", name="tryRules",
         summary="What rules would have done with what was written in the last 30 days, a batch at a time.",
-        handler=dry_run, body=DryRunBody, answer=Progress, caller=Caller.STAFF, role="moderator",
+        handler=dry_run, body=DryRunBody, answer=Progress, caller=Caller.STAFF, role="moderator", whole=True,
         limit="moderation.dry-run",
     ),
     Route(

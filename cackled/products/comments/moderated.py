@@ -128,6 +128,31 @@ SELECT_AUTHOR = Query(
     """,
     ("int", "bigint"),
 )
+# The same, from what they wrote in sections alone.
+SELECT_AUTHOR_WITHIN = Query(
+    "select_comment_author_within",
+    f"""
+    with mine as materialized (
+      select c.id, c.status, c.author_name, c.ip, c.created_at
+      from comment c join channel h on h.site_id = $1 and h.id = c.channel_id
+      where c.site_id = $1 and c.visitor_id = $2 and exists (select from unnest($3) s where starts_with(h.key, s))
+      order by c.id desc limit 10000
+    ), first as (select * from mine order by id limit 1), last as (select * from mine order by id desc limit 1)
+    select last.author_name, to_char(first.created_at at time zone 'UTC', {_TIME}),
+      to_char(last.created_at at time zone 'UTC', {_TIME}), host(first.ip), host(last.ip),
+      (select json_object_agg(s.status, s.n)::text from (
+         select m.status, count(*) as n from mine m group by m.status) s),
+      (select array_agg(distinct o.name) from (
+         select y.name from visitor y where y.site_id = $1 and y.id <> $2 and last.ip is not null
+           and y.last_ip = last.ip and y.name <> last.author_name and exists (
+             select from comment d join channel h on h.site_id = $1 and h.id = d.channel_id
+             where d.site_id = $1 and d.visitor_id = y.id and exists (
+               select from unnest($3) s where starts_with(h.key, s))) limit 20) o),
+      extract(epoch from now() - first.created_at)::float8 / 86400
+    from first, last
+    """,
+    ("int", "bigint", "text[]"),
+)
 
 
 class CommentItems:
@@ -258,11 +283,16 @@ class CommentItems:
         position = None if seq is None else self._site.position(channel, seq)
         return Outcome(id=id, outcome=outcome, version=version or 0, state=state or "", position=position)
 
-    async def author(self, visitor: int) -> dict[str, Any]:
+    async def author(self, visitor: int, sections: tuple[str, ...] = ()) -> dict[str, Any]:
         """First seen, counts by state, other names on the address, and how far they can be trusted (0 to 100)."""
-        rows = await self._database.read(
-            SELECT_AUTHOR, self._site.id, visitor, preference=ReadPreference.PRIMARY
-        )
+        if sections:
+            rows = await self._database.read(
+                SELECT_AUTHOR_WITHIN, self._site.id, visitor, list(sections), preference=ReadPreference.PRIMARY
+            )
+        else:
+            rows = await self._database.read(
+                SELECT_AUTHOR, self._site.id, visitor, preference=ReadPreference.PRIMARY
+            )
         if not rows.rows:
             return {}
         name, first, last, first_address, address, counts, others, days = rows.rows[0]

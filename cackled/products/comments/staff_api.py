@@ -12,7 +12,8 @@ from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField
-from cackled.domain.staff import everywhere, within
+from cackled.domain.staff import within
+from cackled.moderation.api.sections import within_sections
 from cackled.products.comments import answers
 from cackled.products.comments.api import written_json
 from cackled.products.comments.conversations import SLOWEST, Conversation, Conversations
@@ -89,12 +90,14 @@ async def change_conversation(call: Call) -> Any:
 
 async def move(call: Call) -> Any:
     """Move a thread, or merge a conversation into another."""
-    everywhere(call.colleague)
     sent: MoveBody = call.body
     if bool(sent.comment) == bool(sent.channel):
         raise BadField("Name a comment, or a channel.", field="comment")
     service = call.service(Conversations)
+    # Whence and where: both are in sections that are theirs.
+    within(call.colleague, [service.key(sent.to), *([service.key(sent.channel)] if sent.channel else ())])
     if sent.comment:
+        await within_sections(call, [f"comment:{parse_id(sent.comment, 'comment')}"])
         return MovedAnswer(await service.move(call.colleague, parse_id(sent.comment, "comment"), sent.to))
     return MovedAnswer(await service.merge(call.colleague, sent.channel, sent.to))
 
@@ -102,7 +105,7 @@ async def move(call: Call) -> Any:
 async def answer(call: Call) -> Any:
     """Answer as staff."""
     sent: AnswerBody = call.body
-    everywhere(call.colleague)
+    await within_sections(call, [f"comment:{parse_id(sent.comment, 'comment')}"])
     written = await call.service(Conversations).answer(call.colleague, parse_id(sent.comment, "comment"), sent.text)
     return written_json(written)
 
@@ -110,7 +113,7 @@ async def answer(call: Call) -> Any:
 async def edit(call: Call) -> Any:
     """Change anybody's comment."""
     sent: StaffEditBody = call.body
-    everywhere(call.colleague)
+    await within_sections(call, [f"comment:{call.number('comment')}"])
     made = await call.service(Conversations).edit(
         call.colleague, call.number("comment"), sent.text, sent.version, sent.why
     )

@@ -1,20 +1,20 @@
 // The frame of all pages: the site, its pages, who is signed in.
 import {html, useState} from './libraries.js';
 import {address, go, path} from './router.js';
-import {leave, may, me, roleOn, sites} from './session.js';
+import {everywhere, leave, may, me, roleOn, sites} from './session.js';
 import {complain} from './toasts.js';
 import {choose, known, languages, t} from './words.js';
 
 /**
  * A page of a site, in its menu.
- * @typedef {{name: string, role: import('./session.js').Role, label: string}} Entry
+ * @typedef {{name: string, role: import('./session.js').Role, label: string, whole?: boolean}} Entry
  */
 
-/** In the order of the menu; `role` is what it takes. @type {Entry[]} */
+/** In the order of the menu; `role` is what it takes; `whole`: it is not for moderators of sections. @type {Entry[]} */
 const ENTRIES = [
   {name: 'queue', role: 'moderator', label: 'nav.queue'},
-  {name: 'bans', role: 'moderator', label: 'nav.bans'},
-  {name: 'polls', role: 'moderator', label: 'nav.polls'},
+  {name: 'bans', role: 'moderator', label: 'nav.bans', whole: true},
+  {name: 'polls', role: 'moderator', label: 'nav.polls', whole: true},
   {name: 'rules', role: 'moderator', label: 'nav.rules'},
   {name: 'spam', role: 'analyst', label: 'nav.spam'},
   {name: 'statistics', role: 'analyst', label: 'nav.statistics'},
@@ -55,7 +55,7 @@ export function Languages() {
 
 /** @param {{site: number}} props */
 function SiteMenu({site}) {
-  const entries = ENTRIES.filter(one => may(site, one.role));
+  const entries = ENTRIES.filter(one => may(site, one.role) && (!one.whole || everywhere(site)));
   return html`<nav class="menu" aria-label=${t('nav.site')}>
     ${entries.map(one => {
       const to = `/sites/${site}/${one.name}`;

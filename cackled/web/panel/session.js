@@ -37,6 +37,9 @@ export function may(site, role) {
   return own !== undefined && (INCLUDES[own.role] || []).includes(role);
 }
 
+/** Whether whoever is signed in is for the whole of *site*, and not for sections of it. @param {number | string} site */
+export const everywhere = site => !roleOn(site)?.sections.length;
+
 /** Ask who is signed in. */
 export async function load() {
   failed.value = null;

@@ -11,6 +11,7 @@ import {Filters, wanted} from '../queue/filters.js';
 import {Chunks, End} from '../queue/list.js';
 import {listen} from '../queue/live.js';
 import {Queue} from '../queue/store.js';
+import {everywhere} from '../session.js';
 import {complain, toast, undoable, undoLast} from '../toasts.js';
 import {Confirm} from '../ui/dialog.js';
 import {Empty} from '../ui/load.js';
@@ -110,7 +111,9 @@ export function QueuePage({site}) {
       label: t(`do.${action}`),
       act: () => void act(action, queue.targets()),
     })),
-    {key: 'b', label: t('do.ban'), act: withCurrent(item => setOpen({kind: 'ban', item}))},
+    ...(everywhere(site)
+      ? [{key: 'b', label: t('do.ban'), act: withCurrent(item => setOpen({kind: 'ban', item}))}]
+      : []),
     {key: 'p', label: t('do.context'), act: withCurrent(item => setOpen({kind: 'detail', item}))},
     {key: 'u', label: t('undo'), act: () => void last.current.then(undoLast)},
     {key: '/', label: t('queue.search'), act: () => field.current?.focus()},
@@ -175,7 +178,7 @@ export function QueuePage({site}) {
             onAct=${(/** @type {string} */ action) => act(action, [one.id])}
             onOpen=${() => setOpen({kind: 'detail', item: one})}
             onAuthor=${() => setOpen({kind: 'author', item: one})}
-            onBan=${() => setOpen({kind: 'ban', item: one})}
+            onBan=${everywhere(site) ? () => setOpen({kind: 'ban', item: one}) : null}
           />`}
       />
       ${

@@ -2,6 +2,7 @@
 import {html, useState} from '../libraries.js';
 import {get, post, remove} from '../api.js';
 import {address} from '../router.js';
+import {everywhere} from '../session.js';
 import {complain, toast} from '../toasts.js';
 import {Dialog} from '../ui/dialog.js';
 import {Field, Form} from '../ui/form.js';
@@ -9,7 +10,7 @@ import {Loaded, useLoad} from '../ui/load.js';
 import {Avatar, Mark, Name, When} from '../ui/parts.js';
 import {number, percent, t} from '../words.js';
 
-/** @typedef {{id: string, text: string, by?: string, name?: string, at: string, read?: string | null}} Note */
+/** @typedef {{id: string, body: string, by?: string, at: string, read?: string | null}} Note */
 /** @typedef {{id: string, name: string, first_seen: string, last_seen: string, first_address: string | null, address: string | null,
  *   counts: Record<string, number>, other_names: string[], trust: number, notes: Note[], warnings: Note[], bans: any[]}} Author */
 
@@ -24,7 +25,7 @@ export function AuthorDialog({site, id, onClose, onBan}) {
           <div class="row">
             <${Avatar} name=${found.name} id=${found.id} /><strong><${Name} name=${found.name} /></strong>
             ${found.bans.length > 0 && html`<${Mark} kind="bad">${t('author.banned')}<//>`}<span class="grow"></span>
-            <button type="button" class="danger" onClick=${() => onBan(found)}>${t('do.ban')}</button>
+            ${everywhere(site) && html`<button type="button" class="danger" onClick=${() => onBan(found)}>${t('do.ban')}</button>`}
           </div>
           <dl class="facts">
             <div>
@@ -95,10 +96,8 @@ function Notes({title, notes, label, hint, path, onDone, removable}) {
         ${notes.map(
           one =>
             html`<li key=${one.id}>
-              ${one.text}
-              <span class="muted"
-                >${one.name || one.by} <${When} at=${one.at} />${one.read && html` ${t('author.read')}`}</span
-              >
+              ${one.body}
+              <span class="muted">${one.by} <${When} at=${one.at} />${one.read && html` ${t('author.read')}`}</span>
               ${removable && html`<button type="button" class="icon" aria-label=${t('remove')} onClick=${() => forget(one.id)}>×</button>`}
             </li>`,
         )}

@@ -54,7 +54,7 @@ function Reasons({item, site}) {
 
 /**
  * @param {{item: Item, site: string, current: boolean, chosen: boolean, onFocus: () => void, onChoose: (range: boolean) => void,
- *   onAct: (action: string) => void, onOpen: () => void, onAuthor: () => void, onBan: () => void}} props
+ *   onAct: (action: string) => void, onOpen: () => void, onAuthor: () => void, onBan: (() => void) | null}} props
  */
 export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onOpen, onAuthor, onBan}) {
   const node = useRef(/** @type {HTMLElement | null} */ (null));
@@ -123,9 +123,12 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
           </button>`,
       )}
       <span class="grow"></span>
-      <button type="button" onClick=${onBan} aria-keyshortcuts="b">
-        ${t('do.ban')} <kbd aria-hidden="true">b</kbd>
-      </button>
+      ${
+        onBan &&
+        html`<button type="button" onClick=${onBan} aria-keyshortcuts="b">
+          ${t('do.ban')} <kbd aria-hidden="true">b</kbd>
+        </button>`
+      }
       <button type="button" onClick=${onOpen} aria-keyshortcuts="p">
         ${t('do.context')} <kbd aria-hidden="true">p</kbd>
       </button>

@@ -40,6 +40,11 @@ export function listen(site, {event, missed, state}) {
     source.onmessage = ({data}) => {
       const told = JSON.parse(data);
       if (told.type === 'error') return again();
+      // Somebody left: what comes next is told elsewhere.
+      if (told.type === 'staff.moved') {
+        failures = 0;
+        return again();
+      }
       if (told.type === 'recovered') {
         position = `${told.sub}@${told.seq}`;
         if (told.recovered === false) missed();

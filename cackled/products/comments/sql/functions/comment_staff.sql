@@ -1,5 +1,5 @@
 -- What moderators do to a comment's text, and to a conversation as a whole.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Change the text of a comment as a moderator. Outcomes as for decide_comment.
 create or replace function edit_as_staff(
@@ -59,4 +59,9 @@ begin
   end if;
   return query select made.seq, made.channel;
 end
+$$;
+
+-- The channel of a comment, for those who are told of items by section.
+create or replace function comment_item_channel(p_site int, p_id bigint) returns bigint language sql stable as $$
+  select c.channel_id from comment c where c.site_id = p_site and c.id = p_id
 $$;
