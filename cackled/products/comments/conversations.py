@@ -46,6 +46,14 @@ SELECT_WHOLE_THREAD = Query(
     """,
     ("int", "bigint"),
 )
+SELECT_PAGE_OF = Query(
+    "select_page_of_comment",
+    """
+    select h.key from comment c join channel h on h.site_id = $1 and h.id = c.channel_id
+    where c.site_id = $1 and c.id = $2
+    """,
+    ("int", "bigint"),
+)
 SELECT_PLACE_OF = Query(
     "select_place_of_comment",
     """
@@ -100,6 +108,19 @@ class Conversations:
             BadField: it can't be one.
         """
         return check_channel(ChannelRef(self._site.key(named.strip()))).key
+
+    async def page_of(self, comment: int) -> str:
+        """The key of the page where a comment is.
+
+        Raises:
+            NotFound: there is none.
+        """
+        rows = await self._database.read(
+            SELECT_PAGE_OF, self._site.id, comment, preference=ReadPreference.PRIMARY
+        )
+        if not rows.rows:
+            raise NotFound("There is no such comment.")
+        return str(rows.rows[0][0])
 
     async def get(self, named: str) -> Conversation:
         """The conversation of a key, or of a page's address.

@@ -13,7 +13,6 @@ from cackled.database.query import ReadPreference
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField
 from cackled.domain.staff import within
-from cackled.moderation.api.sections import within_sections
 from cackled.products.comments import answers
 from cackled.products.comments.api import written_json
 from cackled.products.comments.conversations import SLOWEST, Conversation, Conversations
@@ -88,6 +87,16 @@ async def change_conversation(call: Call) -> Any:
     )
 
 
+async def _own(call: Call, comment: int) -> None:
+    """See that a comment is in sections that the caller is for.
+
+    Raises:
+        Forbidden: it is not. NotFound: there is none.
+    """
+    if call.colleague.sections:
+        within(call.colleague, [await call.service(Conversations).page_of(comment)])
+
+
 async def move(call: Call) -> Any:
     """Move a thread, or merge a conversation into another."""
     sent: MoveBody = call.body
@@ -97,7 +106,7 @@ async def move(call: Call) -> Any:
     # Whence and where: both are in sections that are theirs.
     within(call.colleague, [service.key(sent.to), *([service.key(sent.channel)] if sent.channel else ())])
     if sent.comment:
-        await within_sections(call, [f"comment:{parse_id(sent.comment, 'comment')}"])
+        await _own(call, parse_id(sent.comment, "comment"))
         return MovedAnswer(await service.move(call.colleague, parse_id(sent.comment, "comment"), sent.to))
     return MovedAnswer(await service.merge(call.colleague, sent.channel, sent.to))
 
@@ -105,7 +114,7 @@ async def move(call: Call) -> Any:
 async def answer(call: Call) -> Any:
     """Answer as staff."""
     sent: AnswerBody = call.body
-    await within_sections(call, [f"comment:{parse_id(sent.comment, 'comment')}"])
+    await _own(call, parse_id(sent.comment, "comment"))
     written = await call.service(Conversations).answer(call.colleague, parse_id(sent.comment, "comment"), sent.text)
     return written_json(written)
 
@@ -113,7 +122,7 @@ async def answer(call: Call) -> Any:
 async def edit(call: Call) -> Any:
     """Change anybody's comment."""
     sent: StaffEditBody = call.body
-    await within_sections(call, [f"comment:{call.number('comment')}"])
+    await _own(call, call.number("comment"))
     made = await call.service(Conversations).edit(
         call.colleague, call.number("comment"), sent.text, sent.version, sent.why
     )
