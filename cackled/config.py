@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -372,6 +371,8 @@ def _allowed(message: str) -> str:
     names = [field.name for field in getattr(_section(kind), "fields", ())]
     if unknown is None or not names:
         return ""
+    from difflib import get_close_matches
+
     close = get_close_matches(unknown[1], names, 1)
     return (f"; did you mean {close[0]!r}?" if close else "") + f"; there are {', '.join(names)}"
 

@@ -8,6 +8,8 @@ else is done with a text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import cache
 from unicodedata import category, normalize
 
 # What writing needs: points and accents of the Hebrew Bible come to 6 on a letter, Tibetan stacks to 8.
@@ -17,24 +19,52 @@ MOST_MARKS = 8
 _BETWEEN = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
 
 
-def _basic() -> str:
-    """The marks (Mn, Mc, Me) of the basic plane, as the inside of a character class."""
+# Characters beyond the basic plane that `with_categories` knows: the plane with tags.
+_TAGS = range(0xE0000, 0xE1000)
+_KINDS = frozenset(("Mn", "Mc", "Me", "Cf", "Cc"))
+
+
+@cache
+def _categories() -> tuple[tuple[int, str], ...]:
+    """Marks, format characters and controls of the basic plane and of the one with tags: code point and category.
+
+    Made when first needed, as every character is looked at: some 10 ms.
+    """
+    codes = (*range(0x10000), *_TAGS)
+    kinds = map(category, map(chr, codes))
+    return tuple((code, kind) for code, kind in zip(codes, kinds, strict=True) if kind in _KINDS)
+
+
+def with_categories(*wanted: str) -> list[int]:
+    """The code points whose general category is one of *wanted*: marks (Mn, Mc, Me), format (Cf) and control (Cc)."""
+    return [code for code, kind in _categories() if kind in wanted]
+
+
+def ranges(codes: Iterable[int]) -> str:
+    """Code points as the inside of a character class of a regular expression."""
     found: list[list[int]] = []
-    for code in range(0x300, 0x10000):
-        if category(chr(code))[0] == "M":
-            if found and found[-1][1] == code - 1:
-                found[-1][1] = code
-            else:
-                found.append([code, code])
-    return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in found)
+    for code in sorted(codes):
+        if found and found[-1][1] == code - 1:
+            found[-1][1] = code
+        else:
+            found.append([code, code])
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found)
 
 
 # Letters by their category, but marks where compatibility forms are folded (NFKC).
 _HALFWIDTH = "\uff9e\uff9f"
-# What may be a run that is too long. All of the other planes is in it, as ranges there cost a step each for every
-# character of any text. The first one is written by itself, as the search for it is then a tight loop.
-_ANY = f"[{_basic()}{_BETWEEN}{_HALFWIDTH}\U00010000-\U0010ffff]"
-_LONG = re.compile(f"{_ANY}{_ANY}{{{MOST_MARKS},}}")
+
+
+@cache
+def _long() -> re.Pattern[str]:
+    """What may be a run that is too long.
+
+    All of the other planes is in it, as ranges there cost a step each for every character of any text. The first one
+    is written by itself, as the search for it is then a tight loop.
+    """
+    basic = ranges(code for code in with_categories("Mn", "Mc", "Me") if code < 0x10000)
+    any_ = f"[{basic}{_BETWEEN}{_HALFWIDTH}\U00010000-\U0010ffff]"
+    return re.compile(f"{any_}{any_}{{{MOST_MARKS},}}")
 
 
 def _shortened(run: re.Match[str]) -> str:
@@ -54,7 +84,7 @@ def _shortened(run: re.Match[str]) -> str:
 
 def bounded(text: str) -> str:
     """*text* without the marks that come after `MOST_MARKS` on the same character; linear in its length."""
-    return text if text.isascii() else _LONG.sub(_shortened, text)
+    return text if text.isascii() else _long().sub(_shortened, text)
 
 
 def normalised(text: str) -> str:

@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled import config
+from cackled.admin.gate import Gate
 from cackled.admin.health import Health
-from cackled.admin.login import Gate
 from cackled.cache.soft import SoftCache
 from cackled.cache.types import Loaded
 from cackled.database.errors import Unavailable

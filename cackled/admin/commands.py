@@ -5,7 +5,6 @@ A command gets the `Console` and its words, and returns plain data.
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Awaitable, Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -334,7 +333,9 @@ def find(console: Console, name: str) -> Command:
     commands = table(console)
     command = commands.get(name)
     if command is None:
-        close = difflib.get_close_matches(name, commands, 1)
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, commands, 1)
         hint = f"did you mean {close[0]}?" if close else "try help"
         raise CommandError(f"unknown command {name[:40]!r}; {hint}")
     return command

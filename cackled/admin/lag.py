@@ -10,13 +10,13 @@ import platform
 import time
 from collections import deque
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any, Protocol
 
 from prometheus_client import PlatformCollector, ProcessCollector
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+import twisted
 from cackled import __version__
 from cackled.clock import Periodic
 from cackled.metrics import Metrics
@@ -272,4 +272,4 @@ def process_metrics(metrics: Metrics) -> None:
     ProcessCollector(registry=metrics.registry)
     PlatformCollector(registry=metrics.registry)
     build = metrics.gauge("build_info", "The running version; always 1.", ["version", "python", "twisted"])
-    build.labels(__version__, platform.python_version(), version("twisted")).set(1)
+    build.labels(__version__, platform.python_version(), twisted.__version__).set(1)

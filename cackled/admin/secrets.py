@@ -11,12 +11,10 @@ import secrets
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-from twisted.logger import Logger
-
-log = Logger()
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 TOKEN = "admin-token"
 PASSWORD = "manhole-password.txt"
@@ -25,6 +23,13 @@ HASH = "manhole-password.hash"
 
 class SecretError(Exception):
     """A secret's file is not usable; the message is one line and names the file, not the secret."""
+
+
+def _say(text: str, **fields: str) -> None:
+    # Here, and not above: the command line reads a secret and logs nothing.
+    from twisted.logger import Logger
+
+    Logger().info(text, **fields)
 
 
 def read(path: Path) -> str:
@@ -74,7 +79,7 @@ def admin_token(state: Path) -> str:
     path = state / TOKEN
     if not path.exists():
         write(path, secrets.token_urlsafe(32))
-        log.info("made {path}", path=str(path))
+        _say("made {path}", path=str(path))
     return read(path)
 
 
@@ -89,12 +94,18 @@ def bears(authorization: bytes, token: str) -> bool:
     return scheme.lower() == b"bearer" and same(given.strip().decode("latin-1"), token)
 
 
+def _usual_hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
+
+
 class Password:
     """The console's password, kept as an argon2id hash."""
 
     def __init__(self, hashed: str, hasher: PasswordHasher | None = None) -> None:
         self._hash = hashed
-        self._hasher = hasher or PasswordHasher()
+        self._hasher = hasher or _usual_hasher()
         # Digest of the right password once it was entered, so that it need not wait behind wrong ones of others.
         self._key = secrets.token_bytes(32)
         self._seen = b""
@@ -114,12 +125,12 @@ class Password:
         Raises:
             SecretError: as `read` and `write`.
         """
-        hasher = hasher or PasswordHasher()
+        hasher = hasher or _usual_hasher()
         clear, hashed = state / PASSWORD, state / HASH
         if not hashed.exists():
             if not clear.exists():
                 write(clear, make())
-                log.info("the console's password is in {path}; read it, then delete it", path=str(clear))
+                _say("the console's password is in {path}; read it, then delete it", path=str(clear))
             chosen = read(clear)
             write(hashed, hasher.hash(chosen))
             made = cls(read(hashed), hasher)
@@ -132,6 +143,8 @@ class Password:
 
     def check(self, attempt: str) -> bool:
         """Whether *attempt* is the password. Takes some 50 ms and 64 MiB: call it in a thread, one at a time."""
+        from argon2.exceptions import InvalidHashError, VerificationError
+
         try:
             right = self._hasher.verify(self._hash, attempt)
         except (VerificationError, InvalidHashError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cackled import __version__
 from cackled.clock import Periodic
@@ -17,11 +17,13 @@ from cackled.cluster.membership import Membership
 from cackled.cluster.mesh import Mesh, address
 from cackled.cluster.probe import Prober
 from cackled.cluster.roster import Roster
-from cackled.cluster.tls import Credentials, TlsWire
 from cackled.cluster.view import Server, View, servers_of_nodes
 from cackled.config import Config, ConfigError, Node
 from cackled.dns.zone import node_addresses
 from cackled.metrics import Metrics
+
+if TYPE_CHECKING:
+    from cackled.cluster.tls import Credentials
 
 # Seconds between looks at the mesh's certificate files.
 CERTIFICATES = 60.0
@@ -74,6 +76,8 @@ class ClusterView:
         self.credentials: Credentials | None = None
         self.mesh: Mesh | None = None
         if config.mesh.folder:
+            from cackled.cluster.tls import Credentials, TlsWire
+
             for node in config.nodes:
                 _check_meshed(node)
             self.credentials = Credentials(config.mesh.folder, config.node, metrics)

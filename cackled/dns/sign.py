@@ -11,10 +11,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
-
 from cackled.token_bucket import TokenBucket
 
 from .wire import AAAA, IN, NSEC, RECORD, RRSIG, A, split_name
@@ -129,6 +125,10 @@ def _canonical(rtype: int, rdata: bytes) -> bytes:
     """RFC 4034 section 6.2: names inside the types of old in lower case."""
     if rtype in (A, AAAA, NSEC):
         return rdata
+    import dns.rdata
+    import dns.rdataclass
+    import dns.rdatatype
+
     kind = dns.rdatatype.RdataType.make(rtype)
     parsed = dns.rdata.from_wire(dns.rdataclass.IN, kind, rdata, 0, len(rdata))
     return parsed.to_digestable()

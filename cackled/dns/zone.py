@@ -8,13 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import ip_address
 
-import dns.exception
-import dns.name
-import dns.rdataclass
-import dns.rdatatype
-import dns.tokenizer
-import dns.zonefile
-
 from cackled.config import ConfigError, Deployment, Dns, Node
 
 from .wire import (
@@ -300,6 +293,13 @@ def read_file(path: str, origin: str) -> list[Record]:
     Raises:
         ZoneError: it can't be read, or a line is wrong (its number, or that of the next, is in the message).
     """
+    # Not at the start: a zone that is made from the nodes needs no reader.
+    import dns.exception
+    import dns.name
+    import dns.rdataclass
+    import dns.tokenizer
+    import dns.zonefile
+
     manager = dns.zonefile.RRSetsReaderManager(dns.name.from_text(origin), False, dns.rdataclass.IN)
     reader = None
     try:
@@ -406,6 +406,14 @@ def addresses_by_node(nodes: Sequence[Node]) -> Mapping[str, Mapping[int, tuple[
     return out
 
 
+# The types of a zone that is made from the nodes.
+_TEXTS = {A: "A", AAAA: "AAAA", NS: "NS", SOA: "SOA"}
+
+
 def _type_text(rtype: int) -> str:
+    if rtype in _TEXTS:
+        return _TEXTS[rtype]
+    import dns.rdatatype
+
     return str(dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rtype)))
 

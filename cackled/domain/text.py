@@ -10,7 +10,6 @@ from html import escape, unescape
 
 import nh3
 
-from cackled.domain import markdown
 from cackled.domain.errors import BadField, Unprocessable
 from cackled.marks import normalised
 
@@ -173,6 +172,9 @@ def render(text: str) -> str:
 
 def render_markdown(text: str) -> str:
     """As `render`, with the Markdown parser, for any text."""
+    # Not at the start: the parser is some sixty modules, and most texts need none of it.
+    from cackled.domain import markdown
+
     try:
         html = _sanitised(markdown.render(text))
     except markdown.TooMuch:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from functools import cache
 from html import unescape
 
-from cackled.marks import bounded
+from cackled.marks import bounded, ranges, with_categories
 
 # So much of a text is compared: one character may be eighteen in NFKC.
 MOST = 50_000
@@ -30,36 +30,23 @@ def fold(text: str) -> str:
         return " ".join(text.lower().split())
     # Entities may have made marks that the text did not hold.
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", bounded(text)).casefold())
-    return " ".join(_HIDDEN.sub("", folded[:MOST]).split())
-
-
-def _hidden(one: str) -> bool:
-    """Whether a character is ignored where it can't be shown (Unicode's Default_Ignorable_Code_Point), or a control."""
-    if one.isspace():
-        return False
-    return unicodedata.category(one) in ("Cf", "Cc") or one in _FILLERS or "\ufe00" <= one <= "\ufe0f" or (
-        "\U000e0000" <= one <= "\U000e0fff"
-    )
+    return " ".join(_hidden().sub("", folded[:MOST]).split())
 
 
 # Letters, marks and a sign for the blind that show nothing.
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
 
 
-def _class(kinds: Callable[[str], bool]) -> re.Pattern[str]:
-    """The characters of the basic plane, and of the one with tags, that are so."""
-    found: list[list[int]] = []
-    for code in (*range(0x10000), *range(0xE0000, 0xE1000)):
-        if kinds(chr(code)):
-            if found and found[-1][1] == code - 1:
-                found[-1][1] = code
-            else:
-                found.append([code, code])
-    return re.compile("[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in found) + "]+")
+@cache
+def _hidden() -> re.Pattern[str]:
+    """Runs of what is ignored where it can't be shown (Unicode's Default_Ignorable_Code_Point), and of controls."""
+    found = {code for code in with_categories("Cf", "Cc") if not chr(code).isspace()}
+    return re.compile(f"[{ranges(found | set(map(ord, _FILLERS)))}\ufe00-\ufe0f\U000e0000-\U000e0fff]+")
 
 
-_HIDDEN = _class(_hidden)
-_MARKS = _class(lambda one: unicodedata.category(one) in ("Mn", "Me"))
+@cache
+def _marks() -> re.Pattern[str]:
+    return re.compile(f"[{ranges(with_categories('Mn', 'Me'))}]+")
 
 
 def compared(*parts: str) -> str:
@@ -72,7 +59,7 @@ def compared(*parts: str) -> str:
     read = dict.fromkeys([*parts, *(unescape(part) for part in parts if "&" in part)])
     lines = list(dict.fromkeys(fold(part) for part in read if part))
     bare = [line if _SIGN.search(line) is None else line.translate(_SIGNS) for line in lines]
-    bare = [line if line.isascii() else _MARKS.sub("", line) for line in bare]
+    bare = [line if line.isascii() else _marks().sub("", line) for line in bare]
     return "\n".join(dict.fromkeys(lines + bare))
 
 

@@ -14,7 +14,6 @@ from io import BytesIO
 from typing import Any
 
 from msgspec import Struct
-from PIL import Image, ImageOps
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -58,14 +57,20 @@ def squared(raw: bytes) -> bytes:
     Raises:
         ValueError, OSError: it is no picture, or too large a one.
     """
-    with Image.open(BytesIO(raw), formats=FORMATS) as image:
-        if image.width * image.height > MOST_POINTS:
-            raise ValueError("too many points")
-        # Of moving ones the first; turned as a camera meant it.
-        still = ImageOps.exif_transpose(image.convert("RGBA"))
-        made = BytesIO()
-        ImageOps.fit(still, (SIDE, SIDE)).save(made, "WEBP", quality=82)
-        return made.getvalue()
+    # Not at the start: a process that shows no pictures needs none of it.
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(BytesIO(raw), formats=FORMATS) as image:
+            if image.width * image.height > MOST_POINTS:
+                raise ValueError("too many points")
+            # Of moving ones the first; turned as a camera meant it.
+            still = ImageOps.exif_transpose(image.convert("RGBA"))
+            made = BytesIO()
+            ImageOps.fit(still, (SIDE, SIDE)).save(made, "WEBP", quality=82)
+            return made.getvalue()
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from None
 
 
 class Pictures:
@@ -105,7 +110,7 @@ class Pictures:
         try:
             answer = await self._http.ask(b"GET", source, [(b"Accept", b"image/*")], most=MOST_BYTES)
             body = await self._in_thread(squared, answer.body) if answer.status == 200 else b""
-        except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except (ValueError, OSError, SyntaxError) as error:
             log.info("no picture for visitor {visitor} of site {site}: {reason}",
                      visitor=visitor, site=site, reason=str(error)[:200])  # fmt: skip
             body = b""

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 
 from cackled import config
 from cackled.outbound.post import NotSent
@@ -44,6 +42,8 @@ class Mailer:
             raise config.ConfigError("[mail] username without password_file")
         self._trust: Any = None
         if settings.ca_file:
+            from twisted.internet.ssl import Certificate, trustRootFromCertificates
+
             try:
                 self._trust = trustRootFromCertificates([Certificate.loadPEM(_read(settings.ca_file).encode())])
             except Exception as error:
@@ -56,7 +56,8 @@ class Mailer:
             NotSent: it failed this time.
             Undeliverable: the server refused it for good.
         """
-        # Imported here, because the import installs a reactor and ours is chosen when the daemon starts.
+        # Imported here, because the import of smtp installs a reactor and ours is chosen when the daemon starts.
+        from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
         from twisted.mail import smtp
 
         settings = self._settings
@@ -102,6 +103,8 @@ class Mailer:
                 protocol.transport.abortConnection()
 
     def _options(self) -> Any:
+        from twisted.internet.ssl import optionsForClientTLS
+
         if self._trust is None:
             return optionsForClientTLS(self._settings.host)
         return optionsForClientTLS(self._settings.host, trustRoot=self._trust)

@@ -6,9 +6,8 @@ with. The reader never holds more than ``max_message`` bytes and one control fra
 
 from __future__ import annotations
 
+import codecs
 from typing import NamedTuple
-
-from autobahn.websocket.utf8validator import Utf8Validator
 
 CONTINUATION, TEXT, BINARY = 0, 1, 2
 CLOSE, PING, PONG = 8, 9, 10
@@ -17,6 +16,9 @@ FAILED = -1
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED = 1000, 1001, 1002, 1003
 NO_STATUS, INVALID_DATA, POLICY, TOO_BIG, RESTART = 1005, 1007, 1008, 1009, 1012
+
+# Refuses a byte that can't continue the text at once, not only at the end of the message (RFC 6455 section 8.1).
+_text_decoder = codecs.getincrementaldecoder("utf-8")
 
 # Unmasking goes in steps of this many bytes: one integer xor each.
 STEP = 16 * 1024
@@ -93,7 +95,7 @@ class FrameReader:
         self._count = 0
         self._size = 0
         self._parts: list[bytes] | None = None
-        self._validator: Utf8Validator | None = None
+        self._validator: codecs.IncrementalDecoder | None = None
         # The frame being read, where its payload is not complete: bytes left (-1: no frame), opcode, mask.
         self._left = -1
         self._got = 0
@@ -272,14 +274,11 @@ class FrameReader:
                 raise FramingError(INVALID_DATA, "text is not UTF-8") from None
             return
         if self._validator is None:
-            self._validator = Utf8Validator()
-            self._validator.reset()
-        valid, complete, _, _ = self._validator.validate(plain) if plain else (True, not last, 0, 0)
-        if not plain and last:
-            # An empty last piece: the state is that of the piece before.
-            valid, complete, _, _ = self._validator.validate(b"")
-        if not valid or (last and not complete):
-            raise FramingError(INVALID_DATA, "text is not UTF-8")
+            self._validator = _text_decoder()
+        try:
+            self._validator.decode(plain, last)
+        except UnicodeDecodeError:
+            raise FramingError(INVALID_DATA, "text is not UTF-8") from None
 
     def _control(self, opcode: int, payload: bytes, found: list[tuple[int, bytes]]) -> None:
         if opcode == CLOSE:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from zope.interface import implementer
 
@@ -153,6 +152,8 @@ def public_endpoint(
     if kind not in (PLAIN, TLS):
         if proxies or redirect:
             raise ValueError(f"endpoint {description!r}: proxy and redirect need tcp: or {TLS}:")
+        from twisted.internet.endpoints import serverFromString
+
         return serverFromString(reactor, description)
     values: dict[str, str] = {}
     for number, part in enumerate(rest.replace("\\:", "\0").split(":")):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.daemon import child_environment
+
 LIMIT = 300 << 20
 TAKEN = 100 << 20
 # Joins the group before it reads, takes memory, and gives some back.
@@ -52,7 +53,7 @@ class RealGroupTests(SynchronousTestCase):
         group = new_group(self)
         done = subprocess.run(
             [sys.executable, "-c", CHILD, str(group), str(TAKEN)], capture_output=True, text=True, timeout=60,
-            check=False, env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            check=False, env=child_environment(),
         )  # fmt: skip
         self.assertEqual(done.returncode, 0, done.stderr)
         before, full, after = map(int, done.stdout.split())

@@ -12,7 +12,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.client import Visitor, call
-from tests.support.daemon import ROOT, Daemon
+from tests.support.daemon import Daemon, child_environment
 
 CONFIG = "[limits]\nexempt = ['127.0.0.0/8']\n[dns]\nenabled = false\n[manhole]\nenabled = false\n"
 
@@ -21,7 +21,7 @@ def cackled(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the program."""
     return subprocess.run(
         [sys.executable, "-m", "cackled", *words], capture_output=True, text=True, timeout=120, cwd=cwd, check=False,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+        env=child_environment(PATH="/usr/bin:/bin"),
     )  # fmt: skip
 
 

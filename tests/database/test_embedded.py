@@ -21,6 +21,7 @@ import cackled
 from cackled.database import binaries, embedded, leftovers
 from cackled.database.embedded import EmbeddedError, EmbeddedServer
 from cackled.database.testing import scratch_folder
+from tests.support.daemon import child_environment
 
 clock: Any = reactor
 ROOT = os.geteuid() == 0
@@ -82,7 +83,7 @@ class EmbeddedServerTests(TestCase):
     def daemon(self, python: str = sys.executable, **more: Any) -> subprocess.Popen[str]:
         made = subprocess.Popen(
             [python, "-c", DAEMON, str(self.state)], stdout=subprocess.PIPE, text=True, cwd="/",
-            env={"PYTHONPATH": self.path(), "PATH": os.environ["PATH"]}, **more,
+            env=child_environment(self.path(), PATH=os.environ["PATH"]), **more,
         )
 
         def end() -> None:

@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.config import Geo
 from cackled.geo.build import BuildError, Job, build, cut, encode_job
 from cackled.geo.index import DamagedIndex, Index, load, read_header
+from tests.support.daemon import child_environment
 from tests.support.geo import BERLIN, BOSTON, NETWORKS, NODES, write_mmdb
 
 FLAT = Geo(country="country_code", continent="", latitude="latitude", longitude="longitude")
@@ -118,7 +119,7 @@ class BuildTests(SynchronousTestCase):
             done = subprocess.run(
                 [sys.executable, "-m", "cackled.geo.build", str(self.output)],
                 input=encode_job(Geo(files=(path,)), NODES), capture_output=True, timeout=60,
-                env={"PYTHONPATH": ":".join(part for part in sys.path if part)},
+                env=child_environment(":".join(part for part in sys.path if part)),
             )
             self.assertEqual((done.returncode, done.stdout), (code, b""), done.stderr)
             self.assertEqual(done.stderr.count(b"\n"), code)

@@ -43,6 +43,14 @@ _libc = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 
+def child_environment(path: str | Path = ROOT, **more: str) -> dict[str, str]:
+    """The environment of a Python of ours that has nothing of this process's but where compiled modules are kept."""
+    kept = os.environ.get("PYTHONPYCACHEPREFIX", "")
+    # Nothing is written beside the source.
+    compiled = {"PYTHONPYCACHEPREFIX": kept} if kept else {"PYTHONDONTWRITEBYTECODE": "1"}
+    return {"PYTHONPATH": str(path), **compiled, **more}
+
+
 class DaemonDied(AssertionError):
     """The daemon ended, or did not become ready; the message ends with its log."""
 
@@ -199,9 +207,7 @@ class Daemon:
         self.config.write_text("".join(f"{key} = {_toml(value)}\n" for key, value in self.settings.items()))
 
     def _child(self, cwd: Path) -> dict[str, Any]:
-        environ = {**os.environ, "PYTHONPATH": str(self.pythonpath)}
-        if not environ.get("PYTHONPYCACHEPREFIX"):
-            environ["PYTHONDONTWRITEBYTECODE"] = "1"  # nothing is written beside the source
+        environ = {**os.environ, **child_environment(self.pythonpath)}
         made: dict[str, Any] = {"cwd": cwd, "env": environ, "stdin": subprocess.DEVNULL}
         # However the tests end, SIGKILL too, the daemon stops in order after them.
         made["preexec_fn"] = lambda: _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

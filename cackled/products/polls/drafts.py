@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from difflib import SequenceMatcher
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -104,6 +103,8 @@ def _needs_no_votes(poll: Whole, before: dict[str, Any], members: dict[str, Any]
 
 
 def _alike(was: str, now: str) -> bool:
+    from difflib import SequenceMatcher
+
     return not was or SequenceMatcher(None, was.lower(), now.lower(), autojunk=False).ratio() >= ALIKE
 
 
