@@ -67,12 +67,19 @@ def public_root(
     well_known: IResource | None = None,
     moderate: IResource | None = None,
     auth: IResource | None = None,
+    commento: IResource | None = None,
     avatar: IResource | None = None,
     panel: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
     versions = Folder()
     versions.putChild(b"v1", api)
+    if commento is not None:
+        # Where servers that were made for Commento lead back to.
+        oauth, sso = Folder(), Folder()
+        sso.putChild(b"callback", commento)
+        oauth.putChild(b"sso", sso)
+        versions.putChild(b"oauth", oauth)
     children: dict[bytes, IResource] = {
         b"widget.js": loader,
         b"widget": assets,

@@ -27,7 +27,7 @@ from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
 from cackled.identity.avatar import AvatarResource, Pictures
 from cackled.identity.flow import SignIn
-from cackled.identity.resource import AuthResource
+from cackled.identity.resource import AuthResource, CommentoCallback
 from cackled.languages import section_texts
 from cackled.realtime.resource import RealtimeResource
 from cackled.transport.http import client_address
@@ -92,6 +92,7 @@ def public_tree(
             config.http.hsts,
             own,
         ),
+        commento=CommentoCallback(application.sites, application.shared[SignIn]),
         moderate=OwnPages(
             ModerateResource(
                 application.links, application.sites, deeds, charge, client_address, application.router.wrote_here

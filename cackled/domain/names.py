@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 
+from cackled.domain.lookalikes import ALSO, LATIN
 from cackled.domain.words import fold
 
-# Letters that look like a Latin one, in what `fold` leaves of them (small letters, NFKC). From the confusables of
-# UTS 39: Cyrillic, Greek, Armenian, and signs and figures that are read as letters.
-_ALIKE = {
-    "a": "аɑα@4", "b": "ьвƅβ8", "c": "сϲ", "d": "ԁɗđ", "e": "еєҽεɛ3", "f": "ƒſ", "g": "ɡցԍ9", "h": "һնн",
-    "i": "іıɩιӏ!|1lїł", "j": "јյ", "k": "кκ", "m": "м", "n": "пոηи", "o": "оοօσø0", "p": "рρ", "q": "ԛգ",
-    "r": "гʀя", "s": "ѕ$5", "t": "тτ7", "u": "υսʋ", "v": "ѵν", "w": "ԝшωա", "x": "хχ", "y": "уүγ", "z": "ᴢ2",
-}  # fmt: skip
-_TABLE = str.maketrans({sign: letter for letter, signs in _ALIKE.items() for sign in signs})
+# Figures and signs that are read as letters.
+_SIGNS = str.maketrans("@4830!|1l5$72", "aabeoiiiisstz") | {ord("9"): "g"}
+_TABLE = LATIN | {ord(sign): letter for letter, signs in ALSO.items() for sign in signs}
+# Of what `skeleton` makes; stored ones of a lower one are made anew (`cackled.identity.skeletons`).
+REVISION = 1
 
 
 def skeleton(name: str) -> str:
@@ -25,4 +23,5 @@ def skeleton(name: str) -> str:
     plain = unicodedata.normalize("NFKD", fold(name))
     kept = "".join(one for one in plain if one.isalnum() or one in "@$!|")
     # Two letters that are read as one.
-    return kept.translate(_TABLE).replace("rn", "m").replace("vv", "w") or "".join(plain.split())
+    made = kept.translate(_TABLE).lower().translate(_SIGNS)
+    return made.replace("rn", "m").replace("vv", "w") or "".join(plain.split())

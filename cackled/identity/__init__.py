@@ -18,6 +18,7 @@ from cackled.identity.profiles import Profiles
 from cackled.identity.refusals import RefusalBook, SsoRefusals
 from cackled.identity.sealing import Sealing
 from cackled.identity.settings import IdentitySettings
+from cackled.identity.skeletons import Skeletons
 from cackled.identity.statements import Statements
 from cackled.identity.ways_back import WaysBack
 from cackled.products.product import Feature, Limit, OutboxParts, SharedParts
@@ -64,7 +65,9 @@ FEATURE = Feature(
     shared={
         Pictures: lambda parts: Pictures(parts.http, parts.database, parts.in_thread, parts.clock.seconds),
         RefusalBook: lambda parts: RefusalBook(parts.clock.seconds), SignIn: make_sign_in,
+        Skeletons: lambda parts: Skeletons(parts.database, parts.clock),
     },
+    starts=(Skeletons,),
     outbox={"sign-in-mail": make_mail},
     limits=(Limit(name="change", rate=1, burst=20), Limit(name="sign-in", rate=0.5, burst=30)),
     problems={"bad-statement": 401, "bad-code": 401},

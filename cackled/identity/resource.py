@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from cackled.api.staff import cookie, own_origin, set_cookie
 from cackled.database.errors import DatabaseError
-from cackled.database.routing import Database
+from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import Forbidden, NotFound, Refused, TooFast
 from cackled.domain.limits import CallLimits
 from cackled.domain.people import Facts, People
@@ -44,7 +44,8 @@ COOKIE, COOKIE_SECONDS = "visit", 3_600
 LIMIT = "identity.sign-in"
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _STATUS = {"down": 503, "refused": 403, "broken": 502, "late": 410, "elsewhere": 409, "insecure": 403, "origin": 403,
-           "unknown": 404, "busy": 429, "instance": 422}  # fmt: skip
+           "unknown": 404, "busy": 429, "instance": 422,
+           "form": 400}  # fmt: skip
 MOST_FORM = 16_384
 _KEPT: tuple[str, ...] = ("return", "challenge", "mode", "lang")
 
@@ -93,8 +94,8 @@ class AuthResource(AsyncResource):
             return visit.failed("unknown")
         except Forbidden:
             return visit.failed("insecure")
-        except Refused:
-            return visit.failed("broken")
+        except Refused as error:
+            return visit.failed("broken" if error.status >= 500 else "form")
         except DatabaseError:
             return visit.failed("down")
 
@@ -159,7 +160,8 @@ class AuthResource(AsyncResource):
 
     async def _ask_site(self, site: Site, errand: Errand) -> Response:
         """Commento's way: the site's own server is asked, and answers by itself."""
-        settings, token = site.product(IdentitySettings), token_hex(32)
+        # Its number begins with that of the site: the address that Commento had for answers names none.
+        settings, token = site.product(IdentitySettings), f"{site.id:08x}{token_hex(28)}"
         if not (settings.commento_url and settings.commento_secret):
             raise SignInFailed("broken", "identity.commento_url or commento_secret is empty")
         mark = assertion.sign_commento_token(bytes.fromhex(token), settings.commento_secret)
@@ -186,6 +188,9 @@ class AuthResource(AsyncResource):
         site, payload = visit.site, visit.arguments.get("payload", "")
         try:
             token = assertion.commento_token(payload)
+        except BadAssertion as error:
+            raise SignInFailed("form", f"Commento: {error}") from None
+        try:
             errand = await self._sign_in.back(site, visit.path[1], token, visit.cookie)
             visit.page = errand.page
             secret = site.product(IdentitySettings).commento_secret
@@ -243,6 +248,35 @@ class AuthResource(AsyncResource):
         return pages.done(visit.words, origin, back, code, errand.challenge, errand.popup)
 
 
+class CommentoCallback(AsyncResource):
+    """``/api/oauth/sso/callback``, where servers that were made for Commento send the browser back to: leads on."""
+
+    def __init__(self, sites: SiteDirectory, sign_in: SignIn) -> None:
+        super().__init__(self.answer, (b"GET", b"HEAD"))
+        self._sites = sites
+        self._sign_in = sign_in
+
+    async def answer(self, request: Request) -> Response:
+        """The way to the site's own callback; the site is found by the token that is answered."""
+        given = arguments_of(request.args)
+        try:
+            token = assertion.commento_token(given.get("payload", ""))
+            site = self._sites.find(int(token[:8], 16))
+        except (BadAssertion, ValueError):
+            return problem(400, detail="Here a site's own server answers, with payload and hmac.")
+        if site is None:
+            return problem(404)
+        try:
+            found = await self._sign_in.providers(site).all(ReadPreference.PRIMARY_PREFERRED)
+        except DatabaseError:
+            return problem(503)
+        name = next((one.name for one in found if one.kind == "commento" and one.enabled), None)
+        if name is None:
+            return problem(404)
+        kept = urlencode({key: given[key] for key in ("payload", "hmac") if key in given})
+        return _redirect(302, f"/auth/{site.id}/{name}/callback?{kept}")
+
+
 class _Visit:
     """One request: who asks for what, and in which words to answer."""
 
@@ -278,7 +312,7 @@ class _Visit:
                     for name, values in form.items()
                 })
             except ValueError:
-                raise SignInFailed("broken", "too many fields") from None
+                raise SignInFailed("form", "too many fields") from None
             origin = request.getHeader(b"origin")
             # Without one, the browser's cookie is not sent to us from elsewhere either (SameSite=Lax).
             if origin is not None and origin.decode("latin-1").lower() not in (own_origin(request), "null"):

@@ -1,6 +1,6 @@
 """What a text looks like, whatever letters it is written with: for names that imitate and for words in disguise.
 
-After Unicode Technical Standard 39, section 4, with its table (`cackled.moderation.lookalikes`). Ours is coarser than
+After Unicode Technical Standard 39, section 4, with its table (`cackled.domain.lookalikes`). Ours is coarser than
 the standard's skeleton: case, and signs that are used in place of letters ("adm1n", "p0ker", "rn" for "m"), make no
 difference either.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from cackled.domain.lookalikes import LATIN
 from cackled.domain.words import fold
-from cackled.moderation.lookalikes import LOOKALIKES
 
 # Signs that stand for letters; i, l and 1 are one.
 _SIGNS = {
@@ -22,12 +22,9 @@ _PAIRS = (("rn", "m"), ("vv", "w"), ("cl", "d"))
 MOST = 200
 
 
-_LATIN = {int(code, 16): letter for letter, codes in LOOKALIKES.items() for code in codes.split()}
-
-
 def latin(word: str) -> str:
     """*word*, folded, with the letters that look like Latin ones replaced by those."""
-    return word if word.isascii() else word.translate(_LATIN)
+    return word if word.isascii() else word.translate(LATIN)
 
 
 def _unmarked(text: str) -> str:
@@ -39,10 +36,10 @@ def skeleton(text: str) -> str:
     shown = text[:MOST]
     # Before case is folded: a capital may look like another letter than its small form does.
     if not shown.isascii():
-        shown = _unmarked(shown.translate(_LATIN))
+        shown = _unmarked(shown.translate(LATIN))
     shown = fold(shown)
     if not shown.isascii():
-        shown = _unmarked(shown.translate(_LATIN))
+        shown = _unmarked(shown.translate(LATIN))
     shown = "".join(_SIGNS.get(one, one) for one in shown)
     shown = "".join(one for one in shown if one.isalnum())
     for pair, one in _PAIRS:
@@ -63,6 +60,6 @@ def mixed(word: str) -> bool:
     for one in word:
         if one.isascii():
             ascii_letters += one.isalpha()
-        elif ord(one) in _LATIN and not unicodedata.name(one, "").startswith("LATIN"):
+        elif ord(one) in LATIN and not unicodedata.name(one, "").startswith("LATIN"):
             foreign += 1
     return foreign > 0 and ascii_letters > 0

@@ -481,6 +481,22 @@ class CommentoTests(SignInCase):
             self.assertEqual(asked["x"], ["1"])
             return made
 
+        # Where servers that were made for Commento answer: no site is named there.
+        old = answer(await token()).replace("/auth/1/site/callback", "/api/oauth/sso/callback")
+        led = await self.visit(old)
+        self.assertEqual((led.status, led.headers["location"].partition("?")[0]), (302, "/auth/1/site/callback"))
+        mine = await self.enter(code=self.code(await self.visit(led.headers["location"])), verifier=VERIFIER)
+        self.assertEqual(mine.json()["person"]["name"], "Cem")
+        self.told(await self.visit(led.headers["location"]), 410, "used before")
+        many = {f"field{number}": "x" for number in range(40)}
+        for path in ("/auth/1/site/callback", "/auth/1/site", "/auth/1/site/send", "/auth/1/nobody/x"):
+            self.told(await self.visit(path, many), 400, "can’t be read")
+        for payload, status in (("", 400), ("zz", 400), ("7b7d", 400), (b'{"token":"0000004d00"}'.hex(), 404),
+                                (b'{"token":"00000002aa"}'.hex(), 404), (b'{"token":[1]}'.hex(), 400)):  # fmt: skip
+            found = await self.visit(f"/api/oauth/sso/callback?payload={payload}&hmac=00")
+            self.assertEqual(found.status, status, payload)
+        self.told(await self.visit("/auth/1/site/callback?payload=zz&hmac=00"), 400, "can’t be read")
+
         one = await token()
         mine = await self.enter(code=self.code(await self.visit(answer(one))), verifier=VERIFIER)
         self.assertEqual((mine.json()["level"], mine.json()["person"]["name"]), ("site", "Cem"))

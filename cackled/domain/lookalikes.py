@@ -7,6 +7,12 @@ one ASCII letter or figure, by that, in hexadecimal. Copyright 1991-2024 Unicode
 
 from __future__ import annotations
 
+# What else a name is read with, beyond the standard: letters that are like a Latin one at a glance, in small form.
+ALSO: dict[str, str] = {
+    "b": "ьвƅ\u03b2", "d": "ɗđ", "e": "є\u03b5ɛ", "f": "ƒ", "g": "ԍ", "h": "նн", "i": "їł", "j": "յ", "k": "кκ",
+    "m": "м", "n": "пηи", "o": "ø", "r": "ʀя", "t": "тτ", "w": "ш\u03c9", "x": "χ",
+}  # fmt: skip
+
 LOOKALIKES: dict[str, str] = {
     "2": (
         "1a7 3e8 14bf a644 a6ef a75a 1d7d0 1d7da 1d7e4 1d7ee 1d7f8 1fbf2"
@@ -334,3 +340,6 @@ LOOKALIKES: dict[str, str] = {
         "1d6ad 1d6e7 1d721 1d75b 1d795"
     ),
 }  # fmt: skip
+
+# Character to what it looks like, by the standard's table.
+LATIN: dict[int, str] = {int(code, 16): letter for letter, codes in LOOKALIKES.items() for code in codes.split()}
