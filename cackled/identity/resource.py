@@ -273,8 +273,8 @@ class CommentoCallback(AsyncResource):
         name = next((one.name for one in found if one.kind == "commento" and one.enabled), None)
         if name is None:
             return problem(404)
-        kept = urlencode({key: given[key] for key in ("payload", "hmac") if key in given})
-        return _redirect(302, f"/auth/{site.id}/{name}/callback?{kept}")
+        kept: dict[str, str] = {key: given[key] for key in ("payload", "hmac") if key in given}
+        return _redirect(302, f"/auth/{site.id}/{name}/callback?{urlencode(kept)}")
 
 
 class _Visit:
