@@ -37,6 +37,25 @@ class Redirect(Resource):
         return Response(302, [(b"location", self._target), (b"cache-control", b"no-store")])
 
 
+# Search engines need what widgets ask for: they render pages. What is for some people alone says so itself.
+_ROBOTS = b"User-agent: *\nDisallow: /auth/\nDisallow: /moderate\nDisallow: /panel/\nDisallow: /threads/*/write\n"
+
+
+class StaticText(Resource):
+    """A short text."""
+
+    isLeaf = True
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__()
+        self._text = text
+
+    def render_GET(self, request: Any) -> Any:
+        """The text."""
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"public, max-age=3600")]
+        return Response(200, headers, self._text)
+
+
 class PublicRoot(Folder):
     """The root: a table of names, and ``/`` itself."""
 
@@ -70,6 +89,7 @@ def public_root(
     commento: IResource | None = None,
     avatar: IResource | None = None,
     panel: IResource | None = None,
+    threads: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
     versions = Folder()
@@ -101,6 +121,9 @@ def public_root(
         children[b"moderate"] = moderate
     if panel is not None:
         children[b"panel"] = panel
+    if threads is not None:
+        children[b"threads"] = threads
+        children[b"robots.txt"] = StaticText(_ROBOTS)
     if well_known is not None:
         children[b".well-known"] = well_known
     return PublicRoot(children, Redirect(b"/demo" if demo is not None else b"/healthz"))

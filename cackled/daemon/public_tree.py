@@ -18,6 +18,7 @@ from cackled.api.panel import PanelPages
 from cackled.api.public_root import public_root
 from cackled.api.root import api_resource
 from cackled.api.static_pages import StaticPages
+from cackled.api.threads import Threads
 from cackled.clock import wall_time
 from cackled.daemon.access import Access
 from cackled.daemon.infrastructure import WEB, Infrastructure
@@ -71,6 +72,10 @@ def public_tree(
         api=api_resource(context, registry.routes, PROBLEMS | registry.problems, bootstrap),
         realtime=RealtimeResource(
             application.hub, access.authorize, access.name_of, access.seconds_left, charge
+        ),
+        threads=MicrocachedResource(
+            infrastructure.microcache, Threads(context, registry.threads, application.sites.secret).answer,
+            methods=(b"GET", b"POST"), below=True,
         ),
         healthz=Healthz(),
         readyz=Readyz(

@@ -141,7 +141,7 @@ class Judge:
         if rules.first or any(one.mark in FORGIVEN for one in findings):
             findings = await self._consider(site, draft, compiled, findings)
         if rules.spam.proof != "never" and strongest(findings) is None:
-            await self._prove(site, draft, rules, score)
+            await self._prove(site, draft, rules, score, findings)
         verdict = self._verdict(held, found, findings, score)
         if self._asked is not None and verdict.state in ("approved", "pending"):
             more = await self._asked.ask(site, rules, draft, verdict)
@@ -226,8 +226,10 @@ class Judge:
             findings = [*findings, Finding("hold", "first")]
         return findings
 
-    async def _prove(self, site: Site, draft: Draft, rules: Rules, score: float | None) -> None:
-        """See that a stranger's browser worked for it, where it has to.
+    async def _prove(
+        self, site: Site, draft: Draft, rules: Rules, score: float | None, findings: list[Finding]
+    ) -> None:
+        """See that a stranger's browser worked for it, where it has to; without scripts a moderator reads it.
 
         Raises:
             ProofNeeded: it has not.
@@ -236,7 +238,9 @@ class Judge:
         if draft.known or (rules.spam.proof == "doubtful" and not doubtful) or draft.edits is not None:
             return
         record = await self._record(site, draft, least=1)
-        if record.approved == 0:
+        if record.approved == 0 and draft.scriptless:
+            findings.append(Finding("hold", "first"))
+        elif record.approved == 0:
             await self._challenges.check(site, draft, score)
 
     async def _record(self, site: Site, draft: Draft, *, least: int = 0, fresh: bool = False) -> Record:

@@ -29,6 +29,7 @@ class Signs(Struct, frozen=True):
     trap: str = ""
     seconds: float | None = None
     proof: str = ""
+    scriptless: bool = False
 
 
 NO_SIGNS = Signs()
@@ -45,6 +46,7 @@ class Draft(Struct, frozen=True, kw_only=True):
       seconds since 1970, where known.
     - ``trap``: what stood in the field that people don't see; ``seconds``: how long the form was open, as the browser
       says; ``proof``: the solution of a challenge (`cackled.moderation.challenge`).
+    - ``scriptless``: written in a form without scripts, which can solve no challenge: a moderator reads it instead.
     - ``once``: the client's own key of the write; the same draft with the same key is judged once.
     """
 
@@ -68,6 +70,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     trap: str = ""
     seconds: float | None = None
     proof: str = ""
+    scriptless: bool = False
     once: str = ""
 
 

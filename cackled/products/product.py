@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from cackled.api.route import Route
+from cackled.api.thread import Thread
 from cackled.api.widget import Widget
 from cackled.config import Config
 from cackled.database.counted import Counted
@@ -142,6 +143,7 @@ class Product(Feature, frozen=True, kw_only=True):
     """A product, whole: a feature that sites put on their pages, in channels of its own.
 
     - ``widgets``: its widgets and their first page.
+    - ``threads``: its conversations as pages for readers without scripts.
     - ``old_settings``: those of its settings that sites may still have under the bare name.
     - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
@@ -150,6 +152,7 @@ class Product(Feature, frozen=True, kw_only=True):
     """
 
     widgets: tuple[Widget, ...] = ()
+    threads: tuple[Thread, ...] = ()
     old_settings: tuple[str, ...] = ()
     judged: Judged | None = None
     authored: Authored | None = None

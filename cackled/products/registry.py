@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cackled.api.route import Route
+from cackled.api.thread import Thread
 from cackled.api.widget import Widget
 from cackled.config import ConfigError, Limits, Rate
 from cackled.database.counted import Counted
@@ -58,6 +59,7 @@ class Registry:
         self.products = tuple(one for one in self.features if isinstance(one, Product))
         _once("feature", (one.name for one in self.features))
         _once("widget", (widget.name for one in self.products for widget in one.widgets))
+        _once("thread", (thread.name for one in self.products for thread in one.threads))
         _once("service", (kind for one in self.features for kind in one.services))
         _once("shared part", (kind for one in self.features for kind in one.shared))
         _once("kind of work", (kind for one in self.features for kind in one.outbox))
@@ -87,6 +89,11 @@ class Registry:
     def widgets(self) -> tuple[Widget, ...]:
         """All widgets with a first render."""
         return tuple(replace(widget, product=one.name) for one in self.products for widget in one.widgets)
+
+    @property
+    def threads(self) -> tuple[Thread, ...]:
+        """All conversations as pages."""
+        return tuple(replace(thread, product=one.name) for one in self.products for thread in one.threads)
 
     @property
     def problems(self) -> dict[str, int]:

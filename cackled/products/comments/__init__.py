@@ -28,6 +28,8 @@ from cackled.products.comments.people import AUTHORED
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
 from cackled.products.comments.service import Comments
 from cackled.products.comments.settings import OLD, CommentSettings
+from cackled.products.comments.thread import THREAD
+from cackled.products.comments.thread.places import Places
 from cackled.products.product import Limit, OutboxParts, Product
 
 
@@ -83,11 +85,13 @@ PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES),
     widgets=api.WIDGETS,
+    threads=(THREAD,),
     settings=CommentSettings,
     old_settings=OLD,
     services={
         ByAuthor: lambda parts, site: ByAuthor(site, parts.database),
         Conversations: make_conversations,
+        Places: lambda parts, site: Places(site, parts.database),
         Comments: make_service, CommentModeration: make_moderation},
     limits=(
         Limit(name="post", rate=0.5, burst=10, site_rate=200, old="posts"),

@@ -187,7 +187,8 @@ def _cursor(cursor: str) -> tuple[str | None, int | None]:
         raise BadField("That cursor is not one of ours.", field="cursor") from None
 
 
-def _next_cursor(rank: str, last: int) -> str:
+def next_cursor(rank: str, last: int) -> str:
+    """The cursor of the page behind a comment of that rank (``""`` where order goes by numbers) and number."""
     return urlsafe_b64encode(f"{rank},{last}".encode()).decode().rstrip("=")
 
 
@@ -203,7 +204,7 @@ def build(site: Site, channel: int, key: str, wanted: Wanted, rows: list[tuple[A
         row = _NONE
     seq = row[0] or 0
     ids, jsons = _parts(row[3], row[6])
-    cursor = None if row[5] is None else _next_cursor(row[5], int(ids[-1]))
+    cursor = None if row[5] is None else next_cursor(row[5], int(ids[-1]))
     parts = [
         f'"channel":{{"id":"{channel}","key":{_json(key)},"seq":{seq},{row[2] or _NO_CHANNEL}}},'
         f'"position":"{site.position(channel, seq)}","page":{{"sort":"{wanted.sort}","comments":['

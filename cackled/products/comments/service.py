@@ -283,6 +283,7 @@ class Comments:
         verdict = await self._judged(
             channel, ref.key, session, name, source, html, address, parent=parent, title=ref.title, url=ref.url,
             once=idempotency_key or "", anyway=anyway, trap=signs.trap, seconds=signs.seconds, proof=signs.proof,
+            scriptless=signs.scriptless,
         )  # fmt: skip
 
         item = (

@@ -49,7 +49,7 @@ class CursorTests(SynchronousTestCase):
     @given(st.floats(-1, 1, width=32).filter(lambda x: x == 0 or abs(x) > 2e-37), st.integers(0, 2**63 - 1))
     def test_own(self, rank: float, last: int) -> None:
         """What we hand out is taken back unchanged."""
-        cursor = pages._next_cursor(repr(rank), last)
+        cursor = pages.next_cursor(repr(rank), last)
         query, args = pages.statement(Wanted(cursor=cursor))
         self.assertIs(query, pages.PAGE_BEST)
         self.assertEqual(float(args[1]), rank)
