@@ -1,0 +1,264 @@
+"""The routes of reviews for visitors. Handlers only translate; the rules are in the service."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from urllib.parse import urljoin
+
+import msgspec
+
+from cackled.api.calls import Call, json_response
+from cackled.api.route import Caller, Reach, Route
+from cackled.api.widget import FirstPage, FirstRender, Widget
+from cackled.database.errors import DatabaseError
+from cackled.database.query import ReadPreference
+from cackled.domain.channels import ChannelRef, check_channel, parse_id
+from cackled.domain.errors import BadField
+from cackled.domain.page_facts import page_title, page_url
+from cackled.domain.page_keys import fit, is_address
+from cackled.domain.site import Site
+from cackled.moderation.verdict import Signs
+from cackled.products.reviews import answers
+from cackled.products.reviews.pages import NOBODY, Wanted, parse_cursor
+from cackled.products.reviews.service import Reviews, Written
+from cackled.products.reviews.settings import ReviewSettings
+from cackled.transport.response import Response
+
+
+def wanted(query: answers.PageQuery, settings: ReviewSettings) -> Wanted:
+    """The page that a query asks for.
+
+    Raises:
+        BadField, NotFound: the cursor is not one of ours, or the parent can't be an id.
+    """
+    value, id_ = parse_cursor(query.cursor)
+    words = " ".join(query.q.split())
+    sort: answers.Sort = query.sort or settings.sort
+    if query.kind != "review":
+        sort = query.sort if query.sort in ("new", "old", "helpful") else "new"
+    return Wanted(
+        kind=query.kind, sort="new" if words else sort, size=query.size, stars=tuple(sorted(set(query.star))),
+        media=query.media > 0, verified=query.verified > 0, words=words,
+        parent=parse_id(query.parent, "parent") if query.parent else None, value=value, id=id_,
+    )  # fmt: skip
+
+
+def first_key(query: answers.SummaryQuery, site: Site) -> str:
+    """The channel that a query names: ``channel``, else that of the page at ``url``.
+
+    Raises:
+        BadField: neither is given, or it can't be one.
+    """
+    key = site.key(fit(query.channel.strip()), query.url, host=query.host > 0)
+    if not key:
+        raise BadField("Name the channel or the url.", field="channel")
+    return check_channel(ChannelRef(key)).key
+
+
+def query_channel(call: Call) -> str:
+    """The key in the query, as it is stored.
+
+    Raises:
+        BadField: there is none, or it can't be one.
+    """
+    return first_key(call.query, call.site)
+
+
+def sent_channel(call: Call) -> str:
+    """The key of the channel in the body; of the page's address, which may be relative to the page, where it has none.
+
+    Raises:
+        BadField: there is none, or it can't be one.
+    """
+    sent: answers.ChannelBody = call.body.channel
+    address = sent.url if isinstance(sent.url, str) else ""
+    if address and not is_address(address):
+        with suppress(ValueError):
+            address = urljoin(call.page, address)
+    return check_channel(ChannelRef(call.site.key(sent.key.strip(), address, host=sent.host))).key
+
+
+async def list_reviews(call: Call) -> bytes:
+    """A page of reviews, or of questions."""
+    asked = wanted(call.query, call.site.product(ReviewSettings))
+    page = await call.service(Reviews).page(query_channel(call), asked, call.reading)
+    return b"{" + page.value + b"}"
+
+
+async def get_summary(call: Call) -> bytes:
+    """What a page has of reviews."""
+    position, summary = await call.service(Reviews).summary(query_channel(call), call.reading)
+    return summary[:-1] + b',"position":' + msgspec.json.encode(str(position)) + b"}"
+
+
+async def get_ratings(call: Call) -> Any:
+    """The stars of up to 100 products."""
+    query: answers.RatingsQuery = call.query
+    if not 1 <= len(query.channel) + len(query.url) <= answers.MOST_CHANNELS:
+        raise BadField(f"Ask for 1 to {answers.MOST_CHANNELS} channels.", field="channel")
+    named = {key: check_channel(ChannelRef(call.site.key(fit(key.strip())))).key for key in query.channel}
+    made = {url: check_channel(ChannelRef(call.site.key("", url, host=query.host > 0))).key for url in query.url}
+    keys = {**made, **named}
+    for key in keys.values():
+        call.see(key)
+    found = await call.service(Reviews).ratings(list(dict.fromkeys(keys.values())), call.reading)
+    ratings = {
+        asked: answers.Rating(found[key].count, found[key].mean, found[key].total, found[key].score)
+        for asked, key in keys.items()
+    }
+    return answers.Ratings(ratings, made) if made else answers.Ratings(ratings)
+
+
+async def post_review(call: Call) -> Response:
+    """Write a review, a question or an answer."""
+    sent: answers.PostBody = call.body
+    written = await call.service(Reviews).post(
+        call.visitor,
+        ChannelRef(sent_channel(call), page_url(sent.channel.url, call.page), page_title(sent.channel.title)),
+        sent,
+        address=call.address,
+        idempotency_key=call.idempotency_key,
+        signs=Signs(sent.website, sent.seconds, sent.proof),
+    )
+    answer = json_response(written_json(written), 201)
+    if written.replayed:
+        answer.headers.append((b"idempotent-replayed", b"true"))
+    return answer
+
+
+async def get_review(call: Call) -> bytes:
+    """One review, and where it stands; its author also gets what is theirs alone."""
+    await _seen(call)
+    one = await call.service(Reviews).one(call.number("review"), call.session, call.reading)
+    place = msgspec.json.encode({"channel": str(one.channel), "key": one.key, "position": str(one.position)})
+    return b'{"review":' + one.json + b"," + place[1:]
+
+
+async def edit_review(call: Call) -> bytes:
+    """Change one's own review."""
+    review = await _seen(call)
+    return written_json(await call.service(Reviews).edit(call.visitor, review, call.body, address=call.address))
+
+
+async def delete_review(call: Call) -> bytes:
+    """Delete one's own review."""
+    review = await _seen(call)
+    return written_json(await call.service(Reviews).delete(call.visitor, review))
+
+
+async def vote(call: Call) -> Any:
+    """Say whether a review helped."""
+    review = await _seen(call)
+    voted = await call.service(Reviews).vote(call.visitor, review, call.body.value, address=call.address)
+    return answers.Votes(
+        call.parameters["review"], voted.up, voted.down, _value(voted.value), str(voted.position)
+    )
+
+
+def _value(value: int) -> Any:
+    return value
+
+
+async def flag(call: Call) -> Any:
+    """Report a review to the moderators."""
+    review = await _seen(call)
+    await call.service(Reviews).flag(call.visitor, review, call.body.reason or "", address=call.address)
+    return answers.Nothing()
+
+
+async def _seen(call: Call) -> int:
+    """The review of the path, in a channel that the caller may see: before each call that names a review alone."""
+    review = call.number("review")
+    await call.see_channel_of(partial(call.service(Reviews).channel_of, review))
+    return review
+
+
+def written_json(written: Written) -> bytes:
+    """The answer to a write."""
+    review = b'"review":' + written.review + b"," if written.review else b""
+    summary = b'"summary":' + written.summary + b"," if written.summary else b""
+    return b"{" + review + summary + b'"position":"' + str(written.position).encode() + b'"}'
+
+
+async def first_page(render: FirstRender) -> FirstPage:
+    """The first page of reviews, and what is the visitor's own there."""
+    reviews, key = render.service(Reviews), first_key(render.query, render.site)
+    page = await reviews.page(key, wanted(render.query, render.site.product(ReviewSettings)), render.reading)
+    me = NOBODY
+    if render.session is not None:
+        try:
+            # A vote just counted in the page must not be missing here: both are read from a copy as new.
+            render.context.count_read(render.site.id, ReadPreference.PRIMARY_PREFERRED)
+            me = await reviews.mine(key, render.session, ReadPreference.PRIMARY_PREFERRED)
+        except DatabaseError:
+            # The page is readable without it; the widget asks again when it is back.
+            me = b"null"
+    return FirstPage(page.value, page.seq, me)
+
+
+WIDGETS = (
+    Widget(
+        name="Review", query=answers.FirstQuery, key=first_key, page=first_page, answer=answers.Page, me=answers.Mine
+    ),
+)
+_ALL = "/sites/{site}/reviews"
+_ONE = _ALL + "/{review}"
+_WRITE = (
+    "text-empty", "text-too-long", "star-missing", "criteria", "attribute", "experienced", "media", "banned", "locked",
+    "rule", "proof-needed", "warned", "nudge",
+)  # fmt: skip
+
+ROUTES = (
+    Route(
+        method="GET", path=_ALL, name="listReviews", summary="A page of a channel's reviews, or of its questions.",
+        handler=list_reviews, query=answers.PageQuery, answer=answers.Page,
+        reach=Reach.CHANNEL, channel=query_channel, limit="reads", preference=ReadPreference.PRIMARY,
+    ),
+    Route(
+        method="POST", path=_ALL, name="postReview", summary="Write a review, a question, or an answer to one.",
+        handler=post_review, body=answers.PostBody, answer=answers.Written, status=201, mend=True,
+        caller=Caller.SESSION, reach=Reach.CHANNEL, channel=sent_channel, limit="reviews.post", idempotent=True,
+        writes=True,
+        refusals=(
+            *_WRITE, "key", "name-taken", "reviewed", "question", "order-token", "order-used", "order-product",
+            "buyers-only", "sign-in",
+        ),
+    ),
+    Route(
+        method="GET", path=_ALL + "/summary", name="getReviewSummary", summary="What a channel has of reviews.",
+        handler=get_summary, query=answers.SummaryQuery, answer=answers.PlacedSummary,
+        reach=Reach.CHANNEL, channel=query_channel, limit="reads", preference=ReadPreference.NEAREST,
+    ),
+    Route(
+        method="GET", path=_ALL + "/ratings", name="listRatings", summary="The stars of up to 100 channels.",
+        handler=get_ratings, query=answers.RatingsQuery, answer=answers.Ratings, caller=Caller.VISITOR,
+        limit="reads", preference=ReadPreference.NEAREST,
+    ),
+    Route(
+        method="GET", path=_ONE, name="getReview", summary="One review.", handler=get_review,
+        answer=answers.OneReview, caller=Caller.VISITOR, reach=Reach.ALL, limit="reads",
+        preference=ReadPreference.PRIMARY,
+    ),
+    Route(
+        method="PATCH", path=_ONE, name="editReview", summary="Change one's own review.",
+        handler=edit_review, body=answers.Members, answer=answers.Written, mend=True, caller=Caller.SESSION,
+        reach=Reach.THING, limit="reviews.change", writes=True, refusals=(*_WRITE, "author", "review"),
+    ),
+    Route(
+        method="DELETE", path=_ONE, name="deleteReview", summary="Delete one's own review.",
+        handler=delete_review, answer=answers.Deleted, caller=Caller.SESSION, reach=Reach.THING,
+        limit="reviews.change", writes=True, refusals=("author", "review"),
+    ),
+    Route(
+        method="PUT", path=_ONE + "/vote", name="voteReview", summary="Say whether a review helped; 0 takes that back.",
+        handler=vote, body=answers.VoteBody, answer=answers.Votes, caller=Caller.SESSION, reach=Reach.THING,
+        limit="reviews.vote", writes=True, refusals=("banned", "review"),
+    ),
+    Route(
+        method="POST", path=_ONE + "/flags", name="flagReview", summary="Report a review.",
+        handler=flag, body=answers.FlagBody, answer=answers.Nothing, status=201, caller=Caller.SESSION,
+        reach=Reach.THING, limit="reviews.flag", refusals=("banned", "review"),
+    ),
+)  # fmt: skip
