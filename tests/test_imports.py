@@ -79,6 +79,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.*.thread": (
         "cackled.moderation.verdict", "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.products.*.feed": (
+        "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
     "cackled.products.*.staff_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
@@ -93,11 +96,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.accounts.gate": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products.product": (
         "cackled.importing.formats", "cackled.moderation.items", "cackled.moderation.judged", "cackled.api.route",
-        "cackled.api.thread", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
+        "cackled.api.feed", "cackled.api.thread", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.products.registry": (
-        "cackled.importing.formats", "cackled.api.route", "cackled.api.thread", "cackled.api.widget", "cackled.domain",
-        "cackled.database", *GROUND,
+        "cackled.importing.formats", "cackled.api.route", "cackled.api.feed", "cackled.api.thread",
+        "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.api": ("cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND),
     "cackled.admin": ("cackled.domain", "cackled.database", "cackled.cache", *GROUND),

@@ -90,6 +90,7 @@ def public_root(
     avatar: IResource | None = None,
     panel: IResource | None = None,
     threads: IResource | None = None,
+    feeds: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
     versions = Folder()
@@ -124,6 +125,8 @@ def public_root(
     if threads is not None:
         children[b"threads"] = threads
         children[b"robots.txt"] = StaticText(_ROBOTS)
+    if feeds is not None:
+        children[b"feeds"] = feeds
     if well_known is not None:
         children[b".well-known"] = well_known
     return PublicRoot(children, Redirect(b"/demo" if demo is not None else b"/healthz"))

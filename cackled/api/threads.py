@@ -17,6 +17,7 @@ from html import escape
 from cackled.api import sitemap
 from cackled.api.calls import argument, reading, sourced, tokens
 from cackled.api.context import ApiContext
+from cackled.api.own_address import own_address
 from cackled.api.query import QueryReader
 from cackled.api.thread import Thread, ThreadRender
 from cackled.api.thread_forms import Forms, hidden
@@ -162,15 +163,4 @@ class Threads:
         return found
 
     def _base(self, request: Request) -> tuple[str, bool]:
-        """Where our addresses begin, for other servers, and whether that goes by what answers are cached by.
-
-        Where it is not configured, it is whatever we are called; what is cached knows no ports.
-        """
-        if self._context.own_url:
-            return self._context.own_url.rstrip("/"), True
-        scheme, host = "https" if request.isSecure() else "http", request.public_host.decode("ascii", "replace")
-        named = (request.getHeader(b"host") or b"").decode("latin-1").lower()
-        port = named.removeprefix(host)
-        if port != named and port[:1] == ":" and port[1:].isdigit():
-            return f"{scheme}://{host}{port}", False
-        return f"{scheme}://{host}", True
+        return own_address(self._context.own_url, request)

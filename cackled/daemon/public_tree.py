@@ -11,6 +11,7 @@ from cackled.accounts.gate import Gate
 from cackled.admin.http import Healthz, Readyz
 from cackled.api.bootstrap import Bootstrap
 from cackled.api.context import ApiContext
+from cackled.api.feeds import Feeds
 from cackled.api.large_bodies import LargeBodies
 from cackled.api.loader_redirect import LoaderRedirect
 from cackled.api.moderate import ModerateResource
@@ -77,6 +78,7 @@ def public_tree(
             infrastructure.microcache, Threads(context, registry.threads, application.sites.secret).answer,
             methods=(b"GET", b"POST"), below=True,
         ),
+        feeds=MicrocachedResource(infrastructure.microcache, Feeds(context, registry.feeds).answer, below=True),
         healthz=Healthz(),
         readyz=Readyz(
             infrastructure.health, details=False, deployment=config.deployment, problems=infrastructure.problems.now

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from cackled.api.feed import Feed
 from cackled.api.route import Route
 from cackled.api.thread import Thread
 from cackled.api.widget import Widget
@@ -60,6 +61,7 @@ class Registry:
         _once("feature", (one.name for one in self.features))
         _once("widget", (widget.name for one in self.products for widget in one.widgets))
         _once("thread", (thread.name for one in self.products for thread in one.threads))
+        _once("feed", (feed.name for one in self.products for feed in one.feeds))
         _once("service", (kind for one in self.features for kind in one.services))
         _once("shared part", (kind for one in self.features for kind in one.shared))
         _once("kind of work", (kind for one in self.features for kind in one.outbox))
@@ -94,6 +96,11 @@ class Registry:
     def threads(self) -> tuple[Thread, ...]:
         """All conversations as pages."""
         return tuple(replace(thread, product=one.name) for one in self.products for thread in one.threads)
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """All feeds."""
+        return tuple(replace(feed, product=one.name) for one in self.products for feed in one.feeds)
 
     @property
     def problems(self) -> dict[str, int]:

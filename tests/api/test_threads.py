@@ -24,6 +24,10 @@ class ThreadCase(ApiCase):
         """A page of the conversation."""
         return await self.ask("GET", f"/threads/{site}{part}?{query}", **headers)
 
+    def grant(self) -> str:
+        """A grant of all of site 1."""
+        return jwt.encode({"aud": "site:1", "exp": int(time()) + 600}, SECRET, algorithm="HS256")
+
     async def send_form(self, path: str, fields: dict[str, str], **headers: str | None) -> Answer:
         """Send a form."""
         given: dict[str, str | None] = {
@@ -179,10 +183,6 @@ class PageTests(ThreadCase):
         self.assertIn("no-store", got.headers["cache-control"])
         self.assertIn("canary", got.body.decode())
         self.assertNotIn("<form", got.body.decode())
-
-    def grant(self) -> str:
-        """A grant of all of site 1."""
-        return jwt.encode({"aud": "site:1", "exp": int(time()) + 600}, SECRET, algorithm="HS256")
 
     async def test_tenants(self) -> None:
         """Site 2 never shows what was written on site 1, whatever it is asked for."""

@@ -20,6 +20,7 @@ from cackled.products.comments.commands import COMMANDS
 from cackled.products.comments.conversations import Conversations
 from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
+from cackled.products.comments.feed import FEED, Feeding
 from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.judged import JUDGED
 from cackled.products.comments.mail import ModeratorMail
@@ -86,11 +87,13 @@ PRODUCT = Product(
     routes=(*api.ROUTES, *staff_api.ROUTES),
     widgets=api.WIDGETS,
     threads=(THREAD,),
+    feeds=(FEED,),
     settings=CommentSettings,
     old_settings=OLD,
     services={
         ByAuthor: lambda parts, site: ByAuthor(site, parts.database),
         Conversations: make_conversations,
+        Feeding: lambda parts, site: Feeding(site, parts.database),
         Places: lambda parts, site: Places(site, parts.database),
         Comments: make_service, CommentModeration: make_moderation},
     limits=(
