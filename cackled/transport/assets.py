@@ -34,6 +34,8 @@ from cackled.transport.response import CONFIGURED_TTL, Response
 
 # Stands in web/loader.js where the configuration goes, as a JSON value.
 CONFIG_TOKEN = b"__CACKLE_CONFIG__"
+# Characters of the hash in addresses of bundles.
+HASH = 12
 LOADER_CACHE = b"public, max-age=300, stale-while-revalidate=86400"
 _IMMUTABLE = b"public, max-age=31536000, immutable"
 _MISSING = b"public, max-age=10"
@@ -121,6 +123,8 @@ class Assets:
         self._base = base
         self._lists = lists = BundleLists(folders, built=env == "prod")
         self._files: dict[str, _File] = {}
+        # The hash of all of them.
+        self._shared = ""
         # By widget, paths of words in which ``*`` stands for the language.
         self._words: dict[str, list[str]] = {}
         # By hash and name; those that were asked for.
@@ -133,24 +137,29 @@ class Assets:
         else:
             for folder in lists.folders:
                 self._take(folder)
+            self._share()
 
     def _take(self, folder: Folder) -> None:
-        """Add the files of a folder. They have one hash, of all of them: so the loader's configuration stays short."""
+        """Add the files of a folder."""
         lists = self._lists
         paths = {name: lists.sources[name][0] for name in folder.bundles}
         words = lists.words[folder.speaks[0]] if folder.speaks else None
         pattern = words.paths[0] if words else ""
         languages = [pattern.replace("*", one) for one in words.languages] if words else []
         paths |= {Path(one).name: one for one in languages}
-        files = {
+        self._files |= {
             name: _File(lists.source(path), _TYPES[Path(name).suffix], _IMMUTABLE)
             for name, path in sorted(paths.items())
         }
-        shared = _former.content_hash(b"".join(file.hash.encode() for file in files.values()))
-        for file in files.values():
+        self._words |= {name: [Path(pattern).name] for name in folder.speaks}
+
+    def _share(self) -> None:
+        """Give all files one hash: so the loader's configuration is as short with many products as with one."""
+        whole = b"".join(file.hash.encode() for file in self._files.values())
+        self._shared = shared = _former.content_hash(whole)[:HASH]
+        for file in self._files.values():
             file.hash = shared
-        self._files |= files
-        self._words |= {name: [f"{self._base}/{shared}/{Path(pattern).name}"] for name in folder.speaks}
+        self._words = {name: [f"{self._base}/{shared}/{one}" for one in found] for name, found in self._words.items()}
 
     def keep(self, folder: Path) -> None:
         """Store the bundles in *folder*, and from now on serve those of the former versions that lie there as well.
@@ -179,14 +188,17 @@ class Assets:
         return blake2b("".join(file.hash for file in self._files.values()).encode(), digest_size=6).hexdigest()
 
     def config(self) -> dict[str, Any]:
-        """What the loader has to know of the files: the paths of each widget and lazy bundle."""
+        """What the loader has to know of the files: the paths of each widget, and where lazy bundles are."""
         urls = self.urls()
         config: dict[str, Any] = {
             "bundles": {name: self._told(name, urls) for name in self._lists.widgets},
             "locales": self._lists.languages,
-            "lazy": {name: urls[name] for name in self._lists.lazy},
+            "path": f"{self._base}/{self._shared}/",
+            # Where each is not one file of that path.
+            "lazy": {},
         }
         if self.env == "devel":
+            config["lazy"] = {name: urls[name] for name in self._lists.lazy}
             # What each script element has to be given.
             config["script"] = {"type": "module"}
         return config
@@ -202,6 +214,7 @@ class Assets:
             "css": [url for bundle in widget.css for url in urls[bundle]],
             "ask": widget.ask,
             "old": widget.old,
+            "place": widget.place,
         }
         return {**told, **{key: value for key, value in more.items() if value}}
 

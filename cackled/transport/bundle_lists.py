@@ -50,6 +50,8 @@ class Widget(Struct, forbid_unknown_fields=True):
     ask: dict[str, list[str] | int | str] = {}
     # The page's global variables that gave site and channel before there were options.
     old: list[str] = []
+    # The id of its element, where the page names none.
+    place: str = ""
 
 
 class _Manifest(Struct, forbid_unknown_fields=True, rename={"with_": "with"}):

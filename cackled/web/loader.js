@@ -9,6 +9,7 @@
  * @property {string[]} [words] of a widget that has a place in the page, and a first request: files of its words
  * @property {Record<string, string[] | number | string>} [ask] options that its first request takes: one of several
  *     words, the first if nothing else is said; a number up to 100; or any text
+ * @property {string} [place] the id of its element, where the page names none
  * @property {string[]} [old] the page's global variables that gave site and channel before there were options
  */
 ((window, document) => {
@@ -115,7 +116,7 @@
   C.files = (/** @type {string[]} */ paths) =>
     Promise.all(paths.map(path => (files[path] = files[path] || insert(path))));
   // Gives what the bundle exports.
-  C.lazy = (/** @type {string} */ name) => C.files(config.lazy[name]).then(() => C[name]);
+  C.lazy = (/** @type {string} */ name) => C.files(config.lazy[name] || [config.path + name]).then(() => C[name]);
   // What the page's owner has to know.
   C.warn = (/** @type {any[]} */ ...what) => C.lazy('rare.js').then(() => C.tell(...what));
 
@@ -138,8 +139,8 @@
   /** @param {any} options */
   const mount = options => {
     const name = text(options.widget);
-    const {js, css = [], words, ask} = known[name] || {};
-    const id = text(options.container) || 'mc-container';
+    const {js, css = [], words, ask, place} = known[name] || {};
+    const id = text(options.container) || place || 'mc-container';
     const site = text(options.id);
     const page = C.channel(options);
     const node = words && document.getElementById(id);

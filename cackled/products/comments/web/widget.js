@@ -161,7 +161,7 @@ function lateStyle() {
   if (!first || loader.styled) return;
   const link = /** @type {HTMLLinkElement} */ (first.cloneNode());
   loader.styled = link;
-  link.href = loader.base() + loader.config.lazy['later.css'][0];
+  link.href = loader.base() + (loader.config.lazy['later.css'] || [loader.config.path + 'later.css'])[0];
   link.onerror = () => {
     link.remove();
     loader.styled = null;
