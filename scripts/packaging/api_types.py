@@ -31,6 +31,7 @@ from cackled.features import registry as features
 from cackled.products.registry import Registry
 
 TARGET = Path(__file__).resolve().parents[2] / "types" / "api.d.ts"
+_JSON = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
 _IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 _HEAD = "// Made by scripts/packaging/api_types.py from the route table and the declarations of events.\n"
 
@@ -113,7 +114,7 @@ def _settings(registry: Registry) -> str:
     for one in parts:
         properties = msgspec.json.schema(type(one))["$defs"][type(one).__name__]["properties"]
         for name, value in one.public().items():
-            schema = properties.get(name) or {"type": {bool: "boolean", int: "integer", str: "string"}[type(value)]}
+            schema = properties.get(name) or {"type": _JSON[type(value)]}
             text += _comment(str(schema.get("description", "")), "  ") + f"  {_name(name)}: {typescript(schema)};\n"
     return text + "}"
 
