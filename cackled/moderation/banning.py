@@ -12,7 +12,7 @@ from cackled.domain.bans import Bans, banned
 from cackled.domain.errors import Conflict, Forbidden, NotFound
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
-from cackled.moderation.items import Found
+from cackled.moderation.items import Found, Hushing
 from cackled.moderation.queue import MOST_ITEMS, Queue
 
 MOST_NAMES = 20
@@ -92,12 +92,28 @@ class Banning:
         number = await self._bans.ban(kind, value, until, shadow=shadow, note=note, who=staff.name)
         # Words and names of visitors are not for the audit log.
         await self._audit.record(staff, "ban.added", f"ban:{number}", kind=about.kind, shadow=shadow)
+        if shadow:
+            await self._hush(number)
+        else:
+            # One that was unnoticed before is that no more.
+            await self._unhush(number)
         found = replace(self._found(kind, value, days), state="approved", sections=staff.sections)
         if not take or not await self._queue.count(found, most=1):
             return Taken(number, None, 0)
-        row = await self._queue.begin(staff, take, found, why=note)
+        # Nobody notices: its authors go on seeing what is taken along.
+        row = await self._queue.begin(staff, "hush" if shadow else take, found, why=note)
         await self._database.write(INSERT_BAN_ACTION, self._site.id, number, int(row.id))
         return Taken(number, int(row.id), row.total)
+
+    async def _hush(self, number: int) -> None:
+        for one in self._queue.kinds.values():
+            if isinstance(one, Hushing):
+                self._queue.moved(await one.hush(number))
+
+    async def _unhush(self, number: int) -> None:
+        for one in self._queue.kinds.values():
+            if isinstance(one, Hushing):
+                self._queue.moved(await one.unhush(number))
 
     async def lift(self, staff: Staff, number: int, *, restore: bool = False) -> tuple[list[str], bool]:
         """Lift a ban; with *restore* what it took along comes back: which items, and whether more follow.
@@ -120,6 +136,7 @@ class Banning:
                     raise Forbidden("A colleague decided that, perhaps in another section.", slug="section")
         if await self._bans.lift(number) is None:
             raise NotFound("There is no such ban.")
+        await self._unhush(number)
         await self._audit.record(staff, "ban.lifted", f"ban:{number}", restored=restore)
         await self._database.write(TAKE_BAN_ACTIONS, self._site.id, number)
         done: list[str] = []

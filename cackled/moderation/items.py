@@ -6,7 +6,7 @@ states and versions.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from msgspec import Struct
 
@@ -16,7 +16,7 @@ from cackled.events import Position
 State = Literal["pending", "flagged", "spam", "approved", "rejected", "deleted", "unseen", "all"]
 Action = Literal[
     "approve", "reject", "spam", "delete", "thread", "childless", "restore", "hold", "seen", "unflag", "pin", "unpin",
-    "feature", "unfeature", "lock", "unlock", "close", "open",
+    "feature", "unfeature", "lock", "unlock", "close", "open", "hush",
 ]  # fmt: skip
 STATES = get_args(State)
 ACTIONS = get_args(Action)
@@ -193,6 +193,17 @@ class Moderated(Protocol):
 
     async def author(self, visitor: int, sections: tuple[str, ...] = ()) -> dict[str, Any]:
         """What is known of an author, from what they wrote in *sections* alone where there are some; empty: nothing."""
+
+
+@runtime_checkable
+class Hushing(Protocol):
+    """A product whose visitors vote or report: what those did who are banned unnoticed is counted for nobody else."""
+
+    async def hush(self, ban: int) -> list[Position]:
+        """Take what those did whom a ban is about out of the counts; gives where channels stand then."""
+
+    async def unhush(self, ban: int) -> list[Position]:
+        """Put it back."""
 
 
 def item_id(text: str) -> tuple[str, int]:

@@ -264,6 +264,11 @@ class Queue:
         self._moved(outcome)
         return below, outcome
 
+    def moved(self, positions: Iterable[Position]) -> None:
+        """Channels stand elsewhere now."""
+        for position in positions:
+            self._evict(position)
+
     def _moved(self, outcome: Outcome) -> None:
         if outcome.position is not None and outcome.outcome == "done":
             self._evict(outcome.position)

@@ -35,12 +35,23 @@ EXPIRE_ACTIONS = Query(
 )
 
 
+# What unnoticed bans took out of counts comes back when they run out, however they end.
+UNHUSH_OVER = Query(
+    "unhush_over",
+    """
+    select count(*) from (
+      select distinct h.site_id, h.ban_id from hushed h left join ban b on b.site_id = h.site_id and b.id = h.ban_id
+      where b.id is null or b.until < now() limit 100
+    ) x, lateral unhush_voters(x.site_id, x.ban_id)
+    """,
+)
 # What colleagues noted about an author, and told them. What was decided holds no words.
 ERASE_NOTES = Query(
     "erase_author_notes",
     """
     with notes as (delete from author_note where site_id = $1 and visitor_id = $2),
-    warnings as (delete from author_warning where site_id = $1 and visitor_id = $2)
+    warnings as (delete from author_warning where site_id = $1 and visitor_id = $2),
+    hushed as (delete from hushed where site_id = $1 and visitor_id = $2)
     select null::bigint, null::bigint where $3 < 0
     """,
     ("int", "bigint", "int"),
@@ -74,7 +85,7 @@ FEATURE = Feature(
     problems=queue.PROBLEMS,
     limits=(Limit(name="read", rate=1, burst=20),),
     outbox={"moderation": make_bulk},
-    jobs=(EXPIRE_ACTIONS, RENEW_STAFF_CHANNELS),
+    jobs=(EXPIRE_ACTIONS, RENEW_STAFF_CHANNELS, UNHUSH_OVER),
     counted=(Counted(table="moderation_action", word="decisions", kept=False),),
     erase=Erasable(steps=(ERASE_NOTES,), channels=SELECT_NOTE_CHANNELS),
 )

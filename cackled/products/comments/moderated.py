@@ -11,6 +11,7 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain.addresses import stored_network
 from cackled.domain.errors import NotFound
 from cackled.domain.site import Site
+from cackled.events import Position
 from cackled.moderation.items import Author, Change, Claim, Deed, Detail, Found, Item, ItemPage, Mark, Outcome, Report
 from cackled.products.comments.channels import PRODUCT_NAME, comment_channel
 
@@ -106,6 +107,8 @@ DECIDE_COMMENT = Query(
     "select outcome, version, state, seq, channel from decide_comment($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     ("int", "bigint", "int", "text", "bigint", "text", "text", "text", "boolean"),
 )
+HUSH_VOTERS = Query("hush_voters", "select channel, seq from hush_voters($1, $2)", ("int", "bigint"))
+UNHUSH_VOTERS = Query("unhush_voters", "select channel, seq from unhush_voters($1, $2)", ("int", "bigint"))
 UNDO_COMMENT = Query(
     "undo_comment",
     "select outcome, version, state, seq, channel from undo_comment($1, $2, $3, $4, $5, $6)",
@@ -161,7 +164,7 @@ class CommentItems:
     product = PRODUCT_NAME
     actions = frozenset((
         "approve", "reject", "spam", "delete", "thread", "childless", "restore", "hold", "seen", "unflag", "pin",
-        "unpin", "feature", "unfeature", "lock", "unlock", "close", "open",
+        "unpin", "feature", "unfeature", "lock", "unlock", "close", "open", "hush",
     ))  # fmt: skip
 
     def __init__(self, database: Database, site: Site) -> None:
@@ -269,6 +272,16 @@ class CommentItems:
             history = await self._history(id, 1)
             made = msgspec.structs.replace(made, last=history[0] if history else None)
         return made
+
+    async def hush(self, ban: int) -> list[Position]:
+        """Take votes and reports of those whom a ban is about out of the counts."""
+        rows = await self._database.write(HUSH_VOTERS, self._site.id, ban)
+        return [self._site.position(*row) for row in rows]
+
+    async def unhush(self, ban: int) -> list[Position]:
+        """Put them back."""
+        rows = await self._database.write(UNHUSH_VOTERS, self._site.id, ban)
+        return [self._site.position(*row) for row in rows]
 
     async def undo(self, id: int, deed: Deed) -> Outcome:
         """Undo what an action did to it, if nothing was done since."""

@@ -1,5 +1,5 @@
 -- What moderators do with comments.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Do p_deed with a comment. p_version: what the moderator looked at (null: whatever it is). Gives the outcome: 'done',
 -- 'same' (there was nothing to do), 'conflict' (it was changed since: by whom and how is the last line of its history),
@@ -41,7 +41,7 @@ begin
     'featured', c.featured, 'pinned', coalesce(p_id = any(k.pinned), false), 'lesson', (
       select l.spam from spam_lesson l where l.site_id = p_site and l.kind = 'comment' and l.item = p_id));
   outcome := 'done';
-  to_status := case p_deed when 'approve' then 1 when 'restore' then 1 when 'spam' then 2 when 'reject' then 3
+  to_status := case p_deed when 'approve' then 1 when 'restore' then 1 when 'spam' then 2 when 'reject' then 3 when 'hush' then 3
     when 'delete' then 4 when 'childless' then 4 when 'hold' then 0 end;
   if p_deed = 'childless' and c.n_replies > 0 then
     outcome := 'replies';
@@ -110,7 +110,8 @@ begin
     outcome := 'same';
   end if;
   if outcome = 'done' then
-    update comment x set version = c.version + 1, seen = true,
+    -- Hushed: its author goes on seeing it.
+    update comment x set version = c.version + 1, seen = true, shadow = x.shadow or p_deed = 'hush',
       n_flags = case when p_deed in ('approve', 'unflag') then 0 else x.n_flags end
     where x.site_id = p_site and x.id = p_id returning * into now_is;
     version := now_is.version;

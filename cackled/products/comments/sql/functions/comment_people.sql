@@ -1,5 +1,5 @@
 -- What comments show of people who signed in, and how those of a guest become theirs.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Put into each new comment what it shows of its author.
 create or replace function comment_author() returns trigger language plpgsql as $$
@@ -86,6 +86,9 @@ begin
   insert into ban (site_id, kind, value, until, note, shadow, who)
   select b.site_id, b.kind, p_visitor::text, b.until, b.note, b.shadow, b.who from ban b
   where b.site_id = p_site and b.kind = 'visitor' and b.value = p_from::text on conflict do nothing;
+  update hushed h set visitor_id = p_visitor where h.site_id = p_site and h.visitor_id = p_from and not exists (
+    select from hushed x where x.site_id = p_site and x.visitor_id = p_visitor and x.ban_id = h.ban_id
+      and x.comment_id = h.comment_id and x.is_flag = h.is_flag);
   for c in select x.* from comment x where x.site_id = p_site and x.visitor_id = p_from
       order by x.channel_id, x.id desc limit p_most loop
     n := n + 1;

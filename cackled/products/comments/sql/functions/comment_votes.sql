@@ -1,5 +1,5 @@
 -- Votes.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- p_ips: from where each came, as text (null: not known). The author's own vote changes nothing; one from before can be
 -- taken back. counted: whether this one stands. refused: null, or why not. up, down and seq are those after all of them.
@@ -13,6 +13,8 @@ declare
   r text;
   stands boolean;
   apart int[] := '{}';
+  shown int;
+  rises boolean := false;
 begin
   perform from channel x where x.site_id = p_site and x.id = (
     select y.channel_id from comment y where y.site_id = p_site and y.id = p_id
@@ -38,13 +40,15 @@ begin
       -- Of somebody whom nobody is to hear: kept and shown to them, and counted nowhere.
       stands := r is null;
       r := null;
-      select v.value * v.counted::int into was from vote v where v.site_id = p_site and v.channel_id = c.channel_id
-        and v.visitor_id = p_visitors[i] and v.comment_id = p_id;
+      select v.value * v.counted::int, v.value into was, shown from vote v where v.site_id = p_site
+        and v.channel_id = c.channel_id and v.visitor_id = p_visitors[i] and v.comment_id = p_id;
       was := coalesce(was, 0);
+      -- The channel's number rises as with every vote, counted or not: they listen, too.
+      rises := rises or coalesce(shown, 0) <> p_values[i];
       if not stands then
         apart[i] := p_values[i];
       end if;
-      if not stands or was <> p_values[i] then
+      if not stands or was <> p_values[i] or coalesce(shown, 0) <> p_values[i] then
         if p_values[i] = 0 then
           delete from vote v where v.site_id = p_site and v.channel_id = c.channel_id
             and v.visitor_id = p_visitors[i] and v.comment_id = p_id;
@@ -64,6 +68,8 @@ begin
     update comment x set up = vote_comments.up, down = vote_comments.down,
       rank = vote_rank(vote_comments.up, vote_comments.down)
     where x.site_id = p_site and x.id = p_id;
+  end if;
+  if up <> c.up or down <> c.down or rises and c.status = 1 then
     seq := advance_seq(p_site, c.channel_id);
     perform announce(p_site, channel, seq, 'comment.voted', format(
       '{"id":"%s","up":%s,"down":%s,"score":%s}', p_id, up, down, up - down), false);
