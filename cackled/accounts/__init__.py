@@ -103,7 +103,7 @@ FEATURE = Feature(
     problems={
         "wrong-password": 401, "link-spent": 401, "second-factor": 401, "wrong-code": 401, "wrong-passkey": 401,
         "signup-closed": 403, "keys": 409, "last-owner": 409, "passkeys": 409, "sites": 409, "deletion": 409,
-        "invitations": 409, "hosts": 409, "not-proven": 422, "no-mail": 503,
+        "invitations": 409, "webhooks": 409, "hosts": 409, "not-proven": 422, "no-mail": 503,
     },
     jobs=(DROP_DEAD_KEYS, DROP_CHALLENGES, DROP_OLD_SESSIONS, DROP_UNVERIFIED, DROP_ACCOUNT_LOG),
     sql="cackled.accounts",

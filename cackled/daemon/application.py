@@ -45,9 +45,11 @@ from cackled.domain.site import Site
 from cackled.domain.site_changes import SiteChanges
 from cackled.domain.sites import SiteDirectory
 from cackled.domain.usage import Usage
+from cackled.domain.webhook_endpoints import EXPIRE_WEBHOOKS, Endpoints, EventTypes
+from cackled.domain.webhook_sending import WebhookSender
 from cackled.domain.webhooks import Webhooks
 from cackled.domain.write_batching import WriteQueues
-from cackled.events import Position
+from cackled.events import CORE_EVENTS, Position
 from cackled.features import FEATURES
 from cackled.moderation.moderation import Moderation
 from cackled.outbound.guard import Policy, check_literal, resolver
@@ -119,7 +121,7 @@ class Application:
 
         retention = config.database.event_retention
         self.housekeeping = Housekeeping(
-            self.database, clock, metrics, retention, registry.jobs, registry.recounts
+            self.database, clock, metrics, retention, (EXPIRE_WEBHOOKS, *registry.jobs), registry.recounts
         )
         self.policy = Policy(config.outbound.ports, config.outbound.networks)
         self.links = SignedLinks(self.sites.secret, wall_time)
@@ -128,10 +130,16 @@ class Application:
         self._send = None if mailer is None else mailer.send
         self.following = Following(self.database, registry.authored, router.wrote_here)
         self.outbox = self._make_outbox()
+        self.webhooks = WebhookSender(
+            self.database, clock, infrastructure.random, wall_time, metrics, self.http.ask
+        )
+        self.event_types = EventTypes(tuple(one.type for one in (*CORE_EVENTS, *registry.events)))
+        self.services[Endpoints] = self._endpoints
         journal = infrastructure.state / "erasures.log"
         in_thread = infrastructure.in_thread
         self.shared: dict[type, Any] = {
             SiteChanges: SiteChanges(self.sites, self.database, self.check_webhook), Usage: self.usage, Config: config,
+            WebhookSender: self.webhooks, EventTypes: self.event_types,
             LimitTable: LimitTable(tuple(
                 LimitRow(one.name, one.rate.rate, one.rate.burst, one.rate.site_rate)
                 for one in registry.limits(config.limits) if not one.like
@@ -213,7 +221,7 @@ class Application:
 
     def _make_outbox(self) -> Outbox:
         infrastructure, config, clock = self.infrastructure, self.infrastructure.config, self.infrastructure.reactor
-        webhooks = Webhooks(self.sites, self.http.post, wall_time)
+        webhooks = Webhooks(self.sites, self.http.post, wall_time, self.database)
         parts = OutboxParts(
             sites=self.sites,
             database=self.database,
@@ -238,6 +246,9 @@ class Application:
             check_literal(url, self.policy)
         except ValueError as error:
             raise ValueError(f"{error}; see [outbound]") from None
+
+    def _endpoints(self, site: Site) -> Endpoints:
+        return Endpoints(site, self.database, self.event_types, self.check_webhook, self.infrastructure.random)
 
     def bans(self, site: Site) -> Bans:
         """Who may not write on *site*."""
@@ -290,6 +301,7 @@ class Application:
         """What a node does once, whatever its number of workers."""
         self.housekeeping.start()
         self.outbox.start()
+        self.webhooks.start()
         if self.database.writable:
             await self.erasures.sync()
         self.erasures.start()
@@ -299,7 +311,9 @@ class Application:
 
     async def close(self) -> None:
         """Let go of the database."""
-        for part in (self.housekeeping, self.outbox, self.erasures, self.deletions, self.nodes, self.catalog):
+        for part in (
+            self.housekeeping, self.outbox, self.webhooks, self.erasures, self.deletions, self.nodes, self.catalog,
+        ):  # fmt: skip
             if part is not None:
                 part.stop()
         await self.shared[Moderation].stop()

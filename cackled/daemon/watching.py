@@ -61,6 +61,11 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
         "outbox-work", lambda: outbox.under_way, lambda: outbox.ended, OUTBOX_WORK_SECONDS,
         f"{{waiting}} pieces of mail or calls are being sent and none came to an end for {{seconds}} s. {RESTART}",
     )  # fmt: skip
+    webhooks = application.webhooks
+    problems.watch(
+        "webhooks", lambda: 1, lambda: webhooks.looks, OUTBOX_SECONDS,
+        f"Nobody has looked for webhooks to be sent for {{seconds}} s. {RESTART}",
+    )  # fmt: skip
     problems.add("database-server", troubles.servers(database))
     problems.add("draining", lambda: DRAINING if infrastructure.cluster.draining else "")
     problems.add("workers", lambda: _sentence(

@@ -34,8 +34,8 @@ PER_SITE = 10
 MOST = 200
 # Longer than any piece of work may take.
 CLAIM = 60.0
-# Eleven waits of 5 s, 10 s, 20 s ... at most six hours: a receiver may be away for half a day.
-TRIES = 12
+# Waits of 5 s, 10 s, 20 s ... six hours at most, together three days: so long a receiver may be away.
+TRIES = 24
 FIRST_WAIT = 5.0
 LONGEST_WAIT = 6 * 3600.0
 MOST_LISTED = 200

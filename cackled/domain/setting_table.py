@@ -132,7 +132,7 @@ class SettingTable:
         if text and name in ("channel_secret", "channel_old_secret") and len(text.encode()) < LEAST_SECRET:
             raise ValueError
         if text and name == "webhook_url":
-            _web_address(text)
+            web_address(text)
             if check_url is not None:
                 try:
                     check_url(text)
@@ -186,7 +186,12 @@ def _number(text: str, kind: Any) -> int:
     return int(text)
 
 
-def _web_address(url: str) -> None:
+def web_address(url: str) -> None:
+    """See that *url* is an address that requests can be sent to.
+
+    Raises:
+        ValueError: it is none; the message says why.
+    """
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -22,6 +22,7 @@ const ENTRIES = [
   {name: 'settings', role: 'analyst', label: 'nav.settings'},
   {name: 'members', role: 'admin', label: 'nav.members'},
   {name: 'keys', role: 'admin', label: 'nav.keys'},
+  {name: 'webhooks', role: 'admin', label: 'nav.webhooks'},
 ];
 
 const NAMES = /** @type {Record<string, string>} */ ({

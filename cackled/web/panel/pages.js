@@ -19,6 +19,7 @@ import {KeysPage} from './pages/site_keys.js';
 import {Home, Sites} from './pages/sites.js';
 import {SpamPage} from './pages/spam.js';
 import {StatisticsPage} from './pages/statistics.js';
+import {WebhookPage, WebhooksPage} from './pages/webhooks.js';
 
 /**
  * @typedef {object} Page
@@ -51,6 +52,8 @@ export const PAGES = [
   {path: '/sites/:site/deletion', show: DeletionPage, role: 'admin'},
   {path: '/sites/:site/members', show: MembersPage, role: 'admin'},
   {path: '/sites/:site/keys', show: KeysPage, role: 'admin'},
+  {path: '/sites/:site/webhooks', show: WebhooksPage, role: 'admin'},
+  {path: '/sites/:site/webhooks/:webhook', show: WebhookPage, role: 'admin'},
   {path: '/sites/:site/audit', show: AuditPage, role: 'analyst'},
   {path: '/sites/:site/rules', show: RulesPage, role: 'moderator'},
   {path: '/sites/:site/statistics', show: StatisticsPage, role: 'analyst'},

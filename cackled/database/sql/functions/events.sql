@@ -1,5 +1,5 @@
 -- The event log and the number of a channel that every visible change raises.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- What is told of an event, and what a site's webhook gets of it. What is too long for a notification is read from the
 -- log by who listens.
@@ -13,8 +13,9 @@ returns text language sql stable as $$
   select concat('{"type":"', p_type, '","position":"', p_site, '/', p_channel, '@', p_seq, '","data":', p_data, '}')
 $$;
 
--- Write an event of a channel into the log, tell whoever listens, and queue it for the site's webhook where it has one.
--- In this function and the next alone, so that a webhook gets exactly what the log holds.
+-- Write an event of a channel into the log, tell whoever listens, and queue it for the site's webhooks: that of its
+-- settings (p_webhook), and its endpoints. In this function and the next alone, so that they get exactly what the log
+-- holds.
 create or replace function announce(
   p_site int, p_channel bigint, p_seq bigint, p_type text, p_data text, p_webhook boolean
 ) returns void language plpgsql as $$
@@ -25,6 +26,7 @@ begin
     insert into outbox (site_id, kind, body)
     values (p_site, 'webhook', event_webhook(p_site, p_channel, p_seq, p_type, p_data));
   end if;
+  perform queue_webhooks(p_site, p_channel, p_seq, p_type, array[p_data]);
 end
 $$;
 revoke execute on function announce(int, bigint, bigint, text, text, boolean) from public;
@@ -44,6 +46,7 @@ begin
     select p_site, 'webhook', event_webhook(p_site, p_channel, p_seq - 1 + x.n, p_type, x.data)
     from unnest(p_data) with ordinality x (data, n) order by x.n;
   end if;
+  perform queue_webhooks(p_site, p_channel, p_seq, p_type, p_data);
 end
 $$;
 revoke execute on function announce_all(int, bigint, bigint, text, text[], boolean) from public;
@@ -73,6 +76,10 @@ begin
   update event e set data = reworded_event(e.data, p_subject, p_json, p_scrubbed)
   where e.site_id = p_site and e.channel_id = p_channel and e.created_at >= p_since
     and starts_with(e.data, format('{"%s":{"id":"%s",', p_subject, p_id));
+  -- In whatever channel it was: what is told of a conversation that moved keeps its old position.
+  update webhook_event e set data = reworded_event(e.data, p_subject, p_json, p_scrubbed)
+  where e.site_id = p_site and left(e.data, 64) collate "C" >= format('{"%s":{"id":"%s",', p_subject, p_id)
+    and left(e.data, 64) collate "C" < format('{"%s":{"id":"%s"-', p_subject, p_id);
 end
 $$;
 
@@ -84,7 +91,11 @@ create or replace function scrub_events(
   update event e set data = reworded_event(e.data, p_subject, null, p_scrubbed)
   where e.site_id = p_site and (p_channels is null or e.channel_id = any(p_channels))
     and starts_with(e.data, format('{"%s":{"id":"', p_subject))
-    and strpos(e.data, format('"author":{"id":"%s"', p_visitor)) > 0
+    and strpos(e.data, format('"author":{"id":"%s"', p_visitor)) > 0;
+  update webhook_event e set data = reworded_event(e.data, p_subject, null, p_scrubbed)
+  where e.site_id = p_site
+    and starts_with(e.data, format('{"%s":{"id":"', p_subject))
+    and strpos(e.data, format('"author":{"id":"%s"', p_visitor)) > 0;
 $$;
 
 -- Lock the channel of a product before something is written there, for the rest of the transaction; it is made where it
