@@ -99,6 +99,10 @@ class Source:
             plain = io.BufferedReader(_Counted(unpacked, lambda count: None, self._most), 1 << 16)
         return plain
 
+    def check(self) -> None:
+        """Raises where the work is to end."""
+        self._stop()
+
     def _seen(self, count: int) -> None:
         self.done += count
         self._stop()

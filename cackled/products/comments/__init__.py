@@ -22,6 +22,7 @@ from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.feed import FEED, Feeding
 from cackled.products.comments.housekeeping import JOBS
+from cackled.products.comments.importing import IMPORTS
 from cackled.products.comments.judged import JUDGED
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
@@ -126,4 +127,5 @@ PRODUCT = Product(
     judged=JUDGED,
     authored=AUTHORED,
     seed=seed.fill,
+    imports=IMPORTS,
 )

@@ -1,0 +1,65 @@
+"""SQLite databases that strangers made: opened for reading alone, with nothing in them that could do something."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from urllib.parse import quote
+
+from cackled.importing.records import BadFile
+from cackled.importing.source import MOST_VALUE, Source
+
+_MAGIC = b"SQLite format 3\x00"
+# Steps of SQLite's machine, and how often so many: some minutes.
+_STEPS, MOST_ROUNDS = 1_000_000, 100_000
+
+
+def is_sqlite(source: Source) -> bool:
+    """Whether the file is a SQLite database."""
+    with source.open() as file:
+        return file.read(16) == _MAGIC
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[sqlite3.Connection]:
+    """The database, for reading.
+
+    Raises:
+        BadFile: it is damaged, or lacks what is asked for.
+    """
+    address = f"file:{quote(str(source.path.absolute()))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as db:
+            db.row_factory = sqlite3.Row
+            db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_VALUE)
+            db.execute("pragma trusted_schema = off")
+            db.execute("pragma cell_size_check = on")
+            # A view could compute for ever: this asks now and then whether the work is to end.
+            rounds = 0
+
+            def tick() -> int:
+                nonlocal rounds
+                rounds += 1
+                return int(rounds > MOST_ROUNDS)
+
+            db.set_progress_handler(tick, _STEPS)
+            yield db
+    except sqlite3.Error as error:
+        raise BadFile(f"The database can't be read: {str(error)[:150]}.") from None
+
+
+def tables(db: sqlite3.Connection) -> dict[str, list[str]]:
+    """The columns of each table."""
+    names = [row[0] for row in db.execute("select name from sqlite_master where type = 'table' limit 1000")]
+    return {name: [row[1] for row in db.execute("select * from pragma_table_info(?)", (name,))] for name in names}
+
+
+def rows(db: sqlite3.Connection, source: Source, sql: str) -> Iterator[sqlite3.Row]:
+    """The rows of a query, one by one; how far it is shows in *source*."""
+    # Nobody knows which part of the file a row is from.
+    for count, row in enumerate(db.execute(sql)):
+        if count % 500 == 0:
+            source.check()
+        yield row

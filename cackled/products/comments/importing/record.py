@@ -1,0 +1,30 @@
+"""A comment of another system."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cackled.importing.records import Item
+
+State = Literal["approved", "pending", "spam", "rejected", "deleted"]
+# How its text is written: Markdown, HTML, HTML with meant ends of lines (WordPress), or nothing of that.
+Markup = Literal["markdown", "html", "html-lines", "plain"]
+
+
+class ImportedComment(Item, frozen=True, kw_only=True):
+    """A comment.
+
+    ``edited``: seconds since 1970. ``votes``: the source's id of each voter, and 1 or -1; ``up`` and ``down`` count
+    them and those nobody knows. ``pinned``: it stands above all others.
+    """
+
+    text: str = ""
+    markup: Markup = "html"
+    state: State = "approved"
+    up: int = 0
+    down: int = 0
+    votes: tuple[tuple[str, int], ...] = ()
+    edited: float | None = None
+    pinned: bool = False
+    featured: bool = False
+    locked: bool = False
