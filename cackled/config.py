@@ -24,6 +24,7 @@ from cackled.config_people import Limits as Limits
 from cackled.config_people import Log as Log
 from cackled.config_people import Mail as Mail
 from cackled.config_people import Manhole as Manhole
+from cackled.config_people import Media as Media
 from cackled.config_people import Outbound as Outbound
 from cackled.config_people import Rate as Rate
 
@@ -286,6 +287,7 @@ class Config(Section, frozen=True):
     outbound: Outbound = Outbound()
     mail: Mail = Mail()
     accounts: Accounts = Accounts()
+    media: Media = Media()
     demo: Demo = Demo()
     # "devel": the loader fetches libraries one by one; "prod": one bundle per widget.
     env: Literal["prod", "devel"] = "prod"

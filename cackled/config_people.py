@@ -100,6 +100,15 @@ class Accounts(Section, frozen=True):
     resolver: str = ""
 
 
+class Media(Section, frozen=True):
+    """``[media]``: where files of pictures are kept."""
+
+    # "folder": of this machine; "database": all nodes reach it; "auto": a folder where this is the only node.
+    origin: Literal["auto", "folder", "database"] = "auto"
+    # Empty: media, in the folder of the state.
+    folder: str = ""
+
+
 class Demo(Section, frozen=True):
     """``[demo]``: site 1 with its lively pages."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cackled import accounts, identity, products
+from cackled import accounts, identity, media, products
 from cackled.moderation import queue_feature
 from cackled.moderation.feature import make_feature as make_moderation
 from cackled.products.product import Feature
@@ -12,6 +12,7 @@ from cackled.products.registry import Registry
 FEATURES: tuple[Feature, ...] = (
     accounts.FEATURE,
     identity.FEATURE,
+    media.FEATURE,
     queue_feature.FEATURE,
     make_moderation([one.judged for one in products.PRODUCTS if one.judged is not None]),
 )

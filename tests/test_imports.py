@@ -67,6 +67,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.identity.pages": ("cackled.transport.response", *GROUND),
     "cackled.identity.answers": ("cackled.api.answers", "cackled.domain.sessions"),
     "cackled.identity": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.media.api": ("cackled.api", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.media.resource": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.media.child": ("cackled.media.images", "cackled.media.sandbox"),
+    "cackled.media": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products": (
         "cackled.importing", "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.moderation.items",
         "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
@@ -86,7 +90,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.products.*.answers": ("cackled.api.answers",),
-    "cackled.features": ("cackled.accounts", "cackled.identity", "cackled.moderation", "cackled.products", *GROUND),
+    "cackled.features": (
+        "cackled.accounts", "cackled.identity", "cackled.media", "cackled.moderation", "cackled.products", *GROUND,
+    ),
     "cackled.accounts": (
         "cackled.products.product", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

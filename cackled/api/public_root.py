@@ -88,6 +88,7 @@ def public_root(
     auth: IResource | None = None,
     commento: IResource | None = None,
     avatar: IResource | None = None,
+    media: IResource | None = None,
     panel: IResource | None = None,
     threads: IResource | None = None,
     feeds: IResource | None = None,
@@ -116,6 +117,8 @@ def public_root(
         children[b"demo"] = demo
     if avatar is not None:
         children[b"avatar"] = avatar
+    if media is not None:
+        children[b"media"] = media
     if auth is not None:
         children[b"auth"] = auth
     if moderate is not None:

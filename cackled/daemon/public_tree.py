@@ -31,6 +31,7 @@ from cackled.identity.avatar import AvatarResource, Pictures
 from cackled.identity.flow import SignIn
 from cackled.identity.resource import AuthResource, CommentoCallback
 from cackled.languages import section_texts
+from cackled.media.resource import Gallery, MediaResource
 from cackled.realtime.resource import RealtimeResource
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource
@@ -91,6 +92,7 @@ def public_tree(
             own,
         ),
         avatar=AvatarResource(application.sites, application.shared[Pictures], limits, client_address),
+        media=MediaResource(application.sites, application.shared[Gallery], limits, client_address),
         auth=OwnPages(
             AuthResource(
                 application.sites, application.shared[SignIn], application.database, limits, client_address,

@@ -1,0 +1,75 @@
+"""The routes of pictures. Handlers only translate; the rules are in the service."""
+
+from __future__ import annotations
+
+from cackled.api.calls import Call
+from cackled.api.route import Caller, Route
+from cackled.database.query import ReadPreference
+from cackled.domain.errors import NotFound
+from cackled.domain.staff import ANY
+from cackled.media.answers import AltBody, MediaAnswer, MediaQuery, UsageAnswer, shown
+from cackled.media.service import ID
+from cackled.media.settings import MOST_BYTES, MediaSettings
+from cackled.media.store import MediaStore
+
+
+def _number(call: Call) -> str:
+    """The picture that the path names, without its site.
+
+    Raises:
+        NotFound: it can't be one of this site.
+    """
+    match = ID.fullmatch(call.parameters["media"])
+    if match is None or int(match[1]) != call.site.id:
+        raise NotFound("There is no such picture.")
+    return match[2]
+
+
+async def add(call: Call) -> MediaAnswer:
+    """Take a picture in."""
+    content = call.request.content
+    raw = b"" if content is None else content.read()
+    made = await call.shared(MediaStore).of(call.site).add(raw, call.query.alt, call.visitor.visitor)
+    return shown(call.site.id, made)
+
+
+async def describe(call: Call) -> None:
+    """Say what is to be seen."""
+    await call.shared(MediaStore).of(call.site).describe(_number(call), call.body.alt, call.visitor.visitor)
+
+
+async def remove(call: Call) -> None:
+    """Take a picture back."""
+    await call.shared(MediaStore).of(call.site).remove(_number(call), call.visitor.visitor)
+
+
+async def usage(call: Call) -> UsageAnswer:
+    """What pictures take."""
+    pictures, size = await call.shared(MediaStore).of(call.site).usage()
+    return UsageAnswer(pictures, size, call.site.product(MediaSettings).room)
+
+
+_OWN = "/sites/{site}/media/{media:text}"
+_REFUSED = tuple(
+    f"media-{one}" for one in ("type", "broken", "pixels", "frames", "memory", "time", "large", "hourly", "room")
+)
+ROUTES = (
+    Route(
+        method="POST", path="/sites/{site}/media", name="addMedia", summary="Add a picture; the body is the file.",
+        handler=add, query=MediaQuery, takes="image/*", most=MOST_BYTES, answer=MediaAnswer, status=201,
+        caller=Caller.SESSION, limit="media.add", refusals=(*_REFUSED, "no-pictures"),
+    ),
+    Route(
+        method="PATCH", path=_OWN, name="describeMedia", summary="Say what is to be seen on one's own picture.",
+        handler=describe, body=AltBody, status=204, caller=Caller.SESSION, limit="media.change",
+    ),
+    Route(
+        method="DELETE", path=_OWN, name="removeMedia", summary="Take back a picture that is shown with nothing yet.",
+        handler=remove, status=204, caller=Caller.SESSION, limit="media.change",
+    ),
+    Route(
+        method="GET", path="/sites/{site}/media-usage", name="getMediaUsage",
+        summary="What the pictures of the site take.", handler=usage, answer=UsageAnswer, caller=Caller.STAFF,
+        role=ANY, scope="read", limit="", preference=ReadPreference.NEAREST,
+    ),
+)  # fmt: skip

@@ -1,0 +1,137 @@
+"""Where files are kept: in a folder of this machine, or in the database, which all nodes reach."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from secrets import token_hex
+from typing import Any, Protocol
+
+from cackled.database.query import Query, ReadPreference
+from cackled.database.routing import Database
+from cackled.media.workshop import File
+
+INSERT_FILE = Query(
+    "insert_media_file",
+    """
+    insert into media_file (site_id, hash, name, body) values ($1, $2, $3, $4)
+    on conflict (site_id, hash, name) do nothing
+    """,
+    ("int", "bytea", "text", "bytea"),
+)
+SELECT_FILE = Query(
+    "select_media_file", "select body from media_file where site_id = $1 and hash = $2 and name = $3",
+    ("int", "bytea", "text"),
+)  # fmt: skip
+DELETE_FILES = Query(
+    "delete_media_files", "delete from media_file where site_id = $1 and hash = $2", ("int", "bytea")
+)
+
+
+class Origin(Protocol):
+    """Keeps files by site, hash of what they were made of, and name."""
+
+    async def put(self, site: int, digest: bytes, files: Sequence[File]) -> None:
+        """Keep *files*; all are there when this returns. Those that are there already stay.
+
+        Raises:
+            OSError, DatabaseError: they can't be kept.
+        """
+
+    async def get(self, site: int, digest: bytes, name: str) -> bytes | None:
+        """One of them; None where it is not there.
+
+        Raises:
+            OSError, DatabaseError: it can't be read.
+        """
+
+    async def remove(self, site: int, digest: bytes) -> None:
+        """Remove all of them.
+
+        Raises:
+            OSError, DatabaseError
+        """
+
+
+class FolderOrigin:
+    """Files in *folder*: ``SITE/ab/abcd../NAME``. One that has its name is whole: it was written under another."""
+
+    def __init__(self, folder: Path, in_thread: Callable[..., Awaitable[Any]]) -> None:
+        self._folder = folder
+        self._in_thread = in_thread
+
+    def _place(self, site: int, digest: bytes) -> Path:
+        name = digest.hex()
+        return self._folder / str(site) / name[:2] / name
+
+    async def put(self, site: int, digest: bytes, files: Sequence[File]) -> None:
+        """As `Origin` says."""
+        await self._in_thread(self._write, self._place(site, digest), files)
+
+    async def get(self, site: int, digest: bytes, name: str) -> bytes | None:
+        """As `Origin` says."""
+        found: bytes | None = await self._in_thread(_read, self._place(site, digest) / name)
+        return found
+
+    async def remove(self, site: int, digest: bytes) -> None:
+        """As `Origin` says."""
+        await self._in_thread(_remove, self._place(site, digest))
+
+    def _write(self, place: Path, files: Sequence[File]) -> None:
+        place.mkdir(parents=True, exist_ok=True)
+        for one in files:
+            if (place / one.name).exists():
+                continue
+            # On the same file system, so that the last step is all or nothing.
+            early = place / f".{token_hex(8)}"
+            try:
+                with early.open("wb") as file:
+                    file.write(one.body)
+                    file.flush()
+                    os.fsync(file.fileno())
+                early.rename(place / one.name)
+            except BaseException:
+                early.unlink(missing_ok=True)
+                raise
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _remove(place: Path) -> None:
+    if not place.is_dir():
+        return
+    for path in place.iterdir():
+        path.unlink(missing_ok=True)
+    place.rmdir()
+
+
+class DatabaseOrigin:
+    """Files in the database: for sites with few of them, on any number of nodes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, site: int, digest: bytes, files: Sequence[File]) -> None:
+        """As `Origin` says."""
+        for one in files:
+            await self._database.site(site).write(INSERT_FILE, site, digest, one.name, one.body)
+
+    async def get(self, site: int, digest: bytes, name: str) -> bytes | None:
+        """As `Origin` says."""
+        database = self._database.site(site)
+        for preference in (ReadPreference.NEAREST, ReadPreference.PRIMARY_PREFERRED):
+            # A copy that is behind has not got it yet.
+            rows = (await database.read(SELECT_FILE, site, digest, name, preference=preference)).rows
+            if rows:
+                return bytes(rows[0][0])
+        return None
+
+    async def remove(self, site: int, digest: bytes) -> None:
+        """As `Origin` says."""
+        await self._database.site(site).write(DELETE_FILES, site, digest)

@@ -1,0 +1,170 @@
+"""``/media/{id}/{variant}``: the files of pictures. What stands at an address never changes.
+
+Files are small (the largest is a picture of 1,600 points), so they are read whole, off the reactor, and the last read
+are kept in memory. Ranges as RFC 9110 section 14 says; one at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from cackled.database.errors import DatabaseError
+from cackled.database.routing import Database
+from cackled.domain.errors import Refused, TooFast
+from cackled.domain.limits import CallLimits
+from cackled.domain.site import Site
+from cackled.domain.sites import SiteDirectory
+from cackled.media.origins import Origin
+from cackled.media.service import ID, find_media
+from cackled.shared_calls import SharedCalls
+from cackled.transport.http import Request
+from cackled.transport.problems import problem
+from cackled.transport.resources import AsyncResource
+from cackled.transport.response import Response
+
+LIMIT = "media.read"
+YEAR = b"public, max-age=31536000, immutable"
+# Bytes of files in memory, and seconds for which it is believed that they are still shown.
+MOST_KEPT, KEPT = 32 * 1_048_576, 60.0
+_NAME = re.compile(r"[a-z0-9]{1,10}\.(webp|avif|jpg)", re.ASCII)
+_RANGE = re.compile(rb"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
+
+
+class Shown:
+    """A file as it is served."""
+
+    __slots__ = ("body", "etag", "type", "until")
+
+    def __init__(self, body: bytes, kind: bytes, etag: bytes, until: float) -> None:
+        self.body = body
+        self.type = kind
+        self.etag = etag
+        self.until = until
+
+
+class Gallery:
+    """The files of all sites, in a process."""
+
+    def __init__(self, database: Database, origin: Origin, seconds: Callable[[], float]) -> None:
+        self._database = database
+        self._origin = origin
+        self._seconds = seconds
+        self._kept: OrderedDict[tuple[int, str, str], Shown] = OrderedDict()
+        self._size = 0
+        self._calls: SharedCalls[Shown | None] = SharedCalls()
+
+    async def find(self, site: Site, number: str, name: str) -> Shown | None:
+        """A file; None where there is no such picture, or it has no such file.
+
+        Raises:
+            DatabaseError, OSError: it can't be read now.
+        """
+        place = (site.id, number, name)
+        kept = self._kept.get(place)
+        if kept is not None and self._seconds() < kept.until:
+            self._kept.move_to_end(place)
+            return kept
+        return await self._calls.ask(place, lambda: Deferred.fromCoroutine(self._load(site, place)))
+
+    async def _load(self, site: Site, place: tuple[int, str, str]) -> Shown | None:
+        _, number, name = place
+        found = (await find_media(self._database, site.id, [number])).get(number)
+        known = None if found is None else next((one for one in found.files if one.name == name), None)
+        if found is None or known is None:
+            self._forget(place)
+            return None
+        old = self._kept.get(place)
+        body = old.body if old is not None else await self._origin.get(site.id, found.digest, name)
+        if body is None or len(body) != known.bytes:
+            # Never a part of it.
+            raise OSError(f"{site.id}/{found.digest.hex()}/{name} is missing or cut short")
+        shown = Shown(
+            body, known.type.encode("ascii"), b'"%s"' % (found.digest.hex()[:24] + "-" + name).encode("ascii"),
+            self._seconds() + KEPT,
+        )  # fmt: skip
+        self._forget(place)
+        self._kept[place] = shown
+        self._size += len(body)
+        while self._size > MOST_KEPT:
+            _, gone = self._kept.popitem(last=False)
+            self._size -= len(gone.body)
+        return shown
+
+    def _forget(self, place: tuple[int, str, str]) -> None:
+        old = self._kept.pop(place, None)
+        if old is not None:
+            self._size -= len(old.body)
+
+
+class MediaResource(AsyncResource):
+    """The address."""
+
+    takes_rest = True
+
+    def __init__(
+        self, sites: SiteDirectory, gallery: Gallery, limits: CallLimits, client_address: Callable[[Any], str]
+    ) -> None:
+        super().__init__(self.answer, (b"GET", b"HEAD"))
+        self._sites = sites
+        self._gallery = gallery
+        self._limits = limits
+        self._client_address = client_address
+
+    async def answer(self, request: Request) -> Response:
+        """The file, a part of it, or 404."""
+        path = [one.decode("ascii", "replace") for one in request.postpath or ()]
+        known = ID.fullmatch(path[0]) if len(path) == 2 else None
+        if known is None or _NAME.fullmatch(path[1]) is None:
+            return problem(404)
+        site = self._sites.find(int(known[1]))
+        if site is None:
+            return problem(404)
+        try:
+            self._limits.take(LIMIT, self._client_address(request), site.id)
+            shown = await self._gallery.find(site, known[2], path[1])
+        except TooFast as error:
+            answer = problem(429, "too-fast")
+            answer.headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after or 1))))
+            return answer
+        except (DatabaseError, OSError, Refused):
+            return problem(503, "unavailable")
+        if shown is None:
+            missing = problem(404)
+            missing.headers.append((b"cache-control", b"public, max-age=60"))
+            return missing
+        return _answer(request, shown)
+
+
+def _answer(request: Request, shown: Shown) -> Response:
+    headers = [
+        (b"content-type", shown.type), (b"etag", shown.etag), (b"cache-control", YEAR), (b"accept-ranges", b"bytes"),
+        # Whatever a browser would make of it: no page, and nothing that runs.
+        (b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'; sandbox"),
+        (b"cross-origin-resource-policy", b"cross-origin"), (b"access-control-allow-origin", b"*"),
+    ]  # fmt: skip
+    tags = request.getHeader(b"if-none-match")
+    if tags is not None and (tags.strip() == b"*" or shown.etag in [one.strip() for one in tags.split(b",")]):
+        return Response(304, headers)
+    size = len(shown.body)
+    given = request.getHeader(b"range")
+    condition = request.getHeader(b"if-range")
+    match = None if given is None else _RANGE.fullmatch(given.strip())
+    # Several ranges, and what can't be read, are answered with the whole (RFC 9110 section 14.2).
+    if match is None or match.group() == b"bytes=-" or (condition is not None and condition.strip() != shown.etag):
+        return Response(200, headers, shown.body)
+    first, last = match[1], match[2]
+    begin = int(first) if first else max(0, size - int(last))
+    end = min(int(last), size - 1) if first and last else size - 1
+    if begin >= size or end < begin or (not first and int(last) == 0):
+        if first and last and int(last) < int(first):
+            return Response(200, headers, shown.body)
+        answer = problem(416)
+        answer.headers.append((b"content-range", b"bytes */%d" % size))
+        return answer
+    headers.append((b"content-range", b"bytes %d-%d/%d" % (begin, end, size)))
+    return Response(206, headers, shown.body[begin : end + 1])

@@ -1,0 +1,73 @@
+-- Adding and removing pictures.
+-- cackled: revision 1
+
+-- Add a picture. Refused where the visitor added p_hourly in this hour, or the site has no room left. Contents that the
+-- site has already take none.
+create or replace function add_media(
+  p_site int, p_id text, p_hash bytea, p_visitor bigint, p_account bigint, p_width int, p_height int, p_frames int,
+  p_color text, p_alt text, p_files text, p_bytes bigint, p_hourly int, p_room bigint
+) returns void language plpgsql as $$
+declare
+  known boolean;
+  kept bigint;
+begin
+  insert into media_site (site_id) values (p_site) on conflict do nothing;
+  select s.bytes into kept from media_site s where s.site_id = p_site for no key update;
+  if p_visitor is not null and (
+    select count(*) from media m
+    where m.site_id = p_site and m.visitor_id = p_visitor and m.created_at > now() - interval '1 hour'
+  ) >= p_hourly then
+    raise exception using errcode = 'CK409', message = 'media-hourly';
+  end if;
+  known := exists (select 1 from media m where m.site_id = p_site and m.hash = p_hash);
+  if not known and kept + p_bytes > p_room then
+    raise exception using errcode = 'CK409', message = 'media-room';
+  end if;
+  insert into media (site_id, id, hash, visitor_id, account_id, width, height, frames, color, alt, files, bytes)
+  values (p_site, p_id, p_hash, p_visitor, p_account, p_width, p_height, p_frames, p_color, p_alt, p_files, p_bytes);
+  delete from media_gone g where g.site_id = p_site and g.hash = p_hash and not g.removing;
+  if not known then
+    update media_site s set pictures = s.pictures + 1, bytes = s.bytes + p_bytes where s.site_id = p_site;
+  end if;
+end
+$$;
+
+-- Give pictures of a visitor that are with nothing yet to an item; gives those that were, in the order asked for.
+create or replace function attach_media(p_site int, p_visitor bigint, p_item text, p_ids text[])
+returns setof text language sql as $$
+  with taken as (
+    update media m set item = p_item
+    where m.site_id = p_site and m.id = any(p_ids) and m.visitor_id = p_visitor and m.item in ('', p_item)
+    returning m.id
+  )
+  select t.id from taken t order by array_position(p_ids, t.id)
+$$;
+
+-- Remove pictures; contents that nothing shows then are noted, so that their files go.
+create or replace function drop_media(p_site int, p_ids text[]) returns setof text language plpgsql as $$
+declare
+  m media;
+begin
+  perform from media_site s where s.site_id = p_site for no key update;
+  for m in delete from media x where x.site_id = p_site and x.id = any(p_ids) returning x.* loop
+    if not exists (select 1 from media x where x.site_id = p_site and x.hash = m.hash) then
+      insert into media_gone (site_id, hash) values (p_site, m.hash) on conflict do nothing;
+      update media_site s set pictures = s.pictures - 1, bytes = s.bytes - m.bytes where s.site_id = p_site;
+    end if;
+    return next m.id;
+  end loop;
+end
+$$;
+
+-- Remove a visitor's pictures, at most so many at once (see erase_ballots): they are in no channel of their own.
+create or replace function erase_media(p_site int, p_visitor bigint, p_most int)
+returns table (channel bigint, seq bigint) language plpgsql as $$
+begin
+  perform erase_alone(p_site);
+  perform drop_media(p_site, array(
+    select m.id from media m where m.site_id = p_site and m.visitor_id = p_visitor limit p_most));
+  if exists (select 1 from media m where m.site_id = p_site and m.visitor_id = p_visitor) then
+    return query select null::bigint, null::bigint;
+  end if;
+end
+$$;

@@ -1,0 +1,1 @@
+"""Tests of what visitors add to what they write: pictures and files."""

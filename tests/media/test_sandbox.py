@@ -1,0 +1,51 @@
+"""What a confined process can't do: tried by real ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import cackled
+
+BEGIN = """
+import socket, os, subprocess, sys
+from cackled.media import sandbox
+held = open(os.devnull, "rb")
+sandbox.limit(1_000_000_000, 2)
+sandbox.confine()
+"""
+
+
+def confined(work: str) -> tuple[int, str]:
+    """Run *work* confined; gives how it ended and what it wrote."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + work], capture_output=True, text=True, timeout=120,
+        env={"PYTHONPATH": str(Path(cackled.__file__).parents[1])},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+class SandboxTests(SynchronousTestCase):
+    """Each of these works outside."""
+
+    def test_refused(self) -> None:
+        """Files, names, sockets, programs, other processes."""
+        for work in (
+            "open('/etc/passwd')", "open('/tmp/x', 'w')", "os.listdir('/')", "os.unlink('/tmp/none')",
+            "socket.socket()",
+            "os.fork()", "os.execv('/bin/true', ['true'])", "os.kill(1, 0)", "os.symlink('a', '/tmp/b')",
+        ):  # fmt: skip
+            code, said = confined(f"try:\n  {work}\nexcept PermissionError: print('refused')\nelse: print('done')")
+            self.assertEqual((code, said.strip()), (0, "refused"), work)
+
+    def test_bounds(self) -> None:
+        """Memory and time end."""
+        self.assertIn("MemoryError", confined("x = bytearray(2_000_000_000)")[1])
+        self.assertEqual(confined("while True: pass")[0], -24)
+
+    def test_work(self) -> None:
+        """Computing, and what is open, go on."""
+        self.assertEqual(confined("print(sum(range(10)), held.read())"), (0, "45 b''\n"))
