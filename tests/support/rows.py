@@ -56,7 +56,8 @@ def fill_others(run: Run, site: int) -> None:
         needed = run(
             """
             select a.attname, case t.typcategory when 'N' then '1' when 'S' then '''x''' when 'D' then 'now()'
-              when 'B' then 'true' when 'I' then '''192.0.2.0/24''' when 'A' then '''{1}''' else 'null' end
+              when 'B' then 'true' when 'I' then '''192.0.2.0/24''' when 'A' then '''{1}''' when 'U' then '''x'''
+              else 'null' end
             from pg_attribute a join pg_type t on t.oid = a.atttypid
             where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped and a.attnotnull
               and not a.atthasdef and a.attidentity = '' and a.attname <> 'site_id'
