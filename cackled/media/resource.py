@@ -69,7 +69,9 @@ class Gallery:
         if kept is not None and self._seconds() < kept.until:
             self._kept.move_to_end(place)
             return kept
-        return await self._calls.ask(place, lambda: Deferred.fromCoroutine(self._load(site, place)))
+        return await self._calls.ask(
+            f"{site.id}/{number}/{name}", lambda: Deferred.fromCoroutine(self._load(site, place))
+        )
 
     async def _load(self, site: Site, place: tuple[int, str, str]) -> Shown | None:
         _, number, name = place

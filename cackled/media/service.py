@@ -108,8 +108,9 @@ class Medium(Struct, frozen=True):
 
 
 def _medium(row: tuple[Any, ...]) -> Medium:
-    files = msgspec.json.decode(row[7], type=list[Known])
-    return Medium(row[0], bytes(row[1]), *row[2:7], files, row[8])
+    number, digest, width, height, frames, color, alt, files, item = row
+    known = msgspec.json.decode(files, type=list[Known])
+    return Medium(number, bytes(digest), width, height, frames, color, alt, known, item)
 
 
 async def find_media(

@@ -19,6 +19,7 @@ from cackled.products.comments.settings import CommentSettings
 from cackled.products.registry import Registry
 
 SHAPE = Registry(PRODUCTS).settings({})
+KINDS = Registry(PRODUCTS).setting_kinds
 TABLE = SettingTable(SHAPE)
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,7 +94,7 @@ class TableTests(SynchronousTestCase):
         except BadField:
             return
         product, key, _ = SHAPE.place(name)
-        msgspec.convert({key: value}, CommentSettings if product else SiteSettings)
+        msgspec.convert({key: value}, KINDS[product] if product else SiteSettings)
         self.assertEqual(TABLE.read(name, as_text(value)), value)
 
 
