@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
 
 from twisted.web.resource import IResource
 
@@ -29,10 +31,14 @@ def api_resource(
             raise ValueError(f"{route.name}: there is no limit {route.limit}")
         if not (route.about_site or route.for_own_pages):
             raise ValueError(f"{route.name}: {route.caller.value} is one of a site")
-    document = openapi.document(table.routes, problems, extra)
+
+    @cache
+    def document() -> dict[str, Any]:
+        # With the first question: it takes some 150 ms, and most processes are never asked.
+        return openapi.document(table.routes, problems, extra)
 
     def describe() -> Response:
-        return json_response(document, 200, (b"access-control-allow-origin", b"*"))
+        return json_response(document(), 200, (b"access-control-allow-origin", b"*"))
 
     dispatcher = Dispatcher(context)
     return Router(table, dispatcher.answer, dispatcher.preflight, {b"openapi.json": describe})

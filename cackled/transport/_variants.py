@@ -61,6 +61,14 @@ def compress(body: bytes, coding: bytes, *, best: bool = False, quick: bool = Fa
     return body
 
 
+def unpacks(packed: bytes, body: bytes) -> bool:
+    """Whether *packed* is *body* in brotli."""
+    try:
+        return bool(brotli.decompress(packed) == body)
+    except brotli.error:
+        return False
+
+
 def variant_etag(etag: bytes, coding: bytes, *, quick: bool = False) -> bytes:
     """The entity tag of a coded form: a strong one gets a suffix, for the bytes differ (RFC 9110 section 8.8.3)."""
     if not coding or etag.startswith(b"W/"):

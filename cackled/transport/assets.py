@@ -1,4 +1,4 @@
-"""The browser's files: named by their content, compressed once at start.
+"""The browser's files: named by their content, compressed once, when they are built or at start.
 
 What there is, `cackled.transport.bundle_lists` tells. ``env = prod`` serves what was made when the package was built,
 ``env = devel`` the modules themselves.
@@ -24,6 +24,7 @@ from cackled.transport._variants import (
     compressible,
     encoding_class,
     matches,
+    unpacks,
     variant_etag,
 )
 from cackled.transport.bundle_lists import AssetsError, BundleLists, Folder
@@ -55,9 +56,11 @@ Render = Callable[[], dict[str, Any]]
 
 
 class _File:
-    """One finished file with its coded forms, and the answers for each."""
+    """One finished file with its coded forms, and the answers for each; *packed*: that in brotli, if it is known."""
 
-    def __init__(self, body: bytes, content_type: bytes, cache: bytes, *, best: bool = True) -> None:
+    def __init__(
+        self, body: bytes, content_type: bytes, cache: bytes, *, best: bool = True, packed: bytes | None = None
+    ) -> None:
         self.hash = _former.content_hash(body)
         self._etag = b'"' + self.hash.encode() + b'"'
         self.body = body
@@ -67,9 +70,9 @@ class _File:
         if compressible(content_type, len(body)):
             self._fields.append((b"Vary", b"Accept-Encoding"))
             for coding in (GZIP, BROTLI):
-                packed = compress(body, coding, best=best)
-                if len(packed) < len(body):
-                    self._bodies[coding] = packed
+                made = packed if coding == BROTLI and packed is not None else compress(body, coding, best=best)
+                if len(made) < len(body):
+                    self._bodies[coding] = made
 
     def size(self, coding: bytes = IDENTITY) -> int:
         return len(self._bodies.get(coding, self.body))
@@ -92,6 +95,12 @@ class _File:
         if coding:
             fields.append((b"Content-Encoding", coding))
         return Response(200, fields, self._bodies[coding])
+
+
+def _built(body: bytes, content_type: bytes, packed: bytes | None) -> _File:
+    """A bundle that was built with its form in brotli, which is not believed where it is of another text."""
+    believed = packed is not None and unpacks(packed, body)
+    return _File(body, content_type, _IMMUTABLE, packed=packed if believed else None)
 
 
 class Assets:
@@ -148,7 +157,7 @@ class Assets:
         languages = [pattern.replace("*", one) for one in words.languages] if words else []
         paths |= {Path(one).name: one for one in languages}
         self._files |= {
-            name: _File(lists.source(path), _TYPES[Path(name).suffix], _IMMUTABLE)
+            name: _built(lists.source(path), _TYPES[Path(name).suffix], lists.packed(path))
             for name, path in sorted(paths.items())
         }
         self._words |= {name: [Path(pattern).name] for name in folder.speaks}

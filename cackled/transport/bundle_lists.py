@@ -14,7 +14,8 @@ then, see `words_script`. "locales" are folders of catalogues: each language but
 the names of packages: bundles under "packaged" are served as they were built in devel too.
 
 What ``env = prod`` serves was made when the package was built, by ``scripts/packaging/bundle.mjs``: ``build/`` has a
-file for each bundle, the loader, and ``manifest.json``, a list of the same form. ``env = devel`` serves the modules.
+file for each bundle, its form in brotli (``NAME.br``), the loader, and ``manifest.json``, a list of the same form.
+``env = devel`` serves the modules.
 """
 
 from __future__ import annotations
@@ -225,6 +226,13 @@ class BundleLists:
     def beside(self, name: str) -> bytes:
         """A file beside the first list, as the loader."""
         return self.source(self._find(self._folders[0], name))
+
+    def packed(self, path: str) -> bytes | None:
+        """The form in brotli that stands beside a bundle that was built; None where there is none."""
+        try:
+            return (self.root / f"{path}.br").read_bytes()
+        except OSError:
+            return None
 
     def source(self, path: str) -> bytes:
         """What is served of a file; of a catalogue the script that adds its words."""

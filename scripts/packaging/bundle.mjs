@@ -8,10 +8,13 @@
 // Each bundle is one classic script. An `import('./part.js')` of a lazy bundle's module becomes `Cackle.lazy('part.js')`,
 // so that it is fetched as the loader fetches: from another server if need be, with the page's nonce. A lazy bundle that
 // is loaded `with` another takes the modules which that has from there, by `Cackle['other.js']`.
+//
+// Beside each bundle stands its form in brotli, `NAME.br`: it takes too long to be made at each start of a daemon.
 
 import {mkdir, readFile, rename, rm, writeFile} from 'node:fs/promises';
 import {existsSync, readdirSync, readFileSync} from 'node:fs';
 import path from 'node:path';
+import {brotliCompressSync, constants} from 'node:zlib';
 import {fileURLToPath} from 'node:url';
 import * as esbuild from 'esbuild';
 
@@ -39,6 +42,23 @@ const DYNAMIC = /\/\*[^]*?\*\/|\bimport\('(\.[^']+)'\)/g;
 
 // Sections of a catalogue that widgets need.
 const SECTIONS = ['widget', 'problems'];
+
+// As compress() in cackled/transport/_variants.py at its best.
+const BROTLI = {
+  [constants.BROTLI_PARAM_MODE]: constants.BROTLI_MODE_TEXT,
+  [constants.BROTLI_PARAM_QUALITY]: 11,
+  [constants.BROTLI_PARAM_LGWIN]: 20,
+};
+
+/**
+ * Write a bundle, and its compressed form beside it.
+ * @param {string} file
+ * @param {string} code
+ */
+async function writeBundle(file, code) {
+  await writeFile(file, code);
+  await writeFile(`${file}.br`, brotliCompressSync(code, {params: BROTLI}));
+}
 
 /** What is wrong with the sources, in words for whoever wrote them. */
 class BundleError extends Error {}
@@ -341,13 +361,13 @@ class Folder {
     await mkdir(part, {recursive: true});
     try {
       for (const name of Object.keys(this.sources)) {
-        await writeFile(path.join(part, name), await (name.endsWith('.css') ? this.style(name) : this.script(name)));
+        await writeBundle(path.join(part, name), await (name.endsWith('.css') ? this.style(name) : this.script(name)));
       }
       const catalogues = locales.length ? readdirSync(this.file(locales[0])) : [];
       const languages = catalogues.map(file => path.basename(file, '.json')).filter(one => one !== 'en');
       for (const one of languages) {
         const {code} = await this.whole(this.words(locales.map(where => `${where}/${one}.json`)));
-        await writeFile(path.join(part, `${this.stem}-${one}.js`), code);
+        await writeBundle(path.join(part, `${this.stem}-${one}.js`), code);
       }
       if (existsSync(path.join(this.folder, 'loader.js'))) {
         const text = await readFile(path.join(this.folder, 'loader.js'), 'utf8');

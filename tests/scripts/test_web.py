@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+import brotli
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.support.web import packaging
@@ -49,6 +50,9 @@ class BundleTests(SynchronousTestCase):
         self.assertNotIn("first", text)
         self.assertLess(text.index("window.x"), text.index("window.y"))
         self.assertEqual(self.built("all.css").strip(), ".mc-a{color:red;inset-inline:0}")
+        for name in ("all.js", "all.css"):
+            packed = (self.folder / "build" / f"{name}.br").read_bytes()
+            self.assertEqual(brotli.decompress(packed).decode(), self.built(name))
         listed = json.loads(self.built("manifest.json"))
         self.assertEqual(listed["bundles"], {"all.js": ["all.js"], "all.css": ["all.css"]})
         self.assertEqual(listed["widgets"], {"A": {"js": ["all.js"]}})

@@ -103,6 +103,17 @@ class ProdTests(AssetsTestCase):
         self.assertIn(b"var after", self.ask(new).body)
         self.assertEqual(self.ask(old.replace("comments.js", "other.js")).status, 404)
 
+    def test_compressed_before(self) -> None:
+        """The form that was made with the bundle is served as it is; one of another text is not believed."""
+        body = "var a=1;window.x=a;" * 50
+        made = brotli.compress(body.encode(), quality=1)
+        best = self.ask(*self.assets.urls()["comments.js"], "Accept-Encoding: br").body
+        self.assertNotEqual(best, made)
+        for packed, served in ((made, made), (brotli.compress(b"var other"), best), (b"no brotli", best)):
+            Path(self.folder, "build/comments.js.br").write_bytes(packed)
+            self.serve()
+            self.assertEqual(self.ask(*self.assets.urls()["comments.js"], "Accept-Encoding: br").body, served)
+
     def test_nowhere_to_keep(self) -> None:
         """A folder that can't be used costs a line in the log, not the start."""
         events: list[Any] = []
