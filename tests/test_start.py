@@ -16,9 +16,9 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).resolve().parents[1]
 # What a daemon needs for some requests, some configurations or some operators alone.
 LATER = (
-    "PIL", "autobahn", "cackled.admin.shell", "cackled.cluster.redis", "cackled.cluster.tls", "cackled.outbound.agent",
-    "cffi", "click", "difflib", "dns", "jinja2", "lxml", "markdown_it", "pycparser", "twisted.conch", "twisted.mail",
-    "twisted.web.client", "txredisapi", "unittest", "webauthn",
+    "PIL", "autobahn", "babel", "cackled.admin.shell", "cackled.cluster.redis", "cackled.cluster.tls",
+    "cackled.outbound.agent", "cffi", "click", "difflib", "dns", "ijson", "jinja2", "lxml", "markdown_it", "pycparser",
+    "twisted.conch", "twisted.mail", "twisted.web.client", "txredisapi", "unittest", "webauthn",
 )  # fmt: skip
 
 

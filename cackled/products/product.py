@@ -150,7 +150,7 @@ class Product(Feature, frozen=True, kw_only=True):
     - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
     - ``seed``: fills the demo site.
-    - ``imports``: the formats of other systems that it reads.
+    - ``imports``: gives the formats of other systems that it reads; called when something is imported.
     """
 
     widgets: tuple[Widget, ...] = ()
@@ -160,4 +160,4 @@ class Product(Feature, frozen=True, kw_only=True):
     judged: Judged | None = None
     authored: Authored | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None
-    imports: Imports | None = None
+    imports: Callable[[], Imports] | None = None

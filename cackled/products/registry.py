@@ -69,7 +69,6 @@ class Registry:
         _once("command", (command.name for one in self.features for command in one.commands))
         _once("kind of item", (kind for one in self.features for kind in one.moderated))
         _once("type of event", (event.type for one in self.features for event in one.events))
-        _once("format", (format.name for one in self.products if one.imports for format in one.imports.formats))
         for one in self.features:
             held = {event.subject.name for event in one.events if event.words and event.subject is not None}
             erased = set() if one.erase is None else {subject.name for subject in one.erase.subjects}
@@ -159,11 +158,15 @@ class Registry:
 
     @property
     def formats(self) -> dict[str, tuple[str, Imports, Format]]:
-        """The formats that can be imported, by name, each with its product."""
-        return {
-            format.name: (one.name, one.imports, format)
-            for one in self.products if one.imports is not None for format in one.imports.formats
-        }  # fmt: skip
+        """The formats that can be imported, by name, each with its product.
+
+        Raises:
+            ValueError: two have one name.
+        """
+        # Loaded when something is imported, not at each start.
+        made = [(one.name, one.imports()) for one in self.products if one.imports is not None]
+        _once("format", (format.name for _, imports in made for format in imports.formats))
+        return {format.name: (name, imports, format) for name, imports in made for format in imports.formats}
 
     def services(self, parts: ServiceParts) -> dict[type, Callable[[Site], Any]]:
         """How services are made of *parts*, by kind."""

@@ -13,6 +13,7 @@ from cackled.domain.signed_links import SignedLink
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position
+from cackled.importing.formats import Imports
 from cackled.products.comments import api, moderated, seed, staff_api
 from cackled.products.comments.by_author import ByAuthor
 from cackled.products.comments.channels import PRODUCT_NAME
@@ -22,7 +23,6 @@ from cackled.products.comments.erasure import ERASABLE
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.feed import FEED, Feeding
 from cackled.products.comments.housekeeping import JOBS
-from cackled.products.comments.importing import IMPORTS
 from cackled.products.comments.judged import JUDGED
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
@@ -33,6 +33,12 @@ from cackled.products.comments.settings import OLD, CommentSettings
 from cackled.products.comments.thread import THREAD
 from cackled.products.comments.thread.places import Places
 from cackled.products.product import Limit, OutboxParts, Product
+
+
+def _imports() -> Imports:
+    from cackled.products.comments.importing import IMPORTS
+
+    return IMPORTS
 
 
 def make_service(parts: ServiceParts, site: Site) -> Comments:
@@ -127,5 +133,5 @@ PRODUCT = Product(
     judged=JUDGED,
     authored=AUTHORED,
     seed=seed.fill,
-    imports=IMPORTS,
+    imports=_imports,
 )

@@ -8,8 +8,6 @@ from functools import lru_cache
 from html import escape
 from typing import Any
 
-from babel.dates import format_date
-
 from cackled.api.thread import ThreadRender
 from cackled.api.thread_pages import address
 from cackled.languages import Language, Words
@@ -103,4 +101,7 @@ def day(time: str, language: Language) -> str:
 
 @lru_cache(maxsize=20_000)
 def _day(time: str, language: Language) -> str:
+    # Not at the start: it reads the names of months and days of all languages.
+    from babel.dates import format_date
+
     return escape(format_date(date.fromisoformat(time), format="long", locale=language))
