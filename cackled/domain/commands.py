@@ -43,13 +43,15 @@ class Usage(Exception):
 class OperatorParts(Struct, frozen=True, kw_only=True):
     """What the commands of features use.
 
-    ``evict`` is told each position that a write led to; ``clock`` is the reactor.
+    ``evict`` is told each position that a write led to; ``clock`` is the reactor; ``shared`` is what the process has
+    once, by kind.
     """
 
     sites: SiteDirectory
     database: Database
     evict: Callable[[Position], None]
     clock: Any = None
+    shared: Mapping[type, Any] = {}
 
     def site(self, number: int) -> Site:
         """The site with this number.

@@ -6,6 +6,7 @@ from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
 from cackled.media.api import ROUTES
+from cackled.media.commands import COMMANDS
 from cackled.media.resource import Gallery
 from cackled.media.service import REFUSALS
 from cackled.media.settings import MediaSettings
@@ -45,6 +46,7 @@ FEATURE = Feature(
     refusals=REFUSALS,
     problems={**{f"media-{reason}": 422 for reason in (*REASONS, "large", "many", "unknown")}, "no-pictures": 403},
     jobs=(DROP_UNUSED,),
+    commands=COMMANDS,
     sql="cackled.media",
     counted=(Counted(table="media", word="pictures", kept=False),),
     erase=ERASABLE,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cackled.config import Config
 from cackled.database.routing import Database
+from cackled.domain.commands import CommandError
 from cackled.domain.site import Site
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
 from cackled.media.service import Media
@@ -16,10 +17,24 @@ from cackled.products.product import SharedParts
 class MediaStore:
     """Gives the pictures of each site."""
 
-    def __init__(self, database: Database, origin: Origin, workshop: Workshop) -> None:
+    def __init__(self, origins: dict[str, Origin], used: str, database: Database, workshop: Workshop) -> None:
         self.database = database
-        self.origin = origin
+        self.origin = origins[used]
         self.workshop = workshop
+        self._origins = origins
+        self._used = used
+
+    def other(self, name: str) -> Origin:
+        """The origin *name*, which is not the one in use.
+
+        Raises:
+            CommandError: there is none of that name, or it is in use.
+        """
+        if name not in self._origins:
+            raise CommandError(f"there is {' and '.join(self._origins)}")
+        if name == self._used:
+            raise CommandError(f"files are kept in the {name} already")
+        return self._origins[name]
 
     def of(self, site: Site) -> Media:
         """The pictures of *site*."""
@@ -33,15 +48,19 @@ def origin_of(config: Config) -> str:
     return "database" if len(config.nodes) > 1 or config.discovery.enabled else "folder"
 
 
-def make_origin(parts: SharedParts) -> Origin:
-    """Where this process finds files."""
+def make_origins(parts: SharedParts) -> dict[str, Origin]:
+    """Where files can be."""
     config = parts.config
-    if origin_of(config) == "database":
-        return DatabaseOrigin(parts.database)
     folder = Path(config.media.folder) if config.media.folder else Path(config.state) / "media"
-    return FolderOrigin(folder, parts.in_thread)
+    return {"folder": FolderOrigin(folder, parts.in_thread), "database": DatabaseOrigin(parts.database)}
+
+
+def make_origin(parts: SharedParts) -> Origin:
+    """Where files are."""
+    return make_origins(parts)[origin_of(parts.config)]
 
 
 def make_store(parts: SharedParts) -> MediaStore:
     """The store of a process."""
-    return MediaStore(parts.database, make_origin(parts), Workshop(parts.clock, parts.metrics))
+    workshop = Workshop(parts.clock, parts.metrics)
+    return MediaStore(make_origins(parts), origin_of(parts.config), parts.database, workshop)

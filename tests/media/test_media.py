@@ -10,7 +10,9 @@ from typing import Any
 from PIL import Image
 from twisted.internet.defer import Deferred, gatherResults
 
+from cackled.domain.commands import CommandError, OperatorParts, Usage
 from cackled.domain.errors import Unprocessable
+from cackled.media.commands import media
 from cackled.media.origins import DatabaseOrigin, FolderOrigin
 from cackled.media.service import Media
 from cackled.media.store import MediaStore
@@ -248,6 +250,49 @@ class SweepingTests(MediaCase):
         self.assertEqual(await self.application.shared[Sweeping].sweep(), 1)
         again = await self.added(corpus.picture())
         self.assertEqual((await self.ask("GET", again["files"][0]["src"])).status, 200)
+
+
+class CommandTests(MediaCase):
+    """What operators see and do."""
+
+    async def run_command(self, *words: str) -> Any:
+        """The data of ``media WORDS``."""
+        application = self.application
+        parts = OperatorParts(
+            sites=application.sites, database=application.database, evict=lambda position: None,
+            shared=application.shared,
+        )  # fmt: skip
+        return await media(parts, words)
+
+    async def test_commands(self) -> None:
+        """What is taken; which files are missing; a picture removed; all files copied elsewhere."""
+        self.assertEqual(await self.run_command("status"), "no site has pictures")
+        made = await self.added(corpus.picture())
+        await self.added(corpus.picture(color="blue"), 2)
+        size = self.sql("select sum(bytes)::int from media where site_id = 1")[0][0]
+        self.assertEqual(
+            await self.run_command("status", "1"), [{"site": 1, "pictures": 1, "size_bytes": size, "to_remove": 0}]
+        )
+        self.assertEqual(len(await self.run_command("status")), 2)
+        self.assertEqual((await self.run_command("verify"))["files"], {"looked_at": 10, "missing_or_cut": 0})
+        path = next(iter((self.folder / "1").rglob("mail.jpg")))
+        body = path.read_bytes()
+        path.write_bytes(body[:5])
+        found = await self.run_command("verify", "1")
+        self.assertEqual(found["wrong"], [
+            {"picture": made["id"], "file": "mail.jpg", "is_bytes": 5, "should_be_bytes": len(body)}
+        ])  # fmt: skip
+        moved = await self.run_command("move", "database")
+        self.assertEqual((moved["copied_files"], moved["missing_or_cut"]), (9, 1))
+        path.write_bytes(body)
+        self.assertEqual((await self.run_command("move", "database"))["copied_files"], 10)
+        self.assertEqual(self.sql("select count(*) from media_file where site_id = 1"), [(5,)])
+        self.assertIn("removed", await self.run_command("purge", made["id"]))
+        self.assertEqual(self.sql("select site_id from media"), [(2,)])
+        for words in (("purge", made["id"]), ("purge", "../x"), ("status", "7"), ("verify", "x"), ("move", "folder"),
+                      ("move", "tape")):  # fmt: skip
+            await self.assertFailure(Deferred.fromCoroutine(self.run_command(*words)), CommandError)
+        await self.assertFailure(Deferred.fromCoroutine(self.run_command("look")), Usage)
 
 
 class OriginTests(MediaCase):
