@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from cackled.api.context import ApiContext
 from cackled.database.errors import DatabaseError, QueryFailed, Unavailable
 from cackled.database.routing import ReadPreference
 from cackled.domain.errors import BadField, Forbidden, Outdated, Refused, Unauthorized, Unconditional
+from cackled.domain.limits import Allowance
 from cackled.domain.locks import Deed
 from cackled.domain.page_facts import MAX_URL
 from cackled.domain.reading import Reading, ReadOptions, ReadOutcome
@@ -34,8 +35,11 @@ _KEY = re.compile(r"[\x21-\x7e]{1,64}", re.ASCII)
 
 # A week, in seconds.
 MOST_STALENESS = 604_800
-ALLOWED_HEADERS = b"authorization, content-type, idempotency-key"
-EXPOSED_HEADERS = b"date, retry-after, idempotent-replayed, x-cackled-server, x-cackled-staleness, x-cackled-stale"
+ALLOWED_HEADERS = b"authorization, content-type, idempotency-key, if-match"
+EXPOSED_HEADERS = (
+    b"date, etag, retry-after, ratelimit, ratelimit-policy, idempotent-replayed, x-cackled-server, "
+    b"x-cackled-staleness, x-cackled-stale"
+)
 
 
 def header(request: Request, name: str) -> str | None:
@@ -213,6 +217,15 @@ def body(
     except RecursionError:
         # Also in members that *shape* does not have.
         raise BadField("The body is nested too deeply.", slug="bad-json") from None
+
+
+def rate_fields(response: Response, allowances: Iterable[Allowance]) -> None:
+    """Say how much of its limits the caller has left (draft-ietf-httpapi-ratelimit-headers-10)."""
+    found = list(allowances)
+    if found:
+        policy = ", ".join(f'"{one.name}";q={one.quota};w={one.window}' for one in found)
+        left = ", ".join(f'"{one.name}";r={one.left};t={one.reset}' for one in found)
+        response.headers += ((b"ratelimit-policy", policy.encode()), (b"ratelimit", left.encode()))
 
 
 def json_response(value: Any, status: int = 200, *headers: tuple[bytes, bytes]) -> Response:

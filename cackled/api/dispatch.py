@@ -19,6 +19,7 @@ from cackled.api.calls import (
     guarded,
     idempotency_key,
     json_response,
+    rate_fields,
     reading,
     sourced,
 )
@@ -27,6 +28,7 @@ from cackled.api.route import Caller, Reach, Route
 from cackled.api.staff import check_own_page
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField, Forbidden, Unauthorized
+from cackled.domain.replays import Once, Replays
 from cackled.domain.site import Site
 from cackled.domain.staff import everywhere
 from cackled.transport.http import Request
@@ -47,6 +49,10 @@ class Dispatcher:
         """Run *route* for *request* and write its answer, whatever happens."""
         response = await guarded(self._run(request, route, parameters))
         cors(request, response, NO_SITE if route.caller in _OWN else self._find_site(parameters))
+        limit = route.limit or ("staff" if route.caller in _OWN else "")
+        if limit:
+            context, site = self._context, int(parameters.get("site", "0"))
+            rate_fields(response, context.limits.allowances(limit, context.client_address(request), site))
         request.respond(response)
 
     async def preflight(self, request: Request, parameters: dict[str, str], allowed: bytes) -> None:
@@ -138,8 +144,30 @@ class Dispatcher:
             call.reading = reading(request, route.preference, own_after=route.own_after)
             if site.id:
                 context.count_read(site.id, call.reading.options.preference)
-        result = await route.handler(call)
-        return self._response(route, call, result)
+        if route.replayed and (key := idempotency_key(request)) is not None:
+            return await self._once(call, route, key)
+        return self._response(route, call, await route.handler(call))
+
+    async def _once(self, call: Call, route: Route, key: str) -> Response:
+        """The answer of a call with an idempotency key: the first one, or that of doing it now."""
+        request = call.request
+        caller = bearer(request) or (call.staff.actor if call.staff is not None else "")
+        raw = b"" if request.content is None else request.content.getvalue()
+        # A grant may be another by the time that the call is made again.
+        query = sorted((name, *values) for name, values in request.args.items() if name != b"token")
+        once = Once(caller, key, repr((request.method, request.uri.partition(b"?")[0], query, raw)).encode())
+        replays = self._context.service(Replays, call.site)
+        kept = await replays.begin(once)
+        if kept is not None:
+            return Response(kept.status, [*kept.headers, (b"idempotent-replayed", b"true")], kept.body)
+        try:
+            response = self._response(route, call, await route.handler(call))
+        except Exception:
+            await replays.forget(once)
+            raise
+        kept_headers = [one for one in response.headers if one[0].lower() != b"set-cookie"]
+        await replays.keep(once, response.status, kept_headers, response.body)
+        return response
 
     @staticmethod
     def _response(route: Route, call: Call, result: Any) -> Response:

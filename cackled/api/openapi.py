@@ -28,6 +28,12 @@ _KEY = {
 }  # fmt: skip
 
 
+_MATCH = {
+    "name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"},
+    "description": "The ETag of what is changed, as it was seen.",
+}  # fmt: skip
+
+
 class ProblemAnswer(Struct, frozen=True, rename={"kind": "type"}):
     """What went wrong (RFC 9457). ``deployment`` and ``url`` come with 421: where the site lives."""
 
@@ -66,6 +72,8 @@ def refusals(route: Route) -> list[str]:
         found |= {"bad-field", "not-found"}
     if route.body is not None:
         found |= {"bad-json", "content-too-large"}
+    if route.replayed:
+        found |= {"under-way", "key-reused", "bad-field"}
     if route.takes:
         found |= {"content-too-large"}
     if route.reach is Reach.CHANNEL:
@@ -139,8 +147,10 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
         parameters += query_parameters(route.query)
     if route.preference is not None:
         parameters += read_parameters(route.preference.value, own_after=route.own_after)
-    if route.idempotent:
+    if route.idempotent or route.replayed:
         parameters.append(_KEY)
+    if {"if-match", "precondition-required"} & set(route.refusals):
+        parameters.append(_MATCH)
     made: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,

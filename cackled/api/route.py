@@ -164,6 +164,16 @@ class Route(Struct, frozen=True, kw_only=True):
         return self.caller in (Caller.STAFF, Caller.OWN_PAGE)
 
     @property
+    def replayed(self) -> bool:
+        """Whether a call with an Idempotency-Key is answered again instead of done again, by the dispatcher.
+
+        Calls that sign somebody in set cookies, which nobody else may get; and who opens a session is nobody yet.
+        """
+        if self.method == "GET" or self.idempotent or self.path.startswith("/auth/"):
+            return False
+        return self.caller in (Caller.STAFF, Caller.SESSION)
+
+    @property
     def texts(self) -> frozenset[str]:
         """Those of `parameters` that are any text; the others are ids."""
         return frozenset(one[1:-1].partition(":")[0] for one in self.segments if one.endswith(":text}"))

@@ -38,6 +38,7 @@ from cackled.domain.nodes import NodeRegistry
 from cackled.domain.outbox import Outbox
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import Crowd, Following
+from cackled.domain.replays import EXPIRE_CALLS, Replays
 from cackled.domain.residency import Residency
 from cackled.domain.sessions import Sessions
 from cackled.domain.signed_links import SignedLink, SignedLinks
@@ -121,7 +122,7 @@ class Application:
 
         retention = config.database.event_retention
         self.housekeeping = Housekeeping(
-            self.database, clock, metrics, retention, (EXPIRE_WEBHOOKS, *registry.jobs), registry.recounts
+            self.database, clock, metrics, retention, (EXPIRE_WEBHOOKS, EXPIRE_CALLS, *registry.jobs), registry.recounts
         )
         self.policy = Policy(config.outbound.ports, config.outbound.networks)
         self.links = SignedLinks(self.sites.secret, wall_time)
@@ -135,6 +136,7 @@ class Application:
         )
         self.event_types = EventTypes(tuple(one.type for one in (*CORE_EVENTS, *registry.events)))
         self.services[Endpoints] = self._endpoints
+        self.services[Replays] = lambda site: Replays(site, self.database, infrastructure.random.randbytes)
         journal = infrastructure.state / "erasures.log"
         in_thread = infrastructure.in_thread
         self.shared: dict[type, Any] = {

@@ -8,6 +8,7 @@ from functools import lru_cache
 from heapq import nlargest
 from ipaddress import ip_address, ip_network
 from itertools import islice
+from math import ceil
 from operator import itemgetter
 
 from msgspec import Struct
@@ -99,6 +100,16 @@ class Buckets:
         ]
         return [(str(key), used) for used, key in nlargest(most, spent, key=itemgetter(0)) if used >= 1.0]
 
+    def allowance(self, name: str, key: object) -> Allowance:
+        """What is left of *key*."""
+        now = self._clock.seconds()
+        tokens, then = self._state.get(key, (self._burst, now))
+        tokens = max(0.0, refilled(tokens, then, now, self._rate, self._burst))
+        return Allowance(
+            name, int(self._burst), max(1, ceil(self._burst / self._rate)), int(tokens),
+            ceil((self._burst - tokens) / self._rate),
+        )  # fmt: skip
+
     def correct(self, key: object, tokens: float) -> None:
         """At most *tokens* of *key* are left (below 0: spent in advance). Higher numbers change nothing."""
         now = self._clock.seconds()
@@ -106,6 +117,16 @@ class Buckets:
         if known is not None:
             left, then = known
             self._state[key] = (min(tokens, left + (now - then) * self._rate), now)
+
+
+class Allowance(Struct, frozen=True):
+    """How much of a limit is left: of ``quota`` calls in ``window`` seconds ``left``, and all again in ``reset``."""
+
+    name: str
+    quota: int
+    window: int
+    left: int
+    reset: int
 
 
 class AddressBuckets:
@@ -135,6 +156,12 @@ class AddressBuckets:
         for buckets, network in pairs:
             buckets.take(network, cost)
 
+    def allowance(self, name: str, key: str) -> Allowance:
+        """What is left of *key*: the least of its own, and of what is around it."""
+        pairs = zip(self._wider, wider(key), strict=False)
+        found = [self._own.allowance(name, key), *(buckets.allowance(name, network) for buckets, network in pairs)]
+        return min(found, key=lambda one: one.left)
+
     def busiest(self, most: int) -> list[tuple[str, float]]:
         """As `Buckets.busiest`, of the callers themselves."""
         return self._own.busiest(most)
@@ -162,6 +189,14 @@ class CallLimits:
     def busiest(self, most: int) -> list[tuple[str, float]]:
         """At most *most* addresses that read most just now, with what they have spent."""
         return self._by_address["reads"].busiest(most)
+
+    def allowances(self, name: str, address: str, site: int) -> list[Allowance]:
+        """What is left of the limit *name* for *address* and, where the site has one of its own, for the site."""
+        if self._exempt(address):
+            return []
+        mine, theirs = self._by_address.get(name), self._by_site.get(name)
+        found = [] if mine is None else [mine.allowance(name, address_key(address))]
+        return found if theirs is None else [*found, theirs.allowance(f"{name}/site", site)]
 
     def take(self, name: str, address: str, site: int, cost: float = 1.0) -> None:
         """Draw from the limit *name* for a call of *address* about *site*.
