@@ -90,12 +90,15 @@ def public_root(
     avatar: IResource | None = None,
     media: IResource | None = None,
     panel: IResource | None = None,
+    docs: IResource | None = None,
     threads: IResource | None = None,
     feeds: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
     versions = Folder()
     versions.putChild(b"v1", api)
+    if docs is not None:
+        versions.putChild(b"docs", docs)
     if commento is not None:
         # Where servers that were made for Commento lead back to.
         oauth, sso = Folder(), Folder()

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from twisted.web.resource import IResource
-
 from cackled.api import core, openapi
 from cackled.api.calls import json_response
 from cackled.api.context import ApiContext
@@ -19,7 +17,7 @@ from cackled.transport.response import Response
 
 def api_resource(
     context: ApiContext, routes: Iterable[Route], problems: Mapping[str, int], extra: openapi.ExtraPaths
-) -> IResource:
+) -> Router:
     """The core's routes and *routes*, and their description.
 
     Raises:
@@ -41,4 +39,6 @@ def api_resource(
         return json_response(document(), 200, (b"access-control-allow-origin", b"*"))
 
     dispatcher = Dispatcher(context)
-    return Router(table, dispatcher.answer, dispatcher.preflight, {b"openapi.json": describe})
+    router = Router(table, dispatcher.answer, dispatcher.preflight, {b"openapi.json": describe})
+    router.document = document
+    return router

@@ -129,6 +129,8 @@ class Router(Resource):
         self, table: Table, answer: Answer, preflight: Preflight, static: Mapping[bytes, Callable[[], Response]]
     ) -> None:
         super().__init__()
+        # Gives the description of all this (OpenAPI).
+        self.document: Callable[[], Mapping[str, Any]] = dict
         self._table = table
         self._answer = answer
         self._preflight = preflight

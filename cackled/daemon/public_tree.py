@@ -11,6 +11,7 @@ from cackled.accounts.gate import Gate
 from cackled.admin.http import Healthz, Readyz
 from cackled.api.bootstrap import Bootstrap
 from cackled.api.context import ApiContext
+from cackled.api.docs import DocsPages
 from cackled.api.feeds import Feeds
 from cackled.api.large_bodies import LargeBodies
 from cackled.api.loader_redirect import LoaderRedirect
@@ -67,11 +68,13 @@ def public_tree(
     deeds = {"ban": application.ban_by_link, **registry.deeds(application.parts)}
     own = OwnNames([node.url for node in config.nodes] + [one.url for one in config.deployments])
     demo_pages = StaticPages(WEB / "demo", devel=config.env == "devel") if demo else None
+    api = api_resource(context, registry.routes, PROBLEMS | registry.problems, bootstrap)
     root = public_root(
         loader=LoaderRedirect(infrastructure.loader, application.sites.residency),
         assets=infrastructure.assets.resource(),
         bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
-        api=api_resource(context, registry.routes, PROBLEMS | registry.problems, bootstrap),
+        api=api,
+        docs=OwnPages(DocsPages(WEB / "apidocs", api.document), config.http.hsts, own),
         realtime=RealtimeResource(
             application.hub, access.authorize, access.name_of, access.seconds_left, charge
         ),

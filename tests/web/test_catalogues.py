@@ -31,6 +31,7 @@ PLACE = re.compile(r"\{(\w+)\}")
 STRINGS = [re.compile(rf"{mark}([^{mark}\\\n$]*){mark}") for mark in ("'", '"', "`")]
 # Refusals that a visitor can do nothing about, or that only a widget's mistake would cause: their status is told.
 FOR_PROGRAMS = frozenset((
+    "under-way", "key-reused",
     "bad-field", "bad-json", "bad-request", "bad-token", "internal", "key", "no-token", "not-granted",
     "other-deployment", "token-expired", "unknown-site", "unprocessable", "uri-too-long", "comment",
 ))  # fmt: skip
@@ -212,6 +213,11 @@ class CatalogueTests(SynchronousTestCase):
                 text = "\n".join(path.read_text() for path in sources)
                 self.assertEqual(asked(text, "words") - words, set(), f"{folder} {section}")
                 self.assertEqual(words - strings(text), set(), f"{folder} {section}: nobody writes them")
+
+    def test_docs(self) -> None:
+        """The page of the API asks for the words that there are, and for no others."""
+        script = without_comments((ROOT / "web" / "apidocs" / "docs.js").read_text())
+        self.assertEqual({*re.findall(r"say\('(\w+)'\)", script)}, set(self.section("docs")))
 
     def test_problems(self) -> None:
         """Each refusal that a visitor may meet has words, and there are words for no other."""

@@ -204,7 +204,8 @@ def _method(one: Operation) -> str:
     answer = "str" if one.text else "None" if one.answer is None else type_of(one.answer)
     body = "None" if one.body is None else "body"
     call = ", ".join([f'"{one.method}"', f'f"{path}"', f"{{{query}}}", body, *more])
+    done = f"self.call({call})" if answer == "None" else f"answer: {answer} = self.call({call})\n        return answer"
     return (
         f"    def {_snake(one.name)}({', '.join(signature)}) -> {answer}:\n"
-        f"        {json.dumps(one.summary)}\n        return self.call({call})\n"
+        f"        {json.dumps(one.summary)}\n        {done}\n"
     )
