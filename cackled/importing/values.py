@@ -24,6 +24,8 @@ _TIME = re.compile(
     r"(Z|UTC|GMT|[+-]\d{2}:?\d{2}(?::?\d{2})?|[+-]\d{2})?(?:\s.*)?",
     re.IGNORECASE | re.ASCII,
 )
+# JSON: how deep values lie whose place is told, and how deep any may.
+SHALLOW, DEEPEST = 6, 200
 # Numbers above are milliseconds.
 _SECONDS = 100_000_000_000
 
@@ -112,33 +114,75 @@ def id_of(value: object) -> str:
     return text_of(value).strip()
 
 
+class _Watched:
+    """What ijson reads from: no value may be so long that the parser would keep megabytes of it."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.since = 0
+
+    def read(self, count: int = -1) -> bytes:
+        self.since += max(count, 0)
+        if self.since > 4 * MOST_VALUE:
+            raise BadFile("The file has a value that is too large.")
+        data: bytes = self._file.read(count)
+        return data
+
+
+def _events(file: Any) -> Iterator[tuple[tuple[str, ...] | None, str, Any]]:
+    """The events of a JSON text, each with its place (``item`` in arrays); None where that lies deep.
+
+    Raises:
+        BadFile: it is no JSON, or nested too deeply.
+    """
+    watched = _Watched(file)
+    _skip_mark(file)
+    path: list[str] = []
+    try:
+        for event, value in ijson.basic_parse(watched, use_float=True, multiple_values=True):
+            watched.since = 0
+            if event == "map_key":
+                if len(path) <= SHALLOW:
+                    yield tuple(path[:-1]), event, value
+                    path[-1] = value
+                else:
+                    yield None, event, value
+                continue
+            if event in ("end_map", "end_array"):
+                path.pop()
+            yield tuple(path) if len(path) <= SHALLOW else None, event, value
+            if event in ("start_map", "start_array"):
+                path.append("item" if event == "start_array" else "")
+                if len(path) > DEEPEST:
+                    raise BadFile("The file is nested too deeply.")
+    except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
+        raise BadFile(f"The file is no JSON, or breaks off: {str(error).splitlines()[0][:120]}.") from None
+
+
 def json_items(source: Source, *prefixes: str) -> Iterator[tuple[str, Any]]:
-    """The values at *prefixes* (as ijson names them: ``item``, ``data.Comment.item``), one by one with its prefix.
+    """The values at *prefixes* (``item`` in arrays: ``item``, ``data.Comment.item``), one by one with its prefix.
 
     Raises:
         BadFile: it is no JSON.
     """
-    wanted = set(prefixes)
-    try:
-        with source.open() as file:
-            _skip_mark(file)
-            builder: Any = None
-            at, depth, held = "", 0, 0
-            for prefix, event, value in ijson.parse(file, use_float=True, multiple_values=True):
-                if builder is None:
-                    if prefix not in wanted or event in ("map_key", "end_map", "end_array"):
-                        continue
-                    builder, at, depth, held = ijson.ObjectBuilder(), prefix, 0, 0
-                held += 16 + (len(value) if isinstance(value, str) else 0)
-                if held > MOST_VALUE:
-                    raise BadFile("The file has a value that is too large.")
-                builder.event(event, value)
-                depth += (event in ("start_map", "start_array")) - (event in ("end_map", "end_array"))
-                if depth == 0:
-                    yield at, builder.value
-                    builder = None
-    except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
-        raise BadFile(f"The file is no JSON, or breaks off: {str(error).splitlines()[0][:120]}.") from None
+    wanted = {tuple(prefix.split(".")) for prefix in prefixes}
+    with source.open() as file:
+        builder: Any = None
+        at, depth, held = "", 0, 0
+        for place, event, value in _events(file):
+            if builder is None:
+                if place not in wanted or event in ("map_key", "end_map", "end_array"):
+                    continue
+                assert place is not None
+                builder, at, depth, held = ijson.ObjectBuilder(), ".".join(place), 0, 0
+            held += 16 + (len(value) if isinstance(value, str) else 0)
+            if held > MOST_VALUE:
+                raise BadFile("The file has a value that is too large.")
+            builder.event(event, value)
+            depth += (event in ("start_map", "start_array")) - (event in ("end_map", "end_array"))
+            if depth == 0:
+                yield at, builder.value
+                builder = None
 
 
 def _skip_mark(file: Any) -> None:
@@ -147,21 +191,22 @@ def _skip_mark(file: Any) -> None:
 
 
 def json_top(source: Source, names: int = 50) -> tuple[str, set[str]]:
-    """What a JSON file is outermost (``map``, ``array``, ...) and the names in it, those of its first megabytes."""
+    """What a JSON file is outermost (``map``, ``array``, ...) and the names in it.
+
+    Raises:
+        BadFile: it is no JSON.
+    """
     kind, found = "", set[str]()
-    try:
-        with source.open() as file:
-            _skip_mark(file)
-            for count, (prefix, event, value) in enumerate(ijson.parse(file, use_float=True, multiple_values=True)):
-                if not kind:
-                    kind = {"start_map": "map", "start_array": "array"}.get(event, event)
-                if event == "map_key" and prefix == "":
-                    found.add(value)
-                if len(found) >= names or count > 2_000_000 or kind == "array":
-                    break
-    except (ijson.JSONError, UnicodeDecodeError, ValueError):
-        if not kind:
-            raise BadFile("The file is no JSON.") from None
+    with source.open() as file:
+        for place, event, value in _events(file):
+            if not kind:
+                kind = {"start_map": "map", "start_array": "array"}.get(event, event)
+            if event == "map_key" and place == ():
+                found.add(value)
+            if len(found) >= names or kind != "map" or (event == "end_map" and place == ()):
+                break
+    if not kind:
+        raise BadFile("The file is no JSON.")
     return kind, found
 
 
