@@ -99,14 +99,33 @@ class StaffTests(ConversationCase):
     async def test_edit(self) -> None:
         """Anybody's comment; what it said before is in its history and nowhere else."""
         made = the_id(await self.post("rude words", by=ANN))
-        version = await self.conversations.edit(EVE, made, "kind ones", 0, "tone")
+        version, action = await self.conversations.edit(EVE, made, "kind ones", 0, "tone")
         self.assertEqual(version, 1)
         self.assertEqual(await self.texts(), ["<p>kind ones</p>"])
         self.assertNotIn("rude", json.dumps(self.events()))
         change, = (await self.queue.detail(f"comment:{made}")).history  # fmt: skip
-        self.assertEqual((change.deed, change.why, change.before), ("edit", "tone", {"text": "rude words"}))
+        self.assertEqual((change.deed, change.why, change.before["text"]), ("edit", "tone", "rude words"))
         self.assertEqual((await self.refused(self.conversations.edit(EVE, made, "x", 0, ""))).slug, "changed")
+        self.assertEqual((await self.queue.undo(EVE, action)).done, (f"comment:{made}",))
+        self.assertEqual(await self.texts(), ["<p>rude words</p>"])
+        self.assertNotIn("kind", json.dumps(self.events()))
+        self.assertEqual((await self.queue.detail(f"comment:{made}")).item.edited, None)
+        self.assertEqual((await self.refused(self.queue.undo(EVE, action))).slug, "state")
+        # Twice, undone in order; one that was followed by another can't be undone before that.
+        _, first = await self.conversations.edit(EVE, made, "one", None, "")
+        _, second = await self.conversations.edit(EVE, made, "two", None, "")
+        self.assertEqual((await self.queue.undo(EVE, first)).failed[0].reason, "conflict")
+        self.assertEqual((await self.queue.undo(EVE, second)).done, (f"comment:{made}",))
+        self.assertEqual(await self.texts(), ["<p>one</p>"])
+        # A text that waited comes back, too.
+        self.sql("insert into comment_revision (site_id, comment_id, src, html) values (1, %s, 'wait', 'w')", made)
+        _, third = await self.conversations.edit(EVE, made, "three", None, "")
+        self.assertEqual(self.sql("select 1 from comment_revision"), [])
+        await self.queue.undo(EVE, third)
+        self.assertEqual(self.sql("select src from comment_revision"), [("wait",)])
+        _, last = await self.conversations.edit(EVE, made, "four", None, "")
         await self.comments.delete(Session(1, ANN), made)
+        self.assertEqual([one.reason for one in (await self.queue.undo(EVE, last)).failed], ["conflict"])
         self.assertNotIn("rude", json.dumps([str(row) for row in self.sql("select * from comment_change")]))
 
 
@@ -178,7 +197,9 @@ class ApiTests(QueueApiCase):
         answer = await self.eve.ask("POST", f"{BASE}/comments", {"comment": made, "text": "Hello."})
         self.assertEqual((answer.status, answer.json()["comment"]["author"]["name"]), (201, "Eve"))
         edited = await self.eve.ask("PATCH", f"{BASE}/comments/{made}", {"text": "other", "why": "tone"})
-        self.assertEqual(edited.json(), {"version": 1})
+        self.assertEqual(edited.json()["version"], 1)
+        undone = await self.eve.ask("POST", f"{BASE}/actions/{edited.json()['action']}/undo")
+        self.assertEqual(undone.json()["done"], [f"comment:{made}"])
         closed = await self.eve.ask("PATCH", f"{BASE}/conversations", {"channel": "other", "closed": True})
         self.assertTrue(closed.json()["closed"])
         now = (await self.eve.ask("GET", f"{BASE}/conversations?channel=other")).json()

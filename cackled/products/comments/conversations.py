@@ -64,7 +64,10 @@ SELECT_PLACE_OF = Query(
 )
 EDIT_AS_STAFF = Query(
     "edit_as_staff",
-    "select outcome, version, state, seq, channel from edit_as_staff($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    """
+    select outcome, version, state, seq, channel, action
+    from edit_comment_as_staff($1, $2, $3, $4, $5, $6, $7, $8, $9)
+    """,
     ("int", "bigint", "int", "text", "text", "text", "text", "text", "boolean"),
 )
 # Parts of a move; who moves more does so again.
@@ -245,8 +248,8 @@ class Conversations:
         session = await self._people.sign_in(facts, 0, self._number(), now)
         return await self._comments.post(session, ChannelRef(key, url, title), source, "", parent=comment)
 
-    async def edit(self, staff: Staff, comment: int, source: str, version: int | None, why: str) -> int:
-        """Change anybody's comment; gives its version.
+    async def edit(self, staff: Staff, comment: int, source: str, version: int | None, why: str) -> tuple[int, int]:
+        """Change anybody's comment; gives its version, and the number of the action that undoes it.
 
         Raises:
             NotFound: it is not there any more. Conflict: it was changed since.
@@ -257,13 +260,13 @@ class Conversations:
             EDIT_AS_STAFF, self._site.id, comment, version, staff.actor, staff.name, why, source, text.render(source),
             hooked,
         )  # fmt: skip
-        outcome, now, _, seq, channel = rows[0]
+        outcome, now, _, seq, channel, action = rows[0]
         if outcome == "gone":
             raise NotFound("It is not there any more.")
         if outcome == "conflict":
             raise Conflict("It was changed since you looked at it.", slug="changed")
         self._evict(self._site.position(channel, seq))
-        return int(now)
+        return int(now), int(action)
 
 
 def _shown(name: str) -> str:

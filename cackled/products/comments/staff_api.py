@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from cackled.api.answers import Count
+from cackled.api.answers import Count, Id
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
@@ -65,9 +65,10 @@ class StaffEditBody(Struct):
 
 
 class Version(Struct, frozen=True):
-    """What the comment is now."""
+    """What the comment is now, and the action of the log by which that can be undone."""
 
     version: Count
+    action: Id
 
 
 async def get_conversation(call: Call) -> Any:
@@ -123,10 +124,10 @@ async def edit(call: Call) -> Any:
     """Change anybody's comment."""
     sent: StaffEditBody = call.body
     await _own(call, call.number("comment"))
-    made = await call.service(Conversations).edit(
+    version, action = await call.service(Conversations).edit(
         call.colleague, call.number("comment"), sent.text, sent.version, sent.why
     )
-    return Version(made)
+    return Version(version, str(action))
 
 
 _BASE = "/sites/{site}/moderation"

@@ -190,6 +190,24 @@ begin
     return;
   end if;
   before := s.before::json;
+  if before ->> 'edit' is not null then
+    seq := undo_staff_edit(c, p_webhook);
+    if seq is null then
+      select x.seq into seq from channel x where x.site_id = p_site and x.id = channel;
+      outcome := 'gone';
+      return next;
+      return;
+    end if;
+    version := c.version + 1;
+    update moderation_step x set undone = true where x.site_id = p_site and x.action_id = p_action
+      and x.item = 'comment:' || p_id;
+    perform note_change(p_site, p_id, p_who, 'undo', '', '', json_build_object('state', state)::text);
+    perform tell_staff(p_site, 'item.decided', json_build_object(
+      'item', 'comment:' || p_id, 'action', 'undo', 'by', p_name, 'state', state, 'version', version,
+      'decision', p_action::text)::text);
+    return next;
+    return;
+  end if;
   wanted := (before ->> 'status')::int;
   if before ->> 'revision' is not null then
     select * into h from comment_change x where x.site_id = p_site and x.comment_id = p_id and x.before <> ''

@@ -1,6 +1,6 @@
 -- Overloads that this release does not call any more and that releases before it do: they run beside it while nodes are
 -- replaced. A later release drops them by a migration whose "compat" names the oldest code that does without them.
--- cackled: revision 4
+-- cackled: revision 5
 
 create or replace function post_comment(
   p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
@@ -81,4 +81,12 @@ begin
                              where x.site_id = p_site and x.visitor_id = p_visitor),
     array['comment'], array[scrubbed_comment()::text]);
 end
+$$;
+
+create or replace function edit_as_staff(
+  p_site int, p_id bigint, p_version int, p_who text, p_name text, p_why text, p_src text, p_html text,
+  p_webhook boolean
+) returns table (outcome text, version int, state text, seq bigint, channel bigint) language sql as $$
+  select outcome, version, state, seq, channel
+  from edit_comment_as_staff(p_site, p_id, p_version, p_who, p_name, p_why, p_src, p_html, p_webhook)
 $$;
