@@ -44,10 +44,12 @@ class ItemDecided(Struct, frozen=True):
 
 
 class ItemClaimed(Struct, frozen=True):
-    """A colleague is at it; ``by`` is empty where they let it go."""
+    """A colleague is at it, ``until`` a time; ``by`` and ``who`` (``account:7``) are empty where they let it go."""
 
     item: str
     by: str
+    who: str | UnsetType = UNSET
+    until: str | UnsetType = UNSET
 
 
 class StaffMoved(Struct, frozen=True):

@@ -77,6 +77,37 @@ class QueueTests(PanelCase):
         self.until(ann, "document.querySelectorAll('.item').length === 3")
         reader.close()
 
+    def test_write_from_the_queue(self) -> None:
+        """What is open is taken, which a colleague sees; moderators answer, change a text and undo that."""
+        self.write("Please answer me", "panel-write")
+        ann, ben = self.staff("moderator"), self.staff("moderator")
+        for page in (ann, ben):
+            self.at(page, "/sites/1/queue?state=approved&channel=panel-write", "Queue")
+            page.locator(".item").wait_for()
+            page.get_by_text("Live", exact=True).wait_for()
+        ann.locator(".item").get_by_role("button", name="Context").click()
+        dialog = ann.get_by_role("dialog")
+        ben.get_by_text(re.compile(r"moderator\d+ is at it")).wait_for()
+        dialog.get_by_role("button", name="Reply", exact=True).click()
+        dialog.get_by_label("Your reply").fill("Here is an answer")
+        dialog.locator("form").get_by_role("button", name="Reply", exact=True).click()
+        ann.get_by_text("Your reply is published.").wait_for()
+        dialog.get_by_role("button", name="Edit", exact=True).click()
+        dialog.get_by_label("New text").fill("Please answer her")
+        dialog.locator("form").get_by_role("button", name="Edit", exact=True).click()
+        dialog.locator(".small.own", has_text="Please answer her").wait_for()
+        ann.keyboard.press("Escape")
+        self.until(ben, "!/is at it/.test(document.body.textContent)")
+        ann.get_by_role("button", name="Undo").click()
+        ann.locator(".item", has_text="Please answer me").wait_for()
+        # Who is at it holds with the keyboard, too.
+        ben.locator(".item", has_text="answer me").focus()
+        ben.keyboard.press("c")
+        ben.get_by_text("You are at it").wait_for()
+        ann.get_by_text(re.compile(r"moderator\d+ is at it")).wait_for()
+        ben.goto("about:blank")
+        self.until(ann, "!/is at it/.test(document.body.textContent)")
+
     def test_keys(self) -> None:
         """The keyboard alone: next, choose, reject what is chosen, undo; no key acts while somebody types."""
         for n in range(3):

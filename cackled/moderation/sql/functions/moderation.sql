@@ -1,5 +1,5 @@
 -- Decisions on what visitors wrote: what products note while they make them.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Note that an item was changed by an action, and what it takes to undo that; colleagues who look on are told.
 create or replace function note_step(
@@ -50,9 +50,13 @@ begin
     where moderation_claim.who = excluded.who or moderation_claim.until <= now();
     return query select x.who, x.name, x.until from moderation_claim x where x.site_id = p_site and x.item = p_item;
   end if;
-  if (was is null) = (p_seconds > 0) then
+  -- Also that it is prolonged: those who look on let claims run out by themselves.
+  if was is not null or p_seconds > 0 then
     perform tell_staff(p_site, 'item.claimed', json_build_object(
-      'item', p_item, 'by', case when p_seconds > 0 then p_name else '' end)::text);
+      'item', p_item, 'by', case when p_seconds > 0 then p_name else '' end,
+      'who', case when p_seconds > 0 then p_who else '' end, 'until', case when p_seconds > 0
+        then to_char(now() at time zone 'UTC' + make_interval(secs => p_seconds), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+        else '' end)::text);
   end if;
 end
 $$;

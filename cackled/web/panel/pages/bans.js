@@ -14,6 +14,9 @@ import {t} from '../words.js';
 
 /** @typedef {{id: string, kind: string, value: string, until: string | null, shadow: boolean, note: string, by: string, created: string}} Ban */
 
+/** What a ban is called: addresses and networks are kept as one kind. @param {Ban} ban */
+const kindOf = ({kind, value}) => (kind !== 'ip' ? kind : /\/(32|64|128)$/.test(value) ? 'address' : 'network');
+
 /** @param {{site: string}} props */
 export function BansPage({site}) {
   const q = query.value.get('q') || '';
@@ -76,7 +79,7 @@ export function BansPage({site}) {
               {
                 label: t('ban.kind'),
                 cell: (/** @type {Ban} */ one) =>
-                  html`${t(`ban.${one.kind}`)} ${one.shadow && html`<${Mark} kind="bad">${t('mark.shadow')}<//>`}`,
+                  html`${t(`ban.${kindOf(one)}`)} ${one.shadow && html`<${Mark} kind="bad">${t('mark.shadow')}<//>`}`,
               },
               {
                 label: t('ban.value'),

@@ -6,6 +6,7 @@ import {AuthorDialog} from '../queue/author.js';
 import {BanDialog} from '../queue/ban.js';
 import {Running} from '../queue/bulk.js';
 import {Card, MAIN} from '../queue/card.js';
+import {Claims} from '../queue/claims.js';
 import {DetailDialog} from '../queue/detail.js';
 import {Filters, wanted} from '../queue/filters.js';
 import {Chunks, End} from '../queue/list.js';
@@ -44,6 +45,11 @@ export function QueuePage({site}) {
   const [open, setOpen] = useState(/** @type {any} */ (null));
   const [live, setLive] = useState(false);
   const [running, setRunning] = useState('');
+  const claims = useMemo(
+    () =>
+      new Claims(site, error => toast(t('item.claimed', {name: error.problem.by || t('somebody')}), {kind: 'error'})),
+    [site],
+  );
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   const now = useRef(queue);
   now.current = queue;
@@ -63,6 +69,21 @@ export function QueuePage({site}) {
       stop();
     };
   }, [site]);
+
+  // What is open is ours, and colleagues see that.
+  const looked = open?.kind === 'detail' ? open.item.id : '';
+  useEffect(() => {
+    if (looked) claims.take(looked);
+    return () => {
+      if (looked) claims.release();
+    };
+  }, [looked, claims]);
+  useEffect(() => () => claims.release(), [claims]);
+  // Nobody tells of a claim that runs out.
+  useEffect(() => {
+    const timer = setInterval(() => now.current.expire(Date.now()), 10_000);
+    return () => clearInterval(timer);
+  }, []);
 
   /** What is decided last, so that an undo that is quicker than the server waits for it. */
   const last = useRef(/** @type {Promise<any>} */ (Promise.resolve()));
@@ -114,6 +135,11 @@ export function QueuePage({site}) {
     ...(everywhere(site)
       ? [{key: 'b', label: t('do.ban'), act: withCurrent(item => setOpen({kind: 'ban', item}))}]
       : []),
+    {
+      key: 'c',
+      label: t('do.claim'),
+      act: withCurrent(item => (claims.item === item.id ? claims.release() : void claims.take(item.id))),
+    },
     {key: 'p', label: t('do.context'), act: withCurrent(item => setOpen({kind: 'detail', item}))},
     {key: 'u', label: t('undo'), act: () => void last.current.then(undoLast)},
     {key: '/', label: t('queue.search'), act: () => field.current?.focus()},
@@ -202,6 +228,7 @@ export function QueuePage({site}) {
           close();
           act(action, [open.item.id], why);
         }}
+        onEdited=${(/** @type {string} */ action) => undoable(t('write.edited'), () => undo(action))}
       />`
     }
     ${open?.kind === 'author' && html`<${AuthorDialog} site=${site} id=${open.item.author.id} onClose=${close} onBan=${() => setOpen({kind: 'ban', item: open.item})} />`}

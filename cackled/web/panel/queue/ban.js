@@ -6,7 +6,7 @@ import {Dialog} from '../ui/dialog.js';
 import {Check, Choice, Field, Form} from '../ui/form.js';
 import {reason, t} from '../words.js';
 
-export const KINDS = ['visitor', 'account', 'address', 'network', 'email', 'domain', 'name', 'word'];
+export const KINDS = ['visitor', 'account', 'address', 'network', 'mail', 'domain', 'name', 'word'];
 const TERMS = ['1', '7', '30', '365', ''];
 
 /**

@@ -1,6 +1,7 @@
 // One item of the queue: who, where, when, why it is here, the words, what can be done.
 import {html, useEffect, useRef, useState} from '../libraries.js';
 import {address} from '../router.js';
+import {me} from '../session.js';
 import {Avatar, Mark, Name, When} from '../ui/parts.js';
 import {has, percent, t} from '../words.js';
 import {Rich} from './rich.js';
@@ -20,6 +21,9 @@ const TONES = {pending: 'warn', approved: 'good', spam: 'bad', rejected: 'bad', 
 
 /** @param {string} mark */
 export const markName = mark => (has(`mark.${mark}`) ? t(`mark.${mark}`) : mark);
+
+/** Whether it is taken by whoever looks. @param {Item} item */
+const mine = item => item.claim?.by === `account:${me.value?.account.id}`;
 
 /** Why it is here: rules, the filter with the words that decided, reports. @param {{item: Item, site: string}} props */
 function Reasons({item, site}) {
@@ -92,7 +96,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
         ${item.edited && html`<span class="muted">${t('item.edited')}</span>`}
         <${Mark} kind=${TONES[item.state] || ''}>${t(`state.${item.state}`)}<//>
         ${item.pinned && html`<${Mark}>${t('item.pinned')}<//>`}${item.featured && html`<${Mark} kind="good">${t('item.featured')}<//>`}${item.locked && html`<${Mark}>${t('item.locked')}<//>`}
-        ${item.claim && html`<${Mark} kind="warn">${t('item.claimed', {name: item.claim.name})}<//>`}
+        ${item.claim && html`<${Mark} kind=${mine(item) ? 'good' : 'warn'}>${mine(item) ? t('item.claimed.own') : t('item.claimed', {name: item.claim.name})}<//>`}
         <div class="where muted">
           ${item.page.url ? html`<a href=${item.page.url} target="_blank" rel="noopener noreferrer"><bdi>${page}</bdi></a>` : html`<bdi>${page}</bdi>`}
           ${item.author.address && html`<a class="code" href=${address(`/sites/${site}/queue`, {state: 'all', ip: item.author.address})}>${item.author.address}</a>`}

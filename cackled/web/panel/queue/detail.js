@@ -7,6 +7,7 @@ import {Loaded, useLoad} from '../ui/load.js';
 import {Mark, Name, When} from '../ui/parts.js';
 import {has, t} from '../words.js';
 import {Rich} from './rich.js';
+import {Writing} from './writing.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {{at: string, who: string, deed: string, why: string, before: Record<string, any>, after: Record<string, any>}} Change */
@@ -57,9 +58,10 @@ const more = item => [
 ];
 
 /**
- * @param {{site: string, id: string, onClose: () => void, onAct: (action: string, why: string) => void}} props
+ * @param {{site: string, id: string, onClose: () => void, onAct: (action: string, why: string) => void,
+ *   onEdited: (action: string) => void}} props
  */
-export function DetailDialog({site, id, onClose, onAct}) {
+export function DetailDialog({site, id, onClose, onAct, onEdited}) {
   const loaded = useLoad(signal => get(`/sites/${site}/moderation/items/${id}`, {}, signal), [site, id]);
   const [action, setAction] = useState('');
   const [why, setWhy] = useState('');
@@ -74,6 +76,7 @@ export function DetailDialog({site, id, onClose, onAct}) {
             html`<h3>${t('detail.siblings')}</h3>
               ${found.siblings.map(one => html`<${Small} key=${one.id} item=${one} />`)}`
           }
+          <${Writing} site=${site} item=${found.item} onDone=${loaded.again} onEdited=${onEdited} />
           <h3>${t('detail.more')}</h3>
           <form
             class="row"

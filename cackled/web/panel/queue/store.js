@@ -261,7 +261,8 @@ export class Queue {
     if (type === 'item.queued') return true;
     const item = this.get(data.item);
     if (type === 'item.claimed') {
-      if (item) this.change(data.item, {claim: data.by ? {by: '', name: data.by, until: ''} : null});
+      if (item)
+        this.change(data.item, {claim: data.by ? {by: data.who || '', name: data.by, until: data.until || ''} : null});
       return false;
     }
     if (type !== 'item.decided' || this.own.has(data.decision) || this.busy.has(data.item))
@@ -280,6 +281,12 @@ export class Queue {
       this.drop(new Set([data.item]));
     }
     return true;
+  }
+
+  /** Claims that have run out hold no more. @param {number} now milliseconds since 1970 */
+  expire(now) {
+    const over = this.items.value.filter(one => one.claim?.until && Date.parse(one.claim.until) <= now);
+    for (const one of over) this.change(one.id, {claim: null});
   }
 
   /** Count what came since the first page was loaded. */

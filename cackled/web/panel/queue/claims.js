@@ -1,0 +1,69 @@
+// Who is at which item: taken while one looks at it, prolonged as long as one does, let go of when one leaves.
+import {put, remove} from '../api.js';
+
+/** Seconds that a claim holds without being prolonged. */
+const SECONDS = 120;
+
+export class Claims {
+  /**
+   * @param {string} site
+   * @param {(error: any) => void} refused a colleague is at it
+   */
+  constructor(site, refused) {
+    this.site = site;
+    this.refused = refused;
+    /** The item that is ours. */
+    this.item = '';
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.timer = undefined;
+    this.leave = () => this.release(true);
+  }
+
+  /** @param {string} item */
+  path(item) {
+    return `/sites/${this.site}/moderation/items/${item}/claim`;
+  }
+
+  /** Take *item*; whatever was taken before is let go of. @param {string} item */
+  async take(item) {
+    if (this.item === item) return;
+    this.release();
+    this.item = item;
+    addEventListener('pagehide', this.leave);
+    this.timer = setInterval(() => this.renew(), (SECONDS * 1000) / 2);
+    await this.renew();
+  }
+
+  /** Say that one is at it still. */
+  async renew() {
+    const {item} = this;
+    try {
+      await put(this.path(item), {seconds: SECONDS});
+    } catch (error) {
+      if (this.item !== item) return;
+      const slug = /** @type {any} */ (error).slug;
+      // Without an answer it may be ours all the same: it runs out by itself.
+      if (slug) this.forget();
+      if (slug === 'claimed') this.refused(error);
+    }
+  }
+
+  forget() {
+    this.item = '';
+    clearInterval(this.timer);
+    removeEventListener('pagehide', this.leave);
+  }
+
+  /** Let go of it. @param {boolean} [leaving] the page is going away */
+  release(leaving = false) {
+    if (!this.item) return;
+    const path = this.path(this.item);
+    this.forget();
+    if (leaving) {
+      fetch(`/api/v1${path}`, {method: 'DELETE', headers: {'x-cackled-panel': '1'}, keepalive: true}).catch(() => {});
+    } else {
+      // Decided on by now, or gone: it runs out by itself.
+      remove(path).catch(() => {});
+    }
+  }
+}
