@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from msgspec import Struct
 
-from cackled.domain.errors import BadField, NotFound
+from cackled.domain.errors import BadField, NotFound, Unprocessable
 from cackled.events import Position
 
 State = Literal["pending", "flagged", "spam", "approved", "rejected", "deleted", "unseen", "all"]
@@ -19,6 +19,8 @@ Action = Literal[
     "feature", "unfeature", "lock", "unlock", "close", "open", "hush",
 ]  # fmt: skip
 STATES = get_args(State)
+# What hides an item without saying why by its name.
+HIDING = frozenset(("reject", "delete", "thread", "childless"))
 ACTIONS = get_args(Action)
 
 
@@ -90,7 +92,10 @@ class Claim(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that somebody wrote, as moderators see it. ``text`` is the source, ``revision`` one that waits."""
+    """One thing that somebody wrote, as moderators see it. ``text`` is the source, ``revision`` one that waits.
+
+    ``facts`` is what its product says of it besides.
+    """
 
     id: str
     version: int
@@ -117,6 +122,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     marks: tuple[Mark, ...] = ()
     reports: tuple[Report, ...] = ()
     claim: Claim | None = None
+    facts: dict[str, Any] = {}
 
 
 class Change(Struct, frozen=True):
@@ -161,10 +167,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Moderated(Protocol):
-    """One product's items of one kind, on one site."""
+    """One product's items of one kind, on one site.
+
+    ``reasons``: what hides an item says one of these first, alone or before a colon; empty: it need not say why.
+    """
 
     actions: frozenset[str]
     product: str
+    reasons: tuple[str, ...]
 
     async def ids(self, found: Found, *, before: int | None = None, size: int = 50) -> list[int]:
         """The newest that match, by number, older than *before*."""
@@ -228,3 +238,13 @@ def one_of(kinds: dict[str, Moderated], kind: str) -> Moderated:
     if found is None:
         raise NotFound(f"There are no items of kind {kind[:20]}.", field="items")
     return found
+
+
+def check_reason(kinds: Moderated, action: str, why: str) -> None:
+    """See that what hides an item gives a reason where its product asks for one.
+
+    Raises:
+        Unprocessable: it gives none.
+    """
+    if action in HIDING and kinds.reasons and why.partition(":")[0].strip() not in kinds.reasons:
+        raise Unprocessable(f"Say why: one of {', '.join(kinds.reasons)}.", field="why", slug="reason")

@@ -28,6 +28,7 @@ from cackled.moderation.items import (
     Item,
     Moderated,
     Outcome,
+    check_reason,
     item_id,
     one_of,
 )
@@ -231,6 +232,7 @@ class Queue:
         for _, kind, _ in ids:
             if action not in ACTIONS or action not in one_of(self.kinds, kind).actions:
                 raise BadField(f"There is no action {action[:20]} for that.", field="action")
+            check_reason(one_of(self.kinds, kind), action, why)
         number = await self._begin(staff, action, why, "", len(wanted), wanted[0] if len(wanted) == 1 else "")
         deed = Deed(action=action, number=number, who=staff.actor, name=staff.name, why=why)
         done: list[str] = []
@@ -286,8 +288,11 @@ class Queue:
             BadField: there is no such action, or nothing matches.
         """
         for _, one in self._of(product):
-            if action not in one.actions:
-                raise BadField(f"There is no action {action[:20]} for that.", field="action")
+            # What has nothing that matches has no say.
+            if (action not in one.actions or one.reasons) and await one.count(found, 1):
+                if action not in one.actions:
+                    raise BadField(f"There is no action {action[:20]} for that.", field="action")
+                check_reason(one, action, why)
         total = await self.count(found, product)
         if not total:
             raise BadField("Nothing matches.", field="filter")

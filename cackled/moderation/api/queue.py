@@ -177,8 +177,8 @@ ROUTES = (
     Route(
         method="POST", path=_BASE + "/actions", name="moderate",
         summary="Decide on items, or on all that matches.",
-        handler=act, body=ActionBody, answer=DecidedAnswer, refusals=("changed", "gone", "replies", "section"),
-        **_STAFF,
+        handler=act, body=ActionBody, answer=DecidedAnswer,
+        refusals=("changed", "gone", "replies", "section", "reason"), **_STAFF,
     ),
     Route(
         method="GET", path=_BASE + "/actions", name="listModerationActions", summary="What was decided, by whom.",

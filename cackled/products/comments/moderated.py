@@ -162,6 +162,7 @@ class CommentItems:
     """The comments of one site, for its moderators."""
 
     product = PRODUCT_NAME
+    reasons: tuple[str, ...] = ()
     actions = frozenset((
         "approve", "reject", "spam", "delete", "thread", "childless", "restore", "hold", "seen", "unflag", "pin",
         "unpin", "feature", "unfeature", "lock", "unlock", "close", "open", "hush",

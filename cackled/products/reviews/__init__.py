@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from cackled.database.counted import Counted
+from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
-from cackled.products.product import Limit, Product
-from cackled.products.reviews import api, staff_api
+from cackled.products.product import Limit, OutboxParts, Product
+from cackled.products.reviews import api, moderated, order_api, staff_api
 from cackled.products.reviews.events import EVENTS
+from cackled.products.reviews.judged import JUDGED
+from cackled.products.reviews.mail import ReviewMail
+from cackled.products.reviews.orders import Orders
 from cackled.products.reviews.refusals import PROBLEMS, REFUSALS
 from cackled.products.reviews.service import PRODUCT_NAME, Reviews
 from cackled.products.reviews.settings import ReviewSettings
-from cackled.products.reviews.upkeep import AUTHORED, ERASABLE, RECOUNTS
+from cackled.products.reviews.upkeep import AUTHORED, ERASABLE, JOBS, RECOUNTS
 
 
 def make_reviews(parts: ServiceParts, site: Site) -> Reviews:
@@ -19,12 +25,22 @@ def make_reviews(parts: ServiceParts, site: Site) -> Reviews:
     return Reviews(parts, site)
 
 
+def make_orders(parts: ServiceParts, site: Site) -> Orders:
+    """The orders of *site*."""
+    return Orders(parts, site)
+
+
+def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """The handler that writes to buyers and authors."""
+    return ReviewMail(parts).deliver
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
-    routes=(*api.ROUTES, *staff_api.ROUTES),
+    routes=(*api.ROUTES, *staff_api.ROUTES, *order_api.ROUTES),
     widgets=api.WIDGETS,
     settings=ReviewSettings,
-    services={Reviews: make_reviews},
+    services={Reviews: make_reviews, Orders: make_orders},
     limits=(
         Limit(name="post", rate=0.1, burst=10, site_rate=100),
         # Small writes draw from one bucket, whatever they are.
@@ -32,13 +48,23 @@ PRODUCT = Product(
         Limit(name="change", like="vote"),
         Limit(name="flag", like="vote"),
         Limit(name="staff", rate=5, burst=100),
+        # Links of orders are opened, and requests unsubscribed from.
+        Limit(name="order", rate=0.5, burst=20),
     ),
     events=EVENTS,
     refusals=REFUSALS,
     problems=PROBLEMS,
+    outbox={"review-mail": make_mail},
+    jobs=JOBS,
     recounts=RECOUNTS,
     sql=__name__,
-    counted=(Counted(table="review", word="reviews"), Counted(table="review_vote", word="review votes", kept=False)),
+    counted=(
+        Counted(table="review", word="reviews"),
+        Counted(table="review_vote", word="review votes", kept=False),
+        Counted(table="review_order", word="orders", kept=False),
+    ),
+    moderated={"review": moderated.make},
+    judged=JUDGED,
     erase=ERASABLE,
     authored=AUTHORED,
 )

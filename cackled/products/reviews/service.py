@@ -32,6 +32,7 @@ from cackled.events import Position
 from cackled.moderation.verdict import NO_SIGNS, Draft, Signs
 from cackled.products.reviews import answers, pages, refusals
 from cackled.products.reviews.drafts import Checker, compared_words, judged_html, judged_words
+from cackled.products.reviews.orders import Orders
 from cackled.products.reviews.queries import (
     DELETE_REVIEW,
     EDIT_REVIEW,
@@ -121,6 +122,7 @@ class Reviews:
         self._wrote = parts.wrote
         self._people = People(site, parts.database, parts.crowd)
         self._checker = Checker(site, self._settings, now)
+        self._orders = Orders(parts, site, now)
 
     async def page(self, key: str, wanted: pages.Wanted, reading: Reading) -> Loaded:
         """One page: the JSON members ``channel``, ``position``, ``summary`` and ``page``, without outer braces.
@@ -252,6 +254,7 @@ class Reviews:
             self._checker.review(sent, {}) if sent.kind == "review"
             else self._checker.words(sent.text if sent.text is not UNSET else "", needed=True)
         )  # fmt: skip
+        order = await self._order(sent)
         name = await self._people.author(session, name)
         channel = review_channel(self._site, ref.key)
         verdict = await self._judged(
@@ -262,7 +265,7 @@ class Reviews:
             POST_REVIEW,
             self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, stored_address(address),
             idempotency_key, kind, parent, msgspec.json.encode(members).decode(), compared_words(name, members),
-            fold(ref.title), bool(session.staff), None, self._hooked, verdict,
+            fold(ref.title), bool(session.staff), order, self._hooked, verdict,
         )  # fmt: skip
         json, seq, replayed, summary, state = rows[0]
         if not replayed:
@@ -276,6 +279,20 @@ class Reviews:
             raise NotFound("There are no questions here.")
         if sent.kind == "review" and self._settings.writers == "signed-in" and session.level == GUEST:
             raise Forbidden("Sign in to write a review.", slug="sign-in")
+
+    async def _order(self, sent: answers.PostBody) -> int | None:
+        """The order that a review comes with.
+
+        Raises:
+            Refused: the token does not hold, or one is needed.
+        """
+        if sent.kind != "review":
+            return None
+        if sent.order:
+            return (await self._orders.read(sent.order)).order
+        if self._settings.writers == "buyers":
+            raise Forbidden("Only buyers write reviews here, by the link of their order.", slug="buyers-only")
+        return None
 
     async def _judged(
         self, channel: int, key: str, session: Session, name: str, members: dict[str, Any], address: str | None,

@@ -61,9 +61,20 @@ class ReviewSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, k
     max_length: Annotated[int, Meta(ge=1, le=10_000, description="characters of the text of a review")] = 5_000
     votes: Annotated[bool, Meta(description="whether visitors say that a review helped")] = True
     questions: Annotated[bool, Meta(description="whether there are questions and answers below the reviews")] = False
-    kept_years: Annotated[
-        int, Meta(ge=1, le=10, description="for how many years removed reviews are kept for the owner's records")
-    ] = 3
+
+    requests: Annotated[
+        Literal["off", "consent", "customer"],
+        Meta(
+            description="whether buyers are asked for reviews by mail, and on which legal ground, which choosing it "
+            "confirms: off; they consented; they are customers who were told at the purchase that they can object"
+        ),
+    ] = "off"
+    request_days: Annotated[
+        int, Meta(ge=0, le=90, description="days from the event of an order to the request for a review")
+    ] = 14
+    reminder_days: Annotated[
+        int, Meta(ge=0, le=90, description="days from the request to the one reminder; 0: none")
+    ] = 7
 
     @property
     def asked(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
+from cackled.domain.housekeeping import BATCH
 from cackled.domain.people import Authored
 from cackled.products.reviews.events import REVIEW
 
@@ -25,3 +26,32 @@ AUTHORED = Authored(
 )
 
 RECOUNTS = (Query("recount_reviews", "select checked, wrong from recount_reviews()"),)
+
+# For how long removed reviews are kept, so that what was removed and why can be shown (ISO 20488 asks for one year).
+KEPT_YEARS = 3
+WIPE_REMOVED = Query(
+    "wipe_removed_reviews",
+    f"""
+    select count(wipe_review(x.site_id, x.id)) from (
+      select r.site_id, r.id from review r
+      where r.status in (2, 3, 4) and not r.wiped and r.modified_at < now() - interval '{KEPT_YEARS} years'
+      limit {BATCH}
+    ) x
+    """,
+)
+# Nobody is asked for reviews so late: the address goes, its hash stays with the order.
+FORGET_BUYERS = Query(
+    "forget_review_buyers",
+    f"""
+    with old as (
+      update review_order set mail = '', name = '' where ctid = any(array(
+        select o.ctid from review_order o where o.mail <> '' and (
+          o.created_at < now() - interval '200 days' or exists (
+            select from review_request r where r.site_id = o.site_id and r.order_id = o.id
+              and r.state in ('answered', 'stopped', 'failed', 'reminded'))) limit {BATCH}
+      )) returning 1
+    )
+    select count(*) from old
+    """,
+)
+JOBS = (WIPE_REMOVED, FORGET_BUYERS)

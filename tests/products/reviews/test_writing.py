@@ -26,7 +26,7 @@ class WriteTests(ReviewCase):
         said = {
             "title": "A <good> mug", "pros": "warm\nround", "cons": "heavy", "text": "It *holds* tea.",
             "recommend": True, "criteria": {"quality": 5, "value": 3}, "attributes": {"fit": "large"},
-            "variant": "blue", "experienced": "2026-01-31",
+            "variant": "blue", "experienced": "2024-01-31",
         }  # fmt: skip
         answer = await self.post(ann, 4, **said)
         self.assertEqual(answer.status, 201, answer)
@@ -68,7 +68,7 @@ class WriteTests(ReviewCase):
             ({"criteria": {"speed": 3}}, "criteria", "criteria.speed"),
             ({"criteria": {"quality": 9}}, "bad-field", None),
             ({"attributes": {"fit": "huge"}}, "attribute", "attributes.fit"),
-            ({"experienced": "31.01.2026"}, "bad-field", "experienced"),
+            ({"experienced": "31.01.2024"}, "bad-field", "experienced"),
             ({"experienced": "2999-01-01"}, "experienced", "experienced"),
             ({"media": ["http://one.example/a.jpg"]}, "media", "media[0]"),
             ({"media": ["https://evil.example/a.jpg"]}, "media", "media[0]"),

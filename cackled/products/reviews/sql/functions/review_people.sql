@@ -33,6 +33,7 @@ declare
   n int := 0;
 begin
   perform erase_alone(p_site);
+  perform forget_review_orders(p_site, p_visitor);
   for r in select x.* from review x where x.site_id = p_site and x.visitor_id = p_visitor
       and (x.status <> 4 or not x.wiped or x.author_name <> '' or x.ip is not null)
       order by x.channel_id, x.id desc limit p_most loop

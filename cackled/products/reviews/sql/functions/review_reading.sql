@@ -141,3 +141,17 @@ create or replace function bayesian_mean(p_total bigint, p_n bigint, p_mean floa
 language sql immutable parallel safe as $$
   select case when p_n > 0 then (p_weight * p_mean + p_total) / (p_weight + p_n) end
 $$;
+
+-- What moderators see of a review beside its words.
+create or replace function review_facts(r review) returns text language sql stable as $$
+  select json_build_object(
+    'kind', review_kind(r.kind), 'star', r.star, 'title', r.title, 'pros', r.pros, 'cons', r.cons,
+    'recommend', r.recommend, 'criteria', r.criteria, 'attributes', r.attributes, 'variant', r.variant,
+    'media', r.media, 'experienced', r.experienced, 'verified', r.verified, 'source', r.source,
+    'incentivized', r.incentivized, 'staff', r.staff, 'reason', r.reason,
+    'reply', (select json_build_object('text', y.src, 'name', y.name, 'who', y.who, 'created', milli_text(y.created_at),
+                                       'edited', milli_text(y.edited_at))
+              from review_reply y where y.site_id = r.site_id and y.review_id = r.id),
+    'order', (select json_build_object('order', o.ref, 'event', o.event, 'at', milli_text(o.happened_at))
+              from review_order o where o.site_id = r.site_id and o.id = r.order_id))::text
+$$;

@@ -120,6 +120,10 @@ begin
     r.star, r.title, r.pros, r.cons, r.src, r.html, r.recommend, r.criteria, r.attributes, r.variant, r.media,
     r.experienced, p_staff, r.status, banned is not null, review_lexemes(r)
   ) returning x.* into r;
+  if p_order is not null then
+    perform use_review_order(p_site, p_order, p_channel, r.id);
+    update review x set verified = 'order', order_id = p_order where x.site_id = p_site and x.id = r.id returning x.* into r;
+  end if;
   if r.status = 1 and p_kind = 2 then
     update review x set n_answers = x.n_answers + 1, modified_at = now() where x.site_id = p_site and x.id = p_parent;
   end if;
