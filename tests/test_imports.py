@@ -89,6 +89,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.*.staff_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.products.*.order_api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
     "cackled.products.*.answers": ("cackled.api.answers",),
     "cackled.features": (
         "cackled.accounts", "cackled.identity", "cackled.media", "cackled.moderation", "cackled.products", *GROUND,
