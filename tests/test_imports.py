@@ -86,6 +86,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.*.feed": (
         "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    # What followers are told has pages and push messages of its own.
+    "cackled.products.*.notices": (
+        "cackled.products.product", "cackled.api", "cackled.transport", "cackled.outbound.guard", "cackled.domain",
+        "cackled.database", "cackled.cache", *GROUND,
+    ),
+    "cackled.products.*.notices.answers": ("cackled.api.answers", *GROUND),
     "cackled.products.*.staff_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

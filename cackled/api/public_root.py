@@ -38,7 +38,9 @@ class Redirect(Resource):
 
 
 # Search engines need what widgets ask for: they render pages. What is for some people alone says so itself.
-_ROBOTS = b"User-agent: *\nDisallow: /auth/\nDisallow: /moderate\nDisallow: /panel/\nDisallow: /threads/*/write\n"
+_ROBOTS = b"User-agent: *\n" + b"".join(
+    b"Disallow: " + path + b"\n" for path in (b"/auth/", b"/moderate", b"/notices/", b"/panel/", b"/threads/*/write")
+)
 
 
 class StaticText(Resource):
@@ -93,6 +95,7 @@ def public_root(
     docs: IResource | None = None,
     threads: IResource | None = None,
     feeds: IResource | None = None,
+    notices: IResource | None = None,
 ) -> PublicRoot:
     """The tree of a public listener."""
     versions = Folder()
@@ -131,6 +134,8 @@ def public_root(
     if threads is not None:
         children[b"threads"] = threads
         children[b"robots.txt"] = StaticText(_ROBOTS)
+    if notices is not None:
+        children[b"notices"] = notices
     if feeds is not None:
         children[b"feeds"] = feeds
     if well_known is not None:

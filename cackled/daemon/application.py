@@ -231,6 +231,7 @@ class Application:
             sender=config.mail.sender,
             links=self.links,
             own_url=config.own_url,
+            http=self.http,
             moderated=self.registry.moderated,
         )
         work = {"webhook": webhooks.deliver, "people": self.following.deliver, **self.registry.outbox(parts)}

@@ -33,6 +33,8 @@ from cackled.identity.flow import SignIn
 from cackled.identity.resource import AuthResource, CommentoCallback
 from cackled.languages import section_texts
 from cackled.media.resource import Gallery, MediaResource
+from cackled.products.comments.notices.links import NoticeLinks
+from cackled.products.comments.notices.pages import NoticePages
 from cackled.realtime.resource import RealtimeResource
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource
@@ -83,6 +85,7 @@ def public_tree(
             methods=(b"GET", b"POST"), below=True,
         ),
         feeds=MicrocachedResource(infrastructure.microcache, Feeds(context, registry.feeds).answer, below=True),
+        notices=OwnPages(NoticePages(context, application.shared[NoticeLinks]), config.http.hsts, own),
         healthz=Healthz(),
         readyz=Readyz(
             infrastructure.health, details=False, deployment=config.deployment, problems=infrastructure.problems.now

@@ -52,8 +52,8 @@ class Limit(Struct, frozen=True, kw_only=True):
 class OutboxParts(Struct, frozen=True, kw_only=True):
     """What handlers of the outbox are made of.
 
-    ``send`` is None where there is no mail server; ``links`` makes links that work once, below ``own_url``;
-    ``moderated`` makes what moderators see of a site, by kind of item.
+    ``send`` is None where there is no mail server; ``links`` makes links that work once, below ``own_url``; ``http``
+    asks servers that strangers name; ``moderated`` makes what moderators see of a site, by kind of item.
     """
 
     sites: SiteDirectory
@@ -62,6 +62,7 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
     sender: str
     links: SignedLinks
     own_url: str
+    http: Any = None
     moderated: Mapping[str, Callable[[Database, Site], Any]] = {}
 
 

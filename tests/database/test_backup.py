@@ -43,7 +43,10 @@ class BackupTests(SynchronousTestCase):
         made = cackled("backup", str(copy), "-c", str(daemon.config), cwd=folder)
         self.assertEqual(made.returncode, 0, made.stderr)
         counts = msgspec.json.decode((copy / "manifest.json").read_bytes())["counts"]
-        self.assertEqual(list(counts), ["comments", "votes", "polls", "poll votes", "decisions", "lessons"])
+        self.assertEqual(list(counts), [
+            "comments", "votes", "followers", "follows", "notices", "browsers for push", "stopped addresses", "polls",
+            "poll votes", "decisions", "lessons",
+        ])
         self.assertGreaterEqual(counts["comments"], 2)
         self.assertIn(f": {counts['comments']} comments, {counts['votes']} votes, ", made.stdout)
         self.assertEqual((copy / "database.dump").stat().st_mode & 0o077, 0)

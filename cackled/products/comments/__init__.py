@@ -9,6 +9,7 @@ from cackled.clock import wall_time
 from cackled.database.counted import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
+from cackled.domain.people import People
 from cackled.domain.signed_links import SignedLink
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
@@ -26,6 +27,9 @@ from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.judged import JUDGED
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
+from cackled.products.comments.notices import declared as notices
+from cackled.products.comments.notices.gather import Gatherer
+from cackled.products.comments.notices.service import Followers
 from cackled.products.comments.people import AUTHORED
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
 from cackled.products.comments.service import Comments
@@ -91,7 +95,7 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 
 PRODUCT = Product(
     name=PRODUCT_NAME,
-    routes=(*api.ROUTES, *staff_api.ROUTES),
+    routes=(*api.ROUTES, *staff_api.ROUTES, *notices.ROUTES),
     widgets=api.WIDGETS,
     threads=(THREAD,),
     feeds=(FEED,),
@@ -101,6 +105,7 @@ PRODUCT = Product(
         ByAuthor: lambda parts, site: ByAuthor(site, parts.database),
         Conversations: make_conversations,
         Feeding: lambda parts, site: Feeding(site, parts.database),
+        Followers: lambda parts, site: Followers(site, parts.database, People(site, parts.database, parts.crowd)),
         Places: lambda parts, site: Places(site, parts.database),
         Comments: make_service, CommentModeration: make_moderation},
     limits=(
@@ -110,6 +115,7 @@ PRODUCT = Product(
         # Small writes draw from one bucket, whatever they are.
         Limit(name="vote", rate=2, burst=40, old="votes"),
         Limit(name="change", like="vote"),
+        Limit(name="follow", rate=0.5, burst=30),
         Limit(name="flag", like="vote"),
     ),
     events=EVENTS,
@@ -123,12 +129,19 @@ PRODUCT = Product(
         "spam": decide_by_link,
         "answer": answer_by_link,
     },
-    outbox={"mail": make_mail},
-    jobs=JOBS,
+    outbox={"mail": make_mail, **notices.OUTBOX},
+    shared=notices.SHARED,
+    starts=(Gatherer,),
+    jobs=(*JOBS, *notices.JOBS),
     commands=COMMANDS,
     sql=__name__,
     web=__name__,
-    counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False)),
+    counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False),
+        Counted(table="follower", word="followers", kept=False), Counted(table="follow", word="follows", kept=False),
+        Counted(table="notice", word="notices", kept=False),
+        Counted(table="push_browser", word="browsers for push", kept=False),
+        Counted(table="mail_stop", word="stopped addresses", kept=False),
+    ),
     erase=ERASABLE,
     judged=JUDGED,
     authored=AUTHORED,

@@ -28,11 +28,16 @@ ERASE_FLAGS = Query(
     _TYPES,
 )
 ERASE_COMMENTS = Query("erase_comments", "select channel, seq from erase_comments($1, $2, $3)", _TYPES)
+ERASE_FOLLOWER = Query(
+    "erase_follower",
+    "select channel, seq from erase_followed($1, $2, $3)",
+    _TYPES,
+)
 SELECT_CHANNELS = Query(
     "select_channels_of_visitor", "select distinct channel_id from comment where site_id = $1 and visitor_id = $2",
     ("int", "bigint"),
 )  # fmt: skip
 
 ERASABLE = Erasable(
-    steps=(ERASE_VOTES, ERASE_FLAGS, ERASE_COMMENTS), channels=SELECT_CHANNELS, subjects=(COMMENT,)
+    steps=(ERASE_FOLLOWER, ERASE_VOTES, ERASE_FLAGS, ERASE_COMMENTS), channels=SELECT_CHANNELS, subjects=(COMMENT,)
 )

@@ -80,6 +80,7 @@ begin
       or exists (select from person x where x.site_id = p_site and x.visitor_id = p_from) then
     return;
   end if;
+  perform carry_follows(p_site, p_visitor, p_from);
   -- A ban is not left behind by signing in, nor is what moderators said.
   update author_warning w set visitor_id = p_visitor where w.site_id = p_site and w.visitor_id = p_from;
   update author_note w set visitor_id = p_visitor where w.site_id = p_site and w.visitor_id = p_from;

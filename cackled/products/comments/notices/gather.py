@@ -1,0 +1,50 @@
+"""Looks through the event log for new comments and notes who is to be told; one process at a time, off every write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from cackled.clock import Periodic
+from cackled.database.errors import DatabaseError
+from cackled.database.query import Query
+from cackled.database.routing import Database
+
+log = Logger()
+
+INTERVAL = 2.0
+BATCH = 2_000
+GATHER = Query("gather_notices", "select seen, told from gather_notices($1)", ("int",))
+
+
+class Gatherer:
+    """Gathers every `INTERVAL` seconds, in every shard."""
+
+    def __init__(self, database: Database, clock: IReactorTime) -> None:
+        self._database = database
+        self._job = Periodic(clock, INTERVAL, self.run, "notices")
+
+    def start(self) -> None:
+        """Begin."""
+        self._job.start()
+
+    def stop(self) -> None:
+        """No more."""
+        self._job.stop()
+
+    async def run(self) -> int:
+        """Look through all that is there; gives how many followers were told."""
+        told = 0
+        for part in self._database.parts:
+            while True:
+                try:
+                    rows: list[tuple[Any, ...]] = await part.system.write(GATHER, BATCH)
+                except DatabaseError as error:
+                    log.warn("notices: {reason}", reason=str(error))
+                    break
+                if not rows or not rows[0][0]:
+                    break
+                told += rows[0][1]
+        return told

@@ -1,0 +1,157 @@
+"""Letters to followers: as text, and as HTML that reads well in light and dark, on a phone, and without pictures.
+
+Whatever strangers wrote is quoted; what a letter links to are the site's own pages and ourselves alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from email.message import EmailMessage
+from html import escape, unescape
+from pathlib import Path
+
+from msgspec import Struct
+
+from cackled.domain.quoting import cleaned, indented
+from cackled.languages import Catalogue, Words
+from cackled.products.comments.notices.service import Reason
+
+WORDS = Catalogue(Path(__file__).parents[1] / "web" / "locales", "notices")
+# Characters of one comment in a letter.
+LONGEST = 1_200
+_TAG = re.compile(r"<[^>]*>")
+_LINK = re.compile(r"</?a\b[^>]*>")
+_ENDS = re.compile(r"</(?:p|li|blockquote|pre|h\d)>|<br ?/?>")
+_FONT = "font:16px/1.5 -apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
+_STYLE = (
+    ":root{color-scheme:light dark;supported-color-schemes:light dark}"
+    "@media(max-width:480px){.card{padding:20px 16px!important}}"
+    "@media(prefers-color-scheme:dark){.page{background:#15171a!important}.card{background:#1f2226!important;"
+    "border-color:#33383e!important}.text,.head{color:#e8eaed!important}.quiet,.quiet a{color:#a8b0b8!important}"
+    ".said{border-color:#4b6cb7!important}.link{color:#9db8ff!important}}"
+)
+
+
+class Item(Struct, frozen=True):
+    """One comment in a letter; ``link`` is its place, or ``""``."""
+
+    reason: Reason
+    name: str
+    page: str
+    link: str
+    html: str
+
+
+class Links(Struct, frozen=True):
+    """Where the links of a letter lead: settings, no more letters, and the same for mail programs."""
+
+    settings: str
+    stop: str
+
+
+def plain(html: str) -> str:
+    """The text of sanitised HTML."""
+    return unescape(_TAG.sub("", _ENDS.sub("\n", html))).strip()
+
+
+def subject(words: Words, site: str, items: Sequence[Item], count: int) -> str:
+    """The subject of a letter about *items*, *count* of them in all."""
+    if count > 1:
+        return words("several", n=count, site=_line(site, 60))
+    one = items[0]
+    return words(one.reason, name=_line(one.name, 40), page=_line(one.page, 80))
+
+
+def _line(text: str, most: int) -> str:
+    line = cleaned(text)
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def letter(words: Words, site: str, items: Sequence[Item], count: int, links: Links) -> EmailMessage:
+    """A letter about new comments; its headers From, To, Date and Message-ID are the caller's."""
+    title = subject(words, site, items, count)
+    message = _message(words, title)
+    message["List-Unsubscribe"] = f"<{links.stop}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    left = count - len(items)
+    why = words("why", site=_line(site, 60))
+    lines: list[str] = []
+    cards: list[str] = []
+    for one in items:
+        head = words(one.reason, name=_line(one.name, 60), page=_line(one.page, 120))
+        text = plain(one.html)
+        lines += [head, "", indented(text, LONGEST), ""]
+        if one.link:
+            lines += [words("open"), f"    {one.link}", ""]
+        cards.append(_card(words, head, one))
+    if left > 0:
+        more = words("more", n=left)
+        lines += [more, ""]
+        cards.append(f'<p class="quiet" style="margin:0 0 20px;color:#5f6770">{escape(more)}</p>')
+    lines += ["-- ", why, "", f"{words('settings')}: {links.settings}", f"{words('stop')}: {links.stop}"]
+    message.set_content("\n".join(lines) + "\n")
+    foot = (
+        f'{escape(why)}<br><a class="link" style="color:#5f6770" href="{escape(links.settings)}">'
+        f'{escape(words("settings"))}</a> &nbsp; <a style="color:#5f6770" href="{escape(links.stop)}">'
+        f'{escape(words("stop"))}</a>'
+    )
+    message.add_alternative(_html(words, title, "".join(cards), foot), subtype="html")
+    # Set last: what is said of content goes to the first part when there are two.
+    message["Content-Language"] = words.language
+    return message
+
+
+def confirmation(words: Words, site: str, link: str) -> EmailMessage:
+    """The letter that asks whether mail may come."""
+    name = _line(site, 60)
+    title = words("confirmSubject", site=name)
+    message = _message(words, title)
+    text, not_me = words("confirmText", site=name), words("confirmNot")
+    message.set_content(f"{text}\n\n{words('confirmButton')}:\n    {link}\n\n-- \n{not_me}\n")
+    body = f'<p class="text" style="margin:0 0 20px;color:#1c1f23">{escape(text)}</p>'
+    body += _button(words("confirmButton"), link)
+    message.add_alternative(_html(words, title, body, escape(not_me)), subtype="html")
+    message["Content-Language"] = words.language
+    return message
+
+
+def _message(words: Words, title: str) -> EmailMessage:
+    message = EmailMessage()
+    message["Subject"] = " ".join(title.split())[:200]
+    message["Auto-Submitted"] = "auto-generated"
+    return message
+
+
+def _card(words: Words, head: str, one: Item) -> str:
+    html = one.html if len(plain(one.html)) <= LONGEST else f"<p>{escape(plain(one.html)[:LONGEST].rstrip())}…</p>"
+    # A stranger's links are not to be pressed by mistake; their text stands.
+    html = _LINK.sub("", html)
+    return (
+        f'<p class="head" dir="auto" style="margin:0 0 8px;font-weight:600;color:#1c1f23">{escape(head)}</p>'
+        f'<div class="said text" dir="auto" style="margin:0 0 16px;padding:0 14px;border-left:3px solid #b9c8ea;'
+        f'border-right:0 solid #b9c8ea;color:#1c1f23;overflow-wrap:anywhere">{html}</div>'
+        f"{_button(words('open'), one.link) if one.link else ''}"
+    )
+
+
+def _button(text: str, link: str) -> str:
+    return (
+        f'<p style="margin:0 0 24px"><a href="{escape(link)}" style="display:inline-block;padding:11px 20px;'
+        f'background:#2458d3;color:#ffffff;border-radius:8px;text-decoration:none;font-weight:600">{escape(text)}</a></p>'
+    )
+
+
+def _html(words: Words, title: str, body: str, foot: str) -> str:
+    return (
+        f'<!doctype html>\n<html lang="{words.language}" dir="{words.direction}"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
+        f'<meta name="supported-color-schemes" content="light dark"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head>"
+        f'<body class="page" style="margin:0;padding:24px 12px;background:#f1f3f5;{_FONT}">'
+        '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="max-width:600px;margin:0 auto">'
+        '<tr><td class="card" style="background:#ffffff;border:1px solid #e1e5e9;border-radius:12px;'
+        f'padding:28px 32px 8px;{_FONT}">{body}</td></tr>'
+        '<tr><td class="quiet" style="padding:16px 32px;color:#5f6770;font-size:13px;'
+        f'line-height:1.6">{foot}</td></tr></table></body></html>\n'
+    )
