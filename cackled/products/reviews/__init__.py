@@ -58,6 +58,7 @@ PRODUCT = Product(
     jobs=JOBS,
     recounts=RECOUNTS,
     sql=__name__,
+    web=__name__,
     counted=(
         Counted(table="review", word="reviews"),
         Counted(table="review_vote", word="review votes", kept=False),
