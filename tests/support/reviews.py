@@ -35,7 +35,8 @@ def settle(daemon: Daemon) -> None:
 def review(url: str, key: str, **given: Any) -> tuple[Visitor, dict[str, Any]]:
     """One review by somebody new; what the server answers."""
     visitor = Visitor(url, name=given.get("name", "Ann"))
-    body = {"channel": {"key": key, "url": "http://localhost/page", "title": "The kettle"}, "name": visitor.name, **given}
+    channel = {"key": key, "url": "http://localhost/page", "title": "The kettle"}
+    body = {"channel": channel, "name": visitor.name, **given}
     answer = visitor.call("/reviews", "POST", body)
     if answer.status != 201:
         raise AssertionError(answer.body)
