@@ -110,11 +110,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.accounts.gate": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products.product": (
-        "cackled.importing.formats", "cackled.moderation.items", "cackled.moderation.judged", "cackled.api.route",
+        "cackled.importing.exports", "cackled.importing.formats", "cackled.moderation.items",
+        "cackled.moderation.judged", "cackled.api.route",
         "cackled.api.feed", "cackled.api.thread", "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.products.registry": (
-        "cackled.importing.formats", "cackled.api.route", "cackled.api.feed", "cackled.api.thread",
+        "cackled.importing.exports", "cackled.importing.formats", "cackled.api.route",
+        "cackled.api.feed", "cackled.api.thread",
         "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.api": ("cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND),
@@ -124,6 +126,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.domain", "cackled.database", "cackled.cache", "cackled.realtime", "cackled.cluster",
         "cackled.transport", *GROUND,
     ),
+    "cackled.admin.transfer": ("cackled.importing", "cackled.domain", "cackled.database", *GROUND),
     "cackled.admin.http": (
         "cackled.domain", "cackled.transport.problems", "cackled.transport.resources", "cackled.transport.response",
         *GROUND,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cackled import __version__
-from cackled.admin import cluster_cli
+from cackled.admin import cluster_cli, transfer
 from cackled.admin.cluster_cli import CliError
 from cackled.config import Config, ConfigError, load
 
@@ -123,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
             act.add_argument("--to", metavar="N", type=int, required=True, help="the shard to move them to")
             act.add_argument("--anyway", action="store_true", help="also where a node seems not to know the shard")
     cluster_cli.add(add)
+    transfer.add(add, _import, _export)
     return parser
 
 
@@ -256,6 +257,31 @@ def _shard(options: Any) -> int:
     try:
         return _react(run)
     except (DatabaseError, EmbeddedError) as error:
+        raise CliError(str(error)) from None
+
+
+def _import(options: Any) -> int:
+    return _transfer(options, transfer.bring)
+
+
+def _export(options: Any) -> int:
+    return _transfer(options, transfer.take_out)
+
+
+def _transfer(options: Any, work: Callable[..., Awaitable[None]]) -> int:
+    from cackled.database.embedded import EmbeddedError
+    from cackled.database.errors import DatabaseError
+    from cackled.features import registry
+
+    config = _load(options)
+
+    async def run(reactor: Any) -> int:
+        await transfer.with_site(options, config, reactor, registry(), work)
+        return 0
+
+    try:
+        return _react(run)
+    except (DatabaseError, EmbeddedError, transfer.TransferError) as error:
         raise CliError(str(error)) from None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable
+from hashlib import blake2b
 from itertools import islice
 from urllib.parse import urlsplit
 
@@ -44,6 +45,14 @@ class UrlMap:
                 self._exact[_form(old)] = new
         patterns.sort(key=lambda one: -len(one[0]))
         self._patterns = [(_pattern(old), new) for old, new in patterns]
+
+    @property
+    def digest(self) -> str:
+        """What tells this map from others; ``""``: it has no lines."""
+        if not len(self):
+            return ""
+        told = sorted(self._exact.items()) + [(pattern.pattern, new) for pattern, new in self._patterns]
+        return blake2b(repr(told).encode("utf-8", "replace"), digest_size=12).hexdigest()
 
     def __len__(self) -> int:
         return len(self._exact) + len(self._patterns)

@@ -30,6 +30,7 @@ class Page(Struct, frozen=True, kw_only=True):
 
     ``id`` is what items name it by. ``url``: its address, or its path. ``key``: what the site itself called it, which
     counts where there is no address. ``closed``: nobody can write there any more.
+    ``exact``: the key is what its channel is called here, unless a map says where the address leads to.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Page(Struct, frozen=True, kw_only=True):
     key: str = ""
     title: str = ""
     closed: bool = False
+    exact: bool = False
 
 
 class Author(Struct, frozen=True, kw_only=True):
@@ -58,7 +60,7 @@ class Item(Struct, frozen=True, kw_only=True):
     """Something that was written on a page. Products add members to it.
 
     ``id`` is the source's and unique in it; ``parent`` that of what it answers (``""``: nothing). ``created`` is in
-    seconds since 1970, None where it is not known.
+    seconds since 1970, None where it is not known. ``number``: what it is known by here if nobody else has that.
     """
 
     id: str
@@ -66,6 +68,7 @@ class Item(Struct, frozen=True, kw_only=True):
     parent: str = ""
     created: float | None = None
     author: Author = Author()
+    number: int | None = None
 
 
 class Left(Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ from cackled.importing.mapping import UrlMap, whole
 from cackled.importing.records import Item, Left, Page, Record
 
 # Raised when the file's shape changes: an older one is made anew.
-VERSION = 1
+VERSION = 2
 # Ids of each reason in a report.
 EXAMPLES = 20
 # Pages of the source that became one, and addresses, in a report.
@@ -52,8 +52,8 @@ create table page (id text primary key, channel integer not null, key text not n
                    title text not null, closed integer not null) without rowid;
 create table item (row integer primary key, id text not null unique, page text not null, parent text not null,
                    channel integer, created real, at real, up integer, root integer, depth integer, number integer,
-                   shown integer not null, replies integer not null default 0, thread integer not null default 0,
-                   stored blob not null);
+                   given integer, shown integer not null, replies integer not null default 0,
+                   thread integer not null default 0, stored blob not null);
 """
 
 
@@ -209,9 +209,9 @@ class Spool:
                 self._changed["no-date"] += 1
             try:
                 db.execute(
-                    "insert into item (id, page, parent, created, shown, stored) values (?, ?, ?, ?, ?, ?)",
+                    "insert into item (id, page, parent, created, shown, stored, given) values (?, ?, ?, ?, ?, ?, ?)",
                     (record.id, record.page, record.parent if _writable(record.parent) else "", created,
-                     int(made.shown), made.stored),
+                     int(made.shown), made.stored, record.number),
                 )  # fmt: skip
             except sqlite3.IntegrityError:
                 self._leave("repeated", record.id)
@@ -230,9 +230,10 @@ class Spool:
                 db.execute("insert or ignore into page values (?, 0, '', '', '', 0)", (page.id,))
                 return
             url = page_url(whole(found, self._host))
-            key = self._site.key("", whole(found, self._host))
+            if not (page.exact and found == whole(page.url, self._host)):
+                key = self._site.key("", whole(found, self._host))
         if page.key and (self._by == "name" or not key):
-            key = self._site.key(page.key)
+            key = page.key if page.exact else self._site.key(page.key)
         # Another line of the same page may know more of it; the first says which page it is.
         key = fit(" ".join(key.split()))
         if not key:
@@ -343,7 +344,7 @@ class Spool:
             for row, id, at in some:
                 last = max(last + 2, number_of(at, id))
                 batch.append((last, row))
-            db.executemany("update item set number = ? where row = ?", batch)
+            db.executemany("update item set number = coalesce(given, ?) where row = ?", batch)
         db.execute("drop table placed")
 
     def _count(self, db: sqlite3.Connection) -> None:

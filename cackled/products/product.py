@@ -27,6 +27,7 @@ from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.events import EventType, Position
+from cackled.importing.exports import Export
 from cackled.importing.formats import Imports
 from cackled.metrics import Metrics
 from cackled.moderation.items import Moderated
@@ -151,6 +152,7 @@ class Product(Feature, frozen=True, kw_only=True):
     - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
     - ``seed``: fills the demo site.
+    - ``exports``: gives the formats that it is exported in.
     - ``imports``: gives the formats of other systems that it reads; called when something is imported.
     """
 
@@ -162,3 +164,4 @@ class Product(Feature, frozen=True, kw_only=True):
     authored: Authored | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None
     imports: Callable[[], Imports] | None = None
+    exports: Callable[[], tuple[Export, ...]] | None = None

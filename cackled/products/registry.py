@@ -26,6 +26,7 @@ from cackled.domain.people import Authored
 from cackled.domain.settings import ProductSettings, ProductShape, SettingsShape
 from cackled.domain.site import Site
 from cackled.events import EventType
+from cackled.importing.exports import Export
 from cackled.importing.formats import Format, Imports
 from cackled.products.product import Feature, Limit, OutboxParts, Product, SharedParts
 
@@ -155,6 +156,12 @@ class Registry:
     def authored(self) -> tuple[Authored, ...]:
         """How what products have of a visitor follows them."""
         return tuple(one.authored for one in self.products if one.authored is not None)
+
+    @property
+    def exports(self) -> dict[str, dict[str, Export]]:
+        """The formats of each product that is exported, by name."""
+        some = [(one.name, one.exports()) for one in self.products if one.exports is not None]
+        return {name: {one.name: one for one in exports} for name, exports in some}
 
     @property
     def formats(self) -> dict[str, tuple[str, Imports, Format]]:

@@ -14,6 +14,7 @@ from cackled.domain.signed_links import SignedLink
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position
+from cackled.importing.exports import Export
 from cackled.importing.formats import Imports
 from cackled.products.comments import api, moderated, seed, staff_api
 from cackled.products.comments.by_author import ByAuthor
@@ -43,6 +44,12 @@ def _imports() -> Imports:
     from cackled.products.comments.importing import IMPORTS
 
     return IMPORTS
+
+
+def _exports() -> tuple[Export, ...]:
+    from cackled.products.comments.exporting import EXPORTS
+
+    return EXPORTS
 
 
 def make_service(parts: ServiceParts, site: Site) -> Comments:
@@ -147,4 +154,5 @@ PRODUCT = Product(
     authored=AUTHORED,
     seed=seed.fill,
     imports=_imports,
+    exports=_exports,
 )

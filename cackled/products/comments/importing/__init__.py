@@ -13,6 +13,7 @@ from cackled.products.comments.importing import (
     fastcomments,
     hyvor,
     isso,
+    jsonl,
     remark42,
     valine,
     waline,
@@ -24,6 +25,7 @@ IMPORTS = Imports(
     formats=(
         disqus.FORMAT, wxr.FORMAT, isso.FORMAT, remark42.FORMAT, commento.FORMAT, comentario.FORMAT,
         fastcomments.FORMAT, hyvor.FORMAT, cusdis.FORMAT, artalk.FORMAT, waline.FORMAT, valine.FORMAT, cackle.FORMAT,
+        jsonl.FORMAT,
     ),
     writer=CommentWriter,
 )  # fmt: skip

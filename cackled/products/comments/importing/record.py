@@ -28,3 +28,5 @@ class ImportedComment(Item, frozen=True, kw_only=True):
     pinned: bool = False
     featured: bool = False
     locked: bool = False
+    # From an export of ours: authors and voters are visitors as they are here.
+    own: bool = False

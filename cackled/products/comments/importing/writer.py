@@ -100,10 +100,11 @@ class CommentWriter:
         email = author.email.strip()
         known = author_key(author, item.id)
         stored = {
-            "v": str(number_of_visitor(self._site.id, self._source, known)),
+            "own": item.own,
+            "v": author.id if item.own else str(number_of_visitor(self._site.id, self._source, known)),
             # What is noted of authors, so that they can claim what is theirs.
-            "a": "" if deleted or known.startswith("item:") else known,
-            "name": "" if deleted else name,
+            "a": "" if deleted or known.startswith("item:") or (item.own and not author.email) else known,
+            "name": name if not deleted or (item.own and author.name) else "",
             "email": email if not deleted and _MAIL.fullmatch(email) else "",
             "url": "" if deleted else page_url(author.url),
             "avatar": "" if deleted else page_url(author.avatar),
@@ -112,7 +113,8 @@ class CommentWriter:
             "up": item.up, "down": item.down, "edited": item.edited,
             "pinned": item.pinned, "featured": item.featured, "locked": item.locked,
             "votes": [
-                [str(number_of_visitor(self._site.id, self._source, f"account:{voter}")), 1 if value > 0 else -1, voter]
+                [voter if item.own else str(number_of_visitor(self._site.id, self._source, f"account:{voter}")),
+                 1 if value > 0 else -1, voter]
                 for voter, value in item.votes[:MOST_VOTES]
             ],
         }  # fmt: skip

@@ -1,5 +1,5 @@
 -- Comments that come from other systems: written in batches, told of page by page, taken back as a whole.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- A number that nobody has: the next odd one above p_number where that is taken.
 create or replace function import_comment_number(p_site int, p_number bigint) returns bigint language plpgsql as $$
@@ -43,15 +43,17 @@ begin
   with made as (
     insert into import_item (site_id, product, source, external_id, item_id, channel_id, run_id)
     select p_site, 'comments', p_source, g.id, import_comment_number(p_site, g.n), g.c, p_run
-    from json_to_recordset(p_items::json) g (id text, n bigint, c bigint)
+    from json_to_recordset(p_items::json) g (id text, n bigint, c bigint, own boolean)
     where not exists (select from import_item i where i.site_id = p_site and i.product = 'comments'
-      and i.source = p_source and i.external_id = g.id)
+        and i.source = p_source and i.external_id = g.id)
+      and not (g.own and exists (select from comment c where c.site_id = p_site and c.id = g.n and c.channel_id = g.c))
     order by g.n
     on conflict (site_id, product, source, external_id) do nothing
     returning item_id
   )
   select array_agg(m.item_id) into ids from made m;
-  select count(*) filter (where i.run_id = p_run), count(*) filter (where i.run_id <> p_run) into added, present
+  select count(*) filter (where i.run_id = p_run), json_array_length(p_items::json) - count(*) filter (where i.run_id = p_run)
+  into added, present
   from json_to_recordset(p_items::json) g (id text)
   join import_item i on i.site_id = p_site and i.product = 'comments' and i.source = p_source and i.external_id = g.id;
   if ids is not null then
@@ -59,17 +61,21 @@ begin
       select g.*, i.item_id, i.channel_id, coalesce(a.visitor_id, g.v) as visitor
       from json_to_recordset(p_items::json) g (
         id text, p text, r text, d int, t float8, s boolean, nr int, nt int, v bigint, a text, name text, ip inet,
-        src text, html text, status int, up int, down int, edited float8, featured boolean, locked boolean)
+        src text, html text, status int, up int, down int, edited float8, featured boolean, locked boolean, own boolean)
       join import_item i on i.site_id = p_site and i.product = 'comments' and i.source = p_source
         and i.external_id = g.id and i.item_id = any(ids)
       left join import_author a on a.site_id = p_site and a.source = p_source and a.author = g.a
     ), known as (
-      select g.*, e.visitor_id is not null as gone, pi.item_id as parent,
-        coalesce(rc.root_id, ri.item_id, g.item_id) as root, g.d + coalesce(rc.depth, 0) as deep
+      select g.*, e.visitor_id is not null as gone, coalesce(pi.item_id, pc.id) as parent,
+        coalesce(rc.root_id, ri.item_id, pc.root_id, g.item_id) as root,
+        case when pi.item_id is null and pc.id is not null then pc.depth + 1 else g.d + coalesce(rc.depth, 0) end as deep
       from given g
       left join erasure e on e.site_id = p_site and e.visitor_id = g.visitor
       left join import_item pi on g.p <> '' and pi.site_id = p_site and pi.product = 'comments'
         and pi.source = p_source and pi.external_id = g.p and pi.channel_id = g.channel_id
+      -- What was written here itself, where our own export comes back.
+      left join comment pc on g.own and pi.item_id is null and pc.site_id = p_site
+        and pc.id = case when g.p ~ '^[0-9]{1,18}$' then g.p::bigint end and pc.channel_id = g.channel_id
       left join import_item ri on ri.site_id = p_site and ri.product = 'comments' and ri.source = p_source
         and ri.external_id = g.r and ri.channel_id = g.channel_id and pi.item_id is not null
       left join comment rc on rc.site_id = p_site and rc.id = ri.item_id and ri.item_id <> g.item_id
