@@ -8,6 +8,7 @@ from cackled.database.counted import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
+from cackled.importing.formats import Imports
 from cackled.products.product import Limit, OutboxParts, Product
 from cackled.products.reviews import api, moderated, order_api, staff_api
 from cackled.products.reviews.events import EVENTS
@@ -18,6 +19,12 @@ from cackled.products.reviews.refusals import PROBLEMS, REFUSALS
 from cackled.products.reviews.service import PRODUCT_NAME, Reviews
 from cackled.products.reviews.settings import ReviewSettings
 from cackled.products.reviews.upkeep import AUTHORED, ERASABLE, JOBS, RECOUNTS
+
+
+def _imports() -> Imports:
+    from cackled.products.reviews.importing import IMPORTS
+
+    return IMPORTS
 
 
 def make_reviews(parts: ServiceParts, site: Site) -> Reviews:
@@ -60,7 +67,7 @@ PRODUCT = Product(
     sql=__name__,
     web=__name__,
     counted=(
-        Counted(table="review", word="reviews"),
+        Counted(table="review", word="reviews", kept=False),
         Counted(table="review_vote", word="review votes", kept=False),
         Counted(table="review_order", word="orders", kept=False),
     ),
@@ -68,4 +75,5 @@ PRODUCT = Product(
     judged=JUDGED,
     erase=ERASABLE,
     authored=AUTHORED,
+    imports=_imports,
 )
