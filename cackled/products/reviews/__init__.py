@@ -18,6 +18,8 @@ from cackled.products.reviews.orders import Orders
 from cackled.products.reviews.refusals import PROBLEMS, REFUSALS
 from cackled.products.reviews.service import PRODUCT_NAME, Reviews
 from cackled.products.reviews.settings import ReviewSettings
+from cackled.products.reviews.thread import THREAD
+from cackled.products.reviews.thread.places import ReviewPlaces
 from cackled.products.reviews.upkeep import AUTHORED, ERASABLE, JOBS, RECOUNTS
 
 
@@ -30,6 +32,11 @@ def _imports() -> Imports:
 def make_reviews(parts: ServiceParts, site: Site) -> Reviews:
     """The reviews of *site*."""
     return Reviews(parts, site)
+
+
+def make_places(parts: ServiceParts, site: Site) -> ReviewPlaces:
+    """Which pages of *site* have reviews."""
+    return ReviewPlaces(site, parts.database)
 
 
 def make_orders(parts: ServiceParts, site: Site) -> Orders:
@@ -46,8 +53,9 @@ PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES, *order_api.ROUTES),
     widgets=api.WIDGETS,
+    threads=(THREAD,),
     settings=ReviewSettings,
-    services={Reviews: make_reviews, Orders: make_orders},
+    services={Reviews: make_reviews, ReviewPlaces: make_places, Orders: make_orders},
     limits=(
         Limit(name="post", rate=0.1, burst=10, site_rate=100),
         # Small writes draw from one bucket, whatever they are.

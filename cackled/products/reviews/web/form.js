@@ -561,7 +561,7 @@ async function tellOrder(w, form) {
   const line = form.querySelector('.mcr-order');
   if (!line) return;
   try {
-    const order = await w.api('GET', '/reviews/order?token=' + encodeURIComponent(w.order));
+    const order = await w.api('POST', '/reviews/order', {body: {token: w.order}});
     line.textContent = w.t('reviewFromOrder');
     const input = /** @type {any} */ (form.querySelector('[name=mc-name]'));
     if (input && !input.value && loader.text(order.name)) {
