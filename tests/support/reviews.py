@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from tests.support.client import Visitor
@@ -29,7 +30,7 @@ REVIEWS: list[dict[str, Any]] = [
 def settle(daemon: Daemon) -> None:
     """Give site 1 the settings of these tests."""
     for name, value in SETTINGS.items():
-        daemon.admin(f"site set 1 {name} {value}")
+        daemon.admin(f"site set 1 {name} {shlex.quote(value)}")
 
 
 def review(url: str, key: str, **given: Any) -> tuple[Visitor, dict[str, Any]]:
