@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from msgspec import Struct
 
+from cackled.database.query import ReadPreference
 from cackled.domain.errors import BadField, NotFound, Unprocessable
 from cackled.events import Position
 
@@ -176,13 +177,18 @@ class Moderated(Protocol):
     product: str
     reasons: tuple[str, ...]
 
-    async def ids(self, found: Found, *, before: int | None = None, size: int = 50) -> list[int]:
+    async def ids(
+        self, found: Found, *, before: int | None = None, size: int = 50,
+        preference: ReadPreference = ReadPreference.PRIMARY,
+    ) -> list[int]:  # fmt: skip
         """The newest that match, by number, older than *before*."""
 
-    async def count(self, found: Found, most: int) -> int:
+    async def count(
+        self, found: Found, most: int, preference: ReadPreference = ReadPreference.PRIMARY
+    ) -> int:
         """How many match, at most *most*."""
 
-    async def items(self, ids: list[int]) -> list[Item]:
+    async def items(self, ids: list[int], preference: ReadPreference = ReadPreference.PRIMARY) -> list[Item]:
         """Those items, in that order; what is not there is left out."""
 
     async def detail(self, id: int) -> Detail:

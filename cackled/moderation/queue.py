@@ -15,6 +15,7 @@ from msgspec import Struct
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, Conflict, NotFound
+from cackled.domain.reading import Reading
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position
@@ -36,7 +37,9 @@ from cackled.moderation.items import (
 # Items of one request; more are decided on by what they match.
 MOST_ITEMS = 500
 # So many are counted; more are "more than".
-MOST_COUNTED = 100_000
+MOST_COUNTED = 10_000
+# Before all that matches is decided on: how much that is.
+MOST_DECIDED = 100_000
 # Seconds that a claim holds without being prolonged.
 CLAIM = 120
 
@@ -101,6 +104,16 @@ STEER_ACTION = Query(
     select id from steered
     """,
     ("int", "bigint", "text", "text[]"),
+)
+SELECT_STAFF_SEQ = Query(
+    "select_staff_seq",
+    """
+    select max(x.seq) from channel x where x.site_id = $1 and x.id in (
+      select s.channel_id from staff_channel s where s.site_id = $1 and cardinality($2) = 0
+      union all select s.channel_id from staff_section_channel s where s.site_id = $1 and cardinality($2) > 0
+        and s.sections = array(select distinct y from unnest($2) y order by y))
+    """,
+    ("int", "text[]"),
 )
 CLAIM_ITEM = Query(
     "claim_item",
@@ -181,30 +194,46 @@ class Queue:
             raise BadField("There is no such product with a queue.", field="product")
         return found
 
-    async def items(self, found: Found, product: str = "", cursor: str = "", size: int = 50) -> Listed:
-        """A page of what matches, the newest first.
+    async def _where(self, given: ReadPreference | Reading, sections: tuple[str, ...]) -> ReadPreference:
+        """Which servers are good enough: those that have come as far as the caller has heard of the staff's channel."""
+        reading = Reading.of(given)
+        options = reading.options
+        if not options.after or options.preference is ReadPreference.PRIMARY:
+            return options.preference
+        rows = await reading.rows(self._database, SELECT_STAFF_SEQ, self._site.id, list(sections))
+        reached = reading.found(rows)[0][0] or 0
+        return options.preference if reached >= options.after else ReadPreference.PRIMARY_PREFERRED
+
+    async def items(
+        self, found: Found, product: str = "", cursor: str = "", size: int = 50,
+        preference: ReadPreference | Reading = ReadPreference.PRIMARY,
+    ) -> Listed:  # fmt: skip
+        """A page of what matches, the newest first. A Reading's ``after`` is a number of the staff's channel.
 
         Raises:
             BadField: there is no such product, or the cursor is not one of ours.
         """
-        before = _cursor(cursor)
+        before, where = _cursor(cursor), await self._where(preference, found.sections)
         numbers: list[tuple[int, str, Moderated]] = []
         for kind, one in self._of(product):
-            numbers += [(id, kind, one) for id in await one.ids(found, before=before, size=size + 1)]
+            numbers += [(id, kind, one) for id in await one.ids(found, before=before, size=size + 1, preference=where)]
         numbers.sort(key=lambda entry: -entry[0])
         chosen = numbers[:size]
         items: dict[str, Item] = {}
         for kind, one in self._of(product):
-            for item in await one.items([id for id, of, _ in chosen if of == kind]):
+            for item in await one.items([id for id, of, _ in chosen if of == kind], where):
                 items[item.id] = item
         listed = tuple(items[f"{kind}:{id}"] for id, kind, _ in chosen if f"{kind}:{id}" in items)
         return Listed(listed, str(chosen[-1][0]) if len(numbers) > size else None)
 
-    async def count(self, found: Found, product: str = "", most: int = MOST_COUNTED) -> int:
+    async def count(
+        self, found: Found, product: str = "", most: int = MOST_COUNTED,
+        preference: ReadPreference | Reading = ReadPreference.PRIMARY,
+    ) -> int:  # fmt: skip
         """How many match, at most *most*."""
-        count = 0
+        count, where = 0, await self._where(preference, found.sections)
         for _, one in self._of(product):
-            count += await one.count(found, most)
+            count += await one.count(found, most, where)
         return min(count, most)
 
     async def detail(self, item: str) -> Detail:
@@ -293,7 +322,7 @@ class Queue:
                 if action not in one.actions:
                     raise BadField(f"There is no action {action[:20]} for that.", field="action")
                 check_reason(one, action, why)
-        total = await self.count(found, product)
+        total = await self.count(found, product, MOST_DECIDED)
         if not total:
             raise BadField("Nothing matches.", field="filter")
         told = msgspec.json.encode({"found": found, "product": product}).decode()

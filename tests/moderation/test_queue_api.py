@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cackled.accounts.people import People
+from cackled.database.query import ReadPreference
 from tests.api.common import ORIGIN, ApiCase
 from tests.support.staff import client_of, sign_in, site_key
 
@@ -83,6 +84,33 @@ class FlowTests(QueueApiCase):
         place = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
         self.assertRegex(place, r"^1/[0-9]+@0$")
         self.assertEqual((await self.eve.ask("GET", f"{BASE}/live")).json()["position"], place)
+
+    async def test_read_nearby(self) -> None:
+        """Listing and counting ask the nearest server, and the primary where that is behind what the caller heard of."""
+        place = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
+        await self.eve.ask("PUT", f"{BASE}/items/{self.made}/claim", {"seconds": 60})
+        for after in ("", "after=0", "after=1", "after=99", "after=1&readPreference=secondaryPreferred"):
+            answer = await self.eve.ask("GET", f"{BASE}/items?{after}")
+            self.assertEqual([one["id"] for one in answer.json()["items"]], [self.made], after)
+            self.assertEqual((await self.eve.ask("GET", f"{BASE}/count?{after}")).json()["count"], 1, after)
+        self.assertEqual((await self.eve.ask("GET", f"{BASE}/items?after=x")).slug, "bad-field")
+        asked = []
+        part = self.application.database.site(1)
+        read = type(part).read
+
+        async def noted(face: Any, query: Any, *args: Any, **more: Any) -> Any:
+            asked.append((query.name, more.get("preference")))
+            return await read(face, query, *args, **more)
+
+        self.patch(type(part), "read", noted)
+        system = type(self.application.database.system)
+        if "read" in vars(system):
+            self.patch(system, "read", noted)
+        for after, wanted in ((1, ReadPreference.NEAREST), (99, ReadPreference.PRIMARY_PREFERRED)):
+            asked.clear()
+            await self.eve.ask("GET", f"{BASE}/items?after={after}")
+            self.assertIn(("select_comment_items", wanted), asked, place)
+            self.assertNotIn(ReadPreference.PRIMARY, [how for name, how in asked if "comment" in name])
 
     async def test_live_when_closed(self) -> None:
         """It is heard on a private site too; the word that opens it opens nothing else."""

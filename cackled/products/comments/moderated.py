@@ -174,17 +174,22 @@ class CommentItems:
         # Conditions that are no plain comparison use no index below row-level security.
         self._whole = database.of(site.id).system
 
-    async def ids(self, found: Found, *, before: int | None = None, size: int = 50) -> list[int]:
+    async def ids(
+        self, found: Found, *, before: int | None = None, size: int = 50,
+        preference: ReadPreference = ReadPreference.PRIMARY,
+    ) -> list[int]:  # fmt: skip
         """The newest that match, by number, older than *before*."""
         rows = await self._whole.read(
-            FIND_COMMENTS, self._site.id, self._find(found, before), size, preference=ReadPreference.PRIMARY
+            FIND_COMMENTS, self._site.id, self._find(found, before), size, preference=preference
         )
         return [row[0] for row in rows.rows]
 
-    async def count(self, found: Found, most: int) -> int:
+    async def count(
+        self, found: Found, most: int, preference: ReadPreference = ReadPreference.PRIMARY
+    ) -> int:
         """How many match, at most *most*."""
         rows = await self._whole.read(
-            COUNT_FOUND_COMMENTS, self._site.id, self._find(found, None), most, preference=ReadPreference.PRIMARY
+            COUNT_FOUND_COMMENTS, self._site.id, self._find(found, None), most, preference=preference
         )
         return int(rows.rows[0][0])
 
@@ -216,11 +221,11 @@ class CommentItems:
         }  # fmt: skip
         return msgspec.json.encode(made | {name: value for name, value in given.items() if value}).decode()
 
-    async def items(self, ids: list[int]) -> list[Item]:
+    async def items(self, ids: list[int], preference: ReadPreference = ReadPreference.PRIMARY) -> list[Item]:
         """Those comments, in that order; what is not there is left out."""
         if not ids:
             return []
-        rows = await self._database.read(SELECT_ITEMS, self._site.id, ids, preference=ReadPreference.PRIMARY)
+        rows = await self._database.read(SELECT_ITEMS, self._site.id, ids, preference=preference)
         by_id = {row[0]: _item(row) for row in rows.rows}
         return [by_id[one] for one in ids if one in by_id]
 

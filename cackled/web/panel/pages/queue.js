@@ -21,10 +21,16 @@ import {has, number, reason, t} from '../words.js';
 
 /** @typedef {import('../queue/store.js').Item} Item */
 
-/** @param {string} site @param {Record<string, string>} found */
-const callsOf = (site, found) => ({
-  page: (/** @type {string} */ cursor) => get(`/sites/${site}/moderation/items`, {...found, cursor}),
-  count: (/** @type {string} */ newer) => get(`/sites/${site}/moderation/count`, {...found, newer}),
+/**
+ * @param {string} site
+ * @param {Record<string, string>} found
+ * @param {{current: number}} seq what was heard: no answer is older than that
+ */
+const callsOf = (site, found, seq) => ({
+  page: (/** @type {string} */ cursor) =>
+    get(`/sites/${site}/moderation/items`, {...found, cursor, after: seq.current || ''}),
+  count: (/** @type {string} */ newer) =>
+    get(`/sites/${site}/moderation/count`, {...found, newer, after: seq.current || ''}),
   act: (
     /** @type {string} */ action,
     /** @type {string[]} */ items,
@@ -41,7 +47,8 @@ const did = (action, n) => (has(`did.${action}`) ? t(`did.${action}`, {n}) : t('
 export function QueuePage({site}) {
   const found = wanted();
   const key = JSON.stringify(found);
-  const queue = useMemo(() => new Queue(found.state, callsOf(site, found)), [site, key]);
+  const seq = useRef(0);
+  const queue = useMemo(() => new Queue(found.state, callsOf(site, found, seq)), [site, key]);
   const [open, setOpen] = useState(/** @type {any} */ (null));
   const [live, setLive] = useState(false);
   const [running, setRunning] = useState('');
@@ -63,7 +70,12 @@ export function QueuePage({site}) {
       clearTimeout(timer);
       timer = setTimeout(() => now.current.countNewer(), 600 + Math.random() * 600);
     };
-    const stop = listen(site, {event: event => now.current.heard(event) && count(), missed: count, state: setLive});
+    const stop = listen(site, {
+      event: event => now.current.heard(event) && count(),
+      missed: count,
+      state: setLive,
+      reached: at => (seq.current = at),
+    });
     return () => {
       clearTimeout(timer);
       stop();

@@ -4,11 +4,12 @@ import {get} from '../api.js';
 /**
  * Listen until the returned function is called.
  * @param {string} site
- * @param {{event: (event: {type: string, data: any}) => void, missed: () => void, state: (live: boolean) => void}} handler
- *   *missed*: events may be missing, load anew
+ * @param {{event: (event: {type: string, data: any}) => void, missed: () => void, state: (live: boolean) => void,
+ *   reached?: (seq: number) => void}} handler
+ *   *missed*: events may be missing, load anew; *reached*: the number that the channel stands at
  * @returns {() => void}
  */
-export function listen(site, {event, missed, state}) {
+export function listen(site, {event, missed, state, reached = () => {}}) {
   /** @type {EventSource | null} */
   let source = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -29,6 +30,7 @@ export function listen(site, {event, missed, state}) {
       if (position && position.split('@')[0] !== place.position.split('@')[0]) missed();
       else if (position && position !== place.position) missed();
       position = place.position;
+      reached(Number(position.split('@')[1]));
     } catch {
       return again();
     }
@@ -52,6 +54,7 @@ export function listen(site, {event, missed, state}) {
       }
       if (told.seq === undefined) return;
       position = `${told.sub}@${told.seq}`;
+      reached(told.seq);
       event(told);
     };
     source.onerror = () => {

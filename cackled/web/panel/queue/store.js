@@ -270,9 +270,14 @@ export class Queue {
     if (!item) return true;
     if (data.version !== undefined && data.version <= item.version) return false;
     if (stays(data.action, this.listed) && data.action !== 'undo') {
-      this.change(data.item, {version: data.version, state: data.state ?? item.state, ...effect(data.action)});
+      this.change(data.item, {
+        version: data.version,
+        state: data.state ?? item.state,
+        claim: null,
+        ...effect(data.action),
+      });
     } else if (data.action === 'undo' && (this.listed === 'all' || data.state === this.listed)) {
-      this.change(data.item, {version: data.version, state: data.state});
+      this.change(data.item, {version: data.version, state: data.state, claim: null});
     } else {
       this.told.value = [
         ...this.told.value.slice(-4),
