@@ -283,6 +283,13 @@ class SearchTests(QueueCase):
         """The newest are found before the index has them."""
         await self.look()
 
+    async def test_found_once(self) -> None:
+        """What was changed before the index has come so far is found once."""
+        made = the_id(await self.post("rare words", by=ANN))
+        self.sql("select search_again(1, %s)", made)
+        self.assertEqual(await self.listed("approved", words="rare"), ["rare words"])
+        self.assertEqual(await self.queue.count(Found(state="approved", words="rare")), 1)
+
     async def test_indexed(self) -> None:
         """And from the index, also once a text is another."""
         # Ten minutes ago.

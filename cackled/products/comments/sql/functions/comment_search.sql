@@ -1,5 +1,5 @@
 -- Looking for comments: by words, author, page, address, date, state and mark.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- What a comment can be found by: its words, and with a prefix its site (s), channel (c), author (v), the words of the
 -- author's name (a), its address and network (i).
@@ -106,8 +106,9 @@ begin
       format('select c.id from comment c where %s and c.id > %s and c.src <> '''' and comment_lexemes(c) @@ %s::tsquery
               order by c.id desc limit %s', conditions, reached, lexemes, p_limit),
       format('select c.id from comment_search f join comment c on c.site_id = %1$s and c.id = f.comment_id
-              where f.site_id = %1$s and f.lexemes @@ %2$s::tsquery and %3$s order by f.comment_id desc limit %4$s',
-             p_site, lexemes, conditions, p_limit)];
+              where f.site_id = %1$s and f.lexemes @@ %2$s::tsquery and %3$s and f.comment_id <= %5$s
+              order by f.comment_id desc limit %4$s',
+             p_site, lexemes, conditions, p_limit, reached)];
   end if;
   return query execute format('select id from (%s) x order by id desc limit %s',
     (select string_agg('(' || x || ')', ' union all ') from unnest(branches) x), p_limit);
