@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from cackled.accounts.challenges import Challenges
 from cackled.accounts.people import Account
+from cackled.accounts.qr import Qr, draw
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField
@@ -52,11 +53,12 @@ COUNT_RECOVERY_CODES = Query(
 
 
 class Setup(Struct, frozen=True):
-    """What an app needs: ``secret`` to type, ``uri`` to scan; ``token`` comes back with the first code."""
+    """What an app needs: ``secret`` to type, ``uri`` to open, ``qr`` to scan; ``token`` goes with the first code."""
 
     token: str
     secret: str
     uri: str
+    qr: Qr
 
 
 def _code_hash(code: str) -> bytes:
@@ -85,7 +87,7 @@ class Factors:
         secret = b32encode(raw).decode("ascii")
         challenge = await self._challenges.make("totp", raw + account.id.to_bytes(8, "big"))
         uri = pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=ISSUER)
-        return Setup(urlsafe_b64encode(challenge).decode("ascii"), secret, uri)
+        return Setup(urlsafe_b64encode(challenge).decode("ascii"), secret, uri, draw(uri))
 
     async def finish(self, account: Account, token: str, secret: str, code: str) -> list[str]:
         """Ask for codes from now on; gives new recovery codes, which are shown once.

@@ -429,7 +429,9 @@ def _without_secrets(words: Sequence[str]) -> Sequence[str]:
     # ``site set 1 webhook_secret X``: the words after the name of a secret are not logged.
     for number, word in enumerate(words):
         if any(name in word.lower() for name in ("secret", "password", "token")):
-            return [*words[: number + 1], *(["***"] if words[number + 1 :] else [])]
+            name, equals, _ = word.partition("=")
+            shown = f"{name}=***" if equals else word
+            return [*words[:number], shown, *(["***"] if words[number + 1 :] else [])]
     return words
 
 

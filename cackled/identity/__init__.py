@@ -11,6 +11,7 @@ from cackled.domain.people import People
 from cackled.domain.site import Site
 from cackled.identity.api import ROUTES
 from cackled.identity.avatar import Pictures
+from cackled.identity.commands import COMMANDS
 from cackled.identity.flow import SignIn
 from cackled.identity.mail_link import SignInMail
 from cackled.identity.one_time import DROP_OLD
@@ -72,5 +73,6 @@ FEATURE = Feature(
     limits=(Limit(name="change", rate=1, burst=20), Limit(name="sign-in", rate=0.5, burst=30)),
     problems={"bad-statement": 401, "bad-code": 401},
     jobs=(DROP_OLD,),
+    commands=COMMANDS,
     sql="cackled.identity",
 )

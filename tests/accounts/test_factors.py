@@ -108,6 +108,10 @@ class TotpTests(FactorCase):
         """Nothing is asked for before the app has shown its code; another's secret, or an old one, is none."""
         setup = (await self.me.ask("POST", "/api/v1/auth/totp")).json()
         self.assertIn("otpauth://totp/", setup["uri"])
+        size, path = setup["qr"]["size"], setup["qr"]["path"]
+        self.assertRegex(path, r"^(M\d+ \d+h\d+v1h-\d+z)+$")
+        # A quiet zone of four modules, and the corner of a finder pattern (ISO/IEC 18004, 6.3.3).
+        self.assertTrue(path.startswith("M4 4h7v1h-7zM") and size > 40, path[:40])
         app = pyotp.TOTP(setup["secret"])
         good = {"token": setup["token"], "secret": setup["secret"], "code": app.at(self.now)}
         other = pyotp.random_base32()

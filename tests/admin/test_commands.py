@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled import logs
-from cackled.admin.commands import COMMANDS, Quit, Runner
+from cackled.admin.commands import COMMANDS, Quit, Runner, _without_secrets
 from cackled.admin.console import Console
 from cackled.admin.render import as_text
 from cackled.admin.testing import FakeConsole, FakeProcess
@@ -204,6 +204,20 @@ class CommandTests(RunnerCase):
         for line in ("gc", "drain", "shutdown"):
             self.run_line(line)
         self.assertEqual(self.fake.done, ["collect", "drain", "shutdown"])
+
+
+class SecretTests(SynchronousTestCase):
+    """What is logged of a line."""
+
+    def test_hidden(self) -> None:
+        """Whatever follows the name of a secret, after a space or an equals sign."""
+        for words, shown in (
+            (["site", "set", "1", "channel_secret", "abc"], ["site", "set", "1", "channel_secret", "***"]),
+            (["provider", "set", "1", "x", "--secret=abc", "--label", "y"],
+             ["provider", "set", "1", "x", "--secret=***", "***"]),
+            (["ban", "add", "1"], ["ban", "add", "1"]),
+        ):  # fmt: skip
+            self.assertEqual(list(_without_secrets(words)), shown)
 
 
 class RunnerTests(RunnerCase):

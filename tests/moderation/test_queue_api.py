@@ -86,7 +86,7 @@ class FlowTests(QueueApiCase):
         self.assertEqual((await self.eve.ask("GET", f"{BASE}/live")).json()["position"], place)
 
     async def test_read_nearby(self) -> None:
-        """Listing and counting ask the nearest server, and the primary where that is behind what the caller heard of."""
+        """Listing and counting ask the nearest server; the primary, where that is behind what the caller heard of."""
         place = (await self.eve.ask("GET", f"{BASE}/live")).json()["position"]
         await self.eve.ask("PUT", f"{BASE}/items/{self.made}/claim", {"seconds": 60})
         for after in ("", "after=0", "after=1", "after=99", "after=1&readPreference=secondaryPreferred"):

@@ -180,6 +180,16 @@ function Totp({onClose, onDone}) {
               setup
                 ? html`<${Form} onSubmit=${finish} label=${t('account.totp.finish')}>
                     <p>${t('account.totp.text')}</p>
+                    <svg
+                      class="qr"
+                      role="img"
+                      aria-label=${t('account.totp.qr')}
+                      viewBox=${`0 0 ${setup.qr.size} ${setup.qr.size}`}
+                      shape-rendering="crispEdges"
+                    >
+                      <rect width="100%" height="100%" fill="#fff" />
+                      <path d=${setup.qr.path} fill="#000" />
+                    </svg>
                     <p><a href=${setup.uri}>${t('account.totp.open')}</a></p>
                     <${Copy} label=${t('account.totp.secret')} text=${setup.secret} />
                     <${Field}
