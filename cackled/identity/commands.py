@@ -51,7 +51,7 @@ async def _set(providers: Providers, name: str, kind: str, options: Sequence[str
     kind = kind or (old.kind if old is not None else "")
     if kind not in KINDS:
         raise CommandError(f"a kind is one of {', '.join(KINDS)}")
-    made = Provider(name=name, kind=kind) if old is None or old.kind != kind else old  # type: ignore[arg-type]
+    made = Provider(name=name, kind=kind) if old is None or old.kind != kind else old
     secret: str | None = None
     rest = list(options)
     while rest:
