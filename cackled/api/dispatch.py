@@ -152,7 +152,10 @@ class Dispatcher:
         """The answer of a call with an idempotency key: the first one, or that of doing it now."""
         request = call.request
         caller = bearer(request) or (call.staff.actor if call.staff is not None else "")
-        raw = b"" if request.content is None else request.content.getvalue()
+        raw = b""
+        if request.content is not None:
+            request.content.seek(0)
+            raw = request.content.read()
         # A grant may be another by the time that the call is made again.
         query = sorted((name, *values) for name, values in request.args.items() if name != b"token")
         once = Once(caller, key, repr((request.method, request.uri.partition(b"?")[0], query, raw)).encode())

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.web.resource import IResource, Resource
 
 from cackled.api.large_bodies import LargeBodies
+from cackled.api.old_calls import OldCalls, OldResource
 from cackled.domain.errors import Forbidden, Refused
 from cackled.domain.grants import Grants
 from cackled.domain.sites import SiteDirectory
@@ -93,6 +94,7 @@ def public_root(
     media: IResource | None = None,
     panel: IResource | None = None,
     docs: IResource | None = None,
+    old: OldCalls | None = None,
     threads: IResource | None = None,
     feeds: IResource | None = None,
     notices: IResource | None = None,
@@ -140,6 +142,14 @@ def public_root(
         children[b"feeds"] = feeds
     if well_known is not None:
         children[b".well-known"] = well_known
+    if old is not None:
+        for name, beyond in old.places:
+            if name == b"api":
+                versions.putChild(beyond, OldResource(old))
+            else:
+                # Where other things stand as well, they go on.
+                there = children.get(name)
+                children[name] = there if isinstance(there, OldResource) else OldResource(old, there)
     return PublicRoot(children, Redirect(b"/demo" if demo is not None else b"/healthz"))
 
 

@@ -16,6 +16,7 @@ from cackled.api.feeds import Feeds
 from cackled.api.large_bodies import LargeBodies
 from cackled.api.loader_redirect import LoaderRedirect
 from cackled.api.moderate import ModerateResource
+from cackled.api.old_calls import OldCalls
 from cackled.api.panel import PanelPages
 from cackled.api.public_root import public_root
 from cackled.api.root import api_resource
@@ -76,6 +77,7 @@ def public_tree(
         assets=infrastructure.assets.resource(),
         bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
         api=api,
+        old=OldCalls(context, registry.old_calls),
         docs=OwnPages(DocsPages(WEB / "apidocs", api.document), config.http.hsts, own),
         realtime=RealtimeResource(
             application.hub, access.authorize, access.name_of, access.seconds_left, charge

@@ -9,6 +9,7 @@ from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
 from cackled.domain.site import Site
+from cackled.identity import old_api
 from cackled.identity.api import ROUTES
 from cackled.identity.avatar import Pictures
 from cackled.identity.commands import COMMANDS
@@ -54,6 +55,7 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 
 FEATURE = Feature(
     name="identity",
+    old_calls=old_api.CALLS,
     routes=ROUTES,
     settings=IdentitySettings,
     services={

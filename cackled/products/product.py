@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from cackled.api.feed import Feed
+from cackled.api.old_calls import OldCall
 from cackled.api.route import Route
 from cackled.api.thread import Thread
 from cackled.api.widget import Widget
@@ -98,6 +99,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     """What a package brings to the whole: routes and all that follows from them.
 
     - ``name``: its name in limits and settings; of a product also in addresses and channel ids.
+    - ``old_calls``: what it answers as other systems did, at their addresses.
     - ``routes``: what it answers; ``services``: how the service of a kind is made for one site; ``shared``: how what
       a process has once is made, by kind.
     - ``starts``: kinds of ``shared`` that have jobs of their own, started and stopped in one process of a node.
@@ -122,6 +124,7 @@ class Feature(Struct, frozen=True, kw_only=True):
 
     name: str
     routes: tuple[Route, ...] = ()
+    old_calls: tuple[OldCall, ...] = ()
     settings: type[ProductSettings] | None = None
     services: Mapping[type, Callable[[ServiceParts, Site], Any]] = {}
     shared: Mapping[type, Callable[[SharedParts], Any]] = {}

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cackled.api.feed import Feed
+from cackled.api.old_calls import OldCall
 from cackled.api.route import Route
 from cackled.api.thread import Thread
 from cackled.api.widget import Widget
@@ -86,6 +87,11 @@ class Registry:
     def routes(self) -> tuple[Route, ...]:
         """All routes."""
         return tuple(replace(route, product=one.name) for one in self.features for route in one.routes)
+
+    @property
+    def old_calls(self) -> tuple[OldCall, ...]:
+        """What is answered as other systems did."""
+        return tuple(call for one in self.features for call in one.old_calls)
 
     @property
     def widgets(self) -> tuple[Widget, ...]:

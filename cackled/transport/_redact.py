@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 SECRET = frozenset(
     (
         b"token", b"me", b"access_token", b"id_token", b"auth", b"authorization", b"password", b"secret", b"sso",
-        b"ssoauth", b"remote_auth_s3", b"order",
+        b"ssoauth", b"remote_auth_s3", b"order", b"siteapikey", b"accountapikey",
     )
 )  # fmt: skip
 _RAW = re.compile(rb"([?&;#/])")

@@ -209,8 +209,10 @@
     queue.map((/** @type {any} */ options) => (all || !seen.has(options)) && seen.add(options) && mount(options || {}));
   };
   C.bootstrap();
-  Object.keys(known).map(widget => {
-    const [id, channel] = known[widget].old || [];
-    if (window[id]) window.cackle_widget.push({widget, id: window[id], channel: window[channel]});
-  });
+  // Pages of that time call it when they show another conversation.
+  (C.reinit = () =>
+    Object.keys(known).map(widget => {
+      const [id, channel] = known[widget].old || [];
+      if (window[id]) window.cackle_widget.push({widget, id: window[id], channel: window[channel]});
+    }))();
 })(/** @type {any} */ (window), /** @type {any} */ (document));

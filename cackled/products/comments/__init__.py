@@ -16,7 +16,7 @@ from cackled.domain.staff import Staff
 from cackled.events import Position
 from cackled.importing.exports import Export
 from cackled.importing.formats import Imports
-from cackled.products.comments import api, moderated, seed, staff_api
+from cackled.products.comments import api, moderated, old_api, seed, staff_api
 from cackled.products.comments.by_author import ByAuthor
 from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.commands import COMMANDS
@@ -31,6 +31,8 @@ from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.notices import declared as notices
 from cackled.products.comments.notices.gather import Gatherer
 from cackled.products.comments.notices.service import Followers
+from cackled.products.comments.old_import import OldImport
+from cackled.products.comments.old_rows import OldRows
 from cackled.products.comments.people import AUTHORED
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
 from cackled.products.comments.service import Comments
@@ -103,12 +105,15 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES, *notices.ROUTES),
+    old_calls=old_api.CALLS,
     widgets=api.WIDGETS,
     threads=(THREAD,),
     feeds=(FEED,),
     settings=CommentSettings,
     old_settings=OLD,
     services={
+        OldRows: lambda parts, site: OldRows(site, parts.database),
+        OldImport: lambda parts, site: OldImport(site, parts.database, parts.evict, wall_time),
         ByAuthor: lambda parts, site: ByAuthor(site, parts.database),
         Conversations: make_conversations,
         Feeding: lambda parts, site: Feeding(site, parts.database),

@@ -41,9 +41,16 @@ def read(source: Source) -> Iterator[Record]:
 
 
 def _comment(one: dict[str, Any], page: str, source: Source) -> Record:
+    return comment_of(one, page, everything=source.everything, zone=source.zone)
+
+
+def comment_of(
+    one: dict[str, Any], page: str, *, everything: bool = True, zone: int = 0
+) -> ImportedComment | Left:
+    """One comment of a list; without *everything* not what was spam. *zone*: of times that name none."""
     id = id_of(one["id"])
     state = _STATES.get(text_of(one.get("status")).lower() or "approved", "pending")
-    if state == "spam" and not source.everything:
+    if state == "spam" and not everything:
         return Left(reason="unwanted", id=id)
     known = one.get("author") if isinstance(one.get("author"), dict) else one.get("user")
     guest = one.get("anonym")
@@ -53,7 +60,7 @@ def _comment(one: dict[str, Any], page: str, source: Source) -> Record:
     rating = one.get("rating")
     score = int(rating) if isinstance(rating, int | float) else 0
     return ImportedComment(
-        id=id, page=page, parent="" if parent == "0" else parent, created=time_of(one.get("created"), source.zone),
+        id=id, page=page, parent="" if parent == "0" else parent, created=time_of(one.get("created"), zone),
         author=Author(
             id=f"{text_of(who.get('provider'))}:{name}" if name else "", name=text_of(who.get("name")),
             email=text_of(who.get("email")), url=text_of(who.get("www")), avatar=text_of(who.get("avatar")),
