@@ -11,11 +11,14 @@ from cackled.domain.site import Site
 from cackled.importing.formats import Imports
 from cackled.products.product import Limit, OutboxParts, Product
 from cackled.products.reviews import api, moderated, order_api, staff_api
+from cackled.products.reviews.checks import Checks
 from cackled.products.reviews.events import EVENTS
+from cackled.products.reviews.figures import Figures
 from cackled.products.reviews.judged import JUDGED
 from cackled.products.reviews.mail import ReviewMail
 from cackled.products.reviews.orders import Orders
 from cackled.products.reviews.refusals import PROBLEMS, REFUSALS
+from cackled.products.reviews.seed import fill
 from cackled.products.reviews.service import PRODUCT_NAME, Reviews
 from cackled.products.reviews.settings import ReviewSettings
 from cackled.products.reviews.thread import THREAD
@@ -55,7 +58,13 @@ PRODUCT = Product(
     widgets=api.WIDGETS,
     threads=(THREAD,),
     settings=ReviewSettings,
-    services={Reviews: make_reviews, ReviewPlaces: make_places, Orders: make_orders},
+    services={
+        Reviews: make_reviews,
+        ReviewPlaces: make_places,
+        Orders: make_orders,
+        Checks: lambda parts, site: Checks(parts, site),
+        Figures: lambda parts, site: Figures(parts, site),
+    },
     limits=(
         Limit(name="post", rate=0.1, burst=10, site_rate=100),
         # Small writes draw from one bucket, whatever they are.
@@ -84,4 +93,5 @@ PRODUCT = Product(
     erase=ERASABLE,
     authored=AUTHORED,
     imports=_imports,
+    seed=fill,
 )

@@ -342,6 +342,48 @@ class Ratings(Struct, frozen=True):
     keys: dict[str, str] | UnsetType = UNSET
 
 
+class TopQuery(Struct, frozen=True):
+    """Which products."""
+
+    category: Annotated[str, Meta(max_length=300, description="Empty: of all categories.")] = ""
+    order: Annotated[
+        Literal["score", "count"], Meta(description="score: the Bayesian mean; count: of reviews.")
+    ] = "score"
+    size: Annotated[int, Meta(ge=1, le=100)] = 10
+
+
+class TopProduct(Struct, frozen=True):
+    """A product in a list; ``average`` is the true mean."""
+
+    key: str
+    url: str
+    title: str
+    image: str
+    category: str
+    count: Count
+    average: float
+    score: float
+
+
+class TopAnswer(Struct, frozen=True):
+    """Products in their order."""
+
+    products: list[TopProduct]
+
+
+class StatementTold(Struct, frozen=True):
+    """A statement on how reviews are checked: its code, and what stands in its words."""
+
+    code: str
+    values: dict[str, Any]
+
+
+class ChecksAnswer(Struct, frozen=True):
+    """How reviews are checked."""
+
+    statements: list[StatementTold]
+
+
 class Nothing(Struct, frozen=True):
     """Done."""
 

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from cackled.api.calls import Call, json_response
+from cackled.api.calls import Call, json_response, tokens
 from cackled.api.route import Caller, Reach, Route
 from cackled.api.widget import FirstPage, FirstRender, Widget
 from cackled.database.errors import DatabaseError
@@ -21,6 +21,8 @@ from cackled.domain.page_keys import fit, is_address
 from cackled.domain.site import Site
 from cackled.moderation.verdict import Signs
 from cackled.products.reviews import answers
+from cackled.products.reviews.checks import Checks
+from cackled.products.reviews.figures import Figures
 from cackled.products.reviews.pages import NOBODY, Wanted, parse_cursor
 from cackled.products.reviews.service import Reviews, Written
 from cackled.products.reviews.settings import ReviewSettings
@@ -109,6 +111,23 @@ async def get_ratings(call: Call) -> Any:
         for asked, key in keys.items()
     }
     return answers.Ratings(ratings, made) if made else answers.Ratings(ratings)
+
+
+async def get_checks(call: Call) -> Any:
+    """How reviews are checked on this site."""
+    return answers.ChecksAnswer(
+        [answers.StatementTold(one.code, one.values) for one in await call.service(Checks).statements()]
+    )
+
+
+async def get_top(call: Call) -> Any:
+    """Products of a category, the best first."""
+    query: answers.TopQuery = call.query
+
+    def sees(key: str) -> bool:
+        return call.context.doors.refused(call.site, key, "read", call.session, tokens(call.request)) is None
+
+    return {"products": await call.service(Figures).top(query.category, query.order, query.size, sees)}
 
 
 async def post_review(call: Call) -> Response:
@@ -235,6 +254,16 @@ ROUTES = (
         method="GET", path=_ALL + "/ratings", name="listRatings", summary="The stars of up to 100 channels.",
         handler=get_ratings, query=answers.RatingsQuery, answer=answers.Ratings, caller=Caller.VISITOR,
         limit="reads", preference=ReadPreference.NEAREST,
+    ),
+    Route(
+        method="GET", path=_ALL + "/checks", name="getReviewChecks",
+        summary="How reviews are checked, as the settings and rules in force have it.", handler=get_checks,
+        answer=answers.ChecksAnswer, limit="reads",
+    ),
+    Route(
+        method="GET", path=_ALL + "/top", name="listTopProducts", summary="Products of a category, the best first.",
+        handler=get_top, query=answers.TopQuery, answer=answers.TopAnswer, caller=Caller.VISITOR, reach=Reach.ALL,
+        limit="reads",
     ),
     Route(
         method="GET", path=_ONE, name="getReview", summary="One review.", handler=get_review,

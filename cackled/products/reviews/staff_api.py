@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from cackled.api.answers import Count, Id, Time
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
+from cackled.domain.channels import parse_id
 from cackled.domain.staff import everywhere
 from cackled.products.reviews import answers
+from cackled.products.reviews.answers import CriterionMean
 from cackled.products.reviews.api import written_json
+from cackled.products.reviews.figures import Figures
 from cackled.products.reviews.service import Reviews
+from cackled.transport.response import Response
 
 
 async def reply(call: Call) -> bytes:
@@ -27,6 +34,152 @@ async def unreply(call: Call) -> bytes:
     return written_json(await call.service(Reviews).unreply(call.colleague, call.number("review")))
 
 
+class StatisticsQuery(Struct, frozen=True):
+    """Of which page (empty: of all), and of how many days."""
+
+    channel: Annotated[str, Meta(max_length=2_000)] = ""
+    days: Annotated[int, Meta(ge=1, le=3_650)] = 90
+
+
+class Day(Struct, frozen=True):
+    """The reviews of a day."""
+
+    day: str
+    count: Count
+    average: float | None
+    stars: list[Count]
+
+
+class WordOfOneStar(Struct, frozen=True):
+    """A word that reviews with one star have more often than others."""
+
+    word: str
+    one: Count
+    all: Count
+
+
+class StatisticsAnswer(Struct, frozen=True):
+    """How stars went."""
+
+    days: list[Day]
+    criteria: dict[str, CriterionMean]
+    words: list[WordOfOneStar]
+
+
+class SignalsQuery(Struct, frozen=True):
+    """Of how many days."""
+
+    days: Annotated[int, Meta(ge=1, le=365)] = 30
+
+
+class Signal(Struct, frozen=True):
+    """A sign that somebody should look at; nothing follows from it by itself."""
+
+    kind: Literal["burst", "network", "same-text", "deviation"]
+    channel: Id
+    key: str
+    title: str
+    reviews: list[Id]
+    since: Time
+    detail: dict[str, Any]
+
+
+class SignalsAnswer(Struct, frozen=True):
+    """Signs, the newest first."""
+
+    signals: list[Signal]
+
+
+class ExportQuery(Struct, frozen=True):
+    """Where the part before ended."""
+
+    after: Annotated[str, Meta(description="From the header X-Cackled-Next of the part before.")] = ""
+
+
+class ProductBody(Struct):
+    """What the site says of a product; what is left out stays."""
+
+    channel: Annotated[str, Meta(max_length=2_000)] = ""
+    url: Annotated[str, Meta(max_length=2_000)] = ""
+    name: Annotated[str, Meta(max_length=300)] | UnsetType = UNSET
+    category: Annotated[str, Meta(max_length=300)] | UnsetType = UNSET
+    brand: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
+    gtin: Annotated[str, Meta(max_length=14, pattern="^([0-9]{8}|[0-9]{12,14})?$")] | UnsetType = UNSET
+    mpn: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
+    sku: Annotated[str, Meta(max_length=100)] | UnsetType = UNSET
+    image: Annotated[str, Meta(max_length=1_000)] | UnsetType = UNSET
+    price: Annotated[str, Meta(max_length=20, pattern="^([0-9]{1,12}([.][0-9]{1,4})?)?$")] | UnsetType = UNSET
+    currency: Annotated[str, Meta(max_length=3, pattern="^([A-Z]{3})?$")] | UnsetType = UNSET
+
+
+class ProductTold(Struct, frozen=True):
+    """A product."""
+
+    key: str | None
+    url: str | None
+    name: str | None
+    category: str
+    brand: str
+    gtin: str
+    mpn: str
+    sku: str
+    image: str
+    price: str
+    currency: str
+
+
+class ProductQuery(Struct, frozen=True):
+    """Which product."""
+
+    channel: Annotated[str, Meta(min_length=1, max_length=2_000)]
+
+
+async def statistics(call: Call) -> bytes:
+    """How stars went."""
+    query: StatisticsQuery = call.query
+    everywhere(call.colleague)
+    return await call.service(Figures).statistics(call.site.key(query.channel.strip()), query.days)
+
+
+async def signals(call: Call) -> bytes:
+    """Signs of fraud."""
+    everywhere(call.colleague)
+    return await call.service(Figures).signals(call.query.days)
+
+
+async def export(call: Call) -> Response:
+    """Reviews as JSON lines."""
+    everywhere(call.colleague)
+    after = parse_id(call.query.after, "after") if call.query.after else 0
+    text, more = await call.service(Figures).export(after)
+    headers = [
+        (b"content-type", b"application/jsonl; charset=utf-8"),
+        (b"content-disposition", b'attachment; filename="reviews.jsonl"'),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if more is not None:
+        headers.append((b"x-cackled-next", str(more).encode()))
+    return Response(200, headers, text)
+
+
+async def put_product(call: Call) -> bytes:
+    """Note what the site says of a product."""
+    everywhere(call.colleague)
+    sent: ProductBody = call.body
+    facts = {
+        name: value for name in ProductBody.__struct_fields__[2:] if (value := getattr(sent, name)) is not UNSET
+    }
+    return await call.service(Figures).save(sent.channel, sent.url, facts)
+
+
+async def get_product(call: Call) -> bytes:
+    """What is known of a product."""
+    everywhere(call.colleague)
+    return await call.service(Figures).product(call.site.key(call.query.channel.strip()))
+
+
+_ALL = "/sites/{site}/reviews"
 _ONE = "/sites/{site}/reviews/{review}"
 _STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": "reviews.staff"}
 
@@ -39,5 +192,28 @@ ROUTES = (
     Route(
         method="DELETE", path=_ONE + "/reply", name="unreplyReview", summary="Take the site's answer away.",
         handler=unreply, answer=answers.Replied, writes=True, refusals=("review", "section"), **_STAFF,
+    ),
+    Route(
+        method="GET", path=_ALL + "/statistics", name="getReviewStatistics",
+        summary="Stars over time and by criterion, and the words of one star.", handler=statistics,
+        query=StatisticsQuery, answer=StatisticsAnswer, refusals=("section",), **_STAFF,
+    ),
+    Route(
+        method="GET", path=_ALL + "/signals", name="listReviewSignals",
+        summary="Signs of fraud, for somebody to look at.", handler=signals, query=SignalsQuery, answer=SignalsAnswer,
+        refusals=("section",), **_STAFF,
+    ),
+    Route(
+        method="GET", path=_ALL + "/export", name="exportReviews",
+        summary="Reviews as JSON lines, removed ones with the reason.", handler=export, query=ExportQuery, answer=str,
+        media="application/jsonl", refusals=("section",), **_STAFF,
+    ),
+    Route(
+        method="PUT", path="/sites/{site}/products", name="putProduct", summary="Note what a product is.",
+        handler=put_product, body=ProductBody, answer=ProductTold, refusals=("section", "key", "locked"), **_STAFF,
+    ),
+    Route(
+        method="GET", path="/sites/{site}/products", name="getProduct", summary="What is known of a product.",
+        handler=get_product, query=ProductQuery, answer=ProductTold, refusals=("section",), **_STAFF,
     ),
 )  # fmt: skip
