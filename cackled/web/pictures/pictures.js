@@ -1,0 +1,252 @@
+/* Pictures beside what is written: chosen, dropped, pasted or taken; made smaller, sent with progress, described, taken
+   away. Loaded when somebody adds the first. */
+import {PictureList} from './list.js';
+import {shrink} from './shrink.js';
+import {el, icon} from '../lib/dom.js';
+import {loader} from '../lib/loader.js';
+import {mayPass, reason} from '../lib/reasons.js';
+import {Refused} from '../lib/session.js';
+
+/** @typedef {import('./list.js').Kept} Kept */
+/** @typedef {import('./list.js').Picture} Picture */
+/**
+ * @typedef {object} Host
+ * @property {HTMLElement} node what is written in: files are dropped on it and pasted into it; the pictures stand in it
+ * @property {import('../lib/session.js').Session} session
+ * @property {import('../lib/i18n.js').Translate} t
+ * @property {string} site
+ * @property {number} count how many there may be
+ * @property {() => void} changed the text may be sent now, or not any more; or there is more to keep in its draft
+ */
+
+const CROSS = 'M5 5l10 10M15 5L5 15';
+const AGAIN = 'M15.5 8A6 6 0 1 0 16 10M16 4v4h-4';
+const TYPES = 'image/jpeg,image/png,image/gif,image/webp,image/avif,image/heic';
+
+/**
+ * @param {Host} host
+ */
+export function openPictures(host) {
+  const {node, session, t} = host;
+  style(node);
+  const told = el('div.mc-error', {role: 'alert'});
+  const strip = el('ul.mc-pics', {'aria-label': t('addPictures')});
+  const input = el('input.mc-picfile', {
+    type: 'file',
+    accept: TYPES,
+    multiple: true,
+    tabindex: -1,
+    'aria-hidden': 'true',
+    onchange: () => {
+      take([.../** @type {FileList} */ (input.files)]);
+      input.value = '';
+    },
+  });
+  const list = new PictureList(
+    host.count,
+    async (blob, progress) => upload(await shrink(blob), progress),
+    error => ({why: reason(t, error), again: mayPass(error)}),
+    () => {
+      draw();
+      host.changed();
+    },
+  );
+  /** @type {Map<number, ReturnType<typeof card>>} */
+  const cards = new Map();
+  const box = el('div.mc-picbox', null, strip, told, input);
+  node.append(box);
+  const drop = (/** @type {DragEvent} */ event) => {
+    const files = filesOf(event.dataTransfer);
+    node.classList.remove('mc-drop');
+    if (!files.length) return;
+    event.preventDefault();
+    take(files);
+  };
+  const over = (/** @type {DragEvent} */ event) => {
+    if (!event.dataTransfer || ![...event.dataTransfer.types].includes('Files')) return;
+    event.preventDefault();
+    node.classList.add('mc-drop');
+  };
+  const leave = (/** @type {DragEvent} */ event) => {
+    if (!node.contains(/** @type {Node | null} */ (event.relatedTarget))) node.classList.remove('mc-drop');
+  };
+  const paste = (/** @type {ClipboardEvent} */ event) => {
+    const files = filesOf(event.clipboardData);
+    // What programs put beside text as a picture of it is not meant.
+    if (!files.length || (event.clipboardData && event.clipboardData.getData('text/plain'))) return;
+    event.preventDefault();
+    take(files);
+  };
+  node.addEventListener('dragover', over);
+  node.addEventListener('dragleave', leave);
+  node.addEventListener('drop', drop);
+  node.addEventListener('paste', paste);
+
+  /** @param {File[]} files */
+  function take(files) {
+    told.textContent = files.length > list.room ? t.problem('media-many') : '';
+    const added = list.add(files);
+    const last = added.length && cards.get(added[added.length - 1].key);
+    if (last) last.node.scrollIntoView({block: 'nearest'});
+  }
+
+  /**
+   * XMLHttpRequest, because fetch does not tell how much was sent.
+   * @param {Blob} blob
+   * @param {(share: number) => void} progress
+   * @param {boolean} [again]
+   * @returns {Promise<Kept>}
+   */
+  async function upload(blob, progress, again) {
+    const token = await (again ? session.anew() : session.open());
+    const grant = session.grant();
+    const more = grant ? '?token=' + encodeURIComponent(grant) : '';
+    const request = new XMLHttpRequest();
+    const done = new Promise(resolve => {
+      request.onloadend = resolve;
+    });
+    request.open('POST', loader.base() + '/api/v1/sites/' + host.site + '/media' + more);
+    request.setRequestHeader('Authorization', 'Bearer ' + token);
+    request.setRequestHeader('Content-Type', blob.type || 'application/octet-stream');
+    request.timeout = 180e3;
+    request.upload.onprogress = event => event.lengthComputable && progress(event.loaded / event.total);
+    request.send(blob);
+    await done;
+    let answer;
+    try {
+      answer = JSON.parse(request.responseText);
+    } catch {
+      answer = {};
+    }
+    if (request.status === 201) {
+      const files = /** @type {any[]} */ (answer.files).filter(one => /webp$/.test(one.type));
+      const src = (files.find(one => one.width >= 320) || files[0]).src;
+      return {id: answer.id, src, color: answer.color, alt: ''};
+    }
+    if (request.status === 401 && !again) return upload(blob, progress, true);
+    throw new Refused(request.status, answer, parseFloat(request.getResponseHeader('Retry-After') || ''));
+  }
+
+  /** @param {Picture} one */
+  function card(one) {
+    const url = one.blob && URL.createObjectURL(one.blob);
+    const picture = el('img.mc-pic', {alt: '', src: url || loader.base() + /** @type {Kept} */ (one.kept).src});
+    const state = el('div.mc-picstate', {role: 'status'});
+    const bar = el('progress.mc-picbar', {max: 1, 'aria-label': t('pictureSending', {n: 0})});
+    const words = el('input.mc-picwords', {
+      type: 'text',
+      maxlength: 1500,
+      placeholder: t('pictureWords'),
+      'aria-label': t('pictureWords'),
+      dir: 'auto',
+      onchange: () => describe(one, words.value.trim()),
+      onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key !== 'Enter') return;
+        // Not the whole form.
+        event.preventDefault();
+        describe(one, words.value.trim());
+      },
+    });
+    words.value = one.alt;
+    const again = el(
+      'button.mc-picact',
+      {'aria-label': t('pictureAgain'), onclick: () => list.again(one)},
+      icon(AGAIN),
+    );
+    const gone = el('button.mc-picact', {'aria-label': t('pictureRemove'), onclick: () => remove(one)}, icon(CROSS));
+    again.type = gone.type = 'button';
+    return {
+      node: el('li.mc-picitem', null, picture, bar, state, words, el('span.mc-picacts', null, again, gone)),
+      update() {
+        const sending = one.state === 'sending';
+        bar.hidden = !sending;
+        bar.setAttribute('value', '' + one.share);
+        state.hidden = !one.why;
+        state.textContent = one.why;
+        words.hidden = one.state !== 'done';
+        again.hidden = one.state !== 'failed';
+      },
+      drop() {
+        if (url) URL.revokeObjectURL(url);
+      },
+    };
+  }
+
+  /** @param {Picture} one */
+  function remove(one) {
+    const at = list.all.indexOf(one);
+    list.remove(one);
+    if (one.kept) session.call('DELETE', '/media/' + one.kept.id).catch(() => {});
+    const next = list.all[Math.min(at, list.all.length - 1)];
+    const card = next && cards.get(next.key);
+    const target = card ? card.node.querySelector('button:not([hidden])') : node.querySelector('textarea');
+    if (target) /** @type {HTMLElement} */ (target).focus();
+  }
+
+  /**
+   * @param {Picture} one
+   * @param {string} alt
+   */
+  function describe(one, alt) {
+    if (!one.kept || alt === one.alt) return;
+    one.alt = alt;
+    session.call('PATCH', '/media/' + one.kept.id, {body: {alt}}).catch(error => {
+      told.textContent = reason(t, error);
+    });
+    host.changed();
+  }
+
+  function draw() {
+    const there = new Set(list.all.map(one => one.key));
+    cards.forEach((one, key) => {
+      if (there.has(key)) return;
+      one.node.remove();
+      one.drop();
+      cards.delete(key);
+    });
+    list.all.forEach(one => {
+      let made = cards.get(one.key);
+      if (!made) {
+        cards.set(one.key, (made = card(one)));
+        strip.append(made.node);
+      }
+      made.update();
+    });
+    box.hidden = !list.all.length && !told.textContent;
+  }
+
+  draw();
+  return {
+    list,
+    /** Ask for files. */
+    choose: () => input.click(),
+    close() {
+      node.removeEventListener('dragover', over);
+      node.removeEventListener('dragleave', leave);
+      node.removeEventListener('drop', drop);
+      node.removeEventListener('paste', paste);
+      box.remove();
+    },
+  };
+}
+
+/**
+ * The styles, into the document or shadow tree that the node is in.
+ * @param {HTMLElement} node
+ */
+function style(node) {
+  const name = 'pictures.css';
+  const href = loader.base() + (loader.config.lazy[name] || [loader.config.path + name])[0];
+  const root = node.getRootNode();
+  const place = root instanceof ShadowRoot ? root : document.head;
+  if ([...place.querySelectorAll('link')].some(one => one.href === new URL(href, location.href).href)) return;
+  place.prepend(Object.assign(document.createElement('link'), {rel: 'stylesheet', href}));
+}
+
+/**
+ * @param {DataTransfer | null} given
+ * @returns {File[]}
+ */
+function filesOf(given) {
+  return given ? [...given.files].filter(file => /^image\//.test(file.type)) : [];
+}
