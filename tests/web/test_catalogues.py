@@ -205,8 +205,11 @@ class CatalogueTests(SynchronousTestCase):
         """What the server writes is there, and what is there is written: mail by products, pages by the API."""
         for folder, languages in self.catalogues.items():
             letters = [ROOT / "accounts" / "letters.py"]
+            inside = folder.relative_to(ROOT).parts
+            # Of a product its own.
+            products = ROOT.joinpath(*inside[:2]) if inside[0] == "products" else ROOT / "products"
             for section, sources in (
-                ("mail", letters if "accounts" in folder.parts else (ROOT / "products").rglob("mail.py")),
+                ("mail", letters if "accounts" in folder.parts else products.rglob("mail.py")),
                 # Some are named after what the link does.
                 ("pages", [ROOT / "api" / "moderate.py", ROOT / "domain" / "signed_links.py"]),
             ):

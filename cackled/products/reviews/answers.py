@@ -135,10 +135,15 @@ class Author(Struct, frozen=True):
 
 
 class Medium(Struct, frozen=True):
-    """A photo."""
+    """A photo: at ``url``, an https address on a page of the site; or a picture that a visitor added, which has an
+    ``id``, an address on this server, its size in points, and the colour that stands in its place."""
 
     url: str
     alt: str = ""
+    id: str | UnsetType = UNSET
+    width: int | UnsetType = UNSET
+    height: int | UnsetType = UNSET
+    color: str | UnsetType = UNSET
 
 
 class Reply(Struct, frozen=True):

@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from cackled.domain import text
 from cackled.domain.errors import BadField, Refused, Unprocessable
+from cackled.domain.pictures import is_picture
 from cackled.domain.site import Site
 from cackled.domain.words import compared, visible
 from cackled.products.reviews import answers
@@ -118,9 +119,13 @@ class Checker:
             raise Unprocessable("That day is not one of your experience.", field="experienced", slug="experienced")
         return day.isoformat()
 
-    def _media(self, given: list[str]) -> list[dict[str, str]]:
-        found = []
+    def _media(self, given: list[str]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         for number, address in enumerate(given):
+            if is_picture(address):
+                # Looked up by the service.
+                found.append({"id": address})
+                continue
             if not self.own_image(address):
                 raise Unprocessable(
                     "A photo has an https address on a page of the site.", field=f"media[{number}]", slug="media"

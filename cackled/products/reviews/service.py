@@ -23,6 +23,7 @@ from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.errors import Forbidden, NotFound, Unprocessable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
+from cackled.domain.pictures import own_pictures
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
@@ -112,6 +113,7 @@ class Reviews:
     def __init__(self, parts: ServiceParts, site: Site, now: Callable[[], float] = wall_time) -> None:
         self._site = site
         self._settings = site.product(ReviewSettings)
+        self._all = parts.database
         self._database = parts.database.site(site.id)
         # Conditions that are no plain comparison use no index below row-level security.
         self._whole = parts.database.of(site.id).system
@@ -254,6 +256,7 @@ class Reviews:
             self._checker.review(sent, {}) if sent.kind == "review"
             else self._checker.words(sent.text if sent.text is not UNSET else "", needed=True)
         )  # fmt: skip
+        await self._look_up_pictures(session, members)
         order = await self._order(sent)
         name = await self._people.author(session, name)
         channel = review_channel(self._site, ref.key)
@@ -293,6 +296,18 @@ class Reviews:
         if self._settings.writers == "buyers":
             raise Forbidden("Only buyers write reviews here, by the link of their order.", slug="buyers-only")
         return None
+
+    async def _look_up_pictures(self, session: Session, members: dict[str, Any], item: str = "") -> None:
+        """Put what is kept of pictures in the place of their ids.
+
+        Raises:
+            Unprocessable: one is not the visitor's to show.
+        """
+        photos: list[dict[str, Any]] = members.get("media") or []
+        ids = [one["id"] for one in photos if "id" in one]
+        if ids:
+            found = {one["id"]: one for one in await own_pictures(self._all, self._site, session.visitor, item, ids)}
+            members["media"] = [found[one["id"]] if "id" in one else one for one in photos]
 
     async def _judged(
         self, channel: int, key: str, session: Session, name: str, members: dict[str, Any], address: str | None,
@@ -334,6 +349,7 @@ class Reviews:
             made = self._checker.review(sent, was)
         else:
             made = self._checker.words(sent.text, needed=True) if sent.text is not UNSET else {}
+        await self._look_up_pictures(session, made, f"review:{review}")
         whole = was | made
         verdict = await self._judged(
             channel, key, session, name, whole, address, title=title, url=url, edits=review if status == 1 else None

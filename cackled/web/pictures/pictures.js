@@ -11,7 +11,8 @@ import {Refused} from '../lib/session.js';
 /** @typedef {import('./list.js').Picture} Picture */
 /**
  * @typedef {object} Host
- * @property {HTMLElement} node what is written in: files are dropped on it and pasted into it; the pictures stand in it
+ * @property {HTMLElement} node what is written in: files are dropped on it and pasted into it
+ * @property {HTMLElement} place where the pictures stand
  * @property {import('../lib/session.js').Session} session
  * @property {import('../lib/i18n.js').Translate} t
  * @property {string} site
@@ -28,7 +29,7 @@ const TYPES = 'image/jpeg,image/png,image/gif,image/webp,image/avif,image/heic';
  */
 export function openPictures(host) {
   const {node, session, t} = host;
-  style(node);
+  style(host.place);
   const told = el('div.mc-error', {role: 'alert'});
   const strip = el('ul.mc-pics', {'aria-label': t('addPictures')});
   const input = el('input.mc-picfile', {
@@ -54,7 +55,7 @@ export function openPictures(host) {
   /** @type {Map<number, ReturnType<typeof card>>} */
   const cards = new Map();
   const box = el('div.mc-picbox', null, strip, told, input);
-  node.append(box);
+  host.place.append(box);
   const drop = (/** @type {DragEvent} */ event) => {
     const files = filesOf(event.dataTransfer);
     node.classList.remove('mc-drop');

@@ -152,6 +152,7 @@ export function openForm(w, given = {}) {
     variant: '',
     experienced: '',
     media: [],
+    pictures: [],
     ...(mine && own(mine)),
     ...stored(draft.stored),
   };
@@ -164,6 +165,8 @@ export function openForm(w, given = {}) {
   let at = 0;
   let proofs = 0;
   let proof = '';
+  /** @type {any} */
+  let pictures = null;
   const trap = el('input', {hidden: true, name: 'website', autocomplete: 'off', tabindex: -1});
   const error = el('div.mcr-error', {role: 'alert'});
   const step = el('span.mcr-stepname');
@@ -284,7 +287,7 @@ export function openForm(w, given = {}) {
         ),
         fields.has('variant') && words('variant', t('reviewVariant'), 0, 100),
         fields.has('experienced') && day(),
-        fields.has('media') && photosField(),
+        fields.has('media') && (settings.pictures ? picturesField() : photosField()),
       ],
     ],
     ['name', [!person && nameField(), el('div.mcr-hint', null, t('reviewPublic'))]],
@@ -358,6 +361,33 @@ export function openForm(w, given = {}) {
     return field(t('reviewPhotosField'), input, t('reviewPhotosHint'));
   }
 
+  /** Pictures of one's own; addresses of before stay. */
+  function picturesField() {
+    const button = press('mcr-link', {onclick: () => pictures && pictures.choose()}, t('addPictures'));
+    const place = el('div.mcr-field', {role: 'group', 'aria-label': t('reviewPhotosField')}, button);
+    import('../../../web/pictures/pictures.js').then(
+      module => {
+        if (!place.isConnected) return;
+        const {list, choose, close} = module.openPictures({
+          node: form,
+          place,
+          session: w.session,
+          t,
+          site: w.site,
+          count: MOST_PHOTOS,
+          changed() {
+            submit.disabled = busy || list.unsettled;
+            if (toJson(list.kept) !== toJson(value.pictures)) change({pictures: list.kept});
+          },
+        });
+        pictures = {list, choose, close};
+        if (value.pictures.length) list.restore(value.pictures);
+      },
+      () => button.remove(),
+    );
+    return place;
+  }
+
   /** @param {string} slug */
   function complain(slug, text = '') {
     error.textContent = text || t.problem(slug);
@@ -393,6 +423,7 @@ export function openForm(w, given = {}) {
     w.opener.focus();
   }
   function end() {
+    if (pictures) pictures.close();
     w.form = null;
     w.desk.replaceChildren();
     w.opener.setAttribute('aria-expanded', 'false');
@@ -402,13 +433,14 @@ export function openForm(w, given = {}) {
     if (busy) return;
     error.textContent = '';
     if (!value.star) return complain('star-missing');
+    if (pictures && pictures.list.unsettled) return;
     busy = submit.disabled = true;
     draft.keep();
     /** @type {Record<string, any>} */
     const body = {star: value.star, criteria: value.criteria, attributes: value.attributes};
     if (fields.has('recommend')) body.recommend = value.recommend;
     if (fields.has('experienced')) body.experienced = value.experienced || null;
-    if (fields.has('media')) body.media = value.media;
+    if (fields.has('media')) body.media = value.media.concat(value.pictures.map((/** @type {any} */ one) => one.id));
     ['title', 'pros', 'cons', 'text', 'variant'].forEach(part => {
       if (fields.has(part)) body[part] = value[part].trim();
     });
@@ -457,6 +489,7 @@ export function openForm(w, given = {}) {
   /** What differs from what the server has. @param {Record<string, any>} body */
   function changed(body) {
     const had = JSON.parse(before);
+    had.media = (had.media || []).concat((had.pictures || []).map((/** @type {any} */ one) => one.id));
     /** @type {Record<string, any>} */
     const out = {};
     Object.keys(body).forEach(part => {
@@ -520,7 +553,10 @@ function own(mine) {
     attributes: {...of.attributes},
     variant: of.variant,
     experienced: of.experienced || '',
-    media: (of.media || []).map((/** @type {any} */ one) => one.url),
+    media: (of.media || []).filter((/** @type {any} */ one) => !one.id).map((/** @type {any} */ one) => one.url),
+    pictures: (of.media || [])
+      .filter((/** @type {any} */ one) => one.id)
+      .map((/** @type {any} */ one) => ({id: one.id, src: one.url, color: one.color, alt: one.alt})),
   };
 }
 
@@ -544,6 +580,12 @@ function stored(text) {
   if (typeof kept.recommend === 'boolean') out.recommend = kept.recommend;
   out.criteria = {...asObject(kept.criteria)};
   out.attributes = {...asObject(kept.attributes)};
+  if (Array.isArray(kept.pictures)) {
+    out.pictures = kept.pictures
+      .map(asObject)
+      .filter((/** @type {any} */ one) => /^\d+-[\w-]{22}$/.test(one.id) && /^\/media\//.test(one.src))
+      .map((/** @type {any} */ one) => ({id: one.id, src: one.src, color: '', alt: loader.text(one.alt)}));
+  }
   if (Array.isArray(kept.media)) out.media = kept.media.map(loader.text).filter((/** @type {string} */ one) => one);
   return out;
 }

@@ -89,6 +89,8 @@ export class Reviews extends Widget {
     const {t, store} = this;
     Object.entries(asObject(data.site.settings)).forEach(([name, value]) => {
       if (/^review_/.test(name)) this.settings[name.slice(7)] = value;
+      // How large a picture may be, where the site takes some.
+      else if (name === 'pictures') this.settings.pictures = value;
     });
     this.write = asObject(data.access).write || '';
     store.sort = SORTS.find(one => one === this.mounted.ask.sort) || this.settings.sort || store.sort;

@@ -1,0 +1,83 @@
+"""Pictures as products show them with what they have: a visitor adds them (`cackled.media`) and names them by id.
+
+A product keeps a picture as JSON, with the words of that time. Whose it is and what shows it is the table's: a trigger
+of the product's own table gives pictures to what shows them, and takes them from what does so no more.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from cackled.database.query import Query, ReadPreference
+from cackled.database.routing import Database
+from cackled.domain.errors import Unprocessable
+from cackled.domain.site import Site
+
+# As an address has it: the site's number, and 128 random bits.
+PICTURE_ID = re.compile(r"([1-9][0-9]{0,8})-([A-Za-z0-9_-]{22})", re.ASCII)
+# The width that a page shows first.
+WIDTH = 800
+
+SELECT_PICTURES = Query(
+    "select_pictures",
+    """
+    select id, width, height, color, alt, files from media
+    where site_id = $1 and id = any($2) and visitor_id = $3 and item in ('', $4)
+    """,
+    ("int", "text[]", "bigint", "text"),
+)
+
+
+class _File(Struct, frozen=True):
+    name: str
+    type: str
+    width: int
+
+
+def is_picture(name: str) -> bool:
+    """Whether *name* is a picture's id, and no address."""
+    return PICTURE_ID.fullmatch(name) is not None
+
+
+async def own_pictures(database: Database, site: Site, visitor: int, item: str, ids: list[str]) -> list[dict[str, Any]]:
+    """What is kept of a visitor's pictures *ids*, which are with nothing yet, or with *item* (``review:12``).
+
+    ``url`` is an address on this server.
+
+    Raises:
+        Unprocessable: one is not there, another's, or shown elsewhere.
+    """
+    if not ids:
+        return []
+    numbers = []
+    for name in ids:
+        match = PICTURE_ID.fullmatch(name)
+        if match is None or int(match[1]) != site.id:
+            raise _unknown()
+        numbers.append(match[2])
+    rows = await database.site(site.id).read(
+        SELECT_PICTURES, site.id, numbers, visitor, item, preference=ReadPreference.PRIMARY
+    )
+    found = {row[0]: row for row in rows.rows}
+    if len(set(numbers)) < len(numbers) or len(found) < len(numbers):
+        raise _unknown()
+    return [_shown(site.id, found[number]) for number in numbers]
+
+
+def _shown(site: int, row: tuple[Any, ...]) -> dict[str, Any]:
+    number, width, height, color, alt, files = row
+    webp = [one for one in msgspec.json.decode(files, type=list[_File]) if one.type == "image/webp"]
+    # The first that is wide enough; files stand in the order of their widths.
+    file = next((one for one in webp if one.width >= WIDTH), None) or max(webp, key=lambda one: one.width)
+    return {
+        "id": f"{site}-{number}", "url": f"/media/{site}-{number}/{file.name}", "alt": alt, "width": width,
+        "height": height, "color": color,
+    }  # fmt: skip
+
+
+def _unknown() -> Unprocessable:
+    return Unprocessable("One of the pictures is not there any more.", field="media", slug="media-unknown")

@@ -1,0 +1,68 @@
+"""Photos that visitors add to their reviews."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.media import corpus
+from tests.products.reviews.common import REVIEWS, ReviewCase
+
+
+class PictureTests(ReviewCase):
+    """Real pictures, over the API."""
+
+    timeout = 300
+
+    async def setUp(self) -> None:
+        await super().setUp()
+        await self.application.sites.change(1, "media.pictures", True)
+        self.auth = await self.visitor()
+
+    async def picture(self, auth: str | None = None, color: str = "red") -> str:
+        """A picture of a visitor; gives its id."""
+        answer = await self.ask(
+            "POST", "/api/v1/sites/1/media?alt=A%20mug", corpus.picture(color=color), content_type="image/jpeg",
+            authorization=auth or self.auth,
+        )  # fmt: skip
+        self.assertEqual(answer.status, 201, answer)
+        return str(answer.json()["id"])
+
+    def items(self) -> list[Any]:
+        """What pictures are with, in the order in which they came."""
+        return [item for (item,) in self.sql("select item from media order by created_at")]
+
+    async def test_shown(self) -> None:
+        """A picture is in the review, in the page, in the events, with its size and words, and it is the review's."""
+        mine, other = await self.picture(), await self.picture(await self.visitor(), "blue")
+        answer = await self.post(self.auth, media=["https://one.example/a.png", mine])
+        self.assertEqual(answer.status, 201, answer)
+        number = answer.json()["review"]["id"]
+        url, shown = answer.json()["review"]["media"]
+        self.assertEqual(url, {"url": "https://one.example/a.png", "alt": ""})
+        self.assertEqual((shown["id"], shown["alt"], shown["width"], shown["height"]), (mine, "A mug", 400, 300))
+        self.assertEqual((await self.ask("GET", shown["url"])).status, 200)
+        self.assertEqual((await self.page())["page"]["reviews"][0]["media"], [url, shown])
+        self.assertIn(mine, str(self.events()))
+        self.assertEqual((await self.summary())["with_media"], 1)
+        self.assertEqual(self.items(), [f"review:{number}", ""])
+        for name in (other, mine, "1-" + "x" * 22, mine.replace("1-", "2-")):
+            refused = await self.post(await self.visitor(), media=[name])
+            self.assertEqual(refused.slug, "media-unknown", name)
+        self.assertEqual((await self.post(await self.visitor(), media=[f"{mine}x"])).slug, "media")
+
+    async def test_changed(self) -> None:
+        """A picture that is taken out is with nothing; what waits for a moderator is not swept; erasure takes all."""
+        first, second = await self.picture(), await self.picture(color="blue")
+        number = (await self.post(self.auth, media=[first])).json()["review"]["id"]
+        edited = await self.ask("PATCH", f"{REVIEWS}/{number}", {"media": [first, second]}, authorization=self.auth)
+        self.assertEqual(edited.status, 200, edited)
+        self.assertEqual(self.items(), [f"review:{number}"] * 2)
+        await self.ask("PATCH", f"{REVIEWS}/{number}", {"media": [second]}, authorization=self.auth)
+        self.assertEqual(self.items(), ["", f"review:{number}"])
+        self.sql("insert into review_revision (site_id, review_id, data) values (1, %s, %s)", int(number),
+                 f'{{"media":[{{"id":"{first}"}}]}}')  # fmt: skip
+        self.assertEqual(self.items(), [f"review:{number}"] * 2)
+        self.sql("delete from review_revision")
+        self.assertEqual(self.items(), ["", f"review:{number}"])
+        gone = await self.ask("DELETE", f"{REVIEWS}/{number}", authorization=self.auth)
+        self.assertEqual((gone.status, self.items()), (200, ["", ""]))
