@@ -225,8 +225,8 @@ WIDGETS = (
 _ALL = "/sites/{site}/reviews"
 _ONE = _ALL + "/{review}"
 _WRITE = (
-    "text-empty", "text-too-long", "star-missing", "criteria", "attribute", "experienced", "media", "banned", "locked",
-    "rule", "proof-needed", "warned", "nudge",
+    "text-empty", "text-too-long", "star-missing", "criteria", "attribute", "experienced", "media", "media-unknown",
+    "banned", "locked", "rule", "proof-needed", "warned", "nudge",
 )  # fmt: skip
 
 ROUTES = (

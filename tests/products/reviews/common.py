@@ -74,4 +74,5 @@ class ReviewCase(ApiCase):
         kept, counted = self.sql(
             "select kept_review_counts(1, %s), counted_reviews(1, %s)", channel, channel
         )[0]
-        self.assertEqual(kept, counted)
+        # Nothing is kept of a page before its first review.
+        self.assertEqual(kept or "[0, 0, [0, 0, 0, 0, 0], 0, 0, 0, 0, 0, 0, 0, 0, 0, null]", counted)
