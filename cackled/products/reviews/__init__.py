@@ -10,12 +10,13 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.importing.formats import Imports
 from cackled.products.product import Limit, OutboxParts, Product
-from cackled.products.reviews import api, moderated, order_api, staff_api
+from cackled.products.reviews import api, moderated, old_api, order_api, staff_api
 from cackled.products.reviews.checks import Checks
 from cackled.products.reviews.events import EVENTS
 from cackled.products.reviews.figures import Figures
 from cackled.products.reviews.judged import JUDGED
 from cackled.products.reviews.mail import ReviewMail
+from cackled.products.reviews.old_rows import OldReviews
 from cackled.products.reviews.orders import Orders
 from cackled.products.reviews.refusals import PROBLEMS, REFUSALS
 from cackled.products.reviews.seed import fill
@@ -64,6 +65,7 @@ PRODUCT = Product(
         Orders: make_orders,
         Checks: lambda parts, site: Checks(parts, site),
         Figures: lambda parts, site: Figures(parts, site),
+        OldReviews: lambda parts, site: OldReviews(parts, site),
     },
     limits=(
         Limit(name="post", rate=0.1, burst=10, site_rate=100),
@@ -94,4 +96,5 @@ PRODUCT = Product(
     authored=AUTHORED,
     imports=_imports,
     seed=fill,
+    old_calls=old_api.CALLS,
 )

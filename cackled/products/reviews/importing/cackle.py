@@ -35,10 +35,11 @@ def read(source: Source) -> Iterator[Record]:
         if key not in pages:
             pages.add(key)
             yield Page(id=key, key=key, url=text_of(channel.get("url")), title=text_of(channel.get("title")))
-        yield _review(row, key, id_, source)
+        yield review_of(row, key, id_, source.zone)
 
 
-def _review(row: dict[str, Any], page: str, id_: str, source: Source) -> Record:
+def review_of(row: dict[str, Any], page: str, id_: str, zone: int) -> ImportedReview | Left:
+    """One of Cackle's reviews."""
     fine, star = star_of(text_of(row.get("star")))
     if not fine:
         return Left(reason="broken", id=id_, detail="star")
@@ -52,7 +53,7 @@ def _review(row: dict[str, Any], page: str, id_: str, source: Source) -> Record:
     details = row.get("details")
     recommend = row.get("recom")
     return ImportedReview(
-        id=id_, page=page, created=time_of(row.get("created"), source.zone), origin="Cackle", star=star,
+        id=id_, page=page, created=time_of(row.get("created"), zone), origin="Cackle", star=star,
         author=Author(
             id=id_of(author.get("id")) if row.get("author") or row.get("user") else "",
             name=text_of(author.get("name") or row.get("name")), email=text_of(author.get("email") or row.get("email")),

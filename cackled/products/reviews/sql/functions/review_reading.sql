@@ -155,3 +155,22 @@ create or replace function review_facts(r review) returns text language sql stab
     'order', (select json_build_object('order', o.ref, 'event', o.event, 'at', milli_text(o.happened_at))
               from review_order o where o.site_id = r.site_id and o.id = r.order_id))::text
 $$;
+
+-- A review as Cackle's scripts know one.
+create or replace function review_old_row(r review, h channel) returns text language sql stable as $$
+  select (json_build_object(
+    'id', r.id, 'star', r.star, 'pros', r.pros, 'cons', r.cons, 'comment', r.html,
+    'media', (select string_agg(m ->> 'url', ' ') from jsonb_array_elements(r.media) m), 'recom', r.recommend,
+    'up', r.up, 'down', r.down, 'created', (extract(epoch from r.created_at) * 1000)::bigint,
+    'status', status_name(r.status), 'vb', r.verified = 'order', 'ym', r.source = 'Yandex Market',
+    'details', coalesce((select json_agg(json_build_object('name', e.key, 'star', e.value::int) order by e.key)
+                         from jsonb_each_text(r.criteria) e), '[]'),
+    'chan', json_build_object('id', h.id::text, 'channel', h.key, 'url', h.url, 'title', h.title),
+    'reply', (select count(*) from review_reply y where y.site_id = r.site_id and y.review_id = r.id),
+    'comments', coalesce((
+      select json_agg(json_build_object('id', y.review_id, 'comment', y.html, 'admin', true,
+        'created', (extract(epoch from y.created_at) * 1000)::bigint, 'author', json_build_object('name', y.name)))
+      from review_reply y where y.site_id = r.site_id and y.review_id = r.id), '[]'))::jsonb
+    || case when r.author_extra = '' then jsonb_build_object('anonym', jsonb_build_object('name', r.author_name))
+       else jsonb_build_object('author', jsonb_build_object('id', r.visitor_id, 'name', r.author_name)) end)::text
+$$;
