@@ -49,6 +49,8 @@ ROUTES = [
     Route("PATCH", f"{SITE}/comments/{{comment}}", "comment", {"text": "other words"}, mine=True),
     Route("DELETE", f"{SITE}/comments/{{comment}}", "comment", mine=True),
     Route("PUT", f"{SITE}/comments/{{comment}}/vote", "comment", {"value": 1}),
+    Route("PUT", f"{SITE}/comments/{{comment}}/reactions/like", "comment"),
+    Route("DELETE", f"{SITE}/comments/{{comment}}/reactions/like", "comment"),
     Route("POST", f"{SITE}/comments/{{comment}}/flags", "comment", {"reason": "rude"}),
     Route("GET", f"{SITE}/blocks", "site"),
     Route("PUT", f"{SITE}/blocks/77", "site"),
@@ -102,7 +104,7 @@ class RightsTests(ApiCase):
         """Every route of the API is in the table."""
         known = {(route.method, route.path.partition("?")[0].partition("{site}")[2]) for route in ROUTES}
         for route in (*core.ROUTES, *comments_api.ROUTES):
-            path = route.path.replace("{author}", "77").replace("{visitor}", "77")
+            path = route.path.replace("{author}", "77").replace("{visitor}", "77").replace("{name:text}", "like")
             self.assertIn((route.method, path.partition("{site}")[2]), known)
 
     async def test_private(self) -> None:

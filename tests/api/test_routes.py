@@ -20,6 +20,8 @@ CALLS: list[tuple[str, str, Any, bool]] = [
     ("PATCH", "/api/v1/sites/{site}/comments/5", {"text": "x"}, True),
     ("DELETE", "/api/v1/sites/{site}/comments/5", None, True),
     ("PUT", "/api/v1/sites/{site}/comments/5/vote", {"value": 1}, True),
+    ("PUT", "/api/v1/sites/{site}/comments/5/reactions/like", None, True),
+    ("DELETE", "/api/v1/sites/{site}/comments/5/reactions/like", None, True),
     ("POST", "/api/v1/sites/{site}/comments/5/flags", {"reason": "x"}, True),
     ("GET", "/api/v1/sites/{site}/blocks", None, True),
     ("PUT", "/api/v1/sites/{site}/blocks/5", None, True),

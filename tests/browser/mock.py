@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -144,9 +144,10 @@ class Api(Resource):
             me = (query.get("me", [""])[0]).partition(".")[0]
             return 200, {
                 "site": {"id": "1", "name": "Mock", "settings": {"level": 5, "edit_seconds": 900, "max_length": 8000,
-                         "votes": True, "typing": True, "presence": True}},
+                         "votes": True, "typing": True, "presence": True, **world.settings}},
                 **page(world, channel, query),
-                "me": {"votes": world.votes[me] if me else {}, "blocked": sorted(world.blocks[me]) if me else []},
+                "me": {"votes": world.votes[me] if me else {}, "blocked": sorted(world.blocks[me]) if me else [],
+                       **({"reactions": world.reactions[me]} if me and world.reactions[me] else {})},
             }  # fmt: skip
         parts = path.split("/")
         if path.startswith("/api/v1/sites/1/") and len(parts) > 5:
@@ -208,6 +209,18 @@ class Api(Resource):
             data = {k: comment[k] for k in ("id", "up", "down", "score")}
             channel.event("comment.voted", data)
             return 200, {**data, "value": new, "position": channel.position}
+        if rest[1:2] == ["reactions"]:
+            name, on = unquote(rest[2]), method == "PUT"
+            mine = world.reactions[me].setdefault(comment["id"], [])
+            counts = comment.setdefault("reactions", {})
+            if on != (name in mine):
+                (mine.append if on else mine.remove)(name)
+                counts[name] = counts.get(name, 0) + (1 if on else -1)
+                if not counts[name]:
+                    del counts[name]
+                channel.event("comment.reacted", {"id": comment["id"], "reactions": dict(counts)})
+            return 200, {"id": comment["id"], "reactions": dict(counts), "name": name, "on": on,
+                         "position": channel.position}  # fmt: skip
         if rest[1:] == ["flags"]:
             return 201, {}
         if comment["author"]["id"] != me:
@@ -282,6 +295,7 @@ class Api(Resource):
         if "raw" in order:
             for client in list(world.live):
                 client.tell(order["raw"])
+        world.settings.update(order.get("settings", {}))
         if order.get("forget"):
             for channel in world.channels.values():
                 channel.seq += 5

@@ -61,6 +61,9 @@ class World:
         # Where an answer or an event is not as the server declares it.
         self.drift: list[str] = []
         self.votes: dict[str, dict[str, int]] = defaultdict(dict)
+        self.reactions: dict[str, dict[str, list[str]]] = defaultdict(dict)
+        # Of the site, beside those that it always has.
+        self.settings: dict = {}
         self.blocks: dict[str, set[str]] = defaultdict(set)
         self.keys: dict[str, dict] = {}
         self.sources: dict[str, str] = {}

@@ -149,6 +149,7 @@ PRODUCT = Product(
     sql=__name__,
     web=__name__,
     counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False),
+        Counted(table="comment_reaction", word="reactions", kept=False),
         Counted(table="follower", word="followers", kept=False), Counted(table="follow", word="follows", kept=False),
         Counted(table="notice", word="notices", kept=False),
         Counted(table="push_browser", word="browsers for push", kept=False),

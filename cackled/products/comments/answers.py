@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cackled.api.answers import Count, Id, Key, PositionText, Time
 
-Sort = Literal["best", "new", "old"]
+Sort = Literal["best", "new", "old", "discussed"]
 MOST_CHANNELS = 100
 
 
@@ -119,6 +119,9 @@ class Comment(Struct, frozen=True):
     down: Count
     score: int
     deleted: bool
+    reactions: Annotated[
+        dict[str, Count] | UnsetType, Meta(description="How many of each, by name; there where there are some.")
+    ] = UNSET
     featured: Annotated[bool | UnsetType, Meta(description="There and true where moderators recommend it.")] = UNSET
     locked: Annotated[
         bool | UnsetType, Meta(description="There and true where it is neither changed nor answered any more.")
@@ -159,6 +162,9 @@ class Mine(Struct, frozen=True):
 
     votes: dict[str, Literal[1, -1]]
     blocked: list[Id]
+    reactions: Annotated[
+        dict[str, list[str]] | UnsetType, Meta(description="Their reactions by comment, where there are some.")
+    ] = UNSET
     own: Annotated[list[Comment], Meta(description="Their comments that wait for a moderator.")] | UnsetType = UNSET
 
 
@@ -193,6 +199,16 @@ class Votes(Struct, frozen=True):
     down: Count
     score: int
     value: Literal[1, 0, -1]
+    position: PositionText
+
+
+class Reactions(Struct, frozen=True):
+    """A comment's reactions by name, and whether the caller's own of that name is among them."""
+
+    id: Id
+    reactions: dict[str, Count]
+    name: str
+    on: bool
     position: PositionText
 
 
@@ -254,3 +270,10 @@ class CommentVoted(Struct, frozen=True):
     up: Count
     down: Count
     score: int
+
+
+class CommentReacted(Struct, frozen=True):
+    """The reactions of a comment, by name."""
+
+    id: Id
+    reactions: dict[str, Count]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -26,8 +27,11 @@ from cackled.products.comments.by_author import ByAuthor
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
 from cackled.products.comments.service import Comments, Written
-from cackled.products.comments.settings import CommentSettings
+from cackled.products.comments.settings import LONGEST_REACTION, CommentSettings
 from cackled.transport.response import Response
+
+# Anything that can be one.
+_REACTION = re.compile(r"[^\s,\x00-\x1f\x7f]+")
 
 
 def wanted(query: answers.PageQuery | answers.FirstQuery) -> Wanted:
@@ -130,6 +134,32 @@ async def vote(call: Call) -> Any:
         "score": voted.up - voted.down,
         "value": voted.value,
         "position": str(voted.position),
+    }
+
+
+async def react(call: Call) -> Any:
+    """React to a comment."""
+    return await _react(call, True)
+
+
+async def take_reaction_back(call: Call) -> Any:
+    """Take a reaction back, also one that the site has no more."""
+    return await _react(call, False)
+
+
+async def _react(call: Call, on: bool) -> Any:
+    name = call.parameters["name"]
+    comment = await _seen_comment(call)
+    known = call.site.product(CommentSettings).shown_reactions
+    if (on and name not in known) or len(name) > LONGEST_REACTION or not _REACTION.fullmatch(name):
+        raise NotFound("This site has no such reaction.")
+    made = await call.service(Comments).react(call.visitor, comment, name, on, address=call.address)
+    return {
+        "id": call.parameters["comment"],
+        "reactions": msgspec.Raw(made.reactions),
+        "name": name,
+        "on": on,
+        "position": str(made.position),
     }
 
 
@@ -277,6 +307,19 @@ ROUTES = (
     Route(
         method="PUT", path=_ONE + "/vote", name="voteComment", summary="Vote; 0 takes the vote back.",
         handler=vote, body=answers.VoteBody, answer=answers.Votes,
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True,
+        refusals=("banned", "comment", "read-only"),
+    ),
+    Route(
+        method="PUT", path=_ONE + "/reactions/{name:text}", name="reactToComment",
+        summary="React to a comment; once with each name.",
+        handler=react, answer=answers.Reactions,
+        caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True,
+        refusals=("banned", "comment", "read-only"),
+    ),
+    Route(
+        method="DELETE", path=_ONE + "/reactions/{name:text}", name="takeReactionBack", summary="Take a reaction back.",
+        handler=take_reaction_back, answer=answers.Reactions,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True,
         refusals=("banned", "comment", "read-only"),
     ),

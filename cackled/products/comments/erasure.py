@@ -8,6 +8,7 @@ from cackled.products.comments.events import COMMENT
 
 _TYPES = ("int", "bigint", "int")
 ERASE_VOTES = Query("erase_votes", "select channel, seq from erase_votes($1, $2, $3)", _TYPES)
+ERASE_REACTIONS = Query("erase_reactions", "select channel, seq from erase_reactions($1, $2, $3)", _TYPES)
 # The number of reports of each comment goes down with them. They are few: all at once.
 ERASE_FLAGS = Query(
     "erase_flags",
@@ -39,5 +40,6 @@ SELECT_CHANNELS = Query(
 )  # fmt: skip
 
 ERASABLE = Erasable(
-    steps=(ERASE_FOLLOWER, ERASE_VOTES, ERASE_FLAGS, ERASE_COMMENTS), channels=SELECT_CHANNELS, subjects=(COMMENT,)
+    steps=(ERASE_FOLLOWER, ERASE_VOTES, ERASE_REACTIONS, ERASE_FLAGS, ERASE_COMMENTS), channels=SELECT_CHANNELS,
+    subjects=(COMMENT,),
 )

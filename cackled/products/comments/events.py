@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cackled.events import EventType, Subject
-from cackled.products.comments.answers import CommentDeleted, CommentTold, CommentVoted
+from cackled.products.comments.answers import CommentDeleted, CommentReacted, CommentTold, CommentVoted
 from cackled.products.comments.notices.answers import NoticeTold
 
 # A deleted comment as it is given out; the database function scrubbed_comment makes the same.
@@ -15,4 +15,5 @@ EVENTS = (
     EventType(type="comment.deleted", subject=COMMENT, removes=True, data=CommentDeleted),
     EventType(type="comment.voted", subject=COMMENT, data=CommentVoted),
     EventType(type="notice.created", data=NoticeTold),
+    EventType(type="comment.reacted", subject=COMMENT, data=CommentReacted),
 )

@@ -16,7 +16,7 @@ from cackled.database.query import Query
 from cackled.domain.errors import BadField
 from cackled.domain.site import Site
 
-Sort = Literal["best", "new", "old"]
+Sort = Literal["best", "new", "old", "discussed"]
 MAX_SIZE = 100
 # Replies that come with a root; the rest is asked for by `parent=`.
 REPLIES = 50
@@ -117,6 +117,12 @@ PAGE_BEST = Query(
 )
 PAGE_NEW = Query("page_new", _page("c.id < $4", "c.id desc", "''"), ("int", "bigint", "int", "bigint"))
 PAGE_OLD = Query("page_old", _page("c.id > $4", "c.id", "''"), ("int", "bigint", "int", "bigint"))
+# No index has this order: the roots of a channel are looked through, and the page is kept.
+PAGE_DISCUSSED = Query(
+    "page_discussed",
+    _page("(c.n_thread, c.id) < ($4, $5)", "c.n_thread desc, c.id desc", "min((r.row).n_thread)::text"),
+    ("int", "bigint", "int", "int", "bigint"),
+)
 PAGE_REPLIES = Query(
     "page_replies",
     f"""
@@ -152,6 +158,8 @@ def statement(wanted: Wanted) -> tuple[Query, tuple[Any, ...]]:
         return PAGE_REPLIES, (wanted.size, wanted.parent, last or 0)
     if wanted.sort == "best":
         return PAGE_BEST, (wanted.size, rank or "infinity", last or _LAST)
+    if wanted.sort == "discussed":
+        return PAGE_DISCUSSED, (wanted.size, 2**31 - 1 if rank is None else int(float(rank)), last or _LAST)
     if wanted.sort == "new":
         return PAGE_NEW, (wanted.size, last or _LAST)
     return PAGE_OLD, (wanted.size, last or 0)
@@ -175,9 +183,9 @@ def _cursor(cursor: str) -> tuple[str | None, int | None]:
             raise ValueError
         rank, _, last = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode().partition(",")
         if rank:
-            # A rank as the column holds it: PostgreSQL refuses what a real can't.
+            # A rank as the column holds it: PostgreSQL refuses what a real can't. Of the most discussed, a count.
             number = float(rank)
-            if not (number == 0 or 1e-37 < abs(number) <= 1):
+            if not (number == 0 or 1e-37 < abs(number) < 2**31):
                 raise ValueError
             rank = repr(number)
         if not 0 <= int(last) <= _LAST:
@@ -280,11 +288,21 @@ def with_source(json: str, source: str) -> bytes:
 
 
 def mine(rows: list[tuple[Any, ...]]) -> bytes:
-    """The object ``me`` from rows of (kind, id, value, JSON); ``own`` is there where there is something in it."""
+    """The object ``me`` from rows of (kind, id, value, JSON or name).
+
+    ``own`` and ``reactions`` are there where there is something in them.
+    """
     votes = {str(row[1]): row[2] for row in rows if row[0] == "v"}
     blocked = [str(row[1]) for row in rows if row[0] == "b"]
+    reactions: dict[str, list[str]] = {}
+    for row in rows:
+        if row[0] == "r":
+            reactions.setdefault(str(row[1]), []).append(row[3])
     own = [msgspec.Raw(row[3]) for row in rows if row[0] == "o"]
-    return msgspec.json.encode({"votes": votes, "blocked": blocked} | ({"own": own} if own else {}))
+    return msgspec.json.encode(
+        {"votes": votes, "blocked": blocked}
+        | ({"reactions": reactions} if reactions else {}) | ({"own": own} if own else {})
+    )  # fmt: skip
 
 
 NOBODY = mine([])

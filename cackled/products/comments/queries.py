@@ -67,6 +67,11 @@ VOTE_COMMENTS = Query(
     "select up, down, seq, channel, refused, counted from vote_comments($1, $2, $3, $4, $5)",
     ("int", "bigint", "bigint[]", "int[]", "text[]"),
 )
+REACT_COMMENTS = Query(
+    "react_comments",
+    "select reactions, seq, channel, refused from react_comments($1, $2, $3, $4, $5, $6)",
+    ("int", "bigint", "bigint[]", "text[]", "boolean[]", "text[]"),
+)
 SELECT_COMMENT = Query(
     "select_comment",
     """
@@ -88,8 +93,8 @@ SELECT_COUNTS = Query(
     """,
     ("int", "bigint[]"),
 )
-# Votes, blocks, and comments that look to their author, or to a voter, as to nobody else: what waits, what nobody else
-# sees, what is going to be changed, and a vote that only its voter sees counted.
+# Votes, reactions, blocks, and comments that look to their author, or to a voter, as to nobody else: what waits, what
+# nobody else sees, what is going to be changed, and what of a visitor's own is counted for them alone.
 SELECT_MINE = Query(
     "select_mine",
     """
@@ -106,9 +111,16 @@ SELECT_MINE = Query(
      join comment c on c.site_id = $1 and c.id = r.comment_id
      where r.site_id = $1 and c.visitor_id = $3 and c.channel_id = $2 and c.status = 1 limit 100)
     union all
-    (select 'o', c.id, 0, voted_comment_json(c, v.value) from vote v
-     join comment c on c.site_id = $1 and c.id = v.comment_id
-     where v.site_id = $1 and v.channel_id = $2 and v.visitor_id = $3 and not v.counted and c.status = 1 limit 100)
+    (select 'r', r.comment_id, 0, r.name from comment_reaction r
+     where r.site_id = $1 and r.channel_id = $2 and r.visitor_id = $3 order by r.comment_id desc limit 1000)
+    union all
+    (select 'o', c.id, 0, seen_comment_json(c, $3) from (
+       select v.comment_id from vote v
+       where v.site_id = $1 and v.channel_id = $2 and v.visitor_id = $3 and not v.counted
+       union
+       select r.comment_id from comment_reaction r
+       where r.site_id = $1 and r.channel_id = $2 and r.visitor_id = $3 and not r.counted
+     ) x join comment c on c.site_id = $1 and c.id = x.comment_id and c.status = 1 limit 100)
     """,
     ("int", "bigint", "bigint"),
 )

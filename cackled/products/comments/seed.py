@@ -22,8 +22,7 @@ CHANNEL = "demo"
 AGE_COMMENT = Query(
     "age_comment",
     """
-    update comment set created_at = now() - make_interval(mins => $3), modified_at = now(), up = $4, down = $5,
-      rank = vote_rank($4, $5)
+    update comment set created_at = now() - make_interval(mins => $3), modified_at = now(), up = $4, down = $5
     where site_id = $1 and id = $2
     """,
     ("int", "bigint", "int", "int", "int"),

@@ -27,7 +27,7 @@ from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
 from cackled.domain.words import compared, fold, visible
-from cackled.domain.write_batching import WriteQueues
+from cackled.domain.write_batching import BOUND, MOST, WriteQueues
 from cackled.events import Position
 from cackled.moderation.verdict import NO_SIGNS, Draft, Signs, Verdict
 from cackled.products.comments import pages
@@ -40,6 +40,7 @@ from cackled.products.comments.queries import (
     POST_COMMENT_MAILED,
     POST_COMMENTS,
     POST_COMMENTS_MAILED,
+    REACT_COMMENTS,
     SELECT_CHANNEL_OF,
     SELECT_COMMENT,
     SELECT_COUNTS,
@@ -81,6 +82,14 @@ class Voted(Struct, frozen=True):
     up: int
     down: int
     value: int
+
+
+class Reacted(Struct, frozen=True):
+    """A comment's reactions as their reactor sees them, as JSON text."""
+
+    position: Position
+    reactions: bytes
+
 
 def _refusal(state: str, reason: str) -> Exception:
     return from_sqlstate(state, reason) or ValueError(reason)
@@ -423,6 +432,26 @@ class Comments:
             (self._site.id, comment_id), (session.visitor, value, stored_address(address)), send
         )
         return Voted(self._site.position(channel, seq), up, down, counted)
+
+    async def react(
+        self, session: Session, comment_id: int, name: str, on: bool, *, address: str | None = None
+    ) -> Reacted:
+        """React to a comment with *name*, or take that back: once per visitor and name, however often it is said.
+
+        Gathered as votes are.
+        """
+
+        async def send(items: list[tuple[int, str, bool, str | None]]) -> list[Any]:
+            columns = [list(column) for column in zip(*items, strict=True)]
+            rows = await self._write(REACT_COMMENTS, self._site.id, comment_id, *columns)
+            self._written(rows[0][2], rows[0][1])
+            return [row[:3] if row[3] is None else _refused(row[3]) for row in rows]
+
+        gathered = self._queues.named("reactions", most=MOST, bound=BOUND, pause=0.0)
+        made, seq, channel = await gathered.add(
+            (self._site.id, comment_id), (session.visitor, name, on, stored_address(address)), send
+        )
+        return Reacted(self._site.position(channel, seq), made.encode())
 
     @property
     def _hooked(self) -> bool:

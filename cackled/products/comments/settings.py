@@ -8,6 +8,11 @@ from msgspec import Meta
 
 from cackled.domain.settings import ProductSettings
 
+LONGEST_REACTION = 32
+# A name alone, which is then shown itself, or a name and what is shown.
+_REACTION = rf"[^\s,]{{1,{LONGEST_REACTION}}}( +[^\s,]{{1,{LONGEST_REACTION}}})?"
+REACTIONS = rf"^( *{_REACTION} *(,|$)){{0,12}} *$"
+
 
 class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of comments; times in seconds, lengths in characters."""
@@ -27,6 +32,14 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         bool, Meta(description="whether comments may be written and changed; no: everything stays readable")
     ] = True
     votes: Annotated[bool, Meta(description="whether there are votes")] = True
+    reactions: Annotated[
+        str,
+        Meta(
+            max_length=400, pattern=REACTIONS,
+            description="what readers react with: up to 12 names, each with what is shown for it, apart by commas; "
+            "empty: nothing",
+        ),
+    ] = "like 👍, love ❤️, laugh 😄, wow 😮, sad 😢, thanks 🙏"
     deletion: Annotated[
         Literal["stone", "thread", "childless", "staff"],
         Meta(
@@ -39,6 +52,12 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         Meta(description="whether authors are asked once to change words that would be held for a moderator"),
     ] = False
 
+    @property
+    def shown_reactions(self) -> dict[str, str]:
+        """What readers react with, by name, in its order: what is shown for each."""
+        pairs = [one.split() for one in self.reactions.split(",") if one.strip()]
+        return {pair[0]: pair[-1] for pair in pairs}
+
     def public(self) -> dict[str, Any]:
         """What a browser may know."""
         return {
@@ -47,6 +66,7 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
             "max_length": self.max_length,
             "votes": self.votes,
             "deletion": self.deletion,
+            "reactions": list(self.shown_reactions.items()),
         }
 
 

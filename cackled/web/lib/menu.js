@@ -1,7 +1,7 @@
 /* Menus of a button, and bars whose controls are one stop of the Tab key. */
 import {el, icon, press} from './dom.js';
 
-/** @typedef {{icon: string, words: string, act: () => void}} Choice */
+/** @typedef {{icon?: string, face?: string, words: string, act: () => void}} Choice an icon's path, or a face: text */
 
 /**
  * Opens a menu beside a button, or shuts the one that is open. Arrows, Home, End and first letters move within; Escape
@@ -29,7 +29,8 @@ export function openMenu(button, choices) {
       close(true);
       choice.act();
     };
-    const parts = [icon(choice.icon), el('span', null, choice.words)];
+    const sign = choice.face ? el('span.mc-icon', {'aria-hidden': 'true'}, choice.face) : icon(choice.icon || '');
+    const parts = [sign, el('span', null, choice.words)];
     return press('mc-entry', {role: 'menuitem', tabindex: -1, onclick}, parts);
   });
   const n = entries.length;

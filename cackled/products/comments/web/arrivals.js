@@ -2,6 +2,7 @@
 import {appendItem} from './item.js';
 import {addHidden} from './live.js';
 import {followingNode, reveal} from './paging.js';
+import {isByTime} from './reckon.js';
 import {postItem} from './sending.js';
 import {flash, isMine, nameOf, showCounts} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
@@ -59,9 +60,9 @@ export function onArrived(w, c) {
  * @param {Comment} c
  */
 function insertItem(w, c) {
-  const ref = !c.parent && w.sort !== 'best' && followingNode(w, c.id);
+  const ref = !c.parent && isByTime(w.sort) && followingNode(w, c.id);
   const parent = c.parent ? w.store.items.get(c.parent) : null;
-  const item = appendItem(w, {replies: [], more: 0, ...c}, parent, !c.parent && w.sort === 'best');
+  const item = appendItem(w, {replies: [], more: 0, ...c}, parent, !c.parent && !isByTime(w.sort));
   if (ref) ref.before(item.node);
   showCounts(w);
   return item;

@@ -1,4 +1,5 @@
 /* One comment: its nodes, where it hangs, and how it changes in place. */
+import {drawReactions} from './reactions.js';
 import {badgeOf, focusOn, isMine, isMute, nameOf, pinnedOf, whenReady} from './widget.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
@@ -335,6 +336,7 @@ function drawActions(w, item) {
       acts.append(el('span.mc-votes', null, item.up, score, item.down));
     }
   }
+  const reacts = drawReactions(w, item);
   if (!w.channel.locked && !isMute(w) && !c.state && !c.locked) {
     const reply = () => whenReady(w, later => later.openReply(w, item));
     item.reply = button('reply', t('reply'), reply, {'aria-label': t('replyTo', of)});
@@ -344,6 +346,7 @@ function drawActions(w, item) {
     item.editButton = button('edit', t('edit'), () => whenReady(w, later => later.openEdit(w, item)), {});
     acts.append(item.editButton);
   }
+  if (reacts) acts.append(reacts);
   // Rarer actions.
   item.more = button('more', '', () => whenReady(w, later => later.openMenu(w, item, mine)), {
     'aria-label': t('acts', of),

@@ -197,9 +197,10 @@ export function unwishes(store, item) {
  */
 export function updates(store, item, c, seq) {
   if (seq < item.seq) return false;
-  const {replies, more, score} = item.c;
+  const {replies, more, score, reactions} = item.c;
   item.seq = seq;
   Object.assign(item.c, c, {replies, more, score: item.voting ? score : c.score});
+  item.c.reactions = item.reacting ? reactions : c.reactions;
   if (c.source === undefined) delete item.c.source;
   return true;
 }

@@ -5,6 +5,7 @@ export {invite, showProfile, showWays, signOut} from './identity.js';
 export {flushWaiting} from './arrivals.js';
 export {beginLive, onEvent, showConnection} from './live.js';
 export {tellTyping} from './presence.js';
+export {openReactions, toggleReaction} from './reacting.js';
 export {loadReplies, nextPage, resort} from './paging.js';
 export {drawPending, openReply, sendEntry} from './sending.js';
 export {castVote} from './vote.js';

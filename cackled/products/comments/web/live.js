@@ -7,6 +7,7 @@ import {counts, hushes, isPosting, judges, takes} from './judge.js';
 import {goToLinked, lookForRest, measureItem, pageQuery, replacePage} from './paging.js';
 import {hasWritten, showPresence, showTyping} from './presence.js';
 import {isAbove} from './reckon.js';
+import {takeReactions} from './reacting.js';
 import {resendFailed, restoreUnsent, watchForms} from './sending.js';
 import {seqOf} from './store.js';
 import {takeScore, takeUpdate} from './vote.js';
@@ -135,6 +136,9 @@ export function onEvent(w, m) {
       flash(item);
     }
     if (waits) Object.assign(waits, comment);
+  } else if (m.type === 'comment.reacted') {
+    if (item) takeReactions(w, item, data.reactions, seq);
+    if (waits) waits.reactions = data.reactions;
   } else if (m.type === 'comment.voted') {
     if (item) takeScore(w, item, data, seq);
     if (waits) Object.assign(waits, {up: data.up, down: data.down, score: data.score});

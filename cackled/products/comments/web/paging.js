@@ -3,7 +3,7 @@ import {appendItem, collapse, showMoreReplies} from './item.js';
 import {measures, missing} from './judge.js';
 import {showPill} from './arrivals.js';
 import {pauseEvents} from './live.js';
-import {isAbove, laterId} from './reckon.js';
+import {isAbove, isByTime, laterId} from './reckon.js';
 import {putBack, restoreUnsent} from './sending.js';
 import {seqOf} from './store.js';
 import {fillList, flash, focusOn, notice, showCounts, showFooter, takePage} from './widget.js';
@@ -141,7 +141,7 @@ function absorbPage(w, data, wanted, repair) {
     const item = store.items.get(c.id);
     if (!item) {
       if (wanted && !wanted(c)) return;
-      const ref = w.sort !== 'best' && followingNode(w, c.id);
+      const ref = isByTime(w.sort) && followingNode(w, c.id);
       const made = appendItem(w, c);
       if (ref) ref.before(made.node);
       made.asof = at;

@@ -1,7 +1,7 @@
 /* Numbers without nodes: how many comments there are, where a comment stands under "best", which is later. */
 
 /** @typedef {import('./store.js').Comment} Comment */
-/** @typedef {{rank: number, id: string}} Edge */
+/** @typedef {{rank: number, id: string, created?: string}} Edge */
 
 /**
  * How many comments a channel has. An event tells the number at its seq; our own writes, answered before their events
@@ -66,14 +66,19 @@ export class Tally {
   }
 }
 
+// What a comment gains for each day that it is younger, and from when on days are counted.
+const A_DAY = 0.01 / 864e5;
+const SINCE = Date.UTC(2026, 0);
+
 /**
- * As the database ranks (its `vote_rank`, a float of 32 bits).
- * @param {{up: number, down: number}} c
+ * As the database ranks (its `comment_rank`, a float of 32 bits): the lower end of Wilson's interval, and the age.
+ * @param {{up: number, down: number, created?: string}} c
  */
 export function voteRank(c) {
-  const all = c.up + c.down;
-  const p = (c.up + 1) / (all + 2);
-  return Math.fround(p - Math.sqrt((p * (1 - p)) / (all + 3)));
+  const n = c.up + c.down + 2;
+  const p = (c.up + 1) / n;
+  const low = (p + 0.5 / n - Math.sqrt((p * (1 - p)) / n + 0.25 / (n * n))) / (1 + 1 / n);
+  return Math.fround(low + A_DAY * (c.created ? Date.parse(c.created) - SINCE : 0));
 }
 
 /**
@@ -84,14 +89,22 @@ export function voteRank(c) {
 export const laterId = (a, b) => a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 
 /**
- * Whether a comment stands above an edge: before it in the order "best".
- * @param {{id: string, up: number, down: number}} c
+ * Whether a comment stands above an edge: before it in the order "best". An event that tells of votes does not say how
+ * old the comment is: then it is taken for as old as the edge, and what was wrongly looked for is not found.
+ * @param {{id: string, up: number, down: number, created?: string}} c
  * @param {Edge} edge
  */
-export const isAbove = (c, edge) => (voteRank(c) - edge.rank || laterId(c.id, edge.id)) > 0;
+export const isAbove = (c, edge) =>
+  (voteRank({up: c.up, down: c.down, created: c.created || edge.created}) - edge.rank || laterId(c.id, edge.id)) > 0;
 
 /**
  * @param {Comment[]} comments
  * @returns {number} with their replies
  */
 export const countAll = comments => comments.reduce((sum, c) => sum + 1 + countAll(c.replies || []), 0);
+
+/**
+ * Whether an order goes by when comments were written: then each has its place among those that are loaded.
+ * @param {string} sort
+ */
+export const isByTime = sort => sort === 'new' || sort === 'old';

@@ -23,6 +23,7 @@ import {Tally, voteRank} from './reckon.js';
  * @property {any} [text] of one that is not acknowledged
  * @property {boolean} [pending]
  * @property {string} [state] of one that only its author sees yet
+ * @property {Record<string, number>} [reactions] how many of each
  * @property {boolean} [featured]
  * @property {boolean} [locked] it takes no answers
  */
@@ -77,6 +78,11 @@ import {Tally, voteRank} from './reckon.js';
  * @property {any} [line]
  * @property {any} [unfold]
  * @property {any} [rest]
+ * @property {any} [reacts] the place of reactions
+ * @property {any} [reacting] how many of one's own are on their way
+ * @property {any} [reacted] the last of them
+ * @property {any} [reactionsTold] the newest counts, that wait for those
+ * @property {any} [reactionsSeq]
  * @property {any} [up]
  * @property {any} [down]
  * @property {any} [score]
@@ -110,6 +116,8 @@ export class Store {
     this.blocked = new Set();
     /** @type {Record<string, number>} one's own */
     this.votes = {};
+    /** @type {Record<string, string[]>} one's own, by comment */
+    this.reactions = {};
     /** @type {Comment[]} what only its author sees, or sees another way than others */
     this.mine = [];
     /** How many of those count for their author, and not in what others are told. */
@@ -143,6 +151,7 @@ export class Store {
     this.ghosts.clear();
     this.ends(data.page);
     Object.assign(this.votes, me.votes);
+    Object.assign(this.reactions, me.reactions);
     this.mine = me.own || [];
     (me.blocked || []).forEach((/** @type {string} */ id) => this.blocked.add(id));
   }
@@ -151,7 +160,7 @@ export class Store {
   ends(page) {
     const last = page.comments[page.comments.length - 1];
     this.cursor = page.cursor;
-    this.edge = page.cursor && last ? {rank: voteRank(last), id: last.id} : null;
+    this.edge = page.cursor && last ? {rank: voteRank(last), id: last.id, created: last.created} : null;
     this.lifted = false;
   }
 

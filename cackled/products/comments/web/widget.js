@@ -24,7 +24,7 @@ export class Comments extends Widget {
     super(name, mounted, 'comments');
     /** @type {string} */
     this.sort = mounted.ask.sort;
-    this.orders = ['best', 'new', 'old'];
+    this.orders = ['best', 'new', 'old', 'discussed'];
     /** What is known, without its nodes. */
     this.store = new Store();
     /** @type {Record<string, any>} of the site */

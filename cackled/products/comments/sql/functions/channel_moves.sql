@@ -1,5 +1,5 @@
 -- Comments that move to another channel, because two keys are one page.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Move comments from one channel to another of the key p_key, which is made where there is none: whole threads, or what is
 -- shown nowhere. Votes, idempotency keys and counts go with them. Their words leave the log of the channel they were in.
@@ -46,6 +46,8 @@ begin
   where k.site_id = p_site and k.channel_id = p_from and k.pinned && p_ids;
   perform search_again(p_site, x.id) from unnest(p_ids) x (id);
   update vote x set channel_id = p_to
+  where x.site_id = p_site and x.channel_id = p_from and x.comment_id = any(p_ids);
+  update comment_reaction x set channel_id = p_to
   where x.site_id = p_site and x.channel_id = p_from and x.comment_id = any(p_ids);
   update event e set data = reworded_event(e.data, 'comment', null, scrubbed_comment())
   where e.site_id = p_site and e.channel_id = p_from

@@ -1,5 +1,5 @@
 -- Forgetting a visitor: comments, votes and reports.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Scrub a visitor's comments and votes, at most p_most a call; announced on every page. Gives the channels and numbers
 -- reached, and a row of nulls as long as there is more.
@@ -33,8 +33,7 @@ begin
     delete from vote x where x.site_id = p_site and x.channel_id = v.channel_id and x.visitor_id = p_visitor
       and x.comment_id = v.comment_id;
     continue when not v.counted;
-    update comment x set up = x.up - (v.value = 1)::int, down = x.down - (v.value = -1)::int,
-      rank = vote_rank(x.up - (v.value = 1)::int, x.down - (v.value = -1)::int)
+    update comment x set up = x.up - (v.value = 1)::int, down = x.down - (v.value = -1)::int
     where x.site_id = p_site and x.id = v.comment_id returning x.* into c;
     if found and c.status = 1 then
       channel := v.channel_id;

@@ -66,7 +66,7 @@ create or replace function strip_first_week(p_extra text) returns text language 
   select replace(replace(replace(p_extra, '"first-week", ', ''), ', "first-week"', ''), '"first-week"', '')
 $$;
 
--- What the guest p_from wrote and voted becomes p_visitor's, at most p_most comments and votes a call. Gives what
+-- What the guest p_from wrote, voted and reacted with becomes p_visitor's, at most p_most comments and votes a call. Gives what
 -- erase_comments gives.
 create or replace function carry_comments(p_site int, p_visitor bigint, p_from bigint, p_most int)
 returns table (channel bigint, seq bigint) language plpgsql as $$
@@ -81,6 +81,12 @@ begin
     return;
   end if;
   perform carry_follows(p_site, p_visitor, p_from);
+  for channel, seq in select x.channel, x.seq from carry_reactions(p_site, p_visitor, p_from, p_most) x loop
+    return next;
+    if channel is null then
+      return;
+    end if;
+  end loop;
   -- A ban is not left behind by signing in, nor is what moderators said.
   update author_warning w set visitor_id = p_visitor where w.site_id = p_site and w.visitor_id = p_from;
   update author_note w set visitor_id = p_visitor where w.site_id = p_site and w.visitor_id = p_from;
@@ -102,8 +108,7 @@ begin
         and x.visitor_id = p_visitor and x.comment_id = c.id loop
       delete from vote x where x.site_id = p_site and x.channel_id = c.channel_id and x.visitor_id = p_visitor
         and x.comment_id = c.id;
-      update comment x set up = x.up - (v.value = 1)::int, down = x.down - (v.value = -1)::int,
-        rank = vote_rank(x.up - (v.value = 1)::int, x.down - (v.value = -1)::int)
+      update comment x set up = x.up - (v.value = 1)::int, down = x.down - (v.value = -1)::int
       where x.site_id = p_site and x.id = c.id returning * into c;
     end loop;
     continue when c.status <> 1;
@@ -124,8 +129,7 @@ begin
         or exists (select from comment x where x.site_id = p_site and x.id = v.comment_id and x.visitor_id = p_visitor) then
       delete from vote x where x.site_id = p_site and x.channel_id = v.channel_id and x.visitor_id = p_from
         and x.comment_id = v.comment_id;
-      update comment x set up = x.up - (v.value = 1)::int, down = x.down - (v.value = -1)::int,
-        rank = vote_rank(x.up - (v.value = 1)::int, x.down - (v.value = -1)::int)
+      update comment x set up = x.up - (v.value = 1)::int, down = x.down - (v.value = -1)::int
       where x.site_id = p_site and x.id = v.comment_id returning * into c;
       if found and c.status = 1 then
         channel := v.channel_id;

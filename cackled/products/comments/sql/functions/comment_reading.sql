@@ -1,5 +1,5 @@
 -- A comment as it is given out, and its place among others.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- A comment as the API gives it to a stranger. Put together by hand, at a third of the cost of row_to_json: it is most of
 -- what a page costs to read. Without its last brace: pages go on with the replies.
@@ -17,6 +17,7 @@ create or replace function comment_open(c comment) returns text language sql sta
     '","edited":', coalesce('"' || to_char(c.edited_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"', 'null'),
     ',"up":', c.up, ',"down":', c.down, ',"score":', c.up - c.down,
     ',"deleted":', case when c.status <> 1 then 'true' else 'false' end,
+    case when c.reactions is not null and c.status = 1 then ',"reactions":' || c.reactions::text end,
     case when c.featured and c.status = 1 then ',"featured":true' end,
     case when c.locked and c.status = 1 then ',"locked":true' end)
 $$;
@@ -65,8 +66,45 @@ begin
 end
 $$;
 
--- Mean less one standard deviation of Beta(up + 1, down + 1): few votes move a comment little.
+-- The same with a vote and reactions that are counted for p_visitor alone.
+create or replace function seen_comment_json(c comment, p_visitor bigint) returns text language plpgsql stable as $$
+declare
+  mine int;
+begin
+  select x.value into mine from vote x where x.site_id = c.site_id and x.channel_id = c.channel_id
+    and x.visitor_id = p_visitor and x.comment_id = c.id and not x.counted;
+  c.reactions := seen_reactions(c, p_visitor);
+  return voted_comment_json(c, coalesce(mine, 0));
+end
+$$;
+
+-- What releases before ranked by: mean less one standard deviation of Beta(up + 1, down + 1). Whatever they write, the
+-- trigger below puts our own in its place.
 create or replace function vote_rank(p_up int, p_down int) returns real language sql immutable parallel safe as $$
   select (p - sqrt(p * (1 - p) / (p_up + p_down + 3)))::real
   from (select (p_up + 1)::float8 / (p_up + p_down + 2) as p) x
+$$;
+
+-- The place in the order "best": the lower end of Wilson's interval (one standard deviation) for the share of votes up,
+-- with one more vote each way, so that few votes move a comment little; and a hundredth for each day that it is younger.
+create or replace function comment_rank(p_up int, p_down int, p_created timestamptz) returns real
+language sql immutable parallel safe as $$
+  select ((p + 0.5 / n - sqrt(p * (1 - p) / n + 0.25 / (n * n))) / (1 + 1 / n)
+          + 0.01 * (extract(epoch from p_created) - 1767225600) / 86400)::real
+  from (select (p_up + 1)::float8 / (p_up + p_down + 2) as p, (p_up + p_down + 2)::float8 as n) x
+$$;
+
+create or replace function rank_comment() returns trigger language plpgsql as $$
+begin
+  new.rank := comment_rank(new.up, new.down, new.created_at);
+  return new;
+end
+$$;
+do $$
+begin
+  if not exists (select from pg_trigger where tgrelid = 'comment'::regclass and tgname = 'rank') then
+    create trigger rank before insert or update of up, down, created_at on comment
+      for each row execute function rank_comment();
+  end if;
+end
 $$;

@@ -65,8 +65,7 @@ begin
     answers[i] := nullif(r, 'shadow');
   end loop;
   if up <> c.up or down <> c.down then
-    update comment x set up = vote_comments.up, down = vote_comments.down,
-      rank = vote_rank(vote_comments.up, vote_comments.down)
+    update comment x set up = vote_comments.up, down = vote_comments.down
     where x.site_id = p_site and x.id = p_id;
   end if;
   if up <> c.up or down <> c.down or rises and c.status = 1 then
