@@ -69,6 +69,7 @@ class _Inline(ParserInline):
             ("backticks", _backticks),
             ("strikethrough", _strike),
             ("emphasis", _emphasis),
+            ("spoiler", _spoiler),
             ("link", _link),
             ("autolink", _autolink),
         ):
@@ -81,7 +82,7 @@ class _Inline(ParserInline):
             ("fragments_join", fragments_join),
         ):
             self.ruler2.push(name, pairs)
-        self.terminator_re = re.compile(rf"[\n*_~`\[\]\\<]|{links.BEGINNING}", re.IGNORECASE)
+        self.terminator_re = re.compile(rf"[\n*_~`\[\]\\<]|\|\||{links.BEGINNING}", re.IGNORECASE)
 
     def skipToken(self, state: StateInline) -> None:
         """As the parser's own."""
@@ -172,6 +173,26 @@ def _strike(state: StateInline, silent: bool) -> bool:
         return strikethrough.tokenize(state, silent)
     state.append_pending(state.src[state.pos : end])
     state.pos = end
+    return True
+
+
+def _spoiler(state: StateInline, silent: bool) -> bool:
+    """``||words||``: hidden until somebody wants to see them. There is none within another."""
+    at, source = state.pos, state.src
+    if not source.startswith("||", at):
+        return False
+    end = source.find("||", at + 2, state.posMax)
+    inner = source[at + 2 : end] if end > 0 else ""
+    if not inner or inner != inner.strip() or inner.startswith("|") or "\n\n" in inner:
+        return False
+    if not silent:
+        _spend(state)
+        state.push("spoiler_open", "span", 1).attrs = {"class": "spoiler"}
+        most, state.pos, state.posMax = state.posMax, at + 2, end
+        state.md.inline.tokenize(state)
+        state.push("spoiler_close", "span", -1)
+        state.posMax = most
+    state.pos = end + 2
     return True
 
 
@@ -304,6 +325,7 @@ def _code(state: StateBlock, first: int, last: int, silent: bool) -> bool:
         beside = token.info.strip()
         if _LANGUAGE.fullmatch(beside) is None:
             token.content = f"{beside}\n{token.content}"
+            token.info = ""
         if not token.content.strip():
             # A fence around nothing would not be shown: it is text.
             state.tokens.pop()

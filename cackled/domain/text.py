@@ -14,11 +14,11 @@ from cackled.domain.errors import BadField, Unprocessable
 from cackled.marks import normalised
 
 # Raised when rendering changes, here and in `html_version()` of the database, so that older rows can be told apart.
-HTML_VERSION = 2
+HTML_VERSION = 3
 MAX_NAME = 60
 MAX_LINE = 2000
 
-_TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li"}
+_TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "span"}
 # Line ends that are none of ours: NEL, those of Unicode, vertical tab, form feed, and ASCII's separators.
 _LINE_ENDS = re.compile("[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f\x80-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -99,14 +99,20 @@ def clean_name(raw: str) -> str:
     return name
 
 
+# What is hidden until somebody wants to see it, and which language code is in.
+_CLASSES = {"span": re.compile("spoiler"), "code": re.compile(r"language-[A-Za-z0-9_+#.-]{1,20}")}
+
+
 def _keep(element: str, attribute: str, value: str) -> str | None:
     # nh3 lets some attributes through on every element.
+    if attribute == "class":
+        return value if _CLASSES[element].fullmatch(value) else None
     return value if attribute == "rel" or (attribute == "href" and _LINK.match(value)) else None
 
 
 _cleaner = nh3.Cleaner(
     tags=_TAGS,
-    attributes={"a": {"href"}},
+    attributes={"a": {"href"}, "span": {"class"}, "code": {"class"}},
     attribute_filter=_keep,
     url_schemes={"http", "https", "mailto"},
     link_rel="nofollow ugc noopener noreferrer",
@@ -153,6 +159,8 @@ def plain(text: str) -> str | None:
         if stars > 4 * _MOST_STARRED or _STAND_INS.search(text) is not None:
             return None
         text = _STARRED.sub(_starred, text)
+    if "||" in text:
+        return None
     if _MARKUP.search(text) is not None or _VISIBLE.search(text) is None or text[0] in _BEGINS or text[-1] in " \n":
         return None
     if (":" in text and _MAIL.search(text)) or ("." in text and _WEB.search(text)) or "//" in text:

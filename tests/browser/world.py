@@ -62,6 +62,8 @@ class World:
         self.drift: list[str] = []
         self.votes: dict[str, dict[str, int]] = defaultdict(dict)
         self.reactions: dict[str, dict[str, list[str]]] = defaultdict(dict)
+        # Names that are known beside those of a conversation.
+        self.people: list[str] = []
         # Of the site, beside those that it always has.
         self.settings: dict = {}
         self.blocks: dict[str, set[str]] = defaultdict(set)

@@ -15,7 +15,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.domain import text
 from cackled.domain.errors import BadField, Refused, Unprocessable
 
-TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li"}
+TAGS = {"a", "p", "br", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "span"}
+# The only classes that there are.
+CLASSES = {"span": r"spoiler", "code": r"language-[\w+#.-]{1,20}"}
 # Known ways past sanitisers (mutation XSS, odd schemes, broken markup), as text and inside Markdown.
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -95,7 +97,10 @@ def harmless(test: SynchronousTestCase, html: str) -> None:
     test.assertEqual(seen.others, [], html)
     for tag, attributes in seen.found:
         test.assertIn(tag, TAGS, html)
-        test.assertLessEqual(set(attributes), {"href", "rel"} if tag == "a" else set(), html)
+        known = {"href", "rel"} if tag == "a" else {"class"} if tag in CLASSES else set()
+        test.assertLessEqual(set(attributes), known, html)
+        if "class" in attributes:
+            test.assertRegex(attributes["class"] or "", rf"\A{CLASSES[tag]}\Z", html)
         if tag == "a":
             test.assertEqual(attributes.get("rel"), "nofollow ugc noopener noreferrer", html)
             href = attributes.get("href")
@@ -106,7 +111,8 @@ def harmless(test: SynchronousTestCase, html: str) -> None:
 def cleaned_again(html: str) -> str:
     """*html* through the sanitiser once more, told the same."""
     return nh3.clean(
-        html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"},
+        html, tags=TAGS, attributes={"a": {"href"}, "span": {"class"}, "code": {"class"}},
+        url_schemes={"http", "https", "mailto"},
         link_rel="nofollow ugc noopener noreferrer",
     )  # fmt: skip
 
@@ -115,7 +121,7 @@ characters = st.text(
     alphabet=st.one_of(st.characters(), st.sampled_from("<>\"'&`*_~[]()!#->\\ \n\t\x00:/=\u200b\u202e\ufeff\u2028")),
     max_size=300,
 )
-MARKS = ["> ", "- ", "1. ", "```\n", "\n\n", "*", "**", "~~", "`", "[", "](", ")", "    "]
+MARKS = ["||", "> ", "- ", "1. ", "```\n", "\n\n", "*", "**", "~~", "`", "[", "](", ")", "    "]
 markdown = st.lists(
     st.one_of(characters, st.sampled_from(HOSTILE), st.sampled_from(MARKS)), max_size=12
 ).map("".join)  # fmt: skip
@@ -263,7 +269,7 @@ class RenderTests(SynchronousTestCase):
             ("a\nb", "<p>a<br>\nb</p>"),
             ("> a", "<blockquote>\n<p>a</p>\n</blockquote>"),
             ("- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"),
-            ("```py\na < b\n```", "<pre><code>a &lt; b\n</code></pre>"),
+            ("```py\na < b\n```", '<pre><code class="language-py">a &lt; b\n</code></pre>'),
             ("# no heading", "<p># no heading</p>"),
             ("<b>x</b>", "<p>&lt;b&gt;x&lt;/b&gt;</p>"),
             ("setup.py and a@b.example", "<p>setup.py and a@b.example</p>"),
@@ -315,8 +321,21 @@ class RenderTests(SynchronousTestCase):
 
     def test_fences(self) -> None:
         """Nothing that stands beside a fence is lost but a language."""
-        self.assertEqual(text.render("```c++\nx\n```"), "<pre><code>x\n</code></pre>")
+        self.assertEqual(text.render("```c++\nx\n```"), '<pre><code class="language-c++">x\n</code></pre>')
+        self.assertEqual(text.render("```" + "x" * 21 + "\ny\n```"), "<pre><code>y\n</code></pre>")
         self.assertEqual(text.render("``` def f(): pass\nx\n```"), "<pre><code>def f(): pass\nx\n</code></pre>")
+
+    def test_spoilers(self) -> None:
+        """Double bars around words; not around spaces, over paragraphs, or in code."""
+        hidden = '<span class="spoiler">'
+        for source, html in (
+            ("||it was *the* cook||", f"<p>{hidden}it was <em>the</em> cook</span></p>"),
+            ("a||b||c", f"<p>a{hidden}b</span>c</p>"),
+            ("a || b || c", "<p>a || b || c</p>"), ("||a", "<p>||a</p>"), ("||||", "<p>||||</p>"),
+            ("`||a||`", "<p><code>||a||</code></p>"), ("||a\n\nb||", "<p>||a</p>\n<p>b||</p>"),
+            ("||a\nb||", f"<p>{hidden}a<br>\nb</span></p>"),
+        ):  # fmt: skip
+            self.assertEqual(text.render(source), html)
 
     def test_links(self) -> None:
         """Links say where they lead."""

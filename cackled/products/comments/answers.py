@@ -219,6 +219,42 @@ class Counts(Struct, frozen=True):
     keys: dict[str, str] | UnsetType = UNSET
 
 
+class FilterQuery(Struct, frozen=True):
+    """Which of a channel's comments."""
+
+    channel: Annotated[str, Meta(description="The channel's key.")]
+    by: Annotated[Literal["me", "staff"], Meta(description="Whose; one's own take a session.")]
+    size: Annotated[int, Meta(ge=1, le=100)] = 25
+    cursor: Annotated[str, Meta(description="From the page before.")] = ""
+
+
+class Filtered(Struct, frozen=True):
+    """Comments of a channel by themselves, the latest first."""
+
+    comments: list[Comment]
+    cursor: str | None
+
+
+class MentionQuery(Struct, frozen=True):
+    """Whose names begin so, for somebody who writes in a channel."""
+
+    channel: Annotated[str, Meta(description="The channel's key.")]
+    q: Annotated[str, Meta(min_length=1, max_length=60, description="How a name begins.")]
+
+
+class Mentionable(Struct, frozen=True):
+    """Somebody who may be meant."""
+
+    id: Id
+    name: str
+
+
+class Mentionables(Struct, frozen=True):
+    """Who wrote in the conversation, then others who signed in ever; at most eight."""
+
+    people: list[Mentionable]
+
+
 class ByAuthorQuery(Struct, frozen=True):
     """Which of somebody's comments."""
 

@@ -17,7 +17,7 @@ from cackled.api.widget import FirstPage, FirstRender, Widget
 from cackled.database.errors import DatabaseError
 from cackled.database.query import ReadPreference
 from cackled.domain.channels import ChannelRef, check_channel, parse_id
-from cackled.domain.errors import BadField, NotFound
+from cackled.domain.errors import BadField, NotFound, Unauthorized
 from cackled.domain.page_facts import page_title, page_url
 from cackled.domain.page_keys import fit, is_address
 from cackled.domain.sites import Site
@@ -207,6 +207,36 @@ async def list_by_author(call: Call) -> bytes:
     return b'{"comments":[' + rows + b'],"cursor":' + (b"null" if after is None else b'"%d"' % after) + b"}"
 
 
+async def filtered(call: Call) -> bytes:
+    """One's own comments of a channel, or those of staff."""
+    query: answers.FilterQuery = call.query
+    if query.by == "me" and call.session is None:
+        raise Unauthorized("Open a session first.", slug="no-token")
+    before = parse_id(query.cursor, "cursor") if query.cursor else 2**63 - 1
+    author = call.session.visitor if query.by == "me" and call.session is not None else None
+    service = call.service(Comments)
+    found, after = await service.filtered(sent_key(call), author, before, query.size, call.reading)
+    last = b"null" if after is None else b'"%d"' % after
+    return b'{"comments":[' + b",".join(one.encode() for one in found) + b'],"cursor":' + last + b"}"
+
+
+def sent_key(call: Call) -> str:
+    """The channel's key in the query, as it is stored.
+
+    Raises:
+        BadField: it can't be one.
+    """
+    query: answers.MentionQuery | answers.FilterQuery = call.query
+    return check_channel(ChannelRef(call.site.key(fit(query.channel.strip())))).key
+
+
+async def mentions(call: Call) -> Any:
+    """Whose names begin so."""
+    query: answers.MentionQuery = call.query
+    found = await call.service(Comments).mentionable(call.visitor, sent_key(call), query.q)
+    return {"people": [{"id": str(visitor), "name": name} for visitor, name in found]}
+
+
 async def _seen_comment(call: Call) -> int:
     """The comment of the path, in a channel that the caller may see: before each write that names a comment alone."""
     comment = call.number("comment")
@@ -283,6 +313,18 @@ ROUTES = (
         summary="A text as it will be shown; nothing is stored.",
         handler=preview, body=answers.EditBody, answer=answers.Preview,
         caller=Caller.SESSION, limit="comments.preview", refusals=("text-empty", "text-too-long"),
+    ),
+    Route(
+        method="GET", path="/sites/{site}/comments/filtered", name="filterComments",
+        summary="One's own comments of a channel, or those of staff, the latest first.",
+        handler=filtered, query=answers.FilterQuery, answer=answers.Filtered, caller=Caller.VISITOR,
+        reach=Reach.CHANNEL, channel=sent_key, limit="reads", preference=ReadPreference.NEAREST,
+    ),
+    Route(
+        method="GET", path="/sites/{site}/mentions", name="completeMention",
+        summary="People whose names begin so: of the conversation first.",
+        handler=mentions, query=answers.MentionQuery, answer=answers.Mentionables,
+        caller=Caller.SESSION, reach=Reach.CHANNEL, channel=sent_key, limit="comments.preview",
     ),
     Route(
         method="GET", path=_ONE, name="getComment", summary="One comment.",

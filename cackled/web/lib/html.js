@@ -1,7 +1,9 @@
 /* HTML from the server into nodes. The server has sanitised it; this is the second wall: a small tokenizer that creates
    allowed elements only and writes everything else as text. No innerHTML, so no Trusted Types policy is needed. */
 
-const ALLOWED = ' a b i em strong p br code pre blockquote ul ol li del s ';
+const ALLOWED = ' a b i em strong p br code pre blockquote ul ol li del s span ';
+// What the server says of an element by its class: what is hidden at first, and the language of code.
+const CLASS = /^ class="(?:(spoiler)|language-([\w+#.-]+))"$/;
 /** @type {Record<string, string>} */
 const ENTITIES = {amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0'};
 
@@ -57,7 +59,10 @@ export function safeHtml(html) {
       }
     } else {
       const node = document.createElement(name);
+      const said = CLASS.exec(attributes);
       if (name === 'a') link(node, attributes);
+      if (said && said[1] && name === 'span') node.className = 'mc-spoiler';
+      if (said && said[2] && name === 'code') node.dataset.language = said[2];
       top.append(node);
       if (name !== 'br' && stack.length < 40) stack.push(node);
     }

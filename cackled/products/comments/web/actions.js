@@ -6,6 +6,7 @@ import {removeItem} from './live.js';
 import {seqOf} from './store.js';
 import {takeUpdate} from './vote.js';
 import {focusOn, notice, showCounts} from './widget.js';
+import {replyQuoting} from './wording.js';
 import {Promise} from '../../../web/lib/loader.js';
 import {openMenu as openMenuOf} from '../../../web/lib/menu.js';
 import {reason} from '../../../web/lib/reasons.js';
@@ -15,6 +16,7 @@ import {save} from '../../../web/lib/storage.js';
 /** @typedef {import('./widget.js').Comments} Comments */
 
 const LINK = 'M8.5 11.5l3-3M9 6l1.5-1.5a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.5 1.5a3.5 3.5 0 0 1-5-5L6 9';
+const QUOTE = 'M8 6H4v4h4zm0 4c0 2-1 3.5-3 4M16 6h-4v4h4zm0 4c0 2-1 3.5-3 4';
 const TRASH = 'M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6';
 const FLAG = 'M5 17V4h9l-2 3 2 3H5';
 const BLOCK = 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM5 5l10 10';
@@ -30,8 +32,10 @@ export function openMenu(w, item, mine) {
   const erase = {icon: TRASH, words: t('delete'), act: () => eraseComment(w, item)};
   const flag = {icon: FLAG, words: t('flag'), act: () => flagComment(w, item)};
   const block = {icon: BLOCK, words: t('block'), act: () => blockAuthor(w, item, true)};
+  const quote = {icon: QUOTE, words: t('quote'), act: () => replyQuoting(w, item, true)};
+  const first = item.reply ? [quote, copy] : [copy];
   // Where it can only be read, what needs no server.
-  openMenuOf(item.more, w.reading ? [copy] : mine ? [copy, erase] : [copy, flag, block]);
+  openMenuOf(item.more, w.reading ? [copy] : mine ? [...first, erase] : [...first, flag, block]);
 }
 
 /**

@@ -3,6 +3,7 @@
 import {shellOf} from './composer.js';
 import {avatarOf} from './item.js';
 import {maySign, notice, signButton, whenReady} from './widget.js';
+import {namesHere} from './wording.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
 import {Draft} from '../../../web/lib/drafts.js';
 import {loader, Promise} from '../../../web/lib/loader.js';
@@ -54,6 +55,7 @@ export function dress(w, made, how) {
   const before = how.text || '';
   const person = w.session.person();
   let busy = false;
+  let mentions = false;
 
   const name = el('input.mc-nick', {
     type: 'text',
@@ -96,6 +98,7 @@ export function dress(w, made, how) {
   node.append(error);
   node.addEventListener('submit', send);
   input.addEventListener('input', typed);
+  input.addEventListener('paste', paste);
   made.keys = keys;
   made.send = send;
   made.set = set;
@@ -142,6 +145,7 @@ export function dress(w, made, how) {
     error.textContent = '';
     draft.touch();
     if (!input.value) return;
+    mention();
     // The session is there when the words are written; who only looks in needs none.
     w.warm =
       w.warm ||
@@ -149,6 +153,45 @@ export function dress(w, made, how) {
         w.warm = null;
       });
     if (!how.edit && w.later) w.later.tellTyping(w, name.value.trim());
+  }
+  /**
+   * What has looks becomes Markdown.
+   * @param {ClipboardEvent} event
+   */
+  function paste(event) {
+    const data = event.clipboardData;
+    const html = data ? data.getData('text/html') : '';
+    const plain = data ? data.getData('text/plain') : '';
+    if (!/<(a|b|strong|i|em|s|del|ul|ol|blockquote|pre|code|h\d)\b/i.test(html)) return;
+    event.preventDefault();
+    import('../../../web/editor/paste.js').then(
+      pasting => pasting.insert(input, pasting.toMarkdown(html) || plain),
+      () => {
+        input.setRangeText(plain, input.selectionStart, input.selectionEnd, 'end');
+        typed();
+      },
+    );
+  }
+  /** The first @ brings names to choose from. */
+  function mention() {
+    if (mentions || !input.value.slice(0, input.selectionStart).endsWith('@')) return;
+    mentions = true;
+    import('../../../web/editor/mentions.js').then(
+      ({completeMentions}) =>
+        completeMentions({
+          input,
+          foot,
+          label: t('people'),
+          here: () => namesHere(w),
+          ask: start =>
+            w
+              .api('GET', '/mentions?' + new URLSearchParams({channel: w.key, q: start}), {mine: true})
+              .then(answer => answer.people.map((/** @type {{name: string}} */ one) => one.name)),
+        }),
+      () => {
+        mentions = false;
+      },
+    );
   }
   /** @param {KeyboardEvent} event */
   function keys(event) {

@@ -1,5 +1,6 @@
 /* One comment: its nodes, where it hangs, and how it changes in place. */
 import {drawReactions} from './reactions.js';
+import {isFresh} from './visits.js';
 import {badgeOf, focusOn, isMine, isMute, nameOf, pinnedOf, whenReady} from './widget.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
@@ -83,9 +84,30 @@ export function appendItem(w, c, parent, first) {
   const list = parent ? branchOf(w, parent) : w.list;
   if (first) list.prepend(node);
   else list.append(node);
-  (c.replies || []).forEach((/** @type {Comment} */ r) => appendItem(w, r, item));
+  // What staff and the page's author answer stands first.
+  /** @type {Comment[]} */
+  const replies = c.replies || [];
+  const lifted = parent ? [] : replies.filter(isLifted);
+  [...lifted, ...replies.filter(r => !lifted.includes(r))].forEach(r => appendItem(w, r, item));
   if (c.more) showMoreReplies(w, item);
+  if (w.folded.has(c.id) && item.list) collapse(w, item, true, true);
+  if (w.onItem) w.onItem(item);
   return item;
+}
+
+/** @param {Comment} c */
+const isLifted = c =>
+  !c.deleted && ((c.author && c.author.badges) || []).some((/** @type {string} */ one) => /^(staff|author)$/.test(one));
+
+/**
+ * Brings back what windowing.js has put away.
+ * @param {Item} item
+ */
+export function wake(item) {
+  if (!item.away) return;
+  item.node.append(item.away);
+  item.node.style.height = '';
+  item.away = null;
 }
 
 /**
@@ -95,6 +117,7 @@ export function appendItem(w, c, parent, first) {
  */
 export function branchOf(w, item) {
   if (!item.list) {
+    wake(item);
     const label = w.t('collapse', {name: nameOf(w, item.c.author)});
     item.list = el('div.mc-replies', {role: 'list'});
     item.line = press('mc-thread', {
@@ -115,8 +138,12 @@ export function branchOf(w, item) {
  * @param {Comments} w
  * @param {Item} item
  * @param {boolean} fold
+ * @param {boolean} [again] as it was when the reader was here last
  */
-export function collapse(w, item, fold) {
+export function collapse(w, item, fold, again) {
+  wake(item);
+  w.folded[fold ? 'add' : 'delete'](item.c.id);
+  if (w.keepVisit && !again) w.keepVisit();
   item.node.classList.toggle('mc-collapsed', fold);
   if (item.unfold) item.unfold.remove();
   if (!fold) return focusOn(item.line);
@@ -127,7 +154,7 @@ export function collapse(w, item, fold) {
     words,
   );
   item.node.append(item.unfold);
-  focusOn(item.unfold);
+  if (!again) focusOn(item.unfold);
 }
 
 /**
@@ -208,6 +235,11 @@ function drawBody(w, item) {
   text.querySelectorAll('pre').forEach(node => {
     node.tabIndex = 0;
   });
+  text.querySelectorAll('.mc-spoiler').forEach(node => {
+    const attributes = {role: 'button', tabindex: '0', 'aria-label': t('spoiler'), 'aria-expanded': 'false'};
+    Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
+  });
+  if (text.querySelector('[data-language]')) whenReady(w, later => later.colour(text));
   item.text = text;
   item.acts = el('div.mc-acts');
   item.slot = item.slot || el('div.mc-slot');
@@ -233,6 +265,7 @@ function drawBody(w, item) {
         isMine(w, c) && el('span.mc-badge', null, t('you')),
         (c.author.badges || []).map((/** @type {string} */ one) => badgeOf(w, one)),
         to,
+        !c.pending && !isMine(w, c) && isFresh(w, c) && el('span.mc-badge.mc-isnew', null, t('isNew')),
         el('a.mc-time', {href: here + '#mc-' + c.id}, w.times.node(c.created)),
         c.state && el('span.mc-waits', null, t('waits')),
         item.pinned && el('span.mc-badge', null, t('pinned')),
@@ -338,7 +371,7 @@ function drawActions(w, item) {
   }
   const reacts = drawReactions(w, item);
   if (!w.channel.locked && !isMute(w) && !c.state && !c.locked) {
-    const reply = () => whenReady(w, later => later.openReply(w, item));
+    const reply = () => whenReady(w, later => later.replyQuoting(w, item));
     item.reply = button('reply', t('reply'), reply, {'aria-label': t('replyTo', of)});
     acts.append(item.reply);
   }

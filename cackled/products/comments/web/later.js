@@ -1,11 +1,13 @@
 /* What reading doesn't wait for. */
 export {blockAuthor, finishAway, openEdit, openMenu, undoAway} from './actions.js';
 export {dress} from './composing.js';
+export {openFilter} from './filter.js';
 export {invite, showProfile, showWays, signOut} from './identity.js';
 export {flushWaiting} from './arrivals.js';
 export {beginLive, onEvent, showConnection} from './live.js';
 export {tellTyping} from './presence.js';
 export {openReactions, toggleReaction} from './reacting.js';
-export {loadReplies, nextPage, resort} from './paging.js';
-export {drawPending, openReply, sendEntry} from './sending.js';
+export {colour, replyQuoting} from './wording.js';
+export {loadAll, loadReplies, nextPage, resort} from './paging.js';
+export {drawPending, sendEntry} from './sending.js';
 export {castVote} from './vote.js';

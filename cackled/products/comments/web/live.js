@@ -1,6 +1,7 @@
 /* Live: events of a conversation in place, what is held and counted, reading anew, the state of the line. */
 import {onArrived, showPill} from './arrivals.js';
 import {dress, replaceComposer, signForms} from './composing.js';
+import {watchFresh} from './fresh.js';
 import {lookWhoComes} from './identity.js';
 import {appendItem, drawItem, showMoreReplies} from './item.js';
 import {counts, hushes, isPosting, judges, takes} from './judge.js';
@@ -12,6 +13,8 @@ import {resendFailed, restoreUnsent, watchForms} from './sending.js';
 import {seqOf} from './store.js';
 import {takeScore, takeUpdate} from './vote.js';
 import {flash, focusOn, isMine, pinnedOf, raisePinned, showCounts, showFooter, takePage} from './widget.js';
+import {watchWindow} from './windowing.js';
+import {watchTexts} from './wording.js';
 import {releaseHeight} from '../../../web/lib/height.js';
 import {subscribe} from '../../../web/lib/live.js';
 import {loader} from '../../../web/lib/loader.js';
@@ -59,7 +62,10 @@ export function beginLive(w, position) {
   releaseHeight(w);
   rove(w, 'mc-acts');
   watchForms(w);
+  watchTexts(w);
   restoreUnsent(w);
+  watchFresh(w);
+  watchWindow(w);
   goToLinked(w);
   findPinned(w);
   w.listen(window, 'hashchange', () => goToLinked(w));

@@ -1,5 +1,5 @@
 /* Other pages of comments: another order, the next page, more replies, the one comment an address names. */
-import {appendItem, collapse, showMoreReplies} from './item.js';
+import {appendItem, collapse, showMoreReplies, wake} from './item.js';
 import {measures, missing} from './judge.js';
 import {showPill} from './arrivals.js';
 import {pauseEvents} from './live.js';
@@ -19,6 +19,8 @@ import {reason} from '../../../web/lib/reasons.js';
 const MANY = 100;
 // Pages that are looked through for what votes have lifted.
 const PAGES = 50;
+// Comments that are loaded when all are asked for.
+const MOST = 5000;
 
 /**
  * @param {Comments} w
@@ -77,8 +79,24 @@ export function replacePage(w, data) {
   showPill(w);
 }
 
-/** @param {Comments} w */
-export async function nextPage(w) {
+/**
+ * Page after page, up to a number that a browser bears.
+ * @param {Comments} w
+ */
+export async function loadAll(w) {
+  const {store} = w;
+  while (store.cursor && store.items.size < MOST && !w.closed) {
+    const {cursor} = store;
+    await nextPage(w, MANY);
+    if (store.cursor === cursor) break;
+  }
+}
+
+/**
+ * @param {Comments} w
+ * @param {number} [size]
+ */
+export async function nextPage(w, size) {
   const {store} = w;
   const button = /** @type {HTMLButtonElement} */ (w.moreButton);
   const known = w.list.lastElementChild;
@@ -89,7 +107,9 @@ export async function nextPage(w) {
   // What is said meanwhile is judged by what is loaded then.
   pauseEvents(w, 1);
   try {
-    const data = store.cursor ? await w.api('GET', pageQuery(w, {cursor: store.cursor})) : await Promise.resolve();
+    const data = store.cursor
+      ? await w.api('GET', pageQuery(w, {cursor: store.cursor, ...(size && {size})}))
+      : await Promise.resolve();
     const {lifted} = store;
     if (other()) return;
     if (data) {
@@ -340,6 +360,7 @@ function isOurs(w, data) {
  * @param {Item} item
  */
 export function reveal(w, item) {
+  for (let p = /** @type {Item | null} */ (item); p; p = p.parent) wake(p);
   for (let p = item.parent; p; p = p.parent) if (p.node.classList.contains('mc-collapsed')) collapse(w, p, false);
   const still = matchMedia('(prefers-reduced-motion: reduce)').matches;
   item.node.scrollIntoView({block: 'center', behavior: still ? 'auto' : 'smooth'});

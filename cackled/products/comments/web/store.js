@@ -70,6 +70,7 @@ import {Tally, voteRank} from './reckon.js';
  * @property {any} [edit]
  * @property {HTMLElement} node
  * @property {HTMLElement} body
+ * @property {DocumentFragment | null} [away] what is in its node, while that is far from the window
  * @property {HTMLElement} slot where a form of reply stands
  * @property {any} [text] nodes that are there, or not, by what the comment is
  * @property {any} [acts]

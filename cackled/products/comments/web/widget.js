@@ -1,9 +1,10 @@
 /* The comments widget: its state, first render, header, list. Functions of the other files take it as `w`. */
 import {shellOf} from './composer.js';
 import {appendItem, drawItem} from './item.js';
-import {laterId} from './reckon.js';
+import {isByTime, laterId} from './reckon.js';
 import {Store} from './store.js';
-import {el, press} from '../../../web/lib/dom.js';
+import {recallVisit} from './visits.js';
+import {el, icon, press} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
 import {tabStorage} from '../../../web/lib/storage.js';
 import {asObject} from '../../../web/lib/values.js';
@@ -58,6 +59,19 @@ export class Comments extends Widget {
         ),
       ),
     );
+    /** @type {HTMLElement} */
+    this.filter = press(
+      'mc-sort.mc-filter',
+      {
+        'aria-label': t('filter'),
+        title: t('filter'),
+        'aria-haspopup': 'menu',
+        'aria-expanded': 'false',
+        onclick: () => whenReady(this, later => later.openFilter(this, this.filter)),
+      },
+      icon('M3 5h14M6 10h8M8.5 15h3'),
+    );
+    this.sorts.append(el('span.mc-morebox', null, this.filter));
     this.bar = el('div.mc-bar', {role: 'status'});
     this.pill = el('button.mc-pill', {hidden: true, onclick: () => this.later && this.later.flushWaiting(this)});
     this.typing = el('div.mc-typing', {'aria-hidden': 'true'});
@@ -82,6 +96,18 @@ export class Comments extends Widget {
     this.recount = 500;
     /** @type {import('./live.js').Reader} what the reader has seen and heard; there once live.js has come */
     this.reader = /** @type {any} */ (null);
+    /** When the reader was here last, in milliseconds; 0: never. */
+    this.since = 0;
+    /** @type {Set<string>} comments whose branches they folded */
+    this.folded = new Set();
+    /** @type {(() => void) | null} remembers that they were here */
+    this.keepVisit = null;
+    /** @type {((item: Item) => void) | null} is told of each comment that comes to stand here */
+    this.onItem = null;
+    /** @type {HTMLElement | null} */
+    this.filtered = null;
+    /** @type {{text: string, body: Element, at: number} | null} what of a comment's text is selected, or was until `at` */
+    this.chosen = null;
     /** Milliseconds in which a deletion can be undone. */
     this.undo = 6000;
   }
@@ -95,6 +121,7 @@ export class Comments extends Widget {
     this.write = asObject(data.access).write || '';
     this.reading = !!tabStorage.get('readonly:' + this.site);
     takePage(this, data);
+    recallVisit(this);
     // What somebody began to write stands there with the rest: the box needs its full height at once.
     if (loader.load('draft:' + this.site + ':' + this.key + ':')) {
       const draw = () => this.closed || this.draw(data);
@@ -139,6 +166,7 @@ export class Comments extends Widget {
       const {keep} = /** @type {any} */ (form);
       if (keep) keep();
     });
+    if (this.keepVisit) this.keepVisit();
     this.store.items.forEach(item => {
       if (item.going && this.later) this.later.finishAway(this, item, true);
     });
@@ -304,6 +332,10 @@ export const pinnedOf = w => w.channel.pinned || [];
  * @param {Comments} w
  */
 export function raisePinned(w) {
+  const {items} = w.store;
+  // Below them what is featured, where the order is one of worth.
+  const featured = isByTime(w.sort) ? [] : [...items.values()].filter(item => item.c.featured && !item.parent);
+  w.list.prepend(...featured.map(item => item.node));
   [...pinnedOf(w)].reverse().forEach(id => {
     const item = w.store.items.get(id);
     if (item && !item.parent) w.list.prepend(item.node);
@@ -355,20 +387,14 @@ export function showCounts(w) {
  * @param {Comments} w
  */
 export function showFooter(w) {
+  const {cursor, lifted} = w.store;
   w.foot.replaceChildren();
   w.moreButton = null;
-  if (w.store.cursor || w.store.lifted)
-    w.foot.append(
-      (w.moreButton = el(
-        'button.mc-more',
-        {
-          onclick: () => {
-            whenReady(w, later => later.nextPage(w));
-          },
-        },
-        w.t('loadMore'),
-      )),
-    );
+  if (!cursor && !lifted) return;
+  w.moreButton = el('button.mc-more', {onclick: () => whenReady(w, later => later.nextPage(w))}, w.t('loadMore'));
+  w.foot.append(w.moreButton);
+  if (cursor)
+    w.foot.append(press('mc-act.mc-loadall', {onclick: () => whenReady(w, later => later.loadAll(w))}, w.t('loadAll')));
 }
 
 /** @param {any} node */

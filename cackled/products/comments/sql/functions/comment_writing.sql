@@ -1,9 +1,9 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 7
+-- cackled: revision 8
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
-  select 2::smallint
+  select 3::smallint
 $$;
 
 -- What is given out of a comment whose words are gone: `cackled.products.comments.events.COMMENT`.

@@ -1,0 +1,90 @@
+/* Long conversations: what is far from the window leaves the page and comes back before it is seen. Its place stays, as high
+   as it was, so that nothing moves. */
+import {wake} from './item.js';
+
+/** @typedef {import('./store.js').Item} Item */
+/** @typedef {import('./widget.js').Comments} Comments */
+
+// From so many comments on; and how far from the window, in pixels, they leave.
+const MANY = 200;
+const FAR = 1500;
+
+/** @param {Comments} w */
+export function watchWindow(w) {
+  if (!window.IntersectionObserver) return;
+  const eye = new IntersectionObserver(
+    entries => {
+      entries.forEach(({target, isIntersecting, boundingClientRect}) => {
+        const item = w.store.items.get(target.id.slice(3));
+        if (!target.isConnected || !item || item.node !== target) eye.unobserve(target);
+        else if (isIntersecting) {
+          if (item.away) rouse(w, item);
+        } else if (!whole && w.store.items.size > MANY) sleep(item, boundingClientRect.height);
+      });
+    },
+    {rootMargin: FAR + 'px 0px'},
+  );
+  /** Whether all has to be there: it is printed, or searched by the browser. */
+  let whole = false;
+  const before = w.onItem;
+  /** @param {Item} item */
+  const look = item => {
+    if (!item.parent) eye.observe(item.node);
+  };
+  w.onItem = item => {
+    if (before) before(item);
+    look(item);
+  };
+  w.store.items.forEach(look);
+  w.closers.push(() => eye.disconnect());
+  const all = () => {
+    whole = true;
+    w.store.items.forEach(item => rouse(w, item));
+  };
+  const some = () => {
+    if (!whole) return;
+    whole = false;
+    // Each is looked at anew.
+    w.store.items.forEach(item => {
+      if (item.parent) return;
+      eye.unobserve(item.node);
+      eye.observe(item.node);
+    });
+  };
+  w.listen(window, 'beforeprint', all);
+  w.listen(window, 'afterprint', some);
+  w.listen(document, 'keydown', event => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'f') all();
+  });
+  // Whoever goes on reading has found it.
+  w.listen(w.node, 'pointerdown', some);
+}
+
+/**
+ * @param {Comments} w
+ * @param {Item} item
+ */
+function rouse(w, item) {
+  if (!item.away) return;
+  wake(item);
+  w.times.refresh(item.node);
+}
+
+/**
+ * @param {Item} item
+ * @param {number} height
+ */
+function sleep(item, height) {
+  const {node} = item;
+  const chosen = getSelection();
+  const busy =
+    item.away ||
+    item.c.pending ||
+    node.contains(document.activeElement) ||
+    node.querySelector('.mc-form, .mc-menu, .mc-sending, .mc-undo, .mc-error, .mc-card') ||
+    (chosen && !chosen.isCollapsed && chosen.containsNode(node, true));
+  if (busy || !height) return;
+  item.away = document.createDocumentFragment();
+  node.style.height = height + 'px';
+  item.away.append(...node.childNodes);
+}

@@ -1,0 +1,98 @@
+/* Texts of comments once they stand: spoilers that open, code in colours, and what is quoted of them. */
+import {openReply} from './sending.js';
+import {laterId} from './reckon.js';
+
+/** @typedef {import('./store.js').Item} Item */
+/** @typedef {import('./widget.js').Comments} Comments */
+
+// A selection that was lost so many milliseconds ago, by pressing a button, is still meant.
+const LAPSE = 1000;
+// Characters of a text that is quoted whole.
+const WHOLE = 300;
+
+/** @param {Comments} w */
+export function watchTexts(w) {
+  /** @param {any} event */
+  function open(event) {
+    const node = event.target.closest('.mc-spoiler[role]');
+    if (!node || (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ')) return;
+    event.preventDefault();
+    ['role', 'aria-label', 'aria-expanded'].forEach(name => node.removeAttribute(name));
+    node.tabIndex = -1;
+  }
+  w.listen(w.node, 'click', open);
+  w.listen(w.node, 'keydown', open);
+  w.listen(document, 'selectionchange', () => {
+    const chosen = getSelection();
+    const text = chosen && !chosen.isCollapsed ? chosen.toString().trim() : '';
+    const from = text && chosen && chosen.anchorNode;
+    const node = from && (from.nodeType === 1 ? /** @type {Element} */ (from) : from.parentElement);
+    const body = node && node.closest('.mc-text');
+    if (body && w.node.contains(body)) w.chosen = {text, body, at: Infinity};
+    else if (w.chosen && w.chosen.at === Infinity) w.chosen.at = Date.now();
+  });
+}
+
+/** @param {HTMLElement} text */
+export function colour(text) {
+  import('../../../web/lib/highlight.js').then(
+    ({highlight}) => {
+      text.querySelectorAll('[data-language]').forEach(code => highlight(/** @type {HTMLElement} */ (code)));
+    },
+    () => {
+      // It can be read without.
+    },
+  );
+}
+
+/**
+ * What is selected of a comment's text, or was when a button was pressed; '' if nothing is.
+ * @param {Comments} w
+ * @param {Item} item
+ */
+function chosenOf(w, item) {
+  const {chosen} = w;
+  return chosen && chosen.body === item.text && Date.now() - chosen.at < LAPSE ? chosen.text : '';
+}
+
+/** @param {string} text */
+const quoted = text =>
+  text
+    .split('\n')
+    .map(line => '> ' + line)
+    .join('\n') + '\n\n';
+
+/**
+ * A reply that begins with what is selected of the comment, or, where it was asked for, with how the comment begins.
+ * @param {Comments} w
+ * @param {Item} item
+ * @param {boolean} [asked]
+ */
+export function replyQuoting(w, item, asked) {
+  let text = chosenOf(w, item);
+  w.chosen = null;
+  if (!text && asked) {
+    // Line by line, as it is shown.
+    text = item.text.innerText.trim().replace(/\n{3,}/g, '\n\n');
+    if (text.length > WHOLE) text = text.slice(0, WHOLE).replace(/\s+\S*$/, '') + ' …';
+  }
+  openReply(w, item);
+  const {form} = item;
+  if (!text || !form || !form.input) return;
+  const {value} = form.input;
+  form.set((value.trim() ? value.replace(/\s*$/, '\n\n') : value) + quoted(text));
+  form.input.setSelectionRange(form.input.value.length, form.input.value.length);
+  form.input.dispatchEvent(new Event('input', {bubbles: true}));
+}
+
+/**
+ * Who wrote here, the latest first.
+ * @param {Comments} w
+ * @returns {string[]}
+ */
+export function namesHere(w) {
+  const me = w.session.visitor();
+  const written = [...w.store.items.values()].map(item => item.c).concat([...w.store.waiting.values()]);
+  const others = written.filter(c => c.author && c.author.id !== me && !w.store.blocked.has(c.author.id));
+  return [...new Set(others.sort((a, b) => laterId(b.id, a.id)).map(c => c.author.name))];
+}

@@ -1,0 +1,105 @@
+"""What may stand in a text, and how it is written: spoilers, code, quotes, names, what is pasted."""
+
+from __future__ import annotations
+
+from tests.support.browser import MockCase
+
+SPOILER = '<p>So <span class="spoiler">the <em>cook</em></span> <span class="x" onclick="y">did it</span></p>'
+CODE = '<pre><code class="language-python">def run():  # fast\n    return "a" + 1\n</code></pre>'
+PASTE = """([html, plain]) => {
+  const data = new DataTransfer();
+  data.setData('text/html', html);
+  data.setData('text/plain', plain);
+  const event = new ClipboardEvent('paste', {clipboardData: data, cancelable: true});
+  document.querySelector('.mc-input').dispatchEvent(event);
+}"""
+
+
+class TextTests(MockCase):
+    def ready(self, key: str = "plain"):
+        page = self.plain()
+        self.until(page, "document.querySelector('.mc-tools')")
+        return page
+
+    def test_spoiler(self) -> None:
+        """It is hidden, also from screen readers, until it is pressed; other spans are nothing."""
+        self.seed({"html": SPOILER})
+        page = self.ready()
+        self.assertEqual(page.get_attribute(".mc-spoiler", "role"), "button")
+        colour = "getComputedStyle(document.querySelector('.mc-spoiler')).color"
+        self.assertEqual(page.evaluate(colour), "rgba(0, 0, 0, 0)")
+        self.assertEqual(page.evaluate("document.querySelectorAll('.mc-text [onclick], .mc-text .x').length"), 0)
+        page.focus(".mc-spoiler")
+        page.keyboard.press("Enter")
+        self.assertIsNone(page.get_attribute(".mc-spoiler", "role"))
+        self.assertNotEqual(page.evaluate(colour), "rgba(0, 0, 0, 0)")
+
+    def test_code(self) -> None:
+        """Code with a language gets colours, and stays the same text."""
+        self.seed({"html": CODE})
+        page = self.ready()
+        page.wait_for_selector(".mc-hl-k")
+        spans = "[...document.querySelectorAll('pre span')]"
+        kinds = page.evaluate(f"{spans}.map(n => n.className.slice(-1) + n.textContent)")
+        self.assertEqual(kinds, ["kdef", "frun", "c# fast", "kreturn", 's"a"', "m1"])
+        text = page.evaluate("document.querySelector('pre').textContent")
+        self.assertEqual(text, 'def run():  # fast\n    return "a" + 1\n')
+
+    def test_quotes(self) -> None:
+        """A reply begins with what is selected; the menu quotes a text whose nothing is."""
+        self.seed({"html": "<p>One two three</p><p>four</p>"})
+        page = self.ready()
+        page.evaluate("""() => {
+          const text = document.querySelector('.mc-text p').firstChild;
+          getSelection().setBaseAndExtent(text, 4, text, 7);
+        }""")
+        page.click(".mc-reply")
+        self.assertEqual(page.input_value(".mc-slot .mc-input"), "> two\n\n")
+        page.fill(".mc-slot .mc-input", "")
+        page.keyboard.press("Escape")
+        page.click(".mc-more.mc-act")
+        page.click(".mc-entry >> text=Quote")
+        self.assertEqual(page.input_value(".mc-slot .mc-input"), "> One two three\n> \n> four\n\n")
+
+    def test_names(self) -> None:
+        """An @ offers names of the conversation, then others; arrows choose; Escape shuts the list alone."""
+        self.steer(people=["Zoë Quist", "Anton"])
+        self.seed({"name": "Ann Lee", "text": "a"}, {"name": "Bob", "text": "b"})
+        page = self.ready()
+        page.click(".mc-input")
+        page.keyboard.type("Hi @")
+        page.wait_for_selector(".mc-names")
+        self.assertEqual(page.locator(".mc-names .mc-entry").all_inner_texts(), ["Bob", "Ann Lee"])
+        page.keyboard.type("an")
+        self.until(page, "document.querySelectorAll('.mc-names .mc-entry').length === 2")
+        self.assertEqual(page.locator(".mc-names .mc-entry").all_inner_texts(), ["Ann Lee", "Anton"])
+        page.keyboard.press("ArrowDown")
+        chosen = page.get_attribute(".mc-input", "aria-activedescendant")
+        self.assertEqual(page.inner_text(f"#{chosen}"), "Anton")
+        page.keyboard.press("Enter")
+        self.assertEqual(page.input_value(".mc-input"), "Hi @Anton ")
+        page.keyboard.type("and @zo")
+        self.until(page, "document.querySelector('.mc-names')?.textContent === 'Zoë Quist'")
+        page.keyboard.press("Escape")
+        self.assertEqual(page.query_selector_all(".mc-names"), [])
+        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-input')"))
+        page.keyboard.type("x a@b")
+        page.wait_for_timeout(300)
+        self.assertEqual(page.query_selector_all(".mc-names"), [])
+
+    def test_paste(self) -> None:
+        """What is pasted with its looks becomes Markdown; scripts and styles are not in it."""
+        page = self.ready()
+        page.click(".mc-input")
+        for html, markdown in (
+            ("<meta><b style='font-weight:normal'><p>A <strong>bold</strong> <i>one</i></p></b>", "A **bold** *one*"),
+            ("<ul><li>a</li><li>b <a href='https://x.example/'>l</a></li></ul>", "- a\n- b [l](https://x.example/)"),
+            ("<ol><li>a<ul><li>in</li></ul></li><li>b</li></ol>", "1. a\n   - in\n2. b"),
+            ("<blockquote><p>q</p><p>r</p></blockquote>after", "> q\n>\n> r\n\nafter"),
+            ("<style>p{}</style><script>x</script><h2>Head</h2><p>text <code>c</code></p>", "Head\n\ntext `c`"),
+            ("<pre>x\n  y</pre><a href='javascript:alert(1)'>z</a>", "```\nx\n  y\n```\n\nz"),
+        ):  # fmt: skip
+            page.fill(".mc-input", "")
+            page.evaluate(PASTE, [html, "plain"])
+            self.until(page, "document.querySelector('.mc-input').value")
+            self.assertEqual(page.input_value(".mc-input"), markdown)
