@@ -103,6 +103,8 @@ class AnswerTests(ApiCase):
             ("/sites/{site}/comments/filtered", "get", "/sites/1/comments/filtered?channel=page&by=me", None, auth),
             ("/sites/{site}/comments/filtered", "get", "/sites/1/comments/filtered?channel=page&by=staff", None, None),
             ("/sites/{site}/comments/filtered", "get", "/sites/1/comments/filtered?channel=page&by=me", None, None),
+            ("/sites/{site}/comments/lately", "get", "/sites/1/comments/lately?size=3", None, None),
+            ("/sites/{site}/comments/lately", "get", "/sites/1/comments/lately?days=7", None, bob),
             ("/sites/{site}/mentions", "get", "/sites/1/mentions?channel=page&q=a", None, bob),
             ("/sites/{site}/counts", "get", "/sites/1/counts?channel=page&channel=b", None, None),
             (item, "delete", f"/sites/1/comments/{one}", None, auth),

@@ -57,6 +57,7 @@ ROUTES = [
     Route("DELETE", f"{SITE}/blocks/77", "site"),
     Route("GET", f"{SITE}/visitors/77/comments", "all", session=False),
     Route("GET", f"{SITE}/comments/filtered?channel={{key}}&by=staff", "channel", session=False),
+    Route("GET", f"{SITE}/comments/lately?size=3", "all", session=False),
     Route("GET", f"{SITE}/mentions?channel={{key}}&q=a", "channel"),
     Route("GET", f"{SITE}/counts?channel={{key}}", "channel", session=False),
     Route("GET", "/bootstrap?widget=Comment&site={site}&channel={key}", "channel", session=False),

@@ -164,6 +164,14 @@ class Api(Resource):
                 world.visitors += 1
                 me = str(900_000 + world.visitors)
             return 201, {"token": f"token-{me}", "visitor": me, "view": "view", "expires": int(time.time()) + 900}
+        if what == "comments" and rest == ["lately"]:
+            found = [(k, c) for k, channel in world.channels.items() for c in channel.comments.values() if c["author"]]
+            days = query.get("days", ["0"])[0] != "0"
+            found.sort(key=lambda one: -(one[1]["score"] if days else int(one[1]["id"])))
+            return 200, {"comments": [
+                {"comment": c, "key": k, "title": "A <b>page</b>", "permalink": f"https://x.example/{k}#mc-{c['id']}"}
+                for k, c in found[: int(query["size"][0])]
+            ]}  # fmt: skip
         if what == "comments" and rest == ["filtered"]:
             staff = query["by"] == ["staff"]
             found = [c for c in world.channel(channel_of(query)).comments.values() if c["author"] and (

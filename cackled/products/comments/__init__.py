@@ -26,6 +26,7 @@ from cackled.products.comments.events import EVENTS
 from cackled.products.comments.feed import FEED, Feeding
 from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.judged import JUDGED
+from cackled.products.comments.lately import Lately
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.notices import declared as notices
@@ -115,6 +116,7 @@ PRODUCT = Product(
         OldRows: lambda parts, site: OldRows(site, parts.database),
         OldImport: lambda parts, site: OldImport(site, parts.database, parts.evict, wall_time),
         ByAuthor: lambda parts, site: ByAuthor(site, parts.database),
+        Lately: lambda parts, site: Lately(site, parts.database, parts.cache),
         Conversations: make_conversations,
         Feeding: lambda parts, site: Feeding(site, parts.database),
         Followers: lambda parts, site: Followers(site, parts.database, People(site, parts.database, parts.crowd)),

@@ -278,6 +278,21 @@ class ByAuthor(Struct, frozen=True):
     cursor: str | None
 
 
+class LatelyQuery(Struct, frozen=True):
+    """Which comments of a site."""
+
+    size: Annotated[int, Meta(ge=1, le=20)] = 5
+    days: Annotated[
+        int, Meta(ge=0, le=366, description="The best voted of so many days; 0: the latest, however voted.")
+    ] = 0
+
+
+class Lately(Struct, frozen=True):
+    """Comments of a site, and where they stand."""
+
+    comments: list[Whereabouts]
+
+
 class Nothing(Struct, frozen=True):
     """Done."""
 

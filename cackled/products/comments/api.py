@@ -24,6 +24,8 @@ from cackled.domain.sites import Site
 from cackled.moderation.verdict import Signs
 from cackled.products.comments import answers
 from cackled.products.comments.by_author import ByAuthor
+from cackled.products.comments.by_author import Written as Whereabouts
+from cackled.products.comments.lately import Lately
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
 from cackled.products.comments.service import Comments, Written
@@ -198,13 +200,28 @@ async def list_by_author(call: Call) -> bytes:
 
     own = session is not None and session.visitor == author and session.level > 0
     found, after = await call.service(ByAuthor).page(author, own, before, query.size, call.reading, sees)
-    rows = b",".join(
+    last = b"null" if after is None else b'"%d"' % after
+    return b'{"comments":[' + _with_places(found) + b'],"cursor":' + last + b"}"
+
+
+def _with_places(found: list[Whereabouts]) -> bytes:
+    return b",".join(
         b'{"comment":' + one.json.encode() + b"," + msgspec.json.encode(
             {"key": one.key, "title": one.title, "permalink": one.permalink}
         )[1:]
         for one in found
     )  # fmt: skip
-    return b'{"comments":[' + rows + b'],"cursor":' + (b"null" if after is None else b'"%d"' % after) + b"}"
+
+
+async def lately(call: Call) -> bytes:
+    """The latest comments of the site, or the best voted of some days, where the caller may read them."""
+    query: answers.LatelyQuery = call.query
+    session = call.session
+
+    def sees(key: str) -> bool:
+        return call.context.doors.refused(call.site, key, "read", session, tokens(call.request)) is None
+
+    return b'{"comments":[' + _with_places(await call.service(Lately).find(query.size, query.days, sees)) + b"]}"
 
 
 async def filtered(call: Call) -> bytes:
@@ -319,6 +336,12 @@ ROUTES = (
         summary="One's own comments of a channel, or those of staff, the latest first.",
         handler=filtered, query=answers.FilterQuery, answer=answers.Filtered, caller=Caller.VISITOR,
         reach=Reach.CHANNEL, channel=sent_key, limit="reads", preference=ReadPreference.NEAREST,
+    ),
+    Route(
+        method="GET", path="/sites/{site}/comments/lately", name="listLately",
+        summary="The latest comments of the site, or the best voted of some days; some seconds old at most.",
+        handler=lately, query=answers.LatelyQuery, answer=answers.Lately, caller=Caller.VISITOR,
+        reach=Reach.ALL, limit="reads",
     ),
     Route(
         method="GET", path="/sites/{site}/mentions", name="completeMention",

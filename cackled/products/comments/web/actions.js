@@ -33,9 +33,9 @@ export function openMenu(w, item, mine) {
   const flag = {icon: FLAG, words: t('flag'), act: () => flagComment(w, item)};
   const block = {icon: BLOCK, words: t('block'), act: () => blockAuthor(w, item, true)};
   const quote = {icon: QUOTE, words: t('quote'), act: () => replyQuoting(w, item, true)};
-  const first = item.reply ? [quote, copy] : [copy];
+  const last = item.reply ? [quote] : [];
   // Where it can only be read, what needs no server.
-  openMenuOf(item.more, w.reading ? [copy] : mine ? [...first, erase] : [...first, flag, block]);
+  openMenuOf(item.more, w.reading ? [copy] : mine ? [copy, erase, ...last] : [copy, flag, block, ...last]);
 }
 
 /**

@@ -1,7 +1,7 @@
 /* The box once somebody may write in it: who writes, the tools, what is left, the draft, and the way to a comment that
    stands there at once. The first render has made the field itself, see composer.js. */
 import {shellOf} from './composer.js';
-import {avatarOf} from './item.js';
+import {avatarOf} from './face.js';
 import {maySign, notice, signButton, whenReady} from './widget.js';
 import {namesHere} from './wording.js';
 import {el, icon, press} from '../../../web/lib/dom.js';

@@ -1,10 +1,10 @@
 /* One comment: its nodes, where it hangs, and how it changes in place. */
+import {avatarOf} from './face.js';
 import {drawReactions} from './reactions.js';
 import {isFresh} from './visits.js';
 import {badgeOf, focusOn, isMine, isMute, nameOf, pinnedOf, whenReady} from './widget.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
-import {loader} from '../../../web/lib/loader.js';
 import {serverNow} from '../../../web/lib/time.js';
 
 /** @typedef {import('./store.js').Comment} Comment */
@@ -13,49 +13,6 @@ import {serverNow} from '../../../web/lib/time.js';
 
 // From about so many characters on a text is folded; a line counts as fifty.
 const LONG = 1100;
-
-/** @param {string} text */
-function hue(text) {
-  let h = 0;
-  for (let i = 0; i < text.length; i++) h = (h * 31 + text.charCodeAt(i)) >>> 0;
-  return (h * 47) % 360;
-}
-/** @param {string} name */
-function initial(name) {
-  const text = name.trim();
-  let first;
-  try {
-    first = /** @type {any} */ (new Intl.Segmenter().segment(text)[Symbol.iterator]().next().value).segment;
-  } catch {
-    first = [...text][0];
-  }
-  return (first || '?').toUpperCase();
-}
-
-/** @param {any} author */
-export function avatarOf(author) {
-  const face = el('div.mc-avatar', {'aria-hidden': 'true'});
-  if (!author) return face;
-  face.textContent = initial(author.name || '?');
-  if (author.id) face.style.setProperty('--mc-hue', '' + hue(author.id));
-  else face.classList.add('mc-nobody');
-  // Pictures come by way of the server: whose they are learns nothing of the reader.
-  const picture = /^\/avatar\//.test(author.avatar) ? loader.base() + author.avatar : author.avatar;
-  if (picture && /^https?:/.test(picture)) {
-    const image = /** @type {HTMLImageElement} */ (
-      el('img.mc-face', {
-        alt: '',
-        loading: 'lazy',
-        decoding: 'async',
-        referrerpolicy: 'no-referrer',
-        onerror: () => image.remove(),
-      })
-    );
-    image.src = picture;
-    face.append(image);
-  }
-  return face;
-}
 
 /**
  * Adds a comment with its replies.

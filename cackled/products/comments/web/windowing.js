@@ -26,10 +26,22 @@ export function watchWindow(w) {
   );
   /** Whether all has to be there: it is printed, or searched by the browser. */
   let whole = false;
+  /** Whether there are many: those that came before are looked at once more then. */
+  let many = false;
   const before = w.onItem;
+  const again = () => {
+    w.store.items.forEach(item => {
+      if (item.parent) return;
+      eye.unobserve(item.node);
+      eye.observe(item.node);
+    });
+  };
   /** @param {Item} item */
   const look = item => {
     if (!item.parent) eye.observe(item.node);
+    const now = w.store.items.size > MANY;
+    if (now && !many) again();
+    many = now;
   };
   w.onItem = item => {
     if (before) before(item);
@@ -44,12 +56,7 @@ export function watchWindow(w) {
   const some = () => {
     if (!whole) return;
     whole = false;
-    // Each is looked at anew.
-    w.store.items.forEach(item => {
-      if (item.parent) return;
-      eye.unobserve(item.node);
-      eye.observe(item.node);
-    });
+    again();
   };
   w.listen(window, 'beforeprint', all);
   w.listen(window, 'afterprint', some);
