@@ -13,7 +13,7 @@ LISTS = """() => {
 
 class LatelyTests(MockCase):
     def test_lists(self) -> None:
-        """The latest with face, name, text, page and time, each a link; the best by a template whose values are text."""
+        """The latest with face, name, text, page and time, each a link; the best by a template."""
         self.seed(
             {"text": "first <b>one</b>", "score": 5, "name": "<i>Eve</i>"}, {"html": "<p>second</p><p>much longer</p>"},
             {"text": "third"},

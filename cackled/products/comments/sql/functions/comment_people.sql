@@ -1,5 +1,5 @@
 -- What comments show of people who signed in, and how those of a guest become theirs.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- Put into each new comment what it shows of its author.
 create or replace function comment_author() returns trigger language plpgsql as $$

@@ -1,5 +1,5 @@
 -- Votes.
--- cackled: revision 5
+-- cackled: revision 6
 
 -- p_ips: from where each came, as text (null: not known). The author's own vote changes nothing; one from before can be
 -- taken back. counted: whether this one stands. refused: null, or why not. up, down and seq are those after all of them.
