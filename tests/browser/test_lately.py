@@ -22,7 +22,7 @@ class LatelyTests(MockCase):
         page.evaluate("window.html = '<b class=\"n\">{author}</b>: {text} <em>{score}</em> {nothing} <u>x</u>'")
         page.evaluate(LISTS)
         page.wait_for_selector("#mc-last .mc-late")
-        self.assertEqual(page.locator("#mc-last .mc-latetext").all_inner_texts(), ["third", "second…"])
+        self.assertEqual(page.locator("#mc-last .mc-latetext").all_inner_texts(), ["third", "second much…"])
         self.assertEqual(page.locator("#mc-last .mc-avatar").count(), 2)
         self.assertIn("A <b>page</b> ·", page.inner_text("#mc-last .mc-lateplace >> nth=0"))
         self.assertRegex(page.get_attribute("#mc-last a >> nth=0", "href"), r"https://x\.example/plain#mc-\d+")
