@@ -35,6 +35,7 @@ from cackled.products.comments.notices.service import Followers
 from cackled.products.comments.old_import import OldImport
 from cackled.products.comments.old_rows import OldRows
 from cackled.products.comments.people import AUTHORED
+from cackled.products.comments.picked import Picked
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
 from cackled.products.comments.service import Comments
 from cackled.products.comments.settings import OLD, CommentSettings
@@ -116,6 +117,7 @@ PRODUCT = Product(
         OldRows: lambda parts, site: OldRows(site, parts.database),
         OldImport: lambda parts, site: OldImport(site, parts.database, parts.evict, wall_time),
         ByAuthor: lambda parts, site: ByAuthor(site, parts.database),
+        Picked: lambda parts, site: Picked(site, parts.database),
         Lately: lambda parts, site: Lately(site, parts.database, parts.cache),
         Conversations: make_conversations,
         Feeding: lambda parts, site: Feeding(site, parts.database),

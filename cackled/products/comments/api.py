@@ -28,6 +28,7 @@ from cackled.products.comments.by_author import Written as Whereabouts
 from cackled.products.comments.lately import Lately
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.pages import NOBODY, Wanted, check_cursor
+from cackled.products.comments.picked import Picked
 from cackled.products.comments.service import Comments, Written
 from cackled.products.comments.settings import LONGEST_REACTION, CommentSettings
 from cackled.transport.response import Response
@@ -231,8 +232,7 @@ async def filtered(call: Call) -> bytes:
         raise Unauthorized("Open a session first.", slug="no-token")
     before = parse_id(query.cursor, "cursor") if query.cursor else 2**63 - 1
     author = call.session.visitor if query.by == "me" and call.session is not None else None
-    service = call.service(Comments)
-    found, after = await service.filtered(sent_key(call), author, before, query.size, call.reading)
+    found, after = await call.service(Picked).filtered(sent_key(call), author, before, query.size, call.reading)
     last = b"null" if after is None else b'"%d"' % after
     return b'{"comments":[' + b",".join(one.encode() for one in found) + b'],"cursor":' + last + b"}"
 
@@ -250,7 +250,7 @@ def sent_key(call: Call) -> str:
 async def mentions(call: Call) -> Any:
     """Whose names begin so."""
     query: answers.MentionQuery = call.query
-    found = await call.service(Comments).mentionable(call.visitor, sent_key(call), query.q)
+    found = await call.service(Picked).mentionable(call.visitor, sent_key(call), query.q)
     return {"people": [{"id": str(visitor), "name": name} for visitor, name in found]}
 
 

@@ -82,61 +82,6 @@ SELECT_COMMENT = Query(
     """,
     ("int", "bigint", "bigint"),
 )
-# Comments of a channel by themselves, the latest first: a visitor's own, as they see them; or those of staff.
-SELECT_OWN_HERE = Query(
-    "select_own_here",
-    """
-    select c.id, own_comment_json(c) from comment c
-    where c.site_id = $1 and c.channel_id = $2 and c.visitor_id = $3 and c.id < $4
-      and (c.status in (0, 1, 2) or c.shadow) order by c.id desc limit $5
-    """,
-    ("int", "bigint", "bigint", "bigint", "int"),
-)
-SELECT_STAFF_HERE = Query(
-    "select_staff_here",
-    """
-    select x.id, x.json from (
-      (select c.id, comment_json(c) as json from comment c
-       where c.site_id = $1 and c.channel_id = $2 and c.parent_id is null and c.shown and c.status = 1 and c.id < $3
-         and strpos(c.author_extra, '"staff"') > 0 order by c.id desc limit $4)
-      union all
-      (select c.id, comment_json(c) from comment c
-       where c.site_id = $1 and c.channel_id = $2 and c.parent_id is not null and c.shown and c.status = 1 and c.id < $3
-         and strpos(c.author_extra, '"staff"') > 0 order by c.id desc limit $4)
-    ) x order by x.id desc limit $4
-    """,
-    ("int", "bigint", "bigint", "int"),
-)
-# Who may be meant by a beginning of a name: who wrote here lately, then who signed in ever and is not private. $4: the
-# beginning as a pattern of LIKE; of the second word too. $5: the same as a skeleton.
-SELECT_MENTIONABLE = Query(
-    "select_mentionable",
-    """
-    with here as (
-      select c.visitor_id, c.author_name, c.id from (
-        (select x.visitor_id, x.author_name, x.id from comment x
-         where x.site_id = $1 and x.channel_id = $2 and x.parent_id is null and x.shown and x.status = 1
-         order by x.id desc limit 300)
-        union all
-        (select x.visitor_id, x.author_name, x.id from comment x
-         where x.site_id = $1 and x.channel_id = $2 and x.parent_id is not null and x.shown and x.status = 1
-         order by x.root_id desc, x.id desc limit 300)
-      ) c where c.author_name ilike $4 or c.author_name ilike '% ' || $4
-    ), found as (
-      (select 0 as far, h.visitor_id, h.author_name as name, max(h.id) as rank from here h
-       group by h.visitor_id, h.author_name)
-      union all
-      (select 1, p.visitor_id, p.name, 0 from person p
-       where p.site_id = $1 and p.skeleton >= $5 and p.skeleton < $5 || chr(1114111) and not p.private
-       order by p.skeleton limit 50)
-    )
-    select visitor_id, name from (
-      select distinct on (visitor_id) visitor_id, name, far, rank from found where visitor_id <> $3
-      order by visitor_id, far, rank desc
-    ) x order by far, rank desc, name limit 8
-    """,
-    ("int", "bigint", "bigint", "text", "text"),
-)
 SELECT_CHANNEL_OF = Query(
     "select_channel_of", "select channel_id from comment where site_id = $1 and id = $2", ("int", "bigint")
 )

@@ -6,7 +6,6 @@ Built with a site, so that no function takes a bare id of nobody's. The database
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -23,7 +22,6 @@ from cackled.domain import text
 from cackled.domain.addresses import stored_address
 from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.errors import Forbidden, NotFound, Unprocessable
-from cackled.domain.names import skeleton
 from cackled.domain.people import Crowd, People
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
@@ -47,10 +45,7 @@ from cackled.products.comments.queries import (
     SELECT_COMMENT,
     SELECT_COUNTS,
     SELECT_EDITABLE,
-    SELECT_MENTIONABLE,
     SELECT_MINE,
-    SELECT_OWN_HERE,
-    SELECT_STAFF_HERE,
     VOTE_COMMENTS,
     state_of,
     stored_verdict,
@@ -249,35 +244,6 @@ class Comments:
             SELECT_CHANNEL_OF, self._site.id, comment_id, preference=ReadPreference.PRIMARY
         )
         return rows.rows[0][0] if rows.rows else None
-
-    async def filtered(
-        self, key: str, author: int | None, before: int, size: int, preference: ReadPreference | Reading
-    ) -> tuple[list[str], int | None]:
-        """Comments of a channel as JSON texts, the latest first: of *author* as they see them, or (None) of staff.
-
-        With them the cursor of the next page.
-        """
-        reading = Reading.of(preference)
-        where = (self._site.id, comment_channel(self._site, key))
-        question = (
-            (SELECT_STAFF_HERE, *where, before, size + 1) if author is None
-            else (SELECT_OWN_HERE, *where, author, before, size + 1)
-        )  # fmt: skip
-        rows = reading.found(await reading.rows(self._database, *question))
-        found = rows[:size]
-        return [row[1] for row in found], found[-1][0] if len(rows) > size else None
-
-    async def mentionable(self, session: Session, key: str, start: str) -> list[tuple[int, str]]:
-        """Visitors and names that begin with *start*: who wrote in the channel, then who signed in ever."""
-        start = text.clean_words(start, text.MAX_NAME)
-        if not start:
-            return []
-        pattern = re.sub(r"([\\%_])", r"\\\1", start) + "%"
-        rows = await self._database.read(
-            SELECT_MENTIONABLE, self._site.id, comment_channel(self._site, key), session.visitor, pattern,
-            skeleton(start), preference=ReadPreference.NEAREST,
-        )  # fmt: skip
-        return [(row[0], row[1]) for row in rows.rows]
 
     async def counts(
         self,

@@ -6,6 +6,7 @@ import json
 
 from cackled.database.routing import ReadPreference
 from cackled.domain.sessions import Session
+from cackled.products.comments.picked import Picked
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
 
 PRIMARY = ReadPreference.PRIMARY
@@ -20,9 +21,9 @@ class FilterTests(DomainCase):
         await self.post("elsewhere", key="other")
         self.sql("update comment set status = 0, shown = false where id = %s", mine[2])
         self.sql("update comment set status = 4, shown = false where id = %s", mine[0])
-        first, after = await self.comments.filtered("page", ANN, LAST, 2, PRIMARY)
+        first, after = await Picked(self.site, self.database).filtered("page", ANN, LAST, 2, PRIMARY)
         assert after is not None
-        rest, end = await self.comments.filtered("page", ANN, after, 10, PRIMARY)
+        rest, end = await Picked(self.site, self.database).filtered("page", ANN, after, 10, PRIMARY)
         found = [json.loads(one) for one in first + rest]
         self.assertEqual([int(one["id"]) for one in found], mine[:0:-1])
         self.assertEqual([one.get("state") for one in found], [None, None, "pending", None])
@@ -37,14 +38,14 @@ class FilterTests(DomainCase):
         extra = ',"avatar":null,"badges":["staff"]'
         self.sql("update comment set author_extra = %s where visitor_id = %s", extra, BOB)
         self.sql("update comment set status = 0, shown = false where id = %s", hidden)
-        found, after = await self.comments.filtered("page", None, LAST, 10, PRIMARY)
+        found, after = await Picked(self.site, self.database).filtered("page", None, LAST, 10, PRIMARY)
         self.assertEqual([int(json.loads(each)["id"]) for each in found], [two, one])
         self.assertIsNone(after)
 
 
 class MentionTests(DomainCase):
     async def names(self, start: str, by: int = CAT, key: str = "page") -> list[str]:
-        return [name for _, name in await self.comments.mentionable(Session(1, by), key, start)]
+        return [name for _, name in await Picked(self.site, self.database).mentionable(Session(1, by), key, start)]
 
     async def test_names(self) -> None:
         """Who wrote there first, the latest first, by any of their words; then people of the site; never oneself."""
