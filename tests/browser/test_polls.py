@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
-from pathlib import Path
+from twisted.trial.unittest import SkipTest
 
-import cackled
+from tests.browser.libraries import HOSTS
 from tests.support.browser import BrowserCase
 from tests.support.daemon import Daemon
 
-BUILD = Path(cackled.__file__).parent / "products" / "polls" / "web" / "build"
+AXE = HOSTS / "node_modules" / "axe-core" / "axe.min.js"
+# The page around the polls is not theirs to judge.
+RUN = """async () => (await axe.run('.mcp-root', {resultTypes: ['violations']})).violations
+    .map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join(' | '))"""
+LOOKS = {
+    "light": ({}, ""),
+    "dark phone": ({"viewport": {"width": 360, "height": 740}, "has_touch": True, "color_scheme": "dark"}, ""),
+    "right to left": ({}, "?lang=ar"),
+}
 # How far everything below each option moves: nothing may.
 SHIFTS = "new PerformanceObserver(l => l.getEntries().forEach(e => {window.shift = (window.shift || 0) + e.value}))"
 SHIFTS += ".observe({type: 'layout-shift', buffered: false})"
@@ -92,7 +99,55 @@ class PollTests(BrowserCase):
         page = self.page(f"{self.url}?lang=ru", context=self.context(), wait="#mc-poll .mcp-vote")
         self.until(page, "document.querySelector('#mc-poll .mcp-vote').innerText === 'Голосовать'")
 
-    def test_size(self) -> None:
-        """With all that it needs it is smaller than the comments' first render."""
-        packed = sum(len(gzip.compress((BUILD / name).read_bytes(), 9)) for name in ("polls.js", "polls.css"))
-        self.assertLess(packed, 14_000)
+    def test_rounds(self) -> None:
+        """A picture of how ballots went, for the eyes, stands above the table; it stays open when somebody votes."""
+        page, other = self.open(), self.open()
+        page.click("#mc-poll-3 summary")
+        self.assertEqual(page.locator("#mc-poll-3 svg[aria-hidden=true] rect").count(), 9)
+        self.assertEqual(page.locator("#mc-poll-3 .mcp-rounds tr").count(), 3)
+        other.click('#mc-poll-3 [data-option="1"] .mcp-up')
+        other.click("#mc-poll-3 .mcp-vote")
+        self.until(page, "document.querySelector('#mc-poll-3 [data-option=\"1\"] .mcp-votes').innerText === '15 votes'")
+        self.until(page, "document.querySelector('#mc-poll-3 .mcp-rounds').open")
+
+    def test_proposing(self) -> None:
+        """What somebody types as a further option stays there, and in focus, while others vote."""
+        page, other = self.open(), self.open()
+        page.fill("#mc-poll-2 .mcp-write", "Sunday mor")
+        before = self.text(page, "#mc-poll-2 .mcp-note span")
+        other.click("#mc-poll-2 label >> nth=0")
+        other.click("#mc-poll-2 .mcp-vote")
+        self.until(page, "n => document.querySelector('#mc-poll-2 .mcp-note span').innerText !== n", before)
+        page.keyboard.type("ning")
+        self.assertEqual(page.input_value("#mc-poll-2 .mcp-write"), "Sunday morning")
+        page.click("#mc-poll-2 button:has-text('Propose')")
+        self.until(page, "document.querySelector('#mc-poll-2 .mcp-error').innerText.includes('waits for approval')")
+        self.assertEqual(page.input_value("#mc-poll-2 .mcp-write"), "")
+
+    def test_default_place(self) -> None:
+        """A poll needs no container to be named: it is ``mc-poll``. One that is not there says so."""
+        page = self.open()
+        page.wait_for_selector("#mc-poll .mcp-poll")
+        page.evaluate("""() => {
+            const place = document.createElement('div');
+            place.id = 'nowhere';
+            document.body.append(place);
+            cackle_widget.push({widget: 'Poll', id: 1, pollId: '999', container: 'nowhere'});
+        }""")
+        self.until(page, "document.querySelector('#nowhere').innerText.includes('There is no such poll')")
+
+    def test_axe(self) -> None:
+        """axe-core's rules, in each look: before voting, after it, and with the rounds open."""
+        if not AXE.is_file():
+            raise SkipTest("axe-core is not installed (scripts/test does that where npm is)")
+        for name, (options, query) in LOOKS.items():
+            page = self.page(self.url + query, context=self.context(**options), wait="#mc-poll-5 .mcp-poll")
+            page.wait_for_selector("#mc-poll-3 .mcp-poll")
+            page.evaluate(AXE.read_text())
+            self.assertEqual(page.evaluate(RUN), [], name)
+            page.click("#mc-poll-5 label >> nth=1")
+            page.click("#mc-poll-5 .mcp-vote")
+            page.wait_for_selector("#mc-poll-5 .mcp-right")
+            page.click("#mc-poll-3 summary")
+            page.wait_for_timeout(300)
+            self.assertEqual(page.evaluate(RUN), [], f"{name}: answered, rounds open")

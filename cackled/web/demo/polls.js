@@ -7,7 +7,8 @@
         widget: 'Poll',
         id: 1,
         pollId: node.getAttribute('data-poll'),
-        container: node.id,
+        // The first stands in the place that a poll has where none is named.
+        container: node.id === 'mc-poll' ? '' : node.id,
         lang: new URLSearchParams(location.search).get('lang') || '',
         theme: new URLSearchParams(location.search).get('theme') || '',
       });

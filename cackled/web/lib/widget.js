@@ -24,6 +24,8 @@ export class Widget {
     this.name = name;
     this.mounted = mounted;
     this.node = node;
+    /** The class that its style sheet knows it by. */
+    this.root = 'mc-root';
     this.site = mounted.site;
     this.o = readOptions(mounted.options);
     /** @type {string | false} the height that is held until the first render */
@@ -43,7 +45,7 @@ export class Widget {
   /** Dresses the place and asks for the first page; called when the widget's own fields are there. */
   start() {
     const {node} = this;
-    node.classList.add('mc-root');
+    node.classList.add(this.root);
     node.lang = this.t.lang;
     this.closers.push(watchTheme(node, this.o.theme));
     this.fit();
@@ -95,7 +97,7 @@ export class Widget {
     this.keep();
     this.closed = true;
     this.closers.forEach(f => f());
-    this.node.classList.remove('mc-root', 'mc-dark', 'mc-light', 'mc-forced', 'mc-sheet', 'mc-narrow');
+    this.node.classList.remove(this.root, 'mc-dark', 'mc-light', 'mc-forced', 'mc-sheet', 'mc-narrow');
     this.node.replaceChildren();
   }
   /** Narrow is what the column is, not the window. */
