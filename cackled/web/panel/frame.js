@@ -14,6 +14,7 @@ import {choose, known, languages, t} from './words.js';
 const ENTRIES = [
   {name: 'queue', role: 'moderator', label: 'nav.queue'},
   {name: 'bans', role: 'moderator', label: 'nav.bans', whole: true},
+  {name: 'reviews', role: 'moderator', label: 'nav.reviews'},
   {name: 'polls', role: 'moderator', label: 'nav.polls', whole: true},
   {name: 'rules', role: 'moderator', label: 'nav.rules'},
   {name: 'spam', role: 'analyst', label: 'nav.spam'},

@@ -12,6 +12,7 @@ import {Missing} from './pages/missing.js';
 import {PollPage, PollsPage} from './pages/polls.js';
 import {ProvidersPage} from './pages/providers.js';
 import {QueuePage} from './pages/queue.js';
+import {RequestsPage, ReviewFormPage, ReviewsPage} from './pages/reviews.js';
 import {RulesPage} from './pages/rules.js';
 import {SettingsPage} from './pages/settings.js';
 import {SignIn} from './pages/signin.js';
@@ -48,6 +49,9 @@ export const PAGES = [
   {path: '/sites/:site/providers', show: ProvidersPage, role: 'admin'},
   {path: '/sites/:site/polls', show: PollsPage, role: 'moderator'},
   {path: '/sites/:site/polls/:poll', show: PollPage, role: 'moderator'},
+  {path: '/sites/:site/reviews', show: ReviewsPage, role: 'moderator'},
+  {path: '/sites/:site/reviews/requests', show: RequestsPage, role: 'moderator'},
+  {path: '/sites/:site/reviews/form', show: ReviewFormPage, role: 'moderator'},
   {path: '/sites/:site/usage', show: UsagePage, role: 'analyst'},
   {path: '/sites/:site/deletion', show: DeletionPage, role: 'admin'},
   {path: '/sites/:site/members', show: MembersPage, role: 'admin'},

@@ -35,6 +35,15 @@ export const CHECKS = {
   aggregate: 'checkAggregate',
 };
 
+/** What holds a review back, as rules name it. @type {Record<string, string>} */
+const HELD = {
+  first: 'heldFirst',
+  links: 'heldLinks',
+  words: 'heldWords',
+  patterns: 'heldPatterns',
+  languages: 'heldLanguages',
+};
+
 /**
  * A statement in words; '' for one that this widget does not know.
  * @param {import('../../../web/lib/i18n.js').Translate} t
@@ -47,7 +56,7 @@ export function statementWords(t, {code, values}) {
   const filled = {};
   Object.entries(values || {}).forEach(([name, value]) => {
     filled[name === 'days' || name === 'years' ? 'n' : name] = Array.isArray(value)
-      ? list.format(value.map(one => (REASONS[one] ? t(REASONS[one]) : loader.text(one))))
+      ? list.format(value.map(one => (REASONS[one] || HELD[one] ? t(REASONS[one] || HELD[one]) : loader.text(one))))
       : value;
   });
   return key && t(key, filled);

@@ -8,6 +8,7 @@ import {Running} from '../queue/bulk.js';
 import {Card, MAIN} from '../queue/card.js';
 import {Claims} from '../queue/claims.js';
 import {DetailDialog} from '../queue/detail.js';
+import {needsReason, ReasonDialog, ReplyDialog} from '../queue/facts.js';
 import {Filters, wanted} from '../queue/filters.js';
 import {Chunks, End} from '../queue/list.js';
 import {listen} from '../queue/live.js';
@@ -104,6 +105,14 @@ export function QueuePage({site}) {
   /** @param {string} action @param {string[]} ids @param {string} why */
   const decide = async (action, ids, why) => {
     if (!ids.length) return;
+    if (
+      needsReason(
+        action,
+        ids.map(id => queue.get(id)),
+        why,
+      )
+    )
+      return setOpen({kind: 'why', action, ids});
     try {
       const made = await queue.decide(action, ids, why);
       for (const one of made.failed)
@@ -215,6 +224,7 @@ export function QueuePage({site}) {
             onChoose=${(/** @type {boolean} */ range) => queue.choose(one.id, range)}
             onAct=${(/** @type {string} */ action) => act(action, [one.id])}
             onOpen=${() => setOpen({kind: 'detail', item: one})}
+            onReply=${everywhere(site) ? () => setOpen({kind: 'reply', item: one}) : null}
             onAuthor=${() => setOpen({kind: 'author', item: one})}
             onBan=${everywhere(site) ? () => setOpen({kind: 'ban', item: one}) : null}
           />`}
@@ -241,6 +251,30 @@ export function QueuePage({site}) {
           act(action, [open.item.id], why);
         }}
         onEdited=${(/** @type {string} */ action) => undoable(t('write.edited'), () => undo(action))}
+      />`
+    }
+    ${
+      open?.kind === 'why' &&
+      html`<${ReasonDialog}
+        action=${open.action}
+        onClose=${close}
+        onDone=${(/** @type {string} */ why) => {
+          const {action, ids} = open;
+          close();
+          act(action, ids, why);
+        }}
+      />`
+    }
+    ${
+      open?.kind === 'reply' &&
+      html`<${ReplyDialog}
+        site=${site}
+        item=${open.item}
+        onClose=${close}
+        onDone=${(/** @type {any} */ reply) => {
+          queue.change(open.item.id, {facts: {...open.item.facts, reply}});
+          close();
+        }}
       />`
     }
     ${open?.kind === 'author' && html`<${AuthorDialog} site=${site} id=${open.item.author.id} onClose=${close} onBan=${() => setOpen({kind: 'ban', item: open.item})} />`}

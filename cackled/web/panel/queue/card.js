@@ -4,6 +4,7 @@ import {address} from '../router.js';
 import {me} from '../session.js';
 import {Avatar, Mark, Name, When} from '../ui/parts.js';
 import {has, percent, t} from '../words.js';
+import {Facts} from './facts.js';
 import {Rich} from './rich.js';
 import {LEADS_TO} from './store.js';
 
@@ -58,9 +59,10 @@ function Reasons({item, site}) {
 
 /**
  * @param {{item: Item, site: string, current: boolean, chosen: boolean, onFocus: () => void, onChoose: (range: boolean) => void,
- *   onAct: (action: string) => void, onOpen: () => void, onAuthor: () => void, onBan: (() => void) | null}} props
+ *   onAct: (action: string) => void, onOpen: () => void, onAuthor: () => void, onBan: (() => void) | null,
+ *   onReply?: (() => void) | null}} props
  */
-export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onOpen, onAuthor, onBan}) {
+export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onOpen, onAuthor, onBan, onReply}) {
   const node = useRef(/** @type {HTMLElement | null} */ (null));
   const [whole, setWhole] = useState(false);
   useEffect(() => {
@@ -104,6 +106,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
       </div>
     </header>
     <${Reasons} item=${item} site=${site} />
+    <${Facts} item=${item} />
     <div class=${long && !whole ? 'text folded' : 'text'}><${Rich} text=${item.revision_html || item.html} /></div>
     ${long && html`<button type="button" class="link" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>${whole ? t('item.less') : t('item.whole')}</button>`}
     ${
@@ -127,6 +130,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
           </button>`,
       )}
       <span class="grow"></span>
+      ${item.facts && onReply && html`<button type="button" onClick=${onReply}>${t('reviews.answer')}</button>`}
       ${
         onBan &&
         html`<button type="button" onClick=${onBan} aria-keyshortcuts="b">

@@ -27,6 +27,7 @@ import {batch, signal} from '../libraries.js';
  * @property {number} [down]
  * @property {string | null} [revision]
  * @property {string | null} [revision_html]
+ * @property {any} [facts] of a review: stars, pros, cons, what is known of its purchase
  * @property {Mark[]} [marks]
  * @property {Report[]} [reports]
  * @property {{by: string, name: string, until: string} | null} [claim]
