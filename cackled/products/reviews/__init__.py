@@ -18,6 +18,7 @@ from cackled.products.reviews.judged import JUDGED
 from cackled.products.reviews.mail import ReviewMail
 from cackled.products.reviews.old_rows import OldReviews
 from cackled.products.reviews.orders import Orders
+from cackled.products.reviews.ratings_feed import COMMANDS
 from cackled.products.reviews.refusals import PROBLEMS, REFUSALS
 from cackled.products.reviews.seed import fill
 from cackled.products.reviews.service import PRODUCT_NAME, Reviews
@@ -83,6 +84,7 @@ PRODUCT = Product(
     outbox={"review-mail": make_mail},
     jobs=JOBS,
     recounts=RECOUNTS,
+    commands=COMMANDS,
     sql=__name__,
     web=__name__,
     counted=(
