@@ -27,7 +27,7 @@ export default [
       'no-empty': ['error', {allowEmptyCatch: false}],
     },
   },
-  {files: ['**/web/**/*.js'], languageOptions: {globals: globals.browser}},
+  {files: ['**/web/**/*.js', 'integrations/**/*.js'], languageOptions: {globals: globals.browser}},
   {files: ['cackled/web/loader.js'], languageOptions: {globals: {__CACKLE_CONFIG__: 'readonly'}}},
   // Not yet typed.
   {

@@ -95,6 +95,7 @@ def public_root(
     panel: IResource | None = None,
     docs: IResource | None = None,
     old: OldCalls | None = None,
+    adapters: Mapping[str, IResource] = {},
     threads: IResource | None = None,
     feeds: IResource | None = None,
     notices: IResource | None = None,
@@ -142,6 +143,8 @@ def public_root(
         children[b"feeds"] = feeds
     if well_known is not None:
         children[b".well-known"] = well_known
+    for place, script in adapters.items():
+        children[place.encode()] = script
     if old is not None:
         for name, beyond in old.places:
             if name == b"api":

@@ -9,6 +9,7 @@ from twisted.web.resource import IResource
 
 from cackled.accounts.gate import Gate
 from cackled.admin.http import Healthz, Readyz
+from cackled.api.adapters import PLACES, Adapters
 from cackled.api.bootstrap import Bootstrap
 from cackled.api.context import ApiContext
 from cackled.api.docs import DocsPages
@@ -77,6 +78,9 @@ def public_tree(
         assets=infrastructure.assets.resource(),
         bootstrap=MicrocachedResource(infrastructure.microcache, bootstrap.answer, bypass=bootstrap.personal),
         api=api,
+        adapters={
+            place: Adapters(WEB / "adapters", place, devel=config.env == "devel") for place in PLACES
+        },
         old=OldCalls(context, registry.old_calls),
         docs=OwnPages(DocsPages(WEB / "apidocs", api.document), config.http.hsts, own),
         realtime=RealtimeResource(

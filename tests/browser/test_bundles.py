@@ -19,7 +19,7 @@ class BundlesTests(SynchronousTestCase):
     def modules(self) -> list[Path]:
         """All scripts of the widgets; the panel stands in a page of our own."""
         found = [path for folder in FOLDERS for path in folder.rglob("*.js")]
-        return [path for path in found if not {"build", "demo", "panel", "apidocs"} & set(path.parts)]
+        return [path for path in found if not {"build", "demo", "panel", "apidocs", "adapters"} & set(path.parts)]
 
     def size(self, name: str) -> int:
         return gzipped(Built().body(name))
@@ -49,7 +49,7 @@ class BundlesTests(SynchronousTestCase):
             for folder in FOLDERS
             for path in folder.rglob("*")
             if path.suffix in (".js", ".css")
-            and path.relative_to(folder).parts[0] not in ("build", "demo", "loader.js", "panel", "apidocs")
+            and path.relative_to(folder).parts[0] not in ("build", "demo", "loader.js", "panel", "apidocs", "adapters")
         }
         named = {path for path in named if not path.endswith(".json")}
         self.assertEqual(named, there)

@@ -1,0 +1,45 @@
+/* Disqus' counters: /disqus/SITE/count.js in place of SHORTNAME.disqus.com/count.js. Links to #disqus_thread and elements
+   with the class disqus-comment-count get the number; with data-disqus-identifier that conversation's, where the script has
+   data-by="name", else that of data-disqus-url or of the link's address. */
+(() => {
+  const page = /** @type {any} */ (window);
+  const script = /** @type {HTMLScriptElement} */ (
+    document.currentScript || document.querySelector('script[src*="/disqus/"][src*="count.js"]')
+  );
+  const [, base, site] = /^(.*)\/disqus\/(\d+)\//.exec(script.src) || [];
+  const byName = script.dataset.by === 'name';
+
+  async function show() {
+    /** @type {Map<string, Element[]>} */
+    const asked = new Map();
+    document.querySelectorAll('a[href*="#disqus_thread"], .disqus-comment-count').forEach(node => {
+      const {disqusIdentifier, disqusUrl} = /** @type {HTMLElement} */ (node).dataset;
+      const url = disqusUrl || /** @type {HTMLAnchorElement} */ (node).href || location.href;
+      const key = byName && disqusIdentifier ? `channel ${disqusIdentifier}` : `url ${url.split('#')[0]}`;
+      asked.set(key, [...(asked.get(key) || []), node]);
+    });
+    const keys = [...asked.keys()];
+    while (keys.length) {
+      const some = keys.splice(0, 30);
+      const query = new URLSearchParams();
+      for (const key of some) {
+        const [kind, ...rest] = key.split(' ');
+        query.append(kind, rest.join(' '));
+      }
+      const answer = await fetch(`${base}/api/v1/sites/${site}/counts?${query}`, {credentials: 'omit'});
+      if (!answer.ok) return;
+      const {counts, keys: made = {}} = await answer.json();
+      for (const key of some) {
+        const name = key.slice(key.indexOf(' ') + 1);
+        const count = counts[name] ?? counts[made[name]] ?? 0;
+        const words = /** @type {any} */ ((page.DISQUSWIDGETS && page.DISQUSWIDGETS.text) || {});
+        const form = words[count === 0 ? 'zero' : count === 1 ? 'one' : 'multiple'] || '{num}';
+        for (const node of asked.get(key) || []) node.textContent = form.replace('{num}', String(count));
+      }
+    }
+  }
+  page.DISQUSWIDGETS = page.DISQUSWIDGETS || {};
+  page.DISQUSWIDGETS.getCount = () => void show();
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', () => void show());
+  else void show();
+})();
