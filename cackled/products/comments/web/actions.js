@@ -1,5 +1,6 @@
 /* What can be done with a comment: edit, delete, report, block, copy the link. Loaded after the first render. */
 import {makeComposer} from './composing.js';
+import {followAuthor} from './follow.js';
 import {drawItem} from './item.js';
 import {speak} from './arrivals.js';
 import {removeItem} from './live.js';
@@ -19,6 +20,7 @@ const LINK = 'M8.5 11.5l3-3M9 6l1.5-1.5a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.5 1.5a3
 const QUOTE = 'M8 6H4v4h4zm0 4c0 2-1 3.5-3 4M16 6h-4v4h4zm0 4c0 2-1 3.5-3 4';
 const TRASH = 'M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6';
 const FLAG = 'M5 17V4h9l-2 3 2 3H5';
+const PERSON = 'M10 9.5a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM4 16.5a6 6 0 0 1 9-4.6M15.5 12.5v5M13 15h5';
 const BLOCK = 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM5 5l10 10';
 
 /**
@@ -30,12 +32,15 @@ export function openMenu(w, item, mine) {
   const {t} = w;
   const copy = {icon: LINK, words: t('copy'), act: () => copyLink(w, item)};
   const erase = {icon: TRASH, words: t('delete'), act: () => eraseComment(w, item)};
+  const {author} = item.c;
+  const name = (author && author.name) || t('guest');
+  const follow = {icon: PERSON, words: t('followPerson', {name}), act: () => followAuthor(w, author)};
   const flag = {icon: FLAG, words: t('flag'), act: () => flagComment(w, item)};
   const block = {icon: BLOCK, words: t('block'), act: () => blockAuthor(w, item, true)};
   const quote = {icon: QUOTE, words: t('quote'), act: () => replyQuoting(w, item, true)};
   const last = item.reply ? [quote] : [];
   // Where it can only be read, what needs no server.
-  openMenuOf(item.more, w.reading ? [copy] : mine ? [copy, erase, ...last] : [copy, flag, block, ...last]);
+  openMenuOf(item.more, w.reading ? [copy] : mine ? [copy, erase, ...last] : [copy, follow, flag, block, ...last]);
 }
 
 /**

@@ -2,6 +2,7 @@
 import {onArrived, showPill} from './arrivals.js';
 import {dress, replaceComposer, signForms} from './composing.js';
 import {watchFresh} from './fresh.js';
+import {addBell} from './follow.js';
 import {lookWhoComes} from './identity.js';
 import {appendItem, drawItem, showMoreReplies} from './item.js';
 import {counts, hushes, isPosting, judges, takes} from './judge.js';
@@ -72,6 +73,7 @@ export function beginLive(w, position) {
   // The live line may have outlasted what a request did not.
   w.listen(window, 'online', () => resendFailed(w));
   followChannel(w, position);
+  addBell(w);
   w.closers.push(() => w.sub && w.sub.close());
 }
 

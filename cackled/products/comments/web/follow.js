@@ -1,0 +1,81 @@
+/* The way to the bell: a quiet button in the header. The bell itself is loaded when somebody asks for it, follows something, or signed in. */
+import {notice} from './widget.js';
+import {el, icon, press} from '../../../web/lib/dom.js';
+import {subscribe} from '../../../web/lib/live.js';
+import {loader} from '../../../web/lib/loader.js';
+
+/** @typedef {import('./widget.js').Comments} Comments */
+
+const BELL =
+  'M10 3a4.5 4.5 0 0 0-4.5 4.5c0 4-1.5 5-1.5 5h12s-1.5-1-1.5-5A4.5 4.5 0 0 0 10 3zM8.5 15.5a1.6 1.6 0 0 0 3 0';
+
+/**
+ * What the bell needs of the widget.
+ * @param {Comments} w
+ */
+export const bellHost = w => ({
+  site: w.site,
+  session: w.session,
+  t: w.t,
+  times: w.times,
+  // Pages where nobody has written are followed as well.
+  channel: () => w.channel.id,
+  subscribe,
+  closers: w.closers,
+  worker: loader.text(/** @type {any} */ (w.o).pushWorker),
+  say: (/** @type {string} */ words) => notice(w, words),
+  fail: (/** @type {any} */ error) =>
+    notice(
+      w,
+      error && error.problem ? w.t.problem(error.problem.type.split('/').pop(), {n: error.retry}) : w.t('network'),
+    ),
+});
+
+/** @param {Comments} w */
+export function addBell(w) {
+  const header = w.node.querySelector('.mc-header');
+  if (!header || w.reading) return;
+  const count = el('span.mc-bellcount', {hidden: true});
+  const words = el('span.mc-bellwords', null, w.t('follow'));
+  const button = press(
+    'mc-act.mc-belltop',
+    {
+      'aria-haspopup': 'dialog',
+      'aria-expanded': 'false',
+      'aria-label': w.t('follow'),
+      onclick: () => withBell(w, bell => bell.toggle(bellHost(w), box)),
+    },
+    icon(BELL),
+    words,
+    count,
+  );
+  const box = el('div.mc-bell', null, button);
+  // What is there stays where it is: the free room is before the bell.
+  const sorts = /** @type {HTMLElement} */ (header.querySelector('.mc-sorts'));
+  sorts.style.marginInlineStart = '0';
+  header.insertBefore(box, sorts);
+  if (w.session.get('level') || loader.load('bell:' + w.site)) withBell(w, bell => bell.ring(bellHost(w), box));
+}
+
+/**
+ * @param {Comments} w
+ * @param {(bell: typeof import('./bell.js')) => void} f
+ */
+function withBell(w, f) {
+  import('./bell.js').then(
+    bell => {
+      if (!w.closed) f(bell);
+    },
+    () => notice(w, w.t('network')),
+  );
+}
+
+/**
+ * Follow the author of a comment.
+ * @param {Comments} w
+ * @param {any} author
+ */
+export function followAuthor(w, author) {
+  const box = /** @type {HTMLElement | null} */ (w.node.querySelector('.mc-bell'));
+  withBell(w, bell => bell.followPerson(bellHost(w), box, author));
+}
