@@ -3,6 +3,7 @@
     /notices/17/confirm?token=   whether mail may come; GET asks, POST does it
     /notices/17/stop?token=      no more letters; GET asks, POST does it, also that of mail programs (RFC 8058)
     /notices/17/settings?token=  all settings, and what is followed
+    /notices/push.js             what a site's own service worker imports
     /notices/returned            reports of mail that came back (POST, message/rfc822)
 
 GET changes nothing, because mail programs and scanners fetch links. Whoever has a letter may use its links.
@@ -31,6 +32,7 @@ from cackled.products.comments.notices.letters import WORDS
 from cackled.products.comments.notices.links import NoticeLink, NoticeLinks
 from cackled.products.comments.notices.returned import MOST, read_report
 from cackled.products.comments.notices.service import KINDS, Followed, Follower, Followers, hash_of
+from cackled.products.comments.notices.worker import SCRIPT
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
@@ -46,6 +48,10 @@ ENDONYMS = {
     "he": "עברית",
 }  # fmt: skip
 _HEADERS = [(b"cache-control", b"no-store")]
+_SCRIPT = [
+    (b"content-type", b"text/javascript; charset=utf-8"), (b"cache-control", b"public, max-age=3600"),
+    (b"x-content-type-options", b"nosniff"), (b"cross-origin-resource-policy", b"cross-origin"),
+]  # fmt: skip
 # Whoever has the address may use it, so no Referer may reveal it.
 _PRIVATE = (b"referrer-policy", b"no-referrer")
 
@@ -66,6 +72,8 @@ class NoticePages(AsyncResource):
         context = self._context
         try:
             context.limits.take(LIMIT, context.client_address(request), 0)
+            if path == ["push.js"]:
+                return Response(200, _SCRIPT, SCRIPT.encode())
             if path == ["returned"]:
                 return await self._returned(request)
             if len(path) != 2 or not (path[0].isascii() and path[0].isdigit() and len(path[0]) < 11):
