@@ -47,6 +47,7 @@ class Bell {
   }
 
   take(told) {
+    this.stale = false;
     this.notices = told.notices;
     this.unread = told.unread;
     this.draw();
@@ -62,6 +63,7 @@ class Bell {
         this.unread = m.data.unread;
         this.draw();
         if (more) host.say(host.t('unread', {n: this.unread}));
+        this.stale = true;
         if (this.open) this.again();
       },
       status: () => {
@@ -110,6 +112,7 @@ class Bell {
     this.box.addEventListener('keydown', this.keys);
     this.open.focus();
     this.ring()
+      .then(() => this.stale && this.again())
       .then(() => this.get('/notices/settings'))
       .then(settings => {
         this.settings = settings;
@@ -184,7 +187,11 @@ class Bell {
             {href: one.permalink || '#mc-' + one.comment.id, dir: 'auto'},
             el('span.mc-bellwho.mc-bellline', null, t(one.reason === 'reply' ? 'answeredYou' : 'wrote', {name})),
             el('span.mc-belltext', null, text.slice(0, 140)),
-            el('span.mc-bellquiet.mc-bellline', null, [one.title, ' · ', times.node ? times.node(created) : created.slice(0, 10)]),
+            el('span.mc-bellquiet.mc-bellline', null, [
+              one.title,
+              ' · ',
+              times.node ? times.node(created) : created.slice(0, 10),
+            ]),
           ),
         );
       }),
@@ -239,7 +246,6 @@ class Bell {
         onsubmit: event => {
           event.preventDefault();
           event.stopPropagation();
-          this.keep(address, often.value);
         },
       },
       el('span.mc-bellwho', null, t('byMailToo')),
@@ -248,7 +254,11 @@ class Bell {
         null,
         address,
         often,
-        el('button.mc-formbtn', {type: 'submit', 'data-keep': 'save'}, t('save')),
+        el(
+          'button.mc-formbtn',
+          {type: 'submit', 'data-keep': 'save', onclick: () => this.keep(address, often.value)},
+          t('save'),
+        ),
       ),
       el('span.mc-bellquiet', {role: 'status'}, told),
     );
