@@ -190,11 +190,8 @@ class _Visit:
     def _done(self, done: Posted) -> Response:
         words = self._words
         told = words("held" if done.held else "posted")
-        here = address(self._path, {**self._kept, **self._about})
         site_link = done.link or site_page(self._site, self._about["url"])
-        links = f'<p><a href="{escape(here)}">{escape(words("toThread"))}</a></p>'
-        if site_link:
-            links = f'<p><a href="{escape(site_link)}">{escape(words("toPage"))}</a></p>{links}'
+        links = f'<p><a href="{escape(site_link)}">{escape(words("toPage"))}</a></p>' if site_link else ""
         inner = f'<p role="status">{escape(told)}</p><div class="mc-box mc-text" dir="auto">{done.html}</div>{links}'
         return self._page(words("thanks"), inner)
 

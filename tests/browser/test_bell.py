@@ -93,6 +93,6 @@ class BellTests(BrowserCase):
         self.assertEqual(page.get_attribute(".mc-bellmail", "aria-invalid"), "true")
         page.fill(".mc-bellmail", "ann@mail.example")
         page.click(".mc-bellrow button")
-        page.wait_for_selector("text=Confirm it with the letter")
+        page.wait_for_selector("text=Confirm it with the mail")
         self.picture(page, "bell-mail")
 

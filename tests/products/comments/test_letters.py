@@ -99,7 +99,7 @@ class FollowerTests(LetterCase):
         await self.gather()
         (asked,) = await self.work()
         self.assertEqual(self.sent[0][0], "ann@mail.example")
-        self.assertIn("Briefe von One?", asked["Subject"])
+        self.assertIn("E-Mails von One?", asked["Subject"])
         self.assertNotIn("unheard", self.text(asked))
         link = self.link(asked, "confirm")
         got = await self.ask("GET", link, accept_language="fr")

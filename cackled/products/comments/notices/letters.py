@@ -26,7 +26,7 @@ _ENDS = re.compile(r"</(?:p|li|blockquote|pre|h\d)>|<br ?/?>")
 _FONT = "font:16px/1.5 -apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _STYLE = (
     ":root{color-scheme:light dark;supported-color-schemes:light dark}"
-    "@media(max-width:480px){.card{padding:20px 16px!important}}"
+    "@media(max-width:480px){.card{padding:20px 16px!important}.quiet{padding-inline:16px!important}}"
     "@media(prefers-color-scheme:dark){.page{background:#15171a!important}.card{background:#1f2226!important;"
     "border-color:#33383e!important}.text,.head{color:#e8eaed!important}.quiet,.quiet a{color:#a8b0b8!important}"
     ".said{border-color:#4b6cb7!important}.link{color:#9db8ff!important}}"
@@ -127,10 +127,11 @@ def _card(words: Words, head: str, one: Item) -> str:
     html = one.html if len(plain(one.html)) <= LONGEST else f"<p>{escape(plain(one.html)[:LONGEST].rstrip())}…</p>"
     # A stranger's links are not to be pressed by mistake; their text stands.
     html = _LINK.sub("", html)
+    side = "right" if words.direction == "rtl" else "left"
     return (
         f'<p class="head" dir="auto" style="margin:0 0 8px;font-weight:600;color:#1c1f23">{escape(head)}</p>'
-        f'<div class="said text" dir="auto" style="margin:0 0 16px;padding:0 14px;border-left:3px solid #b9c8ea;'
-        f'border-right:0 solid #b9c8ea;color:#1c1f23;overflow-wrap:anywhere">{html}</div>'
+        f'<div class="said text" dir="auto" style="margin:0 0 16px;padding:0 14px;border-{side}:3px solid #b9c8ea;'
+        f'color:#1c1f23;overflow-wrap:anywhere">{html}</div>'
         f"{_button(words('open'), one.link) if one.link else ''}"
     )
 

@@ -171,7 +171,7 @@ class Bell {
 
   list() {
     const {t, times} = this.host;
-    if (!this.notices.length) return el('p.mc-bellquiet', null, t('nothingNew'));
+    if (!this.notices.length) return el('p.mc-bellquiet', {dir: 'auto'}, t('nothingNew'));
     return el(
       'ul.mc-bells',
       null,

@@ -1,0 +1,85 @@
+"""The ready includes of docs/includes, each run against a server: comments come, and nothing breaks without them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import SkipTest
+
+from tests.api.common import ApiCase
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "includes"
+clock: Any = reactor
+EMPTY = '<div id="mc-container"></div>'
+
+
+class IncludeTests(ApiCase):
+    def source(self, name: str, port: int | None = None) -> str:
+        """An include for site 1 of this server; *port*: of another."""
+        text = (FOLDER / name).read_text()
+        return text.replace("https://comments.example", f"http://127.0.0.1:{port or self.port}").replace("17", "1")
+
+    async def run_program(self, program: str, *arguments: str) -> str:
+        """What a program writes."""
+        found = shutil.which(program)
+        if found is None:
+            raise SkipTest(f"there is no {program}")
+        out, err, code = await getProcessOutputAndValue(found, arguments, env={"PATH": "/usr/bin:/bin"}, reactor=clock)
+        self.assertEqual(code, 0, err)
+        return out.decode()
+
+    async def test_php(self) -> None:
+        """PHP: the fragment in the container; of a server that is away, an empty one."""
+        await self.post(await self.visitor(), "included text", key="/a page?x=1&y=2")
+        call = "echo cackled_comments('/a page?x=1&y=2', 'https://one.example/x', 'A title');"
+        for port, found in ((self.port, True), (1, False)):
+            text = self.source("cackled.php", port).removeprefix("<?php")
+            out = await self.run_program("php", "-r", text + call)
+            self.assertEqual("included text" in out, found)
+            self.assertTrue(out.startswith('<div id="mc-container">') and out.endswith("</div>"), out)
+        text = self.source("cackled.php").removeprefix("<?php")
+        out = await self.run_program("php", "-r", text + "echo cackled_comments('', '', '');")
+        self.assertEqual(out, EMPTY, "what is refused is nothing")
+
+    async def test_eleventy(self) -> None:
+        """Eleventy's shortcode, at build time."""
+        await self.post(await self.visitor(), "included text", key="/a/")
+        for port, found in ((self.port, True), (1, False)):
+            place = Path(self.mktemp() + ".mjs").resolve()
+            place.write_text(self.source("eleventy.config.mjs", port) + "console.log(await cackled('/a/', 'A & B'));\n")
+            out = await self.run_program("node", str(place))
+            self.assertEqual("included text" in out, found, out)
+
+    async def test_django(self) -> None:
+        """Django's tag, with as much of Django as it uses."""
+        await self.post(await self.visitor(), "included text", key="/a/")
+        kept: dict[str, Any] = {}
+
+        class Cache:
+            get = staticmethod(kept.get)
+            set = staticmethod(lambda key, value, seconds: kept.__setitem__(key, value))
+
+        class Library:
+            simple_tag = staticmethod(lambda function: function)
+
+        fakes = {name: ModuleType(name) for name in ("django", "django.core", "django.core.cache", "django.utils",
+                                                     "django.utils.safestring", "django.template")}  # fmt: skip
+        vars(fakes["django.core.cache"])["cache"] = Cache
+        vars(fakes["django.utils.safestring"])["mark_safe"] = lambda text: text
+        vars(fakes["django.template"])["Library"] = Library
+        vars(fakes["django"])["template"] = fakes["django.template"]
+        sys.modules.update(fakes)
+        self.addCleanup(lambda: [sys.modules.pop(name) for name in fakes])
+        for port, found in ((self.port, True), (1, False)):
+            space: dict[str, Any] = {}
+            exec(compile(self.source("django_cackled.py", port), "django_cackled.py", "exec"), space)
+            kept.clear()
+            out = await deferToThread(space["cackled_comments"], "/a/", "https://one.example/a", "Title")
+            self.assertEqual("included text" in out, found, out)
