@@ -209,7 +209,8 @@ class FollowerTests(LetterCase):
                               ({"digest": "x", "replies": "x"}, 200), ({"leave": "person:x"}, 200)):  # fmt: skip
             got = await self.ask("POST", link, urlencode(wrong).encode(), **form)
             self.assertEqual(got.status, status, (wrong, got))
-            self.assertEqual(await self.call("GET", "notices/settings", self.ann), settings)
+            again = await self.call("GET", "notices/settings", self.ann)
+            self.assertEqual(again | {"page": settings["page"]}, settings)
         await self.ask("POST", link, urlencode({"leave": f"person:{self.visitor_of(self.bob)}"}).encode(), **form)
         self.assertEqual(len((await self.call("GET", "follows", self.ann))["follows"]), 1)
         await self.ask("POST", link, b"leave=all", **form)

@@ -168,7 +168,10 @@ class NoticeTests(NoticeCase):
             ({"language": "xx"}, 400),
         ):  # fmt: skip
             await self.call("PATCH", "notices/settings", self.ann, wrong, status)
-        self.assertEqual(await self.call("GET", "notices/settings", self.ann), changed)
+        again = await self.call("GET", "notices/settings", self.ann)
+        self.assertEqual(again | {"page": changed["page"]}, changed)
+        page = await self.ask("GET", changed["page"].partition("localhost")[2])
+        self.assertEqual((page.status, "Europe/Berlin" in page.body.decode()), (200, True), page)
         for kind, target, status in (("x", "1", 404), ("person", self.visitor_of(self.ann), 422),
                                      ("conversation", "x", 404), ("person", "9" * 30, 404)):  # fmt: skip
             await self.follow(self.ann, kind, target, status)

@@ -84,6 +84,7 @@ class SettingsAnswer(Struct, frozen=True):
     quiet: Annotated[list[Hour], Meta(min_length=2, max_length=2, description="No letters from, to; the same: always.")]
     push: Annotated[str, Meta(description="The public key for push; empty: this server can't.")]
     mail: Annotated[bool, Meta(description="Whether this server sends mail.")]
+    page: Annotated[str, Meta(description="A page with all settings and what is followed; the link works for an hour.")]
 
 
 class SettingsBody(Struct):

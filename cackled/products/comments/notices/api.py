@@ -10,14 +10,19 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from cackled.api.calls import Call, tokens
+from cackled.api.own_address import own_address
 from cackled.api.route import Caller, Reach, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField, NotFound, Unprocessable
 from cackled.products.comments.notices import answers
+from cackled.products.comments.notices.links import NoticeLink, NoticeLinks
 from cackled.products.comments.notices.push import PushKeys, check_keys
 from cackled.products.comments.notices.service import KINDS, NOBODY, Follower, Followers
 from cackled.products.comments.notices.settings import Sender
+
+# Seconds that the link to the page of all settings works.
+PAGE_SECONDS = 3_600
 
 
 async def list_notices(call: Call) -> bytes:
@@ -104,10 +109,14 @@ async def show_settings(call: Call) -> Any:
 
 async def _settings(call: Call, follower: Follower) -> Any:
     keys = await call.shared(PushKeys).public()
+    link = NoticeLink(call.site.id, call.visitor.visitor, "settings")
+    token = await call.shared(NoticeLinks).token(link, PAGE_SECONDS)
+    base = own_address(call.context.own_url, call.request)[0]
     return {
         "email": follower.email, "state": follower.email_state, "digest": follower.digest,
         "replies": follower.replies, "language": follower.language, "zone": follower.zone,
         "quiet": [follower.quiet_from, follower.quiet_to], "push": keys, "mail": call.shared(Sender).able,
+        "page": f"{base}/notices/{call.site.id}/settings?token={token}",
     }  # fmt: skip
 
 

@@ -164,6 +164,11 @@ class Bell {
       ...(this.host.worker && this.settings.push && 'serviceWorker' in navigator && 'PushManager' in window
         ? [this.push()]
         : []),
+      el(
+        'a.mc-bellall',
+        {href: this.settings.page, target: '_blank', rel: 'noopener', 'data-keep': 'all'},
+        t('allSettings'),
+      ),
     );
     const again = held && this.open.querySelector('[data-keep="' + held + '"]');
     (again || this.open).focus();
