@@ -206,7 +206,8 @@ class FollowerTests(LetterCase):
         self.assertEqual((settings["digest"], settings["quiet"], settings["zone"], settings["language"],
                           settings["replies"]), ("daily", [22, 7], "Asia/Tokyo", "ja", False))  # fmt: skip
         for wrong, status in (({"zone": "Mars/X"}, 422), ({"zone": "\0"}, 422), ({"from": "99"}, 200),
-                              ({"digest": "x", "replies": "x"}, 200), ({"leave": "person:x"}, 200)):  # fmt: skip
+                              ({"digest": "x", "replies": "x"}, 200), ({"leave": "person:x"}, 200),
+                              ({"leave": f"person:{'9' * 4000}"}, 200)):  # fmt: skip
             got = await self.ask("POST", link, urlencode(wrong).encode(), **form)
             self.assertEqual(got.status, status, (wrong, got))
             again = await self.call("GET", "notices/settings", self.ann)

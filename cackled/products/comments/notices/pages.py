@@ -130,7 +130,7 @@ class NoticePages(AsyncResource):
             sent = _form(visit.request)
             try:
                 kind, _, target = sent.get("leave", "").partition(":")
-                if kind in KINDS and target.isascii() and target.isdigit() and len(target) < 19:
+                if kind in KINDS and target.isascii() and target.isdigit() and int(target[:20]) < 2**63:
                     await followers.leave(visitor, kind, int(target))
                 elif sent.get("leave") == "all":
                     await followers.leave_all(visitor)
