@@ -108,7 +108,7 @@ class DryRuns:
         following: str | None = None
         if len(rows.rows) == BATCH and looked < MOST:
             following = f"{number}.{rows.rows[-1][0]}.{looked}.{begin:.0f}.{total}"
-        elif number + 1 < len(self._kinds) and looked < MOST:
+        elif number + 1 < len(self._kinds) and looked < total:
             following = f"{number + 1}.0.{looked}.{begin:.0f}.{total}"
         return Progress(
             max(total, looked), looked, len(rows.rows), sum(states.values()), dict(marks), dict(states),

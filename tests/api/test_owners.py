@@ -20,8 +20,8 @@ from tests.support.staff import sign_in, site_key
 # things.
 BOUNDED = frozenset((
     "accountHistory", "countComments", "getPollResults", "getStatistics", "listBlocks", "listFactors", "listHosts",
-    "listKeys", "listMembers", "listSessions", "listSignInProviders", "listSsoRefusals", "listWarnings",
-    "listWaysToSignIn", "listWebhooks", "showUsage",
+    "listKeys", "listMembers", "listReviewSignals", "listSessions", "listSignInProviders", "listSsoRefusals",
+    "listTopProducts", "listWarnings", "listWaysToSignIn", "listWebhooks", "showUsage",
 ))  # fmt: skip
 CURSORS = frozenset(("cursor", "before", "after", "offset"))
 NOTES = "/api/v1/sites/1/moderation/authors/{}/notes"

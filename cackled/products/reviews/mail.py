@@ -137,7 +137,7 @@ class ReviewMail:
         token = token_of(
             site.id, key, order, [int(one.channel) for one in found], hashed, wall_time()
         )
-        stop = f"{self._parts.own_url.rstrip('/')}/api/v1/sites/{site.id}/reviews/unsubscribe?token="
+        stop = f"{self._parts.own_url.rstrip('/')}/api/v1/sites/{site.id}/reviews/unsubscribe?stop="
         stop += stop_token(site.id, key, hashed)
         words = WORDS.words(language if language in LANGUAGES else site.settings.language)
         message = request_message(site, words, ref, found, token, stop, again=state == "sent")

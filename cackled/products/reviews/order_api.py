@@ -82,6 +82,12 @@ class RequestsAnswer(Struct, frozen=True):
     before: str | None
 
 
+class BlocksQuery(Struct, frozen=True):
+    """From which one on."""
+
+    offset: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
 class BlockBody(Struct):
     """An address."""
 
@@ -97,7 +103,7 @@ class Blocked(Struct, frozen=True):
 
 
 class BlockList(Struct, frozen=True):
-    """Who is not written to."""
+    """Who is not written to, at most a thousand at once."""
 
     blocked: list[Blocked]
 
@@ -108,9 +114,9 @@ async def open_order(call: Call) -> Any:
 
 
 class StopQuery(Struct, frozen=True):
-    """The token of the link in a request."""
+    """What the link in a request says. Not ``token``: that is a grant of the site."""
 
-    token: Annotated[str, Meta(max_length=1_000)] = ""
+    stop: Annotated[str, Meta(max_length=1_000)] = ""
 
 
 def _page(call: Call, *, done: bool) -> Response:
@@ -135,7 +141,7 @@ async def ask_to_stop(call: Call) -> Response:
 
 async def stop(call: Call) -> Response:
     """Write no more to whoever got the link (RFC 8058)."""
-    await call.service(Orders).unsubscribe(call.query.token)
+    await call.service(Orders).unsubscribe(call.query.stop)
     return _page(call, done=True)
 
 
@@ -171,7 +177,7 @@ async def stop_request(call: Call) -> Any:
 async def list_blocked(call: Call) -> Any:
     """Who is not written to."""
     everywhere(call.colleague)
-    return BlockList([Blocked(*row) for row in await call.service(Orders).blocked()])
+    return BlockList([Blocked(*row) for row in await call.service(Orders).blocked(call.query.offset)])
 
 
 async def block(call: Call) -> Any:
@@ -225,7 +231,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path=_ALL + "/blocklist", name="listReviewBlocks", summary="Who is not asked for reviews.",
-        handler=list_blocked, answer=BlockList, refusals=("section",), **_STAFF,
+        handler=list_blocked, query=BlocksQuery, answer=BlockList, refusals=("section",), **_STAFF,
     ),
     Route(
         method="POST", path=_ALL + "/blocklist", name="blockReviewMail", summary="Ask an address for no more reviews.",

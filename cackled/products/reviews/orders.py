@@ -87,9 +87,9 @@ SELECT_BLOCKS = Query(
     "select_review_blocks",
     """
     select shown, why, milli_text(created_at) from review_block where site_id = $1
-    order by created_at desc, mail_hash limit $2
+    order by created_at desc, mail_hash offset $2 limit $3
     """,
-    ("int", "int"),
+    ("int", "int", "int"),
 )
 
 
@@ -405,9 +405,9 @@ class Orders:
         if not await self._database.write(UNBLOCK_MAIL, self._site.id, mail_hash(address)):
             raise NotFound("That address is not blocked.")
 
-    async def blocked(self) -> list[tuple[str, str, str]]:
+    async def blocked(self, offset: int = 0) -> list[tuple[str, str, str]]:
         """Who is not written to: a masked address, why, and since when."""
-        rows = await self._database.read(SELECT_BLOCKS, self._site.id, 1_000, preference=ReadPreference.PRIMARY)
+        rows = await self._database.read(SELECT_BLOCKS, self._site.id, offset, 1_000, preference=ReadPreference.PRIMARY)
         return rows.rows
 
 

@@ -113,7 +113,7 @@ class RequestTests(ReviewCase):
         self.assertEqual(len(self.sent), 1)
         self.assertEqual(self.sql("select distinct state from review_request"), [("stopped",)])
         for token in ("", "x", stop.rpartition("=")[2][:-3] + "abc"):
-            wrong = await self.ask("POST", f"{REVIEWS}/unsubscribe?token={token}", origin=None)
+            wrong = await self.ask("POST", f"{REVIEWS}/unsubscribe?stop={token}", origin=None)
             self.assertEqual(wrong.slug, "order-token")
 
     async def test_turned_off(self) -> None:
