@@ -1,10 +1,10 @@
 -- Imports: their authors, and how far each is. What a product stores goes by its own functions.
--- cackled: revision 1
+-- cackled: revision 3
 
 -- Note the authors of a batch, each with what is known of them; one who is known keeps the visitor they are by now.
 -- Somebody who showed already that the address of mail is theirs gets what they wrote.
 create or replace function import_authors(p_site int, p_run bigint, p_source text, p_authors json) returns void
-language sql as $$
+language sql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
   with given as (
     select distinct on (x.author) x.* from json_to_recordset(p_authors)
       x (author text, visitor bigint, name text, email text, url text, avatar text)
@@ -13,7 +13,8 @@ language sql as $$
     insert into import_author (site_id, source, author, visitor_id, name, email, url, avatar, run_id)
     select p_site, p_source, g.author, g.visitor, coalesce(g.name, ''), coalesce(g.email, ''), coalesce(g.url, ''),
            coalesce(g.avatar, ''), p_run
-    from given g where not exists (select from erasure e where e.site_id = p_site and e.visitor_id = g.visitor)
+    from given g
+    where (select e.visitor_id from erasure e where e.site_id = p_site and e.visitor_id = g.visitor) is null
     on conflict (site_id, source, author) do nothing
     returning visitor_id, email
   )

@@ -1,5 +1,5 @@
 -- Comments that come from other systems: written in batches, told of page by page, taken back as a whole.
--- cackled: revision 2
+-- cackled: revision 4
 
 -- A number that nobody has: the next odd one above p_number where that is taken.
 create or replace function import_comment_number(p_site int, p_number bigint) returns bigint language plpgsql as $$
@@ -19,7 +19,9 @@ $$;
 -- of: `settle_comments` does that. Gives how many were added, and how many were there.
 create or replace function import_comments(
   p_site int, p_run bigint, p_source text, p_avatars boolean, p_pages text, p_items text
-) returns table (added int, present int) language plpgsql as $$
+) returns table (added int, present int) language plpgsql
+-- Plans that were made while tables were small are no good when they have grown: they are made anew each time.
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   ids bigint[];
   x record;
@@ -40,49 +42,60 @@ begin
       'url', g.url, 'avatar', case when p_avatars then g.avatar else '' end)), '[]')
     from json_to_recordset(p_items::json) g (a text, v bigint, name text, email text, url text, avatar text)
     where g.a <> ''));
+  -- Looked up one by one: joined, such a table is read whole as long as nothing is known of what it holds.
   with made as (
     insert into import_item (site_id, product, source, external_id, item_id, channel_id, run_id)
-    select p_site, 'comments', p_source, g.id, import_comment_number(p_site, g.n), g.c, p_run
+    select p_site, 'comments', p_source, g.id, case
+        when (select true from comment c where c.id = g.n and c.site_id = p_site)
+          or (select true from import_item i where i.item_id = g.n and i.site_id = p_site and i.product = 'comments')
+        then import_comment_number(p_site, g.n) else g.n end, g.c, p_run
     from json_to_recordset(p_items::json) g (id text, n bigint, c bigint, own boolean)
-    where not exists (select from import_item i where i.site_id = p_site and i.product = 'comments'
-        and i.source = p_source and i.external_id = g.id)
-      and not (g.own and exists (select from comment c where c.site_id = p_site and c.id = g.n and c.channel_id = g.c))
+    where (select i.item_id from import_item i where i.external_id = g.id and i.source = p_source
+        and i.product = 'comments' and i.site_id = p_site) is null
+      and (not g.own or (select c.id from comment c where c.id = g.n and c.site_id = p_site and c.channel_id = g.c) is null)
     order by g.n
     on conflict (site_id, product, source, external_id) do nothing
     returning item_id
   )
   select array_agg(m.item_id) into ids from made m;
-  select count(*) filter (where i.run_id = p_run), json_array_length(p_items::json) - count(*) filter (where i.run_id = p_run)
-  into added, present
-  from json_to_recordset(p_items::json) g (id text)
-  join import_item i on i.site_id = p_site and i.product = 'comments' and i.source = p_source and i.external_id = g.id;
+  select count(*) filter (where o.run = p_run), count(*) filter (where o.run is distinct from p_run) into added, present
+  from (
+    select (select i.run_id from import_item i where i.external_id = g.id and i.source = p_source
+      and i.product = 'comments' and i.site_id = p_site) as run
+    from json_to_recordset(p_items::json) g (id text) offset 0
+  ) o;
   if ids is not null then
     with given as materialized (
-      select g.*, i.item_id, i.channel_id, coalesce(a.visitor_id, g.v) as visitor
+      select g.*, (select i.item_id from import_item i where i.external_id = g.id and i.source = p_source
+          and i.product = 'comments' and i.site_id = p_site) as item_id,
+        coalesce((select a.visitor_id from import_author a where a.author = g.a and a.source = p_source
+          and a.site_id = p_site), g.v) as visitor,
+        (select i.item_id from import_item i where g.p <> '' and i.external_id = g.p and i.source = p_source
+          and i.product = 'comments' and i.site_id = p_site and i.channel_id = g.c) as above,
+        (select i.item_id from import_item i where g.p <> '' and i.external_id = g.r and i.source = p_source
+          and i.product = 'comments' and i.site_id = p_site and i.channel_id = g.c) as top
       from json_to_recordset(p_items::json) g (
-        id text, p text, r text, d int, t float8, s boolean, nr int, nt int, v bigint, a text, name text, ip inet,
-        src text, html text, status int, up int, down int, edited float8, featured boolean, locked boolean, own boolean)
-      join import_item i on i.site_id = p_site and i.product = 'comments' and i.source = p_source
-        and i.external_id = g.id and i.item_id = any(ids)
-      left join import_author a on a.site_id = p_site and a.source = p_source and a.author = g.a
+        id text, c bigint, p text, r text, d int, t float8, s boolean, nr int, nt int, v bigint, a text, name text,
+        ip inet, src text, html text, status int, up int, down int, edited float8, featured boolean, locked boolean,
+        own boolean)
+    ), placed as materialized (
+      select g.*, (select e.visitor_id from erasure e where e.site_id = p_site and e.visitor_id = g.visitor) is not null
+          as gone,
+        -- What was written here itself, where our own export comes back.
+        (select y from comment y where g.own and g.above is null and y.site_id = p_site and y.channel_id = g.c
+          and y.id = case when g.p ~ '^[0-9]{1,18}$' then g.p::bigint end) as own_above,
+        (select y from comment y where y.id = g.top and g.top <> g.item_id and y.site_id = p_site) as own_top
+      from given g where g.item_id = any(ids)
     ), known as (
-      select g.*, e.visitor_id is not null as gone, coalesce(pi.item_id, pc.id) as parent,
-        coalesce(rc.root_id, ri.item_id, pc.root_id, g.item_id) as root,
-        case when pi.item_id is null and pc.id is not null then pc.depth + 1 else g.d + coalesce(rc.depth, 0) end as deep
-      from given g
-      left join erasure e on e.site_id = p_site and e.visitor_id = g.visitor
-      left join import_item pi on g.p <> '' and pi.site_id = p_site and pi.product = 'comments'
-        and pi.source = p_source and pi.external_id = g.p and pi.channel_id = g.channel_id
-      -- What was written here itself, where our own export comes back.
-      left join comment pc on g.own and pi.item_id is null and pc.site_id = p_site
-        and pc.id = case when g.p ~ '^[0-9]{1,18}$' then g.p::bigint end and pc.channel_id = g.channel_id
-      left join import_item ri on ri.site_id = p_site and ri.product = 'comments' and ri.source = p_source
-        and ri.external_id = g.r and ri.channel_id = g.channel_id and pi.item_id is not null
-      left join comment rc on rc.site_id = p_site and rc.id = ri.item_id and ri.item_id <> g.item_id
+      select k.*, coalesce(k.above, (k.own_above).id) as parent,
+        coalesce((k.own_top).root_id, k.top, (k.own_above).root_id, k.item_id) as root,
+        case when k.above is null and (k.own_above).id is not null then (k.own_above).depth + 1
+          else k.d + coalesce((k.own_top).depth, 0) end as deep
+      from placed k
     )
     insert into comment (id, site_id, channel_id, parent_id, root_id, visitor_id, depth, status, shown, html_ver, up,
       down, n_replies, n_thread, rank, created_at, edited_at, ip, author_name, src, html, featured, locked, seen)
-    select k.item_id, p_site, k.channel_id, k.parent, case when k.parent is null then k.item_id else k.root end,
+    select k.item_id, p_site, k.c, k.parent, case when k.parent is null then k.item_id else k.root end,
       k.visitor, case when k.parent is null then 0 else least(k.deep, 32000) end,
       case when k.gone then 4 else k.status end, k.s and not (k.gone and k.nr = 0), html_version(),
       k.up, k.down, k.nr, case when k.parent is null then k.nt else 0 end, vote_rank(k.up, k.down), to_timestamp(k.t),
@@ -99,14 +112,16 @@ begin
     on conflict (site_id, id) do update set n_comments = w.n_comments + excluded.n_comments,
       created_at = least(w.created_at, excluded.created_at), last_seen = greatest(w.last_seen, excluded.last_seen);
     insert into vote (site_id, channel_id, visitor_id, comment_id, value)
-    select p_site, i.channel_id, coalesce(a.visitor_id, (v ->> 0)::bigint), i.item_id, (v ->> 1)::int
-    from json_to_recordset(p_items::json) g (id text, votes json)
-    cross join json_array_elements(g.votes) v
-    join import_item i on i.site_id = p_site and i.product = 'comments' and i.source = p_source and i.external_id = g.id
-      and i.item_id = any(ids)
-    left join import_author a on a.site_id = p_site and a.source = p_source and a.author = 'account:' || (v ->> 2)
-    where not exists (select from erasure e where e.site_id = p_site
-      and e.visitor_id = coalesce(a.visitor_id, (v ->> 0)::bigint))
+    select p_site, y.c, y.visitor, y.item_id, y.value from (
+      select g.c, (v ->> 1)::int as value, (select i.item_id from import_item i where i.external_id = g.id
+          and i.source = p_source and i.product = 'comments' and i.site_id = p_site) as item_id,
+        coalesce((select a.visitor_id from import_author a where a.author = 'account:' || (v ->> 2)
+          and a.source = p_source and a.site_id = p_site), (v ->> 0)::bigint) as visitor
+      from json_to_recordset(p_items::json) g (id text, c bigint, votes json)
+      cross join json_array_elements(g.votes) v offset 0
+    ) y
+    where y.item_id = any(ids)
+      and (select e.visitor_id from erasure e where e.site_id = p_site and e.visitor_id = y.visitor) is null
     on conflict do nothing;
     -- Their numbers are below those that are looked at in the background.
     insert into comment_search (site_id, comment_id, lexemes)
@@ -117,10 +132,11 @@ begin
     update comment_channel k set pinned = (
       select array_agg(distinct y.id) from unnest(coalesce(k.pinned, '{}') || p.pins) y (id))
     from (
-      select i.channel_id, array_agg(i.item_id) as pins from json_to_recordset(p_items::json) g (id text, pinned boolean)
-      join import_item i on i.site_id = p_site and i.product = 'comments' and i.source = p_source
-        and i.external_id = g.id and i.item_id = any(ids)
-      where g.pinned group by i.channel_id
+      select y.c as channel_id, array_agg(y.item_id) as pins from (
+        select g.c, (select i.item_id from import_item i where i.external_id = g.id and i.source = p_source
+          and i.product = 'comments' and i.site_id = p_site) as item_id
+        from json_to_recordset(p_items::json) g (id text, c bigint, pinned boolean) where g.pinned offset 0
+      ) y where y.item_id = any(ids) group by y.c
     ) p
     where k.site_id = p_site and k.channel_id = p.channel_id;
   end if;
@@ -134,7 +150,7 @@ $$;
 
 -- The statistics of these comments by day and state, and how many wait on each page: p_sign 1 adds them, -1 takes them.
 create or replace function count_imported_states(p_site int, p_ids bigint[], p_sign int) returns void
-language plpgsql as $$
+language plpgsql set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   x record;
 begin
@@ -154,11 +170,16 @@ end
 $$;
 
 -- Put right what is shown on a page, whose row is locked, and what is counted there, and tell it once. Gives its number.
-create or replace function settle_channel(p_site int, p_channel bigint) returns bigint language plpgsql as $$
+create or replace function settle_channel(p_site int, p_channel bigint) returns bigint language plpgsql
+set plan_cache_mode = force_custom_plan set enable_seqscan = off as $$
 declare
   visible int;
   roots int;
   newest bigint;
+  ids bigint[];
+  shown boolean[];
+  replies int[];
+  threads int[];
 begin
   with recursive there as materialized (
     select c.id, c.parent_id, c.root_id, c.status from comment c
@@ -169,28 +190,37 @@ begin
   ), seen (id, parent_id, root_id) as (
     select t.id, t.parent_id, t.root_id from there t where t.status = 1
     union
-    select c.id, c.parent_id, c.root_id from seen u join comment c on c.site_id = p_site and c.id = u.parent_id
+    select above.id, above.parent_id, above.root_id from seen u cross join lateral (
+      select c.id, c.parent_id, c.root_id from comment c where c.site_id = p_site and c.id = u.parent_id offset 0) above
   ), wanted as (
-    select e.id, u.id is not null as shown, coalesce(r.n, 0) as replies, coalesce(h.n, 0) as thread
+    select e.id, u.id is not null as shown, coalesce(r.n, 0)::int as replies,
+      case when u.parent_id is null then coalesce(h.n, 0)::int else 0 end as thread
     from (select t.id from there t union select u.id from seen u) e
     left join seen u on u.id = e.id
     left join (select u.parent_id as id, count(*) as n from seen u where u.parent_id is not null group by 1) r
       on r.id = e.id
     left join (select u.root_id as id, count(*) as n from seen u where u.parent_id is not null group by 1) h
       on h.id = e.id
-  ), changed as (
-    update comment c set shown = w.shown, n_replies = w.replies,
-      n_thread = case when c.parent_id is null then w.thread else 0 end
-    from wanted w
-    where c.site_id = p_site and c.id = w.id and (c.shown <> w.shown or c.n_replies <> w.replies
-      or c.n_thread <> case when c.parent_id is null then w.thread else 0 end)
   )
-  select count(*) filter (where t.status = 1), (select count(*) from seen u where u.parent_id is null), max(t.id)
-  into visible, roots, newest from there t;
+  select array_agg(w.id), array_agg(w.shown), array_agg(w.replies), array_agg(w.thread),
+    (select count(*) from there t where t.status = 1), (select count(*) from seen u where u.parent_id is null),
+    (select max(t.id) from there t)
+  into ids, shown, replies, threads, visible, roots, newest from wanted w;
+  perform settle_rows(p_site, ids, shown, replies, threads);
   perform count_comments(p_site, p_channel, 0, visible - h.n_visible, roots - h.n_root, 0, coalesce(newest, 0))
   from channel h where h.site_id = p_site and h.id = p_channel;
   return tell_channel(p_site, p_channel);
 end
+$$;
+
+create or replace function settle_rows(
+  p_site int, p_ids bigint[], p_shown boolean[], p_replies int[], p_threads int[]
+) returns void language sql
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+  update comment c set shown = w.shown, n_replies = w.replies, n_thread = w.thread
+  from unnest(p_ids, p_shown, p_replies, p_threads) w (id, shown, replies, thread)
+  where c.site_id = p_site and c.id = w.id
+    and (c.shown <> w.shown or c.n_replies <> w.replies or c.n_thread <> w.thread)
 $$;
 
 create or replace function settle_comments(p_site int, p_channels bigint[])
@@ -208,7 +238,8 @@ $$;
 -- Take about p_most comments of a run back, page by page, the newest first. What somebody answered here stays as a stone.
 -- Gives the pages that have none of them left, with their numbers, and a row of nulls as long as there are more.
 create or replace function undo_import_of_comments(p_site int, p_run bigint, p_most int)
-returns table (channel bigint, seq bigint) language plpgsql as $$
+returns table (channel bigint, seq bigint) language plpgsql
+set plan_cache_mode = force_custom_plan set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   ids bigint[];
   channels bigint[];
