@@ -98,7 +98,7 @@ async def write_jsonl(database: Database, site: Site) -> AsyncIterator[bytes]:
     async for some in pages(database, site):
         yield b"".join(
             _line({"type": "page", "id": str(one["id"]), "key": one["key"], "url": one["url"], "title": one["title"],
-                   "closed": one["closed"], "created": one["created"]}) for one in some)  # fmt: skip
+                   "closed": one["closed"]}) for one in some)  # fmt: skip
     async for some in comments(database, site):
         yield b"".join(_line(_comment(one)) for one in some)
 
