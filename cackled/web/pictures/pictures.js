@@ -22,6 +22,8 @@ import {Refused} from '../lib/session.js';
 
 const CROSS = 'M5 5l10 10M15 5L5 15';
 const AGAIN = 'M15.5 8A6 6 0 1 0 16 10M16 4v4h-4';
+// Points.
+const THUMBNAIL = 480;
 const TYPES = 'image/jpeg,image/png,image/gif,image/webp,image/avif,image/heic';
 
 /**
@@ -130,8 +132,9 @@ export function openPictures(host) {
 
   /** @param {Picture} one */
   function card(one) {
-    const url = one.blob && URL.createObjectURL(one.blob);
-    const picture = el('img.mc-pic', {alt: '', src: url || loader.base() + /** @type {Kept} */ (one.kept).src});
+    const picture = one.blob
+      ? thumbnail(one.blob)
+      : el('img.mc-pic', {alt: '', src: loader.base() + /** @type {Kept} */ (one.kept).src});
     const state = el('div.mc-picstate', {role: 'status'});
     const bar = el('progress.mc-picbar', {max: 1, 'aria-label': t('pictureSending', {n: 0})});
     const words = el('input.mc-picwords', {
@@ -167,9 +170,6 @@ export function openPictures(host) {
         words.hidden = one.state !== 'done';
         again.hidden = one.state !== 'failed';
       },
-      drop() {
-        if (url) URL.revokeObjectURL(url);
-      },
     };
   }
 
@@ -202,7 +202,6 @@ export function openPictures(host) {
     cards.forEach((one, key) => {
       if (there.has(key)) return;
       one.node.remove();
-      one.drop();
       cards.delete(key);
     });
     list.all.forEach(one => {
@@ -229,6 +228,26 @@ export function openPictures(host) {
       box.remove();
     },
   };
+}
+
+/**
+ * What a picture looks like, drawn: policies of pages mostly forbid images from blobs.
+ * @param {Blob} blob
+ */
+function thumbnail(blob) {
+  const canvas = /** @type {HTMLCanvasElement} */ (/** @type {unknown} */ (el('canvas.mc-pic', {width: 1, height: 1})));
+  createImageBitmap(blob, {imageOrientation: 'from-image'}).then(
+    image => {
+      const share = Math.min(1, THUMBNAIL / image.width);
+      canvas.width = Math.max(1, image.width * share);
+      canvas.height = Math.max(1, image.height * share);
+      const context = canvas.getContext('2d');
+      if (context) context.drawImage(image, 0, 0, canvas.width, canvas.height);
+      image.close();
+    },
+    () => {},
+  );
+  return canvas;
 }
 
 /**

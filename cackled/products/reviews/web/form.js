@@ -170,8 +170,14 @@ export function openForm(w, given = {}) {
   const trap = el('input', {hidden: true, name: 'website', autocomplete: 'off', tabindex: -1});
   const error = el('div.mcr-error', {role: 'alert'});
   const step = el('span.mcr-stepname');
-  const back = el('button.mcr-plain.mcr-back', {onclick: () => go(at - 1)}, t('reviewBack'));
-  const next = el('button.mcr-btn.mcr-next', {onclick: () => go(at + 1)}, t('reviewNext'));
+  // Buttons of this form send it, unless they say otherwise.
+  /** @param {number} by */
+  const move = by => (/** @type {Event} */ event) => {
+    event.preventDefault();
+    go(at + by);
+  };
+  const back = el('button.mcr-plain.mcr-back', {onclick: move(-1)}, t('reviewBack'));
+  const next = el('button.mcr-btn.mcr-next', {onclick: move(1)}, t('reviewNext'));
   const submit = el('button.mcr-btn.mcr-send', {onclick: send}, t(mine ? 'save' : 'reviewSend'));
 
   /** @param {Record<string, any>} part */
@@ -287,7 +293,7 @@ export function openForm(w, given = {}) {
         ),
         fields.has('variant') && words('variant', t('reviewVariant'), 0, 100),
         fields.has('experienced') && day(),
-        fields.has('media') && (settings.pictures ? picturesField() : photosField()),
+        settings.pictures ? picturesField() : fields.has('media') && photosField(),
       ],
     ],
     ['name', [!person && nameField(), el('div.mcr-hint', null, t('reviewPublic'))]],
@@ -440,7 +446,8 @@ export function openForm(w, given = {}) {
     const body = {star: value.star, criteria: value.criteria, attributes: value.attributes};
     if (fields.has('recommend')) body.recommend = value.recommend;
     if (fields.has('experienced')) body.experienced = value.experienced || null;
-    if (fields.has('media')) body.media = value.media.concat(value.pictures.map((/** @type {any} */ one) => one.id));
+    if (fields.has('media') || settings.pictures)
+      body.media = value.media.concat(value.pictures.map((/** @type {any} */ one) => one.id));
     ['title', 'pros', 'cons', 'text', 'variant'].forEach(part => {
       if (fields.has(part)) body[part] = value[part].trim();
     });
