@@ -199,9 +199,10 @@ class Assets:
     def config(self) -> dict[str, Any]:
         """What the loader has to know of the files: the paths of each widget, and where lazy bundles are."""
         urls = self.urls()
+        # In the order that compresses best, here and in `_told`.
         config: dict[str, Any] = {
-            "bundles": {name: self._told(name, urls) for name in self._lists.widgets},
             "locales": self._lists.languages,
+            "bundles": {name: self._told(name, urls) for name in self._lists.widgets},
             "path": f"{self._base}/{self._shared}/",
             # Where each is not one file of that path.
             "lazy": {},
@@ -215,17 +216,18 @@ class Assets:
     def _told(self, name: str, urls: dict[str, list[str]]) -> dict[str, Any]:
         """What the loader is told of a widget: only what there is, as each byte is in every page's way."""
         widget = self._lists.widgets[name]
-        told: dict[str, Any] = {"js": [url for bundle in widget.js for url in urls[bundle]]}
-        if widget.words:
-            whole = set(self._lists.words[name].languages) >= set(self._lists.languages)
-            told["words"] = self._words[name] if whole else []
-        more = {
+        told: dict[str, Any] = {
             "css": [url for bundle in widget.css for url in urls[bundle]],
+            "js": [url for bundle in widget.js for url in urls[bundle]],
             "ask": widget.ask,
             "old": widget.old,
             "place": widget.place,
         }
-        return {**told, **{key: value for key, value in more.items() if value}}
+        told = {key: value for key, value in told.items() if value or key == "js"}
+        if widget.words:
+            whole = set(self._lists.words[name].languages) >= set(self._lists.languages)
+            told["words"] = self._words[name] if whole else []
+        return told
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """Bytes of each bundle: plain, gzip and br."""

@@ -1,26 +1,46 @@
 /* Signing in from a page: the menu of ways, the window on the server's own origin, and the way back. Loaded when somebody asks for it, or
    comes back. The page keeps a verifier; what comes back is worth nothing without it (RFC 7636). */
-// @ts-nocheck
 import {el, press} from '../lib/dom.js';
 import {loader} from '../lib/loader.js';
 import {save} from '../lib/storage.js';
 import {asObject} from '../lib/values.js';
 
+/**
+ * Who asks: a widget.
+ * @typedef {object} Host
+ * @property {string} site
+ * @property {import('../lib/session.js').Session} session
+ * @property {import('../lib/i18n.js').Translate} t
+ * @property {{full: (time: string) => string}} [times] for a profile
+ * @property {() => void} leave the page goes
+ * @property {() => void} done somebody has signed in
+ * @property {(error: any) => void} trouble
+ */
+/** @typedef {{name: string, label?: string, kind?: string}} Way */
+/** @typedef {{label: string, open: () => void}} OwnWay what the page itself offers */
+/** @typedef {Record<string, {verifier: string, at: number}>} Kept by challenge */
+
 const KEPT = 'signin';
 // Milliseconds that somebody has for it.
 const PATIENCE = 15 * 60e3;
 
+/** @param {Uint8Array} bytes */
 const base64 = bytes =>
   btoa(String.fromCharCode(...bytes))
     .replace(/\+/g, '-')
     .replace(/\//g, '_')
     .replace(/=+$/, '');
 
-/* SHA-256 (FIPS 180-4), for pages without TLS, where browsers lend theirs to nobody. */
+/**
+ * SHA-256 (FIPS 180-4), for pages without TLS, where browsers lend theirs to nobody.
+ * @param {string} text
+ */
 export function sha256(text) {
+  /** @type {number[]} */
   const K = [];
+  /** @type {number[]} */
   const H = [];
-  const root = (n, k) => (Math.pow(n, 1 / k) * 4294967296) | 0;
+  const root = (/** @type {number} */ n, /** @type {number} */ k) => (Math.pow(n, 1 / k) * 4294967296) | 0;
   for (let n = 2; K.length < 64; n++) {
     let prime = true;
     for (let d = 2; d * d <= n; d++) if (n % d === 0) prime = false;
@@ -34,8 +54,9 @@ export function sha256(text) {
   bytes[given.length] = 128;
   new DataView(bytes.buffer).setUint32(bytes.length - 4, given.length * 8);
   const words = new DataView(bytes.buffer);
-  const turn = (x, n) => (x >>> n) | (x << (32 - n));
+  const turn = (/** @type {number} */ x, /** @type {number} */ n) => (x >>> n) | (x << (32 - n));
   for (let at = 0; at < bytes.length; at += 64) {
+    /** @type {number[]} */
     const w = [];
     let [a, b, c, d, e, f, g, h] = H;
     for (let i = 0; i < 64; i++) {
@@ -60,11 +81,14 @@ export function sha256(text) {
   return new Uint8Array(out.buffer);
 }
 
-/* A new verifier, kept for the way back; gives its challenge. */
+/** @returns {Kept} */
+const keptNow = () => asObject(loader.load(KEPT));
+
+/** A new verifier, kept for the way back; gives its challenge. */
 function begin() {
   const verifier = base64(crypto.getRandomValues(new Uint8Array(32)));
   const challenge = base64(sha256(verifier));
-  const kept = asObject(loader.load(KEPT));
+  const kept = keptNow();
   Object.keys(kept).forEach(key => {
     if (!(Date.now() - kept[key].at < PATIENCE)) delete kept[key];
   });
@@ -73,10 +97,13 @@ function begin() {
   return {verifier, challenge};
 }
 
-/* Whether a window of its own is no help: a phone shows one page at a time. */
+/** Whether a window of its own is no help: a phone shows one page at a time. */
 const small = () => matchMedia('(pointer: coarse)').matches && Math.min(screen.width, screen.height) < 600;
 
-/* host: {site, session, t, lang, leave() before the page goes, done() once signed in, trouble(text)} */
+/**
+ * @param {Host} host
+ * @param {Way} way
+ */
 function go(host, way) {
   const {verifier, challenge} = begin();
   const mode = small() ? 'redirect' : 'popup';
@@ -91,7 +118,7 @@ function go(host, way) {
     return;
   }
   const origin = new URL(base, location.href).origin;
-  const listen = event => {
+  const listen = (/** @type {MessageEvent} */ event) => {
     const said = event.data || {};
     if (event.origin !== origin || said.type !== 'cackle:signed-in' || said.challenge !== challenge) return;
     removeEventListener('message', listen);
@@ -101,13 +128,22 @@ function go(host, way) {
   setTimeout(() => removeEventListener('message', listen), PATIENCE);
 }
 
+/**
+ * @param {Host} host
+ * @param {string} code
+ * @param {string} verifier
+ */
 function redeem(host, code, verifier) {
-  host.session.enter({code, verifier}).then(host.done, error => host.trouble(error));
+  host.session.enter({code, verifier}).then(host.done, (/** @type {any} */ error) => host.trouble(error));
 }
 
-/* Somebody comes back with a code behind the #. -> whether it was ours */
+/**
+ * Somebody comes back with a code behind the #. Gives whether it was ours.
+ * @param {Host} host
+ * @param {string} code
+ */
 export function comeBack(host, code) {
-  const kept = asObject(loader.load(KEPT));
+  const kept = keptNow();
   const all = Object.values(kept).filter(one => one && Date.now() - one.at < PATIENCE);
   history.replaceState(history.state, '', location.href.split('#')[0]);
   if (!all.length) return false;
@@ -118,7 +154,12 @@ export function comeBack(host, code) {
   return true;
 }
 
-/* The ways to sign in, below the control that asked for them. own: what the page itself offers, [{label, logo, open()}]. */
+/**
+ * The ways to sign in, below the control that asked for them.
+ * @param {Host} host
+ * @param {HTMLElement} anchor
+ * @param {OwnWay[]} own
+ */
 export function openWays(host, anchor, own) {
   const old = anchor.nextElementSibling;
   if (old && old.classList.contains('mc-ways')) return shut();
@@ -126,7 +167,7 @@ export function openWays(host, anchor, own) {
   const list = el('div.mc-ways', {
     role: 'group',
     'aria-label': t('signIn'),
-    onkeydown: event => {
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
       if (event.key === 'Escape') {
         event.stopPropagation();
         shut();
@@ -139,36 +180,50 @@ export function openWays(host, anchor, own) {
     anchor.setAttribute('aria-expanded', 'false');
     anchor.focus();
   }
+  /**
+   * @param {string} label
+   * @param {() => void} f
+   */
   function way(label, f) {
     return press('mc-way', {onclick: f}, label);
   }
   list.append(...own.map(one => way(one.label, one.open)));
   anchor.after(list);
   anchor.setAttribute('aria-expanded', 'true');
-  if (list.firstChild) list.firstChild.focus();
+  const begin = () => {
+    const {firstChild} = list;
+    if (firstChild instanceof HTMLElement) firstChild.focus();
+  };
+  begin();
   host.session.call('GET', '/sign-in').then(
     answer => {
       const first = !list.firstChild;
-      (answer.ways || []).forEach(one => {
+      (answer.ways || []).forEach((/** @type {Way} */ one) => {
         list.append(way(one.label || (one.kind === 'mail' ? t('byMail') : t('bySite')), () => go(host, one)));
       });
       if (!list.firstChild) list.append(el('span.mc-note', null, t('unavailable')));
-      if (first && list.firstChild.focus) list.firstChild.focus();
+      if (first) begin();
     },
-    error => host.trouble(error),
+    (/** @type {any} */ error) => host.trouble(error),
   );
 }
 
-/* Who somebody is, below their name. -> closes by Escape and by itself when focus goes */
+/**
+ * Who somebody is, below their name; closes by Escape, and by itself when focus goes.
+ * @param {Host} host
+ * @param {HTMLElement} anchor
+ * @param {{id: string, name: string}} author
+ * @param {(name: string) => import('../lib/dom.js').Child} badge
+ */
 export function openProfile(host, anchor, author, badge) {
-  const old = [...anchor.parentNode.children].find(node => node.classList.contains('mc-card'));
+  const old = [.../** @type {Element} */ (anchor.parentNode).children].find(node => node.classList.contains('mc-card'));
   if (old) return;
   const t = host.t;
   const card = el('div.mc-card', {
     role: 'dialog',
     'aria-label': author.name,
     tabindex: -1,
-    onkeydown: event => {
+    onkeydown: (/** @type {KeyboardEvent} */ event) => {
       if (event.key === 'Escape') {
         event.stopPropagation();
         // Losing the focus closes it.
@@ -180,7 +235,7 @@ export function openProfile(host, anchor, author, badge) {
     },
   });
   host.session.call('GET', '/visitors/' + author.id).then(
-    who => {
+    (/** @type {any} */ who) => {
       const name = who.name || author.name;
       card.append(
         el('div.mc-name', {dir: 'auto'}, name),
@@ -189,12 +244,12 @@ export function openProfile(host, anchor, author, badge) {
           'div.mc-note',
           null,
           who.comments == null ? t('keepsPrivate') : t('comments', {n: who.comments}),
-          who.since && el('span', null, t('since', {time: host.times.full(who.since)})),
+          who.since && el('span', null, t('since', {time: /** @type {any} */ (host.times).full(who.since)})),
         ),
       );
-      anchor.parentNode.append(card);
+      /** @type {Element} */ (anchor.parentNode).append(card);
       card.focus({preventScroll: true});
     },
-    error => host.trouble(error),
+    (/** @type {any} */ error) => host.trouble(error),
   );
 }

@@ -1,17 +1,17 @@
 /* CommentCount: numbers for links to comments and for .cackle-comment-count, by channel or address. The comments widget
    on the same page tells what it knows (Cackle.counters), so that both show one number. */
-// @ts-nocheck
 import {loader} from '../../../web/lib/loader.js';
 
 loader.widgets.CommentCount = widget => {
-  let o = widget.options,
-    text = loader.text,
-    links = new Map(),
-    plural,
-    numbers,
-    keys,
-    query,
-    late;
+  const {options: o, site} = widget;
+  const {text} = loader;
+  /** @type {Map<string, HTMLElement[]>} by channel or address */
+  const links = new Map();
+  /** @type {Intl.PluralRules} */
+  let plural;
+  /** @type {Intl.NumberFormat} */
+  let numbers;
+  let late = false;
   // Never worse than English, whatever the page calls its language.
   [widget.lang, widget.lang.slice(0, 2), 'en'].find(lang => {
     try {
@@ -21,25 +21,29 @@ loader.widgets.CommentCount = widget => {
       /* the next one */
     }
   });
-  document.querySelectorAll('a[href*="#mc-container"], .cackle-comment-count').forEach(node => {
-    let data = node.dataset,
-      it = {url: data.cackleUrl || node.href},
-      page;
-    for (page in o) if (/^chan[HPW]/.test(page)) it[page] = o[page];
-    page = node.getAttribute('cackle-channel') || data.cackleChannel || (!it.url && o.channel);
-    if (page) it.channel = page;
-    page = loader.channel(it);
+  document.querySelectorAll('a[href*="#mc-container"], .cackle-comment-count').forEach(found => {
+    const node = /** @type {HTMLAnchorElement} */ (found);
+    const data = node.dataset;
+    /** @type {Record<string, any>} */
+    const it = {url: data.cackleUrl || node.href};
+    for (const name in o) if (/^chan[HPW]/.test(name)) it[name] = o[name];
+    it.channel = node.getAttribute('cackle-channel') || data.cackleChannel || (!it.url && o.channel) || '';
+    const page = loader.channel(it);
+    const key = page.channel || page.url;
     late = late || !page;
-    page = page.channel || page.url;
-    links.set(page, (links.get(page) || []).concat(node));
+    links.set(key, (links.get(key) || []).concat(node));
   });
   if (late) return loader.lazy('rare.js').then(() => loader.widgets.CommentCount(widget));
+  /**
+   * @param {string} key
+   * @param {number} count
+   */
   function show(key, count) {
     const n = numbers.format(count),
       words = (!count && text(o.no)) || (plural.select(count) === 'one' && text(o.one)) || text(o.mult) || '{num}',
       html = text(o.html);
     (links.get(key) || []).forEach(node => {
-      let all = html.replace('{comments}', words).replace(/\{(rating|stars)\}/g, 0) || words;
+      let all = html.replace('{comments}', words).replace(/\{(rating|stars)\}/g, '0') || words;
       all = all.replace(/\{num\}/g, n);
       if (o.html)
         import('./markup.js').then(m => {
@@ -48,15 +52,15 @@ loader.widgets.CommentCount = widget => {
       else node.textContent = all;
     });
   }
-  (loader.counters = loader.counters || {})[widget.site] = show;
-  keys = [...links.keys()];
+  (loader.counters = loader.counters || {})[site] = show;
+  const keys = [...links.keys()];
   // 50 in one request, or as many as a request's head has room for.
   while (keys.length) {
-    query = new URLSearchParams({...(text(o.token) && {token: text(o.token)}), ...(o.chanHost && {host: 1})});
+    const query = new URLSearchParams({...(text(o.token) && {token: text(o.token)}), ...(o.chanHost && {host: '1'})});
     for (let n = 0; n < 50 && keys.length && (query + '').length < 4000; n++)
-      query.append(/:\/\//.test(keys[0]) ? 'url' : 'channel', keys.shift());
+      query.append(/:\/\//.test(keys[0]) ? 'url' : 'channel', /** @type {string} */ (keys.shift()));
     loader
-      .get('/api/v1/sites/' + encodeURIComponent(widget.site || 0) + '/counts?' + query)
+      .get('/api/v1/sites/' + encodeURIComponent(site || 0) + '/counts?' + query)
       .then(answer => answer.json())
       .then(data => {
         Object.keys(data.counts).forEach(key => {
@@ -64,12 +68,12 @@ loader.widgets.CommentCount = widget => {
         });
         // From now on by the channels that the server made of addresses.
         for (const url in data.keys)
-          links.set(data.keys[url], [].concat(links.get(data.keys[url]) || [], links.get(url)));
+          links.set(data.keys[url], [...(links.get(data.keys[url]) || []), ...(links.get(url) || [])]);
       })
       .catch(() => {
         // The links keep their own words.
         loader.lazy('rare.js').then(() => {
-          loader.ask(widget.site);
+          loader.ask(site);
         });
       });
   }

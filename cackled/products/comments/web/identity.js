@@ -112,7 +112,7 @@ export function showWays(w, event) {
   } else if (typeof sso.loginCallback === 'function') {
     own.push({label: w.t('bySite'), open: () => sso.loginCallback(() => mountAnew(w))});
   }
-  const anchor = /** @type {Element} */ (event.target).closest('.mc-signin');
+  const anchor = /** @type {HTMLElement} */ (/** @type {Element} */ (event.target).closest('.mc-signin'));
   withPeople(w, people => people.openWays(hostOf(w), anchor, own));
 }
 

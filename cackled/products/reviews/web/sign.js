@@ -73,7 +73,7 @@ export function showWays(w, event) {
         },
       ]
     : [];
-  const anchor = /** @type {Element} */ (event.target).closest('.mcr-signin');
+  const anchor = /** @type {HTMLElement} */ (/** @type {Element} */ (event.target).closest('.mcr-signin'));
   import('../../../web/people/people.js').then(
     people => people.openWays(hostOf(w), anchor, own),
     () => notice(w, w.t('network')),
