@@ -128,6 +128,10 @@ class ChannelUpdated(Struct, frozen=True):
     pinned: list[str] | UnsetType = UNSET
 
 
+# What types of events begin with that are for one person's pages, in a channel that nobody else knows: they are told to
+# nobody else. The database function queue_webhooks knows it too.
+PERSONAL = "notice."
+
 # Durable events that belong to no product.
 CORE_EVENTS = (EventType(type="channel.updated", data=ChannelUpdated),)
 

@@ -50,7 +50,7 @@ from cackled.domain.webhook_endpoints import EXPIRE_WEBHOOKS, Endpoints, EventTy
 from cackled.domain.webhook_sending import WebhookSender
 from cackled.domain.webhooks import Webhooks
 from cackled.domain.write_batching import WriteQueues
-from cackled.events import CORE_EVENTS, Position
+from cackled.events import CORE_EVENTS, PERSONAL, Position
 from cackled.features import FEATURES
 from cackled.moderation.moderation import Moderation
 from cackled.outbound.guard import Policy, check_literal, resolver
@@ -134,7 +134,8 @@ class Application:
         self.webhooks = WebhookSender(
             self.database, clock, infrastructure.random, wall_time, metrics, self.http.ask
         )
-        self.event_types = EventTypes(tuple(one.type for one in (*CORE_EVENTS, *registry.events)))
+        types = [one.type for one in (*CORE_EVENTS, *registry.events)]
+        self.event_types = EventTypes(tuple(one for one in types if not one.startswith(PERSONAL)))
         self.services[Endpoints] = self._endpoints
         self.services[Replays] = lambda site: Replays(site, self.database, infrastructure.random.randbytes)
         journal = infrastructure.state / "erasures.log"

@@ -16,6 +16,7 @@ from cackled.domain.sessions import Session
 from cackled.domain.webhook_endpoints import MOST_ENDPOINTS, Endpoints, EventTypes
 from cackled.domain.webhook_sending import REFUSED_TRIES, WebhookSender
 from cackled.domain.webhooks import new_secret, standard_signature
+from cackled.events import PERSONAL
 from cackled.metrics import Metrics
 from cackled.outbound.post import Answer
 from tests.domain.common import ANN, BOB, DomainCase, the_id
@@ -112,6 +113,13 @@ class SendingTests(WebhookCase):
         self.assertNotIn(secret.encode(), b"".join(headers.values()))
         self.assertEqual(self.states(number), [1, 1])
         self.assertEqual(await self.send(), [])
+
+    async def test_personal(self) -> None:
+        """What is for one person's pages is told to no server, whatever it wants to be told."""
+        await self.endpoints.add("https://a.example/", [], "", "")
+        self.sql("select announce(1, 5, 1, %s, '{\"unread\":1}', false)", f"{PERSONAL}created")
+        self.sql("delete from event where type = %s", f"{PERSONAL}created")
+        self.assertEqual((await self.send(), self.sql("select count(*) from webhook_event")), ([], [(0,)]))
 
     async def test_order_and_breaker(self) -> None:
         """What fails holds up what comes after it; the endpoint rests, longer each time, and other endpoints don't."""
