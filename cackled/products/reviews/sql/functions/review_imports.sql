@@ -68,12 +68,12 @@ begin
     )
     insert into review (site_id, id, channel_id, visitor_id, author_name, ip, star, title, pros, cons, src, html,
       recommend, criteria, variant, media, verified, source, source_id, import_id, incentivized, status, seen, up, down,
-      rank, created_at)
+      rank, created_at, lexemes)
     select p_site, k.item_id, k.channel_id, k.whose, k.name, k.ip, k.star, k.title, k.pros, k.cons, k.src, k.html,
       k.recommend, k.criteria, k.variant, k.media, k.verified, k.origin, null, p_run, k.incentivized, k.status,
-      k.status <> 0, k.up, k.down, helpful_rank(k.up, k.down), to_timestamp(k.t)
+      k.status <> 0, k.up, k.down, helpful_rank(k.up, k.down), to_timestamp(k.t),
+      review_words(p_site, k.channel_id, k.whose, k.ip, k.name, concat_ws(' ', k.title, k.pros, k.cons, k.src))
     from known k where not k.gone order by k.item_id;
-    update review r set lexemes = review_lexemes(r) where r.site_id = p_site and r.id = any(ids);
     insert into review_reply (site_id, review_id, src, html, name, who, created_at)
     select p_site, i.item_id, g.reply, g.reply_html, g.reply_name, 'import', coalesce(g.replied, to_timestamp(g.t))
     from json_to_recordset(p_items::json) g (

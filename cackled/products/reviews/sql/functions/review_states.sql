@@ -124,11 +124,17 @@ $$;
 
 -- What a review can be found by: its words, and with a prefix its site (s), channel (c), author (v), the words of the
 -- author's name (a), its address and network (i). Its words are not prefixed, and no word has a colon.
-create or replace function review_lexemes(r review) returns tsvector language sql immutable parallel safe as $$
-  select strip(to_tsvector('simple', left(concat_ws(' ', r.title, r.pros, r.cons, r.src), 20000)))
+create or replace function review_words(
+  p_site int, p_channel bigint, p_visitor bigint, p_ip inet, p_name text, p_text text
+) returns tsvector language sql immutable parallel safe as $$
+  select strip(to_tsvector('simple', left(p_text, 20000)))
   || array_to_tsvector(array_remove(array[
-    's:' || r.site_id, 'c:' || r.channel_id, 'v:' || r.visitor_id, 'i:' || host(r.ip),
-    'i:' || host(network(set_masklen(r.ip, case when family(r.ip) = 4 then 24 else 64 end)))
-      || case when family(r.ip) = 4 then '/24' else '/64' end
-  ] || string_to_array('a:' || replace(lower(btrim(r.author_name)), ' ', chr(31) || 'a:'), chr(31)), null))
+    's:' || p_site, 'c:' || p_channel, 'v:' || p_visitor, 'i:' || host(p_ip),
+    'i:' || host(network(set_masklen(p_ip, case when family(p_ip) = 4 then 24 else 64 end)))
+      || case when family(p_ip) = 4 then '/24' else '/64' end
+  ] || string_to_array('a:' || replace(lower(btrim(p_name)), ' ', chr(31) || 'a:'), chr(31)), null))
+$$;
+create or replace function review_lexemes(r review) returns tsvector language sql stable parallel safe as $$
+  select review_words(r.site_id, r.channel_id, r.visitor_id, r.ip, r.author_name,
+                      concat_ws(' ', r.title, r.pros, r.cons, r.src))
 $$;
