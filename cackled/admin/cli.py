@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
             act.add_argument("--to", metavar="N", type=int, required=True, help="the shard to move them to")
             act.add_argument("--anyway", action="store_true", help="also where a node seems not to know the shard")
     cluster_cli.add(add)
-    transfer.add(add, _import, _export)
+    transfer.add(add, _import, _export, _person)
     return parser
 
 
@@ -266,6 +266,10 @@ def _import(options: Any) -> int:
 
 def _export(options: Any) -> int:
     return _transfer(options, transfer.take_out)
+
+
+def _person(options: Any) -> int:
+    return _transfer(options, transfer.give_out)
 
 
 def _transfer(options: Any, work: Callable[..., Awaitable[None]]) -> int:

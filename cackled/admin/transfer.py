@@ -28,9 +28,10 @@ class TransferError(Exception):
 
 
 def add(
-    make: Callable[..., argparse.ArgumentParser], bring: Callable[[Any], int], take_out: Callable[[Any], int]
-) -> None:
-    """The two commands' arguments."""
+    make: Callable[..., argparse.ArgumentParser], bring: Callable[[Any], int], take_out: Callable[[Any], int],
+    person: Callable[[Any], int],
+) -> None:  # fmt: skip
+    """The commands' arguments."""
     one = make("import", bring, "bring comments or reviews of another system into a site; may be repeated and undone")
     text = "disqus, wxr, isso, remark42 ...; 'list' shows all; 'undo' takes one back"
     one.add_argument("format", metavar="FORMAT", help=text)
@@ -49,6 +50,9 @@ def add(
     out.add_argument("--format", choices=("jsonl", "wxr", "disqus", "csv"), required=True)
     out.add_argument("--product", metavar="NAME", default="comments")
     out.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    who = make("person", person, "all that is held of a visitor, as JSON; without one: what is stored of visitors")
+    who.add_argument("visitor", metavar="VISITOR", nargs="?", help="the number of a visitor, as comments show it")
+    who.add_argument("--site", metavar="N", type=int, required=True)
 
 
 async def with_site(
@@ -205,6 +209,23 @@ async def take_out(
             part.replace(target)
     except OSError as error:
         raise TransferError(f"{error.filename or target or 'output'}: {error.strerror}") from None
+
+
+async def give_out(
+    options: Any, config: Config, reactor: Any, registry: Any, database: Database, site: Site
+) -> None:
+    """``cackled person``."""
+    from cackled.domain.holdings import CORE, collect
+
+    if options.visitor is None:
+        for one in (*CORE, *registry.held):
+            print(f"{one.table:18} {one.until:28} {one.what}")
+        return
+    if not (options.visitor.isascii() and options.visitor.isdigit() and int(options.visitor) < 2**63):
+        raise TransferError("VISITOR is a number, as comments show it")
+    with _standard() as file:
+        async for piece in collect(database, site.id, int(options.visitor), registry.held):
+            file.write(piece)
 
 
 def _standard() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
+from cackled.domain.holdings import FOREVER, Held
 from cackled.media.api import ROUTES
 from cackled.media.commands import COMMANDS
 from cackled.media.resource import Gallery
@@ -50,4 +51,5 @@ FEATURE = Feature(
     sql="cackled.media",
     counted=(Counted(table="media", word="pictures", kept=False),),
     erase=ERASABLE,
+    held=(Held(table="media", what="pictures that they added", until=FOREVER, secret=("account_id",)),),
 )

@@ -8,6 +8,7 @@ from secrets import randbits
 from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
+from cackled.domain.holdings import FOREVER, Held
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
@@ -87,5 +88,10 @@ FEATURE = Feature(
     outbox={"moderation": make_bulk},
     jobs=(EXPIRE_ACTIONS, RENEW_STAFF_CHANNELS, UNHUSH_OVER),
     counted=(Counted(table="moderation_action", word="decisions", kept=False),),
+    held=(
+        Held(table="author_warning", what="what moderators told them", until=FOREVER, secret=("who",)),
+        Held(table="author_note", what="what moderators noted of them", until=FOREVER, secret=("who", "name")),
+        Held(table="spam_lesson", what="that the filter learnt from what they wrote", until="two years"),
+    ),
     erase=Erasable(steps=(ERASE_NOTES,), channels=SELECT_NOTE_CHANNELS),
 )

@@ -19,6 +19,7 @@ from cackled.database.routing import Database
 from cackled.domain.commands import Command
 from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
+from cackled.domain.holdings import Held
 from cackled.domain.limits import Buckets
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
@@ -119,6 +120,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     - ``web``: the package whose folder ``web`` has its scripts and styles, listed in ``bundles.json``; ``""``: none.
     - ``counted``: tables whose rows are counted for operators, in backups and before a site is deleted.
     - ``erase``: how it forgets a visitor; needed where its events hold words.
+    - ``held``: what it has of visitors, by table; each table that names a visitor is in one of these.
     - ``moderated``: what the moderators' queue can list and do, by kind of item.
     """
 
@@ -142,6 +144,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     web: str = ""
     counted: tuple[Counted, ...] = ()
     erase: Erasable | None = None
+    held: tuple[Held, ...] = ()
     moderated: Mapping[str, Callable[[Database, Site], Moderated]] = {}
 
 

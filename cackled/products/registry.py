@@ -22,6 +22,7 @@ from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.domain.commands import Command, Data, OperatorParts
 from cackled.domain.erasure import Erasable
+from cackled.domain.holdings import Held
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import Authored
 from cackled.domain.settings import ProductSettings, ProductShape, SettingsShape
@@ -152,6 +153,11 @@ class Registry:
     def counted(self) -> tuple[Counted, ...]:
         """The tables whose rows are counted for operators."""
         return tuple(counted for one in self.features for counted in one.counted)
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """What features have of visitors."""
+        return tuple(held for one in self.features for held in one.held)
 
     @property
     def erasables(self) -> tuple[Erasable, ...]:

@@ -21,7 +21,7 @@ from cackled.products.comments.by_author import ByAuthor
 from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.commands import COMMANDS
 from cackled.products.comments.conversations import Conversations
-from cackled.products.comments.erasure import ERASABLE
+from cackled.products.comments.erasure import ERASABLE, HELD
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.feed import FEED, Feeding
 from cackled.products.comments.housekeeping import JOBS
@@ -160,6 +160,7 @@ PRODUCT = Product(
         Counted(table="mail_stop", word="stopped addresses", kept=False),
     ),
     erase=ERASABLE,
+    held=HELD,
     judged=JUDGED,
     authored=AUTHORED,
     seed=seed.fill,

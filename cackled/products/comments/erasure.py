@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
+from cackled.domain.holdings import FOREVER, Held
 from cackled.products.comments.events import COMMENT
 
 _TYPES = ("int", "bigint", "int")
@@ -42,4 +43,16 @@ SELECT_CHANNELS = Query(
 ERASABLE = Erasable(
     steps=(ERASE_FOLLOWER, ERASE_VOTES, ERASE_REACTIONS, ERASE_FLAGS, ERASE_COMMENTS), channels=SELECT_CHANNELS,
     subjects=(COMMENT,),
+)
+
+HELD = (
+    Held(table="comment", what="what they wrote", until=FOREVER, secret=("html", "shadow", "html_ver", "rank")),
+    Held(table="vote", what="their votes", until=FOREVER, secret=("counted",)),
+    Held(table="comment_reaction", what="their reactions", until=FOREVER, secret=("counted",)),
+    Held(table="flag", what="what they reported", until=FOREVER, secret=("counted",)),
+    Held(table="post_key", what="keys of what they sent, against sending it twice", until="two days"),
+    Held(table="follow", what="what they follow", until=FOREVER),
+    Held(table="follower", what="where and when they want to be told", until=FOREVER),
+    Held(table="notice", what="what they were told of", until=FOREVER),
+    Held(table="push_browser", what="browsers that are told", until=FOREVER, secret=("p256dh", "auth")),
 )

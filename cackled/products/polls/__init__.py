@@ -16,7 +16,7 @@ from cackled.products.polls.refusals import PROBLEMS, REFUSALS
 from cackled.products.polls.seed import fill
 from cackled.products.polls.service import PRODUCT_NAME, Polls
 from cackled.products.polls.settings import PollSettings
-from cackled.products.polls.upkeep import AUTHORED, ERASABLE, JOBS, RECOUNTS
+from cackled.products.polls.upkeep import AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
 from cackled.products.product import Limit, OutboxParts, Product
 
 
@@ -56,6 +56,7 @@ PRODUCT = Product(
     web=__name__,
     counted=(Counted(table="poll", word="polls"), Counted(table="ballot", word="poll votes", kept=False)),
     erase=ERASABLE,
+    held=HELD,
     authored=AUTHORED,
     seed=fill,
 )

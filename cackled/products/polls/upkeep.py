@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
+from cackled.domain.holdings import FOREVER, Held
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.people import Authored
 
@@ -54,3 +55,8 @@ FORGET_NETWORKS = Query(
 )
 JOBS = (EXPIRE_NETWORK_COUNTS, FORGET_NETWORKS)
 RECOUNTS = (Query("recount_poll", "select checked, wrong from recount_poll()"),)
+
+HELD = (
+    Held(table="ballot", what="their votes in polls", until=FOREVER, secret=("network", "voter")),
+    Held(table="poll_option", column="proposer_id", what="answers that they proposed", until=FOREVER),
+)

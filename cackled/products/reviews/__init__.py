@@ -25,7 +25,7 @@ from cackled.products.reviews.service import PRODUCT_NAME, Reviews
 from cackled.products.reviews.settings import ReviewSettings
 from cackled.products.reviews.thread import THREAD
 from cackled.products.reviews.thread.places import ReviewPlaces
-from cackled.products.reviews.upkeep import AUTHORED, ERASABLE, JOBS, RECOUNTS
+from cackled.products.reviews.upkeep import AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
 
 
 def _imports() -> Imports:
@@ -95,6 +95,7 @@ PRODUCT = Product(
     moderated={"review": moderated.make},
     judged=JUDGED,
     erase=ERASABLE,
+    held=HELD,
     authored=AUTHORED,
     imports=_imports,
     seed=fill,

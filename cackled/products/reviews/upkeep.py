@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
+from cackled.domain.holdings import FOREVER, Held
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.people import Authored
 from cackled.products.reviews.events import REVIEW
@@ -55,3 +56,10 @@ FORGET_BUYERS = Query(
     """,
 )
 JOBS = (WIPE_REMOVED, FORGET_BUYERS)
+
+HELD = (
+    Held(table="review", what="their reviews, questions and answers", until=FOREVER,
+         secret=("html", "lexemes", "shadow", "rank", "wiped")),
+    Held(table="review_vote", what="their votes on reviews", until=FOREVER, secret=("counted",)),
+    Held(table="review_flag", what="reviews that they reported", until=FOREVER, secret=("counted",)),
+)  # fmt: skip

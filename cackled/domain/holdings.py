@@ -1,0 +1,78 @@
+"""What is held of a visitor: declared by whoever holds it, and given out to whom it is about.
+
+A declaration names a table and the column that says whose a row is. From all of them follow what a person is given of
+theirs, and the list of what a site stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from cackled.database.query import Query, ReadPreference
+from cackled.database.routing import Database
+
+# Rows of a table that are given out; somebody who has more asks the site's owner for an export.
+MOST = 20_000
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """Rows of *table* about a visitor, whom *column* names.
+
+    ``what`` and ``until`` say in a few words what it is, and how long it is kept. ``secret`` columns are not given out:
+    they would let somebody act as the visitor, or are about somebody else. ``text``: the column holds the number as
+    text; *only*: rows of which that is so.
+    """
+
+    table: str
+    what: str
+    until: str
+    column: str = "visitor_id"
+    secret: tuple[str, ...] = ()
+    text: bool = False
+    only: str = ""
+
+    @property
+    def query(self) -> Query:
+        """Gives the rows of a visitor of a site as JSON."""
+        left_out = "".join(f" - '{name}'" for name in ("site_id", *self.secret))
+        whose = f"x.{self.column} = {'$2::text' if self.text else '$2'}" + (f" and {self.only}" if self.only else "")
+        return Query(
+            f"held_{self.table}"[:50],
+            f"select (to_jsonb(x){left_out})::text from {self.table} x where x.site_id = $1 and {whose} limit {MOST}",
+            ("int", "bigint"),
+        )
+
+
+FOREVER = "until it is erased"
+# What belongs to no product.
+CORE = (
+    Held(table="visitor", column="id", what="name, addresses of the connection, times", until=FOREVER),
+    Held(table="person", what="name, mail, picture and page of who signed in", until=FOREVER,
+         secret=("skeleton", "skeleton_rev")),
+    Held(table="person_identity", what="with whom they sign in", until=FOREVER),
+    Held(table="block", what="whom they don't want to read", until=FOREVER),
+    Held(table="ban", column="value", text=True, only="x.kind = 'visitor'", what="that they may not write",
+         until="until it is lifted", secret=("note", "who")),
+    Held(table="import_author", what="name, mail and page, as another system had them", until=FOREVER),
+    Held(table="erasure", what="that they asked to be forgotten: a number alone", until="as long as the site"),
+)  # fmt: skip
+
+
+async def collect(database: Database, site: int, visitor: int, held: Iterable[Held]) -> AsyncIterator[bytes]:
+    """What is held of a visitor, as pieces of one JSON object: a list of rows for each table that has some."""
+    own = database.site(site)
+    yield msgspec.json.encode({"site": site, "visitor": str(visitor)})[:-1] + b',"held":{'
+    first = True
+    for one in (*CORE, *held):
+        rows = (await own.read(one.query, site, visitor, preference=ReadPreference.PRIMARY)).rows
+        if not rows:
+            continue
+        about: dict[str, Any] = {"what": one.what, "until": one.until}
+        head = (b"" if first else b",") + msgspec.json.encode(one.table) + b":" + msgspec.json.encode(about)[:-1]
+        yield head + b',"rows":[' + ",".join(row[0] for row in rows).encode() + b"]}"
+        first = False
+    yield b"}}\n"
