@@ -170,15 +170,10 @@ export function openForm(w, given = {}) {
   const trap = el('input', {hidden: true, name: 'website', autocomplete: 'off', tabindex: -1});
   const error = el('div.mcr-error', {role: 'alert'});
   const step = el('span.mcr-stepname');
-  // Buttons of this form send it, unless they say otherwise.
-  /** @param {number} by */
-  const move = by => (/** @type {Event} */ event) => {
-    event.preventDefault();
-    go(at + by);
-  };
-  const back = el('button.mcr-plain.mcr-back', {onclick: move(-1)}, t('reviewBack'));
-  const next = el('button.mcr-btn.mcr-next', {onclick: move(1)}, t('reviewNext'));
-  const submit = el('button.mcr-btn.mcr-send', {onclick: send}, t(mine ? 'save' : 'reviewSend'));
+  // No buttons: the one button of the form is what Enter presses.
+  const back = press('mcr-plain.mcr-back', {onclick: () => go(at - 1)}, t('reviewBack'));
+  const next = press('mcr-btn.mcr-next', {onclick: () => go(at + 1)}, t('reviewNext'));
+  const submit = el('button.mcr-btn.mcr-send', null, t(mine ? 'save' : 'reviewSend'));
 
   /** @param {Record<string, any>} part */
   function change(part) {

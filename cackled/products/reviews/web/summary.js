@@ -36,13 +36,13 @@ export function drawSummary(w) {
       {
         'data-star': n,
         'aria-pressed': '' + on,
-        'aria-label': words,
         onclick: () =>
           narrow(w, {stars: on ? store.stars.filter(other => other !== n) : [...store.stars, n].sort((a, b) => b - a)}),
       },
-      el('span.mcr-n', null, t.number(n), star()),
+      el('span.mcr-hidden', null, words),
+      el('span.mcr-n', {'aria-hidden': 'true'}, t.number(n), star()),
       bar(share(store.summary, n)),
-      el('span.mcr-count', null, t.number(histogram[n - 1])),
+      el('span.mcr-count', {'aria-hidden': 'true'}, t.number(histogram[n - 1])),
     );
   };
   const named = (w.settings.criteria || []).filter((/** @type {any} */ c) => criteria[c.id] && criteria[c.id].count);

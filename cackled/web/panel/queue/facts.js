@@ -47,7 +47,7 @@ export function Facts({item}) {
   const facts = item.facts;
   if (!facts) return null;
   const order = facts.order;
-  return html`<div class="facts">
+  return html`<div class="review-facts">
     <p class="row">
       ${facts.star && html`<${Stars} value=${facts.star} />`}
       ${facts.title && html`<strong><bdi>${facts.title}</bdi></strong>`}
@@ -63,7 +63,7 @@ export function Facts({item}) {
         ${t('reviews.order')} <span class="code">${order.order}</span> ${order.at && html`<${When} at=${order.at} />`}
       </p>`
     }
-    <dl class="pairs">
+    <dl class="review-pairs">
       ${
         facts.pros &&
         html`<dt>${t('reviews.pros')}</dt>
