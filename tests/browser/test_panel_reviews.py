@@ -1,0 +1,106 @@
+"""The panel's pages of reviews: the queue's cards, neutral reasons, answers, statistics, requests, criteria."""
+
+from __future__ import annotations
+
+from tests.browser.test_access import AXE
+from tests.browser.test_panel import VIOLATIONS
+from tests.support.browser import BrowserCase
+from tests.support.client import call
+from tests.support.daemon import Daemon
+from tests.support.reviews import fill, review, settle
+
+
+class PanelReviewTests(BrowserCase):
+    """One daemon, one owner."""
+
+    daemon: Daemon | None = None
+    link = ""
+
+    def setUp(self) -> None:
+        super().setUp()
+        if PanelReviewTests.daemon is None:
+            PanelReviewTests.daemon = Daemon('[limits]\nexempt = ["127.0.0.0/8"]\n')
+            settle(PanelReviewTests.daemon)
+        self.url = PanelReviewTests.daemon.url
+
+    def staff(self, name: str):
+        """Somebody who owns site 1, signed in."""
+        told = PanelReviewTests.daemon.admin(f"account add {name}@staff.example --role owner --site 1")
+        page = self.page(told["link"], context=self.context(viewport={"width": 1200, "height": 900}), wait="h1")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Your sites").wait_for()
+        return page
+
+    def at(self, page, path: str, heading: str) -> None:
+        """Go to a page of the panel."""
+        page.goto(f"{page.url.partition('/panel')[0]}/panel{path}")
+        page.get_by_role("heading", name=heading, level=1).wait_for()
+
+    def test_queue(self) -> None:
+        """A card has stars and facts; hiding takes a neutral reason, which the author is told; an answer is shown."""
+        fill(self.url, "panel-cards")
+        author, written = review(self.url, "panel-cards", star=1, text="Hide me")
+        page = self.staff("cards")
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-cards", "Queue")
+        self.until(page, "document.querySelectorAll('.item').length === 5")
+        card = page.locator(".item", has_text="Chipped")
+        card.get_by_role("img", name="2 stars").wait_for()
+        self.assertIn("Does not recommend it", card.inner_text())
+        card.get_by_role("button", name="Answer").click()
+        page.get_by_role("dialog").get_by_label("Answer").fill("We send you another one.")
+        page.get_by_role("dialog").get_by_role("button", name="Save").click()
+        page.get_by_role("dialog").wait_for(state="detached")
+        page.locator(".item", has_text="Hide me").get_by_role("button", name="Reject").click()
+        dialog = page.get_by_role("dialog")
+        self.assertTrue(dialog.get_by_role("button", name="Reject").is_disabled())
+        dialog.get_by_label("Why", exact=True).select_option("offtopic")
+        dialog.get_by_role("button", name="Reject").click()
+        self.until(page, "document.querySelectorAll('.item').length === 4")
+        number = written["review"]["id"]
+        self.until_rejected(author, number)
+        found = author.call("/reviews?channel=panel-cards").json()
+        self.assertEqual(found["summary"]["count"], 4)
+        self.assertEqual([one["reply"] is not None for one in found["page"]["reviews"]].count(True), 1)
+
+    def until_rejected(self, author, number: str) -> None:
+        """The author reads why it is hidden."""
+        page = f"/bootstrap?widget=Review&site=1&channel=panel-cards&me={author.id}.{author.view}"
+        (own,) = call(f"{self.url}{page}").json()["me"]["own"]
+        self.assertEqual((own["id"], own["state"], own["reason"]), (number, "rejected", "offtopic"))
+
+    def test_pages(self) -> None:
+        """Statistics, requests and the form's criteria: each opens, does its thing, and is clean for axe."""
+        fill(self.url, "panel-pages")
+        page = self.staff("pages")
+        self.at(page, "/sites/1/reviews", "Reviews")
+        page.get_by_text("Reviews by day and stars").wait_for()
+        self.clean(page)
+        self.at(page, "/sites/1/reviews/requests", "Reviews")
+        page.get_by_label("Whether buyers are asked for reviews by mail").select_option("consent")
+        save = page.get_by_role("button", name="Save")
+        self.assertTrue(save.is_disabled())
+        page.get_by_label("I confirm that this legal ground").check()
+        save.click()
+        page.get_by_text("Saved").first.wait_for()
+        page.get_by_label("CSV", exact=True).fill(
+            "order,email,channel,title,event\n17,bo@shop.example,panel-pages,Kettle,delivered\n18,x,,,nonsense\n"
+        )
+        page.get_by_role("button", name="Take in").click()
+        page.get_by_text("1 orders taken in, from 2 rows.").wait_for()
+        page.locator("td", has_text="waiting").first.wait_for()
+        self.assertNotIn("bo@shop.example", page.inner_text("main"))
+        self.clean(page)
+        self.at(page, "/sites/1/reviews/form", "Reviews")
+        page.get_by_role("button", name="Add").click()
+        page.get_by_label("What is rated besides 3").fill("Noise")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("Saved").first.wait_for()
+        self.clean(page)
+
+    def clean(self, page) -> None:
+        """axe finds nothing, light and dark."""
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            if AXE.exists():
+                page.evaluate(AXE.read_text())
+                self.assertEqual(page.evaluate(VIOLATIONS), [])
