@@ -18,6 +18,7 @@ from cackled.moderation.api import authors, bans, queue
 from cackled.moderation.authors import Authors
 from cackled.moderation.banning import Banning
 from cackled.moderation.bulk import BulkDecisions
+from cackled.moderation.feedback import make_feedback
 from cackled.moderation.live import EVENTS, Live
 from cackled.moderation.queue import Queue
 from cackled.products.product import Feature, Limit, OutboxParts
@@ -85,7 +86,7 @@ FEATURE = Feature(
     events=EVENTS,
     problems=queue.PROBLEMS,
     limits=(Limit(name="read", rate=1, burst=20),),
-    outbox={"moderation": make_bulk},
+    outbox={"moderation": make_bulk, "akismet": make_feedback},
     jobs=(EXPIRE_ACTIONS, RENEW_STAFF_CHANNELS, UNHUSH_OVER),
     counted=(Counted(table="moderation_action", word="decisions", kept=False),),
     held=(

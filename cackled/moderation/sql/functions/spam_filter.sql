@@ -1,5 +1,5 @@
 -- Rules are kept, and the spam filter learns.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- p_version: of the rules that were changed; gives the new version, and raises CK412 where others changed them since.
 create or replace function keep_rules(p_site int, p_version bigint, p_rules text, p_by text, p_shared boolean)
@@ -33,7 +33,11 @@ returns void language sql as $$
   where p_spam is not null or exists (
     select from spam_lesson x where x.site_id = p_site and x.kind = p_kind and x.item = p_item)
   on conflict (site_id, kind, item) do update set spam = excluded.spam, decided_at = now()
-  where l.spam is distinct from excluded.spam
+  where l.spam is distinct from excluded.spam;
+  -- A service that the site asks is told where it was wrong (`cackled.moderation.feedback`).
+  insert into outbox (site_id, kind, body)
+  select p_site, 'akismet', json_build_object('kind', p_kind, 'item', p_item, 'spam', p_spam)::text
+  from moderation_rules r where r.site_id = p_site and p_spam is not null and r.rules::json #>> '{akismet,url}' <> ''
 $$;
 
 -- Learn what is to be learnt of these items. p_buckets: for each, its buckets with commas between; '' where the lesson
