@@ -11,6 +11,7 @@ from cackled.moderation.api import rules, statistics
 from cackled.moderation.commands import COMMANDS
 from cackled.moderation.judged import Judged
 from cackled.moderation.moderation import Moderation
+from cackled.moderation.shared_texts import EXPIRE_RECENT_TEXTS
 from cackled.moderation.statistics import JOBS
 from cackled.moderation.trainer import EXPIRE_LESSONS
 from cackled.products.product import Feature, Limit, SharedParts
@@ -43,7 +44,7 @@ def make_feature(kinds: Sequence[Judged]) -> Feature:
             Limit(name="evaluate", rate=0.2, burst=20),
         ),
         problems=rules.PROBLEMS,
-        jobs=(EXPIRE_LESSONS, *JOBS),
+        jobs=(EXPIRE_LESSONS, EXPIRE_RECENT_TEXTS, *JOBS),
         commands=COMMANDS,
         sql="cackled.moderation",
         counted=(Counted(table="spam_lesson", word="lessons", kept=False),),

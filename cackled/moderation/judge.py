@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from cackled.database.query import Query
@@ -25,6 +26,7 @@ from cackled.moderation.compiled import Compiled, Finding, strongest
 from cackled.moderation.features import Features, features, words_of
 from cackled.moderation.judged import Judged, Record
 from cackled.moderation.rules import Rules
+from cackled.moderation.shared_texts import SharedTexts
 from cackled.moderation.sketch import Recent, sketch
 from cackled.moderation.store import Held, RuleStore
 from cackled.moderation.verdict import APPROVED, Draft, State, Verdict
@@ -84,6 +86,7 @@ class Judge:
         self._challenges = challenges
         self._asked = asked
         self.recent = Recent()
+        self._shared = SharedTexts(database, self.recent)
         self._records: OrderedDict[tuple[int, int], tuple[Record, float]] = OrderedDict()
         self._begun: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._once: OrderedDict[tuple[int, int, str], _Remembered] = OrderedDict()
@@ -130,7 +133,11 @@ class Judge:
         found = features(draft) if needed else NO_FEATURES
         findings = compiled.findings(draft, found.words)
         _refuse(findings)
-        self._suspect(site, draft, rules, found, findings, noted)
+        made = sketch(found.words, "<a " in draft.html) if rules.spam.duplicates else frozenset()
+        if (rules.spam.duplicates or rules.spam.burst) and draft.edits is None:
+            shared = await self._shared.exchange(site.id, draft.visitor, made, self._clock.seconds())
+            noted.append(lambda: self._unshare(site.id, shared))
+        self._suspect(site, draft, rules, made, findings, noted)
         score = None
         if taught and held.filter is not None:
             score = held.filter.score(found.places)
@@ -191,10 +198,10 @@ class Judge:
         return self._begun[key]
 
     def _suspect(
-        self, site: Site, draft: Draft, rules: Rules, found: Features, findings: list[Finding],
+        self, site: Site, draft: Draft, rules: Rules, made: frozenset[int], findings: list[Finding],
         noted: list[Callable[[], None]],
     ) -> None:
-        """What machines do."""
+        """What machines do; *made* is the text's sketch."""
         spam = rules.spam
         if draft.trap:
             findings.append(Finding("spam", "trap"))
@@ -202,13 +209,17 @@ class Judge:
             findings.append(Finding("hold", "fast"))
         now = self._clock.seconds()
         if (spam.duplicates or spam.burst) and draft.edits is None:
-            made = sketch(found.words, "<a " in draft.html) if spam.duplicates else frozenset()
             likeness, number = self.recent.note(site.id, draft.visitor, made, now)
             noted.append(partial(self.recent.take_back, site.id, number))
             if spam.duplicates and max(likeness.others, likeness.own) >= spam.duplicates:
                 findings.append(Finding("hold", "duplicate"))
         if spam.burst and self.recent.rate(site.id, now) > spam.burst:
             findings.append(Finding("hold", "burst"))
+
+    def _unshare(self, site: int, number: int) -> None:
+        if number:
+            # Nobody waits for it; what goes wrong is in the log.
+            Deferred.fromCoroutine(self._shared.forget(site, number))
 
     async def _consider(
         self, site: Site, draft: Draft, compiled: Compiled, findings: list[Finding]

@@ -53,7 +53,8 @@ ERASE_NOTES = Query(
     """
     with notes as (delete from author_note where site_id = $1 and visitor_id = $2),
     warnings as (delete from author_warning where site_id = $1 and visitor_id = $2),
-    hushed as (delete from hushed where site_id = $1 and visitor_id = $2)
+    hushed as (delete from hushed where site_id = $1 and visitor_id = $2),
+    texts as (delete from recent_text where site_id = $1 and visitor_id = $2)
     select null::bigint, null::bigint where $3 < 0
     """,
     ("int", "bigint", "int"),

@@ -144,6 +144,22 @@ class JudgeTests(ModerationCase):
             last = await self.judge(FLOOD.replace("teacher", "uncle Tom and of his aunt Mary").format(n=7), visitor=77)
         self.assertEqual(last.reasons, ("duplicate",))
 
+    async def test_shared(self) -> None:
+        """Copies and bursts are counted over all processes; what was refused, and other sites, do not count."""
+        await self.rules(spam={"duplicates": 3, "burst": 6})
+        others = [self.make(), self.make()]
+        for number in range(3):
+            judged = await others[number % 2].judge(self.site, draft(FLOOD.format(n=number), visitor=number + 1))
+            self.assertEqual(judged.state, "approved")
+        self.assertEqual((await self.judge(FLOOD.format(n=9), visitor=9)).reasons, ("duplicate",))
+        two = await self.sites.add("Two", ["two.example"], site_id=2)
+        assert two is not None
+        self.assertEqual(await self.moderation.judge(two, draft(FLOOD.format(n=5), visitor=8)), APPROVED)
+        for number in range(2):
+            await others[0].judge(self.site, draft(f"hello {number}", visitor=number + 50))
+        self.assertEqual((await self.judge("hello you", visitor=60)).reasons, ("burst",))
+        self.assertEqual(self.sql("select distinct site_id from recent_text"), [(1,)])
+
     async def test_burst(self) -> None:
         """More a minute than usual: strangers wait."""
         await self.rules(spam={"burst": 5}, trusted=[str(BOB)])
