@@ -200,6 +200,9 @@ class Outbox:
                 rows = await part.write(CLAIM_WORK, BATCH, CLAIM, busy)
             except Unavailable:
                 return
+            except DatabaseError as error:
+                log.warn("outbox: work can't be looked for: {reason}", reason=str(error))
+                return
             for row in rows:
                 work = Work(*row)
                 self._under_way[work.site] += 1

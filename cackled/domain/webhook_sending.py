@@ -175,6 +175,10 @@ class WebhookSender:
                 rows = await part.system.write(CLAIM_ENDPOINTS, BATCH, CLAIM, crowded)
             except Unavailable:
                 return
+            except DatabaseError as error:
+                # Too slow just now: the next look may do better.
+                log.warn("webhooks: work can't be looked for: {reason}", reason=str(error))
+                return
             for site, endpoint, _ in rows:
                 key = (int(site), int(endpoint))
                 done: Deferred[None] = Deferred()

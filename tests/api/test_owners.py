@@ -19,9 +19,9 @@ from tests.support.staff import sign_in, site_key
 # Lists that can't grow: the number of what they list is bounded where it is made, or they say of a fixed number of last
 # things.
 BOUNDED = frozenset((
-    "accountHistory", "countComments", "getPollResults", "getStatistics", "listBlocks", "listFactors", "listHosts",
-    "listKeys", "listMembers", "listReviewSignals", "listSessions", "listSignInProviders", "listSsoRefusals",
-    "listTopProducts", "listWarnings", "listWaysToSignIn", "listWebhooks", "showUsage",
+    "accountHistory", "countComments", "getPollResults", "getStatistics", "listBlocks", "listFactors", "listFollows",
+    "listHosts", "listKeys", "listLately", "listMembers", "listReviewSignals", "listSessions", "listSignInProviders",
+    "listSsoRefusals", "listTopProducts", "listWarnings", "listWaysToSignIn", "listWebhooks", "showUsage",
 ))  # fmt: skip
 CURSORS = frozenset(("cursor", "before", "after", "offset"))
 NOTES = "/api/v1/sites/1/moderation/authors/{}/notes"
