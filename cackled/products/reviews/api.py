@@ -19,6 +19,7 @@ from cackled.domain.errors import BadField
 from cackled.domain.page_facts import page_title, page_url
 from cackled.domain.page_keys import fit, is_address
 from cackled.domain.site import Site
+from cackled.domain.text import clean_words
 from cackled.moderation.verdict import Signs
 from cackled.products.reviews import answers
 from cackled.products.reviews.checks import Checks
@@ -36,7 +37,7 @@ def wanted(query: answers.PageQuery, settings: ReviewSettings) -> Wanted:
         BadField, NotFound: the cursor is not one of ours, or the parent can't be an id.
     """
     value, id_ = parse_cursor(query.cursor)
-    words = " ".join(query.q.split())
+    words = clean_words(query.q, 200)
     sort: answers.Sort = query.sort or settings.sort
     if query.kind != "review":
         sort = query.sort if query.sort in ("new", "old", "helpful") else "new"
@@ -127,7 +128,8 @@ async def get_top(call: Call) -> Any:
     def sees(key: str) -> bool:
         return call.context.doors.refused(call.site, key, "read", call.session, tokens(call.request)) is None
 
-    return {"products": await call.service(Figures).top(query.category, query.order, query.size, sees)}
+    category = clean_words(query.category, 300)
+    return {"products": await call.service(Figures).top(category, query.order, query.size, sees)}
 
 
 async def post_review(call: Call) -> Response:

@@ -166,6 +166,10 @@ class WriteTests(ReviewCase):
         words = await self.page(query="&q=Word3+common")
         self.assertEqual([one["star"] for one in words["page"]["reviews"]], [5])
         self.assertEqual((await self.page(query="&q=c:1"))["page"]["reviews"], [])
+        for hostile in ("%00", "%27%3A%26%7C%21()", "a%00b", "%F0%9F%8D%B5", ":*", "%3C-%3E", "x" * 200):
+            answer = await self.ask("GET", f"{REVIEWS}?channel=mug&q={hostile}")
+            self.assertEqual(answer.status, 200, (hostile, answer))
+            self.assertEqual((await self.ask("GET", f"{REVIEWS}/top?category={hostile}")).status, 200, hostile)
         for cursor in ("x", "1", "nan_1", "1e999_1", "1_99999999999999999999", "inf_2"):
             answer = await self.ask("GET", f"{REVIEWS}?channel=mug&cursor={cursor}")
             self.assertIn(answer.status, (200, 400), (cursor, answer))
