@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from cackled.transport.assets import Assets
 from cackled.transport.bundle_lists import BundleLists
 from tests.browser.bundles import FOLDERS, WEB, Built, gzipped
+from tests.support.web import packaging
 
 COMMENTS = WEB.parent / "products" / "comments" / "web"
+POLLS = WEB.parent / "products" / "polls" / "web"
 SERVERS = [{"url": "https://a.comments.example", "weight": 3}, {"url": "https://b.comments.example", "weight": 2}]
 
 
@@ -38,6 +41,28 @@ class BundlesTests(SynchronousTestCase):
     def test_counter(self) -> None:
         """The counter stays below 1 KB."""
         self.assertLess(self.size("count.js"), 1000)
+
+    def test_polls(self) -> None:
+        """Script and style of polls, without words: at most 3 KB (3,072 bytes) over the base that widgets share."""
+        web = packaging()
+        if web.system_node() is None:
+            raise SkipTest("there is no Node")
+        folder = Path(self.mktemp()).resolve()
+        folder.mkdir()
+        lib = WEB / "lib"
+        names = {"dom": "el", "live": "subscribe", "reasons": "reason", "loader": "loader"}
+        names["widget"] = "register, Widget"
+        text = "".join(f"import {{{what}}} from '{lib / name}.js';\n" for name, what in names.items())
+        (folder / "base.js").write_text(f"{text}window.x = [{', '.join(names.values())}];\n")
+        (folder / "bundles.json").write_text('{"bundles": {"base.js": ["base.js"]}}')
+        web.build([folder])
+        words = b""
+        for one in (WEB, POLLS):
+            catalogue = json.loads((one / "locales" / "en.json").read_text())
+            shown = {section: catalogue[section] for section in ("widget", "problems")}
+            words += json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
+        base = gzipped((folder / "build" / "base.js").read_bytes() + words)
+        self.assertLessEqual(self.size("polls.js") + self.size("polls.css") - base, 3_072)
 
     def test_lists(self) -> None:
         """Every module and style sheet of widgets is in a bundle."""

@@ -3,7 +3,7 @@
 import {PictureList} from './list.js';
 import {shrink} from './shrink.js';
 import {el, icon} from '../lib/dom.js';
-import {loader} from '../lib/loader.js';
+import {loader, Promise} from '../lib/loader.js';
 import {mayPass, reason} from '../lib/reasons.js';
 import {Refused} from '../lib/session.js';
 

@@ -1,4 +1,5 @@
 /* Pictures made smaller before they are sent: a telephone's have four times the points that anybody sees. */
+import {Promise} from '../lib/loader.js';
 
 // Points of the longer side, and bytes above which it is worth the work.
 const SIDE = 2000;
