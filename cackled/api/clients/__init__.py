@@ -52,6 +52,9 @@ def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
             ]  # fmt: skip
             headers = {given["name"] for given in one.get("parameters", ()) if given["in"] == "header"}
             body = one.get("requestBody")
+            if body is not None and "application/json" not in body["content"]:
+                # Files are sent by what every language has for that.
+                continue
             done = next(value for status, value in one["responses"].items() if status.startswith("2"))
             media, content = next(iter(done.get("content", {"": {}}).items()))
             yield Operation(

@@ -80,7 +80,7 @@ function form(base, path, method, call) {
     if (one.name === 'site') input.value = '1';
     return {name: one.name, where: one.in, input, text: one.description, needed: one.required};
   });
-  const schema = call.requestBody?.content['application/json'].schema;
+  const schema = call.requestBody?.content['application/json']?.schema;
   const body = schema && make('textarea', {rows: 6, spellcheck: false, dir: 'ltr'});
   if (body) body.value = JSON.stringify(example(schema), null, 2);
   const answer = make('pre', {class: 'answer', tabIndex: 0, hidden: true, dir: 'ltr', 'aria-label': say('answer')});
