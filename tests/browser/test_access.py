@@ -14,6 +14,8 @@ AXE = HOSTS / "node_modules" / "axe-core" / "axe.min.js"
 RUN = """async () => (await axe.run('.mc-root', {resultTypes: ['violations']})).violations
     .map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join(' | '))"""
 RICH = (
+    "<p>In the end <span class=\"spoiler\">the gardener</span> did it.</p>"
+    '<pre><code class="language-python">def run(): # fast\n    return "a" + 1\n</code></pre>'
     "<p>Plain, <a href='https://a.example/'>linked</a>.</p><blockquote><p>quoted</p></blockquote><ul><li>one</li></ul>"
     f"<pre><code>{'wide ' * 80}</code></pre>"
 )
@@ -33,8 +35,9 @@ LOOKS = {
 class AccessTests(MockCase):
     def conversation(self) -> None:
         """Something of everything."""
+        self.steer(settings={"reactions": [["like", "👍"], ["own", "🦊"]]})
         self.seed(
-            {"text": "x", "html": RICH, "name": "Ann"},
+            {"text": "x", "html": RICH, "name": "Ann", "reactions": {"like": 2}, "featured": True},
             {"text": "An answer", "name": "Ben", "parent": 0},
             {"text": "And another", "name": "Cem", "parent": 1},
             {"text": "Deeper", "name": "Dee", "parent": 2},
@@ -68,7 +71,16 @@ class AccessTests(MockCase):
             page.wait_for_selector(".mc-menu")
             self.clean(page, f"{name}: menu")
             page.keyboard.press("Escape")
+            page.click(".mc-react >> nth=0")
+            page.click(".mc-filter")
+            page.click(".mc-entry >> nth=-1")
+            page.wait_for_selector(".mc-filtered")
+            self.clean(page, f"{name}: some by themselves")
+            page.keyboard.press("Escape")
             page.click(".mc-input")
+            page.keyboard.type("@")
+            page.wait_for_selector(".mc-names")
+            self.clean(page, f"{name}: names")
             page.fill(".mc-input", "Some words")
             for n, part in enumerate(("editor", "emoji", "preview")):
                 page.click(f".mc-tool >> nth={n}")

@@ -51,7 +51,6 @@ export function completeMentions(o) {
     list = null;
     input.removeAttribute('aria-activedescendant');
     input.removeAttribute('aria-controls');
-    input.setAttribute('aria-expanded', 'false');
   }
   /** @param {string} name */
   function choose(name) {
@@ -87,7 +86,6 @@ export function completeMentions(o) {
       ),
     );
     input.setAttribute('aria-controls', id);
-    input.setAttribute('aria-expanded', 'true');
     input.setAttribute('aria-activedescendant', id + '-' + at);
   }
   function look() {

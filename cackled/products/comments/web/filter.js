@@ -1,6 +1,6 @@
 /* Some of a conversation's comments by themselves: one's own, or those of staff; each leads to its place. */
 import {nameOf, notice} from './widget.js';
-import {el, press} from '../../../web/lib/dom.js';
+import {el, icon, press} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
 import {openMenu} from '../../../web/lib/menu.js';
 import {reason} from '../../../web/lib/reasons.js';
@@ -14,10 +14,31 @@ const STAFF = 'M10 3l2 4.5 5 .5-3.8 3.3L14.4 16 10 13.4 5.6 16l1.2-4.7L3 8l5-.5z
 const BEGINNING = 200;
 
 /**
+ * The button beside the orders, where the first render has left room for it.
+ * @param {Comments} w
+ */
+export function addFilter(w) {
+  const words = w.t('filter');
+  /** @type {HTMLElement} */
+  const button = press(
+    'mc-sort.mc-filter',
+    {
+      'aria-label': words,
+      title: words,
+      'aria-haspopup': 'menu',
+      'aria-expanded': 'false',
+      onclick: () => openFilter(w, button),
+    },
+    icon('M3 5h14M6 10h8M8.5 15h3'),
+  );
+  w.sorts.append(el('span.mc-morebox.mc-filterbox', null, button));
+}
+
+/**
  * @param {Comments} w
  * @param {HTMLElement} button
  */
-export function openFilter(w, button) {
+function openFilter(w, button) {
   /**
    * @param {'me' | 'staff'} by
    * @param {string} words

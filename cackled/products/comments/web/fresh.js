@@ -15,7 +15,8 @@ export function watchFresh(w) {
   /** @type {Set<Item>} */
   const unseen = new Set();
   const next = el('button.mc-pill.mc-next', {hidden: true, onclick: go});
-  w.pill.after(next);
+  // At the window's lower edge, and takes no room.
+  w.list.after(el('div.mc-nextbox', null, next));
   // From now on, once the reader has been here for a while, or goes.
   const keep = () => keepVisit(w, now);
   const timer = setTimeout(keep, 5000);

@@ -74,6 +74,8 @@ async function show({options: o, site, lang}, place, days) {
   };
   const query = new URLSearchParams({size: '' + Math.max(1, number(o.size, 5, 20)), days: '' + days});
   if (loader.text(o.token)) query.append('token', loader.text(o.token));
+  // A list can be read without it.
+  const styled = loader.lazy('lately.css').catch(() => {});
   const answer = await loader.get('/api/v1/sites/' + encodeURIComponent(site || 0) + '/comments/lately?' + query);
   if (!answer.ok) return;
   const {comments} = await answer.json();
@@ -93,6 +95,7 @@ async function show({options: o, site, lang}, place, days) {
     };
   };
   const filled = html ? (await import('./markup.js')).markup : null;
+  await styled;
   node.classList.add('mc-lately');
   node.lang = lang;
   node.replaceChildren(

@@ -1,7 +1,6 @@
 /* What reading doesn't wait for. */
 export {blockAuthor, finishAway, openEdit, openMenu, undoAway} from './actions.js';
 export {dress} from './composing.js';
-export {openFilter} from './filter.js';
 export {followAuthor} from './follow.js';
 export {invite, showProfile, showWays, signOut} from './identity.js';
 export {flushWaiting} from './arrivals.js';

@@ -1,6 +1,7 @@
 /* Live: events of a conversation in place, what is held and counted, reading anew, the state of the line. */
 import {onArrived, showPill} from './arrivals.js';
 import {dress, replaceComposer, signForms} from './composing.js';
+import {addFilter} from './filter.js';
 import {watchFresh} from './fresh.js';
 import {addBell} from './follow.js';
 import {lookWhoComes} from './identity.js';
@@ -65,6 +66,7 @@ export function beginLive(w, position) {
   watchForms(w);
   watchTexts(w);
   restoreUnsent(w);
+  addFilter(w);
   watchFresh(w);
   watchWindow(w);
   goToLinked(w);

@@ -4,7 +4,7 @@ import {appendItem, drawItem} from './item.js';
 import {isByTime, laterId} from './reckon.js';
 import {Store} from './store.js';
 import {recallVisit} from './visits.js';
-import {el, icon, press} from '../../../web/lib/dom.js';
+import {el, press} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
 import {tabStorage} from '../../../web/lib/storage.js';
 import {asObject} from '../../../web/lib/values.js';
@@ -59,19 +59,6 @@ export class Comments extends Widget {
         ),
       ),
     );
-    /** @type {HTMLElement} */
-    this.filter = press(
-      'mc-sort.mc-filter',
-      {
-        'aria-label': t('filter'),
-        title: t('filter'),
-        'aria-haspopup': 'menu',
-        'aria-expanded': 'false',
-        onclick: () => whenReady(this, later => later.openFilter(this, this.filter)),
-      },
-      icon('M3 5h14M6 10h8M8.5 15h3'),
-    );
-    this.sorts.append(el('span.mc-morebox', null, this.filter));
     this.bar = el('div.mc-bar', {role: 'status'});
     this.pill = el('button.mc-pill', {hidden: true, onclick: () => this.later && this.later.flushWaiting(this)});
     this.typing = el('div.mc-typing', {'aria-hidden': 'true'});
