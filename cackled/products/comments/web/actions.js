@@ -40,7 +40,7 @@ export function openMenu(w, item, mine) {
   const quote = {icon: QUOTE, words: t('quote'), act: () => replyQuoting(w, item, true)};
   const last = item.reply ? [quote] : [];
   // Where it can only be read, what needs no server.
-  openMenuOf(item.more, w.reading ? [copy] : mine ? [copy, erase, ...last] : [copy, follow, flag, block, ...last]);
+  openMenuOf(item.more, w.reading ? [copy] : mine ? [copy, erase, ...last] : [copy, ...last, follow, flag, block]);
 }
 
 /**
