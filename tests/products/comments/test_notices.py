@@ -90,6 +90,14 @@ class NoticeTests(NoticeCase):
         await self.gather()
         self.assertEqual((await self.call("GET", "notices", self.ann))["unread"], 1, "what comes later is not read")
 
+    async def test_numbers(self) -> None:
+        """Notices are numbered by time, so that a site that moved to another shard does not begin anew."""
+        await self.follow(self.ann)
+        await self.post(self.bob, "one")
+        await self.gather()
+        ((number,),) = self.sql("select id from notice")
+        self.assertGreater(number, self.sql("select max(id) from comment")[0][0])
+
     async def test_never_told(self) -> None:
         """What waits is told when it is approved; what went is not told; nor is what a blocked author wrote."""
         await self.follow(self.ann)
