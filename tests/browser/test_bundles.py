@@ -122,6 +122,8 @@ class BundlesTests(SynchronousTestCase):
         """
         for sheet in ("comments.css", "later.css"):
             self.yields((COMMENTS / sheet).read_text())
+        reviews = (COMMENTS.parents[1] / "reviews" / "web" / "reviews.css").read_text()
+        self.yields(reviews.replace("mcr-", "mc-").replace("#mc-review", "#mc-container"))
 
     def yields(self, text: str) -> None:
         """What `test_css_yields` promises, of one sheet."""
