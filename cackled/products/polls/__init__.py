@@ -16,6 +16,7 @@ from cackled.products.polls.refusals import PROBLEMS, REFUSALS
 from cackled.products.polls.seed import fill
 from cackled.products.polls.service import PRODUCT_NAME, Polls
 from cackled.products.polls.settings import PollSettings
+from cackled.products.polls.thread import THREAD
 from cackled.products.polls.upkeep import AUTHORED, ERASABLE, HELD, JOBS, RECOUNTS
 from cackled.products.product import Limit, OutboxParts, Product
 
@@ -39,6 +40,7 @@ PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES),
     widgets=api.WIDGETS,
+    threads=(THREAD,),
     settings=PollSettings,
     services={Polls: make_polls, PollEditor: make_editor},
     limits=(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from cackled.events import channel_id
@@ -12,7 +13,7 @@ from tests.products.polls.common import PollCase
 VOTES = (307, 211, 0)
 
 
-class HiddenTests(PollCase):
+class HiddenCase(PollCase):
     """Polls with 518 voters."""
 
     async def cast(self, poll: str) -> None:
@@ -41,7 +42,12 @@ class HiddenTests(PollCase):
         return b"".join(one.raw for one in answers) + json.dumps([hooks, log]).encode() + listener.heard
 
     def seen(self, heard: bytes) -> bool:
-        return any(str(one).encode() in heard for one in (*VOTES[:2], sum(VOTES)))
+        # As numbers of their own: ids, times and digests have all kinds of digits.
+        return re.search(rb"(?<![\w.-])(307|211|518)(?![\w.-])", heard) is not None
+
+
+class HiddenTests(HiddenCase):
+    """What is hidden, until it is not."""
 
     async def test_hidden(self) -> None:
         """Neither counts nor voters are in any answer, event or webhook while hidden; voters see what they may."""
