@@ -1,5 +1,6 @@
 /* Signing in from a page: the menu of ways, the window on the server's own origin, and the way back. Loaded when somebody asks for it, or
    comes back. The page keeps a verifier; what comes back is worth nothing without it (RFC 7636). */
+import {fillOwn} from './profile.js';
 import {el, press} from '../lib/dom.js';
 import {loader} from '../lib/loader.js';
 import {save} from '../lib/storage.js';
@@ -209,16 +210,18 @@ export function openWays(host, anchor, own) {
 }
 
 /**
- * Who somebody is, below their name; closes by Escape, and by itself when focus goes.
- * @param {Host} host
+ * Who somebody is, below their name: oneself, to change that; others, to block them. Closes by Escape, and by itself when focus goes.
+ * @param {Host & {me?: string | null, person?: any, block?: (id: string) => void}} host
  * @param {HTMLElement} anchor
  * @param {{id: string, name: string}} author
  * @param {(name: string) => import('../lib/dom.js').Child} badge
  */
 export function openProfile(host, anchor, author, badge) {
-  const old = [.../** @type {Element} */ (anchor.parentNode).children].find(node => node.classList.contains('mc-card'));
-  if (old) return;
+  const around = /** @type {Element} */ ((anchor.closest('form') || anchor).parentNode);
+  const old = [...around.children].find(node => node.classList.contains('mc-card'));
+  if (old) return old.querySelector('form') ? old.remove() : undefined;
   const t = host.t;
+  const own = author.id === host.me && !!host.person;
   const card = el('div.mc-card', {
     role: 'dialog',
     'aria-label': author.name,
@@ -226,14 +229,30 @@ export function openProfile(host, anchor, author, badge) {
     onkeydown: (/** @type {KeyboardEvent} */ event) => {
       if (event.key === 'Escape') {
         event.stopPropagation();
-        // Losing the focus closes it.
-        anchor.focus();
+        shut();
       }
     },
-    onfocusout: event => {
-      if (!card.contains(event.relatedTarget)) setTimeout(() => card.remove());
+    onfocusout: (/** @type {any} */ event) => {
+      // What is being filled in stays.
+      if (!own && !card.contains(event.relatedTarget)) setTimeout(() => card.remove());
     },
   });
+  const shown = () => {
+    // Within a form that somebody writes in there is no room for another.
+    const form = anchor.closest('form');
+    if (form) form.before(card);
+    else /** @type {Element} */ (anchor.parentNode).append(card);
+    card.classList.toggle('mc-flat', !!form);
+    card.focus({preventScroll: true});
+  };
+  function shut() {
+    card.remove();
+    anchor.focus();
+  }
+  if (own) {
+    fillOwn(host, card, shut).then(shown, (/** @type {any} */ error) => host.trouble(error));
+    return;
+  }
   host.session.call('GET', '/visitors/' + author.id).then(
     (/** @type {any} */ who) => {
       const name = who.name || author.name;
@@ -246,9 +265,11 @@ export function openProfile(host, anchor, author, badge) {
           who.comments == null ? t('keepsPrivate') : t('comments', {n: who.comments}),
           who.since && el('span', null, t('since', {time: /** @type {any} */ (host.times).full(who.since)})),
         ),
+        author.id !== host.me && host.block
+          ? press('mc-act', {onclick: () => /** @type {any} */ (host).block(author.id)}, t('block'))
+          : '',
       );
-      /** @type {Element} */ (anchor.parentNode).append(card);
-      card.focus({preventScroll: true});
+      shown();
     },
     (/** @type {any} */ error) => host.trouble(error),
   );

@@ -113,9 +113,21 @@ export function dress(w, made, how) {
       'div.mc-person',
       null,
       avatarOf(person),
-      el('span.mc-name', {dir: 'auto'}, person.name),
+      own(),
       press('mc-act', {onclick: () => whenReady(w, later => later.signOut(w))}, t('signOut')),
     );
+  }
+  /** The name opens one's own card. */
+  function own() {
+    if (!person) return null;
+    const onclick = () => whenReady(w, later => later.showProfile(w, name, {...person, id: w.session.visitor()}));
+    /** @type {HTMLElement} */
+    const name = press(
+      'mc-author',
+      {'aria-haspopup': 'dialog', onclick},
+      el('span.mc-name', {dir: 'auto'}, person.name),
+    );
+    return el('span.mc-who-wrote', null, name);
   }
   function open() {
     node.classList.add('mc-open');

@@ -1,7 +1,9 @@
 /* Who the visitor is: what the page's server says, signing in and out, and the invitation where that is needed. */
+import {blockAuthor} from './actions.js';
 import {badgeOf, notice, signButton} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
+import {reason} from '../../../web/lib/reasons.js';
 import {asObject} from '../../../web/lib/values.js';
 
 /** @typedef {import('./widget.js').Comments} Comments */
@@ -61,6 +63,14 @@ const hostOf = w => ({
   session: w.session,
   t: w.t,
   times: w.times,
+  me: w.session.visitor(),
+  person: w.session.person(),
+  signOut: () => signOut(w),
+  said: (/** @type {any} */ error) => reason(w.t, error),
+  block: (/** @type {string} */ id) => {
+    const item = [...w.store.items.values()].find(one => one.c.author && one.c.author.id === id);
+    if (item) blockAuthor(w, item, true);
+  },
   leave: () => w.keep(),
   done: () => mountAnew(w),
   trouble: (/** @type {any} */ error) => notice(w, error && error.status ? w.t('wrong') : w.t('network')),
