@@ -90,7 +90,9 @@ async function showFiltered(w, by, words, button) {
     cursor = data.cursor || '';
     foot.replaceChildren();
     if (cursor) foot.append(press('mc-more', {onclick: () => more().catch(failed)}, t('loadMore')));
-    if (!rows.firstChild) rows.append(el('div.mc-note', null, t('nothingFound')));
+    if (rows.firstChild) return;
+    rows.removeAttribute('role');
+    rows.append(el('div.mc-note', null, t('nothingFound')));
   }
   /** @param {any} error */
   const failed = error => notice(w, reason(t, error));

@@ -193,6 +193,8 @@ function drawBody(w, item) {
     node.tabIndex = 0;
   });
   text.querySelectorAll('.mc-spoiler').forEach(node => {
+    // Hidden as an element, and not by its colour alone.
+    node.replaceChildren(el('span', null, [...node.childNodes]));
     const attributes = {role: 'button', tabindex: '0', 'aria-label': t('spoiler'), 'aria-expanded': 'false'};
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
   });
