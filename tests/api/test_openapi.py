@@ -44,6 +44,12 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[
     validator = Draft202012Validator(json.loads(text), registry=registry)
     return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(value)]
 
+# Those of the example in RFC 8291, section 5.
+PUSH_KEYS = {
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+}
+
 
 class DocumentTests(SynchronousTestCase):
     """The document by itself."""
@@ -115,7 +121,7 @@ class AnswerTests(ApiCase):
             ("/sites/{site}/notices/settings", "get", "/sites/1/notices/settings", None, bob),
             ("/sites/{site}/notices/settings", "patch", "/sites/1/notices/settings", {"digest": "daily"}, bob),
             ("/sites/{site}/notices/push", "put", "/sites/1/notices/push",
-             {"endpoint": "https://push.example/x", "keys": {"p256dh": "AAAA", "auth": "AAAA"}}, bob),
+             {"endpoint": "https://push.example/x", "keys": PUSH_KEYS}, bob),
             ("/sites/{site}/notices/push/gone", "post", "/sites/1/notices/push/gone",
              {"endpoint": "https://push.example/x"}, bob),
             ("/sites/{site}/follows/{kind}/{target}", "delete", "/sites/1/follows/person/5", None, bob),
