@@ -74,7 +74,7 @@ class EveryCallTests(ApiCase):
             self.assertEqual((answer.status, answer.body), (204, b""), path)
             self.assertIn(method, answer.headers["access-control-allow-methods"])
             self.assertEqual(
-                answer.headers["access-control-allow-headers"], "authorization, content-type, idempotency-key"
+                answer.headers["access-control-allow-headers"], "authorization, content-type, idempotency-key, if-match"
             )
             self.assertEqual(answer.headers["access-control-max-age"], "7200")
             self.assertEqual(answer.headers["access-control-allow-origin"], ORIGIN)
