@@ -84,7 +84,7 @@ class BellTests(BrowserCase):
         page = self.reader("bell-mail")
         self.write("bell-mail", "follow me", name="Fay")
         page.wait_for_selector("text=follow me")
-        page.locator(".mc-acts [aria-haspopup=menu]").first.click()
+        page.locator(".mc-acts .mc-act.mc-more").first.click()
         page.click("text=Follow Fay")
         page.wait_for_selector("text=You follow Fay.")
         page.click(".mc-belltop")
