@@ -46,7 +46,7 @@ class ReadOptions(Struct, frozen=True):
 class ReadOutcome:
     """What is known of an answer: ``server`` that was read ("" before) and ``staleness``, at most, in seconds.
 
-    ``stale``: the answer may be older than was asked for, because the primary is down.
+    ``stale``: the answer may be older than was asked for: the primary is down, or has not come so far itself.
     """
 
     __slots__ = ("server", "stale", "staleness")
@@ -86,6 +86,15 @@ class Reading:
         second_best = self.options.preference is ReadPreference.PRIMARY_PREFERRED and not rows.primary
         self.outcome.note(rows.server, rows.staleness, rows.stale or second_best)
         return rows.rows
+
+    def reached(self, seq: int, after: int | None = None) -> None:
+        """The answer is of *seq*: mark it where that is less than *after* (None: what the caller asked for).
+
+        The primary's answer can be older too. A replica shows a commit as soon as it has replayed it, and the primary
+        only when its own session has ended the commit, which may wait for standbys. A promotion may have lost it.
+        """
+        if seq < (self.options.after if after is None else after):
+            self.outcome.stale = True
 
     async def rows(self, database: SiteDatabase, query: Query, *args: Any) -> Rows:
         """Read as asked, ``after`` excepted. Whoever uses the answer tells `found`."""

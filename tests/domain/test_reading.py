@@ -122,6 +122,27 @@ class ReadingTests(TestCase):
         self.db.replica = 8
         self.assertEqual((await self.page("secondary", after=8))[0], 8)
 
+    async def test_replica_ahead(self) -> None:
+        """A replica may show a commit before the primary does: the primary's older answer is marked."""
+        self.db.primary = 7
+        for preference in ("primaryPreferred", "primary"):
+            seq, outcome = await self.page(preference, after=8)
+            self.assertEqual((seq, outcome.server, outcome.stale), (7, "one", True), preference)
+            self.assertFalse((await self.page(preference, after=7))[1].stale)
+        for preference in ("nearest", "secondaryPreferred", "secondary"):
+            seq, outcome = await self.page(preference, after=8)
+            self.assertEqual((seq, outcome.server, outcome.stale), (8, "two", False), preference)
+        self.cache.clear()
+        self.db.replica = 7
+        for preference in ("nearest", "secondaryPreferred"):
+            for _ in range(2):
+                seq, outcome = await self.page(preference, after=8)
+                self.assertEqual((seq, outcome.server, outcome.stale), (7, "one", True), preference)
+            self.assertFalse((await self.page(preference, after=7))[1].stale)
+        self.db.primary = 8
+        seq, outcome = await self.page("nearest", after=8)
+        self.assertEqual((seq, outcome.server, outcome.stale), (8, "one", False))
+
     async def test_primary_down(self) -> None:
         """Without a primary the yielding ones are answered from the replica, marked; the answer is not kept."""
         self.db.replica, self.db.primary = 7, None
@@ -165,9 +186,12 @@ class ReadingTests(TestCase):
         self.assertEqual(await counts("nearest", k=7), ({"k": 7, "x": 0}, "two", False))
         for preference in ("nearest", "secondaryPreferred"):
             self.assertEqual(await counts(preference, k=8), ({"k": 8, "x": 0}, "one", False))
-        self.assertEqual(await counts("nearest", k=0, x=3), ({"k": 8, "x": 0}, "one", False))
+        self.assertEqual(await counts("nearest", k=0, x=3), ({"k": 8, "x": 0}, "one", True))
         with self.assertRaises(Unavailable):
             await counts("secondary", k=8)
+        self.assertEqual(await counts("nearest", k=9), ({"k": 8, "x": 0}, "one", True))
+        self.assertEqual(await counts("primary", k=8), ({"k": 8, "x": 0}, "one", False))
+        self.assertEqual(await counts("primary", k=8, x=1), ({"k": 8, "x": 0}, "one", True))
         self.db.primary = None
         self.assertEqual(await counts("nearest", k=8), ({"k": 7, "x": 0}, "two", True))
 
@@ -177,7 +201,10 @@ class ReadingTests(TestCase):
         for preference in ("nearest", "primaryPreferred"):
             reading = Reading(ReadOptions(ReadPreference(preference), None, 8))
             self.assertEqual((await self.comments.one(5, Session(1, 1), reading)).json, b'{"id":"5"}')
-            self.assertEqual(reading.outcome.server, "one")
+            self.assertEqual((reading.outcome.server, reading.outcome.stale), ("one", False))
+        reading = Reading(ReadOptions(ReadPreference.PRIMARY, None, 9))
+        await self.comments.one(5, None, reading)
+        self.assertTrue(reading.outcome.stale)
         self.db.primary = None
         reading = Reading(ReadOptions(ReadPreference.NEAREST, None, 8))
         with self.assertRaises(NotFound):

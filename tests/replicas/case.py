@@ -21,9 +21,11 @@ YIELDING = PREFERENCES[:3]
 class Look:
     """One read, as it came back."""
 
-    def __init__(self, preference: str, after: int, began: float, answer: Any) -> None:
+    def __init__(self, preference: str, after: int, began: float, answer: Any, acknowledged: int = 0) -> None:
         self.preference = preference
         self.after = after
+        # The highest seq that a writer had been answered with before.
+        self.acknowledged = acknowledged
         self.began = began
         self.took = time.monotonic() - began
         self.status = answer.status if answer else 0
@@ -57,9 +59,10 @@ class Looker(threading.Thread):
         """Until told to stop."""
         while not self.over:
             for preference in PREFERENCES:
-                self.looks.append(self._case.look(preference, self.seen))
+                acknowledged = max((line["seq"] for line in self._case.journal.lines("ack")), default=0)
+                self.seen = max(self.seen, acknowledged)
+                self.looks.append(self._case.look(preference, self.seen, acknowledged))
                 self.seen = max(self.seen, self.looks[-1].seq)
-            self.seen = max([self.seen, *(line["seq"] for line in self._case.journal.lines("ack"))])
             time.sleep(0.02)
 
     def stop(self) -> None:
@@ -106,13 +109,13 @@ class ReplicaCase(FaultCase):
         for one in self.lookers:
             one.stop()
 
-    def look(self, preference: str, after: int = 0) -> Look:
+    def look(self, preference: str, after: int = 0, acknowledged: int = 0) -> Look:
         """One read through the API, or through the first render for ``nearest``."""
         query = f"channel={KEY}&readPreference={preference}&after={after}"
         path = f"/bootstrap?widget=Comment&site=1&{query}" if preference == "nearest" else (
             f"/api/v1/sites/1/comments?{query}")  # fmt: skip
         began = time.monotonic()
-        return Look(preference, after, began, attempt(self.daemon.url + path))
+        return Look(preference, after, began, attempt(self.daemon.url + path), acknowledged)
 
     def until(self, what: str, check: Any, timeout: float = 30.0) -> float:
         """Wait until *check* gives something true; the seconds it took."""
@@ -134,6 +137,9 @@ class ReplicaCase(FaultCase):
         looks = looker.looks
         self.assertGreaterEqual(len(looks), 10)
         self.assertEqual([one for one in looks if one.status == 200 and one.seq < one.after and not one.stale], [])
+        # What a replica showed first the primary may not show yet, and says so. What was acknowledged it always shows.
+        behind = [one for one in looks if one.preference == "primary" and 0 <= one.seq < one.acknowledged]
+        self.assertEqual(behind, [])
         wrong = [one for one in looks if one.status != 200 and (one.status != 503 or not one.retry)]
         self.assertEqual(wrong, [])
         # `secondary` insists on a replica: it may have to wait for one that has come so far.

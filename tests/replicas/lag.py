@@ -22,6 +22,7 @@ from cackled.database.routing import Database
 from cackled.database.tail import Tail
 from cackled.database.testing import TestServer
 from cackled.domain.channels import ChannelRef
+from cackled.domain.reading import Reading, ReadOptions
 from cackled.domain.sessions import Session
 from cackled.domain.settings import SiteSettings
 from cackled.domain.site import Site
@@ -136,10 +137,11 @@ async def measure(
         seen = dict.fromkeys(keys, 0)
         while not over:
             key = chance.choice(keys)
-            found = await node.comments.page(key, wanted, after=seen[key])
+            reading = Reading(ReadOptions(ReadPreference.NEAREST, None, seen[key]))
+            found = await node.comments.page(key, wanted, preference=reading)
             figures.reads += 1
-            figures.backwards += found.seq < seen[key]
-            seen[key] = found.seq
+            figures.backwards += found.seq < seen[key] and not reading.outcome.stale
+            seen[key] = max(seen[key], found.seq)
             await sleep(clock, 0.002)
 
     try:

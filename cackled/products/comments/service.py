@@ -165,6 +165,7 @@ class Comments:
                 if newer is not None:
                     rows, made = newer, build(newer)
             reading.found(rows)
+            reading.reached(made.seq)
             return made
 
         async def load(fresh: bool) -> Loaded:
@@ -197,6 +198,7 @@ class Comments:
         age = self._age(found)
         late = reading.options.max_staleness is not None and age > reading.options.max_staleness
         reading.outcome.note(found.source.server, age, stale or late or not self._database.writable)
+        reading.reached(found.seq)
         return found
 
     def _age(self, found: Loaded) -> float:
@@ -233,7 +235,8 @@ class Comments:
             rows = await reading.again(self._database, *question) or rows
         if not reading.found(rows):
             raise NotFound("There is no such comment.")
-        json, source, visitor, _, channel, url = rows.rows[0]
+        json, source, visitor, seq, channel, url = rows.rows[0]
+        reading.reached(seq)
         mine = session is not None and session.visitor == visitor
         text = pages.with_source(json, source) if mine else json.encode()
         return One(text, channel, permalink(self._site, url, comment_id))
@@ -259,8 +262,10 @@ class Comments:
             seqs = {key: seq for key, _, seq in rows.rows}
             if any(seqs.get(key, 0) < seq for key, seq in after.items()):
                 rows = await reading.again(self._database, *question) or rows
-        found = {key: count for key, count, _ in reading.found(rows)}
-        return {key: found.get(key, 0) for key in keys}
+        found = {key: (count, seq) for key, count, seq in reading.found(rows)}
+        for key, seq in (after or {}).items():
+            reading.reached(found.get(key, (0, 0))[1], seq)
+        return {key: found.get(key, (0, 0))[0] for key in keys}
 
     async def post(
         self,

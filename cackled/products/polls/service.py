@@ -94,7 +94,9 @@ class Polls:
             if options.after and not rows.primary and (not rows.rows or rows.rows[0][0] < options.after):
                 rows = await reading.again(self._database, *question) or rows
             reading.found(rows)
-            return _there(await self._build(poll, rows))
+            made = _there(await self._build(poll, rows))
+            reading.reached(made.seq)
+            return made
 
         async def load(fresh: bool) -> Loaded:
             preference = ReadPreference.PRIMARY if fresh else options.preference
@@ -117,6 +119,7 @@ class Polls:
         as_of: float = found.source.as_of
         age = self._database.now() - (max(as_of, read) if as_of >= begun else as_of)
         reading.outcome.note(found.source.server, age, stale or not self._database.writable)
+        reading.reached(found.seq)
         return _there(found)
 
     async def _build(self, poll: int, rows: Rows) -> Loaded:

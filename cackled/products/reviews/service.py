@@ -156,7 +156,9 @@ class Reviews:
             if options.after and not rows.primary and (rows.rows[0][0] or 0) < options.after:
                 rows = await reading.again(database, *question) or rows
             reading.found(rows)
-            return build(rows)
+            made = build(rows)
+            reading.reached(made.seq)
+            return made
 
         async def load(fresh: bool) -> Loaded:
             preference = ReadPreference.PRIMARY if fresh else options.preference
@@ -180,6 +182,7 @@ class Reviews:
         as_of: float = found.source.as_of
         age = self._database.now() - (max(as_of, read) if as_of >= begun else as_of)
         reading.outcome.note(found.source.server, age, stale or not self._database.writable)
+        reading.reached(found.seq)
         return found
 
     async def mine(self, key: str, session: Session, preference: ReadPreference) -> bytes:
@@ -203,6 +206,7 @@ class Reviews:
         if not reading.found(rows):
             raise NotFound("There is no such review.")
         json, seq, channel, key = rows.rows[0]
+        reading.reached(seq)
         return One(json.encode(), channel, key, self._site.position(channel, seq))
 
     async def channel_of(self, review: int) -> int | None:
@@ -220,6 +224,7 @@ class Reviews:
         if reading.options.after and not rows.primary and rows.rows[0][0] < reading.options.after:
             rows = await reading.again(self._database, *question) or rows
         seq, json = reading.found(rows)[0]
+        reading.reached(seq)
         return self._site.position(channel, seq), json.encode()
 
     async def ratings(self, keys: list[str], reading: Reading) -> dict[str, Rated]:
