@@ -29,6 +29,16 @@ class ReadTests(ApiCase):
             answer = await self.ask("GET", f"{url}&readPreference=secondary", authorization=auth)
             self.assertEqual((answer.status, answer.slug), (503, "unavailable"), url)
 
+    async def test_not_so_far(self) -> None:
+        """Where the primary itself has not come as far as was asked for, the answer is marked; it is not an error."""
+        comment = (await self.post(await self.visitor()))["comment"]["id"]
+        for path in (f"{COMMENTS}?channel=page&", f"{COMMENTS}/{comment}?", "/bootstrap?site=1&channel=page&",
+                     "/api/v1/sites/1/counts?channel=page&"):  # fmt: skip
+            for preference in ("primary", "primaryPreferred", "secondaryPreferred", "nearest"):
+                for after, stale in ((1, None), (99, "1")):
+                    answer = await self.ask("GET", f"{path}readPreference={preference}&after={after}")
+                    self.assertEqual((answer.status, answer.headers.get("x-cackled-stale")), (200, stale), path)
+
     async def test_where_a_comment_stands(self) -> None:
         """One comment comes with its channel, and with its address where its page is one of the site's."""
         auth = await self.visitor()

@@ -133,6 +133,11 @@ class UpkeepTests(PollCase):
             self.assertEqual(answer.json()["poll"]["voters"], number)
         me = await self.service.mine(int(poll), Session(1, 99), ReadPreference.NEAREST)
         self.assertEqual(json.loads(me)["options"], [])
+        for path in (f"/api/v1/sites/1/polls/{poll}?", f"/bootstrap?widget=Poll&site=1&poll={poll}&"):
+            for preference in ("primary", "primaryPreferred", "secondaryPreferred", "nearest"):
+                for after, stale in ((ballot.position.seq, None), (99, "1")):
+                    answer = await self.ask("GET", f"{path}readPreference={preference}&after={after}")
+                    self.assertEqual((answer.status, answer.headers.get("x-cackled-stale")), (200, stale), path)
 
 
 class PollMoverTests(MovingCase):

@@ -100,6 +100,12 @@ class WriteTests(ReviewCase):
         """Changed stars are counted anew, the log has the new words; deleted, nothing is left, and one may write."""
         ann, bob = await self.visitor(), await self.visitor()
         review = await self.made(ann, 2, text="secret words")
+        for path in (f"{REVIEWS}?channel=mug&", f"{REVIEWS}/{review}?", f"{REVIEWS}/summary?channel=mug&",
+                     "/bootstrap?widget=Review&site=1&channel=mug&"):  # fmt: skip
+            for preference in ("primary", "primaryPreferred", "secondaryPreferred", "nearest"):
+                for after, stale in ((1, None), (99, "1")):
+                    answer = await self.ask("GET", f"{path}readPreference={preference}&after={after}")
+                    self.assertEqual((answer.status, answer.headers.get("x-cackled-stale")), (200, stale), path)
         path = f"{REVIEWS}/{review}"
         self.assertEqual((await self.ask("PATCH", path, {"star": 1}, authorization=bob)).slug, "author")
         changed = await self.ask("PATCH", path, {"star": 4, "text": "other words"}, authorization=ann)
