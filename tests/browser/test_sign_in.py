@@ -100,6 +100,7 @@ class SignInTests(BrowserCase):
         self.signed_in(page, "Olga the Great")
         reader.reload()
         reader.click(".mc-list .mc-author >> nth=0")
+        reader.wait_for_selector(".mc-card >> text=Keeps what they wrote private.")
         reader.click(".mc-card >> text=Block author")
         reader.wait_for_selector("text=You blocked this author >> nth=0")
         reader.close()

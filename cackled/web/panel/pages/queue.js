@@ -73,7 +73,10 @@ export function QueuePage({site}) {
     };
     const stop = listen(site, {
       event: event => now.current.heard(event) && count(),
-      missed: count,
+      missed: () => {
+        count();
+        now.current.refresh();
+      },
       state: setLive,
       reached: at => (seq.current = at),
     });

@@ -3,6 +3,8 @@ import {put, remove} from '../api.js';
 
 /** Seconds that a claim holds without being prolonged. */
 const SECONDS = 120;
+/** Seconds until the next try where the server did not answer, or could not. */
+const AGAIN = 5;
 
 export class Claims {
   /**
@@ -16,6 +18,8 @@ export class Claims {
     this.item = '';
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.timer = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.soon = undefined;
     this.leave = () => this.release(true);
   }
 
@@ -37,20 +41,26 @@ export class Claims {
   /** Say that one is at it still. */
   async renew() {
     const {item} = this;
+    clearTimeout(this.soon);
     try {
       await put(this.path(item), {seconds: SECONDS});
     } catch (error) {
       if (this.item !== item) return;
-      const slug = /** @type {any} */ (error).slug;
-      // Without an answer it may be ours all the same: it runs out by itself.
-      if (slug) this.forget();
-      if (slug === 'claimed') this.refused(error);
+      const {status, slug, after} = /** @type {any} */ (error);
+      if (status >= 400 && status < 500 && status !== 429) {
+        this.forget();
+        if (slug === 'claimed') this.refused(error);
+        return;
+      }
+      // It may be ours or not: colleagues should not have to wait for the next prolongation to see it.
+      this.soon = setTimeout(() => this.renew(), Math.max(AGAIN, after || 0) * 1000);
     }
   }
 
   forget() {
     this.item = '';
     clearInterval(this.timer);
+    clearTimeout(this.soon);
     removeEventListener('pagehide', this.leave);
   }
 

@@ -38,7 +38,9 @@ export const needsReason = (action, items, why) =>
 /** @param {{value: number}} props */
 export const Stars = ({value}) =>
   html`<span class="stars" role="img" aria-label=${t('reviews.stars', {n: value})}>
-    <span aria-hidden="true">${'★'.repeat(value)}<span class="muted">${'★'.repeat(5 - value)}</span></span>
+    <span class="shape" aria-hidden="true"
+      >${'★'.repeat(value)}<span class="muted">${'★'.repeat(5 - value)}</span></span
+    >
     <span aria-hidden="true"> ${number(value)}/5</span>
   </span>`;
 

@@ -26,11 +26,12 @@ export function listen(site, {event, missed, state, reached = () => {}}) {
     try {
       const place = await get(`/sites/${site}/moderation/live`);
       if (closed) return;
-      // Another channel, or a way back from a break: what was between is not told there.
-      if (position && position.split('@')[0] !== place.position.split('@')[0]) missed();
-      else if (position && position !== place.position) missed();
-      position = place.position;
-      reached(Number(position.split('@')[1]));
+      // The same channel tells what was between; another one does not.
+      if (position.split('@')[0] !== place.position.split('@')[0]) {
+        if (position) missed();
+        position = place.position;
+        reached(Number(position.split('@')[1]));
+      }
     } catch {
       return again();
     }

@@ -68,6 +68,9 @@ export function stays(action, listed) {
   return to === undefined || to === listed;
 }
 
+/** Pages that are looked at again where news may be missing. */
+const MOST_PAGES = 4;
+
 export class Queue {
   /**
    * @param {string} listed the state that is looked for
@@ -94,6 +97,8 @@ export class Queue {
     this.own = new Set();
     /** Items that an own call is about just now. @type {Set<string>} */
     this.busy = new Set();
+    /** Items that something was heard of since they were looked at again. @type {Set<string>} */
+    this.news = new Set();
     this.generation = 0;
   }
 
@@ -134,6 +139,32 @@ export class Queue {
       if (generation === this.generation) this.error.value = error;
     } finally {
       if (generation === this.generation) this.loading.value = false;
+    }
+  }
+
+  /** News may be missing: look again at what is listed, as far as it is among the first pages. */
+  async refresh() {
+    const {generation} = this;
+    this.news.clear();
+    let cursor = /** @type {string | null} */ ('');
+    let left = this.items.value.length;
+    try {
+      for (let n = 0; n < MOST_PAGES && cursor !== null && left > 0; n++) {
+        const page = await this.calls.page(cursor);
+        if (generation !== this.generation) return;
+        batch(() => {
+          for (const item of page.items) {
+            const old = this.get(item.id);
+            // What was heard or done meanwhile is newer than this answer.
+            if (!old || this.busy.has(item.id) || this.news.has(item.id) || item.version < old.version) continue;
+            this.change(item.id, {...item, claim: item.claim || null});
+          }
+        });
+        left -= page.items.length;
+        cursor = page.items.length ? page.cursor : null;
+      }
+    } catch {
+      // What is listed stays as it is; who decides on something outdated is told so.
     }
   }
 
@@ -261,6 +292,7 @@ export class Queue {
   heard({type, data}) {
     if (type === 'item.queued') return true;
     const item = this.get(data.item);
+    this.news.add(data.item);
     if (type === 'item.claimed') {
       if (item)
         this.change(data.item, {claim: data.by ? {by: data.who || '', name: data.by, until: data.until || ''} : null});

@@ -1,0 +1,142 @@
+// The queue of the panel, without a page: claims that could not be made are made later, and what was missed is looked up.
+import assert from 'node:assert/strict';
+import {mock, test} from 'node:test';
+import {Claims} from '../../../cackled/web/panel/queue/claims.js';
+import {listen} from '../../../cackled/web/panel/queue/live.js';
+import {Queue} from '../../../cackled/web/panel/queue/store.js';
+
+const turn = async () => {
+  for (let n = 0; n < 20; n++) await Promise.resolve();
+};
+
+/** @type {{method: string, path: string}[]} */
+let asked = [];
+
+/** What the server answers next; the last answer stays. @param {[number, any][]} answers */
+function serve(answers) {
+  asked = [];
+  globalThis.fetch = /** @type {any} */ (
+    async (/** @type {string} */ path, /** @type {any} */ {method}) => {
+      asked.push({method, path});
+      const [status, body] = answers.length > 1 ? /** @type {any} */ (answers.shift()) : answers[0];
+      if (!status) throw new TypeError('Failed to fetch');
+      return {ok: status < 400, status, headers: new Headers(), text: async () => JSON.stringify(body)};
+    }
+  );
+}
+
+globalThis.addEventListener ??= () => {};
+globalThis.removeEventListener ??= () => {};
+
+test('a claim is made again where the server was away or had no time, and not where it said no', async () => {
+  mock.timers.enable({apis: ['setTimeout', 'setInterval']});
+  try {
+    for (const [status, again] of /** @type {[number, boolean][]} */ ([
+      [0, true],
+      [429, true],
+      [503, true],
+      [403, false],
+      [404, false],
+      [409, false],
+    ])) {
+      /** @type {any[]} */
+      const refused = [];
+      serve([
+        [status, {type: '/problems/claimed', title: 'no'}],
+        [200, {claim: null}],
+      ]);
+      const claims = new Claims('1', error => refused.push(error));
+      await claims.take('comment:7');
+      assert.equal(claims.item, again ? 'comment:7' : '', String(status));
+      mock.timers.tick(5000);
+      await turn();
+      assert.equal(asked.length, again ? 2 : 1, String(status));
+      assert.equal(refused.length, again ? 0 : 1, String(status));
+      claims.release();
+      await turn();
+      const sofar = asked.length;
+      mock.timers.tick(600_000);
+      await turn();
+      assert.equal(asked.length, sofar, 'nothing is tried after it was let go of');
+    }
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('after a break the same channel is heard from where it was left; another one has missed something', async () => {
+  mock.timers.enable({apis: ['setTimeout']});
+  /** @type {any[]} */
+  const opened = [];
+  globalThis.EventSource = /** @type {any} */ (
+    class {
+      static CLOSED = 2;
+      constructor(/** @type {string} */ url) {
+        this.url = url;
+        this.readyState = 1;
+        opened.push(this);
+      }
+      close() {}
+    }
+  );
+  try {
+    serve([
+      [200, {position: '1-5@10'}],
+      [200, {position: '1-5@14'}],
+      [200, {position: '1-6@2'}],
+    ]);
+    let missed = 0;
+    const stop = listen('1', {event: () => {}, missed: () => missed++, state: () => {}});
+    await turn();
+    opened[0].onmessage({data: JSON.stringify({type: 'item.claimed', sub: '1-5', seq: 11, data: {}})});
+    opened[0].readyState = 2;
+    opened[0].onerror();
+    mock.timers.tick(60_000);
+    await turn();
+    assert.ok(opened[1].url.includes(encodeURIComponent('1-5@11')), opened[1].url);
+    assert.equal(missed, 0);
+    opened[1].onmessage({data: JSON.stringify({type: 'staff.moved', sub: '1-5', seq: 15, data: {}})});
+    mock.timers.tick(60_000);
+    await turn();
+    assert.ok(opened[2].url.includes(encodeURIComponent('1-6@2')), opened[2].url);
+    assert.equal(missed, 1);
+    stop();
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test('what was missed of listed items is looked up; what was heard meanwhile is newer', async () => {
+  const item = (/** @type {string} */ id, more = {}) =>
+    /** @type {any} */ ({id, version: 1, state: 'pending', ...more});
+  const claim = {by: 'account:7', name: 'Ben', until: '2100-01-01T00:00:00.000Z'};
+  /** @type {any[]} */
+  const pages = [
+    {items: [item('comment:1', {claim}), item('comment:2'), item('comment:3'), item('comment:4')], cursor: null},
+    {
+      items: [item('comment:1'), item('comment:2', {claim}), item('comment:3', {claim}), item('comment:9')],
+      cursor: null,
+    },
+  ];
+  /** @type {any} */
+  const calls = {
+    page: async () => {
+      const page = pages.shift();
+      // Told while the second answer was on its way.
+      if (!pages.length) queue.heard({type: 'item.claimed', data: {item: 'comment:3', by: '', who: ''}});
+      return page;
+    },
+  };
+  const queue = new Queue('pending', calls);
+  await queue.first();
+  await queue.refresh();
+  assert.deepEqual(
+    queue.items.value.map(one => [one.id, one.claim?.name || '']),
+    [
+      ['comment:1', ''],
+      ['comment:2', 'Ben'],
+      ['comment:3', ''],
+      ['comment:4', ''],
+    ],
+  );
+});
