@@ -211,7 +211,7 @@ export function openWays(host, anchor, own) {
 
 /**
  * Who somebody is, below their name: oneself, to change that; others, to block them. Closes by Escape, and by itself when focus goes.
- * @param {Host & {me?: string | null, person?: any, block?: (id: string) => void}} host
+ * @param {Host & {me?: string | null, person?: any, block?: (id: string) => void, signOut: () => void, said: (error: any) => string}} host
  * @param {HTMLElement} anchor
  * @param {{id: string, name: string}} author
  * @param {(name: string) => import('../lib/dom.js').Child} badge

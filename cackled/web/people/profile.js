@@ -1,27 +1,41 @@
 /* What people change of themselves, on their own card: the name that others see, whether their comments are shown on their profile,
    whether their picture may be asked for by their mail. */
-// @ts-nocheck
 import {el, press} from '../lib/dom.js';
 
-/* host: as of people.js, with signOut() and said(error) -> words. shut() closes the card. */
+/**
+ * @param {import('./people.js').Host & {signOut: () => void, said: (error: any) => string}} host
+ * @param {HTMLElement} card
+ * @param {() => void} shut closes the card
+ */
 export function fillOwn(host, card, shut) {
   const t = host.t;
   const name = el('input.mc-field', {maxlength: 60, autocomplete: 'nickname', dir: 'auto', required: true});
   const box = () => el('input.mc-tick', {type: 'checkbox'});
   const hidden = box();
   const picture = box();
+  /**
+   * @param {HTMLElement} input
+   * @param {string} words
+   * @param {string} [hint]
+   */
   const line = (input, words, hint) =>
     el('label.mc-choice', null, input, el('span', null, words, hint && el('span.mc-note', null, hint)));
   const told = el('div.mc-error', {role: 'alert'});
-  const save = el('button.mc-formbtn', {disabled: true, onclick: () => form.requestSubmit()}, t('save'));
+  const save = el(
+    'button.mc-formbtn',
+    {disabled: true, onclick: () => /** @type {HTMLFormElement} */ (form).requestSubmit()},
+    t('save'),
+  );
+  /** @type {Record<string, any>} */
   let was = {};
   const form = el(
     'form.mc-self',
     {
-      onsubmit: event => {
+      onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();
         // What is being typed here must not reach the page's forms.
         event.stopPropagation();
+        /** @type {Record<string, any>} */
         const body = {};
         if (name.value.trim() !== was.name) body.name = name.value.trim();
         if (hidden.checked !== was.private) body.private = hidden.checked;
@@ -29,13 +43,13 @@ export function fillOwn(host, card, shut) {
         if (!Object.keys(body).length) return shut();
         save.disabled = true;
         host.session.call('PATCH', '/me', {body}).then(
-          now => {
+          (/** @type {any} */ now) => {
             shut();
             host.session.set('person', {...host.session.person(), name: now.name, avatar: now.avatar});
             // The name and the picture stand in many places.
             if (body.name || 'gravatar' in body) host.done();
           },
-          error => {
+          (/** @type {any} */ error) => {
             save.disabled = false;
             told.textContent = host.said(error);
           },
@@ -49,13 +63,13 @@ export function fillOwn(host, card, shut) {
     el('div.mc-acts', null, save, press('mc-act', {onclick: () => host.signOut()}, t('signOut'))),
   );
   card.append(form);
-  return host.session.call('GET', '/me', {mine: true}).then(me => {
+  return host.session.call('GET', '/me', {mine: true}).then((/** @type {any} */ me) => {
     was = me;
     name.value = me.name;
     hidden.checked = me.private;
     picture.checked = me.gravatar;
     // Without an address there is nothing to look a picture up by.
-    if (!me.email) picture.closest('label').remove();
+    if (!me.email) /** @type {HTMLElement} */ (picture.closest('label')).remove();
     save.disabled = false;
   });
 }

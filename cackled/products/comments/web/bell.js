@@ -1,27 +1,60 @@
 /* The bell: what a visitor was told, live; following; letters, and push where the site hosts our service worker. */
-// @ts-nocheck
 import {el, press} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
 import {Promise} from '../../../web/lib/loader.js';
 import {save} from '../../../web/lib/storage.js';
 
+/**
+ * What the widget lends its bell.
+ * @typedef {object} Host
+ * @property {string} site
+ * @property {import('../../../web/lib/session.js').Session} session
+ * @property {import('../../../web/lib/i18n.js').Translate} t
+ * @property {any} times
+ * @property {string} worker the address of the site's service worker; '': it hosts none
+ * @property {(() => void)[]} closers called when the widget goes
+ * @property {() => string} channel
+ * @property {(words: string) => void} say
+ * @property {(error: any) => void} fail
+ * @property {(live: string, handler: any, token?: string) => {close: () => void}} subscribe
+ */
+
 const SIZE = 10;
 const EMAIL = /^[^\s@<>(),;:\\"[\]]+@[^\s@<>(),;:\\"[\]]+$/;
 // One bell a box, however often it is asked for.
+/** @type {WeakMap<HTMLElement, Bell>} */
 const bells = new WeakMap();
 
 class Bell {
+  /**
+   * @param {Host} host
+   * @param {HTMLElement} box
+   */
   constructor(host, box) {
     this.host = host;
     this.box = box;
-    this.button = box.querySelector('.mc-belltop');
+    this.button = /** @type {HTMLElement} */ (box.querySelector('.mc-belltop'));
     this.unread = 0;
     this.following = false;
+    this.stale = false;
+    /** @type {any[]} */
+    this.notices = [];
+    /** @type {Promise<void> | null} */
     this.known = null;
+    /** @type {HTMLElement | null} */
     this.open = null;
+    /** @type {Record<string, any> | null} */
+    this.settings = null;
+    /** @type {{close: () => void} | null} */
+    this.sub = null;
+    /** @type {(event: any) => void} */
+    this.outside = () => {};
+    /** @type {(event: any) => void} */
+    this.keys = () => {};
     host.closers.push(() => this.shut());
   }
 
+  /** @param {string} path */
   get(path) {
     return this.host.session.call('GET', path, {mine: true});
   }
@@ -41,11 +74,14 @@ class Bell {
   async load() {
     const [told, followed] = await Promise.all([this.get('/notices?size=' + SIZE), this.get('/follows')]);
     const channel = this.host.channel();
-    this.following = followed.follows.some(one => one.kind === 'conversation' && one.id === channel);
+    this.following = followed.follows.some(
+      (/** @type {any} */ one) => one.kind === 'conversation' && one.id === channel,
+    );
     this.take(told);
     this.listen(told.live);
   }
 
+  /** @param {any} told */
   take(told) {
     this.stale = false;
     this.notices = told.notices;
@@ -53,11 +89,12 @@ class Bell {
     this.draw();
   }
 
+  /** @param {string} live */
   listen(live) {
     if (!live || this.sub) return;
     const {host} = this;
     const handler = {
-      event: m => {
+      event: (/** @type {any} */ m) => {
         if (m.type !== 'notice.created') return;
         const more = m.data.unread > this.unread;
         this.unread = m.data.unread;
@@ -69,10 +106,11 @@ class Bell {
       status: () => {
         // The page's own line shows it.
       },
-      reset: () => this.again().then(seq => seq),
+      reset: () => this.again(),
     };
-    this.sub = host.subscribe(live, handler, host.session.view());
-    host.closers.push(() => this.sub.close());
+    const sub = host.subscribe(live, handler, host.session.view() || undefined);
+    this.sub = sub;
+    host.closers.push(() => sub.close());
   }
 
   async again() {
@@ -84,8 +122,8 @@ class Bell {
 
   draw() {
     const {t} = this.host;
-    const count = this.box.querySelector('.mc-bellcount');
-    const words = this.box.querySelector('.mc-bellwords');
+    const count = /** @type {HTMLElement} */ (this.box.querySelector('.mc-bellcount'));
+    const words = /** @type {HTMLElement} */ (this.box.querySelector('.mc-bellwords'));
     count.hidden = !this.unread;
     count.textContent = this.unread > 99 ? '99+' : t.number(this.unread);
     words.textContent = t(this.following || this.unread ? 'notices' : 'follow');
@@ -112,19 +150,20 @@ class Bell {
     this.box.addEventListener('keydown', this.keys);
     this.open.focus();
     this.ring()
-      .then(() => this.stale && this.again())
+      .then(() => (this.stale ? this.again() : 0))
       .then(() => this.get('/notices/settings'))
       .then(settings => {
         this.settings = settings;
         this.fill();
         this.seen();
       })
-      .catch(error => {
+      .catch((/** @type {any} */ error) => {
         this.shut();
         this.host.fail(error);
       });
   }
 
+  /** @param {boolean} [back] the focus goes to the button */
   shut(back) {
     if (!this.open) return;
     document.removeEventListener('pointerdown', this.outside, true);
@@ -152,7 +191,8 @@ class Bell {
   fill() {
     if (!this.open || !this.settings) return;
     const {t} = this.host;
-    const held = this.open.contains(document.activeElement) && document.activeElement.getAttribute('data-keep');
+    const active = document.activeElement;
+    const held = this.open.contains(active) && active && active.getAttribute('data-keep');
     this.open.replaceChildren(
       press(
         'mc-act.mc-bellfollow',
@@ -170,7 +210,7 @@ class Bell {
         t('allSettings'),
       ),
     );
-    const again = held && this.open.querySelector('[data-keep="' + held + '"]');
+    const again = held && /** @type {HTMLElement | null} */ (this.open.querySelector('[data-keep="' + held + '"]'));
     (again || this.open).focus();
   }
 
@@ -182,7 +222,7 @@ class Bell {
       null,
       this.notices.map(one => {
         const {author, html, created} = one.comment;
-        const text = el('div', null, safeHtml(html)).textContent.trim();
+        const text = (el('div', null, safeHtml(html)).textContent || '').trim();
         const name = (author && author.name) || t('guest');
         return el(
           'li.mc-bellitem' + (one.read ? '' : '.mc-new'),
@@ -225,7 +265,7 @@ class Bell {
 
   mail() {
     const {t} = this.host;
-    const {email, state, digest} = this.settings;
+    const {email, state, digest} = /** @type {Record<string, any>} */ (this.settings);
     const address = el('input.mc-bellmail', {
       type: 'email',
       autocomplete: 'email',
@@ -248,7 +288,7 @@ class Bell {
       'form.mc-bellform',
       {
         novalidate: true,
-        onsubmit: event => {
+        onsubmit: (/** @type {Event} */ event) => {
           event.preventDefault();
           event.stopPropagation();
         },
@@ -261,7 +301,7 @@ class Bell {
         often,
         el(
           'button.mc-formbtn',
-          {type: 'submit', 'data-keep': 'save', onclick: () => this.keep(address, often.value)},
+          {type: 'submit', 'data-keep': 'save', onclick: () => this.keep(address, /** @type {any} */ (often).value)},
           t('save'),
         ),
       ),
@@ -270,21 +310,27 @@ class Bell {
     return form;
   }
 
+  /**
+   * @param {HTMLInputElement} address
+   * @param {string} digest
+   */
   async keep(address, digest) {
     const {host} = this;
+    const settings = /** @type {Record<string, any>} */ (this.settings);
     const email = address.value.trim();
     if (email && !EMAIL.test(email)) {
       address.setAttribute('aria-invalid', 'true');
       return address.focus();
     }
     try {
+      /** @type {Record<string, any>} */
       const body = {
         language: host.t.lang.slice(0, 2),
-        digest: email && digest === 'off' && !this.settings.email ? 'soon' : digest,
+        digest: email && digest === 'off' && !settings.email ? 'soon' : digest,
       };
       const {timeZone} = new Intl.DateTimeFormat().resolvedOptions();
-      if (timeZone && this.settings.zone === 'UTC') body.zone = timeZone;
-      if (email !== this.settings.email) body.email = email;
+      if (timeZone && settings.zone === 'UTC') body.zone = timeZone;
+      if (email !== settings.email) body.email = email;
       this.settings = await host.session.call('PATCH', '/notices/settings', {body});
       save('bell:' + host.site, 1);
       this.fill();
@@ -295,6 +341,7 @@ class Bell {
 
   push() {
     const {t} = this.host;
+    /** @type {HTMLElement} */
     const button = press(
       'mc-act.mc-bellpush',
       {'aria-pressed': 'false', 'data-keep': 'push', onclick: () => this.turnPush(button)},
@@ -310,6 +357,7 @@ class Bell {
     return button;
   }
 
+  /** @param {HTMLElement} button */
   async turnPush(button) {
     const {host} = this;
     try {
@@ -323,7 +371,7 @@ class Bell {
         return button.setAttribute('aria-pressed', 'false');
       }
       const registration = await navigator.serviceWorker.register(host.worker);
-      const text = atob(this.settings.push.replace(/-/g, '+').replace(/_/g, '/'));
+      const text = atob(/** @type {Record<string, any>} */ (this.settings).push.replace(/-/g, '+').replace(/_/g, '/'));
       const key = Uint8Array.from(text, one => one.charCodeAt(0));
       const sub = await registration.pushManager.subscribe({userVisibleOnly: true, applicationServerKey: key});
       const {endpoint, keys} = sub.toJSON();
@@ -336,12 +384,21 @@ class Bell {
   }
 }
 
+/**
+ * @param {Host} host
+ * @param {HTMLElement} box
+ */
 function bellOf(host, box) {
   let bell = bells.get(box);
   if (!bell) bells.set(box, (bell = new Bell(host, box)));
   return bell;
 }
 
+/**
+ * Show what is new, and listen.
+ * @param {Host} host
+ * @param {HTMLElement} box
+ */
 export function ring(host, box) {
   bellOf(host, box)
     .ring()
@@ -350,10 +407,20 @@ export function ring(host, box) {
     });
 }
 
+/**
+ * Open the bell's box, or shut it.
+ * @param {Host} host
+ * @param {HTMLElement} box
+ */
 export function toggle(host, box) {
   bellOf(host, box).toggle();
 }
 
+/**
+ * @param {Host} host
+ * @param {HTMLElement | null} box
+ * @param {{id: string, name?: string}} author
+ */
 export async function followPerson(host, box, author) {
   try {
     await host.session.call('PUT', '/follows/person/' + author.id, {body: {language: host.t.lang.slice(0, 2)}});
