@@ -239,6 +239,9 @@ class Outbox:
             return "retry", str(error)
         except GiveUp as error:
             return "dead", str(error)
+        except DatabaseError as error:
+            # It is down, or this process is about to end.
+            return "retry", str(error)
         except Exception as error:
             log.failure("outbox: {kind} {id} broke", kind=work.kind, id=work.id)
             return "retry", type(error).__name__

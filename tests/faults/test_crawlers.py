@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 
@@ -83,7 +84,9 @@ class CrawlerTests(FaultCase):
         super().setUp()
         daemon = self.run_daemon(LIMITS)
         loader = call(f"{daemon.url}/widget.js").body.decode()
-        self.script = loader[loader.index("/widget/") :].partition('"')[0].encode()
+        found = re.search(r"/widget/[^/\"]+/", loader)
+        assert found is not None, loader
+        self.script = f"{found[0]}comments.js".encode()
 
     def until_gone(self, kind: str, herd: Crawlers) -> None:
         """The server has none of *herd* any more, while others are served."""
