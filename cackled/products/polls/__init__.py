@@ -8,10 +8,11 @@ from cackled.database.counted import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
-from cackled.products.polls import api, staff_api
+from cackled.products.polls import api, moderated, staff_api
 from cackled.products.polls.closing import Closing
 from cackled.products.polls.editor import PollEditor
 from cackled.products.polls.events import EVENTS
+from cackled.products.polls.proposals import JUDGED, KIND
 from cackled.products.polls.refusals import PROBLEMS, REFUSALS
 from cackled.products.polls.seed import fill
 from cackled.products.polls.service import PRODUCT_NAME, Polls
@@ -57,6 +58,8 @@ PRODUCT = Product(
     sql=__name__,
     web=__name__,
     counted=(Counted(table="poll", word="polls"), Counted(table="ballot", word="poll votes", kept=False)),
+    moderated={KIND: moderated.make},
+    judged=JUDGED,
     erase=ERASABLE,
     held=HELD,
     authored=AUTHORED,

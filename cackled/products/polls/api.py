@@ -139,7 +139,7 @@ ROUTES = (
         summary="Propose an option; it is shown when the owner takes it.",
         handler=propose, body=answers.ProposalBody, answer=answers.Proposed, status=201, mend=True,
         caller=Caller.SESSION, reach=Reach.CHANNEL, channel=path_key, limit="polls.propose",
-        refusals=("poll", "poll-closed", "not-open", "sign-in", "no-write-in", "proposals", "banned", "option"),
+        refusals=("poll", "poll-closed", "not-open", "sign-in", "no-write-in", "proposals", "banned", "option", "rule"),
     ),
     Route(
         method="GET", path=_ONE + "/voters", name="listVoters", summary="Who voted for an option, where that is shown.",

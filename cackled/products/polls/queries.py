@@ -42,8 +42,8 @@ SAVE_POLL = Query(
 )  # fmt: skip
 TELL_POLL = Query("tell_poll", "select seq, channel from tell_poll($1, $2, $3)", ("int", "bigint", "boolean"))
 PROPOSE_OPTION = Query(
-    "propose_option", "select propose_option($1, $2, $3, $4, $5, $6, $7, $8)",
-    ("int", "bigint", "bigint", "int", "inet", "text", "text", "int"),
+    "propose_option", "select number, made from propose_option($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    ("int", "bigint", "bigint", "int", "inet", "text", "text", "int", "text"),
 )  # fmt: skip
 DECIDE_OPTION = Query(
     "decide_option", "select decide_option($1, $2, $3, $4, $5, $6)",

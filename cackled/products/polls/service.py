@@ -13,18 +13,21 @@ import msgspec
 from msgspec import Struct
 
 from cackled.cache.types import Loaded
+from cackled.clock import wall_time
 from cackled.database.errors import Busy, QueryFailed, Unavailable
 from cackled.database.query import ReadPreference, Rows
 from cackled.domain.addresses import stored_address
 from cackled.domain.errors import Forbidden, NotFound, Unprocessable
 from cackled.domain.parts import ServiceParts
+from cackled.domain.people import People
 from cackled.domain.reading import SHARED, Reading, Source
-from cackled.domain.sessions import Session
+from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
 from cackled.domain.words import compared
 from cackled.events import Position
-from cackled.products.polls import answers, refusals
+from cackled.moderation.verdict import Draft
+from cackled.products.polls import answers, proposals, refusals
 from cackled.products.polls.queries import (
     PROPOSE_OPTION,
     SELECT_BALLOTS,
@@ -79,6 +82,9 @@ class Polls:
         self._queue = parts.queues.named(
             "polls.vote", most=MOST_VOTES, bound=VOTES_WAITING, pause=VOTE_PAUSE
         )
+        self._judge = parts.judge
+        self._wrote = parts.wrote
+        self._people = People(site, parts.database, parts.crowd)
 
     async def page(self, poll: int, reading: Reading) -> Loaded:
         """The JSON members ``position`` and ``poll``, without outer braces, as a stranger sees them.
@@ -212,22 +218,41 @@ class Polls:
         return rows
 
     async def propose(self, session: Session, poll: int, text: str, address: str | None) -> int:
-        """Propose an option; gives its number.
+        """Propose an option, which is shown when the owner takes it; gives its number.
 
         Raises:
-            Refused: the poll takes none, or no more, of this visitor.
+            Refused: the poll takes none, or no more, of this visitor; the site's rules refuse it.
         """
         text = clean_words(text, answers.LONGEST_OPTION)
         if not text:
             raise Unprocessable("An option has letters.", slug="option", field="text")
+        state, verdict = await self._judged(session, poll, text, address)
         try:
             rows = await self._database.write(
                 PROPOSE_OPTION, self._site.id, poll, session.visitor, session.level, stored_address(address), text,
-                compared(text), answers.MOST_OPTIONS,
+                compared(text), answers.MOST_OPTIONS, verdict,
             )  # fmt: skip
         except QueryFailed as error:
             raise refusals.find(error.sqlstate, error.message) or error from None
-        return int(rows[0][0])
+        number, made = rows[0]
+        if made:
+            self._wrote(self._site.id, proposals.KIND, poll_channel(self._site, poll), state)
+        return int(number)
+
+    async def _judged(self, session: Session, poll: int, text: str, address: str | None) -> tuple[str, str | None]:
+        """What the rules of the site make of a proposal. There is a form with scripts, but no challenge in it: where
+        one is wanted a moderator reads it, as with all proposals."""
+        if self._judge is None:
+            return "pending", None
+        name = "" if session.level == GUEST else await self._people.author(session, "")
+        draft = Draft(
+            kind=proposals.KIND, channel=poll_channel(self._site, poll), key=str(poll), visitor=session.visitor,
+            name=name, text=text, html=proposals.judged_html(text), address=address,
+            known=session.level != GUEST, staff=bool(session.staff), scriptless=True,
+            # A poll closes by its own clock, however old it is.
+            since=wall_time(),
+        )  # fmt: skip
+        return proposals.stored_verdict(await self._judge(self._site, draft))
 
     async def voters(self, poll: int, option: int, after: int, session: Session | None) -> list[tuple[int, str, str]]:
         """Who voted for an option: id, name and picture; where the poll shows that, and the caller may see its counts.

@@ -107,7 +107,9 @@ class UpkeepTests(PollCase):
         for _ in range(2):
             for site, own, other in ((1, b"canary1", b"canary2"), (2, b"canary2", b"canary1")):
                 for path in (f"/bootstrap?widget=Poll&site={site}&poll=7", f"/api/v1/sites/{site}/polls/7",
-                             f"/api/v1/sites/{site}/polls/7?readPreference=nearest"):  # fmt: skip
+                             f"/api/v1/sites/{site}/polls/7?readPreference=nearest",
+                             f"/threads/{site}?widget=Poll&poll=7", f"/threads/{site}/fragment?widget=Poll&poll=7",
+                             ):  # fmt: skip
                     answer = await self.ask("GET", path)
                     self.assertIn(own, answer.body)
                     self.assertNotIn(other, answer.raw)

@@ -1,5 +1,5 @@
 -- Making and changing polls, and what their owners decide.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Make a poll (p_version 0) or change it. p_poll: all its members as JSON, with all options in their order; an option
 -- without a number is new. p_unvoted: the change is one that nobody may make once there are ballots. Raises CK409 where
@@ -87,73 +87,6 @@ begin
     perform announce(p_site, channel, seq, 'poll.updated', format('{"id":"%s","version":%s}', p.id, p.version), false);
     return next;
   end if;
-end
-$$;
-
--- Propose an option of one's own; it is shown when the owner takes it. Gives its number.
-create or replace function propose_option(
-  p_site int, p_poll bigint, p_visitor bigint, p_level int, p_ip inet, p_text text, p_words text, p_most int
-) returns int language plpgsql as $$
-declare
-  p poll := lock_poll(p_site, p_poll);
-  n int;
-  waiting int;
-  mine int;
-  made int;
-begin
-  if poll_state(p) <> 'open' then
-    raise exception using errcode = 'CK409',
-      message = case poll_state(p) when 'closed' then 'poll-closed' else 'not-open' end;
-  elsif not p.write_in then
-    raise exception using errcode = 'CK403', message = 'no-write-in';
-  elsif is_banned(p_site, p_words, p_visitor, p_ip) then
-    raise exception using errcode = 'CK403', message = 'banned';
-  elsif p_level < poll_level(p) then
-    raise exception using errcode = 'CK403', message = 'sign-in';
-  end if;
-  select x.number into made from poll_option x
-  where x.site_id = p_site and x.poll_id = p_poll and x.state < 2 and lower(x.text) = lower(p_text);
-  if found then
-    return made;
-  end if;
-  select count(*), count(*) filter (where x.proposer_id = p_visitor and x.state = 0), max(x.number)
-  into waiting, mine, n from poll_option x where x.site_id = p_site and x.poll_id = p_poll;
-  if waiting >= p_most or mine > 0 then
-    raise exception using errcode = 'CK409', message = 'proposals';
-  end if;
-  insert into poll_option (site_id, poll_id, number, place, text, state, proposer_id)
-  values (p_site, p_poll, n + 1, n + 1, p_text, 0, p_visitor);
-  return n + 1;
-end
-$$;
-
--- Show a proposed option, or refuse it. Null: there is none that waits.
-create or replace function decide_option(
-  p_site int, p_poll bigint, p_number int, p_shown boolean, p_most int, p_webhook boolean
-) returns bigint language plpgsql as $$
-declare
-  p poll := lock_poll(p_site, p_poll);
-  seq bigint;
-begin
-  if p_shown and (select count(*) from poll_option x where x.site_id = p_site and x.poll_id = p_poll and x.state = 1)
-      >= p_most then
-    raise exception using errcode = 'CK409', message = 'proposals';
-  end if;
-  update poll_option x set state = case when p_shown then 1 else 2 end
-  where x.site_id = p_site and x.poll_id = p_poll and x.number = p_number and x.state = 0;
-  if not found then
-    return null;
-  elsif not p_shown then
-    return (select x.seq from channel x where x.site_id = p_site and x.id = p.channel_id);
-  end if;
-  update poll x set version = x.version + 1, most = x.most + (
-    x.most = (select count(*) - 1 from poll_option o where o.site_id = p_site and o.poll_id = p_poll and o.state = 1)
-    and x.kind in ('multiple', 'ranked'))::int
-  where x.site_id = p_site and x.id = p_poll returning * into p;
-  seq := advance_seq(p_site, p.channel_id);
-  perform announce(p_site, p.channel_id, seq, 'poll.updated', format('{"id":"%s","version":%s}', p.id, p.version),
-                   p_webhook);
-  return seq;
 end
 $$;
 

@@ -1,5 +1,5 @@
 -- Forgetting, following who signs in, and the recount.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- As `cackled.domain.erasure.Erasable` wants it. Of an open poll the ballot goes; a result that was told stays, with
 -- nothing that leads to the voter. Options that the visitor wrote lose their words.
@@ -39,7 +39,7 @@ begin
                and x.proposer_id = p_visitor) then
       delete from poll_option x where x.site_id = p_site and x.poll_id = q.poll_id and x.proposer_id = p_visitor
         and x.state <> 1;
-      update poll_option x set text = '', proposer_id = null
+      update poll_option x set text = '', proposer_id = null, item = null, marks = ''
       where x.site_id = p_site and x.poll_id = q.poll_id and x.proposer_id = p_visitor;
       if found then
         update poll x set version = x.version + 1 where x.site_id = p_site and x.id = q.poll_id returning * into p;
