@@ -36,9 +36,11 @@ async def page(render: ThreadRender) -> ThreadPage:
     """The poll: its question, its options, and the numbers that everybody may see now."""
     loaded = await render.service(Polls).page(int(render.key), render.reading)
     poll = msgspec.json.decode(b"{" + loaded.value + b"}")["poll"]
+    # A page of our own has the question as its heading.
+    head = f'<h2 dir="auto">{escape(poll["question"])}</h2>' if render.fragment else ""
     return ThreadPage(
         title=poll["question"],
-        html=poll_html(poll, _WORDS.words(render.language)),
+        html=head + poll_html(poll, _WORDS.words(render.language)),
         seq=loaded.seq,
         url=site_page(render.site, page_url(render.query.url)),
     )

@@ -45,6 +45,8 @@ class ThreadTests(HiddenCase):
         part = await self.page(poll, "/fragment", "&url=https://one.example/x")
         self.assertEqual(part.headers["x-robots-tag"], "noindex")
         self.assertNotIn("<html", part.body.decode())
+        self.assertEqual(self.words(part).count("Which <i>colour</i>?"), 1)
+        self.assertEqual(text.count("Which <i>colour</i>?"), 2, "title and heading")
         whole = await self.page(poll, query="&url=https://one.example/x")
         self.assertEqual(Page(whole.body.decode()).relation("canonical"), "https://one.example/x")
         for url in ("https://evil.example/x", "javascript:alert(1)", "x" * 5000):
