@@ -377,3 +377,16 @@ class PhoneTests(MockCase):
             page.wait_for_selector(".mc-typing.mc-on")
             self.assertEqual(page.locator(".mc-list").bounding_box(), place)
             self.assertEqual(page.evaluate("window.shift"), 0)
+
+    def test_header_keeps_its_room(self) -> None:
+        """Bell and filter, which come later, move nothing, and the orders stay within the window in long languages."""
+        self.seed(*(f"Comment {n}" for n in range(3)))
+        for width, lang in ((320, "ru"), (320, "fr"), (580, "ru"), (700, "fr")):
+            options = {"viewport": {"width": width, "height": 600}}
+            page = self.plain(f"lang={lang}", script="delete window.BroadcastChannel;", **options)
+            page.wait_for_selector(".mc-bell .mc-press")
+            page.wait_for_selector(".mc-filter")
+            self.assertEqual(page.evaluate("window.shift"), 0, (width, lang))
+            self.assertEqual(page.evaluate("document.documentElement.scrollWidth"), width, lang)
+            # One reader at a time: this is not about their count.
+            page.context.close()

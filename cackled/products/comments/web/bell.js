@@ -126,7 +126,7 @@ class Bell {
     const words = /** @type {HTMLElement} */ (this.box.querySelector('.mc-bellwords'));
     count.hidden = !this.unread;
     count.textContent = this.unread > 99 ? '99+' : t.number(this.unread);
-    words.textContent = t(this.following || this.unread ? 'notices' : 'follow');
+    this.button.title = words.textContent = t(this.following || this.unread ? 'notices' : 'follow');
     this.button.setAttribute('aria-label', this.unread ? t('unread', {n: this.unread}) : words.textContent);
   }
 

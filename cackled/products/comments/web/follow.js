@@ -35,26 +35,27 @@ export const bellHost = w => ({
 export function addBell(w) {
   const header = w.node.querySelector('.mc-header');
   if (!header || w.reading) return;
+  const rings = w.session.get('level') || loader.load('bell:' + w.site);
   const count = el('span.mc-bellcount', {hidden: true});
-  const words = el('span.mc-bellwords', null, w.t('follow'));
+  // Who follows something gets the words once the bell knows them: words that change would move.
+  const words = el('span.mc-bellwords', null, !rings && w.t('follow'));
   const button = press(
     'mc-act.mc-belltop',
     {
       'aria-haspopup': 'dialog',
       'aria-expanded': 'false',
       'aria-label': w.t('follow'),
+      title: w.t('follow'),
       onclick: () => withBell(w, bell => bell.toggle(bellHost(w), box)),
     },
     icon(BELL),
-    words,
     count,
+    words,
   );
   const box = el('div.mc-bell', null, button);
-  // What is there stays where it is: the free room is before the bell.
-  const sorts = /** @type {HTMLElement} */ (header.querySelector('.mc-sorts'));
-  sorts.style.marginInlineStart = '0';
-  header.insertBefore(box, sorts);
-  if (w.session.get('level') || loader.load('bell:' + w.site)) withBell(w, bell => bell.ring(bellHost(w), box));
+  // It stands in the room that the first render has left, and its words where orders don't stand.
+  header.append(box);
+  if (rings) withBell(w, bell => bell.ring(bellHost(w), box));
 }
 
 /**
