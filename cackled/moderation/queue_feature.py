@@ -94,6 +94,7 @@ FEATURE = Feature(
         Held(table="author_warning", what="what moderators told them", until=FOREVER, secret=("who",)),
         Held(table="author_note", what="what moderators noted of them", until=FOREVER, secret=("who", "name")),
         Held(table="spam_lesson", what="that the filter learnt from what they wrote", until="two years"),
+        Held(table="recent_text", what="what copies of their texts are found by", until="an hour"),
     ),
     erase=Erasable(steps=(ERASE_NOTES,), channels=SELECT_NOTE_CHANNELS),
 )

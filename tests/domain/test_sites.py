@@ -120,7 +120,8 @@ class SiteTests(SynchronousTestCase):
         settings = SiteSettings(webhook_url="https://a", webhook_secret="s", channel_secret="c")
         public = Site(1, "", settings, products=(CommentSettings(),)).public_settings()
         # In this order, as ever: answers are compared byte for byte.
-        known = ["level", "edit_seconds", "max_length", "votes", "deletion", "typing", "presence", "private"]
+        known = ["level", "edit_seconds", "max_length", "votes", "deletion", "reactions", "typing", "presence"]
+        known.append("private")
         self.assertEqual(list(public), known)
 
 

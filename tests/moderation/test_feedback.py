@@ -31,7 +31,7 @@ class FeedbackTests(ModerationCase):
         """What waits in the outbox."""
         rows = self.sql("select id, site_id, kind, body from outbox where kind = 'akismet' order by id")
         self.sql("delete from outbox")
-        return [Work(*row, 1, 0.0) for row in rows]
+        return [Work(id, site, kind, body, 1, 0.0) for id, site, kind, body in rows]
 
     async def told(self, action: str, comment: int) -> list[tuple[str, dict[str, Any]]]:
         """What the service is sent after a decision."""
