@@ -97,6 +97,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
         <${When} at=${item.created} />
         ${item.edited && html`<span class="muted">${t('item.edited')}</span>`}
         <${Mark} kind=${TONES[item.state] || ''}>${t(`state.${item.state}`)}<//>
+        ${item.id.startsWith('proposal:') && html`<${Mark}>${t('item.proposal')}<//>`}
         ${item.pinned && html`<${Mark}>${t('item.pinned')}<//>`}${item.featured && html`<${Mark} kind="good">${t('item.featured')}<//>`}${item.locked && html`<${Mark}>${t('item.locked')}<//>`}
         ${item.claim && html`<${Mark} kind=${mine(item) ? 'good' : 'warn'}>${mine(item) ? t('item.claimed.own') : t('item.claimed', {name: item.claim.name})}<//>`}
         <div class="where muted">

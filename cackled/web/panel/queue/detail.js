@@ -43,8 +43,27 @@ function Line({change}) {
   </li>`;
 }
 
-/** What can be done beyond the buttons of a card. @param {Item} item @returns {string[]} */
-const more = item => [
+// What can't be done with items of these kinds.
+/** @type {Record<string, string[]>} */
+const NOT = {
+  review: ['pin', 'unpin', 'lock', 'unlock', 'open', 'close'],
+  proposal: [
+    'pin',
+    'unpin',
+    'feature',
+    'unfeature',
+    'lock',
+    'unlock',
+    'open',
+    'close',
+    'unflag',
+    'thread',
+    'childless',
+  ],
+};
+
+/** @param {Item} item @returns {string[]} */
+const all = item => [
   ...(item.state === 'approved' ? [] : ['restore']),
   ...(item.state === 'pending' ? [] : ['hold']),
   item.pinned ? 'unpin' : 'pin',
@@ -56,6 +75,9 @@ const more = item => [
   'thread',
   'childless',
 ];
+
+/** What can be done beyond the buttons of a card. @param {Item} item @returns {string[]} */
+const more = item => all(item).filter(one => !NOT[item.id.split(':')[0]]?.includes(one));
 
 /**
  * @param {{site: string, id: string, onClose: () => void, onAct: (action: string, why: string) => void,
