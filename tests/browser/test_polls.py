@@ -6,6 +6,7 @@ from twisted.trial.unittest import SkipTest
 
 from tests.browser.libraries import HOSTS
 from tests.support.browser import BrowserCase
+from tests.support.client import Visitor
 from tests.support.daemon import Daemon
 
 AXE = HOSTS / "node_modules" / "axe-core" / "axe.min.js"
@@ -20,6 +21,10 @@ LOOKS = {
 # How far everything below each option moves: nothing may.
 SHIFTS = "new PerformanceObserver(l => l.getEntries().forEach(e => {window.shift = (window.shift || 0) + e.value}))"
 SHIFTS += ".observe({type: 'layout-shift', buffered: false})"
+
+
+COMMENTS = "window.cackle_widget = [{widget: 'Comment', id: 1, channel: 'with-polls'}];"
+FOCUSED = "document.activeElement.shadowRoot.activeElement.closest('[data-option]').dataset.option"
 
 
 class PollTests(BrowserCase):
@@ -151,3 +156,61 @@ class PollTests(BrowserCase):
             page.click("#mc-poll-3 summary")
             page.wait_for_timeout(300)
             self.assertEqual(page.evaluate(RUN), [], f"{name}: answered, rounds open")
+
+    def comments(self, *, staff: bool):
+        """A page with comments, whose authors have the badge of staff or not, as the server says it."""
+
+        def told(route) -> None:
+            answer = route.fetch()
+            data = answer.json()
+            for one in data["page"]["comments"]:
+                one["author"] = {**one["author"], "badges": ["staff"] if staff else ["verified"]}
+            route.fulfill(response=answer, json=data)
+
+        context = self.context()
+        context.route("**/demo/demo.js", lambda route: route.fulfill(body=COMMENTS, content_type="text/javascript"))
+        context.route("**/bootstrap?widget=Comment&*", told)
+        assert PollTests.daemon is not None
+        return self.page(f"{PollTests.daemon.url}/demo?embed=1", context=context, wait=".mc-text")
+
+    def test_in_comments(self) -> None:
+        """A line of staff shows a poll below the text, live and by keyboard; hidden results stay hidden; of everybody
+        else it is a line of text, and nothing of polls is loaded.
+        """
+        assert PollTests.daemon is not None
+        ann = Visitor(PollTests.daemon.url, 1, "Ann")
+        text = "Which one?\n[poll 1]\n\n[poll 4]\n\nThank you, and [poll 2] is no line.\n\n> [poll 3]\n\n[poll 999999]"
+        self.assertEqual(ann.post("with-polls", text).status, 201)
+        page = self.comments(staff=True)
+        for number in range(3):
+            page.locator(".mc-poll").nth(number).scroll_into_view_if_needed()
+        page.wait_for_selector(".mc-poll:nth-child(2) .mcp-poll")
+        shown = page.inner_text(".mc-text")
+        for line, there in (("Which one?", True), ("[poll 1]", False), ("[poll 4]", False), ("[poll 2]", True),
+                            ("[poll 3]", True)):  # fmt: skip
+            self.assertEqual(line in shown, there, line)
+        self.assertEqual(page.locator(".mc-poll").count(), 3)
+        page.wait_for_selector(".mc-poll:nth-child(3) >> text=There is no such poll.")
+        self.assertEqual(page.locator(".mc-poll:nth-child(2) .mcp-votes:not(:empty)").count(), 0)
+        first = page.locator(".mc-poll").first
+        radio = first.locator("input").first
+        self.assertNotEqual(radio.evaluate("n => getComputedStyle(n).appearance"), "none")
+        radio.focus()
+        page.keyboard.press("Space")
+        page.keyboard.press("ArrowDown")
+        self.assertEqual(page.evaluate(FOCUSED), "2")
+        before = first.locator(".mcp-votes").nth(1).inner_text()
+        first.locator(".mcp-vote").click()
+        first.locator(".mcp-mine .mcp-votes").wait_for()
+        votes = "document.querySelector('.mc-poll').shadowRoot.querySelectorAll('.mcp-votes')[1].innerText"
+        page.wait_for_function(f"was => {votes} !== was", arg=before)
+        # The other tests count the votes of this poll.
+        first.locator("button:has-text('Take my vote back')").click()
+        page.wait_for_function(f"was => {votes} === was", arg=before)
+        other = self.comments(staff=False)
+        other.wait_for_selector(".mc-tools", state="attached")
+        other.wait_for_timeout(500)
+        self.assertIn("[poll 1]", other.inner_text(".mc-text"))
+        self.assertEqual(other.locator(".mc-poll").count(), 0)
+        loaded = other.evaluate("performance.getEntriesByType('resource').map(e => e.name).join(' ')")
+        self.assertNotRegex(loaded, r"/polls[.-]|widget=Poll|embed\.js")

@@ -15,7 +15,7 @@
 
 /**
  * @typedef {object} Loader
- * @property {{servers: unknown[], bundles: Record<string, {js: string[], css: string[], words?: string[]}>, path: string, lazy: Record<string, string[]>}} config
+ * @property {{servers: unknown[], bundles: Record<string, {js: string[], css: string[], words?: string[]}>, path: string, lazy: Record<string, string[]>, locales: string[]}} config
  * @property {string} origin
  * @property {PromiseConstructor} Promise the browser's own: pages replace theirs
  * @property {Record<string, (widget: Mounted) => unknown>} widgets by name: mounts one

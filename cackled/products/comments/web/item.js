@@ -198,7 +198,7 @@ function drawBody(w, item) {
     const attributes = {role: 'button', tabindex: '0', 'aria-label': t('spoiler'), 'aria-expanded': 'false'};
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
   });
-  if (text.querySelector('[data-language]')) whenReady(w, later => later.colour(text));
+  if (/language-|\[poll \d/.test(c.html)) whenReady(w, later => later.enrich(w, item));
   item.text = text;
   item.acts = el('div.mc-acts');
   item.slot = item.slot || el('div.mc-slot');

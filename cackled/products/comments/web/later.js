@@ -7,7 +7,7 @@ export {flushWaiting} from './arrivals.js';
 export {beginLive, onEvent, showConnection} from './live.js';
 export {tellTyping} from './presence.js';
 export {openReactions, toggleReaction} from './reacting.js';
-export {colour, replyQuoting} from './wording.js';
+export {enrich, replyQuoting} from './wording.js';
 export {loadAll, loadReplies, nextPage, resort} from './paging.js';
 export {drawPending, sendEntry} from './sending.js';
 export {castVote} from './vote.js';

@@ -80,6 +80,7 @@ import {Tally, voteRank} from './reckon.js';
  * @property {any} [unfold]
  * @property {any} [rest]
  * @property {any} [reacts] the place of reactions
+ * @property {any} [polls] the places of those that it shows, by id
  * @property {any} [reacting] how many of one's own are on their way
  * @property {any} [reacted] the last of them
  * @property {any} [reactionsTold] the newest counts, that wait for those

@@ -33,16 +33,27 @@ export function watchTexts(w) {
   });
 }
 
-/** @param {HTMLElement} text */
-export function colour(text) {
-  import('../../../web/lib/highlight.js').then(
-    ({highlight}) => {
-      text.querySelectorAll('[data-language]').forEach(code => highlight(/** @type {HTMLElement} */ (code)));
-    },
-    () => {
-      // It can be read without.
-    },
-  );
+/**
+ * What few texts have: code that has a language, and polls that staff names.
+ * @param {Comments} w
+ * @param {Item} item
+ */
+export function enrich(w, item) {
+  const {c, text} = item;
+  if (!text) return;
+  const codes = text.querySelectorAll('[data-language]');
+  // It can be read without.
+  const leave = () => {};
+  if (codes.length)
+    import('../../../web/lib/highlight.js').then(
+      ({highlight}) => codes.forEach((/** @type {any} */ one) => highlight(one)),
+      leave,
+    );
+  // A badge of the server's: no name and no text makes somebody staff.
+  if (c.author && (c.author.badges || []).includes('staff') && /\[poll \d/.test(c.html))
+    import('./embed.js').then(({showPolls}) => {
+      if (!w.closed && item.text === text) showPolls(w, item);
+    }, leave);
 }
 
 /**

@@ -86,7 +86,8 @@ export function draw(w) {
   const {t, node, poll, me, busy, id} = w;
   const shown = parts(poll, me, w.chosen);
   const {open} = shown;
-  const {activeElement} = document;
+  // In a comment it stands in a tree of its own.
+  const {activeElement} = /** @type {Document} */ (node.getRootNode());
   const focused = activeElement && node.contains(activeElement) && activeElement.closest('[data-option]');
   const own = me && me.options.length > 0;
   const {field} = w;

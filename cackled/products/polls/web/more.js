@@ -83,7 +83,7 @@ export function drag(w, line, id) {
   line.addEventListener('pointerup', up => {
     if (!classList.contains('mcp-drag')) return;
     classList.remove('mcp-drag');
-    const under = document.elementFromPoint(up.clientX, up.clientY);
+    const under = /** @type {Document} */ (line.getRootNode()).elementFromPoint(up.clientX, up.clientY);
     const over = under && under.closest('[data-option]');
     const to = over ? w.chosen.indexOf(over.getAttribute('data-option') || '') : -1;
     if (to >= 0) w.move(id, to - w.chosen.indexOf(id));
