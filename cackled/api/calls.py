@@ -85,9 +85,9 @@ def read_preference(request: Request, default: ReadPreference) -> ReadPreference
     Raises:
         BadField: there is no such preference.
     """
-    value = argument(request, "readPreference")
-    if not value:
+    if b"readPreference" not in request.args:
         return default
+    value = argument(request, "readPreference")
     try:
         return ReadPreference(value)
     except ValueError:

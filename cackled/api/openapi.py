@@ -224,7 +224,8 @@ def read_parameters(preference: str, *, own_after: bool = False) -> list[dict[st
     ]  # fmt: skip
     if not own_after:
         found.append({
-            "name": "after", "in": "query", "required": False, "schema": {"type": "integer", "minimum": 0},
+            "name": "after", "in": "query", "required": False,
+            "schema": {"type": "integer", "minimum": 0, "maximum": 2**62},
             "description": "Never answer from anything older than this seq.",
         })  # fmt: skip
     return found

@@ -13,10 +13,11 @@ from twisted.internet.threads import deferToThread
 from tests.api.common import ApiCase
 
 # What the fuzzer is told beside the description. There is no replica here, so some reads are 503 (500 is looked for
-# below). A schema can't say that reads want a channel or the page's address, that counts are asked for with
-# as many numbers as channels, that a text of signs that nobody can see is none, or that a push service is public and
-# its keys are points of a curve. The fuzzer sends one idempotency key with several calls, which is 422. The first
-# render is not below the other calls, where the fuzzer would look for its methods.
+# below). A schema can't say that reads want a channel or the page's address, that counts are asked for with as many
+# numbers as channels, that a text of signs that nobody can see is none, that a push service is public and its keys are
+# points of a curve, or that a whole number is not written as a fraction. The fuzzer sends one idempotency key with
+# several calls, which is 422. The first render is not below the other calls, where the fuzzer would look for its
+# methods.
 SETTINGS = """
 [checks]
 not_a_server_error.enabled = false
@@ -31,7 +32,8 @@ include-name = [
   "GET /bootstrap", "GET /sites/{site}/counts", "GET /sites/{site}/comments", "POST /sites/{site}/comments",
   "PATCH /sites/{site}/comments/{comment}", "POST /sites/{site}/comments/preview", "POST /sites/{site}/sessions",
   "GET /sites/{site}/polls/{poll}/voters", "POST /sites/{site}/polls/{poll}/options",
-  "PUT /sites/{site}/polls/{poll}/vote", "PUT /sites/{site}/notices/push", "GET /sites/{site}/comments/filtered",
+  "PUT /sites/{site}/polls/{poll}/vote", "PUT /sites/{site}/notices/push",
+  "PATCH /sites/{site}/notices/settings", "GET /sites/{site}/comments/filtered",
   "GET /sites/{site}/mentions", "GET /sites/{site}/reviews", "POST /sites/{site}/reviews",
   "PATCH /sites/{site}/reviews/{review}", "GET /sites/{site}/reviews/summary", "GET /sites/{site}/reviews/ratings",
   "GET /sites/{site}/reviews/order",
