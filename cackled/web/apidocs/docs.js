@@ -134,7 +134,7 @@ function form(base, path, method, call) {
   return make(
     'form',
     {onsubmit: submit},
-    ...(fields.length ? [make('h3', {}, say('arguments'))] : []),
+    ...(fields.length ? [make('h2', {}, say('arguments'))] : []),
     ...fields.map((/** @type {any} */ one) => field(one.name + (one.needed ? ' *' : ''), one.input, one.text)),
     ...(body ? [field(say('body'), body)] : []),
     make('div', {class: 'actions'}, button, status),
