@@ -71,10 +71,10 @@ def number(request: Request, name: str, default: int, least: int, most: int) -> 
     Raises:
         BadField: it is none, or out of bounds.
     """
-    value = argument(request, name)
-    if value == "":
+    if name.encode("ascii") not in request.args:
         return default
-    if not (value.isascii() and value.isdigit() and len(value) < 19 and least <= int(value) <= most):
+    value = argument(request, name)
+    if not (value.isascii() and value.isdigit() and len(value) <= 19 and least <= int(value) <= most):
         raise BadField(f"{name} is a number from {least} to {most}.", field=name)
     return int(value)
 
