@@ -306,7 +306,10 @@ class CountTests(ReviewCase):
     async def test_recount(self) -> None:
         """A count that is wrong is found, put right, and told to operators and pages."""
         await self.made(star=5)
-        self.assertEqual(self.sql("select checked, wrong from recount_reviews()"), [(1, 0)])
+        # One that somebody holds at this moment is passed over.
+        while (found := self.sql("select checked, wrong from recount_reviews()")) == [(0, 0)]:
+            self.assertEqual(self.sql("select count(*) from review_summary where recounted_at is null"), [(1,)])
+        self.assertEqual(found, [(1, 0)])
         self.assertEqual(self.sql("select checked, wrong from recount_reviews()"), [(0, 0)])
         self.sql("update review_summary set n = 7, changed_at = now() + interval '1 second'")
         self.assertEqual(self.sql("select checked, wrong from recount_reviews()"), [(1, 1)])
