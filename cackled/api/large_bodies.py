@@ -66,6 +66,9 @@ class LargeBodies:
         if route.caller is Caller.SESSION:
             if not shown:
                 raise Unauthorized("Open a session first.", slug="no-token")
-            self._context.sessions.check(self._context.sites.get(int(parameters["site"])), shown)
+            site = self._context.sites.get(int(parameters["site"]))
+            self._context.sessions.check(site, shown)
+            if route.admit is not None:
+                route.admit(site, head.length)
         elif not shown and b"cookie" not in head.named:
             raise Unauthorized("Sign in first.", slug="signed-out")

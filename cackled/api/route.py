@@ -15,6 +15,7 @@ from cackled.domain.staff import ANY, ROLES, SCOPES
 
 if TYPE_CHECKING:
     from cackled.api.calls import Call
+    from cackled.domain.site import Site
 
 Handler = Callable[["Call"], Awaitable[Any]]
 # Gives the key of the channel that a call is about, once its query and body are decoded.
@@ -66,7 +67,8 @@ class Route(Struct, frozen=True, kw_only=True):
       its media type, of a handler that returns a Response.
     - ``takes``: the media type of a body that is no JSON; the handler reads ``request.content``. ``most``: bytes that
       the body may have, where that is more than ``[http] body_bytes``; only who shows a token or a cookie may send
-      that much (`cackled.api.large_bodies`).
+      that much (`cackled.api.large_bodies`). ``admit`` refuses by the site and the length that was announced (None: it
+      was not), before a byte of a large body is read.
     - ``bodiless``: the body may be left out where all its members may.
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
     - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
@@ -88,6 +90,7 @@ class Route(Struct, frozen=True, kw_only=True):
     body: type[Struct] | None = None
     takes: str = ""
     most: int = 0
+    admit: Callable[[Site, int | None], None] | None = None
     bodiless: bool = False
     answer: Any = None
     media: str = "application/json"

@@ -8,7 +8,7 @@ from cackled.database.query import ReadPreference
 from cackled.domain.errors import NotFound
 from cackled.domain.staff import ANY
 from cackled.media.answers import AltBody, MediaAnswer, MediaQuery, UsageAnswer, shown
-from cackled.media.service import ID
+from cackled.media.service import ID, admit
 from cackled.media.settings import MOST_BYTES, MediaSettings
 from cackled.media.store import MediaStore
 
@@ -56,7 +56,7 @@ _REFUSED = tuple(
 ROUTES = (
     Route(
         method="POST", path="/sites/{site}/media", name="addMedia", summary="Add a picture; the body is the file.",
-        handler=add, query=MediaQuery, takes="image/*", most=MOST_BYTES, answer=MediaAnswer, status=201,
+        handler=add, query=MediaQuery, takes="image/*", most=MOST_BYTES, admit=admit, answer=MediaAnswer, status=201,
         caller=Caller.SESSION, limit="media.add", refusals=(*_REFUSED, "no-pictures"),
     ),
     Route(

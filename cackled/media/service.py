@@ -121,6 +121,22 @@ async def find_media(
     return {row[0]: _medium(row) for row in rows.rows}
 
 
+def admit(site: Site, length: int | None) -> None:
+    """See that *site* takes pictures, and one of *length* bytes (None: nobody knows yet).
+
+    Raises:
+        Forbidden: it takes none.
+        Unprocessable: that is too large.
+    """
+    settings = site.product(MediaSettings)
+    if not settings.pictures:
+        raise Forbidden("This site takes no pictures.", slug="no-pictures")
+    if length is not None and length > settings.max_bytes:
+        raise Unprocessable(
+            f"A picture has at most {settings.max_bytes // 1000} KB here.", field="file", slug="media-large"
+        )
+
+
 class Media:
     """The pictures of *site*."""
 
@@ -141,13 +157,8 @@ class Media:
             TooFast: many wait.
             OSError: the files can't be kept.
         """
+        admit(self._site, len(raw))
         settings = self._site.product(MediaSettings)
-        if not settings.pictures:
-            raise Forbidden("This site takes no pictures.", slug="no-pictures")
-        if len(raw) > settings.max_bytes:
-            raise Unprocessable(
-                f"A picture has at most {settings.max_bytes // 1000} KB here.", field="file", slug="media-large"
-            )
         alt = clean_words(alt)[:MOST_ALT]
         await self._check_bounds(settings, visitor)
         digest = sha256(raw).digest()

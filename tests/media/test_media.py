@@ -92,6 +92,19 @@ class AddingTests(MediaCase):
         self.assertEqual((await self.add(corpus.picture())).slug, "no-pictures")
         self.assertEqual((self.sql("select count(*) from media"), self.files()), ([(0,)], 0))
 
+    async def test_refused_from_the_head(self) -> None:
+        """What the site does not take is refused before it is sent: nothing of the body comes here."""
+        head = (
+            f"POST /api/v1/sites/1/media HTTP/1.1\r\nhost: localhost\r\nauthorization: {self.auth}\r\n"
+            "content-type: image/jpeg\r\ncontent-length: {}\r\n\r\n"
+        )
+        await self.application.sites.change(1, "media.max_bytes", 1_000_000)
+        large = await self.send(head.format(1_000_001).encode())
+        self.assertIn(b"media-large", large)
+        await self.application.sites.change(1, "media.pictures", False)
+        closed = await self.send(head.format(500_000).encode())
+        self.assertIn(b"no-pictures", closed)
+
     async def test_same_again(self) -> None:
         """The same contents take room once, whoever sends them; on another site they are its own."""
         raw = corpus.picture()

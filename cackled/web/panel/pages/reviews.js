@@ -342,7 +342,7 @@ export function ReviewFormPage({site}) {
       ${(/** @type {import('../api.js').Answer} */ answer) => html`<${Criteria} key=${answer.etag} site=${site} answer=${answer} onSaved=${loaded.set} />`}
     <//>
     <section class="panel">
-      <${Copy} label=${t('settings.embed.label')} text=${snippet(site)} rows=${6} />
+      <${Copy} label=${t('settings.embed')} text=${snippet(site)} rows=${6} />
       <p><a href=${address(`/sites/${site}/settings`)}>${t('nav.settings')}</a></p>
     </section>
   </div>`;
