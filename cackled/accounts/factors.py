@@ -53,7 +53,10 @@ COUNT_RECOVERY_CODES = Query(
 
 
 class Setup(Struct, frozen=True):
-    """What an app needs: ``secret`` to type, ``uri`` to open, ``qr`` to scan; ``token`` goes with the first code."""
+    """What an authenticator app needs: ``secret`` to type, ``uri`` to open, ``qr`` to scan.
+
+    ``token`` goes with the first code.
+    """
 
     token: str
     secret: str
@@ -109,7 +112,7 @@ class Factors:
         return await self.new_recovery_codes(account.id)
 
     async def end(self, account: int) -> None:
-        """Ask for codes no more."""
+        """Turn off authenticator codes."""
         await self._database.write(SET_TOTP, account, None, 0)
         await self._database.write(REPLACE_RECOVERY_CODES, account, [])
 

@@ -79,7 +79,7 @@ DROP_DEAD_KEYS = Query(
 
 
 class SiteKey(Struct, frozen=True):
-    """A key, without what it is: ``hint`` are its last signs. Times are text, in UTC."""
+    """A key without its secret; ``hint`` is its last characters. Times are text, in UTC."""
 
     id: str
     name: str

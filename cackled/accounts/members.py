@@ -118,7 +118,7 @@ ACCEPT_INVITATION = Query(
 
 
 class Member(Struct, frozen=True):
-    """Somebody who works on a site; times are text, in UTC."""
+    """A member of a site; times are text, in UTC."""
 
     account: str
     email: str
@@ -130,7 +130,7 @@ class Member(Struct, frozen=True):
 
 
 class Invitation(Struct, frozen=True):
-    """Somebody who was asked to."""
+    """An open invitation."""
 
     id: str
     email: str

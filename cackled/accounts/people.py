@@ -145,7 +145,7 @@ class Account(Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """What colleagues see."""
+        """Change the name that colleagues see."""
         return self.name or self.email.partition("@")[0]
 
 

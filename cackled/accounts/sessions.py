@@ -105,7 +105,7 @@ class Known(Struct, frozen=True):
 
 
 class Listed(Struct, frozen=True):
-    """A session, as its account's owner sees it."""
+    """A session, as the owner of the account sees it."""
 
     id: str
     created: str

@@ -28,6 +28,6 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class PositionAnswer(Struct, frozen=True):
-    """Where a write stands in its channel."""
+    """The position of a write in its channel."""
 
     position: PositionText

@@ -38,7 +38,7 @@ SELECT_AUDIT = Query(
 
 
 class Entry(Struct, frozen=True):
-    """One row. ``actor`` is ``account:7``, ``key:3`` or a part of the daemon, ``name`` what it was called then."""
+    """One row. ``actor`` is ``account:7``, ``key:3`` or a part of the daemon; ``name`` is its name at that time."""
 
     id: str
     at: str

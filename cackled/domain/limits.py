@@ -215,7 +215,7 @@ class CallLimits:
 
 
 class LimitRow(Struct, frozen=True):
-    """A limit of calls: ``rate`` a second and ``burst`` at once of one address, ``site_rate`` a second of a site."""
+    """A rate limit of calls: ``rate`` per second and ``burst`` of one address, ``site_rate`` per second of a site."""
 
     name: str
     rate: float

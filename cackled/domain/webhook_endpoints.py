@@ -116,10 +116,11 @@ EXPIRE_WEBHOOKS = Query("expire_webhooks", f"select expire_webhooks({BATCH})")
 
 
 class Endpoint(Struct, frozen=True):
-    """A server that is told. ``types``: of which events; none: of all.
+    """A webhook endpoint.
 
-    ``state``: ``on``; ``off``; ``failing`` (tries fail, the next is at ``next``); ``halted`` (the server answered that
-    it is gone). ``waiting`` and ``dead`` are counted up to 10,001. ``old_secret_until``: so long two secrets sign.
+    ``types``: the events it receives; empty: all. ``state``: ``on``, ``off``, ``failing`` (requests fail; the next
+    one is at ``next``), ``halted`` (the server answered 410 Gone). ``waiting`` and ``dead`` are counted up to
+    10,001. ``old_secret_until``: until then two secrets sign.
     """
 
     id: str
@@ -140,7 +141,7 @@ class Endpoint(Struct, frozen=True):
 
 
 class Delivery(Struct, frozen=True):
-    """An event for an endpoint: ``waiting``, ``sent`` or ``dead`` (given up; it can be sent again)."""
+    """An event for an endpoint: ``waiting``, ``sent`` or ``dead`` (given up; it can be replayed)."""
 
     id: str
     type: str
@@ -155,7 +156,7 @@ class Delivery(Struct, frozen=True):
 
 
 class Try(Struct, frozen=True):
-    """One try: the status that was answered, or what went wrong. ``event`` is null of a test."""
+    """One request: its HTTP status or the error. ``event`` is null for a test."""
 
     id: str
     event: str | None

@@ -16,8 +16,10 @@ Text = Annotated[str, Meta(max_length=16_384)]
 
 
 class SessionBody(Struct, frozen=True):
-    """How a visitor shows who they are; none of it: as the guest they were, or as before. ``null`` says that the site
-    has nobody signed in."""
+    """How a visitor is identified; an empty body opens or continues a guest's session.
+
+    ``null`` as statement says that nobody is signed in on the site.
+    """
 
     sso: Annotated[
         Any,
@@ -34,7 +36,7 @@ class SessionBody(Struct, frozen=True):
 
 
 class PersonAnswer(Struct, frozen=True):
-    """Who is signed in, as themselves; ``groups`` and ``staff`` are what the site said."""
+    """The signed-in visitor; ``groups`` and ``staff`` come from the site."""
 
     id: Id
     name: str
@@ -48,8 +50,10 @@ class PersonAnswer(Struct, frozen=True):
 
 
 class SessionAnswer(Struct, frozen=True):
-    """A session: its token, whose it is, a ticket for first renders, and when it ends (seconds since 1970). ``level``
-    and ``person`` are there of one who is no guest: how they are known, and who they are."""
+    """A session: its token, its visitor, a ticket for first renders, and its end (seconds since 1970).
+
+    ``level`` and ``person`` are given of visitors who are no guests.
+    """
 
     token: str
     visitor: Id
@@ -60,7 +64,7 @@ class SessionAnswer(Struct, frozen=True):
 
 
 class PersonBody(Struct, frozen=True):
-    """What a person changes of themselves; what is left out stays."""
+    """What to change in one's own profile. Members that are left out stay."""
 
     name: Annotated[str, Meta(max_length=960)] | None = None
     private: bool | None = None
@@ -68,8 +72,7 @@ class PersonBody(Struct, frozen=True):
 
 
 class ProfileAnswer(Struct, frozen=True):
-    """A visitor, as others see them; of a guest there is little. ``comments`` is null where they keep it to
-    themselves."""
+    """The public profile of a visitor; guests have little. ``comments`` is null where they are private."""
 
     id: Id
     name: str
@@ -81,7 +84,7 @@ class ProfileAnswer(Struct, frozen=True):
 
 
 class RefusalAnswer(Struct, frozen=True):
-    """Statements that did not hold, of one form and for one reason; ``detail`` is the last one's."""
+    """Refused tokens of one form and reason; ``detail`` is of the last one."""
 
     form: str
     reason: str
@@ -92,13 +95,13 @@ class RefusalAnswer(Struct, frozen=True):
 
 
 class RefusalsAnswer(Struct, frozen=True):
-    """What did not hold of late."""
+    """Recently refused single sign-on tokens."""
 
     refusals: list[RefusalAnswer]
 
 
 class WayAnswer(Struct, frozen=True):
-    """A way to sign in: at ``/auth/{site}/{name}``. ``label`` is ``""`` where the widget has a word for its kind."""
+    """A sign-in provider at ``/auth/{site}/{name}``. ``label`` is empty where the widget has a word for its kind."""
 
     name: str
     kind: str
@@ -106,13 +109,13 @@ class WayAnswer(Struct, frozen=True):
 
 
 class WaysAnswer(Struct, frozen=True):
-    """With whom visitors may sign in, in the owner's order."""
+    """The sign-in providers for visitors, in the owner's order."""
 
     ways: list[WayAnswer]
 
 
 class ProviderBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """How a way to sign in works. Without ``secret`` the one that there is stays."""
+    """The configuration of a sign-in provider. Without ``secret`` the present one stays."""
 
     kind: Kind
     label: Annotated[str, Meta(max_length=40)] = ""
@@ -130,8 +133,10 @@ class ProviderBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ProviderAnswer(Struct, frozen=True):
-    """A way to sign in, as its owner sees it: the secret is never told, only whether there is one. ``redirect`` is what
-    the provider has to be told of us."""
+    """A sign-in provider, as the site's owner sees it.
+
+    The secret is never shown, only whether there is one. ``redirect`` is the address to register with the provider.
+    """
 
     name: str
     kind: Kind
@@ -145,6 +150,6 @@ class ProviderAnswer(Struct, frozen=True):
 
 
 class ProvidersAnswer(Struct, frozen=True):
-    """All of them."""
+    """All sign-in providers of the site."""
 
     providers: list[ProviderAnswer]

@@ -104,13 +104,13 @@ def _person(call: Call, session: Session, person: Person) -> PersonAnswer:
 
 
 async def sign_out(call: Call) -> None:
-    """Sign out: no session of the person is made anew, wherever they are signed in."""
+    """Sign the visitor out everywhere: none of the person's sessions is renewed."""
     if call.visitor.level != GUEST:
         await call.service(People).sign_out(call.visitor)
 
 
 async def show_me(call: Call) -> PersonAnswer:
-    """Who is signed in."""
+    """Get the visitor of the session."""
     person = None if call.visitor.level == GUEST else await call.service(People).find(call.visitor.visitor)
     if person is None:
         raise NotFound("You are not signed in.")
@@ -118,7 +118,7 @@ async def show_me(call: Call) -> PersonAnswer:
 
 
 async def change_me(call: Call) -> PersonAnswer:
-    """Change what one shows of oneself."""
+    """Change the visitor's own profile."""
     sent: PersonBody = call.body
     if call.visitor.level == GUEST:
         raise NotFound("You are not signed in.")
@@ -128,7 +128,7 @@ async def change_me(call: Call) -> PersonAnswer:
 
 
 async def show_profile(call: Call) -> ProfileAnswer:
-    """A visitor, as others see them."""
+    """Get a visitor's public profile."""
     doors = call.context.doors
     readers = doors.locks(call.site).readers
     refused = None if readers.open else doors.refused(call.site, "", "read", call.session, tokens(call.request))
@@ -139,12 +139,12 @@ async def show_profile(call: Call) -> ProfileAnswer:
 
 
 async def list_refusals(call: Call) -> Any:
-    """Statements of the site's server that did not hold."""
+    """List refused single sign-on tokens with the reasons."""
     return {"refusals": await call.service(SsoRefusals).list(call.reading)}
 
 
 async def list_ways(call: Call) -> Any:
-    """With whom visitors may sign in."""
+    """List the sign-in providers that visitors can use."""
     if not call.site.product(IdentitySettings).sign_in:
         return WaysAnswer([])
     found = await call.shared(SignIn).providers(call.site).all(ReadPreference.NEAREST)
@@ -152,7 +152,7 @@ async def list_ways(call: Call) -> Any:
 
 
 async def list_providers(call: Call) -> Any:
-    """The ways to sign in, for their owner."""
+    """List the sign-in providers with their configuration."""
     own = call.context.own_url or own_origin(call.request)
     return ProvidersAnswer([
         ProviderAnswer(
@@ -164,7 +164,7 @@ async def list_providers(call: Call) -> Any:
 
 
 async def put_provider(call: Call) -> Any:
-    """Set a way to sign in up, or change it."""
+    """Create or change a sign-in provider."""
     sent: ProviderBody = call.body
     name = call.parameters["name"]
     await call.shared(SignIn).providers(call.site).put(
@@ -179,7 +179,7 @@ async def put_provider(call: Call) -> Any:
 
 
 async def delete_provider(call: Call) -> None:
-    """Take a way to sign in away; people who used it stay who they are."""
+    """Delete a sign-in provider. People who used it keep their identity."""
     await call.shared(SignIn).providers(call.site).delete(call.parameters["name"])
     await call.service(Audit).record(call.colleague, "sign-in.removed", f"provider:{call.parameters['name'][:40]}")
 
@@ -188,55 +188,56 @@ _PROVIDERS = "/sites/{site}/sign-in/providers"
 ROUTES = (
     Route(
         method="GET", path="/sites/{site}/sign-in", name="listWaysToSignIn",
-        summary="With whom visitors may sign in.",
+        summary="List the sign-in providers that visitors can use.",
         handler=list_ways, answer=WaysAnswer, limit="reads",
     ),
     Route(
-        method="GET", path=_PROVIDERS, name="listSignInProviders", summary="The ways to sign in, as they are set up.",
+        method="GET", path=_PROVIDERS, name="listSignInProviders",
+        summary="List the sign-in providers with their configuration.",
         handler=list_providers, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin", limit="reads",
     ),
     Route(
         method="PUT", path=_PROVIDERS + "/{name:text}", name="putSignInProvider",
-        summary="Set a way to sign in up, or change it.",
+        summary="Create or change a sign-in provider.",
         handler=put_provider, body=ProviderBody, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin",
         limit="identity.change",
     ),
     Route(
         method="DELETE", path=_PROVIDERS + "/{name:text}", name="deleteSignInProvider",
-        summary="Take a way to sign in away.",
+        summary="Delete a sign-in provider.",
         handler=delete_provider, status=204, caller=Caller.STAFF, role="admin", limit="identity.change",
         refusals=("not-found",),
     ),
     Route(
         method="POST", path="/sites/{site}/sessions", name="openSession",
-        summary="A session: by the site's statement, by a code from signing in, or a guest's; with an old token, the "
-        "same visitor's.",
+        summary="Open a visitor's session with the site's single sign-on token, a code from signing in, or as a guest. "
+        "With an old token, it is a session of the same visitor.",
         handler=open_session, body=SessionBody, bodiless=True, answer=SessionAnswer, status=201, limit="sessions.open",
         writes=True, refusals=("bad-token", "token-expired", "bad-statement", "bad-code"),
     ),
     Route(
         method="POST", path="/sites/{site}/me/sign-out", name="signOut",
-        summary="Sign out, wherever the person is signed in.",
+        summary="Sign the visitor out everywhere.",
         handler=sign_out, status=204, caller=Caller.SESSION, limit="identity.change",
     ),
     Route(
-        method="GET", path="/sites/{site}/me", name="showMe", summary="Who is signed in.",
+        method="GET", path="/sites/{site}/me", name="showMe", summary="Get the visitor of the session.",
         handler=show_me, answer=PersonAnswer, caller=Caller.SESSION, limit="reads", refusals=("not-found",),
     ),
     Route(
-        method="PATCH", path="/sites/{site}/me", name="changeMe", summary="Change what one shows of oneself.",
+        method="PATCH", path="/sites/{site}/me", name="changeMe", summary="Change the visitor's own profile.",
         handler=change_me, body=PersonBody, answer=PersonAnswer, caller=Caller.SESSION, limit="identity.change",
         writes=True, refusals=("conflict", "not-found"),
     ),
     Route(
         method="GET", path="/sites/{site}/visitors/{visitor}", name="showProfile",
-        summary="A visitor, as others see them.",
+        summary="Get a visitor's public profile.",
         handler=show_profile, answer=ProfileAnswer, caller=Caller.VISITOR, reach=Reach.ALL, limit="reads",
         preference=ReadPreference.NEAREST, refusals=("not-found",),
     ),
     Route(
         method="GET", path="/sites/{site}/sso/refusals", name="listSsoRefusals",
-        summary="Statements of the site's server about its visitors that did not hold, and why.",
+        summary="List refused single sign-on tokens with the reasons.",
         handler=list_refusals, answer=RefusalsAnswer, caller=Caller.STAFF, role="admin", scope="sso", limit="reads",
         preference=ReadPreference.PRIMARY,
     ),

@@ -10,13 +10,13 @@ from cackled.media.service import MOST_ALT, Medium
 
 
 class MediaQuery(Struct, frozen=True, kw_only=True):
-    """What comes with a picture."""
+    """Parameters of an upload."""
 
     alt: Annotated[str, Meta(max_length=MOST_ALT)] = ""
 
 
 class AltBody(Struct, frozen=True, kw_only=True):
-    """What is to be seen on a picture."""
+    """The alternative text of a picture."""
 
     alt: Annotated[str, Meta(max_length=MOST_ALT)]
 
@@ -31,9 +31,10 @@ class FileAnswer(Struct, frozen=True):
 
 
 class MediaAnswer(Struct, frozen=True):
-    """A picture. Width and height are known before a byte of it is there, and ``color`` stands in its place.
+    """A picture.
 
-    ``frames``: more than one, it moves; then the file ``still.webp`` does not.
+    ``width``, ``height`` and the placeholder ``color`` are known before it is loaded. ``frames`` over 1: it is
+    animated, and has the file ``still.webp``.
     """
 
     id: str
@@ -46,7 +47,7 @@ class MediaAnswer(Struct, frozen=True):
 
 
 class UsageAnswer(Struct, frozen=True):
-    """What the pictures of a site take: how many, bytes, and how many bytes they may."""
+    """Storage used by the site's media: number, bytes, and the quota in bytes."""
 
     pictures: int
     bytes: int

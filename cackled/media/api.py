@@ -26,7 +26,7 @@ def _number(call: Call) -> str:
 
 
 async def add(call: Call) -> MediaAnswer:
-    """Take a picture in."""
+    """Upload a picture. The body is the file."""
     content = call.request.content
     raw = b"" if content is None else content.read()
     made = await call.shared(MediaStore).of(call.site).add(raw, call.query.alt, call.visitor.visitor)
@@ -34,17 +34,17 @@ async def add(call: Call) -> MediaAnswer:
 
 
 async def describe(call: Call) -> None:
-    """Say what is to be seen."""
+    """Set the alternative text of the caller's own picture."""
     await call.shared(MediaStore).of(call.site).describe(_number(call), call.body.alt, call.visitor.visitor)
 
 
 async def remove(call: Call) -> None:
-    """Take a picture back."""
+    """Delete an uploaded picture that is not attached to anything yet."""
     await call.shared(MediaStore).of(call.site).remove(_number(call), call.visitor.visitor)
 
 
 async def usage(call: Call) -> UsageAnswer:
-    """What pictures take."""
+    """Get the site's storage usage for media."""
     pictures, size = await call.shared(MediaStore).of(call.site).usage()
     return UsageAnswer(pictures, size, call.site.product(MediaSettings).room)
 
@@ -55,21 +55,23 @@ _REFUSED = tuple(
 )
 ROUTES = (
     Route(
-        method="POST", path="/sites/{site}/media", name="addMedia", summary="Add a picture; the body is the file.",
+        method="POST", path="/sites/{site}/media", name="addMedia", summary="Upload a picture. The body is the file.",
         handler=add, query=MediaQuery, takes="image/*", most=MOST_BYTES, admit=admit, answer=MediaAnswer, status=201,
         caller=Caller.SESSION, limit="media.add", refusals=(*_REFUSED, "no-pictures"),
     ),
     Route(
-        method="PATCH", path=_OWN, name="describeMedia", summary="Say what is to be seen on one's own picture.",
+        method="PATCH", path=_OWN, name="describeMedia",
+        summary="Set the alternative text of the caller's own picture.",
         handler=describe, body=AltBody, status=204, caller=Caller.SESSION, limit="media.change",
     ),
     Route(
-        method="DELETE", path=_OWN, name="removeMedia", summary="Take back a picture that is shown with nothing yet.",
+        method="DELETE", path=_OWN, name="removeMedia",
+        summary="Delete an uploaded picture that is not attached to anything yet.",
         handler=remove, status=204, caller=Caller.SESSION, limit="media.change",
     ),
     Route(
         method="GET", path="/sites/{site}/media-usage", name="getMediaUsage",
-        summary="What the pictures of the site take.", handler=usage, answer=UsageAnswer, caller=Caller.STAFF,
+        summary="Get the site's storage usage for media.", handler=usage, answer=UsageAnswer, caller=Caller.STAFF,
         role=ANY, scope="read", limit="", preference=ReadPreference.NEAREST,
     ),
 )  # fmt: skip

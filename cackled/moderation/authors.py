@@ -63,7 +63,7 @@ READ_WARNING = Query(
 
 
 class Note(Struct, frozen=True):
-    """What a colleague noted."""
+    """A note of a colleague."""
 
     id: str
     by: str
@@ -72,7 +72,7 @@ class Note(Struct, frozen=True):
 
 
 class Warning_(Struct, frozen=True):
-    """What an author was told; ``read`` is when they said that they had read it."""
+    """A warning to an author; ``read`` is when they acknowledged it."""
 
     id: str
     body: str

@@ -34,8 +34,10 @@ SELECT_TAUGHT = Query(
 
 
 class Figures(Struct, frozen=True):
-    """What was found at one threshold. ``precision``: the share of what it took that was spam; ``recall``: the share
-    of spam that it took; ``false_positives``: the share of all else that it took. None: there was nothing to measure.
+    """Quality at one threshold.
+
+    ``precision``: the share of what was caught that was spam. ``recall``: the share of spam that was caught.
+    ``false_positives``: the share of everything else that was caught. None: there was nothing to measure.
     """
 
     threshold: float
@@ -47,7 +49,7 @@ class Figures(Struct, frozen=True):
 
 
 class Evaluation(Struct, frozen=True):
-    """``learnt`` and ``judged``: how many decisions were learnt from, and judged; ``figures`` by threshold."""
+    """``learnt`` and ``judged`` are numbers of decisions; ``figures`` are by threshold."""
 
     learnt: int
     judged: int

@@ -49,7 +49,9 @@ class Found(Struct, frozen=True, kw_only=True):
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
-    """Why an item is here: ``mark``, and where the filter said so its score and the words that decided."""
+    """A reason why an item is in the queue: ``mark``; from the spam filter also the score and the words that
+    decided.
+    """
 
     mark: str
     score: float | None = None
@@ -57,7 +59,7 @@ class Mark(Struct, frozen=True, omit_defaults=True):
 
 
 class Report(Struct, frozen=True):
-    """A visitor's report; ``agreed`` of their ``made`` reports led to something being taken away."""
+    """A visitor's report. Of the ``made`` reports of this visitor, ``agreed`` led to a removal."""
 
     visitor: str
     reason: str
@@ -67,7 +69,7 @@ class Report(Struct, frozen=True):
 
 
 class Author(Struct, frozen=True):
-    """Who wrote."""
+    """The author of an item."""
 
     id: str
     name: str
@@ -75,7 +77,7 @@ class Author(Struct, frozen=True):
 
 
 class ItemPage(Struct, frozen=True):
-    """Where it was written."""
+    """The page that an item belongs to."""
 
     channel: str
     key: str
@@ -85,7 +87,7 @@ class ItemPage(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """Who is at it, until when."""
+    """Who claimed an item, and until when."""
 
     by: str
     name: str
@@ -93,9 +95,9 @@ class Claim(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that somebody wrote, as moderators see it. ``text`` is the source, ``revision`` one that waits.
+    """One item of the queue.
 
-    ``facts`` is what its product says of it besides.
+    ``text`` is its source, ``revision`` an edit that waits for approval; ``facts`` are details of its product.
     """
 
     id: str
@@ -127,7 +129,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Change(Struct, frozen=True):
-    """A line of an item's history; *before* and *after* hold a state or a text."""
+    """A line of an item's history. *before* and *after* hold a state or a text."""
 
     at: str
     who: str
@@ -138,7 +140,7 @@ class Change(Struct, frozen=True):
 
 
 class Detail(Struct, frozen=True):
-    """An item with what is around it, and all that was done to it."""
+    """An item with its context and history."""
 
     item: Item
     parents: tuple[Item, ...]

@@ -65,7 +65,7 @@ EVENTS = (
 
 
 class Place(Struct, frozen=True):
-    """Where to listen, and from where on."""
+    """A live channel, and the position to start from."""
 
     position: str
 

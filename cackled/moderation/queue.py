@@ -126,7 +126,7 @@ CLAIM_ITEM = Query(
 
 
 class ActionRow(Struct, frozen=True):
-    """An action of the log; ``filter`` is there where it is for all that matches."""
+    """An action of the log. ``filter`` is given for bulk actions."""
 
     id: str
     who: str
@@ -142,7 +142,7 @@ class ActionRow(Struct, frozen=True):
 
 
 class Collision(Struct, frozen=True):
-    """An item that is not as the moderator saw it: what it is now, and who did what to it."""
+    """An item that changed since the moderator saw it: its present state, and who did what to it."""
 
     item: str
     reason: Literal["conflict", "gone", "replies"]

@@ -89,7 +89,7 @@ JOBS = (EXPIRE_STATE_DAYS, EXPIRE_MODERATOR_DAYS, EXPIRE_PAGE_DAYS)
 
 
 class Day(Struct, frozen=True):
-    """Items of a kind that were written on a day, by the state that they are in now."""
+    """Items of a kind written on a day, by their present state."""
 
     day: str
     kind: str
@@ -101,7 +101,7 @@ class Day(Struct, frozen=True):
 
 
 class Moderator(Struct, frozen=True):
-    """What somebody decided: how often what, and on how many that had waited, with the mean of their seconds."""
+    """The decisions of a moderator by kind, how many items had waited, and their mean waiting time in seconds."""
 
     who: str
     name: str
@@ -111,7 +111,7 @@ class Moderator(Struct, frozen=True):
 
 
 class Page(Struct, frozen=True):
-    """A page, and how many read it now, or wrote on it."""
+    """A page, with its present readers or new items."""
 
     channel: str
     key: str
@@ -121,7 +121,7 @@ class Page(Struct, frozen=True):
 
 
 class Statistics(Struct, frozen=True):
-    """The statistics of some days; ``slots``: decisions that took up to `SLOTS` seconds each, and longer."""
+    """Statistics of some days. ``slots``: how many decisions took up to `SLOTS` seconds each, and longer."""
 
     days: list[Day]
     moderators: list[Moderator]

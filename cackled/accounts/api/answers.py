@@ -13,7 +13,7 @@ Password = Annotated[str, Meta(max_length=1_000)]
 
 
 class LoginBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who signs in."""
+    """Credentials for signing in."""
 
     email: Email
     password: Password
@@ -21,7 +21,7 @@ class LoginBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LinkBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a link's address held, and the password that is chosen with it."""
+    """The token of a one-time link, and the new password."""
 
     token: Annotated[str, Meta(max_length=200)]
     password: Password = ""
@@ -46,7 +46,7 @@ class SiteAnswer(Struct, frozen=True):
 
 
 class MeAnswer(Struct, frozen=True):
-    """Who is signed in, and where they work."""
+    """The signed-in account and its sites."""
 
     account: AccountAnswer
     sites: list[SiteAnswer]

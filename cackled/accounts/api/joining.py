@@ -28,38 +28,38 @@ class NoMail(Refused):
 
 
 class AddressBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """To which address."""
+    """A mail address."""
 
     email: Email
 
 
 class SignupBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Who wants an account."""
+    """The mail address and name of a new account."""
 
     email: Email
     name: Annotated[str, Meta(max_length=200)] = ""
 
 
 class SentAnswer(Struct, frozen=True):
-    """Where a letter goes, if there is a reason for one."""
+    """The address that mail is sent to, if there is a reason to send any."""
 
     email: str
 
 
 class WaysAnswer(Struct, frozen=True):
-    """How people come in: who may have an account (``open``, ``invite``, ``closed``), and whether mail is sent."""
+    """The sign-up policy (``open``, ``invite``, ``closed``), and whether the server sends mail."""
 
     signup: str
     mail: bool
 
 
 async def ways(call: Call) -> WaysAnswer:
-    """How people come in here."""
+    """Get the sign-up policy, and whether the server sends mail."""
     return WaysAnswer(call.shared(SignIn).signup, call.shared(Letters).able)
 
 
 async def ask_reset(call: Call) -> SentAnswer:
-    """Send a link to choose a new password."""
+    """Request a password reset by mail."""
     email, language = _addressed(call)
     letters = call.shared(Letters)
     letters.afterwards(_reset(call.shared(SignIn), letters, email, language))
@@ -67,7 +67,7 @@ async def ask_reset(call: Call) -> SentAnswer:
 
 
 async def sign_up(call: Call) -> SentAnswer:
-    """Send a link that makes an account."""
+    """Request a sign-up link by mail, where sign-up is open."""
     if call.shared(SignIn).signup != "open":
         raise Forbidden("Here accounts are made by invitation.", slug="signup-closed")
     email, language = _addressed(call)
@@ -108,7 +108,7 @@ ROUTES = (
         method="GET",
         path="/auth/ways",
         name="waysIn",
-        summary="Who may have an account here, and whether mail is sent.",
+        summary="Get the sign-up policy, and whether the server sends mail.",
         handler=ways,
         answer=WaysAnswer,
         caller=Caller.OWN_PAGE,
@@ -118,7 +118,7 @@ ROUTES = (
         method="POST",
         path="/auth/reset",
         name="askReset",
-        summary="Have a link sent that chooses a new password.",
+        summary="Request a password reset by mail.",
         handler=ask_reset,
         body=AddressBody,
         answer=SentAnswer,
@@ -131,7 +131,7 @@ ROUTES = (
         method="POST",
         path="/auth/signup",
         name="signUp",
-        summary="Have a link sent that makes an account, where anybody may have one.",
+        summary="Request a sign-up link by mail, where sign-up is open.",
         handler=sign_up,
         body=SignupBody,
         answer=SentAnswer,

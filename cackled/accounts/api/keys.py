@@ -15,38 +15,38 @@ from cackled.domain.errors import NotFound
 
 
 class KeysAnswer(Struct, frozen=True):
-    """The keys that live."""
+    """The valid keys."""
 
     keys: list[SiteKey]
 
 
 class KeyBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a new key is for."""
+    """The name and scopes of a new key."""
 
     scopes: Annotated[list[str], Meta(max_length=10)]
     name: Annotated[str, Meta(max_length=200)] = ""
 
 
 class MadeKeyAnswer(Struct, frozen=True):
-    """A new key: this is the only time that it is shown."""
+    """A new key. Its secret is shown only here."""
 
     id: Id
     key: str
 
 
 class RotateBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """For how many seconds the old key goes on."""
+    """How many seconds the old key stays valid."""
 
     overlap: Annotated[int, Meta(ge=0, le=90 * 86_400)] = 7 * 86_400
 
 
 async def list_keys(call: Call) -> KeysAnswer:
-    """The site's keys."""
+    """List the site's keys, without their secrets."""
     return KeysAnswer(await call.shared(SiteKeys).listed(call.site.id))
 
 
 async def make_key(call: Call) -> Any:
-    """A new key."""
+    """Create a key for the site's servers. It is shown once; two keys of one name can be valid at a time."""
     sent: KeyBody = call.body
     number, key = await call.shared(SiteKeys).add(call.site.id, sent.name, sent.scopes, call.colleague.name)
     await call.service(Audit).record(call.colleague, "key.made", f"key:{number}", scopes=sent.scopes)
@@ -54,7 +54,7 @@ async def make_key(call: Call) -> Any:
 
 
 async def rotate_key(call: Call) -> Any:
-    """A key in place of another."""
+    """Rotate a key. The old one stays valid for a while."""
     number = call.number("key")
     made = await call.shared(SiteKeys).rotate(call.site.id, number, call.colleague.name, call.body.overlap)
     if made is None:
@@ -64,7 +64,7 @@ async def rotate_key(call: Call) -> Any:
 
 
 async def end_key(call: Call) -> None:
-    """End a key at once."""
+    """Revoke a key at once."""
     number = call.number("key")
     if not await call.shared(SiteKeys).end(call.site.id, number):
         raise NotFound("There is no such key.")
@@ -76,7 +76,7 @@ ROUTES = (
         method="GET",
         path="/sites/{site}/keys",
         name="listKeys",
-        summary="The site's keys, without what they are.",
+        summary="List the site's keys, without their secrets.",
         handler=list_keys,
         answer=KeysAnswer,
         caller=Caller.STAFF,
@@ -87,7 +87,7 @@ ROUTES = (
         method="POST",
         path="/sites/{site}/keys",
         name="makeKey",
-        summary="A new key for the site's servers; shown once. Two of a name live at a time.",
+        summary="Create a key for the site's servers. It is shown once; two keys of one name can be valid at a time.",
         handler=make_key,
         body=KeyBody,
         answer=MadeKeyAnswer,
@@ -102,7 +102,7 @@ ROUTES = (
         method="POST",
         path="/sites/{site}/keys/{key}/rotate",
         name="rotateKey",
-        summary="A new key in place of another, which goes on for a while.",
+        summary="Rotate a key. The old one stays valid for a while.",
         handler=rotate_key,
         body=RotateBody,
         answer=MadeKeyAnswer,
@@ -117,7 +117,7 @@ ROUTES = (
         method="DELETE",
         path="/sites/{site}/keys/{key}",
         name="endKey",
-        summary="End a key at once.",
+        summary="Revoke a key at once.",
         handler=end_key,
         status=204,
         caller=Caller.STAFF,

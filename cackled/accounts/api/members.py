@@ -28,14 +28,14 @@ Token = Annotated[str, Meta(max_length=200)]
 
 
 class MembersAnswer(Struct, frozen=True):
-    """Who works on the site, and who was asked to."""
+    """The members of the site, and the open invitations."""
 
     members: list[Member]
     invitations: list[Invitation]
 
 
 class InviteBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Whom to ask, as what."""
+    """The mail address and role of the invited."""
 
     email: Email
     role: str
@@ -43,7 +43,7 @@ class InviteBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InvitedAnswer(Struct, frozen=True):
-    """An invitation. ``link`` is there where no mail is sent: it has to be handed over by hand."""
+    """An invitation. ``link`` is given where no mail is sent: pass it on yourself."""
 
     id: Id
     email: str
@@ -52,20 +52,20 @@ class InvitedAnswer(Struct, frozen=True):
 
 
 class MemberBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a member is from now on."""
+    """The new role of a member."""
 
     role: str
     sections: Sections = []
 
 
 class LookBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an invitation's address held."""
+    """The token of an invitation."""
 
     token: Token
 
 
 class LookAnswer(Struct, frozen=True):
-    """What an invitation is about; ``account``: its address has an account already."""
+    """What an invitation offers. ``account``: the invited address already has an account."""
 
     site: int
     site_name: str
@@ -75,7 +75,7 @@ class LookAnswer(Struct, frozen=True):
 
 
 class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """An invitation, and name and password of whoever has no account yet."""
+    """The token of an invitation; name and password of those without an account."""
 
     token: Token
     name: Annotated[str, Meta(max_length=200)] = ""
@@ -83,13 +83,13 @@ class AcceptBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def list_members(call: Call) -> MembersAnswer:
-    """Who works on the site."""
+    """List the site's members and open invitations."""
     members = call.shared(Members)
     return MembersAnswer(await members.listed(call.site.id), await members.invitations(call.site.id))
 
 
 async def invite(call: Call) -> InvitedAnswer:
-    """Ask somebody to work on the site."""
+    """Invite a member by mail."""
     sent: InviteBody = call.body
     people, letters, sign_in = call.shared(People), call.shared(Letters), call.shared(SignIn)
     if sign_in.signup == "closed" and await people.by_email(sent.email) is None:
@@ -111,7 +111,7 @@ async def invite(call: Call) -> InvitedAnswer:
 
 
 async def withdraw(call: Call) -> None:
-    """Take an invitation back."""
+    """Revoke an invitation."""
     number = call.number("invitation")
     if not await call.shared(Members).withdraw(call.site.id, number):
         raise NotFound("There is no such invitation.")
@@ -119,14 +119,14 @@ async def withdraw(call: Call) -> None:
 
 
 async def change_member(call: Call) -> None:
-    """Give a member another role."""
+    """Change a member's role."""
     account = call.number("account")
     await call.shared(Members).change(call.colleague, call.site.id, account, call.body.role, call.body.sections)
     await call.service(Audit).record(call.colleague, "member.changed", f"account:{account}", role=call.body.role)
 
 
 async def remove_member(call: Call) -> None:
-    """Take a member away; without a role that may, everybody themselves."""
+    """Remove a member. Without a role that allows it, members can only remove themselves."""
     account = call.number("account")
     if account != call.colleague.account and not call.colleague.may("admin"):
         raise Forbidden("That is for the role admin.", slug="role")
@@ -135,7 +135,7 @@ async def remove_member(call: Call) -> None:
 
 
 async def look(call: Call) -> LookAnswer:
-    """What an invitation is about."""
+    """Get what an invitation offers."""
     call.shared(SignIn).throttle.take_address(call.address)
     found = await call.shared(Members).look(call.body.token)
     if found is None:
@@ -187,7 +187,7 @@ ROUTES = (
         method="GET",
         path="/sites/{site}/members",
         name="listMembers",
-        summary="Who works on the site, and who was asked to.",
+        summary="List the site's members and open invitations.",
         handler=list_members,
         answer=MembersAnswer,
         caller=Caller.STAFF,
@@ -198,7 +198,7 @@ ROUTES = (
         method="POST",
         path="/sites/{site}/members",
         name="invite",
-        summary="Ask somebody, by mail, to work on the site.",
+        summary="Invite a member by mail.",
         handler=invite,
         body=InviteBody,
         answer=InvitedAnswer,
@@ -212,7 +212,7 @@ ROUTES = (
         method="PATCH",
         path="/sites/{site}/members/{account}",
         name="changeMember",
-        summary="Give a member another role.",
+        summary="Change a member's role.",
         handler=change_member,
         body=MemberBody,
         status=204,
@@ -225,7 +225,7 @@ ROUTES = (
         method="DELETE",
         path="/sites/{site}/members/{account}",
         name="removeMember",
-        summary="Take a member away, or oneself.",
+        summary="Remove a member, or leave the site.",
         handler=remove_member,
         status=204,
         caller=Caller.STAFF,
@@ -237,7 +237,7 @@ ROUTES = (
         method="DELETE",
         path="/sites/{site}/invitations/{invitation}",
         name="withdrawInvitation",
-        summary="Take an invitation back.",
+        summary="Revoke an invitation.",
         handler=withdraw,
         status=204,
         caller=Caller.STAFF,
@@ -248,7 +248,7 @@ ROUTES = (
         method="POST",
         path="/auth/invitation/look",
         name="lookAtInvitation",
-        summary="What an invitation is about.",
+        summary="Get what an invitation offers.",
         handler=look,
         body=LookBody,
         answer=LookAnswer,
@@ -260,7 +260,7 @@ ROUTES = (
         method="POST",
         path="/auth/invitation",
         name="acceptInvitation",
-        summary="Take an invitation, with the account that is signed in or a new one.",
+        summary="Accept an invitation with the signed-in account or a new one.",
         handler=accept,
         body=AcceptBody,
         answer=MeAnswer,

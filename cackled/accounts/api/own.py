@@ -27,7 +27,7 @@ Code = Annotated[str, Meta(max_length=40)]
 
 
 class NameBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What colleagues see."""
+    """The name that colleagues see."""
 
     name: Annotated[str, Meta(max_length=200)]
 
@@ -39,7 +39,7 @@ class PasswordBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ConfirmBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """That it is still them: the password and code, or a passkey's answer."""
+    """Proof of identity: password and code, or the answer of a passkey."""
 
     password: Password = ""
     code: Code = ""
@@ -47,26 +47,26 @@ class ConfirmBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionsAnswer(Struct, frozen=True):
-    """The sessions of the account; ``current`` is the one that asks."""
+    """The sessions of the account. ``current`` is the one that asks."""
 
     sessions: list[Listed]
     current: Id
 
 
 class EndedAnswer(Struct, frozen=True):
-    """How many sessions were ended."""
+    """The number of ended sessions."""
 
     ended: int
 
 
 class HistoryAnswer(Struct, frozen=True):
-    """What happened to the account, the latest first."""
+    """Security events of the account, newest first."""
 
     entries: list[dict[str, str]]
 
 
 class FactorsAnswer(Struct, frozen=True):
-    """With what the account's owner signs in."""
+    """The sign-in factors of the account."""
 
     password: bool
     totp: bool
@@ -75,7 +75,7 @@ class FactorsAnswer(Struct, frozen=True):
 
 
 class TotpBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What setting up an app gave, and the app's first code."""
+    """The token of the setup, and the first code of the app."""
 
     token: Annotated[str, Meta(max_length=300)]
     secret: Annotated[str, Meta(max_length=100)]
@@ -83,20 +83,20 @@ class TotpBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CodesAnswer(Struct, frozen=True):
-    """Recovery codes: this is the only time that they are shown."""
+    """New recovery codes. They are shown only here."""
 
     recovery_codes: list[str]
 
 
 class CredentialBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A browser's ``PublicKeyCredential.toJSON()``, and what its owner calls it."""
+    """A ``PublicKeyCredential.toJSON()`` of the browser, and the owner's name for the passkey."""
 
     credential: dict[str, Any]
     name: Annotated[str, Meta(max_length=200)] = ""
 
 
 class MadePasskeyAnswer(Struct, frozen=True):
-    """A passkey that is known from now on."""
+    """A registered passkey."""
 
     id: Id
 
@@ -127,14 +127,14 @@ async def noted(call: Call, what: str) -> None:
 
 
 async def rename(call: Call) -> AccountAnswer:
-    """Another name."""
+    """Change the name that colleagues see."""
     account = await owner_of(call)
     name = await call.shared(People).rename(account.id, call.body.name)
     return AccountAnswer(str(account.id), account.email, name)
 
 
 async def set_password(call: Call) -> None:
-    """Another password; all other sessions end."""
+    """Change the password. All other sessions end."""
     account, sign_in = await owner_of(call), call.shared(SignIn)
     check_password(call.body.password, account.email, account.name)
     await sign_in.people.set_password(account.id, await sign_in.passwords.hash(call.body.password))
@@ -143,7 +143,7 @@ async def set_password(call: Call) -> None:
 
 
 async def confirm(call: Call) -> None:
-    """Show once more that it is them."""
+    """Confirm the identity again, for actions that require it."""
     sent: ConfirmBody = call.body
     account, sign_in = await owner_of(call), call.shared(SignIn)
     if sent.credential is not None:
@@ -157,32 +157,32 @@ async def confirm(call: Call) -> None:
 
 
 async def list_sessions(call: Call) -> SessionsAnswer:
-    """Where the account is signed in."""
+    """List the account's sessions."""
     staff = call.colleague
     return SessionsAnswer(await call.shared(AccountSessions).listed(staff.account), str(staff.session))
 
 
 async def end_session(call: Call) -> None:
-    """Sign out somewhere else."""
+    """End a session."""
     if not await call.shared(AccountSessions).end(call.colleague.account, call.number("session")):
         raise NotFound("There is no such session.")
     await noted(call, "session ended")
 
 
 async def end_others(call: Call) -> EndedAnswer:
-    """Sign out everywhere else."""
+    """End all other sessions."""
     ended = await call.shared(AccountSessions).end_others(call.colleague.account, call.colleague.session)
     await noted(call, "other sessions ended")
     return EndedAnswer(ended)
 
 
 async def history(call: Call) -> HistoryAnswer:
-    """What happened to the account."""
+    """List security events of the account."""
     return HistoryAnswer(await call.shared(People).history(call.colleague.account))
 
 
 async def list_factors(call: Call) -> FactorsAnswer:
-    """With what they sign in."""
+    """List the account's sign-in factors."""
     account = await owner_of(call)
     codes = await call.shared(Factors).recovery_codes(account.id)
     passkeys = await call.shared(Passkeys).listed(account.id)
@@ -190,12 +190,12 @@ async def list_factors(call: Call) -> FactorsAnswer:
 
 
 async def begin_totp(call: Call) -> Setup:
-    """A secret for an app."""
+    """Get a secret for an authenticator app."""
     return await call.shared(Factors).begin(await owner_of(call))
 
 
 async def finish_totp(call: Call) -> CodesAnswer:
-    """Ask for the app's codes from now on."""
+    """Turn on authenticator codes. The answer has recovery codes."""
     sent: TotpBody = call.body
     made = await call.shared(Factors).finish(await owner_of(call), sent.token, sent.secret, sent.code)
     await noted(call, "app added")
@@ -203,13 +203,13 @@ async def finish_totp(call: Call) -> CodesAnswer:
 
 
 async def end_totp(call: Call) -> None:
-    """Ask for codes no more."""
+    """Turn off authenticator codes."""
     await call.shared(Factors).end(call.colleague.account)
     await noted(call, "app removed")
 
 
 async def new_codes(call: Call) -> CodesAnswer:
-    """Other recovery codes."""
+    """Replace the recovery codes."""
     account = await owner_of(call)
     if account.totp is None:
         raise NotFound("Recovery codes are for accounts that ask for an app's codes.")
@@ -219,12 +219,12 @@ async def new_codes(call: Call) -> CodesAnswer:
 
 
 async def offer_passkey(call: Call) -> dict[str, Any]:
-    """What a browser makes a passkey with."""
+    """Get the options for creating a passkey."""
     return await call.shared(Passkeys).offer(await owner_of(call), place_of(call))
 
 
 async def add_passkey(call: Call) -> MadePasskeyAnswer:
-    """Keep a passkey."""
+    """Register a passkey."""
     sent: CredentialBody = call.body
     account = await owner_of(call)
     number = await call.shared(Passkeys).add(account, sent.credential, sent.name, place_of(call))
@@ -233,14 +233,14 @@ async def add_passkey(call: Call) -> MadePasskeyAnswer:
 
 
 async def remove_passkey(call: Call) -> None:
-    """Know a passkey no more."""
+    """Delete a passkey."""
     if not await call.shared(Passkeys).remove(call.colleague.account, call.number("passkey")):
         raise NotFound("There is no such passkey.")
     await noted(call, "passkey removed")
 
 
 async def ask_passkey(call: Call) -> dict[str, Any]:
-    """What a browser signs in with."""
+    """Get the options for signing in with a passkey."""
     prefix(call.request)
     return await call.shared(Passkeys).ask(place_of(call))
 
@@ -259,7 +259,7 @@ async def passkey_login(call: Call) -> Response:
 
 
 async def export(call: Call) -> dict[str, Any]:
-    """All that is kept about the account."""
+    """Export everything stored about the account."""
     account, people = await owner_of(call), call.shared(People)
     return {
         "account": {"id": str(account.id), "email": account.email, "name": account.name, "verified": account.verified},
@@ -273,7 +273,7 @@ async def export(call: Call) -> dict[str, Any]:
 
 
 async def delete_account(call: Call) -> Response:
-    """Delete the account; where a site would be without an owner, it is refused."""
+    """Delete the signed-in account. Refused where a site would be left without an owner."""
     await call.shared(Forgetting).remove(call.colleague.account)
     answer = Response(status=204, headers=[], body=b"")
     answer.headers.append(set_cookie(call.request, SESSION, "", 0))
@@ -290,37 +290,38 @@ def _own(method: str, path: str, name: str, summary: str, handler: Any, **more: 
 
 _SIGN_IN = ("wrong-password", "second-factor", "wrong-code", "wrong-passkey")
 ROUTES = (
-    _own("PATCH", "me", "renameAccount", "What colleagues see.", rename, body=NameBody, answer=AccountAnswer),
-    _own("DELETE", "me", "deleteAccount", "Delete the account.", delete_account, status=204, fresh=True,
+    _own("PATCH", "me", "renameAccount", "Change the name that colleagues see.",
+        rename, body=NameBody, answer=AccountAnswer),
+    _own("DELETE", "me", "deleteAccount", "Delete the signed-in account.", delete_account, status=204, fresh=True,
          refusals=("last-owner",)),
-    _own("GET", "export", "exportAccount", "All that is kept about the account.", export, answer=dict[str, Any],
+    _own("GET", "export", "exportAccount", "Export everything stored about the account.", export, answer=dict[str, Any],
          fresh=True),
-    _own("PUT", "password", "setPassword", "Another password; all other sessions end.", set_password,
+    _own("PUT", "password", "setPassword", "Change the password. All other sessions end.", set_password,
          body=PasswordBody, status=204, fresh=True),
-    _own("POST", "confirm", "confirm", "Show once more that it is you, for what needs that.", confirm,
+    _own("POST", "confirm", "confirm", "Confirm the identity again, for actions that require it.", confirm,
          body=ConfirmBody, status=204, refusals=_SIGN_IN),
-    _own("GET", "sessions", "listSessions", "Where you are signed in.", list_sessions, answer=SessionsAnswer),
-    _own("DELETE", "sessions", "endOtherSessions", "Sign out everywhere else.", end_others, answer=EndedAnswer),
-    _own("DELETE", "sessions/{session}", "endSession", "Sign out somewhere.", end_session, status=204),
-    _own("GET", "history", "accountHistory", "What happened to the account.", history, answer=HistoryAnswer),
-    _own("GET", "factors", "listFactors", "With what you sign in.", list_factors, answer=FactorsAnswer),
-    _own("POST", "totp", "beginTotp", "A secret for an app that shows codes.", begin_totp, answer=Setup, fresh=True),
-    _own("PUT", "totp", "finishTotp", "Ask for the app's codes from now on; gives recovery codes.", finish_totp,
+    _own("GET", "sessions", "listSessions", "List the account's sessions.", list_sessions, answer=SessionsAnswer),
+    _own("DELETE", "sessions", "endOtherSessions", "End all other sessions.", end_others, answer=EndedAnswer),
+    _own("DELETE", "sessions/{session}", "endSession", "End a session.", end_session, status=204),
+    _own("GET", "history", "accountHistory", "List security events of the account.", history, answer=HistoryAnswer),
+    _own("GET", "factors", "listFactors", "List the account's sign-in factors.", list_factors, answer=FactorsAnswer),
+    _own("POST", "totp", "beginTotp", "Get a secret for an authenticator app.", begin_totp, answer=Setup, fresh=True),
+    _own("PUT", "totp", "finishTotp", "Turn on authenticator codes. The answer has recovery codes.", finish_totp,
          body=TotpBody, answer=CodesAnswer, fresh=True),
-    _own("DELETE", "totp", "endTotp", "Ask for codes no more.", end_totp, status=204, fresh=True),
-    _own("POST", "recovery-codes", "newRecoveryCodes", "Other recovery codes.", new_codes, answer=CodesAnswer,
+    _own("DELETE", "totp", "endTotp", "Turn off authenticator codes.", end_totp, status=204, fresh=True),
+    _own("POST", "recovery-codes", "newRecoveryCodes", "Replace the recovery codes.", new_codes, answer=CodesAnswer,
          fresh=True, refusals=("not-found",)),
-    _own("POST", "passkeys/options", "offerPasskey", "What a browser makes a passkey with.", offer_passkey,
+    _own("POST", "passkeys/options", "offerPasskey", "Get the options for creating a passkey.", offer_passkey,
          answer=dict[str, Any], fresh=True),
-    _own("POST", "passkeys", "addPasskey", "Keep a passkey.", add_passkey, body=CredentialBody,
+    _own("POST", "passkeys", "addPasskey", "Register a passkey.", add_passkey, body=CredentialBody,
          answer=MadePasskeyAnswer, status=201, fresh=True, refusals=("passkeys",)),
-    _own("DELETE", "passkeys/{passkey}", "removePasskey", "Know a passkey no more.", remove_passkey, status=204,
+    _own("DELETE", "passkeys/{passkey}", "removePasskey", "Delete a passkey.", remove_passkey, status=204,
          fresh=True),
     Route(
         method="POST",
         path="/auth/passkey/options",
         name="askPasskey",
-        summary="What a browser signs in with.",
+        summary="Get the options for signing in with a passkey.",
         handler=ask_passkey,
         answer=dict[str, Any],
         caller=Caller.OWN_PAGE,

@@ -24,7 +24,7 @@ MOST_EXPORTED = 10_000
 
 
 class SettingAnswer(Struct, frozen=True):
-    """What a setting is; ``default`` and ``allowed`` in words."""
+    """The description of a setting; ``default`` and ``allowed`` are texts."""
 
     name: str
     kind: str
@@ -35,8 +35,11 @@ class SettingAnswer(Struct, frozen=True):
 
 
 class SettingsAnswer(Struct, frozen=True):
-    """A site's document. ``waiting`` are origins that don't count before their host is proven; of a secret setting only
-    is told whether it is set. The ETag is the version, which a change sends back as If-Match."""
+    """The document of a site.
+
+    Origins in ``waiting`` do not count until their host is proven. Of a secret setting only its presence is shown.
+    The ETag is the version; changes send it back as If-Match.
+    """
 
     site: int
     version: int
@@ -48,7 +51,7 @@ class SettingsAnswer(Struct, frozen=True):
 
 
 class SettingsBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to change; a setting that is null goes back to its default."""
+    """The settings to change. null resets a setting to its default."""
 
     name: str | UnsetType = UNSET
     origins: Annotated[list[str], Meta(max_length=100)] | UnsetType = UNSET
@@ -56,7 +59,7 @@ class SettingsBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AuditQuery(Struct, frozen=True):
-    """Which rows of the log."""
+    """Filters and cursor of the audit log."""
 
     before: Annotated[int, Meta(ge=1, le=2**63 - 1, description="rows before this one")] | None = None
     actor: Annotated[str, Meta(max_length=60, description="account:7, key:3, console")] = ""
@@ -66,14 +69,14 @@ class AuditQuery(Struct, frozen=True):
 
 
 class AuditAnswer(Struct, frozen=True):
-    """Rows of the log, the newest first; ``next`` is the ``before`` of more, if there are more."""
+    """Rows of the audit log, newest first. ``next``, if present, is the ``before`` of the next page."""
 
     entries: list[Entry]
     next: str | None
 
 
 class ExportQuery(Struct, frozen=True):
-    """From where on the log is written out: the newest row first."""
+    """The cursor of an export of the audit log, newest row first."""
 
     before: Annotated[int, Meta(ge=1, le=2**63 - 1, description="rows before this one")] | None = None
 
@@ -87,13 +90,13 @@ def _told(document: SiteDocument, table: list[Setting]) -> Response:
 
 
 async def get_settings(call: Call) -> Response:
-    """The site's document."""
+    """Get the site's name, origins and settings, and the list of available settings."""
     changes = call.shared(SiteChanges)
     return _told(await changes.get(call.site.id), list(changes.table.settings.values()))
 
 
 async def change_settings(call: Call) -> Response:
-    """Change some of it, where nobody else did meanwhile."""
+    """Change the site's name, origins or settings. Requires If-Match."""
     sent: SettingsBody = call.body
     changes = call.shared(SiteChanges)
     if call.colleague.key and any("secret" in name for name in sent.settings):
@@ -121,7 +124,7 @@ async def change_settings(call: Call) -> Response:
 
 
 async def list_audit(call: Call) -> AuditAnswer:
-    """What staff did."""
+    """List what staff did on the site, newest first."""
     query: AuditQuery = call.query
     entries = await call.service(Audit).entries(
         call.reading, before=query.before, actor=query.actor, action=query.action, target=query.target,
@@ -132,7 +135,7 @@ async def list_audit(call: Call) -> AuditAnswer:
 
 
 async def export_table(call: Call) -> Response:
-    """The log as CSV, at most `MOST_EXPORTED` rows; ``X-Cackled-Next`` is the ``before`` of more."""
+    """Export the log as CSV, at most `MOST_EXPORTED` rows; ``X-Cackled-Next`` is the ``before`` of the next rows."""
     shown, after = await _exported(call)
     file = StringIO()
     writer = csv.writer(file)
@@ -144,7 +147,7 @@ async def export_table(call: Call) -> Response:
 
 
 async def export_lines(call: Call) -> Response:
-    """The same as JSON Lines."""
+    """Export the log as JSON Lines; the same bounds as for CSV."""
     shown, after = await _exported(call)
     body = b"".join(msgspec.json.encode(one) + b"\n" for one in shown)
     return _file(call, "jsonl", b"application/jsonl", body, after)
@@ -178,7 +181,7 @@ ROUTES = (
         method="GET",
         path="/sites/{site}/settings",
         name="getSettings",
-        summary="Name, origins and settings of the site, and which settings there are.",
+        summary="Get the site's name, origins and settings, and the list of available settings.",
         handler=get_settings,
         answer=SettingsAnswer,
         caller=Caller.STAFF,
@@ -190,7 +193,7 @@ ROUTES = (
         method="PATCH",
         path="/sites/{site}/settings",
         name="changeSettings",
-        summary="Change name, origins or settings; If-Match says what was seen.",
+        summary="Change the site's name, origins or settings. Requires If-Match.",
         handler=change_settings,
         body=SettingsBody,
         answer=SettingsAnswer,
@@ -204,7 +207,7 @@ ROUTES = (
         method="GET",
         path="/sites/{site}/audit",
         name="listAudit",
-        summary="What staff did on the site, the newest first.",
+        summary="List what staff did on the site, newest first.",
         handler=list_audit,
         query=AuditQuery,
         answer=AuditAnswer,
@@ -219,7 +222,7 @@ ROUTES = (
             method="GET",
             path=f"/sites/{{site}}/audit/{end}",
             name=name,
-            summary=f"The log as a file: {what}.",
+            summary=f"Export the audit log as {what}.",
             handler=handler,
             query=ExportQuery,
             answer=str,

@@ -50,7 +50,7 @@ async def leave_old(call: Call) -> None:
 
 
 async def login(call: Call) -> Response:
-    """Sign in; a session that the browser had is ended."""
+    """Sign in with mail address and password. A session that the browser already had is ended."""
     prefix(call.request)
     sent: answers.LoginBody = call.body
     made = await call.shared(SignIn).with_password(sent.email, sent.password, caller_of(call), sent.code)
@@ -59,7 +59,7 @@ async def login(call: Call) -> Response:
 
 
 async def follow_link(call: Call) -> Response:
-    """Sign in with a link that works once; with one to choose a new password, that is set."""
+    """Sign in with a one-time link; a link for choosing a password also sets it."""
     prefix(call.request)
     sent: answers.LinkBody = call.body
     made = await call.shared(SignIn).with_link(sent.token, sent.password, caller_of(call), sent.code)
@@ -68,7 +68,7 @@ async def follow_link(call: Call) -> Response:
 
 
 async def logout(call: Call) -> Response:
-    """Sign out. Nobody being signed in is no error."""
+    """Sign out. It is no error if nobody is signed in."""
     await leave_old(call)
     answer = Response(status=204, headers=[], body=b"")
     answer.headers.append(set_cookie(call.request, SESSION, "", 0))
@@ -78,7 +78,7 @@ async def logout(call: Call) -> Response:
 
 
 async def me(call: Call) -> Any:
-    """Who is signed in, and the sites where they have a role."""
+    """Get the signed-in account and the sites where it has a role."""
     staff = call.colleague
     sites = await call.shared(People).sites(staff.account, ReadPreference.PRIMARY_PREFERRED)
     return MeAnswer(
@@ -92,7 +92,7 @@ ROUTES = (
         method="POST",
         path="/auth/login",
         name="login",
-        summary="Sign in with mail address and password; sets the cookie of a session.",
+        summary="Sign in with mail address and password. Sets the session cookie.",
         handler=login,
         body=answers.LoginBody,
         answer=MeAnswer,
@@ -104,7 +104,7 @@ ROUTES = (
         method="POST",
         path="/auth/link",
         name="followLink",
-        summary="Sign in with a link that works once, and choose a password with it.",
+        summary="Sign in with a one-time link, and set a password.",
         handler=follow_link,
         body=answers.LinkBody,
         answer=MeAnswer,
@@ -126,7 +126,7 @@ ROUTES = (
         method="GET",
         path="/auth/me",
         name="me",
-        summary="Who is signed in, and the sites where they have a role.",
+        summary="Get the signed-in account and the sites where it has a role.",
         handler=me,
         answer=MeAnswer,
         caller=Caller.STAFF,

@@ -30,14 +30,14 @@ log = Logger()
 
 
 class NewSiteBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A site, and where its pages are."""
+    """The name and origins of a new site."""
 
     name: Annotated[str, Meta(max_length=400)]
     origins: Annotated[list[str], Meta(max_length=20)] = []
 
 
 class NewSiteAnswer(Struct, frozen=True):
-    """A new site. ``waiting`` are origins that count once their host is proven."""
+    """A new site. Origins in ``waiting`` count once their host is proven."""
 
     site: int
     name: str
@@ -46,13 +46,13 @@ class NewSiteAnswer(Struct, frozen=True):
 
 
 class HostBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A host of one's own."""
+    """The host to add."""
 
     host: Annotated[str, Meta(max_length=300)]
 
 
 class HostAnswer(Struct, frozen=True):
-    """A host, and what has to be found for it to be proven, in one of three places."""
+    """A host, and the proof of ownership that is looked for in three places."""
 
     host: str
     proven: str | None
@@ -64,7 +64,7 @@ class HostAnswer(Struct, frozen=True):
 
 
 class HostsAnswer(Struct, frozen=True):
-    """The hosts of a site; ``needed``: origins count only once their host is proven."""
+    """The hosts of a site. ``needed``: origins count only once their host is proven."""
 
     hosts: list[HostAnswer]
     needed: bool
@@ -72,13 +72,13 @@ class HostsAnswer(Struct, frozen=True):
 
 
 class UsageQuery(Struct, frozen=True):
-    """Which month."""
+    """The month."""
 
     month: Annotated[str, Meta(pattern="^([0-9]{4}-[0-9]{2})?$", description="2026-11; this one")] = ""
 
 
 class UsageRow(Struct, frozen=True):
-    """Reads by readPreference; ``price`` are the credits of one."""
+    """Reads by readPreference. ``price`` is the credits per read."""
 
     preference: str
     reads: int
@@ -87,7 +87,7 @@ class UsageRow(Struct, frozen=True):
 
 
 class UsageAnswer(Struct, frozen=True):
-    """What the site used in a month, and how much it may at once."""
+    """Usage of the site in a month, and its rate limits."""
 
     month: str
     reads: list[UsageRow]
@@ -96,13 +96,13 @@ class UsageAnswer(Struct, frozen=True):
 
 
 class NameBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """The site's name, typed by whoever wants it deleted."""
+    """The site's name, typed by whoever deletes it."""
 
     name: Annotated[str, Meta(max_length=400)]
 
 
 class DeletionAnswer(Struct, frozen=True):
-    """``asked``: somebody wants the site deleted; ``done``: it is. ``by`` and ``at`` say who asked, and when."""
+    """The state of a deletion: ``asked`` for, or ``done``; ``by`` and ``at`` say who asked, and when."""
 
     asked: bool
     done: bool = False
@@ -111,7 +111,7 @@ class DeletionAnswer(Struct, frozen=True):
 
 
 async def make_site(call: Call) -> NewSiteAnswer:
-    """A new site of whoever is signed in."""
+    """Create a site, where sign-up is open."""
     sent: NewSiteBody = call.body
     account = call.colleague.account
     config, people = call.shared(Config), call.shared(People)
@@ -144,27 +144,27 @@ def _told(one: Host) -> HostAnswer:
 
 
 async def list_hosts(call: Call) -> HostsAnswer:
-    """The hosts of the site."""
+    """List the site's hosts and whether their ownership is proven."""
     hosts = call.shared(Hosts)
     return HostsAnswer([_told(one) for one in await hosts.listed(call.site.id)], hosts.needed, list(METHODS))
 
 
 async def add_host(call: Call) -> HostAnswer:
-    """A host that is to be proven."""
+    """Add a host whose ownership is to be proven."""
     made = await call.shared(Hosts).add(call.site.id, call.body.host)
     await call.service(Audit).record(call.colleague, "host.added", f"host:{made.host}")
     return _told(made)
 
 
 async def prove_host(call: Call) -> HostAnswer:
-    """Look for the proof."""
+    """Check the proof of ownership (DNS, file or meta tag)."""
     made = await call.shared(Hosts).prove(call.site.id, call.parameters["host"])
     await call.service(Audit).record(call.colleague, "host.proven", f"host:{made.host}", method=made.method)
     return _told(made)
 
 
 async def remove_host(call: Call) -> None:
-    """Forget a host."""
+    """Remove a host."""
     host = call.parameters["host"]
     if not await call.shared(Hosts).remove(call.site.id, host):
         raise NotFound("The site has no such host.")
@@ -172,7 +172,7 @@ async def remove_host(call: Call) -> None:
 
 
 async def show_usage(call: Call) -> UsageAnswer:
-    """What the site used in a month."""
+    """Get usage: reads by readPreference with their credits, and limits."""
     query: UsageQuery = call.query
     month = query.month or datetime.fromtimestamp(wall_time(), UTC).strftime("%Y-%m")
     try:
@@ -184,7 +184,7 @@ async def show_usage(call: Call) -> UsageAnswer:
 
 
 async def ask_deletion(call: Call) -> DeletionAnswer:
-    """Ask for the site to be deleted, or agree to it."""
+    """Request the deletion of the site, or confirm a colleague's request."""
     site, account = call.site, call.colleague.account
     if site.id == DEMO and call.shared(Config).demo.enabled:
         raise Conflict("The demo's site is made anew at every start.", slug="deletion")
@@ -214,12 +214,12 @@ def _asked(one: Farewell | None) -> DeletionAnswer:
 
 
 async def look_deletion(call: Call) -> DeletionAnswer:
-    """Whether somebody wants the site deleted."""
+    """Get whether the deletion of the site was requested."""
     return _asked(await call.shared(Farewells).look(call.site.id))
 
 
 async def cancel_deletion(call: Call) -> None:
-    """Keep the site."""
+    """Cancel the deletion of the site."""
     if not await call.shared(Farewells).cancel(call.site.id):
         raise NotFound("Nobody asked for that.")
     await call.service(Audit).record(call.colleague, "site.deletion-cancelled", f"site:{call.site.id}")
@@ -235,24 +235,30 @@ def _of(method: str, path: str, name: str, summary: str, handler: Any, role: str
 
 ROUTES = (
     Route(
-        method="POST", path="/sites", name="makeSite", summary="A new site, where anybody may make one.",
+        method="POST", path="/sites", name="makeSite", summary="Create a site, where sign-up is open.",
         handler=make_site, body=NewSiteBody, answer=NewSiteAnswer, status=201, caller=Caller.STAFF, limit="",
         refusals=("signup-closed", "sites"),
     ),
-    _of("GET", "hosts", "listHosts", "Hosts that are, or are to be, proven.", list_hosts, "analyst", scope="read",
+    _of("GET", "hosts", "listHosts", "List the site's hosts and whether their ownership is proven.",
+        list_hosts, "analyst", scope="read",
         answer=HostsAnswer),
-    _of("POST", "hosts", "addHost", "A host that is to be proven.", add_host, "admin", body=HostBody,
+    _of("POST", "hosts", "addHost", "Add a host whose ownership is to be proven.", add_host, "admin", body=HostBody,
         answer=HostAnswer, status=201, refusals=("hosts",)),
-    _of("POST", "hosts/{host:text}/proof", "proveHost", "Look for the proof: DNS, file, meta tag.", prove_host,
+    _of("POST", "hosts/{host:text}/proof", "proveHost", "Check the proof of ownership (DNS, file or meta tag).",
+        prove_host,
         "admin", answer=HostAnswer, refusals=("not-proven", "not-found"), ),
-    _of("DELETE", "hosts/{host:text}", "removeHost", "Forget a host.", remove_host, "admin", status=204,
+    _of("DELETE", "hosts/{host:text}", "removeHost", "Remove a host.", remove_host, "admin", status=204,
         refusals=("not-found",)),
-    _of("GET", "usage", "showUsage", "Reads by readPreference, and their credits; limits.", show_usage, "analyst",
+    _of("GET", "usage", "showUsage", "Get usage: reads by readPreference with their credits, and limits.",
+        show_usage, "analyst",
         scope="read", query=UsageQuery, answer=UsageAnswer),
-    _of("GET", "deletion", "lookAtDeletion", "Whether somebody wants the site deleted.", look_deletion, "admin",
+    _of("GET", "deletion", "lookAtDeletion", "Get whether the deletion of the site was requested.",
+        look_deletion, "admin",
         answer=DeletionAnswer),
-    _of("POST", "deletion", "askDeletion", "Ask for the site to be deleted, or agree to it.", ask_deletion, "owner",
+    _of("POST", "deletion", "askDeletion", "Request the deletion of the site, or confirm a colleague's request.",
+        ask_deletion, "owner",
         body=NameBody, answer=DeletionAnswer, fresh=True, refusals=("deletion",)),
-    _of("DELETE", "deletion", "cancelDeletion", "Keep the site.", cancel_deletion, "admin", status=204,
+    _of("DELETE", "deletion", "cancelDeletion", "Cancel the deletion of the site.",
+        cancel_deletion, "admin", status=204,
         refusals=("not-found",)),
 )  # fmt: skip

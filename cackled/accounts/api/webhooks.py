@@ -25,14 +25,14 @@ _Size = Annotated[int, Meta(ge=1, le=200)]
 
 
 class WebhooksAnswer(Struct, frozen=True):
-    """The endpoints of a site, and which events there are."""
+    """The webhook endpoints of a site, and the available events."""
 
     webhooks: list[Endpoint]
     types: list[str]
 
 
 class WebhookBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """A new endpoint."""
+    """A new webhook endpoint."""
 
     url: _Url
     types: _Types = []
@@ -40,7 +40,7 @@ class WebhookBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebhookChange(Struct, frozen=True, forbid_unknown_fields=True):
-    """What to change of one. Switched on, or with another address, it begins anew where it failed."""
+    """The members of an endpoint to change. Switching it on, or changing its address, resets its failure state."""
 
     url: _Url | UnsetType = UNSET
     types: _Types | UnsetType = UNSET
@@ -49,20 +49,20 @@ class WebhookChange(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WebhookSecretBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """For how many seconds the old secret signs as well."""
+    """How many seconds the old secret also signs."""
 
     overlap: Annotated[int, Meta(ge=0, le=30 * 86_400)] = OVERLAP
 
 
 class MadeWebhook(Struct, frozen=True):
-    """An endpoint's new secret: this is the only time that it is shown."""
+    """The new secret of an endpoint. It is shown only here."""
 
     id: Id
     secret: str
 
 
 class WebhookTestAnswer(Struct, frozen=True):
-    """How a test went: the status that the server answered, or what went wrong, and how long it took."""
+    """The result of a test: the HTTP status or the error, and the time taken."""
 
     ok: bool
     status: int | None
@@ -71,7 +71,7 @@ class WebhookTestAnswer(Struct, frozen=True):
 
 
 class DeliveriesQuery(Struct, frozen=True):
-    """Which deliveries."""
+    """Filters and cursor of deliveries."""
 
     state: Literal["", "waiting", "sent", "dead"] = ""
     type: Annotated[str, Meta(max_length=60)] = ""
@@ -80,14 +80,14 @@ class DeliveriesQuery(Struct, frozen=True):
 
 
 class DeliveriesAnswer(Struct, frozen=True):
-    """Deliveries, the newest first; ``next`` is the cursor of more, if there are more."""
+    """Deliveries, newest first. ``next`` is the cursor of the next page, if there is one."""
 
     deliveries: list[Delivery]
     next: str | None
 
 
 class DeliveryAnswer(Struct, frozen=True):
-    """What is told of an event, as it stands now, and the tries to tell it."""
+    """A delivery: the payload as it stands now, and the attempts."""
 
     id: Id
     data: Any
@@ -95,21 +95,24 @@ class DeliveryAnswer(Struct, frozen=True):
 
 
 class TriesQuery(Struct, frozen=True):
-    """Which tries."""
+    """Filters and cursor of requests to an endpoint."""
 
     cursor: _Before = ""
     size: _Size = 50
 
 
 class TriesAnswer(Struct, frozen=True):
-    """The tries of an endpoint, the newest first, tests too; ``next`` is the cursor of more, if there are more."""
+    """Requests to an endpoint, tests included, newest first.
+
+    ``next`` is the cursor of the next page, if there is one.
+    """
 
     tries: list[Try]
     next: str | None
 
 
 class ReplayAnswer(Struct, frozen=True):
-    """How many deliveries wait again."""
+    """The number of deliveries that were queued again."""
 
     count: int
 
@@ -119,17 +122,17 @@ def _answer(one: Endpoint, status: int = 200) -> Response:
 
 
 async def list_webhooks(call: Call) -> WebhooksAnswer:
-    """All endpoints."""
+    """List the site's webhook endpoints and the available events."""
     return WebhooksAnswer(await call.service(Endpoints).listed(), list(call.shared(EventTypes).names))
 
 
 async def get_webhook(call: Call) -> Response:
-    """One endpoint."""
+    """Get a webhook endpoint. Its ETag is needed to change it."""
     return _answer(await call.service(Endpoints).get(call.number("webhook")))
 
 
 async def make_webhook(call: Call) -> MadeWebhook:
-    """A new endpoint."""
+    """Create a webhook endpoint. Its secret is shown once."""
     sent: WebhookBody = call.body
     number, secret = await call.service(Endpoints).add(sent.url, sent.types, sent.note, call.colleague.name)
     await call.service(Audit).record(call.colleague, "webhook.made", f"webhook:{number}", types=sent.types)
@@ -137,7 +140,7 @@ async def make_webhook(call: Call) -> MadeWebhook:
 
 
 async def change_webhook(call: Call) -> Response:
-    """Change one, where nobody else did meanwhile."""
+    """Change a webhook endpoint. Requires If-Match."""
     sent: WebhookChange = call.body
     number = call.number("webhook")
     given = {name: value for name, value in msgspec.structs.asdict(sent).items() if value is not UNSET}
@@ -149,7 +152,7 @@ async def change_webhook(call: Call) -> Response:
 
 
 async def rotate_webhook(call: Call) -> MadeWebhook:
-    """A new secret."""
+    """Rotate the secret. For a while requests are signed with both."""
     number = call.number("webhook")
     secret = await call.service(Endpoints).rotate(number, call.body.overlap)
     await call.service(Audit).record(call.colleague, "webhook.rotated", f"webhook:{number}")
@@ -157,14 +160,14 @@ async def rotate_webhook(call: Call) -> MadeWebhook:
 
 
 async def remove_webhook(call: Call) -> None:
-    """Tell it nothing more."""
+    """Delete a webhook endpoint."""
     number = call.number("webhook")
     await call.service(Endpoints).remove(number)
     await call.service(Audit).record(call.colleague, "webhook.removed", f"webhook:{number}")
 
 
 async def test_webhook(call: Call) -> WebhookTestAnswer:
-    """Send a made-up event now."""
+    """Send a test event now, and get the result."""
     tried = await call.shared(WebhookSender).test(call.site.id, call.number("webhook"))
     if tried is None:
         raise NotFound("There is no such webhook.")
@@ -172,7 +175,7 @@ async def test_webhook(call: Call) -> WebhookTestAnswer:
 
 
 async def list_deliveries(call: Call) -> DeliveriesAnswer:
-    """What it was told, and is to be told."""
+    """List the deliveries of an endpoint, newest first."""
     query: DeliveriesQuery = call.query
     number = call.number("webhook")
     endpoints = call.service(Endpoints)
@@ -186,7 +189,7 @@ async def list_deliveries(call: Call) -> DeliveriesAnswer:
 
 
 async def get_delivery(call: Call) -> Response:
-    """One delivery."""
+    """Get a delivery with its payload and attempts."""
     number, event = call.number("webhook"), call.number("delivery")
     endpoints = call.service(Endpoints)
     data = msgspec.Raw((await endpoints.data(number, event)).encode())
@@ -195,7 +198,7 @@ async def get_delivery(call: Call) -> Response:
 
 
 async def list_tries(call: Call) -> TriesAnswer:
-    """Every try, tests too."""
+    """List the requests to an endpoint, newest first."""
     query: TriesQuery = call.query
     number = call.number("webhook")
     endpoints = call.service(Endpoints)
@@ -207,7 +210,7 @@ async def list_tries(call: Call) -> TriesAnswer:
 
 
 async def replay_delivery(call: Call) -> ReplayAnswer:
-    """Send one event again."""
+    """Replay a delivery."""
     number, event = call.number("webhook"), call.number("delivery")
     count = await call.service(Endpoints).replay(number, event)
     await call.service(Audit).record(call.colleague, "webhook.replayed", f"webhook:{number}", event=str(event))
@@ -215,7 +218,7 @@ async def replay_delivery(call: Call) -> ReplayAnswer:
 
 
 async def replay_dead(call: Call) -> ReplayAnswer:
-    """Send everything again that was given up."""
+    """Replay all dead letters of an endpoint."""
     number = call.number("webhook")
     count = await call.service(Endpoints).replay(number)
     await call.service(Audit).record(call.colleague, "webhook.replayed", f"webhook:{number}", count=count)
@@ -230,29 +233,32 @@ def _of(method: str, path: str, name: str, summary: str, handler: Any, **more: A
 
 
 ROUTES = (
-    _of("GET", "", "listWebhooks", "The endpoints of the site's webhooks, and which events there are.", list_webhooks,
+    _of("GET", "", "listWebhooks", "List the site's webhook endpoints and the available events.", list_webhooks,
         answer=WebhooksAnswer),
-    _of("POST", "", "makeWebhook", "A new endpoint; its secret is shown once.", make_webhook, body=WebhookBody,
+    _of("POST", "", "makeWebhook", "Create a webhook endpoint. Its secret is shown once.",
+        make_webhook, body=WebhookBody,
         answer=MadeWebhook, status=201, refusals=("webhooks",)),
-    _of("GET", "/{webhook}", "getWebhook", "One endpoint; its ETag is needed to change it.", get_webhook,
+    _of("GET", "/{webhook}", "getWebhook", "Get a webhook endpoint. Its ETag is needed to change it.", get_webhook,
         answer=Endpoint),
-    _of("PATCH", "/{webhook}", "changeWebhook", "Change an endpoint; If-Match says what was seen.", change_webhook,
+    _of("PATCH", "/{webhook}", "changeWebhook", "Change a webhook endpoint. Requires If-Match.", change_webhook,
         body=WebhookChange, answer=Endpoint, refusals=("outdated", "if-match")),
-    _of("DELETE", "/{webhook}", "removeWebhook", "Tell an endpoint nothing more.", remove_webhook, status=204),
+    _of("DELETE", "/{webhook}", "removeWebhook", "Delete a webhook endpoint.", remove_webhook, status=204),
     _of("POST", "/{webhook}/rotate", "rotateWebhook",
-        "A new secret; for a while the old one signs as well.", rotate_webhook, body=WebhookSecretBody, bodiless=True,
+        "Rotate the secret. For a while requests are signed with both.",
+        rotate_webhook, body=WebhookSecretBody, bodiless=True,
         answer=MadeWebhook, status=201),
-    _of("POST", "/{webhook}/test", "testWebhook", "Send a made-up event now, and say how it went.", test_webhook,
+    _of("POST", "/{webhook}/test", "testWebhook", "Send a test event now, and get the result.", test_webhook,
         answer=WebhookTestAnswer),
-    _of("GET", "/{webhook}/tries", "listWebhookTries", "Every request to an endpoint, the newest first.", list_tries,
+    _of("GET", "/{webhook}/tries", "listWebhookTries", "List the requests to an endpoint, newest first.", list_tries,
         query=TriesQuery, answer=TriesAnswer),
     _of("GET", "/{webhook}/deliveries", "listWebhookDeliveries",
-        "What an endpoint was told and is to be told, the newest first.", list_deliveries, query=DeliveriesQuery,
+        "List the deliveries of an endpoint, newest first.", list_deliveries, query=DeliveriesQuery,
         answer=DeliveriesAnswer),
-    _of("GET", "/{webhook}/deliveries/{delivery}", "getWebhookDelivery", "What is told of an event, and the tries.",
+    _of("GET", "/{webhook}/deliveries/{delivery}", "getWebhookDelivery",
+        "Get a delivery with its payload and attempts.",
         get_delivery, answer=DeliveryAnswer),
-    _of("POST", "/{webhook}/deliveries/{delivery}/replay", "replayWebhookDelivery", "Send an event again.",
+    _of("POST", "/{webhook}/deliveries/{delivery}/replay", "replayWebhookDelivery", "Replay a delivery.",
         replay_delivery, answer=ReplayAnswer),
-    _of("POST", "/{webhook}/replay", "replayWebhook", "Send everything again that was given up.", replay_dead,
+    _of("POST", "/{webhook}/replay", "replayWebhook", "Replay all dead letters of an endpoint.", replay_dead,
         answer=ReplayAnswer),
 )  # fmt: skip

@@ -31,34 +31,34 @@ class FoundQuery(Struct, frozen=True):
 
 
 class ItemsQuery(FoundQuery, frozen=True):
-    """A page of what is looked for."""
+    """Filters and cursor of the queue."""
 
     cursor: Annotated[str, Meta(max_length=20)] = ""
     size: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
 class CountQuery(FoundQuery, frozen=True):
-    """How many there are."""
+    """Filters of a count."""
 
     newer: Annotated[str, Meta(max_length=20, description="Than the item of this number: comment:123.")] = ""
 
 
 class ItemsAnswer(Struct, frozen=True):
-    """Items, the newest first."""
+    """Items, newest first."""
 
     items: tuple[Item, ...]
     cursor: str | None
 
 
 class CountAnswer(Struct, frozen=True):
-    """How many match; ``more``: there are more than were counted."""
+    """The number of matching items. ``more``: there are more than were counted."""
 
     count: Count
     more: bool
 
 
 class FilterBody(Struct):
-    """All that matches."""
+    """A filter of items."""
 
     state: State = "pending"
     product: Annotated[str, Meta(max_length=40)] = ""
@@ -70,7 +70,10 @@ class FilterBody(Struct):
 
 
 class ActionBody(Struct):
-    """What to do, to ``items`` or to all that ``filter`` matches; ``versions``: as what they were seen."""
+    """The action, for ``items`` or for everything that ``filter`` matches.
+
+    ``versions``: the versions that the moderator saw.
+    """
 
     action: Annotated[str, Meta(max_length=40)]
     items: Annotated[list[str], Meta(max_length=500)] = []
@@ -80,7 +83,7 @@ class ActionBody(Struct):
 
 
 class DecidedAnswer(Struct, frozen=True):
-    """What was done; ``state`` is ``running`` where it goes on in the background."""
+    """The result of an action. ``state`` is ``running`` where it continues in the background."""
 
     id: str
     done: tuple[str, ...]
@@ -90,7 +93,7 @@ class DecidedAnswer(Struct, frozen=True):
 
 
 class ActionsQuery(Struct, frozen=True):
-    """Which actions: those before one, ``mine``."""
+    """Filters and cursor of actions."""
 
     before: Annotated[str, Meta(max_length=20)] = ""
     mine: Annotated[int, Meta(ge=0, le=1)] = 0
@@ -98,25 +101,25 @@ class ActionsQuery(Struct, frozen=True):
 
 
 class ActionsAnswer(Struct, frozen=True):
-    """Actions, the newest first."""
+    """Actions, newest first."""
 
     actions: list[ActionRow]
 
 
 class ClaimBody(Struct):
-    """For how many seconds."""
+    """How many seconds the claim lasts."""
 
     seconds: Annotated[int, Meta(ge=10, le=900)] = 120
 
 
 class ClaimAnswer(Struct, frozen=True):
-    """Who is at it."""
+    """Who holds the claim."""
 
     claim: Claim | None
 
 
 class AuthorAnswer(Struct, frozen=True):
-    """What is known of an author."""
+    """What is known about an author."""
 
     id: str
     name: str
@@ -133,27 +136,28 @@ class AuthorAnswer(Struct, frozen=True):
 
 
 class WarningsAnswer(Struct, frozen=True):
-    """What an author has to read."""
+    """Unread warnings."""
 
     warnings: list[Warning_]
 
 
 class NoteBody(Struct):
-    """What to note, or to tell."""
+    """The text of a note or warning."""
 
     text: Text
 
 
 class Made(Struct, frozen=True):
-    """Its number."""
+    """The id of what was created."""
 
     id: str
 
 
 class BanBody(Struct):
-    """Whom to ban; ``until``: a time, ``days``: so many from now, neither: until it is lifted.
+    """A ban.
 
-    ``take``: what to do with what they wrote in the last ``take_days``.
+    It ends at ``until`` (a time) or after ``days``; with neither it does not end. ``take``: the action for what the
+    banned wrote in the last ``take_days``.
     """
 
     kind: str
@@ -167,7 +171,7 @@ class BanBody(Struct):
 
 
 class BanQuery(Struct, frozen=True):
-    """What a ban would be about."""
+    """The ban to preview."""
 
     kind: str
     value: Annotated[str, Meta(max_length=200)]
@@ -175,7 +179,7 @@ class BanQuery(Struct, frozen=True):
 
 
 class BansQuery(Struct, frozen=True):
-    """Which bans."""
+    """Filters and cursor of bans."""
 
     q: Annotated[str, Meta(max_length=100)] = ""
     before: Annotated[str, Meta(max_length=20)] = ""
@@ -195,13 +199,13 @@ class BanRow(Struct, frozen=True):
 
 
 class BansAnswer(Struct, frozen=True):
-    """Bans, the newest first."""
+    """Bans, newest first."""
 
     bans: list[BanRow]
 
 
 class BanPreview(Struct, frozen=True):
-    """How much somebody wrote who is to be banned, in so many days, under which names."""
+    """How many items a ban would affect in so many days, and under which names."""
 
     count: Count
     days: int
@@ -209,7 +213,7 @@ class BanPreview(Struct, frozen=True):
 
 
 class BannedAnswer(Struct, frozen=True):
-    """The ban's number, and that of the action that takes along what they wrote."""
+    """The id of the ban, and of the action on what the banned wrote."""
 
     id: str
     action: str | None
@@ -217,13 +221,13 @@ class BannedAnswer(Struct, frozen=True):
 
 
 class LiftQuery(Struct, frozen=True):
-    """``restore``: with what it took along."""
+    """``restore``: also restore what the ban removed."""
 
     restore: Annotated[int, Meta(ge=0, le=1)] = 0
 
 
 class LiftedAnswer(Struct, frozen=True):
-    """What came back."""
+    """What was restored."""
 
     restored: tuple[str, ...]
     state: str

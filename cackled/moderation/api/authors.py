@@ -14,7 +14,7 @@ from cackled.moderation.queue import Queue
 
 
 async def get_author(call: Call) -> Any:
-    """What is known of an author."""
+    """Get what is known about an author."""
     visitor, sections = call.number("visitor"), call.colleague.sections
     known = await call.service(Queue).author(visitor, sections)
     authors = call.service(Authors)
@@ -41,31 +41,31 @@ async def _seen(call: Call) -> None:
 
 
 async def note(call: Call) -> Any:
-    """Note something."""
+    """Add a note about an author for colleagues."""
     await _seen(call)
     return Made(await call.service(Authors).note(call.colleague, call.number("visitor"), call.body.text))
 
 
 async def forget_note(call: Call) -> None:
-    """Take a note away."""
+    """Delete a note about an author."""
     await _seen(call)
     await call.service(Authors).forget_note(call.number("visitor"), call.number("note"))
 
 
 async def warn(call: Call) -> Any:
-    """Tell an author something that they have to read."""
+    """Warn an author. They have to acknowledge it before they write again."""
     await _seen(call)
     return Made(await call.service(Authors).warn(call.colleague, call.number("visitor"), call.body.text))
 
 
 async def own_warnings(call: Call) -> Any:
-    """What the visitor has to read."""
+    """List the visitor's unread warnings."""
     found = await call.service(Authors).warnings(call.visitor.visitor, unread=True)
     return WarningsAnswer(found)
 
 
 async def read_warning(call: Call) -> None:
-    """The visitor has read it."""
+    """Acknowledge a warning."""
     await call.service(Authors).read(call.visitor.visitor, call.number("warning"))
 
 
@@ -74,30 +74,32 @@ _STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": 
 _BODY = ("text-empty", "text-too-long")
 ROUTES = (
     Route(
-        method="GET", path=_BASE, name="getAuthor", summary="What is known of an author.",
+        method="GET", path=_BASE, name="getAuthor", summary="Get what is known about an author.",
         handler=get_author, answer=AuthorAnswer, preference=ReadPreference.PRIMARY, **_STAFF,
     ),
     Route(
-        method="POST", path=_BASE + "/notes", name="addAuthorNote", summary="Note something for colleagues.",
+        method="POST", path=_BASE + "/notes", name="addAuthorNote",
+        summary="Add a note about an author for colleagues.",
         handler=note, body=NoteBody, answer=Made, status=201, refusals=_BODY, **_STAFF,
     ),
     Route(
-        method="DELETE", path=_BASE + "/notes/{note}", name="deleteAuthorNote", summary="Take a note away.",
+        method="DELETE", path=_BASE + "/notes/{note}", name="deleteAuthorNote",
+        summary="Delete a note about an author.",
         handler=forget_note, status=204, **_STAFF,
     ),
     Route(
         method="POST", path=_BASE + "/warnings", name="warnAuthor",
-        summary="Tell an author something that they have to read before they write again.",
+        summary="Warn an author. They have to acknowledge it before they write again.",
         handler=warn, body=NoteBody, answer=Made, status=201, refusals=_BODY, **_STAFF,
     ),
     Route(
         method="GET", path="/sites/{site}/warnings", name="listWarnings",
-        summary="What moderators told the visitor, who has not read it.",
+        summary="List the visitor's unread warnings.",
         handler=own_warnings, answer=WarningsAnswer, caller=Caller.SESSION, limit="reads",
     ),
     Route(
         method="POST", path="/sites/{site}/warnings/{warning}/read", name="readWarning",
-        summary="Say that one has read it.",
+        summary="Acknowledge a warning.",
         handler=read_warning, status=204, caller=Caller.SESSION, limit="queue.read", writes=True,
     ),
 )  # fmt: skip

@@ -51,7 +51,7 @@ def until_of(body: BanBody) -> float | None:
 
 
 async def list_bans(call: Call) -> Any:
-    """The bans in force."""
+    """List the bans in force."""
     query: BansQuery = call.query
     before = parse_id(query.before, "before") if query.before else None
     found = await call.service(Bans).bans(
@@ -63,14 +63,14 @@ async def list_bans(call: Call) -> Any:
 
 
 async def preview(call: Call) -> Any:
-    """What a ban would be about."""
+    """Preview how many items a ban would affect."""
     query: BanQuery = call.query
     found = await call.service(Banning).preview(query.kind, query.value, query.days)
     return BanPreview(found.count, found.days, found.names)
 
 
 async def add_ban(call: Call) -> Any:
-    """Ban."""
+    """Create a ban, optionally acting on what the banned wrote."""
     sent: BanBody = call.body
     made = await call.service(Banning).ban(
         call.colleague, sent.kind, sent.value, until_of(sent), shadow=sent.shadow, note=sent.note,
@@ -80,7 +80,7 @@ async def add_ban(call: Call) -> Any:
 
 
 async def lift_ban(call: Call) -> Any:
-    """Lift a ban."""
+    """Lift a ban, optionally restoring what it removed."""
     query: LiftQuery = call.query
     done, more = await call.service(Banning).lift(call.colleague, call.number("ban"), restore=bool(query.restore))
     return LiftedAnswer(tuple(done), "undoing" if more else "done")
@@ -92,22 +92,22 @@ _STAFF: dict[str, Any] = {
 }  # fmt: skip
 ROUTES = (
     Route(
-        method="GET", path="/sites/{site}/bans", name="listBans", summary="The bans in force.",
+        method="GET", path="/sites/{site}/bans", name="listBans", summary="List the bans in force.",
         handler=list_bans, query=BansQuery, answer=BansAnswer, preference=ReadPreference.PRIMARY, **_STAFF,
     ),
     Route(
         method="GET", path="/sites/{site}/bans/preview", name="previewBan",
-        summary="How much those wrote whom a ban would be about.",
+        summary="Preview how many items a ban would affect.",
         handler=preview, query=BanQuery, answer=BanPreview, **_STAFF,
     ),
     Route(
         method="POST", path="/sites/{site}/bans", name="addBan",
-        summary="Ban, and take along what they wrote.",
+        summary="Create a ban, optionally acting on what the banned wrote.",
         handler=add_ban, body=BanBody, answer=BannedAnswer, status=201, **_STAFF,
     ),
     Route(
         method="DELETE", path="/sites/{site}/bans/{ban}", name="liftBan",
-        summary="Lift a ban, and bring back what it took along.",
+        summary="Lift a ban, optionally restoring what it removed.",
         handler=lift_ban, query=LiftQuery, answer=LiftedAnswer, refusals=("state",), **_STAFF,
     ),
 )  # fmt: skip

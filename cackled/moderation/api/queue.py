@@ -50,7 +50,7 @@ def found_of(query: FoundQuery | FilterBody, staff: Staff) -> Found:
 
 
 async def list_items(call: Call) -> Any:
-    """A page of the queue."""
+    """List items of the moderation queue."""
     query: ItemsQuery = call.query
     return await call.service(Queue).items(
         found_of(query, call.colleague), query.product, query.cursor, query.size, call.reading
@@ -58,7 +58,7 @@ async def list_items(call: Call) -> Any:
 
 
 async def count_items(call: Call) -> Any:
-    """How many match."""
+    """Count matching items."""
     query: CountQuery = call.query
     found = found_of(query, call.colleague)
     if query.newer:
@@ -68,14 +68,14 @@ async def count_items(call: Call) -> Any:
 
 
 async def get_item(call: Call) -> Any:
-    """An item, what is around it, and its history."""
+    """Get an item with its context and full history."""
     detail = await call.service(Queue).detail(call.parameters["item"])
     within(call.colleague, [detail.item.page.key])
     return detail
 
 
 async def act(call: Call) -> Any:
-    """Decide."""
+    """Apply an action to items, or to everything that matches a filter."""
     sent: ActionBody = call.body
     queue = call.service(Queue)
     if (sent.filter is None) == (not sent.items):
@@ -90,7 +90,7 @@ async def act(call: Call) -> Any:
 
 
 async def list_actions(call: Call) -> Any:
-    """The log of decisions."""
+    """List moderation actions."""
     query: ActionsQuery = call.query
     before = parse_id(query.before, "before") if query.before else None
     who = call.colleague.actor if query.mine or call.colleague.sections else ""
@@ -98,12 +98,12 @@ async def list_actions(call: Call) -> Any:
 
 
 async def get_action(call: Call) -> Any:
-    """How far an action is."""
+    """Get an action and its progress."""
     return await own_action(call, call.number("action"))
 
 
 async def undo(call: Call) -> Any:
-    """Undo an action."""
+    """Undo an action on every item that was not changed since."""
     queue, number = call.service(Queue), call.number("action")
     await own_action(call, number)
     made: Decided = await queue.undo(call.colleague, number)
@@ -117,35 +117,35 @@ async def _steer(call: Call, to: Literal["paused", "running", "stopped"]) -> Act
 
 
 async def pause(call: Call) -> Any:
-    """Let an action rest."""
+    """Pause a bulk action."""
     return await _steer(call, "paused")
 
 
 async def resume(call: Call) -> Any:
-    """Let it go on."""
+    """Resume a bulk action."""
     return await _steer(call, "running")
 
 
 async def stop(call: Call) -> Any:
-    """End it where it is."""
+    """Stop a bulk action."""
     return await _steer(call, "stopped")
 
 
 async def claim(call: Call) -> Any:
-    """Say that one is at an item."""
+    """Claim an item."""
     await within_sections(call, [call.parameters["item"]])
     sent: ClaimBody = call.body
     return ClaimAnswer(await call.service(Queue).claim(call.colleague, call.parameters["item"], sent.seconds))
 
 
 async def release(call: Call) -> None:
-    """Say that one is not any more."""
+    """Release a claimed item."""
     await within_sections(call, [call.parameters["item"]])
     await call.service(Queue).claim(call.colleague, call.parameters["item"], 0)
 
 
 async def live(call: Call) -> Any:
-    """Where to listen."""
+    """Get the staff's live channel."""
     return Place(str(await call.service(Live).place(call.colleague.sections)))
 
 
@@ -157,57 +157,58 @@ _NEAR = {**_STAFF, "preference": ReadPreference.NEAREST}
 
 ROUTES = (
     Route(
-        method="GET", path=_BASE + "/items", name="listModerationItems", summary="A page of what moderators look for.",
+        method="GET", path=_BASE + "/items", name="listModerationItems", summary="List items of the moderation queue.",
         handler=list_items, query=ItemsQuery, answer=ItemsAnswer, **_NEAR,
     ),
     Route(
-        method="GET", path=_BASE + "/count", name="countModerationItems", summary="How many items match.",
+        method="GET", path=_BASE + "/count", name="countModerationItems", summary="Count matching items.",
         handler=count_items, query=CountQuery, answer=CountAnswer, **_NEAR,
     ),
     Route(
         method="GET", path=_BASE + "/items/{item:text}", name="getModerationItem",
-        summary="An item, what is around it, and its whole history.",
+        summary="Get an item with its context and full history.",
         handler=get_item, answer=Detail, refusals=("section",), **_READS,
     ),
     Route(
         method="PUT", path=_BASE + "/items/{item:text}/claim", name="claimModerationItem",
-        summary="Say that one is at an item.",
+        summary="Claim an item.",
         handler=claim, body=ClaimBody, answer=ClaimAnswer, refusals=("section", "claimed"), **_STAFF,
     ),
     Route(
         method="DELETE", path=_BASE + "/items/{item:text}/claim", name="releaseModerationItem",
-        summary="Let an item go.", handler=release, status=204, refusals=("section", "claimed"), **_STAFF,
+        summary="Release a claimed item.", handler=release, status=204, refusals=("section", "claimed"), **_STAFF,
     ),
     Route(
         method="POST", path=_BASE + "/actions", name="moderate",
-        summary="Decide on items, or on all that matches.",
+        summary="Apply an action to items, or to everything that matches a filter.",
         handler=act, body=ActionBody, answer=DecidedAnswer,
         refusals=("changed", "gone", "replies", "section", "reason"), **_STAFF,
     ),
     Route(
-        method="GET", path=_BASE + "/actions", name="listModerationActions", summary="What was decided, by whom.",
+        method="GET", path=_BASE + "/actions", name="listModerationActions", summary="List moderation actions.",
         handler=list_actions, query=ActionsQuery, answer=ActionsAnswer, **_READS,
     ),
     Route(
-        method="GET", path=_BASE + "/actions/{action}", name="getModerationAction", summary="How far an action is.",
+        method="GET", path=_BASE + "/actions/{action}", name="getModerationAction",
+        summary="Get an action and its progress.",
         handler=get_action, answer=ActionRow, refusals=("section",), **_READS,
     ),
     Route(
         method="POST", path=_BASE + "/actions/{action}/undo", name="undoModerationAction",
-        summary="Undo an action, where nothing was done since.",
+        summary="Undo an action on every item that was not changed since.",
         handler=undo, answer=DecidedAnswer, refusals=("state", "section"), **_STAFF,
     ),
     *(
         Route(
             method="POST", path=f"{_BASE}/actions/{{action}}/{verb}", name=f"{verb}ModerationAction",
-            summary=f"{verb.capitalize()} an action on all that matches.",
+            summary=f"{verb.capitalize()} a bulk action.",
             handler=handler, answer=ActionRow, refusals=("state", "section"), **_STAFF,
         )
         for verb, handler in (("pause", pause), ("resume", resume), ("stop", stop))
     ),
     Route(
         method="GET", path=_BASE + "/live", name="listenToModeration",
-        summary="The channel in which what happens is told live.", handler=live, answer=Place, **_STAFF,
+        summary="Get the staff's live channel.", handler=live, answer=Place, **_STAFF,
     ),
 )  # fmt: skip
 PROBLEMS = {"changed": 409, "gone": 409, "replies": 409, "state": 409, "claimed": 409, "section": 403}

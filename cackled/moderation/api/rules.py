@@ -37,7 +37,7 @@ class PreconditionFailed(Refused):
 
 
 class RulesAnswer(Struct, frozen=True):
-    """Rules as they hold; ``version`` is their ETag, ``by`` who changed them last."""
+    """The rules in force. ``version`` is their ETag, ``by`` who changed them last."""
 
     version: Annotated[str, Meta(pattern="^[0-9]{1,19}$")]
     by: str
@@ -45,14 +45,14 @@ class RulesAnswer(Struct, frozen=True):
 
 
 class DryRunBody(Struct):
-    """The rules to try, whole, and the ``cursor`` of the batch (``""``: the first)."""
+    """The rules to try, and the ``cursor`` of the batch (empty for the first)."""
 
     rules: Rules
     cursor: Annotated[str, Meta(max_length=100)] = ""
 
 
 class SpamAnswer(Struct, frozen=True):
-    """What the site's filter has seen, and how good it is: it is measured on the site's own decisions."""
+    """The training state of the site's filter, and its quality measured on the site's own decisions."""
 
     spam: Count
     ham: Count
@@ -66,7 +66,7 @@ def _answer(kept: Kept) -> Response:
 
 
 async def get_rules(call: Call) -> Response:
-    """The rules of the site."""
+    """Get the site's rules, with an ETag."""
     kept = await call.shared(Moderation).store.kept(call.site, call.reading.options.preference)
     return _answer(kept)
 
@@ -87,7 +87,7 @@ def _match(call: Call) -> int:
 
 
 async def put_rules(call: Call) -> Response:
-    """Keep rules in place of those of the version in If-Match."""
+    """Replace the rules. Requires If-Match."""
     version = _match(call)
     moderation = call.shared(Moderation)
     try:
@@ -101,7 +101,7 @@ async def put_rules(call: Call) -> Response:
 
 
 async def dry_run(call: Call) -> Progress:
-    """What rules would have done with a batch of what was written in the last 30 days."""
+    """Try rules on what was written in the last 30 days, one batch per call."""
     body: DryRunBody = call.body
     moderation = call.shared(Moderation)
     held = await moderation.store.get(call.site)
@@ -110,7 +110,7 @@ async def dry_run(call: Call) -> Progress:
 
 
 async def get_spam(call: Call) -> SpamAnswer:
-    """What the filter has seen, and its precision and recall."""
+    """Get the spam filter's training state and its quality measured on the site's own decisions."""
     moderation = call.shared(Moderation)
     held = await moderation.store.get(call.site)
     rules = held.kept.rules
@@ -125,24 +125,24 @@ _RULES = "/sites/{site}/rules"
 
 ROUTES = (
     Route(
-        method="GET", path=_RULES, name="getRules", summary="The site's rules, with an ETag.",
+        method="GET", path=_RULES, name="getRules", summary="Get the site's rules, with an ETag.",
         handler=get_rules, answer=RulesAnswer, caller=Caller.STAFF, role="moderator", scope="moderate",
         limit="reads", preference=ReadPreference.PRIMARY,
     ),
     Route(
-        method="PUT", path=_RULES, name="putRules", summary="Change the rules; If-Match says which version.",
+        method="PUT", path=_RULES, name="putRules", summary="Replace the rules. Requires If-Match.",
         handler=put_rules, body=Rules, answer=RulesAnswer, caller=Caller.STAFF, role="admin",
         limit="moderation.rules", refusals=("precondition-required", "precondition-failed"),
     ),
     Route(
         method="POST", path=_RULES + "/dry-run", name="tryRules",
-        summary="What rules would have done with what was written in the last 30 days, a batch at a time.",
+        summary="Try rules on what was written in the last 30 days, one batch per call.",
         handler=dry_run, body=DryRunBody, answer=Progress, caller=Caller.STAFF, role="moderator", whole=True,
         limit="moderation.dry-run",
     ),
     Route(
         method="GET", path="/sites/{site}/moderation/spam", name="getSpamFilter",
-        summary="What the spam filter has seen, and how good it is by the site's own decisions.",
+        summary="Get the spam filter's training state and its quality measured on the site's own decisions.",
         handler=get_spam, answer=SpamAnswer, caller=Caller.STAFF, role="analyst", scope="read",
         limit="moderation.evaluate", preference=ReadPreference.NEAREST,
     ),

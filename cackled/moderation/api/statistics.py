@@ -14,13 +14,13 @@ from cackled.moderation.statistics import Statistics
 
 
 class StatisticsQuery(Struct, frozen=True):
-    """Which days: the last ones, today with them."""
+    """The number of days, today included."""
 
     days: Annotated[int, Meta(ge=1, le=366)] = 30
 
 
 async def get_statistics(call: Call) -> Statistics:
-    """What was written and decided, who reads now."""
+    """Get moderation statistics of the last days."""
     query: StatisticsQuery = call.query
     return await call.shared(Moderation).counting.statistics(call.site, query.days, call.reading)
 
@@ -28,7 +28,7 @@ async def get_statistics(call: Call) -> Statistics:
 ROUTES = (
     Route(
         method="GET", path="/sites/{site}/moderation/statistics", name="getStatistics",
-        summary="What was written and decided on the last days, how long it took, who reads now.",
+        summary="Get moderation statistics of the last days.",
         handler=get_statistics, query=StatisticsQuery, answer=Statistics, caller=Caller.STAFF, role="analyst",
         scope="read", limit="reads", preference=ReadPreference.NEAREST,
     ),

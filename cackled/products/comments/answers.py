@@ -16,7 +16,10 @@ MOST_CHANNELS = 100
 
 
 class ChannelBody(Struct):
-    """The page a comment is written on; of what kind its address and title are is not for the writer to mend."""
+    """The page that a comment is written on.
+
+    Its address and title never cause a refusal: the visitor did not type them.
+    """
 
     key: Annotated[str, Meta(description="1 to 500 characters; without it, the channel of the url.")] = ""
     url: Any = ""
@@ -42,7 +45,7 @@ class PostBody(Struct):
 
 
 class EditBody(Struct):
-    """A text: a comment's new one, or one to look at."""
+    """The text of a comment: a new one, or one to preview."""
 
     text: str
 
@@ -54,7 +57,7 @@ class Preview(Struct, frozen=True):
 
 
 class VoteBody(Struct):
-    """A vote; 0 takes it back."""
+    """A vote. 0 removes it."""
 
     value: Literal[1, 0, -1]
 
@@ -66,7 +69,7 @@ class FlagBody(Struct):
 
 
 class PageQuery(Struct, frozen=True):
-    """Which page of comments."""
+    """Filters, order and cursor of comments."""
 
     channel: Annotated[str, Meta(description="The channel's key.")] = ""
     url: Annotated[str, Meta(description="The page's address, of which the key is made where none is given.")] = ""
@@ -82,7 +85,7 @@ class FirstQuery(PageQuery, frozen=True):
 
 
 class CountsQuery(Struct, frozen=True):
-    """The channels whose comments are counted."""
+    """The channels to count."""
 
     channel: Annotated[list[Key], Meta(max_length=MOST_CHANNELS, description="Keys of channels.")] = []
     url: Annotated[
@@ -135,7 +138,7 @@ class Comment(Struct, frozen=True):
 
 
 class Channel(Struct, frozen=True):
-    """A page's conversation."""
+    """The conversation of a page."""
 
     id: Id
     key: str
@@ -177,7 +180,7 @@ class Page(Struct, frozen=True):
 
 
 class OneComment(Struct, frozen=True):
-    """A comment, and where it stands."""
+    """A comment, and its position."""
 
     comment: Comment
     channel: Annotated[Id, Meta(description="The id of its channel.")]
@@ -185,7 +188,7 @@ class OneComment(Struct, frozen=True):
 
 
 class WrittenComment(Struct, frozen=True):
-    """A comment, and where its event stands in its channel."""
+    """A comment, and the position of its event in the channel."""
 
     comment: Comment
     position: PositionText
@@ -213,14 +216,14 @@ class Reactions(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """How many comments each channel shows, by what was asked; the keys that were made of addresses."""
+    """The number of visible comments, by the key or address that was asked for."""
 
     counts: dict[str, Count]
     keys: dict[str, str] | UnsetType = UNSET
 
 
 class FilterQuery(Struct, frozen=True):
-    """Which of a channel's comments."""
+    """Filters and cursor of a channel's comments."""
 
     channel: Annotated[str, Meta(description="The channel's key.")]
     by: Annotated[Literal["me", "staff"], Meta(description="Whose; one's own take a session.")]
@@ -229,41 +232,41 @@ class FilterQuery(Struct, frozen=True):
 
 
 class Filtered(Struct, frozen=True):
-    """Comments of a channel by themselves, the latest first."""
+    """Comments of a channel without their threads, newest first."""
 
     comments: list[Comment]
     cursor: str | None
 
 
 class MentionQuery(Struct, frozen=True):
-    """Whose names begin so, for somebody who writes in a channel."""
+    """The beginning of a name, and the channel that is written in."""
 
     channel: Annotated[str, Meta(description="The channel's key.")]
     q: Annotated[str, Meta(min_length=1, max_length=60, description="How a name begins.")]
 
 
 class Mentionable(Struct, frozen=True):
-    """Somebody who may be meant."""
+    """Somebody who can be mentioned."""
 
     id: Id
     name: str
 
 
 class Mentionables(Struct, frozen=True):
-    """Who wrote in the conversation, then others who signed in ever; at most eight."""
+    """At most eight people: participants of the conversation first, then others who ever signed in."""
 
     people: list[Mentionable]
 
 
 class ByAuthorQuery(Struct, frozen=True):
-    """Which of somebody's comments."""
+    """Cursor of a visitor's comments."""
 
     size: Annotated[int, Meta(ge=1, le=100)] = 25
     cursor: Annotated[str, Meta(description="From the page before.")] = ""
 
 
 class Whereabouts(Struct, frozen=True):
-    """A comment, and the conversation that it is in."""
+    """A comment, and the conversation it belongs to."""
 
     comment: Comment
     key: str
@@ -272,14 +275,14 @@ class Whereabouts(Struct, frozen=True):
 
 
 class ByAuthor(Struct, frozen=True):
-    """What somebody wrote, the latest first; nothing of who keeps it private."""
+    """A visitor's comments, newest first; empty where they are private."""
 
     comments: list[Whereabouts]
     cursor: str | None
 
 
 class LatelyQuery(Struct, frozen=True):
-    """Which comments of a site."""
+    """Which comments of the site."""
 
     size: Annotated[int, Meta(ge=1, le=20)] = 5
     days: Annotated[
@@ -288,13 +291,13 @@ class LatelyQuery(Struct, frozen=True):
 
 
 class Lately(Struct, frozen=True):
-    """Comments of a site, and where they stand."""
+    """Comments of the site with their conversations."""
 
     comments: list[Whereabouts]
 
 
 class Nothing(Struct, frozen=True):
-    """Done."""
+    """An empty answer."""
 
 
 class CommentTold(Struct, frozen=True):

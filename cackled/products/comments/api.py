@@ -48,7 +48,7 @@ def wanted(query: answers.PageQuery | answers.FirstQuery) -> Wanted:
 
 
 async def list_comments(call: Call) -> bytes:
-    """A page of a channel, or of the replies below a root."""
+    """List a channel's comments, or the replies to one comment."""
     query: answers.PageQuery = call.query
     page = await call.service(Comments).page(query_channel(call), wanted(query), preference=call.reading)
     return b"{" + page.value + b"}"
@@ -100,12 +100,12 @@ async def post_comment(call: Call) -> Response:
 
 
 async def preview(call: Call) -> Any:
-    """What a text will look like; nothing is stored."""
+    """Preview how a text will be shown. Nothing is stored."""
     return {"html": call.service(Comments).preview(call.body.text)}
 
 
 async def get_comment(call: Call) -> bytes:
-    """One comment, and where it stands; its author also gets the source."""
+    """Get a comment and its position; its author also gets the source."""
     await _seen_comment(call)
     one = await call.service(Comments).one(call.number("comment"), call.session, call.reading)
     place = msgspec.json.encode({"channel": str(one.channel), "permalink": one.permalink})
@@ -113,19 +113,19 @@ async def get_comment(call: Call) -> bytes:
 
 
 async def edit_comment(call: Call) -> bytes:
-    """Change one's own comment."""
+    """Edit the caller's own comment."""
     comment = await _seen_comment(call)
     return written_json(await call.service(Comments).edit(call.visitor, comment, call.body.text, address=call.address))
 
 
 async def delete_comment(call: Call) -> bytes:
-    """Delete one's own comment."""
+    """Delete the caller's own comment."""
     comment = await _seen_comment(call)
     return written_json(await call.service(Comments).delete(call.visitor, comment))
 
 
 async def vote(call: Call) -> Any:
-    """Vote on a comment."""
+    """Vote on a comment. 0 removes the vote."""
     if not call.site.product(CommentSettings).votes:
         raise NotFound("This site takes no votes.")
     comment = await _seen_comment(call)
@@ -141,12 +141,12 @@ async def vote(call: Call) -> Any:
 
 
 async def react(call: Call) -> Any:
-    """React to a comment."""
+    """Add a reaction to a comment; each reaction counts once per visitor."""
     return await _react(call, True)
 
 
 async def take_reaction_back(call: Call) -> Any:
-    """Take a reaction back, also one that the site has no more."""
+    """Remove the caller's reaction, even one that the site no longer offers."""
     return await _react(call, False)
 
 
@@ -167,14 +167,14 @@ async def _react(call: Call, on: bool) -> Any:
 
 
 async def flag(call: Call) -> Any:
-    """Report a comment to the moderators."""
+    """Report a comment."""
     comment = await _seen_comment(call)
     await call.service(CommentModeration).flag(call.visitor, comment, call.body.reason or "", address=call.address)
     return answers.Nothing()
 
 
 async def counts(call: Call) -> Any:
-    """How many comments each of up to 100 channels shows."""
+    """Get the number of visible comments for several channels."""
     query: answers.CountsQuery = call.query
     if not 1 <= len(query.channel) + len(query.url) <= answers.MOST_CHANNELS:
         raise BadField(f"Ask for 1 to {answers.MOST_CHANNELS} channels.", field="channel")
@@ -191,7 +191,7 @@ async def counts(call: Call) -> Any:
 
 
 async def list_by_author(call: Call) -> bytes:
-    """What a visitor wrote on the site, where the caller may read it."""
+    """List a visitor's comments on the site, newest first."""
     query: answers.ByAuthorQuery = call.query
     author, session = call.number("visitor"), call.session
     before = parse_id(query.cursor, "cursor") if query.cursor else 2**63 - 1
@@ -215,7 +215,7 @@ def _with_places(found: list[Whereabouts]) -> bytes:
 
 
 async def lately(call: Call) -> bytes:
-    """The latest comments of the site, or the best voted of some days, where the caller may read them."""
+    """List the site's latest comments, or the best rated of some days. Answers may be a few seconds old."""
     query: answers.LatelyQuery = call.query
     session = call.session
 
@@ -226,7 +226,7 @@ async def lately(call: Call) -> bytes:
 
 
 async def filtered(call: Call) -> bytes:
-    """One's own comments of a channel, or those of staff."""
+    """List the caller's own comments in a channel, or those of staff, newest first."""
     query: answers.FilterQuery = call.query
     if query.by == "me" and call.session is None:
         raise Unauthorized("Open a session first.", slug="no-token")
@@ -248,7 +248,7 @@ def sent_key(call: Call) -> str:
 
 
 async def mentions(call: Call) -> Any:
-    """Whose names begin so."""
+    """Suggest people to mention by the beginning of a name; participants of the conversation come first."""
     query: answers.MentionQuery = call.query
     found = await call.service(Picked).mentionable(call.visitor, sent_key(call), query.q)
     return {"people": [{"id": str(visitor), "name": name} for visitor, name in found]}
@@ -310,7 +310,7 @@ _ONE = "/sites/{site}/comments/{comment}"
 ROUTES = (
     Route(
         method="GET", path="/sites/{site}/comments", name="listComments",
-        summary="A page of a channel's comments, or of the replies below a root.",
+        summary="List a channel's comments, or the replies to one comment.",
         handler=list_comments, query=answers.PageQuery, answer=answers.Page,
         reach=Reach.CHANNEL, channel=query_channel, limit="reads", preference=ReadPreference.PRIMARY,
     ),
@@ -327,35 +327,35 @@ ROUTES = (
     ),
     Route(
         method="POST", path="/sites/{site}/comments/preview", name="previewComment",
-        summary="A text as it will be shown; nothing is stored.",
+        summary="Preview how a text will be shown. Nothing is stored.",
         handler=preview, body=answers.EditBody, answer=answers.Preview,
         caller=Caller.SESSION, limit="comments.preview", refusals=("text-empty", "text-too-long"),
     ),
     Route(
         method="GET", path="/sites/{site}/comments/filtered", name="filterComments",
-        summary="One's own comments of a channel, or those of staff, the latest first.",
+        summary="List the caller's own comments in a channel, or those of staff, newest first.",
         handler=filtered, query=answers.FilterQuery, answer=answers.Filtered, caller=Caller.VISITOR,
         reach=Reach.CHANNEL, channel=sent_key, limit="reads", preference=ReadPreference.NEAREST,
     ),
     Route(
         method="GET", path="/sites/{site}/comments/lately", name="listLately",
-        summary="The latest comments of the site, or the best voted of some days; some seconds old at most.",
+        summary="List the site's latest comments, or the best rated of some days. Answers may be a few seconds old.",
         handler=lately, query=answers.LatelyQuery, answer=answers.Lately, caller=Caller.VISITOR,
         reach=Reach.ALL, limit="reads",
     ),
     Route(
         method="GET", path="/sites/{site}/mentions", name="completeMention",
-        summary="People whose names begin so: of the conversation first.",
+        summary="Suggest people to mention by the beginning of a name; participants of the conversation come first.",
         handler=mentions, query=answers.MentionQuery, answer=answers.Mentionables,
         caller=Caller.SESSION, reach=Reach.CHANNEL, channel=sent_key, limit="comments.preview",
     ),
     Route(
-        method="GET", path=_ONE, name="getComment", summary="One comment.",
+        method="GET", path=_ONE, name="getComment", summary="Get a comment.",
         handler=get_comment, answer=answers.OneComment, caller=Caller.VISITOR, reach=Reach.ALL,
         limit="reads", preference=ReadPreference.PRIMARY,
     ),
     Route(
-        method="PATCH", path=_ONE, name="editComment", summary="Change one's own comment.",
+        method="PATCH", path=_ONE, name="editComment", summary="Edit the caller's own comment.",
         handler=edit_comment, body=answers.EditBody, answer=answers.WrittenComment,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
         refusals=(
@@ -364,26 +364,27 @@ ROUTES = (
         ),
     ),
     Route(
-        method="DELETE", path=_ONE, name="deleteComment", summary="Delete one's own comment.",
+        method="DELETE", path=_ONE, name="deleteComment", summary="Delete the caller's own comment.",
         handler=delete_comment, answer=PositionAnswer,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
         refusals=("author", "comment", "read-only", "replies", "staff-only"),
     ),
     Route(
-        method="PUT", path=_ONE + "/vote", name="voteComment", summary="Vote; 0 takes the vote back.",
+        method="PUT", path=_ONE + "/vote", name="voteComment", summary="Vote on a comment. 0 removes the vote.",
         handler=vote, body=answers.VoteBody, answer=answers.Votes,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True,
         refusals=("banned", "comment", "read-only"),
     ),
     Route(
         method="PUT", path=_ONE + "/reactions/{name:text}", name="reactToComment",
-        summary="React to a comment; once with each name.",
+        summary="Add a reaction to a comment; each reaction counts once per visitor.",
         handler=react, answer=answers.Reactions,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True,
         refusals=("banned", "comment", "read-only"),
     ),
     Route(
-        method="DELETE", path=_ONE + "/reactions/{name:text}", name="takeReactionBack", summary="Take a reaction back.",
+        method="DELETE", path=_ONE + "/reactions/{name:text}", name="takeReactionBack",
+        summary="Remove the caller's reaction.",
         handler=take_reaction_back, answer=answers.Reactions,
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.vote", writes=True,
         refusals=("banned", "comment", "read-only"),
@@ -395,13 +396,13 @@ ROUTES = (
     ),
     Route(
         method="GET", path="/sites/{site}/visitors/{visitor}/comments", name="listCommentsOfVisitor",
-        summary="What a visitor wrote on the site, the latest first.",
+        summary="List a visitor's comments on the site, newest first.",
         handler=list_by_author, query=answers.ByAuthorQuery, answer=answers.ByAuthor, caller=Caller.VISITOR,
         reach=Reach.ALL, limit="reads", preference=ReadPreference.NEAREST,
     ),
     Route(
         method="GET", path="/sites/{site}/counts", name="countComments",
-        summary="How many comments each channel shows.",
+        summary="Get the number of visible comments for several channels.",
         handler=counts, query=answers.CountsQuery, answer=answers.Counts,
         limit="reads", preference=ReadPreference.NEAREST,
     ),

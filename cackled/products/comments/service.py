@@ -407,7 +407,7 @@ class Comments:
         return self._written(channel, seq, pages.with_source(json, source))
 
     async def delete(self, session: Session, comment_id: int) -> Written:
-        """Delete one's own comment."""
+        """Delete the caller's own comment."""
         how = self._settings.deletion
         if how == "staff" and not session.staff:
             raise Forbidden("Only moderators delete comments here.", slug="staff-only")

@@ -21,13 +21,13 @@ Name = Annotated[str, Meta(min_length=1, max_length=2_000, description="A channe
 
 
 class ConversationQuery(Struct, frozen=True):
-    """Which conversation."""
+    """The conversation."""
 
     channel: Name
 
 
 class ConversationBody(Struct):
-    """What is to be so; what is left out stays."""
+    """What to change. Members that are left out stay."""
 
     channel: Name
     closed: bool | None = None
@@ -36,7 +36,7 @@ class ConversationBody(Struct):
 
 
 class MoveBody(Struct):
-    """Whence and where: the thread of ``comment``, or all of ``channel``."""
+    """What to move, and where: the thread of ``comment``, or all of ``channel``."""
 
     to: Name
     comment: str = ""
@@ -44,20 +44,20 @@ class MoveBody(Struct):
 
 
 class MovedAnswer(Struct, frozen=True):
-    """How many comments moved."""
+    """The number of moved comments."""
 
     moved: Count
 
 
 class AnswerBody(Struct):
-    """What to answer to which comment."""
+    """The comment to reply to, and the text."""
 
     comment: str
     text: str
 
 
 class StaffEditBody(Struct):
-    """A new text; ``version``: as what it was seen."""
+    """A new text. ``version``: the version that the moderator saw."""
 
     text: str
     version: Annotated[int, Meta(ge=0, lt=2**31)] | None = None
@@ -65,21 +65,21 @@ class StaffEditBody(Struct):
 
 
 class Version(Struct, frozen=True):
-    """What the comment is now, and the action of the log by which that can be undone."""
+    """The new version of a comment, and the action of the log that undoes the change."""
 
     version: Count
     action: Id
 
 
 async def get_conversation(call: Call) -> Any:
-    """A conversation."""
+    """Get a conversation by the key of its page."""
     conversations = call.service(Conversations)
     within(call.colleague, [conversations.key(call.query.channel)])
     return await conversations.get(call.query.channel)
 
 
 async def change_conversation(call: Call) -> Any:
-    """Close it, slow it down, make it for reading only, or the reverse."""
+    """Close a conversation, make it read-only, slow it down, or undo any of these."""
     sent: ConversationBody = call.body
     conversations = call.service(Conversations)
     within(call.colleague, [conversations.key(sent.channel)])
@@ -99,7 +99,7 @@ async def _own(call: Call, comment: int) -> None:
 
 
 async def move(call: Call) -> Any:
-    """Move a thread, or merge a conversation into another."""
+    """Move a thread to another page, or merge one conversation into another."""
     sent: MoveBody = call.body
     if bool(sent.comment) == bool(sent.channel):
         raise BadField("Name a comment, or a channel.", field="comment")
@@ -113,7 +113,7 @@ async def move(call: Call) -> Any:
 
 
 async def answer(call: Call) -> Any:
-    """Answer as staff."""
+    """Reply to a comment as staff."""
     sent: AnswerBody = call.body
     await _own(call, parse_id(sent.comment, "comment"))
     written = await call.service(Conversations).answer(call.colleague, parse_id(sent.comment, "comment"), sent.text)
@@ -121,7 +121,7 @@ async def answer(call: Call) -> Any:
 
 
 async def edit(call: Call) -> Any:
-    """Change anybody's comment."""
+    """Edit any visitor's comment."""
     sent: StaffEditBody = call.body
     await _own(call, call.number("comment"))
     version, action = await call.service(Conversations).edit(
@@ -134,28 +134,29 @@ _BASE = "/sites/{site}/moderation"
 _STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": ""}
 ROUTES = (
     Route(
-        method="GET", path=_BASE + "/conversations", name="getConversation", summary="A conversation, by its page.",
+        method="GET", path=_BASE + "/conversations", name="getConversation",
+        summary="Get a conversation by the key of its page.",
         handler=get_conversation, query=ConversationQuery, answer=Conversation,
         refusals=("section",), preference=ReadPreference.PRIMARY, **_STAFF,
     ),
     Route(
         method="PATCH", path=_BASE + "/conversations", name="changeConversation",
-        summary="Close a conversation, slow it down, make it for reading only, or the reverse.",
+        summary="Close a conversation, make it read-only, slow it down, or undo any of these.",
         handler=change_conversation, body=ConversationBody, answer=Conversation, refusals=("section",), **_STAFF,
     ),
     Route(
         method="POST", path=_BASE + "/conversations/move", name="moveConversation",
-        summary="Move a thread to another page, or merge a conversation into another.",
+        summary="Move a thread to another page, or merge one conversation into another.",
         handler=move, body=MoveBody, answer=MovedAnswer, refusals=("section", "key"), **_STAFF,
     ),
     Route(
-        method="POST", path=_BASE + "/comments", name="answerAsStaff", summary="Answer a comment with a staff badge.",
+        method="POST", path=_BASE + "/comments", name="answerAsStaff", summary="Reply to a comment as staff.",
         handler=answer, body=AnswerBody, answer=answers.WrittenComment, status=201,
         refusals=("section", "text-empty", "text-too-long", "parent", "depth", "locked", "read-only", "comment-locked"),
         **_STAFF,
     ),
     Route(
-        method="PATCH", path=_BASE + "/comments/{comment}", name="editAsStaff", summary="Change anybody's comment.",
+        method="PATCH", path=_BASE + "/comments/{comment}", name="editAsStaff", summary="Edit any visitor's comment.",
         handler=edit, body=StaffEditBody, answer=Version,
         refusals=("section", "changed", "text-empty", "text-too-long"), **_STAFF,
     ),

@@ -26,19 +26,19 @@ OptionId = Annotated[str, Meta(pattern="^[0-9]{1,9}$", description="An option's 
 
 
 class VoteBody(Struct):
-    """A vote; of a ranked poll the order is that of preference."""
+    """A vote. In ranked polls the order of options is the order of preference."""
 
     options: Annotated[list[str], Meta(min_length=1, max_length=MOST_OPTIONS)]
 
 
 class ProposalBody(Struct):
-    """An option of one's own."""
+    """A proposed option."""
 
     text: Annotated[str, Meta(max_length=LONGEST_TEXT)]
 
 
 class OptionBody(Struct):
-    """An option as its owner writes it; with ``id`` one that is there."""
+    """An option as its owner writes it; with ``id`` an existing one."""
 
     text: Annotated[str, Meta(max_length=LONGEST_TEXT)] = ""
     id: OptionId | None = None
@@ -48,7 +48,7 @@ class OptionBody(Struct):
 
 
 class PollBody(Struct, kw_only=True):
-    """A new poll. Options of a number poll are made from ``low`` to ``high``, by ``step``."""
+    """A new poll. The options of a number poll are made from ``low`` to ``high`` by ``step``."""
 
     kind: Kind = "single"
     question: Annotated[str, Meta(max_length=LONGEST_TEXT)]
@@ -75,7 +75,7 @@ class PollBody(Struct, kw_only=True):
 
 
 class PollChange(Struct, kw_only=True):
-    """What changes of a poll, and which version of it that is about. Once there are votes only some of it may."""
+    """Changes of a poll, and the version they are based on. Once there are votes only some changes are allowed."""
 
     version: Annotated[int, Meta(ge=1)]
     kind: Kind | UnsetType = UNSET
@@ -98,13 +98,13 @@ class PollChange(Struct, kw_only=True):
 
 
 class DecisionBody(Struct):
-    """What becomes of a proposed option."""
+    """The decision on a proposed option."""
 
     shown: bool
 
 
 class BurstBody(Struct):
-    """What becomes of the votes of one network within a minute."""
+    """The decision on a burst of votes."""
 
     network: Annotated[str, Meta(max_length=50)]
     minute: Time
@@ -126,27 +126,27 @@ class PollQuery(Struct, frozen=True):
 
 
 class ListQuery(Struct, frozen=True):
-    """Which polls."""
+    """Filters and cursor of polls."""
 
     before: Annotated[str, Meta(description="Those made before the poll of this id.")] = ""
     size: Annotated[int, Meta(ge=1, le=100)] = 25
 
 
 class VotersQuery(Struct, frozen=True):
-    """Whose names."""
+    """Cursor of an option's voters."""
 
     option: Annotated[str, Meta(description="The option's id.")]
     after: Annotated[str, Meta(description="The id of the last voter of the page before.")] = ""
 
 
 class ExportQuery(Struct, frozen=True):
-    """Which rows."""
+    """Cursor of an export."""
 
     offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
 
 
 class Video(Struct, frozen=True):
-    """A video of another site; nothing of it is loaded before somebody wants to see it."""
+    """A video of another site. It is loaded only when somebody plays it."""
 
     provider: Literal["youtube", "vimeo"]
     id: str
@@ -196,7 +196,7 @@ class PollUpdated(Struct, frozen=True):
 
 
 class RoundAnswer(Struct, frozen=True):
-    """One round of a ranked poll: ballots by option, and who is out after it, and why."""
+    """One round of a ranked poll: ballots by option, who is eliminated, and why."""
 
     counts: list[tuple[OptionId, int]]
     exhausted: Count
@@ -206,14 +206,14 @@ class RoundAnswer(Struct, frozen=True):
 
 
 class OutcomeAnswer(Struct, frozen=True):
-    """Who wins a ranked poll, and the rounds that led there."""
+    """The winner of a ranked poll, and the rounds."""
 
     winner: str
     rounds: list[RoundAnswer]
 
 
 class Poll(Struct, frozen=True):
-    """A poll as a stranger sees it who has not voted."""
+    """A poll, as a stranger sees it who has not voted."""
 
     id: Id
     kind: Kind
@@ -238,14 +238,14 @@ class Poll(Struct, frozen=True):
 
 
 class QuizAnswer(Struct, frozen=True):
-    """The right answers, and why."""
+    """The right answers, and the explanation."""
 
     correct: list[OptionId]
     explanation: str
 
 
 class Me(Struct, frozen=True):
-    """What a visitor sees beside what everybody does."""
+    """What the caller alone sees."""
 
     options: list[OptionId]
     results: PollCounts | None
@@ -261,7 +261,7 @@ class PollPage(Struct, frozen=True):
 
 
 class OnePoll(Struct, frozen=True):
-    """A poll with the caller's own part."""
+    """A poll, and what the caller alone sees of it."""
 
     position: PositionText
     poll: Poll
@@ -269,20 +269,20 @@ class OnePoll(Struct, frozen=True):
 
 
 class Voted(Struct, frozen=True):
-    """What a voter sees after a vote."""
+    """The poll as its voter sees it."""
 
     position: PositionText
     me: Me
 
 
 class Proposed(Struct, frozen=True):
-    """The number of an option that waits, or of the same one that was there."""
+    """The id of the proposed option, or of an equal one that exists."""
 
     id: OptionId
 
 
 class Saved(Struct, frozen=True):
-    """A poll that was made or changed."""
+    """A poll that was created or changed."""
 
     id: Id
     version: int
@@ -290,7 +290,7 @@ class Saved(Struct, frozen=True):
 
 
 class Voter(Struct, frozen=True):
-    """Somebody who voted, by the name that they show."""
+    """A voter, by display name."""
 
     id: Id
     name: str
@@ -304,14 +304,14 @@ class Voters(Struct, frozen=True):
 
 
 class Day(Struct, frozen=True):
-    """New votes of a day, or from one place."""
+    """New votes of a day, or from one origin."""
 
     name: str
     votes: Count
 
 
 class Burst(Struct, frozen=True):
-    """Votes of one network within a minute, of which some are held back."""
+    """Votes of one network within a minute, some of which are held back."""
 
     network: str
     minute: Time
@@ -321,13 +321,13 @@ class Burst(Struct, frozen=True):
 
 
 class StaffOption(Option, frozen=True):
-    """An option with what only staff sees: 0 proposed, 1 shown, 2 refused."""
+    """An option with its state: 0 proposed, 1 shown, 2 refused."""
 
     state: int
 
 
 class StaffPoll(Struct, frozen=True):
-    """All of a poll, hidden counts too."""
+    """A poll with hidden counts."""
 
     id: Id
     version: int
@@ -356,19 +356,19 @@ class Listed(Struct, frozen=True):
 
 
 class Polls(Struct, frozen=True):
-    """Polls, the newest first."""
+    """Polls, newest first."""
 
     polls: list[Listed]
 
 
 class Decided(Struct, frozen=True):
-    """Where a decision stands in the poll's channel."""
+    """The position of a decision in the poll's channel."""
 
     position: PositionText
 
 
 class DecidedBurst(Struct, frozen=True):
-    """How many votes a decision was about."""
+    """The number of votes that were decided on."""
 
     position: PositionText
     votes: Count

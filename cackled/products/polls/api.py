@@ -38,7 +38,7 @@ def parse_option(value: str, field: str = "option") -> int:
 
 
 async def get_poll(call: Call) -> bytes:
-    """One poll, and what the caller sees of it beside that."""
+    """Get a poll, and what the caller alone sees of it."""
     polls, poll = call.service(Polls), call.number("poll")
     page = await polls.page(poll, call.reading)
     me = b"null"
@@ -52,7 +52,7 @@ def _voted(ballot: Ballot) -> bytes:
 
 
 async def vote(call: Call) -> bytes:
-    """Vote in a poll."""
+    """Vote in a poll, or change the vote."""
     body: answers.VoteBody = call.body
     ballot = await call.service(Polls).vote(
         call.visitor, call.number("poll"), body.options, call.address, call.origin or ""
@@ -61,19 +61,19 @@ async def vote(call: Call) -> bytes:
 
 
 async def withdraw(call: Call) -> bytes:
-    """Take one's vote back."""
+    """Withdraw the caller's vote."""
     ballot = await call.service(Polls).vote(call.visitor, call.number("poll"), [], call.address, call.origin or "")
     return _voted(ballot)
 
 
 async def propose(call: Call) -> Any:
-    """Propose an option."""
+    """Propose an option. It is shown once the owner accepts it."""
     number = await call.service(Polls).propose(call.visitor, call.number("poll"), call.body.text, call.address)
     return answers.Proposed(str(number))
 
 
 async def voters(call: Call) -> Any:
-    """Who voted for an option."""
+    """List the voters of an option, where the poll shows them."""
     query: answers.VotersQuery = call.query
     after = parse_id(query.after, "after") if query.after else 0
     found = await call.service(Polls).voters(
@@ -120,29 +120,30 @@ _VOTE_REFUSALS = (
 
 ROUTES = (
     Route(
-        method="GET", path=_ONE, name="getPoll", summary="One poll.", handler=get_poll, answer=answers.OnePoll,
+        method="GET", path=_ONE, name="getPoll", summary="Get a poll.", handler=get_poll, answer=answers.OnePoll,
         caller=Caller.VISITOR, reach=Reach.CHANNEL, channel=path_key, limit="reads",
         preference=ReadPreference.PRIMARY,
     ),
     Route(
-        method="PUT", path=_ONE + "/vote", name="votePoll", summary="Vote in a poll, or change one's vote.",
+        method="PUT", path=_ONE + "/vote", name="votePoll", summary="Vote in a poll, or change the vote.",
         handler=vote, body=answers.VoteBody, answer=answers.Voted, caller=Caller.SESSION, reach=Reach.CHANNEL,
         channel=path_key, limit="polls.vote", writes=True, refusals=_VOTE_REFUSALS,
     ),
     Route(
-        method="DELETE", path=_ONE + "/vote", name="withdrawVote", summary="Take one's vote back.",
+        method="DELETE", path=_ONE + "/vote", name="withdrawVote", summary="Withdraw the caller's vote.",
         handler=withdraw, answer=answers.Voted, caller=Caller.SESSION, reach=Reach.CHANNEL,
         channel=path_key, limit="polls.vote", writes=True, refusals=_VOTE_REFUSALS,
     ),
     Route(
         method="POST", path=_ONE + "/options", name="proposeOption",
-        summary="Propose an option; it is shown when the owner takes it.",
+        summary="Propose an option. It is shown once the owner accepts it.",
         handler=propose, body=answers.ProposalBody, answer=answers.Proposed, status=201, mend=True,
         caller=Caller.SESSION, reach=Reach.CHANNEL, channel=path_key, limit="polls.propose",
         refusals=("poll", "poll-closed", "not-open", "sign-in", "no-write-in", "proposals", "banned", "option", "rule"),
     ),
     Route(
-        method="GET", path=_ONE + "/voters", name="listVoters", summary="Who voted for an option, where that is shown.",
+        method="GET", path=_ONE + "/voters", name="listVoters",
+        summary="List the voters of an option, where the poll shows them.",
         handler=voters, query=answers.VotersQuery, answer=answers.Voters, caller=Caller.VISITOR,
         reach=Reach.CHANNEL, channel=path_key, limit="reads", refusals=("secret-voters",),
     ),

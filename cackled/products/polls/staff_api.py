@@ -20,30 +20,30 @@ def _saved(saved: tuple[int, int, Position]) -> Any:
 
 
 async def make_poll(call: Call) -> Any:
-    """Make a poll."""
+    """Create a poll."""
     assert call.staff is not None
     return _saved(await call.service(PollEditor).make(call.body, call.staff.actor))
 
 
 async def change_poll(call: Call) -> Any:
-    """Change a poll."""
+    """Change a poll. Once there are votes: add options, correct typing errors, or close it."""
     return _saved(await call.service(PollEditor).change(call.number("poll"), call.body))
 
 
 async def list_polls(call: Call) -> bytes:
-    """The polls of a site."""
+    """List the site's polls, newest first."""
     query: answers.ListQuery = call.query
     before = parse_id(query.before, "before") if query.before else None
     return b'{"polls":' + await call.service(PollEditor).polls(before, query.size) + b"}"
 
 
 async def get_results(call: Call) -> Any:
-    """All of a poll."""
+    """Get a poll's full results: hidden counts, proposed options, votes by day and page, bursts."""
     return await call.service(PollEditor).results(call.number("poll"))
 
 
 async def export_votes(call: Call) -> Response:
-    """The votes of a poll as CSV."""
+    """Export a poll's votes as CSV, without the voters."""
     text = await call.service(PollEditor).export(call.number("poll"), call.query.offset)
     name = b"poll-%d.csv" % call.number("poll")
     return Response(
@@ -59,14 +59,14 @@ async def export_votes(call: Call) -> Response:
 
 
 async def decide_option(call: Call) -> Any:
-    """Show a proposed option, or refuse it."""
+    """Accept or refuse a proposed option."""
     option = parse_option(call.parameters["option"])
     position = await call.service(PollEditor).decide(call.number("poll"), option, call.body.shown)
     return {"position": str(position)}
 
 
 async def decide_burst(call: Call) -> Any:
-    """Strike out the votes of a network within a minute, or count those held back."""
+    """Strike out a burst of votes (one network, one minute), or count votes that were held back."""
     body: answers.BurstBody = call.body
     count, position = await call.service(PollEditor).decide_burst(
         call.number("poll"), body.network, body.minute, body.action == "strike"
@@ -83,35 +83,36 @@ _STAFF: dict[str, Any] = {
 
 ROUTES = (
     Route(
-        method="POST", path="/sites/{site}/polls", name="makePoll", summary="Make a poll.", handler=make_poll,
+        method="POST", path="/sites/{site}/polls", name="makePoll", summary="Create a poll.", handler=make_poll,
         body=answers.PollBody, answer=answers.Saved, status=201, writes=True, refusals=_EDIT, **_STAFF,
     ),
     Route(
-        method="GET", path="/sites/{site}/polls", name="listPolls", summary="The polls of a site, the newest first.",
+        method="GET", path="/sites/{site}/polls", name="listPolls", summary="List the site's polls, newest first.",
         handler=list_polls, query=answers.ListQuery, answer=answers.Polls, **_STAFF,
     ),
     Route(
         method="PATCH", path=_ONE, name="changePoll",
-        summary="Change a poll; once there are votes: add options, put typing errors right, close.",
+        summary="Change a poll. Once there are votes: add options, correct typing errors, or close it.",
         handler=change_poll, body=answers.PollChange, answer=answers.Saved, writes=True, refusals=_EDIT, **_STAFF,
     ),
     Route(
         method="GET", path=_ONE + "/results", name="getPollResults",
-        summary="All of a poll: hidden counts, proposed options, votes by day and page, bursts.",
+        summary="Get a poll's full results: hidden counts, proposed options, votes by day and page, bursts.",
         handler=get_results, answer=answers.StaffPoll, refusals=("poll",), **_STAFF,
     ),
     Route(
-        method="GET", path=_ONE + "/export", name="exportVotes", summary="The votes of a poll as CSV, without voters.",
+        method="GET", path=_ONE + "/export", name="exportVotes",
+        summary="Export a poll's votes as CSV, without the voters.",
         handler=export_votes, query=answers.ExportQuery, answer=str, media="text/csv", refusals=("poll",), **_STAFF,
     ),
     Route(
         method="PUT", path=_ONE + "/options/{option}", name="decideOption",
-        summary="Show a proposed option, or refuse it.", handler=decide_option, body=answers.DecisionBody,
+        summary="Accept or refuse a proposed option.", handler=decide_option, body=answers.DecisionBody,
         answer=answers.Decided, writes=True, refusals=("poll", "proposals"), **_STAFF,
     ),
     Route(
         method="POST", path=_ONE + "/bursts", name="decideBurst",
-        summary="Strike out the votes of a network within a minute, or count those held back.",
+        summary="Strike out a burst of votes (one network, one minute), or count votes that were held back.",
         handler=decide_burst, body=answers.BurstBody, answer=answers.DecidedBurst, writes=True, refusals=("poll",),
         **_STAFF,
     ),

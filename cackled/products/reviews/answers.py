@@ -23,7 +23,7 @@ LONGEST_NAME = 60
 
 
 class ChannelBody(Struct):
-    """The page that is reviewed."""
+    """The reviewed page."""
 
     key: Annotated[str, Meta(description="1 to 500 characters; without it, the channel of the url.")] = ""
     url: Any = ""
@@ -32,7 +32,7 @@ class ChannelBody(Struct):
 
 
 class Members(Struct):
-    """What is said in a review; what is left out of a change stays."""
+    """The content of a review. Members that are left out of a change stay."""
 
     star: Star | UnsetType | None = UNSET
     title: str | UnsetType = UNSET
@@ -52,7 +52,7 @@ class Members(Struct):
 
 
 class PostBody(Members, kw_only=True):
-    """A new review, a question, or an answer to one."""
+    """A new review, question, or answer to a question."""
 
     channel: ChannelBody
     name: Annotated[str, Meta(description="1 to 60 characters.")] = ""
@@ -71,7 +71,7 @@ class PostBody(Members, kw_only=True):
 
 
 class VoteBody(Struct):
-    """Whether it helped; 0 takes that back."""
+    """Whether the review was helpful. 0 removes the vote."""
 
     value: Literal[1, 0, -1]
 
@@ -83,14 +83,14 @@ class FlagBody(Struct):
 
 
 class ReplyBody(Struct):
-    """The owner's answer, and under which name."""
+    """The text of the site's reply, and the name under it."""
 
     text: str
     name: Annotated[str, Meta(max_length=1_000)] = ""
 
 
 class SummaryQuery(Struct, frozen=True):
-    """Which page."""
+    """The page."""
 
     channel: Annotated[str, Meta(description="The channel's key.")] = ""
     url: Annotated[str, Meta(description="The page's address, of which the key is made where none is given.")] = ""
@@ -98,7 +98,7 @@ class SummaryQuery(Struct, frozen=True):
 
 
 class PageQuery(SummaryQuery, frozen=True):
-    """Which reviews of a page, in which order."""
+    """Filters, order and cursor of reviews."""
 
     sort: Annotated[Sort | Literal[""], Meta(description="Empty: as the site has it.")] = ""
     star: Annotated[list[Star], Meta(max_length=5, description="Only with so many stars.")] = []
@@ -116,7 +116,7 @@ class FirstQuery(PageQuery, frozen=True):
 
 
 class RatingsQuery(Struct, frozen=True):
-    """The products whose ratings are wanted."""
+    """The channels whose ratings are wanted."""
 
     channel: Annotated[list[Key], Meta(max_length=MOST_CHANNELS, description="Keys of channels.")] = []
     url: Annotated[
@@ -135,8 +135,9 @@ class Author(Struct, frozen=True):
 
 
 class Medium(Struct, frozen=True):
-    """A photo: at ``url``, an https address on a page of the site; or a picture that a visitor added, which has an
-    ``id``, an address on this server, its size in points, and the colour that stands in its place."""
+    """A photo: at ``url``, an https address on the site; or an uploaded picture with its ``id``, address, size in
+    pixels and placeholder colour.
+    """
 
     url: str
     alt: str = ""
@@ -147,7 +148,7 @@ class Medium(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """The owner's answer."""
+    """The site's reply."""
 
     html: str
     name: str
@@ -156,7 +157,7 @@ class Reply(Struct, frozen=True):
 
 
 class Revision(Struct, frozen=True):
-    """What a review is going to say when a moderator has read it."""
+    """An edit that waits for approval."""
 
     star: Star | None
     title: str
@@ -173,7 +174,7 @@ class Revision(Struct, frozen=True):
 
 
 class Review(Struct, frozen=True):
-    """A review, question or answer as a stranger sees it."""
+    """A review, question or answer, as a stranger sees it."""
 
     id: Id
     kind: Kind
@@ -224,14 +225,14 @@ class CriterionMean(Struct, frozen=True):
 
 
 class OwnMean(Struct, frozen=True):
-    """The figures without what was imported."""
+    """The figures without imported reviews."""
 
     count: Count
     average: float | None
 
 
 class Summary(Struct, frozen=True):
-    """What a page has of reviews."""
+    """The rating summary of a page."""
 
     count: Count
     average: Annotated[float | None, Meta(description="Two decimals; null where there is none.")]
@@ -248,13 +249,13 @@ class Summary(Struct, frozen=True):
 
 
 class PlacedSummary(Summary, frozen=True, kw_only=True):
-    """What a page has of reviews, and where it stands."""
+    """The rating summary of a page, and its position."""
 
     position: PositionText
 
 
 class Channel(Struct, frozen=True):
-    """A page that is reviewed."""
+    """A reviewed page."""
 
     id: Id
     key: str
@@ -291,7 +292,7 @@ class Mine(Struct, frozen=True):
 
 
 class OneReview(Struct, frozen=True):
-    """A review, and where it stands."""
+    """A review, and its position."""
 
     review: Review
     channel: Annotated[Id, Meta(description="The id of its channel.")]
@@ -300,7 +301,7 @@ class OneReview(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """A review, what its page has now, and where its event stands."""
+    """A review, the page's new summary, and the position of its event."""
 
     review: Review
     summary: Summary
@@ -308,14 +309,14 @@ class Written(Struct, frozen=True):
 
 
 class Deleted(Struct, frozen=True):
-    """What the page has now."""
+    """The page's new summary."""
 
     summary: Summary
     position: PositionText
 
 
 class Replied(Struct, frozen=True):
-    """A review with the owner's answer."""
+    """A review with the site's reply."""
 
     review: Review
     position: PositionText
@@ -332,7 +333,7 @@ class Votes(Struct, frozen=True):
 
 
 class Rating(Struct, frozen=True):
-    """The stars of one product; ``score``: the Bayesian mean, by which lists are sorted."""
+    """The rating of a product. ``score`` is the Bayesian mean that lists are sorted by."""
 
     count: Count
     average: float | None
@@ -341,14 +342,14 @@ class Rating(Struct, frozen=True):
 
 
 class Ratings(Struct, frozen=True):
-    """Ratings by what was asked; the keys that were made of addresses."""
+    """Ratings, by the key or address that was asked for."""
 
     ratings: dict[str, Rating]
     keys: dict[str, str] | UnsetType = UNSET
 
 
 class TopQuery(Struct, frozen=True):
-    """Which products."""
+    """The category, and how many products."""
 
     category: Annotated[str, Meta(max_length=300, description="Empty: of all categories.")] = ""
     order: Annotated[
@@ -371,26 +372,26 @@ class TopProduct(Struct, frozen=True):
 
 
 class TopAnswer(Struct, frozen=True):
-    """Products in their order."""
+    """Products, best first."""
 
     products: list[TopProduct]
 
 
 class StatementTold(Struct, frozen=True):
-    """A statement on how reviews are checked: its code, and what stands in its words."""
+    """A sentence of the statement: its code, and the values in its text."""
 
     code: str
     values: dict[str, Any]
 
 
 class ChecksAnswer(Struct, frozen=True):
-    """How reviews are checked."""
+    """The statement on how reviews are checked."""
 
     statements: list[StatementTold]
 
 
 class Nothing(Struct, frozen=True):
-    """Done."""
+    """An empty answer."""
 
 
 class ReviewTold(Struct, frozen=True):

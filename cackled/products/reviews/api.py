@@ -84,20 +84,20 @@ def sent_channel(call: Call) -> str:
 
 
 async def list_reviews(call: Call) -> bytes:
-    """A page of reviews, or of questions."""
+    """List a channel's reviews or questions."""
     asked = wanted(call.query, call.site.product(ReviewSettings))
     page = await call.service(Reviews).page(query_channel(call), asked, call.reading)
     return b"{" + page.value + b"}"
 
 
 async def get_summary(call: Call) -> bytes:
-    """What a page has of reviews."""
+    """Get the rating summary of a channel."""
     position, summary = await call.service(Reviews).summary(query_channel(call), call.reading)
     return summary[:-1] + b',"position":' + msgspec.json.encode(str(position)) + b"}"
 
 
 async def get_ratings(call: Call) -> Any:
-    """The stars of up to 100 products."""
+    """Get the ratings of up to 100 channels."""
     query: answers.RatingsQuery = call.query
     if not 1 <= len(query.channel) + len(query.url) <= answers.MOST_CHANNELS:
         raise BadField(f"Ask for 1 to {answers.MOST_CHANNELS} channels.", field="channel")
@@ -115,14 +115,14 @@ async def get_ratings(call: Call) -> Any:
 
 
 async def get_checks(call: Call) -> Any:
-    """How reviews are checked on this site."""
+    """Get the statement on how reviews are checked, generated from the settings in force."""
     return answers.ChecksAnswer(
         [answers.StatementTold(one.code, one.values) for one in await call.service(Checks).statements()]
     )
 
 
 async def get_top(call: Call) -> Any:
-    """Products of a category, the best first."""
+    """List the products of a category, best rated first."""
     query: answers.TopQuery = call.query
 
     def sees(key: str) -> bool:
@@ -133,7 +133,7 @@ async def get_top(call: Call) -> Any:
 
 
 async def post_review(call: Call) -> Response:
-    """Write a review, a question or an answer."""
+    """Write a review, a question, or an answer to a question."""
     sent: answers.PostBody = call.body
     written = await call.service(Reviews).post(
         call.visitor,
@@ -150,7 +150,7 @@ async def post_review(call: Call) -> Response:
 
 
 async def get_review(call: Call) -> bytes:
-    """One review, and where it stands; its author also gets what is theirs alone."""
+    """Get a review and its position; its author also gets what is theirs alone."""
     await _seen(call)
     one = await call.service(Reviews).one(call.number("review"), call.session, call.reading)
     place = msgspec.json.encode({"channel": str(one.channel), "key": one.key, "position": str(one.position)})
@@ -158,19 +158,19 @@ async def get_review(call: Call) -> bytes:
 
 
 async def edit_review(call: Call) -> bytes:
-    """Change one's own review."""
+    """Edit the caller's own review."""
     review = await _seen(call)
     return written_json(await call.service(Reviews).edit(call.visitor, review, call.body, address=call.address))
 
 
 async def delete_review(call: Call) -> bytes:
-    """Delete one's own review."""
+    """Delete the caller's own review."""
     review = await _seen(call)
     return written_json(await call.service(Reviews).delete(call.visitor, review))
 
 
 async def vote(call: Call) -> Any:
-    """Say whether a review helped."""
+    """Vote on whether a review was helpful. 0 removes the vote."""
     review = await _seen(call)
     voted = await call.service(Reviews).vote(call.visitor, review, call.body.value, address=call.address)
     return answers.Votes(
@@ -183,7 +183,7 @@ def _value(value: int) -> Any:
 
 
 async def flag(call: Call) -> Any:
-    """Report a review to the moderators."""
+    """Report a review."""
     review = await _seen(call)
     await call.service(Reviews).flag(call.visitor, review, call.body.reason or "", address=call.address)
     return answers.Nothing()
@@ -233,12 +233,12 @@ _WRITE = (
 
 ROUTES = (
     Route(
-        method="GET", path=_ALL, name="listReviews", summary="A page of a channel's reviews, or of its questions.",
+        method="GET", path=_ALL, name="listReviews", summary="List a channel's reviews or questions.",
         handler=list_reviews, query=answers.PageQuery, answer=answers.Page,
         reach=Reach.CHANNEL, channel=query_channel, limit="reads", preference=ReadPreference.PRIMARY,
     ),
     Route(
-        method="POST", path=_ALL, name="postReview", summary="Write a review, a question, or an answer to one.",
+        method="POST", path=_ALL, name="postReview", summary="Write a review, a question, or an answer to a question.",
         handler=post_review, body=answers.PostBody, answer=answers.Written, status=201, mend=True,
         caller=Caller.SESSION, reach=Reach.CHANNEL, channel=sent_channel, limit="reviews.post", idempotent=True,
         writes=True,
@@ -248,42 +248,45 @@ ROUTES = (
         ),
     ),
     Route(
-        method="GET", path=_ALL + "/summary", name="getReviewSummary", summary="What a channel has of reviews.",
+        method="GET", path=_ALL + "/summary", name="getReviewSummary", summary="Get the rating summary of a channel.",
         handler=get_summary, query=answers.SummaryQuery, answer=answers.PlacedSummary,
         reach=Reach.CHANNEL, channel=query_channel, limit="reads", preference=ReadPreference.NEAREST,
     ),
     Route(
-        method="GET", path=_ALL + "/ratings", name="listRatings", summary="The stars of up to 100 channels.",
+        method="GET", path=_ALL + "/ratings", name="listRatings", summary="Get the ratings of up to 100 channels.",
         handler=get_ratings, query=answers.RatingsQuery, answer=answers.Ratings, caller=Caller.VISITOR,
         limit="reads", preference=ReadPreference.NEAREST,
     ),
     Route(
         method="GET", path=_ALL + "/checks", name="getReviewChecks",
-        summary="How reviews are checked, as the settings and rules in force have it.", handler=get_checks,
+        summary="Get the statement on how reviews are checked, generated from the settings in force.",
+        handler=get_checks,
         answer=answers.ChecksAnswer, limit="reads",
     ),
     Route(
-        method="GET", path=_ALL + "/top", name="listTopProducts", summary="Products of a category, the best first.",
+        method="GET", path=_ALL + "/top", name="listTopProducts",
+        summary="List the products of a category, best rated first.",
         handler=get_top, query=answers.TopQuery, answer=answers.TopAnswer, caller=Caller.VISITOR, reach=Reach.ALL,
         limit="reads",
     ),
     Route(
-        method="GET", path=_ONE, name="getReview", summary="One review.", handler=get_review,
+        method="GET", path=_ONE, name="getReview", summary="Get a review.", handler=get_review,
         answer=answers.OneReview, caller=Caller.VISITOR, reach=Reach.ALL, limit="reads",
         preference=ReadPreference.PRIMARY,
     ),
     Route(
-        method="PATCH", path=_ONE, name="editReview", summary="Change one's own review.",
+        method="PATCH", path=_ONE, name="editReview", summary="Edit the caller's own review.",
         handler=edit_review, body=answers.Members, answer=answers.Written, mend=True, caller=Caller.SESSION,
         reach=Reach.THING, limit="reviews.change", writes=True, refusals=(*_WRITE, "author", "review"),
     ),
     Route(
-        method="DELETE", path=_ONE, name="deleteReview", summary="Delete one's own review.",
+        method="DELETE", path=_ONE, name="deleteReview", summary="Delete the caller's own review.",
         handler=delete_review, answer=answers.Deleted, caller=Caller.SESSION, reach=Reach.THING,
         limit="reviews.change", writes=True, refusals=("author", "review"),
     ),
     Route(
-        method="PUT", path=_ONE + "/vote", name="voteReview", summary="Say whether a review helped; 0 takes that back.",
+        method="PUT", path=_ONE + "/vote", name="voteReview",
+        summary="Vote on whether a review was helpful. 0 removes the vote.",
         handler=vote, body=answers.VoteBody, answer=answers.Votes, caller=Caller.SESSION, reach=Reach.THING,
         limit="reviews.vote", writes=True, refusals=("banned", "review"),
     ),

@@ -21,13 +21,13 @@ State = Literal["waiting", "sent", "reminded", "opened", "answered", "stopped", 
 
 
 class TokenBody(Struct):
-    """The token of a link."""
+    """The token of an order link."""
 
     token: Annotated[str, Meta(max_length=4_000)]
 
 
 class OrderedProduct(Struct, frozen=True):
-    """A product of an order; ``used``: it was reviewed with the link."""
+    """A product of an order. ``used``: it was already reviewed with this link."""
 
     key: str
     url: str
@@ -36,7 +36,7 @@ class OrderedProduct(Struct, frozen=True):
 
 
 class OrderTold(Struct, frozen=True):
-    """What a link is for."""
+    """What an order link allows."""
 
     order: str
     name: str
@@ -52,7 +52,7 @@ class FileBody(Struct):
 
 
 class RequestsQuery(Struct, frozen=True):
-    """Which requests."""
+    """Filters and cursor of review requests."""
 
     state: Annotated[State | Literal[""], Meta(description="Empty: all.")] = ""
     size: Annotated[int, Meta(ge=1, le=200)] = 50
@@ -60,7 +60,7 @@ class RequestsQuery(Struct, frozen=True):
 
 
 class RequestRow(Struct, frozen=True):
-    """A request for reviews of an order; the address is masked."""
+    """A review request. The address is masked."""
 
     id: Id
     order: str
@@ -75,7 +75,7 @@ class RequestRow(Struct, frozen=True):
 
 
 class RequestsAnswer(Struct, frozen=True):
-    """Requests, the newest order first, and how many there are in each state."""
+    """Review requests, newest order first, and their number in each state."""
 
     requests: list[RequestRow]
     counts: dict[str, Count]
@@ -83,19 +83,19 @@ class RequestsAnswer(Struct, frozen=True):
 
 
 class BlocksQuery(Struct, frozen=True):
-    """From which one on."""
+    """Cursor of the block list."""
 
     offset: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 
 
 class BlockBody(Struct):
-    """An address."""
+    """A mail address."""
 
     email: Annotated[str, Meta(max_length=250)]
 
 
 class Blocked(Struct, frozen=True):
-    """Somebody who is not written to; the address is masked."""
+    """A blocked address, masked."""
 
     email: str
     why: str
@@ -103,18 +103,18 @@ class Blocked(Struct, frozen=True):
 
 
 class BlockList(Struct, frozen=True):
-    """Who is not written to, at most a thousand at once."""
+    """Blocked addresses, at most a thousand."""
 
     blocked: list[Blocked]
 
 
 async def open_order(call: Call) -> Any:
-    """What a link is for."""
+    """Get what an order link allows: the products that can be reviewed with it."""
     return await call.service(Orders).told(call.body.token)
 
 
 class StopQuery(Struct, frozen=True):
-    """What the link in a request says. Not ``token``: that is a grant of the site."""
+    """The signed values of the link in a review request. The name ``token`` is taken by the site's grants."""
 
     stop: Annotated[str, Meta(max_length=1_000)] = ""
 
@@ -135,30 +135,30 @@ def _page(call: Call, *, done: bool) -> Response:
 
 
 async def ask_to_stop(call: Call) -> Response:
-    """The page behind the link: opening it changes nothing, as mail is scanned by machines."""
+    """Show the page on which a buyer stops review requests. Opening it changes nothing, as machines scan mail."""
     return _page(call, done=False)
 
 
 async def stop(call: Call) -> Response:
-    """Write no more to whoever got the link (RFC 8058)."""
+    """Stop review requests to the recipient of the link (RFC 8058)."""
     await call.service(Orders).unsubscribe(call.query.stop)
     return _page(call, done=True)
 
 
 async def note_order(call: Call) -> Any:
-    """Note an order."""
+    """Register an order. The answer has the token with which its buyer writes reviews."""
     everywhere(call.colleague)
     return await call.service(Orders).note(call.body)
 
 
 async def note_file(call: Call) -> Any:
-    """Note the orders of a file."""
+    """Register the orders of a CSV file."""
     everywhere(call.colleague)
     return await call.service(Orders).note_file(call.body.csv)
 
 
 async def list_requests(call: Call) -> Any:
-    """Requests, and how many there are in each state."""
+    """List review requests."""
     everywhere(call.colleague)
     query: RequestsQuery = call.query
     before = parse_id(query.before, "before") if query.before else None
@@ -168,27 +168,27 @@ async def list_requests(call: Call) -> Any:
 
 
 async def stop_request(call: Call) -> Any:
-    """Ask for no reviews of an order any more."""
+    """Cancel the review request of an order."""
     everywhere(call.colleague)
     await call.service(Orders).stop(call.number("order"))
     return Nothing()
 
 
 async def list_blocked(call: Call) -> Any:
-    """Who is not written to."""
+    """List the addresses that get no review requests."""
     everywhere(call.colleague)
     return BlockList([Blocked(*row) for row in await call.service(Orders).blocked(call.query.offset)])
 
 
 async def block(call: Call) -> Any:
-    """Write to an address no more."""
+    """Add an address to the block list of review requests."""
     everywhere(call.colleague)
     await call.service(Orders).block(call.body.email)
     return Nothing()
 
 
 async def unblock(call: Call) -> Any:
-    """Write to an address again."""
+    """Remove an address from the block list of review requests."""
     everywhere(call.colleague)
     await call.service(Orders).unblock(call.body.email)
     return Nothing()
@@ -198,48 +198,53 @@ _ALL = "/sites/{site}/reviews"
 _STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": "reviews.staff"}
 ROUTES = (
     Route(
-        method="POST", path=_ALL + "/order", name="openOrder", summary="What the link of an order is for.",
+        method="POST", path=_ALL + "/order", name="openOrder",
+        summary="Get what an order link allows: the products that can be reviewed with it.",
         handler=open_order, body=TokenBody, answer=OrderTold, limit="reviews.order", refusals=("order-token",),
     ),
     Route(
         method="GET", path=_ALL + "/unsubscribe", name="askToStopRequests",
-        summary="The page behind the link that ends requests.", handler=ask_to_stop, query=StopQuery, answer=str,
+        summary="Show the page on which a buyer stops review requests.",
+        handler=ask_to_stop, query=StopQuery, answer=str,
         media="text/html", limit="reviews.order",
     ),
     Route(
         method="POST", path=_ALL + "/unsubscribe", name="stopRequests",
-        summary="Ask whoever got the link for no more reviews (RFC 8058).", handler=stop, query=StopQuery, answer=str,
+        summary="Stop review requests to the recipient of the link (RFC 8058).",
+        handler=stop, query=StopQuery, answer=str,
         media="text/html", limit="reviews.order", refusals=("order-token",),
     ),
     Route(
         method="POST", path=_ALL + "/orders", name="noteOrder",
-        summary="Note an order; gives the token that its buyer writes reviews with.",
+        summary="Register an order. The answer has the token with which its buyer writes reviews.",
         handler=note_order, body=Order, answer=Noted, status=201, refusals=("section",), **_STAFF,
     ),
     Route(
-        method="POST", path=_ALL + "/orders/csv", name="noteOrders", summary="Note the orders of a CSV file.",
+        method="POST", path=_ALL + "/orders/csv", name="noteOrders", summary="Register the orders of a CSV file.",
         handler=note_file, body=FileBody, answer=FileNoted, refusals=("section",), **_STAFF,
     ),
     Route(
-        method="GET", path=_ALL + "/requests", name="listReviewRequests", summary="Requests for reviews by mail.",
+        method="GET", path=_ALL + "/requests", name="listReviewRequests", summary="List review requests.",
         handler=list_requests, query=RequestsQuery, answer=RequestsAnswer, refusals=("section",), **_STAFF,
     ),
     Route(
         method="DELETE", path=_ALL + "/requests/{order}", name="stopReviewRequest",
-        summary="Ask for no reviews of an order any more.",
+        summary="Cancel the review request of an order.",
         handler=stop_request, answer=Nothing, refusals=("section",), **_STAFF,
     ),
     Route(
-        method="GET", path=_ALL + "/blocklist", name="listReviewBlocks", summary="Who is not asked for reviews.",
+        method="GET", path=_ALL + "/blocklist", name="listReviewBlocks",
+        summary="List the addresses that get no review requests.",
         handler=list_blocked, query=BlocksQuery, answer=BlockList, refusals=("section",), **_STAFF,
     ),
     Route(
-        method="POST", path=_ALL + "/blocklist", name="blockReviewMail", summary="Ask an address for no more reviews.",
+        method="POST", path=_ALL + "/blocklist", name="blockReviewMail",
+        summary="Add an address to the block list of review requests.",
         handler=block, body=BlockBody, answer=Nothing, status=201, refusals=("section",), **_STAFF,
     ),
     Route(
         method="POST", path=_ALL + "/blocklist/remove", name="unblockReviewMail",
-        summary="An address may be asked again.",
+        summary="Remove an address from the block list of review requests.",
         handler=unblock, body=BlockBody, answer=Nothing, refusals=("section",), **_STAFF,
     ),
 )  # fmt: skip

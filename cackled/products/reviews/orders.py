@@ -94,7 +94,7 @@ SELECT_BLOCKS = Query(
 
 
 class Product(Struct):
-    """One product of an order: its channel, or the address of its page."""
+    """A product of an order: its channel key, or the address of its page."""
 
     channel: str = ""
     url: str = ""
@@ -102,7 +102,10 @@ class Product(Struct):
 
 
 class Order(Struct, kw_only=True):
-    """An order. ``at``: when the event was; ``request``: whether its buyer may be asked for reviews by mail."""
+    """An order.
+
+    ``at``: the time of the event that counts. ``request``: whether its buyer may be asked for reviews by mail.
+    """
 
     order: str
     email: str = ""
@@ -124,7 +127,7 @@ class Bought(Struct, frozen=True):
 
 
 class Noted(Struct, frozen=True):
-    """An order that was noted: the token of all its products, and a link to the form of each that has an address."""
+    """A registered order: the token for all its products, and a link to the form of each product with an address."""
 
     order: str
     token: str
@@ -133,14 +136,14 @@ class Noted(Struct, frozen=True):
 
 
 class RowRefused(Struct, frozen=True):
-    """A row of a file that was not taken, counted from 1 without the line of names."""
+    """A refused row, counted from 1 without the header."""
 
     row: int
     reason: str
 
 
 class FileNoted(Struct, frozen=True):
-    """What became of a file of orders."""
+    """The result of a file of orders."""
 
     rows: int
     made: int

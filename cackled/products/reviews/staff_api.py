@@ -20,7 +20,7 @@ from cackled.transport.response import Response
 
 
 async def reply(call: Call) -> bytes:
-    """Answer a review for the site."""
+    """Set the site's reply to a review."""
     everywhere(call.colleague)
     sent: answers.ReplyBody = call.body
     return written_json(
@@ -29,13 +29,13 @@ async def reply(call: Call) -> bytes:
 
 
 async def unreply(call: Call) -> bytes:
-    """Take the site's answer away."""
+    """Delete the site's reply to a review."""
     everywhere(call.colleague)
     return written_json(await call.service(Reviews).unreply(call.colleague, call.number("review")))
 
 
 class StatisticsQuery(Struct, frozen=True):
-    """Of which page (empty: of all), and of how many days."""
+    """The page (empty: all), and the number of days."""
 
     channel: Annotated[str, Meta(max_length=2_000)] = ""
     days: Annotated[int, Meta(ge=1, le=3_650)] = 90
@@ -51,7 +51,7 @@ class Day(Struct, frozen=True):
 
 
 class WordOfOneStar(Struct, frozen=True):
-    """A word that reviews with one star have more often than others."""
+    """A word that is more frequent in reviews with one star."""
 
     word: str
     one: Count
@@ -59,7 +59,7 @@ class WordOfOneStar(Struct, frozen=True):
 
 
 class StatisticsAnswer(Struct, frozen=True):
-    """How stars went."""
+    """Review statistics."""
 
     days: list[Day]
     criteria: dict[str, CriterionMean]
@@ -67,13 +67,13 @@ class StatisticsAnswer(Struct, frozen=True):
 
 
 class SignalsQuery(Struct, frozen=True):
-    """Of how many days."""
+    """The number of days."""
 
     days: Annotated[int, Meta(ge=1, le=365)] = 30
 
 
 class Signal(Struct, frozen=True):
-    """A sign that somebody should look at; nothing follows from it by itself."""
+    """A sign of fraud for a person to check. Nothing follows from it automatically."""
 
     kind: Literal["burst", "network", "same-text", "deviation"]
     channel: Id
@@ -85,19 +85,19 @@ class Signal(Struct, frozen=True):
 
 
 class SignalsAnswer(Struct, frozen=True):
-    """Signs, the newest first."""
+    """Signs of fraud, newest first."""
 
     signals: list[Signal]
 
 
 class ExportQuery(Struct, frozen=True):
-    """Where the part before ended."""
+    """Cursor of an export."""
 
     after: Annotated[str, Meta(description="From the header X-Cackled-Next of the part before.")] = ""
 
 
 class ProductBody(Struct):
-    """What the site says of a product; what is left out stays."""
+    """Details of a product. Members that are left out stay."""
 
     channel: Annotated[str, Meta(max_length=2_000)] = ""
     url: Annotated[str, Meta(max_length=2_000)] = ""
@@ -113,7 +113,7 @@ class ProductBody(Struct):
 
 
 class ProductTold(Struct, frozen=True):
-    """A product."""
+    """The details of a product."""
 
     key: str | None
     url: str | None
@@ -129,26 +129,26 @@ class ProductTold(Struct, frozen=True):
 
 
 class ProductQuery(Struct, frozen=True):
-    """Which product."""
+    """The product."""
 
     channel: Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 
 async def statistics(call: Call) -> bytes:
-    """How stars went."""
+    """Get review statistics: ratings over time, by criterion, and words typical of one-star reviews."""
     query: StatisticsQuery = call.query
     everywhere(call.colleague)
     return await call.service(Figures).statistics(call.site.key(query.channel.strip()), query.days)
 
 
 async def signals(call: Call) -> bytes:
-    """Signs of fraud."""
+    """List signs of fraud for a person to check."""
     everywhere(call.colleague)
     return await call.service(Figures).signals(call.query.days)
 
 
 async def export(call: Call) -> Response:
-    """Reviews as JSON lines."""
+    """Export reviews as JSON Lines, including removed ones with the reason."""
     everywhere(call.colleague)
     after = parse_id(call.query.after, "after") if call.query.after else 0
     text, more = await call.service(Figures).export(after)
@@ -164,7 +164,7 @@ async def export(call: Call) -> Response:
 
 
 async def put_product(call: Call) -> bytes:
-    """Note what the site says of a product."""
+    """Set a product's details."""
     everywhere(call.colleague)
     sent: ProductBody = call.body
     facts = {
@@ -174,7 +174,7 @@ async def put_product(call: Call) -> bytes:
 
 
 async def get_product(call: Call) -> bytes:
-    """What is known of a product."""
+    """Get a product's details."""
     everywhere(call.colleague)
     return await call.service(Figures).product(call.site.key(call.query.channel.strip()))
 
@@ -185,35 +185,37 @@ _STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "moderator", "scope": 
 
 ROUTES = (
     Route(
-        method="PUT", path=_ONE + "/reply", name="replyReview", summary="Answer a review for the site, once.",
+        method="PUT", path=_ONE + "/reply", name="replyReview", summary="Set the site's reply to a review.",
         handler=reply, body=answers.ReplyBody, answer=answers.Replied, writes=True,
         refusals=("review", "text-empty", "text-too-long", "section"), **_STAFF,
     ),
     Route(
-        method="DELETE", path=_ONE + "/reply", name="unreplyReview", summary="Take the site's answer away.",
+        method="DELETE", path=_ONE + "/reply", name="unreplyReview", summary="Delete the site's reply to a review.",
         handler=unreply, answer=answers.Replied, writes=True, refusals=("review", "section"), **_STAFF,
     ),
     Route(
         method="GET", path=_ALL + "/statistics", name="getReviewStatistics",
-        summary="Stars over time and by criterion, and the words of one star.", handler=statistics,
+        summary="Get review statistics: ratings over time, by criterion, and words typical of one-star reviews.",
+        handler=statistics,
         query=StatisticsQuery, answer=StatisticsAnswer, refusals=("section",), **_STAFF,
     ),
     Route(
         method="GET", path=_ALL + "/signals", name="listReviewSignals",
-        summary="Signs of fraud, for somebody to look at.", handler=signals, query=SignalsQuery, answer=SignalsAnswer,
+        summary="List signs of fraud for a person to check.", handler=signals, query=SignalsQuery, answer=SignalsAnswer,
         refusals=("section",), **_STAFF,
     ),
     Route(
         method="GET", path=_ALL + "/export", name="exportReviews",
-        summary="Reviews as JSON lines, removed ones with the reason.", handler=export, query=ExportQuery, answer=str,
+        summary="Export reviews as JSON Lines, including removed ones with the reason.",
+        handler=export, query=ExportQuery, answer=str,
         media="application/jsonl", refusals=("section",), **_STAFF,
     ),
     Route(
-        method="PUT", path="/sites/{site}/products", name="putProduct", summary="Note what a product is.",
+        method="PUT", path="/sites/{site}/products", name="putProduct", summary="Set a product's details.",
         handler=put_product, body=ProductBody, answer=ProductTold, refusals=("section", "key", "locked"), **_STAFF,
     ),
     Route(
-        method="GET", path="/sites/{site}/products", name="getProduct", summary="What is known of a product.",
+        method="GET", path="/sites/{site}/products", name="getProduct", summary="Get a product's details.",
         handler=get_product, query=ProductQuery, answer=ProductTold, refusals=("section",), **_STAFF,
     ),
 )  # fmt: skip

@@ -17,14 +17,14 @@ Base64Url = Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z0-9_-]+=*$")]
 
 
 class NoticesQuery(Struct, frozen=True):
-    """Which notices."""
+    """Cursor of notifications."""
 
     size: Annotated[int, Meta(ge=1, le=100)] = 20
     cursor: Annotated[str, Meta(description="From the page before.")] = ""
 
 
 class NoticeAnswer(Struct, frozen=True):
-    """A comment that somebody was told of."""
+    """A notification about a comment."""
 
     id: Id
     reason: Literal["reply", "conversation", "person"]
@@ -36,7 +36,7 @@ class NoticeAnswer(Struct, frozen=True):
 
 
 class NoticesAnswer(Struct, frozen=True):
-    """What somebody was told, the latest first."""
+    """Notifications, newest first."""
 
     unread: Annotated[Count, Meta(description="100: or more.")]
     live: Annotated[PositionText | None, Meta(description="Where their pages listen for notice.created.")]
@@ -45,13 +45,13 @@ class NoticesAnswer(Struct, frozen=True):
 
 
 class ReadBody(Struct):
-    """Up to which notice all were read."""
+    """The last notification that was read."""
 
     upto: Id
 
 
 class FollowedAnswer(Struct, frozen=True):
-    """Something that is followed."""
+    """One thing that is followed."""
 
     kind: Literal["conversation", "person"]
     id: Id
@@ -61,19 +61,19 @@ class FollowedAnswer(Struct, frozen=True):
 
 
 class FollowsAnswer(Struct, frozen=True):
-    """What somebody follows."""
+    """What the visitor follows."""
 
     follows: list[FollowedAnswer]
 
 
 class FollowBody(Struct):
-    """How to follow: the language of letters, and the conversation's key where nobody has written yet."""
+    """The language of mail, and the key of the conversation where nobody has written yet."""
 
     language: Language | UnsetType = UNSET
 
 
 class SettingsAnswer(Struct, frozen=True):
-    """How somebody is told."""
+    """Notification settings."""
 
     email: str
     state: Literal["none", "asked", "confirmed", "bounced", "complained"]
@@ -88,7 +88,7 @@ class SettingsAnswer(Struct, frozen=True):
 
 
 class SettingsBody(Struct):
-    """What to change of it."""
+    """The notification settings to change."""
 
     email: Annotated[str, Meta(max_length=250, pattern=rf"^$|{EMAIL}")] | UnsetType = UNSET
     digest: Digest | UnsetType = UNSET
@@ -113,7 +113,7 @@ class PushBody(Struct):
 
 
 class PushGoneBody(Struct):
-    """The address of a browser that is told no more."""
+    """The address of the push subscription to end."""
 
     endpoint: Annotated[str, Meta(max_length=1_000)]
 

@@ -26,7 +26,7 @@ PAGE_SECONDS = 3_600
 
 
 async def list_notices(call: Call) -> bytes:
-    """What the visitor was told."""
+    """List the visitor's notifications and the number of unread ones."""
     query: answers.NoticesQuery = call.query
     followers, visitor = call.service(Followers), call.visitor.visitor
     before = parse_id(query.cursor, "cursor") if query.cursor else 0
@@ -57,12 +57,12 @@ async def list_notices(call: Call) -> bytes:
 
 
 async def read_notices(call: Call) -> None:
-    """All up to one were read."""
+    """Mark notifications up to a given one as read."""
     await call.service(Followers).read(call.visitor.visitor, parse_id(call.body.upto, "upto"))
 
 
 async def list_follows(call: Call) -> Any:
-    """What the visitor follows."""
+    """List what the visitor follows."""
     found = await call.service(Followers).followed(call.visitor.visitor, call.reading)
     return {
         "follows": [
@@ -81,7 +81,7 @@ def _target(call: Call) -> tuple[str, int]:
 
 
 async def follow(call: Call) -> None:
-    """Follow a conversation, or a person."""
+    """Follow a conversation (by channel id) or a person (by visitor id)."""
     kind, target = _target(call)
 
     async def channel() -> int | None:
@@ -96,13 +96,13 @@ async def follow(call: Call) -> None:
 
 
 async def leave(call: Call) -> None:
-    """Follow it no more."""
+    """Stop following a conversation or a person."""
     kind, target = _target(call)
     await call.service(Followers).leave(call.visitor.visitor, kind, target)
 
 
 async def show_settings(call: Call) -> Any:
-    """How the visitor is told."""
+    """Get the visitor's notification settings."""
     follower = await call.service(Followers).find(call.visitor.visitor, call.reading.options.preference)
     return await _settings(call, follower)
 
@@ -121,7 +121,7 @@ async def _settings(call: Call, follower: Follower) -> Any:
 
 
 async def change_settings(call: Call) -> Any:
-    """Change how the visitor is told."""
+    """Change the notification settings. A new mail address has to be confirmed first."""
     sent: answers.SettingsBody = call.body
     followers, visitor = call.service(Followers), call.visitor
     before = await followers.make(visitor.visitor, "" if sent.language is UNSET else sent.language)
@@ -139,7 +139,7 @@ async def change_settings(call: Call) -> Any:
 
 
 async def add_push(call: Call) -> None:
-    """A browser wants to be told by its push service."""
+    """Subscribe a browser to web push."""
     sent: answers.PushBody = call.body
     try:
         keys = [urlsafe_b64decode(one + "=" * (-len(one) % 4)) for one in (sent.keys.p256dh, sent.keys.auth)]
@@ -151,7 +151,7 @@ async def add_push(call: Call) -> None:
 
 
 async def drop_push(call: Call) -> None:
-    """A browser is told no more."""
+    """Unsubscribe a browser from web push."""
     await call.service(Followers).drop_browser(call.visitor.visitor, call.body.endpoint)
 
 
@@ -159,47 +159,50 @@ _NOTICES, _FOLLOW = "/sites/{site}/notices", "/sites/{site}/follows/{kind:text}/
 
 ROUTES = (
     Route(
-        method="GET", path=_NOTICES, name="listNotices", summary="What the visitor was told, and how much is not read.",
+        method="GET", path=_NOTICES, name="listNotices",
+        summary="List the visitor's notifications and the number of unread ones.",
         handler=list_notices, query=answers.NoticesQuery, answer=answers.NoticesAnswer, caller=Caller.SESSION,
         limit="reads", preference=ReadPreference.PRIMARY,
     ),
     Route(
-        method="PUT", path=f"{_NOTICES}/read", name="readNotices", summary="Notices up to one were read.",
+        method="PUT", path=f"{_NOTICES}/read", name="readNotices",
+        summary="Mark notifications up to a given one as read.",
         handler=read_notices, body=answers.ReadBody, status=204, caller=Caller.SESSION, limit="comments.change",
     ),
     Route(
-        method="GET", path=f"{_NOTICES}/settings", name="showNoticeSettings", summary="How the visitor is told.",
+        method="GET", path=f"{_NOTICES}/settings", name="showNoticeSettings",
+        summary="Get the visitor's notification settings.",
         handler=show_settings, answer=answers.SettingsAnswer, caller=Caller.SESSION, limit="reads",
         preference=ReadPreference.PRIMARY,
     ),
     Route(
         method="PATCH", path=f"{_NOTICES}/settings", name="changeNoticeSettings",
-        summary="Change how the visitor is told; a new address is asked by mail first.",
+        summary="Change the notification settings. A new mail address has to be confirmed first.",
         handler=change_settings, body=answers.SettingsBody, answer=answers.SettingsAnswer, caller=Caller.SESSION,
         limit="comments.follow", refusals=("conflict", "unprocessable"),
     ),
     Route(
-        method="PUT", path=f"{_NOTICES}/push", name="addPush", summary="Tell a browser by its push service.",
+        method="PUT", path=f"{_NOTICES}/push", name="addPush", summary="Subscribe a browser to web push.",
         handler=add_push, body=answers.PushBody, status=204, caller=Caller.SESSION, limit="comments.follow",
         refusals=("conflict",),
     ),
     Route(
-        method="POST", path=f"{_NOTICES}/push/gone", name="dropPush", summary="Tell a browser no more.",
+        method="POST", path=f"{_NOTICES}/push/gone", name="dropPush", summary="Unsubscribe a browser from web push.",
         handler=drop_push, body=answers.PushGoneBody, status=204, caller=Caller.SESSION, limit="comments.change",
     ),
     Route(
-        method="GET", path="/sites/{site}/follows", name="listFollows", summary="What the visitor follows.",
+        method="GET", path="/sites/{site}/follows", name="listFollows", summary="List what the visitor follows.",
         handler=list_follows, answer=answers.FollowsAnswer, caller=Caller.SESSION, limit="reads",
         preference=ReadPreference.PRIMARY,
     ),
     Route(
         method="PUT", path=_FOLLOW, name="follow",
-        summary="Follow a conversation (by its channel's id) or a person (by the visitor's).",
+        summary="Follow a conversation (by channel id) or a person (by visitor id).",
         handler=follow, body=answers.FollowBody, bodiless=True, status=204, caller=Caller.SESSION, reach=Reach.THING,
         limit="comments.follow", refusals=("conflict", "unprocessable", "not-found"),
     ),
     Route(
-        method="DELETE", path=_FOLLOW, name="unfollow", summary="Follow it no more.",
+        method="DELETE", path=_FOLLOW, name="unfollow", summary="Stop following a conversation or a person.",
         handler=leave, status=204, caller=Caller.SESSION, limit="comments.change", refusals=("not-found",),
     ),
 )  # fmt: skip
