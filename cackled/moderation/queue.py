@@ -195,14 +195,29 @@ class Queue:
         return found
 
     async def _where(self, given: ReadPreference | Reading, sections: tuple[str, ...]) -> ReadPreference:
-        """Which servers are good enough: those that have come as far as the caller has heard of the staff's channel."""
+        """Which servers are good enough: those that have come as far as the caller has heard of the staff's channel.
+
+        Where the primary itself has not, the answer is marked as stale.
+
+        Raises:
+            Unavailable: no server is good enough for this caller.
+        """
         reading = Reading.of(given)
         options = reading.options
-        if not options.after or options.preference is ReadPreference.PRIMARY:
+        if not options.after:
             return options.preference
-        rows = await reading.rows(self._database, SELECT_STAFF_SEQ, self._site.id, list(sections))
-        reached = reading.found(rows)[0][0] or 0
-        return options.preference if reached >= options.after else ReadPreference.PRIMARY_PREFERRED
+        args = (self._site.id, list(sections))
+        seq = reading.found(await reading.rows(self._database, SELECT_STAFF_SEQ, *args))[0][0] or 0
+        if seq >= options.after:
+            return options.preference
+        if options.preference is not ReadPreference.PRIMARY:
+            newer = await reading.again(self._database, SELECT_STAFF_SEQ, *args)
+            if newer is None:
+                return options.preference
+            seq = reading.found(newer)[0][0] or 0
+        reading.reached(seq)
+        strict = options.preference is ReadPreference.PRIMARY
+        return ReadPreference.PRIMARY if strict else ReadPreference.PRIMARY_PREFERRED
 
     async def items(
         self, found: Found, product: str = "", cursor: str = "", size: int = 50,

@@ -94,6 +94,12 @@ class FlowTests(QueueApiCase):
             self.assertEqual([one["id"] for one in answer.json()["items"]], [self.made], after)
             self.assertEqual((await self.eve.ask("GET", f"{BASE}/count?{after}")).json()["count"], 1, after)
         self.assertEqual((await self.eve.ask("GET", f"{BASE}/items?after=x")).slug, "bad-field")
+        # Where the primary itself has not come so far, the answer is marked; it is not an error.
+        for path in (f"{BASE}/items?", f"{BASE}/count?"):
+            for preference in ("primary", "primaryPreferred", "secondaryPreferred", "nearest"):
+                for after, stale in ((1, None), (99, "1")):
+                    answer = await self.eve.ask("GET", f"{path}readPreference={preference}&after={after}")
+                    self.assertEqual((answer.status, answer.headers.get("x-cackled-stale")), (200, stale), preference)
         asked = []
         part = self.application.database.site(1)
         read = type(part).read

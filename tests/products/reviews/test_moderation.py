@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cackled.accounts.people import People
 from cackled.domain.channels import ChannelRef
 from cackled.domain.sessions import Session
 from cackled.moderation.verdict import Verdict
@@ -12,6 +13,7 @@ from cackled.products.reviews.moderated import ReviewItems
 from cackled.products.reviews.reasons import REASONS
 from tests.api.common import TABLE
 from tests.products.reviews.common import REVIEWS, ReviewCase
+from tests.support.staff import sign_in
 
 QUEUE = "/api/v1/sites/1/moderation"
 
@@ -42,6 +44,22 @@ class QueueTests(ReviewCase):
         self.assertEqual(len(await self.items("state=all&author=ann")), 2)
         detail = await self.owner.ask("GET", f"{QUEUE}/items/review:{one}")
         self.assertEqual((detail.status, detail.json()["item"]["facts"]["title"]), (200, "Leaks"))
+
+    async def test_live_within_sections(self) -> None:
+        """Moderators of sections hear of reviews in those, when they wait and when they are decided; of no others."""
+        await self.owner.ask("GET", f"{QUEUE}/live")
+        sam = await sign_in(self, "moderator", name="Sam")
+        await self.application.shared[People].appoint(1, sam.account, "moderator", ("/sport",))
+        place = (await sam.ask("GET", f"{QUEUE}/live")).json()["position"]
+        ball, book = await self.made(star=4, key="/sport/ball"), await self.made(star=2, key="/news/book")
+        for review in (book, ball):
+            self.assertEqual((await self.act("hold", review)).status, 200)
+        self.sql("select tell_review_queued(r) from review r where r.site_id = 1")
+        heard = await self.ask("GET", f"/rt/poll?sub={place}&token=staff&wait=1")
+        told = [(one["type"], one["data"]["item"]) for one in heard.json()["events"]]
+        self.assertEqual(told, [("item.decided", f"review:{ball}"), ("item.queued", f"review:{ball}")])
+        self.assertEqual([one["id"] for one in (await sam.ask("GET", f"{QUEUE}/items")).json()["items"]],
+                         [f"review:{ball}"])  # fmt: skip
 
     async def test_neutral_reason(self) -> None:
         """What hides a review says why in neutral words; its author is told; undone, it is as it was."""

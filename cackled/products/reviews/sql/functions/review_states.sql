@@ -1,5 +1,5 @@
 -- The states of reviews, and what is counted of them. Every change of a review goes through `count_reviews`.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Some reviews of one site were as p_was says and are as p_now says: the summaries of their pages follow. Called in the
 -- transaction of the change, with the rows of their channels locked.
@@ -115,6 +115,11 @@ create or replace function mark_review(p_site int, p_id bigint, p_verdict json) 
            then array(select json_array_elements_text(p_verdict -> 'words')) else '{}' end
   from json_array_elements_text(p_verdict -> 'marks') with ordinality m (mark, n)
   on conflict (site_id, review_id, mark) do nothing
+$$;
+
+-- The page of a review, for those who are told of items by section.
+create or replace function review_item_channel(p_site int, p_id bigint) returns bigint language sql stable as $$
+  select r.channel_id from review r where r.site_id = p_site and r.id = p_id
 $$;
 
 -- Tell moderators who look on that a review waits.
