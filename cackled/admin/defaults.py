@@ -70,7 +70,7 @@ def _product(name: str, kind: type[msgspec.Struct]) -> str:
     lines.append(f"#[products.{name}]")
     for field in msgspec.inspect.type_info(kind).fields:  # type: ignore[attr-defined]
         if isinstance(field.type, msgspec.inspect.Metadata):
-            lines.append(f"# {(field.type.extra_json_schema or {}).get('description', '').capitalize()}.")
+            lines.append(f"# {(field.type.extra_json_schema or {}).get('description', '')}")
         lines.append(f"#{field.name} = {_toml(field.default)}")
     return "\n".join(lines)
 

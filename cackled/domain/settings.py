@@ -22,73 +22,84 @@ LOCKS = r"^( *[^\s;]+ +(read|write) +(everyone|signed-in|sso|group:[^\s;,]+(,gro
 class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a site's owner may choose for all products; the descriptions are what operators and documentation show."""
 
-    typing: Annotated[bool, Meta(description="whether pages show that somebody is writing")] = True
-    presence: Annotated[bool, Meta(description="whether pages show how many are there")] = True
+    typing: Annotated[bool, Meta(description="Show when somebody is typing.")] = True
+    presence: Annotated[bool, Meta(description="Show how many people are reading.")] = True
     channel_rule: Annotated[
         Literal["path", "host", "address"],
         Meta(
-            description="the channel of a page whose owner names none: its path and query; with the host before it; "
-            "its whole address, as in former releases. `normalise SITE` carries conversations over"
+            description=(
+                "How the channel of a page without one of its own is derived. path: path and query; host: the host "
+                "as well; address: the whole address, as in old releases. `normalise SITE` moves existing "
+                "conversations."
+            )
         ),
     ] = "path"
     channel_ignore: Annotated[
         str,
         Meta(
             max_length=500, pattern=r"^([A-Za-z0-9_.~-]+\*?([ ,]+|$))*$",
-            description="further parameters of addresses that don't belong to the channel",
+            description="Additional query parameters to leave out of derived channels.",
         ),
     ] = ""
     # Who has no grant signed with the secret sees nothing of the site (see `cackled.domain.grants`).
     private: Annotated[
-        bool, Meta(description="whether only bearers of a grant that channel_secret signed see anything")
+        bool, Meta(description="Only visitors with a grant signed with channel_secret can read or write.")
     ] = False
     channel_secret: Annotated[
-        str, Meta(max_length=512, description="signs the grants of a private site (HS256)")
+        str, Meta(max_length=512, description="Secret that signs grants and single sign-on tokens (HS256).")
     ] = ""
     channel_old_secret: Annotated[
-        str, Meta(max_length=512, description="the one before: holds as well while pages change over")
+        str, Meta(max_length=512, description="The previous secret. It stays valid while pages change over.")
     ] = ""
     channel_public_key: Annotated[
         str,
         Meta(
             max_length=64, pattern="^([0-9a-fA-F]{64})?$",
-            description="an Ed25519 public key in hex: verifies statements that the site signs with EdDSA",
+            description="Ed25519 public key in hex that verifies single sign-on tokens signed with EdDSA.",
         ),
     ] = ""
     readers: Annotated[
         Literal["everyone", "signed-in", "sso"],
-        Meta(description="who reads: everyone; who signed in, in whatever way; whom the site's own server vouches for"),
+        Meta(description=(
+            "Who can read. everyone; signed-in: visitors who signed in, by any provider; sso: only visitors from "
+            "the site's single sign-on."
+        )),
     ] = "everyone"
     writers: Annotated[
-        Literal["everyone", "signed-in", "sso"], Meta(description="who writes, votes and reports; the same words")
+        Literal["everyone", "signed-in", "sso"], Meta(description=(
+            "Who can write, vote and report. The values are those of readers."
+        ))
     ] = "everyone"
     locks: Annotated[
         str,
         Meta(
             max_length=4_000, pattern=LOCKS,
-            description="the same for channels or sections, apart by semicolons, the first that fits counts: "
-            "/members/* read sso; /vip/* read group:gold,group:silver; /news/* write signed-in",
+            description=(
+                "Who can read or write in single channels or sections. Rules are separated by semicolons, and the "
+                "first match counts: /members/* read sso; /vip/* read group:gold,group:silver; /news/* write "
+                "signed-in"
+            ),
         ),
     ] = ""
-    webhook_url: Annotated[str, Meta(description="where each change is sent; empty: nowhere")] = ""
-    webhook_secret: Annotated[str, Meta(description="signs what is sent there")] = ""
+    webhook_url: Annotated[str, Meta(description="Address that every change is sent to. Empty: none.")] = ""
+    webhook_secret: Annotated[str, Meta(description="Secret that signs requests to webhook_url.")] = ""
     moderator_email: Annotated[
         str,
         Meta(
             max_length=250, pattern="^([!-~]+@[!-~]+)?$",
-            description="who is written to of reports and comments; empty: nobody",
+            description="Mail address for reports and comments. Empty: no mail.",
         ),
     ] = ""
     notify: Annotated[
-        Literal["flags", "comments", "all"], Meta(description="of what moderators are told")
+        Literal["flags", "comments", "all"], Meta(description="What mail to moderators is about.")
     ] = "flags"
     digest: Annotated[
         Literal["off", "soon", "hourly", "daily"],
-        Meta(description="how often moderators are told of what waits for them"),
+        Meta(description="How often moderators get mail about waiting items."),
     ] = "soon"
-    language: Annotated[Language, Meta(description="the language of mail to moderators")] = "en"
+    language: Annotated[Language, Meta(description="Language of mail to moderators.")] = "en"
     mail_address: Annotated[
-        bool, Meta(description="whether mail to moderators names the network address that a comment came from")
+        bool, Meta(description="Include the network address of comments in mail to moderators.")
     ] = False
 
     @property

@@ -12,29 +12,38 @@ from cackled.domain.settings import ProductSettings
 class IdentitySettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Signing in. The site's own JWT is signed with ``channel_secret``, as its grants are."""
 
-    sign_in: Annotated[bool, Meta(description="whether pages offer to sign in with the site's providers")] = False
+    sign_in: Annotated[bool, Meta(description="Offer sign-in with the site's providers.")] = False
     sso_secret: Annotated[
-        str, Meta(max_length=512, description="verifies what FastComments' secure SSO and Disqus' remote_auth_s3 sign")
+        str, Meta(max_length=512, description="Secret that verifies FastComments secure SSO and Disqus remote_auth_s3.")
     ] = ""
     gravatar_url: Annotated[
         str,
         Meta(
             max_length=200, pattern="^(https://[!-~]+/)?$",
-            description="where pictures are asked for by the hash of a mail, of people who want that; empty: nowhere",
+            description=(
+                "Service that is asked for the avatars of visitors who agree, by a hash of their mail address. "
+                "Empty: none."
+            ),
         ),
     ] = "https://gravatar.com/avatar/"
     cackle_sso: Annotated[
-        bool, Meta(description="whether Cackle's ssoAuth is taken; its signature (MD5) is weak, so only where needed")
+        bool, Meta(description=(
+            "Accept Cackle's ssoAuth. Its signature (MD5) is weak: turn it on only where it is needed."
+        ))
     ] = False
-    cackle_secret: Annotated[str, Meta(max_length=512, description="verifies Cackle's ssoAuth: the siteApiKey")] = ""
+    cackle_secret: Annotated[str, Meta(max_length=512, description="Cackle's siteApiKey, which verifies ssoAuth.")] = ""
     cackle_window: Annotated[
-        int, Meta(ge=60, le=86_400, description="seconds for which an ssoAuth holds after it was made")
+        int, Meta(ge=60, le=86_400, description="Seconds that an ssoAuth token stays valid.")
     ] = 3_600
     commento_url: Annotated[
-        str, Meta(max_length=500, pattern="^(https?://[!-~]+)?$", description="where Commento's way asks who it is")
+        str, Meta(max_length=500, pattern="^(https?://[!-~]+)?$", description=(
+            "Address of the site's Commento-compatible single sign-on."
+        ))
     ] = ""
     commento_secret: Annotated[
-        str, Meta(max_length=512, pattern="^[0-9a-fA-F]*$", description="verifies the answer: Commento's key, in hex")
+        str, Meta(max_length=512, pattern="^[0-9a-fA-F]*$", description=(
+            "Commento's secret key in hex, which verifies its answers."
+        ))
     ] = ""
 
     def public(self) -> dict[str, Any]:

@@ -16,15 +16,15 @@ MOST_BYTES = 20 * MIB
 class MediaSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of pictures."""
 
-    pictures: Annotated[bool, Meta(description="whether visitors may add pictures")] = False
+    pictures: Annotated[bool, Meta(description="Allow visitors to upload pictures.")] = False
     max_bytes: Annotated[
-        int, Meta(ge=10_000, le=MOST_BYTES, description="bytes that a picture may have as it is sent")
+        int, Meta(ge=10_000, le=MOST_BYTES, description="Largest upload, in bytes.")
     ] = 10 * MIB
     hourly: Annotated[
-        int, Meta(ge=1, le=1_000, description="how many pictures one visitor may add in an hour")
+        int, Meta(ge=1, le=1_000, description="Uploads per visitor and hour.")
     ] = 20
     room: Annotated[
-        int, Meta(ge=0, le=2**50, description="bytes that all files of the site may take")
+        int, Meta(ge=0, le=2**50, description="Storage quota of the site, in bytes.")
     ] = 1024 * MIB
 
     def public(self) -> dict[str, Any]:

@@ -47,31 +47,41 @@ class PatternRule(_Part, frozen=True):
 class SpamRules(_Part, frozen=True):
     """The filter: scores are from 0 (certainly no spam) to 1."""
 
-    enabled: Annotated[bool, Meta(description="whether the filter is asked")] = True
-    hold_at: Annotated[float, Meta(ge=0.5, le=1, description="from this score on a text waits for a moderator")] = 0.7
-    spam_at: Annotated[float, Meta(ge=0.5, le=1.01, description="from here on it is spam; over 1: never")] = 0.95
+    enabled: Annotated[bool, Meta(description="Use the spam filter.")] = True
+    hold_at: Annotated[float, Meta(ge=0.5, le=1, description="Score from which a text is held for moderation.")] = 0.7
+    spam_at: Annotated[float, Meta(ge=0.5, le=1.01, description=(
+        "Score from which a text is spam. Over 1: never."
+    ))] = 0.95
     doubtful_at: Annotated[
-        float, Meta(ge=0, le=1, description="from here on a stranger's browser has to work for it")
+        float, Meta(ge=0, le=1, description="Score from which a stranger's browser has to do a proof of work.")
     ] = 0.5
     proof: Annotated[
         Literal["never", "doubtful", "strangers"],
-        Meta(description="whose browser has to do a proof of work: nobody's, that of strangers whose score is "
-             "doubtful, that of all strangers"),
+        Meta(description=(
+            "Whose browsers have to do a proof of work: nobody's, those of strangers with a doubtful score, or "
+            "those of all strangers."
+        )),
     ] = "doubtful"  # fmt: skip
     share: Annotated[
         bool,
-        Meta(description="whether counts of this site's decisions go into what sites of this installation share, and "
-             "come from there; never texts, and nothing that few sites know"),
+        Meta(description=(
+            "Share counts of this site's decisions with the sites of this installation, and use theirs. Texts are "
+            "never shared, and nothing that only few sites know."
+        )),
     ] = False  # fmt: skip
     duplicates: Annotated[
-        int, Meta(ge=0, le=100, description="so many others wrote nearly the same within an hour: it waits; 0: off")
+        int, Meta(ge=0, le=100, description=(
+            "Hold a text when so many others wrote nearly the same within an hour. 0: off."
+        ))
     ] = 0
     burst: Annotated[
-        int, Meta(ge=0, le=100_000, description="more comments a minute than this: those of strangers wait; 0: off")
+        int, Meta(ge=0, le=100_000, description=(
+            "Hold texts of strangers while the site gets more than this many a minute. 0: off."
+        ))
     ] = 0
     least_seconds: Annotated[
         float,
-        Meta(ge=0, le=60, description="a form sent sooner after it was opened was not filled in by a person; 0: off"),
+        Meta(ge=0, le=60, description="Seconds below which a form was filled in too fast for a person. 0: off."),
     ] = 0.0
 
 
@@ -79,19 +89,21 @@ class Hook(_Part, frozen=True):
     """The site's own server is asked before a text is shown."""
 
     url: Annotated[str, Meta(max_length=2000)] = ""
-    secret: Annotated[str, Meta(max_length=200, description="signs what is sent")] = ""
-    deadline: Annotated[float, Meta(ge=0.1, le=4, description="seconds that the answer may take")] = 1.5
+    secret: Annotated[str, Meta(max_length=200, description="Secret that signs the request.")] = ""
+    deadline: Annotated[float, Meta(ge=0.1, le=4, description="Seconds to wait for the answer.")] = 1.5
     late: Annotated[
-        Literal["approve", "hold"], Meta(description="what happens when it is late, or can't be reached")
+        Literal["approve", "hold"], Meta(description="What happens when there is no answer in time.")
     ] = "approve"
 
 
 class Akismet(_Part, frozen=True):
     """A service that speaks Akismet's protocol; it is sent text, name and address of what it is asked about."""
 
-    url: Annotated[str, Meta(max_length=2000, description="as https://rest.akismet.com; empty: not asked")] = ""
+    url: Annotated[str, Meta(max_length=2000, description=(
+        "Address of the service, such as https://rest.akismet.com. Empty: not used."
+    ))] = ""
     key: Annotated[str, Meta(max_length=200)] = ""
-    blog: Annotated[str, Meta(max_length=2000, description="the site's address, as it is registered there")] = ""
+    blog: Annotated[str, Meta(max_length=2000, description="The site's address as registered with the service.")] = ""
     deadline: Annotated[float, Meta(ge=0.1, le=4)] = 1.5
     late: Literal["approve", "hold"] = "approve"
 
@@ -103,49 +115,53 @@ class Rules(_Part, frozen=True):
     """The rules of a site."""
 
     moderation: Annotated[
-        Literal["post", "pre"], Meta(description="post: shown at once; pre: everything waits for a moderator")
+        Literal["post", "pre"], Meta(description=(
+            "post: new texts are shown at once; pre: everything is held for moderation."
+        ))
     ] = "post"
     first: Annotated[
-        int, Meta(ge=0, le=100, description="an author waits until so many of their texts were approved")
+        int, Meta(ge=0, le=100, description="Hold an author's texts until so many of them were approved.")
     ] = 0
     trusted_after: Annotated[
-        int, Meta(ge=0, le=10_000, description="from so many approved texts on an author is trusted; 0: nobody")
+        int, Meta(ge=0, le=10_000, description="Approved texts from which an author is trusted. 0: nobody is.")
     ] = 0
     trusted: Annotated[
         tuple[Annotated[str, Meta(pattern="^[0-9]{1,19}$")], ...],
-        Meta(max_length=2_000, description="visitors who are trusted; neither the filter nor waiting is for them"),
+        Meta(max_length=2_000, description="Trusted visitors: their texts are neither filtered nor held."),
     ] = ()
     links: Annotated[
-        Annotated[int, Meta(ge=0, le=100)] | None, Meta(description="links in a text that are all right; null: any")
+        Annotated[int, Meta(ge=0, le=100)] | None, Meta(description="Links that a text may have. null: any number.")
     ] = None
     links_action: Action = "hold"
     link_domains: Annotated[
         tuple[Annotated[str, Meta(min_length=1, max_length=253)], ...],
-        Meta(max_length=500, description="domains that links may lead to as often as one likes"),
+        Meta(max_length=500, description="Domains whose links are not counted."),
     ] = ()
     words: Annotated[tuple[WordRule, ...], Meta(max_length=2_000)] = ()
     patterns: Annotated[tuple[PatternRule, ...], Meta(max_length=100)] = ()
     flags: Annotated[
-        int, Meta(ge=0, le=1_000, description="so many reports hide a text until a moderator decides; 0: never")
+        int, Meta(ge=0, le=1_000, description="Reports that hide a text until a moderator decides. 0: never.")
     ] = 0
     close_days: Annotated[
-        int, Meta(ge=0, le=36_500, description="a conversation closes so many days after it began; 0: never")
+        int, Meta(ge=0, le=36_500, description="Days after which a conversation closes. 0: never.")
     ] = 0
     slow_seconds: Annotated[
-        int, Meta(ge=0, le=86_400, description="seconds between two texts of an author; 0: any")
+        int, Meta(ge=0, le=86_400, description="Slow mode: seconds between two texts of one author. 0: off.")
     ] = 0
     languages: Annotated[
-        tuple[_Language, ...], Meta(max_length=34, description="what is certainly in another language waits")
+        tuple[_Language, ...], Meta(max_length=34, description="Hold texts that are certainly in another language.")
     ] = ()
     capitals: Annotated[
-        int, Meta(ge=0, le=100, description="a text with more than this share of capital letters (%) waits; 0: any")
+        int, Meta(ge=0, le=100, description="Hold texts with more than this percentage of capital letters. 0: off.")
     ] = 0
     repeats: Annotated[
-        int, Meta(ge=0, le=1_000, description="more equal characters, or words, in a row: it waits; 0: any")
+        int, Meta(ge=0, le=1_000, description=(
+            "Hold texts with more than this many equal characters or words in a row. 0: off."
+        ))
     ] = 0
     names: Annotated[
         tuple[Annotated[str, Meta(min_length=2, max_length=60)], ...],
-        Meta(max_length=500, description="names of staff, and words like admin, that no guest may look like"),
+        Meta(max_length=500, description="Names that guests cannot imitate, such as those of staff or admin."),
     ] = ()
     names_action: Literal["hold", "refuse"] = "refuse"
     spam: SpamRules = SpamRules()

@@ -21,35 +21,40 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         int,
         Meta(
             ge=0, le=20,
-            description="how deep answers are indented; an answer to one at that depth is refused; 0: no answers",
+            description="Levels of nested replies. Replies below the deepest level are refused. 0: no replies.",
         ),
     ] = 5
     edit_seconds: Annotated[
-        int, Meta(ge=0, le=86_400, description="how long an author may change a comment; 0: not at all")
+        int, Meta(ge=0, le=86_400, description="Seconds during which authors can edit a comment. 0: never.")
     ] = 900
-    max_length: Annotated[int, Meta(ge=1, le=10_000, description="characters of a comment")] = 8_000
+    max_length: Annotated[int, Meta(ge=1, le=10_000, description="Longest comment, in characters.")] = 8_000
     posting: Annotated[
-        bool, Meta(description="whether comments may be written and changed; no: everything stays readable")
+        bool, Meta(description="Allow new comments and edits. Off: everything stays readable.")
     ] = True
-    votes: Annotated[bool, Meta(description="whether there are votes")] = True
+    votes: Annotated[bool, Meta(description="Allow votes on comments.")] = True
     reactions: Annotated[
         str,
         Meta(
             max_length=400, pattern=REACTIONS,
-            description="what readers react with: up to 12 names, each with what is shown for it, apart by commas; "
-            "empty: nothing",
+            description=(
+                "Reactions to comments: up to 12 names, each with the symbol shown for it, separated by commas. "
+                "Empty: none."
+            ),
         ),
     ] = "like 👍, love ❤️, laugh 😄, wow 😮, sad 😢, thanks 🙏"
     deletion: Annotated[
         Literal["stone", "thread", "childless", "staff"],
         Meta(
-            description="what deleting one's own comment does: a stone without words stays where it was answered; all "
-            "answers go too; refused where it was answered; only moderators delete"
+            description=(
+                "What happens when authors delete a comment. stone: a placeholder stays if there are replies; "
+                "thread: the replies are deleted as well; childless: refused if there are replies; staff: only "
+                "moderators can delete."
+            )
         ),
     ] = "stone"
     nudge: Annotated[
         bool,
-        Meta(description="whether authors are asked once to change words that would be held for a moderator"),
+        Meta(description="Ask authors once to reword a comment that would be held for moderation."),
     ] = False
 
     @property

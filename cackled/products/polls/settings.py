@@ -13,7 +13,7 @@ class PollSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_
     """Settings of polls; all else is chosen for each poll."""
 
     voting: Annotated[
-        bool, Meta(description="whether votes are taken and taken back; no: all polls are shown as they are")
+        bool, Meta(description="Allow votes and their withdrawal. Off: all polls are read-only.")
     ] = True
 
     def public(self) -> dict[str, Any]:

@@ -25,55 +25,61 @@ class ReviewSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, k
     """Settings of reviews; lengths in characters."""
 
     posting: Annotated[
-        bool, Meta(description="whether reviews may be written and changed; no: everything stays readable")
+        bool, Meta(description="Allow new reviews and edits. Off: everything stays readable.")
     ] = True
     writers: Annotated[
         Literal["everyone", "signed-in", "buyers"],
         Meta(
-            description="who writes reviews: everyone who may write on the site; only who signed in; only who comes "
-            "with the link of an order"
+            description=(
+                "Who can write reviews. everyone: whoever can write on the site; signed-in: visitors who signed in; "
+                "buyers: only with an order link."
+            )
         ),
     ] = "everyone"
     fields: Annotated[
         str,
         Meta(
             max_length=120, pattern=rf"^( *{_FIELD}([ ,]+|$))*$",
-            description="what the form asks for beside the stars: " + ", ".join(FIELDS),
+            description="Fields of the form besides the stars: " + ", ".join(FIELDS),
         ),
     ] = "title pros cons text recommend experienced"
     criteria: Annotated[
         str,
         Meta(
             max_length=1_000, pattern=rf"^( *{_NAMED} *(;|$) *)*$",
-            description="what is rated besides, with stars of its own: quality: Quality; value: Value for money",
+            description="Criteria with their own stars: quality: Quality; value: Value for money",
         ),
     ] = ""
     attributes: Annotated[
         str,
         Meta(
             max_length=2_000, pattern=rf"^( *{_NAMED} *=[^;:=]{{1,400}}(;|$) *)*$",
-            description="what is told by a choice: fit: Fit = small, right, large; use: Used for = work, travel",
+            description=(
+                "Attributes with values to choose from: fit: Fit = small, right, large; use: Used for = work, travel"
+            ),
         ),
     ] = ""
     sort: Annotated[
-        Literal["helpful", "new"], Meta(description="the order at first: what helped most, or the newest")
+        Literal["helpful", "new"], Meta(description="Default order: most helpful or newest first.")
     ] = "helpful"
-    max_length: Annotated[int, Meta(ge=1, le=10_000, description="characters of the text of a review")] = 5_000
-    votes: Annotated[bool, Meta(description="whether visitors say that a review helped")] = True
-    questions: Annotated[bool, Meta(description="whether there are questions and answers below the reviews")] = False
+    max_length: Annotated[int, Meta(ge=1, le=10_000, description="Longest text of a review, in characters.")] = 5_000
+    votes: Annotated[bool, Meta(description="Allow helpful votes on reviews.")] = True
+    questions: Annotated[bool, Meta(description="Allow questions and answers below the reviews.")] = False
 
     requests: Annotated[
         Literal["off", "consent", "customer"],
         Meta(
-            description="whether buyers are asked for reviews by mail, and on which legal ground, which choosing it "
-            "confirms: off; they consented; they are customers who were told at the purchase that they can object"
+            description=(
+                "Ask buyers for reviews by mail, and the legal ground that the site confirms. off; consent: they "
+                "agreed; customer: they were told at the purchase that they can object."
+            )
         ),
     ] = "off"
     request_days: Annotated[
-        int, Meta(ge=0, le=90, description="days from the event of an order to the request for a review")
+        int, Meta(ge=0, le=90, description="Days from the order's event to the review request.")
     ] = 14
     reminder_days: Annotated[
-        int, Meta(ge=0, le=90, description="days from the request to the one reminder; 0: none")
+        int, Meta(ge=0, le=90, description="Days from the request to the single reminder. 0: no reminder.")
     ] = 7
 
     @property
