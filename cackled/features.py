@@ -7,6 +7,7 @@ from cackled.moderation import queue_feature
 from cackled.moderation.feature import make_feature as make_moderation
 from cackled.products.product import Feature
 from cackled.products.registry import Registry
+from cackled.transfers import make_feature as make_transfers
 
 # What is no product: one is added here.
 FEATURES: tuple[Feature, ...] = (
@@ -14,6 +15,7 @@ FEATURES: tuple[Feature, ...] = (
     identity.FEATURE,
     media.FEATURE,
     queue_feature.FEATURE,
+    make_transfers(products.PRODUCTS),
     make_moderation([one.judged for one in products.PRODUCTS if one.judged is not None]),
 )
 

@@ -40,7 +40,8 @@ class Redirect(Resource):
 
 # Search engines need what widgets ask for: they render pages. What is for some people alone says so itself.
 _ROBOTS = b"User-agent: *\n" + b"".join(
-    b"Disallow: " + path + b"\n" for path in (b"/auth/", b"/moderate", b"/notices/", b"/panel/", b"/threads/*/write")
+    b"Disallow: " + path + b"\n"
+    for path in (b"/auth/", b"/exports/", b"/moderate", b"/notices/", b"/panel/", b"/threads/*/write")
 )
 
 
@@ -88,6 +89,7 @@ def public_root(
     demo: IResource | None,
     well_known: IResource | None = None,
     moderate: IResource | None = None,
+    exports: IResource | None = None,
     auth: IResource | None = None,
     commento: IResource | None = None,
     avatar: IResource | None = None,
@@ -130,6 +132,8 @@ def public_root(
         children[b"media"] = media
     if auth is not None:
         children[b"auth"] = auth
+    if exports is not None:
+        children[b"exports"] = exports
     if moderate is not None:
         children[b"moderate"] = moderate
     if panel is not None:

@@ -38,6 +38,9 @@ from cackled.media.resource import Gallery, MediaResource
 from cackled.products.comments.notices.links import NoticeLinks
 from cackled.products.comments.notices.pages import NoticePages
 from cackled.realtime.resource import RealtimeResource
+from cackled.transfers.exports import DownloadLinks
+from cackled.transfers.known import KnownFormats
+from cackled.transfers.resource import ExportFiles
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource
 from cackled.transport.secure import OwnNames, OwnPages
@@ -102,6 +105,10 @@ def public_tree(
             PanelPages(infrastructure.assets.urls, section_texts(WEB / "panel" / "locales", "panel")),
             config.http.hsts,
             own,
+        ),
+        exports=ExportFiles(
+            application.sites, application.database, application.shared[DownloadLinks],
+            application.shared[KnownFormats],
         ),
         avatar=AvatarResource(application.sites, application.shared[Pictures], limits, client_address),
         media=MediaResource(application.sites, application.shared[Gallery], limits, client_address),

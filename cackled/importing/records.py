@@ -25,6 +25,14 @@ class BadFile(Exception):
     """The file is not what it was said to be; the message is one line for whoever gave it."""
 
 
+class Ambiguous(BadFile):
+    """What the file holds can be read in two ways; *choices* are the formats that say in which."""
+
+    def __init__(self, text: str, choices: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.choices = choices
+
+
 class Page(Struct, frozen=True, kw_only=True):
     """A page of the source.
 

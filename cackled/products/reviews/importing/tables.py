@@ -11,7 +11,7 @@ from typing import Literal
 from msgspec import Struct
 
 from cackled.importing.formats import Format
-from cackled.importing.records import Author, BadFile, Left, Page, Record
+from cackled.importing.records import Ambiguous, Author, BadFile, Left, Page, Record
 from cackled.importing.source import Source
 from cackled.importing.values import csv_rows, time_of
 from cackled.products.reviews.importing.record import ImportedReview, State
@@ -158,9 +158,10 @@ def order_of(source: Source, columns: tuple[str, ...], given: Order) -> Order:
         return given
     if day_first != month_first:
         return "dmy" if day_first else "mdy"
-    raise BadFile(
+    raise Ambiguous(
         "Dates like 03/04/2024 can be read in two ways. Which is the day? Choose reviews-dmy (the first) or "
-        "reviews-mdy (the second)."
+        "reviews-mdy (the second).",
+        ("reviews-dmy", "reviews-mdy"),
     )
 
 
