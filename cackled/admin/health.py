@@ -74,7 +74,10 @@ class Health:
         if self._told != found.ready:
             self._told = found.ready
             wrong = {name: outcome for name, outcome in outcomes.items() if outcome != "ok"}
-            log.info("ready: {ready} {wrong}", ready=found.ready, wrong=wrong or "")
+            if found.ready:
+                log.info("ready", ready=True)
+            else:
+                log.warn("not ready: {wrong}", ready=False, wrong="; ".join(f"{one}: {wrong[one]}" for one in wrong))
         self._last = (self._clock.seconds(), found)
         self._ready.set(found.ready)
         waiting, self._waiting = self._waiting, None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import pydoc
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,20 +27,37 @@ LONGEST_LINE = 4_096
 MOST_HISTORY = 500
 MOST_QUEUED = 200
 _PRINTABLE_FROM = 0x80
+# A command as a Python programmer types it.
+_CALL = re.compile(r"^\s*([A-Za-z][\w-]*)\(\s*\)\s*$")
+
+
+def _help(*things: object) -> None:
+    """Print Python's description of *things*, without its pager."""
+    for thing in things:
+        print(pydoc.render_doc(thing, renderer=pydoc.plaintext))  # type: ignore[attr-defined]
+
+
+def _no_terminal(*ignored: object, **also: object) -> None:
+    """Refuse what would read from the daemon's own terminal, and stop the daemon until somebody types there."""
+    raise RuntimeError("this would wait at the daemon's own terminal, not at yours")
+
+
+# Builtins that block the process: nobody else would be served meanwhile.
+_UNBLOCKING: dict[str, Any] = {"help": _help, "input": _no_terminal, "breakpoint": _no_terminal}
 
 
 class Shell(Manhole):
     """One operator's session.
 
     A line whose first word is a command runs it. So does a line that can only be a mistyped command, to report the
-    error. Anything else is Python (in *namespace*; None: no Python). While a command runs, further lines wait; ^C stops
-    waiting for it.
+    error; ``status()`` is the command ``status``. Anything else is Python (in *namespace*; None: no Python). While a
+    command runs, further lines wait; ^C stops waiting for it.
     """
 
     ps = (b"cackled> ", b"...      ")
 
     def __init__(self, runner: Runner, who: str, namespace: Mapping[str, Any] | None) -> None:
-        python = None if namespace is None else {"run": Deferred.fromCoroutine, **namespace}
+        python = None if namespace is None else {"run": Deferred.fromCoroutine, **_UNBLOCKING, **namespace}
         super().__init__(python)
         self._runner = runner
         self._who = who
@@ -105,6 +124,9 @@ class Shell(Manhole):
     def _run(self, line: bytes) -> None:
         text = line.decode("utf-8", "replace")
         first = self.pn == 0
+        called = _CALL.match(text) if first else None
+        if called is not None and (called[1] == "exit" or self._runner.knows(called[1])):
+            text = called[1]
         if first and not text.strip():
             self.terminal.write(self.ps[0])
         elif first and text.strip() == "exit":

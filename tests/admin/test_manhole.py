@@ -248,6 +248,16 @@ class ShellTests(ConsoleCase):
         self.assertIn("\n5\n", self.type(protocol, wire, "mine"))
         self.assertIn("NameError", self.type(protocol, wire, "nothing + 1"))
 
+    def test_called(self) -> None:
+        """A command with parentheses is the command; none of Python's own that read the daemon's terminal is run."""
+        protocol, wire = self.enter()
+        with_parentheses, without = (self.type(protocol, wire, line).partition("\n")[2] for line in ("help()", "help"))
+        self.assertEqual(with_parentheses, without)
+        self.assertIn("Return the absolute value", self.type(protocol, wire, "help(abs)"))
+        for line in ("input()", "input('name? ')", "breakpoint()"):
+            self.assertIn("RuntimeError: this would wait at the daemon", self.type(protocol, wire, line))
+        self.assertIn("bye", self.type(protocol, wire, "exit()"))
+
     def test_coroutine(self) -> None:
         """``run(coroutine)`` shows the result when it comes, even to nobody."""
         later: Deferred[str] = Deferred()
