@@ -38,7 +38,7 @@ export function onRefused(listener) {
 
 /**
  * @typedef {object} CallOptions
- * @property {any} [body] sent as JSON
+ * @property {any} [body] sent as JSON; a Blob as it is
  * @property {string} [match] If-Match
  * @property {string} [key] Idempotency-Key: what is sent again with the same one is done once
  * @property {AbortSignal} [signal]
@@ -68,17 +68,18 @@ export async function ask(method, path, {body, match, key, signal, query} = {}) 
   /** @type {Record<string, string>} */
   const headers = {accept: 'application/json'};
   if (method !== 'GET') headers['x-cackled-panel'] = '1';
-  if (body !== undefined) headers['content-type'] = 'application/json';
+  const raw = body instanceof Blob;
+  if (body !== undefined) headers['content-type'] = raw ? 'application/octet-stream' : 'application/json';
   if (match) headers['if-match'] = match;
   if (key) headers['idempotency-key'] = key;
-  const limit = AbortSignal.timeout(TIMEOUT);
+  const limit = AbortSignal.timeout(raw ? 6 * TIMEOUT : TIMEOUT);
   let response;
   let text;
   try {
     response = await fetch(address, {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined || raw ? body : JSON.stringify(body),
       credentials: 'same-origin',
       cache: 'no-store',
       signal: signal ? AbortSignal.any([signal, limit]) : limit,

@@ -20,6 +20,7 @@ import {KeysPage} from './pages/site_keys.js';
 import {Home, Sites} from './pages/sites.js';
 import {SpamPage} from './pages/spam.js';
 import {StatisticsPage} from './pages/statistics.js';
+import {ExportsPage, ImportsPage} from './pages/transfers.js';
 import {WebhookPage, WebhooksPage} from './pages/webhooks.js';
 
 /**
@@ -58,6 +59,8 @@ export const PAGES = [
   {path: '/sites/:site/keys', show: KeysPage, role: 'admin'},
   {path: '/sites/:site/webhooks', show: WebhooksPage, role: 'admin'},
   {path: '/sites/:site/webhooks/:webhook', show: WebhookPage, role: 'admin'},
+  {path: '/sites/:site/imports', show: ImportsPage, role: 'admin'},
+  {path: '/sites/:site/exports', show: ExportsPage, role: 'admin'},
   {path: '/sites/:site/audit', show: AuditPage, role: 'analyst'},
   {path: '/sites/:site/rules', show: RulesPage, role: 'moderator'},
   {path: '/sites/:site/statistics', show: StatisticsPage, role: 'analyst'},

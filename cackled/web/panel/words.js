@@ -56,6 +56,15 @@ export const number = value => new Intl.NumberFormat(known.value).format(value);
 export const percent = (value, digits = 0) =>
   new Intl.NumberFormat(known.value, {style: 'percent', maximumFractionDigits: digits}).format(value);
 
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
+
+/** A size, in the largest unit of which there is one. @param {number} count */
+export function bytes(count) {
+  const step = count < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log(count) / Math.log(1000)));
+  const format = {style: 'unit', unit: UNITS[step], maximumFractionDigits: step ? 1 : 0};
+  return new Intl.NumberFormat(known.value, /** @type {any} */ (format)).format(count / 1000 ** step);
+}
+
 /** @param {string | number | Date} at */
 export const moment = at =>
   new Intl.DateTimeFormat(known.value, {dateStyle: 'medium', timeStyle: 'short'}).format(new Date(at));

@@ -1,0 +1,70 @@
+"""The panel's pages of imports and exports: a file is uploaded, watched, brought in, taken back; another is fetched."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+from tests.browser.test_access import AXE
+from tests.browser.test_panel import VIOLATIONS
+from tests.support.browser import BrowserCase
+from tests.support.daemon import Daemon
+from tests.transfers.test_api import wxr
+
+
+class PanelTransferTests(BrowserCase):
+    """One daemon, one owner."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.daemon = Daemon('[limits]\nexempt = ["127.0.0.0/8"]\n')
+        self.addCleanup(self.daemon.stop)
+
+    def at(self, page, path: str) -> None:
+        """Go to a page of the panel."""
+        page.goto(f"{page.url.partition('/panel')[0]}/panel{path}")
+        page.get_by_role("heading", name="Import and export", level=1).wait_for()
+
+    def test_whole(self) -> None:
+        """A dry run, the import, undo, an export."""
+        told = self.daemon.admin("account add owner@staff.example --role owner --site 1")
+        context = self.context(viewport={"width": 1200, "height": 900}, accept_downloads=True)
+        page = self.page(told["link"], context=context, wait="h1")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Your sites").wait_for()
+        self.at(page, "/sites/1/imports")
+        page.get_by_text("Nothing was imported yet.").wait_for()
+        self.clean(page)
+        file = Path(self.mktemp())
+        file.write_bytes(gzip.compress(wxr(40)))
+        page.get_by_label("File", exact=True).set_input_files(file)
+        page.get_by_role("button", name="Upload").click()
+        one = page.locator("article")
+        one.get_by_role("button", name="Import for real").wait_for()
+        self.assertIn("WordPress", one.inner_text())
+        self.assertEqual(one.locator("dd").nth(1).inner_text().strip(), "40")
+        self.clean(page)
+        one.get_by_role("button", name="Import for real").click()
+        one.get_by_role("button", name="Undo the import").wait_for()
+        self.assertEqual(one.locator("dd").nth(1).inner_text().strip(), "40")
+        page.get_by_role("link", name="Exports").click()
+        page.get_by_role("button", name="Export", exact=True).click()
+        page.get_by_role("button", name="Download").wait_for()
+        self.clean(page)
+        with page.expect_download() as coming:
+            page.get_by_role("button", name="Download").click()
+        lines = gzip.decompress(Path(coming.value.path()).read_bytes()).splitlines()
+        self.assertEqual(len([one for one in lines if re.search(rb'"text":"text \d+"', one)]), 40)
+        self.at(page, "/sites/1/imports")
+        one.get_by_role("button", name="Undo the import").click()
+        page.get_by_role("dialog").get_by_role("button", name="Undo the import").click()
+        one.get_by_text("undone", exact=True).wait_for()
+
+    def clean(self, page) -> None:
+        """axe finds nothing, light and dark."""
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            if AXE.exists():
+                page.evaluate(AXE.read_text())
+                self.assertEqual(page.evaluate(VIOLATIONS), [])
