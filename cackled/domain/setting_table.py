@@ -34,13 +34,16 @@ _ALLOWED = {
 
 
 class Setting(Struct, frozen=True):
-    """One setting: *default* and *allowed* as an operator reads and types them."""
+    """One setting: *default* and *allowed* as an operator reads and types them; *label* is its name in the panel, and
+    *choices* are the words there for what is chosen from."""
 
     name: str
     kind: str
     default: str
     allowed: str
     help: str
+    label: str
+    choices: dict[str, str]
 
     @property
     def secret(self) -> bool:
@@ -68,16 +71,18 @@ class SettingTable:
 
     def _declare(self, prefix: str, default: Struct) -> None:
         for field in inspect.type_info(type(default)).fields:  # type: ignore[attr-defined]
-            kind, told = field.type, ""
+            kind, told, label, choices = field.type, "", "", {}
             if isinstance(kind, inspect.Metadata):
                 told = str((kind.extra_json_schema or {}).get("description", ""))
+                label = str((kind.extra_json_schema or {}).get("title", ""))
+                choices = dict((kind.extra or {}).get("choices", {}))
                 kind = kind.type
             name = prefix + field.name
             what, allowed = _kind_of(name, kind)
             value = getattr(default, field.name)
             self._kinds[name] = kind
             shown = "(none)" if value == "" else as_text(value)
-            self.settings[name] = Setting(name, what, shown, allowed, told)
+            self.settings[name] = Setting(name, what, shown, allowed, told, label, choices)
 
     def whole_name(self, name: str) -> str:
         """The whole name of a setting, which may be given by an old one.
@@ -144,6 +149,15 @@ class SettingTable:
         except BadField:
             raise ValueError from None
         return text
+
+    def words(self) -> dict[str, str]:
+        """The panel's English words of all settings, by key: label, help, and what is chosen from."""
+        found = {}
+        for one in self.settings.values():
+            found[f"setting.{one.name}"] = one.label
+            found[f"setting.{one.name}.help"] = one.help
+            found |= {f"setting.{one.name}.is.{value}": word for value, word in one.choices.items()}
+        return dict(sorted(found.items()))
 
     def markdown(self) -> str:
         """The table of the documentation."""

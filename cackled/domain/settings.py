@@ -22,84 +22,175 @@ LOCKS = r"^( *[^\s;]+ +(read|write) +(everyone|signed-in|sso|group:[^\s;,]+(,gro
 class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a site's owner may choose for all products; the descriptions are what operators and documentation show."""
 
-    typing: Annotated[bool, Meta(description="Show when somebody is typing.")] = True
-    presence: Annotated[bool, Meta(description="Show how many people are reading.")] = True
+    typing: Annotated[
+        bool,
+        Meta(
+            title="Show who is typing",
+            description="Show when somebody is typing.",
+        ),
+    ] = True
+    presence: Annotated[
+        bool,
+        Meta(
+            title="Show how many are reading",
+            description="Show how many people are reading.",
+        ),
+    ] = True
     channel_rule: Annotated[
         Literal["path", "host", "address"],
         Meta(
+            title="Channel of a page",
             description=(
-                "How the channel of a page without one of its own is derived. path: path and query; host: the host "
-                "as well; address: the whole address, as in old releases. `normalise SITE` moves existing "
-                "conversations."
-            )
+            "How the channel of a page without one of its own is derived. path: path and query; host: the host "
+            "as well; address: the whole address, as in old releases. `normalise SITE` moves existing "
+            "conversations."
+            ),
+            extra={"choices": {
+                "path": "path and query",
+                "host": "host, path and query",
+                "address": "the whole address",
+            }},
         ),
     ] = "path"
     channel_ignore: Annotated[
         str,
         Meta(
+            title="Ignored parameters",
             max_length=500, pattern=r"^([A-Za-z0-9_.~-]+\*?([ ,]+|$))*$",
             description="Additional query parameters to leave out of derived channels.",
         ),
     ] = ""
     # Who has no grant signed with the secret sees nothing of the site (see `cackled.domain.grants`).
     private: Annotated[
-        bool, Meta(description="Only visitors with a grant signed with channel_secret can read or write.")
+        bool,
+        Meta(
+            title="Private site",
+            description="Only visitors with a grant signed with channel_secret can read or write.",
+        ),
     ] = False
     channel_secret: Annotated[
-        str, Meta(max_length=512, description="Secret that signs grants and single sign-on tokens (HS256).")
+        str,
+        Meta(
+            title="Secret for grants and single sign-on",
+            max_length=512, description="Secret that signs grants and single sign-on tokens (HS256).",
+        ),
     ] = ""
     channel_old_secret: Annotated[
-        str, Meta(max_length=512, description="The previous secret. It stays valid while pages change over.")
+        str,
+        Meta(
+            title="Previous secret",
+            max_length=512, description="The previous secret. It stays valid while pages change over.",
+        ),
     ] = ""
     channel_public_key: Annotated[
         str,
         Meta(
+            title="Public key for single sign-on",
             max_length=64, pattern="^([0-9a-fA-F]{64})?$",
             description="Ed25519 public key in hex that verifies single sign-on tokens signed with EdDSA.",
         ),
     ] = ""
     readers: Annotated[
         Literal["everyone", "signed-in", "sso"],
-        Meta(description=(
+        Meta(
+            title="Who reads",
+            description=(
             "Who can read. everyone; signed-in: visitors who signed in, by any provider; sso: only visitors from "
             "the site's single sign-on."
-        )),
+            ),
+            extra={"choices": {
+                "everyone": "everyone",
+                "signed-in": "visitors who signed in",
+                "sso": "visitors signed in by your site",
+            }},
+        ),
     ] = "everyone"
     writers: Annotated[
-        Literal["everyone", "signed-in", "sso"], Meta(description=(
+        Literal["everyone", "signed-in", "sso"],
+        Meta(
+            title="Who writes",
+            description=(
             "Who can write, vote and report. The values are those of readers."
-        ))
+            ),
+            extra={"choices": {
+                "everyone": "everyone",
+                "signed-in": "visitors who signed in",
+                "sso": "visitors signed in by your site",
+            }},
+        ),
     ] = "everyone"
     locks: Annotated[
         str,
         Meta(
+            title="Access rules for sections",
             max_length=4_000, pattern=LOCKS,
             description=(
-                "Who can read or write in single channels or sections. Rules are separated by semicolons, and the "
-                "first match counts: /members/* read sso; /vip/* read group:gold,group:silver; /news/* write "
-                "signed-in"
+            "Who can read or write in single channels or sections. Rules are separated by semicolons, and the "
+            "first match counts: /members/* read sso; /vip/* read group:gold,group:silver; /news/* write "
+            "signed-in"
             ),
         ),
     ] = ""
-    webhook_url: Annotated[str, Meta(description="Address that every change is sent to. Empty: none.")] = ""
-    webhook_secret: Annotated[str, Meta(description="Secret that signs requests to webhook_url.")] = ""
+    webhook_url: Annotated[
+        str,
+        Meta(
+            title="Webhook address",
+            description="Address that every change is sent to. Empty: none.",
+        ),
+    ] = ""
+    webhook_secret: Annotated[
+        str,
+        Meta(
+            title="Webhook secret",
+            description="Secret that signs requests to webhook_url.",
+        ),
+    ] = ""
     moderator_email: Annotated[
         str,
         Meta(
+            title="Moderators' mail address",
             max_length=250, pattern="^([!-~]+@[!-~]+)?$",
             description="Mail address for reports and comments. Empty: no mail.",
         ),
     ] = ""
     notify: Annotated[
-        Literal["flags", "comments", "all"], Meta(description="What mail to moderators is about.")
+        Literal["flags", "comments", "all"],
+        Meta(
+            title="Mail to moderators about",
+            description="What mail to moderators is about.",
+            extra={"choices": {
+                "flags": "reports",
+                "comments": "new comments",
+                "all": "reports and new comments",
+            }},
+        ),
     ] = "flags"
     digest: Annotated[
         Literal["off", "soon", "hourly", "daily"],
-        Meta(description="How often moderators get mail about waiting items."),
+        Meta(
+            title="Digest of waiting items",
+            description="How often moderators get mail about waiting items.",
+            extra={"choices": {
+                "off": "never",
+                "soon": "immediately",
+                "hourly": "every hour",
+                "daily": "every day",
+            }},
+        ),
     ] = "soon"
-    language: Annotated[Language, Meta(description="Language of mail to moderators.")] = "en"
+    language: Annotated[
+        Language,
+        Meta(
+            title="Language of moderators' mail",
+            description="Language of mail to moderators.",
+        ),
+    ] = "en"
     mail_address: Annotated[
-        bool, Meta(description="Include the network address of comments in mail to moderators.")
+        bool,
+        Meta(
+            title="Network addresses in mail",
+            description="Include the network address of comments in mail to moderators.",
+        ),
     ] = False
 
     @property

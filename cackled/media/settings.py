@@ -16,15 +16,33 @@ MOST_BYTES = 20 * MIB
 class MediaSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Settings of pictures."""
 
-    pictures: Annotated[bool, Meta(description="Allow visitors to upload pictures.")] = False
+    pictures: Annotated[
+        bool,
+        Meta(
+            title="Pictures by visitors",
+            description="Allow visitors to upload pictures.",
+        ),
+    ] = False
     max_bytes: Annotated[
-        int, Meta(ge=10_000, le=MOST_BYTES, description="Largest upload, in bytes.")
+        int,
+        Meta(
+            title="Largest upload",
+            ge=10_000, le=MOST_BYTES, description="Largest upload, in bytes.",
+        ),
     ] = 10 * MIB
     hourly: Annotated[
-        int, Meta(ge=1, le=1_000, description="Uploads per visitor and hour.")
+        int,
+        Meta(
+            title="Uploads per hour",
+            ge=1, le=1_000, description="Uploads per visitor and hour.",
+        ),
     ] = 20
     room: Annotated[
-        int, Meta(ge=0, le=2**50, description="Storage quota of the site, in bytes.")
+        int,
+        Meta(
+            title="Storage quota",
+            ge=0, le=2**50, description="Storage quota of the site, in bytes.",
+        ),
     ] = 1024 * MIB
 
     def public(self) -> dict[str, Any]:

@@ -20,41 +20,73 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
     level: Annotated[
         int,
         Meta(
+            title="Levels of replies",
             ge=0, le=20,
             description="Levels of nested replies. Replies below the deepest level are refused. 0: no replies.",
         ),
     ] = 5
     edit_seconds: Annotated[
-        int, Meta(ge=0, le=86_400, description="Seconds during which authors can edit a comment. 0: never.")
+        int,
+        Meta(
+            title="Seconds for edits",
+            ge=0, le=86_400, description="Seconds during which authors can edit a comment. 0: never.",
+        ),
     ] = 900
-    max_length: Annotated[int, Meta(ge=1, le=10_000, description="Longest comment, in characters.")] = 8_000
+    max_length: Annotated[
+        int,
+        Meta(
+            title="Longest comment",
+            ge=1, le=10_000, description="Longest comment, in characters.",
+        ),
+    ] = 8_000
     posting: Annotated[
-        bool, Meta(description="Allow new comments and edits. Off: everything stays readable.")
+        bool,
+        Meta(
+            title="Comments are open",
+            description="Allow new comments and edits. Off: everything stays readable.",
+        ),
     ] = True
-    votes: Annotated[bool, Meta(description="Allow votes on comments.")] = True
+    votes: Annotated[
+        bool,
+        Meta(
+            title="Votes",
+            description="Allow votes on comments.",
+        ),
+    ] = True
     reactions: Annotated[
         str,
         Meta(
+            title="Reactions",
             max_length=400, pattern=REACTIONS,
             description=(
-                "Reactions to comments: up to 12 names, each with the symbol shown for it, separated by commas. "
-                "Empty: none."
+            "Reactions to comments: up to 12 names, each with the symbol shown for it, separated by commas. "
+            "Empty: none."
             ),
         ),
     ] = "like 👍, love ❤️, laugh 😄, wow 😮, sad 😢, thanks 🙏"
     deletion: Annotated[
         Literal["stone", "thread", "childless", "staff"],
         Meta(
+            title="Deleting own comments",
             description=(
-                "What happens when authors delete a comment. stone: a placeholder stays if there are replies; "
-                "thread: the replies are deleted as well; childless: refused if there are replies; staff: only "
-                "moderators can delete."
-            )
+            "What happens when authors delete a comment. stone: a placeholder stays if there are replies; "
+            "thread: the replies are deleted as well; childless: refused if there are replies; staff: only "
+            "moderators can delete."
+            ),
+            extra={"choices": {
+                "stone": "a placeholder stays if there are replies",
+                "thread": "replies are deleted as well",
+                "childless": "refused if there are replies",
+                "staff": "only moderators can delete",
+            }},
         ),
     ] = "stone"
     nudge: Annotated[
         bool,
-        Meta(description="Ask authors once to reword a comment that would be held for moderation."),
+        Meta(
+            title="Ask to reconsider",
+            description="Ask authors once to reword a comment that would be held for moderation.",
+        ),
     ] = False
 
     @property

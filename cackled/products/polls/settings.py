@@ -13,7 +13,11 @@ class PollSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_
     """Settings of polls; all else is chosen for each poll."""
 
     voting: Annotated[
-        bool, Meta(description="Allow votes and their withdrawal. Off: all polls are read-only.")
+        bool,
+        Meta(
+            title="Voting is open",
+            description="Allow votes and their withdrawal. Off: all polls are read-only.",
+        ),
     ] = True
 
     def public(self) -> dict[str, Any]:

@@ -25,20 +25,31 @@ class ReviewSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, k
     """Settings of reviews; lengths in characters."""
 
     posting: Annotated[
-        bool, Meta(description="Allow new reviews and edits. Off: everything stays readable.")
+        bool,
+        Meta(
+            title="Reviews are open",
+            description="Allow new reviews and edits. Off: everything stays readable.",
+        ),
     ] = True
     writers: Annotated[
         Literal["everyone", "signed-in", "buyers"],
         Meta(
+            title="Who writes reviews",
             description=(
-                "Who can write reviews. everyone: whoever can write on the site; signed-in: visitors who signed in; "
-                "buyers: only with an order link."
-            )
+            "Who can write reviews. everyone: whoever can write on the site; signed-in: visitors who signed in; "
+            "buyers: only with an order link."
+            ),
+            extra={"choices": {
+                "everyone": "everyone",
+                "signed-in": "visitors who signed in",
+                "buyers": "buyers with the link of an order",
+            }},
         ),
     ] = "everyone"
     fields: Annotated[
         str,
         Meta(
+            title="Fields of the form",
             max_length=120, pattern=rf"^( *{_FIELD}([ ,]+|$))*$",
             description="Fields of the form besides the stars: " + ", ".join(FIELDS),
         ),
@@ -46,6 +57,7 @@ class ReviewSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, k
     criteria: Annotated[
         str,
         Meta(
+            title="Criteria",
             max_length=1_000, pattern=rf"^( *{_NAMED} *(;|$) *)*$",
             description="Criteria with their own stars: quality: Quality; value: Value for money",
         ),
@@ -53,33 +65,74 @@ class ReviewSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, k
     attributes: Annotated[
         str,
         Meta(
+            title="Attributes",
             max_length=2_000, pattern=rf"^( *{_NAMED} *=[^;:=]{{1,400}}(;|$) *)*$",
             description=(
-                "Attributes with values to choose from: fit: Fit = small, right, large; use: Used for = work, travel"
+            "Attributes with values to choose from: fit: Fit = small, right, large; use: Used for = work, travel"
             ),
         ),
     ] = ""
     sort: Annotated[
-        Literal["helpful", "new"], Meta(description="Default order: most helpful or newest first.")
+        Literal["helpful", "new"],
+        Meta(
+            title="Default order",
+            description="Default order: most helpful or newest first.",
+            extra={"choices": {
+                "helpful": "most helpful",
+                "new": "newest",
+            }},
+        ),
     ] = "helpful"
-    max_length: Annotated[int, Meta(ge=1, le=10_000, description="Longest text of a review, in characters.")] = 5_000
-    votes: Annotated[bool, Meta(description="Allow helpful votes on reviews.")] = True
-    questions: Annotated[bool, Meta(description="Allow questions and answers below the reviews.")] = False
+    max_length: Annotated[
+        int,
+        Meta(
+            title="Longest review",
+            ge=1, le=10_000, description="Longest text of a review, in characters.",
+        ),
+    ] = 5_000
+    votes: Annotated[
+        bool,
+        Meta(
+            title="Helpful votes",
+            description="Allow helpful votes on reviews.",
+        ),
+    ] = True
+    questions: Annotated[
+        bool,
+        Meta(
+            title="Questions and answers",
+            description="Allow questions and answers below the reviews.",
+        ),
+    ] = False
 
     requests: Annotated[
         Literal["off", "consent", "customer"],
         Meta(
+            title="Requests by mail",
             description=(
-                "Ask buyers for reviews by mail, and the legal ground that the site confirms. off; consent: they "
-                "agreed; customer: they were told at the purchase that they can object."
-            )
+            "Ask buyers for reviews by mail, and the legal ground that the site confirms. off; consent: they "
+            "agreed; customer: they were told at the purchase that they can object."
+            ),
+            extra={"choices": {
+                "off": "none",
+                "consent": "to buyers who consented",
+                "customer": "to customers who can object",
+            }},
         ),
     ] = "off"
     request_days: Annotated[
-        int, Meta(ge=0, le=90, description="Days from the order's event to the review request.")
+        int,
+        Meta(
+            title="Days until the request",
+            ge=0, le=90, description="Days from the order's event to the review request.",
+        ),
     ] = 14
     reminder_days: Annotated[
-        int, Meta(ge=0, le=90, description="Days from the request to the single reminder. 0: no reminder.")
+        int,
+        Meta(
+            title="Days until the reminder",
+            ge=0, le=90, description="Days from the request to the single reminder. 0: no reminder.",
+        ),
     ] = 7
 
     @property

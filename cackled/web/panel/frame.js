@@ -3,7 +3,7 @@ import {html, useState} from './libraries.js';
 import {address, go, path} from './router.js';
 import {everywhere, leave, may, me, roleOn, sites} from './session.js';
 import {complain} from './toasts.js';
-import {choose, known, languages, t} from './words.js';
+import {LANGUAGE_NAMES, choose, known, languages, t} from './words.js';
 
 /**
  * A page of a site, in its menu.
@@ -27,23 +27,6 @@ const ENTRIES = [
   {name: 'imports', role: 'admin', label: 'nav.transfers', whole: true},
 ];
 
-const NAMES = /** @type {Record<string, string>} */ ({
-  en: 'English',
-  ru: 'Русский',
-  uk: 'Українська',
-  de: 'Deutsch',
-  fr: 'Français',
-  es: 'Español',
-  pt: 'Português',
-  it: 'Italiano',
-  pl: 'Polski',
-  tr: 'Türkçe',
-  ja: '日本語',
-  zh: '中文',
-  ar: 'العربية',
-  he: 'עברית',
-});
-
 /** The choice of the language. */
 export function Languages() {
   if (languages().length < 2) return null;
@@ -52,7 +35,7 @@ export function Languages() {
     value=${known.value}
     onChange=${(/** @type {any} */ event) => choose(event.currentTarget.value)}
   >
-    ${languages().map(one => html`<option key=${one} value=${one} selected=${known.value === one}>${NAMES[one] || one}</option>`)}
+    ${languages().map(one => html`<option key=${one} value=${one} selected=${known.value === one}>${LANGUAGE_NAMES[one] || one}</option>`)}
   </select>`;
 }
 

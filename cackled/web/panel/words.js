@@ -103,6 +103,24 @@ export function applyLanguage() {
   document.documentElement.dir = RTL.test(known.value) ? 'rtl' : 'ltr';
 }
 
+/** What each language is called in itself. */
+export const LANGUAGE_NAMES = /** @type {Record<string, string>} */ ({
+  en: 'English',
+  ru: 'Русский',
+  uk: 'Українська',
+  de: 'Deutsch',
+  fr: 'Français',
+  es: 'Español',
+  pt: 'Português',
+  it: 'Italiano',
+  pl: 'Polski',
+  tr: 'Türkçe',
+  ja: '日本語',
+  zh: '中文',
+  ar: 'العربية',
+  he: 'עברית',
+});
+
 /** Those that the server has besides. */
 const others = (document.getElementById('panel')?.dataset.languages || '').split(' ').filter(Boolean);
 

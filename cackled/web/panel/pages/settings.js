@@ -8,7 +8,7 @@ import {Check, Choice, Copy, Field, Form} from '../ui/form.js';
 import {Lines, tidy} from '../ui/list.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading} from '../ui/parts.js';
-import {has, t} from '../words.js';
+import {has, LANGUAGE_NAMES, t} from '../words.js';
 import {SiteTabs} from './hosts.js';
 
 /** @typedef {{name: string, kind: string, default: string, allowed: string, help: string, secret: boolean}} Setting */
@@ -57,21 +57,27 @@ function groups(described) {
   return [...found];
 }
 
-/** @param {string} name */
-const label = name => (has(`setting.${name}`) ? t(`setting.${name}`) : name.replace(/^\w+\./, '').replaceAll('_', ' '));
+/** @param {string} name of a setting */
+const label = name => t(`setting.${name}`);
+
+/** A value that is chosen, in words. @param {Setting} setting @param {string} value */
+function chosen({name, kind}, value) {
+  if (kind === 'yes or no') return t(value === 'yes' ? 'yes' : 'no');
+  if (name === 'language') return LANGUAGE_NAMES[value];
+  return has(`setting.${name}.is.${value}`) ? t(`setting.${name}.is.${value}`) : value;
+}
+
+/** What can be chosen. @param {Setting} setting @returns {[string, string][]} */
+const choices = setting => setting.allowed.split(', ').map(one => [one, chosen(setting, one)]);
 
 /** @param {{setting: Setting, value: any, onInput: (value: any) => void}} props */
 function Input({setting, value, onInput}) {
-  const hint = html`${setting.help}${setting.default && html` <span class="code">${setting.default}</span>`}`;
+  const usual = setting.default === '(none)' ? '' : chosen(setting, setting.default);
+  const hint = html`${t(`setting.${setting.name}.help`)}${usual && html` <span class="muted">${t('settings.default', {value: usual})}</span>`}`;
   const shared = {label: label(setting.name), hint};
   if (setting.kind === 'yes or no') return html`<${Check} ...${shared} checked=${!!value} onInput=${onInput} />`;
   if (setting.kind === 'choice') {
-    return html`<${Choice}
-      ...${shared}
-      value=${String(value)}
-      onInput=${onInput}
-      options=${setting.allowed.split(', ').map(one => [one, one])}
-    />`;
+    return html`<${Choice} ...${shared} value=${String(value)} onInput=${onInput} options=${choices(setting)} />`;
   }
   if (setting.kind === 'number') {
     return html`<${Field}
