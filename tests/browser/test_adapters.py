@@ -219,3 +219,20 @@ class CackleTests(HostCase):
             <script async src="{self.url}/widget.js"></script>""",
         )
         self.until(page, "document.body.innerText.includes('still here')")
+
+    def test_former_names(self) -> None:
+        """Comment2 and CommentDiscuss are comments; each stands once, after a second look at the page as well."""
+        self.write("former-one", "by Comment2")
+        self.write("former-two", "by CommentDiscuss")
+        page = self.host(
+            "/former",
+            f"""<div id="mc-container"></div><div id="second"></div>
+            <script>cackle_widget = [{{widget: 'Comment2', id: 1, channel: 'former-one'}},
+              {{widget: 'CommentDiscuss', id: '1', channel: 'former-two', container: 'second'}}, {{widget: '2'}}];
+            </script><script async src="{self.url}/widget.js"></script>""",
+        )
+        self.until(page, "document.querySelector('#mc-container .mc-text')?.innerText === 'by Comment2'")
+        self.until(page, "document.querySelector('#second .mc-text')?.innerText === 'by CommentDiscuss'")
+        page.evaluate("Cackle.bootstrap(true)")
+        self.until(page, "document.querySelectorAll('.mc-text').length === 2")
+        self.assertEqual(sorted(self.texts(page)), ["by Comment2", "by CommentDiscuss"])

@@ -8,9 +8,7 @@ const WORDS = {
   widget: name =>
     (name ? 'there is no widget "' + name + '"' : 'an entry of cackle_widget names no widget') +
     '. Write widget: ' +
-    Object.keys(loader.config.bundles)
-      .map(n => "'" + n + "'")
-      .join(' or ') +
+    [...Object.keys(loader.config.bundles), ...Object.keys(RARE)].map(n => "'" + n + "'").join(' or ') +
     '.',
   container: id =>
     `there is no element with the id "${id}" in this page. Put <div id="${id}"></div> where the widget belongs, or name another one: container: '..'.`,
@@ -29,7 +27,32 @@ const WORDS = {
     `this browser lacks ${what}, which the widgets need (Chrome and Edge 111, Firefox 113, Safari 16.2, or newer), or a script of the page has taken it away.`,
 };
 
+// Widgets that few pages have: the loader, in which every byte counts, learns of them here.
+/** @type {Record<string, string>} */
+const RARE = {Login: 'login.js'};
+
+/**
+ * A widget that the loader does not know, and we do: a rare one, or one by the name that it had in former versions
+ * (Comment2, CommentDiscuss). Its entries are shown then. Gives whether it is one.
+ * @param {string} name
+ */
+function known(name) {
+  const {config} = loader;
+  const now = name.replace(/(2|Discuss)$/, '');
+  const file = Object.prototype.hasOwnProperty.call(RARE, name) && RARE[name];
+  if (file) config.bundles[name] = {js: config.lazy[file] || [config.path + file], css: []};
+  else if (now === name || !config.bundles[now]) return false;
+  const page = /** @type {any} */ (window);
+  const queue = page.cackle_widget;
+  queue.forEach((/** @type {any} */ one, /** @type {number} */ at) => {
+    if (loader.text(Object(one).widget) === name) queue[at] = {...one, widget: file ? name : now};
+  });
+  page.Cackle.bootstrap();
+  return true;
+}
+
 loader.tell = (what, value, more) => {
+  if (what === 'widget' && (loader.config.bundles[loader.text(value)] || known(loader.text(value)))) return;
   const text = 'cackled: ' + WORDS[what](value, more) + HELP;
   if (!said.has(text)) console.warn(text);
   said.add(text);

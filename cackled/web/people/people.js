@@ -18,7 +18,7 @@ import {asObject} from '../lib/values.js';
  * @property {(error: any) => void} trouble
  */
 /** @typedef {{name: string, label?: string, kind?: string}} Way */
-/** @typedef {{label: string, open: () => void}} OwnWay what the page itself offers */
+/** @typedef {{label: string, logo?: string, open: () => void}} OwnWay what the page itself offers */
 /** @typedef {Record<string, {verifier: string, at: number}>} Kept by challenge */
 
 const KEPT = 'signin';
@@ -135,7 +135,86 @@ function go(host, way) {
  * @param {string} verifier
  */
 function redeem(host, code, verifier) {
-  host.session.enter({code, verifier}).then(host.done, (/** @type {any} */ error) => host.trouble(error));
+  host.session.enter({code, verifier}).then(
+    () => {
+      host.done();
+      tellPage(host.site);
+    },
+    (/** @type {any} */ error) => host.trouble(error),
+  );
+}
+
+/**
+ * All widgets of the page look who the visitor is now. (Other tabs hear it from the browser's storage.)
+ * @param {string} site
+ */
+export const tellPage = site => dispatchEvent(new CustomEvent('cackle:person', {detail: site}));
+
+// What pages of that time called some of them.
+/** @type {Record<string, string>} */
+const OLD_NAMES = {vkontakte: 'vk', googleplus: 'google', email: 'mail', openid: 'oidc'};
+
+/**
+ * The ways that the page's option `providers` names, in its order; `other` stands for all the rest. Nothing named: all.
+ * @param {Way[]} ways
+ * @param {any} wanted names in one text, apart by semicolons, commas or spaces; or a list
+ * @returns {Way[]}
+ */
+export function chosenWays(ways, wanted) {
+  const names = (Array.isArray(wanted) ? wanted.map(loader.text).join(';') : loader.text(wanted))
+    .toLowerCase()
+    .split(/[;,\s]+/)
+    .filter(Boolean)
+    .map(name => OLD_NAMES[name] || name);
+  if (!names.length) return ways;
+  /** @param {string} name @param {Way} way */
+  const is = (name, way) => way.name.toLowerCase() === name || way.kind === name;
+  const rest = ways.filter(way => !names.some(name => is(name, way)));
+  const found = names.map(name => (name === 'other' ? rest : ways.filter(way => is(name, way)))).flat();
+  return found.filter((way, at) => found.indexOf(way) === at);
+}
+
+/**
+ * What the page itself offers: its `ssoProvider`, or what its `sso` says (FastComments' names).
+ * @param {Host} host
+ * @param {any} o the widget's options
+ * @returns {OwnWay[]}
+ */
+function ownWays(host, o) {
+  const sso = asObject(o.sso);
+  const other = asObject(o.ssoProvider);
+  const login = webAddress(other.url) || webAddress(sso.loginURL);
+  const label = loader.text(other.name) || host.t('bySite');
+  if (!login) {
+    return typeof sso.loginCallback === 'function' ? [{label, open: () => sso.loginCallback(() => host.done())}] : [];
+  }
+  const open = () => {
+    const size = 'popup,width=' + (+other.width || 480) + ',height=' + (+other.height || 640);
+    const popup = webAddress(other.url) && window.open(login, 'cackle-sso', size);
+    host.leave();
+    if (!popup) return location.assign(login);
+    // The site's own page signs in; what it says of its visitor then is in the page when it is loaded again.
+    const timer = setInterval(() => {
+      if (!popup.closed) return;
+      clearInterval(timer);
+      location.reload();
+    }, 500);
+  };
+  return [{label, logo: webAddress(other.logo), open}];
+}
+
+/**
+ * An address of the web that the page gave, whole; '' for anything else, as a script.
+ * @param {unknown} given
+ */
+export function webAddress(given) {
+  if (!loader.text(given)) return '';
+  try {
+    const {href, protocol} = new URL(loader.text(given), location.href);
+    return /^https?:$/.test(protocol) ? href : '';
+  } catch {
+    return '';
+  }
 }
 
 /**
@@ -159,9 +238,13 @@ export function comeBack(host, code) {
  * The ways to sign in, below the control that asked for them.
  * @param {Host} host
  * @param {HTMLElement} anchor
- * @param {OwnWay[]} own
+ * @param {any} o the widget's options
  */
-export function openWays(host, anchor, own) {
+export function openWays(host, anchor, o) {
+  // The page has a window of its own for it.
+  if (typeof o.authPopup === 'function') return o.authPopup();
+  const own = ownWays(host, o);
+  if (own.length && o.ssoPrimary && loader.text(o.ssoPrimary) !== 'false') return own[0].open();
   const old = anchor.nextElementSibling;
   if (old && old.classList.contains('mc-ways')) return shut();
   const t = host.t;
@@ -188,7 +271,13 @@ export function openWays(host, anchor, own) {
   function way(label, f) {
     return press('mc-way', {onclick: f}, label);
   }
-  list.append(...own.map(one => way(one.label, one.open)));
+  list.append(
+    ...own.map(one => {
+      const made = way(one.label, one.open);
+      if (one.logo) made.prepend(el('img.mc-waylogo', {src: one.logo, alt: '', referrerpolicy: 'no-referrer'}));
+      return made;
+    }),
+  );
   anchor.after(list);
   anchor.setAttribute('aria-expanded', 'true');
   const begin = () => {
@@ -199,7 +288,7 @@ export function openWays(host, anchor, own) {
   host.session.call('GET', '/sign-in').then(
     answer => {
       const first = !list.firstChild;
-      (answer.ways || []).forEach((/** @type {Way} */ one) => {
+      chosenWays(answer.ways || [], o.providers).forEach(one => {
         list.append(way(one.label || (one.kind === 'mail' ? t('byMail') : t('bySite')), () => go(host, one)));
       });
       if (!list.firstChild) list.append(el('span.mc-note', null, t('unavailable')));

@@ -3,6 +3,7 @@ import {blockAuthor} from './actions.js';
 import {badgeOf, notice, signButton} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
+import {hearWhoComes} from '../../../web/lib/persons.js';
 import {reason} from '../../../web/lib/reasons.js';
 import {asObject} from '../../../web/lib/values.js';
 
@@ -28,11 +29,7 @@ export function lookWhoComes(w) {
       },
     );
   }
-  // Another tab signed in, or out.
-  const level = session.get('level') || '';
-  w.listen(window, 'storage', event => {
-    if (event.key === 'cackle:' + w.site && (asObject(loader.load(w.site)).level || '') !== level) mountAnew(w);
-  });
+  hearWhoComes(w, () => mountAnew(w));
 }
 
 /**
@@ -97,33 +94,8 @@ function mountAnew(w) {
  * @param {Event} event
  */
 export function showWays(w, event) {
-  const o = /** @type {any} */ (w.o);
-  const sso = asObject(o.sso);
-  const other = asObject(o.ssoProvider);
-  const login = loader.text(other.url || sso.loginURL);
-  /** @type {{label: string, open: () => void}[]} */
-  const own = [];
-  if (login) {
-    own.push({
-      label: loader.text(other.name) || w.t('bySite'),
-      open: () => {
-        const size = 'popup,width=' + (+other.width || 480) + ',height=' + (+other.height || 640);
-        const popup = other.url && window.open(login, 'cackle-sso', size);
-        w.keep();
-        if (!popup) return location.assign(login);
-        // The site's own page signs in; what it says of its visitor then is in the page when it is loaded again.
-        const timer = setInterval(() => {
-          if (!popup.closed) return;
-          clearInterval(timer);
-          location.reload();
-        }, 500);
-      },
-    });
-  } else if (typeof sso.loginCallback === 'function') {
-    own.push({label: w.t('bySite'), open: () => sso.loginCallback(() => mountAnew(w))});
-  }
   const anchor = /** @type {HTMLElement} */ (/** @type {Element} */ (event.target).closest('.mc-signin'));
-  withPeople(w, people => people.openWays(hostOf(w), anchor, own));
+  withPeople(w, people => people.openWays(hostOf(w), anchor, w.o));
 }
 
 /** @param {Comments} w */
@@ -133,6 +105,7 @@ export function signOut(w) {
   w.session.leave().then(
     () => {
       w.fire('logout', {});
+      dispatchEvent(new CustomEvent('cackle:person', {detail: w.site}));
       if (typeof sso.logoutCallback === 'function') sso.logoutCallback();
       else if (after) return location.assign(after);
       mountAnew(w);

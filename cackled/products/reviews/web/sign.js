@@ -2,7 +2,7 @@
 import {notice} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
-import {asObject} from '../../../web/lib/values.js';
+import {hearWhoComes} from '../../../web/lib/persons.js';
 
 /** @typedef {import('./widget.js').Reviews} Reviews */
 
@@ -40,6 +40,7 @@ function mountAnew(w) {
 export function lookWhoComes(w) {
   const {session} = w;
   const code = /^#cackle-signin=([\w-]{20,99})$/.exec(location.hash);
+  hearWhoComes(w, () => mountAnew(w));
   if (code) import('../../../web/people/people.js').then(people => people.comeBack(hostOf(w), code[1]));
   else if (session.stale()) {
     const was = session.visitor();
@@ -59,23 +60,9 @@ export function lookWhoComes(w) {
  * @param {Event} event
  */
 export function showWays(w, event) {
-  const sso = asObject(/** @type {any} */ (w.o).sso);
-  const other = asObject(/** @type {any} */ (w.o).ssoProvider);
-  const login = loader.text(other.url || sso.loginURL);
-  const own = login
-    ? [
-        {
-          label: loader.text(other.name) || w.t('bySite'),
-          open: () => {
-            w.keep();
-            location.assign(login);
-          },
-        },
-      ]
-    : [];
   const anchor = /** @type {HTMLElement} */ (/** @type {Element} */ (event.target).closest('.mcr-signin'));
   import('../../../web/people/people.js').then(
-    people => people.openWays(hostOf(w), anchor, own),
+    people => people.openWays(hostOf(w), anchor, w.o),
     () => notice(w, w.t('network')),
   );
 }
