@@ -42,3 +42,9 @@ export function toJson(value) {
  * @returns {Record<string, any>}
  */
 export const asObject = value => (value && typeof value === 'object' && !Array.isArray(value) ? value : {});
+
+/**
+ * Whether the page said no: false, or the word.
+ * @param {unknown} value
+ */
+export const isOff = value => value === false || value === 'false';

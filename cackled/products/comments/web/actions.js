@@ -4,6 +4,7 @@ import {followAuthor} from './follow.js';
 import {drawItem} from './item.js';
 import {speak} from './arrivals.js';
 import {removeItem} from './live.js';
+import {webAddress} from './place.js';
 import {seqOf} from './store.js';
 import {takeUpdate} from './vote.js';
 import {focusOn, notice, showCounts} from './widget.js';
@@ -12,11 +13,13 @@ import {Promise} from '../../../web/lib/loader.js';
 import {openMenu as openMenuOf} from '../../../web/lib/menu.js';
 import {reason} from '../../../web/lib/reasons.js';
 import {save} from '../../../web/lib/storage.js';
+import {isOff} from '../../../web/lib/values.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./widget.js').Comments} Comments */
 
 const LINK = 'M8.5 11.5l3-3M9 6l1.5-1.5a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.5 1.5a3.5 3.5 0 0 1-5-5L6 9';
+const SHARE = 'M4 11v5h12v-5M10 3v9M6.5 6.5L10 3l3.5 3.5';
 const QUOTE = 'M8 6H4v4h4zm0 4c0 2-1 3.5-3 4M16 6h-4v4h4zm0 4c0 2-1 3.5-3 4';
 const TRASH = 'M4 6h12M8 6V4h4v2M6 6l.7 10h6.6L14 6';
 const FLAG = 'M5 17V4h9l-2 3 2 3H5';
@@ -31,6 +34,15 @@ const BLOCK = 'M10 3a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM5 5l10 10';
 export function openMenu(w, item, mine) {
   const {t} = w;
   const copy = {icon: LINK, words: t('copy'), act: () => copyLink(w, item)};
+  // Another menu in its place. A comment that nobody else sees is not shared, nor one of a page that few may read.
+  const {shareSocial} = /** @type {any} */ (w.o);
+  const choose = () =>
+    import('./share.js').then(
+      m => openMenuOf(item.more, m.shareChoices(shareSocial, item.c.id, item.text ? item.text.innerText : '')),
+      () => notice(w, t('network')),
+    );
+  const share =
+    isOff(shareSocial) || item.c.state || w.o.token ? [] : [{icon: SHARE, words: t('share') + ' …', act: choose}];
   const erase = {icon: TRASH, words: t('delete'), act: () => eraseComment(w, item)};
   const {author} = item.c;
   const name = (author && author.name) || t('guest');
@@ -40,7 +52,14 @@ export function openMenu(w, item, mine) {
   const quote = {icon: QUOTE, words: t('quote'), act: () => replyQuoting(w, item, true)};
   const last = item.reply ? [quote] : [];
   // Where it can only be read, what needs no server.
-  openMenuOf(item.more, w.reading ? [copy] : mine ? [copy, erase, ...last] : [copy, ...last, follow, flag, block]);
+  openMenuOf(
+    item.more,
+    w.reading
+      ? [copy, ...share]
+      : mine
+        ? [copy, ...share, erase, ...last]
+        : [copy, ...share, ...last, follow, flag, block],
+  );
 }
 
 /**
@@ -48,12 +67,10 @@ export function openMenu(w, item, mine) {
  * @param {Item} item
  */
 function copyLink(w, item) {
-  const url = new URL(location.href);
-  url.hash = 'mc-' + item.c.id;
   const show = () => {
-    location.hash = url.hash;
+    location.hash = 'mc-' + item.c.id;
   };
-  Promise.resolve(navigator.clipboard && navigator.clipboard.writeText(url.href)).then(() => {
+  Promise.resolve(navigator.clipboard && navigator.clipboard.writeText(webAddress(item.c.id))).then(() => {
     if (navigator.clipboard) notice(w, w.t('copied'));
     else show();
   }, show);

@@ -14,6 +14,7 @@ import {save} from '../../../web/lib/storage.js';
  * @property {string} worker the address of the site's service worker; '': it hosts none
  * @property {(() => void)[]} closers called when the widget goes
  * @property {() => string} channel
+ * @property {(name: string) => void} [fire] calls the page's own functions
  * @property {(words: string) => void} say
  * @property {(error: any) => void} fail
  * @property {(live: string, handler: any, token?: string) => {close: () => void}} subscribe
@@ -253,6 +254,7 @@ class Bell {
     try {
       if (was) await host.session.call('DELETE', path);
       else await host.session.call('PUT', path, {body: {language: host.t.lang.slice(0, 2)}});
+      if (host.fire) host.fire(was ? 'unsubscribe' : 'subscribe');
       save('bell:' + host.site, 1);
       if (!this.sub) this.listen((await this.get('/notices?size=1')).live);
     } catch (error) {

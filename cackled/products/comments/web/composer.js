@@ -1,6 +1,7 @@
 /* Writing, as far as the first render shows it: the field, or why there is none. The rest comes with composing.js. */
 import {isMute, nameOf, signButton, whenReady} from './widget.js';
 import {el} from '../../../web/lib/dom.js';
+import {loader} from '../../../web/lib/loader.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./widget.js').Comments} Comments */
@@ -58,6 +59,8 @@ export function shellOf(w, how) {
       }
     },
   });
+  // Ignored where it is no number.
+  input.style.minHeight = parseInt(loader.text(/** @type {any} */ (w.o).textHigh)) + 'px';
   const box = el('div.mc-box', null, input);
   const node = el('form.mc-form', {onfocusin: () => node.classList.add('mc-open'), novalidate: true}, box);
   /** @type {Composer} */

@@ -6,8 +6,9 @@ import {maySign, notice, signButton, whenReady} from './widget.js';
 import {namesHere} from './wording.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
 import {Draft} from '../../../web/lib/drafts.js';
+import {safeHtml} from '../../../web/lib/html.js';
 import {loader, Promise} from '../../../web/lib/loader.js';
-import {uid} from '../../../web/lib/values.js';
+import {isOff, uid} from '../../../web/lib/values.js';
 
 /** @typedef {import('./composer.js').Composer} Composer */
 /** @typedef {import('./composer.js').Purpose} Purpose */
@@ -54,6 +55,10 @@ export function dress(w, made, how) {
   const about = how.edit || how.to;
   const before = how.text || '';
   const person = w.session.person();
+  const o = /** @type {any} */ (w.o);
+  // What the page wants agreed to before somebody's first words.
+  const terms = !how.edit && o.agreement && !isOff(o.agreement) && !w.session.get('agreed');
+  const agree = el('input.mc-tick', {type: 'checkbox', onchange: () => count()});
   let busy = false;
   let mentions = false;
 
@@ -95,6 +100,10 @@ export function dress(w, made, how) {
   /** @type {any} */ (node).keep = () => draft.flush();
   if (!how.edit) box.prepend(el('div.mc-who', null, who()));
   box.append(foot);
+  if (terms) {
+    const words = el('span', null, safeHtml(loader.text(o.agreement) || t('agree')));
+    box.append(el('label.mc-choice.mc-agree', null, agree, words));
+  }
   node.append(error);
   node.addEventListener('submit', send);
   input.addEventListener('input', typed);
@@ -108,7 +117,10 @@ export function dress(w, made, how) {
 
   /** Who writes: a person, or a guest's name and the way to sign in. */
   function who() {
-    if (!person) return [name, maySign(w) && signButton(w)];
+    if (!person) {
+      const ways = maySign(w) && signButton(w);
+      return isOff(o.guestFirst) ? [ways, name] : [name, ways];
+    }
     return el(
       'div.mc-person',
       null,
@@ -147,7 +159,7 @@ export function dress(w, made, how) {
   function count() {
     const length = [...input.value.trim()].length;
     const rest = max - length;
-    submit.disabled = !length || rest < 0 || busy;
+    submit.disabled = !length || rest < 0 || busy || (terms && !agree.checked && !w.session.get('agreed'));
     left.textContent = rest > Math.min(200, max / 5) ? '' : rest < 0 ? t('over', {n: -rest}) : t('left', {n: rest});
     left.classList.toggle('mc-bad', rest < 0);
   }
@@ -306,6 +318,10 @@ export function dress(w, made, how) {
     };
     draft.send(text);
     if (!person) w.session.set('name', called);
+    if (terms) {
+      w.session.set('agreed', 1);
+      w.node.querySelectorAll('.mc-agree').forEach(one => one.remove());
+    }
     w.fire('submit', {text, parent: entry.parent});
     input.value = '';
     count();

@@ -23,6 +23,7 @@ export const bellHost = w => ({
   subscribe,
   closers: w.closers,
   worker: loader.text(/** @type {any} */ (w.o).pushWorker),
+  fire: (/** @type {string} */ name) => w.fire(name, {channel: w.channel}),
   say: (/** @type {string} */ words) => notice(w, words),
   fail: (/** @type {any} */ error) =>
     notice(

@@ -47,7 +47,7 @@ export function appendItem(w, c, parent, first) {
   const lifted = parent ? [] : replies.filter(isLifted);
   [...lifted, ...replies.filter(r => !lifted.includes(r))].forEach(r => appendItem(w, r, item));
   if (c.more) showMoreReplies(w, item);
-  if (w.folded.has(c.id) && item.list) collapse(w, item, true, true);
+  if ((w.folded.has(c.id) || (!parent && replies.length > w.most)) && item.list) collapse(w, item, true, true);
   if (w.onItem) w.onItem(item);
   return item;
 }

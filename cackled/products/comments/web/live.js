@@ -23,7 +23,7 @@ import {loader} from '../../../web/lib/loader.js';
 import {rove} from '../../../web/lib/menu.js';
 import {tabStorage} from '../../../web/lib/storage.js';
 import {learnClock} from '../../../web/lib/time.js';
-import {asObject} from '../../../web/lib/values.js';
+import {asObject, isOff} from '../../../web/lib/values.js';
 
 /** @typedef {import('./store.js').Comment} Comment */
 /** @typedef {import('./store.js').Item} Item */
@@ -65,6 +65,11 @@ export function beginLive(w, position) {
   rove(w, 'mc-acts');
   watchForms(w);
   watchTexts(w);
+  if (loader.text(/** @type {any} */ (w.o).timeFormat))
+    import('./timeformat.js').then(
+      m => m.useFormat(w),
+      () => {},
+    );
   restoreUnsent(w);
   addFilter(w);
   watchFresh(w);
@@ -114,7 +119,8 @@ function followChannel(w, position) {
     reset: (/** @type {number} */ seq) => reloadPage(w, seq),
     renew: w.session.renew || (w.session.get('level') && (() => w.session.anew().then(() => passOf(w)))),
   };
-  w.sub = subscribe(position, handler, passOf(w));
+  // `stream: false` of the page: nothing comes by itself.
+  if (!isOff(/** @type {any} */ (w.o).stream)) w.sub = subscribe(position, handler, passOf(w));
 }
 
 /**

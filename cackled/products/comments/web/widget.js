@@ -34,6 +34,8 @@ export class Comments extends Widget {
     this.channel = {};
     /** Replies deeper than this stop moving inwards and say whom they answer. */
     this.level = Math.min(this.o.level == null ? 3 : this.o.level, 3);
+    /** How many answers a thread may have that stands unfolded; NaN: any number. */
+    this.most = parseInt(loader.text(/** @type {any} */ (this.o).replies));
     /** Who may write: nothing, everybody; 'signed-in', or those whom the site vouches for. */
     this.write = '';
     /** Whether it can only be read, as in a page of an origin that the site does not name. */
@@ -243,8 +245,15 @@ export function signButton(w, slab) {
 export function badgeOf(w, name) {
   const {t} = w;
   /** @type {Record<string, string>} */
-  const own = {staff: t('staff'), verified: t('verified'), 'first-week': t('firstWeek')};
-  return el('span.mc-badge' + (own[name] ? '.mc-' + name : ''), null, own[name] || loader.text(name));
+  const own = {
+    staff: loader.text(/** @type {any} */ (w.o).badge) || t('staff'),
+    verified: t('verified'),
+    'first-week': t('firstWeek'),
+  };
+  return (
+    !(/** @type {any} */ (w.o).badgeHide) &&
+    el('span.mc-badge' + (own[name] ? '.mc-' + name : ''), null, own[name] || loader.text(name))
+  );
 }
 
 /**

@@ -1,0 +1,103 @@
+"""Options of comments that pages made for Cackle have."""
+
+from __future__ import annotations
+
+from time import time
+from typing import Any
+
+from tests.support.browser import MockCase
+
+CHOOSE = "o => { window.cackle_widget = [{widget: 'Comment', id: 1, channel: 'plain', ...o}]; Cackle.bootstrap(true); }"
+
+
+class OptionsTests(MockCase):
+    def shown(self, options: str) -> Any:
+        """The plain page with *options* (JavaScript)."""
+        page = self.plain()
+        page.evaluate(
+            f"() => {{ window.told = []; ({CHOOSE})({{{options}}}); }}"
+        )
+        page.wait_for_selector(".mc-header")
+        page.locator(".mc-input >> nth=0").focus()
+        page.wait_for_selector(".mc-foot")
+        return page
+
+    def test_agreement(self) -> None:
+        """What the page wants agreed to is asked for once, as text with links; nothing is sent before."""
+        page = self.shown("agreement: 'I know the <a href=\"https://x.example/r\">rules</a><script>x</script>'")
+        page.fill(".mc-input >> nth=0", "words")
+        self.assertTrue(page.is_disabled(".mc-formbtn >> nth=0"))
+        self.assertEqual(page.inner_text(".mc-agree"), "I know the rulesx")
+        self.assertEqual(page.get_attribute(".mc-agree a", "href"), "https://x.example/r")
+        page.keyboard.press("Control+Enter")
+        self.assertEqual(page.locator(".mc-c").count(), 0)
+        page.check(".mc-agree input")
+        page.click(".mc-formbtn >> nth=0")
+        page.wait_for_selector(".mc-c:not(.mc-sending)")
+        self.assertEqual(page.locator(".mc-agree").count(), 0)
+        page.reload()
+        page.wait_for_selector(".mc-foot", state="attached")
+        self.assertEqual(page.locator(".mc-agree").count(), 0)
+
+    def test_looks(self) -> None:
+        """timeFormat, textHigh, guestFirst; values of wrong types are as if they were not there."""
+        self.seed({"text": "one", "ago": time() - 1_709_629_620})
+        page = self.shown("timeFormat: '[on] DD.MM.YYYY h A', textHigh: '222', replies: {}, badge: [], providers: 7")
+        self.until(page, "/^on 0[456]\\.03\\.2024 \\d+ [AP]M$/.test(document.querySelector('.mc-c time').textContent)")
+        self.assertEqual(page.evaluate("getComputedStyle(document.querySelector('.mc-input')).minHeight"), "222px")
+        page.evaluate(CHOOSE, {"textHigh": "high", "timeFormat": "", "agreement": "false"})
+        page.wait_for_selector(".mc-foot", state="attached")
+        self.assertEqual(page.locator(".mc-agree").count(), 0)
+
+    def test_guests(self) -> None:
+        """guestFirst: false puts signing in before the name; badges are hidden, or have the page's word."""
+        self.seed({"text": "one", "badges": ["staff"]})
+        page = self.shown("guestFirst: false, ssoProvider: {url: 'https://x.example/in'}, badge: 'Team'")
+        kinds = "[...document.querySelector('.mc-who').children].map(n => n.className)"
+        self.assertEqual(page.evaluate(kinds), ["mc-sign", "mc-nick"])
+        self.assertEqual(page.inner_text(".mc-staff"), "Team")
+        page.evaluate(CHOOSE, {"badgeHide": True})
+        self.until(page, "document.querySelector('.mc-c') && !document.querySelector('.mc-staff')")
+
+    def test_folded(self) -> None:
+        """`replies`: threads with more answers begin folded, and open."""
+        first, *_ = self.seed("root")
+        self.seed(*({"text": f"answer {n}", "parent": first} for n in range(3)))
+        page = self.shown("replies: 2, sort: 'old'")
+        page.wait_for_selector(".mc-collapsed .mc-unfold")
+        page.click(".mc-unfold")
+        page.wait_for_selector("text=answer 2")
+        page.evaluate(CHOOSE, {"replies": 3, "channel": "plain"})
+        page.wait_for_selector("text=answer 2")
+
+    def test_stream(self) -> None:
+        """`stream: false`: nothing comes by itself, and what one writes stands there."""
+        self.seed("one")
+        page = self.shown("stream: false")
+        self.seed("two")
+        self.post(page, "mine")
+        self.assertNotIn("two", self.texts(page))
+        self.assertIn("mine", self.texts(page))
+
+    def test_share(self) -> None:
+        """The networks that the page names, in its order; nothing of them is loaded; off where it says so."""
+        (number,) = self.seed("A comment & more")
+        page = self.shown("shareSocial: ['x', 'vk', 'nonsense', 'constructor', 'telegram']")
+        page.click(".mc-acts .mc-more")
+        page.click(".mc-entry >> text=Share …")
+        page.wait_for_selector(".mc-entry >> text=Telegram")
+        self.assertEqual(page.locator(".mc-menu .mc-entry").all_inner_texts(), ["X", "VK", "Telegram"])
+        page.evaluate("void (window.open = (...what) => { told.push(what); })")
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        self.until(page, "told.length")
+        address, target, features = page.evaluate("told[0]")
+        self.assertTrue(address.startswith("https://vk.com/share.php?url=http%3A%2F%2F"), address)
+        self.assertTrue(address.endswith(f"mc-{number}&title=A%20comment%20%26%20more"), address)
+        self.assertEqual(target, "_blank")
+        self.assertIn("noopener", features)
+        page.evaluate(CHOOSE, {"shareSocial": False})
+        page.wait_for_selector(".mc-acts .mc-more")
+        page.click(".mc-acts .mc-more")
+        page.wait_for_selector(".mc-entry >> text=Copy link")
+        self.assertEqual(page.locator(".mc-entry >> text=Share").count(), 0)
