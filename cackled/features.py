@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cackled import accounts, identity, media, products
+from cackled.accounts.api.mail_templates import MailTemplateRoutes
 from cackled.moderation import queue_feature
 from cackled.moderation.feature import make_feature as make_moderation
 from cackled.products.product import Feature
@@ -11,6 +12,12 @@ from cackled.transfers import make_feature as make_transfers
 
 # What is no product: one is added here.
 FEATURES: tuple[Feature, ...] = (
+    Feature(
+        name="mail-templates",
+        routes=MailTemplateRoutes(
+            [kind for one in (*products.PRODUCTS, identity.FEATURE) for kind in one.letters]
+        ).routes(),
+    ),
     accounts.FEATURE,
     identity.FEATURE,
     media.FEATURE,

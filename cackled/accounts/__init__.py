@@ -22,6 +22,7 @@ from cackled.accounts.sessions import DROP_OLD_SESSIONS, AccountSessions
 from cackled.accounts.signin import SignIn
 from cackled.accounts.throttle import Throttle
 from cackled.domain.audit import Audit
+from cackled.domain.mail_templates import MailTemplates
 from cackled.products.product import Feature, SharedParts
 
 
@@ -99,7 +100,10 @@ FEATURE = Feature(
         ),
     },
     starts=(Forgetting,),
-    services={Audit: lambda parts, site: Audit(site, parts.database)},
+    services={
+        Audit: lambda parts, site: Audit(site, parts.database),
+        MailTemplates: lambda parts, site: MailTemplates(site, parts.database),
+    },
     problems={
         "wrong-password": 401, "link-spent": 401, "second-factor": 401, "wrong-code": 401, "wrong-passkey": 401,
         "signup-closed": 403, "keys": 409, "last-owner": 409, "passkeys": 409, "sites": 409, "deletion": 409,

@@ -14,6 +14,7 @@ from cackled.identity.api import ROUTES
 from cackled.identity.avatar import Pictures
 from cackled.identity.commands import COMMANDS
 from cackled.identity.flow import SignIn
+from cackled.identity.mail_link import KINDS as LETTERS
 from cackled.identity.mail_link import SignInMail
 from cackled.identity.one_time import DROP_OLD
 from cackled.identity.profiles import Profiles
@@ -72,6 +73,7 @@ FEATURE = Feature(
     },
     starts=(Skeletons,),
     outbox={"sign-in-mail": make_mail},
+    letters=LETTERS,
     limits=(Limit(name="change", rate=1, burst=20), Limit(name="sign-in", rate=0.5, burst=30)),
     problems={"bad-statement": 401, "bad-code": 401},
     jobs=(DROP_OLD,),

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from cackled.database.query import Query
 from cackled.database.routing import Database
+from cackled.domain.mail_templates import PLAIN, Dress, LetterKind, MailTemplates, Template
 from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.people import Facts
 from cackled.domain.quoting import cleaned
@@ -154,19 +155,36 @@ class SignInMail:
             raise GiveUp("there is no mail server, or no such site")
         if self._wall_time() > work.created + LIFETIME:
             raise GiveUp("it is too late for that letter")
-        words = WORDS.words(_language(letter.lang))
-        message = EmailMessage()
-        message["Subject"] = words("subject", site=cleaned(site.name)[:60])
+        language = _language(letter.lang)
+        dress = await MailTemplates(site, self._parts.database).dress("sign-in", language)
+        message = sign_in_message(language, site.name, letter.link, letter.code, dress)
         message["From"], message["To"] = self._parts.sender, letter.to
         message["Date"] = formatdate(self._wall_time(), usegmt=True)
         message["Auto-Submitted"] = "auto-generated"
         message["Message-ID"] = f"<cackled.{work.site}.{work.id}@{self._parts.sender.rpartition('@')[2]}>"
-        message["Content-Language"] = words.language
-        message.set_content(
-            f"{words('letter', site=cleaned(site.name)[:60])}\n\n{letter.link}\n\n"
-            f"{words('letterCode')}\n\n    {letter.code[:3]} {letter.code[3:]}\n\n{words('letterNot')}\n"
-        )
         await _sent(send(letter.to, message))
+
+
+def sign_in_message(language: Language, site: str, link: str, code: str, dress: Dress = PLAIN) -> EmailMessage:
+    """The letter with a link and figures."""
+    words, name = WORDS.words(language), cleaned(site)[:60]
+    message = EmailMessage()
+    message["Subject"] = dress.subject(words("subject", site=name))
+    message["Content-Language"] = words.language
+    lines = [
+        *dress.intro, words("letter", site=name), "", link, "", words("letterCode"), "",
+        f"    {code[:3]} {code[3:]}", "", words("letterNot"), *dress.footer,
+    ]  # fmt: skip
+    message.set_content("\n".join(lines) + "\n")
+    return message
+
+
+async def _sample(site: Site, language: Language, template: Template) -> EmailMessage:
+    dress = Dress(template, {"site": site.name})
+    return sign_in_message(language, site.name, "https://www.example.com/", "123456", dress)
+
+
+KINDS = (LetterKind(name="sign-in", places=("site",), sample=_sample),)
 
 
 async def _sent(sending: Awaitable[None]) -> None:

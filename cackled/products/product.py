@@ -21,6 +21,7 @@ from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
 from cackled.domain.holdings import Held
 from cackled.domain.limits import Buckets
+from cackled.domain.mail_templates import LetterKind
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import Authored
@@ -122,6 +123,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     - ``erase``: how it forgets a visitor; needed where its events hold words.
     - ``held``: what it has of visitors, by table; each table that names a visitor is in one of these.
     - ``moderated``: what the moderators' queue can list and do, by kind of item.
+    - ``letters``: the kinds of mail that owners may word.
     """
 
     name: str
@@ -146,6 +148,7 @@ class Feature(Struct, frozen=True, kw_only=True):
     erase: Erasable | None = None
     held: tuple[Held, ...] = ()
     moderated: Mapping[str, Callable[[Database, Site], Moderated]] = {}
+    letters: tuple[LetterKind, ...] = ()
 
 
 class Product(Feature, frozen=True, kw_only=True):

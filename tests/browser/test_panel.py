@@ -219,6 +219,30 @@ class OfficeTests(PanelCase):
         self.at(page, "/sites/1/audit", "Audit log")
         page.get_by_role("link", name="made a key").first.wait_for()
 
+    def test_mail(self) -> None:
+        """The site's own words: the sample shows them and what can't be; kept by language, and reset."""
+        page = self.staff("admin")
+        self.at(page, "/sites/1/mail", "Mail")
+        page.get_by_label("Mail", exact=True).select_option(label="To visitors: signing in by mail")
+        sample = page.get_by_role("region", name="Sample")
+        sample.get_by_text("123 456").wait_for()
+        page.get_by_label("Subject").fill("{nobody}")
+        sample.get_by_role("alert").wait_for()
+        page.get_by_label("Subject").fill("Your key to {site}")
+        page.get_by_label("At the end").fill("<b>Street 1</b>")
+        sample.get_by_text("Your key to").wait_for()
+        sample.get_by_text("<b>Street 1</b>").wait_for()
+        page.get_by_role("button", name="Save").click()
+        reset = page.get_by_role("button", name="Reset to the default")
+        reset.wait_for()
+        page.locator("main").get_by_label("Language").select_option("de")
+        sample.get_by_text("Street 1").wait_for(state="detached")
+        page.locator("main").get_by_label("Language").select_option("en")
+        sample.get_by_text("Your key to").wait_for()
+        reset.click()
+        sample.get_by_text("Your key to").wait_for(state="detached")
+        self.assertEqual(page.get_by_label("Subject").input_value(), "")
+
     def test_look(self) -> None:
         """A colour is seen in the preview at once, and given out as CSS."""
         page = self.staff("admin")
@@ -290,7 +314,8 @@ class OfficeTests(PanelCase):
             page = self.staff("owner", color_scheme=scheme, viewport={"width": width, "height": 900}, bypass_csp=True)
             for path, heading in (
                 ("/", "Your sites"), ("/account", "Your account"), ("/sites/1/hosts", "Hosts"),
-                ("/sites/1/usage", "Usage"), ("/sites/1/look", "Look"), ("/sites/1/polls", "Polls"),
+                ("/sites/1/usage", "Usage"), ("/sites/1/look", "Look"), ("/sites/1/mail", "Mail"),
+                ("/sites/1/polls", "Polls"),
                 ("/sites/1/providers", "Visitors' sign-in"), ("/sites/1/deletion", "Delete the site"),
                 ("/sites/1/queue?state=all", "Queue"), ("/sites/1/bans", "Bans"),
                 ("/sites/1/rules", "Rules"), ("/sites/1/statistics", "Statistics"),

@@ -27,6 +27,7 @@ from cackled.products.comments.feed import FEED, Feeding
 from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.judged import JUDGED
 from cackled.products.comments.lately import Lately
+from cackled.products.comments.mail import KINDS as MODERATOR_LETTERS
 from cackled.products.comments.mail import ModeratorMail
 from cackled.products.comments.moderation import CommentModeration
 from cackled.products.comments.notices import declared as notices
@@ -146,6 +147,7 @@ PRODUCT = Product(
         "answer": answer_by_link,
     },
     outbox={"mail": make_mail, **notices.OUTBOX},
+    letters=(*MODERATOR_LETTERS, *notices.LETTERS),
     shared=notices.SHARED,
     starts=(Gatherer,),
     jobs=(*JOBS, *notices.JOBS),

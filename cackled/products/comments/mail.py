@@ -19,12 +19,13 @@ from msgspec import Struct
 
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
+from cackled.domain.mail_templates import PLAIN, Dress, LetterKind, MailTemplates, Template
 from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.quoting import cleaned, indented, quoted
 from cackled.domain.signed_links import Deed, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
-from cackled.languages import Catalogue, Words
+from cackled.languages import Catalogue, Language, Words
 from cackled.products.comments.permalink import permalink
 
 WORDS = Catalogue(Path(__file__).parent / "web" / "locales", "mail")
@@ -137,7 +138,10 @@ class ModeratorMail:
             rows = await database.read(SELECT_NOTICE, site.id, first, last, most, preference=primary)
         if not rows.rows:
             return
-        message = await self._message(site, work, about, [_Said(*row) for row in rows.rows])
+        said = [_Said(*row) for row in rows.rows]
+        told = {"page": said[0].title or said[0].key, "n": len(said)}
+        dress = await MailTemplates(site, self._database).dress("moderators", site.settings.language, told)
+        message = await self.message(site, site.settings.language, work, about, said, dress)
         # The same for every try: by it a receiver knows a repetition.
         message["Message-ID"] = f"<cackled.{work.site}.{work.id}@{self._sender.rpartition('@')[2]}>"
         message["Date"] = formatdate(work.created)
@@ -148,8 +152,12 @@ class ModeratorMail:
         except OSError as error:
             raise Retry(str(error)) from None
 
-    async def _message(self, site: Site, work: Work, about: Notice | Report | Held, said: list[_Said]) -> EmailMessage:
-        words = WORDS.words(site.settings.language)
+    async def message(
+        self, site: Site, language: Language, work: Work, about: Notice | Report | Held, said: list[_Said],
+        dress: Dress = PLAIN,
+    ) -> EmailMessage:  # fmt: skip
+        """A message about comments."""
+        words = WORDS.words(language)
         message = EmailMessage()
         message["From"] = self._sender
         message["To"] = site.settings.moderator_email
@@ -162,11 +170,11 @@ class ModeratorMail:
             subject = words("held", page=where)
         else:
             subject = words("new", page=where) if len(said) == 1 else words("several", n=len(said))
-        message["Subject"] = f"[{cleaned(site.name)}] {subject}"[:200]
+        message["Subject"] = dress.subject(f"[{cleaned(site.name)}] {subject}")
         parts = [await self._told(site, words, work, one, about, number) for number, one in enumerate(said)]
         if not reported and len(said) == MOST:
             parts.append(words("more") + "\n")
-        message.set_content("\n".join(parts))
+        message.set_content("\n".join([*dress.intro, *parts, *dress.footer]))
         message["Content-Language"] = words.language
         return message
 
@@ -219,3 +227,14 @@ class _Said(Struct, frozen=True):
     key: str
     reasons: Any = ()
     version: int | None = None
+
+
+async def _sample(site: Site, language: Language, template: Template) -> EmailMessage:
+    said = _Said(1, 1, "", "Ann", "…", 0, site.name, "", "/page")
+    nothing: Any = None  # it is neither read nor sent
+    mail = ModeratorMail(nothing, nothing, None, "")
+    dress = Dress(template, {"site": site.name, "page": site.name, "n": 1})
+    return await mail.message(site, language, Work(0, site.id, "mail", "", 0, 0.0), Held("1"), [said], dress)
+
+
+KINDS = (LetterKind(name="moderators", places=("site", "page", "n"), sample=_sample),)

@@ -15,6 +15,7 @@ from cackled.products.reviews.checks import Checks
 from cackled.products.reviews.events import EVENTS
 from cackled.products.reviews.figures import Figures
 from cackled.products.reviews.judged import JUDGED
+from cackled.products.reviews.mail import KINDS as LETTERS
 from cackled.products.reviews.mail import ReviewMail
 from cackled.products.reviews.old_rows import OldReviews
 from cackled.products.reviews.orders import Orders
@@ -82,6 +83,7 @@ PRODUCT = Product(
     refusals=REFUSALS,
     problems=PROBLEMS,
     outbox={"review-mail": make_mail},
+    letters=LETTERS,
     jobs=JOBS,
     recounts=RECOUNTS,
     commands=COMMANDS,

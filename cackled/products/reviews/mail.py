@@ -18,10 +18,11 @@ from msgspec import Struct
 
 from cackled.clock import wall_time
 from cackled.database.query import Query, ReadPreference
+from cackled.domain.mail_templates import PLAIN, Dress, LetterKind, MailTemplates, Template
 from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.quoting import cleaned
 from cackled.domain.site import Site
-from cackled.languages import LANGUAGES, Catalogue, Words
+from cackled.languages import LANGUAGES, Catalogue, Language, Words
 from cackled.products.product import OutboxParts
 from cackled.products.reviews.orders import Keys, link_to, stop_token, token_of
 from cackled.products.reviews.settings import ReviewSettings
@@ -140,7 +141,9 @@ class ReviewMail:
         stop = f"{self._parts.own_url.rstrip('/')}/api/v1/sites/{site.id}/reviews/unsubscribe?stop="
         stop += stop_token(site.id, key, hashed)
         words = WORDS.words(language if language in LANGUAGES else site.settings.language)
-        message = request_message(site, words, ref, found, token, stop, again=state == "sent")
+        told = {"product": found[0].title, "order": ref}
+        dress = await MailTemplates(site, self._parts.database).dress("review-request", words.language, told)
+        message = request_message(site, words, ref, found, token, stop, dress, again=state == "sent")
         message["To"] = mail
         try:
             await self._send(site, work, mail, message)
@@ -161,16 +164,10 @@ class ReviewMail:
         mail, title, key, url, _, reason = rows[0]
         words = WORDS.words(site.settings.language)
         page, name = cleaned(title or key)[:80], cleaned(site.name)
-        message = EmailMessage()
-        message["Subject"] = words("decided", page=page)[:200]
+        told = {"page": page}
+        dress = await MailTemplates(site, self._parts.database).dress("review-decided", words.language, told)
+        message = decided_message(words, page, name, reason, url, dress)
         message["To"] = mail
-        lines = [words("decidedLine", page=page, site=name)]
-        known = REASONS.words(site.settings.language)
-        if reason in REASON_WORDS:
-            lines.append(words("reason", reason=known(reason)))
-        lines += [words("change"), *([url] if url else [])]
-        message.set_content("\n\n".join(lines) + "\n")
-        message["Content-Language"] = words.language
         await self._send(site, work, mail, message)
 
     async def _send(self, site: Site, work: Work, to: str, message: EmailMessage) -> None:
@@ -200,20 +197,34 @@ REASON_WORDS = frozenset((
 ))  # fmt: skip
 
 
+def decided_message(words: Words, page: str, site: str, reason: str, url: str, dress: Dress = PLAIN) -> EmailMessage:
+    """What an author is told of a review that was hidden."""
+    message = EmailMessage()
+    message["Subject"] = dress.subject(words("decided", page=page))
+    lines = [words("decidedLine", page=page, site=site)]
+    if reason in REASON_WORDS:
+        lines.append(words("reason", reason=REASONS.words(words.language)(reason)))
+    lines += [words("change"), *([url] if url else [])]
+    text = [*dress.intro, "\n\n".join(lines), *dress.footer]
+    message.set_content("\n".join(text) + "\n")
+    message["Content-Language"] = words.language
+    return message
+
+
 def request_message(
-    site: Site, words: Words, ref: str, items: list[Any], token: str, stop: str, *, again: bool
+    site: Site, words: Words, ref: str, items: list[Any], token: str, stop: str, dress: Dress = PLAIN, *, again: bool
 ) -> EmailMessage:
     """A request for reviews of *items*, as text and as HTML; *again*: it is the reminder."""
     name = cleaned(site.name)
     titles = [cleaned(one.title)[:120] for one in items]
     message = EmailMessage()
-    message["Subject"] = words("askAgain" if again else "ask", product=titles[0])[:200]
+    message["Subject"] = dress.subject(words("askAgain" if again else "ask", product=titles[0]))
     message["List-Unsubscribe"] = f"<{stop}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     bought = words("bought", site=name, product=", ".join(titles))
     why = words("why", order=cleaned(ref), site=name)
-    text = [bought, words("choose"), ""]
-    html = [f"<p>{escape(bought)}</p>", f"<p>{escape(words('choose'))}</p>"]
+    text = [*dress.intro, bought, words("choose"), ""]
+    html = [dress.intro_html(), f"<p>{escape(bought)}</p>", f"<p>{escape(words('choose'))}</p>"]
     for one, title in zip(items, titles, strict=True):
         text += [title]
         html.append(f"<p><b>{escape(title)}</b><br>")
@@ -227,7 +238,8 @@ def request_message(
             )
         html.append("</p>")
         text.append("")
-    text += [why, words("stopLine"), stop]
+    text += [*dress.footer[1:], *dress.footer[:1], why, words("stopLine"), stop]
+    html.append(dress.footer_html())
     html.append(
         f'<p style="font-size:12px;color:#666">{escape(why)}<br><a href="{escape(stop)}" style="color:#666">'
         f"{escape(words('stopTitle'))}</a></p>"
@@ -254,3 +266,22 @@ def stop_page(words: Words, *, done: bool) -> bytes:
         "margin:4em auto;padding:0 1em;color-scheme:light dark}button{font:inherit;padding:.5em 1em}</style></head>"
         f"<body><h1>{escape(title)}</h1>{body}</body></html>"
     ).encode()
+
+
+async def _sample(site: Site, language: Language, template: Template) -> EmailMessage:
+    item = _Item("1", "https://www.example.com/page", site.name)
+    dress = Dress(template, {"site": site.name, "product": site.name, "order": "A-1"})
+    url = "https://www.example.com/stop"
+    return request_message(site, WORDS.words(language), "A-1", [item], "token", url, dress, again=False)
+
+
+async def _sample_decided(site: Site, language: Language, template: Template) -> EmailMessage:
+    dress = Dress(template, {"site": site.name, "page": site.name})
+    words, url = WORDS.words(language), "https://www.example.com/page"
+    return decided_message(words, site.name, site.name, "offtopic", url, dress)
+
+
+KINDS = (
+    LetterKind(name="review-request", places=("site", "product", "order"), sample=_sample),
+    LetterKind(name="review-decided", places=("site", "page"), sample=_sample_decided),
+)

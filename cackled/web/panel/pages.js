@@ -7,6 +7,7 @@ import {InvitationPage} from './pages/invitation.js';
 import {ForgottenPage, ResetPage, SignupPage} from './pages/joining.js';
 import {Link} from './pages/link.js';
 import {LookPage} from './pages/look.js';
+import {MailPage} from './pages/mail.js';
 import {MembersPage} from './pages/members.js';
 import {Missing} from './pages/missing.js';
 import {PollPage, PollsPage} from './pages/polls.js';
@@ -46,6 +47,7 @@ export const PAGES = [
   {path: '/sites/:site/bans', show: BansPage, role: 'moderator'},
   {path: '/sites/:site/settings', show: SettingsPage, role: 'analyst'},
   {path: '/sites/:site/hosts', show: HostsPage, role: 'analyst'},
+  {path: '/sites/:site/mail', show: MailPage, role: 'admin'},
   {path: '/sites/:site/look', show: LookPage, role: 'analyst'},
   {path: '/sites/:site/providers', show: ProvidersPage, role: 'admin'},
   {path: '/sites/:site/polls', show: PollsPage, role: 'moderator'},

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.domain.mail_templates import MailTemplates, Template
 from cackled.domain.outbox import GiveUp, Work
 from cackled.languages import LANGUAGES
 from cackled.products.comments.notices.delivery import Delivery
-from cackled.products.comments.notices.letters import WORDS, Item, Links, confirmation, letter
+from cackled.products.comments.notices.letters import KINDS, WORDS, Item, Links, confirmation, letter
 from cackled.products.comments.notices.links import NoticeLinks
 from cackled.products.comments.notices.push import PushKeys
 from cackled.products.comments.notices.returned import MOST, read_report
@@ -89,6 +90,36 @@ class LetterCase(NoticeCase):
 
 
 class FollowerTests(LetterCase):
+    async def test_owners_words(self) -> None:
+        """What the owner says stands in the letters of that language; what is quoted stays quoted, in HTML too."""
+        templates = MailTemplates(self.site, self.application.database)
+        notices, confirm = KINDS
+        words = Template("{n} for you: {page}", "Hi!\n\n<b>{name}</b>", "Bye & thanks")
+        await templates.put(notices, "en", words)
+        await templates.put(confirm, "en", Template("Is it you? {site}", "", "Street 1"))
+        await templates.put(notices, "de", Template("Neues", "", ""))
+        await self.follow(self.ann)
+        await self.call("PATCH", "notices/settings", self.ann, {"email": "ann@mail.example"})
+        (asked,) = await self.work()
+        self.assertEqual(asked["Subject"], "Is it you? One")
+        self.assertIn("Street 1", self.text(asked))
+        await self.ask("POST", self.link(asked, "confirm"), b"", content_type="application/x-www-form-urlencoded")
+        await self.post(self.bob, "words", name="Bób {page} <x>")
+        await self.gather()
+        (one,) = await self.work()
+        self.assertEqual(one["Subject"], "1 for you: X")
+        lines = self.text(one).splitlines()
+        self.assertEqual(lines[:3], ["Hi!", "", "<b>Bób {page} <x></b>"])
+        self.assertIn("Bye & thanks", lines)
+        html = self.text(one, "html")
+        self.assertIn("&lt;b&gt;Bób {page} &lt;x&gt;&lt;/b&gt;", html)
+        self.assertIn("Bye &amp; thanks", html)
+        await templates.reset(notices, "en")
+        await self.post(self.bob, "more words")
+        await self.gather()
+        (one,) = await self.work()
+        self.assertNotIn("Hi!", self.text(one))
+
     async def test_confirmed_once(self) -> None:
         """No letter before the address says so; GET says nothing; another address is asked anew."""
         await self.follow(self.ann)

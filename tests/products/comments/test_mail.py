@@ -11,13 +11,14 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 
+from cackled.domain.mail_templates import MailTemplates, Template
 from cackled.domain.outbox import Outbox
 from cackled.domain.sessions import Session
 from cackled.domain.signed_links import SignedLinks
 from cackled.domain.site import Site
 from cackled.metrics import Metrics
 from cackled.moderation.verdict import Draft, Verdict
-from cackled.products.comments.mail import LONGEST, MOST, MOST_REASONS, ModeratorMail
+from cackled.products.comments.mail import KINDS, LONGEST, MOST, MOST_REASONS, ModeratorMail
 from cackled.products.comments.permalink import permalink
 from cackled.products.comments.service import ChannelRef, Comments
 from tests.domain.common import ANN, BOB, CAT, DomainCase, the_id
@@ -68,6 +69,16 @@ class FlagTests(NoticeCase):
         ((to, mail),) = self.mails
         self.assertEqual(to, "mod@one.example")
         self.assertEqual(mail["Subject"], '[One] reported 2 times: a comment on "page"')
+        # In the owner's words, where there are some.
+        template = Template("Look at {page}", "Colleagues,", "Night shift")
+        await MailTemplates(self.site, self.database).put(KINDS[0], "en", template)
+        await self.comment_moderation.flag(Session(1, BOB), the_id(await self.post("worse")), "")
+        await self.work()
+        said = self.mails.pop()[1]
+        self.assertEqual(said["Subject"], "Look at page")
+        self.assertTrue(said.get_content().startswith("Colleagues,\n"))
+        self.assertTrue(said.get_content().rstrip().endswith("Night shift"))
+        await MailTemplates(self.site, self.database).reset(KINDS[0], "en")
         told = mail.get_content()
         self.assertIn("    bad words\n    in lines\n", told)
         self.assertIn('"Eve" on "page"', told)

@@ -8,12 +8,13 @@ from cackled.outbound.guard import Policy
 from cackled.products.comments.notices.api import ROUTES
 from cackled.products.comments.notices.delivery import handlers
 from cackled.products.comments.notices.gather import Gatherer
+from cackled.products.comments.notices.letters import KINDS as LETTERS
 from cackled.products.comments.notices.links import NoticeLinks
 from cackled.products.comments.notices.push import PushKeys
 from cackled.products.comments.notices.settings import Sender
 from cackled.products.product import SharedParts
 
-__all__ = ["JOBS", "OUTBOX", "ROUTES", "SHARED"]
+__all__ = ["JOBS", "LETTERS", "OUTBOX", "ROUTES", "SHARED"]
 
 
 def make_keys(parts: SharedParts) -> PushKeys:

@@ -16,12 +16,13 @@ from msgspec import Struct
 from cackled.clock import wall_time
 from cackled.database.query import Query, ReadPreference
 from cackled.domain.locks import Standing, locks_of
+from cackled.domain.mail_templates import MailTemplates
 from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.people import People
 from cackled.domain.site import Site
 from cackled.languages import LANGUAGES, Language
 from cackled.outbound.guard import Policy
-from cackled.products.comments.notices.letters import WORDS, Item, Links, confirmation, letter
+from cackled.products.comments.notices.letters import WORDS, Item, Links, confirmation, letter, values
 from cackled.products.comments.notices.links import NoticeLink, NoticeLinks
 from cackled.products.comments.notices.push import PushKeys, encrypt
 from cackled.products.comments.notices.service import NOBODY, REASONS, Follower, Followers, hash_of
@@ -148,7 +149,9 @@ class Delivery:
         hashed = hash_of(told.email)
         token = await self._links.token(NoticeLink(site.id, told.visitor, "confirm", hashed))
         link = f"{self._base}/notices/{site.id}/confirm?token={token}"
-        message = confirmation(WORDS.words(_language(follower.language)), site.name, link)
+        language = _language(follower.language)
+        dress = await MailTemplates(site, self._parts.database).dress("confirm", language)
+        message = confirmation(WORDS.words(language), site.name, link, dress)
         message["Message-ID"] = await self._links.name(site.id, told.visitor, work.id, hashed, self._host)
         await self._send(site, told.email, message, work)
 
@@ -232,7 +235,9 @@ class Delivery:
         settings = await self._links.token(NoticeLink(site.id, visitor, "settings"))
         stop = await self._links.token(NoticeLink(site.id, visitor, "stop"))
         links = Links(f"{base}/settings?token={settings}", f"{base}/stop?token={stop}")
-        return letter(WORDS.words(_language(follower.language)), site.name, items[:MOST], len(items), links)
+        language, told = _language(follower.language), values(site.name, items, len(items))
+        dress = await MailTemplates(site, self._parts.database).dress("notices", language, told)
+        return letter(WORDS.words(language), site.name, items[:MOST], len(items), links, dress)
 
     async def _send(self, site: Site, email: str, message: EmailMessage, work: Work) -> None:
         message["From"], message["To"] = self._parts.sender, email

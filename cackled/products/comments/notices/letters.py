@@ -13,8 +13,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from cackled.domain.mail_templates import PLAIN, Dress, LetterKind, Template
 from cackled.domain.quoting import cleaned, indented
-from cackled.languages import Catalogue, Words
+from cackled.domain.site import Site
+from cackled.languages import Catalogue, Language, Words
 from cackled.products.comments.notices.service import Reason
 
 WORDS = Catalogue(Path(__file__).parents[1] / "web" / "locales", "notices")
@@ -31,6 +33,11 @@ _STYLE = (
     "border-color:#33383e!important}.text,.head{color:#e8eaed!important}.quiet,.quiet a{color:#a8b0b8!important}"
     ".said{border-color:#4b6cb7!important}.link{color:#9db8ff!important}}"
 )
+
+
+# Of the owner's own words.
+_INTRO = "margin:0 0 20px;color:#1c1f23"
+_FOOT = "margin:0 0 12px;color:#5f6770"
 
 
 class Item(Struct, frozen=True):
@@ -68,16 +75,18 @@ def _line(text: str, most: int) -> str:
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
-def letter(words: Words, site: str, items: Sequence[Item], count: int, links: Links) -> EmailMessage:
+def letter(
+    words: Words, site: str, items: Sequence[Item], count: int, links: Links, dress: Dress = PLAIN
+) -> EmailMessage:
     """A letter about new comments; its headers From, To, Date and Message-ID are the caller's."""
-    title = subject(words, site, items, count)
+    title = dress.subject(subject(words, site, items, count))
     message = _message(words, title)
     message["List-Unsubscribe"] = f"<{links.stop}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     left = count - len(items)
     why = words("why", site=_line(site, 60))
-    lines: list[str] = []
-    cards: list[str] = []
+    lines: list[str] = dress.intro
+    cards: list[str] = [dress.intro_html(_INTRO)]
     for one in items:
         head = words(one.reason, name=_line(one.name, 60), page=_line(one.page, 120))
         text = plain(one.html)
@@ -89,10 +98,12 @@ def letter(words: Words, site: str, items: Sequence[Item], count: int, links: Li
         more = words("more", n=left)
         lines += [more, ""]
         cards.append(f'<p class="quiet" style="margin:0 0 20px;color:#5f6770">{escape(more)}</p>')
-    lines += ["-- ", why, "", f"{words('settings')}: {links.settings}", f"{words('stop')}: {links.stop}"]
+    lines += [*dress.footer[1:], *dress.footer[:1], "-- ", why, ""]
+    lines += [f"{words('settings')}: {links.settings}", f"{words('stop')}: {links.stop}"]
     message.set_content("\n".join(lines) + "\n")
     foot = (
-        f'{escape(why)}<br><a class="link" style="color:#5f6770" href="{escape(links.settings)}">'
+        f'{dress.footer_html(_FOOT)}{escape(why)}<br>'
+        f'<a class="link" style="color:#5f6770" href="{escape(links.settings)}">'
         f'{escape(words("settings"))}</a> &nbsp; <a style="color:#5f6770" href="{escape(links.stop)}">'
         f'{escape(words("stop"))}</a>'
     )
@@ -102,16 +113,17 @@ def letter(words: Words, site: str, items: Sequence[Item], count: int, links: Li
     return message
 
 
-def confirmation(words: Words, site: str, link: str) -> EmailMessage:
+def confirmation(words: Words, site: str, link: str, dress: Dress = PLAIN) -> EmailMessage:
     """The letter that asks whether mail may come."""
     name = _line(site, 60)
-    title = words("confirmSubject", site=name)
+    title = dress.subject(words("confirmSubject", site=name))
     message = _message(words, title)
     text, not_me = words("confirmText", site=name), words("confirmNot")
-    message.set_content(f"{text}\n\n{words('confirmButton')}:\n    {link}\n\n-- \n{not_me}\n")
-    body = f'<p class="text" style="margin:0 0 20px;color:#1c1f23">{escape(text)}</p>'
+    lines = [*dress.intro, text, "", f"{words('confirmButton')}:", f"    {link}", *dress.footer, "", "-- ", not_me]
+    message.set_content("\n".join(lines) + "\n")
+    body = dress.intro_html(_INTRO) + f'<p class="text" style="margin:0 0 20px;color:#1c1f23">{escape(text)}</p>'
     body += _button(words("confirmButton"), link)
-    message.add_alternative(_html(words, title, body, escape(not_me)), subtype="html")
+    message.add_alternative(_html(words, title, body, dress.footer_html(_FOOT) + escape(not_me)), subtype="html")
     message["Content-Language"] = words.language
     return message
 
@@ -156,3 +168,26 @@ def _html(words: Words, title: str, body: str, foot: str) -> str:
         '<tr><td class="quiet" style="padding:16px 32px;color:#5f6770;font-size:13px;'
         f'line-height:1.6">{foot}</td></tr></table></body></html>\n'
     )
+
+
+async def _sample(site: Site, language: Language, template: Template) -> EmailMessage:
+    words, name = WORDS.words(language), "Ann"
+    one = Item("reply", name, site.name, "https://www.example.com/page", "<p>…</p>")
+    dress = Dress(template, values(site.name, [one], 1))
+    return letter(words, site.name, [one], 1, Links("https://www.example.com/", "https://www.example.com/"), dress)
+
+
+async def _sample_confirmation(site: Site, language: Language, template: Template) -> EmailMessage:
+    dress = Dress(template, {"site": site.name})
+    return confirmation(WORDS.words(language), site.name, "https://www.example.com/", dress)
+
+
+def values(site: str, items: Sequence[Item], count: int) -> dict[str, object]:
+    """What stands for the placeholders of a letter about *items*, *count* of them in all."""
+    return {"site": site, "page": items[0].page, "name": items[0].name, "n": count}
+
+
+KINDS = (
+    LetterKind(name="notices", places=("site", "page", "name", "n"), sample=_sample),
+    LetterKind(name="confirm", places=("site",), sample=_sample_confirmation),
+)

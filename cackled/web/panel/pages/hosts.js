@@ -24,6 +24,7 @@ export const SiteTabs = ({site, current}) =>
       [`/sites/${site}/usage`, t('nav.usage')],
       ...(may(site, 'admin')
         ? [
+            [`/sites/${site}/mail`, t('nav.letters')],
             [`/sites/${site}/providers`, t('nav.providers')],
             [`/sites/${site}/deletion`, t('nav.deletion')],
           ]
