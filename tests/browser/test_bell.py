@@ -51,8 +51,13 @@ class BellTests(BrowserCase):
         page.click(".mc-belltop")
         page.wait_for_selector(".mc-bellbox .mc-bellfollow[aria-pressed=false]")
         self.picture(page, "bell-empty")
+        page.evaluate(
+            "() => { window.told = []; const w = document.querySelector('.mc-root').cackle.widget;"
+            " w.o.callback.subscribe = [e => told.push(!!e.channel)]; }"
+        )
         page.click(".mc-bellfollow")
         page.wait_for_selector(".mc-bellfollow[aria-pressed=true]")
+        self.until(page, "told.length === 1 && told[0]")
         page.keyboard.press("Escape")
         self.assertEqual(page.locator(".mc-bellbox").count(), 0)
         self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-belltop')"))

@@ -101,3 +101,28 @@ class OptionsTests(MockCase):
         page.click(".mc-acts .mc-more")
         page.wait_for_selector(".mc-entry >> text=Copy link")
         self.assertEqual(page.locator(".mc-entry >> text=Share").count(), 0)
+
+    def test_videos(self) -> None:
+        """A line that is a video's address has a button below it; nothing foreign is loaded before that is pressed."""
+        link = '<a href="%s">%s</a>'
+        youtube, vimeo = "https://youtu.be/abcdefghijk?t=9", "https://vimeo.com/123456/abcdef0123"
+        bad = "https://www.youtube.com/watch?v=short"
+        self.seed({"html": "".join(f"<p>{link % (one, one)}</p>" for one in (youtube, vimeo, bad))},
+                  {"html": f"<p>see {link % (youtube, youtube)} there</p>"})  # fmt: skip
+        context = self.context()
+        asked: list[str] = []
+        context.route("https://**", lambda route: (asked.append(route.request.url), route.fulfill(body="a player")))
+        page = self.page(f"{self.base}/pages/plain.html", context=context)
+        page.wait_for_selector(".mc-video")
+        self.assertEqual(page.locator(".mc-video").all_inner_texts(),
+                         ["Play the video (YouTube)", "Play the video (Vimeo)"])  # fmt: skip
+        self.assertEqual(asked, [])
+        page.click(".mc-video >> text=Vimeo")
+        page.wait_for_selector("iframe.mc-video")
+        self.until(page, "document.activeElement.localName === 'iframe'")
+        page.focus(".mc-press.mc-video")
+        page.keyboard.press("Enter")
+        self.until(page, "document.querySelectorAll('iframe.mc-video').length === 2")
+        for want in ("https://player.vimeo.com/video/123456?dnt=1&autoplay=1&h=abcdef0123",
+                     "https://www.youtube-nocookie.com/embed/abcdefghijk?autoplay=1&playsinline=1"):  # fmt: skip
+            self.assertIn(want, page.evaluate("[...document.querySelectorAll('iframe')].map(n => n.src)"))

@@ -198,7 +198,7 @@ function drawBody(w, item) {
     const attributes = {role: 'button', tabindex: '0', 'aria-label': t('spoiler'), 'aria-expanded': 'false'};
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
   });
-  if (/language-|\[poll \d/.test(c.html)) whenReady(w, later => later.enrich(w, item));
+  if (/language-|\[poll \d|youtu|vimeo\.com/.test(c.html)) whenReady(w, later => later.enrich(w, item));
   item.text = text;
   item.acts = el('div.mc-acts');
   item.slot = item.slot || el('div.mc-slot');

@@ -34,7 +34,7 @@ export function watchTexts(w) {
 }
 
 /**
- * What few texts have: code that has a language, and polls that staff names.
+ * What few texts have: code that has a language, videos, and polls that staff names.
  * @param {Comments} w
  * @param {Item} item
  */
@@ -49,6 +49,10 @@ export function enrich(w, item) {
       ({highlight}) => codes.forEach((/** @type {any} */ one) => highlight(one)),
       leave,
     );
+  if (/youtu|vimeo\.com/.test(c.html))
+    import('./videos.js').then(({showVideos}) => {
+      if (!w.closed && item.text === text) showVideos(w, item);
+    }, leave);
   // A badge of the server's: no name and no text makes somebody staff.
   if (c.author && (c.author.badges || []).includes('staff') && /\[poll \d/.test(c.html))
     import('./embed.js').then(({showPolls}) => {
