@@ -6,6 +6,7 @@ Keys are ours: ``siteApiKey`` is a key of the site for ``read`` (lists) or ``syn
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +22,9 @@ from cackled.domain.site import Site
 from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.old_import import MOST_POSTED, OldImport
 from cackled.products.comments.old_rows import OldRows
+from cackled.products.comments.pages import Wanted
 from cackled.products.comments.service import Comments
+from cackled.products.comments.settings import CommentSettings
 from cackled.transport.response import Response
 
 MOST = 100
@@ -178,6 +181,49 @@ async def count(asked: OldRequest) -> Response:
     return asked.answer({"commentCount": {"lang": str(site.settings.language), "setting": words, "counts": counts}})
 
 
+async def bootstrap(asked: OldRequest) -> Response:
+    """The first page of a conversation (``chan``, else ``url``), oldest first with ``order=asc``."""
+    site = asked.site("site")
+    asked.limit("reads", site)
+    if site.settings.private:
+        raise Forbidden("The site is private.", slug="not-granted")
+    named = asked.text("chan", "channel", "url").strip()
+    key = check_channel(ChannelRef(site.key(fit(named)))).key
+    refused = asked.context.doors.refused(site, key, "read", None, ())
+    if refused is not None:
+        raise refused
+    wanted = Wanted(sort="old" if asked.text("order") == "asc" else "new", size=MOST)
+    comments = asked.context.service(Comments, site)
+    page = msgspec.json.decode(b"{" + (await comments.page(key, wanted)).value + b"}")
+    channel = page["channel"]
+    rows: list[dict[str, Any]] = []
+    below = list(reversed(page["page"]["comments"]))
+    while below:
+        row = below.pop()
+        rows.append(_public_row(row))
+        below += reversed(row.get("replies") or [])
+    words = {"avatarSize": 36, "pagination": MOST, "maxCommentLen": site.product(CommentSettings).max_length}
+    return asked.answer({"commentBootstrap": {
+        "setting": {"setting": words, "media": False, "modified": 0, "messages": {}}, "auth": None,
+        "sitePageId": channel.get("id"), "siteForumId": None, "title": channel.get("title"),
+        "close": bool(channel.get("locked")), "comments": rows,
+    }})  # fmt: skip
+
+
+def _public_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A comment as every reader may have it: without address and mail."""
+    by = row.get("author")
+    person = by and {"id": by["id"], "name": by["name"], "avatar": by.get("avatar"), "www": by.get("url")}
+    guest = by is None or "badges" not in by
+    return {
+        "id": row["id"], "parentId": row.get("parent"), "message": row.get("html", ""), "media": None,
+        "rating": row.get("score", 0), "up": row.get("up", 0), "down": row.get("down", 0),
+        "status": "deleted" if row.get("deleted") else "approved",
+        "created": round(datetime.fromisoformat(row["created"]).timestamp() * 1000),
+        "author": None if guest else person, "anonym": person if guest else None,
+    }  # fmt: skip
+
+
 async def feed(asked: OldRequest) -> Response:
     """The feed has another address here."""
     site = asked.site("site")
@@ -207,6 +253,7 @@ CALLS = (
     _call("/api/comment/mutable_list", partial(list_old, True)),
     _call("/api/keys/check", check_keys, refused=check_failed),
     _call("/api/wp115/setup", setup, methods=(b"POST",)),
+    _call("/widget/{site}/bootstrap", bootstrap),
     _call("/widget/{site}/count", count, methods=(b"POST",), hint="Counts are asked for by POST."),
     _call("/widget/{zero}/comments.rss", feed),
     *(

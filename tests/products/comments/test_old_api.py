@@ -210,6 +210,28 @@ class PageTests(OldCase):
         self.assertEqual((await self.form("/widget/77/count", {"len": 1, "0": "7"})).status, 404)
         self.assertEqual((await self.form("/widget/1/count", {"len": "9" * 9, "0": "7"})).status, 400)
 
+    async def test_bootstrap(self) -> None:
+        """A page's comments as a script: answers behind what they answer, nothing that only the site may know."""
+        one = await self.write("one")
+        two = await self.write("two")
+        await self.write("below", parent=one["id"])
+        await self.ask("DELETE", f"/api/v1/sites/1/comments/{two['id']}", origin=ORIGIN, authorization=two["token"])
+        answer = await self.ask("GET", "/widget/1/bootstrap?callback=jQuery1_2&chan=7&order=asc")
+        self.assertEqual(answer.status, 200, answer)
+        self.assertTrue(answer.body.startswith(b"/**/jQuery1_2("))
+        (told,) = json.loads(answer.body.partition(b"(")[2].rpartition(b")")[0]).values()
+        self.assertEqual([row["message"] for row in told["comments"]], ["<p>one</p>", "<p>below</p>"])
+        first, below = told["comments"]
+        self.assertEqual((below["parentId"], first["anonym"]["name"], first["author"]), (one["id"], "Ann", None))
+        self.assertNotIn(b"127.0.0.1", answer.body)
+        self.assertLess(abs(first["created"] / 1000 - time.time()), 600)
+        empty = (await self.ask("GET", "/widget/1/bootstrap?url=https://one.example/nothing")).json()
+        self.assertEqual(empty["commentBootstrap"]["comments"], [])
+        self.assertEqual((await self.ask("GET", "/widget/77/bootstrap?chan=7")).status, 404)
+        self.assertEqual((await self.ask("GET", "/widget/1/bootstrap")).status, 400)
+        other = (await self.ask("GET", "/widget/2/bootstrap?chan=7")).json()
+        self.assertEqual(other["commentBootstrap"]["comments"], [])
+
     async def test_feed(self) -> None:
         """The feed of a page is led to where it is here, and is there."""
         await self.write("one")
