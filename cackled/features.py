@@ -6,12 +6,13 @@ from cackled import accounts, identity, media, products
 from cackled.accounts.api.mail_templates import MailTemplateRoutes
 from cackled.moderation import queue_feature
 from cackled.moderation.feature import make_feature as make_moderation
+from cackled.privacy import make_feature as make_privacy
 from cackled.products.product import Feature
 from cackled.products.registry import Registry
 from cackled.transfers import make_feature as make_transfers
 
 # What is no product: one is added here.
-FEATURES: tuple[Feature, ...] = (
+_OTHERS: tuple[Feature, ...] = (
     Feature(
         name="mail-templates",
         routes=MailTemplateRoutes(
@@ -24,6 +25,11 @@ FEATURES: tuple[Feature, ...] = (
     queue_feature.FEATURE,
     make_transfers(products.PRODUCTS),
     make_moderation([one.judged for one in products.PRODUCTS if one.judged is not None]),
+)
+# Declares what all the others hold of visitors.
+FEATURES: tuple[Feature, ...] = (
+    *_OTHERS,
+    make_privacy([held for one in (*products.PRODUCTS, *_OTHERS) for held in one.held]),
 )
 
 

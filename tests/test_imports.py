@@ -103,14 +103,20 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.products.*.answers": ("cackled.api.answers",),
+    "cackled.privacy": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.privacy.api": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.privacy.parts": (
+        "cackled.products.product", "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND,
+    ),
+    "cackled.privacy.pages": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.transfers": (
         "cackled.products.product", "cackled.importing", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.transfers.api": ("cackled.api", "cackled.importing.run", "cackled.domain", "cackled.database", *GROUND),
     "cackled.transfers.resource": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.features": (
-        "cackled.transfers", "cackled.accounts", "cackled.identity", "cackled.media", "cackled.moderation",
-        "cackled.products", *GROUND,
+        "cackled.privacy", "cackled.transfers", "cackled.accounts", "cackled.identity", "cackled.media",
+        "cackled.moderation", "cackled.products", *GROUND,
     ),
     "cackled.accounts": (
         "cackled.products.product", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,

@@ -41,7 +41,9 @@ class Redirect(Resource):
 # Search engines need what widgets ask for: they render pages. What is for some people alone says so itself.
 _ROBOTS = b"User-agent: *\n" + b"".join(
     b"Disallow: " + path + b"\n"
-    for path in (b"/auth/", b"/exports/", b"/moderate", b"/notices/", b"/panel/", b"/threads/*/write")
+    for path in (
+        b"/auth/", b"/exports/", b"/moderate", b"/notices/", b"/panel/", b"/privacy/*/mine", b"/threads/*/write",
+    )
 )
 
 
@@ -90,6 +92,7 @@ def public_root(
     well_known: IResource | None = None,
     moderate: IResource | None = None,
     exports: IResource | None = None,
+    privacy: IResource | None = None,
     auth: IResource | None = None,
     commento: IResource | None = None,
     avatar: IResource | None = None,
@@ -132,6 +135,8 @@ def public_root(
         children[b"media"] = media
     if auth is not None:
         children[b"auth"] = auth
+    if privacy is not None:
+        children[b"privacy"] = privacy
     if exports is not None:
         children[b"exports"] = exports
     if moderate is not None:

@@ -171,6 +171,7 @@ class Application:
             self.database, clock, journal, router.wrote_here, in_thread, erasables=registry.erasables,
             forget=self.shared[Moderation].judging.erase,
         )
+        self.shared[Erasures] = self.erasures
         self.deletions = Deletions(self.sites, self.database, clock, journal, in_thread, registry.counted)
         self.shared[Deletions] = self.deletions
 

@@ -35,6 +35,8 @@ from cackled.identity.flow import SignIn
 from cackled.identity.resource import AuthResource, CommentoCallback
 from cackled.languages import section_texts
 from cackled.media.resource import Gallery, MediaResource
+from cackled.privacy.parts import PrivacyParts
+from cackled.privacy.store import PrivacyLinks
 from cackled.products.comments.notices.links import NoticeLinks
 from cackled.products.comments.notices.pages import NoticePages
 from cackled.realtime.resource import RealtimeResource
@@ -103,6 +105,13 @@ def public_tree(
         well_known=infrastructure.well_known(),
         panel=OwnPages(
             PanelPages(infrastructure.assets.urls, section_texts(WEB / "panel" / "locales", "panel")),
+            config.http.hsts,
+            own,
+        ),
+        privacy=OwnPages(
+            application.shared[PrivacyParts].pages(
+                context, application.shared[PrivacyLinks], application.erasures
+            ),
             config.http.hsts,
             own,
         ),

@@ -57,11 +57,14 @@ class Erasable(Struct, frozen=True, kw_only=True):
       nulls as long as there is more, for which it is called again. The first thing it does is ``erase_alone(site)``.
     - ``channels``: called after that with ``(site, visitor)``; gives the ids of the channels where the visitor wrote.
     - ``subjects``: those of its events that hold words. The core takes the visitor's out of the log.
+    - ``anonymise``: called with ``(site, visitor, fresh, most)``; what is shown stays, as that of *fresh*, who is
+      nobody, without name and address. None: what the visitor wrote there always goes.
     """
 
     steps: tuple[Query, ...]
     channels: Query
     subjects: tuple[Subject, ...] = ()
+    anonymise: Query | None = None
 
 
 class Erasures:
@@ -102,6 +105,17 @@ class Erasures:
         """Stop the periodic work."""
         self._job.stop()
 
+    async def anonymise(self, site: int, visitor: int, fresh: int) -> int:
+        """As `erase`; but what the visitor wrote stays where it is shown, as that of *fresh*, a number that nobody has.
+
+        Done again from a journal (an older backup was restored), it is an erasure: what they wrote goes as well.
+        """
+        told = 0
+        for one in self._erasables:
+            if one.anonymise is not None:
+                told += await self._to_the_end(one.anonymise, site, visitor, fresh)
+        return told + await self.erase(site, visitor)
+
     async def erase(self, site: int, visitor: int) -> int:
         """Scrub what products have of a visitor (text, name, address, votes), and blocks; gives how many events told.
 
@@ -132,19 +146,19 @@ class Erasures:
         await self._in_thread(append, self._journal, [(site, visitor)], DONE)
         return told
 
-    async def _to_the_end(self, step: Query, site: int, visitor: int) -> int:
+    async def _to_the_end(self, step: Query, *whose: int) -> int:
         told = 0
         more = True
         while more:
-            rows = await self._batch(step, site, visitor)
+            rows = await self._batch(step, *whose)
             more = bool(rows) and rows[-1][0] is None
             told += len(rows) - more
         return told
 
-    async def _batch(self, query: Query, site: int, visitor: int) -> list[tuple[Any, ...]]:
+    async def _batch(self, query: Query, site: int, *whose: int) -> list[tuple[Any, ...]]:
         for attempt in range(TRIES):
             try:
-                rows = await self._database.site(site).write(query, site, visitor, BATCH)
+                rows = await self._database.site(site).write(query, site, *whose, BATCH)
                 break
             except QueryFailed as error:
                 # Somebody deletes one of the things at this moment; nothing was done.

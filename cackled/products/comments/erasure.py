@@ -43,6 +43,10 @@ SELECT_CHANNELS = Query(
 ERASABLE = Erasable(
     steps=(ERASE_FOLLOWER, ERASE_VOTES, ERASE_REACTIONS, ERASE_FLAGS, ERASE_COMMENTS), channels=SELECT_CHANNELS,
     subjects=(COMMENT,),
+    anonymise=Query(
+        "anonymise_comments", "select channel, seq from anonymise_comments($1, $2, $3, $4)",
+        ("int", "bigint", "bigint", "int"),
+    ),
 )
 
 HELD = (

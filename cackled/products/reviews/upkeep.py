@@ -17,7 +17,13 @@ SELECT_CHANNELS = Query(
     "select distinct channel_id from review where site_id = $1 and visitor_id = $2",
     ("int", "bigint"),
 )
-ERASABLE = Erasable(steps=(ERASE_REVIEWS,), channels=SELECT_CHANNELS, subjects=(REVIEW,))
+ERASABLE = Erasable(
+    steps=(ERASE_REVIEWS,), channels=SELECT_CHANNELS, subjects=(REVIEW,),
+    anonymise=Query(
+        "anonymise_reviews", "select channel, seq from anonymise_reviews($1, $2, $3, $4)",
+        ("int", "bigint", "bigint", "int"),
+    ),
+)  # fmt: skip
 
 AUTHORED = Authored(
     carry=Query(

@@ -3,6 +3,30 @@
 import {el, press} from '../lib/dom.js';
 
 /**
+ * The page of the server's own where somebody downloads or deletes what is theirs. The window opens at once, or browsers would
+ * not let it; its address comes with the answer.
+ * @param {import('./people.js').Host & {said: (error: any) => string}} host
+ * @param {HTMLElement} told where it is said what went wrong
+ */
+function openData(host, told) {
+  const page = open('about:blank');
+  host.session.call('POST', '/me/data-link', {body: {}}).then(
+    (/** @type {any} */ answer) => {
+      if (page) {
+        page.opener = null;
+        page.location.href = answer.url;
+      } else {
+        location.href = answer.url;
+      }
+    },
+    (/** @type {any} */ error) => {
+      page?.close();
+      told.textContent = host.said(error);
+    },
+  );
+}
+
+/**
  * @param {import('./people.js').Host & {signOut: () => void, said: (error: any) => string}} host
  * @param {HTMLElement} card
  * @param {() => void} shut closes the card
@@ -60,7 +84,13 @@ export function fillOwn(host, card, shut) {
     line(hidden, t('makePrivate'), t('makePrivateHint')),
     line(picture, t('gravatar'), t('gravatarHint')),
     told,
-    el('div.mc-acts', null, save, press('mc-act', {onclick: () => host.signOut()}, t('signOut'))),
+    el(
+      'div.mc-acts',
+      null,
+      save,
+      press('mc-act', {onclick: () => host.signOut()}, t('signOut')),
+      press('mc-act', {onclick: () => openData(host, told)}, t('myData')),
+    ),
   );
   card.append(form);
   return host.session.call('GET', '/me', {mine: true}).then((/** @type {any} */ me) => {

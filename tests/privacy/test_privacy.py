@@ -1,0 +1,268 @@
+"""One's own data: given out and forgotten, by oneself, by mail, by staff; shortened addresses; removal by age."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from twisted.internet.defer import Deferred
+
+from cackled.clock import sleep
+from cackled.privacy.pages import WORDS, stored
+from cackled.privacy.parts import PrivacyParts
+from cackled.privacy.settings import PrivacySettings
+from cackled.privacy.store import JOBS, PrivacyLinks, RuleCopies
+from tests.api.common import ORIGIN, ApiCase, clock
+from tests.support.staff import sign_in
+
+COMMENTS = "/api/v1/sites/1/comments"
+
+
+class PrivacyCase(ApiCase):
+    """A visitor who wrote."""
+
+    toml = '[limits]\nexempt = ["127.0.0.0/8"]\n[mail]\nhost = "127.0.0.1"\nport = 9\nurl = "http://localhost"\n' \
+        'sender = "c@example.com"\n'  # fmt: skip
+
+    async def written(self, text: str = "mine", name: str = "Ann") -> tuple[str, int]:
+        """A comment of somebody new: their token and number."""
+        token = await self.visitor()
+        posted = await self.ask(
+            "POST", COMMENTS, {"channel": {"key": "p"}, "text": text, "name": name}, origin=ORIGIN, authorization=token
+        )
+        self.assertEqual(posted.status, 201, posted)
+        return token, int(posted.json()["comment"]["author"]["id"])
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """All comments."""
+        return self.sql("select src, author_name, host(ip), status, visitor_id from comment order by id")
+
+    async def own(self, method: str, path: str, token: str, body: Any = None) -> Any:
+        """A call of a visitor."""
+        return await self.ask(method, f"/api/v1/sites/1/me/{path}", body, origin=ORIGIN, authorization=token)
+
+    async def form(self, path: str, **fields: str) -> Any:
+        """A form of a page of ours."""
+        return await self.ask(
+            "POST", path, urlencode(fields).encode(), content_type="application/x-www-form-urlencoded"
+        )
+
+
+class OwnTests(PrivacyCase):
+    """By oneself."""
+
+    async def test_export(self) -> None:
+        """Everything of theirs and nothing of others; not without a session."""
+        token, number = await self.written()
+        await self.written("another's", "Bob")
+        answer = await self.own("GET", "data", token)
+        (given,) = answer.json()
+        self.assertEqual(given["visitor"], str(number))
+        self.assertEqual([row["src"] for row in given["held"]["comment"]["rows"]], ["mine"])
+        self.assertNotIn("another", answer.body.decode())
+        self.assertEqual((await self.ask("GET", "/api/v1/sites/1/me/data", origin=ORIGIN)).status, 401)
+
+    async def test_erase(self) -> None:
+        """Removed, or kept as nobody's; another's stays; only who is sure."""
+        token, number = await self.written()
+        other, _ = await self.written("kept", "Bob")
+        self.assertEqual((await self.own("POST", "erase", token, {"mode": "remove", "sure": False})).status, 400)
+        self.assertEqual((await self.own("POST", "erase", token, {"mode": "x", "sure": True})).status, 400)
+        self.assertEqual((await self.own("POST", "erase", token, {"mode": "remove", "sure": True})).status, 204)
+        self.assertEqual((await self.own("POST", "erase", other, {"mode": "anonymise", "sure": True})).status, 204)
+        first, second = self.rows()
+        self.assertEqual(first[:4], ("", "", None, 4))
+        self.assertEqual(second[:4], ("kept", "Anonymous", None, 1))
+        self.assertEqual(self.sql("select count(*) from visitor where site_id = 1"), [(0,)])
+        self.assertNotIn(str(number), str(self.sql("select data from event where site_id = 1 and data like '%mine%'")))
+        self.assertEqual(self.sql("select count(*) from event where data like '%Bob%'"), [(0,)])
+        shown = (await self.ask("GET", "/api/v1/sites/1/comments?channel=p", origin=ORIGIN)).body.decode()
+        self.assertIn("kept", shown)
+        self.assertNotIn("Bob", shown)
+
+    async def test_page_link(self) -> None:
+        """The address of one's page opens once; what it leads to works, and for no other site."""
+        token, number = await self.written()
+        url = (await self.own("POST", "data-link", token)).json()["url"]
+        place = "/privacy/1/" + url.partition("/privacy/1/")[2]
+        self.assertEqual((await self.ask("GET", place)).status, 200)
+        self.assertEqual((await self.ask("GET", place.replace("/1/", "/2/"))).status, 410)
+        opened = await self.form(place)
+        self.assertEqual(opened.status, 200)
+        self.assertEqual((await self.form(place)).status, 410)
+        inner = re.search(r'name="token" value="([^"]+)"', opened.body.decode())
+        assert inner is not None
+        data = await self.form("/privacy/1/data", token=inner[1])
+        self.assertEqual(data.json()[0]["visitor"], str(number))
+        self.assertEqual((await self.form("/privacy/2/data", token=inner[1])).status, 410)
+        self.assertEqual((await self.form("/privacy/1/erase", token=inner[1], mode="remove")).status, 400)
+        done = await self.form("/privacy/1/erase", token=inner[1], mode="remove", sure="1")
+        self.assertEqual(done.status, 200)
+        self.assertEqual(self.rows()[0][:2], ("", ""))
+        self.assertEqual((await self.form("/privacy/1/erase", token=inner[1], mode="remove", sure="1")).status, 410)
+
+
+class MailTests(PrivacyCase):
+    """By a link of mail."""
+
+    async def setUp(self) -> None:
+        self.letters: list[tuple[str, Any]] = []
+        await super().setUp()
+
+    async def test_letter(self) -> None:
+        """The same answer for every address; a letter for one that is known, seldom; its link opens its data."""
+        pages = self.application.shared[PrivacyParts]
+        _, number = await self.written()
+        self.sql(
+            "insert into person (site_id, visitor_id, name, skeleton, email, email_verified) "
+            "values (1, %s, 'Ann', 'ann', 'ann@example.com', true)",
+            number,
+        )
+        came: Deferred[None] = Deferred()
+
+        async def send(to: str, message: Any) -> None:
+            self.letters.append((to, message))
+            if not came.called:
+                came.callback(None)
+
+        found = [one for one in self.infrastructure_pages() if hasattr(one, "_letters")]
+        for one in found:
+            one._send = send
+        self.assertTrue(pages is not None and found)
+        unknown = await self.form("/privacy/1", email="nobody@example.com")
+        known = await self.form("/privacy/1", email="ANN@example.com")
+        self.assertEqual((unknown.status, known.status), (200, 200))
+        self.assertEqual(unknown.body, known.body)
+        await came
+        for _ in range(4):
+            await self.form("/privacy/1", email="ann@example.com")
+        await sleep(clock, 0.2)
+        self.assertEqual({to.lower() for to, _ in self.letters}, {"ann@example.com"})
+        self.assertLessEqual(len(self.letters), 3)
+        link = re.search(r"/privacy/1/mine\?token=\S+", self.letters[0][1].get_content())
+        assert link is not None
+        opened = await self.form(link[0])
+        inner = re.search(r'name="token" value="([^"]+)"', opened.body.decode())
+        assert inner is not None
+        data = await self.form("/privacy/1/data", token=inner[1])
+        self.assertEqual([one["visitor"] for one in data.json()], [str(number)])
+        self.assertEqual((await self.form("/privacy/1", email="no address")).status, 400)
+
+    def infrastructure_pages(self) -> list[Any]:
+        """The pages of the tree that answers."""
+        import gc
+
+        from cackled.privacy.pages import PrivacyPages
+
+        return [one for one in gc.get_objects() if isinstance(one, PrivacyPages)]
+
+    async def test_tokens(self) -> None:
+        """What is not genuine, or has run out, opens nothing."""
+        links = self.application.shared[PrivacyLinks]
+        token = await links.token(1, email="a@b.example")
+        self.assertIsNotNone(await links.read(token))
+        for wrong in ("", "x", token[:-3] + "abc", token + "x", "é", "a" * 5_000):
+            self.assertIsNone(await links.read(wrong), wrong)
+            self.assertEqual((await self.ask("GET", f"/privacy/1/mine?{urlencode({'token': wrong})}")).status, 410)
+        for path in ("/privacy", "/privacy/x", "/privacy/99", "/privacy/1/x", "/privacy/1/mine/x"):
+            self.assertEqual((await self.ask("GET", path)).status, 404, path)
+
+
+class StaffTests(PrivacyCase):
+    """By whoever runs the site."""
+
+    async def test_whole(self) -> None:
+        """Found by name and number, given out, erased, in the log; not for moderators nor other sites."""
+        _, number = await self.written(name="Zoe")
+        ann = await sign_in(self, "admin")
+        people = "/api/v1/sites/1/people"
+        for text in ("zoe", str(number)):
+            (found,) = (await ann.ask("GET", f"{people}?q={text}")).json()["people"]
+            self.assertEqual((found["id"], found["name"], found["comments"]), (str(number), "Zoe", 1))
+        self.assertEqual((await ann.ask("GET", f"{people}?q=nobody")).json(), {"people": []})
+        given = (await ann.ask("GET", f"{people}/{number}/data")).json()
+        self.assertIn("comment", given[0]["held"])
+        for who in (await sign_in(self, "moderator"), await sign_in(self, "owner", site=2)):
+            for method, path, body in (
+                ("GET", f"{people}?q=zoe", None), ("GET", f"{people}/{number}/data", None),
+                ("POST", f"{people}/{number}/erase", {"mode": "remove", "sure": True}),
+            ):  # fmt: skip
+                self.assertIn((await who.ask(method, path, body)).status, (403, 404))
+        answer = await ann.ask("POST", f"{people}/{number}/erase", {"mode": "remove", "sure": True})
+        self.assertEqual(answer.status, 204)
+        self.assertEqual(self.rows()[0][:2], ("", ""))
+        log = self.sql("select action from audit where site_id = 1 and target = %s order by id", f"visitor:{number}")
+        self.assertEqual(log, [("visitor.exported",), ("visitor.erased",)])
+
+
+class KeptTests(PrivacyCase):
+    """What the settings do, and what the page says of it."""
+
+    async def choose(self, **settings: Any) -> None:
+        """Settings of site 1."""
+        self.sql(
+            "update catalog.site set settings = %s where id = 1", json.dumps({"products": {"privacy": settings}})
+        )
+        await self.application.sites.refresh()
+        await self.application.shared[RuleCopies].sync()
+
+    async def test_shortened(self) -> None:
+        """Addresses are stored without their last part where the site says so; on no other site."""
+        await self.written()
+        await self.choose(truncated=True)
+        await self.written("two", "Bob")
+        self.assertEqual([row[2] for row in self.rows()], ["127.0.0.1", "127.0.0.0"])
+        self.assertEqual(
+            self.sql("select host(first_ip) from visitor where site_id = 1 and name = 'Bob'"), [("127.0.0.0",)]
+        )
+        short = self.sql("select host(truncated_address('2001:db8:1:2::3')), truncated_address(null)")
+        self.assertEqual(short, [("2001:db8:1::", None)])
+
+    async def test_removed(self) -> None:
+        """What is older than the site's months goes, and figures say so; another site's stays."""
+        await self.written()
+        ann = await sign_in(self, "admin")
+        number = self.sql("select id from comment")[0][0]
+        await self.written("gone", "Bob")
+        other = self.sql("select id from comment where src = 'gone'")[0][0]
+        deleted = await ann.ask("DELETE", f"{COMMENTS}/{other}")
+        if deleted.status >= 400:
+            self.sql("update comment set status = 4 where id = %s", other)
+        ago = "now() - interval '5 months'"
+        self.sql(f"update comment set created_at = {ago}, modified_at = {ago}")
+        self.sql("update visitor set last_seen = now() - interval '5 months'")
+        run = self.application.database.parts[0].system.write
+        for job in JOBS:
+            self.assertEqual((await run(job))[0][0], 0)
+        await self.choose(address_months=4, deleted_months=4)
+        counts = [(await run(job))[0][0] for job in JOBS]
+        self.assertEqual((counts[0], counts[1]), (2, 2))
+        self.assertEqual(self.sql("select src, ip from comment where id = %s", number), [("mine", None)])
+        self.assertEqual(self.sql("select src, html from comment where id = %s", other), [("", "")])
+        told = (await ann.ask("GET", "/api/v1/sites/1/retention")).json()["removed"]
+        self.assertEqual({one["what"]: one["count"] for one in told}["comment addresses"], 2)
+
+    async def test_page(self) -> None:
+        """The page says what the settings are, in every language; no word of another's setting."""
+        await self.choose(truncated=True, address_months=7, contact="<b>privacy@example.com")
+        page = (await self.ask("GET", "/privacy/1", accept_language="de")).body.decode()
+        words = WORDS.words("de")
+        self.assertIn(words("addressShort"), page)
+        self.assertIn(words("addressMonths", n=7), page)
+        self.assertIn("&lt;b&gt;privacy@example.com", page)
+        self.assertNotIn(words("addressWhole"), page)
+        self.assertIn('lang="de"', page)
+        self.assertIn(WORDS.words("en")("addressWhole"), (await self.ask("GET", "/privacy/2")).body.decode())
+
+    def test_agree(self) -> None:
+        """Each setting that says what is stored changes what the page says of it."""
+        words = WORDS.words("en")
+        plain = stored(words, PrivacySettings())
+        for change in (
+            PrivacySettings(truncated=True), PrivacySettings(address_months=3), PrivacySettings(deleted_months=3)
+        ):  # fmt: skip
+            self.assertEqual(len([one for one in stored(words, change) if one not in plain]), 1, change)
+        said = {"truncated", "address_months", "deleted_months", "contact"}
+        self.assertEqual(set(PrivacySettings.__struct_fields__), said)
