@@ -51,6 +51,9 @@ class HostsTests(MockCase):
         context.route("**/pages/looks.css", lambda route: route.fulfill(body=css, content_type="text/css"))
         page = self.page(f"{self.base}/pages/plain.html?{query}", context=context)
         page.click(".mc-input")
+        # Both come a moment after the rest.
+        page.locator(".mc-bell").wait_for()
+        page.locator(".mc-formbtn").wait_for()
         return page
 
     def conversation(self) -> None:

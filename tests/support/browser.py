@@ -35,7 +35,8 @@ ARGUMENTS = [
 ROOT = Path(__file__).resolve().parents[2]
 # Generous: a loaded machine is slow, and a wait ends as soon as what it waits for is there.
 PATIENCE = 60_000
-
+# How many times slower than it is the browser runs pages: with CACKLED_TEST_SLOW=4, tests that read too early fail here.
+SLOW = float(os.environ.get("CACKLED_TEST_SLOW") or 1)
 
 _open: dict[str, object] = {}
 
@@ -83,6 +84,8 @@ class BrowserCase(SynchronousTestCase):
             context = self.context(**options)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
+        if SLOW > 1:
+            context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOW})
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on(
             "console",

@@ -29,6 +29,6 @@
         quiet: css('.mc-act.mc-reply', 'backgroundColor') === clear && css('.mc-reply', 'borderTopWidth') === '0px'
             && css('.mc-thread', 'backgroundColor') === clear,
         row: box('.mc-acts').height / em < 2.6, head: box('.mc-head').height / em < 2, sorts: box('.mc-header').height / em < 4,
-        sortsEnd: Math.round((box('.mc-header').right - box('.mc-sorts').right) / em), acts: box('.mc-reply').left > box('.mc-down').left,
+        headerEnd: Math.round((box('.mc-header').right - box('.mc-bell').right) / em), acts: box('.mc-reply').left > box('.mc-down').left,
     };
 }

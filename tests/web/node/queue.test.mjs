@@ -140,3 +140,46 @@ test('what was missed of listed items is looked up; what was heard meanwhile is 
     ],
   );
 });
+
+test('words that a colleague changed, or put back, are looked up', async () => {
+  const item = (/** @type {number} */ version, /** @type {string} */ text) =>
+    /** @type {any} */ ({id: 'comment:1', version, state: 'approved', text});
+  const pages = [item(1, 'old'), item(2, 'new'), item(3, 'old')].map(one => ({items: [one], cursor: null}));
+  const queue = new Queue('approved', /** @type {any} */ ({page: async () => pages.shift()}));
+  await queue.first();
+  for (const [version, action, text] of /** @type {[number, string, string][]} */ ([
+    [2, 'edit', 'new'],
+    [3, 'undo', 'old'],
+  ])) {
+    queue.heard({type: 'item.decided', data: {item: 'comment:1', action, version, state: 'approved', decision: '1'}});
+    await turn();
+    assert.equal(queue.items.value[0].text, text);
+  }
+});
+
+test('what is let go of is let go of after it was taken', async () => {
+  /** @type {string[]} */
+  const made = [];
+  /** @type {((answer: any) => void)[]} */
+  const waiting = [];
+  globalThis.fetch = /** @type {any} */ (
+    (/** @type {string} */ path, /** @type {any} */ {method}) => {
+      made.push(`${method} ${path.split('/').at(-2)}`);
+      return new Promise(done => waiting.push(done));
+    }
+  );
+  const claims = new Claims('1', () => {});
+  const answer = async () => {
+    waiting.shift()?.({ok: true, status: 200, headers: new Headers(), text: async () => '{"claim": null}'});
+    await turn();
+  };
+  claims.take('comment:1');
+  await turn();
+  claims.take('comment:2');
+  claims.release();
+  await turn();
+  assert.deepEqual(made, ['PUT comment:1']);
+  for (let n = 0; n < 4; n++) await answer();
+  // The second was let go of before it was asked for.
+  assert.deepEqual(made, ['PUT comment:1', 'DELETE comment:1', 'DELETE comment:2']);
+});

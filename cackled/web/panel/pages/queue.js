@@ -253,7 +253,11 @@ export function QueuePage({site}) {
           close();
           act(action, [open.item.id], why);
         }}
-        onEdited=${(/** @type {string} */ action) => undoable(t('write.edited'), () => undo(action))}
+        onEdited=${(/** @type {string} */ action) => {
+          // A decision ends the claim on the server, and we are still at it.
+          claims.renew();
+          undoable(t('write.edited'), () => undo(action));
+        }}
       />`
     }
     ${

@@ -21,6 +21,15 @@ export class Claims {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.soon = undefined;
     this.leave = () => this.release(true);
+    /** What was asked for last: calls about claims reach the server in the order in which they were made. */
+    this.last = /** @type {Promise<any>} */ (Promise.resolve());
+  }
+
+  /** Make a call after those before it. @param {() => Promise<any>} call */
+  after(call) {
+    const made = this.last.then(call);
+    this.last = made.catch(() => {});
+    return made;
   }
 
   /** @param {string} item */
@@ -43,7 +52,7 @@ export class Claims {
     const {item} = this;
     clearTimeout(this.soon);
     try {
-      await put(this.path(item), {seconds: SECONDS});
+      await this.after(async () => this.item === item && put(this.path(item), {seconds: SECONDS}));
     } catch (error) {
       if (this.item !== item) return;
       const {status, slug, after} = /** @type {any} */ (error);
@@ -73,7 +82,7 @@ export class Claims {
       fetch(`/api/v1${path}`, {method: 'DELETE', headers: {'x-cackled-panel': '1'}, keepalive: true}).catch(() => {});
     } else {
       // Decided on by now, or gone: it runs out by itself.
-      remove(path).catch(() => {});
+      this.after(() => remove(path)).catch(() => {});
     }
   }
 }

@@ -302,6 +302,8 @@ export class Queue {
       return type === 'item.decided';
     if (!item) return true;
     if (data.version !== undefined && data.version <= item.version) return false;
+    // Its words are other ones than those that are listed; the event does not say them.
+    if (data.action === 'edit' || data.action === 'undo') this.refresh();
     if (stays(data.action, this.listed) && data.action !== 'undo') {
       this.change(data.item, {
         version: data.version,
