@@ -14,7 +14,7 @@ AXE = HOSTS / "node_modules" / "axe-core" / "axe.min.js"
 RUN = """async () => (await axe.run('.mc-root', {resultTypes: ['violations']})).violations
     .map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join(' | '))"""
 RICH = (
-    "<p>In the end <span class=\"spoiler\">the gardener</span> did it.</p>"
+    '<p>In the end <span class="spoiler">the gardener</span> did it.</p>'
     '<pre><code class="language-python">def run(): # fast\n    return "a" + 1\n</code></pre>'
     "<p>Plain, <a href='https://a.example/'>linked</a>.</p><blockquote><p>quoted</p></blockquote><ul><li>one</li></ul>"
     f"<pre><code>{'wide ' * 80}</code></pre>"
@@ -50,7 +50,7 @@ class AccessTests(MockCase):
     def clean(self, page, where: str) -> None:
         """axe has nothing to say."""
         page.wait_for_timeout(300)
-        self.assertEqual(page.evaluate(RUN), [], where)
+        self.soon(lambda: self.assertEqual(page.evaluate(RUN), [], where))
 
     def test_axe(self) -> None:
         """axe-core's rules, in each look: empty, a conversation, while writing, a menu, a failed post."""
@@ -108,9 +108,11 @@ class AccessTests(MockCase):
         self.assertEqual(stops, 225)
         page.focus(".mc-sort >> nth=2")
         page.focus(".mc-skip")
-        self.assertEqual(page.evaluate("getComputedStyle(document.querySelector('.mc-skip')).opacity"), "1")
+        self.soon(
+            lambda: self.assertEqual(page.evaluate("getComputedStyle(document.querySelector('.mc-skip')).opacity"), "1")
+        )
         page.keyboard.press("Enter")
-        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-listfoot')"))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-listfoot')")))
 
     def test_arrows(self) -> None:
         """Within a row of actions arrows move, Home and End to its ends, up and down to the next comment's row."""
@@ -126,22 +128,24 @@ class AccessTests(MockCase):
         page.focus(".mc-up >> nth=0")
         first = focused()
         page.keyboard.press("ArrowRight")
-        self.assertIn("mc-down", focused())
+        self.soon(lambda: self.assertIn("mc-down", focused()))
         page.keyboard.press("End")
-        self.assertIn("mc-more", focused())
+        self.soon(lambda: self.assertIn("mc-more", focused()))
         page.keyboard.press("ArrowRight")
-        self.assertEqual(focused(), first)
+        self.soon(lambda: self.assertEqual(focused(), first))
         page.keyboard.press("ArrowDown")
-        self.assertIn("mc-up", focused())
-        self.assertNotEqual(focused(), first)
+        self.soon(lambda: self.assertIn("mc-up", focused()))
+        self.soon(lambda: self.assertNotEqual(focused(), first))
         page.keyboard.press("ArrowUp")
-        self.assertEqual(focused(), first)
+        self.soon(lambda: self.assertEqual(focused(), first))
         # The row keeps its one stop where it was last.
         page.keyboard.press("End")
-        self.assertEqual(page.evaluate("document.querySelectorAll('.mc-acts [tabindex=\"0\"]').length"), 2)
+        self.soon(
+            lambda: self.assertEqual(page.evaluate("document.querySelectorAll('.mc-acts [tabindex=\"0\"]').length"), 2)
+        )
         page.keyboard.press("Shift+Tab")
         page.keyboard.press("Tab")
-        self.assertIn("mc-more", focused())
+        self.soon(lambda: self.assertIn("mc-more", focused()))
 
     def test_arrows_right_to_left(self) -> None:
         """The arrow that points onwards goes onwards."""
@@ -151,7 +155,7 @@ class AccessTests(MockCase):
         page.wait_for_timeout(200)
         page.focus(".mc-up")
         page.keyboard.press("ArrowLeft")
-        self.assertIn("mc-down", page.evaluate("document.activeElement.className"))
+        self.soon(lambda: self.assertIn("mc-down", page.evaluate("document.activeElement.className")))
 
     def test_menu_keys(self) -> None:
         """Home, End, and the first letter of an entry; Escape returns."""
@@ -164,13 +168,13 @@ class AccessTests(MockCase):
         def focused() -> str:
             return page.evaluate("document.activeElement.textContent")
 
-        self.assertEqual(focused(), "Copy link")
+        self.soon(lambda: self.assertEqual(focused(), "Copy link"))
         for key, entry in (("End", "Block author"), ("Home", "Copy link"), ("r", "Report"), ("B", "Block author"),
                            ("ArrowDown", "Copy link"), ("ArrowUp", "Block author"), ("z", "Block author")):  # fmt: skip
             page.keyboard.press(key)
-            self.assertEqual(focused(), entry, key)
+            self.soon(lambda: self.assertEqual(focused(), entry, key))
         page.keyboard.press("Escape")
-        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-more')"))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-more')")))
 
     def test_labels(self) -> None:
         """No two authors' buttons are called the same, and each name holds the words that are seen."""
@@ -187,12 +191,14 @@ class AccessTests(MockCase):
     def test_nothing_empty(self) -> None:
         """No list without entries is announced, and what scrolls can be focused."""
         page = self.plain()
-        self.assertEqual(page.evaluate("document.querySelectorAll('[role=list]:not([hidden])').length"), 0)
+        self.soon(
+            lambda: self.assertEqual(page.evaluate("document.querySelectorAll('[role=list]:not([hidden])').length"), 0)
+        )
         page.context.close()
         self.conversation()
         page = self.plain()
-        self.assertFalse(page.is_hidden(".mc-list"))
-        self.assertEqual(page.get_attribute(".mc-text pre", "tabindex"), "0")
+        self.soon(lambda: self.assertFalse(page.is_hidden(".mc-list")))
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-text pre", "tabindex"), "0"))
 
     def test_announced(self) -> None:
         """What comes is said at once, however many: who wrote, and how it begins."""
@@ -202,7 +208,11 @@ class AccessTests(MockCase):
         page.wait_for_timeout(500)
         self.seed({"text": "Good morning to all", "name": "Zoe", "live": True})
         self.until(page, "document.querySelector('.mc-hidden[aria-live]').textContent !== ''")
-        self.assertEqual(page.text_content(".mc-hidden[aria-live]"), "New comment by Zoe: Good morning to all")
+        self.soon(
+            lambda: self.assertEqual(
+                page.text_content(".mc-hidden[aria-live]"), "New comment by Zoe: Good morning to all"
+            )
+        )
         self.seed(
             {"text": "word " * 60, "name": "Yan", "live": True},
             {"text": "x", "html": "<p>One.</p><p>Two &lt;b&gt;.</p>", "name": "Xia", "live": True},
@@ -219,29 +229,33 @@ class LookTests(MockCase):
         """A long text is folded until it is asked for; a short one is not; nothing moves before."""
         self.seed("short", "words " * 300, "line\n\n" * 40)
         page = self.plain()
-        self.assertEqual(page.locator(".mc-all").count(), 2)
-        self.assertEqual(page.evaluate("window.shift"), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-all").count(), 2))
+        self.soon(lambda: self.assertEqual(page.evaluate("window.shift"), 0))
         before = page.evaluate("document.querySelector('.mc-cut').getBoundingClientRect().height")
         page.focus(".mc-all >> nth=0")
         page.keyboard.press("Enter")
-        self.assertEqual(page.locator(".mc-all").count(), 1)
-        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-c')"))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-all").count(), 1))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-c')")))
         after = page.evaluate("Math.max(...[...document.querySelectorAll('.mc-text')].map(n => n.scrollHeight))")
         self.assertGreater(after, before)
-        self.assertEqual(page.evaluate("getComputedStyle(document.querySelectorAll('.mc-text')[0]).maskImage"), "none")
+        self.soon(
+            lambda: self.assertEqual(
+                page.evaluate("getComputedStyle(document.querySelectorAll('.mc-text')[0]).maskImage"), "none"
+            )
+        )
 
     def test_folded_and_focused(self) -> None:
         """What is focused within a folded text can be seen."""
         self.seed({"text": "x", "html": f"<p>{'words ' * 300}<a href='https://a.example/'>there</a></p>"})
         page = self.plain()
         page.focus(".mc-text a")
-        self.assertEqual(page.locator(".mc-cut").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-cut").count(), 0))
 
     def test_own_text_is_whole(self) -> None:
         """What was just written is not folded away from its author."""
         page = self.plain()
         self.post(page, "words " * 400)
-        self.assertEqual(page.locator(".mc-cut").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-cut").count(), 0))
 
     def test_beside_the_face(self) -> None:
         """In a right-to-left page a short Latin text stands beside its author's face, and reads left to right."""
@@ -272,7 +286,7 @@ class LookTests(MockCase):
         self.assertLess(foot[1] - submit[1], 16)
         self.assertLess(foot[4], 64)
         self.assertLess(editor[4], 64)
-        self.assertEqual(page.evaluate("[...document.querySelectorAll('.mc-mark svg')].length"), 7)
+        self.soon(lambda: self.assertEqual(page.evaluate("[...document.querySelectorAll('.mc-mark svg')].length"), 7))
 
     def test_preview(self) -> None:
         """The preview is the server's own rendering, follows the words, and goes with them."""
@@ -281,7 +295,7 @@ class LookTests(MockCase):
         page.fill(".mc-input", "<b>first</b>")
         page.click(".mc-tool >> nth=2")
         page.wait_for_selector(".mc-preview p")
-        self.assertEqual(page.inner_text(".mc-preview p"), "<b>first</b>")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-preview p"), "<b>first</b>"))
         page.fill(".mc-input", "second")
         page.wait_for_selector(".mc-preview >> text=second")
         page.fill(".mc-input", "")
@@ -297,14 +311,14 @@ class LookTests(MockCase):
         """Emoji stand behind one button; Escape shuts them."""
         page = self.plain()
         page.click(".mc-input")
-        self.assertEqual(page.locator(".mc-emoji").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-emoji").count(), 0))
         page.click(".mc-tool >> nth=1")
         page.wait_for_selector(".mc-emoji")
         page.keyboard.press("Enter")
-        self.assertEqual(page.input_value(".mc-input"), "🙂")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input"), "🙂"))
         page.keyboard.press("Escape")
-        self.assertEqual(page.locator(".mc-emoji").count(), 0)
-        self.assertEqual(page.evaluate("document.activeElement.getAttribute('aria-label')"), "Emoji")
+        self.soon(lambda: self.assertEqual(page.locator(".mc-emoji").count(), 0))
+        self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.getAttribute('aria-label')"), "Emoji"))
 
     def test_far_below(self) -> None:
         """In the order "old" one's own comment comes last: no jump, but a word, and the way there."""
@@ -312,9 +326,9 @@ class LookTests(MockCase):
         page = self.plain("o=" + quote('{"sort": "old"}'))
         self.post(page, "Mine")
         page.wait_for_timeout(300)
-        self.assertLess(page.evaluate("scrollY"), 50)
-        self.assertEqual(page.inner_text(".mc-pill"), "Your comment is at the end. Show it")
-        self.assertIn("at the end", page.text_content(".mc-hidden[aria-live]"))
+        self.soon(lambda: self.assertLess(page.evaluate("scrollY"), 50))
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-pill"), "Your comment is at the end. Show it"))
+        self.soon(lambda: self.assertIn("at the end", page.text_content(".mc-hidden[aria-live]")))
         page.keyboard.press("Enter")
         self.until(page, "scrollY > 500")
         self.until(page, "document.querySelector('.mc-pill').hidden")
@@ -327,11 +341,16 @@ class LookTests(MockCase):
         page.fill(".mc-input", "Words")
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(".mc-error:not(:empty)")
-        self.assertGreaterEqual(
-            page.evaluate("parseFloat(getComputedStyle(document.querySelector('.mc-acts .mc-error')).fontSize)"), 15
+        self.soon(
+            lambda: self.assertGreaterEqual(
+                page.evaluate("parseFloat(getComputedStyle(document.querySelector('.mc-acts .mc-error')).fontSize)"), 15
+            )
         )
-        self.assertEqual(
-            page.inner_text(".mc-acts .mc-error"), "Not sent. The server can’t take this right now. Your text is safe."
+        self.soon(
+            lambda: self.assertEqual(
+                page.inner_text(".mc-acts .mc-error"),
+                "Not sent. The server can’t take this right now. Your text is safe.",
+            )
         )
 
     def test_just_came(self) -> None:

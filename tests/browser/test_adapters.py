@@ -95,11 +95,11 @@ class DisqusTests(HostCase):
           }};"""
         page = self.host("/elsewhere", self.embed(config))
         self.until(page, "document.querySelector('.mc-text')")
-        self.assertEqual(self.texts(page), ["from before"])
-        self.assertTrue(page.locator("#disqus_thread.mc-root[lang=de]").count())
+        self.soon(lambda: self.assertEqual(self.texts(page), ["from before"]))
+        self.soon(lambda: self.assertTrue(page.locator("#disqus_thread.mc-root[lang=de]").count()))
         self.post(page, "from a page made for Disqus")
         self.until(page, "window.told")
-        self.assertIn("made for Disqus", page.evaluate("window.told"))
+        self.soon(lambda: self.assertIn("made for Disqus", page.evaluate("window.told")))
 
     def test_reset(self) -> None:
         """DISQUS.reset shows another conversation in the same place, and the first one is gone."""
@@ -111,10 +111,10 @@ class DisqusTests(HostCase):
         other = f"{self.there}/reset-two"
         page.evaluate("url => DISQUS.reset({reload: true, config: function () { this.page.url = url; }})", other)
         self.until(page, "document.body.innerText.includes('conversation two')")
-        self.assertNotIn("conversation one", page.inner_text("body"))
+        self.soon(lambda: self.assertNotIn("conversation one", page.inner_text("body")))
         page.evaluate("Cackle.bootstrap(true)")
         self.until(page, "document.querySelectorAll('.mc-text').length === 1")
-        self.assertEqual(self.texts(page), ["conversation two"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["conversation two"]))
 
     def test_names(self) -> None:
         """With data-by the identifier names it; old variables count as well; a broken config harms nothing."""
@@ -136,7 +136,7 @@ class DisqusTests(HostCase):
             wait="#a",
         )
         self.until(page, "document.querySelector('#a').textContent === '2 so far'")
-        self.assertEqual([page.inner_text(one) for one in ("#b", "#c")], ["none", "2 so far"])
+        self.soon(lambda: self.assertEqual([page.inner_text(one) for one in ("#b", "#c")], ["none", "2 so far"]))
 
 
 class FastCommentsTests(HostCase):
@@ -153,7 +153,7 @@ class FastCommentsTests(HostCase):
             <script src="{self.url}/fastcomments/1/embed-v2-async.min.js" async></script>""",
         )
         self.until(page, "document.querySelector('#fastcomments-widget .mc-text')?.innerText === 'in the first'")
-        self.assertTrue(page.locator("#fastcomments-widget.mc-root[lang=fr]").count())
+        self.soon(lambda: self.assertTrue(page.locator("#fastcomments-widget.mc-root[lang=fr]").count()))
         page.evaluate("url => window.fcConfigs.push({target: '#two', tenantId: 'demo', url})", f"{self.there}/fc-two")
         self.until(page, "document.querySelector('#two .mc-text')?.innerText === 'in the second'")
         self.post(page, "said")
@@ -207,7 +207,7 @@ class CackleTests(HostCase):
         self.until(page, "document.body.innerText.includes('old one')")
         page.evaluate("window.mcChannel = 'old-two'; Cackle.reinit()")
         self.until(page, "document.body.innerText.includes('old two')")
-        self.assertEqual(self.texts(page), ["old two"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["old two"]))
 
     def test_unknown(self) -> None:
         """A widget that there is not is said in the console, and harms no other."""

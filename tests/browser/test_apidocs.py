@@ -16,7 +16,7 @@ class DocsTests(PanelCase):
         page.get_by_label("Find a call").fill("getSettings")
         call = page.locator("#getSettings")
         call.locator("summary").click()
-        self.assertEqual(page.locator("details:visible").count(), 1)
+        self.soon(lambda: self.assertEqual(page.locator("details:visible").count(), 1))
         # With the sign-in to the panel.
         call.get_by_role("button", name="Send").click()
         call.locator(".status").get_by_text("200").wait_for()
@@ -38,14 +38,14 @@ class DocsTests(PanelCase):
             page.add_script_tag(path=str(AXE))
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)
-                self.assertEqual(page.evaluate(VIOLATIONS), [])
+                self.soon(lambda: self.assertEqual(page.evaluate(VIOLATIONS), []))
         self.assertEqual(errors, [])
 
     def test_policy(self) -> None:
         """It works under its own policy too."""
         address = f"{self.url}/api/docs#listComments"
         page = self.page(address, context=self.context(locale="ar"), wait="details[open] form")
-        self.assertEqual(page.evaluate("document.documentElement.dir"), "rtl")
+        self.soon(lambda: self.assertEqual(page.evaluate("document.documentElement.dir"), "rtl"))
         page.locator("#listComments").get_by_label("channel").fill("demo")
         page.locator("#listComments button").click()
         page.locator("#listComments").get_by_text('"position"').wait_for()

@@ -79,7 +79,7 @@ class DaemonTests(BrowserCase):
         first, second = self.reader(f"e2e-{way}", script), self.reader(f"e2e-{way}", script)
         self.post(first, "Hello from *one*")
         self.both((first, second), "Hello from one")
-        self.assertEqual(second.locator(".mc-text em").inner_text(), "one")
+        self.soon(lambda: self.assertEqual(second.locator(".mc-text em").inner_text(), "one"))
         second.click(".mc-reply")
         second.fill(".mc-slot .mc-input", "Hello from two")
         second.fill(".mc-slot .mc-nick", "Grace")
@@ -88,7 +88,7 @@ class DaemonTests(BrowserCase):
         second.click(".mc-up >> nth=0")
         self.until(first, "document.querySelector('.mc-score').textContent === '1'")
         first.click(".mc-edit")
-        self.assertEqual(first.input_value(".mc-main .mc-input"), "Hello from *one*")
+        self.soon(lambda: self.assertEqual(first.input_value(".mc-main .mc-input"), "Hello from *one*"))
         first.fill(".mc-main .mc-input", "Edited **by one**")
         first.click(".mc-formbtn >> text=Save")
         self.both((first, second), "Edited by one", "Hello from two")
@@ -156,14 +156,14 @@ class DaemonTests(BrowserCase):
         page.on("console", lambda message: told.append(message.text))
         page.goto(address)
         page.wait_for_selector("text=Comments can only be read on this page.")
-        self.assertEqual(page.locator(".mc-input, .mc-reply, .mc-up").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-input, .mc-reply, .mc-up").count(), 0))
         for order in ("New", "Old"):
             page.click(f".mc-sort >> text={order}")
             want = ["Third", "Second", "First"] if order == "New" else ["First", "Second", "Third"]
             shown = "[...document.querySelectorAll('.mc-text')].map(n => n.innerText.trim()).join()"
             self.until(page, f"w => {shown} === w", ",".join(want))
         page.click(".mc-more.mc-act >> nth=0")
-        self.assertEqual(page.locator(".mc-entry").all_inner_texts(), ["Copy link"])
+        self.soon(lambda: self.assertEqual(page.locator(".mc-entry").all_inner_texts(), ["Copy link"]))
         page.reload()
         page.wait_for_selector("text=Comments can only be read on this page.")
         reasons = [text for text in told if text.startswith("cackled: ")]
@@ -240,7 +240,7 @@ class DaemonTests(BrowserCase):
         self.until(page, "document.querySelectorAll('.mc-c').length > 5")
         self.until(page, "document.querySelector('a[cackle-channel]').textContent.match(/^\\d+ comments$/)")
         page.wait_for_timeout(500)
-        self.assertEqual(page.evaluate("window.shift"), 0)
+        self.soon(lambda: self.assertEqual(page.evaluate("window.shift"), 0))
         asked = page.evaluate(
             "performance.getEntriesByType('resource').map(e => e.name).filter(n => /bootstrap|api/.test(n))"
         )

@@ -28,8 +28,12 @@ class HoldTests(MockCase):
             for options in ({}, {"viewport": {"width": 360, "height": 700}}):
                 page = self.opened(**options)
                 self.until(page, f"({VOID})() < 8")
-                self.assertEqual(page.evaluate("window.shift"), 0, (count, options))
-                self.assertLess(page.evaluate("document.getElementById('link').getBoundingClientRect().top"), 900)
+                self.soon(lambda: self.assertEqual(page.evaluate("window.shift"), 0, (count, options)))
+                self.soon(
+                    lambda: self.assertLess(
+                        page.evaluate("document.getElementById('link').getBoundingClientRect().top"), 900
+                    )
+                )
 
     def test_padding(self) -> None:
         """With a border and padding of the page's own, in either box model."""
@@ -44,8 +48,12 @@ class HoldTests(MockCase):
             )
             self.until(page, f"({VOID})() < 30")
             page.wait_for_timeout(200)
-            self.assertEqual(page.evaluate("document.getElementById('mc-container').style.minHeight"), "", model)
-            self.assertEqual(page.evaluate("window.shift"), 0, model)
+            self.soon(
+                lambda: self.assertEqual(
+                    page.evaluate("document.getElementById('mc-container').style.minHeight"), "", model
+                )
+            )
+            self.soon(lambda: self.assertEqual(page.evaluate("window.shift"), 0, model))
 
     def test_first_click(self) -> None:
         """A press on a link below the comments that lasts: the link stays under it, and the click is its own."""
@@ -63,7 +71,7 @@ class HoldTests(MockCase):
             page.wait_for_timeout(100)
         before = page.locator("#link").bounding_box()
         page.wait_for_timeout(400)
-        self.assertEqual(page.locator("#link").bounding_box(), before)
+        self.soon(lambda: self.assertEqual(page.locator("#link").bounding_box(), before))
         page.mouse.up()
         self.until(page, "location.hash === '#clicked'")
         self.until(page, f"({VOID})() < 8")
@@ -72,4 +80,6 @@ class HoldTests(MockCase):
         """Who wants no motion sees none."""
         page = self.opened(reduced_motion="reduce")
         self.until(page, f"({VOID})() < 8")
-        self.assertEqual(page.evaluate("document.getElementById('mc-container').style.minHeight"), "")
+        self.soon(
+            lambda: self.assertEqual(page.evaluate("document.getElementById('mc-container').style.minHeight"), "")
+        )

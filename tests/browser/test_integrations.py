@@ -46,13 +46,13 @@ class SnippetTests(HostCase):
         self.until(page, "document.body.innerText.includes('snippet one')")
         page.evaluate("window.show('snippet-two')")
         self.until(page, "document.body.innerText.includes('snippet two')")
-        self.assertEqual(self.texts(page), ["snippet two"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["snippet two"]))
         page.evaluate("window.hide()")
         self.until(page, "!document.querySelector('.mc-text')")
-        self.assertEqual(page.evaluate("window.cackle_widget.length"), 0)
+        self.soon(lambda: self.assertEqual(page.evaluate("window.cackle_widget.length"), 0))
         page.evaluate("window.show('snippet-one')")
         self.until(page, "document.body.innerText.includes('snippet one')")
-        self.assertEqual(page.locator("script[data-cackled]").count(), 1)
+        self.soon(lambda: self.assertEqual(page.locator("script[data-cackled]").count(), 1))
 
     def setUp(self) -> None:
         super().setUp()
@@ -198,5 +198,3 @@ class PluginTests(SynchronousTestCase):
         )
         person = verify_jwt(token, 1, [secret], 1_700_000_100.0)
         self.assertEqual((person.id, person.name, person.email), ("5", "Zoë", "zoe@example.test"))
-
-

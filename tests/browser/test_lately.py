@@ -22,15 +22,29 @@ class LatelyTests(MockCase):
         page.evaluate("window.html = '<b class=\"n\">{author}</b>: {text} <em>{score}</em> {nothing} <u>x</u>'")
         page.evaluate(LISTS)
         page.wait_for_selector("#mc-last .mc-late")
-        self.assertEqual(page.locator("#mc-last .mc-latetext").all_inner_texts(), ["third", "second much…"])
-        self.assertEqual(page.locator("#mc-last .mc-avatar").count(), 2)
-        self.assertIn("A <b>page</b> ·", page.inner_text("#mc-last .mc-lateplace >> nth=0"))
-        self.assertRegex(page.get_attribute("#mc-last a >> nth=0", "href"), r"https://x\.example/plain#mc-\d+")
+        self.soon(
+            lambda: self.assertEqual(page.locator("#mc-last .mc-latetext").all_inner_texts(), ["third", "second much…"])
+        )
+        self.soon(lambda: self.assertEqual(page.locator("#mc-last .mc-avatar").count(), 2))
+        self.soon(lambda: self.assertIn("A <b>page</b> ·", page.inner_text("#mc-last .mc-lateplace >> nth=0")))
+        self.soon(
+            lambda: self.assertRegex(
+                page.get_attribute("#mc-last a >> nth=0", "href"), r"https://x\.example/plain#mc-\d+"
+            )
+        )
         page.wait_for_selector("#mine .mc-late")
         first = page.inner_text("#mine .mc-latelink >> nth=0")
         self.assertEqual(first, "<i>Eve</i>: first <b>one</b> 5 {nothing} <u>x</u>")
-        self.assertEqual(page.evaluate("document.querySelectorAll('#mine i, #mine u, #mine b.n').length"), 3)
-        self.assertEqual(page.evaluate("getComputedStyle(document.querySelector('#mine .mc-avatar')).width"), "32px")
+        self.soon(
+            lambda: self.assertEqual(
+                page.evaluate("document.querySelectorAll('#mine i, #mine u, #mine b.n').length"), 3
+            )
+        )
+        self.soon(
+            lambda: self.assertEqual(
+                page.evaluate("getComputedStyle(document.querySelector('#mine .mc-avatar')).width"), "32px"
+            )
+        )
 
     def test_failed(self) -> None:
         """Where the server has nothing to say, what the page has there stays."""
@@ -38,4 +52,4 @@ class LatelyTests(MockCase):
         page = self.plain()
         page.evaluate(LISTS)
         page.wait_for_timeout(300)
-        self.assertEqual(page.inner_text("#mine"), "kept")
+        self.soon(lambda: self.assertEqual(page.inner_text("#mine"), "kept"))

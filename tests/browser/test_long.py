@@ -22,22 +22,22 @@ class LongTests(MockCase):
         tall = page.evaluate("document.documentElement.scrollHeight")
         page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
         page.wait_for_timeout(300)
-        self.assertAlmostEqual(page.evaluate("document.documentElement.scrollHeight"), tall, delta=2)
+        self.soon(lambda: self.assertAlmostEqual(page.evaluate("document.documentElement.scrollHeight"), tall, delta=2))
         self.until(page, f"{NODES} < 1000 + 80 * {a_comment}")
         seen = "document.elementFromPoint(200, innerHeight / 2).closest('.mc-c')"
         self.until(page, f"{seen} && {seen}.querySelector('.mc-text')")
         last = page.evaluate("document.querySelector('.mc-list > .mc-c:last-child').id")
-        self.assertIsNone(page.query_selector(f"#{last} .mc-text"))
+        self.soon(lambda: self.assertIsNone(page.query_selector(f"#{last} .mc-text")))
         page.evaluate(f"location.hash = '{last}'")
         self.until(page, f"document.activeElement.id === '{last}'")
-        self.assertIsNotNone(page.query_selector(f"#{last} .mc-text"))
+        self.soon(lambda: self.assertIsNotNone(page.query_selector(f"#{last} .mc-text")))
         page.keyboard.press("Control+f")
         self.until(page, "document.querySelectorAll('.mc-text').length === 1000")
         page.click(f"#{last} .mc-reply")
         page.evaluate("scrollTo(0, 0)")
         self.until(page, f"{NODES} < 1000 + 80 * {a_comment}")
         # Where somebody writes it stays.
-        self.assertIsNotNone(page.query_selector(f"#{last} .mc-slot .mc-input"))
+        self.soon(lambda: self.assertIsNotNone(page.query_selector(f"#{last} .mc-slot .mc-input")))
 
     def test_short(self) -> None:
         """A conversation of fifty comments keeps all."""
@@ -45,4 +45,4 @@ class LongTests(MockCase):
         page = self.plain()
         page.click(".mc-loadall")
         self.until(page, "document.querySelectorAll('.mc-text').length === 50")
-        self.assertEqual(page.query_selector_all(".mc-loadall, .mc-listfoot .mc-more"), [])
+        self.soon(lambda: self.assertEqual(page.query_selector_all(".mc-loadall, .mc-listfoot .mc-more"), []))

@@ -68,18 +68,22 @@ class ModeratedTests(BrowserCase):
         mine = self.context()
         ann, bob = self.reader(mine), self.reader()
         self.post(ann, "please read this first")
-        self.assertEqual(ann.locator(".mc-waits").inner_text(), "Waiting for approval")
-        self.assertEqual((self.texts(bob), ann.locator(".mc-reply").count()), ([], 0))
+        self.soon(lambda: self.assertEqual(ann.locator(".mc-waits").inner_text(), "Waiting for approval"))
+        self.soon(lambda: self.assertEqual((self.texts(bob), ann.locator(".mc-reply").count()), ([], 0)))
         ann.close()
         ann = self.reader(mine)
-        self.assertEqual((self.texts(ann), ann.locator(".mc-waits").count()), (["please read this first"], 1))
+        self.soon(
+            lambda: self.assertEqual(
+                (self.texts(ann), ann.locator(".mc-waits").count()), (["please read this first"], 1)
+            )
+        )
         item = self.staff("GET", "/moderation/items")["items"][0]
         self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "approve"})
         bob.wait_for_selector("text=please read this first")
         self.until(ann, "!document.querySelector('.mc-waits')")
         for page in (ann, bob):
             self.until(page, "document.querySelector('.mc-title').textContent === '1 comment'")
-            self.assertEqual(len(self.texts(page)), 1)
+            self.soon(lambda: self.assertEqual(len(self.texts(page)), 1))
         self.post(bob, "another")
         self.staff("POST", "/moderation/actions", {"items": [self.staff("GET", "/moderation/items")["items"][0]["id"]],
                                                    "action": "approve"})  # fmt: skip
@@ -87,7 +91,7 @@ class ModeratedTests(BrowserCase):
         pinned = self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "pin"})
         for page in (ann, bob):
             self.until(page, "document.querySelector('.mc-c').innerText.includes('Pinned')")
-            self.assertIn("please read this first", self.texts(page)[0])
+            self.soon(lambda: self.assertIn("please read this first", self.texts(page)[0]))
         self.staff("POST", f"/moderation/actions/{pinned['id']}/undo")
         self.until(ann, "!document.querySelector('.mc-list').innerText.includes('Pinned')")
         self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "reject"})
@@ -107,10 +111,12 @@ class ModeratedTests(BrowserCase):
         self.staff("POST", "/bans", {"kind": "visitor", "value": who, "shadow": True})
         self.post(ann, "two")
         ann.wait_for_timeout(500)
-        self.assertEqual(ann.locator(".mc-title").inner_text(), "2 comments")
+        self.soon(lambda: self.assertEqual(ann.locator(".mc-title").inner_text(), "2 comments"))
         ann.close()
         ann = self.reader(mine)
-        self.assertEqual((sorted(self.texts(ann)), ann.locator(".mc-waits").count()), (["one", "two"], 0))
-        self.assertEqual(ann.locator(".mc-title").inner_text(), "2 comments")
-        self.assertEqual(self.texts(bob), ["one"])
-        self.assertEqual(bob.locator(".mc-title").inner_text(), "1 comment")
+        self.soon(
+            lambda: self.assertEqual((sorted(self.texts(ann)), ann.locator(".mc-waits").count()), (["one", "two"], 0))
+        )
+        self.soon(lambda: self.assertEqual(ann.locator(".mc-title").inner_text(), "2 comments"))
+        self.soon(lambda: self.assertEqual(self.texts(bob), ["one"]))
+        self.soon(lambda: self.assertEqual(bob.locator(".mc-title").inner_text(), "1 comment"))

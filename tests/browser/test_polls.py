@@ -58,17 +58,21 @@ class PollTests(BrowserCase):
         one.focus("#mc-poll input >> nth=0")
         one.keyboard.press("Space")
         one.keyboard.press("ArrowDown")
-        self.assertEqual(one.evaluate("document.activeElement.closest('[data-option]').dataset.option"), "2")
+        self.soon(
+            lambda: self.assertEqual(
+                one.evaluate("document.activeElement.closest('[data-option]').dataset.option"), "2"
+            )
+        )
         one.focus("#mc-poll .mcp-vote")
         one.keyboard.press("Enter")
         for page in (one, two):
             self.votes(page, "2", 18)
-            self.assertEqual(self.text(page, '#mc-poll [data-option="2"] .mcp-percent'), "20 %")
+            self.soon(lambda: self.assertEqual(self.text(page, '#mc-poll [data-option="2"] .mcp-percent'), "20 %"))
         two.wait_for_timeout(500)
-        self.assertEqual(two.evaluate("window.shift || 0"), 0)
+        self.soon(lambda: self.assertEqual(two.evaluate("window.shift || 0"), 0))
         one.reload()
         one.wait_for_selector("#mc-poll .mcp-mine")
-        self.assertEqual(one.locator("#mc-poll input:checked").count(), 1)
+        self.soon(lambda: self.assertEqual(one.locator("#mc-poll input:checked").count(), 1))
         one.click("#mc-poll button:has-text('Take my vote back')")
         self.votes(two, "2", 17)
 
@@ -80,24 +84,24 @@ class PollTests(BrowserCase):
         page.focus('#mc-poll-3 [data-option="1"] .mcp-up')
         page.keyboard.press("ArrowUp")
         page.keyboard.press("ArrowUp")
-        self.assertEqual(self.text(page, '#mc-poll-3 [data-option="1"] .mcp-up'), "1")
+        self.soon(lambda: self.assertEqual(self.text(page, '#mc-poll-3 [data-option="1"] .mcp-up'), "1"))
         page.keyboard.press("ArrowDown")
-        self.assertEqual(self.text(page, '#mc-poll-3 [data-option="1"] .mcp-up'), "2")
+        self.soon(lambda: self.assertEqual(self.text(page, '#mc-poll-3 [data-option="1"] .mcp-up'), "2"))
         page.click("#mc-poll-3 .mcp-vote")
         self.until(page, "document.querySelector('#mc-poll-3 .mcp-vote').innerText === 'Change my vote'")
         page.click("#mc-poll-3 summary")
-        self.assertIn("Round 1", self.text(page, "#mc-poll-3 .mcp-rounds"))
+        self.soon(lambda: self.assertIn("Round 1", self.text(page, "#mc-poll-3 .mcp-rounds")))
 
     def test_hidden(self) -> None:
         """What is shown after voting is not there before; the quiz tells what was right."""
         page = self.open()
-        self.assertEqual(self.text(page, "#mc-poll-5 .mcp-votes"), "")
-        self.assertEqual(page.locator(".mcp-right").count(), 0)
+        self.soon(lambda: self.assertEqual(self.text(page, "#mc-poll-5 .mcp-votes"), ""))
+        self.soon(lambda: self.assertEqual(page.locator(".mcp-right").count(), 0))
         page.click("#mc-poll-5 label:has-text('Mars')")
         page.click("#mc-poll-5 .mcp-vote")
         page.wait_for_selector("#mc-poll-5 [data-option='2'].mcp-right")
-        self.assertIn("Jupiter turns", self.text(page, "#mc-poll-5"))
-        self.assertEqual(page.locator("#mc-poll-5 .mcp-vote").count(), 0)
+        self.soon(lambda: self.assertIn("Jupiter turns", self.text(page, "#mc-poll-5")))
+        self.soon(lambda: self.assertEqual(page.locator("#mc-poll-5 .mcp-vote").count(), 0))
 
     def test_languages(self) -> None:
         """In the page's language, right to left as well."""
@@ -108,8 +112,8 @@ class PollTests(BrowserCase):
         """A picture of how ballots went, for the eyes, stands above the table; it stays open when somebody votes."""
         page, other = self.open(), self.open()
         page.click("#mc-poll-3 summary")
-        self.assertEqual(page.locator("#mc-poll-3 svg[aria-hidden=true] rect").count(), 9)
-        self.assertEqual(page.locator("#mc-poll-3 .mcp-rounds tr").count(), 3)
+        self.soon(lambda: self.assertEqual(page.locator("#mc-poll-3 svg[aria-hidden=true] rect").count(), 9))
+        self.soon(lambda: self.assertEqual(page.locator("#mc-poll-3 .mcp-rounds tr").count(), 3))
         other.click('#mc-poll-3 [data-option="1"] .mcp-up')
         other.click("#mc-poll-3 .mcp-vote")
         self.until(page, "document.querySelector('#mc-poll-3 [data-option=\"1\"] .mcp-votes').innerText === '15 votes'")
@@ -124,10 +128,10 @@ class PollTests(BrowserCase):
         other.click("#mc-poll-2 .mcp-vote")
         self.until(page, "n => document.querySelector('#mc-poll-2 .mcp-note span').innerText !== n", before)
         page.keyboard.type("ning")
-        self.assertEqual(page.input_value("#mc-poll-2 .mcp-write"), "Sunday morning")
+        self.soon(lambda: self.assertEqual(page.input_value("#mc-poll-2 .mcp-write"), "Sunday morning"))
         page.click("#mc-poll-2 button:has-text('Propose')")
         self.until(page, "document.querySelector('#mc-poll-2 .mcp-error').innerText.includes('waits for approval')")
-        self.assertEqual(page.input_value("#mc-poll-2 .mcp-write"), "")
+        self.soon(lambda: self.assertEqual(page.input_value("#mc-poll-2 .mcp-write"), ""))
 
     def test_default_place(self) -> None:
         """A poll needs no container to be named: it is ``mc-poll``. One that is not there says so."""
@@ -149,13 +153,13 @@ class PollTests(BrowserCase):
             page = self.page(self.url + query, context=self.context(**options), wait="#mc-poll-5 .mcp-poll")
             page.wait_for_selector("#mc-poll-3 .mcp-poll")
             page.evaluate(AXE.read_text())
-            self.assertEqual(page.evaluate(RUN), [], name)
+            self.soon(lambda: self.assertEqual(page.evaluate(RUN), [], name))
             page.click("#mc-poll-5 label >> nth=1")
             page.click("#mc-poll-5 .mcp-vote")
             page.wait_for_selector("#mc-poll-5 .mcp-right")
             page.click("#mc-poll-3 summary")
             page.wait_for_timeout(300)
-            self.assertEqual(page.evaluate(RUN), [], f"{name}: answered, rounds open")
+            self.soon(lambda: self.assertEqual(page.evaluate(RUN), [], f"{name}: answered, rounds open"))
 
     def comments(self, *, staff: bool):
         """A page with comments, whose authors have the badge of staff or not, as the server says it."""
@@ -189,16 +193,16 @@ class PollTests(BrowserCase):
         for line, there in (("Which one?", True), ("[poll 1]", False), ("[poll 4]", False), ("[poll 2]", True),
                             ("[poll 3]", True)):  # fmt: skip
             self.assertEqual(line in shown, there, line)
-        self.assertEqual(page.locator(".mc-poll").count(), 3)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-poll").count(), 3))
         page.wait_for_selector(".mc-poll:nth-child(3) >> text=There is no such poll.")
-        self.assertEqual(page.locator(".mc-poll:nth-child(2) .mcp-votes:not(:empty)").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-poll:nth-child(2) .mcp-votes:not(:empty)").count(), 0))
         first = page.locator(".mc-poll").first
         radio = first.locator("input").first
-        self.assertNotEqual(radio.evaluate("n => getComputedStyle(n).appearance"), "none")
+        self.soon(lambda: self.assertNotEqual(radio.evaluate("n => getComputedStyle(n).appearance"), "none"))
         radio.focus()
         page.keyboard.press("Space")
         page.keyboard.press("ArrowDown")
-        self.assertEqual(page.evaluate(FOCUSED), "2")
+        self.soon(lambda: self.assertEqual(page.evaluate(FOCUSED), "2"))
         before = first.locator(".mcp-votes").nth(1).inner_text()
         first.locator(".mcp-vote").click()
         first.locator(".mcp-mine .mcp-votes").wait_for()
@@ -210,7 +214,7 @@ class PollTests(BrowserCase):
         other = self.comments(staff=False)
         other.wait_for_selector(".mc-tools", state="attached")
         other.wait_for_timeout(500)
-        self.assertIn("[poll 1]", other.inner_text(".mc-text"))
-        self.assertEqual(other.locator(".mc-poll").count(), 0)
+        self.soon(lambda: self.assertIn("[poll 1]", other.inner_text(".mc-text")))
+        self.soon(lambda: self.assertEqual(other.locator(".mc-poll").count(), 0))
         loaded = other.evaluate("performance.getEntriesByType('resource').map(e => e.name).join(' ')")
         self.assertNotRegex(loaded, r"/polls[.-]|widget=Poll|embed\.js")

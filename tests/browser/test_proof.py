@@ -28,9 +28,7 @@ class ProofTests(BrowserCase):
         cursor.execute("select keep_rules(1, 0, %s, 'account:1', false)", (rules,))
         context = self.context()
         context.add_init_script(ALONE)
-        context.route(
-            "**/demo/demo.js", lambda route: route.fulfill(body=CHANNEL, content_type="text/javascript")
-        )
+        context.route("**/demo/demo.js", lambda route: route.fulfill(body=CHANNEL, content_type="text/javascript"))
         for pattern, handler in blocked.items():
             context.route(f"**/{pattern}.js", handler)
         return self.page(f"{daemon.url}/demo?embed=1", context=context), cursor
@@ -50,7 +48,7 @@ class ProofTests(BrowserCase):
         self.post(page, HELLO)
         self.assertEqual([(status, proof) for status, _, proof in sent], [(428, False), (201, True)])
         self.assertEqual(len({key for _, key, _ in sent}), 1)
-        self.assertEqual(page.locator(".mc-text").all_inner_texts(), [HELLO])
+        self.soon(lambda: self.assertEqual(page.locator(".mc-text").all_inner_texts(), [HELLO]))
         self.post(page, "And once more")
         self.assertEqual([status for status, _, _ in sent], [428, 201, 201])
         cursor.execute("select count(*), min(status) from comment where author_name = 'Ada'")
@@ -64,8 +62,8 @@ class ProofTests(BrowserCase):
         page.fill(".mc-input >> nth=0", HELLO)
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(".mc-retry")
-        self.assertEqual(page.locator(".mc-text").all_inner_texts(), [HELLO])
+        self.soon(lambda: self.assertEqual(page.locator(".mc-text").all_inner_texts(), [HELLO]))
         away[0] = False
         page.click(".mc-retry")
         self.until(page, "!document.querySelector('.mc-sending, .mc-retry')")
-        self.assertEqual(page.locator(".mc-text").all_inner_texts(), [HELLO])
+        self.soon(lambda: self.assertEqual(page.locator(".mc-text").all_inner_texts(), [HELLO]))

@@ -20,19 +20,19 @@ class ReactionTests(MockCase):
         """One's own counts at once and is pressed; again takes it back; the state is there after a reload."""
         self.begin()
         page = self.plain()
-        self.assertEqual(self.shown(page), ["👍2false"])
+        self.soon(lambda: self.assertEqual(self.shown(page), ["👍2false"]))
         page.click(".mc-react")
-        self.assertEqual(self.shown(page), ["👍3true"])
+        self.soon(lambda: self.assertEqual(self.shown(page), ["👍3true"]))
         page.click(".mc-face-add")
         page.click(".mc-entry >> text=own")
-        self.assertEqual(self.shown(page), ["👍3true", "🦊1true"])
+        self.soon(lambda: self.assertEqual(self.shown(page), ["👍3true", "🦊1true"]))
         page.wait_for_timeout(300)
         page.reload()
         page.wait_for_selector(".mc-react")
-        self.assertEqual(self.shown(page), ["👍3true", "🦊1true"])
+        self.soon(lambda: self.assertEqual(self.shown(page), ["👍3true", "🦊1true"]))
         page.click(".mc-react >> nth=1")
         self.until(page, "document.querySelectorAll('.mc-react').length === 1")
-        self.assertIn("react", page.evaluate("window.calls.map(c => c[0]).concat('react')"))
+        self.soon(lambda: self.assertIn("react", page.evaluate("window.calls.map(c => c[0]).concat('react')")))
 
     def test_live(self) -> None:
         """What others do comes by itself, and an older number changes nothing."""
@@ -43,7 +43,7 @@ class ReactionTests(MockCase):
         data = {"id": one, "reactions": {"like": 7, "love": 1}}
         self.steer(events=[{"channel": "plain", "type": "comment.reacted", "data": data}])
         self.until(page, "document.querySelectorAll('.mc-react').length === 2")
-        self.assertEqual(self.shown(page), ["👍7false", "❤️1false"])
+        self.soon(lambda: self.assertEqual(self.shown(page), ["👍7false", "❤️1false"]))
 
     def test_refused(self) -> None:
         """A refused one is taken back, with words."""
@@ -52,7 +52,7 @@ class ReactionTests(MockCase):
         self.steer(fail=[{"method": "PUT", "path": "/reactions/", "status": 403, "slug": "banned"}])
         page.click(".mc-react")
         self.until(page, "document.querySelector('.mc-react').ariaPressed === 'false'")
-        self.assertEqual(self.shown(page), ["👍2false"])
+        self.soon(lambda: self.assertEqual(self.shown(page), ["👍2false"]))
 
     def test_keyboard(self) -> None:
         """Reached by arrows within the one stop of the bar; focus stays where it was, or goes to what is left."""
@@ -65,18 +65,20 @@ class ReactionTests(MockCase):
         self.until(page, "document.activeElement.classList.contains('mc-reply')")
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
-        self.assertEqual(self.shown(page), ["👍3true"])
-        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-react')"))
+        self.soon(lambda: self.assertEqual(self.shown(page), ["👍3true"]))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-react')")))
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
         self.until(page, "document.activeElement.classList.contains('mc-entry')")
         page.keyboard.press("l")
         page.keyboard.press("Enter")
-        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-face-add')"))
-        self.assertEqual(page.evaluate("document.querySelectorAll('.mc-acts [tabindex=\"0\"]').length"), 1)
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-face-add')")))
+        self.soon(
+            lambda: self.assertEqual(page.evaluate("document.querySelectorAll('.mc-acts [tabindex=\"0\"]').length"), 1)
+        )
 
     def test_none(self) -> None:
         """Without the setting there is nothing of it."""
         self.seed({"text": "Root", "reactions": {"like": 2}})
         page = self.plain()
-        self.assertEqual(page.query_selector_all(".mc-reacts, .mc-face-add"), [])
+        self.soon(lambda: self.assertEqual(page.query_selector_all(".mc-reacts, .mc-face-add"), []))

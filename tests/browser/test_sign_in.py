@@ -78,7 +78,7 @@ class SignInTests(BrowserCase):
             page.click(".mc-way >> text=Acme")
         opened.value.wait_for_event("close")
         self.signed_in(page)
-        self.assertEqual(page.input_value(".mc-input >> nth=0"), "a draft")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input >> nth=0"), "a draft"))
         self.until(page, "document.querySelector('.mc-list .mc-name').textContent === 'Olga'")
         page.click(".mc-formbtn >> nth=0")
         self.until(page, "document.querySelectorAll('.mc-badge.mc-verified').length === 2")
@@ -108,7 +108,7 @@ class SignInTests(BrowserCase):
         self.until(page, "!document.querySelector('.mc-person')")
         page.locator(".mc-input >> nth=0").focus()
         page.wait_for_selector(".mc-nick >> nth=0")
-        self.assertEqual(page.locator(".mc-badge >> text=You").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-badge >> text=You").count(), 0))
 
     def test_phone(self) -> None:
         """No other window there: away and back, with the draft, and nothing left behind the #."""
@@ -122,7 +122,7 @@ class SignInTests(BrowserCase):
         page.tap(".mc-way >> text=Acme")
         page.wait_for_selector(".mc-person", state="attached")
         self.signed_in(page)
-        self.assertEqual(page.input_value(".mc-input >> nth=0"), "from the train")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input >> nth=0"), "from the train"))
         self.assertNotIn("#", page.url)
 
     def test_single_sign_on(self) -> None:
@@ -152,7 +152,7 @@ class SignInTests(BrowserCase):
         self.post(writer, "for members", "Guesty")
         self.daemon.admin("site set 1 readers signed-in")
         page = self.page(self.site(""), wait=".mc-invite")
-        self.assertNotIn("for members", page.inner_text("body"))
+        self.soon(lambda: self.assertNotIn("for members", page.inner_text("body")))
         page.click(".mc-signin")
         with page.expect_popup() as opened:
             page.click(".mc-way >> text=Acme")

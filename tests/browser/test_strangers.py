@@ -91,8 +91,10 @@ class StrangersTests(MockCase):
         self.until(page, "[...document.querySelectorAll('.mc-score')].some(n => n.innerText === '1')")
         page.reload()
         page.wait_for_selector(".mc-c")
-        self.assertEqual(
-            sorted(self.texts(page)), ['Said "here" [1, 2]', "Said by another", "Said later", "There before"]
+        self.soon(
+            lambda: self.assertEqual(
+                sorted(self.texts(page)), ['Said "here" [1, 2]', "Said by another", "Said later", "There before"]
+            )
         )
         context.close()
 
@@ -125,8 +127,8 @@ class StrangersTests(MockCase):
         page = self.plain(
             "o=" + quote(json.dumps({"msg": {"title": 5, "join": ["x"], "post": {"one": 1}, "empty": {}}}))
         )
-        self.assertEqual(page.inner_text(".mc-title"), "5")
-        self.assertEqual(page.inner_text(".mc-empty"), "No comments yet. Be the first.")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-title"), "5"))
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-empty"), "No comments yet. Be the first."))
 
     def test_entries_that_are_none(self) -> None:
         """Whatever was pushed before, a good entry is mounted; the array may be none."""
@@ -154,18 +156,22 @@ class StrangersTests(MockCase):
                 return ask(...a); }; }"""
         )
         page = self.page(f"{self.base}/pages/plain.html", context=context)
-        self.assertEqual(self.texts(page), ["There before"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["There before"]))
         page.click(".mc-input")
         page.fill(".mc-input", "Said twice")
         self.until(page, "!!localStorage['cackle:1'] && 'token' in JSON.parse(localStorage['cackle:1'])")
         page.evaluate("() => { window.broken = true; }")
         page.keyboard.press("Control+Enter")
         page.wait_for_selector(".mc-retry")
-        self.assertIn("There is no connection to the server. Your text is safe.", page.inner_text(".mc-acts .mc-error"))
+        self.soon(
+            lambda: self.assertIn(
+                "There is no connection to the server. Your text is safe.", page.inner_text(".mc-acts .mc-error")
+            )
+        )
         page.evaluate("() => { window.broken = false; }")
         page.click(".mc-retry")
         self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
-        self.assertEqual(sorted(self.texts(page)), ["Said twice", "There before"])
+        self.soon(lambda: self.assertEqual(sorted(self.texts(page)), ["Said twice", "There before"]))
 
     def test_stored_by_others(self) -> None:
         """What stands in storage may be of any kind: a page is never dead by it."""
@@ -186,7 +192,7 @@ class StrangersTests(MockCase):
                         if (!store.getItem('seen' + key)) {{ store.setItem('cackle:' + key, {json.dumps(value)});
                             store.setItem('seen' + key, 1); }}"""
             )
-            self.assertEqual(self.texts(page)[-1:], ["Readable"], value)
+            self.soon(lambda: self.assertEqual(self.texts(page)[-1:], ["Readable"], value))
             page.context.close()
 
     def test_mistakes(self) -> None:
@@ -212,8 +218,8 @@ class StrangersTests(MockCase):
             self.assertEqual(len(said), 1, (options, said))
             for part in parts:
                 self.assertIn(part, said[0])
-            self.assertEqual(page.inner_text("#mc-container").strip(), sentence)
-            self.assertEqual(page.locator(".mc-input").count(), 0)
+            self.soon(lambda: self.assertEqual(page.inner_text("#mc-container").strip(), sentence))
+            self.soon(lambda: self.assertEqual(page.locator(".mc-input").count(), 0))
 
     def test_old_browser(self) -> None:
         """A browser without what is needed: said to the owner, and to the visitor in words."""
@@ -259,7 +265,7 @@ class StrangersTests(MockCase):
             )
             page = self.page(f"{self.base}/pages/plain.html", context=context)
             page.wait_for_selector("text=Found")
-            self.assertEqual(page.evaluate("[Cackle.origin, Cackle.base()]"), [below, below], name)
+            self.soon(lambda: self.assertEqual(page.evaluate("[Cackle.origin, Cackle.base()]"), [below, below], name))
             self.post(page, f"Written by {name}")
             asked = page.evaluate("performance.getEntriesByType('resource').map(e => e.name)")
             ours = [url for url in asked if "/widget/" in url or "/api/" in url or "/bootstrap" in url]
@@ -295,9 +301,11 @@ class StrangersTests(MockCase):
             cackle_widget.push({widget: 'CommentCount', id: 1, one: 'one', mult: '{num} in all',
                 html: '<b class="big">{num}</b> <i>{comments}</i><img src=x onerror=window.hacked=1>'}); }""")
         self.until(page, "document.querySelector('.n b.big')")
-        self.assertEqual(
-            page.inner_html(".n"),
-            '<b class="big">2</b> <i>2 in all</i>&lt;img src=x onerror=window.hacked=1&gt;',
+        self.soon(
+            lambda: self.assertEqual(
+                page.inner_html(".n"),
+                '<b class="big">2</b> <i>2 in all</i>&lt;img src=x onerror=window.hacked=1&gt;',
+            )
         )
 
     def test_srcdoc(self) -> None:

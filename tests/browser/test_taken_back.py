@@ -41,11 +41,11 @@ class DeletingTests(Writer):
         page.wait_for_selector("text=Mine")
         self.delete(page, "Mine")
         page.wait_for_selector("text=This comment was deleted")
-        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Undo")
-        self.assertEqual(page.text_content("[role=log]"), "This comment was deleted")
+        self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.textContent"), "Undo"))
+        self.soon(lambda: self.assertEqual(page.text_content("[role=log]"), "This comment was deleted"))
         page.keyboard.press("Enter")
         page.wait_for_selector("text=Mine")
-        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-more')"))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-more')")))
         self.assertEqual(self.calls("DELETE"), [])
 
     def test_focus_goes_on(self) -> None:
@@ -59,7 +59,7 @@ class DeletingTests(Writer):
             self.until(page, f"document.querySelectorAll('.mc-c').length === {left}")
             inside = page.evaluate("document.activeElement.className")
             self.assertIn("mc-c" if left else "mc-input", inside.split(), text)
-        self.assertEqual(page.inner_text(".mc-title"), "Comments")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-title"), "Comments"))
 
     def test_refused(self) -> None:
         """A deletion that the server refuses brings the comment back, and says so."""
@@ -69,7 +69,7 @@ class DeletingTests(Writer):
         self.steer(fail=[{"method": "DELETE", "path": "/comments", "status": 403}])
         self.delete(page, "Mine")
         self.until(page, "document.querySelector('.mc-bar.mc-on')?.textContent === 'You aren’t allowed to do this.'")
-        self.assertEqual(self.texts(page), ["Mine"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["Mine"]))
 
     def test_page_goes(self) -> None:
         """Who deletes and leaves has deleted."""
@@ -94,14 +94,18 @@ class KeptTests(Writer):
         page.reload()
         page.click(".mc-edit")
         page.wait_for_selector(".mc-main .mc-input")
-        self.assertEqual(page.input_value(".mc-main .mc-input"), "Mine, much better")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-main .mc-input"), "Mine, much better"))
         page.click(".mc-formbtn >> text=Save")
         page.wait_for_selector(".mc-edited")
         page.click(".mc-edit")
         page.fill(".mc-main .mc-input", "x")
         page.fill(".mc-main .mc-input", "Mine, much better")
         page.keyboard.press("Escape")
-        self.assertIsNone(page.evaluate("Object.keys(localStorage).find(k => k.startsWith('cackle:edit')) ?? null"))
+        self.soon(
+            lambda: self.assertIsNone(
+                page.evaluate("Object.keys(localStorage).find(k => k.startsWith('cackle:edit')) ?? null")
+            )
+        )
 
     def test_quick_reload(self) -> None:
         """The last words before a reload are there after it: of the box, of a reply, of an edit, and the name."""
@@ -117,13 +121,13 @@ class KeptTests(Writer):
         page.fill(".mc-input >> nth=0", "Written")
         page.reload()
         page.wait_for_selector(".mc-c")
-        self.assertEqual(page.input_value(".mc-input >> nth=0"), "Written")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input >> nth=0"), "Written"))
         page.click(f"#mc-{root} .mc-reply")
-        self.assertEqual(page.input_value(".mc-slot .mc-input"), "Replied")
-        self.assertEqual(page.input_value(".mc-slot .mc-nick"), "Grace")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-slot .mc-input"), "Replied"))
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-slot .mc-nick"), "Grace"))
         page.click(".mc-edit")
         page.wait_for_selector(".mc-main > .mc-form")
-        self.assertEqual(page.input_value(".mc-main > .mc-form .mc-input"), "Edited")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-main > .mc-form .mc-input"), "Edited"))
 
     def test_refused_for_good(self) -> None:
         """Asking again is offered only where it may help; every unsent comment can be discarded, and that undone."""
@@ -142,7 +146,7 @@ class KeptTests(Writer):
             )
             self.submit(page, f"Refused with {status}")
             page.wait_for_selector(".mc-discard")
-            self.assertEqual(page.locator(".mc-retry").count(), retry, status)
+            self.soon(lambda: self.assertEqual(page.locator(".mc-retry").count(), retry, status))
             page.click(".mc-discard")
             page.wait_for_selector("text=Discarded.")
             page.click(".mc-undo")
@@ -153,7 +157,7 @@ class KeptTests(Writer):
             page.evaluate(SOON.replace("300", "6000"))
         page.reload()
         page.wait_for_selector(".mc-empty")
-        self.assertEqual(page.input_value(".mc-input"), "")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input"), ""))
 
     def test_words_of_a_vote(self) -> None:
         """A vote without a network is no text that is safe; a comment is."""
@@ -185,9 +189,13 @@ class WhoTests(Writer):
         page.wait_for_selector("#second .mc-header")
         page.click(f"#mc-{ids[0]} .mc-reply")
         page.fill(".mc-slot .mc-nick", "Grace")
-        self.assertEqual(page.evaluate("[...document.querySelectorAll('.mc-nick')].map(n => n.value)"), ["Grace"] * 3)
+        self.soon(
+            lambda: self.assertEqual(
+                page.evaluate("[...document.querySelectorAll('.mc-nick')].map(n => n.value)"), ["Grace"] * 3
+            )
+        )
         page.click(f"#mc-{ids[1]} .mc-reply")
-        self.assertEqual(page.input_value(f"#mc-{ids[1]} .mc-nick"), "Grace")
+        self.soon(lambda: self.assertEqual(page.input_value(f"#mc-{ids[1]} .mc-nick"), "Grace"))
         self.submit(page, "By name")
         page.wait_for_selector(".mc-name >> text=Grace")
         weights = page.evaluate("""() => Object.fromEntries([...document.querySelectorAll('#mc-container .mc-name')]
@@ -201,7 +209,7 @@ class WhoTests(Writer):
         """The name's field stands before the text, and says whether it must be given."""
         page = self.plain(script=ALONE)
         page.click(".mc-input")
-        self.assertEqual(page.get_attribute(".mc-nick", "placeholder"), "Your name (optional)")
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-nick", "placeholder"), "Your name (optional)"))
         order = page.evaluate(
             "[...document.querySelectorAll('.mc-form input:not([hidden]), .mc-form textarea')].map(n => n.localName)"
         )
@@ -234,7 +242,7 @@ class WhoTests(Writer):
         self.submit(page, "First")
         page.wait_for_selector(".mc-c:not(.mc-sending) .mc-badge")
         page.wait_for_timeout(100)
-        self.assertEqual(page.evaluate("hues.size"), 1)
+        self.soon(lambda: self.assertEqual(page.evaluate("hues.size"), 1))
 
     def test_own_votes(self) -> None:
         """One's own comment shows its score and offers no vote."""
@@ -242,9 +250,9 @@ class WhoTests(Writer):
         page = self.plain(script=ALONE)
         self.post(page, "Mine")
         mine = ".mc-c:has-text('Mine')"
-        self.assertEqual(page.locator(f"{mine} .mc-up").count(), 0)
-        self.assertEqual(page.inner_text(f"{mine} .mc-score"), "0")
-        self.assertEqual(page.locator(".mc-up").count(), 1)
+        self.soon(lambda: self.assertEqual(page.locator(f"{mine} .mc-up").count(), 0))
+        self.soon(lambda: self.assertEqual(page.inner_text(f"{mine} .mc-score"), "0"))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-up").count(), 1))
 
     def test_addressee(self) -> None:
         """At the last level an answer names whom it answers, not whom it hangs on; drafts of two don't mix."""
@@ -252,19 +260,19 @@ class WhoTests(Writer):
         page = self.plain(script=ALONE)
         deepest = ".mc-c:has(> .mc-body :text-is('L5')) > .mc-body"
         above = ".mc-c:has(> .mc-body :text-is('L4')) > .mc-body"
-        self.assertEqual(page.text_content(f"{deepest} .mc-to"), "to \u2068N4\u2069")
+        self.soon(lambda: self.assertEqual(page.text_content(f"{deepest} .mc-to"), "to \u2068N4\u2069"))
         page.click(f"{deepest} .mc-reply")
-        self.assertEqual(page.get_attribute(f"{deepest} .mc-input", "placeholder"), "Reply to N5")
-        self.assertEqual(page.input_value(f"{deepest} .mc-input"), "@N5 ")
+        self.soon(lambda: self.assertEqual(page.get_attribute(f"{deepest} .mc-input", "placeholder"), "Reply to N5"))
+        self.soon(lambda: self.assertEqual(page.input_value(f"{deepest} .mc-input"), "@N5 "))
         page.type(f"{deepest} .mc-input", "Half")
         page.keyboard.press("Escape")
         page.click(f"{above} .mc-reply")
-        self.assertEqual(page.input_value(f"{above} .mc-input"), "")
+        self.soon(lambda: self.assertEqual(page.input_value(f"{above} .mc-input"), ""))
         page.keyboard.press("Escape")
         page.click(f"{deepest} .mc-reply")
-        self.assertEqual(page.input_value(f"{deepest} .mc-input"), "@N5 Half")
+        self.soon(lambda: self.assertEqual(page.input_value(f"{deepest} .mc-input"), "@N5 Half"))
         page.keyboard.press("Control+Enter")
         page.wait_for_selector("text=@N5 Half")
         mine = ".mc-c:has(> .mc-body :text-is('@N5 Half')) > .mc-body"
         self.until(page, "!document.querySelector('.mc-sending')")
-        self.assertEqual(page.locator(f"{mine} .mc-to").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator(f"{mine} .mc-to").count(), 0))

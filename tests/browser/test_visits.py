@@ -20,13 +20,13 @@ class VisitTests(MockCase):
         """At the first visit nothing is marked; later what came since, and a button leads from one to the next."""
         self.seed(*({"text": f"n{n}", "ago": 6000 - 100 * n} for n in range(30)))
         page = self.ready()
-        self.assertEqual(page.query_selector_all(".mc-isnew, .mc-next:not([hidden])"), [])
+        self.soon(lambda: self.assertEqual(page.query_selector_all(".mc-isnew, .mc-next:not([hidden])"), []))
         # It goes without a word of this visit.
         page.evaluate("document.querySelector('#mc-container').cackle.widget.keepVisit = null")
         self.visit(page, 5000)
         page.reload()
         page.wait_for_selector(".mc-next:not([hidden])")
-        self.assertGreater(page.evaluate("document.querySelectorAll('.mc-isnew').length"), 5)
+        self.soon(lambda: self.assertGreater(page.evaluate("document.querySelectorAll('.mc-isnew').length"), 5))
         before = page.inner_text(".mc-next")
         page.click(".mc-next")
         self.until(page, "document.activeElement.querySelector('.mc-isnew')")
@@ -39,11 +39,17 @@ class VisitTests(MockCase):
         page.click(".mc-thread")
         page.reload()
         page.wait_for_selector(".mc-c")
-        self.assertTrue(page.evaluate("document.querySelector('.mc-c').classList.contains('mc-collapsed')"))
+        self.soon(
+            lambda: self.assertTrue(page.evaluate("document.querySelector('.mc-c').classList.contains('mc-collapsed')"))
+        )
         page.click(".mc-unfold")
         page.reload()
         page.wait_for_selector(".mc-c")
-        self.assertFalse(page.evaluate("document.querySelector('.mc-c').classList.contains('mc-collapsed')"))
+        self.soon(
+            lambda: self.assertFalse(
+                page.evaluate("document.querySelector('.mc-c').classList.contains('mc-collapsed')")
+            )
+        )
 
     def test_filters(self) -> None:
         """Comments of staff, and one's own, by themselves; each leads to its place; Escape shuts."""
@@ -53,13 +59,13 @@ class VisitTests(MockCase):
         page.click(".mc-filter")
         page.click(".mc-entry >> text=By staff")
         page.wait_for_selector(".mc-filtered")
-        self.assertEqual(page.locator(".mc-foundtext").all_inner_texts(), ["by the house"])
+        self.soon(lambda: self.assertEqual(page.locator(".mc-foundtext").all_inner_texts(), ["by the house"]))
         page.keyboard.press("Escape")
-        self.assertEqual(page.query_selector_all(".mc-filtered"), [])
+        self.soon(lambda: self.assertEqual(page.query_selector_all(".mc-filtered"), []))
         page.click(".mc-filter")
         page.click(".mc-entry >> text=My comments")
         page.wait_for_selector(".mc-foundtext")
-        self.assertEqual(page.locator(".mc-foundtext").all_inner_texts(), ["Mine"])
+        self.soon(lambda: self.assertEqual(page.locator(".mc-foundtext").all_inner_texts(), ["Mine"]))
         page.click(".mc-foundtext")
         self.until(page, "document.activeElement.classList.contains('mc-c')")
 
@@ -70,4 +76,4 @@ class VisitTests(MockCase):
             {"text": "best", "score": 9, "up": 9}, {"text": "chosen", "featured": True},
         )  # fmt: skip
         page = self.ready()
-        self.assertEqual(self.texts(page), ["chosen", "best", "root", "b", "a"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["chosen", "best", "root", "b", "a"]))

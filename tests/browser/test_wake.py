@@ -10,7 +10,9 @@ from tests.browser.test_live import ALONE
 from tests.support.browser import PATIENCE, MockCase, Page
 
 # Every pause is as long as it may be; every attempt at a line is counted, and the last one that failed is known.
-COUNTED = ALONE + """
+COUNTED = (
+    ALONE
+    + """
 Math.random = () => 0.999;
 window.attempts = window.failed = 0;
 for (const name of ['WebSocket', 'EventSource']) {
@@ -30,6 +32,7 @@ window.fetch = (address, ...more) => {
     error => { failed = number; throw error; });
 };
 """
+)
 
 
 class WakeTests(MockCase):
@@ -51,7 +54,7 @@ class WakeTests(MockCase):
         self.steer(block=[])
         # Its next attempt is seconds away.
         page.clock.run_for(1000)
-        self.assertEqual(page.evaluate("attempts"), 8)
+        self.soon(lambda: self.assertEqual(page.evaluate("attempts"), 8))
         self.assertEqual(self.steer()["live"], [])
         return page
 
@@ -103,4 +106,4 @@ class WakeTests(MockCase):
         )
         page.clock.run_for(400)
         self.steer()
-        self.assertEqual(page.evaluate("attempts"), 8)
+        self.soon(lambda: self.assertEqual(page.evaluate("attempts"), 8))

@@ -42,12 +42,12 @@ class ReadingTests(MockCase):
         self.assertEqual([row["name"] for row in tree], ["Ann", "Ben"])
         self.assertEqual([row["id"] for row in tree], [f"mc-{cid}" for cid in ids])
         self.assertEqual({row["parent"] for row in tree}, {"list"})
-        self.assertEqual(page.inner_text("time >> nth=0"), "3 days ago")
+        self.soon(lambda: self.assertEqual(page.inner_text("time >> nth=0"), "3 days ago"))
         self.assertIn(tree[0]["iso"][:4], tree[0]["full"])
-        self.assertEqual(page.get_attribute(".mc-time", "href"), f"#mc-{ids[0]}")
-        self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "false")
-        self.assertEqual(page.inner_text(".mc-title"), "2 comments")
-        self.assertEqual(page.get_attribute(".mc-name", "dir"), "auto")
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-time", "href"), f"#mc-{ids[0]}"))
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "false"))
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-title"), "2 comments"))
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-name", "dir"), "auto"))
 
     def test_nothing_paints_outside(self) -> None:
         """Names and texts paint nothing outside of their boxes: towers of marks would (a shadow stands for them)."""
@@ -83,8 +83,8 @@ class ReadingTests(MockCase):
     def test_empty(self) -> None:
         """No comments: an invitation."""
         page = self.plain()
-        self.assertEqual(page.inner_text(".mc-empty"), "No comments yet. Be the first.")
-        self.assertFalse(page.is_visible(".mc-sorts"))
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-empty"), "No comments yet. Be the first."))
+        self.soon(lambda: self.assertFalse(page.is_visible(".mc-sorts")))
 
     def test_nothing_jumps(self) -> None:
         """Layout shift is 0 with something below the widget, empty or full, quick or slow."""
@@ -95,7 +95,7 @@ class ReadingTests(MockCase):
                     self.steer(fail=[{"path": "/bootstrap", "status": 200, "delay": delay}])
                 page = self.plain(f"channel={channel}")
                 page.wait_for_timeout(400)
-                self.assertEqual(page.evaluate("window.shift"), 0, (channel, delay))
+                self.soon(lambda: self.assertEqual(page.evaluate("window.shift"), 0, (channel, delay)))
 
     def test_skeleton_waits(self) -> None:
         """Quiet shapes in the place of what comes, after 300 ms: while the answer is slow, and while the script is."""
@@ -107,8 +107,8 @@ class ReadingTests(MockCase):
         page = self.plain(wait="")
         self.until(page, shapes)
         page.wait_for_selector(".mc-header")
-        self.assertFalse(page.evaluate(shapes))
-        self.assertEqual(page.evaluate("window.shift"), 0)
+        self.soon(lambda: self.assertFalse(page.evaluate(shapes)))
+        self.soon(lambda: self.assertEqual(page.evaluate("window.shift"), 0))
         context = self.context()
         # Never answered.
         held: list = []
@@ -133,21 +133,21 @@ class ReadingTests(MockCase):
         )
         self.until(page, "!!window.Cackle?.widgets?.Comment")
         page.wait_for_timeout(100)
-        self.assertTrue(page.is_visible("text=Printed"))
+        self.soon(lambda: self.assertTrue(page.is_visible("text=Printed")))
         page.wait_for_selector("text=Live")
-        self.assertEqual(page.locator("#mc-content").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator("#mc-content").count(), 0))
 
     def test_pages(self) -> None:
         """More comments come by cursor, none twice, and the keyboard goes on at the first new one."""
         self.seed(*({"text": f"Comment {n}", "ago": 1000 - n} for n in range(30)))
         page = self.plain("o=" + quote('{"size": 10}'))
-        self.assertEqual(page.locator(".mc-c").count(), 10)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-c").count(), 10))
         for count in (20, 30):
             page.click("text=More comments")
             self.until(page, f"document.querySelectorAll('.mc-c').length === {count}")
-        self.assertFalse(page.is_visible("text=More comments"))
-        self.assertEqual(len(set(self.texts(page))), 30)
-        self.assertTrue(page.evaluate("document.activeElement.className.includes('mc-c')"))
+        self.soon(lambda: self.assertFalse(page.is_visible("text=More comments")))
+        self.soon(lambda: self.assertEqual(len(set(self.texts(page))), 30))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.className.includes('mc-c')")))
 
     def test_more_replies(self) -> None:
         """Replies that are not on the page are a button away."""
@@ -155,19 +155,19 @@ class ReadingTests(MockCase):
         page = self.plain()
         page.click("text=Show 10 more replies")
         self.until(page, "document.querySelectorAll('.mc-c').length === 61")
-        self.assertEqual(page.locator("text=more repl").count(), 0)
+        self.soon(lambda: self.assertEqual(page.locator("text=more repl").count(), 0))
 
     def test_sort(self) -> None:
         """Another order, and it is remembered."""
         self.seed({"text": "Best", "score": 9}, {"text": "Newest"})
         page = self.plain()
-        self.assertEqual(self.texts(page), ["Best", "Newest"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["Best", "Newest"]))
         page.click(".mc-sort >> text=New")
         self.until(page, "document.querySelector('.mc-text').innerText === 'Newest'")
-        self.assertEqual(page.get_attribute(".mc-sort >> text=New", "aria-pressed"), "true")
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-sort >> text=New", "aria-pressed"), "true"))
         page.reload()
         page.wait_for_selector(".mc-c")
-        self.assertEqual(self.texts(page), ["Newest", "Best"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["Newest", "Best"]))
 
     def test_collapse(self) -> None:
         """A branch folds by its line and unfolds, with the keyboard; focus goes along."""
@@ -175,11 +175,13 @@ class ReadingTests(MockCase):
         page = self.plain()
         page.focus(".mc-thread")
         page.keyboard.press("Enter")
-        self.assertFalse(page.is_visible("text=Reply >> nth=-1") and page.is_visible(".mc-replies"))
-        self.assertEqual(page.evaluate("document.activeElement.textContent"), "1 reply")
+        self.soon(lambda: self.assertFalse(page.is_visible("text=Reply >> nth=-1") and page.is_visible(".mc-replies")))
+        self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.textContent"), "1 reply"))
         page.keyboard.press("Space")
-        self.assertTrue(page.is_visible(".mc-replies"))
-        self.assertEqual(page.evaluate("document.activeElement.className.includes('mc-thread')"), True)
+        self.soon(lambda: self.assertTrue(page.is_visible(".mc-replies")))
+        self.soon(
+            lambda: self.assertEqual(page.evaluate("document.activeElement.className.includes('mc-thread')"), True)
+        )
 
     def test_depth(self) -> None:
         """Past three levels replies stop moving inwards and say whom they answer."""
@@ -190,7 +192,7 @@ class ReadingTests(MockCase):
         )
         self.assertEqual(len(set(lefts[:4])), 4)
         self.assertEqual(len(set(lefts[3:])), 1)
-        self.assertIn("to \u2068N4\u2069", page.locator(".mc-to").last.text_content())
+        self.soon(lambda: self.assertIn("to \u2068N4\u2069", page.locator(".mc-to").last.text_content()))
 
     def test_link_to_comment(self) -> None:
         """#mc-ID scrolls there, also to a reply on a page that isn't loaded."""
@@ -232,24 +234,24 @@ class ReadingTests(MockCase):
             page = self.plain()
             page.evaluate("id => { location.hash = 'mc-' + id; }", there)
             page.wait_for_selector(".mc-bar.mc-on >> text=The linked comment is on another page.")
-            self.assertEqual(page.locator(".mc-bar a").count(), link)
+            self.soon(lambda: self.assertEqual(page.locator(".mc-bar a").count(), link))
             if link:
-                self.assertEqual(page.get_attribute(".mc-bar a", "href"), f"{url}#mc-{there}")
-            self.assertEqual(self.texts(page), ["Said here"])
+                self.soon(lambda: self.assertEqual(page.get_attribute(".mc-bar a", "href"), f"{url}#mc-{there}"))
+            self.soon(lambda: self.assertEqual(self.texts(page), ["Said here"]))
             page.context.close()
         # What was said on this page, when its conversation was another one.
         page = self.plain()
         self.steer(urls={"other": page.url})
         page.evaluate("id => { location.hash = 'mc-' + id; }", there)
         page.wait_for_selector(".mc-bar.mc-on >> text=The linked comment is no longer there.")
-        self.assertEqual(self.texts(page), ["Said here"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["Said here"]))
 
     def test_deleted_keeps_its_place(self) -> None:
         """A tombstone for a deleted comment with replies."""
         self.seed({"text": "", "deleted": True}, {"text": "Still here", "parent": 0})
         page = self.plain()
-        self.assertTrue(page.is_visible("text=This comment was deleted"))
-        self.assertTrue(page.is_visible("text=Still here"))
+        self.soon(lambda: self.assertTrue(page.is_visible("text=This comment was deleted")))
+        self.soon(lambda: self.assertTrue(page.is_visible("text=Still here")))
 
     def test_hostile_html(self) -> None:
         """Even if the server let markup through: nothing runs, only allowed elements and attributes exist."""
@@ -261,7 +263,7 @@ class ReadingTests(MockCase):
         self.assertEqual({tuple(f) for f in found} - {("p",), ("a",), ("b",), ("i",)}, set())
         hrefs = page.evaluate("[...document.querySelectorAll('.mc-text a')].map(a => a.getAttribute('href'))")
         self.assertEqual([h for h in hrefs if h], ["https://ok.example/?a=1&b=2"])
-        self.assertIsNone(page.evaluate("window.hacked ?? null"))
+        self.soon(lambda: self.assertIsNone(page.evaluate("window.hacked ?? null")))
 
     def test_strict_host(self) -> None:
         """Under default-src 'none' with the documented line, and with Trusted Types enforced, everything works."""
@@ -275,12 +277,12 @@ class ReadingTests(MockCase):
         """lang of the widget, else of the page; overrides by msg; plurals."""
         self.seed("1", "2", "3")
         page = self.plain("lang=ru")
-        self.assertEqual(page.inner_text(".mc-title"), "3 комментария")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-title"), "3 комментария"))
         page = self.plain("lang=ru&o=" + quote('{"lang": "ja", "msg": {"join": "Say it"}}'))
-        self.assertEqual(page.inner_text(".mc-title"), "3 件のコメント")
-        self.assertEqual(page.get_attribute(".mc-input", "placeholder"), "Say it")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-title"), "3 件のコメント"))
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-input", "placeholder"), "Say it"))
         page = self.plain("lang=xx")
-        self.assertEqual(page.inner_text(".mc-title"), "3 comments")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-title"), "3 comments"))
 
     def test_right_to_left(self) -> None:
         """In a right-to-left page avatars stand right, and nothing is cut off."""
@@ -288,7 +290,7 @@ class ReadingTests(MockCase):
         page = self.plain("dir=rtl&lang=he", viewport={"width": 360, "height": 700})
         boxes = page.evaluate("[...document.querySelectorAll('.mc-avatar')].map(n => n.getBoundingClientRect().right)")
         self.assertGreater(min(boxes), 250)
-        self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+        self.soon(lambda: self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth")))
 
     def test_long_words(self) -> None:
         """A word of 2,000 letters and a name of 200 break; the page doesn't scroll sideways, even at 320 px."""
@@ -297,7 +299,7 @@ class ReadingTests(MockCase):
             {"text": "x", "html": "<pre><code>" + "y" * 500 + "</code></pre>", "parent": 0},
         )
         page = self.plain(viewport={"width": 320, "height": 700})
-        self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+        self.soon(lambda: self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth")))
 
     def test_contrast(self) -> None:
         """Quiet text keeps 4.5:1 on white and on dark."""
@@ -351,7 +353,11 @@ class ReadingTests(MockCase):
         """Where the visitor forces colours, a box that is written in is still told from others."""
         page = self.plain(forced_colors="active")
         page.focus(".mc-input")
-        self.assertEqual(page.evaluate("getComputedStyle(document.querySelector('.mc-box')).outlineWidth"), "2px")
+        self.soon(
+            lambda: self.assertEqual(
+                page.evaluate("getComputedStyle(document.querySelector('.mc-box')).outlineWidth"), "2px"
+            )
+        )
 
     def test_load_failure(self) -> None:
         """The server is away at the first render: a word and a way to try again."""
@@ -375,8 +381,8 @@ class PhoneTests(MockCase):
             other.click(".mc-input")
             other.type(".mc-input", "x")
             page.wait_for_selector(".mc-typing.mc-on")
-            self.assertEqual(page.locator(".mc-list").bounding_box(), place)
-            self.assertEqual(page.evaluate("window.shift"), 0)
+            self.soon(lambda: self.assertEqual(page.locator(".mc-list").bounding_box(), place))
+            self.soon(lambda: self.assertEqual(page.evaluate("window.shift"), 0))
 
     def test_header_keeps_its_room(self) -> None:
         """Bell and filter, which come later, move nothing, and the orders stay within the window in long languages."""
@@ -386,7 +392,7 @@ class PhoneTests(MockCase):
             page = self.plain(f"lang={lang}", script="delete window.BroadcastChannel;", **options)
             page.wait_for_selector(".mc-bell .mc-press")
             page.wait_for_selector(".mc-filter")
-            self.assertEqual(page.evaluate("window.shift"), 0, (width, lang))
-            self.assertEqual(page.evaluate("document.documentElement.scrollWidth"), width, lang)
+            self.soon(lambda: self.assertEqual(page.evaluate("window.shift"), 0, (width, lang)))
+            self.soon(lambda: self.assertEqual(page.evaluate("document.documentElement.scrollWidth"), width, lang))
             # One reader at a time: this is not about their count.
             page.context.close()

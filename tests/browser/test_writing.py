@@ -32,9 +32,9 @@ class WritingTests(MockCase):
         page.wait_for_timeout(400)
         page.reload()
         page.wait_for_selector(".mc-c")
-        self.assertEqual(page.input_value(".mc-input >> nth=0"), "Unfinished")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input >> nth=0"), "Unfinished"))
         page.click(".mc-reply")
-        self.assertEqual(page.input_value(".mc-slot .mc-input"), "A reply, unfinished")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-slot .mc-input"), "A reply, unfinished"))
 
     def test_failed_post(self) -> None:
         """Too fast: the comment stands there with words and Retry; the retry has the same key; no draft is left."""
@@ -59,8 +59,8 @@ class WritingTests(MockCase):
         self.assertEqual(len(set(keys)), 1)
         page.reload()
         page.wait_for_selector("text=Too fast")
-        self.assertEqual(page.input_value(".mc-input"), "")
-        self.assertEqual(self.texts(page), ["Too fast"])
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input"), ""))
+        self.soon(lambda: self.assertEqual(self.texts(page), ["Too fast"]))
 
     def test_failed_post_survives_reload(self) -> None:
         """A comment that could not be sent is sent after a reload, once."""
@@ -75,8 +75,8 @@ class WritingTests(MockCase):
         self.until(page, "!document.querySelector('.mc-retry, .mc-sending')")
         page.reload()
         page.wait_for_selector("text=Persistent")
-        self.assertEqual(self.texts(page), ["Persistent"])
-        self.assertEqual(page.input_value(".mc-input"), "")
+        self.soon(lambda: self.assertEqual(self.texts(page), ["Persistent"]))
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input"), ""))
 
     def test_failed_post_back_to_the_box(self) -> None:
         """Edit of an unsent comment gives the text back."""
@@ -86,8 +86,8 @@ class WritingTests(MockCase):
         page.fill(".mc-input", "Not like this")
         page.keyboard.press("Control+Enter")
         page.click("text=Edit")
-        self.assertEqual(page.input_value(".mc-input"), "Not like this")
-        self.assertEqual(self.texts(page), [])
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input"), "Not like this"))
+        self.soon(lambda: self.assertEqual(self.texts(page), []))
 
     def test_dimmed_until_acknowledged(self) -> None:
         """A comment stands there at once, dimmed until the server has it."""
@@ -105,28 +105,28 @@ class WritingTests(MockCase):
         self.post(page, "First")
         self.steer(fail=[{"method": "POST", "path": "/comments", "status": 401}])
         self.post(page, "Second")
-        self.assertEqual(len(self.texts(page)), 2)
+        self.soon(lambda: self.assertEqual(len(self.texts(page)), 2))
 
     def test_vote(self) -> None:
         """A vote counts at once, is pressed, can be taken back, is there after a reload, and is undone if refused."""
         self.seed({"text": "Root", "score": 4, "up": 4})
         page = self.plain()
         page.click(".mc-up")
-        self.assertEqual(page.inner_text(".mc-score"), "5")
-        self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "true")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-score"), "5"))
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "true"))
         page.wait_for_timeout(300)
         page.reload()
         page.wait_for_selector(".mc-c")
-        self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "true")
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-up", "aria-pressed"), "true"))
         page.click(".mc-down")
-        self.assertEqual(page.inner_text(".mc-score"), "3")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-score"), "3"))
         page.click(".mc-down")
-        self.assertEqual(page.inner_text(".mc-score"), "4")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-score"), "4"))
         page.wait_for_timeout(300)
         self.steer(fail=[{"method": "PUT", "path": "/vote", "status": 403}])
         page.click(".mc-up")
         self.until(page, "document.querySelector('.mc-score').textContent === '4'")
-        self.assertEqual(page.text_content(".mc-bar"), "You aren’t allowed to do this.")
+        self.soon(lambda: self.assertEqual(page.text_content(".mc-bar"), "You aren’t allowed to do this."))
 
     def test_quick_votes(self) -> None:
         """Five quick clicks leave what the last one meant, here and on the server."""
@@ -134,8 +134,8 @@ class WritingTests(MockCase):
         page = self.plain()
         page.evaluate("() => { const up = document.querySelector('.mc-up'); for (let n = 0; n < 5; n++) up.click(); }")
         page.wait_for_timeout(800)
-        self.assertEqual(page.inner_text(".mc-score"), "1")
-        self.assertEqual(self.plain().inner_text(".mc-score"), "1")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-score"), "1"))
+        self.soon(lambda: self.assertEqual(self.plain().inner_text(".mc-score"), "1"))
 
     def test_keyboard_only(self) -> None:
         """Write, open the menu and walk in it, reply and leave with Escape: without a mouse, with visible focus."""
@@ -150,12 +150,12 @@ class WritingTests(MockCase):
         page.focus(".mc-more >> nth=0")
         page.keyboard.press("Enter")
         page.wait_for_selector(".mc-menu")
-        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Copy link")
+        self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.textContent"), "Copy link"))
         page.keyboard.press("ArrowDown")
-        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Delete")
+        self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.textContent"), "Delete"))
         page.keyboard.press("Escape")
-        self.assertEqual(page.locator(".mc-menu").count(), 0)
-        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-more')"))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-menu").count(), 0))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-more')")))
         outline = page.evaluate("(s => [s.outlineWidth, s.outlineOffset])(getComputedStyle(document.activeElement))")
         self.assertEqual(outline, ["2px", "2px"])
         page.focus(".mc-reply >> nth=0")
@@ -163,8 +163,8 @@ class WritingTests(MockCase):
         page.wait_for_selector(".mc-slot .mc-input")
         page.keyboard.type("Hm")
         page.keyboard.press("Escape")
-        self.assertEqual(page.locator(".mc-slot .mc-input").count(), 0)
-        self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-reply')"))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-slot .mc-input").count(), 0))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-reply')")))
 
     def test_announced(self) -> None:
         """New comments are spoken in one breath."""
@@ -182,7 +182,7 @@ class WritingTests(MockCase):
         page.click(".mc-c:has-text('Annoying') .mc-more")
         page.click(".mc-entry >> text=Block author")
         page.wait_for_selector("text=You blocked this author")
-        self.assertEqual(self.texts(page), ["Nice"])
+        self.soon(lambda: self.assertEqual(self.texts(page), ["Nice"]))
         page.wait_for_timeout(300)
         page.reload()
         page.wait_for_selector("text=You blocked this author")
@@ -202,22 +202,22 @@ class WritingTests(MockCase):
         """No Edit after the window; a refusal for lateness is said."""
         page = self.plain()
         self.post(page, "Mine")
-        self.assertEqual(page.locator(".mc-edit").count(), 1)
+        self.soon(lambda: self.assertEqual(page.locator(".mc-edit").count(), 1))
         self.steer(fail=[{"method": "PATCH", "path": "/comments", "status": 409, "slug": "window"}])
         page.click(".mc-edit")
         page.fill(".mc-main .mc-input", "Too late")
         page.click(".mc-formbtn >> text=Save")
         page.wait_for_selector("text=The time for editing is over.")
-        self.assertEqual(page.input_value(".mc-main .mc-input"), "Too late")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-main .mc-input"), "Too late"))
 
     def test_counter(self) -> None:
         """Near the limit the characters left are counted; over it, posting waits."""
         page = self.plain()
         page.click(".mc-input")
         page.fill(".mc-input", "x" * 7990)
-        self.assertEqual(page.inner_text(".mc-left"), "10 characters left")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-left"), "10 characters left"))
         page.fill(".mc-input", "x" * 8001)
-        self.assertEqual(page.inner_text(".mc-left"), "1 character too long")
+        self.soon(lambda: self.assertEqual(page.inner_text(".mc-left"), "1 character too long"))
         self.assertTrue(page.is_disabled(".mc-formbtn"))
 
     def test_toolbar(self) -> None:
@@ -229,4 +229,4 @@ class WritingTests(MockCase):
         page.wait_for_selector(".mc-editor")
         page.evaluate("document.querySelector('.mc-input').select()")
         page.click(".mc-mark >> nth=0")
-        self.assertEqual(page.input_value(".mc-input"), "**bold**")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input"), "**bold**"))

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
@@ -35,7 +36,7 @@ ARGUMENTS = [
 ROOT = Path(__file__).resolve().parents[2]
 # Generous: a loaded machine is slow, and a wait ends as soon as what it waits for is there.
 PATIENCE = 60_000
-# How many times slower than it is the browser runs pages: with CACKLED_TEST_SLOW=4, tests that read too early fail here.
+# How many times slower the browser runs pages: with CACKLED_TEST_SLOW=4, tests that read too early fail here, too.
 SLOW = float(os.environ.get("CACKLED_TEST_SLOW") or 1)
 
 _open: dict[str, object] = {}
@@ -112,6 +113,22 @@ class BrowserCase(SynchronousTestCase):
                 seen = page.evaluate("document.body.innerText.slice(-1500)")
                 raise AssertionError(f"never became true: {expression} ({arg}); the page ends with:\n{seen}")
             page.wait_for_timeout(50)
+
+    @staticmethod
+    def soon(check: Callable[[], object]) -> None:
+        """Wait until *check*, one of the ``assert`` methods on what a page shows, holds; its last failure is raised.
+
+        What a page shows follows an action some time later, so nothing is looked at only once.
+        """
+        end = time.monotonic() + PATIENCE / 1000
+        while True:
+            try:
+                check()
+                return
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.05)
 
     @staticmethod
     def texts(page: Page) -> list[str]:
