@@ -77,6 +77,19 @@ class ReactionTests(MockCase):
             lambda: self.assertEqual(page.evaluate("document.querySelectorAll('.mc-acts [tabindex=\"0\"]').length"), 1)
         )
 
+    def test_news_while_choosing(self) -> None:
+        """What others do meanwhile takes the open menu away from nobody."""
+        self.begin()
+        page = self.plain()
+        data = {"id": page.get_attribute(".mc-c", "id")[3:], "reactions": {"like": 7}}
+        page.click(".mc-face-add")
+        self.until(page, "document.activeElement.classList.contains('mc-entry')")
+        self.steer(events=[{"channel": "plain", "type": "comment.reacted", "data": data}])
+        self.soon(lambda: self.assertEqual(self.shown(page), ["👍7false"]))
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-entry')")))
+        page.keyboard.press("Escape")
+        self.soon(lambda: self.assertTrue(page.evaluate("document.activeElement.classList.contains('mc-face-add')")))
+
     def test_none(self) -> None:
         """Without the setting there is nothing of it."""
         self.seed({"text": "Root", "reactions": {"like": 2}})

@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -39,7 +40,7 @@ PATIENCE = 60_000
 # How many times slower the browser runs pages: with CACKLED_TEST_SLOW=4, tests that read too early fail here, too.
 SLOW = float(os.environ.get("CACKLED_TEST_SLOW") or 1)
 
-_open: dict[str, object] = {}
+_open: dict[str, Any] = {}
 
 
 def browser():
@@ -52,10 +53,12 @@ def browser():
         raise SkipTest("playwright is not installed")
     if CHROMIUM is None:
         raise SkipTest("chromium is not installed")
-    if "browser" not in _open:
-        playwright = sync_playwright().start()
-        atexit.register(playwright.stop)
-        _open["browser"] = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    if "playwright" not in _open:
+        _open["playwright"] = sync_playwright().start()
+        atexit.register(_open["playwright"].stop)
+    # One that died costs one test.
+    if "browser" not in _open or not _open["browser"].is_connected():
+        _open["browser"] = _open["playwright"].chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
     return _open["browser"]
 
 

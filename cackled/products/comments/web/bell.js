@@ -46,6 +46,8 @@ class Bell {
     this.open = null;
     /** @type {Record<string, any> | null} */
     this.settings = null;
+    /** The form for letters, what it was drawn from, as text. */
+    this.form = {from: '', node: /** @type {HTMLElement | null} */ (null)};
     /** @type {{close: () => void} | null} */
     this.sub = null;
     /** @type {(event: any) => void} */
@@ -201,7 +203,7 @@ class Bell {
         t(this.following ? 'followsThis' : 'followThis'),
       ),
       this.list(),
-      ...(this.settings.mail ? [this.mail()] : []),
+      ...(this.settings.mail ? [this.letters()] : []),
       ...(this.host.worker && this.settings.push && 'serviceWorker' in navigator && 'PushManager' in window
         ? [this.push()]
         : []),
@@ -263,6 +265,13 @@ class Bell {
       this.fill();
       host.fail(error);
     }
+  }
+
+  /* The same form while nothing else is set: news must not take away what somebody types. */
+  letters() {
+    const from = JSON.stringify(this.settings);
+    if (!this.form.node || this.form.from !== from) this.form = {from, node: this.mail()};
+    return /** @type {HTMLElement} */ (this.form.node);
   }
 
   mail() {

@@ -59,28 +59,33 @@ export function showReactions(w, item) {
   if (!reacts) return;
   /** @type {any} */
   const focused = reacts.contains(document.activeElement) && document.activeElement;
-  reacts.replaceChildren(
-    ...kindsOf(w)
-      .filter(([name]) => counts[name] > 0)
-      .map(([name, face]) => {
-        const words = reactionName(w, name);
-        const inside = [el('span', {'aria-hidden': 'true'}, face), el('span.mc-n', null, w.t.number(counts[name]))];
-        const label = {'aria-label': words + ' ' + counts[name], title: words};
-        return mute
-          ? el('span.mc-act.mc-react', {role: 'img', ...label}, inside)
-          : press(
-              'mc-act.mc-react',
-              {
-                ...label,
-                'aria-pressed': '' + mine.includes(name),
-                tabindex: -1,
-                'data-name': name,
-                onclick: () => whenReady(w, later => later.toggleReaction(w, item, name)),
-              },
-              inside,
-            );
-      }),
-  );
+  const faces = kindsOf(w)
+    .filter(([name]) => counts[name] > 0)
+    .map(([name, face]) => {
+      const words = reactionName(w, name);
+      const inside = [el('span', {'aria-hidden': 'true'}, face), el('span.mc-n', null, w.t.number(counts[name]))];
+      const label = {'aria-label': words + ' ' + counts[name], title: words};
+      return mute
+        ? el('span.mc-act.mc-react', {role: 'img', ...label}, inside)
+        : press(
+            'mc-act.mc-react',
+            {
+              ...label,
+              'aria-pressed': '' + mine.includes(name),
+              tabindex: -1,
+              'data-name': name,
+              onclick: () => whenReady(w, later => later.toggleReaction(w, item, name)),
+            },
+            inside,
+          );
+    });
+  const menu = reacts.querySelector('.mc-menu');
+  // Who chooses goes on choosing.
+  if (menu && !mute) {
+    for (const one of [...reacts.children]) if (!one.contains(menu)) one.remove();
+    return reacts.prepend(...faces);
+  }
+  reacts.replaceChildren(...faces);
   if (!mute) {
     /** @type {HTMLElement} */
     const add = press(
