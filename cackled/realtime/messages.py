@@ -119,7 +119,9 @@ class Change:
         if self.rewrites:
             data[self._name] = _decode_members(later.body[later.body.index(self.key) + len(_DATA) : -1])[self._name]
         else:
-            data[self._name] = Raw(_encode({**_decode_members(data[self._name]), **self._scrubbed}))
+            members = _decode_members(data[self._name])
+            # A member that is not there was not told, and is not now.
+            data[self._name] = Raw(_encode({name: self._scrubbed.get(name, members[name]) for name in members}))
         made = Message(message.body[:place] + _encode(data) + b"}", message.seq, message.at)
         if self.rewrites:
             made.change = message.change

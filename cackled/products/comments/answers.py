@@ -13,6 +13,13 @@ from cackled.api.answers import Count, Id, Key, PositionText, Time
 
 Sort = Literal["best", "new", "old", "discussed"]
 MOST_CHANNELS = 100
+# Of one comment.
+MOST_PICTURES = 4
+
+Pictures = Annotated[
+    list[Annotated[str, Meta(max_length=40)]],
+    Meta(max_length=MOST_PICTURES, description="Ids of the caller's own uploads, in their order."),
+]
 
 
 class ChannelBody(Struct):
@@ -42,12 +49,19 @@ class PostBody(Struct):
     proof: Annotated[
         str, Meta(max_length=400, description="The answer to the challenge of a problem proof-needed.")
     ] = ""
+    media: Pictures = []
 
 
-class EditBody(Struct):
-    """The text of a comment: a new one, or one to preview."""
+class PreviewBody(Struct):
+    """A text to preview."""
 
     text: str
+
+
+class EditBody(PreviewBody):
+    """The new text of a comment. Without ``media`` its pictures stay."""
+
+    media: Pictures | UnsetType = UNSET
 
 
 class Preview(Struct, frozen=True):
@@ -107,6 +121,17 @@ class Author(Struct, frozen=True):
     badges: list[str] | UnsetType = UNSET
 
 
+class Picture(Struct, frozen=True):
+    """A picture of a comment; ``url`` is an address on this server, ``color`` its mean."""
+
+    id: str
+    url: str
+    alt: str
+    width: int
+    height: int
+    color: str
+
+
 class Comment(Struct, frozen=True):
     """A comment as a stranger sees it."""
 
@@ -122,6 +147,7 @@ class Comment(Struct, frozen=True):
     down: Count
     score: int
     deleted: bool
+    media: Annotated[list[Picture] | UnsetType, Meta(description="There where it shows pictures.")] = UNSET
     reactions: Annotated[
         dict[str, Count] | UnsetType, Meta(description="How many of each, by name; there where there are some.")
     ] = UNSET

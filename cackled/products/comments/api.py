@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import msgspec
+from msgspec import UnsetType
 
 from cackled.api.answers import PositionAnswer
 from cackled.api.calls import Call, json_response, tokens
@@ -92,6 +93,7 @@ async def post_comment(call: Call) -> Response:
         idempotency_key=call.idempotency_key,
         anyway=sent.anyway,
         signs=Signs(call.body.website, call.body.seconds, call.body.proof),
+        media=sent.media,
     )
     answer = json_response(written_json(written), 201)
     if written.replayed:
@@ -115,7 +117,10 @@ async def get_comment(call: Call) -> bytes:
 async def edit_comment(call: Call) -> bytes:
     """Edit the caller's own comment."""
     comment = await _seen_comment(call)
-    return written_json(await call.service(Comments).edit(call.visitor, comment, call.body.text, address=call.address))
+    sent: answers.EditBody = call.body
+    media = None if isinstance(sent.media, UnsetType) else sent.media
+    service = call.service(Comments)
+    return written_json(await service.edit(call.visitor, comment, sent.text, address=call.address, media=media))
 
 
 async def delete_comment(call: Call) -> bytes:
@@ -321,14 +326,14 @@ ROUTES = (
         limit="comments.post", idempotent=True, writes=True,
         refusals=(
             "text-empty", "text-too-long", "parent", "depth", "banned", "locked", "key", "rule", "name-taken",
-            "proof-needed", "read-only", "slow", "warned", "nudge",
+            "proof-needed", "read-only", "slow", "warned", "nudge", "media-unknown",
             "comment-locked",
         ),
     ),
     Route(
         method="POST", path="/sites/{site}/comments/preview", name="previewComment",
         summary="Preview how a text will be shown. Nothing is stored.",
-        handler=preview, body=answers.EditBody, answer=answers.Preview,
+        handler=preview, body=answers.PreviewBody, answer=answers.Preview,
         caller=Caller.SESSION, limit="comments.preview", refusals=("text-empty", "text-too-long"),
     ),
     Route(
@@ -360,7 +365,7 @@ ROUTES = (
         caller=Caller.SESSION, reach=Reach.THING, limit="comments.change", writes=True,
         refusals=(
             "text-empty", "text-too-long", "banned", "author", "window", "comment", "read-only", "comment-locked",
-            "rule",
+            "rule", "media-unknown",
         ),
     ),
     Route(

@@ -61,7 +61,7 @@ _CHANNEL = """
       where h.site_id = $1 and h.id = $2
     ) ch on true
 """
-_BYTES = f"octet_length(c.html) + {COMMENT_BYTES}"
+_BYTES = f"octet_length(c.html) + octet_length(c.media) + {COMMENT_BYTES}"
 _PAGE = """
     with roots as (
       select c as row, c.id, c.rank, row_number() over w as n, sum({bytes}) over w as bytes

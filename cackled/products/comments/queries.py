@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from cackled.database.query import Query
@@ -131,7 +133,7 @@ _STATUS = {"pending": 0, "approved": 1, "spam": 2, "rejected": 3}
 
 def state_of(verdict: str) -> str:
     """The state that a stored verdict leads to."""
-    return _STATES[msgspec.json.decode(verdict)["status"]]
+    return _STATES[msgspec.json.decode(verdict).get("status", _STATUS["approved"])]
 
 
 def stored_verdict(verdict: Verdict, mail: int | None = None) -> str | None:
@@ -146,3 +148,9 @@ def stored_verdict(verdict: Verdict, mail: int | None = None) -> str | None:
         "words": verdict.words, "mail": mail,
     }  # fmt: skip
     return msgspec.json.encode(made).decode()
+
+
+def with_pictures(verdict: str | None, pictures: list[dict[str, Any]]) -> str:
+    """A stored verdict, or none, as the database functions take it, with the pictures of the comment."""
+    made = {} if verdict is None else msgspec.json.decode(verdict)
+    return msgspec.json.encode({**made, "media": pictures or ""}).decode()

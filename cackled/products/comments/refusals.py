@@ -37,6 +37,6 @@ REFUSALS = (
     ),
 )
 # Slugs of problems that are found before the database is asked, and their status.
-PROBLEMS = {"nudge": 422, "staff-only": 403, "text-empty": 422, "text-too-long": 422}
+PROBLEMS = {"media-unknown": 422, "nudge": 422, "staff-only": 403, "text-empty": 422, "text-too-long": 422}
 
 from_sqlstate = Refusals(REFUSALS).find

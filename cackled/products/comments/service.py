@@ -6,7 +6,7 @@ Built with a site, so that no function takes a bare id of nobody's. The database
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from cackled.domain.addresses import stored_address
 from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.errors import Forbidden, NotFound, Unprocessable
 from cackled.domain.people import Crowd, People
+from cackled.domain.pictures import own_pictures
 from cackled.domain.reading import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
@@ -33,6 +34,7 @@ from cackled.moderation.verdict import NO_SIGNS, Draft, Signs, Verdict
 from cackled.products.comments import pages
 from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.permalink import permalink
+from cackled.products.comments.pictures import posted_pictures
 from cackled.products.comments.queries import (
     DELETE_COMMENT,
     EDIT_COMMENT,
@@ -49,6 +51,7 @@ from cackled.products.comments.queries import (
     VOTE_COMMENTS,
     state_of,
     stored_verdict,
+    with_pictures,
 )
 from cackled.products.comments.refusals import from_sqlstate
 from cackled.products.comments.settings import CommentSettings
@@ -123,6 +126,7 @@ class Comments:
         self._queues = WriteQueues() if queues is None else queues
         self._judge = judge
         self._wrote = wrote
+        self._all = database
         self._database = database.site(site.id)
         self._cache = cache
         self._evict = evict
@@ -279,10 +283,11 @@ class Comments:
         idempotency_key: str | None = None,
         signs: Signs = NO_SIGNS,
         anyway: bool = False,
+        media: Sequence[str] = (),
     ) -> Written:
         """Write a comment; with the same *idempotency_key* again, answer with the first one.
 
-        *anyway*: the author was asked to change it, and did not want to.
+        *anyway*: the author was asked to change it, and did not want to. *media*: ids of pictures of theirs.
 
         Raises:
             Refused: as the rules say (empty or long text, a parent that is gone or too deep, a ban, a closed channel).
@@ -294,6 +299,7 @@ class Comments:
         name = await self._people.author(session, name)
         channel = comment_channel(self._site, ref.key)
         html = text.render(source)
+        shown = await posted_pictures(self._all, self._site, session.visitor, channel, media, idempotency_key)
         verdict = await self._judged(
             channel, ref.key, session, name, source, html, address, parent=parent, title=ref.title, url=ref.url,
             once=idempotency_key or "", anyway=anyway, trap=signs.trap, seconds=signs.seconds, proof=signs.proof,
@@ -304,9 +310,13 @@ class Comments:
             ref.url, ref.title, session.visitor, name, stored_address(address), idempotency_key, parent, source, html,
             compared(name, source, visible(html)), fold(ref.title),
         )  # fmt: skip
-        if verdict is not None:
+        if verdict is not None or shown:
+            query = POST_COMMENT_MAILED if verdict is None and self._site.settings.mails_comments else POST_COMMENT
+            if shown:
+                verdict = with_pictures(verdict, shown)
+            assert verdict is not None
             how = (self._settings.level, self._hooked, verdict)
-            rows = await self._write(POST_COMMENT, self._site.id, channel, ref.key, *item, *how)
+            rows = await self._write(query, self._site.id, channel, ref.key, *item, *how)
             json, seq, replayed, source = rows[0]
             if not replayed:
                 self._wrote(self._site.id, "comment", channel, state_of(verdict))
@@ -378,9 +388,10 @@ class Comments:
         return text.render(text.clean_text(source, self._settings.max_length))
 
     async def edit(
-        self, session: Session, comment_id: int, source: str, *, address: str | None = None
-    ) -> Written:
-        """Change one's own comment within the site's window.
+        self, session: Session, comment_id: int, source: str, *, address: str | None = None,
+        media: Sequence[str] | None = None,
+    ) -> Written:  # fmt: skip
+        """Change one's own comment within the site's window; its pictures stay where *media* is None.
 
         Rights come first, then the length, then the work: a stranger's text is not rendered.
         """
@@ -397,7 +408,12 @@ class Comments:
             raise _refusal("CK409", "window")
         source = text.clean_text(source, self._settings.max_length)
         html = text.render(source)
+        shown = None if media is None else await own_pictures(
+            self._all, self._site, session.visitor, f"comment:{comment_id}", list(media)
+        )  # fmt: skip
         verdict = await self._judged(channel, key, session, name, source, html, address, edits=comment_id)
+        if shown is not None:
+            verdict = with_pictures(verdict, shown)
         rows = await self._write(
             EDIT_COMMENT,
             *where, stored_address(address), source, html, compared(source, visible(html)), seconds, self._hooked,

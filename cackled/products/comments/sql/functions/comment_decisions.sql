@@ -1,5 +1,5 @@
 -- What moderators do with comments.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Do p_deed with a comment. p_version: what the moderator looked at (null: whatever it is). Gives the outcome: 'done',
 -- 'same' (there was nothing to do), 'conflict' (it was changed since: by whom and how is the last line of its history),
@@ -57,15 +57,15 @@ begin
     delete from comment_revision x where x.site_id = p_site and x.comment_id = p_id;
     delete from comment_mark x where x.site_id = p_site and x.comment_id = p_id and x.mark = 'edit';
     if p_deed = 'approve' then
-      words := json_build_object('text', c.src, 'html', c.html)::text;
-      update comment x set src = r.src, html = r.html, html_ver = html_version(), edited_at = r.created_at,
+      words := json_build_object('text', c.src, 'html', c.html, 'media', c.media)::text;
+      update comment x set src = r.src, html = r.html, media = coalesce(r.media, x.media), html_ver = html_version(), edited_at = r.created_at,
         modified_at = now() where x.site_id = p_site and x.id = p_id returning * into c;
       before := before || '{"revision":"approved"}';
       seq := tell_updated(c, p_webhook);
       perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, comment_json(c), null);
       perform search_again(p_site, p_id);
     else
-      words := json_build_object('text', r.src, 'html', r.html)::text;
+      words := json_build_object('text', r.src, 'html', r.html, 'media', r.media)::text;
       before := before || '{"revision":"rejected"}';
     end if;
   elsif to_status is not null and to_status <> c.status then
@@ -76,10 +76,12 @@ begin
         return next;
         return;
       end if;
-      update comment x set src = kept.src, html = kept.html where x.site_id = p_site and x.id = p_id;
+      update comment x set src = kept.src, html = kept.html, media = kept.media where x.site_id = p_site and x.id = p_id;
     elsif to_status = 4 then
-      insert into comment_kept (site_id, comment_id, src, html) values (p_site, p_id, c.src, c.html)
-      on conflict (site_id, comment_id) do update set src = excluded.src, html = excluded.html, created_at = now();
+      insert into comment_kept (site_id, comment_id, src, html, media)
+      values (p_site, p_id, c.src, c.html, c.media)
+      on conflict (site_id, comment_id) do update
+      set src = excluded.src, html = excluded.html, media = excluded.media, created_at = now();
     end if;
     seq := set_comment_status(p_site, p_id, to_status, p_webhook);
   elsif p_deed in ('pin', 'unpin') then
@@ -218,16 +220,18 @@ begin
       return;
     end if;
     if before ->> 'revision' = 'approved' then
-      insert into comment_revision (site_id, comment_id, src, html) values (p_site, p_id, c.src, c.html)
-      on conflict do nothing;
-      update comment x set src = h.before::json ->> 'text', html = h.before::json ->> 'html'
+      insert into comment_revision (site_id, comment_id, src, html, media)
+      values (p_site, p_id, c.src, c.html, c.media) on conflict do nothing;
+      update comment x set src = h.before::json ->> 'text', html = h.before::json ->> 'html',
+        media = coalesce(h.before::json ->> 'media', x.media)
       where x.site_id = p_site and x.id = p_id returning * into c;
       perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, comment_json(c), null);
       seq := tell_updated(c, p_webhook);
       perform search_again(p_site, p_id);
     else
-      insert into comment_revision (site_id, comment_id, src, html)
-      values (p_site, p_id, h.before::json ->> 'text', h.before::json ->> 'html') on conflict do nothing;
+      insert into comment_revision (site_id, comment_id, src, html, media)
+      values (p_site, p_id, h.before::json ->> 'text', h.before::json ->> 'html', h.before::json ->> 'media')
+      on conflict do nothing;
     end if;
     perform mark_comment(p_site, p_id, '{"marks":["edit"]}');
   end if;
@@ -239,10 +243,12 @@ begin
         return next;
         return;
       end if;
-      update comment x set src = kept.src, html = kept.html where x.site_id = p_site and x.id = p_id;
+      update comment x set src = kept.src, html = kept.html, media = kept.media where x.site_id = p_site and x.id = p_id;
     elsif wanted = 4 then
-      insert into comment_kept (site_id, comment_id, src, html) values (p_site, p_id, c.src, c.html)
-      on conflict (site_id, comment_id) do update set src = excluded.src, html = excluded.html, created_at = now();
+      insert into comment_kept (site_id, comment_id, src, html, media)
+      values (p_site, p_id, c.src, c.html, c.media)
+      on conflict (site_id, comment_id) do update
+      set src = excluded.src, html = excluded.html, media = excluded.media, created_at = now();
     end if;
     seq := set_comment_status(p_site, p_id, wanted, p_webhook);
   end if;

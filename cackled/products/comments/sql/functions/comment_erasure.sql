@@ -1,5 +1,5 @@
 -- Forgetting a visitor: comments, votes and reports.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- Scrub a visitor's comments and votes, at most p_most a call; announced on every page. Gives the channels and numbers
 -- reached, and a row of nulls as long as there is more.
@@ -23,7 +23,7 @@ begin
     if c.status = 1 then
       return next;
     end if;
-    update comment x set author_name = '', author_extra = '', src = '', html = '', ip = null, modified_at = now()
+    update comment x set author_name = '', author_extra = '', src = '', html = '', media = '', ip = null, modified_at = now()
     where x.site_id = p_site and x.id = c.id;
   end loop;
   for v in select x.channel_id, x.comment_id, x.value, x.counted from vote x

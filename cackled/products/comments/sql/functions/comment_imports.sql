@@ -1,5 +1,5 @@
 -- Comments that come from other systems: written in batches, told of page by page, taken back as a whole.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- A number that nobody has: the next odd one above p_number where that is taken.
 create or replace function import_comment_number(p_site int, p_number bigint) returns bigint language plpgsql as $$
@@ -280,7 +280,7 @@ begin
   update comment_channel k set pinned = nullif(array(select p from unnest(k.pinned) p where p <> all(ids)), '{}')
   where k.site_id = p_site and k.channel_id = any(channels) and k.pinned && ids;
   perform forget_comment_rows(p_site, ids, channels);
-  update comment c set status = 4, src = '', html = '', author_name = '', author_extra = '', ip = null, up = 0, down = 0,
+  update comment c set status = 4, src = '', html = '', media = '', author_name = '', author_extra = '', ip = null, up = 0, down = 0,
     version = c.version + 1, modified_at = now()
   where c.site_id = p_site and c.id = any(kept);
   perform count_imported_states(p_site, kept, 1);

@@ -1,5 +1,5 @@
 -- A comment as it is given out, and its place among others.
--- cackled: revision 5
+-- cackled: revision 6
 
 -- A comment as the API gives it to a stranger. Put together by hand, at a third of the cost of row_to_json: it is most of
 -- what a page costs to read. Without its last brace: pages go on with the replies.
@@ -17,6 +17,7 @@ create or replace function comment_open(c comment) returns text language sql sta
     '","edited":', coalesce('"' || to_char(c.edited_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"', 'null'),
     ',"up":', c.up, ',"down":', c.down, ',"score":', c.up - c.down,
     ',"deleted":', case when c.status <> 1 then 'true' else 'false' end,
+    case when c.media <> '' and c.status = 1 then ',"media":' || c.media end,
     case when c.reactions is not null and c.status = 1 then ',"reactions":' || c.reactions::text end,
     case when c.featured and c.status = 1 then ',"featured":true' end,
     case when c.locked and c.status = 1 then ',"locked":true' end)
@@ -49,6 +50,7 @@ declare
 begin
   select * into r from comment_revision x where x.site_id = c.site_id and x.comment_id = c.id;
   c.html := r.html;
+  c.media := coalesce(r.media, c.media);
   c.edited_at := r.created_at;
   if exists (select from comment_mark m where m.site_id = c.site_id and m.comment_id = c.id and m.mark = 'shadow') then
     return comment_json(c);

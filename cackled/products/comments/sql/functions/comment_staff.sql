@@ -1,5 +1,5 @@
 -- What moderators do to a comment's text, and to a conversation as a whole.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Change the text of a comment as a moderator: an action of the log. Outcomes as for decide_comment. What was there before
 -- stands in the comment's history alone, so that it is forgotten with that.
@@ -25,7 +25,7 @@ begin
     return;
   end if;
   before := json_build_object('text', c.src, 'html', c.html, 'edited', c.edited_at, 'revision', (
-    select json_build_object('text', r.src, 'html', r.html) from comment_revision r
+    select json_build_object('text', r.src, 'html', r.html, 'media', r.media) from comment_revision r
     where r.site_id = p_site and r.comment_id = p_id))::text;
   update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now(),
     version = x.version + 1, seen = true
@@ -64,8 +64,9 @@ begin
     modified_at = now(), version = x.version + 1
   where x.site_id = c.site_id and x.id = c.id returning * into c;
   if was ->> 'revision' is not null then
-    insert into comment_revision (site_id, comment_id, src, html)
-    values (c.site_id, c.id, was -> 'revision' ->> 'text', was -> 'revision' ->> 'html') on conflict do nothing;
+    insert into comment_revision (site_id, comment_id, src, html, media)
+    values (c.site_id, c.id, was -> 'revision' ->> 'text', was -> 'revision' ->> 'html', was -> 'revision' ->> 'media')
+    on conflict do nothing;
     perform mark_comment(c.site_id, c.id, '{"marks":["edit"]}');
   end if;
   perform search_again(c.site_id, c.id);

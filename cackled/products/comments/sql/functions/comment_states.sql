@@ -1,5 +1,5 @@
 -- The states of comments: 0 pending, 1 approved, 2 spam, 3 rejected, 4 deleted. Every change of one goes through here.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Change the state of a comment, whose channel's row is locked: what is counted, who is shown, the log, the event and
 -- the webhook follow. Gives the number of the channel afterwards. What was not shown before and is not after raises none.
@@ -30,6 +30,7 @@ begin
   perform count_state(p_site, 'comment', c.created_at, was, p_to);
   update comment x set status = p_to, shown = (p_to = 1 or x.n_replies > 0), shadow = x.shadow and p_to = 3,
     src = case when p_to = 4 then '' else x.src end, html = case when p_to = 4 then '' else x.html end,
+    media = case when p_to = 4 then '' else x.media end,
     version = x.version + 1, modified_at = now()
   where x.site_id = p_site and x.id = p_id returning * into c;
   up := c;

@@ -1,5 +1,5 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 8
+-- cackled: revision 9
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
@@ -8,7 +8,7 @@ $$;
 
 -- What is given out of a comment whose words are gone: `cackled.products.comments.events.COMMENT`.
 create or replace function scrubbed_comment() returns json language sql immutable parallel safe as $$
-  select '{"author":null,"html":"","deleted":true}'::json
+  select '{"author":null,"html":"","media":[],"deleted":true}'::json
 $$;
 
 -- The comment with its channel's row locked; raises CK404 where there is none that a visitor can see.
@@ -68,7 +68,8 @@ $$;
 
 -- p_words and p_title_words are what bans of words are held against. A title with such a word is left out, as nobody
 -- typed it; a comment is refused. p_verdict: null where it is to be shown at once, else JSON of what becomes of it:
--- {"status": 0, "marks": ["link"], "score": 0.9, "words": ["casino"]}. What is not shown raises no number.
+-- {"status": 0, "marks": ["link"], "score": 0.9, "words": ["casino"]}. What is not shown raises no number. Its member
+-- "media" has the pictures; where there is no other the comment is shown at once.
 -- Outcomes that are no success are raised with an SQLSTATE of class CK; the last three characters are the HTTP status.
 create or replace function post_comment(
   p_site int, p_channel bigint, p_key text, p_url text, p_title text, p_visitor bigint, p_name text, p_ip inet,
@@ -81,7 +82,8 @@ declare
   up comment;
   c comment;
   banned text;
-  verdict json := p_verdict::json;
+  verdict json := judged_part(p_verdict);
+  pictures text := coalesce(p_verdict::json ->> 'media', '');
 begin
   select * into ch from channel x where x.site_id = p_site and x.id = p_channel for no key update;
   if p_title <> '' and p_title is distinct from ch.title and is_banned(p_site, p_title_words, null, null) then
@@ -139,9 +141,10 @@ begin
   end if;
   c.id := next_id(ch.last_comment_id);
   insert into comment (site_id, id, channel_id, parent_id, root_id, depth, visitor_id, author_name, ip, src, html,
-                       html_ver, status, shown, shadow)
+                       html_ver, status, shown, shadow, media)
   values (p_site, c.id, p_channel, p_parent, coalesce(up.root_id, c.id), coalesce(up.depth + 1, 0), p_visitor,
-          p_name, p_ip, p_src, p_html, html_version(), c.status, c.status = 1, banned is not null)
+          p_name, p_ip, p_src, p_html, html_version(), c.status, c.status = 1, banned is not null,
+          pictures)
   returning * into c;
   if p_url not in ('', ch.url) or p_title not in ('', ch.title) then
     update channel x set url = coalesce(nullif(p_url, ''), x.url), title = coalesce(nullif(p_title, ''), x.title)
@@ -178,6 +181,11 @@ begin
   source := p_src;
   return next;
 end
+$$;
+
+-- A verdict without what else comes with it; null where nothing is left: the comment is shown at once.
+create or replace function judged_part(p_verdict text) returns json language sql immutable parallel safe as $$
+  select nullif(p_verdict::jsonb - 'media', '{}')::json
 $$;
 
 -- Note why a comment is not simply shown: {"marks": [..], "score": .., "words": [..]}.
@@ -328,7 +336,7 @@ end
 $$;
 
 -- What the comment said before leaves the log with it. p_verdict as for post_comment: with one a published comment stays as
--- it is, and the new text waits as a revision; another is changed, and waits.
+-- it is, and the new text waits as a revision; another is changed, and waits. Pictures are as before where it has no "media".
 create or replace function edit_comment(
   p_site int, p_id bigint, p_visitor bigint, p_ip inet, p_src text, p_html text, p_words text, p_window int,
   p_webhook boolean, p_verdict text
@@ -337,6 +345,8 @@ declare
   c comment := lock_own_comment(p_site, p_id, p_visitor);
   banned text := ban_of(p_site, p_words, p_visitor, p_ip);
   before text := c.src;
+  verdict json := judged_part(p_verdict);
+  pictures text := p_verdict::json ->> 'media';
 begin
   channel := c.channel_id;
   if c.created_at < now() - make_interval(secs => p_window) then
@@ -346,18 +356,21 @@ begin
   elsif c.locked then
     raise exception using errcode = 'CK403', message = 'comment-locked';
   end if;
-  if c.status = 1 and (p_verdict is not null or banned is not null) then
+  if c.status = 1 and (verdict is not null or banned is not null) then
     -- Others go on reading what was approved; the author sees what they wrote.
-    insert into comment_revision (site_id, comment_id, src, html) values (p_site, p_id, p_src, p_html)
-    on conflict (site_id, comment_id) do update set src = excluded.src, html = excluded.html, created_at = now();
+    insert into comment_revision as r (site_id, comment_id, src, html, media)
+    values (p_site, p_id, p_src, p_html, pictures)
+    on conflict (site_id, comment_id) do update
+    set src = excluded.src, html = excluded.html, media = coalesce(excluded.media, r.media), created_at = now();
     update comment x set version = x.version + 1, seen = false where x.site_id = p_site and x.id = p_id
     returning * into c;
-    perform mark_comment(p_site, p_id, case when banned is not null then '{"marks":["shadow"]}' else p_verdict::json end);
+    perform mark_comment(p_site, p_id, case when banned is not null then '{"marks":["shadow"]}' else verdict end);
     perform mark_comment(p_site, p_id, '{"marks":["edit"]}');
-    perform mail_held(c, (p_verdict::json ->> 'mail')::int);
+    perform mail_held(c, (verdict ->> 'mail')::int);
     perform tell_queued(c);
     c.src := p_src;
     c.html := p_html;
+    c.media := coalesce(pictures, c.media);
     c.edited_at := now();
     comment := own_comment_json(c);
     if banned is not null then
@@ -370,7 +383,7 @@ begin
     return;
   end if;
   update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now(),
-    version = x.version + 1
+    version = x.version + 1, media = coalesce(pictures, x.media)
   where x.site_id = p_site and x.id = p_id returning * into c;
   perform search_again(p_site, p_id);
   perform note_change(p_site, p_id, 'author', 'edit', '', json_build_object('text', before)::text,
@@ -421,8 +434,10 @@ begin
         select x.* from down d join comment x on x.site_id = p_site and x.channel_id = c.channel_id
           and x.root_id = c.root_id and x.parent_id = d.id
       ) select * from down where status <> 4 order by depth desc, id desc loop
-      insert into comment_kept (site_id, comment_id, src, html) values (p_site, below.id, below.src, below.html)
-      on conflict (site_id, comment_id) do update set src = excluded.src, html = excluded.html, created_at = now();
+      insert into comment_kept (site_id, comment_id, src, html, media)
+      values (p_site, below.id, below.src, below.html, below.media)
+      on conflict (site_id, comment_id) do update
+      set src = excluded.src, html = excluded.html, media = excluded.media, created_at = now();
       perform set_comment_status(p_site, below.id, 4, p_webhook);
       perform note_change(p_site, below.id, 'author', 'thread', '', '', '');
     end loop;

@@ -1,5 +1,5 @@
 -- Removing what can be brought back.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Delete a comment as a moderator, keeping its text with the removal it is a part of.
 create or replace function remove_kept(p_site int, p_removal bigint, p_id bigint, p_webhook boolean)
@@ -7,8 +7,8 @@ returns table (seq bigint, channel bigint) language plpgsql as $$
 declare
   c comment := lock_comment(p_site, p_id);
 begin
-  insert into removed_comment (site_id, removal_id, comment_id, src, html)
-  values (p_site, p_removal, p_id, c.src, c.html);
+  insert into removed_comment (site_id, removal_id, comment_id, src, html, media)
+  values (p_site, p_removal, p_id, c.src, c.html, c.media);
   return query select x.seq, x.channel from delete_comment(p_site, p_id, null, p_webhook) x;
 end
 $$;
@@ -32,7 +32,7 @@ begin
   if not found then
     return;
   end if;
-  update comment x set src = kept.src, html = kept.html where x.site_id = p_site and x.id = p_id;
+  update comment x set src = kept.src, html = kept.html, media = kept.media where x.site_id = p_site and x.id = p_id;
   seq := set_comment_status(p_site, p_id, 1, p_webhook);
   return next;
 end
