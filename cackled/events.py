@@ -132,6 +132,10 @@ class ChannelUpdated(Struct, frozen=True):
 # nobody else. The database function queue_webhooks knows it too.
 PERSONAL = "notice."
 
+# What types of events begin with that are told of private conversations: webhooks get them by name alone, never because
+# they take everything. The database function queue_webhooks knows it too.
+CONFIDENTIAL = ("message.", "chat.", "desk.")
+
 # Durable events that belong to no product.
 CORE_EVENTS = (EventType(type="channel.updated", data=ChannelUpdated),)
 

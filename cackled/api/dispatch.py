@@ -17,6 +17,7 @@ from cackled.api.calls import (
     body,
     cors,
     guarded,
+    header,
     idempotency_key,
     json_response,
     rate_fields,
@@ -48,7 +49,8 @@ class Dispatcher:
     async def answer(self, request: Request, route: Route, parameters: dict[str, str]) -> None:
         """Run *route* for *request* and write its answer, whatever happens."""
         response = await guarded(self._run(request, route, parameters))
-        cors(request, response, NO_SITE if route.caller in _OWN else self._find_site(parameters))
+        own = route.caller in _OWN or (route.caller is Caller.PARTY and header(request, "authorization") is None)
+        cors(request, response, NO_SITE if own else self._find_site(parameters))
         limit = route.limit or ("staff" if route.caller in _OWN else "")
         if limit:
             context, site = self._context, int(parameters.get("site", "0"))
@@ -110,7 +112,7 @@ class Dispatcher:
 
     async def _run(self, request: Request, route: Route, parameters: dict[str, str]) -> Response:
         context = self._context
-        own = route.caller in _OWN
+        own = route.caller in _OWN or (route.caller is Caller.PARTY and bearer(request) is None)
         if own:
             call = await self._own_call(request, route, parameters)
         else:

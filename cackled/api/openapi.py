@@ -59,6 +59,8 @@ def refusals(route: Route) -> list[str]:
             found |= {"not-fresh"}
         if not route.about_site:
             found -= {"origin", "unknown-site", "other-deployment"}
+    elif route.caller is Caller.PARTY:
+        found |= {"own-origin", "insecure", "bad-key", "signed-out", "role", "no-token", "not-granted"}
     else:
         # Locks ask who calls, whoever may.
         found |= {"no-token", "not-granted", "sign-in-first", "not-in-group", "token-expired"}
@@ -117,6 +119,7 @@ def document(
             "schemas": components,
             "securitySchemes": {
                 "session": {"type": "http", "scheme": "bearer"},
+                "conversation": {"type": "http", "scheme": "bearer", "description": "The token of a conversation."},
                 "siteKey": {"type": "http", "scheme": "bearer", "description": "A key of the site, for its servers."},
                 "staff": {
                     "type": "apiKey", "in": "cookie", "name": f"{SECURE_PREFIX}session",
@@ -172,6 +175,9 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
         made["security"] = [{"staff": []}, *([{"siteKey": []}] if route.scope else [])]
         made["x-role"] = route.role
         made["x-scope"] = route.scope
+    elif route.caller is Caller.PARTY:
+        made["security"] = [{"conversation": []}, {"staff": []}]
+        made["x-role"] = route.role
     elif route.caller is Caller.VISITOR:
         made["security"] = [{}, {"session": []}]
     return made

@@ -32,6 +32,9 @@ class Caller(Enum):
 
     ``STAFF`` is somebody who is signed in, or a server with a site's key; ``OWN_PAGE`` is a page of ours, whoever
     looks at it (a form to sign in). For both see `cackled.api.staff`.
+
+    ``PARTY`` is either side of a private conversation: a visitor with a token that the handler knows, or, without
+    ``Authorization``, somebody of the staff with ``role``.
     """
 
     ANYONE = "anyone"
@@ -39,6 +42,7 @@ class Caller(Enum):
     SESSION = "session"
     STAFF = "staff"
     OWN_PAGE = "own page"
+    PARTY = "party"
 
 
 class Reach(Enum):
@@ -126,7 +130,7 @@ class Route(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: {self.path!r} is no path")
         if (self.reach is Reach.CHANNEL) != (self.channel is not None):
             raise ValueError(f"{self.name}: reach CHANNEL goes with a channel")
-        staff = self.caller is Caller.STAFF
+        staff = self.caller in (Caller.STAFF, Caller.PARTY)
         if (self.role or self.scope or self.fresh or self.whole) and not staff:
             raise ValueError(f"{self.name}: role, scope, fresh and whole go with STAFF")
         if (self.role and self.role not in (*ROLES, ANY)) or (self.scope and self.scope not in SCOPES):

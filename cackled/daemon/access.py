@@ -16,14 +16,15 @@ from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.realtime.access import Refusal
 
-# With this token somebody of the staff asks for the channel of the queue. Its number is random and told to staff alone:
-# whoever names it may listen, however the site is closed to readers.
+# With this token somebody of the staff asks for the channel of the queue, or of a conversation. Their numbers are
+# random and told to those alone whom they concern: whoever names one may listen, however the site is closed to readers.
 STAFF = "staff"
 SELECT_STAFF_CHANNEL = Query(
     "select_staff_channel",
     """
     select from staff_channel where site_id = $1 and channel_id = $2
     union all select from staff_section_channel where site_id = $1 and channel_id = $2
+    union all select from channel where site_id = $1 and id = $2 and product = 'chat'
     """,
     ("int", "bigint"),
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cackled.products import comments, polls, reviews
+from cackled.products import chat, comments, polls, reviews
 from cackled.products.product import Product
 
 # All there are, by name and not by discovery: a product is added here.
-PRODUCTS: tuple[Product, ...] = (comments.PRODUCT, polls.PRODUCT, reviews.PRODUCT)
+PRODUCTS: tuple[Product, ...] = (comments.PRODUCT, polls.PRODUCT, reviews.PRODUCT, chat.PRODUCT)

@@ -1,15 +1,18 @@
 -- What the endpoints of a site are told, and what became of it.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Queue events of one type, numbered from p_seq on, for the endpoints that want them. Called with the channel's row
 -- locked: the events of a channel are queued in their order. What is for one person's pages alone (`notice.`, see
 -- cackled.events.PERSONAL) is told to nobody else: the number of such a channel is a secret of theirs.
 create or replace function queue_webhooks(p_site int, p_channel bigint, p_seq bigint, p_type text, p_data text[])
 returns void language plpgsql as $$
+declare
+  -- Of private conversations only who names their events is told.
+  open boolean := p_type !~ '^(message|chat|desk)\.';
 begin
   if not starts_with(p_type, 'notice.')
       and exists (select from webhook_endpoint w where w.site_id = p_site and w.enabled and w.halted = ''
-             and (w.types = '{}' or p_type = any(w.types))) then
+             and ((open and w.types = '{}') or p_type = any(w.types))) then
     with told as (
       insert into webhook_event (site_id, channel_id, seq, type, data)
       select p_site, p_channel, p_seq - 1 + x.n, p_type, x.data from unnest(p_data) with ordinality x (data, n)
@@ -18,7 +21,8 @@ begin
     )
     insert into webhook_delivery (site_id, endpoint_id, event_id)
     select p_site, w.id, t.id from told t, webhook_endpoint w
-    where w.site_id = p_site and w.enabled and w.halted = '' and (w.types = '{}' or p_type = any(w.types));
+    where w.site_id = p_site and w.enabled and w.halted = ''
+      and ((open and w.types = '{}') or p_type = any(w.types));
   end if;
 end
 $$;

@@ -1,0 +1,386 @@
+"""What the chat API takes and gives, as Structs. The JSON of messages and conversations is made by the database."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from cackled.api.answers import Id
+
+Line = Annotated[str, Meta(max_length=200)]
+Text = Annotated[str, Meta(max_length=10_000)]
+Address = Annotated[str, Meta(max_length=2_000)]
+Seq = Annotated[int, Meta(ge=0, le=2**62)]
+
+
+class PageBody(Struct, frozen=True):
+    """The page that the visitor is on."""
+
+    url: Address = ""
+    title: Line = ""
+    referrer: Address = ""
+
+
+class StartBody(Struct, frozen=True):
+    """A new conversation. ``key`` is the client's own: sent again, it gives the same conversation."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=64)]
+    text: Text = ""
+    name: Line = ""
+    mail: Line = ""
+    department: Annotated[str, Meta(max_length=20)] = ""
+    fields: dict[str, Line] = {}
+    attributes: dict[str, Line] = {}
+    consent: bool = False
+    page: PageBody = PageBody()
+    language: Annotated[str, Meta(max_length=20)] = ""
+
+
+class Started(Struct, frozen=True):
+    """A conversation, and its secret ``token``. ``position`` is the place in the queue, null if it does not wait."""
+
+    chat: Id
+    token: str
+    position: int | None
+    state: str
+    wait: int | None
+    channel: str
+    seq: int
+
+
+class Operator(Struct, frozen=True):
+    """An operator, as visitors see them."""
+
+    id: str
+    name: str
+    avatar: str = ""
+
+
+class ReadMarks(Struct, frozen=True):
+    """Up to which seq each side has read."""
+
+    visitor: int
+    operator: int
+
+
+class Rating(Struct, frozen=True):
+    """What the visitor thinks of a conversation."""
+
+    score: int
+    text: str
+
+
+class Chat(Struct, frozen=True):
+    """A conversation, as its visitor sees it."""
+
+    id: Id
+    state: Literal["waiting", "open", "offline", "closed"]
+    operator: Operator | None
+    position: int | None
+    wait: int | None
+    read: ReadMarks
+    rating: Rating | None
+    created: str
+    closed: str | None
+    closed_by: str | None
+
+
+class RowVisitor(Struct, frozen=True):
+    """The visitor of a conversation, as operators see them. ``verified``: the site vouches for who they are."""
+
+    id: Id
+    name: str
+    verified: bool
+    country: str | None
+    language: str
+
+
+class Assignee(Struct, frozen=True):
+    """The operator who has a conversation."""
+
+    id: str
+    name: str
+
+
+class LastMessage(Struct, frozen=True):
+    """The newest message of a conversation."""
+
+    from_: str = field(name="from")
+    text: str
+    created: str
+
+
+class Row(Chat, frozen=True, kw_only=True):
+    """A conversation; the members from ``seq`` on are for operators.
+
+    ``status`` is its whole state, ``snoozed`` and ``spam`` included; ``unread``: messages that no operator has read.
+    """
+
+    seq: int | UnsetType = UNSET
+    visitor: RowVisitor | UnsetType = UNSET
+    department: Id | None | UnsetType = UNSET
+    labels: list[str] | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    unread: int | UnsetType = UNSET
+    waiting_since: str | None | UnsetType = UNSET
+    assignee: Assignee | None | UnsetType = UNSET
+    last: LastMessage | None | UnsetType = UNSET
+
+
+class MessageAuthor(Struct, frozen=True):
+    """Who wrote a message: a visitor's id, ``account:7`` of an operator, or nobody."""
+
+    id: str
+    name: str
+
+
+class MessageEvent(Struct, frozen=True):
+    """What happened in a conversation, such as that an operator joined."""
+
+    name: str
+
+
+class Message(Struct, frozen=True):
+    """A message, or a line about what happened. ``key`` is the client's own of the call that wrote it."""
+
+    id: Id
+    author: MessageAuthor
+    seq: int
+    from_: Literal["visitor", "operator", "bot", "system"] = field(name="from")
+    kind: Literal["text", "event", "note"]
+    text: str
+    html: str
+    files: list[Any]
+    created: str
+    edited: str | None
+    deleted: bool
+    key: str
+    event: MessageEvent | UnsetType = UNSET
+
+
+class OneChat(Struct, frozen=True):
+    """A conversation, and the newest seq of its channel. ``card`` and ``viewers`` are for operators."""
+
+    chat: Row
+    seq: int
+    channel: str
+    card: dict[str, Any] | UnsetType = UNSET
+    viewers: list[Operator] | UnsetType = UNSET
+
+
+class MessagesQuery(Struct, frozen=True):
+    """Which messages."""
+
+    since: Annotated[int, Meta(ge=0, le=2**62, description="Messages after this seq.")] = 0
+    before: Annotated[int, Meta(ge=0, le=2**62, description="The newest messages before this seq.")] = 0
+    size: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class Messages(Struct, frozen=True):
+    """Messages, oldest first."""
+
+    messages: list[Message]
+    seq: int
+    more: bool
+
+
+class MessageBody(Struct, frozen=True):
+    """A message. ``seen``: the newest seq that an operator has seen; ``anyway``: send it whatever came after that."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    seen: Seq | UnsetType = UNSET
+    anyway: bool = False
+
+
+class Said(Struct, frozen=True):
+    """A message, and the seq of its event."""
+
+    message: Message
+    seq: int
+
+
+class TextBody(Struct, frozen=True):
+    """A text."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+
+
+class ReadBody(Struct, frozen=True):
+    """The newest seq that was read."""
+
+    seq: Seq
+
+
+class RatingBody(Struct, frozen=True):
+    """What the visitor thinks of the conversation."""
+
+    score: Annotated[int, Meta(ge=1, le=5)]
+    text: Annotated[str, Meta(max_length=2_000)] = ""
+
+
+class VisitBody(Struct, frozen=True):
+    """Where the visitor is now, and what the site says about them."""
+
+    page: PageBody | UnsetType = UNSET
+    attributes: dict[str, Line] = {}
+
+
+class CloseBody(Struct, frozen=True):
+    """Why an operator closes a conversation."""
+
+    reason: Line = ""
+
+
+class Done(Struct, frozen=True):
+    """The seq of the event that tells of a change; null if nothing changed."""
+
+    seq: int | None
+
+
+class Department(Struct, frozen=True):
+    """A department that visitors can choose."""
+
+    id: Id
+    name: str
+
+
+class Greeting(Struct, frozen=True):
+    """What is shown before a conversation starts."""
+
+    text: str
+
+
+class ChatStatus(Struct, frozen=True):
+    """Whether somebody is there."""
+
+    status: Literal["online", "away", "offline"]
+    accepting: bool
+    offline: bool
+    consent: str
+    greeting: Greeting
+    departments: list[Department]
+    rating: bool
+
+
+class ChatPage(Struct, frozen=True):
+    """The first render of the chat widget."""
+
+    chat: ChatStatus
+
+
+class ChatQuery(Struct, frozen=True):
+    """The first render of the chat widget."""
+
+    url: Annotated[str, Meta(max_length=2_000, description="The page's address.")] = ""
+
+
+class ListQuery(Struct, frozen=True):
+    """Which conversations."""
+
+    state: Literal["waiting", "mine", "open", "offline", "closed", "snoozed", "spam", "all"] = "all"
+    q: Annotated[str, Meta(max_length=100, description="Part of a name, a mail address or a message.")] = ""
+    cursor: Annotated[str, Meta(max_length=60, description="From the page before.")] = ""
+    size: Annotated[int, Meta(ge=1, le=100)] = 50
+
+
+class ChatCounts(Struct, frozen=True):
+    """How many conversations there are."""
+
+    waiting: int
+    mine: int
+    open: int
+
+
+class Chats(Struct, frozen=True):
+    """Conversations, the latest changed first (those that wait: the longest waiting first)."""
+
+    chats: list[Row]
+    cursor: str
+    counts: ChatCounts
+
+
+class TransferBody(Struct, frozen=True):
+    """Whom to hand a conversation to: an operator, or a department's queue."""
+
+    member: Annotated[str, Meta(max_length=30)] = ""
+    department: Annotated[str, Meta(max_length=20)] = ""
+    note: Text = ""
+
+
+class TakeBody(Struct, frozen=True):
+    """``over``: take it from a colleague."""
+
+    over: bool = False
+
+
+class SnoozeBody(Struct, frozen=True):
+    """For how many seconds to put a conversation aside."""
+
+    seconds: Annotated[int, Meta(ge=60, le=31_536_000)]
+
+
+class LabelsBody(Struct, frozen=True):
+    """All labels of a conversation."""
+
+    labels: Annotated[list[Annotated[str, Meta(min_length=1, max_length=40)]], Meta(max_length=20)]
+
+
+class DeskBody(Struct, frozen=True):
+    """The operator's own state. Members that are left out stay."""
+
+    state: Literal["online", "away", "invisible"] | None = None
+    capacity: Annotated[int, Meta(ge=0, le=100)] | None = None
+    departments: Annotated[list[Annotated[str, Meta(max_length=20)]], Meta(max_length=100)] | None = None
+    languages: Annotated[list[Annotated[str, Meta(max_length=20)]], Meta(max_length=50)] | None = None
+
+
+class Desk(Struct, frozen=True):
+    """An operator at their desk. ``chats``: how many open conversations they have."""
+
+    id: str
+    name: str
+    state: str
+    capacity: int
+    departments: list[str]
+    languages: list[str]
+    chats: int
+
+
+class DeskAnswer(Struct, frozen=True):
+    """The caller's desk, and those of colleagues."""
+
+    me: Desk
+    colleagues: list[Desk]
+    departments: list[Department]
+
+
+class BeatBody(Struct, frozen=True):
+    """Which conversation the operator is looking at."""
+
+    viewing: Annotated[str, Meta(max_length=20)] | None = None
+
+
+class BeatAnswer(Struct, frozen=True):
+    """The operator's state."""
+
+    state: str
+
+
+class LivePlace(Struct, frozen=True):
+    """The operators' live channel."""
+
+    position: str
+
+
+class DepartmentBody(Struct, frozen=True):
+    """A department."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=60)]
+
+
+class DepartmentsAnswer(Struct, frozen=True):
+    """The site's departments."""
+
+    departments: list[Department]

@@ -1,0 +1,260 @@
+"""The routes of conversations for their visitors; operators share those that read and write messages."""
+
+from __future__ import annotations
+
+from random import SystemRandom
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from cackled.api.calls import Call, bearer, header
+from cackled.api.route import Caller, Route
+from cackled.api.widget import FirstPage, FirstRender, Widget
+from cackled.domain.errors import NotFound, Unauthorized
+from cackled.domain.site import Site
+from cackled.products.chat import answers
+from cackled.products.chat.desk import Desks
+from cackled.products.chat.service import ONLINE, Chats, Found, no_chat
+from cackled.products.chat.tokens import ChatTokens
+
+_RANDOM = SystemRandom()
+STATUSES: tuple[Literal["offline", "away", "online"], ...] = ("offline", "away", "online")
+
+
+class Party(Struct, frozen=True):
+    """Who calls about a conversation: its visitor (``account`` 0), or an operator."""
+
+    found: Found
+    account: int
+    name: str
+
+    @property
+    def sender(self) -> str:
+        """What messages of theirs are from."""
+        return "operator" if self.account else "visitor"
+
+
+def random_number() -> int:
+    """A number of 62 bits that nobody guesses."""
+    return _RANDOM.getrandbits(62) | 1
+
+
+async def party(call: Call) -> Party:
+    """Who calls: an operator, or whoever has the conversation's token.
+
+    Raises:
+        NotFound: there is no such conversation, or the token is another's.
+    """
+    chat = call.number("chat")
+    if call.staff is not None:
+        return Party(await call.service(Chats).find(chat), call.staff.account, call.staff.name)
+    token = bearer(call.request) or ""
+    if not await call.shared(ChatTokens).holds(call.site.id, chat, token):
+        raise no_chat()
+    found = await call.service(Chats).find(chat)
+    return Party(found, 0, found.name)
+
+
+async def visitor(call: Call) -> Party:
+    """As `party`, for routes that only visitors call.
+
+    Raises:
+        Unauthorized: the call has no token.
+        NotFound: it is not that of the conversation.
+    """
+    if bearer(call.request) is None:
+        raise Unauthorized("Send the token of the conversation.", slug="no-token")
+    return await party(call)
+
+
+async def start(call: Call) -> bytes:
+    """Start a conversation."""
+    chats = call.service(Chats)
+    agent = header(call.request, "user-agent") or ""
+    chat, channel, seq, state, place = await chats.start(
+        call.visitor.visitor, call.body, call.address, agent, random_number(), random_number()
+    )
+    if state == "waiting":
+        await call.service(Desks).route()
+        found = await chats.find(chat)
+        seq, state, place = found.seq, found.state, place if found.state == "waiting" else None
+    token = await call.shared(ChatTokens).make(call.site.id, chat)
+    return msgspec.json.encode(answers.Started(str(chat), token, place, state, None, str(channel), seq))
+
+
+async def get_chat(call: Call) -> bytes:
+    """Get a conversation. Operators also get the visitor's card."""
+    caller = await party(call)
+    found = caller.found
+    if not caller.account:
+        return _one(found.chat, found)
+    staff = call.colleague
+    card, viewers, row = await call.service(Desks).card(call.number("chat"), staff.may("moderator"))
+    more = b',"card":' + card.encode() + b',"viewers":' + viewers.encode()
+    return _one(row, found, more)
+
+
+def _one(chat: str, found: Found, more: bytes = b"") -> bytes:
+    return b'{"chat":%b,"seq":%d,"channel":"%d"%b}' % (chat.encode(), found.seq, found.channel, more)
+
+
+async def list_messages(call: Call) -> bytes:
+    """List the messages of a conversation, oldest first. Operators also get notes."""
+    caller, query = await party(call), call.query
+    found, seq, more = await call.service(Chats).messages(
+        call.number("chat"), query.since, query.before, query.size, bool(caller.account)
+    )
+    return b'{"messages":[%b],"seq":%d,"more":%b}' % (
+        ",".join(found).encode(), seq, b"true" if more else b"false",
+    )  # fmt: skip
+
+
+async def say(call: Call) -> Any:
+    """Write a message. The same Idempotency-Key again gives the message that was written first."""
+    caller, body = await party(call), call.body
+    seen = None
+    if caller.account and body.seen is not UNSET and not body.anyway:
+        seen = body.seen
+    written = await call.service(Chats).say(
+        call.number("chat"), caller.sender, caller.account or caller.found.visitor, caller.name, body.text,
+        call.idempotency_key or "", address=None if caller.account else call.address, seen=seen,
+    )  # fmt: skip
+    return _said(written.message, written.seq)
+
+
+def _said(message: str, seq: int) -> bytes:
+    return b'{"message":%b,"seq":%d}' % (message.encode(), seq)
+
+
+async def edit(call: Call) -> bytes:
+    """Edit a message of the caller's own, while the site allows it."""
+    return await _changed(call, call.body.text)
+
+
+async def delete(call: Call) -> bytes:
+    """Delete a message of the caller's own, while the site allows it."""
+    return await _changed(call, None)
+
+
+async def _changed(call: Call, text: str | None) -> bytes:
+    caller = await party(call)
+    of_visitor = None if caller.account else caller.found.visitor
+    written = await call.service(Chats).change(
+        call.number("chat"), call.number("message"), of_visitor, caller.account or None, text
+    )
+    return _said(written.message, written.seq)
+
+
+async def read(call: Call) -> Any:
+    """Mark messages up to a seq as read."""
+    caller = await party(call)
+    return answers.Done(await call.service(Chats).read(call.number("chat"), caller.sender, call.body.seq))
+
+
+async def close(call: Call) -> Any:
+    """Close a conversation."""
+    caller = await party(call)
+    reason = call.body.reason if caller.account else ""
+    seq = await call.service(Chats).close(call.number("chat"), caller.sender, reason)
+    if caller.found.assignee is not None:
+        await call.service(Desks).route()
+    return answers.Done(seq)
+
+
+async def rate(call: Call) -> Any:
+    """Rate a conversation."""
+    await visitor(call)
+    return answers.Done(await call.service(Chats).rate(call.number("chat"), call.body.score, call.body.text))
+
+
+async def visit(call: Call) -> Any:
+    """Tell operators which page the visitor is on, and attributes that the site sets."""
+    await visitor(call)
+    await call.service(Chats).visit(call.number("chat"), call.body)
+
+
+def first_key(query: answers.ChatQuery, site: Site) -> str:
+    """The key of the channel that a first render is about: that of nobody."""
+    return "chat"
+
+
+async def first_page(render: FirstRender) -> FirstPage:
+    """Whether somebody is there, and what is asked before a conversation starts.
+
+    Raises:
+        NotFound: the site has no chat.
+    """
+    chats = render.service(Chats)
+    settings = chats.settings
+    if not settings.enabled:
+        raise NotFound("This site has no chat.", slug="chat-off")
+    state, departments = await chats.status()
+    status = answers.ChatStatus(
+        STATUSES[state], state == ONLINE, settings.offline, settings.consent, answers.Greeting(settings.greeting),
+        msgspec.json.decode(departments, type=list[answers.Department]), settings.rating,
+    )  # fmt: skip
+    return FirstPage(b'"chat":' + msgspec.json.encode(status), 0, b"null")
+
+
+WIDGETS = (
+    Widget(name="Chat", query=answers.ChatQuery, key=first_key, page=first_page, answer=answers.ChatPage),
+)
+_ALL = "/sites/{site}/chats"
+_ONE = "/sites/{site}/chats/{chat}"
+_PARTY: dict[str, Any] = {"caller": Caller.PARTY, "role": "operator", "limit": "chat.use"}
+_VISITOR: dict[str, Any] = {"caller": Caller.ANYONE, "limit": "chat.use"}
+
+ROUTES = (
+    Route(
+        method="POST", path=_ALL, name="startChat", summary="Start a conversation.", handler=start,
+        body=answers.StartBody, answer=answers.Started, status=201, caller=Caller.SESSION, limit="chat.start",
+        mend=True,
+        refusals=("chat-off", "consent", "nobody-there", "banned", "chats", "unprocessable", "key", "locked"),
+    ),
+    Route(
+        method="GET", path=_ONE, name="getChat",
+        summary="Get a conversation. Operators also get the visitor's card.",
+        handler=get_chat, answer=answers.OneChat, refusals=("chat",), **_PARTY,
+    ),
+    Route(
+        method="GET", path=_ONE + "/messages", name="listChatMessages",
+        summary="List the messages of a conversation, oldest first. Operators also get notes.",
+        handler=list_messages, query=answers.MessagesQuery, answer=answers.Messages, refusals=("chat",), **_PARTY,
+    ),
+    Route(
+        method="POST", path=_ONE + "/messages", name="sendChatMessage",
+        summary="Write a message. The same Idempotency-Key again gives the message that was written first.",
+        handler=say, body=answers.MessageBody, answer=answers.Said, status=201, idempotent=True, mend=True,
+        refusals=("chat", "chat-closed", "banned", "not-assignee", "newer-messages", "unprocessable"), **_PARTY,
+    ),
+    Route(
+        method="PATCH", path=_ONE + "/messages/{message}", name="editChatMessage",
+        summary="Edit a message of the caller's own, while the site allows it.",
+        handler=edit, body=answers.TextBody, answer=answers.Said, mend=True,
+        refusals=("chat", "message", "author", "message-old", "unprocessable"), **_PARTY,
+    ),
+    Route(
+        method="DELETE", path=_ONE + "/messages/{message}", name="deleteChatMessage",
+        summary="Delete a message of the caller's own, while the site allows it.",
+        handler=delete, answer=answers.Said, refusals=("chat", "message", "author", "message-old"), **_PARTY,
+    ),
+    Route(
+        method="PUT", path=_ONE + "/read", name="readChat", summary="Mark messages up to a seq as read.",
+        handler=read, body=answers.ReadBody, answer=answers.Done, refusals=("chat",), **_PARTY,
+    ),
+    Route(
+        method="POST", path=_ONE + "/close", name="closeChat", summary="Close a conversation.", handler=close,
+        body=answers.CloseBody, bodiless=True, answer=answers.Done, refusals=("chat",), **_PARTY,
+    ),
+    Route(
+        method="POST", path=_ONE + "/rating", name="rateChat", summary="Rate a conversation.", handler=rate,
+        body=answers.RatingBody, answer=answers.Done, refusals=("chat", "chat-off", "unprocessable"), **_VISITOR,
+    ),
+    Route(
+        method="PUT", path=_ONE + "/visit", name="visitChat",
+        summary="Tell operators which page the visitor is on, and attributes that the site sets.",
+        handler=visit, body=answers.VisitBody, bodiless=True, status=204, refusals=("chat", "unprocessable"),
+        **_VISITOR,
+    ),
+)  # fmt: skip

@@ -1,0 +1,195 @@
+"""Conversations as operators see and answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cackled.database.query import Query, ReadPreference
+from cackled.domain import text
+from cackled.domain.errors import BadField
+from cackled.domain.parts import ServiceParts
+from cackled.domain.site import Site
+from cackled.domain.staff import Staff
+from cackled.events import Position
+from cackled.products.chat import queries
+from cackled.products.chat.service import Written, no_chat, write
+
+# Waiting conversations that are handed out at one go.
+MOST_ROUTED = 50
+STATES = ("waiting", "mine", "open", "offline", "closed", "snoozed", "spam", "all")
+
+
+class Desks:
+    """The operators of one site; *number* makes random numbers of 62 bits."""
+
+    def __init__(self, parts: ServiceParts, site: Site, number: Callable[[], int]) -> None:
+        self._site = site
+        self._database = parts.database.site(site.id)
+        self._evict = parts.evict
+        self._number = number
+
+    async def listed(self, me: int, state: str, search: str, cursor: str, size: int) -> tuple[list[str], str]:
+        """Conversations as JSON rows, and the cursor of the next page (``""``: there is none).
+
+        Raises:
+            BadField: the cursor is none of ours.
+        """
+        at, number = _cursor(cursor)
+        words = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").strip()
+        like = f"%{words}%" if words else ""
+        args: tuple[Any, ...] = (self._site.id, size + 1, like, at, number)
+        query = queries.LIST_WAITING if state == "waiting" else queries.LIST_CHATS
+        if state != "waiting":
+            args = (*args, state, me)
+        rows = (await self._database.read(query, *args, preference=ReadPreference.PRIMARY_PREFERRED)).rows
+        after = f"{rows[size - 1][1]}_{rows[size - 1][2]}" if len(rows) > size else ""
+        return [row[0] for row in rows[:size]], after
+
+    async def counts(self, me: int) -> tuple[int, int, int]:
+        """How many wait, how many open ones the caller has, and how many are open."""
+        rows = await self._database.read(
+            queries.COUNT_CHATS, self._site.id, me, preference=ReadPreference.PRIMARY_PREFERRED
+        )
+        waiting, mine, there = rows.rows[0]
+        return int(waiting), int(mine), int(there)
+
+    async def card(self, chat: int, address: bool) -> tuple[str, str, str]:
+        """What is known of the visitor, which operators look at the conversation, and its row, as JSON.
+
+        *address*: with the network address.
+        """
+        rows = await self._database.read(
+            queries.SELECT_CARD, self._site.id, chat, address, preference=ReadPreference.PRIMARY_PREFERRED
+        )
+        if not rows.rows:
+            raise no_chat()
+        return rows.rows[0]
+
+    async def take(self, chat: int, staff: Staff, over: bool) -> int:
+        """Take a conversation; from a colleague only with *over*.
+
+        Raises:
+            Refused: it is closed, or a colleague has it.
+        """
+        await self.beat(staff, None, look=False)
+        return await self._told(queries.TAKE_CHAT, chat, staff.account, over)
+
+    async def hand_over(self, chat: int, member: str, department: str) -> int:
+        """Hand a conversation to an operator, or to a department's queue (neither: to everybody's).
+
+        Raises:
+            Refused: there is no such operator or department.
+        """
+        account = int(member.removeprefix("account:")) if _is_number(member.removeprefix("account:")) else None
+        if member and account is None:
+            raise BadField("member is an operator's id.", field="member")
+        if department and not _is_number(department):
+            raise BadField("department is an id.", field="department")
+        seq = await self._told(
+            queries.HAND_OVER_CHAT, chat, account, int(department) if department else None, "transferred"
+        )
+        if account is None:
+            await self.route()
+        return seq
+
+    async def reopen(self, chat: int) -> int:
+        """Open a closed conversation again."""
+        seq = await self._told(queries.REOPEN_CHAT, chat)
+        await self.route()
+        return seq
+
+    async def snooze(self, chat: int, seconds: int) -> int:
+        """Put a conversation aside for so many seconds, or until its visitor writes."""
+        return await self._told(queries.SNOOZE_CHAT, chat, seconds)
+
+    async def label(self, chat: int, labels: list[str]) -> int:
+        """Give a conversation these labels."""
+        clean = sorted({text.clean_words(one, 40) for one in labels} - {""})
+        return await self._told(queries.LABEL_CHAT, chat, clean)
+
+    async def note(self, chat: int, staff: Staff, words: str) -> Written:
+        """Write a note for colleagues; the visitor never sees it."""
+        clean = text.clean_text(words, 4_000)
+        rows = await self._write(queries.NOTE_IN_CHAT, chat, staff.account, staff.name, clean)
+        return Written(*rows[0])
+
+    async def beat(self, staff: Staff, viewing: int | None, *, look: bool = True) -> str:
+        """Note that an operator is there and (*look*) what they look at; gives their state."""
+        rows = await self._write(queries.BEAT_DESK, staff.account, staff.name, viewing if look else None)
+        if rows[0][0] == "online" and look:
+            await self.route()
+        return str(rows[0][0])
+
+    async def change(
+        self, staff: Staff, state: str | None, capacity: int | None, departments: list[str] | None,
+        languages: list[str] | None,
+    ) -> str:
+        """Change an operator's own desk; gives it as JSON."""
+        numbers = None if departments is None else [int(one) for one in departments if _is_number(one)]
+        words = None if languages is None else [text.clean_words(one, 20) for one in languages]
+        rows = await self._write(queries.SET_DESK, staff.account, staff.name, state, capacity, numbers, words)
+        await self.route()
+        return str(rows[0][0])
+
+    async def desks(self, me: int) -> list[str]:
+        """The desks of operators as JSON, the caller's first if there is one."""
+        rows = await self._database.read(
+            queries.SELECT_DESKS, self._site.id, me, preference=ReadPreference.PRIMARY_PREFERRED
+        )
+        return [row[0] for row in rows.rows]
+
+    async def route(self) -> int:
+        """Hand out waiting conversations while somebody has room; gives how many."""
+        for done in range(MOST_ROUTED):
+            rows = await self._database.write(queries.ROUTE_CHAT, self._site.id)
+            if not rows:
+                return done
+            self._evict(self._site.position(rows[0][2], rows[0][3]))
+        return MOST_ROUTED
+
+    async def place(self) -> Position:
+        """Where the operators' live channel stands; made where there is none."""
+        args = (self._site.id, self._number())
+        rows = await self._database.write(queries.OPERATORS_CHANNEL, *args)
+        if not rows:  # made by this very statement: what it made it does not see
+            rows = await self._database.write(queries.OPERATORS_CHANNEL, *args)
+        return self._site.position(rows[0][0], rows[0][1])
+
+    async def add_department(self, name: str) -> int:
+        """Add a department; gives its id."""
+        return int((await self._write(queries.ADD_DEPARTMENT, _name(name)))[0][0])
+
+    async def rename_department(self, number: int, name: str) -> bool:
+        """Give a department another name; False where there is none."""
+        return bool(await self._write(queries.RENAME_DEPARTMENT, number, _name(name)))
+
+    async def remove_department(self, number: int) -> bool:
+        """Remove a department; False where there is none. Its conversations wait for anybody."""
+        return bool(await self._write(queries.REMOVE_DEPARTMENT, number))
+
+    async def _told(self, query: Query, *args: Any) -> int:
+        return int((await self._write(query, *args))[0][0])
+
+    async def _write(self, query: Query, *args: Any) -> list[tuple[Any, ...]]:
+        return await write(self._database, query, self._site.id, *args)
+
+
+def _name(words: str) -> str:
+    clean = text.clean_words(words, 60)
+    if not clean:
+        raise BadField("A department has a name.", field="name")
+    return clean
+
+
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= 18
+
+
+def _cursor(cursor: str) -> tuple[str, int]:
+    if not cursor:
+        return "0", 0
+    at, _, number = cursor.partition("_")
+    if not (_is_number(at.replace(".", "", 1)) and number.isascii() and number.isdigit() and len(number) <= 19):
+        raise BadField("That cursor is none of ours.", field="cursor")
+    return at, int(number)

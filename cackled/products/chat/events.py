@@ -1,0 +1,56 @@
+"""The types of events of conversations: in the private channel of each, and in the operators' own."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from cackled.events import EventType, Subject
+from cackled.products.chat.answers import Chat, Desk, Message, Operator, Row
+
+MESSAGE = Subject(
+    name="message", scrubbed={"author": None, "text": "", "html": "", "files": [], "deleted": True}
+)
+
+
+class MessageTold(Struct, frozen=True):
+    """A message."""
+
+    message: Message
+
+
+class ReadTold(Struct, frozen=True):
+    """How far one side has read."""
+
+    id: str
+    by: str
+    seq: int
+
+
+class ViewersTold(Struct, frozen=True):
+    """Which operators look at a conversation."""
+
+    id: str
+    viewers: list[Operator]
+
+
+class NoteTold(Struct, frozen=True):
+    """A note was written in a conversation."""
+
+    id: str
+    seq: int
+
+
+EVENTS = (
+    EventType(type="message.created", subject=MESSAGE, words=True, data=MessageTold),
+    EventType(type="message.updated", subject=MESSAGE, words=True, rewrites=True, data=MessageTold),
+    EventType(type="chat.assigned", data=Chat),
+    EventType(type="chat.updated", data=Chat),
+    EventType(type="chat.closed", data=Chat),
+    EventType(type="chat.read", data=ReadTold),
+    # To operators alone, without a word of anybody.
+    EventType(type="chat.queued", data=Row),
+    EventType(type="chat.changed", data=Row),
+    EventType(type="chat.viewing", data=ViewersTold),
+    EventType(type="chat.noted", data=NoteTold),
+    EventType(type="desk.changed", data=Desk),
+)

@@ -1,0 +1,160 @@
+"""What chat asks of the database, each in one statement."""
+
+from __future__ import annotations
+
+from cackled.database.query import Query
+
+_ONE = ("int", "bigint")
+START_CHAT = Query(
+    "start_chat", "select chat, channel, seq, state, place from start_chat($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    ("int", "bigint", "bigint", "bigint", "text", "inet", "boolean", "text", "text", "text"),
+)  # fmt: skip
+SELECT_CHAT = Query(
+    "select_chat",
+    """
+    select chat_json(c), h.seq, c.channel_id, c.visitor_id, c.name, c.state, c.assignee
+    from chat c join channel h on h.site_id = c.site_id and h.id = c.channel_id
+    where c.site_id = $1 and c.id = $2
+    """,
+    _ONE,
+)
+SELECT_MESSAGES = Query(
+    "select_messages",
+    """
+    select x.message, h.seq from chat c join channel h on h.site_id = c.site_id and h.id = c.channel_id
+    left join lateral (
+      select message_json(m) as message, m.seq, m.id from chat_message m
+      where m.site_id = c.site_id and m.chat_id = c.id and m.seq > $3 and ($4 = 0 or m.seq < $4)
+        and ($6 or m.kind <> 'note')
+      order by case when $3 > 0 then m.seq end, case when $3 > 0 then m.id end, m.seq desc, m.id desc limit $5
+    ) x on true
+    where c.site_id = $1 and c.id = $2 order by x.seq, x.id
+    """,
+    ("int", "bigint", "bigint", "bigint", "int", "boolean"),
+)
+SAY = Query(
+    "say_in_chat",
+    "select message, seq, old from say_in_chat($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    ("int", "bigint", "text", "bigint", "bigint", "text", "inet", "text", "text", "text", "bigint", "boolean"),
+)
+CHANGE_MESSAGE = Query(
+    "change_message", "select message, seq from change_message($1, $2, $3, $4, $5, $6, $7, $8)",
+    ("int", "bigint", "bigint", "bigint", "bigint", "text", "text", "int"),
+)  # fmt: skip
+READ_CHAT = Query("read_chat", "select read_chat($1, $2, $3, $4)", ("int", "bigint", "text", "bigint"))
+CLOSE_CHAT = Query("close_chat", "select close_chat($1, $2, $3, $4, $5)", ("int", "bigint", "text", "text", "text"))
+RATE_CHAT = Query("rate_chat", "select rate_chat($1, $2, $3, $4)", ("int", "bigint", "int", "text"))
+VISIT_CHAT = Query("visit_chat", "select visit_chat($1, $2, $3, $4)", ("int", "bigint", "text", "text"))
+SELECT_STATUS = Query(
+    "select_chat_status",
+    """
+    select coalesce(max(case d.state when 'online' then 2 else 1 end), 0), coalesce((
+      select json_agg(json_build_object('id', x.id::text, 'name', x.name) order by x.name, x.id)
+      from chat_department x where x.site_id = $1), '[]')::text
+    from chat_desk d where d.site_id = $1 and d.seen_at > now() - interval '60 seconds' and d.state <> 'invisible'
+    """,
+    ("int",),
+)
+
+# Operators.
+_FOUND = """
+    and ($3 = '' or c.name ilike $3 or c.mail ilike $3 or exists (
+      select from chat_message m where m.site_id = c.site_id and m.chat_id = c.id and m.text ilike $3))
+"""
+LIST_WAITING = Query(
+    "list_waiting_chats",
+    f"""
+    select chat_row(c, true), extract(epoch from c.waiting_since)::text, c.id from chat c
+    where c.site_id = $1 and c.state = 'waiting' {_FOUND}
+      and ($4 = 0 or (extract(epoch from c.waiting_since), c.id) > ($4, $5))
+    order by c.waiting_since, c.id limit $2
+    """,
+    ("int", "int", "text", "numeric", "bigint"),
+)
+LIST_CHATS = Query(
+    "list_chats",
+    f"""
+    select chat_row(c, true), extract(epoch from c.modified_at)::text, c.id from chat c
+    where c.site_id = $1 {_FOUND}
+      and case $6 when 'all' then c.state <> 'spam' when 'mine' then c.assignee = $7 and c.state in ('open', 'snoozed')
+          else c.state = $6 end
+      and ($4 = 0 or (extract(epoch from c.modified_at), c.id) < ($4, $5))
+    order by c.modified_at desc, c.id desc limit $2
+    """,
+    ("int", "int", "text", "numeric", "bigint", "text", "bigint"),
+)
+COUNT_CHATS = Query(
+    "count_chats",
+    """
+    select count(*) filter (where c.state = 'waiting'), count(*) filter (where c.state = 'open' and c.assignee = $2),
+      count(*) filter (where c.state = 'open')
+    from chat c where c.site_id = $1 and c.state in ('waiting', 'open')
+    """,
+    _ONE,
+)
+SELECT_CARD = Query(
+    "select_chat_card",
+    """
+    select json_build_object(
+      'trail', c.trail::json, 'referrer', c.referrer, 'agent', c.agent, 'language', c.language, 'mail', c.mail,
+      'address', case when $3 then host(c.address) else '' end, 'fields', c.fields::json,
+      'attributes', c.attributes::json, 'labels', c.labels, 'consent', c.consent, 'visitor', c.visitor_id::text,
+      'verified', false, 'chats', (
+        select count(*) from chat x where x.site_id = c.site_id and x.visitor_id = c.visitor_id and x.id <> c.id),
+      'past', coalesce((select json_agg(json_build_object('id', y.id::text, 'state', y.state, 'created',
+                                                          chat_time(y.created_at)) order by y.created_at desc)
+        from (select * from chat x where x.site_id = c.site_id and x.visitor_id = c.visitor_id and x.id <> c.id
+              order by x.created_at desc limit 10) y), '[]'),
+      'notes', (
+        select count(*) from chat_message m where m.site_id = c.site_id and m.chat_id = c.id and m.kind = 'note')
+    )::text, chat_viewers(c.site_id, c.id), chat_row(c, false)
+    from chat c where c.site_id = $1 and c.id = $2
+    """,
+    ("int", "bigint", "boolean"),
+)
+TAKE_CHAT = Query("take_chat", "select take_chat($1, $2, $3, $4)", ("int", "bigint", "bigint", "boolean"))
+HAND_OVER_CHAT = Query(
+    "hand_over_chat", "select hand_over_chat($1, $2, $3, $4, $5)", ("int", "bigint", "bigint", "bigint", "text")
+)
+REOPEN_CHAT = Query("reopen_chat", "select reopen_chat($1, $2)", _ONE)
+SNOOZE_CHAT = Query(
+    "snooze_chat", "select snooze_chat($1, $2, now() + make_interval(secs => $3))", ("int", "bigint", "int")
+)
+LABEL_CHAT = Query("label_chat", "select label_chat($1, $2, $3)", ("int", "bigint", "text[]"))
+NOTE_IN_CHAT = Query(
+    "note_in_chat", "select message, seq from note_in_chat($1, $2, $3, $4, $5)",
+    ("int", "bigint", "bigint", "text", "text"),
+)  # fmt: skip
+BEAT_DESK = Query("beat_desk", "select beat_desk($1, $2, $3, $4)", ("int", "bigint", "text", "bigint"))
+SET_DESK = Query(
+    "set_desk", "select set_desk($1, $2, $3, $4, $5, $6, $7)",
+    ("int", "bigint", "text", "text", "int", "bigint[]", "text[]"),
+)  # fmt: skip
+SELECT_DESKS = Query(
+    "select_desks",
+    """
+    select desk_json(d) from chat_desk d
+    where d.site_id = $1 and (d.account_id = $2 or d.seen_at > now() - interval '1 day')
+    order by d.account_id <> $2, d.name, d.account_id limit 500
+    """,
+    _ONE,
+)
+ROUTE_CHAT = Query("route_chat", "select chat, account, channel, seq from route_chat($1)", ("int",))
+ADD_DEPARTMENT = Query(
+    "add_department", "insert into chat_department (site_id, name) values ($1, $2) returning id", ("int", "text")
+)
+RENAME_DEPARTMENT = Query(
+    "rename_department", "update chat_department set name = $3 where site_id = $1 and id = $2 returning id",
+    ("int", "bigint", "text"),
+)  # fmt: skip
+REMOVE_DEPARTMENT = Query(
+    "remove_department", "delete from chat_department where site_id = $1 and id = $2 returning id", _ONE
+)
+OPERATORS_CHANNEL = Query(
+    "operators_channel",
+    """
+    select c.id, x.seq from staff_channel($1, $2, array[chr(1) || 'chat']) c (id), channel x
+    where x.site_id = $1 and x.id = c.id
+    """,
+    _ONE,
+)

@@ -1,0 +1,26 @@
+"""What chat refuses, by the reasons of its database functions and by its own rules."""
+
+from __future__ import annotations
+
+from cackled.domain.errors import Conflict, NotFound, Refusal, Refusals
+
+REFUSALS = (
+    Refusal(state="CK404", reason="chat", error=NotFound, detail="There is no such conversation."),
+    Refusal(state="CK404", reason="message", error=NotFound, detail="There is no such message."),
+    Refusal(state="CK404", reason="operator", error=NotFound, detail="There is no such operator."),
+    Refusal(state="CK404", reason="department", error=NotFound, detail="There is no such department."),
+    Refusal(state="CK409", reason="chats", error=Conflict, detail="You have three open conversations already."),
+    Refusal(state="CK409", reason="chat-closed", error=Conflict, detail="This conversation is closed."),
+    Refusal(state="CK409", reason="chat-open", error=Conflict, detail="This conversation is open."),
+    Refusal(state="CK409", reason="chat-not-open", error=Conflict, detail="This conversation is not open."),
+    Refusal(state="CK409", reason="taken", error=Conflict, detail="A colleague has this conversation."),
+    Refusal(state="CK409", reason="not-assignee", error=Conflict, detail="A colleague answers this conversation."),
+    Refusal(
+        state="CK409", reason="newer-messages", error=Conflict,
+        detail="There are newer messages than those you have seen.",
+    ),
+    Refusal(state="CK409", reason="message-old", error=Conflict, detail="This message can't be changed any more."),
+)  # fmt: skip
+PROBLEMS = {"chat-off": 403, "consent": 422, "nobody-there": 409}
+
+find = Refusals(REFUSALS).find

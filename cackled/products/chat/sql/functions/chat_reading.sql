@@ -1,0 +1,58 @@
+-- What visitors and operators see of conversations.
+-- cackled: revision 1
+
+create or replace function chat_time(p timestamptz) returns text language sql immutable parallel safe as $$
+  select to_char(p at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+$$;
+
+-- A message as JSON: what everybody in the conversation sees.
+create or replace function message_json(m chat_message) returns text language sql stable as $$
+  select concat(
+    '{"id":"', m.id, '","author":{"id":"', coalesce(m.visitor_id::text, 'account:' || m.account_id, ''), '","name":',
+    to_json(m.author_name), '},"seq":', m.seq, ',"from":"', m.sender, '","kind":"', m.kind, '","text":',
+    to_json(m.text), ',"html":', to_json(m.html), ',"files":[],"created":"', chat_time(m.created_at), '","edited":',
+    coalesce('"' || chat_time(m.edited_at) || '"', 'null'), ',"deleted":', m.deleted::text, ',"key":', to_json(m.key),
+    case when m.event <> '' then ',"event":' || m.event end, '}')
+$$;
+
+-- How many wait before a conversation, and itself; null where it does not wait.
+create or replace function chat_place(c chat) returns int language sql stable as $$
+  select case when c.state = 'waiting' then (
+    select count(*)::int from chat x where x.site_id = c.site_id and x.state = 'waiting'
+      and (x.waiting_since, x.id) <= (c.waiting_since, c.id) and x.department_id is not distinct from c.department_id
+  ) end
+$$;
+
+-- A conversation as its visitor sees it.
+create or replace function chat_json(c chat) returns text language sql stable as $$
+  select concat(
+    '{"id":"', c.id, '","state":"', case c.state when 'spam' then 'closed' when 'snoozed' then 'open' else c.state end,
+    '","operator":', coalesce((
+      select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), ',"avatar":""}')
+      from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee), 'null'),
+    ',"position":', coalesce(chat_place(c)::text, 'null'), ',"wait":null,"read":{"visitor":', c.seen_visitor,
+    ',"operator":', c.seen_operator, '},"rating":',
+    case when c.score is null then 'null' else concat('{"score":', c.score, ',"text":', to_json(c.opinion), '}') end,
+    ',"created":"', chat_time(c.created_at), '","closed":', coalesce('"' || chat_time(c.closed_at) || '"', 'null'),
+    ',"closed_by":', coalesce(to_json(nullif(c.closed_by, ''))::text, 'null'), '}')
+$$;
+
+-- A conversation in the operators' list. p_words: with the newest message, which the live channel leaves out.
+create or replace function chat_row(c chat, p_words boolean) returns text language sql stable as $$
+  select concat(
+    left(chat_json(c), -1), ',"seq":', greatest(c.said_visitor, c.said_operator), ',"visitor":{"id":"', c.visitor_id,
+    '","name":', to_json(c.name), ',"verified":false,"country":null,"language":', to_json(c.language),
+    '},"department":', coalesce('"' || c.department_id || '"', 'null'), ',"labels":', to_json(c.labels),
+    ',"status":"', c.state, '","version":', c.version, ',"unread":', (
+      select count(*) from chat_message m where m.site_id = c.site_id and m.chat_id = c.id and m.seq > c.seen_operator
+        and m.sender = 'visitor'),
+    ',"waiting_since":', coalesce('"' || chat_time(c.waiting_since) || '"', 'null'),
+    ',"assignee":', coalesce((
+      select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), '}')
+      from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee), 'null'),
+    case when p_words then concat(',"last":', coalesce((
+      select concat('{"from":"', m.sender, '","text":', to_json(left(m.text, 200)), ',"created":"',
+                    chat_time(m.created_at), '"}')
+      from chat_message m where m.site_id = c.site_id and m.chat_id = c.id and m.kind = 'text' and not m.deleted
+      order by m.seq desc, m.id desc limit 1), 'null')) end, '}')
+$$;

@@ -1,0 +1,261 @@
+-- What visitors and operators do in conversations. Each function locks the conversation's channel first.
+-- cackled: revision 1
+
+-- A conversation, locked with its channel for the rest of the transaction.
+create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
+declare
+  c chat;
+begin
+  select * into c from chat x where x.site_id = p_site and x.id = p_chat;
+  if found then
+    perform from channel x where x.site_id = p_site and x.id = c.channel_id for no key update;
+    select * into c from chat x where x.site_id = p_site and x.id = p_chat for no key update;
+  end if;
+  if not found then
+    raise exception using errcode = 'CK404', message = 'chat';
+  end if;
+  return c;
+end
+$$;
+
+-- Tell the operators of a site, if any of them listens. Called last, as it locks the row of their channel. The section
+-- begins with a character that no page's key has.
+create or replace function tell_operators(p_site int, p_type text, p_data text) returns void language plpgsql as $$
+declare
+  there bigint;
+begin
+  select x.channel_id into there from staff_section_channel x
+  where x.site_id = p_site and x.sections = array[chr(1) || 'chat'];
+  if found then
+    perform announce(p_site, there, advance_seq(p_site, there), p_type, p_data, false);
+  end if;
+end
+$$;
+
+-- Tell both sides how a conversation stands.
+create or replace function tell_chat(p_site int, p_chat bigint, p_type text) returns bigint language plpgsql as $$
+declare
+  c chat;
+  s bigint;
+begin
+  update chat x set version = x.version + 1, modified_at = now() where x.site_id = p_site and x.id = p_chat
+  returning * into c;
+  s := advance_seq(p_site, c.channel_id);
+  perform announce(p_site, c.channel_id, s, p_type, chat_json(c), false);
+  perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
+  return s;
+end
+$$;
+
+-- Write a message. p_key: the client's own; the same again gives what was written first (old). p_event: JSON text of a
+-- line that nobody said, such as that an operator joined.
+create or replace function add_message(
+  c chat, p_kind text, p_sender text, p_visitor bigint, p_account bigint, p_name text, p_key text, p_text text,
+  p_html text, p_event text
+) returns chat_message language plpgsql as $$
+declare
+  m chat_message;
+begin
+  insert into chat_message (site_id, chat_id, seq, kind, sender, visitor_id, account_id, author_name, key, text, html, event)
+  values (c.site_id, c.id, advance_seq(c.site_id, c.channel_id), p_kind, p_sender, p_visitor, p_account, p_name, p_key,
+          p_text, p_html, p_event)
+  returning * into m;
+  update chat x set messages = x.messages + 1, modified_at = now(), version = x.version + 1,
+    said_visitor = case when p_sender = 'visitor' then m.seq else x.said_visitor end,
+    said_operator = case when p_sender in ('operator', 'bot') then m.seq else x.said_operator end,
+    seen_visitor = case when p_sender = 'visitor' then m.seq else x.seen_visitor end,
+    seen_operator = case when p_sender in ('operator', 'bot') then m.seq else x.seen_operator end,
+    answered_at = case when p_sender = 'operator' then coalesce(x.answered_at, now()) else x.answered_at end,
+    -- Whoever writes again is waited for no longer.
+    state = case when p_sender = 'visitor' and x.state = 'snoozed' then 'open' else x.state end,
+    snoozed_until = case when p_sender = 'visitor' then null else x.snoozed_until end
+  where x.site_id = c.site_id and x.id = c.id;
+  perform announce(c.site_id, c.channel_id, m.seq, 'message.created', concat('{"message":', message_json(m), '}'), false);
+  return m;
+end
+$$;
+
+-- Begin a conversation, with its first message where there is one. The same key of the same visitor again gives the
+-- conversation that it began. p_offline: nobody is there, it waits for an answer by mail.
+create or replace function start_chat(
+  p_site int, p_chat bigint, p_channel bigint, p_visitor bigint, p_key text, p_ip inet, p_offline boolean, p_about text,
+  p_text text, p_html text
+) returns table (chat bigint, channel bigint, seq bigint, state text, place int) language plpgsql as $$
+#variable_conflict use_column
+declare
+  c chat;
+  about json := p_about::json;
+begin
+  perform pg_advisory_xact_lock(1667329383, hashtext(concat(p_site, ' ', p_visitor, ' ', p_key)));
+  select * into c from chat x where x.site_id = p_site and x.visitor_id = p_visitor and x.key = p_key;
+  if not found then
+    if is_banned(p_site, '', p_visitor, p_ip) then
+      raise exception using errcode = 'CK403', message = 'banned';
+    end if;
+    if (select count(*) from chat x where x.site_id = p_site and x.visitor_id = p_visitor
+        and x.state not in ('closed', 'spam')) >= 3 then
+      raise exception using errcode = 'CK409', message = 'chats';
+    end if;
+    perform open_channel(p_site, 'chat', p_channel, p_chat::text, '', '');
+    insert into chat (site_id, id, channel_id, visitor_id, key, state, department_id, name, mail, language, agent,
+                      address, fields, attributes, trail, referrer, consent, keep_days, waiting_since)
+    values (p_site, p_chat, p_channel, p_visitor, p_key, case when p_offline then 'offline' else 'waiting' end,
+            (select d.id from chat_department d where d.site_id = p_site and d.id::text = about ->> 'department'),
+            about ->> 'name', about ->> 'mail', about ->> 'language', about ->> 'agent', p_ip,
+            (about -> 'fields')::text, (about -> 'attributes')::text, (about -> 'trail')::text, about ->> 'referrer',
+            (about ->> 'consent')::boolean, (about ->> 'keep_days')::int, case when not p_offline then now() end)
+    returning * into c;
+    if p_text <> '' then
+      perform add_message(c, 'text', 'visitor', p_visitor, null, c.name, 'start', p_text, p_html, '');
+      select * into c from chat x where x.site_id = p_site and x.id = p_chat;
+    end if;
+    perform tell_operators(p_site, 'chat.queued', chat_row(c, false));
+  end if;
+  return query select c.id, c.channel_id, (select h.seq from channel h where h.site_id = p_site and h.id = c.channel_id),
+    c.state, chat_place(c);
+end
+$$;
+
+-- Say something. p_sender: visitor, operator or bot. p_seen: up to which seq an operator had seen the conversation
+-- (null: it does not matter); what the other side or a colleague said after it raises CK409. p_only: none but the
+-- assignee may answer. old: it was said before, with the same key.
+create or replace function say_in_chat(
+  p_site int, p_chat bigint, p_sender text, p_visitor bigint, p_account bigint, p_name text, p_ip inet, p_key text,
+  p_text text, p_html text, p_seen bigint, p_only boolean
+) returns table (message text, seq bigint, old boolean) language plpgsql as $$
+#variable_conflict use_column
+declare
+  c chat := lock_chat(p_site, p_chat);
+  m chat_message;
+begin
+  if p_key <> '' then
+    select * into m from chat_message x
+    where x.site_id = p_site and x.chat_id = p_chat and x.sender = p_sender and x.key = p_key;
+    if found then
+      return query select message_json(m), m.seq, true;
+      return;
+    end if;
+  end if;
+  if c.state in ('closed', 'spam') then
+    raise exception using errcode = 'CK409', message = 'chat-closed';
+  elsif p_sender = 'visitor' and is_banned(p_site, '', p_visitor, p_ip) then
+    raise exception using errcode = 'CK403', message = 'banned';
+  elsif p_only and p_sender = 'operator' and c.assignee is not null and c.assignee <> p_account then
+    raise exception using errcode = 'CK409', message = 'not-assignee';
+  elsif p_seen is not null and exists (
+      select from chat_message x where x.site_id = p_site and x.chat_id = p_chat and x.seq > p_seen and x.kind = 'text'
+        and x.account_id is distinct from p_account) then
+    raise exception using errcode = 'CK409', message = 'newer-messages';
+  end if;
+  if p_sender = 'operator' and c.state in ('waiting', 'offline') then
+    -- Who answers first has it.
+    update chat x set state = case c.state when 'waiting' then 'open' else c.state end, waiting_since = null,
+      assignee = p_account, accepted_at = coalesce(x.accepted_at, now())
+    where x.site_id = p_site and x.id = p_chat returning * into c;
+    perform announce(p_site, c.channel_id, advance_seq(p_site, c.channel_id), 'chat.assigned', chat_json(c), false);
+  end if;
+  m := add_message(c, 'text', p_sender, p_visitor, p_account, p_name, p_key, p_text, p_html, '');
+  select * into c from chat x where x.site_id = p_site and x.id = p_chat;
+  perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
+  return query select message_json(m), m.seq, false;
+end
+$$;
+
+-- Change or (p_text null) delete a message of one's own, for so many seconds after it was written.
+create or replace function change_message(
+  p_site int, p_chat bigint, p_message bigint, p_visitor bigint, p_account bigint, p_text text, p_html text, p_seconds int
+) returns table (message text, seq bigint) language plpgsql as $$
+#variable_conflict use_column
+declare
+  c chat := lock_chat(p_site, p_chat);
+  m chat_message;
+  s bigint;
+begin
+  select * into m from chat_message x
+  where x.site_id = p_site and x.chat_id = p_chat and x.id = p_message and x.kind = 'text' and not x.deleted;
+  if not found then
+    raise exception using errcode = 'CK404', message = 'message';
+  elsif m.visitor_id is distinct from p_visitor or m.account_id is distinct from p_account then
+    raise exception using errcode = 'CK403', message = 'author';
+  elsif m.created_at < now() - make_interval(secs => p_seconds) then
+    raise exception using errcode = 'CK409', message = 'message-old';
+  end if;
+  update chat_message x set text = coalesce(p_text, ''), html = coalesce(p_html, ''), deleted = p_text is null,
+    edited_at = now()
+  where x.site_id = p_site and x.id = p_message returning * into m;
+  s := advance_seq(p_site, c.channel_id);
+  -- Neither the log nor what is to be sent keeps the words of before.
+  perform replace_event_words(p_site, c.channel_id, 'message', m.id, m.created_at - interval '1 minute', message_json(m),
+                              null);
+  perform announce(p_site, c.channel_id, s, 'message.updated', concat('{"message":', message_json(m), '}'), false);
+  return query select message_json(m), s;
+end
+$$;
+
+-- One side has read up to a seq; gives the channel's seq, null where that was known.
+create or replace function read_chat(p_site int, p_chat bigint, p_by text, p_seq bigint) returns bigint
+language plpgsql as $$
+declare
+  c chat := lock_chat(p_site, p_chat);
+  most bigint := least(p_seq, greatest(c.said_visitor, c.said_operator));
+  s bigint;
+begin
+  if most <= (case p_by when 'visitor' then c.seen_visitor else c.seen_operator end) then
+    return null;
+  end if;
+  update chat x set seen_visitor = case p_by when 'visitor' then most else x.seen_visitor end,
+    seen_operator = case p_by when 'operator' then most else x.seen_operator end
+  where x.site_id = p_site and x.id = p_chat;
+  s := advance_seq(p_site, c.channel_id);
+  perform announce(p_site, c.channel_id, s, 'chat.read',
+    concat('{"id":"', c.id, '","by":"', p_by, '","seq":', most, '}'), false);
+  return s;
+end
+$$;
+
+-- Close a conversation; closing a closed one is no error.
+create or replace function close_chat(p_site int, p_chat bigint, p_by text, p_state text, p_reason text) returns bigint
+language plpgsql as $$
+declare
+  c chat := lock_chat(p_site, p_chat);
+begin
+  if c.state = 'closed' and p_state = 'closed' then
+    return (select x.seq from channel x where x.site_id = p_site and x.id = c.channel_id);
+  end if;
+  update chat x set state = p_state, closed_at = now(), closed_by = p_by, reason = p_reason, waiting_since = null,
+    snoozed_until = null
+  where x.site_id = p_site and x.id = p_chat;
+  update chat_desk d set free_since = now() where d.site_id = p_site and d.account_id = c.assignee;
+  return tell_chat(p_site, p_chat, 'chat.closed');
+end
+$$;
+
+-- What the visitor thinks of it, in the end.
+create or replace function rate_chat(p_site int, p_chat bigint, p_score int, p_text text) returns bigint
+language plpgsql as $$
+begin
+  perform lock_chat(p_site, p_chat);
+  update chat x set score = p_score, opinion = p_text where x.site_id = p_site and x.id = p_chat;
+  return tell_chat(p_site, p_chat, 'chat.updated');
+end
+$$;
+
+-- Where the visitor is now, and what the site says of them; the newest 30 pages stay.
+create or replace function visit_chat(p_site int, p_chat bigint, p_page text, p_attributes text) returns void
+language plpgsql as $$
+declare
+  c chat := lock_chat(p_site, p_chat);
+begin
+  update chat x set
+    trail = case when p_page is null then x.trail else (
+      select json_agg(y.page order by y.n)::text from (
+        select z.page, z.n from json_array_elements((x.trail::jsonb || p_page::jsonb)::json) with ordinality z (page, n)
+        order by z.n desc limit 30) y) end,
+    attributes = case when p_attributes is null then x.attributes
+      when octet_length((x.attributes::jsonb || p_attributes::jsonb)::text) > 8000 then x.attributes
+      else (x.attributes::jsonb || p_attributes::jsonb)::text end,
+    version = x.version + 1
+  where x.site_id = p_site and x.id = p_chat returning * into c;
+  perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
+end
+$$;

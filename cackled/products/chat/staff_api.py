@@ -1,0 +1,195 @@
+"""The routes of conversations for operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cackled.api.calls import Call
+from cackled.api.route import Caller, Route
+from cackled.domain.channels import parse_id
+from cackled.domain.errors import NotFound
+from cackled.products.chat import answers
+from cackled.products.chat.desk import Desks
+from cackled.products.chat.service import Chats
+
+
+async def list_chats(call: Call) -> bytes:
+    """List conversations, the latest changed first."""
+    desks, query, me = call.service(Desks), call.query, call.colleague.account
+    rows, cursor = await desks.listed(me, query.state, query.q, query.cursor, query.size)
+    counts = msgspec.json.encode(answers.ChatCounts(*await desks.counts(me)))
+    return b'{"chats":[%b],"cursor":"%b","counts":%b}' % (",".join(rows).encode(), cursor.encode(), counts)
+
+
+async def take(call: Call) -> Any:
+    """Take a conversation."""
+    return answers.Done(await call.service(Desks).take(call.number("chat"), call.colleague, call.body.over))
+
+
+async def transfer(call: Call) -> Any:
+    """Hand a conversation to an operator, or to the queue of a department."""
+    desks, body = call.service(Desks), call.body
+    seq = await desks.hand_over(call.number("chat"), body.member, body.department)
+    if body.note.strip():
+        await desks.note(call.number("chat"), call.colleague, body.note)
+    return answers.Done(seq)
+
+
+async def note(call: Call) -> bytes:
+    """Write a note for colleagues. The visitor never sees it."""
+    written = await call.service(Desks).note(call.number("chat"), call.colleague, call.body.text)
+    return b'{"message":%b,"seq":%d}' % (written.message.encode(), written.seq)
+
+
+async def spam(call: Call) -> Any:
+    """Close a conversation as spam."""
+    return answers.Done(await call.service(Chats).close(call.number("chat"), "operator", "", "spam"))
+
+
+async def snooze(call: Call) -> Any:
+    """Put a conversation aside for a time, or until its visitor writes."""
+    return answers.Done(await call.service(Desks).snooze(call.number("chat"), call.body.seconds))
+
+
+async def reopen(call: Call) -> Any:
+    """Open a closed conversation again."""
+    return answers.Done(await call.service(Desks).reopen(call.number("chat")))
+
+
+async def label(call: Call) -> Any:
+    """Replace the labels of a conversation."""
+    return answers.Done(await call.service(Desks).label(call.number("chat"), call.body.labels))
+
+
+async def get_desk(call: Call) -> bytes:
+    """Get the caller's desk, those of colleagues, and the departments."""
+    return await _desk(call)
+
+
+async def change_desk(call: Call) -> bytes:
+    """Change the caller's state, capacity, departments or languages."""
+    body: answers.DeskBody = call.body
+    await call.service(Desks).change(call.colleague, body.state, body.capacity, body.departments, body.languages)
+    return await _desk(call)
+
+
+async def _desk(call: Call) -> bytes:
+    desks, me = call.service(Desks), call.colleague.account
+    found = await desks.desks(me)
+    own = f'"id" : "account:{me}"'
+    if not found or own not in found[0]:
+        await desks.beat(call.colleague, None, look=False)
+        found = await desks.desks(me)
+    _, departments = await call.service(Chats).status()
+    return b'{"me":%b,"colleagues":[%b],"departments":%b}' % (
+        found[0].encode(), ",".join(found[1:]).encode(), departments,
+    )  # fmt: skip
+
+
+async def beat(call: Call) -> Any:
+    """Tell that the operator is there, and which conversation they look at. Expected every 25 seconds."""
+    viewing = parse_id(call.body.viewing, "viewing") if call.body.viewing else None
+    return answers.BeatAnswer(await call.service(Desks).beat(call.colleague, viewing))
+
+
+async def live(call: Call) -> Any:
+    """Get the operators' live channel."""
+    return answers.LivePlace(str(await call.service(Desks).place()))
+
+
+async def list_departments(call: Call) -> bytes:
+    """List the departments."""
+    _, departments = await call.service(Chats).status()
+    return b'{"departments":' + departments + b"}"
+
+
+async def add_department(call: Call) -> Any:
+    """Create a department."""
+    return answers.Department(str(await call.service(Desks).add_department(call.body.name)), call.body.name)
+
+
+async def rename_department(call: Call) -> Any:
+    """Rename a department."""
+    number = call.number("department")
+    if not await call.service(Desks).rename_department(number, call.body.name):
+        raise NotFound("There is no such department.", slug="department")
+    return answers.Department(str(number), call.body.name)
+
+
+async def remove_department(call: Call) -> Any:
+    """Delete a department. Its conversations wait for anybody."""
+    if not await call.service(Desks).remove_department(call.number("department")):
+        raise NotFound("There is no such department.", slug="department")
+
+
+_ALL = "/sites/{site}/chats"
+_ONE = "/sites/{site}/chats/{chat}"
+_DESK = "/sites/{site}/chats/desk"
+_DEPARTMENTS = "/sites/{site}/chats/departments"
+_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "operator", "limit": "chat.staff"}
+_ADMIN: dict[str, Any] = {"caller": Caller.STAFF, "role": "admin", "limit": "chat.staff"}
+
+
+def _deed(word: str, name: str, summary: str, handler: Any, *refusals: str, **more: Any) -> Route:
+    return Route(
+        method="POST", path=f"{_ONE}/{word}", name=name, summary=summary, handler=handler,
+        refusals=("chat", *refusals), **{"answer": answers.Done, **_STAFF, **more},
+    )  # fmt: skip
+
+
+ROUTES = (
+    Route(
+        method="GET", path=_ALL, name="listChats", summary="List conversations, the latest changed first.",
+        handler=list_chats, query=answers.ListQuery, answer=answers.Chats, **_STAFF,
+    ),
+    _deed("take", "takeChat", "Take a conversation.", take, "chat-closed", "taken", body=answers.TakeBody,
+          bodiless=True),
+    _deed("transfer", "transferChat", "Hand a conversation to an operator, or to the queue of a department.", transfer,
+          "chat-closed", "operator", "department", "unprocessable", body=answers.TransferBody),
+    _deed("note", "noteInChat", "Write a note for colleagues. The visitor never sees it.", note, "unprocessable",
+          body=answers.TextBody, answer=answers.Said, status=201, mend=True),
+    _deed("spam", "markChatAsSpam", "Close a conversation as spam.", spam),
+    _deed("snooze", "snoozeChat", "Put a conversation aside for a time, or until its visitor writes.", snooze,
+          "chat-not-open", body=answers.SnoozeBody),
+    _deed("reopen", "reopenChat", "Open a closed conversation again.", reopen, "chat-open"),
+    _deed("labels", "labelChat", "Replace the labels of a conversation.", label, body=answers.LabelsBody),
+    Route(
+        method="GET", path=_DESK, name="getDesk",
+        summary="Get the caller's desk, those of colleagues, and the departments.",
+        handler=get_desk, answer=answers.DeskAnswer, **_STAFF,
+    ),
+    Route(
+        method="PUT", path=_DESK, name="changeDesk",
+        summary="Change the caller's state, capacity, departments or languages.",
+        handler=change_desk, body=answers.DeskBody, answer=answers.DeskAnswer, **_STAFF,
+    ),
+    Route(
+        method="POST", path=_DESK + "/beat", name="beatDesk",
+        summary="Tell that the operator is there, and which conversation they look at. Expected every 25 seconds.",
+        handler=beat, body=answers.BeatBody, bodiless=True, answer=answers.BeatAnswer, **_STAFF,
+    ),
+    Route(
+        method="GET", path=_ALL + "/live", name="listenToChats", summary="Get the operators' live channel.",
+        handler=live, answer=answers.LivePlace, **_STAFF,
+    ),
+    Route(
+        method="GET", path=_DEPARTMENTS, name="listDepartments", summary="List the departments.",
+        handler=list_departments, answer=answers.DepartmentsAnswer, **_STAFF,
+    ),
+    Route(
+        method="POST", path=_DEPARTMENTS, name="addDepartment", summary="Create a department.",
+        handler=add_department, body=answers.DepartmentBody, answer=answers.Department, status=201, **_ADMIN,
+    ),
+    Route(
+        method="PATCH", path=_DEPARTMENTS + "/{department}", name="renameDepartment", summary="Rename a department.",
+        handler=rename_department, body=answers.DepartmentBody, answer=answers.Department, refusals=("department",),
+        **_ADMIN,
+    ),
+    Route(
+        method="DELETE", path=_DEPARTMENTS + "/{department}", name="removeDepartment",
+        summary="Delete a department. Its conversations wait for anybody.",
+        handler=remove_department, status=204, refusals=("department",), **_ADMIN,
+    ),
+)  # fmt: skip

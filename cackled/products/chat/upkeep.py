@@ -1,0 +1,91 @@
+"""How chat forgets a visitor and follows one who signs in, and what keeps conversations moving and tables tidy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cackled.clock import Periodic
+from cackled.database.errors import DatabaseError
+from cackled.database.query import Query, ReadPreference
+from cackled.database.routing import Database
+from cackled.domain.erasure import Erasable
+from cackled.domain.holdings import Held
+from cackled.domain.housekeeping import BATCH
+from cackled.domain.people import Authored
+from cackled.products.chat.events import MESSAGE
+from cackled.products.chat.queries import ROUTE_CHAT
+
+# Seconds between two looks at what waits, besides those that something causes.
+INTERVAL = 5.0
+
+ERASABLE = Erasable(
+    steps=(Query("erase_chats", "select channel, seq from erase_chats($1, $2, $3)", ("int", "bigint", "int")),),
+    channels=Query(
+        "select_chats_of_visitor", "select channel_id from chat where site_id = $1 and visitor_id = $2",
+        ("int", "bigint"),
+    ),
+    subjects=(MESSAGE,),
+)  # fmt: skip
+AUTHORED = Authored(
+    carry=Query(
+        "carry_chats", "select channel, seq from carry_chats($1, $2, $3, $4)", ("int", "bigint", "bigint", "int")
+    ),
+    # A name is that of the moment when something was said.
+    spread=Query("spread_chats", "select null::bigint, null::bigint where $1 + $2 + $3 < 0", ("int", "bigint", "int")),
+)
+HELD = (
+    Held(table="chat", what="their conversations with operators", until="until they are too old"),
+    Held(table="chat_message", what="what they wrote there", until="until they are too old"),
+)
+DROP_OLD_CHATS = Query(
+    "drop_old_chats",
+    f"""
+    with old as (
+      select c.site_id, c.id, c.channel_id from chat c
+      where c.closed_at < now() - make_interval(days => c.keep_days) order by c.closed_at limit {BATCH}
+    ), said as (
+      delete from chat_message m using old o where m.site_id = o.site_id and m.chat_id = o.id
+    ), told as (
+      delete from event e using old o where e.site_id = o.site_id and e.channel_id = o.channel_id
+    ), gone as (
+      delete from chat c using old o where c.site_id = o.site_id and c.id = o.id returning 1
+    )
+    select count(*) from gone
+    """,
+)
+LOSE_DESKS = Query("lose_desks", "select lose_desks()")
+WAKE_CHATS = Query("wake_chats", "select wake_chats()")
+SELECT_WAITING_SITES = Query(
+    "select_waiting_sites", "select distinct site_id from chat where state = 'waiting' limit 1000"
+)
+JOBS = (DROP_OLD_CHATS,)
+
+
+class Routing:
+    """Looks every few seconds for operators who are gone, conversations that are due, and what waits for a free one."""
+
+    def __init__(self, database: Database, clock: Any) -> None:
+        self._database = database
+        self._job = Periodic(clock, INTERVAL, self.run, "chat routing")
+
+    def start(self) -> None:
+        """Begin."""
+        self._job.start()
+
+    def stop(self) -> None:
+        """No more."""
+        self._job.stop()
+
+    async def run(self) -> None:
+        """Look once."""
+        try:
+            for part in self._database.parts:
+                await part.system.write(LOSE_DESKS)
+                await part.system.write(WAKE_CHATS)
+                sites = await part.system.read(SELECT_WAITING_SITES, preference=ReadPreference.PRIMARY)
+                for (site,) in sites.rows:
+                    while await self._database.site(site).write(ROUTE_CHAT, site):
+                        pass
+        except DatabaseError:
+            # It is noted elsewhere that the database is away; the next look comes soon.
+            return
