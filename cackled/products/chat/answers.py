@@ -119,14 +119,14 @@ class Row(Chat, frozen=True, kw_only=True):
 
     seq: int | UnsetType = UNSET
     visitor: RowVisitor | UnsetType = UNSET
-    department: Id | None | UnsetType = UNSET
+    department: Id | UnsetType | None = UNSET
     labels: list[str] | UnsetType = UNSET
     status: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
     unread: int | UnsetType = UNSET
-    waiting_since: str | None | UnsetType = UNSET
-    assignee: Assignee | None | UnsetType = UNSET
-    last: LastMessage | None | UnsetType = UNSET
+    waiting_since: str | UnsetType | None = UNSET
+    assignee: Assignee | UnsetType | None = UNSET
+    last: LastMessage | UnsetType | None = UNSET
 
 
 class MessageAuthor(Struct, frozen=True):
@@ -253,9 +253,9 @@ class Greeting(Struct, frozen=True):
 
 
 class ChatStatus(Struct, frozen=True):
-    """Whether somebody is there."""
+    """Whether somebody is there; ``off``: the site has no chat."""
 
-    status: Literal["online", "away", "offline"]
+    status: Literal["online", "away", "offline", "off"]
     accepting: bool
     offline: bool
     consent: str

@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct
 from cackled.api.calls import Call, bearer, header
 from cackled.api.route import Caller, Route
 from cackled.api.widget import FirstPage, FirstRender, Widget
-from cackled.domain.errors import NotFound, Unauthorized
+from cackled.domain.errors import Unauthorized
 from cackled.domain.site import Site
 from cackled.products.chat import answers
 from cackled.products.chat.desk import Desks
@@ -180,18 +180,13 @@ def first_key(query: answers.ChatQuery, site: Site) -> str:
 
 
 async def first_page(render: FirstRender) -> FirstPage:
-    """Whether somebody is there, and what is asked before a conversation starts.
-
-    Raises:
-        NotFound: the site has no chat.
-    """
+    """Whether somebody is there, and what is asked before a conversation starts."""
     chats = render.service(Chats)
     settings = chats.settings
-    if not settings.enabled:
-        raise NotFound("This site has no chat.", slug="chat-off")
     state, departments = await chats.status()
     status = answers.ChatStatus(
-        STATUSES[state], state == ONLINE, settings.offline, settings.consent, answers.Greeting(settings.greeting),
+        STATUSES[state] if settings.enabled else "off", settings.enabled and state == ONLINE, settings.offline,
+        settings.consent, answers.Greeting(settings.greeting),
         msgspec.json.decode(departments, type=list[answers.Department]), settings.rating,
     )  # fmt: skip
     return FirstPage(b'"chat":' + msgspec.json.encode(status), 0, b"null")
