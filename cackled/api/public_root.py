@@ -47,18 +47,27 @@ _ROBOTS = b"User-agent: *\n" + b"".join(
 )
 
 
+# Browsers ask for /favicon.ico on every page of ours that names no other.
+_ICON = (
+    b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#3557c7"/>'
+    b'<path d="M8 12h16M8 17h10M13 22l-4 4v-5" stroke="#fff" stroke-width="2.4" fill="none" stroke-linecap="round" '
+    b'stroke-linejoin="round"/></svg>'
+)
+
+
 class StaticText(Resource):
-    """A short text."""
+    """A short text, of type *kind*."""
 
     isLeaf = True
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, kind: bytes = b"text/plain; charset=utf-8") -> None:
         super().__init__()
         self._text = text
+        self._kind = kind
 
     def render_GET(self, request: Any) -> Any:
         """The text."""
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"public, max-age=3600")]
+        headers = [(b"content-type", self._kind), (b"cache-control", b"public, max-age=3600")]
         return Response(200, headers, self._text)
 
 
@@ -124,6 +133,7 @@ def public_root(
         b"rt": realtime,
         b"healthz": healthz,
         b"readyz": readyz,
+        b"favicon.ico": StaticText(_ICON, b"image/svg+xml"),
     }
     for name in LOADER_ALIASES:
         children[name] = loader

@@ -214,6 +214,8 @@ class PageTests(ThreadCase):
         self.assertEqual(found, {"https://one.example/b?x=1&y=2", "https://one.example/x"})
         for wrong in ("of=8&part=8", "of=0&part=1", "of=99999", "part=-1&of=2", "of=x"):
             self.assertEqual((await self.ask("GET", f"/threads/1/sitemap.xml?{wrong}")).status, 400, wrong)
+        icon = await self.ask("GET", "/favicon.ico")
+        self.assertEqual((icon.status, icon.headers["content-type"]), (200, "image/svg+xml"))
         robots = await self.ask("GET", "/robots.txt")
         self.assertEqual((robots.status, robots.headers["content-type"]), (200, "text/plain; charset=utf-8"))
 

@@ -35,6 +35,24 @@ class HoldTests(MockCase):
                     )
                 )
 
+    def test_readers_wrap_nothing(self) -> None:
+        """However wide the column and long the words: the header is as high with the number of readers as without."""
+        page = self.opened()
+        page.wait_for_selector(".mc-header")
+        moved = page.evaluate("""() => {
+          const root = document.getElementById('mc-container'), head = root.querySelector('.mc-header');
+          const long = root.querySelector('.mc-long'), online = root.querySelector('.mc-online'), moved = [];
+          for (let width = 320; width <= 1000; width += 20) {
+            root.style.width = width + 'px';
+            long.textContent = ''; online.classList.remove('mc-on');
+            const before = head.offsetHeight;
+            long.textContent = 'Сейчас читают 1\u00a0234 человека, и ещё'; online.classList.add('mc-on');
+            if (head.offsetHeight !== before || head.scrollWidth > head.clientWidth) moved.push(width);
+          }
+          return moved;
+        }""")
+        self.assertEqual(moved, [])
+
     def test_padding(self) -> None:
         """With a border and padding of the page's own, in either box model."""
         for model in ("content-box", "border-box"):
