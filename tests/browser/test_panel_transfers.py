@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.browser.test_access import AXE
 from tests.browser.test_panel import VIOLATIONS
 from tests.support.browser import BrowserCase
+from tests.support.client import Visitor
 from tests.support.daemon import Daemon
 from tests.transfers.test_api import wxr
 
@@ -60,6 +61,25 @@ class PanelTransferTests(BrowserCase):
         one.get_by_role("button", name="Undo the import").click()
         page.get_by_role("dialog").get_by_role("button", name="Undo the import").click()
         one.get_by_text("undone", exact=True).wait_for()
+        self.people(page)
+
+    def people(self, page) -> None:
+        """Somebody's data: found, fetched, erased once one is sure."""
+        posted = Visitor(self.daemon.url).post("people", "theirs")
+        self.assertEqual(posted.status, 201, posted)
+        page.goto(f"{page.url.partition('/panel')[0]}/panel/sites/1/people")
+        page.get_by_label("Visitor", exact=True).fill(posted.json()["comment"]["author"]["id"])
+        page.get_by_role("button", name="Search").click()
+        with page.expect_download() as coming:
+            page.get_by_role("button", name="Download").click()
+        self.assertIn("theirs", Path(coming.value.path()).read_text())
+        self.clean(page)
+        page.get_by_role("button", name="Erase").click()
+        dialog = page.get_by_role("dialog")
+        self.assertTrue(dialog.get_by_role("button", name="Erase").is_disabled())
+        dialog.get_by_label("I know that this can't be undone.").check()
+        dialog.get_by_role("button", name="Erase").click()
+        page.get_by_text("Nobody was found.").wait_for()
 
     def clean(self, page) -> None:
         """axe finds nothing, light and dark."""

@@ -24,6 +24,7 @@ const ENTRIES = [
   {name: 'members', role: 'admin', label: 'nav.members'},
   {name: 'keys', role: 'admin', label: 'nav.keys'},
   {name: 'webhooks', role: 'admin', label: 'nav.webhooks'},
+  {name: 'people', role: 'admin', label: 'nav.people', whole: true},
   {name: 'imports', role: 'admin', label: 'nav.transfers', whole: true},
 ];
 

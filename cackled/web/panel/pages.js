@@ -10,6 +10,7 @@ import {LookPage} from './pages/look.js';
 import {MailPage} from './pages/mail.js';
 import {MembersPage} from './pages/members.js';
 import {Missing} from './pages/missing.js';
+import {PeoplePage} from './pages/people.js';
 import {PollPage, PollsPage} from './pages/polls.js';
 import {ProvidersPage} from './pages/providers.js';
 import {QueuePage} from './pages/queue.js';
@@ -62,6 +63,7 @@ export const PAGES = [
   {path: '/sites/:site/webhooks', show: WebhooksPage, role: 'admin'},
   {path: '/sites/:site/webhooks/:webhook', show: WebhookPage, role: 'admin'},
   {path: '/sites/:site/imports', show: ImportsPage, role: 'admin'},
+  {path: '/sites/:site/people', show: PeoplePage, role: 'admin'},
   {path: '/sites/:site/exports', show: ExportsPage, role: 'admin'},
   {path: '/sites/:site/audit', show: AuditPage, role: 'analyst'},
   {path: '/sites/:site/rules', show: RulesPage, role: 'moderator'},
