@@ -18,7 +18,7 @@ from cackled.api.large_bodies import LargeBodies
 from cackled.api.loader_redirect import LoaderRedirect
 from cackled.api.moderate import ModerateResource
 from cackled.api.old_calls import OldCalls
-from cackled.api.panel import PanelPages
+from cackled.api.panel import PanelPages, app_files
 from cackled.api.public_root import public_root
 from cackled.api.root import api_resource
 from cackled.api.static_pages import StaticPages
@@ -104,7 +104,13 @@ def public_tree(
         demo=None if demo_pages is None else OwnPages(demo_pages, config.http.hsts, own),
         well_known=infrastructure.well_known(),
         panel=OwnPages(
-            PanelPages(infrastructure.assets.urls, section_texts(WEB / "panel" / "locales", "panel")),
+            PanelPages(
+                infrastructure.assets.urls,
+                section_texts(WEB / "panel" / "locales", "panel"),
+                {f"chat-{name}": text
+                 for name, text in section_texts(WEB / "panel" / "console" / "locales", "panel").items()},
+                app_files(WEB / "panel" / "app"),
+            ),
             config.http.hsts,
             own,
         ),

@@ -49,7 +49,7 @@ class PanelTests(ApiCase):
         self.infrastructure.assets.urls = lambda: {"panel.js": ["/widget/1/panel.js"]}  # type: ignore[method-assign]
         tree = PanelPages(self.infrastructure.assets.urls, {"ru": b'{"undo":"x"}', "de": b"{}"})
         self.infrastructure.http.root.putChild(b"panel", tree)  # type: ignore[attr-defined]
-        self.assertIn(b'<div id="panel" data-languages="de ru">', (await self.ask("GET", "/panel/")).body)
+        self.assertIn(b'<div id="panel" data-languages="de ru" data-parts="', (await self.ask("GET", "/panel/")).body)
         answer = await self.ask("GET", "/panel/words/ru.json")
         self.assertEqual((answer.json(), answer.headers["content-type"]), ({"undo": "x"}, "application/json"))
         self.sealed(answer)

@@ -13,6 +13,7 @@ import {LANGUAGE_NAMES, choose, known, languages, t} from './words.js';
 /** In the order of the menu; `role` is what it takes; `whole`: it is not for moderators of sections. @type {Entry[]} */
 const ENTRIES = [
   {name: 'queue', role: 'moderator', label: 'nav.queue'},
+  {name: 'chat', role: 'operator', label: 'nav.chat'},
   {name: 'bans', role: 'moderator', label: 'nav.bans', whole: true},
   {name: 'reviews', role: 'moderator', label: 'nav.reviews'},
   {name: 'polls', role: 'moderator', label: 'nav.polls', whole: true},

@@ -2,6 +2,7 @@
 import {AccountPage} from './pages/account.js';
 import {AuditPage} from './pages/audit.js';
 import {BansPage} from './pages/bans.js';
+import {ChatPage, ChatStart} from './pages/chat.js';
 import {DeletionPage, HostsPage, UsagePage} from './pages/hosts.js';
 import {InvitationPage} from './pages/invitation.js';
 import {ForgottenPage, ResetPage, SignupPage} from './pages/joining.js';
@@ -43,8 +44,11 @@ export const PAGES = [
   {path: '/reset', show: ResetPage, open: true},
   {path: '/signup', show: SignupPage, open: true},
   {path: '/invitation', show: InvitationPage, open: true},
+  {path: '/chat', show: ChatStart},
   {path: '/sites/:site', show: Home},
   {path: '/sites/:site/queue', show: QueuePage, role: 'moderator'},
+  {path: '/sites/:site/chat', show: ChatPage, role: 'operator'},
+  {path: '/sites/:site/chat/:part', show: ChatPage, role: 'operator'},
   {path: '/sites/:site/bans', show: BansPage, role: 'moderator'},
   {path: '/sites/:site/settings', show: SettingsPage, role: 'analyst'},
   {path: '/sites/:site/hosts', show: HostsPage, role: 'analyst'},

@@ -127,20 +127,45 @@ const others = (document.getElementById('panel')?.dataset.languages || '').split
 /** The languages that there are words in. */
 export const languages = () => ['en', ...others];
 
+/** Parts of the panel with words of their own, and which of those are here: `chat/ru`. @type {Set<string>} */
+const parts = new Set();
+/** @type {Set<string>} */
+const had = new Set();
+
 /**
- * Fetches the words of a language; without them it is English.
+ * Fetches the words of a language, and those of the parts that are in use; without them it is English.
  * @param {string} name
  */
 async function load(name) {
-  if (catalogues[name] || !others.includes(name)) return;
+  if (!others.includes(name)) return;
+  await Promise.all(['', ...parts].map(part => fetchWords(part, name)));
+}
+
+/** @param {string} part '' for what all pages share @param {string} name */
+async function fetchWords(part, name) {
+  const key = `${part}/${name}`;
+  if (had.has(key)) return;
   try {
-    const answer = await fetch(`/panel/words/${name}.json`, {signal: AbortSignal.timeout(10_000)});
+    const file = part ? `${part}-${name}` : name;
+    const answer = await fetch(`/panel/words/${file}.json`, {signal: AbortSignal.timeout(10_000)});
     if (!answer.ok) return;
-    catalogues[name] = await answer.json();
-    loaded.value = [...loaded.value, name];
+    catalogues[name] = {...catalogues[name], ...(await answer.json())};
+    had.add(key);
+    loaded.value = [...new Set([...loaded.value, name])];
   } catch {
     // Not reached: what comes next says so.
   }
+}
+
+/**
+ * Words of a part of the panel that is loaded when it is opened, in English and in the language that is shown.
+ * @param {string} part
+ * @param {Catalogue} english
+ */
+export async function extend(part, english) {
+  catalogues.en = {...catalogues.en, ...english};
+  parts.add(part);
+  await load(short(language.value));
 }
 
 /** The words of the language that is wanted, before anything is shown. */

@@ -1,0 +1,167 @@
+// The operators' console, a bundle of its own: it is fetched when somebody opens it.
+import {html, useEffect, useState} from '../libraries.js';
+import {useKeys} from '../keys.js';
+import {address, go, guard, path, query, setQuery} from '../router.js';
+import {Heading} from '../ui/parts.js';
+import {extend, t} from '../words.js';
+import {BoardPage} from './board.js';
+import {CannedPage} from './canned_page.js';
+import {Card} from './card.js';
+import {DeedDialog, deedsOf} from './deeds.js';
+import {DepartmentsPage} from './departments_page.js';
+import {DeskBar} from './desk_bar.js';
+import {Lists, Rows, wanted} from './list.js';
+import english from './locales/en.json' with {type: 'json'};
+import {Bar} from './parts.js';
+import {TalkView} from './talk_view.js';
+import {workOn} from './work.js';
+
+/** The words of the console, before it is shown. */
+export const ready = () => extend('chat', /** @type {any} */ (english.panel));
+
+const PARTS = /** @type {Record<string, any>} */ ({
+  board: BoardPage,
+  replies: CannedPage,
+  departments: DepartmentsPage,
+});
+
+/** @param {{site: string, part?: string}} props */
+export function ChatPages({site, part = ''}) {
+  const work = workOn(site);
+  const Part = PARTS[part];
+  useEffect(() => {
+    if (part && !Part) go(`/sites/${site}/chat`, {replace: true});
+  }, [part]);
+  return Part ? html`<${Part} site=${site} work=${work} />` : html`<${ConsolePage} site=${site} work=${work} />`;
+}
+
+/** @param {{site: string, work: import('./work.js').Work}} props */
+function ConsolePage({site, work}) {
+  const {store} = work;
+  const {list, found} = wanted();
+  const chat = query.value.get('chat') || '';
+  const [dialog, setDialog] = useState('');
+  const [card, setCard] = useState(false);
+  const key = JSON.stringify(found);
+  useEffect(() => {
+    store.show(list, found);
+  }, [list, key, store]);
+  useEffect(() => {
+    setDialog('');
+    setCard(false);
+    if (chat) store.enter(chat);
+    else store.current.value = '';
+  }, [chat, store]);
+  useEffect(
+    () => () => {
+      store.current.value = '';
+    },
+    [store],
+  );
+  useEffect(() => guard(() => ([...store.talks.values()].some(one => one.dirty) ? t('unsaved') : '')), [store]);
+  const show = (/** @type {string} */ id) => {
+    if (id) setQuery({chat: id}, {replace: !!chat});
+  };
+  const away = () => setQuery({chat: ''}, {replace: false});
+  const talk = chat ? store.talks.get(chat) || null : null;
+  const deeds = talk && deedsOf(work, talk, setDialog, away);
+  const here = talk?.chat.value;
+  const mode = (/** @type {'reply' | 'note'} */ one) => {
+    if (!talk) return;
+    talk.mode.value = one;
+    setTimeout(() => /** @type {HTMLElement | null} */ (document.querySelector('.composer textarea'))?.focus());
+  };
+  const held = store.open.value;
+  const around = (/** @type {number} */ step) => {
+    const at = held.indexOf(chat);
+    show(held[(at + step + held.length) % held.length] || '');
+  };
+  useKeys([
+    {key: 'j', label: t('key.next'), act: () => show(store.neighbour(1))},
+    {key: 'k', label: t('key.previous'), act: () => show(store.neighbour(-1))},
+    {key: ']', label: t('chat.key.tab'), act: () => around(1)},
+    {key: '[', label: t('chat.key.tab_back'), act: () => around(-1)},
+    {key: '/', label: t('chat.search'), act: () => document.getElementById('chat-search')?.focus()},
+    ...(talk && here && deeds
+      ? [
+          {key: 'r', label: t('chat.reply'), act: () => mode('reply')},
+          {key: 'n', label: t('chat.note'), act: () => mode('note')},
+          {key: 't', label: t('chat.do.take'), act: () => here.state !== 'closed' && void deeds.take()},
+          {key: 'e', label: t('chat.do.close'), act: () => here.state !== 'closed' && setDialog('close')},
+          {key: 'o', label: t('chat.do.reopen'), act: () => here.state === 'closed' && void deeds.reopen()},
+          {key: 'm', label: t('chat.do.transfer'), act: () => here.state !== 'closed' && setDialog('transfer')},
+          {key: 's', label: t('chat.do.snooze'), act: () => here.state !== 'closed' && setDialog('snooze')},
+          {key: 'l', label: t('chat.do.labels'), act: () => setDialog('labels')},
+          {key: 'i', label: t('chat.card'), act: () => setCard(!card)},
+          {key: 'Escape', label: t('chat.back'), act: () => (card ? setCard(false) : away())},
+        ]
+      : []),
+  ]);
+  return html`<div class=${`console${chat ? ' talking' : ''}${card ? ' carded' : ''}`}>
+    <div class="chat-side">
+      <${Heading} aside=${html`<${Tabs} site=${site} />`}>${t('nav.chat')}<//>
+      <${DeskBar} work=${work} />
+      <${Lists} work=${work} />
+      <${Rows} work=${work} onOpen=${show} />
+    </div>
+    <div class="chat-main">
+      ${(!work.live.value || work.desk.lost.value) && html`<${Bar} kind="warn">${work.desk.lost.value ? t('chat.lost') : t('queue.offline')}<//>`}
+      ${
+        held.length > 0 &&
+        html`<div class="held" role="group" aria-label=${t('chat.held')}>
+          ${held.map(id => html`<${Held} key=${id} work=${work} id=${id} current=${id === chat} onAway=${away} />`)}
+        </div>`
+      }
+      ${
+        talk
+          ? html`<${TalkView}
+              key=${talk.id}
+              work=${work}
+              talk=${talk}
+              deeds=${deeds}
+              shown=${true}
+              onBack=${away}
+              onCard=${() => setCard(!card)}
+            />`
+          : html`<div class="chat-empty muted">
+              <p>${store.counts.value.waiting ? t('chat.waiting', {n: store.counts.value.waiting}) : t('chat.calm')}</p>
+              <p class="keys-hint">${t('chat.keys_hint')}</p>
+            </div>`
+      }
+    </div>
+    ${talk && html`<${Card} work=${work} talk=${talk} deeds=${deeds} onBack=${() => setCard(false)} />`}
+    ${talk && dialog && html`<${DeedDialog} what=${dialog} work=${work} talk=${talk} deeds=${deeds} onClose=${() => setDialog('')} />`}
+  </div>`;
+}
+
+/** A chat that is held open. @param {{work: import('./work.js').Work, id: string, current: boolean, onAway: () => void}} props */
+function Held({work, id, current, onAway}) {
+  const talk = work.store.talks.get(id);
+  const name = talk?.chat.value?.visitor?.name || t('guest');
+  const unread = current ? 0 : talk?.unread || 0;
+  const draft = !!talk?.drafts.reply.value;
+  return html`<span class=${`held-one${current ? ' current' : ''}${unread ? ' unread' : ''}`}>
+    <a
+      href=${address(path.value, {...Object.fromEntries(query.value), chat: id})}
+      aria-current=${current ? 'true' : null}
+      ><bdi>${name}</bdi
+      >${draft && !current && html` <span title=${t('chat.draft')} role="img" aria-label=${t('chat.draft')}>✎</span>`}${unread > 0 && html` <span class="count" aria-label=${t('chat.unread', {n: unread})}>${unread}</span>`}</a
+    >
+    <button
+      type="button"
+      class="icon"
+      aria-label=${t('chat.put', {name})}
+      onClick=${() => {
+        if (current) onAway();
+        work.store.put(id);
+      }}
+    >
+      ×
+    </button>
+  </span>`;
+}
+
+/** The other pages of the chat. @param {{site: string}} props */
+export function Tabs({site}) {
+  return html`<a class="button" href=${address(`/sites/${site}/chat/board`)}>${t('chat.board')}</a>`;
+}

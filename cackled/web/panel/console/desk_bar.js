@@ -1,0 +1,112 @@
+// My state, for how many chats I have room, sound and notes: always in sight.
+import {html, useState} from '../libraries.js';
+import {complain, toast} from '../toasts.js';
+import {Dialog} from '../ui/dialog.js';
+import {Check, Field, Form} from '../ui/form.js';
+import {number, t} from '../words.js';
+
+const STATES = ['online', 'away', 'invisible'];
+
+/** @param {{work: import('./work.js').Work}} props */
+export function DeskBar({work}) {
+  const {desk, alarms} = work;
+  const state = desk.state.value;
+  const [open, setOpen] = useState(false);
+  const set = (/** @type {any} */ event) => desk.set({state: event.currentTarget.value}).catch(complain);
+  const quiet = alarms.wanted.value && !alarms.able.value;
+  const sound = alarms.wanted.value ? (quiet ? t('chat.sound.wait') : t('chat.sound.on')) : t('chat.sound.off');
+  return html`<div class="desk">
+      <span class=${`dot ${desk.lost.value ? 'lost' : state?.state || ''}`} aria-hidden="true"></span>
+      <select aria-label=${t('chat.desk')} value=${state?.state || ''} disabled=${!state} onChange=${set}>
+        ${!state && html`<option value=""></option>`}
+        ${STATES.map(one => html`<option key=${one} value=${one} selected=${one === state?.state}>${t(`chat.desk.${one}`)}</option>`)}
+      </select>
+      <button
+        type="button"
+        disabled=${!state}
+        aria-label=${t('chat.desk.edit')}
+        title=${t('chat.desk.edit')}
+        onClick=${() => setOpen(true)}
+      >
+        ${number(work.store.counts.value.mine || 0)}/${number(state?.capacity || 0)}
+      </button>
+      <button
+        type="button"
+        class=${`icon${quiet ? ' warn' : ''}`}
+        aria-pressed=${alarms.wanted.value}
+        aria-label=${sound}
+        title=${sound}
+        onClick=${() => alarms.sound(quiet ? true : !alarms.wanted.value)}
+      >
+        ${alarms.wanted.value ? '🔔' : '🔕'}
+      </button>
+      ${open && state && html`<${DeskDialog} work=${work} state=${state} onClose=${() => setOpen(false)} />`}
+    </div>
+    ${quiet && html`<p class="sound-off muted">${t('chat.sound.wait')}</p>`}`;
+}
+
+/** @param {{work: import('./work.js').Work, state: import('./desk.js').State, onClose: () => void}} props */
+function DeskDialog({work, state, onClose}) {
+  const [capacity, setCapacity] = useState(String(state.capacity ?? 3));
+  const [languages, setLanguages] = useState((state.languages || []).join(', '));
+  const [departments, setDepartments] = useState((state.departments || []).map(String));
+  const words = (/** @type {string} */ text) => [
+    ...new Set(
+      text
+        .split(',')
+        .map(one => one.trim())
+        .filter(Boolean),
+    ),
+  ];
+  const submit = async () => {
+    await work.desk.set({capacity: Number(capacity), languages: words(languages), departments});
+    toast(t('saved'));
+    onClose();
+  };
+  const {alarms} = work;
+  return html`<${Dialog} title=${t('chat.desk.edit')} onClose=${onClose}>
+    <${Form} onSubmit=${submit} label=${t('save')}>
+      <${Field}
+        label=${t('chat.desk.capacity')}
+        hint=${t('chat.desk.capacity.hint')}
+        type="number"
+        min="0"
+        max="50"
+        required
+        value=${capacity}
+        onInput=${setCapacity}
+      />
+      ${
+        work.departments.value.length > 0 &&
+        html`<fieldset>
+          <legend>${t('chat.departments')}</legend>
+          ${work.departments.value.map(
+            one =>
+              html`<${Check}
+                key=${one.id}
+                label=${one.name}
+                checked=${departments.includes(String(one.id))}
+                onInput=${(/** @type {boolean} */ on) => setDepartments(on ? [...departments, String(one.id)] : departments.filter(other => other !== String(one.id)))}
+              />`,
+          )}
+        </fieldset>`
+      }
+      <${Field}
+        label=${t('chat.desk.languages')}
+        hint=${t('chat.desk.languages.hint')}
+        maxlength="200"
+        value=${languages}
+        onInput=${setLanguages}
+        spellcheck="false"
+      />
+    <//>
+    <section class="stack">
+      <h3>${t('chat.notices')}</h3>
+      <p class="muted">${t(`chat.notices.${alarms.allowed.value}`)}</p>
+      <div class="row">
+        ${alarms.allowed.value === 'default' && html`<button type="button" onClick=${() => alarms.ask()}>${t('chat.notices.ask')}</button>`}
+        <button type="button" onClick=${() => alarms.sound(true)}>${t('chat.sound.try')}</button>
+      </div>
+    </section>
+  <//>`;
+}

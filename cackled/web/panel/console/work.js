@@ -1,0 +1,196 @@
+// The operator's work on one site: store, live connection, desk and alarms; it goes on while other pages of the panel are
+// looked at, and ends with the session.
+import {get, patch, post, put, remove} from '../api.js';
+import {effect, signal} from '../libraries.js';
+import {me, sites} from '../session.js';
+import {Alarms} from './alarms.js';
+import {Desk} from './desk.js';
+import {Live} from './live.js';
+import {Console} from './store.js';
+
+/** Storage that may be refused or full: what can't be kept is kept while the page is open. */
+export function storage() {
+  /** @type {Map<string, string>} */
+  const memory = new Map();
+  return {
+    get: (/** @type {string} */ key) => {
+      try {
+        return memory.get(key) ?? localStorage.getItem(key);
+      } catch {
+        return memory.get(key) ?? null;
+      }
+    },
+    set: (/** @type {string} */ key, /** @type {string} */ value) => {
+      memory.set(key, value);
+      try {
+        if (value) localStorage.setItem(key, value);
+        else localStorage.removeItem(key);
+      } catch {
+        // It is kept in memory.
+      }
+    },
+  };
+}
+
+/** @param {string} site */
+export const callsOf = site => {
+  const base = `/sites/${site}/chats`;
+  /** @param {string} id */
+  const at = id => `${base}/${encodeURIComponent(id)}`;
+  return {
+    base,
+    list: (/** @type {Record<string, string>} */ query) => get(base, query),
+    chat: (/** @type {string} */ id) => get(at(id)),
+    messages: (/** @type {string} */ id, /** @type {any} */ query) => get(`${at(id)}/messages`, query),
+    send: (/** @type {string} */ id, /** @type {any} */ body, /** @type {string} */ key) =>
+      post(`${at(id)}/messages`, body, {key}),
+    read: (/** @type {string} */ id, /** @type {number} */ seq) => put(`${at(id)}/read`, {seq}),
+    typing: (/** @type {string} */ id) => put(`${at(id)}/typing`),
+    edit: (/** @type {string} */ id, /** @type {string} */ message, /** @type {string} */ text) =>
+      patch(`${at(id)}/messages/${encodeURIComponent(message)}`, {text}),
+    unsay: (/** @type {string} */ id, /** @type {string} */ message) =>
+      remove(`${at(id)}/messages/${encodeURIComponent(message)}`),
+    deed: (/** @type {string} */ id, /** @type {string} */ name, /** @type {any} */ body = {}) =>
+      post(`${at(id)}/${name}`, body),
+  };
+};
+
+/** What was kept of canned replies; anything else is none. @param {string | null} kept @returns {import('./canned.js').Reply[]} */
+export function readReplies(kept) {
+  try {
+    const found = JSON.parse(kept || '[]');
+    return Array.isArray(found)
+      ? found.filter(one => one && typeof one.short === 'string' && typeof one.text === 'string')
+      : [];
+  } catch {
+    return [];
+  }
+}
+
+export class Work {
+  /** @param {string} site @param {{id: string, name: string}} person */
+  constructor(site, person) {
+    this.site = site;
+    this.person = person;
+    this.calls = callsOf(site);
+    this.live = signal(false);
+    this.keep = storage();
+    this.store = new Console(person.id, this.calls, {keep: this.keep, prefix: `cackled-chat:${site}:`});
+    this.desk = new Desk(site, {behind: seq => this.channel.behind(seq)});
+    this.alarms = new Alarms(this.keep);
+    this.store.alarm = (what, chat, text) => this.alarms.tell(what, site, chat, text);
+    this.repliesKey = `cackled-chat:${site}:replies`;
+    this.replies = signal(readReplies(this.keep.get(this.repliesKey)));
+    this.departments = signal(/** @type {any[]} */ ([]));
+    this.channel = new Live(site, {
+      staff: event => {
+        if (event.type === 'desk.changed') this.desk.load();
+        else this.store.heard(event);
+      },
+      chat: (channel, event) => this.store.heardIn(channel, event),
+      missed: channel => {
+        if (!channel) return this.store.missed();
+        for (const talk of this.store.talks.values())
+          if (talk.channel === channel) {
+            talk.catchUp();
+            talk.refresh();
+          }
+      },
+      state: live => {
+        const before = this.live.peek();
+        this.live.value = live;
+        if (live && !before) {
+          this.store.healed();
+          this.desk.beat();
+        }
+      },
+    });
+    this.stops = [
+      // Those that are open are listened to.
+      effect(() => {
+        /** @type {[string, number][]} */
+        const wanted = [];
+        for (const id of this.store.open.value) {
+          const talk = this.store.talks.get(id);
+          if (talk?.loaded.value && talk.channel) wanted.push([talk.channel, talk.seq]);
+        }
+        this.channel.follow(wanted);
+      }),
+      effect(() => this.desk.look(this.store.current.value || null)),
+      effect(() => this.alarms.count(this.waiting)),
+    ];
+    this.timer = setInterval(() => {
+      for (const talk of this.store.talks.values()) talk.expire();
+    }, 1000);
+    this.desk.start();
+    this.load();
+  }
+
+  /** What waits for me: chats that nobody has, and unread messages of mine. */
+  get waiting() {
+    const {rows, counts, open, talks} = this.store;
+    const mine = new Map(rows.value.map(one => [one.id, this.store.unread(one)]));
+    for (const id of open.value) mine.set(id, talks.get(id)?.unread || 0);
+    return (counts.value.waiting || 0) + [...mine.values()].reduce((sum, one) => sum + (one ? 1 : 0), 0);
+  }
+
+  async load() {
+    try {
+      this.departments.value = (await get(`${this.calls.base}/departments`)).departments || [];
+    } catch {
+      // They are asked for again where they are edited; until then nobody chooses one.
+    }
+  }
+
+  /** Keep the canned replies, in this browser. @param {any[]} replies */
+  learn(replies) {
+    this.replies.value = replies;
+    this.keep.set(this.repliesKey, JSON.stringify(replies));
+  }
+
+  /** What a canned reply's variables stand for in a chat. @param {import('./talk.js').Talk} talk */
+  facts(talk) {
+    const chat = talk.chat.value;
+    const card = talk.card.value || {};
+    return {
+      visitor: {name: chat?.visitor?.name, mail: card.mail},
+      operator: {name: this.person.name},
+      page: {title: card.page?.title, url: card.page?.url},
+      site: {name: sites.value.find(one => String(one.site) === this.site)?.name},
+      department: {name: this.departmentName(chat?.department)},
+    };
+  }
+
+  /** @param {any} department an id, or a name with it */
+  departmentName(department) {
+    if (department && typeof department === 'object') return department.name;
+    return this.departments.value.find(one => String(one.id) === String(department ?? ''))?.name || '';
+  }
+
+  close() {
+    for (const stop of this.stops) stop();
+    clearInterval(this.timer);
+    this.channel.close();
+    this.desk.close();
+    this.alarms.close();
+  }
+}
+
+/** @type {Work | null} */
+let work = null;
+effect(() => {
+  if (me.value === null && work) {
+    work.close();
+    work = null;
+  }
+});
+
+/** The work on a site; that on another one ends. @param {string} site */
+export function workOn(site) {
+  if (work?.site !== site) {
+    work?.close();
+    const account = me.peek()?.account;
+    work = new Work(site, {id: `account:${account?.id ?? ''}`, name: account?.name || ''});
+  }
+  return work;
+}
