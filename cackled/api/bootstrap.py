@@ -15,7 +15,7 @@ from msgspec import Struct
 from cackled.api.calls import argument, bearer, guarded, number, reading, sourced, tokens
 from cackled.api.context import ApiContext
 from cackled.api.openapi import problem_responses, query_parameters, read_parameters
-from cackled.api.query import QueryReader
+from cackled.api.query import QueryReader, query_reader
 from cackled.api.widget import FirstRender, Widget
 from cackled.database.query import ReadPreference
 from cackled.domain.errors import PROBLEMS, BadField
@@ -40,7 +40,7 @@ class Bootstrap:
 
     def __init__(self, context: ApiContext, widgets: Iterable[Widget]) -> None:
         self._context = context
-        self._widgets = {widget.name: (widget, QueryReader(widget.query)) for widget in widgets}
+        self._widgets = {widget.name: (widget, query_reader(widget.query)) for widget in widgets}
         self._heads: dict[int, tuple[Site, bytes]] = {}
 
     @staticmethod

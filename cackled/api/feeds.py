@@ -14,7 +14,7 @@ from cackled.api.calls import argument, guarded, reading, sourced, tokens
 from cackled.api.context import ApiContext
 from cackled.api.feed import Entry, Feed, FeedPage, FeedRender
 from cackled.api.own_address import own_address
-from cackled.api.query import QueryReader
+from cackled.api.query import query_reader
 from cackled.database.query import ReadPreference
 from cackled.domain.errors import BadField, NotFound
 from cackled.domain.site import Site
@@ -34,7 +34,7 @@ class Feeds:
 
     def __init__(self, context: ApiContext, feeds: Iterable[Feed]) -> None:
         self._context = context
-        self._feeds = {f"{one.name}.atom": (one, QueryReader(one.query)) for one in feeds}
+        self._feeds = {f"{one.name}.atom": (one, query_reader(one.query)) for one in feeds}
 
     async def answer(self, request: Request) -> Response:
         """A feed; problems are answers too, and no robot keeps either."""

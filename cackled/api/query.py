@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -57,6 +58,12 @@ class QueryReader:
             if not name and "missing required field" in what:
                 name = what.split("`")[1]
             raise BadField(f"{name}: {what}." if where else f"{what}.", field=name or None) from None
+
+
+@cache
+def query_reader(shape: type[Struct]) -> QueryReader:
+    """The reader of *shape*, made once: routes are copied whenever an application is opened."""
+    return QueryReader(shape)
 
 
 def _bare(kind: inspect.Type) -> inspect.Type:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from cackled.api.query import QueryReader
+from cackled.api.query import QueryReader, query_reader
 from cackled.database.query import ReadPreference
 from cackled.domain.staff import ANY, ROLES, SCOPES
 
@@ -148,7 +148,7 @@ class Route(Struct, frozen=True, kw_only=True):
         # A frozen Struct can't be assigned to.
         force_setattr(self, "ids", tuple(one for one in self.parameters if one != "site" and one not in self.texts))
         if self.query is not None:
-            force_setattr(self, "arguments", QueryReader(self.query))
+            force_setattr(self, "arguments", query_reader(self.query))
 
     @property
     def segments(self) -> tuple[str, ...]:

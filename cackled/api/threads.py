@@ -18,7 +18,7 @@ from cackled.api import sitemap
 from cackled.api.calls import argument, reading, sourced, tokens
 from cackled.api.context import ApiContext
 from cackled.api.own_address import own_address
-from cackled.api.query import QueryReader
+from cackled.api.query import QueryReader, query_reader
 from cackled.api.thread import Thread, ThreadRender
 from cackled.api.thread_forms import Forms, hidden
 from cackled.api.thread_pages import WORDS, address, fragment, navigation, refused, whole
@@ -54,7 +54,7 @@ class Threads:
         self, context: ApiContext, threads: Iterable[Thread], secret: Callable[[str], Awaitable[bytes]]
     ) -> None:
         self._context = context
-        self._threads = {one.name: (one, QueryReader(one.query)) for one in threads}
+        self._threads = {one.name: (one, query_reader(one.query)) for one in threads}
         self._forms = Forms(context, secret)
 
     async def answer(self, request: Request) -> Response:
