@@ -99,6 +99,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.*.staff_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.products.chat.setup_api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
+    "cackled.products.chat.report_api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
     "cackled.products.*.order_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from cackled.database.counted import Counted
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
-from cackled.products.chat import api, staff_api
+from cackled.products.chat import api, report_api, setup_api, staff_api
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.events import EVENTS
 from cackled.products.chat.refusals import PROBLEMS, REFUSALS
+from cackled.products.chat.report import Reports
 from cackled.products.chat.service import PRODUCT_NAME, Chats
 from cackled.products.chat.settings import ChatSettings
+from cackled.products.chat.setup import Setups
 from cackled.products.chat.tokens import ChatTokens
 from cackled.products.chat.upkeep import AUTHORED, ERASABLE, HELD, JOBS, Routing
 from cackled.products.product import Limit, Product, SharedParts
@@ -38,10 +40,10 @@ def make_routing(parts: SharedParts) -> Routing:
 
 PRODUCT = Product(
     name=PRODUCT_NAME,
-    routes=(*staff_api.ROUTES, *api.ROUTES),
+    routes=(*staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES, *api.ROUTES),
     widgets=api.WIDGETS,
     settings=ChatSettings,
-    services={Chats: make_chats, Desks: make_desks},
+    services={Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports},
     shared={ChatTokens: make_tokens, Routing: make_routing},
     starts=(Routing,),
     limits=(

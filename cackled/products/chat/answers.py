@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from cackled.api.answers import Id
+from cackled.products.chat.forms import Field, GreetingSetup, Rule
 
 Line = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=10_000)]
@@ -246,22 +247,23 @@ class Department(Struct, frozen=True):
     name: str
 
 
-class Greeting(Struct, frozen=True):
-    """What is shown before a conversation starts."""
-
-    text: str
-
-
 class ChatStatus(Struct, frozen=True):
-    """Whether somebody is there; ``off``: the site has no chat."""
+    """Whether somebody is there; ``off``: the site has no chat.
+
+    ``leave``: messages are taken while nobody is there; ``before``, ``offline``: fields of forms.
+    """
 
     status: Literal["online", "away", "offline", "off"]
     accepting: bool
-    offline: bool
+    leave: bool
     consent: str
-    greeting: Greeting
+    greeting: GreetingSetup
     departments: list[Department]
     rating: bool
+    next_opening: str | None
+    before: list[Field]
+    offline: list[Field]
+    invitations: list[Rule]
 
 
 class ChatPage(Struct, frozen=True):

@@ -6,7 +6,7 @@ from random import SystemRandom
 from typing import Any, Literal
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from cackled.api.calls import Call, bearer, header
 from cackled.api.route import Caller, Route
@@ -16,6 +16,7 @@ from cackled.domain.site import Site
 from cackled.products.chat import answers
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.service import ONLINE, Chats, Found, no_chat
+from cackled.products.chat.setup import Setups
 from cackled.products.chat.tokens import ChatTokens
 
 _RANDOM = SystemRandom()
@@ -71,10 +72,13 @@ async def visitor(call: Call) -> Party:
 async def start(call: Call) -> bytes:
     """Start a conversation."""
     chats = call.service(Chats)
+    setups = call.service(Setups)
+    (_, setup), (open_now, _) = await setups.lately(), await setups.open()
     agent = header(call.request, "user-agent") or ""
     chat, channel, seq, state, place = await chats.start(
-        call.visitor.visitor, call.body, call.address, agent, random_number(), random_number()
-    )
+        call.visitor.visitor, call.body, call.address, agent, random_number(), random_number(),
+        open_now=open_now, consent=setup.consent,
+    )  # fmt: skip
     if state == "waiting":
         await call.service(Desks).route()
         found = await chats.find(chat)
@@ -183,11 +187,17 @@ async def first_page(render: FirstRender) -> FirstPage:
     """Whether somebody is there, and what is asked before a conversation starts."""
     chats = render.service(Chats)
     settings = chats.settings
-    state, departments = await chats.status()
+    setups = render.service(Setups)
+    (state, departments), (_, setup), (open_now, following) = (
+        await chats.status(), await setups.lately(), await setups.open()
+    )  # fmt: skip
+    state = state if open_now else 0
+    greeting = structs.replace(setup.greeting, text=setup.greeting.text or settings.greeting)
     status = answers.ChatStatus(
         STATUSES[state] if settings.enabled else "off", settings.enabled and state == ONLINE, settings.offline,
-        settings.consent, answers.Greeting(settings.greeting),
-        msgspec.json.decode(departments, type=list[answers.Department]), settings.rating,
+        setup.consent or settings.consent, greeting,
+        msgspec.json.decode(departments, type=list[answers.Department]), settings.rating, following,
+        setup.before, setup.offline, [one for one in setup.invitations if one.on],
     )  # fmt: skip
     return FirstPage(b'"chat":' + msgspec.json.encode(status), 0, b"null")
 

@@ -84,20 +84,23 @@ class Chats:
         return int(state), departments.encode()
 
     async def start(
-        self, visitor: int, body: StartBody, address: str | None, agent: str, number: int, channel: int
+        self, visitor: int, body: StartBody, address: str | None, agent: str, number: int, channel: int,
+        *, open_now: bool = True, consent: str = "",
     ) -> tuple[int, int, int, str, int | None]:
         """Begin a conversation under the random *number*, in the random *channel*, unless its key began one before.
 
-        Gives its number, channel, seq, state and place in the queue.
+        Gives its number, channel, seq, state and place in the queue. *open_now*: it is within the opening hours;
+        *consent*: what visitors agree to, besides the setting.
 
         Raises:
             Refused: chat is off, nobody is there, consent is missing, the visitor is banned or has too many open.
         """
         if not self.settings.enabled:
             raise Forbidden("This site has no chat.", slug="chat-off")
-        if self.settings.consent and not body.consent:
+        if (consent or self.settings.consent) and not body.consent:
             raise Unprocessable("Agree to the terms first.", slug="consent", field="consent")
         state, _ = await self.status()
+        state = state if open_now else 0
         if state != ONLINE and not self.settings.offline:
             raise Conflict("Nobody is there at the moment.", slug="nobody-there")
         about = {

@@ -1,5 +1,5 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
@@ -98,12 +98,12 @@ begin
     end if;
     perform open_channel(p_site, 'chat', p_channel, p_chat::text, '', '');
     insert into chat (site_id, id, channel_id, visitor_id, key, state, department_id, name, mail, language, agent,
-                      address, fields, attributes, trail, referrer, consent, keep_days, waiting_since)
+                      address, fields, attributes, trail, referrer, consent, keep_days, waiting_since, offline)
     values (p_site, p_chat, p_channel, p_visitor, p_key, case when p_offline then 'offline' else 'waiting' end,
             (select d.id from chat_department d where d.site_id = p_site and d.id::text = about ->> 'department'),
             about ->> 'name', about ->> 'mail', about ->> 'language', about ->> 'agent', p_ip,
             (about -> 'fields')::text, (about -> 'attributes')::text, (about -> 'trail')::text, about ->> 'referrer',
-            (about ->> 'consent')::boolean, (about ->> 'keep_days')::int, case when not p_offline then now() end)
+            (about ->> 'consent')::boolean, (about ->> 'keep_days')::int, case when not p_offline then now() end, p_offline)
     returning * into c;
     if p_text <> '' then
       perform add_message(c, 'text', 'visitor', p_visitor, null, c.name, 'start', p_text, p_html, '');
