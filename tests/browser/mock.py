@@ -26,6 +26,7 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from cackled.domain.page_keys import page_key
 from tests.browser.bundles import WEB, Built
+from tests.browser.mock_chat import Chats
 from tests.browser.mock_live import Poll, Sse, Ws
 from tests.browser.world import DESCRIBED, World, page, render, stamp
 
@@ -44,6 +45,7 @@ class Api(Resource):
     def __init__(self, world: World, built: Built, port: int) -> None:
         super().__init__()
         self.world, self.built, self.port = world, built, port
+        self.chats = Chats(world)
 
     def render(self, request):
         world = self.world
@@ -111,9 +113,11 @@ class Api(Resource):
 
     def answer(self, request, method, path):
         status, data = self.made(request, method, path)
+        if path == "/bootstrap" and b"widget=Chat" in request.uri:
+            return status, data
         if status < 400 and path == "/bootstrap":
             self.world.drift += DESCRIBED.first_page("Comment", data)
-        elif status < 400 and path.startswith("/api/v1/"):
+        elif status < 400 and path.startswith("/api/v1/") and "/chats" not in path:
             self.world.drift += DESCRIBED.answer(method, path, status, data)
         return status, data
 
@@ -140,6 +144,8 @@ class Api(Resource):
                 if query.get("csp"):
                     request.setHeader("content-security-policy", query["csp"][0])
                 return 200, file.read_bytes()
+        if path == "/bootstrap" and query.get("widget") == ["Chat"]:
+            return 200, {"site": {"id": "1", "settings": {}}, "position": "", "chat": self.chats.status}
         if path == "/bootstrap":
             channel = world.channel(channel_of(query))
             me = (query.get("me", [""])[0]).partition(".")[0]
@@ -165,6 +171,8 @@ class Api(Resource):
                 world.visitors += 1
                 me = str(900_000 + world.visitors)
             return 201, {"token": f"token-{me}", "visitor": me, "view": "view", "expires": int(time.time()) + 900}
+        if what == "chats":
+            return self.chats.answer(method, rest, query, body, token, request.getHeader("idempotency-key") or "")
         if what == "comments" and rest == ["lately"]:
             found = [(k, c) for k, channel in world.channels.items() for c in channel.comments.values() if c["author"]]
             days = query.get("days", ["0"])[0] != "0"
@@ -269,6 +277,8 @@ class Api(Resource):
             for client in list(world.live):
                 client.end()
             world.__init__()
+            self.chats = Chats(world)
+        chats = self.chats.steer(order)
         world.fail += order.get("fail", [])
         if "clear" in order:
             world.fail.clear()
@@ -327,7 +337,7 @@ class Api(Resource):
             world.channel(order["lock"]).event(
                 "channel.updated", {"comments": world.channel(order["lock"]).count(), "locked": True}
             )
-        return {"ids": made, "drift": world.drift, "log": world.log,
+        return {"ids": made, "drift": world.drift, "log": world.log, "chats": chats,
                 "live": sorted(type(c).__name__ for c in world.live),
                 "clients": {k: len(c.clients) for k, c in world.channels.items()},
                 "positions": {k: c.position for k, c in world.channels.items()}}  # fmt: skip

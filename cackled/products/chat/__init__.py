@@ -56,6 +56,7 @@ PRODUCT = Product(
     problems=PROBLEMS,
     jobs=JOBS,
     sql=__name__,
+    web=__name__,
     counted=(Counted(table="chat", word="conversations"), Counted(table="chat_message", word="messages", kept=False)),
     erase=ERASABLE,
     held=HELD,

@@ -1,0 +1,90 @@
+/* What is asked when a conversation is over: how it was, a copy of it, another one. */
+import {el, icon} from '../../../web/lib/dom.js';
+import {loader} from '../../../web/lib/loader.js';
+import {reason} from '../../../web/lib/reasons.js';
+import {asObject} from '../../../web/lib/values.js';
+
+const STAR = 'M10 3l2.1 4.5 4.9.6-3.6 3.4.9 4.9-4.3-2.4-4.3 2.4.9-4.9L3 8.1l4.9-.6z';
+
+/** @param {import('./conversation.js').ChatPanel} w */
+export function drawEnd(w) {
+  const {t, store, ask, info} = w;
+  const {rating} = store.chat;
+  const stars = el('div.stars', {role: 'radiogroup', 'aria-label': t('chatRate')});
+  for (let n = 1; n <= 5; n++) {
+    const words = t('chatStars', {n});
+    const pick = () => {
+      w.score = n;
+      w.draw();
+      const again = /** @type {HTMLElement | null} */ (ask.querySelector('[aria-checked=true]'));
+      if (again) again.focus();
+    };
+    stars.append(
+      el('button.star' + (n <= w.score ? '.lit' : ''), {
+        role: 'radio', 'aria-checked': '' + (n === w.score), 'aria-label': words, title: words, onclick: pick,
+        tabindex: n === (w.score || 1) ? 0 : -1,
+        onkeydown: event => {
+          const by = /^Arrow(Right|Up)$/.test(event.key) ? 1 : /^Arrow(Left|Down)$/.test(event.key) ? -1 : 0;
+          if (!by) return;
+          event.preventDefault();
+          w.score = Math.min(5, Math.max(1, (w.score || n) + by));
+          pick();
+        },
+      }, icon(STAR)),
+    ); // prettier-ignore
+  }
+  const words = el('textarea.in', {
+    rows: 2,
+    maxlength: 2000,
+    'aria-label': t('chatRateText'),
+    placeholder: t('chatRateText'),
+  });
+  const mail = el('input.in', {
+    type: 'email',
+    autocomplete: 'email',
+    'aria-label': t('chatMail'),
+    placeholder: t('chatMail'),
+  });
+  mail.value = loader.text(asObject(w.core.state().form).mail);
+  const rate = async () => {
+    const body = {score: w.score, text: words.value.trim()};
+    try {
+      await w.call1('POST', '/rating', {body});
+      store.chat.rating = body;
+      w.core.fire('rating', body);
+    } catch (error) {
+      w.say(reason(t, /** @type {any} */ (error), true));
+    }
+    w.draw();
+  };
+  const copy = async () => {
+    if (!/^[^\s@]+@[^\s@]+$/.test(mail.value.trim())) return mail.focus();
+    try {
+      await w.call1('POST', '/transcript', {body: {mail: mail.value.trim()}});
+      w.copied = true;
+    } catch (error) {
+      w.say(reason(t, /** @type {any} */ (error)));
+    }
+    w.draw();
+  };
+  ask.replaceChildren(
+    el(
+      'div.end',
+      null,
+      el('p', null, t('chatClosed')),
+      info.rating !== false &&
+        (rating
+          ? el('p.soft', {role: 'status'}, t('chatRated'))
+          : [
+              el('strong', null, t('chatRate')),
+              stars,
+              w.score > 0 && [words, el('button.main', {onclick: rate}, t('chatSend'))],
+            ]),
+      info.transcript &&
+        (w.copied
+          ? el('p.soft', {role: 'status'}, t('chatTranscriptSent'))
+          : el('div.copy', null, mail, el('button.quiet', {onclick: copy}, t('chatTranscript')))),
+      el('button.main', {onclick: () => w.startAgain()}, t('chatAgain')),
+    ),
+  );
+}

@@ -1,0 +1,169 @@
+/* Draws the rows of a conversation: nodes of before are kept, so that only what is new is read out. */
+import {el, icon} from '../../../web/lib/dom.js';
+import {safeHtml} from '../../../web/lib/html.js';
+import {side, time} from './store.js';
+
+/** @typedef {import('./store.js').Row} Row */
+/** @typedef {import('./store.js').Message} Message */
+/** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
+
+const CLIP = 'M14.5 8.5l-5.8 5.8a2.5 2.5 0 0 1-3.6-3.6l6.4-6.3a1.7 1.7 0 0 1 2.4 2.4L7.8 13';
+/** @type {Record<string, string>} */
+const EVENTS = {
+  joined: 'chatJoined',
+  left: 'chatLeft',
+  transferred: 'chatTransferred',
+  closed: 'chatClosed',
+  reopened: 'chatReopened',
+};
+
+/**
+ * A picture, else initials.
+ * @param {{id?: string, name: string, avatar?: string | null}} person
+ */
+export function face({id = '', name, avatar}) {
+  const initials = name
+    .split(/\s+/)
+    .map(one => [...one][0] || '')
+    .slice(0, 2)
+    .join('')
+    .toUpperCase();
+  const hue = [...(id || name)].reduce((sum, one) => (sum * 31 + /** @type {number} */ (one.codePointAt(0))) % 360, 7);
+  const node = el('span.face', {'aria-hidden': 'true'}, initials);
+  node.style.setProperty('--hue', '' + hue);
+  if (avatar && /^(https?:\/)?\//.test(avatar)) {
+    const image = el('img', {src: avatar, alt: '', loading: 'lazy', onerror: () => image.remove()});
+    node.append(image);
+  }
+  return node;
+}
+
+/**
+ * @param {ChatPanel} w
+ * @param {any[]} files
+ */
+const shown = (w, files) =>
+  files.map(file => {
+    const href = file.url || (file.variants && file.variants[0] && (file.variants[0].url || file.variants[0]));
+    const name = file.name || '';
+    return el('a.file', {href: w.safe(href), target: '_blank', rel: 'noopener'}, icon(CLIP), el('bdi', null, name));
+  });
+
+/**
+ * @param {ChatPanel} w
+ * @param {Row} row
+ */
+function content(w, row) {
+  const {t} = w;
+  const {message, pending} = row;
+  if (pending) return [el('div.text', null, pending.text), shown(w, pending.files || [])];
+  const m = /** @type {Message} */ (message);
+  if (m.deleted) return [el('div.text.gone', null, t('chatDeleted'))];
+  const text = el('div.text', {dir: 'auto'});
+  text.append(m.html ? safeHtml(m.html) : m.text);
+  return [(m.text || m.html) && text, shown(w, m.files || [])];
+}
+
+/**
+ * @param {ChatPanel} w
+ * @param {Row} row
+ */
+function draw(w, row) {
+  const {t} = w;
+  const {message: m, pending} = row;
+  const by = side(row);
+  const iso = m ? m.created : new Date(time(row)).toISOString();
+  const when = el('time.when', {datetime: iso, title: w.full.format(time(row))}, w.clock.format(time(row)));
+  if (m && by === 'event') {
+    const name = m.author && m.author.name;
+    const key = EVENTS[(m.event && m.event.name) || ''];
+    return el('p.event', null, key ? t(key, {name: name || t('staff')}) : m.text);
+  }
+  const mine = by === 'me';
+  const author = m && !mine ? m.author : null;
+  const bubble = el('div.bubble', null, content(w, row));
+  const able = mine && m && !m.deleted && Date.now() - time(row) < 3e5 && w.store.chat.state !== 'closed';
+  return el(
+    'div.row' + (mine ? '.mine' : '') + (row.first ? '.lead' : ''),
+    null,
+    author && (row.first ? face(author) : el('span.face.none')),
+    el(
+      'div.col',
+      null,
+      el('span.who' + (row.first && author ? '' : '.sr'), {dir: 'auto'}, author ? author.name : t('chatYou')),
+      bubble,
+      el(
+        'div.foot',
+        null,
+        when,
+        m && m.edited && !m.deleted && el('span', null, t('edited')),
+        able && [
+          el('button.quiet', {onclick: () => w.edit(m)}, t('edit')),
+          el('button.quiet', {onclick: () => w.remove(m)}, t('delete')),
+        ],
+        row.mark === 'sending' && el('span.mark', null, t('sending') + '…'),
+        row.mark === 'sent' && el('span.mark', null, t('chatSent')),
+        row.mark === 'read' && el('span.mark', null, t('chatRead')),
+        pending &&
+          row.mark === 'failed' && [
+            el('span.err', null, pending.why || t('unsent')),
+            el('button.quiet', {onclick: () => w.retry(pending)}, t('retry')),
+            el('button.quiet', {onclick: () => w.discard(pending)}, t('discard')),
+          ],
+      ),
+    ),
+  );
+}
+
+/** The rows on the screen. */
+export class Talk {
+  /**
+   * @param {ChatPanel} panel
+   * @param {HTMLElement} node
+   */
+  constructor(panel, node) {
+    this.panel = panel;
+    this.node = node;
+    /** @type {Map<string, {said: string, node: HTMLElement}>} */
+    this.drawn = new Map();
+  }
+  draw() {
+    const {drawn, node, panel} = this;
+    const {t} = panel;
+    /** @type {Map<string, {said: string, node: HTMLElement}>} */
+    const now = new Map();
+    const closed = panel.store.chat.state === 'closed';
+    /** @param {string} key @param {string} said @param {() => HTMLElement} make */
+    const keep = (key, said, make) => {
+      const old = drawn.get(key);
+      if (old && old.said === said) return now.set(key, old);
+      const made = make();
+      if (old) old.node.replaceWith(made);
+      now.set(key, {said, node: made});
+    };
+    panel.store.rows().forEach(row => {
+      const m = row.message;
+      if (row.day) {
+        const date = new Date(time(row)).toDateString();
+        keep('day' + date, date, () => el('p.day', null, el('span', null, panel.day.format(time(row)))));
+      }
+      const fresh = Date.now() - time(row) < 3e5;
+      const said = [
+        m ? m.id + m.edited + m.deleted : (row.pending || {}).why,
+        row.mark,
+        row.first,
+        closed,
+        fresh && side(row) === 'me',
+      ].join();
+      keep(row.key, said, () => draw(panel, row));
+    });
+    drawn.forEach((one, key) => now.has(key) || one.node.remove());
+    let before = /** @type {ChildNode | null} */ (node.firstChild);
+    now.forEach(one => {
+      if (one.node === before) before = before.nextSibling;
+      else node.insertBefore(one.node, before);
+    });
+    this.drawn = now;
+    node.setAttribute('aria-label', t('chatLog'));
+  }
+}
