@@ -12,7 +12,8 @@ from cackled.products.chat.forms import Field, GreetingSetup, Rule
 Line = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=10_000)]
 Address = Annotated[str, Meta(max_length=2_000)]
-Seq = Annotated[int, Meta(ge=0, le=2**62)]
+# A whole number, however JSON writes it: 2 and 2.0 are the same.
+Seq = Annotated[float, Meta(ge=0, le=2**53, multiple_of=1)]
 
 
 class PageBody(Struct, frozen=True):
@@ -174,8 +175,8 @@ class OneChat(Struct, frozen=True):
 class MessagesQuery(Struct, frozen=True):
     """Which messages."""
 
-    since: Annotated[int, Meta(ge=0, le=2**62, description="Messages after this seq.")] = 0
-    before: Annotated[int, Meta(ge=0, le=2**62, description="The newest messages before this seq.")] = 0
+    since: Annotated[int, Meta(ge=0, le=10**18 - 1, description="Messages after this seq.")] = 0
+    before: Annotated[int, Meta(ge=0, le=10**18 - 1, description="The newest messages before this seq.")] = 0
     size: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
@@ -217,7 +218,7 @@ class ReadBody(Struct, frozen=True):
 class RatingBody(Struct, frozen=True):
     """What the visitor thinks of the conversation."""
 
-    score: Annotated[int, Meta(ge=1, le=5)]
+    score: Literal[1, 2, 3, 4, 5]
     text: Annotated[str, Meta(max_length=2_000)] = ""
 
 
@@ -275,7 +276,7 @@ class ChatPage(Struct, frozen=True):
 class ChatQuery(Struct, frozen=True):
     """The first render of the chat widget."""
 
-    url: Annotated[str, Meta(max_length=2_000, description="The page's address.")] = ""
+    url: Annotated[str, Meta(description="The page's address.")] = ""
 
 
 class ListQuery(Struct, frozen=True):

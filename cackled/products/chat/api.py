@@ -119,7 +119,7 @@ async def say(call: Call) -> Any:
     caller, body = await party(call), call.body
     seen = None
     if caller.account and body.seen is not UNSET and not body.anyway:
-        seen = body.seen
+        seen = int(body.seen)
     written = await call.service(Chats).say(
         call.number("chat"), caller.sender, caller.account or caller.found.visitor, caller.name, body.text,
         call.idempotency_key or "", address=None if caller.account else call.address, seen=seen,
@@ -153,7 +153,7 @@ async def _changed(call: Call, text: str | None) -> bytes:
 async def read(call: Call) -> Any:
     """Mark messages up to a seq as read."""
     caller = await party(call)
-    return answers.Done(await call.service(Chats).read(call.number("chat"), caller.sender, call.body.seq))
+    return answers.Done(await call.service(Chats).read(call.number("chat"), caller.sender, int(call.body.seq)))
 
 
 async def close(call: Call) -> Any:

@@ -103,6 +103,17 @@ class SetupTests(ChatCase):
                       "from=2026-01-02&to=2026-01-01"):  # fmt: skip
             self.assertEqual((await self.ann.ask("GET", f"{CHATS}/report?{words}")).slug, "bad-field", words)
 
+    async def test_numbers(self) -> None:
+        """The largest numbers that the description allows are taken; a seq is whole, however it is written."""
+        chat = await self.start()
+        for words in (f"before={10**18 - 1}", f"since={10**18 - 1}"):
+            self.assertEqual((await self.by_visitor(chat, "GET", f"/messages?{words}")).status, 200, words)
+        for seq, status in ((1, 200), (1.0, 200), (2**53, 200), (1.5, 400), (-1, 400), (2**60, 400)):
+            answer = await self.by_visitor(chat, "PUT", "/read", {"seq": seq})
+            self.assertEqual(answer.status, status, (seq, answer))
+        for score, status in ((0, 400), (6, 400), (5, 200)):
+            self.assertEqual((await self.by_visitor(chat, "POST", "/rating", {"score": score})).status, status, score)
+
     async def test_rights(self) -> None:
         """Neither visitors nor staff without the right get any of it; each site has its own."""
         reader = await sign_in(self, "analyst")
