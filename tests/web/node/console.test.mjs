@@ -54,7 +54,6 @@ function talkWith(calls = {}, parts = {}) {
         };
       },
       read: async () => {},
-      typing: async () => {},
       ...calls,
     }),
     {keep: memory(), key: () => `k${++key}`, ...parts},
@@ -198,20 +197,6 @@ test('typing runs out, ends with the message, and is never my own', () => {
   now += TYPING;
   talk.expire();
   assert.equal(talk.typists.value.length, 0);
-});
-
-test('my typing is told at most every three seconds, and notes are not', () => {
-  let now = 10_000;
-  let told = 0;
-  const {talk} = talkWith({typing: async () => void told++}, {now: () => now});
-  for (let n = 0; n < 5; n++) talk.typing();
-  assert.equal(told, 1);
-  now += 3000;
-  talk.typing();
-  talk.mode.value = 'note';
-  now += 3000;
-  talk.typing();
-  assert.equal(told, 2);
 });
 
 test('the read pointer only moves on, and one that could not be told is told again', async () => {

@@ -89,12 +89,10 @@ export function Composer({work, talk, deeds, mine}) {
   }
 
   const typed = (/** @type {any} */ event) => {
-    const before = text;
     talk.write(event.currentTarget.value);
     setCaret(event.currentTarget.selectionStart);
     setAt(0);
     setShut('');
-    if (event.currentTarget.value && event.currentTarget.value !== before) talk.typing();
   };
   const able = text.trim() && !busy;
   const send = async () => {

@@ -21,13 +21,8 @@ export function DeskBar({work}) {
         ${!state && html`<option value=""></option>`}
         ${STATES.map(one => html`<option key=${one} value=${one} selected=${one === state?.state}>${t(`chat.desk.${one}`)}</option>`)}
       </select>
-      <button
-        type="button"
-        disabled=${!state}
-        aria-label=${t('chat.desk.edit')}
-        title=${t('chat.desk.edit')}
-        onClick=${() => setOpen(true)}
-      >
+      <button type="button" disabled=${!state} title=${t('chat.desk.edit')} onClick=${() => setOpen(true)}>
+        <span class="sr">${t('chat.desk.edit')}</span>
         ${number(work.store.counts.value.mine || 0)}/${number(state?.capacity || 0)}
       </button>
       <button

@@ -22,13 +22,11 @@ import {time} from './kinds.js';
  * @property {(id: string, query: {since?: number, before?: number, size?: number}) => Promise<{messages: Message[], seq: number, more: boolean}>} messages
  * @property {(id: string, body: any, key: string) => Promise<{message: Message, seq?: number}>} send
  * @property {(id: string, seq: number) => Promise<any>} read
- * @property {(id: string) => Promise<any>} typing
  */
 /** @typedef {{get: (key: string) => string | null, set: (key: string, value: string) => void}} Keep */
 
-/** Milliseconds for which somebody who typed is writing, and between two words of it to the server. */
+/** Milliseconds for which somebody who typed is writing. */
 export const TYPING = 6_000;
-const TYPING_EVERY = 3_000;
 const PAGE = 50;
 /** Pages that are looked at to catch up; then it begins anew. */
 const MOST_PAGES = 20;
@@ -70,7 +68,6 @@ export class Talk {
     this.seq = 0;
     /** Up to where it was read here. */
     this.readTo = 0;
-    this.typed = 0;
     /** @type {Map<string, number>} what an event of that number said of a message */
     this.versions = new Map();
     /** @type {Promise<any>} */
@@ -239,13 +236,6 @@ export class Talk {
     const now = this.now();
     const left = this.typists.value.filter(one => one.until > now);
     if (left.length !== this.typists.value.length) this.typists.value = left;
-  }
-
-  /** A key was struck in the reply. */
-  typing() {
-    if (this.mode.peek() !== 'reply' || this.now() - this.typed < TYPING_EVERY) return;
-    this.typed = this.now();
-    this.calls.typing(this.id).catch(() => {});
   }
 
   /** What the operator has seen: the newest message of others that is shown. */

@@ -40,12 +40,15 @@ export const callsOf = site => {
   return {
     base,
     list: (/** @type {Record<string, string>} */ query) => get(base, query),
-    chat: (/** @type {string} */ id) => get(at(id)),
+    chat: async (/** @type {string} */ id) => {
+      const found = await get(at(id));
+      // The streams name a channel with its site.
+      return found.channel ? {...found, channel: `${site}/${found.channel}`} : found;
+    },
     messages: (/** @type {string} */ id, /** @type {any} */ query) => get(`${at(id)}/messages`, query),
     send: (/** @type {string} */ id, /** @type {any} */ body, /** @type {string} */ key) =>
       post(`${at(id)}/messages`, body, {key}),
     read: (/** @type {string} */ id, /** @type {number} */ seq) => put(`${at(id)}/read`, {seq}),
-    typing: (/** @type {string} */ id) => put(`${at(id)}/typing`),
     edit: (/** @type {string} */ id, /** @type {string} */ message, /** @type {string} */ text) =>
       patch(`${at(id)}/messages/${encodeURIComponent(message)}`, {text}),
     unsay: (/** @type {string} */ id, /** @type {string} */ message) =>
