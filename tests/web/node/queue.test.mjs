@@ -152,8 +152,11 @@ test('words that a colleague changed, or put back, are looked up', async () => {
     [3, 'undo', 'old'],
   ])) {
     queue.heard({type: 'item.decided', data: {item: 'comment:1', action, version, state: 'approved', decision: '1'}});
+    // Who edits says at once that she is at it still.
+    queue.heard({type: 'item.claimed', data: {item: 'comment:1', by: 'Ann', who: 'account:1'}});
     await turn();
     assert.equal(queue.items.value[0].text, text);
+    assert.equal(queue.items.value[0].claim?.name, 'Ann');
   }
 });
 

@@ -155,9 +155,9 @@ export class Queue {
         batch(() => {
           for (const item of page.items) {
             const old = this.get(item.id);
-            // What was heard or done meanwhile is newer than this answer.
-            if (!old || this.busy.has(item.id) || this.news.has(item.id) || item.version < old.version) continue;
-            this.change(item.id, {...item, claim: item.claim || null});
+            // What was heard or done meanwhile is newer than this answer: decisions count versions, claims do not.
+            if (!old || this.busy.has(item.id) || item.version < old.version) continue;
+            this.change(item.id, {...item, claim: (this.news.has(item.id) ? old.claim : item.claim) || null});
           }
         });
         left -= page.items.length;
