@@ -97,6 +97,48 @@ class ModeratedTests(BrowserCase):
         self.staff("POST", "/moderation/actions", {"items": [item["id"]], "action": "reject"})
         self.until(bob, "[...document.querySelectorAll('.mc-text')].every(n => !n.innerText.includes('please'))")
 
+    def test_warned_and_nudged(self) -> None:
+        """A warning is read before the next comment goes out, once; who is asked to reword may send it all the same."""
+        self.sql(
+            "insert into moderation_rules (site_id, version, rules, changed_by) values (1, 1, %s, 'test')",
+            json.dumps({"words": [{"text": "idiot", "action": "hold"}]}),
+        )
+        self.sql(
+            "insert into catalog.site_key (site_id, name, scopes, secret_hash, secret, hint) "
+            "values (1, 'test', '{moderate}', %s, '', 'x')", hash_token(KEY),
+        )  # fmt: skip
+        self.daemon.admin("site set 1 comments.nudge yes")
+        ann, bob = self.reader(), self.reader()
+
+        def send(text: str) -> None:
+            ann.click(".mc-input >> nth=0")
+            ann.fill(".mc-input >> nth=0", text)
+            ann.keyboard.press("Control+Enter")
+
+        self.post(ann, "first words")
+        author = self.staff("GET", "/moderation/items?state=all&q=first")["items"][0]["author"]["id"]
+        self.staff("POST", f"/moderation/authors/{author}/warnings", {"text": "Please <b>be kind</b>."})
+        send("second words")
+        self.soon(lambda: self.assertEqual(ann.locator(".mc-told").inner_text(), "Please <b>be kind</b>."))
+        self.assertIn("A moderator has a message for you", ann.locator("span.mc-error").inner_text())
+        self.assertEqual(self.texts(bob), ["first words"])
+        ann.click(".mc-retry")
+        self.soon(lambda: self.assertIn("second words", self.texts(bob)))
+        self.assertEqual(ann.locator(".mc-told").count(), 0)
+        self.post(ann, "third words")  # it was read: nothing more is asked
+        send("you idiot")
+        self.soon(lambda: self.assertIn("This may hurt somebody", ann.locator("span.mc-error").inner_text()))
+        ann.locator(".mc-act:has(+ .mc-discard)").click()
+        self.soon(lambda: self.assertEqual(ann.locator(".mc-input").first.input_value(), "you idiot"))
+        ann.fill(".mc-input >> nth=0", "you friend")
+        ann.keyboard.press("Control+Enter")
+        self.soon(lambda: self.assertIn("you friend", self.texts(bob)))
+        send("an idiot, I say")
+        self.soon(lambda: self.assertIn("This may hurt somebody", ann.locator("span.mc-error").inner_text()))
+        ann.click(".mc-retry")
+        self.soon(lambda: self.assertEqual(ann.locator(".mc-waits").inner_text(), "Waiting for approval"))
+        self.assertNotIn("an idiot, I say", self.texts(bob))
+
     def test_shadow(self) -> None:
         """Who is banned unnoticed sees what they wrote, counted, after a reload as well; nobody else does."""
         self.sql(

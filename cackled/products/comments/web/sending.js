@@ -244,7 +244,7 @@ function onSent(w, item, data) {
  * @param {Item} item
  */
 function readWarnings(w, item) {
-  w.api('GET', '/warnings').then(
+  w.api('GET', '/warnings', {mine: true}).then(
     answer => {
       item.again = answer.warnings;
       drawItem(w, item);
@@ -290,7 +290,7 @@ export function drawPending(w, item) {
   if (!error) return acts.append(el('span.mc-note', null, t('sending')));
   acts.append(
     el('span.mc-error', {role: 'alert'}, t('unsent') + ' ' + reason(t, error, true)),
-    warningsOf(item).map(one => el('blockquote.mc-told', {dir: 'auto'}, one.body)),
+    ...warningsOf(item).map(one => el('blockquote.mc-told', {dir: 'auto'}, one.body)),
     // Refused for good: asking again would be refused again.
     mayPass(error) || item.again
       ? press('mc-act.mc-retry', {onclick: () => (item.again ? sendAgain : postItem)(w, item)}, t('retry'))
