@@ -1,4 +1,5 @@
 /* What can be done with a comment: edit, delete, report, block, copy the link. Loaded after the first render. */
+import {keptOf} from './album.js';
 import {makeComposer} from './composing.js';
 import {followAuthor} from './follow.js';
 import {drawItem} from './item.js';
@@ -197,10 +198,11 @@ export async function openEdit(w, item) {
     const form = makeComposer(w, {
       edit: item,
       text: c.source,
+      pictures: keptOf(c.media),
       done: close,
       why: error => reason(w.t, error, true),
-      send: async text => {
-        const data = await w.api('PATCH', path, {body: {text}});
+      send: async (text, media) => {
+        const data = await w.api('PATCH', path, {body: {text, media}});
         close();
         takeUpdate(w, item, data.comment, seqOf(data));
         w.fire('edit', data.comment);
@@ -214,6 +216,7 @@ export async function openEdit(w, item) {
     }
     item.edit = form;
     item.text.hidden = item.acts.hidden = true;
+    if (item.album) item.album.hidden = true;
     item.text.before(form.node);
     form.input.focus();
   } catch (error) {

@@ -12,7 +12,8 @@ import {loader} from '../../../web/lib/loader.js';
  * @property {Item} [to] whom a reply answers, where that is deeper than replies may hang
  * @property {Item} [edit]
  * @property {string} [text]
- * @property {(text: string) => Promise<unknown>} [send]
+ * @property {import('../../../web/pictures/list.js').Kept[]} [pictures] of what is edited
+ * @property {(text: string, media?: string[]) => Promise<unknown>} [send]
  * @property {(error: any) => string} [why] what to say of an error
  * @property {() => void} [done]
  */
@@ -24,6 +25,7 @@ import {loader} from '../../../web/lib/loader.js';
  * @property {(text: string) => void} set
  * @property {(event: KeyboardEvent) => void} [keys] there once it is whole
  * @property {() => void} [send]
+ * @property {(kept: any[]) => void} [add] pictures
  */
 
 /**

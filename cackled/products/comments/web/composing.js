@@ -1,5 +1,6 @@
 /* The box once somebody may write in it: who writes, the tools, what is left, the draft, and the way to a comment that
    stands there at once. The first render has made the field itself, see composer.js. */
+import {makeAlbum} from './album.js';
 import {shellOf} from './composer.js';
 import {avatarOf} from './face.js';
 import {maySign, notice, signButton, whenReady} from './widget.js';
@@ -100,6 +101,13 @@ export function dress(w, made, how) {
   /** @type {any} */ (node).keep = () => draft.flush();
   if (!how.edit) box.prepend(el('div.mc-who', null, who()));
   box.append(foot);
+  const album = w.settings.pictures
+    ? makeAlbum(w, node, foot, draftKey(w, how) + ':pictures', how.pictures || [], pictured)
+    : null;
+  if (album) {
+    /** @type {HTMLElement} */ (foot.firstChild).append(album.button);
+    made.add = album.add;
+  }
   if (terms) {
     const words = el('span', null, safeHtml(loader.text(o.agreement) || t('agree')));
     box.append(el('label.mc-choice.mc-agree', null, agree, words));
@@ -159,9 +167,14 @@ export function dress(w, made, how) {
   function count() {
     const length = [...input.value.trim()].length;
     const rest = max - length;
-    submit.disabled = !length || rest < 0 || busy || (terms && !agree.checked && !w.session.get('agreed'));
+    const waits = !!(album && album.unsettled()) || (terms && !agree.checked && !w.session.get('agreed'));
+    submit.disabled = !length || rest < 0 || busy || waits;
     left.textContent = rest > Math.min(200, max / 5) ? '' : rest < 0 ? t('over', {n: -rest}) : t('left', {n: rest});
     left.classList.toggle('mc-bad', rest < 0);
+  }
+  function pictured() {
+    open();
+    count();
   }
   function typed() {
     grow();
@@ -284,9 +297,12 @@ export function dress(w, made, how) {
     count();
     const {send: change, why} = how;
     if (change && why) {
-      change(input.value.trim())
+      change(input.value.trim(), album ? album.kept().map(one => one.id) : undefined)
         .then(
-          () => draft.drop(),
+          () => {
+            draft.drop();
+            if (album) album.clear();
+          },
           e => {
             error.textContent = why(e);
           },
@@ -315,8 +331,10 @@ export function dress(w, made, how) {
       name: called || 'Guest',
       at: Date.now(),
       draft: draft.key,
+      media: album && album.kept().length ? album.kept() : undefined,
     };
     draft.send(text);
+    if (album) album.clear();
     if (!person) w.session.set('name', called);
     if (terms) {
       w.session.set('agreed', 1);

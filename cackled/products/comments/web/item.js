@@ -198,7 +198,8 @@ function drawBody(w, item) {
     const attributes = {role: 'button', tabindex: '0', 'aria-label': t('spoiler'), 'aria-expanded': 'false'};
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
   });
-  if (/language-|\[poll \d|youtu|vimeo\.com/.test(c.html)) whenReady(w, later => later.enrich(w, item));
+  item.album = c.media && el('div.mc-album');
+  if (c.media || /language-|\[poll \d|youtu|vimeo\.com/.test(c.html)) whenReady(w, later => later.enrich(w, item));
   item.text = text;
   item.acts = el('div.mc-acts');
   item.slot = item.slot || el('div.mc-slot');
@@ -232,6 +233,7 @@ function drawBody(w, item) {
         c.edited && el('span.mc-edited', {title: t('editedAt', {time: w.times.full(c.edited)})}, t('edited')),
       ),
       text,
+      item.album,
       item.acts,
       item.slot,
     ),

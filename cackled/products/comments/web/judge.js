@@ -201,6 +201,8 @@ export function updates(store, item, c, seq) {
   item.seq = seq;
   Object.assign(item.c, c, {replies, more, score: item.voting ? score : c.score});
   item.c.reactions = item.reacting ? reactions : c.reactions;
+  // Not there: it shows none any more.
+  item.c.media = c.media;
   if (c.source === undefined) delete item.c.source;
   return true;
 }

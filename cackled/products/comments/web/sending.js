@@ -1,6 +1,7 @@
 /* Sending: the comment stands there at once, dimmed until acknowledged. Its entry carries one idempotency key through
    every retry, and through a reload of the tab. */
 import {takeAway} from './actions.js';
+import {keptOf} from './album.js';
 import {makeComposer} from './composing.js';
 import {appendItem, branchOf, drawItem} from './item.js';
 import {owns} from './judge.js';
@@ -80,6 +81,7 @@ export function sendEntry(w, entry, scroll, form) {
     author: {id: w.session.visitor() || '', name: entry.name},
     text: entry.text,
     pending: true,
+    media: entry.media && keptOf(entry.media).map(one => ({...one, url: one.src})),
     created: new Date(serverNow()).toISOString(),
     depth: parent ? (parent.c.depth || 0) + 1 : 0,
     score: 0,
@@ -135,7 +137,8 @@ export function postItem(w, item) {
   const channel = {key: w.key, url: w.o.url || undefined, title: w.o.title || document.title};
   const anyway = item.entry.anyway || undefined;
   const {website, seconds} = item.entry;
-  const body = {channel, parent, text, name, anyway, website, seconds, proof: item.proof};
+  const media = item.entry.media && keptOf(item.entry.media).map(one => one.id);
+  const body = {channel, parent, text, name, anyway, website, seconds, proof: item.proof, media};
   w.api('POST', '/comments', {key, body}).then(
     data => onSent(w, item, data),
     error => {
@@ -308,6 +311,7 @@ export function drawPending(w, item) {
     if (to) openReply(w, to);
     const form = to ? to.form : w.main;
     form.set(entry.text);
+    if (form.add && entry.media) form.add(keptOf(entry.media));
     form.input.focus();
   }
   // Where the conversation was closed there is no box to take it back to.

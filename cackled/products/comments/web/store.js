@@ -5,6 +5,7 @@ import {Tally, voteRank} from './reckon.js';
 /** @typedef {import('../../../web/lib/link.js').Message} Message */
 /**
  * @typedef {object} Comment as the API has it, or one of our own that is not acknowledged
+ * @property {any[]} [media] its pictures
  * @property {string} id
  * @property {string | null} parent
  * @property {any} root its thread; of one that is not acknowledged nothing
@@ -36,6 +37,7 @@ import {Tally, voteRank} from './reckon.js';
  * @property {string} text
  * @property {string} name
  * @property {number} at
+ * @property {any[]} [media] its pictures
  * @property {string} draft under which the words are stored until they are acknowledged
  */
 /**
@@ -71,6 +73,7 @@ import {Tally, voteRank} from './reckon.js';
  * @property {HTMLElement} node
  * @property {HTMLElement} body
  * @property {DocumentFragment | null} [away] what is in its node, while that is far from the window
+ * @property {any} [album] the row of its pictures
  * @property {HTMLElement} slot where a form of reply stands
  * @property {any} [text] nodes that are there, or not, by what the comment is
  * @property {any} [acts]

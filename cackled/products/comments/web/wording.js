@@ -1,4 +1,5 @@
 /* Texts of comments once they stand: spoilers that open, code in colours, and what is quoted of them. */
+import {showAlbum} from './album.js';
 import {openReply} from './sending.js';
 import {laterId} from './reckon.js';
 
@@ -41,6 +42,7 @@ export function watchTexts(w) {
 export function enrich(w, item) {
   const {c, text} = item;
   if (!text) return;
+  showAlbum(item);
   const codes = text.querySelectorAll('[data-language]');
   // It can be read without.
   const leave = () => {};
