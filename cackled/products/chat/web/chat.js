@@ -17,7 +17,7 @@ svg{width:26px;fill:none;stroke:currentColor;stroke-width:1.7}
 .n{position:absolute;inset-block-start:-4px;inset-inline-end:-4px;padding:0 7px;font:12px/22px system-ui;border-radius:11px;background:#c62033;color:#fff}
 .b[hidden]{display:none}
 @media(forced-colors:active){.b{border:2px solid}}`;
-const BUBBLE = 'M21 12a8.5 7.8 0 0 1-12 7l-5 1 1.6-4A8.4 7.8 0 1 1 21 12z';
+const BUBBLE = 'M21 12a8 8 0 0 1-12 7l-5 1 2-4a8 8 0 1 1 15-4z';
 const CROSS = 'M6 6l12 12M18 6L6 18';
 // What the panel does; the rest the launcher does itself. With the first two it is loaded.
 const CALLS =
@@ -103,7 +103,7 @@ function makeCore(mounted) {
     /** @param {string} status */
     setStatus(status) {
       if (status !== core.status) core.fire('status', (core.status = status));
-      button.hidden = !!(options.hideOffline && status === 'offline' && !memory.chat);
+      button.hidden = !memory.chat && (status === 'off' || (options.hideOffline && status === 'offline'));
     },
     /** What the launcher is called; the panel has it in the visitor's language. */
     label: text(options.launcherTitle) || 'Chat',

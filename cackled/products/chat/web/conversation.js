@@ -1,15 +1,16 @@
 /* The panel of the chat: what it knows, sends and hears. talk.js draws the conversation, forms.js what comes before it. */
-import {makeForm} from './forms.js';
 import {makeDuty} from './duty.js';
 import {ChatStore} from './store.js';
-import {Talk, face} from './talk.js';
+import {flush, remove, saveEdit, start} from './sending.js';
+import {Talk} from './talk.js';
+import {draw, drawAsk, drawStatus, MUTED} from './view.js';
 import {el, icon} from '../../../web/lib/dom.js';
 import {Draft} from '../../../web/lib/drafts.js';
 import {makeWords} from '../../../web/lib/i18n.js';
 import {subscribe} from '../../../web/lib/live.js';
 import {loader, Promise} from '../../../web/lib/loader.js';
 import {readOptions} from '../../../web/lib/options.js';
-import {mayPass, reason} from '../../../web/lib/reasons.js';
+import {reason} from '../../../web/lib/reasons.js';
 import {openSession} from '../../../web/lib/session.js';
 import {Unsent} from '../../../web/lib/unsent.js';
 import {asObject, uid} from '../../../web/lib/values.js';
@@ -21,10 +22,7 @@ import {asObject, uid} from '../../../web/lib/values.js';
 const CROSS = 'M5 5l10 10M15 5L5 15';
 const SEND = 'M4 10h11M10 5l5 5-5 5';
 const SMILE = 'M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM7.5 8h.01M12.5 8h.01M7 11.5a3.6 3.6 0 0 0 6 0';
-const BELL = 'M5 14h10l-1.3-2V9a3.7 3.7 0 0 0-7.4 0v3zM8.7 16.5h2.6';
-const MUTED = BELL + 'M3.5 3.5l13 13';
 const EMOJI = [...'😀😂😊😍🤔😅😢😡👍👎🙏👏💪🎉❤️🔥✨✅❌⏰📎📦💳🚚'].filter(one => one !== '\ufe0f');
-const NAME = /** @type {const} */ ({name: 'name', kind: 'text', label: ''});
 
 export class ChatPanel {
   /** @param {Core} core */
@@ -58,7 +56,7 @@ export class ChatPanel {
     this.asked = '';
     this.hasForm = false;
     this.formKind = '';
-    /** @type {ReturnType<typeof makeForm> | null} */
+    /** @type {ReturnType<typeof import('./forms.js').makeForm> | null} */
     this.form = null;
     /** @type {number | undefined} */
     this.again = undefined;
@@ -411,109 +409,16 @@ export class ChatPanel {
   }
 
   /** Sends what waits, one after another. */
-  async flush() {
-    if (this.busy) return;
-    this.busy = true;
-    clearTimeout(this.again);
-    /** @type {Pending | undefined} */
-    let next;
-    while ((next = this.store.pending.find(one => one.state === 'wait'))) {
-      try {
-        if (!this.core.state().chat) await this.start(next);
-        else if (this.store.chat.state === 'closed') throw {status: 409, problem: {type: 'chat-closed'}};
-        else {
-          const body = {
-            text: next.text,
-            ...(next.files && next.files.length && {files: next.files.map(one => one.id)}),
-          };
-          const {message, seq} = await this.call1('POST', '/messages', {key: next.key, body});
-          // The event may be here already; what lies between comes by the line.
-          this.store.put(message);
-          if (seq === this.store.seq + 1) this.store.seq = seq;
-          this.core.fire('message:out', message);
-        }
-        this.pause = 1000;
-      } catch (e) {
-        const error = /** @type {any} */ (e);
-        const closed = /chat-closed$/.test(asObject(error.problem).type || '');
-        if (closed) this.store.chat.state = 'closed';
-        if (!closed && mayPass(error)) {
-          this.pause = Math.min(30000, this.pause * 2);
-          this.again = setTimeout(
-            () => this.flush(),
-            error.retry ? error.retry * 1000 : this.pause * (0.5 + Math.random()),
-          );
-          break;
-        }
-        next.state = 'failed';
-        next.why = reason(this.t, error);
-        this.core.fire('error', asObject(error.problem));
-        if (!this.core.state().chat) {
-          // Nothing was begun: the words go back to where they came from.
-          this.field.value = [next.text, this.field.value].filter(Boolean).join('\n');
-          this.store.discard(next.key);
-          this.draft.touch();
-          this.error = next.why;
-        }
-      }
-      this.keepUnsent();
-      this.draw();
-    }
-    this.busy = false;
-    this.keepUnsent();
-    this.draw();
+  flush() {
+    return flush(this);
   }
 
   /**
    * Starts a conversation with its first message; where another tab has just done so, that one is joined.
    * @param {Pending} first
    */
-  async start(first) {
-    const {core, store} = this;
-    const begin = async () => {
-      if (core.state().chat) return false;
-      const values = this.form ? this.form.values() : asObject(core.state().form);
-      const {name = '', mail = '', department = '', ...fields} = {...this.duty.profile(), ...values};
-      core.keep({form: values}, true);
-      const offline = !this.info.accepting && this.info.status !== 'online';
-      const found = (this.info.departments || []).find((/** @type {any} */ one) => one.name === department);
-      const made = await this.session.call('POST', '/chats', {
-        body: {
-          key: first.key,
-          text: first.text,
-          name,
-          mail,
-          department: found ? found.id : this.duty.department(),
-          fields,
-          consent: !!(this.form && this.form.agreed()),
-          page: this.duty.page(),
-          language: this.t.lang,
-          attributes: this.duty.attributes(),
-          ...(this.duty.identity() && {identity: this.duty.identity()}),
-          ...(offline && {offline: true}),
-          ...(this.invited && {invitation: this.invited.id}),
-        },
-      });
-      store.clear();
-      this.token = made.token;
-      store.learn({id: made.chat, state: made.state, position: made.position, wait: made.wait});
-      core.keep({chat: made.chat, token: made.token, channel: made.channel});
-      this.duty.share();
-      if (Object.keys(values).length) core.fire(offline ? 'offline' : 'prechat', values);
-      core.fire('chat:start', {chat: made.chat});
-      return made;
-    };
-    const made = navigator.locks ? await navigator.locks.request('cackle-chat:' + this.site, begin) : await begin();
-    this.form = null;
-    if (!made) return this.resume();
-    const page = await this.call1('GET', '/messages?size=50').catch(() => null);
-    if (page) {
-      store.take(page, true);
-      // The first message came with the start, whatever key the server gave it.
-      if (page.messages.some((/** @type {Message} */ one) => store.own(one) && one.text === first.text))
-        store.discard(first.key);
-    }
-    this.follow(made.channel);
+  start(first) {
+    return start(this, first);
   }
 
   /** The conversation is over; what is typed or failed goes into another. */
@@ -563,28 +468,12 @@ export class ChatPanel {
     this.grow();
   }
   /** @param {string} text */
-  async saveEdit(text) {
-    const {editing} = this;
-    if (!editing || !text) return;
-    try {
-      const {message} = await this.call1('PATCH', '/messages/' + editing.id, {body: {text}});
-      this.store.put(message);
-      this.stopEditing();
-    } catch (error) {
-      this.say(reason(this.t, /** @type {any} */ (error), true));
-    }
-    this.draw();
+  saveEdit(text) {
+    return saveEdit(this, text);
   }
   /** @param {Message} message */
-  async remove(message) {
-    try {
-      const answer = await this.call1('DELETE', '/messages/' + message.id);
-      this.store.put(answer.message || {...message, deleted: true, html: '', text: ''});
-    } catch (error) {
-      this.say(reason(this.t, /** @type {any} */ (error)));
-    }
-    this.draw();
-    this.field.focus();
+  remove(message) {
+    return remove(this, message);
   }
 
   /**
@@ -603,62 +492,7 @@ export class ChatPanel {
   // Drawing.
 
   draw() {
-    const {t, store, core, info} = this;
-    const {state, operator} = store.chat;
-    const running = !!core.state().chat;
-    const greeting = asObject(info.greeting);
-    const person = operator || {id: '', name: loader.text(greeting.name), avatar: greeting.avatar};
-    const status =
-      info.status === 'online' ? t('chatOnline') : info.status === 'away' ? t('chatAway') : t('chatOffline');
-    this.head.replaceChildren(
-      ...(person.name ? [face(person)] : []),
-      el(
-        'div.titles',
-        null,
-        el('strong', {dir: 'auto'}, person.name || t('chatTitle')),
-        el(
-          'span.sub',
-          null,
-          el('i.dot' + (operator || info.status === 'online' ? '.on' : '')),
-          operator ? t('chatOnline') : status,
-        ),
-      ),
-    );
-    const offline = this.loaded && !info.accepting && info.status !== 'online';
-    const opening = info.next_opening && new Date(info.next_opening);
-    this.hello.replaceChildren(
-      el('p', {dir: 'auto'}, loader.text(greeting.text) || t('chatHello')),
-      ...(offline && !running
-        ? [
-            el(
-              'p.soft',
-              null,
-              t('chatLeave') +
-                (opening && !isNaN(+opening)
-                  ? ' ' +
-                    t('chatOpening', {
-                      time: new Intl.DateTimeFormat(t.lang, {
-                        weekday: 'long',
-                        hour: 'numeric',
-                        minute: '2-digit',
-                      }).format(opening),
-                    })
-                  : ''),
-            ),
-          ]
-        : []),
-    );
-    this.hello.hidden = store.more;
-    this.older.hidden = !store.more;
-    const low = this.atBottom();
-    this.talk.draw();
-    this.drawAsk(running, offline);
-    const closed = state === 'closed';
-    this.composer.hidden = closed;
-    this.finish.hidden = !running || closed;
-    if (this.error) this.say(this.error);
-    this.drawStatus();
-    if (low) this.bottom();
+    return draw(this);
   }
 
   /**
@@ -667,60 +501,7 @@ export class ChatPanel {
    * @param {boolean} offline
    */
   drawAsk(running, offline) {
-    const {t, store, info, ask} = this;
-    const {state, rating} = store.chat;
-    const kind = !running
-      ? this.loaded
-        ? offline
-          ? 'offline'
-          : 'before'
-        : ''
-      : state === 'closed'
-        ? 'end'
-        : this.quick().join('\n') && 'quick';
-    const said = [kind, this.score, rating && rating.score, this.copied, store.pending.length, this.quick()].join('|');
-    if (said === this.asked && (this.form || !/^(offline|before)/.test(said) || !this.hasForm)) return;
-    this.asked = said;
-    if (kind === 'before' || kind === 'offline') {
-      if (this.form && this.formKind === kind) return;
-      const {mail, name} = this.duty.profile();
-      const own = kind === 'before' ? info.before || [] : info.offline;
-      const fields =
-        kind === 'offline' && !(own && own.length)
-          ? [
-              {...NAME, label: t('chatName')},
-              {name: 'mail', kind: /** @type {const} */ ('mail'), label: t('chatMail'), required: true},
-            ]
-          : [...own];
-      const departments = info.departments || [];
-      if (departments.length > 1)
-        fields.push({
-          name: 'department',
-          kind: 'choice',
-          label: t('chatDepartment'),
-          options: departments.map((/** @type {any} */ one) => one.name),
-        });
-      const wanted = fields.filter(one => !((one.name === 'mail' && mail) || (one.name === 'name' && name)));
-      this.hasForm = !!(wanted.length || info.consent);
-      this.formKind = kind;
-      this.form = this.hasForm
-        ? makeForm(wanted, loader.text(info.consent), asObject(this.core.state().form), t)
-        : null;
-      ask.replaceChildren(...(this.form ? [this.form.node] : []));
-    } else if (kind === 'quick') {
-      ask.replaceChildren(
-        el(
-          'div.quick',
-          null,
-          this.quick().map(one => el('button', {onclick: () => this.write(one)}, one)),
-        ),
-      );
-    } else if (kind === 'end')
-      import('./ending.js').then(
-        one => one.drawEnd(this),
-        () => (this.asked = ''),
-      );
-    else ask.replaceChildren();
+    return drawAsk(this, running, offline);
   }
   /** Answers that the newest message offers. */
   quick() {
@@ -730,31 +511,7 @@ export class ChatPanel {
   }
 
   drawStatus() {
-    const {t, store} = this;
-    const {state, position, wait} = store.chat;
-    const name = store.writing(Date.now());
-    const words = name
-      ? t('chatTyping', {name: name === '…' ? t('staff') : name})
-      : this.sub && this.line === 'down'
-        ? t('offline')
-        : state === 'waiting'
-          ? [
-              position ? t('chatPlace', {n: position}) : t('chatWaiting'),
-              wait ? t('chatWait', {n: Math.max(1, Math.ceil(wait / 60))}) : '',
-            ].join(' ')
-          : state === 'offline'
-            ? t('chatKept')
-            : '';
-    if (this.status.textContent !== words) this.status.textContent = words;
-    const {muted, able} = this.duty.soundState();
-    const quiet = muted || !able;
-    if (this.sound.dataset.quiet !== '' + quiet) {
-      this.sound.dataset.quiet = '' + quiet;
-      const says = t(quiet ? 'chatSoundOff' : 'chatSoundOn');
-      this.sound.setAttribute('aria-label', says);
-      this.sound.title = says;
-      this.sound.replaceChildren(icon(quiet ? MUTED : BELL));
-    }
+    return drawStatus(this);
   }
   tick() {
     this.drawStatus();

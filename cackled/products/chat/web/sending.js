@@ -1,0 +1,143 @@
+/* Sends what the visitor writes: one after another, each until the server has it, and once. */
+import {mayPass, reason} from '../../../web/lib/reasons.js';
+import {asObject} from '../../../web/lib/values.js';
+
+/** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
+/** @typedef {import('./store.js').Message} Message */
+/** @typedef {import('./store.js').Pending} Pending */
+
+/**
+ * Sends what waits, one after another.
+ * @param {ChatPanel} w
+ */
+export async function flush(w) {
+  if (w.busy) return;
+  w.busy = true;
+  clearTimeout(w.again);
+  /** @type {Pending | undefined} */
+  let next;
+  while ((next = w.store.pending.find(one => one.state === 'wait'))) {
+    try {
+      if (!w.core.state().chat) await w.start(next);
+      else if (w.store.chat.state === 'closed') throw {status: 409, problem: {type: 'chat-closed'}};
+      else {
+        const body = {text: next.text, ...(next.files && next.files.length && {files: next.files.map(one => one.id)})};
+        const {message, seq} = await w.call1('POST', '/messages', {key: next.key, body});
+        // The event may be here already; what lies between comes by the line.
+        w.store.put(message);
+        if (seq === w.store.seq + 1) w.store.seq = seq;
+        w.core.fire('message:out', message);
+      }
+      w.pause = 1000;
+    } catch (e) {
+      const error = /** @type {any} */ (e);
+      const closed = /chat-closed$/.test(asObject(error.problem).type || '');
+      if (closed) w.store.chat.state = 'closed';
+      if (!closed && mayPass(error)) {
+        w.pause = Math.min(30000, w.pause * 2);
+        w.again = setTimeout(() => w.flush(), error.retry ? error.retry * 1000 : w.pause * (0.5 + Math.random()));
+        break;
+      }
+      next.state = 'failed';
+      next.why = reason(w.t, error);
+      w.core.fire('error', asObject(error.problem));
+      if (!w.core.state().chat) {
+        // Nothing was begun: the words go back to where they came from.
+        w.field.value = [next.text, w.field.value].filter(Boolean).join('\n');
+        w.store.discard(next.key);
+        w.draft.touch();
+        w.error = next.why;
+      }
+    }
+    w.keepUnsent();
+    w.draw();
+  }
+  w.busy = false;
+  w.keepUnsent();
+  w.draw();
+}
+
+/**
+ * Starts a conversation with its first message; where another tab has just done so, that one is joined.
+ * @param {ChatPanel} w
+ * @param {Pending} first
+ */
+export async function start(w, first) {
+  const {core, store} = w;
+  const begin = async () => {
+    if (core.state().chat) return false;
+    const values = w.form ? w.form.values() : asObject(core.state().form);
+    const {name = '', mail = '', department = '', ...fields} = {...w.duty.profile(), ...values};
+    core.keep({form: values}, true);
+    const offline = !w.info.accepting && w.info.status !== 'online';
+    const found = (w.info.departments || []).find((/** @type {any} */ one) => one.name === department);
+    const made = await w.session.call('POST', '/chats', {
+      body: {
+        key: first.key,
+        text: first.text,
+        name,
+        mail,
+        department: found ? found.id : w.duty.department(),
+        fields,
+        consent: !!(w.form && w.form.agreed()),
+        page: w.duty.page(),
+        language: w.t.lang,
+        attributes: w.duty.attributes(),
+        ...(w.duty.identity() && {identity: w.duty.identity()}),
+        ...(offline && {offline: true}),
+        ...(w.invited && {invitation: w.invited.id}),
+      },
+    });
+    store.clear();
+    w.token = made.token;
+    store.learn({id: made.chat, state: made.state, position: made.position, wait: made.wait});
+    core.keep({chat: made.chat, token: made.token, channel: made.channel});
+    w.duty.share();
+    if (Object.keys(values).length) core.fire(offline ? 'offline' : 'prechat', values);
+    core.fire('chat:start', {chat: made.chat});
+    return made;
+  };
+  const made = navigator.locks ? await navigator.locks.request('cackle-chat:' + w.site, begin) : await begin();
+  w.form = null;
+  if (!made) return w.resume();
+  const page = await w.call1('GET', '/messages?size=50').catch(() => null);
+  if (page) {
+    store.take(page, true);
+    // The first message came with the start, whatever key the server gave it.
+    if (page.messages.some((/** @type {Message} */ one) => store.own(one) && one.text === first.text))
+      store.discard(first.key);
+  }
+  w.follow(made.channel);
+}
+
+/**
+ * @param {ChatPanel} w
+ * @param {string} text
+ */
+export async function saveEdit(w, text) {
+  const {editing} = w;
+  if (!editing || !text) return;
+  try {
+    const {message} = await w.call1('PATCH', '/messages/' + editing.id, {body: {text}});
+    w.store.put(message);
+    w.stopEditing();
+  } catch (error) {
+    w.say(reason(w.t, /** @type {any} */ (error), true));
+  }
+  w.draw();
+}
+
+/**
+ * @param {ChatPanel} w
+ * @param {Message} message
+ */
+export async function remove(w, message) {
+  try {
+    const answer = await w.call1('DELETE', '/messages/' + message.id);
+    w.store.put(answer.message || {...message, deleted: true, html: '', text: ''});
+  } catch (error) {
+    w.say(reason(w.t, /** @type {any} */ (error)));
+  }
+  w.draw();
+  w.field.focus();
+}
