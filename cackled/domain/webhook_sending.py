@@ -181,6 +181,9 @@ class WebhookSender:
                 return
             for site, endpoint, _ in rows:
                 key = (int(site), int(endpoint))
+                if key in self._busy:
+                    # The claim ran out while this process was slow: it is under way, and goes on.
+                    continue
                 done: Deferred[None] = Deferred()
                 self._busy[key] = done
                 work: Deferred[None] = Deferred.fromCoroutine(self._serve(part, *key))

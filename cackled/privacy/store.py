@@ -89,7 +89,9 @@ SELECT_REMOVED = Query(
 )
 JOBS = tuple(
     Query(name, f"select {name}({BATCH})")
-    for name in ("forget_comment_addresses", "forget_visitor_addresses", "forget_deleted_texts")
+    for name in (
+        "forget_comment_addresses", "forget_visitor_addresses", "forget_other_addresses", "forget_deleted_texts",
+    )
 )
 
 

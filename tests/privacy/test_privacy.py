@@ -217,6 +217,22 @@ class KeptTests(PrivacyCase):
         self.assertEqual(
             self.sql("select host(first_ip) from visitor where site_id = 1 and name = 'Bob'"), [("127.0.0.0",)]
         )
+        for product, path, body in (
+            ("chat.enabled", "chats", {"key": "k", "text": "Hello"}),
+            ("reviews.posting", "reviews", {"channel": {"key": "p"}, "star": 5, "text": "Good", "name": "Cy"}),
+        ):
+            await self.application.sites.change(1, product, True)
+            sent = await self.ask("POST", f"/api/v1/sites/1/{path}", body, authorization=await self.visitor())
+            self.assertEqual(sent.status, 201, sent)
+        self.assertEqual(self.sql("select host(address) from chat"), [("127.0.0.0",)])
+        self.assertEqual(self.sql("select host(ip) from review"), [("127.0.0.0",)])
+        # They go by age, too.
+        await self.choose(truncated=True, address_months=4)
+        for table in ("chat", "review"):
+            self.sql(f"update {table} set created_at = now() - interval '5 months'")
+        run = self.application.database.parts[0].system.write
+        self.assertEqual([(await run(job))[0][0] for job in JOBS if "other" in job.name], [2])
+        self.assertEqual(self.sql("select address from chat union all select ip from review"), [(None,), (None,)])
         short = self.sql("select host(truncated_address('2001:db8:1:2::3')), truncated_address(null)")
         self.assertEqual(short, [("2001:db8:1::", None)])
 

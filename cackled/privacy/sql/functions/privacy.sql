@@ -1,5 +1,5 @@
 -- What sites want to be removed after a time. Each call removes at most p_most rows, and gives their number.
--- cackled: revision 1
+-- cackled: revision 2
 
 create or replace function note_removed(p_what text, p_sites int[]) returns bigint language sql as $$
   with counted as (
@@ -40,6 +40,33 @@ begin
   )
   select array_agg(g.site_id) into sites from gone g;
   return note_removed('visitor addresses', sites);
+end
+$$;
+
+-- The same of reviews and of conversations with operators.
+create or replace function forget_other_addresses(p_most int) returns bigint language plpgsql as $$
+declare
+  reviews int[];
+  chats int[];
+begin
+  with gone as (
+    update review c set ip = null where (c.site_id, c.id) in (
+      select x.site_id, x.id from privacy_rule r join review x on x.site_id = r.site_id
+      where r.address_months > 0 and x.ip is not null and x.created_at < now() - make_interval(months => r.address_months)
+      limit p_most)
+    returning c.site_id
+  )
+  select array_agg(g.site_id) into reviews from gone g;
+  with gone as (
+    update chat c set address = null where (c.site_id, c.id) in (
+      select x.site_id, x.id from privacy_rule r join chat x on x.site_id = r.site_id
+      where r.address_months > 0 and x.address is not null
+        and x.created_at < now() - make_interval(months => r.address_months)
+      limit p_most)
+    returning c.site_id
+  )
+  select array_agg(g.site_id) into chats from gone g;
+  return note_removed('review addresses', reviews) + note_removed('chat addresses', chats);
 end
 $$;
 
