@@ -284,7 +284,8 @@ class Application:
         here = config.demo.enabled and self.sites.residency.is_here(demo.SITE)
         if alone and here and self.database.site(demo.SITE).writable:
             fill = [partial(one.seed, self.parts) for one in self.registry.products if one.seed is not None]
-            await demo.ensure(self.sites, fill)
+            chosen = {name: value for one in self.registry.products for name, value in one.demo.items()}
+            await demo.ensure(self.sites, fill, chosen)
         sessions = Sessions(await self.sites.secret("session"), wall_time, infrastructure.random)
         self.hub.start()
         await DeferredList([Deferred.fromCoroutine(tail.start()) for tail in self.tails])

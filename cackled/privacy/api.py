@@ -35,7 +35,7 @@ class EraseBody(Struct, frozen=True, forbid_unknown_fields=True):
     """How to erase. ``anonymise`` keeps what is shown, without name and address. ``sure`` must be true."""
 
     mode: Literal["remove", "anonymise"]
-    sure: bool
+    sure: Annotated[bool, Meta(extra_json_schema={"const": True})]
 
 
 class PeopleQuery(Struct, frozen=True):

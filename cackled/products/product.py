@@ -160,7 +160,7 @@ class Product(Feature, frozen=True, kw_only=True):
     - ``old_settings``: those of its settings that sites may still have under the bare name.
     - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
-    - ``seed``: fills the demo site.
+    - ``seed``: fills the demo site; ``demo``: settings that it is made with, by their whole names.
     - ``exports``: gives the formats that it is exported in.
     - ``imports``: gives the formats of other systems that it reads; called when something is imported.
     """
@@ -172,5 +172,6 @@ class Product(Feature, frozen=True, kw_only=True):
     judged: Judged | None = None
     authored: Authored | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None
+    demo: Mapping[str, Any] = {}
     imports: Callable[[], Imports] | None = None
     exports: Callable[[], tuple[Export, ...]] | None = None

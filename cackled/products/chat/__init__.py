@@ -61,4 +61,5 @@ PRODUCT = Product(
     erase=ERASABLE,
     held=HELD,
     authored=AUTHORED,
+    demo={"chat.enabled": True},
 )

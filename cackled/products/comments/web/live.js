@@ -11,6 +11,7 @@ import {goToLinked, lookForRest, measureItem, pageQuery, replacePage} from './pa
 import {hasWritten, showPresence, showTyping} from './presence.js';
 import {isAbove} from './reckon.js';
 import {takeReactions} from './reacting.js';
+import {Reader} from './reader.js';
 import {resendFailed, restoreUnsent, watchForms} from './sending.js';
 import {seqOf} from './store.js';
 import {takeScore, takeUpdate} from './vote.js';
@@ -29,24 +30,6 @@ import {asObject, isOff} from '../../../web/lib/values.js';
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./store.js').Message} Message */
 /** @typedef {import('./widget.js').Comments} Comments */
-
-/** What the reader has seen and heard. */
-export class Reader {
-  constructor() {
-    /** @type {Set<Item>} that came below the window's edge */
-    this.unseen = new Set();
-    /** @type {IntersectionObserver | null} */
-    this.eye = null;
-    /** @type {Item | null} one's own, far below */
-    this.own = null;
-    /** @type {Comment[]} that were not announced yet */
-    this.unsaid = [];
-    /** @type {Record<string, number>} who types, until when */
-    this.writers = {};
-    /** When we said last that we do. */
-    this.told = 0;
-  }
-}
 
 /**
  * @param {Comments} w

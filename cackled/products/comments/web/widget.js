@@ -83,7 +83,7 @@ export class Comments extends Widget {
     this.state = '';
     /** Milliseconds in which several reasons to ask again are one. */
     this.recount = 500;
-    /** @type {import('./live.js').Reader} what the reader has seen and heard; there once live.js has come */
+    /** @type {import('./reader.js').Reader} what the reader has seen and heard; there once live.js has come */
     this.reader = /** @type {any} */ (null);
     /** When the reader was here last, in milliseconds; 0: never. */
     this.since = 0;
