@@ -37,7 +37,7 @@ export function DeskBar({work}) {
       </button>
       ${open && state && html`<${DeskDialog} work=${work} state=${state} onClose=${() => setOpen(false)} />`}
     </div>
-    ${quiet && html`<p class="sound-off muted">${t('chat.sound.wait')}</p>`}`;
+    <p class="sound-off muted">${quiet ? t('chat.sound.wait') : '\u00a0'}</p>`;
 }
 
 /** @param {{work: import('./work.js').Work, state: import('./desk.js').State, onClose: () => void}} props */
