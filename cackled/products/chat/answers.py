@@ -39,6 +39,14 @@ class StartBody(Struct, frozen=True):
     language: Annotated[str, Meta(max_length=20)] = ""
 
 
+class Operator(Struct, frozen=True):
+    """An operator, as visitors see them."""
+
+    id: str
+    name: str
+    avatar: str = ""
+
+
 class Started(Struct, frozen=True):
     """A conversation, and its secret ``token``. ``position`` is the place in the queue, null if it does not wait."""
 
@@ -49,14 +57,7 @@ class Started(Struct, frozen=True):
     wait: int | None
     channel: str
     seq: int
-
-
-class Operator(Struct, frozen=True):
-    """An operator, as visitors see them."""
-
-    id: str
-    name: str
-    avatar: str = ""
+    operator: Operator | None
 
 
 class ReadMarks(Struct, frozen=True):

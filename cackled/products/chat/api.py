@@ -75,16 +75,18 @@ async def start(call: Call) -> bytes:
     setups = call.service(Setups)
     (_, setup), (open_now, _) = await setups.lately(), await setups.open()
     agent = header(call.request, "user-agent") or ""
-    chat, channel, seq, state, place = await chats.start(
+    chat, channel, _, state, _ = await chats.start(
         call.visitor.visitor, call.body, call.address, agent, random_number(), random_number(),
         open_now=open_now, consent=setup.consent,
     )  # fmt: skip
     if state == "waiting":
         await call.service(Desks).route()
-        found = await chats.find(chat)
-        seq, state, place = found.seq, found.state, place if found.state == "waiting" else None
+    found = await chats.find(chat)
+    now = msgspec.json.decode(found.chat, type=answers.Chat)
     token = await call.shared(ChatTokens).make(call.site.id, chat)
-    return msgspec.json.encode(answers.Started(str(chat), token, place, state, None, str(channel), seq))
+    return msgspec.json.encode(
+        answers.Started(str(chat), token, now.position, now.state, None, str(channel), found.seq, now.operator)
+    )
 
 
 async def get_chat(call: Call) -> bytes:

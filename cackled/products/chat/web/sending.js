@@ -90,7 +90,13 @@ export async function start(w, first) {
     });
     store.clear();
     w.token = made.token;
-    store.learn({id: made.chat, state: made.state, position: made.position, wait: made.wait});
+    store.learn({
+      id: made.chat,
+      state: made.state,
+      position: made.position,
+      wait: made.wait,
+      ...(made.operator && {operator: made.operator}),
+    });
     core.keep({chat: made.chat, token: made.token, channel: made.channel});
     w.duty.share();
     if (Object.keys(values).length) core.fire(offline ? 'offline' : 'prechat', values);

@@ -33,7 +33,18 @@ export function DeskBar({work}) {
         title=${sound}
         onClick=${() => alarms.sound(quiet ? true : !alarms.wanted.value)}
       >
-        ${alarms.wanted.value ? '🔔' : '🔕'}
+        <svg
+          viewBox="0 0 20 20"
+          width="18"
+          height="18"
+          aria-hidden="true"
+          fill="none"
+          stroke="currentColor"
+          stroke-width="1.6"
+        >
+          <path d="M5 14V9a5 5 0 0 1 10 0v5l1.5 1.5h-13zM8.5 17.5h3" />
+          ${alarms.wanted.value ? null : html`<path d="M3 3l14 14" />`}
+        </svg>
       </button>
       ${open && state && html`<${DeskDialog} work=${work} state=${state} onClose=${() => setOpen(false)} />`}
     </div>
