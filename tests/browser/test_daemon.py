@@ -163,7 +163,7 @@ class DaemonTests(BrowserCase):
             shown = "[...document.querySelectorAll('.mc-text')].map(n => n.innerText.trim()).join()"
             self.until(page, f"w => {shown} === w", ",".join(want))
         page.click(".mc-more.mc-act >> nth=0")
-        self.soon(lambda: self.assertEqual(page.locator(".mc-entry").all_inner_texts(), ["Copy link"]))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-entry").all_inner_texts(), ["Copy link", "Share …"]))
         page.reload()
         page.wait_for_selector("text=Comments can only be read on this page.")
         reasons = [text for text in told if text.startswith("cackled: ")]

@@ -20,7 +20,7 @@ class Writer(MockCase):
         page.focus(f".mc-c:has(> .mc-body :text-is('{text}')) > .mc-body .mc-more")
         page.keyboard.press("Enter")
         page.wait_for_selector(".mc-menu")
-        page.keyboard.press("ArrowDown")
+        page.keyboard.press("d")
         page.keyboard.press("Enter")
 
     def calls(self, start: str) -> list[str]:

@@ -151,7 +151,7 @@ class WritingTests(MockCase):
         page.keyboard.press("Enter")
         page.wait_for_selector(".mc-menu")
         self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.textContent"), "Copy link"))
-        page.keyboard.press("ArrowDown")
+        page.keyboard.press("d")
         self.soon(lambda: self.assertEqual(page.evaluate("document.activeElement.textContent"), "Delete"))
         page.keyboard.press("Escape")
         self.soon(lambda: self.assertEqual(page.locator(".mc-menu").count(), 0))

@@ -45,8 +45,8 @@ class BackupTests(SynchronousTestCase):
         counts = msgspec.json.decode((copy / "manifest.json").read_bytes())["counts"]
         self.assertEqual(list(counts), [
             "comments", "votes", "reactions", "followers", "follows", "notices", "browsers for push",
-            "stopped addresses", "polls", "poll votes", "reviews", "review votes", "orders", "pictures", "decisions",
-            "lessons",
+            "stopped addresses", "polls", "poll votes", "reviews", "review votes", "orders", "conversations",
+            "messages", "pictures", "decisions", "lessons",
         ])
         self.assertGreaterEqual(counts["comments"], 2)
         self.assertIn(f": {counts['comments']} comments, {counts['votes']} votes, ", made.stdout)

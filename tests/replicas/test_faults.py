@@ -31,6 +31,7 @@ class ReplicaFaultTests(ReplicaCase):
         self.assertEqual([one for one in down if (one.status, one.server, one.stale) != (200, "two", True)], [])
         self.assertTrue(all(float(one.staleness) > 0 for one in down), down)
         self.assertEqual(self.look("secondary").status, 200)
+        self.until("who looks on sees it", lambda: any(one.stale for one in list(looker.looks)))
         self.one.start()
         back = time.monotonic()
         figures = self.finish(writers)
