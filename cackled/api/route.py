@@ -178,7 +178,7 @@ class Route(Struct, frozen=True, kw_only=True):
         """
         if self.method == "GET" or self.idempotent or self.path.startswith("/auth/"):
             return False
-        return self.caller in (Caller.STAFF, Caller.SESSION)
+        return self.caller in (Caller.STAFF, Caller.SESSION, Caller.PARTY)
 
     @property
     def texts(self) -> frozenset[str]:

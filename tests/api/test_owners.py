@@ -20,7 +20,8 @@ from tests.support.staff import sign_in, site_key
 # things.
 BOUNDED = frozenset((
     "accountHistory", "countComments", "getPollResults", "getStatistics", "listBlocks", "listFactors", "listFollows",
-    "listHosts", "listKeys", "listLately", "listMembers", "listReviewSignals", "listSessions", "listSignInProviders",
+    "listChatReplies", "listDepartments", "listHosts", "listKeys", "listLately", "listMembers", "listReviewSignals",
+    "listSessions", "listSignInProviders",
     "listSsoRefusals", "listTopProducts", "listWarnings", "listWaysToSignIn", "listWebhooks", "showUsage",
 ))  # fmt: skip
 CURSORS = frozenset(("cursor", "before", "after", "offset"))

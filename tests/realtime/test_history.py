@@ -82,7 +82,8 @@ class HistoryTests(SynchronousTestCase):
             self.assertNotIn(b"secret 7\"", b"".join(bodies))
             left = json.loads(bodies[2])
             self.assertEqual((left["seq"], left["type"]), (3, "comment.updated"))
-            nothing = {"id": "7", "parent": None, "html": "", "author": None, "deleted": True}
+            # What was not told of it is not added, as in the log.
+            nothing = {"id": "7", "parent": None, "html": ""}
             self.assertEqual(left["data"], {"comment": nothing, "comments": 2})
             self.assertEqual([bodies[n] for n in (1, 3, 4)], [events[n].body for n in (1, 3, 4)])
             self.assertEqual(store.bytes, sum(message.cost for message in history.ring))
@@ -141,7 +142,7 @@ class HistoryTests(SynchronousTestCase):
         ))  # fmt: skip
         # What an edit changed is changed once more by what comes later.
         store.append(history, events[4])
-        gone = b'{"sub":"1/5","seq":1,"type":"brick.put","data":{"brick":{"id":"7","text":"","by":null},"n":1}}'
+        gone = b'{"sub":"1/5","seq":1,"type":"brick.put","data":{"brick":{"id":"7","text":""},"n":1}}'
         self.assertEqual([history.ring[0].body, history.ring[1].body], [gone, events[1].body])
         self.assertEqual(store.bytes, sum(one.cost for one in history.ring))
 

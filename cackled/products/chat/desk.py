@@ -7,7 +7,7 @@ from typing import Any
 
 from cackled.database.query import Query, ReadPreference
 from cackled.domain import text
-from cackled.domain.errors import BadField
+from cackled.domain.errors import BadField, Conflict
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
@@ -157,8 +157,15 @@ class Desks:
         return self._site.position(rows[0][0], rows[0][1])
 
     async def add_department(self, name: str) -> int:
-        """Add a department; gives its id."""
-        return int((await self._write(queries.ADD_DEPARTMENT, _name(name)))[0][0])
+        """Add a department; gives its id.
+
+        Raises:
+            Conflict: there are 200.
+        """
+        rows = await self._write(queries.ADD_DEPARTMENT, _name(name))
+        if not rows:
+            raise Conflict("A site has at most 200 departments.", slug="departments")
+        return int(rows[0][0])
 
     async def rename_department(self, number: int, name: str) -> bool:
         """Give a department another name; False where there is none."""

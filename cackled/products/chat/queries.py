@@ -141,7 +141,12 @@ SELECT_DESKS = Query(
 )
 ROUTE_CHAT = Query("route_chat", "select chat, account, channel, seq from route_chat($1)", ("int",))
 ADD_DEPARTMENT = Query(
-    "add_department", "insert into chat_department (site_id, name) values ($1, $2) returning id", ("int", "text")
+    "add_department",
+    """
+    insert into chat_department (site_id, name)
+    select $1, $2 where (select count(*) from chat_department d where d.site_id = $1) < 200 returning id
+    """,
+    ("int", "text"),
 )
 RENAME_DEPARTMENT = Query(
     "rename_department", "update chat_department set name = $3 where site_id = $1 and id = $2 returning id",

@@ -21,6 +21,6 @@ REFUSALS = (
     ),
     Refusal(state="CK409", reason="message-old", error=Conflict, detail="This message can't be changed any more."),
 )  # fmt: skip
-PROBLEMS = {"chat-off": 403, "consent": 422, "nobody-there": 409, "reply": 404}
+PROBLEMS = {"chat-off": 403, "consent": 422, "nobody-there": 409, "departments": 409, "reply": 404}
 
 find = Refusals(REFUSALS).find

@@ -180,7 +180,8 @@ ROUTES = (
     ),
     Route(
         method="POST", path=_DEPARTMENTS, name="addDepartment", summary="Create a department.",
-        handler=add_department, body=answers.DepartmentBody, answer=answers.Department, status=201, **_ADMIN,
+        handler=add_department, body=answers.DepartmentBody, answer=answers.Department, status=201,
+        refusals=("departments",), **_ADMIN,
     ),
     Route(
         method="PATCH", path=_DEPARTMENTS + "/{department}", name="renameDepartment", summary="Rename a department.",
