@@ -21,7 +21,7 @@ from tests.support.staff import sign_in, site_key
 BOUNDED = frozenset((
     "accountHistory", "countComments", "getPollResults", "getStatistics", "listBlocks", "listFactors", "listFollows",
     "listChatReplies", "listDepartments", "listHosts", "listKeys", "listLately", "listMembers", "listReviewSignals",
-    "listSessions", "listSignInProviders",
+    "listMailTemplates", "listSessions", "listSignInProviders",
     "listSsoRefusals", "listTopProducts", "listWarnings", "listWaysToSignIn", "listWebhooks", "showUsage",
 ))  # fmt: skip
 CURSORS = frozenset(("cursor", "before", "after", "offset"))
