@@ -204,10 +204,9 @@ class Assets:
             "locales": self._lists.languages,
             "bundles": {name: self._told(name, urls) for name in self._lists.widgets},
             "path": f"{self._base}/{self._shared}/",
-            # Where each is not one file of that path.
-            "lazy": {},
         }
         if self.env == "devel":
+            # Where each is not one file of that path.
             config["lazy"] = {name: urls[name] for name in self._lists.lazy}
             # What each script element has to be given.
             config["script"] = {"type": "module"}

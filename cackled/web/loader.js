@@ -116,7 +116,8 @@
   C.files = (/** @type {string[]} */ paths) =>
     Promise.all(paths.map(path => (files[path] = files[path] || insert(path))));
   // Gives what the bundle exports.
-  C.lazy = (/** @type {string} */ name) => C.files(config.lazy[name] || [config.path + name]).then(() => C[name]);
+  C.lazy = (/** @type {string} */ name) =>
+    C.files((config.lazy || 0)[name] || [config.path + name]).then(() => C[name]);
   // What the page's owner has to know.
   C.warn = (/** @type {any[]} */ ...what) => C.lazy('rare.js').then(() => C.tell(...what));
 
