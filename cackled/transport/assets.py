@@ -142,7 +142,7 @@ class Assets:
         if env == "devel":
             for name in lists.sources:
                 lists.modules(name)
-            self._words = {name: [f"{base}/devel/{one}" for one in found.paths] for name, found in lists.words.items()}
+            self._words = {name: found.paths for name, found in lists.words.items()}
         else:
             for folder in lists.folders:
                 self._take(folder)
@@ -168,7 +168,6 @@ class Assets:
         self._shared = shared = _former.content_hash(whole)[:HASH]
         for file in self._files.values():
             file.hash = shared
-        self._words = {name: [f"{self._base}/{shared}/{one}" for one in found] for name, found in self._words.items()}
 
     def keep(self, folder: Path) -> None:
         """Store the bundles in *folder*, and from now on serve those of the former versions that lie there as well.
@@ -197,16 +196,19 @@ class Assets:
         return blake2b("".join(file.hash for file in self._files.values()).encode(), digest_size=6).hexdigest()
 
     def config(self) -> dict[str, Any]:
-        """What the loader has to know of the files: the paths of each widget, and where lazy bundles are."""
-        urls = self.urls()
+        """What the loader has to know of the files: the paths, from ``path``, of each widget and of lazy bundles.
+
+        In prod a lazy bundle is the file of its own name. In devel each is a list, ``lazy``.
+        """
+        path = f"{self._base}/{self._shared if self.env == 'prod' else 'devel'}/"
+        urls = {name: [url.removeprefix(path) for url in found] for name, found in self.urls().items()}
         # In the order that compresses best, here and in `_told`.
         config: dict[str, Any] = {
             "locales": self._lists.languages,
             "bundles": {name: self._told(name, urls) for name in self._lists.widgets},
-            "path": f"{self._base}/{self._shared}/",
+            "path": path,
         }
         if self.env == "devel":
-            # Where each is not one file of that path.
             config["lazy"] = {name: urls[name] for name in self._lists.lazy}
             # What each script element has to be given.
             config["script"] = {"type": "module"}

@@ -99,7 +99,7 @@
     each(
       base =>
         new Promise((onload, onerror) => {
-          const url = policy.createScriptURL(base + path);
+          const url = policy.createScriptURL(base + config.path + path);
           const css = /css$/.test(path);
           document.head.prepend(
             Object.assign(
@@ -115,9 +115,10 @@
     });
   C.files = (/** @type {string[]} */ paths) =>
     Promise.all(paths.map(path => (files[path] = files[path] || insert(path))));
+  // The files of a bundle that no widget starts with: a list in devel only.
+  C.paths = (/** @type {string} */ name) => (config.lazy || 0)[name] || [name];
   // Gives what the bundle exports.
-  C.lazy = (/** @type {string} */ name) =>
-    C.files((config.lazy || 0)[name] || [config.path + name]).then(() => C[name]);
+  C.lazy = (/** @type {string} */ name) => C.files(C.paths(name)).then(() => C[name]);
   // What the page's owner has to know.
   C.warn = (/** @type {any[]} */ ...what) => C.lazy('rare.js').then(() => C.tell(...what));
 

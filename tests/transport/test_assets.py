@@ -192,9 +192,8 @@ class ProdTests(AssetsTestCase):
         assert text is not None
         config = msgspec.json.decode(text[1])
         self.assertEqual(config["servers"], self.servers)
-        self.assertEqual(config["bundles"]["Comment"]["js"], self.assets.urls()["comments.js"])
-        lazy = config.get("lazy", {}).get("editor.js") or [config["path"] + "editor.js"]
-        self.assertEqual(lazy, self.assets.urls()["editor.js"])
+        for name, paths in (("comments.js", config["bundles"]["Comment"]["js"]), ("editor.js", ["editor.js"])):
+            self.assertEqual([config["path"] + path for path in paths], self.assets.urls()[name])
         # Each byte is in every page's way: nothing that the loader does not read.
         self.assertEqual(set(config), {"servers", "bundles", "locales", "path"})
         self.assertEqual(self.ask("/widget.js", "If-None-Match: " + answer.headers["etag"]).status, 304)
@@ -210,7 +209,7 @@ class ProdTests(AssetsTestCase):
         def told() -> tuple[list[str], str]:
             found = self.assets.config()
             (path,) = found["bundles"]["Comment"]["words"]
-            return found["locales"], path
+            return found["locales"], found["path"] + path
 
         names, path = told()
         self.assertEqual(names, ["de", "ru"])
@@ -229,7 +228,8 @@ class ProdTests(AssetsTestCase):
         """A loader that a browser has kept still gets its words."""
         folder = Path(self.mktemp())
         self.assets.keep(folder)
-        (path,) = self.assets.config()["bundles"]["Comment"]["words"]
+        told = self.assets.config()
+        path = told["path"] + told["bundles"]["Comment"]["words"][0]
         self.write("build/comments-ru.js", "var other")
         self.serve()
         self.assets.keep(folder)
@@ -284,7 +284,9 @@ class DevelTests(AssetsTestCase):
         self.assertEqual(self.ask("/widget/devel/lib/a.js").body, b"var changed")
         listed = msgspec.json.decode(self.ask("/widget/devel/list.json").body)
         self.assertEqual(listed, self.assets.urls())
-        self.assertEqual(self.assets.config()["script"], {"type": "module"})
+        told = self.assets.config()
+        self.assertEqual(told["script"], {"type": "module"})
+        self.assertEqual([told["path"] + path for path in told["lazy"]["editor.js"]], listed["editor.js"])
 
     def test_folders(self) -> None:
         """A product's modules are found beside those of the core, which they import by where they lie."""
@@ -317,9 +319,9 @@ class DevelTests(AssetsTestCase):
 
     def test_languages(self) -> None:
         """A catalogue is served as a script that adds its words, and none of the server's own."""
-        paths = ["/widget/devel/locales/*.json", "/widget/devel/own/*.json"]
         config = self.assets.config()
-        self.assertEqual((config["locales"], config["bundles"]["Comment"]["words"]), (["de", "ru"], paths))
+        self.assertEqual((config["locales"], config["path"]), (["de", "ru"], "/widget/devel/"))
+        self.assertEqual(config["bundles"]["Comment"]["words"], ["locales/*.json", "own/*.json"])
         answer = self.ask("/widget/devel/own/ru.json")
         self.assertEqual(answer.headers["content-type"], "text/javascript; charset=utf-8")
         self.assertEqual(

@@ -15,7 +15,7 @@
 
 /**
  * @typedef {object} Loader
- * @property {{servers: unknown[], bundles: Record<string, {js: string[], css: string[], words?: string[]}>, path: string, lazy: Record<string, string[]>, locales: string[]}} config
+ * @property {{servers: unknown[], bundles: Record<string, {js: string[], css: string[], words?: string[]}>, path: string, locales: string[]}} config paths of files stand below its path
  * @property {string} origin
  * @property {PromiseConstructor} Promise the browser's own: pages replace theirs
  * @property {Record<string, (widget: Mounted) => unknown>} widgets by name: mounts one
@@ -25,7 +25,8 @@
  * @property {(url: string) => void} move uses another server
  * @property {(base: string) => void} fail says that a server did not answer
  * @property {(path: string, options?: RequestInit) => Promise<Response>} get
- * @property {(paths: string[]) => Promise<unknown>} files
+ * @property {(paths: string[]) => Promise<unknown>} files loads files, each once
+ * @property {(name: string) => string[]} paths the files of a bundle that no widget starts with
  * @property {(name: string) => Promise<any>} lazy loads a bundle; gives what it exports, in prod
  * @property {(what: string, value?: unknown, more?: unknown) => void} warn tells the page's owner what only they can put right
  * @property {(what: string, value?: unknown, more?: unknown) => void} tell the same, once rare.js has come
@@ -43,3 +44,8 @@ const page = /** @type {Window & {Cackle: Loader}} */ (/** @type {unknown} */ (w
 export const loader = page.Cackle;
 /** Pages replace Promise. */
 export const Promise = loader.Promise;
+/**
+ * The address of a widget's file.
+ * @param {string} path as the loader's configuration names it
+ */
+export const href = path => loader.base() + loader.config.path + path;

@@ -40,7 +40,7 @@ function known(name) {
   const {config} = loader;
   const now = name.replace(/(2|Discuss)$/, '');
   const file = Object.prototype.hasOwnProperty.call(RARE, name) && RARE[name];
-  if (file) config.bundles[name] = {js: (config.lazy || 0)[file] || [config.path + file], css: []};
+  if (file) config.bundles[name] = {js: loader.paths(file), css: []};
   else if (now === name || !config.bundles[now]) return false;
   const page = /** @type {any} */ (window);
   const queue = page.cackle_widget;

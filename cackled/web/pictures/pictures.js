@@ -3,7 +3,7 @@
 import {PictureList} from './list.js';
 import {shrink} from './shrink.js';
 import {el, icon} from '../lib/dom.js';
-import {loader, Promise} from '../lib/loader.js';
+import {href, loader, Promise} from '../lib/loader.js';
 import {mayPass, reason} from '../lib/reasons.js';
 import {Refused} from '../lib/session.js';
 
@@ -255,12 +255,11 @@ function thumbnail(blob) {
  * @param {HTMLElement} node
  */
 function style(node) {
-  const name = 'pictures.css';
-  const href = loader.base() + (loader.config.lazy[name] || [loader.config.path + name])[0];
+  const sheet = href(loader.paths('pictures.css')[0]);
   const root = node.getRootNode();
   const place = root instanceof ShadowRoot ? root : document.head;
-  if ([...place.querySelectorAll('link')].some(one => one.href === new URL(href, location.href).href)) return;
-  place.prepend(Object.assign(document.createElement('link'), {rel: 'stylesheet', href}));
+  if ([...place.querySelectorAll('link')].some(one => one.href === new URL(sheet, location.href).href)) return;
+  place.prepend(Object.assign(document.createElement('link'), {rel: 'stylesheet', href: sheet}));
 }
 
 /**

@@ -65,7 +65,7 @@ Object.assign(globalThis, {
   location: {href: 'http://page.example/', hash: '', origin: 'http://page.example'},
   document: {activeElement: null, querySelector: () => null, querySelectorAll: () => [], getElementById: () => null, hidden: false, title: '', addEventListener() {},
     createElement: name => new Node(name), createElementNS: (space, name) => new Node(name), createDocumentFragment: () => new Node('i')},
-  Cackle: {Promise, widgets: {}, config: {servers: [{}], bundles: {}, lazy: {}}, origin: 'http://a.example', locales: {en: {problems: {}}}, text: v => v === undefined ? '' : String(v), load: () => null, base: () => '', lazy: () => Promise.resolve()}
+  Cackle: {Promise, widgets: {}, config: {servers: [{}], bundles: {}}, paths: name => [name], origin: 'http://a.example', locales: {en: {problems: {}}}, text: v => v === undefined ? '' : String(v), load: () => null, base: () => '', lazy: () => Promise.resolve()}
 });
 const {el} = await import('../../../cackled/web/lib/dom.js');
 const reckon = await import('../../../cackled/products/comments/web/reckon.js');

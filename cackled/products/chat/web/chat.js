@@ -1,6 +1,6 @@
 /* The launcher of the chat: a round button that is fetched alone, and `Cackle.Chat`, whose calls may stand in a queue
    before anything is loaded. The panel comes at the first opening, or where a conversation goes on. */
-import {loader, Promise} from '../../../web/lib/loader.js';
+import {href, loader, Promise} from '../../../web/lib/loader.js';
 
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
 /** @typedef {ReturnType<typeof makeCore>} Core */
@@ -179,14 +179,13 @@ function makeCore(mounted) {
   function load() {
     if (loading) return loading;
     button.ariaBusy = 'true';
-    const {lazy, locales, path} = loader.config;
+    const {locales} = loader.config;
     const short = core.lang.slice(0, 2);
-    const css = 'chatpanel.css';
-    const sheets = (lazy[css] || [path + css]).map(
+    const sheets = loader.paths('chatpanel.css').map(
       one =>
         new Promise((onload, onerror) => {
           const link = Object.assign(document.createElement('link'), {rel: 'stylesheet', onload, onerror});
-          link.href = loader.base() + one;
+          link.href = href(one);
           shadow.append(link);
         }),
     );

@@ -2,7 +2,7 @@
 
    It stands in a tree of its own: no style of comments reaches it, and none of its own reaches them. */
 import {el} from '../../../web/lib/dom.js';
-import {loader} from '../../../web/lib/loader.js';
+import {href, loader} from '../../../web/lib/loader.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./widget.js').Comments} Comments */
@@ -103,7 +103,7 @@ async function load(w, place, id) {
   const ours = document.querySelector('link[href*="/comments.css"]');
   const sheets = css.map(path => {
     const sheet = /** @type {HTMLLinkElement} */ (ours ? ours.cloneNode() : el('link', {rel: 'stylesheet'}));
-    sheet.href = loader.base() + path;
+    sheet.href = href(path);
     return sheet;
   });
   (place.shadowRoot || place.attachShadow({mode: 'open'})).replaceChildren(...sheets, node);

@@ -5,7 +5,7 @@ import {isByTime, laterId} from './reckon.js';
 import {Store} from './store.js';
 import {recallVisit} from './visits.js';
 import {el, press} from '../../../web/lib/dom.js';
-import {loader} from '../../../web/lib/loader.js';
+import {href, loader} from '../../../web/lib/loader.js';
 import {tabStorage} from '../../../web/lib/storage.js';
 import {asObject} from '../../../web/lib/values.js';
 import {register, Widget} from '../../../web/lib/widget.js';
@@ -178,7 +178,7 @@ function lateStyle() {
   if (!first || loader.styled) return;
   const link = /** @type {HTMLLinkElement} */ (first.cloneNode());
   loader.styled = link;
-  link.href = loader.base() + (loader.config.lazy['later.css'] || [loader.config.path + 'later.css'])[0];
+  link.href = href(loader.paths('later.css')[0]);
   link.onerror = () => {
     link.remove();
     loader.styled = null;
