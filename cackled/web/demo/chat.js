@@ -1,9 +1,6 @@
 // What a page with a chat says; calls may stand in the queue before anything is loaded.
 (function () {
   var query = new URLSearchParams(location.search);
-  var chosen = 'auto';
-  try { chosen = localStorage.getItem('demo-theme') || 'auto'; } catch (e) { /* auto */ }
-  document.documentElement.dataset.theme = query.get('theme') || chosen;
   var Cackle = (window.Cackle = window.Cackle || {});
   Cackle.Chat = Cackle.Chat || [];
   (window.cackle_widget = window.cackle_widget || []).push({

@@ -1,10 +1,8 @@
-/* The demo page: what a customer's page does (the two pushes), and around it the theme switch and the two windows. */
+/* The demo page: what a customer's page does (the two pushes), and the two windows. */
 (function () {
   'use strict';
-  var query = new URLSearchParams(location.search), root = document.documentElement, theme = 'auto';
+  var query = new URLSearchParams(location.search);
   var split = query.has('split');
-  try { theme = localStorage.getItem('demo-theme') || 'auto'; } catch (e) { /* auto */ }
-  root.dataset.theme = theme;
 
   if (!split) {
     // The script may run before or after these lines; both work.
@@ -30,21 +28,5 @@
       });
       document.body.append(windows);
     }
-    document.querySelectorAll('.bar nav a').forEach(function (a) {
-      if (a.href === location.href) a.setAttribute('aria-current', 'page');
-    });
-    document.querySelectorAll('.themes button').forEach(function (button) {
-      function show() { button.setAttribute('aria-pressed', String(button.dataset.theme === root.dataset.theme)); }
-      show();
-      button.addEventListener('click', function () {
-        root.dataset.theme = button.dataset.theme;
-        try { localStorage.setItem('demo-theme', button.dataset.theme); } catch (e) { /* for this page only */ }
-        document.querySelectorAll('.themes button').forEach(function (b) { b.setAttribute('aria-pressed', String(b === button)); });
-      });
-    });
-  });
-  // The other window changed the theme.
-  addEventListener('storage', function (event) {
-    if (event.key === 'demo-theme' && event.newValue) root.dataset.theme = event.newValue;
   });
 })();

@@ -1,9 +1,5 @@
 // What a page of polls says: one entry for each, with the element that it goes into.
 (function () {
-  // Of the system, or as it was chosen on another page of the demo.
-  var theme = 'auto';
-  try { theme = localStorage.getItem('demo-theme') || 'auto'; } catch (e) { /* auto */ }
-  document.documentElement.dataset.theme = theme;
   var list = (window.cackle_widget = window.cackle_widget || []);
   document.addEventListener('DOMContentLoaded', function () {
     Array.prototype.forEach.call(document.querySelectorAll('[data-poll]'), function (node) {

@@ -1,10 +1,8 @@
 /* What a product's page does: one entry for its reviews, one for the stars of all products that it names. */
 (function () {
   'use strict';
-  var query = new URLSearchParams(location.search), root = document.documentElement, theme = 'auto';
-  try { theme = localStorage.getItem('demo-theme') || 'auto'; } catch (e) { /* auto */ }
-  root.dataset.theme = theme;
-  root.dir = query.get('dir') || 'ltr';
+  var query = new URLSearchParams(location.search);
+  document.documentElement.dir = query.get('dir') || 'ltr';
   document.addEventListener('DOMContentLoaded', function () {
     var lang = query.get('lang') || undefined;
     window.cackle_widget = window.cackle_widget || [];
@@ -15,15 +13,6 @@
     window.cackle_widget.push({
       widget: 'ReviewRating', id: 1, lang: lang,
       html: '{{?it.numr}}{{=it.stars}} <b>{{=it.rating}}</b> <span>{{=it.numr}} {{=it.reviews}}</span>{{??}}<span>no reviews yet</span>{{?}}'
-    });
-    document.querySelectorAll('.themes button').forEach(function (button) {
-      function show() { button.setAttribute('aria-pressed', String(button.dataset.theme === root.dataset.theme)); }
-      show();
-      button.addEventListener('click', function () {
-        root.dataset.theme = button.dataset.theme;
-        try { localStorage.setItem('demo-theme', button.dataset.theme); } catch (e) { /* for this page only */ }
-        document.querySelectorAll('.themes button').forEach(function (b) { b.setAttribute('aria-pressed', String(b === button)); });
-      });
     });
   });
 })();
