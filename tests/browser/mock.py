@@ -113,11 +113,10 @@ class Api(Resource):
 
     def answer(self, request, method, path):
         status, data = self.made(request, method, path)
-        if path == "/bootstrap" and b"widget=Chat" in request.uri:
-            return status, data
         if status < 400 and path == "/bootstrap":
-            self.world.drift += DESCRIBED.first_page("Comment", data)
-        elif status < 400 and path.startswith("/api/v1/") and "/chats" not in path:
+            widget = "Chat" if b"widget=Chat" in request.uri else "Comment"
+            self.world.drift += DESCRIBED.first_page(widget, data)
+        elif status < 400 and path.startswith("/api/v1/"):
             self.world.drift += DESCRIBED.answer(method, path, status, data)
         return status, data
 
@@ -145,7 +144,7 @@ class Api(Resource):
                     request.setHeader("content-security-policy", query["csp"][0])
                 return 200, file.read_bytes()
         if path == "/bootstrap" and query.get("widget") == ["Chat"]:
-            return 200, {"site": {"id": "1", "settings": {}}, "position": "", "chat": self.chats.status}
+            return 200, {"site": {"id": "1", "settings": {}}, "me": None, "chat": self.chats.status}
         if path == "/bootstrap":
             channel = world.channel(channel_of(query))
             me = (query.get("me", [""])[0]).partition(".")[0]

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import time
 
-from tests.browser.world import Channel, World, render, stamp
+from tests.browser.world import DESCRIBED, Channel, World, render, stamp
 
 STATUS = {
-    "status": "online", "accepting": True, "next_opening": None, "wait": None, "departments": [], "before": [],
-    "offline": [], "consent": "", "greeting": {"text": "", "name": "", "avatar": None}, "invitations": [],
-    "files": None, "rating": True,
+    "status": "online", "accepting": True, "leave": True, "next_opening": None, "departments": [], "before": [],
+    "offline": [], "consent": "", "greeting": {"text": "", "name": "", "avatar": ""}, "invitations": [],
+    "rating": True, "max_length": 4_000, "edit_seconds": 300,
+}  # fmt: skip
+# Of an invitation that says nothing else.
+RULE = {
+    "name": "", "on": True, "address": "", "seconds": 0, "pages": 0, "referrer": "", "returning": None,
+    "in_hours": False, "countries": [], "scroll": None, "exit": False,
 }  # fmt: skip
 Answer = tuple[int, object]
 
@@ -33,13 +38,18 @@ class Chat:
         }  # fmt: skip
 
     def tell(self, kind: str, data: dict) -> None:
-        self.channel.event(kind, data, made_up=True)
+        self.channel.event(kind, data)
+
+    def tell_chat(self, kind: str) -> None:
+        """Tell how the conversation is now."""
+        self.tell(kind, {**self.chat, "read": dict(self.chat["read"])})
 
     def add(self, sender: str, text: str, key: str = "", kind: str = "text", **more: object) -> dict:
         names = {"visitor": "", "operator": (self.chat["operator"] or {}).get("name", "Olga"), "system": ""}
+        ids = {"visitor": "900001", "operator": "account:7", "system": ""}
         message = {
             "id": str(len(self.messages) + 1), "seq": self.channel.seq + 1, "from": sender, "kind": kind,
-            "author": {"id": sender, "name": names[sender], "avatar": None}, "text": text, "html": render(text),
+            "author": {"id": ids[sender], "name": names[sender]}, "text": text, "html": render(text),
             "files": [], "created": stamp(time.time()), "edited": None, "deleted": False, "key": key, **more,
         }  # fmt: skip
         self.messages.append(message)
@@ -48,19 +58,21 @@ class Chat:
 
     def close(self, by: str) -> None:
         self.chat.update(state="closed", closed=stamp(time.time()), closed_by=by)
-        self.tell("chat.closed", {"id": self.id, "by": by})
+        self.tell_chat("chat.closed")
 
     def act(self, order: dict) -> None:
         """What an operator does."""
         if "join" in order:
-            self.chat.update(state="open", operator={"id": "7", "name": order["join"], "avatar": None}, position=None)
-            self.tell("chat.assigned", {k: self.chat[k] for k in ("id", "operator", "position", "state")})
-            self.add("system", "", kind="event", event={"name": "joined"}, author={"id": "7", "name": order["join"]})
+            operator = {"id": "account:7", "name": order["join"], "avatar": ""}
+            self.chat.update(state="open", operator=operator, position=None)
+            self.tell_chat("chat.assigned")
+            author = {"id": "account:7", "name": order["join"]}
+            self.add("system", "", kind="event", event={"name": "joined"}, author=author)
         if order.get("typing"):
             for client in list(self.channel.clients):
                 client.tell({"sub": self.channel.sub, "type": "typing", "data": {"by": "operator", "name": "Olga"}})
         if "say" in order:
-            self.add("operator", order["say"], quick=order.get("quick", []))
+            self.add("operator", order["say"], **({"quick": order["quick"]} if "quick" in order else {}))
         if order.get("read"):
             self.chat["read"]["operator"] = self.channel.seq
             self.tell("chat.read", {"id": self.id, "by": "operator", "seq": self.channel.seq})
@@ -79,6 +91,7 @@ class Chats:
     def steer(self, order: dict) -> list[dict]:
         """What an order changes; -> all that was started, as it was sent."""
         self.status.update(order.get("chat", {}))
+        self.status["invitations"] = [{**RULE, **one} for one in self.status["invitations"]]
         for chat in self.chats.values():
             if chat.chat["state"] != "closed" and "operator" in order:
                 chat.act(order["operator"])
@@ -92,6 +105,8 @@ class Chats:
         if chat is None or token != chat.token:
             return 404, {"type": "/problems/chat", "status": 404, "title": "x"}
         what = rest[1] if len(rest) > 1 else ""
+        if DESCRIBED.route(method, "/".join(["/api/v1/sites/1/chats", *rest])) is None:
+            return 404, {"type": "/problems/not-found", "status": 404, "title": "x"}
         if what == "":
             return 200, {"chat": chat.chat, "seq": chat.channel.seq, "channel": chat.channel.id}
         if what == "messages":
@@ -102,8 +117,11 @@ class Chats:
             chat.close("visitor")
         elif what == "rating":
             chat.chat["rating"] = body
+        elif what == "typing":
+            return 204, b""
         elif what == "visit":
             self.bodies.append({"visit": body})
+            return 204, b""
         return 200, {"seq": chat.channel.seq}
 
     def start(self, body: dict) -> Answer:
@@ -116,6 +134,7 @@ class Chats:
         return 201, {
             "chat": chat.id, "token": chat.token, "position": chat.chat["position"], "state": chat.chat["state"],
             "wait": chat.chat["wait"], "channel": chat.channel.id, "seq": chat.channel.seq,
+            "operator": chat.chat["operator"],
         }  # fmt: skip
 
     def messages(self, chat: Chat, method: str, rest: list[str], query: dict, body: dict, key: str) -> Answer:

@@ -146,7 +146,10 @@ class MessageEvent(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True):
-    """A message, or a line about what happened. ``key`` is the client's own of the call that wrote it."""
+    """A message, or a line about what happened. ``key`` is the client's own of the call that wrote it.
+
+    ``quick``: answers that it offers.
+    """
 
     id: Id
     author: MessageAuthor
@@ -161,6 +164,7 @@ class Message(Struct, frozen=True):
     deleted: bool
     key: str
     event: MessageEvent | UnsetType = UNSET
+    quick: list[str] | UnsetType = UNSET
 
 
 class OneChat(Struct, frozen=True):
@@ -252,7 +256,8 @@ class Department(Struct, frozen=True):
 class ChatStatus(Struct, frozen=True):
     """Whether somebody is there; ``off``: the site has no chat.
 
-    ``leave``: messages are taken while nobody is there; ``before``, ``offline``: fields of forms.
+    ``leave``: messages are taken while nobody is there; ``before``, ``offline``: fields of forms; ``max_length`` of a
+    message in characters; ``edit_seconds``: how long a message can be edited or deleted.
     """
 
     status: Literal["online", "away", "offline", "off"]
@@ -266,6 +271,8 @@ class ChatStatus(Struct, frozen=True):
     before: list[Field]
     offline: list[Field]
     invitations: list[Rule]
+    max_length: int
+    edit_seconds: int
 
 
 class ChatPage(Struct, frozen=True):

@@ -200,6 +200,7 @@ async def first_page(render: FirstRender) -> FirstPage:
         setup.consent or settings.consent, greeting,
         msgspec.json.decode(departments, type=list[answers.Department]), settings.rating, following,
         setup.before, setup.offline, [one for one in setup.invitations if one.on],
+        max_length=settings.max_length, edit_seconds=settings.edit_seconds,
     )  # fmt: skip
     return FirstPage(b'"chat":' + msgspec.json.encode(status), 0, b"null")
 

@@ -1,28 +1,24 @@
-/* The panel of the chat: what it knows, sends and hears. talk.js draws the conversation, forms.js what comes before it. */
+/* The panel of the chat: what it holds, and what its modules and the page call. frame.js makes its nodes, listening.js
+   learns, writing.js and sending.js send, view.js and talk.js draw, duty.js does what goes on beside the words. */
 import {makeDuty} from './duty.js';
+import {makeFrame} from './frame.js';
+import {finishChat, forget, heard} from './leaving.js';
+import {look, resume, seen} from './listening.js';
+import {flush} from './sending.js';
 import {ChatStore} from './store.js';
-import {flush, remove, saveEdit, start} from './sending.js';
 import {Talk} from './talk.js';
-import {draw, drawAsk, drawStatus, MUTED} from './view.js';
-import {el, icon} from '../../../web/lib/dom.js';
+import {draw, drawStatus} from './view.js';
+import {submit, write} from './writing.js';
 import {Draft} from '../../../web/lib/drafts.js';
 import {makeWords} from '../../../web/lib/i18n.js';
-import {subscribe} from '../../../web/lib/live.js';
-import {loader, Promise} from '../../../web/lib/loader.js';
+import {loader} from '../../../web/lib/loader.js';
 import {readOptions} from '../../../web/lib/options.js';
-import {reason} from '../../../web/lib/reasons.js';
 import {openSession} from '../../../web/lib/session.js';
 import {Unsent} from '../../../web/lib/unsent.js';
-import {asObject, uid} from '../../../web/lib/values.js';
 
 /** @typedef {import('./chat.js').Core} Core */
 /** @typedef {import('./store.js').Message} Message */
 /** @typedef {import('./store.js').Pending} Pending */
-
-const CROSS = 'M5 5l10 10M15 5L5 15';
-const SEND = 'M4 10h11M10 5l5 5-5 5';
-const SMILE = 'M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM7.5 8h.01M12.5 8h.01M7 11.5a3.6 3.6 0 0 0 6 0';
-const EMOJI = [...'😀😂😊😍🤔😅😢😡👍👎🙏👏💪🎉❤️🔥✨✅❌⏰📎📦💳🚚'].filter(one => one !== '\ufe0f');
 
 export class ChatPanel {
   /** @param {Core} core */
@@ -64,82 +60,24 @@ export class ChatPanel {
     this.bubble = null;
     this.draft = new Draft('chatdraft:' + this.site, () => (this.editing ? '' : this.field.value));
     this.unsent = new Unsent(() => 'chatunsent:' + this.site);
-    const {t} = this;
-    const press = (
-      /** @type {string} */ spec,
-      /** @type {string} */ path,
-      /** @type {string} */ words,
-      /** @type {() => void} */ onclick,
-    ) => el('button.tool.' + spec, {onclick, 'aria-label': words, title: words}, icon(path));
-    this.head = el('div.about');
-    this.sound = press('sound', MUTED, t('chatSoundOff'), () => this.duty.mute());
-    this.finish = el('button.quiet.finish', {onclick: () => this.finishChat()}, t('chatEnd'));
-    this.hello = el('div.hello');
-    this.older = el('button.quiet.older', {onclick: () => this.earlier()}, t('chatEarlier'));
-    this.log = el('div.log', {role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions', tabindex: 0});
-    this.ask = el('div.ask');
-    this.scroll = el('div.scroll', null, this.hello, this.older, this.log, this.ask);
-    this.down = el('button.down', {onclick: () => this.bottom(), hidden: true});
-    this.status = el('div.status', {role: 'status'});
-    this.alert = el('div.alert', {role: 'alert'});
-    this.field = el('textarea.field', {
-      rows: 1,
-      maxlength: 4000,
-      dir: 'auto',
-      'aria-label': t('chatWrite'),
-      placeholder: t('chatWrite'),
-      enterkeyhint: 'send',
-      oninput: () => this.typed(),
-      onkeydown: event => {
-        if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
-          event.preventDefault();
-          this.submit();
-        }
-      },
-    });
-    this.emoji = el(
-      'div.emoji',
-      {hidden: true},
-      EMOJI.map(one => el('button', {onclick: () => this.insert(one)}, one)),
-    );
-    this.smile = press('smile', SMILE, t('emoji'), () => {
-      this.emoji.hidden = !this.emoji.hidden;
-      this.smile.setAttribute('aria-expanded', '' + !this.emoji.hidden);
-    });
-    this.smile.setAttribute('aria-expanded', 'false');
-    this.go = press('send', SEND, t('chatSend'), () => this.submit());
-    this.composer = el('div.composer', null, this.smile, this.field, this.go);
+    const frame = makeFrame(this);
+    this.node = frame.node;
+    this.head = frame.head;
+    this.sound = frame.sound;
+    this.finish = frame.finish;
+    this.hello = frame.hello;
+    this.older = frame.older;
+    this.log = frame.log;
+    this.ask = frame.ask;
+    this.scroll = frame.scroll;
+    this.down = frame.down;
+    this.status = frame.status;
+    this.alert = frame.alert;
+    this.field = frame.field;
+    this.emoji = frame.emoji;
+    this.smile = frame.smile;
+    this.composer = frame.composer;
     this.talk = new Talk(this, this.log);
-    this.node = el(
-      'section.panel',
-      {
-        role: 'dialog',
-        'aria-label': t('chatTitle'),
-        hidden: true,
-        part: 'panel',
-        onkeydown: event => {
-          if (event.key !== 'Escape') return;
-          event.stopPropagation();
-          if (this.editing) this.stopEditing();
-          else if (!this.emoji.hidden) this.smile.click();
-          else core.toggle(false);
-        },
-      },
-      el(
-        'div.head',
-        null,
-        this.head,
-        this.sound,
-        press('shut', CROSS, t('chatClose'), () => core.toggle(false)),
-      ),
-      this.scroll,
-      this.down,
-      this.status,
-      this.alert,
-      this.emoji,
-      this.composer,
-      el('div.under', null, this.finish),
-    );
     this.scroll.addEventListener('scroll', () => {
       if (this.atBottom()) this.down.hidden = true;
       this.seen();
@@ -221,259 +159,36 @@ export class ChatPanel {
     return this.session.call(method, '/chats/' + this.core.state().chat + path, {token: this.token, ...options});
   }
 
-  async look() {
-    try {
-      this.info = {...this.info, ...(await this.core.ask())};
-      this.loaded = true;
-      this.form = null;
-    } catch (error) {
-      this.error = this.t(asObject(error).status < 500 ? 'unavailable' : 'network');
-      setTimeout(() => !this.loaded && this.look(), 5000 * (1 + Math.random()));
-    }
-    this.draw();
+  look() {
+    return look(this);
   }
-
-  /** Goes on with the conversation of before. */
-  async resume() {
-    const kept = this.core.state();
-    const {chat} = kept;
-    this.token = loader.text(kept.token);
-    this.look();
-    try {
-      const [one, page] = await Promise.all([this.call1('GET'), this.call1('GET', '/messages?size=50')]);
-      if (this.core.state().chat !== chat) return;
-      this.store.learn(one.chat);
-      this.log.setAttribute('aria-live', 'off');
-      this.store.take(page, true);
-      this.follow(one.channel || kept.channel);
-      this.draw();
-      this.bottom();
-      setTimeout(() => this.log.setAttribute('aria-live', 'polite'), 500);
-      this.seen();
-      this.flush();
-      this.duty.visit();
-    } catch (e) {
-      const error = /** @type {any} */ (e);
-      if (error.status === 404 || error.status === 401 || error.status === 410) return this.forget();
-      setTimeout(() => this.core.panel === this && this.resume(), 3000 * (1 + Math.random()));
-    }
+  resume() {
+    return resume(this);
   }
-
-  /** @param {string} channel */
-  follow(channel) {
-    if (this.sub) this.sub.close();
-    const sub = /\//.test(channel) ? channel : this.site + '/' + channel;
-    this.sub = subscribe(
-      sub + '@' + this.store.seq,
-      {
-        event: m => this.heardEvent(m),
-        status: line => {
-          this.line = line;
-          this.drawStatus();
-          if (line === 'live') this.flush();
-        },
-        reset: () => this.catchUp(),
-        renew: null,
-      },
-      this.token,
-    );
-  }
-
-  /** Loads what the live line could not give. Gives the seq that is reached. */
-  async catchUp() {
-    for (;;) {
-      const page = await this.call1('GET', '/messages?since=' + this.last() + '&size=100');
-      this.store.take(page).forEach(one => this.store.own(one) || this.arrived(one));
-      if (!page.more || !page.messages.length) break;
-    }
-    const one = await this.call1('GET');
-    this.store.learn(one.chat);
-    this.store.seq = Math.max(this.store.seq, one.seq);
-    this.draw();
-    return this.store.seq;
-  }
-  last() {
-    const {messages} = this.store;
-    return messages.length ? messages[messages.length - 1].seq : 0;
-  }
-  async earlier() {
-    const {messages} = this.store;
-    const height = this.scroll.scrollHeight;
-    try {
-      this.log.setAttribute('aria-live', 'off');
-      this.store.take(await this.call1('GET', '/messages?size=50&before=' + (messages[0] ? messages[0].seq : 0)), true);
-      this.draw();
-      this.scroll.scrollTop += this.scroll.scrollHeight - height;
-    } catch (error) {
-      this.say(reason(this.t, /** @type {any} */ (error)));
-    }
-    this.log.setAttribute('aria-live', 'polite');
-  }
-
-  /** @param {import('../../../web/lib/live.js').Message} m */
-  heardEvent(m) {
-    const state = this.store.chat.state;
-    const fresh = this.store.event(m, Date.now());
-    if (fresh) this.arrived(fresh);
-    if (m.type === 'chat.assigned' && this.store.chat.operator) this.core.fire('agent:join', this.store.chat.operator);
-    if (this.store.chat.state === 'closed' && state !== 'closed')
-      this.core.fire('chat:end', {by: this.store.chat.closed_by});
-    this.keepUnsent();
-    this.draw();
-    this.seen();
-  }
-  /** @param {Message} message */
-  arrived(message) {
-    if (message.kind !== 'text')
-      return message.event && message.event.name === 'left' && this.core.fire('agent:leave', message.author);
-    this.core.fire('message:in', message);
-    this.duty.ring(message.seq);
-  }
-
-  /** Tells the server what was seen, and shows how much was not. */
   seen() {
-    const {store, core} = this;
-    const {hidden} = document;
-    if (core.open && !hidden && this.atBottom()) {
-      const seq = store.toRead();
-      if (seq) {
-        store.chat.read.visitor = seq;
-        this.call1('PUT', '/read', {body: {seq}}).catch(() => {});
-      }
-    }
-    const n = store.unread();
-    core.setUnread(n);
-    this.duty.title(n);
-    this.down.hidden = !n || this.atBottom();
-    this.down.textContent = this.t('chatNew', {n});
+    seen(this);
   }
 
   // Writing.
 
-  typed() {
-    this.grow();
-    this.error = '';
-    this.alert.textContent = '';
-    this.draft.touch();
-    if (this.token && this.field.value && this.store.chat.state !== 'closed') this.duty.typing();
-  }
-  grow() {
-    this.field.style.height = '0';
-    this.field.style.height = Math.min(132, this.field.scrollHeight) + 'px';
-  }
-  /** @param {string} text */
-  insert(text) {
-    this.field.setRangeText(text, this.field.selectionStart, this.field.selectionEnd, 'end');
-    this.smile.click();
-    this.field.focus();
-    this.typed();
-  }
   /** @param {string} words */
   say(words) {
     this.alert.textContent = words;
   }
-
-  submit() {
-    const text = this.field.value.trim();
-    if (this.editing) return this.saveEdit(text);
-    if (this.form && !this.form.check()) return;
-    if (!text) return this.field.focus();
-    this.field.value = '';
-    this.draft.drop();
-    this.grow();
-    this.write(text);
-  }
   /** @param {string} text */
   write(text) {
-    this.store.write(text, uid(), Date.now());
-    this.keepUnsent();
-    this.draw();
-    this.bottom();
-    this.flush();
+    write(this, text);
   }
   keepUnsent() {
     this.unsent.keep(this.store.pending);
-  }
-  /** @param {Pending} pending */
-  retry(pending) {
-    pending.state = 'wait';
-    this.draw();
-    this.flush();
-  }
-  /** @param {Pending} pending */
-  discard(pending) {
-    this.store.discard(pending.key);
-    this.keepUnsent();
-    this.draw();
-    this.field.focus();
   }
 
   /** Sends what waits, one after another. */
   flush() {
     return flush(this);
   }
-
-  /**
-   * Starts a conversation with its first message; where another tab has just done so, that one is joined.
-   * @param {Pending} first
-   */
-  start(first) {
-    return start(this, first);
-  }
-
-  /** The conversation is over; what is typed or failed goes into another. */
-  startAgain() {
-    this.forget();
-    this.store.pending.forEach(one => (one.state = 'wait'));
-    if (this.store.pending.length && !this.form) this.flush();
-    this.draw();
-    this.field.focus();
-  }
-  /** Another conversation may begin. */
   forget() {
-    if (this.sub) this.sub.close();
-    this.sub = null;
-    this.token = '';
-    this.store.clear();
-    this.score = 0;
-    this.core.keep({chat: null, token: null, channel: null});
-    this.duty.share();
-    this.form = null;
-    this.core.first = null;
-    this.look();
-  }
-  async finishChat() {
-    try {
-      await this.call1('POST', '/close', {body: {}});
-      if (this.store.chat.state !== 'closed')
-        this.heardEvent(/** @type {any} */ ({type: 'chat.closed', data: {by: 'visitor'}}));
-    } catch (error) {
-      this.say(reason(this.t, /** @type {any} */ (error)));
-    }
-  }
-
-  /** @param {Message} message */
-  edit(message) {
-    if (!this.editing) this.draft.flush();
-    this.editing = message;
-    this.field.value = message.text;
-    this.node.classList.add('editing');
-    this.grow();
-    this.field.focus();
-  }
-  stopEditing() {
-    this.editing = null;
-    this.node.classList.remove('editing');
-    this.field.value = this.draft.stored;
-    this.grow();
-  }
-  /** @param {string} text */
-  saveEdit(text) {
-    return saveEdit(this, text);
-  }
-  /** @param {Message} message */
-  remove(message) {
-    return remove(this, message);
+    forget(this);
   }
 
   /**
@@ -492,16 +207,7 @@ export class ChatPanel {
   // Drawing.
 
   draw() {
-    return draw(this);
-  }
-
-  /**
-   * The form before a conversation, or what is asked at its end.
-   * @param {boolean} running
-   * @param {boolean} offline
-   */
-  drawAsk(running, offline) {
-    return drawAsk(this, running, offline);
+    draw(this);
   }
   /** Answers that the newest message offers. */
   quick() {
@@ -509,9 +215,8 @@ export class ChatPanel {
     const last = messages[messages.length - 1];
     return (!pending.length && last && !this.store.own(last) && last.quick) || [];
   }
-
   drawStatus() {
-    return drawStatus(this);
+    drawStatus(this);
   }
   tick() {
     this.drawStatus();
@@ -525,39 +230,17 @@ export class ChatPanel {
    * @param {Record<string, any>} values
    */
   heard(values) {
-    if (!('chat' in values)) return;
-    if (values.chat && values.chat !== this.store.chat.id) {
-      this.store.clear();
-      this.resume();
-    } else if (!values.chat && this.store.chat.id) {
-      this.store.clear();
-      if (this.sub) this.sub.close();
-      this.sub = null;
-      this.look();
-    }
+    heard(this, values);
   }
   /**
    * A proactive invitation beside the launcher.
-   * @param {any} rule
+   * @param {import('./rules.js').Rule} rule
    */
   offer(rule) {
-    const {core, t} = this;
-    if (core.open || core.state().chat) return;
-    const {greeting} = this.info;
-    const name = loader.text(asObject(greeting).name);
-    const shut = el('button.tool.shut', {'aria-label': t('cancel'), onclick: () => bubble.remove()}, icon(CROSS));
-    const bubble = el(
-      'aside.invite',
-      {'aria-label': t('chatTitle')},
-      el('button.words', {onclick: () => {
-        this.invited = rule;
-        core.toggle(true);
-      }}, name && el('strong', null, name), el('span', {dir: 'auto'}, loader.text(rule.text))),
-      shut,
-    ); // prettier-ignore
-    this.bubble = bubble;
-    core.root.prepend(bubble);
-    core.fire('invitation', {id: rule.id, name: rule.name});
+    import('./offer.js').then(
+      one => one.drawOffer(this, rule),
+      () => {},
+    );
   }
   /**
    * A call of the page.
@@ -570,13 +253,13 @@ export class ChatPanel {
         // What is asked first stays asked first.
         this.field.value = loader.text(args[0]);
         this.core.toggle(true);
-        if (!this.loaded) this.look().then(() => this.form || this.submit());
+        if (!this.loaded) this.look().then(() => this.form || submit(this));
       } else this.write(loader.text(args[0]));
     } else if (name === 'prefill') {
       if (!this.field.value) this.field.value = loader.text(args[0]);
       this.draft.touch();
       this.core.toggle(true);
-    } else if (name === 'endChat') this.finishChat();
+    } else if (name === 'endChat') finishChat(this);
     else this.duty.call(name, args);
   }
 }

@@ -1,4 +1,5 @@
 /* What is asked when a conversation is over: how it was, a copy of it, another one. */
+import {startAgain} from './leaving.js';
 import {el, icon} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
 import {reason} from '../../../web/lib/reasons.js';
@@ -84,7 +85,7 @@ export function drawEnd(w) {
         (w.copied
           ? el('p.soft', {role: 'status'}, t('chatTranscriptSent'))
           : el('div.copy', null, mail, el('button.quiet', {onclick: copy}, t('chatTranscript')))),
-      el('button.main', {onclick: () => w.startAgain()}, t('chatAgain')),
+      el('button.main', {onclick: () => startAgain(w)}, t('chatAgain')),
     ),
   );
 }

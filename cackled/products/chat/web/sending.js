@@ -1,4 +1,6 @@
 /* Sends what the visitor writes: one after another, each until the server has it, and once. */
+import {follow} from './listening.js';
+import {stopEditing} from './writing.js';
 import {mayPass, reason} from '../../../web/lib/reasons.js';
 import {asObject} from '../../../web/lib/values.js';
 
@@ -18,7 +20,7 @@ export async function flush(w) {
   let next;
   while ((next = w.store.pending.find(one => one.state === 'wait'))) {
     try {
-      if (!w.core.state().chat) await w.start(next);
+      if (!w.core.state().chat) await start(w, next);
       else if (w.store.chat.state === 'closed') throw {status: 409, problem: {type: 'chat-closed'}};
       else {
         const body = {text: next.text, ...(next.files && next.files.length && {files: next.files.map(one => one.id)})};
@@ -62,7 +64,7 @@ export async function flush(w) {
  * @param {ChatPanel} w
  * @param {Pending} first
  */
-export async function start(w, first) {
+async function start(w, first) {
   const {core, store} = w;
   const begin = async () => {
     if (core.state().chat) return false;
@@ -113,7 +115,7 @@ export async function start(w, first) {
     if (page.messages.some((/** @type {Message} */ one) => store.own(one) && one.text === first.text))
       store.discard(first.key);
   }
-  w.follow(made.channel);
+  follow(w, made.channel);
 }
 
 /**
@@ -126,7 +128,7 @@ export async function saveEdit(w, text) {
   try {
     const {message} = await w.call1('PATCH', '/messages/' + editing.id, {body: {text}});
     w.store.put(message);
-    w.stopEditing();
+    stopEditing(w);
   } catch (error) {
     w.say(reason(w.t, /** @type {any} */ (error), true));
   }
@@ -144,6 +146,29 @@ export async function remove(w, message) {
   } catch (error) {
     w.say(reason(w.t, /** @type {any} */ (error)));
   }
+  w.draw();
+  w.field.focus();
+}
+
+/**
+ * Sends once more what failed.
+ * @param {ChatPanel} w
+ * @param {Pending} pending
+ */
+export function retry(w, pending) {
+  pending.state = 'wait';
+  w.draw();
+  w.flush();
+}
+
+/**
+ * Gives up what failed.
+ * @param {ChatPanel} w
+ * @param {Pending} pending
+ */
+export function discard(w, pending) {
+  w.store.discard(pending.key);
+  w.keepUnsent();
   w.draw();
   w.field.focus();
 }

@@ -1,7 +1,9 @@
 /* Draws the rows of a conversation: nodes of before are kept, so that only what is new is read out. */
 import {el, icon} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
+import {discard, remove, retry} from './sending.js';
 import {side, time} from './store.js';
+import {edit} from './writing.js';
 
 /** @typedef {import('./store.js').Row} Row */
 /** @typedef {import('./store.js').Message} Message */
@@ -98,8 +100,8 @@ function draw(w, row) {
         when,
         m && m.edited && !m.deleted && el('span', null, t('edited')),
         able && [
-          el('button.quiet', {onclick: () => w.edit(m)}, t('edit')),
-          el('button.quiet', {onclick: () => w.remove(m)}, t('delete')),
+          el('button.quiet', {onclick: () => edit(w, m)}, t('edit')),
+          el('button.quiet', {onclick: () => remove(w, m)}, t('delete')),
         ],
         row.mark === 'sending' && el('span.mark', null, t('sending') + '…'),
         row.mark === 'sent' && el('span.mark', null, t('chatSent')),
@@ -107,8 +109,8 @@ function draw(w, row) {
         pending &&
           row.mark === 'failed' && [
             el('span.err', null, pending.why || t('unsent')),
-            el('button.quiet', {onclick: () => w.retry(pending)}, t('retry')),
-            el('button.quiet', {onclick: () => w.discard(pending)}, t('discard')),
+            el('button.quiet', {onclick: () => retry(w, pending)}, t('retry')),
+            el('button.quiet', {onclick: () => discard(w, pending)}, t('discard')),
           ],
       ),
     ),

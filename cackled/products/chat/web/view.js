@@ -61,7 +61,7 @@ export function draw(w) {
   w.older.hidden = !store.more;
   const low = w.atBottom();
   w.talk.draw();
-  w.drawAsk(running, offline);
+  drawAsk(w, running, offline);
   const closed = state === 'closed';
   w.composer.hidden = closed;
   w.finish.hidden = !running || closed;
@@ -76,7 +76,7 @@ export function draw(w) {
  * @param {boolean} running
  * @param {boolean} offline
  */
-export function drawAsk(w, running, offline) {
+function drawAsk(w, running, offline) {
   const {t, store, info, ask} = w;
   const {state, rating} = store.chat;
   const kind = !running

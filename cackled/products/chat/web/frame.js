@@ -1,0 +1,111 @@
+/* The nodes of the panel that are always there: its head, the place of the conversation, the composer. */
+import {finishChat} from './leaving.js';
+import {earlier} from './listening.js';
+import {MUTED} from './view.js';
+import {insert, stopEditing, submit, typed} from './writing.js';
+import {el, icon} from '../../../web/lib/dom.js';
+
+/** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
+/** @typedef {ReturnType<typeof makeFrame>} Frame */
+
+const CROSS = 'M5 5l10 10M15 5L5 15';
+const SEND = 'M4 10h11M10 5l5 5-5 5';
+const SMILE = 'M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM7.5 8h.01M12.5 8h.01M7 11.5a3.6 3.6 0 0 0 6 0';
+const EMOJI = [...'😀😂😊😍🤔😅😢😡👍👎🙏👏💪🎉❤️🔥✨✅❌⏰📎📦💳🚚'].filter(one => one !== '\ufe0f');
+
+/** @param {ChatPanel} w */
+export function makeFrame(w) {
+  const {core, t} = w;
+  const press = (
+    /** @type {string} */ spec,
+    /** @type {string} */ path,
+    /** @type {string} */ words,
+    /** @type {() => void} */ onclick,
+  ) => el('button.tool.' + spec, {onclick, 'aria-label': words, title: words}, icon(path));
+  const close = () => core.toggle(false);
+  const head = el('div.about');
+  const sound = press('sound', MUTED, t('chatSoundOff'), () => w.duty.mute());
+  const finish = el('button.quiet.finish', {onclick: () => finishChat(w)}, t('chatEnd'));
+  const hello = el('div.hello');
+  const older = el('button.quiet.older', {onclick: () => earlier(w)}, t('chatEarlier'));
+  const log = el('div.log', {role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions', tabindex: 0});
+  const ask = el('div.ask');
+  const scroll = el('div.scroll', null, hello, older, log, ask);
+  const down = el('button.down', {onclick: () => w.bottom(), hidden: true});
+  const status = el('div.status', {role: 'status'});
+  const alert = el('div.alert', {role: 'alert'});
+  const field = el('textarea.field', {
+    rows: 1,
+    maxlength: 4000,
+    dir: 'auto',
+    'aria-label': t('chatWrite'),
+    placeholder: t('chatWrite'),
+    enterkeyhint: 'send',
+    oninput: () => typed(w),
+    onkeydown: event => {
+      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        submit(w);
+      }
+    },
+  });
+  const emoji = el(
+    'div.emoji',
+    {hidden: true},
+    EMOJI.map(one => el('button', {onclick: () => insert(w, one)}, one)),
+  );
+  const smile = press('smile', SMILE, t('emoji'), () => {
+    emoji.hidden = !emoji.hidden;
+    smile.setAttribute('aria-expanded', '' + !emoji.hidden);
+  });
+  smile.setAttribute('aria-expanded', 'false');
+  const composer = el(
+    'div.composer',
+    null,
+    smile,
+    field,
+    press('send', SEND, t('chatSend'), () => submit(w)),
+  );
+  const node = el(
+    'section.panel',
+    {
+      role: 'dialog',
+      'aria-label': t('chatTitle'),
+      hidden: true,
+      part: 'panel',
+      onkeydown: event => {
+        if (event.key !== 'Escape') return;
+        event.stopPropagation();
+        if (w.editing) stopEditing(w);
+        else if (!emoji.hidden) smile.click();
+        else close();
+      },
+    },
+    el('div.head', null, head, sound, press('shut', CROSS, t('chatClose'), close)),
+    scroll,
+    down,
+    status,
+    alert,
+    emoji,
+    composer,
+    el('div.under', null, finish),
+  );
+  return {
+    node,
+    head,
+    sound,
+    finish,
+    hello,
+    older,
+    log,
+    ask,
+    scroll,
+    down,
+    status,
+    alert,
+    field,
+    emoji,
+    smile,
+    composer,
+  };
+}

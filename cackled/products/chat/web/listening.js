@@ -1,0 +1,164 @@
+/* Learns of the conversation: the first request, what was said before, and what is told live. */
+import {subscribe} from '../../../web/lib/live.js';
+import {loader, Promise} from '../../../web/lib/loader.js';
+import {reason} from '../../../web/lib/reasons.js';
+import {asObject} from '../../../web/lib/values.js';
+
+/** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
+/** @typedef {import('./store.js').Message} Message */
+
+/**
+ * Asks what the server says of the site's chat.
+ * @param {ChatPanel} w
+ */
+export async function look(w) {
+  try {
+    w.info = {...w.info, ...(await w.core.ask())};
+    w.loaded = true;
+    w.form = null;
+  } catch (error) {
+    w.error = w.t(asObject(error).status < 500 ? 'unavailable' : 'network');
+    setTimeout(() => !w.loaded && w.look(), 5000 * (1 + Math.random()));
+  }
+  w.draw();
+}
+
+/**
+ * Goes on with the conversation of before.
+ * @param {ChatPanel} w
+ */
+export async function resume(w) {
+  const kept = w.core.state();
+  const {chat} = kept;
+  w.token = loader.text(kept.token);
+  w.look();
+  try {
+    const [one, page] = await Promise.all([w.call1('GET'), w.call1('GET', '/messages?size=50')]);
+    if (w.core.state().chat !== chat) return;
+    w.store.learn(one.chat);
+    w.log.setAttribute('aria-live', 'off');
+    w.store.take(page, true);
+    follow(w, one.channel || kept.channel);
+    w.draw();
+    w.bottom();
+    setTimeout(() => w.log.setAttribute('aria-live', 'polite'), 500);
+    w.seen();
+    w.flush();
+    w.duty.visit();
+  } catch (e) {
+    const error = /** @type {any} */ (e);
+    if (error.status === 404 || error.status === 401 || error.status === 410) return w.forget();
+    setTimeout(() => w.core.panel === w && w.resume(), 3000 * (1 + Math.random()));
+  }
+}
+
+/**
+ * Listens in the conversation's channel.
+ * @param {ChatPanel} w
+ * @param {string} channel
+ */
+export function follow(w, channel) {
+  if (w.sub) w.sub.close();
+  const sub = /\//.test(channel) ? channel : w.site + '/' + channel;
+  w.sub = subscribe(
+    sub + '@' + w.store.seq,
+    {
+      event: m => heardEvent(w, m),
+      status: line => {
+        w.line = line;
+        w.drawStatus();
+        if (line === 'live') w.flush();
+      },
+      reset: () => catchUp(w),
+      renew: null,
+    },
+    w.token,
+  );
+}
+
+/**
+ * Loads what the live line could not give. Gives the seq that is reached.
+ * @param {ChatPanel} w
+ */
+async function catchUp(w) {
+  const {store} = w;
+  for (;;) {
+    const {messages} = store;
+    const last = messages.length ? messages[messages.length - 1].seq : 0;
+    const page = await w.call1('GET', '/messages?since=' + last + '&size=100');
+    store.take(page).forEach(one => store.own(one) || arrived(w, one));
+    if (!page.more || !page.messages.length) break;
+  }
+  const one = await w.call1('GET');
+  store.learn(one.chat);
+  store.seq = Math.max(store.seq, one.seq);
+  w.draw();
+  return store.seq;
+}
+
+/**
+ * Loads older messages; what is seen stays where it is.
+ * @param {ChatPanel} w
+ */
+export async function earlier(w) {
+  const {messages} = w.store;
+  const height = w.scroll.scrollHeight;
+  try {
+    w.log.setAttribute('aria-live', 'off');
+    w.store.take(await w.call1('GET', '/messages?size=50&before=' + (messages[0] ? messages[0].seq : 0)), true);
+    w.draw();
+    w.scroll.scrollTop += w.scroll.scrollHeight - height;
+  } catch (error) {
+    w.say(reason(w.t, /** @type {any} */ (error)));
+  }
+  w.log.setAttribute('aria-live', 'polite');
+}
+
+/**
+ * @param {ChatPanel} w
+ * @param {import('../../../web/lib/live.js').Message} m
+ */
+export function heardEvent(w, m) {
+  const {core, store} = w;
+  const {state} = store.chat;
+  const fresh = store.event(m, Date.now());
+  if (fresh) arrived(w, fresh);
+  if (m.type === 'chat.assigned' && store.chat.operator) core.fire('agent:join', store.chat.operator);
+  if (store.chat.state === 'closed' && state !== 'closed') core.fire('chat:end', {by: store.chat.closed_by});
+  w.keepUnsent();
+  w.draw();
+  w.seen();
+}
+
+/**
+ * @param {ChatPanel} w
+ * @param {Message} message
+ */
+function arrived(w, message) {
+  if (message.kind !== 'text') {
+    if (message.event && message.event.name === 'left') w.core.fire('agent:leave', message.author);
+    return;
+  }
+  w.core.fire('message:in', message);
+  w.duty.ring(message.seq);
+}
+
+/**
+ * Tells the server what was seen, and shows how much was not.
+ * @param {ChatPanel} w
+ */
+export function seen(w) {
+  const {store, core} = w;
+  if (core.open && !document.hidden && w.atBottom()) {
+    const seq = store.toRead();
+    if (seq) {
+      store.chat.read.visitor = seq;
+      w.call1('PUT', '/read', {body: {seq}}).catch(() => {});
+    }
+  }
+  const n = store.unread();
+  core.setUnread(n);
+  w.duty.title(n);
+  w.down.hidden = !n || w.atBottom();
+  w.down.textContent = w.t('chatNew', {n});
+}

@@ -1,0 +1,91 @@
+/* The composer: what is typed, edited, handed over to be sent (sending.js). */
+import {saveEdit} from './sending.js';
+import {uid} from '../../../web/lib/values.js';
+
+/** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
+/** @typedef {import('./store.js').Message} Message */
+
+const TALLEST = 132;
+
+/**
+ * The text has changed.
+ * @param {ChatPanel} w
+ */
+export function typed(w) {
+  grow(w);
+  w.error = '';
+  w.alert.textContent = '';
+  w.draft.touch();
+  if (w.token && w.field.value && w.store.chat.state !== 'closed') w.duty.typing();
+}
+
+/**
+ * The field is as tall as its text.
+ * @param {ChatPanel} w
+ */
+export function grow(w) {
+  w.field.style.height = '0';
+  w.field.style.height = Math.min(TALLEST, w.field.scrollHeight) + 'px';
+}
+
+/**
+ * Puts text where the caret is.
+ * @param {ChatPanel} w
+ * @param {string} text
+ */
+export function insert(w, text) {
+  w.field.setRangeText(text, w.field.selectionStart, w.field.selectionEnd, 'end');
+  w.smile.click();
+  w.field.focus();
+  typed(w);
+}
+
+/**
+ * What is in the field is sent, or becomes the new text of the message that is edited.
+ * @param {ChatPanel} w
+ */
+export function submit(w) {
+  const text = w.field.value.trim();
+  if (w.editing) return saveEdit(w, text);
+  if (w.form && !w.form.check()) return;
+  if (!text) return w.field.focus();
+  w.field.value = '';
+  w.draft.drop();
+  grow(w);
+  write(w, text);
+}
+
+/**
+ * Sends a text.
+ * @param {ChatPanel} w
+ * @param {string} text
+ */
+export function write(w, text) {
+  w.store.write(text, uid(), Date.now());
+  w.keepUnsent();
+  w.draw();
+  w.bottom();
+  w.flush();
+}
+
+/**
+ * Begins to edit a message; what was typed comes back afterwards.
+ * @param {ChatPanel} w
+ * @param {Message} message
+ */
+export function edit(w, message) {
+  if (!w.editing) w.draft.flush();
+  w.editing = message;
+  w.field.value = message.text;
+  w.node.classList.add('editing');
+  grow(w);
+  w.field.focus();
+}
+
+/** @param {ChatPanel} w */
+export function stopEditing(w) {
+  w.editing = null;
+  w.node.classList.remove('editing');
+  w.field.value = w.draft.stored;
+  grow(w);
+}
