@@ -105,6 +105,7 @@ function ConsolePage({site, work}) {
       <${Rows} work=${work} onOpen=${show} />
     </div>
     <div class="chat-main">
+      <h1 class="sr narrow-only">${t('nav.chat')}</h1>
       ${(!work.live.value || work.desk.lost.value) && html`<${Bar} kind="warn">${work.desk.lost.value ? t('chat.lost') : t('queue.offline')}<//>`}
       ${
         held.length > 0 &&

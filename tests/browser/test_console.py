@@ -1,0 +1,219 @@
+"""The operators' console in a browser, before the daemon: two operators through the life of a chat, and each page."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from tests.browser.test_access import AXE
+from tests.browser.test_panel import VIOLATIONS, PanelCase
+from tests.support.browser import PATIENCE
+from tests.support.client import Visitor, call
+
+
+class ConsoleCase(PanelCase):
+    """A site with chat for each test, visitors who write by the API, operators in the panel."""
+
+    site = 0
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.site = self.daemon.admin('site add "Lamps" 127.0.0.1')["site"]
+        self.daemon.admin(f"site set {self.site} chat.enabled true")
+
+    def operator(self, name: str, role: str = "operator", **options):
+        """An operator at the desk, signed in: away, as everybody who opens the console for the first time."""
+        mail = f"{name}@site{self.site}.example"
+        told = self.daemon.admin(f"account add {mail} --role {role} --site {self.site}")
+        context = self.context(**{"viewport": {"width": 1300, "height": 850}, **options})
+        page = self.page(told["link"], context=context, wait="h1")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Your sites").wait_for()
+        self.console(page)
+        return page
+
+    def console(self, page, query: str = "") -> None:
+        """The console, once it listens."""
+        self.at(page, f"/sites/{self.site}/chat{query}", "Chat")
+        page.locator(".desk .dot.away, .desk .dot.online").wait_for()
+        self.until(page, "!document.querySelector('.chat-rows .skeleton, .chat-bar.warn')")
+
+    def online(self, page, capacity: int | None = None) -> None:
+        """The operator takes chats; with *capacity* 0 they choose them by hand."""
+        if capacity is not None:
+            page.get_by_role("button", name="My desk").click()
+            page.get_by_role("dialog").get_by_label("Chats at once").fill(str(capacity))
+            page.get_by_role("dialog").get_by_role("button", name="Save").click()
+            page.get_by_role("dialog").wait_for(state="detached")
+        page.get_by_label("My state").select_option("online")
+        page.locator(".desk .dot.online").wait_for()
+        # Visitors are told within some seconds; what begins before is an offline message.
+        first = f"{self.url}/bootstrap?widget=Chat&site={self.site}"
+        self.soon(lambda: self.assertEqual(call(first).json()["chat"]["status"], "online"))
+
+    def ask(self, method: str, path: str, body: Any = None, token: str = "", **headers: str) -> Any:
+        """A visitor's call of the site's chats."""
+        url = f"{self.url}/api/v1/sites/{self.site}/chats{path}"
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        answer = call(url, method, body, Content_Type="application/json", **headers)
+        self.assertLess(answer.status, 300, answer.body)
+        return answer.json() if answer.body else None
+
+    def start(self, name: str, text: str, **more: Any) -> tuple[str, str]:
+        """A visitor begins a chat; its id and its token."""
+        session = Visitor(self.url, self.site, name).token
+        made = self.ask("POST", "", {"key": f"start-{name}", "text": text, "name": name, **more}, session)
+        return made["chat"], made["token"]
+
+    def say(self, chat: tuple[str, str], text: str) -> None:
+        """The visitor goes on."""
+        self.ask("POST", f"/{chat[0]}/messages", {"text": text}, chat[1], Idempotency_Key=f"said-{text}")
+
+    def read(self, chat: tuple[str, str]) -> str:
+        """All that the visitor is given of their chat."""
+        both = self.ask("GET", f"/{chat[0]}", token=chat[1]), self.ask("GET", f"/{chat[0]}/messages", token=chat[1])
+        return json.dumps(both, ensure_ascii=False)
+
+    def row(self, page, name: str):
+        """The row of a visitor's chat."""
+        return page.locator(".chat-row", has_text=name)
+
+    def write(self, page, text: str, box: str = "Reply") -> None:  # type: ignore[override]
+        """Write a reply or a note, and send it."""
+        field = page.get_by_role("textbox", name=box, exact=True)
+        field.fill(text)
+        field.press("Enter")
+
+    def until_held(self, page, held: list[Any]) -> None:
+        """Wait until a request of the page is held back."""
+        end = time.monotonic() + PATIENCE / 1000
+        while not held:
+            self.assertLess(time.monotonic(), end, "nothing was asked")
+            page.wait_for_timeout(20)
+
+    def sent(self, page, text: str) -> None:
+        """Wait until the server has acknowledged it."""
+        page.locator(".line.ours:not(.waiting)", has_text=text).wait_for()
+
+
+class LifeTests(ConsoleCase):
+    """Chats from their beginning to their end."""
+
+    def test_life(self) -> None:
+        """Taken, answered once, noted, transferred with a note, closed, opened again; notes never reach the visitor."""
+        ann, ben = self.operator("ann"), self.operator("ben")
+        for page in (ann, ben):
+            self.online(page, capacity=0)
+        chat = self.start("Ada", "Where is my order?")
+        for page in (ann, ben):
+            self.row(page, "Ada").wait_for()
+            page.locator(".chat-lists a", has_text="Waiting").locator(".count", has_text="1").wait_for()
+        self.row(ann, "Ada").click()
+        ann.locator(".bubble", has_text="Where is my order?").wait_for()
+        ann.get_by_role("button", name="Take", exact=True).click()
+        ann.get_by_role("button", name="Close", exact=True).first.wait_for()
+        # It is nobody's to take any more.
+        self.until(ben, "!document.querySelector('.chat-row')")
+        self.write(ann, "Let me look")
+        self.sent(ann, "Let me look")
+        self.assertEqual(self.read(chat).count('"text": "Let me look"'), 1)
+        ann.get_by_role("button", name="Note", exact=True).click()
+        self.write(ann, "canary-note", "Note")
+        ann.locator(".line.note", has_text="canary-note").wait_for()
+        ann.locator(".talk-head").get_by_role("button", name="Actions").click()
+        ann.get_by_role("menuitem", name="Transfer").click()
+        dialog = ann.get_by_role("dialog")
+        dialog.get_by_label("Colleague").select_option(label="ben · Online")
+        dialog.get_by_label("Note").fill("canary-hand-over")
+        dialog.get_by_role("button", name="Transfer").click()
+        dialog.wait_for(state="detached")
+        ben.get_by_role("link", name="Mine").click()
+        self.row(ben, "Ada").click()
+        for words in ("canary-note", "canary-hand-over"):
+            ben.locator(".line.note", has_text=words).wait_for()
+        ben.locator(".talk-head").get_by_role("button", name="Close").click()
+        ben.get_by_role("dialog").locator("button.primary").click()
+        ben.get_by_text("This chat is closed.").wait_for()
+        told = self.read(chat)
+        self.assertNotIn("canary", told)
+        self.assertIn('"state": "closed"', told)
+        ben.locator(".talk-head").get_by_role("button", name="Reopen").click()
+        ben.get_by_role("textbox", name="Reply", exact=True).wait_for()
+
+    def test_collision(self) -> None:
+        """Who answers after a colleague did without having seen that is warned, sees it, and decides."""
+        ann, ben = self.operator("ann"), self.operator("ben")
+        self.online(ann, capacity=0)
+        self.start("Grace", "Do you have this in blue?")
+        for page in (ann, ben):
+            self.row(page, "Grace").click()
+            page.locator(".bubble", has_text="in blue?").wait_for()
+        ann.get_by_text("Also looking at this: ben").wait_for()
+        ann.get_by_role("button", name="Take", exact=True).click()
+        ann.get_by_role("button", name="Close", exact=True).first.wait_for()
+        ben.locator(".talk-head", has_text="ann").wait_for()
+        # Ben's reply is on its way while Ann's arrives.
+        held: list[Any] = []
+        ben.route("**/messages", lambda route: held.append(route) if not held else route.continue_())
+        self.write(ben, "No, in green")
+        self.until_held(ben, held)
+        self.write(ann, "Yes, we do")
+        self.sent(ann, "Yes, we do")
+        held[0].continue_()
+        box = ben.get_by_role("alertdialog")
+        box.get_by_text("Yes, we do").wait_for()
+        self.assertEqual(ann.locator(".bubble", has_text="No, in green").count(), 0)
+        box.get_by_role("button", name="Back to my text").click()
+        self.until(ben, "document.querySelector('.composer textarea').value === 'No, in green'")
+        ben.get_by_role("textbox", name="Reply", exact=True).press("Enter")
+        self.sent(ben, "No, in green")
+        ann.locator(".bubble", has_text="No, in green").wait_for()
+
+    def test_capacity(self) -> None:
+        """Away: nothing is handed out. Online: as many as there is room for, the longest waiting first."""
+        page = self.operator("cleo")
+        self.online(page, capacity=0)
+        for name in ("Ada", "Bea", "Cem"):
+            self.start(name, f"Hello from {name}")
+            self.row(page, name).wait_for()
+        page.get_by_label("My state").select_option("away")
+        page.locator(".desk .dot.away").wait_for()
+        self.online(page, capacity=2)
+        # Of three, two are mine now; one waits.
+        self.until(page, "[...document.querySelectorAll('.chat-row')].map(n => n.innerText).join().includes('Cem')")
+        self.until(page, "document.querySelectorAll('.chat-row').length === 1")
+        page.get_by_role("link", name="Mine").click()
+        for name in ("Ada", "Bea"):
+            self.row(page, name).wait_for()
+        self.row(page, "Ada").click()
+        page.locator(".talk-head").get_by_role("button", name="Close").click()
+        page.get_by_role("dialog").locator("button.primary").click()
+        # There is room again.
+        self.row(page, "Cem").wait_for()
+
+
+class PageTests(ConsoleCase):
+    """What the pages look like to everybody."""
+
+    def test_pages(self) -> None:
+        """Each page is clean by axe, light, dark and on a phone, and nothing is wider than the phone."""
+        page = self.operator("olga", "owner")
+        self.online(page, capacity=0)
+        self.start("Grace", "Do you have this in blue?")
+        for path, heading in (("", "Chat"), ("/board", "Live board"), ("/replies", "Canned replies"),
+                              ("/departments", "Departments")):  # fmt: skip
+            page.set_viewport_size({"width": 1300, "height": 800})
+            self.at(page, f"/sites/{self.site}/chat{path}", heading)
+            if not path:
+                self.row(page, "Grace").click()
+                page.locator(".bubble").first.wait_for()
+            page.evaluate(AXE.read_text())
+            for scheme, width in (("light", 1300), ("dark", 1300), ("light", 375)):
+                page.set_viewport_size({"width": width, "height": 800})
+                page.emulate_media(color_scheme=scheme)
+                self.soon(lambda: self.assertEqual(page.evaluate(VIOLATIONS), []))
+                self.soon(
+                    lambda: self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth - innerWidth"), 0)
+                )
