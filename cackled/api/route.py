@@ -143,7 +143,7 @@ class Route(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: {self.method} has no body")
         if self.takes and self.body is not None:
             raise ValueError(f"{self.name}: a body is JSON or it is not")
-        if self.most and self.caller not in (Caller.SESSION, Caller.STAFF):
+        if self.most and self.caller not in (Caller.SESSION, Caller.STAFF, Caller.PARTY):
             raise ValueError(f"{self.name}: strangers send no large bodies")
         # A frozen Struct can't be assigned to.
         force_setattr(self, "ids", tuple(one for one in self.parameters if one != "site" and one not in self.texts))

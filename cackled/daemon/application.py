@@ -45,6 +45,7 @@ from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.site_changes import SiteChanges
 from cackled.domain.sites import SiteDirectory
+from cackled.domain.uploads import Uploads
 from cackled.domain.usage import Usage
 from cackled.domain.webhook_endpoints import EXPIRE_WEBHOOKS, Endpoints, EventTypes
 from cackled.domain.webhook_sending import WebhookSender
@@ -52,7 +53,7 @@ from cackled.domain.webhooks import Webhooks
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import CORE_EVENTS, PERSONAL, Position
 from cackled.features import FEATURES
-from cackled.features import registry as shipped_registry
+from cackled.media.store import MediaStore
 from cackled.moderation.moderation import Moderation
 from cackled.outbound.guard import Policy, check_literal, resolver
 from cackled.outbound.mail import Mailer
@@ -74,8 +75,7 @@ class Application:
         features: tuple[Feature, ...] = FEATURES,
     ) -> None:  # fmt: skip
         self.infrastructure = infrastructure
-        whole = products is PRODUCTS and features is FEATURES
-        self.registry = registry = shipped_registry() if whole else Registry((*products, *features))
+        self.registry = registry = Registry((*products, *features))
         config, clock, metrics = infrastructure.config, infrastructure.reactor, infrastructure.metrics
         self.database = self._make_database()
         self.sites = SiteDirectory(
@@ -116,7 +116,7 @@ class Application:
             database=self.database, cache=infrastructure.cache, evict=router.wrote_here, queues=self.queues,
             crowd=Crowd(clock.seconds), judge=lambda site, draft: self.shared[Moderation].judge(site, draft),
             wrote=lambda *what: self.shared[Moderation].counting.wrote(*what),
-            moderated=registry.moderated,
+            moderated=registry.moderated, signal=self.router.signal,
         )
         self.services = {
             **registry.services(self.parts), Bans: self.bans, Blocks: lambda site: Blocks(site, self.database),
@@ -169,6 +169,7 @@ class Application:
                 own_url=config.own_url,
             )
         )
+        self.shared[Uploads] = self.shared[MediaStore].uploads
         self.erasures = Erasures(
             self.database, clock, journal, router.wrote_here, in_thread, erasables=registry.erasables,
             forget=self.shared[Moderation].judging.erase,

@@ -5,8 +5,8 @@ The order matters: caches are evicted before anybody is told, so whoever reads a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from cackled.cache.soft import SoftCache
 from cackled.cluster.messages import Hint, Signal
@@ -26,6 +26,9 @@ class Hints(Protocol):
 
     def hint(self, site: int, channel: int, seq: int) -> None:
         """Tell them that a channel has come to *seq*."""
+
+    def announce(self, site: int, channel: int, type: str, data: Mapping[str, Any]) -> None:
+        """Tell them of something that nothing keeps."""
 
 
 class EventRouter:
@@ -90,6 +93,12 @@ class EventRouter:
         self._microcache.clear()
         self._hub.expel(site_id)
 
+    def signal(self, site: int, channel: int, type: str, data: Mapping[str, Any]) -> None:
+        """Tell whoever listens to a channel, here and elsewhere, of something that nothing keeps."""
+        self._hub.signal(site, channel, type, data)
+        if self._outward is not None:
+            self._outward.announce(site, channel, type, data)
+
     # Other processes
 
     def signalled(self, source: str, signal: Signal) -> None:
@@ -101,7 +110,8 @@ class EventRouter:
             if isinstance(count, int) and count >= 0:
                 names = read_names(signal.data)
                 self._hub.presence.remote(source, signal.site, signal.channel, count, names)
-        elif signal.type == "typing" and self._sites.allows(signal.site, "typing"):
+        elif signal.type == "typing" and ("by" in signal.data or self._sites.allows(signal.site, "typing")):
+            # With ``by`` it is of a private conversation, where a site can't switch it off.
             self._hub.signal(signal.site, signal.channel, signal.type, signal.data)
 
     def came(self, source: str) -> None:

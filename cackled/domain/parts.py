@@ -22,7 +22,8 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
     come together; ``crowd`` knows which sites have people who signed in; ``judge`` is asked what becomes of what
     somebody is about to write (`cackled.moderation.verdict`), None where everything is shown at once;
     ``moderated`` makes what moderators see of a site, by kind of item; ``wrote`` is told of each item that was written:
-    site, kind, channel, state.
+    site, kind, channel, state; ``signal`` tells whoever listens to a channel of something that nothing keeps (site,
+    channel, type, data), on all nodes.
     """
 
     database: Database
@@ -33,3 +34,4 @@ class ServiceParts(Struct, frozen=True, kw_only=True):
     judge: Callable[[Site, Any], Awaitable[Any]] | None = None
     moderated: Mapping[str, Callable[[Database, Site], Any]] = {}
     wrote: Callable[[int, str, int, str], None] = lambda site, kind, channel, state: None
+    signal: Callable[[int, int, str, Mapping[str, Any]], None] = lambda site, channel, type, data: None

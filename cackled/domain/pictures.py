@@ -26,9 +26,9 @@ SELECT_PICTURES = Query(
     "select_pictures",
     """
     select id, width, height, color, alt, files from media
-    where site_id = $1 and id = any($2) and visitor_id = $3 and item in ('', $4)
+    where site_id = $1 and id = any($2) and (visitor_id = $3 or account_id = $5) and item in ('', $4)
     """,
-    ("int", "text[]", "bigint", "text"),
+    ("int", "text[]", "bigint", "text", "bigint"),
 )
 
 
@@ -43,8 +43,12 @@ def is_picture(name: str) -> bool:
     return PICTURE_ID.fullmatch(name) is not None
 
 
-async def own_pictures(database: Database, site: Site, visitor: int, item: str, ids: list[str]) -> list[dict[str, Any]]:
-    """What is kept of a visitor's pictures *ids*, which are with nothing yet, or with *item* (``review:12``).
+async def own_pictures(
+    database: Database, site: Site, visitor: int | None, item: str, ids: list[str], account: int | None = None
+) -> list[dict[str, Any]]:
+    """What is kept of the pictures *ids* of a visitor, or of an *account*: with nothing yet, or with *item*.
+
+    *item* names what shows them (``review:12``).
 
     ``url`` is an address on this server.
 
@@ -60,7 +64,7 @@ async def own_pictures(database: Database, site: Site, visitor: int, item: str, 
             raise _unknown()
         numbers.append(match[2])
     rows = await database.site(site.id).read(
-        SELECT_PICTURES, site.id, numbers, visitor, item, preference=ReadPreference.PRIMARY
+        SELECT_PICTURES, site.id, numbers, visitor, item, account, preference=ReadPreference.PRIMARY
     )
     found = {row[0]: row for row in rows.rows}
     if len(set(numbers)) < len(numbers) or len(found) < len(numbers):

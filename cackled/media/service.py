@@ -147,8 +147,8 @@ class Media:
         self._origin = origin
         self._workshop = workshop
 
-    async def add(self, raw: bytes, alt: str, visitor: int) -> Medium:
-        """Take a picture of a visitor in, made anew. Contents that the site has already are not made again.
+    async def add(self, raw: bytes, alt: str, visitor: int | None, account: int | None = None) -> Medium:
+        """Take a picture of a visitor, or of an *account* of staff, in, made anew. What the site has is not made again.
 
         Raises:
             Forbidden: this site takes none.
@@ -179,7 +179,7 @@ class Media:
         size = sum(one.bytes for one in added.files)
         try:
             await self._database.write(
-                ADD_MEDIA, self._site.id, added.id, digest, visitor, None, added.width, added.height, added.frames,
+                ADD_MEDIA, self._site.id, added.id, digest, visitor, account, added.width, added.height, added.frames,
                 added.color, alt, msgspec.json.encode(added.files).decode(), size, settings.hourly, settings.room,
             )  # fmt: skip
         except QueryFailed as error:
@@ -189,7 +189,7 @@ class Media:
             raise refused from None
         return added
 
-    async def _check_bounds(self, settings: MediaSettings, visitor: int) -> None:
+    async def _check_bounds(self, settings: MediaSettings, visitor: int | None) -> None:
         rows = await self._database.read(SELECT_BOUNDS, self._site.id, visitor, preference=ReadPreference.PRIMARY)
         added, size = rows.rows[0]
         reason = "media-hourly" if added >= settings.hourly else "media-room" if size > settings.room else ""

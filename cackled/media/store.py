@@ -8,8 +8,9 @@ from cackled.config import Config
 from cackled.database.routing import Database
 from cackled.domain.commands import CommandError
 from cackled.domain.site import Site
+from cackled.domain.uploads import Uploads
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
-from cackled.media.service import Media
+from cackled.media.service import Media, admit
 from cackled.media.workshop import Workshop
 from cackled.products.product import SharedParts
 
@@ -39,6 +40,15 @@ class MediaStore:
     def of(self, site: Site) -> Media:
         """The pictures of *site*."""
         return Media(site, self.database, self.origin, self.workshop)
+
+
+    @property
+    def uploads(self) -> Uploads:
+        """What products hand pictures to."""
+        return Uploads(self._upload, admit)
+
+    async def _upload(self, site: Site, raw: bytes, alt: str, visitor: int | None, account: int | None) -> str:
+        return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, account)).id}"
 
 
 def origin_of(config: Config) -> str:

@@ -129,6 +129,7 @@ class Row(Chat, frozen=True, kw_only=True):
     unread: int | UnsetType = UNSET
     waiting_since: str | UnsetType | None = UNSET
     assignee: Assignee | UnsetType | None = UNSET
+    guests: list[Assignee] | UnsetType = UNSET
     last: LastMessage | UnsetType | None = UNSET
 
 
@@ -145,6 +146,27 @@ class MessageEvent(Struct, frozen=True):
     name: str
 
 
+class File(Struct, frozen=True):
+    """A picture of a message; ``url`` is an address on this server."""
+
+    id: str
+    url: str
+    alt: str
+    width: int
+    height: int
+    color: str
+
+
+class FileQuery(Struct, frozen=True):
+    """Parameters of an upload."""
+
+    alt: Annotated[str, Meta(max_length=1_500, description="What is to be seen on the picture.")] = ""
+
+
+class NothingBody(Struct, frozen=True):
+    """Nothing."""
+
+
 class Message(Struct, frozen=True):
     """A message, or a line about what happened. ``key`` is the client's own of the call that wrote it.
 
@@ -158,7 +180,7 @@ class Message(Struct, frozen=True):
     kind: Literal["text", "event", "note"]
     text: str
     html: str
-    files: list[Any]
+    files: list[File]
     created: str
     edited: str | None
     deleted: bool
@@ -194,11 +216,17 @@ class Messages(Struct, frozen=True):
 
 
 class MessageBody(Struct, frozen=True):
-    """A message. ``seen``: the newest seq that an operator has seen; ``anyway``: send it whatever came after that."""
+    """A message.
 
-    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    ``files``: ids of pictures; without any there is a text. Of operators: ``seen`` is the newest seq that they have
+    seen, ``anyway`` sends it whatever came after that, ``quick`` are answers that the visitor may choose from.
+    """
+
+    text: Text = ""
+    files: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=8)] = []
     seen: Seq | UnsetType = UNSET
     anyway: bool = False
+    quick: Annotated[list[Annotated[str, Meta(min_length=1, max_length=60)]], Meta(max_length=6)] = []
 
 
 class Said(Struct, frozen=True):
@@ -257,7 +285,8 @@ class ChatStatus(Struct, frozen=True):
     """Whether somebody is there; ``off``: the site has no chat.
 
     ``leave``: messages are taken while nobody is there; ``before``, ``offline``: fields of forms; ``max_length`` of a
-    message in characters; ``edit_seconds``: how long a message can be edited or deleted.
+    message in characters; ``edit_seconds``: how long a message can be edited or deleted; ``position``: where it is told
+    that somebody comes or goes.
     """
 
     status: Literal["online", "away", "offline", "off"]
@@ -273,6 +302,7 @@ class ChatStatus(Struct, frozen=True):
     invitations: list[Rule]
     max_length: int
     edit_seconds: int
+    position: str
 
 
 class ChatPage(Struct, frozen=True):
@@ -326,6 +356,19 @@ class TakeBody(Struct, frozen=True):
     over: bool = False
 
 
+class MemberBody(Struct, frozen=True):
+    """An operator."""
+
+    member: Annotated[str, Meta(min_length=1, max_length=30)]
+
+
+class BlockBody(Struct, frozen=True):
+    """By what to ban the visitor, and for how many seconds (null: for good)."""
+
+    kinds: Annotated[list[Literal["visitor", "address", "mail"]], Meta(min_length=1, max_length=3)]
+    seconds: Annotated[int, Meta(ge=60, le=315_360_000)] | None = None
+
+
 class SnoozeBody(Struct, frozen=True):
     """For how many seconds to put a conversation aside."""
 
@@ -345,10 +388,14 @@ class DeskBody(Struct, frozen=True):
     capacity: Annotated[int, Meta(ge=0, le=100)] | None = None
     departments: Annotated[list[Annotated[str, Meta(max_length=20)]], Meta(max_length=100)] | None = None
     languages: Annotated[list[Annotated[str, Meta(max_length=20)]], Meta(max_length=50)] | None = None
+    skills: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=50)] | None = None
 
 
 class Desk(Struct, frozen=True):
-    """An operator at their desk. ``chats``: how many open conversations they have."""
+    """An operator at their desk.
+
+    ``chats``: how many open conversations they have; ``chosen``: they chose a state themselves.
+    """
 
     id: str
     name: str
@@ -356,6 +403,8 @@ class Desk(Struct, frozen=True):
     capacity: int
     departments: list[str]
     languages: list[str]
+    skills: list[str]
+    chosen: bool
     chats: int
 
 

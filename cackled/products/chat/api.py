@@ -11,14 +11,19 @@ from msgspec import UNSET, Struct, structs
 from cackled.api.calls import Call, bearer, header
 from cackled.api.route import Caller, Route
 from cackled.api.widget import FirstPage, FirstRender, Widget
-from cackled.domain.errors import Unauthorized
+from cackled.domain.errors import Conflict, Unauthorized
 from cackled.domain.site import Site
+from cackled.domain.uploads import Uploads
 from cackled.products.chat import answers
 from cackled.products.chat.desk import Desks
+from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import ONLINE, Chats, Found, no_chat
 from cackled.products.chat.setup import Setups
 from cackled.products.chat.tokens import ChatTokens
 
+# Bytes of a picture, whatever the site allows.
+MOST_FILE = 20_000_000
+CLOSED = ("closed", "spam")
 _RANDOM = SystemRandom()
 STATUSES: tuple[Literal["offline", "away", "online"], ...] = ("offline", "away", "online")
 
@@ -124,7 +129,8 @@ async def say(call: Call) -> Any:
         seen = int(body.seen)
     written = await call.service(Chats).say(
         call.number("chat"), caller.sender, caller.account or caller.found.visitor, caller.name, body.text,
-        call.idempotency_key or "", address=None if caller.account else call.address, seen=seen,
+        call.idempotency_key or "", address=None if caller.account else call.address, seen=seen, files=body.files,
+        quick=body.quick if caller.account else None,
     )  # fmt: skip
     return _said(written.message, written.seq)
 
@@ -150,6 +156,26 @@ async def _changed(call: Call, text: str | None) -> bytes:
         call.number("chat"), call.number("message"), of_visitor, caller.account or None, text
     )
     return _said(written.message, written.seq)
+
+
+async def typing(call: Call) -> None:
+    """Tell the other side that the caller is typing. Nothing keeps that; it holds for six seconds."""
+    caller = await party(call)
+    if caller.found.state not in CLOSED:
+        who = f"account:{caller.account}" if caller.account else ""
+        call.service(Chats).typing(caller.found.channel, caller.sender, caller.name, who)
+
+
+async def add_file(call: Call) -> Any:
+    """Upload a picture for a message. The body is the file."""
+    caller, uploads = await party(call), call.shared(Uploads)
+    if caller.found.state in CLOSED:
+        raise Conflict("This conversation is closed.", slug="chat-closed")
+    content = call.request.content
+    raw = b"" if content is None else content.read()
+    visitor, account = (None, caller.account) if caller.account else (caller.found.visitor, None)
+    made = await uploads.add(call.site, raw, call.query.alt, visitor, account)
+    return await call.service(Chats).picture(made, visitor, account)
 
 
 async def read(call: Call) -> Any:
@@ -190,7 +216,7 @@ async def first_page(render: FirstRender) -> FirstPage:
     chats = render.service(Chats)
     settings = chats.settings
     setups = render.service(Setups)
-    (state, departments), (_, setup), (open_now, following) = (
+    (state, departments, seq), (_, setup), (open_now, following) = (
         await chats.status(), await setups.lately(), await setups.open()
     )  # fmt: skip
     state = state if open_now else 0
@@ -201,12 +227,16 @@ async def first_page(render: FirstRender) -> FirstPage:
         msgspec.json.decode(departments, type=list[answers.Department]), settings.rating, following,
         setup.before, setup.offline, [one for one in setup.invitations if one.on],
         max_length=settings.max_length, edit_seconds=settings.edit_seconds,
+        position=str(render.site.position(chats.channel, seq)),
     )  # fmt: skip
-    return FirstPage(b'"chat":' + msgspec.json.encode(status), 0, b"null")
+    return FirstPage(b'"chat":' + msgspec.json.encode(status), seq, b"null")
 
 
 WIDGETS = (
     Widget(name="Chat", query=answers.ChatQuery, key=first_key, page=first_page, answer=answers.ChatPage),
+)
+FILE_REFUSALS = tuple(
+    f"media-{one}" for one in ("type", "broken", "pixels", "frames", "memory", "time", "large", "hourly", "room")
 )
 _ALL = "/sites/{site}/chats"
 _ONE = "/sites/{site}/chats/{chat}"
@@ -218,7 +248,7 @@ ROUTES = (
         method="POST", path=_ALL, name="startChat", summary="Start a conversation.", handler=start,
         body=answers.StartBody, answer=answers.Started, status=201, caller=Caller.SESSION, limit="chat.start",
         mend=True,
-        refusals=("chat-off", "consent", "nobody-there", "banned", "chats", "unprocessable", "key", "locked"),
+        refusals=("chat-off", "consent", "nobody-there", "banned", "chats", *TEXT, "key", "locked"),
     ),
     Route(
         method="GET", path=_ONE, name="getChat",
@@ -234,18 +264,32 @@ ROUTES = (
         method="POST", path=_ONE + "/messages", name="sendChatMessage",
         summary="Write a message. The same Idempotency-Key again gives the message that was written first.",
         handler=say, body=answers.MessageBody, answer=answers.Said, status=201, idempotent=True, mend=True,
-        refusals=("chat", "chat-closed", "banned", "not-assignee", "newer-messages", "unprocessable"), **_PARTY,
+        refusals=(
+            "chat", "chat-closed", "banned", "not-assignee", "newer-messages", *TEXT, "media-unknown",
+        ),
+        **_PARTY,
     ),
     Route(
         method="PATCH", path=_ONE + "/messages/{message}", name="editChatMessage",
         summary="Edit a message of the caller's own, while the site allows it.",
         handler=edit, body=answers.TextBody, answer=answers.Said, mend=True,
-        refusals=("chat", "message", "author", "message-old", "unprocessable"), **_PARTY,
+        refusals=("chat", "message", "author", "message-old", *TEXT), **_PARTY,
     ),
     Route(
         method="DELETE", path=_ONE + "/messages/{message}", name="deleteChatMessage",
         summary="Delete a message of the caller's own, while the site allows it.",
         handler=delete, answer=answers.Said, refusals=("chat", "message", "author", "message-old"), **_PARTY,
+    ),
+    Route(
+        method="PUT", path=_ONE + "/typing", name="typeInChat",
+        summary="Tell the other side that the caller is typing. Nothing keeps that; it holds for six seconds.",
+        handler=typing, body=answers.NothingBody, bodiless=True, status=204, refusals=("chat",), **_PARTY,
+    ),
+    Route(
+        method="POST", path=_ONE + "/files", name="addChatFile",
+        summary="Upload a picture for a message. The body is the file.", handler=add_file, query=answers.FileQuery,
+        takes="image/*", most=MOST_FILE, answer=answers.File, status=201,
+        refusals=("chat", "chat-closed", "no-pictures", *FILE_REFUSALS), **_PARTY,
     ),
     Route(
         method="PUT", path=_ONE + "/read", name="readChat", summary="Mark messages up to a seq as read.",
@@ -257,12 +301,12 @@ ROUTES = (
     ),
     Route(
         method="POST", path=_ONE + "/rating", name="rateChat", summary="Rate a conversation.", handler=rate,
-        body=answers.RatingBody, answer=answers.Done, refusals=("chat", "chat-off", "unprocessable"), **_VISITOR,
+        body=answers.RatingBody, answer=answers.Done, refusals=("chat", "chat-off", *TEXT), **_VISITOR,
     ),
     Route(
         method="PUT", path=_ONE + "/visit", name="visitChat",
         summary="Tell operators which page the visitor is on, and attributes that the site sets.",
-        handler=visit, body=answers.VisitBody, bodiless=True, status=204, refusals=("chat", "unprocessable"),
+        handler=visit, body=answers.VisitBody, bodiless=True, status=204, refusals=("chat", *TEXT),
         **_VISITOR,
     ),
 )  # fmt: skip

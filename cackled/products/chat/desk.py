@@ -7,13 +7,14 @@ from typing import Any
 
 from cackled.database.query import Query, ReadPreference
 from cackled.domain import text
-from cackled.domain.errors import BadField, Conflict
+from cackled.domain.bans import Bans
+from cackled.domain.errors import BadField, Conflict, Unprocessable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position
 from cackled.products.chat import queries
-from cackled.products.chat.service import Written, no_chat, write
+from cackled.products.chat.service import Written, no_chat, status_channel, write
 
 # Waiting conversations that are handed out at one go.
 MOST_ROUTED = 50
@@ -28,6 +29,8 @@ class Desks:
         self._database = parts.database.site(site.id)
         self._evict = parts.evict
         self._number = number
+        self._bans = Bans(site, parts.database)
+        self._channel = status_channel(site)
 
     async def listed(self, me: int, state: str, search: str, cursor: str, size: int) -> tuple[list[str], str]:
         """Conversations as JSON rows, and the cursor of the next page (``""``: there is none).
@@ -81,9 +84,7 @@ class Desks:
         Raises:
             Refused: there is no such operator or department.
         """
-        account = int(member.removeprefix("account:")) if _is_number(member.removeprefix("account:")) else None
-        if member and account is None:
-            raise BadField("member is an operator's id.", field="member")
+        account = _account(member) if member else None
         if department and not _is_number(department):
             raise BadField("department is an id.", field="department")
         seq = await self._told(
@@ -92,6 +93,41 @@ class Desks:
         if account is None:
             await self.route()
         return seq
+
+    async def invite(self, chat: int, member: str) -> int:
+        """Ask a colleague to help.
+
+        Raises:
+            Refused: there is no such operator.
+        """
+        return await self._told(queries.INVITE_TO_CHAT, chat, _account(member))
+
+    async def leave(self, chat: int, staff: Staff) -> int:
+        """Help no longer, or give a conversation back to the queue."""
+        seq = await self._told(queries.LEAVE_CHAT, chat, staff.account)
+        await self.route()
+        return seq
+
+    async def block(self, chat: int, kinds: list[str], until: float | None, who: str) -> list[str]:
+        """Ban whoever wrote a conversation, by each of *kinds* that is known of them; gives those.
+
+        *kinds*: ``visitor``, ``address``, ``mail``; *until*: seconds since 1970.
+
+        Raises:
+            Unprocessable: nothing of that is known.
+        """
+        rows = await self._database.read(
+            queries.SELECT_BLOCKABLE, self._site.id, chat, preference=ReadPreference.PRIMARY
+        )
+        if not rows.rows:
+            raise no_chat()
+        known = dict(zip(("visitor", "address", "mail"), rows.rows[0], strict=True))
+        done = [kind for kind in dict.fromkeys(kinds) if known[kind]]
+        if not done:
+            raise Unprocessable("That is not known of this visitor.", slug="not-known", field="kinds")
+        for kind in done:
+            await self._bans.ban(kind, known[kind], until, note="chat", who=who)
+        return done
 
     async def reopen(self, chat: int) -> int:
         """Open a closed conversation again."""
@@ -115,20 +151,33 @@ class Desks:
         return Written(*rows[0])
 
     async def beat(self, staff: Staff, viewing: int | None, *, look: bool = True) -> str:
-        """Note that an operator is there and (*look*) what they look at; gives their state."""
-        rows = await self._write(queries.BEAT_DESK, staff.account, staff.name, viewing if look else None)
+        """Note that an operator is there and (*look*) what they look at; gives their state.
+
+        Operators are online from their first look on. Who else may answer, such as an owner, is away until they choose.
+        """
+        first = "online" if look and staff.role == "operator" else "away"
+        rows = await self._write(
+            queries.BEAT_DESK, staff.account, staff.name, viewing if look else None, first, self._channel
+        )
         if rows[0][0] == "online" and look:
             await self.route()
         return str(rows[0][0])
 
     async def change(
         self, staff: Staff, state: str | None, capacity: int | None, departments: list[str] | None,
-        languages: list[str] | None,
+        languages: list[str] | None, skills: list[str] | None = None,
     ) -> str:
         """Change an operator's own desk; gives it as JSON."""
         numbers = None if departments is None else [int(one) for one in departments if _is_number(one)]
         words = None if languages is None else [text.clean_words(one, 20) for one in languages]
-        rows = await self._write(queries.SET_DESK, staff.account, staff.name, state, capacity, numbers, words)
+        able = None if skills is None else sorted({text.clean_words(one, 40) for one in skills} - {""})
+        rows = await self._write(
+            queries.SET_DESK, staff.account, staff.name, state, capacity, numbers, words, able, self._channel
+        )
+        # First renders say at once whether somebody is there.
+        told = await self._database.write(queries.SELECT_SEQ, self._site.id, self._channel)
+        if told:
+            self._evict(self._site.position(self._channel, int(told[0][0])))
         await self.route()
         return str(rows[0][0])
 
@@ -187,6 +236,13 @@ def _name(words: str) -> str:
     if not clean:
         raise BadField("A department has a name.", field="name")
     return clean
+
+
+def _account(member: str) -> int:
+    number = member.removeprefix("account:")
+    if not _is_number(number):
+        raise BadField("member is an operator's id.", field="member")
+    return int(number)
 
 
 def _is_number(value: str) -> bool:

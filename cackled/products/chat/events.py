@@ -40,6 +40,12 @@ class NoteTold(Struct, frozen=True):
     seq: int
 
 
+class StatusTold(Struct, frozen=True):
+    """Whether somebody is there: ``online``, ``away`` or ``offline``."""
+
+    status: str
+
+
 EVENTS = (
     EventType(type="message.created", subject=MESSAGE, words=True, data=MessageTold),
     EventType(type="message.updated", subject=MESSAGE, words=True, rewrites=True, data=MessageTold),
@@ -47,6 +53,8 @@ EVENTS = (
     EventType(type="chat.updated", data=Chat),
     EventType(type="chat.closed", data=Chat),
     EventType(type="chat.read", data=ReadTold),
+    # To everybody who has a page of the site open.
+    EventType(type="chat.status", data=StatusTold),
     # To operators alone, without a word of anybody.
     EventType(type="chat.queued", data=Row),
     EventType(type="chat.changed", data=Row),

@@ -34,8 +34,16 @@ SELECT_MESSAGES = Query(
 )
 SAY = Query(
     "say_in_chat",
-    "select message, seq, old from say_in_chat($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-    ("int", "bigint", "text", "bigint", "bigint", "text", "inet", "text", "text", "text", "bigint", "boolean"),
+    "select message, seq, old from say_in_chat($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    (
+        "int", "bigint", "text", "bigint", "bigint", "text", "inet", "text", "text", "text", "bigint", "boolean",
+        "text", "text[]",
+    ),
+)  # fmt: skip
+SELECT_SAID = Query(
+    "select_said",
+    "select 1 from chat_message where site_id = $1 and chat_id = $2 and sender = $3 and key = $4 and key <> ''",
+    ("int", "bigint", "text", "text"),
 )
 CHANGE_MESSAGE = Query(
     "change_message", "select message, seq from change_message($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -48,13 +56,15 @@ VISIT_CHAT = Query("visit_chat", "select visit_chat($1, $2, $3, $4)", ("int", "b
 SELECT_STATUS = Query(
     "select_chat_status",
     """
-    select coalesce(max(case d.state when 'online' then 2 else 1 end), 0), coalesce((
+    select chat_status($1), coalesce((
       select json_agg(json_build_object('id', x.id::text, 'name', x.name) order by x.name, x.id)
-      from chat_department x where x.site_id = $1), '[]')::text
-    from chat_desk d where d.site_id = $1 and d.seen_at > now() - interval '60 seconds' and d.state <> 'invisible'
+      from chat_department x where x.site_id = $1), '[]')::text,
+      coalesce((select h.seq from channel h where h.site_id = $1 and h.id = $2), 0)
     """,
-    ("int",),
+    _ONE,
 )
+SELECT_SEQ = Query("select_chat_seq", "select seq from channel where site_id = $1 and id = $2", _ONE)
+TELL_STATUS = Query("tell_chat_status", "select tell_status($1, $2, true)", _ONE)
 
 # Operators.
 _FOUND = """
@@ -76,7 +86,8 @@ LIST_CHATS = Query(
     f"""
     select chat_row(c, true), extract(epoch from c.modified_at)::text, c.id from chat c
     where c.site_id = $1 {_FOUND}
-      and case $6 when 'all' then c.state <> 'spam' when 'mine' then c.assignee = $7 and c.state in ('open', 'snoozed')
+      and case $6 when 'all' then c.state <> 'spam'
+          when 'mine' then (c.assignee = $7 or $7 = any(c.guests)) and c.state in ('open', 'snoozed')
           else c.state = $6 end
       and ($4 = 0 or (extract(epoch from c.modified_at), c.id) < ($4, $5))
     order by c.modified_at desc, c.id desc limit $2
@@ -86,7 +97,8 @@ LIST_CHATS = Query(
 COUNT_CHATS = Query(
     "count_chats",
     """
-    select count(*) filter (where c.state = 'waiting'), count(*) filter (where c.state = 'open' and c.assignee = $2),
+    select count(*) filter (where c.state = 'waiting'),
+      count(*) filter (where c.state = 'open' and (c.assignee = $2 or $2 = any(c.guests))),
       count(*) filter (where c.state = 'open')
     from chat c where c.site_id = $1 and c.state in ('waiting', 'open')
     """,
@@ -116,6 +128,12 @@ TAKE_CHAT = Query("take_chat", "select take_chat($1, $2, $3, $4)", ("int", "bigi
 HAND_OVER_CHAT = Query(
     "hand_over_chat", "select hand_over_chat($1, $2, $3, $4, $5)", ("int", "bigint", "bigint", "bigint", "text")
 )
+INVITE_TO_CHAT = Query("invite_to_chat", "select invite_to_chat($1, $2, $3)", ("int", "bigint", "bigint"))
+LEAVE_CHAT = Query("leave_chat", "select leave_chat($1, $2, $3)", ("int", "bigint", "bigint"))
+SELECT_BLOCKABLE = Query(
+    "select_blockable",
+    "select visitor_id::text, coalesce(host(address), ''), mail from chat where site_id = $1 and id = $2", _ONE,
+)  # fmt: skip
 REOPEN_CHAT = Query("reopen_chat", "select reopen_chat($1, $2)", _ONE)
 SNOOZE_CHAT = Query(
     "snooze_chat", "select snooze_chat($1, $2, now() + make_interval(secs => $3))", ("int", "bigint", "int")
@@ -125,10 +143,12 @@ NOTE_IN_CHAT = Query(
     "note_in_chat", "select message, seq from note_in_chat($1, $2, $3, $4, $5)",
     ("int", "bigint", "bigint", "text", "text"),
 )  # fmt: skip
-BEAT_DESK = Query("beat_desk", "select beat_desk($1, $2, $3, $4)", ("int", "bigint", "text", "bigint"))
+BEAT_DESK = Query(
+    "beat_desk", "select beat_desk($1, $2, $3, $4, $5, $6)", ("int", "bigint", "text", "bigint", "text", "bigint")
+)
 SET_DESK = Query(
-    "set_desk", "select set_desk($1, $2, $3, $4, $5, $6, $7)",
-    ("int", "bigint", "text", "text", "int", "bigint[]", "text[]"),
+    "set_desk", "select set_desk($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    ("int", "bigint", "text", "text", "int", "bigint[]", "text[]", "text[]", "bigint"),
 )  # fmt: skip
 SELECT_DESKS = Query(
     "select_desks",

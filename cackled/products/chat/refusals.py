@@ -21,6 +21,11 @@ REFUSALS = (
     ),
     Refusal(state="CK409", reason="message-old", error=Conflict, detail="This message can't be changed any more."),
 )  # fmt: skip
-PROBLEMS = {"chat-off": 403, "consent": 422, "nobody-there": 409, "departments": 409, "reply": 404}
+# What every text that somebody writes may be refused for.
+TEXT = ("unprocessable", "text-empty", "text-too-long")
+PROBLEMS = {
+    "chat-off": 403, "consent": 422, "nobody-there": 409, "departments": 409, "reply": 404, "not-known": 422,
+    "text-empty": 422, "text-too-long": 422,
+}  # fmt: skip
 
 find = Refusals(REFUSALS).find

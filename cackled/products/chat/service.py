@@ -17,6 +17,7 @@ from cackled.domain import text
 from cackled.domain.addresses import stored_address
 from cackled.domain.errors import Conflict, Forbidden, NotFound, Unprocessable
 from cackled.domain.parts import ServiceParts
+from cackled.domain.pictures import own_pictures
 from cackled.domain.site import Site
 from cackled.products.chat import queries, refusals
 from cackled.products.chat.answers import PageBody, StartBody, VisitBody
@@ -69,19 +70,29 @@ class Chats:
         self._database = parts.database.site(site.id)
         self._cache = parts.cache
         self._evict = parts.evict
+        self._signal = parts.signal
+        self._all = parts.database
+        # Where it is told whether somebody is there.
+        self.channel = status_channel(site)
 
-    async def status(self) -> tuple[int, bytes]:
-        """Whether somebody is there (0: nobody, 1: away, 2: online), and the departments as JSON; seconds old."""
+    async def status(self) -> tuple[int, bytes, int]:
+        """Whether somebody is there (0: nobody, 1: away, 2: online), the departments as JSON, and the seq of that.
+
+        Seconds old at most; anew at once when it was told that somebody comes or goes.
+        """
 
         async def load(fresh: bool) -> Loaded:
-            rows = await self._database.read(
-                queries.SELECT_STATUS, self._site.id, preference=ReadPreference.PRIMARY_PREFERRED
-            )
-            return Loaded(msgspec.json.encode(list(rows.rows[0])), 0)
+            preference = ReadPreference.PRIMARY if fresh else ReadPreference.PRIMARY_PREFERRED
+            rows = await self._database.read(queries.SELECT_STATUS, self._site.id, self.channel, preference=preference)
+            return Loaded(msgspec.json.encode(list(rows.rows[0][:2])), int(rows.rows[0][2]))
 
-        found = await self._cache.get(("chat-status", self._site.id), "status", load, ttl=STATUS_TTL)
+        found = await self._cache.get(self._site.group(self.channel), "status", load, ttl=STATUS_TTL)
         state, departments = msgspec.json.decode(found.value)
-        return int(state), departments.encode()
+        return int(state), departments.encode(), found.seq
+
+    def typing(self, channel: int, by: str, name: str, who: str) -> None:
+        """Tell whoever listens to a conversation that somebody is typing. Nothing keeps that."""
+        self._signal(self._site.id, channel, "typing", {"by": by, "name": name[:60], "id": who})
 
     async def start(
         self, visitor: int, body: StartBody, address: str | None, agent: str, number: int, channel: int,
@@ -99,7 +110,7 @@ class Chats:
             raise Forbidden("This site has no chat.", slug="chat-off")
         if (consent or self.settings.consent) and not body.consent:
             raise Unprocessable("Agree to the terms first.", slug="consent", field="consent")
-        state, _ = await self.status()
+        state, _, _ = await self.status()
         state = state if open_now else 0
         if state != ONLINE and not self.settings.offline:
             raise Conflict("Nobody is there at the moment.", slug="nobody-there")
@@ -155,21 +166,46 @@ class Chats:
 
     async def say(
         self, chat: int, sender: str, who: int, name: str, body: str, key: str, *, address: str | None = None,
-        seen: int | None = None,
+        seen: int | None = None, files: list[str] | None = None, quick: list[str] | None = None,
     ) -> Written:
         """Say something as a visitor or an operator. The same *key* again gives what was said first.
+
+        *files*: ids of pictures of the sender's own; *quick*: answers that the other side may choose from.
 
         Raises:
             Refused: the conversation is closed, the visitor banned; of an operator: something newer than *seen* is
                 there, or a colleague has it.
         """
-        clean, html = self._rendered(body)
+        clean, html = self._rendered(body) if body.strip() or not files else ("", "")
         visitor, account = (who, None) if sender == "visitor" else (None, who)
+        shown = await self._pictures(chat, sender, visitor, account, files or [], key)
+        choices = [one for one in (text.clean_words(one, 60) for one in quick or []) if one]
         rows = await self._write(
             queries.SAY, chat, sender, visitor, account, name, stored_address(address), key, clean, html, seen,
-            self.settings.assignee_only,
+            self.settings.assignee_only, shown, choices,
         )  # fmt: skip
         return Written(*rows[0])
+
+    async def picture(self, name: str, visitor: int | None, account: int | None) -> dict[str, Any]:
+        """A picture that was just added."""
+        return (await own_pictures(self._all, self._site, visitor, "", [name], account))[0]
+
+    async def _pictures(
+        self, chat: int, sender: str, visitor: int | None, account: int | None, ids: list[str], key: str
+    ) -> str:
+        """What is kept of the pictures of a message, as JSON.
+
+        Raises:
+            Unprocessable: one is not the sender's to show, and this message was not written before.
+        """
+        try:
+            found = await own_pictures(self._all, self._site, visitor, "", ids, account)
+        except Unprocessable:
+            said = (self._site.id, chat, sender, key)
+            if not (await self._database.read(queries.SELECT_SAID, *said, preference=ReadPreference.PRIMARY)).rows:
+                raise
+            found = []
+        return msgspec.json.encode(found).decode()
 
     async def change(
         self, chat: int, message: int, visitor: int | None, account: int | None, new: str | None
@@ -236,6 +272,11 @@ async def write(database: Any, query: Query, *args: Any) -> list[tuple[Any, ...]
         if refused is None:
             raise
         raise refused from None
+
+
+def status_channel(site: Site) -> int:
+    """Where visitors are told whether somebody is there."""
+    return site.channel(PRODUCT_NAME, "chat")
 
 
 def no_chat() -> NotFound:

@@ -16,7 +16,8 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.products.chat.forms import Setup
 from cackled.products.chat.hours import Hours, opening
-from cackled.products.chat.service import STATUS_TTL, write
+from cackled.products.chat.queries import TELL_STATUS
+from cackled.products.chat.service import STATUS_TTL, status_channel, write
 
 MOST_REPLIES = 1_000
 
@@ -26,6 +27,15 @@ SELECT_SETUP = Query(
     select coalesce(max(s.hours), ''), coalesce(max(s.setup), '') from chat_setup s where s.site_id = $1
     """,
     ("int",),
+)
+SELECT_LATELY = Query(
+    "select_chat_setup_lately",
+    """
+    select coalesce(max(s.hours), ''), coalesce(max(s.setup), ''),
+      coalesce((select h.seq from channel h where h.site_id = $1 and h.id = $2), 0)
+    from chat_setup s where s.site_id = $1
+    """,
+    ("int", "bigint"),
 )
 SAVE_HOURS = Query(
     "save_chat_hours",
@@ -92,15 +102,19 @@ class Setups:
         self._site = site
         self._database = parts.database.site(site.id)
         self._cache = parts.cache
+        self._evict = parts.evict
+        self._channel = status_channel(site)
 
     async def lately(self) -> tuple[Hours, Setup]:
         """As some seconds ago, for first renders."""
 
         async def load(fresh: bool) -> Loaded:
-            rows = await self._read(SELECT_SETUP)
-            return Loaded(msgspec.json.encode(list(rows[0])), 0)
+            preference = ReadPreference.PRIMARY if fresh else ReadPreference.PRIMARY_PREFERRED
+            rows = (await self._database.read(SELECT_LATELY, self._site.id, self._channel, preference=preference)).rows
+            return Loaded(msgspec.json.encode(list(rows[0][:2])), int(rows[0][2]))
 
-        found = await self._cache.get(("chat-setup", self._site.id), "setup", load, ttl=STATUS_TTL)
+        group = self._site.group(self._channel)
+        found = await self._cache.get(group, "setup", load, ttl=STATUS_TTL)
         return _decoded(*msgspec.json.decode(found.value))
 
     async def now(self) -> tuple[Hours, Setup]:
@@ -121,6 +135,7 @@ class Setups:
         """
         hours.check()
         await self._write(SAVE_HOURS, msgspec.json.encode(hours).decode())
+        await self._told()
 
     async def save(self, setup: Setup) -> Setup:
         """Replace the rest; gives what was stored.
@@ -142,7 +157,13 @@ class Setups:
             raise BadField("The address of a picture begins with https://.", field="greeting.avatar")
         clean: Setup = _cleaned(setup)
         await self._write(SAVE_SETUP, msgspec.json.encode(clean).decode())
+        await self._told()
         return clean
+
+    async def _told(self) -> None:
+        """First renders of before are out of date, on all nodes."""
+        rows = await self._write(TELL_STATUS, self._channel)
+        self._evict(self._site.position(self._channel, int(rows[0][0])))
 
     async def replies(self, one: int | None = None) -> list[str]:
         """The ready answers as JSON, the most used first."""

@@ -13,6 +13,7 @@ from cackled.api.route import Caller, Route
 from cackled.domain.channels import parse_id
 from cackled.products.chat.forms import Setup
 from cackled.products.chat.hours import Hours
+from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.setup import Setups, no_reply
 
 
@@ -127,11 +128,11 @@ ROUTES = (
     ),
     Route(
         method="POST", path=_REPLIES, name="addChatReply", summary="Create a ready answer.", handler=add_reply,
-        body=ReplyBody, answer=Reply, status=201, mend=True, refusals=("unprocessable",), **_STAFF,
+        body=ReplyBody, answer=Reply, status=201, mend=True, refusals=(*TEXT,), **_STAFF,
     ),
     Route(
         method="PATCH", path=_REPLY, name="changeChatReply", summary="Change a ready answer.", handler=change_reply,
-        body=ReplyChange, answer=Reply, mend=True, refusals=("reply", "unprocessable"), **_STAFF,
+        body=ReplyChange, answer=Reply, mend=True, refusals=("reply", *TEXT), **_STAFF,
     ),
     Route(
         method="DELETE", path=_REPLY, name="removeChatReply", summary="Delete a ready answer.", handler=remove_reply,

@@ -12,6 +12,7 @@ from cackled.domain.channels import parse_id
 from cackled.domain.errors import NotFound
 from cackled.products.chat import answers
 from cackled.products.chat.desk import Desks
+from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import Chats
 
 
@@ -48,6 +49,24 @@ async def spam(call: Call) -> Any:
     return answers.Done(await call.service(Chats).close(call.number("chat"), "operator", "", "spam"))
 
 
+async def invite(call: Call) -> Any:
+    """Ask a colleague to help in a conversation."""
+    return answers.Done(await call.service(Desks).invite(call.number("chat"), call.body.member))
+
+
+async def leave(call: Call) -> Any:
+    """Stop helping in a conversation, or give one's own back to the queue."""
+    return answers.Done(await call.service(Desks).leave(call.number("chat"), call.colleague))
+
+
+async def block(call: Call) -> Any:
+    """Ban the visitor of a conversation, and close it."""
+    seconds, number = call.body.seconds, call.number("chat")
+    until = None if seconds is None else call.context.wall_time() + seconds
+    await call.service(Desks).block(number, call.body.kinds, until, call.colleague.name)
+    return answers.Done(await call.service(Chats).close(number, "operator", "blocked"))
+
+
 async def snooze(call: Call) -> Any:
     """Put a conversation aside for a time, or until its visitor writes."""
     return answers.Done(await call.service(Desks).snooze(call.number("chat"), call.body.seconds))
@@ -71,7 +90,9 @@ async def get_desk(call: Call) -> bytes:
 async def change_desk(call: Call) -> bytes:
     """Change the caller's state, capacity, departments or languages."""
     body: answers.DeskBody = call.body
-    await call.service(Desks).change(call.colleague, body.state, body.capacity, body.departments, body.languages)
+    await call.service(Desks).change(
+        call.colleague, body.state, body.capacity, body.departments, body.languages, body.skills
+    )
     return await _desk(call)
 
 
@@ -82,7 +103,7 @@ async def _desk(call: Call) -> bytes:
     if not found or own not in found[0]:
         await desks.beat(call.colleague, None, look=False)
         found = await desks.desks(me)
-    _, departments = await call.service(Chats).status()
+    _, departments, _ = await call.service(Chats).status()
     return b'{"me":%b,"colleagues":[%b],"departments":%b}' % (
         found[0].encode(), ",".join(found[1:]).encode(), departments,
     )  # fmt: skip
@@ -101,7 +122,7 @@ async def live(call: Call) -> Any:
 
 async def list_departments(call: Call) -> bytes:
     """List the departments."""
-    _, departments = await call.service(Chats).status()
+    _, departments, _ = await call.service(Chats).status()
     return b'{"departments":' + departments + b"}"
 
 
@@ -147,10 +168,15 @@ ROUTES = (
     _deed("take", "takeChat", "Take a conversation.", take, "chat-closed", "taken", body=answers.TakeBody,
           bodiless=True),
     _deed("transfer", "transferChat", "Hand a conversation to an operator, or to the queue of a department.", transfer,
-          "chat-closed", "operator", "department", "unprocessable", body=answers.TransferBody),
-    _deed("note", "noteInChat", "Write a note for colleagues. The visitor never sees it.", note, "unprocessable",
+          "chat-closed", "operator", "department", *TEXT, body=answers.TransferBody),
+    _deed("note", "noteInChat", "Write a note for colleagues. The visitor never sees it.", note, *TEXT,
           body=answers.TextBody, answer=answers.Said, status=201, mend=True),
     _deed("spam", "markChatAsSpam", "Close a conversation as spam.", spam),
+    _deed("invite", "inviteToChat", "Ask a colleague to help in a conversation.", invite, "chat-closed", "operator",
+          body=answers.MemberBody),
+    _deed("leave", "leaveChat", "Stop helping in a conversation, or give one's own back to the queue.", leave),
+    _deed("block", "blockVisitorOfChat", "Ban the visitor of a conversation, and close it.", block, "not-known",
+          body=answers.BlockBody),
     _deed("snooze", "snoozeChat", "Put a conversation aside for a time, or until its visitor writes.", snooze,
           "chat-not-open", body=answers.SnoozeBody),
     _deed("reopen", "reopenChat", "Open a closed conversation again.", reopen, "chat-open"),

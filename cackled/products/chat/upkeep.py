@@ -53,8 +53,11 @@ DROP_OLD_CHATS = Query(
     select count(*) from gone
     """,
 )
-LOSE_DESKS = Query("lose_desks", "select lose_desks()")
-WAKE_CHATS = Query("wake_chats", "select wake_chats()")
+LOSE_DESK = Query("lose_desk", "select site from lose_desk()")
+RETURN_CHAT = Query("return_chat", "select site from return_chat()")
+WAKE_CHATS = Query("wake_chats", "select 1 from wake_chats() n where n > 0")
+# Of each of them at one look.
+MOST_AT_ONCE = 500
 SELECT_WAITING_SITES = Query(
     "select_waiting_sites", "select distinct site_id from chat where state = 'waiting' limit 1000"
 )
@@ -80,8 +83,11 @@ class Routing:
         """Look once."""
         try:
             for part in self._database.parts:
-                await part.system.write(LOSE_DESKS)
-                await part.system.write(WAKE_CHATS)
+                # Each change is a transaction of its own: together they would lock channels of many conversations.
+                for query in (LOSE_DESK, RETURN_CHAT, WAKE_CHATS):
+                    for _ in range(MOST_AT_ONCE):
+                        if not await part.system.write(query):
+                            break
                 sites = await part.system.read(SELECT_WAITING_SITES, preference=ReadPreference.PRIMARY)
                 for (site,) in sites.rows:
                     while await self._database.site(site).write(ROUTE_CHAT, site):

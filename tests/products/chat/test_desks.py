@@ -93,7 +93,7 @@ class DeskTests(ChatCase):
         await self.application.shared[Routing].run()
         self.assertEqual(await self.assignees(), [None])
         self.assertEqual((await self.texts(chat))[-1], "lost")
-        self.assertEqual(self.sql("select state from chat_desk"), [("away",)])
+        self.assertEqual(self.sql("select lost, state from chat_desk"), [(True, "online")])
         await self.online(self.ben)
         self.assertEqual(await self.assignees(), [self.ben.account])
 
@@ -138,6 +138,6 @@ class DeskTests(ChatCase):
         await self.ann.ask("POST", f"{CHATS}/desk/beat", {"viewing": chat["chat"]})
         channel = int(place.partition("/")[2].partition("@")[0])
         told = self.sql("select type, data from event where channel_id = %s order by seq", channel)
-        self.assertEqual([kind for kind, _ in told], ["chat.queued", "chat.viewing"])
+        self.assertEqual([kind for kind, _ in told], ["chat.queued", "chat.viewing", "desk.changed"])
         self.assertNotIn("confidential", "".join(data for _, data in told))
         self.assertIn("Ann", told[1][1])

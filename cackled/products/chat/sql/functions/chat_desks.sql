@@ -1,5 +1,5 @@
 -- Operators: who answers what.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Note a line about an operator in a conversation, with its state told to both sides.
 create or replace function chat_line(c chat, p_name text, p_account bigint, p_who text) returns void
@@ -24,7 +24,7 @@ begin
     raise exception using errcode = 'CK409', message = 'taken';
   end if;
   update chat x set state = case when x.state = 'offline' then x.state else 'open' end, assignee = p_account,
-    waiting_since = null, accepted_at = coalesce(x.accepted_at, now())
+    guests = array_remove(x.guests, p_account), waiting_since = null, accepted_at = coalesce(x.accepted_at, now())
   where x.site_id = p_site and x.id = p_chat returning * into c;
   update chat_desk d set free_since = now() where d.site_id = p_site and d.account_id = p_account;
   perform chat_line(c, 'joined', p_account, coalesce(who, ''));
@@ -79,6 +79,45 @@ begin
 end
 $$;
 
+-- Ask a colleague to help. May be repeated.
+create or replace function invite_to_chat(p_site int, p_chat bigint, p_account bigint) returns bigint
+language plpgsql as $$
+declare
+  c chat := lock_chat(p_site, p_chat);
+  who text;
+begin
+  select d.name into who from chat_desk d where d.site_id = p_site and d.account_id = p_account;
+  if not found then
+    raise exception using errcode = 'CK404', message = 'operator';
+  elsif c.state in ('closed', 'spam') then
+    raise exception using errcode = 'CK409', message = 'chat-closed';
+  elsif p_account = any(c.guests) or p_account = c.assignee or cardinality(c.guests) >= 10 then
+    return (select x.seq from channel x where x.site_id = p_site and x.id = c.channel_id);
+  end if;
+  update chat x set guests = x.guests || p_account where x.site_id = p_site and x.id = p_chat returning * into c;
+  perform chat_line(c, 'invited', p_account, who);
+  return tell_chat(p_site, p_chat, 'chat.updated');
+end
+$$;
+
+-- A colleague who helped goes; who has the conversation gives it back to the queue.
+create or replace function leave_chat(p_site int, p_chat bigint, p_account bigint) returns bigint language plpgsql as $$
+declare
+  c chat := lock_chat(p_site, p_chat);
+begin
+  if p_account = any(c.guests) then
+    update chat x set guests = array_remove(x.guests, p_account) where x.site_id = p_site and x.id = p_chat
+    returning * into c;
+    perform chat_line(c, 'left', p_account,
+      coalesce((select d.name from chat_desk d where d.site_id = p_site and d.account_id = p_account), ''));
+    return tell_chat(p_site, p_chat, 'chat.updated');
+  elsif c.assignee = p_account and c.state in ('open', 'snoozed') then
+    return hand_over_chat(p_site, p_chat, null, null, 'left');
+  end if;
+  return (select x.seq from channel x where x.site_id = p_site and x.id = c.channel_id);
+end
+$$;
+
 -- Put an open conversation aside until a time, or until the visitor writes.
 create or replace function snooze_chat(p_site int, p_chat bigint, p_until timestamptz) returns bigint
 language plpgsql as $$
@@ -117,58 +156,6 @@ begin
 end
 $$;
 
--- An operator is at the desk, and looks at a conversation (null: at none). Their row is made by the first beat.
-create or replace function beat_desk(p_site int, p_account bigint, p_name text, p_viewing bigint) returns text
-language plpgsql as $$
-declare
-  before bigint;
-  d chat_desk;
-begin
-  insert into chat_desk as x (site_id, account_id, name) values (p_site, p_account, p_name)
-  on conflict (site_id, account_id) do nothing;
-  select x.viewing into before from chat_desk x where x.site_id = p_site and x.account_id = p_account for no key update;
-  update chat_desk x set seen_at = now(), name = p_name, viewing = p_viewing
-  where x.site_id = p_site and x.account_id = p_account returning * into d;
-  if before is distinct from p_viewing then
-    perform tell_operators(p_site, 'chat.viewing', concat('{"id":"', x.id, '","viewers":', chat_viewers(p_site, x.id), '}'))
-    from (select distinct y.id from unnest(array[before, p_viewing]) y (id) where y.id is not null order by y.id) x;
-  end if;
-  return d.state;
-end
-$$;
-
-create or replace function chat_viewers(p_site int, p_chat bigint) returns text language sql stable as $$
-  select coalesce(json_agg(json_build_object('id', 'account:' || d.account_id, 'name', d.name) order by d.account_id),
-                  '[]')::text
-  from chat_desk d where d.site_id = p_site and d.viewing = p_chat and d.seen_at > now() - interval '60 seconds'
-$$;
-
-create or replace function desk_json(d chat_desk) returns text language sql stable as $$
-  select json_build_object('id', 'account:' || d.account_id, 'name', d.name, 'state', d.state, 'capacity', d.capacity,
-    'departments', array(select x::text from unnest(d.departments) x), 'languages', d.languages,
-    'chats', (select count(*) from chat c where c.site_id = d.site_id and c.assignee = d.account_id and c.state = 'open')
-  )::text
-$$;
-
-create or replace function set_desk(
-  p_site int, p_account bigint, p_name text, p_state text, p_capacity int, p_departments bigint[], p_languages text[]
-) returns text language plpgsql as $$
-declare
-  d chat_desk;
-begin
-  insert into chat_desk as x (site_id, account_id, name, state, capacity, departments, languages)
-  values (p_site, p_account, p_name, coalesce(p_state, 'away'), coalesce(p_capacity, 4), coalesce(p_departments, '{}'),
-          coalesce(p_languages, '{}'))
-  on conflict (site_id, account_id) do update set name = excluded.name, state = coalesce(p_state, x.state),
-    capacity = coalesce(p_capacity, x.capacity), departments = coalesce(p_departments, x.departments),
-    languages = coalesce(p_languages, x.languages), seen_at = now(),
-    free_since = case when x.state <> 'online' then now() else x.free_since end
-  returning * into d;
-  perform tell_operators(p_site, 'desk.changed', desk_json(d));
-  return desk_json(d);
-end
-$$;
-
 -- Give the conversation that waits longest to the operator who has been free longest and has room. One at a time; gives
 -- the conversation, the operator and the channel, or no row. Skips what somebody else is taking at this moment.
 create or replace function route_chat(p_site int)
@@ -200,37 +187,13 @@ begin
 end
 $$;
 
--- Operators who have not been heard of for a minute are away, and their conversations wait again, with a line that says
--- so. A batch at a time; gives how many conversations that were.
-create or replace function lose_desks() returns bigint language plpgsql as $$
-declare
-  d chat_desk;
-  c chat;
-  n bigint := 0;
-begin
-  for d in
-    select x.* from chat_desk x where x.state <> 'away' and x.seen_at < now() - interval '60 seconds'
-    order by x.seen_at limit 100 for no key update skip locked
-  loop
-    update chat_desk x set state = 'away', viewing = null
-    where x.site_id = d.site_id and x.account_id = d.account_id returning * into d;
-    for c in select x.* from chat x where x.site_id = d.site_id and x.assignee = d.account_id and x.state = 'open' loop
-      perform hand_over_chat(c.site_id, c.id, null, null, 'lost');
-      n := n + 1;
-    end loop;
-    perform tell_operators(d.site_id, 'desk.changed', desk_json(d));
-  end loop;
-  return n;
-end
-$$;
-
--- What was put aside and is due is open again.
+-- What was put aside and is due is open again; one at a time, gives how many.
 create or replace function wake_chats() returns bigint language plpgsql as $$
 declare
   c chat;
   n bigint := 0;
 begin
-  for c in select x.* from chat x where x.snoozed_until < now() and x.state = 'snoozed' order by x.snoozed_until limit 100
+  for c in select x.* from chat x where x.snoozed_until < now() and x.state = 'snoozed' order by x.snoozed_until limit 1
   loop
     perform reopen_chat(c.site_id, c.id);
     n := n + 1;

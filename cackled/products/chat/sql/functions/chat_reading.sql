@@ -1,5 +1,5 @@
 -- What visitors and operators see of conversations.
--- cackled: revision 1
+-- cackled: revision 2
 
 create or replace function chat_time(p timestamptz) returns text language sql immutable parallel safe as $$
   select to_char(p at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -10,9 +10,10 @@ create or replace function message_json(m chat_message) returns text language sq
   select concat(
     '{"id":"', m.id, '","author":{"id":"', coalesce(m.visitor_id::text, 'account:' || m.account_id, ''), '","name":',
     to_json(m.author_name), '},"seq":', m.seq, ',"from":"', m.sender, '","kind":"', m.kind, '","text":',
-    to_json(m.text), ',"html":', to_json(m.html), ',"files":[],"created":"', chat_time(m.created_at), '","edited":',
+    to_json(m.text), ',"html":', to_json(m.html), ',"files":', m.files, ',"created":"', chat_time(m.created_at), '","edited":',
     coalesce('"' || chat_time(m.edited_at) || '"', 'null'), ',"deleted":', m.deleted::text, ',"key":', to_json(m.key),
-    case when m.event <> '' then ',"event":' || m.event end, '}')
+    case when m.event <> '' then ',"event":' || m.event end,
+    case when m.quick <> '{}' then ',"quick":' || to_json(m.quick)::text end, '}')
 $$;
 
 -- How many wait before a conversation, and itself; null where it does not wait.
@@ -50,6 +51,9 @@ create or replace function chat_row(c chat, p_words boolean) returns text langua
     ',"assignee":', coalesce((
       select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), '}')
       from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee), 'null'),
+    ',"guests":', coalesce((
+      select json_agg(json_build_object('id', 'account:' || d.account_id, 'name', d.name) order by d.account_id)
+      from chat_desk d where d.site_id = c.site_id and d.account_id = any(c.guests))::text, '[]'),
     case when p_words then concat(',"last":', coalesce((
       select concat('{"from":"', m.sender, '","text":', to_json(left(m.text, 200)), ',"created":"',
                     chat_time(m.created_at), '"}')

@@ -1,5 +1,5 @@
 -- How conversations forget a visitor, follow one who signs in, and end.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- What a visitor said and was asked is gone; what operators said stays, in conversations of nobody.
 create or replace function erase_chats(p_site int, p_visitor bigint, p_most int)
@@ -17,7 +17,7 @@ begin
   loop
     c := lock_chat(p_site, c.id);
     for m in
-      update chat_message x set text = '', html = '', author_name = '', deleted = true, edited_at = now()
+      update chat_message x set text = '', html = '', files = '[]', author_name = '', deleted = true, edited_at = now()
       where x.site_id = p_site and x.chat_id = c.id and x.sender = 'visitor' returning *
     loop
       perform replace_event_words(p_site, c.channel_id, 'message', m.id, m.created_at - interval '1 minute',

@@ -1,5 +1,5 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
@@ -51,14 +51,15 @@ $$;
 -- line that nobody said, such as that an operator joined.
 create or replace function add_message(
   c chat, p_kind text, p_sender text, p_visitor bigint, p_account bigint, p_name text, p_key text, p_text text,
-  p_html text, p_event text
+  p_html text, p_event text, p_files text, p_quick text[]
 ) returns chat_message language plpgsql as $$
 declare
   m chat_message;
 begin
-  insert into chat_message (site_id, chat_id, seq, kind, sender, visitor_id, account_id, author_name, key, text, html, event)
+  insert into chat_message (site_id, chat_id, seq, kind, sender, visitor_id, account_id, author_name, key, text, html,
+                            event, files, quick)
   values (c.site_id, c.id, advance_seq(c.site_id, c.channel_id), p_kind, p_sender, p_visitor, p_account, p_name, p_key,
-          p_text, p_html, p_event)
+          p_text, p_html, p_event, p_files, p_quick)
   returning * into m;
   update chat x set messages = x.messages + 1, modified_at = now(), version = x.version + 1,
     said_visitor = case when p_sender = 'visitor' then m.seq else x.said_visitor end,
@@ -73,6 +74,14 @@ begin
   perform announce(c.site_id, c.channel_id, m.seq, 'message.created', concat('{"message":', message_json(m), '}'), false);
   return m;
 end
+$$;
+
+-- The same, as releases of before call it.
+create or replace function add_message(
+  c chat, p_kind text, p_sender text, p_visitor bigint, p_account bigint, p_name text, p_key text, p_text text,
+  p_html text, p_event text
+) returns chat_message language sql as $$
+  select add_message(c, p_kind, p_sender, p_visitor, p_account, p_name, p_key, p_text, p_html, p_event, '[]', '{}')
 $$;
 
 -- Begin a conversation, with its first message where there is one. The same key of the same visitor again gives the
@@ -121,7 +130,7 @@ $$;
 -- assignee may answer. old: it was said before, with the same key.
 create or replace function say_in_chat(
   p_site int, p_chat bigint, p_sender text, p_visitor bigint, p_account bigint, p_name text, p_ip inet, p_key text,
-  p_text text, p_html text, p_seen bigint, p_only boolean
+  p_text text, p_html text, p_seen bigint, p_only boolean, p_files text, p_quick text[]
 ) returns table (message text, seq bigint, old boolean) language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -140,7 +149,8 @@ begin
     raise exception using errcode = 'CK409', message = 'chat-closed';
   elsif p_sender = 'visitor' and is_banned(p_site, '', p_visitor, p_ip) then
     raise exception using errcode = 'CK403', message = 'banned';
-  elsif p_only and p_sender = 'operator' and c.assignee is not null and c.assignee <> p_account then
+  elsif p_only and p_sender = 'operator' and c.assignee is not null and c.assignee <> p_account
+      and p_account <> all(c.guests) then
     raise exception using errcode = 'CK409', message = 'not-assignee';
   elsif p_seen is not null and exists (
       select from chat_message x where x.site_id = p_site and x.chat_id = p_chat and x.seq > p_seen and x.kind = 'text'
@@ -154,11 +164,20 @@ begin
     where x.site_id = p_site and x.id = p_chat returning * into c;
     perform announce(p_site, c.channel_id, advance_seq(p_site, c.channel_id), 'chat.assigned', chat_json(c), false);
   end if;
-  m := add_message(c, 'text', p_sender, p_visitor, p_account, p_name, p_key, p_text, p_html, '');
+  m := add_message(c, 'text', p_sender, p_visitor, p_account, p_name, p_key, p_text, p_html, '', p_files, p_quick);
   select * into c from chat x where x.site_id = p_site and x.id = p_chat;
   perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
   return query select message_json(m), m.seq, false;
 end
+$$;
+
+-- The same, as releases of before call it.
+create or replace function say_in_chat(
+  p_site int, p_chat bigint, p_sender text, p_visitor bigint, p_account bigint, p_name text, p_ip inet, p_key text,
+  p_text text, p_html text, p_seen bigint, p_only boolean
+) returns table (message text, seq bigint, old boolean) language sql as $$
+  select * from say_in_chat(p_site, p_chat, p_sender, p_visitor, p_account, p_name, p_ip, p_key, p_text, p_html, p_seen,
+                            p_only, '[]', '{}')
 $$;
 
 -- Change or (p_text null) delete a message of one's own, for so many seconds after it was written.
@@ -181,7 +200,7 @@ begin
     raise exception using errcode = 'CK409', message = 'message-old';
   end if;
   update chat_message x set text = coalesce(p_text, ''), html = coalesce(p_html, ''), deleted = p_text is null,
-    edited_at = now()
+    files = case when p_text is null then '[]' else x.files end, edited_at = now()
   where x.site_id = p_site and x.id = p_message returning * into m;
   s := advance_seq(p_site, c.channel_id);
   -- Neither the log nor what is to be sent keeps the words of before.

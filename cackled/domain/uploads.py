@@ -1,0 +1,24 @@
+"""What products hand files to that somebody sends; who keeps them is elsewhere (`cackled.media`)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+
+from cackled.domain.site import Site
+
+
+class Uploads(Struct, frozen=True):
+    """Takes pictures in.
+
+    ``add`` keeps a picture (site, bytes, alternative text, visitor, account: one of both is None) and gives its id, as
+    `cackled.domain.pictures` takes it. ``admit`` refuses by the site and the length (None: not known yet).
+
+    Raises:
+        Refused: the site takes none, or not this one.
+        OSError: it can't be kept.
+    """
+
+    add: Callable[[Site, bytes, str, int | None, int | None], Awaitable[str]]
+    admit: Callable[[Site, int | None], None]
