@@ -1,0 +1,195 @@
+"""The chat with the daemon: a visitor in Chromium, an operator by the API, over reloads, tabs and a crash."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.browser.test_chat import SHADOW
+from tests.browser.test_panel import PanelCase
+
+LAST_MARK = f"[...{SHADOW}.querySelectorAll('.mark')].pop()?.innerText"
+# The rows of the conversation, in order.
+BUBBLES = f"[...{SHADOW}.querySelectorAll('.bubble .text')].map(n => n.innerText.trim())"
+MOUNT = "(window.cackle_widget = window.cackle_widget || []).push({widget: 'Chat', id: %d});"
+
+
+class Operator:
+    """Somebody of the staff, by the calls that the console makes."""
+
+    def __init__(self, case: ChatDaemonCase, site: int = 1) -> None:
+        self.page = case.staff("operator")
+        # The panel's own origin, where the cookie is.
+        self.url, self.site = self.page.url.partition("/panel")[0], site
+
+    def ask(self, method: str, path: str = "", body: Any = None) -> Any:
+        """One call below the site's conversations."""
+        answer = self.page.request.fetch(
+            f"{self.url}/api/v1/sites/{self.site}/chats{path}", method=method, data=body,
+            headers={"origin": self.url, "x-cackled-panel": "1", "sec-fetch-site": "same-origin"},
+        )  # fmt: skip
+        assert answer.ok, (answer.status, answer.text())
+        return answer.json() if answer.body() else None
+
+    def online(self) -> None:
+        """Take conversations from now on."""
+        self.ask("PUT", "/desk", {"state": "online", "capacity": 20})
+
+    def chat_with(self, text: str) -> str:
+        """The id of the open conversation whose newest message is *text*; "": there is none."""
+        self.ask("POST", "/desk/beat", {"viewing": None})
+        rows = self.ask("GET", "?state=all")["chats"]
+        return next((row["id"] for row in rows if row["last"] and row["last"]["text"] == text), "")
+
+    def say(self, chat: str, text: str) -> None:
+        """Answer."""
+        self.ask("POST", f"/{chat}/messages", {"text": text})
+
+    def texts(self, chat: str) -> list[str]:
+        """What was said."""
+        told = self.ask("GET", f"/{chat}/messages?size=100")["messages"]
+        return [one["text"] for one in told if one["kind"] == "text"]
+
+
+class ChatDaemonCase(PanelCase):
+    """The daemon of the panel's tests, with an operator at the desk of site 1."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.operator = Operator(self)
+        self.operator.online()
+
+    def chat(self, context: Any = None, query: str = "", **options: Any) -> Any:
+        """The demo's page of chat, with the launcher."""
+        return self.page(f"{self.url}/demo/chat{query}", context=context, wait="button.b", **options)
+
+    def opened(self, context: Any = None, **options: Any) -> Any:
+        """The same, with the panel opened and somebody there."""
+        # First renders are kept for some seconds: those of before the operator came.
+        first = f"{self.url}/bootstrap?widget=Chat&site=1"
+        page = self.chat(context, **options)
+        self.soon(lambda: self.assertEqual(page.request.get(first).json()["chat"]["status"], "online"))
+        page.reload()
+        page.click("button.b")
+        page.wait_for_selector(".field:visible")
+        self.until(page, f"!!{SHADOW}.querySelector('.dot.on')")
+        return page
+
+    def say(self, page: Any, text: str) -> None:
+        """Write a message and wait until the server has it."""
+        page.fill(".field", text)
+        page.locator(".field").press("Enter")
+        page.wait_for_selector(f".mine .bubble:has-text('{text}')")
+        self.until(page, f"['Sent', 'Read'].includes({LAST_MARK})")
+
+    def found(self, text: str) -> str:
+        """The conversation, once the operator sees what was written."""
+        self.soon(lambda: self.assertTrue(self.operator.chat_with(text)))
+        return self.operator.chat_with(text)
+
+
+class LifeTests(ChatDaemonCase):
+    def test_life(self) -> None:
+        """Start, an answer, read marks, a reload, the end, a rating, reopened, the visitor's end, another start."""
+        page = self.opened()
+        self.say(page, "Do you have *blue* plates?")
+        chat = self.found("Do you have *blue* plates?")
+        self.operator.say(chat, "Yes, in two sizes.")
+        page.wait_for_selector(".bubble:has-text('Yes, in two sizes.')")
+        self.operator.ask("PUT", f"/{chat}/read", {"seq": self.operator.ask("GET", f"/{chat}")["seq"]})
+        self.say(page, "And green ones?")
+        self.until(page, f"{SHADOW}.querySelector('.titles strong').innerText.startsWith('operator')")
+        page.reload()
+        page.wait_for_selector(".bubble:has-text('And green ones?')")
+        said = ["Do you have blue plates?", "Yes, in two sizes.", "And green ones?"]
+        self.soon(lambda: self.assertEqual(page.evaluate(BUBBLES), said))
+        self.operator.ask("POST", f"/{chat}/close", {"reason": "done"})
+        page.click(".star >> nth=3")
+        page.fill(".end textarea", "Quick and kind")
+        page.click(".end button:has-text('Send')")
+        page.wait_for_selector(".end:has-text('Thank you')")
+        rating = self.operator.ask("GET", f"/{chat}")["chat"]["rating"]
+        self.assertEqual(rating, {"score": 4, "text": "Quick and kind"})
+        self.operator.ask("POST", f"/{chat}/reopen", {})
+        page.wait_for_selector(".composer:visible")
+        self.say(page, "One more thing")
+        page.click(".finish")
+        page.click(".end button:has-text('Start again')")
+        self.say(page, "A new matter")
+        self.assertNotEqual(self.found("A new matter"), chat)
+        self.assertEqual(self.operator.ask("GET", f"/{chat}")["chat"]["closed_by"], "visitor")
+
+    def test_tabs(self) -> None:
+        """Two tabs that write at the same time have one conversation, and show the same in the same order."""
+        context = self.context()
+        one, two = self.opened(context), self.chat(context)
+        two.wait_for_selector(".field:visible")
+        for page, text in ((one, "From tab one"), (two, "From tab two")):
+            page.fill(".field", text)
+        for page in (one, two):
+            page.evaluate(f"{SHADOW}.querySelector('.send').click()")
+        for page in (one, two):
+            self.soon(lambda page=page: self.assertEqual(len(page.evaluate(BUBBLES)), 2))
+            self.until(page, f"['Sent', 'Read'].includes({LAST_MARK})")
+        self.assertEqual(one.evaluate(BUBBLES), two.evaluate(BUBBLES))
+        chat = self.found(one.evaluate(BUBBLES)[-1])
+        self.assertCountEqual(self.operator.texts(chat), ["From tab one", "From tab two"])
+        self.operator.say(chat, "To both of you")
+        for page in (one, two):
+            page.wait_for_selector(".bubble:has-text('To both of you')")
+
+    def test_crash(self) -> None:
+        """What is written while the daemon is gone arrives once, when it is back; so does what was said meanwhile."""
+        page = self.opened()
+        self.say(page, "Before the crash")
+        chat = self.found("Before the crash")
+        assert self.daemon is not None
+        self.daemon.kill()
+        try:
+            page.fill(".field", "During the crash")
+            page.locator(".field").press("Enter")
+            page.wait_for_selector(".mine .bubble:has-text('During the crash')")
+            page.goto("about:blank")
+        finally:
+            self.daemon.restart()
+        self.operator.online()
+        self.operator.say(chat, "We are back")
+        page.goto(f"{self.url}/demo/chat")
+        page.wait_for_selector(".bubble:has-text('We are back')")
+        self.soon(lambda: self.assertIn("During the crash", self.operator.texts(chat)))
+        self.soon(lambda: self.assertEqual(len(page.evaluate(BUBBLES)), 3))
+        self.assertCountEqual(self.operator.texts(chat), ["Before the crash", "During the crash", "We are back"])
+
+    def test_cut(self) -> None:
+        """A network that goes away in the middle of a send: the message arrives once, and what was said is caught up."""
+        context = self.context()
+        page = self.opened(context)
+        self.say(page, "Connected")
+        chat = self.found("Connected")
+        context.set_offline(True)
+        page.fill(".field", "In a tunnel")
+        page.locator(".field").press("Enter")
+        page.wait_for_selector(".mark:has-text('Sending')")
+        self.operator.say(chat, "Are you there?")
+        context.set_offline(False)
+        page.wait_for_selector(".bubble:has-text('Are you there?')")
+        self.until(page, f"['Sent', 'Read'].includes({LAST_MARK})")
+        self.soon(lambda: self.assertEqual(len(page.evaluate(BUBBLES)), 3))
+        self.assertEqual(self.operator.texts(chat).count("In a tunnel"), 1)
+
+    def test_offline(self) -> None:
+        """Where nobody is there, a form takes the message; it waits as a conversation that operators see."""
+        assert self.daemon is not None
+        self.daemon.admin("site add id=2 Two 127.0.0.1:*")
+        self.daemon.admin("site set 2 chat.enabled yes")
+        context = self.context()
+        context.route("**/demo/chat.js", lambda r: r.fulfill(body=MOUNT % 2, content_type="text/javascript"))
+        page = self.chat(context)
+        page.click("button.b")
+        page.wait_for_selector(".fields input[type=email]")
+        page.fill(".field", "Call me back")
+        page.locator(".field").press("Enter")
+        page.wait_for_selector(".err:has-text('needed')")
+        page.fill(".fields input[type=email]", "ann@example.org")
+        page.click(".send")
+        page.wait_for_selector(".mine .bubble:has-text('Call me back')")
+        self.until(page, f"{SHADOW}.querySelector('.status').innerText.includes('has arrived')")
