@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from tests.browser.bundles import Built, gzipped
+import json
+
+from tests.browser.bundles import WEB, Built, gzipped
 from tests.browser.libraries import HOSTS
 from tests.support.browser import MockCase
 
+CHAT = WEB.parent / "products" / "chat" / "web"
 AXE = HOSTS / "node_modules" / "axe-core" / "axe.min.js"
 RUN = """async () => (await axe.run('cackle-chat', {resultTypes: ['violations']})).violations
     .map(v => v.id + ': ' + v.nodes.map(n => n.target + ' ' + n.failureSummary).join(' | '))"""
@@ -52,6 +55,28 @@ class ChatTests(MockCase):
         page.keyboard.press("Escape")
         self.until(page, f"{SHADOW}.activeElement === {SHADOW}.querySelector('button.b')")
         self.assertEqual(page.locator(".panel:visible").count(), 0)
+
+    def test_name(self) -> None:
+        """Before any words are loaded the launcher has its name in the page's language, as the catalogues have it."""
+        for lang in ("en", "de-AT", "ja", "ar", "ru", "he", "pl", "tr", "uk", "zh"):
+            page = self.chat(f"?lang={lang}")
+            words = json.loads((CHAT / "locales" / f"{lang[:2]}.json").read_text())["widget"]
+            self.assertEqual(page.get_attribute("button.b", "aria-label"), words["chatShort"])
+            page.close()
+
+    def test_limits(self) -> None:
+        """What is too long is said and kept; what is too old can't be changed any more."""
+        self.steer(chat={"max_length": 20, "edit_seconds": 0})
+        page = self.opened()
+        page.fill(".field", "A text that is too long")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".alert:has-text('3 characters too long')")
+        self.assertEqual(page.input_value(".field"), "A text that is too long")
+        self.say(page, "A text that fits")
+        self.assertEqual(page.locator(".foot button").count(), 0)
+        self.steer(chat={"edit_seconds": 300})
+        page.reload()
+        page.wait_for_selector(".mine .foot button >> nth=1", state="attached")
 
     def test_no_start(self) -> None:
         """``autoStart: false``: nothing is shown and asked for until the page says so; the queue works before load."""

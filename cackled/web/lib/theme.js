@@ -55,6 +55,16 @@ function background(root) {
 }
 
 /**
+ * Whether the page that an element stands in is dark.
+ * @param {Element} root
+ */
+export function isDark(root) {
+  const paper = background(root);
+  // No colour up to the root: light text means a dark page.
+  return paper ? luminance(paper) < 0.2 : luminance(channels(getComputedStyle(root).color, root).rgb) > 0.4;
+}
+
+/**
  * The style of an element that stands there for a moment.
  * @template T
  * @param {HTMLElement} root

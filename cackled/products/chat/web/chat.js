@@ -8,8 +8,7 @@ import {href, loader, Promise} from '../../../web/lib/loader.js';
 
 /* The launcher's own look: its page may forbid styles in attributes and elements. */
 const LOOK = `:host{all:initial}
-.r{--accent:var(--mc-accent,#2f5fd0);--on:var(--mc-on-accent,#fff);font:15px/1.45 var(--mc-font,system-ui);color-scheme:light}
-.dark{color-scheme:dark;--accent:var(--mc-accent,#8fb0ff);--on:var(--mc-on-accent,#10131a)}
+.r{--accent:var(--mc-accent,#2f5fd0);--on:var(--mc-on-accent,#fff);font:15px/1.45 var(--mc-font,system-ui)}
 .b{all:unset;position:fixed;z-index:2147483;width:56px;height:56px;border-radius:50%;display:grid;place-items:center;cursor:pointer;background:var(--accent);color:var(--on);box-shadow:0 4px 20px #0005;inset-block-end:var(--y,0px);inset-inline-end:var(--x,0px);margin:20px calc(20px + env(safe-area-inset-right)) calc(20px + env(safe-area-inset-bottom)) calc(20px + env(safe-area-inset-left))}
 .start .b{inset-inline:var(--x,0px) auto}
 .b:focus-visible{outline:2px solid var(--accent);outline-offset:3px}
@@ -19,9 +18,11 @@ svg{width:26px;fill:none;stroke:currentColor;stroke-width:1.7}
 @media(forced-colors:active){.b{border:2px solid}}`;
 const BUBBLE = 'M21 12a8 8 0 0 1-12 7l-5 1 2-4a8 8 0 1 1 15-4z';
 const CROSS = 'M6 6l12 12M18 6L6 18';
+// "Chat" (chatShort of the catalogues) where it is written otherwise.
+const NAMES = {ar: 'محادثة', he: 'צ׳אט', ja: 'チャット', pl: 'Czat', ru: 'Чат', tr: 'Sohbet', uk: 'Чат', zh: '聊天'};
 // What the panel does; the rest the launcher does itself. With the first two it is loaded.
 const CALLS =
-  'send prefill identify logout reset setAttributes deleteAttribute addTag removeTag trackEvent setPage setDepartment mute endChat'.split(
+  'send prefill identify logout reset setAttributes deleteAttribute addTag removeTag trackEvent setPage setDepartment setTheme mute endChat'.split(
     ' ',
   );
 
@@ -106,7 +107,7 @@ function makeCore(mounted) {
       button.hidden = !memory.chat && (status === 'off' || (options.hideOffline && status === 'offline'));
     },
     /** What the launcher is called; the panel has it in the visitor's language. */
-    label: text(options.launcherTitle) || 'Chat',
+    label: '',
     name,
     /** @param {boolean} on */
     async toggle(on, quiet = false) {
@@ -138,12 +139,6 @@ function makeCore(mounted) {
       core.setStatus(chat.status);
       return chat;
     },
-    theme() {
-      const wanted = text(options.theme);
-      const [r, g, b, a = 1] = (getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g) || []).map(Number);
-      const auto = a > 0.5 ? r * 2 + g * 5 + b < 700 : matchMedia('(prefers-color-scheme: dark)').matches;
-      root.classList.toggle('dark', wanted === 'dark' || (wanted !== 'light' && auto));
-    },
     drop() {
       host.remove();
       observer.disconnect();
@@ -167,9 +162,12 @@ function makeCore(mounted) {
     if (core.panel) core.panel.end();
     core.panel = loading = null;
   }
+  const short = () => core.lang.slice(0, 2);
   /** @param {string} lang */
   function speak(lang) {
     core.lang = root.lang = text(lang).toLowerCase();
+    core.label = text(options.launcherTitle) || /** @type {any} */ (NAMES)[short()] || 'Chat';
+    name();
     root.dir = /^(ar|he|fa|ur)/.test(lang) ? 'rtl' : 'ltr';
     if (!core.panel) return;
     away();
@@ -180,7 +178,6 @@ function makeCore(mounted) {
     if (loading) return loading;
     button.ariaBusy = 'true';
     const {locales} = loader.config;
-    const short = core.lang.slice(0, 2);
     const sheets = loader.paths('chatpanel.css').map(
       one =>
         new Promise((onload, onerror) => {
@@ -191,7 +188,7 @@ function makeCore(mounted) {
     );
     loading = Promise.all([
       loader.lazy('chatpanel.js'),
-      locales.includes(short) && loader.lazy('chatwords-' + short + '.js'),
+      locales.includes(short()) && loader.lazy('chatwords-' + short() + '.js'),
       ...sheets,
     ]).then(() => {
       const panel = (core.panel = /** @type {any} */ (loader).chatPanel(core));
@@ -218,7 +215,6 @@ function makeCore(mounted) {
   sheet.replaceSync(LOOK);
   shadow.adoptedStyleSheets = [sheet];
   shadow.append(root);
-  name();
   // Beside the body, so that pages which swap it, or transform it, don't touch the chat.
   const place = () => host.isConnected || document.documentElement.append(host);
   const observer = new MutationObserver(place);
@@ -228,7 +224,6 @@ function makeCore(mounted) {
       core.started = true;
       place();
       observer.observe(document.documentElement, {childList: true});
-      core.theme();
       if (memory.chat || memory.open) load();
       if (memory.open && innerWidth > 500) core.toggle(true, true);
       const later = window.requestIdleCallback || setTimeout;
@@ -291,7 +286,6 @@ loader.widgets.Chat = mounted => {
     on: chat.on,
     once: (/** @type {string} */ name, /** @type {any} */ f) => chat.on(name, f, true),
     off: chat.off,
-    setTheme: (/** @type {string} */ theme) => ((chat.options.theme = theme), chat.theme()),
     setLocale: chat.speak,
     setOffset: (/** @type {number} */ x, /** @type {number} */ y) => {
       chat.root.style.setProperty('--x', (+x || 0) + 'px');

@@ -34,7 +34,7 @@ export class ChatPanel {
     this.store = new ChatStore();
     this.duty = makeDuty(this);
     /** @type {any} what the server says of the site's chat */
-    this.info = {status: core.status, before: [], offline: [], consent: '', departments: []};
+    this.info = {status: core.status, before: [], offline: [], consent: '', departments: [], edit_seconds: 0};
     this.loaded = false;
     this.line = '';
     this.error = '';

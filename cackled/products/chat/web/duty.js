@@ -1,5 +1,6 @@
 /* What goes on beside the words: who the visitor is and where, signs of typing, sound, the page's title. */
 import {loader, Promise} from '../../../web/lib/loader.js';
+import {isDark} from '../../../web/lib/theme.js';
 import {asObject} from '../../../web/lib/values.js';
 
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
@@ -132,10 +133,15 @@ export function makeDuty(w) {
           duty.visit();
         }
         duty.href = location.href;
-        core.theme();
+        duty.theme();
       }
     },
     href: '',
+    /** Light or dark, as the page is or wants it. */
+    theme() {
+      const wanted = loader.text(core.options.theme);
+      core.root.classList.toggle('dark', wanted === 'dark' || (wanted !== 'light' && isDark(document.body)));
+    },
     /** A key was pressed. */
     typing() {
       if (Date.now() - typed < TYPING) return;
@@ -229,7 +235,10 @@ export function makeDuty(w) {
         if (text) place = {url: text, title: loader.text(two)};
         duty.visit();
       } else if (name === 'setDepartment') core.keep({department: text}, true);
-      else if (name === 'mute') duty.mute(one !== false);
+      else if (name === 'setTheme') {
+        core.options.theme = text;
+        duty.theme();
+      } else if (name === 'mute') duty.mute(one !== false);
     },
     end() {
       gestures.forEach(name => removeEventListener(name, unlock, true));

@@ -36,7 +36,6 @@ export function makeFrame(w) {
   const alert = el('div.alert', {role: 'alert'});
   const field = el('textarea.field', {
     rows: 1,
-    maxlength: 4000,
     dir: 'auto',
     'aria-label': t('chatWrite'),
     placeholder: t('chatWrite'),

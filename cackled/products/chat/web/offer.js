@@ -16,7 +16,7 @@ export function drawOffer(w, rule) {
   const shut = el('button.tool.shut', {'aria-label': t('cancel'), onclick: () => bubble.remove()}, icon(CROSS));
   const bubble = el(
     'aside.invite',
-    {'aria-label': t('chatTitle')},
+    {'aria-label': t('chatShort')},
     el(
       'button.words',
       {

@@ -67,6 +67,13 @@ function content(w, row) {
 }
 
 /**
+ * Whether a message is young enough to be changed.
+ * @param {ChatPanel} w
+ * @param {Row} row
+ */
+const editable = (w, row) => Date.now() - time(row) < w.info.edit_seconds * 1000;
+
+/**
  * @param {ChatPanel} w
  * @param {Row} row
  */
@@ -84,7 +91,7 @@ function draw(w, row) {
   const mine = by === 'me';
   const author = m && !mine ? m.author : null;
   const bubble = el('div.bubble', null, content(w, row));
-  const able = mine && m && !m.deleted && Date.now() - time(row) < 3e5 && w.store.chat.state !== 'closed';
+  const able = mine && m && !m.deleted && editable(w, row) && w.store.chat.state !== 'closed';
   return el(
     'div.row' + (mine ? '.mine' : '') + (row.first ? '.lead' : ''),
     null,
@@ -149,7 +156,7 @@ export class Talk {
         const date = new Date(time(row)).toDateString();
         keep('day' + date, date, () => el('p.day', null, el('span', null, panel.day.format(time(row)))));
       }
-      const fresh = Date.now() - time(row) < 3e5;
+      const fresh = editable(panel, row);
       const said = [
         m ? m.id + m.edited + m.deleted : (row.pending || {}).why,
         row.mark,

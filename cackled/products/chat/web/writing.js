@@ -14,9 +14,20 @@ const TALLEST = 132;
 export function typed(w) {
   grow(w);
   w.error = '';
-  w.alert.textContent = '';
+  over(w);
   w.draft.touch();
   if (w.token && w.field.value && w.store.chat.state !== 'closed') w.duty.typing();
+}
+
+/**
+ * Says how much of the text is too much; it stays, and is not sent. Gives whether it is too long.
+ * @param {ChatPanel} w
+ */
+function over(w) {
+  const {length} = [...w.field.value.trim()];
+  const n = length - w.info.max_length;
+  w.say(n > 0 ? w.t('over', {n}) : '');
+  return n > 0;
 }
 
 /**
@@ -46,6 +57,7 @@ export function insert(w, text) {
  */
 export function submit(w) {
   const text = w.field.value.trim();
+  if (over(w)) return w.field.focus();
   if (w.editing) return saveEdit(w, text);
   if (w.form && !w.form.check()) return;
   if (!text) return w.field.focus();
