@@ -160,7 +160,7 @@ class LifeTests(ChatDaemonCase):
         self.assertCountEqual(self.operator.texts(chat), ["Before the crash", "During the crash", "We are back"])
 
     def test_cut(self) -> None:
-        """A network that goes away in the middle of a send: the message arrives once, and what was said is caught up."""
+        """A network that goes away in the middle of a send: the message arrives once, and nothing said is missed."""
         context = self.context()
         page = self.opened(context)
         self.say(page, "Connected")
