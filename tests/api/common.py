@@ -17,6 +17,7 @@ from twisted.trial.unittest import TestCase
 from cackled import config
 from cackled.api import bootstrap, core, openapi
 from cackled.api.router import Table
+from cackled.daemon import infrastructure
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
 from cackled.database.migrate import migrate
@@ -27,6 +28,7 @@ from cackled.features import FEATURES, registry
 from cackled.products import PRODUCTS
 from cackled.products.product import Feature, Product
 from cackled.products.registry import Registry
+from tests.support.assets import shared_assets
 from tests.support.shapes import Described
 
 clock: Any = reactor
@@ -102,6 +104,7 @@ class ApiCase(TestCase):
         self.name = self.dsn.split("dbname=")[1].split()[0]
         given = f'state = "{self.mktemp()}"\n[demo]\nenabled = false\n[database]\nconnections = 3\n'
         given += f"dsn = {json.dumps(self.dsn)}\n{self.toml}"
+        self.patch(infrastructure, "Assets", shared_assets)
         self.infrastructure = Infrastructure(clock, config.parse(given.encode()))
         self.application = Application(self.infrastructure, self.products, self.features)
         self.addCleanup(self.application.close)
