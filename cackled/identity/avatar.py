@@ -45,6 +45,13 @@ MOST_KEPT, KEPT, NONE_KEPT = 16_777_216, 86_400.0, 600.0
 AT_ONCE = 8
 
 
+class Picture(Struct, frozen=True):
+    """A picture as WebP, ``b""`` where there is none; ``consent``: it is shown only while the person wants it."""
+
+    body: bytes = b""
+    consent: bool = False
+
+
 class _Kept(Struct, frozen=True):
     until: float
     source: str
@@ -88,22 +95,34 @@ class Pictures:
         self._calls: SharedCalls[bytes] = SharedCalls()
         self._turns = Turns(AT_ONCE)
 
-    async def find(self, site: Site, visitor: int) -> bytes:
-        """The picture of a visitor as WebP; ``b""`` where they have none."""
+    async def find(self, site: Site, visitor: int) -> Picture:
+        """The picture of a visitor.
+
+        The service of pictures by mail is asked only where the person chose that, and a picture that was fetched from
+        it is forgotten with the first look after they chose otherwise.
+        """
         person = await People(site, self._database).find(visitor, ReadPreference.NEAREST)
-        source = ""
+        source, consent = "", False
         if person is not None:
             source = person.avatar
             if not source and person.gravatar and person.email_verified and person.email:
+                consent = True
                 base = site.product(IdentitySettings).gravatar_url
                 source = base and f"{base}{sha256(person.email.strip().lower().encode()).hexdigest()}?d=404&s={SIDE}"
         if not source:
-            return b""
+            self._forget((site.id, visitor))
+            return Picture()
         kept = self._kept.get((site.id, visitor))
         if kept is not None and kept.source == source and self._seconds() < kept.until:
             self._kept.move_to_end((site.id, visitor))
-            return kept.body
-        return await self._calls.ask(source, lambda: Deferred.fromCoroutine(self._load(site.id, visitor, source)))
+            return Picture(kept.body, consent)
+        if consent:
+            # A replica may not have heard yet that they chose otherwise.
+            now = await People(site, self._database).find(visitor, ReadPreference.PRIMARY)
+            if now is None or not now.gravatar:
+                return Picture()
+        load = self._calls.ask(source, lambda: Deferred.fromCoroutine(self._load(site.id, visitor, source)))
+        return Picture(await load, consent)
 
     async def _load(self, site: int, visitor: int, source: str) -> bytes:
         await self._turns.acquire()
@@ -119,9 +138,14 @@ class Pictures:
         self._keep((site, visitor), _Kept(self._seconds() + (KEPT if body else NONE_KEPT), source, body))
         return body
 
-    def _keep(self, place: tuple[int, int], kept: _Kept) -> None:
+    def _forget(self, place: tuple[int, int]) -> None:
         old = self._kept.pop(place, None)
-        self._size += len(kept.body) + 200 - (0 if old is None else len(old.body) + 200)
+        if old is not None:
+            self._size -= len(old.body) + 200
+
+    def _keep(self, place: tuple[int, int], kept: _Kept) -> None:
+        self._forget(place)
+        self._size += len(kept.body) + 200
         self._kept[place] = kept
         while self._size > MOST_KEPT:
             _, gone = self._kept.popitem(last=False)
@@ -152,7 +176,7 @@ class AvatarResource(AsyncResource):
             return problem(404)
         try:
             self._limits.take("reads", self._client_address(request), site.id)
-            body = await self._pictures.find(site, int(path[1]))
+            found = await self._pictures.find(site, int(path[1]))
         except TooFast as error:
             answer = problem(429, "too-fast")
             answer.headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after or 1))))
@@ -160,12 +184,15 @@ class AvatarResource(AsyncResource):
         except DatabaseError:
             return problem(503)
         shared = [(b"access-control-allow-origin", b"*"), (b"x-content-type-options", b"nosniff")]
+        body = found.body
         if not body:
             none = problem(404)
             none.headers = [*none.headers, (b"cache-control", b"public, max-age=600"), *shared]
             return none
+        # What somebody may take back is never shown again without asking us.
+        lifetime = b"no-cache" if found.consent else b"public, max-age=86400"
         etag = b'"' + sha256(body).hexdigest()[:20].encode() + b'"'
-        shared += [(b"etag", etag), (b"cache-control", b"public, max-age=86400")]
+        shared += [(b"etag", etag), (b"cache-control", lifetime)]
         if request.getHeader(b"if-none-match") == etag:
             return Response(304, shared)
         policy = (b"content-security-policy", b"default-src 'none'; sandbox")

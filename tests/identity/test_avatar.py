@@ -5,13 +5,17 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any
 
+import msgspec
 from PIL import Image
 
 from cackled.identity.avatar import squared
+from cackled.outbound.post import Answer as Fetched
+from cackled.outbound.post import GuardedHttp
 from tests.identity.common import IdentityCase
 
 
@@ -111,14 +115,64 @@ class AvatarTests(IdentityCase):
         self.assertEqual(self.asked, [])
 
     async def test_by_mail(self) -> None:
-        """By the hash of a verified address, where the person wants it and not else."""
-        await self.application.sites.change(1, "identity.gravatar_url", "")
-        self.sql("update person set email = 'Ann@x.example', email_verified = true")
+        """Gravatar is asked only while the person wants it; taking the consent back removes the picture at once."""
+        asked: list[str] = []
+
+        async def ask(http: Any, method: bytes, url: str, headers: Any, body: bytes = b"", *, most: int = 0) -> Fetched:
+            asked.append(url)
+            return Fetched(200, {}, FILES["/a.png"])
+
+        self.patch(GuardedHttp, "ask", ask)
+        self.sql("update person set email = ' Ann@X.example', email_verified = true")
         address = f"/avatar/1/{self.mine['visitor']}"
+        auth = f"Bearer {self.mine['token']}"
+        digest = sha256(b"ann@x.example").hexdigest()
+        await self.post(auth)
+
+        async def shown(wanted: str | None) -> None:
+            """The comment's author gets this picture, and nobody is told the hash."""
+            for (body,) in self.sql("delete from outbox where kind = 'people' returning body"):
+                work = msgspec.json.decode(body, type=dict[str, int], strict=False)
+                await self.application.following.follow(1, work["visitor"], work["from"])
+            page = await self.bootstrap()
+            self.assertNotIn(digest, page.body.decode())
+            self.assertEqual(page.json()["page"]["comments"][0]["author"]["avatar"], wanted)
+
+        async def choose(wanted: bool) -> Any:
+            answer = await self.ask("PATCH", "/api/v1/sites/1/me", {"gravatar": wanted}, origin="https://one.example",
+                                    authorization=auth)  # fmt: skip
+            self.assertNotIn(digest, answer.raw.decode())
+            return answer.json()
+
+        # Nobody was asked whether they want it: nothing is fetched, nothing is shown.
+        await shown(None)
         self.assertEqual((await self.ask("GET", address)).status, 404)
-        me = await self.ask("PATCH", "/api/v1/sites/1/me", {"gravatar": True}, origin="https://one.example",
-                            authorization=f"Bearer {self.mine['token']}")  # fmt: skip
-        self.assertEqual(me.json()["avatar"], address)
+        self.assertEqual(asked, [])
+
+        self.assertEqual((await choose(True))["avatar"], address)
+        await shown(address)
+        self.assertEqual(asked, [], "fetched only for somebody who looks")
+        answer = await self.ask("GET", address)
+        self.assertEqual((answer.status, answer.headers["cache-control"]), (200, "no-cache"))
+        same = await self.ask("GET", address, if_none_match=answer.headers["etag"])
+        self.assertEqual(same.status, 304)
+        self.assertEqual(asked, [f"https://gravatar.com/avatar/{digest}?d=404&s=160"])
+
+        # Whoever kept the picture has to ask again, and gets none.
+        self.assertIsNone((await choose(False))["avatar"])
+        gone = await self.ask("GET", address, if_none_match=answer.headers["etag"])
+        self.assertEqual(gone.status, 404)
+        await shown(None)
+        self.assertEqual(len(asked), 1)
+
+        # An address that nobody confirmed, and a site that asks no service.
+        await choose(True)
+        self.sql("update person set email_verified = false")
+        self.assertEqual((await self.ask("GET", address)).status, 404)
+        self.sql("update person set email_verified = true")
+        await self.application.sites.change(1, "identity.gravatar_url", "")
+        self.assertEqual((await self.ask("GET", address)).status, 404)
+        self.assertEqual(len(asked), 1)
 
     def test_moving(self) -> None:
         """Of several pictures in one the first is shown."""
