@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cackled.clock import Periodic
-from cackled.database.errors import DatabaseError
+from cackled.database.errors import DatabaseError, QueryTimeout
 from cackled.database.routing import Database
 from cackled.domain.site import Site
 from cackled.events import Position
@@ -216,13 +216,22 @@ class Importing:
             # Cut off after a batch, before its pages were told. The last one may go on.
             told = await self._tell(one.id, spool, writer, told, place[0] - 1)
         done = now.added + now.present
+        size = BATCH
         while True:
             self._check()
-            batch: list[Spooled] = await self._in_thread(_limited, spool, place)
+            batch: list[Spooled] = await self._in_thread(_limited, spool, place, size)
             if not batch:
                 break
             targets = spool.targets(item.channel for item in batch)
-            await writer.write(one.id, targets, batch)
+            try:
+                await writer.write(one.id, targets, batch)
+            except QueryTimeout:
+                # Nothing of it was stored. A database that is busy takes less at a time.
+                if len(batch) == 1:
+                    raise
+                size = len(batch) // 2
+                continue
+            size = min(BATCH, size * 2)
             last = batch[-1]
             place = last.channel, last.depth, last.number
             done += len(batch)
@@ -235,11 +244,23 @@ class Importing:
 
     async def _tell(self, run: int, spool: Spool, writer: Writer, after: int, to: int) -> int:
         for channels in spool.channels(after, to):
-            for position in await writer.settle(run, channels):
-                self._evict(position)
+            await self._settle(run, channels, writer)
             after = channels[-1]
             await self.runs.told(run, after)
         return after
+
+    async def _settle(self, run: int, channels: Sequence[int], writer: Writer) -> None:
+        try:
+            positions = await writer.settle(run, channels)
+        except QueryTimeout:
+            half = len(channels) // 2
+            if not half:
+                raise
+            await self._settle(run, channels[:half], writer)
+            await self._settle(run, channels[half:], writer)
+            return
+        for position in positions:
+            self._evict(position)
 
     async def undo(self, run: int, imports: Imports) -> int:
         """Take an import back; gives how many pages changed. May be repeated where it was cut off.
@@ -266,9 +287,9 @@ class Importing:
         return changed
 
 
-def _limited(spool: Spool, place: tuple[int, int, int]) -> list[Spooled]:
-    """The next batch: at least one item, and no more than so many bytes."""
-    found = spool.batch(*place, BATCH)
+def _limited(spool: Spool, place: tuple[int, int, int], most: int) -> list[Spooled]:
+    """The next batch: at most *most* items, at least one, and no more than so many bytes."""
+    found = spool.batch(*place, most)
     size = 0
     for n, item in enumerate(found):
         size += len(item.stored)

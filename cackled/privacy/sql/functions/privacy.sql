@@ -1,5 +1,5 @@
 -- What sites want to be removed after a time. Each call removes at most p_most rows, and gives their number.
--- cackled: revision 2
+-- cackled: revision 3
 
 create or replace function note_removed(p_what text, p_sites int[]) returns bigint language sql as $$
   with counted as (
@@ -87,5 +87,21 @@ begin
   )
   select array_agg(t.site_id) into sites from texts t;
   return note_removed('deleted texts', sites);
+end
+$$;
+
+-- Store addresses without their last part where the site wants that. The plan is kept also within functions that have
+-- theirs made anew each time.
+create or replace function truncate_addresses() returns trigger language plpgsql set plan_cache_mode = force_generic_plan as $$
+begin
+  if exists (select from privacy_rule r where r.site_id = new.site_id and r.truncated) then
+    if tg_table_name = 'visitor' then
+      new.first_ip := truncated_address(new.first_ip);
+      new.last_ip := truncated_address(new.last_ip);
+    else
+      new.ip := truncated_address(new.ip);
+    end if;
+  end if;
+  return new;
 end
 $$;

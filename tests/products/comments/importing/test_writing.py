@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, ensureDeferred
 
-from cackled.database.errors import Unavailable
+from cackled.database.errors import QueryTimeout, Unavailable
 from cackled.domain.erasure import Erasures
 from cackled.domain.people import Facts, Following, People
 from cackled.importing.mapping import UrlMap
@@ -188,6 +188,44 @@ class RunTests(ImportCase):
         self.assertEqual(sum(written), 30)
         self.check_sound()
         self.assertEqual(self.events_told(), [(f"/{n}", "channel.updated") for n in range(3)])
+
+    async def test_busy_database(self) -> None:
+        """A batch, or the pages of one, that take too long are done in smaller parts; all comes once."""
+        wrote: list[int] = []
+        settled: list[int] = []
+        write, settle = CommentWriter.write, CommentWriter.settle
+
+        async def slow_write(writer: CommentWriter, run: int, pages: Any, items: Any) -> Any:
+            wrote.append(len(items))
+            if len(items) > 5:
+                raise QueryTimeout("too long")
+            return await write(writer, run, pages, items)
+
+        async def slow_settle(writer: CommentWriter, run: int, channels: Any) -> Any:
+            settled.append(len(channels))
+            if len(channels) > 2:
+                raise QueryTimeout("too long")
+            return await settle(writer, run, channels)
+
+        patch = self.patch(CommentWriter, "write", slow_write)
+        report = await self.bring("waline", waline(*({"url": "/a/"} for _ in range(20))))
+        self.assertEqual((report.added, report.present), (20, 0))
+        self.assertEqual(wrote[:3], [20, 10, 5])
+        patch.restore()
+
+        self.patch(CommentWriter, "settle", slow_settle)
+        made = ({"objectId": f"x{n}", "url": f"/{n}/"} for n in range(7))
+        self.assertEqual((await self.bring("waline", waline(*made))).added, 7)
+        self.assertEqual(settled[:2], [6, 3])
+        self.assertEqual(len(self.texts()), 8)
+        self.check_sound()
+
+        async def never(writer: CommentWriter, *args: Any) -> Any:
+            raise QueryTimeout("too long")
+
+        self.patch(CommentWriter, "write", never)
+        with self.assertRaises(QueryTimeout):
+            await self.bring("waline", waline({}, {}))
 
     async def test_cut_off_without_spool(self) -> None:
         """Where the spool is lost as well it begins anew, and finds what is there."""

@@ -1,5 +1,5 @@
 -- Comments that come from other systems: written in batches, told of page by page, taken back as a whole.
--- cackled: revision 5
+-- cackled: revision 6
 
 -- A number that nobody has: the next odd one above p_number where that is taken.
 create or replace function import_comment_number(p_site int, p_number bigint) returns bigint language plpgsql as $$
@@ -98,7 +98,7 @@ begin
     select k.item_id, p_site, k.c, k.parent, case when k.parent is null then k.item_id else k.root end,
       k.visitor, case when k.parent is null then 0 else least(k.deep, 32000) end,
       case when k.gone then 4 else k.status end, k.s and not (k.gone and k.nr = 0), html_version(),
-      k.up, k.down, k.nr, case when k.parent is null then k.nt else 0 end, vote_rank(k.up, k.down), to_timestamp(k.t),
+      k.up, k.down, k.nr, case when k.parent is null then k.nt else 0 end, 0, to_timestamp(k.t),
       to_timestamp(k.edited), case when not k.gone then k.ip end, case when k.gone then '' else k.name end,
       case when k.gone then '' else k.src end, case when k.gone then '' else k.html end, k.featured, k.locked,
       k.status <> 0

@@ -1,10 +1,14 @@
 -- What comments show of people who signed in, and how those of a guest become theirs.
--- cackled: revision 5
+-- cackled: revision 6
 
--- Put into each new comment what it shows of its author.
-create or replace function comment_author() returns trigger language plpgsql as $$
+-- Put into each new comment what it shows of its author. Most are guests. The plan is kept also within functions that
+-- have theirs made anew each time.
+create or replace function comment_author() returns trigger language plpgsql set plan_cache_mode = force_generic_plan as $$
 begin
-  new.author_extra := coalesce(author_extra(new.site_id, new.visitor_id), '');
+  new.author_extra := '';
+  if exists (select from person p where p.site_id = new.site_id and p.visitor_id = new.visitor_id) then
+    new.author_extra := coalesce(author_extra(new.site_id, new.visitor_id), '');
+  end if;
   return new;
 end
 $$;

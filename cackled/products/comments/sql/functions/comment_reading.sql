@@ -1,5 +1,5 @@
 -- A comment as it is given out, and its place among others.
--- cackled: revision 6
+-- cackled: revision 7
 
 -- A comment as the API gives it to a stranger. Put together by hand, at a third of the cost of row_to_json: it is most of
 -- what a page costs to read. Without its last brace: pages go on with the replies.
@@ -90,10 +90,14 @@ $$;
 -- The place in the order "best": the lower end of Wilson's interval (one standard deviation) for the share of votes up,
 -- with one more vote each way, so that few votes move a comment little; and a hundredth for each day that it is younger.
 create or replace function comment_rank(p_up int, p_down int, p_created timestamptz) returns real
-language sql immutable parallel safe as $$
-  select ((p + 0.5 / n - sqrt(p * (1 - p) / n + 0.25 / (n * n))) / (1 + 1 / n)
-          + 0.01 * (extract(epoch from p_created) - 1767225600) / 86400)::real
-  from (select (p_up + 1)::float8 / (p_up + p_down + 2) as p, (p_up + p_down + 2)::float8 as n) x
+language plpgsql immutable parallel safe as $$
+declare
+  n float8 := p_up + p_down + 2;
+  p float8 := (p_up + 1)::float8 / (p_up + p_down + 2);
+begin
+  return ((p + 0.5 / n - sqrt(p * (1 - p) / n + 0.25 / (n * n))) / (1 + 1 / n)
+          + 0.01 * (extract(epoch from p_created) - 1767225600) / 86400)::real;
+end
 $$;
 
 create or replace function rank_comment() returns trigger language plpgsql as $$

@@ -1,12 +1,13 @@
 -- Looking for comments: by words, author, page, address, date, state and mark.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- What a comment can be found by: its words, and with a prefix its site (s), channel (c), author (v), the words of the
 -- author's name (a), its address and network (i).
--- One expression, so that the planner puts it in place of the call.
+-- One expression of immutable functions (a number is cast to text for that), so that the planner puts it in place of
+-- the call.
 create or replace function comment_lexemes(c comment) returns tsvector language sql immutable parallel safe as $$
   select strip(to_tsvector('simple', left(c.src, 20000))) || array_to_tsvector(array_remove(array[
-    's:' || c.site_id, 'c:' || c.channel_id, 'v:' || c.visitor_id, 'i:' || host(c.ip),
+    's:' || c.site_id::text, 'c:' || c.channel_id::text, 'v:' || c.visitor_id::text, 'i:' || host(c.ip),
     'i:' || host(network(set_masklen(c.ip, case when family(c.ip) = 4 then 24 else 64 end)))
       || case when family(c.ip) = 4 then '/24' else '/64' end
   ] || string_to_array('a:' || replace(lower(btrim(c.author_name)), ' ', chr(31) || 'a:'), chr(31)), null))
