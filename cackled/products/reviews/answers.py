@@ -217,6 +217,28 @@ class Review(Struct, frozen=True):
     ] = UNSET
 
 
+class Version(Struct, frozen=True):
+    """What a review said before an edit."""
+
+    star: Star | None
+    title: str
+    pros: str
+    cons: str
+    html: str
+    recommend: bool | None
+    criteria: dict[str, Star]
+    attributes: dict[str, str]
+    variant: str
+    experienced: str | None
+    until: Annotated[Time, Meta(description="When the next version took its place.")]
+
+
+class VersionsAnswer(Struct, frozen=True):
+    """Earlier versions of a review, latest first, at most twenty. Photos of earlier versions are not kept."""
+
+    versions: list[Version]
+
+
 class CriterionMean(Struct, frozen=True):
     """The mean of a criterion."""
 

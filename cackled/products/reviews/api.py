@@ -157,6 +157,12 @@ async def get_review(call: Call) -> bytes:
     return b'{"review":' + one.json + b"," + place[1:]
 
 
+async def list_versions(call: Call) -> bytes:
+    """List earlier versions of a review, where the site shows them."""
+    review = await _seen(call)
+    return b'{"versions":' + await call.service(Reviews).versions(review, call.session) + b"}"
+
+
 async def edit_review(call: Call) -> bytes:
     """Edit the caller's own review."""
     review = await _seen(call)
@@ -273,6 +279,11 @@ ROUTES = (
         method="GET", path=_ONE, name="getReview", summary="Get a review.", handler=get_review,
         answer=answers.OneReview, caller=Caller.VISITOR, reach=Reach.ALL, limit="reads",
         preference=ReadPreference.PRIMARY,
+    ),
+    Route(
+        method="GET", path=_ONE + "/versions", name="listReviewVersions",
+        summary="List earlier versions of a review, where the site shows them.", handler=list_versions,
+        answer=answers.VersionsAnswer, caller=Caller.VISITOR, reach=Reach.ALL, limit="reads",
     ),
     Route(
         method="PATCH", path=_ONE, name="editReview", summary="Edit the caller's own review.",

@@ -83,7 +83,7 @@ def statements(
     made.append(Statement("all-published"))
     made.append(Statement("removal", {"reasons": list(REASONS)}))
     made.append(Statement("kept", {"years": KEPT_YEARS}))
-    made.append(Statement("edits-history"))
+    made.append(Statement("edits-shown" if settings.history else "edits-history"))
     if sources:
         made.append(Statement("imported", {"sources": sources}))
     if paid:

@@ -77,6 +77,9 @@ SELECT_REVIEW = Query(
     """,
     ("int", "bigint", "bigint"),
 )
+SELECT_VERSIONS = Query(
+    "select_review_versions", "select review_versions($1, $2, $3, $4)", ("int", "bigint", "bigint", "int")
+)
 SELECT_CHANNEL_OF = Query(
     "select_channel_of_review", "select channel_id from review where site_id = $1 and id = $2", ("int", "bigint")
 )

@@ -48,6 +48,7 @@ from cackled.products.reviews.queries import (
     SELECT_RATINGS,
     SELECT_REVIEW,
     SELECT_SUMMARY,
+    SELECT_VERSIONS,
     SELECT_WORDS_PAGE,
     VOTE_REVIEWS,
 )
@@ -58,6 +59,8 @@ PRODUCT_NAME = "reviews"
 # Seconds that an answer from before the primary went down is shared.
 STALE_TTL = 1.0
 MAX_REASON = 500
+# Earlier versions of a review that readers are given.
+MOST_VERSIONS = 20
 # Seconds that the ratings of a list of products are kept: they hold no visitor's own, and sort nothing by themselves.
 SEARCH_TTL = 10.0
 
@@ -208,6 +211,23 @@ class Reviews:
         json, seq, channel, key = rows.rows[0]
         reading.reached(seq)
         return One(json.encode(), channel, key, self._site.position(channel, seq))
+
+    async def versions(self, review: int, session: Session | None) -> bytes:
+        """Earlier versions that readers have seen, as a JSON array, the latest first.
+
+        Raises:
+            NotFound: there is no review that can be seen, or the site does not show them.
+        """
+        json = None
+        if self._settings.history:
+            rows = await self._database.read(
+                SELECT_VERSIONS, self._site.id, review, None if session is None else session.visitor, MOST_VERSIONS,
+                preference=ReadPreference.PRIMARY,
+            )  # fmt: skip
+            json = rows.rows[0][0] if rows.rows else None
+        if json is None:
+            raise NotFound("There are no earlier versions to be seen.")
+        return str(json).encode()
 
     async def channel_of(self, review: int) -> int | None:
         """The id of the channel that a review is in, deleted ones too; None where there is none."""

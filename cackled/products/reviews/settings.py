@@ -104,6 +104,13 @@ class ReviewSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, k
             description="Allow questions and answers below the reviews.",
         ),
     ] = False
+    history: Annotated[
+        bool,
+        Meta(
+            title="Edit history",
+            description="Show earlier versions of an edited review to readers.",
+        ),
+    ] = False
 
     requests: Annotated[
         Literal["off", "consent", "customer"],
@@ -161,6 +168,7 @@ class ReviewSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, k
             "review_sort": self.sort,
             "review_votes": self.votes,
             "review_questions": self.questions,
+            "review_history": self.history,
             "review_max_length": self.max_length,
         }
 

@@ -25,6 +25,7 @@ export const CHECKS = {
   filter: 'checkFilter',
   removal: 'checkRemoval',
   'edits-history': 'checkEdits',
+  'edits-shown': 'checkEditsShown',
   imported: 'checkImported',
   incentivized: 'checkPaid',
   staff: 'checkStaff',

@@ -8,6 +8,7 @@ import {safeHtml} from '../../../web/lib/html.js';
 import {loader} from '../../../web/lib/loader.js';
 
 /** @typedef {import('./store.js').Review} Review */
+/** @typedef {import('./store.js').Said} Said */
 /** @typedef {import('./widget.js').Reviews} Reviews */
 
 // From about so many characters on a text is folded; a paragraph counts as fifty.
@@ -64,7 +65,7 @@ export function badges(w, r) {
 }
 
 /** A day as people write it. @param {Reviews} w @param {string} day */
-const dayOf = (w, day) =>
+export const dayOf = (w, day) =>
   new Intl.DateTimeFormat(w.t.lang, {dateStyle: 'medium', timeZone: 'UTC'}).format(new Date(day));
 
 /**
@@ -116,6 +117,19 @@ const points = (mark, kind, label, text) => {
 };
 
 /**
+ * That it was changed; opens what it said before where the site shows that.
+ * @param {Reviews} w
+ * @param {Review} r
+ * @param {string} at
+ */
+function edited(w, r, at) {
+  const title = w.t('editedAt', {time: w.times.full(at)});
+  return w.settings.history
+    ? el('button.mcr-edited', {title, onclick: () => whenReady(w, later => later.showVersions(w, r))}, w.t('edited'))
+    : el('span.mcr-when', {title}, w.t('edited'));
+}
+
+/**
  * A long text is folded, and opens by its button or when something within it is focused.
  * @param {Reviews} w
  * @param {HTMLElement} text
@@ -134,52 +148,45 @@ function fold(w, text) {
 }
 
 /**
- * @param {Reviews} w
- * @param {Review} r
- * @returns {HTMLElement} which also stands in `w.nodes`
+ * @param {string} html
+ * @param {string} spec
  */
-export function drawItem(w, r) {
-  const {t} = w;
-  const name = nameOf(w, r.author);
-  const rich = (/** @type {string} */ html, /** @type {string} */ spec) => {
-    const node = el(spec, null, safeHtml(html));
-    [...node.children].forEach(one => {
-      /** @type {HTMLElement} */ (one).dir = 'auto';
-    });
-    return node;
-  };
-  const text = rich(r.html, 'div.mcr-text');
-  const here = document.querySelector('base[href]') ? location.href.split('#')[0] : '';
+export function rich(html, spec) {
+  const node = el(spec, null, safeHtml(html));
+  [...node.children].forEach(one => {
+    /** @type {HTMLElement} */ (one).dir = 'auto';
+  });
+  return node;
+}
+
+/**
+ * Stars and title.
+ * @param {Reviews} w
+ * @param {Said} r
+ */
+export const heading = (w, r) =>
+  el(
+    'div.mcr-top',
+    null,
+    r.star !== null && stars(r.star, outOf(w.t, r.star)),
+    r.title && el('span.mcr-name', {role: 'heading', 'aria-level': 3, dir: 'auto'}, r.title),
+  );
+
+/**
+ * What it says below its text: points for and against, criteria, attributes.
+ * @param {Reviews} w
+ * @param {Said} r
+ */
+export function details(w, r) {
+  const {t, settings} = w;
   const facts = [
-    ...(w.settings.criteria || []).map(
+    ...(settings.criteria || []).map(
       (/** @type {any} */ c) => r.criteria[c.id] && [c.name, t.number(r.criteria[c.id]) + ' / ' + t.number(5)],
     ),
-    ...(w.settings.attributes || []).map((/** @type {any} */ a) => r.attributes[a.id] && [a.name, r.attributes[a.id]]),
+    ...(settings.attributes || []).map((/** @type {any} */ a) => r.attributes[a.id] && [a.name, r.attributes[a.id]]),
     r.variant && [t('reviewVariant'), r.variant],
   ].filter(one => one);
-  const node = el(
-    'div.mcr-c' + (r.state ? '.mcr-waits' : ''),
-    {role: 'listitem', id: 'cr-' + r.id, tabindex: -1},
-    el(
-      'div.mcr-top',
-      null,
-      r.star !== null && stars(r.star, outOf(t, r.star)),
-      r.title && el('span.mcr-name', {role: 'heading', 'aria-level': 3, dir: 'auto'}, r.title),
-    ),
-    el(
-      'div.mcr-by',
-      null,
-      el('bdi.mcr-who', {dir: 'auto'}, name),
-      isMine(w, r) && el('span.mcr-badge', null, t('you')),
-      badges(w, r),
-      el('a.mcr-time', {href: here + '#cr-' + r.id}, w.times.node(r.created)),
-      r.experienced && el('span.mcr-when', null, t('reviewExperienced', {time: dayOf(w, r.experienced)})),
-      r.edited && el('span.mcr-when', {title: t('editedAt', {time: w.times.full(r.edited)})}, t('edited')),
-    ),
-    r.state && el('div.mcr-note', null, stateWords(w, r)),
-    r.revision && el('div.mcr-note', null, t('reviewRevision')),
-    text,
-    fold(w, text),
+  return [
     points('+', 'pros', t('reviewPros'), r.pros),
     points('−', 'cons', t('reviewCons'), r.cons),
     r.recommend !== null && el('div.mcr-recommends', null, t(r.recommend ? 'reviewRecommends' : 'reviewRecommendsNot')),
@@ -191,6 +198,38 @@ export function drawItem(w, r) {
           el('span', null, el('span.mcr-label', {dir: 'auto'}, label + ' '), el('bdi', null, value)),
         ),
       ),
+  ];
+}
+
+/**
+ * @param {Reviews} w
+ * @param {Review} r
+ * @returns {HTMLElement} which also stands in `w.nodes`
+ */
+export function drawItem(w, r) {
+  const {t} = w;
+  const name = nameOf(w, r.author);
+  const text = rich(r.html, 'div.mcr-text');
+  const here = document.querySelector('base[href]') ? location.href.split('#')[0] : '';
+  const node = el(
+    'div.mcr-c' + (r.state ? '.mcr-waits' : ''),
+    {role: 'listitem', id: 'cr-' + r.id, tabindex: -1},
+    heading(w, r),
+    el(
+      'div.mcr-by',
+      null,
+      el('bdi.mcr-who', {dir: 'auto'}, name),
+      isMine(w, r) && el('span.mcr-badge', null, t('you')),
+      badges(w, r),
+      el('a.mcr-time', {href: here + '#cr-' + r.id}, w.times.node(r.created)),
+      r.experienced && el('span.mcr-when', null, t('reviewExperienced', {time: dayOf(w, r.experienced)})),
+      r.edited && edited(w, r, r.edited),
+    ),
+    r.state && el('div.mcr-note', null, stateWords(w, r)),
+    r.revision && el('div.mcr-note', null, t('reviewRevision')),
+    text,
+    fold(w, text),
+    details(w, r),
     r.media.length > 0 && el('div.mcr-photos', null, photos(w, r)),
     r.reply &&
       el(

@@ -4,4 +4,5 @@ export {showChecks} from './checks.js';
 export {openForm} from './form.js';
 export {begin, flush, nextPage, resort} from './live.js';
 export {invite, showWays} from './sign.js';
+export {showVersions} from './versions.js';
 export {openViewer} from './viewer.js';

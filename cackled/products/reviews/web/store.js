@@ -40,6 +40,7 @@
  * @property {string} [text] what its author wrote
  * @property {string} [reason] why it was hidden
  * @property {any} [revision] what waits to take its place
+ * @typedef {Pick<Review, 'star' | 'title' | 'pros' | 'cons' | 'html' | 'recommend' | 'criteria' | 'attributes' | 'variant'>} Said
  * @typedef {object} Summary
  * @property {number} count
  * @property {number | null} average

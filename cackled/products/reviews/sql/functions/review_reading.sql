@@ -1,5 +1,5 @@
 -- What is read of reviews.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- What is given out of a review whose words are gone: `cackled.products.reviews.events.REVIEW`.
 create or replace function scrubbed_review() returns json language sql immutable parallel safe as $$
@@ -173,4 +173,21 @@ create or replace function review_old_row(r review, h channel) returns text lang
       from review_reply y where y.site_id = r.site_id and y.review_id = r.id), '[]'))::jsonb
     || case when r.author_extra = '' then jsonb_build_object('anonym', jsonb_build_object('name', r.author_name))
        else jsonb_build_object('author', jsonb_build_object('id', r.visitor_id, 'name', r.author_name)) end)::text
+$$;
+
+-- Earlier versions of a review that readers have seen, as a JSON array, the latest first: what each said, and until when it
+-- was shown. Null where the review is not shown, or not to p_visitor. Photos are not kept.
+create or replace function review_versions(p_site int, p_id bigint, p_visitor bigint, p_most int) returns text
+language sql stable as $$
+  select coalesce((
+    select json_agg((v.said - 'text' - 'media' - 'shown' || jsonb_build_object('until', milli_text(v.created_at)))
+                    order by v.id desc)::text
+    from (
+      select c.id, c.created_at, c.before::jsonb as said from review_change c
+      where c.site_id = p_site and c.review_id = p_id and strpos(c.before, '"text"') > 0
+        and (c.deed = 'edit' and strpos(c.before, '"shown": true') > 0 or c.deed = 'approve')
+      order by c.id desc limit p_most
+    ) v), '[]')
+  from review r
+  where r.site_id = p_site and r.id = p_id and not r.wiped and (r.status = 1 or r.visitor_id = p_visitor and r.status <> 4)
 $$;

@@ -1,5 +1,5 @@
 -- The states of reviews, and what is counted of them. Every change of a review goes through `count_reviews`.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Some reviews of one site were as p_was says and are as p_now says: the summaries of their pages follow. Called in the
 -- transaction of the change, with the rows of their channels locked.
@@ -93,8 +93,9 @@ create or replace function wipe_review(p_site int, p_id bigint) returns void lan
   delete from review_revision x where x.site_id = p_site and x.review_id = p_id;
   delete from review_reply x where x.site_id = p_site and x.review_id = p_id;
   update review_mark x set words = '{}' where x.site_id = p_site and x.review_id = p_id and x.words <> '{}';
+  -- Changes, those that moderators decided on, and answers have words; states have none.
   update review_change x set before = '', after = '' where x.site_id = p_site and x.review_id = p_id
-    and x.deed = 'edit';
+    and (x.deed in ('edit', 'reply', 'unreply') or strpos(x.before, '"text"') > 0);
   update review x set title = '', pros = '', cons = '', src = '', html = '', attributes = '{}', variant = '', media = '[]',
     lexemes = '', wiped = true, modified_at = now()
   where x.site_id = p_site and x.id = p_id;

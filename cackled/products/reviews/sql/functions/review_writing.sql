@@ -1,5 +1,5 @@
 -- Reviews are written, changed and deleted by their authors.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- The channel's row and then the review's, locked; raises CK404 where there is none that a visitor can see.
 create or replace function lock_review(p_site int, p_id bigint, p_visitor bigint) returns review language plpgsql as $$
@@ -196,7 +196,9 @@ begin
     perform tell_review_queued(was);
   else
     delete from review_revision x where x.site_id = p_site and x.review_id = p_id;
-    perform note_review(p_site, p_id, 'author', 'edit', '', review_members(was)::text, review_members(r)::text);
+    -- Only what readers have seen is an earlier version for them.
+    perform note_review(p_site, p_id, 'author', 'edit', '',
+      (review_members(was) || jsonb_build_object('shown', was.status = 1))::text, review_members(r)::text);
     update review x set star = r.star, title = r.title, pros = r.pros, cons = r.cons, src = r.src, html = r.html,
       recommend = r.recommend, criteria = r.criteria, attributes = r.attributes, variant = r.variant, media = r.media,
       experienced = r.experienced, lexemes = r.lexemes, version = x.version + 1, edited_at = now(), modified_at = now(),
