@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from cackled import accounts, identity, media, products
 from cackled.accounts.api.mail_templates import MailTemplateRoutes
 from cackled.moderation import queue_feature
@@ -33,6 +35,7 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 
+@cache
 def registry() -> Registry:
     """What products and features declare."""
     return Registry((*products.PRODUCTS, *FEATURES))

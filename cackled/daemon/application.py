@@ -53,6 +53,7 @@ from cackled.domain.webhooks import Webhooks
 from cackled.domain.write_batching import WriteQueues
 from cackled.events import CORE_EVENTS, PERSONAL, Position
 from cackled.features import FEATURES
+from cackled.features import registry as shipped_registry
 from cackled.media.store import MediaStore
 from cackled.moderation.moderation import Moderation
 from cackled.outbound.guard import Policy, check_literal, resolver
@@ -75,7 +76,8 @@ class Application:
         features: tuple[Feature, ...] = FEATURES,
     ) -> None:  # fmt: skip
         self.infrastructure = infrastructure
-        self.registry = registry = Registry((*products, *features))
+        whole = products is PRODUCTS and features is FEATURES
+        self.registry = registry = shipped_registry() if whole else Registry((*products, *features))
         config, clock, metrics = infrastructure.config, infrastructure.reactor, infrastructure.metrics
         self.database = self._make_database()
         self.sites = SiteDirectory(

@@ -13,6 +13,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def _stop(one: TestServer, owner: int) -> None:
         one.stop()
 
 
+@cache
 def shipped_packages() -> list[str]:
     """The packages of this release that have SQL of their own beside `cackled.database`."""
     root = Path(__file__).parent.parent

@@ -7,6 +7,7 @@ later. Kinds, bounds and help come from the declarations in `cackled.domain.sett
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,6 +59,12 @@ def as_text(value: object) -> str:
     return str(value)
 
 
+@cache
+def _fields(kind: type[Struct]) -> tuple[inspect.Field, ...]:
+    found: tuple[inspect.Field, ...] = inspect.type_info(kind).fields  # type: ignore[attr-defined]
+    return found
+
+
 class SettingTable:
     """All settings of *shape*, by whole name in ``settings``."""
 
@@ -70,7 +77,7 @@ class SettingTable:
             self._declare(f"{one.product}.", one.default)
 
     def _declare(self, prefix: str, default: Struct) -> None:
-        for field in inspect.type_info(type(default)).fields:  # type: ignore[attr-defined]
+        for field in _fields(type(default)):
             kind, told, label, choices = field.type, "", "", {}
             if isinstance(kind, inspect.Metadata):
                 told = str((kind.extra_json_schema or {}).get("description", ""))

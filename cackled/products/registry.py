@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Registry:
         """The names of the products."""
         return tuple(one.name for one in self.products)
 
-    @property
+    @cached_property
     def routes(self) -> tuple[Route, ...]:
         """All routes."""
         return tuple(replace(route, product=one.name) for one in self.features for route in one.routes)
@@ -94,17 +94,17 @@ class Registry:
         """What is answered as other systems did."""
         return tuple(call for one in self.features for call in one.old_calls)
 
-    @property
+    @cached_property
     def widgets(self) -> tuple[Widget, ...]:
         """All widgets with a first render."""
         return tuple(replace(widget, product=one.name) for one in self.products for widget in one.widgets)
 
-    @property
+    @cached_property
     def threads(self) -> tuple[Thread, ...]:
         """All conversations as pages."""
         return tuple(replace(thread, product=one.name) for one in self.products for thread in one.threads)
 
-    @property
+    @cached_property
     def feeds(self) -> tuple[Feed, ...]:
         """All feeds."""
         return tuple(replace(feed, product=one.name) for one in self.products for feed in one.feeds)

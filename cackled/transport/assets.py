@@ -1,4 +1,4 @@
-"""The browser's files: named by their content, compressed once, when they are built or at start.
+"""The browser's files: named by their content, compressed once, when they are built or first asked for.
 
 What there is, `cackled.transport.bundle_lists` tells. ``env = prod`` serves what was made when the package was built,
 ``env = devel`` the modules themselves.
@@ -56,36 +56,55 @@ Render = Callable[[], dict[str, Any]]
 
 
 class _File:
-    """One finished file with its coded forms, and the answers for each; *packed*: that in brotli, if it is known."""
+    """One finished file with its coded forms, and the answers for each; *packed*: where that in brotli should be."""
 
     def __init__(
-        self, body: bytes, content_type: bytes, cache: bytes, *, best: bool = True, packed: bytes | None = None
+        self, body: bytes, content_type: bytes, cache: bytes, *, best: bool = True, packed: Path | None = None
     ) -> None:
         self.hash = _former.content_hash(body)
         self._etag = b'"' + self.hash.encode() + b'"'
         self.body = body
         self.content_type = content_type
         self._fields = [(b"Content-Type", content_type), (b"Cache-Control", cache), *_PUBLIC]
+        self._best = best
+        self._packed = packed
+        # What was compressed so far: a start waits for nothing that nobody may ask for.
         self._bodies = {IDENTITY: body}
+        self._codings: tuple[bytes, ...] = ()
         if compressible(content_type, len(body)):
             self._fields.append((b"Vary", b"Accept-Encoding"))
-            for coding in (GZIP, BROTLI):
-                made = packed if coding == BROTLI and packed is not None else compress(body, coding, best=best)
-                if len(made) < len(body):
-                    self._bodies[coding] = made
+            self._codings = (GZIP, BROTLI)
 
-    def size(self, coding: bytes = IDENTITY) -> int:
-        return len(self._bodies.get(coding, self.body))
+    def coded(self, coding: bytes) -> bytes:
+        """The form in *coding*; the body itself where that would be no shorter."""
+        if coding not in self._bodies:
+            made = self.body
+            if coding in self._codings:
+                packed = self._built() if coding == BROTLI else None
+                if packed is None:
+                    packed = compress(self.body, coding, best=self._best)
+                made = packed if len(packed) < len(self.body) else self.body
+            self._bodies[coding] = made
+        return self._bodies[coding]
+
+    def _built(self) -> bytes | None:
+        """The form in brotli that was built, unless it is of another text."""
+        try:
+            packed = b"" if self._packed is None else self._packed.read_bytes()
+        except OSError:
+            return None
+        return packed if unpacks(packed, self.body) else None
 
     def shared(self, tag: str) -> Response:
         """For the microcache: all forms in one."""
         fields = [*self._fields, (b"ETag", self._etag)]
-        coded = {coding: body for coding, body in self._bodies.items() if coding}
+        coded = {one: made for one in self._codings if (made := self.coded(one)) is not self.body}
         return Response(200, fields, self.body, (tag,), CONFIGURED_TTL, owner="assets", coded=coded)
 
     def answer(self, request: Any) -> Response:
         coding = encoding_class(getattr(request, "accept_encoding", b""))
-        if coding not in self._bodies:
+        body = self.coded(coding)
+        if body is self.body:
             coding = IDENTITY
         etag = variant_etag(self._etag, coding)
         fields = [*self._fields, (b"ETag", etag)]
@@ -94,13 +113,7 @@ class _File:
             return Response(304, [field for field in fields if field[0] != b"Content-Type"])
         if coding:
             fields.append((b"Content-Encoding", coding))
-        return Response(200, fields, self._bodies[coding])
-
-
-def _built(body: bytes, content_type: bytes, packed: bytes | None) -> _File:
-    """A bundle that was built with its form in brotli, which is not believed where it is of another text."""
-    believed = packed is not None and unpacks(packed, body)
-    return _File(body, content_type, _IMMUTABLE, packed=packed if believed else None)
+        return Response(200, fields, body)
 
 
 class Assets:
@@ -157,7 +170,7 @@ class Assets:
         languages = [pattern.replace("*", one) for one in words.languages] if words else []
         paths |= {Path(one).name: one for one in languages}
         self._files |= {
-            name: _built(lists.source(path), _TYPES[Path(name).suffix], lists.packed(path))
+            name: _File(lists.source(path), _TYPES[Path(name).suffix], _IMMUTABLE, packed=lists.packed(path))
             for name, path in sorted(paths.items())
         }
         self._words |= {name: [Path(pattern).name] for name in folder.speaks}
@@ -233,7 +246,7 @@ class Assets:
     def sizes(self) -> dict[str, dict[str, int]]:
         """Bytes of each bundle: plain, gzip and br."""
         return {
-            name: {"plain": file.size(), "gzip": file.size(GZIP), "br": file.size(BROTLI)}
+            name: {"plain": len(file.body), "gzip": len(file.coded(GZIP)), "br": len(file.coded(BROTLI))}
             for name, file in self._files.items()
         }
 

@@ -181,14 +181,12 @@ class BundleLists:
     def _find(self, folder: Path, source: str) -> str:
         """The path from the root of a source, which is in the folder, or among those of the core: nothing outside."""
         name, sharp, section = source.partition("#")
-        path = Path(os.path.normpath(folder / name))
+        path = os.path.normpath(os.path.join(folder, name))
         core = self._folders[0]
-        inside = core if path.is_relative_to(core) else folder
-        try:
-            parts = path.relative_to(inside).parts
-        except ValueError:
-            raise AssetsError(f"{source!r} is outside {folder}") from None
-        return _inside(inside, "/".join(parts)).relative_to(self.root).as_posix() + sharp + section
+        inside = core if path.startswith(f"{core}/") else folder
+        if not path.startswith(f"{inside}/"):
+            raise AssetsError(f"{source!r} is outside {folder}")
+        return os.path.relpath(_inside(inside, path.removeprefix(f"{inside}/")), self.root) + sharp + section
 
     def _allowed(self, path: Path) -> bool:
         """Whether a file is below one of the folders."""
@@ -227,12 +225,9 @@ class BundleLists:
         """A file beside the first list, as the loader."""
         return self.source(self._find(self._folders[0], name))
 
-    def packed(self, path: str) -> bytes | None:
-        """The form in brotli that stands beside a bundle that was built; None where there is none."""
-        try:
-            return (self.root / f"{path}.br").read_bytes()
-        except OSError:
-            return None
+    def packed(self, path: str) -> Path:
+        """Where the form in brotli of a bundle that was built stands, if there is one."""
+        return self.root / f"{path}.br"
 
     def source(self, path: str) -> bytes:
         """What is served of a file; of a catalogue the script that adds its words."""
@@ -273,7 +268,7 @@ def _inside(folder: Path, path: str) -> Path:
     parts = path.split("/")
     if any(_NAME.fullmatch(part) is None for part in parts):
         raise AssetsError(f"{path!r} is no path of a source")
-    found = folder.joinpath(*parts).resolve()
-    if not found.is_relative_to(folder):
+    found = os.path.realpath(os.path.join(folder, *parts))
+    if not found.startswith(f"{folder}/"):
         raise AssetsError(f"{path!r} is outside {folder}")
-    return found
+    return Path(found)

@@ -164,20 +164,29 @@ class UpgradeTests(Base):
         self.assertGreater(len(wanted), 200)
         packages = shipped_packages()
         known = shipped(packages)
+        # One database goes through all of them, file by file.
         for count in range(1, len(known)):
+            self.assertEqual(await migrate(self.dsn, clock=clock, migrations=known[:count]), [known[count - 1].file])
+        await self.upgrade(self.dsn, known[-2].file, wanted)
+        # Functions are files of their own since: only those before could have rows here. They go on in one step.
+        for count in range(1, 13):
             dsn = await fresh_dsn(self, migrated=False)
             await migrate(dsn, clock=clock, migrations=known[:count])
-            # Later schemas have no functions without their files.
             posts = 2 <= count <= 11
             if posts:
                 made = "post_comment(1, 5, 'k', '', '', 9, 'n', null, null, null, 's', 'h', 3, false)"
                 self.ask(f"select * from {made}", dsn=dsn)
-            await migrate(dsn, clock=clock, packages=packages)
-            self.assertEqual(self.fingerprint(dsn) ^ wanted, set(), f"after {known[count - 1].file}")
+            await self.upgrade(dsn, known[count - 1].file, wanted)
             if posts:
                 self.assertEqual(self.ask("select comment_json(c)::json ->> 'html' from comment c", dsn=dsn), [("h",)])
                 self.assertEqual(self.ask(COUNTS, dsn=dsn), [(1, 1, 1, 1, True)])
-            self.assertEqual(await pending(dsn, clock=clock, packages=packages), [])
+
+    async def upgrade(self, dsn: str, state: str, wanted: set[tuple[Any, ...]]) -> None:
+        """Apply the rest of this release, and see that the schema is as *wanted*."""
+        packages = shipped_packages()
+        await migrate(dsn, clock=clock, packages=packages)
+        self.assertEqual(self.fingerprint(dsn) ^ wanted, set(), f"after {state}")
+        self.assertEqual(await pending(dsn, clock=clock, packages=packages), [])
 
     async def test_files_that_moved(self) -> None:
         """A release from before a file moved to its product leaves what is there, also where it never ran."""
