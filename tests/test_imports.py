@@ -99,6 +99,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.*.staff_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.products.comments.extras_api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.media.store",
+        "cackled.media.answers", *GROUND,
+    ),
     "cackled.products.chat.setup_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

@@ -32,6 +32,7 @@ from markdown_it.rules_inline import (
 from markdown_it.rules_inline.state_inline import Delimiter
 
 from cackled.domain import links
+from cackled.domain.formulas import MOST_TEX
 
 # Of one text so many addresses are links: each takes eight times its own length in HTML.
 MOST_LINKS = 100
@@ -70,6 +71,7 @@ class _Inline(ParserInline):
             ("strikethrough", _strike),
             ("emphasis", _emphasis),
             ("spoiler", _spoiler),
+            ("math", _math),
             ("link", _link),
             ("autolink", _autolink),
         ):
@@ -82,7 +84,7 @@ class _Inline(ParserInline):
             ("fragments_join", fragments_join),
         ):
             self.ruler2.push(name, pairs)
-        self.terminator_re = re.compile(rf"[\n*_~`\[\]\\<]|\|\||{links.BEGINNING}", re.IGNORECASE)
+        self.terminator_re = re.compile(rf"[\n*_~`\[\]\\<$]|\|\||{links.BEGINNING}", re.IGNORECASE)
 
     def skipToken(self, state: StateInline) -> None:
         """As the parser's own."""
@@ -126,7 +128,7 @@ def _escape(state: StateInline, silent: bool) -> bool:
     if mark in _LINE_MARKS:
         if _LINE_BEGINS.search(source[max(0, at - 8) : at] if at > 8 else source[:at]) is None:
             return False
-    elif mark not in _MARKS:
+    elif mark not in _MARKS and not (mark == "$" and state.env["math"]):
         return False
     if not silent:
         _spend(state)
@@ -194,6 +196,31 @@ def _spoiler(state: StateInline, silent: bool) -> bool:
         state.posMax = most
     state.pos = end + 2
     return True
+
+
+def _math(state: StateInline, silent: bool) -> bool:
+    """``$x^2$``, and ``$$x^2$$`` on a line of its own, where the site has formulas. Sums of money are none."""
+    at, source = state.pos, state.src
+    if source[at] != "$" or not state.env["math"]:
+        return False
+    block = source.startswith("$$", at)
+    found = (_DISPLAYED if block else _FORMULA).match(source, at, state.posMax)
+    if found is None:
+        return False
+    if not silent:
+        _spend(state)
+        token = state.push("code_inline", "code", 0)
+        token.content = found[1].strip()
+        token.attrs = {"class": "language-math-display" if block else "language-math"}
+    state.pos = found.end()
+    return True
+
+
+# Beside the dollars within stands no space, and no digit behind the last: "from $5 to $10" is none.
+_FORMULA = re.compile(
+    rf"\$(?![\s$])((?:[^$\\]|\\.){{1,{MOST_TEX}}}?)(?<!\s)\$(?![\d$])", re.DOTALL
+)
+_DISPLAYED = re.compile(rf"\$\$((?:[^$\\]|\\.){{1,{MOST_TEX}}})\$\$", re.DOTALL)
 
 
 def _backticks(state: StateInline, silent: bool) -> bool:
@@ -334,6 +361,37 @@ def _code(state: StateBlock, first: int, last: int, silent: bool) -> bool:
     return True
 
 
+def _displayed(state: StateBlock, first: int, last: int, silent: bool) -> bool:
+    """A formula between lines that begin and end with ``$$``: there may be anything between them."""
+    begins = state.bMarks[first] + state.tShift[first]
+    if not state.env["math"] or not state.src.startswith("$$", begins):
+        return False
+    for line in range(first, last):
+        if line > first and state.sCount[line] < state.blkIndent and not state.isEmpty(line):
+            return False
+        begin = begins + 2 if line == first else state.bMarks[line] + state.tShift[line]
+        end = state.src.find("$$", begin, state.eMarks[line])
+        if state.eMarks[line] - begins > MOST_TEX:
+            return False
+        if end >= 0:
+            break
+    else:
+        return False
+    if state.src[end + 2 : state.eMarks[line]].strip():
+        return False
+    content = state.getLines(first, line + 1, state.blkIndent, False).strip()[2:-2].strip()
+    if not content:
+        return False
+    if not silent:
+        _spend(state)
+        token = state.push("fence", "code", 0)
+        token.info = "math"
+        token.content = content
+        token.map = [first, line + 1]
+        state.line = line + 1
+    return True
+
+
 def _made() -> MarkdownIt:
     made = MarkdownIt("zero", {"breaks": True, "html": False, "maxNesting": 12})
     made.enable(["blockquote", "fence", "list"])
@@ -342,6 +400,7 @@ def _made() -> MarkdownIt:
     block.at("fence", _code, {"alt": ["list"]})
     block.at("blockquote", _quote, {"alt": ["list"]})
     block.at("list", _list)
+    block.before("fence", "displayed", _displayed, {"alt": ["paragraph", "blockquote", "list"]})
     block.before("fence", "paragraph_ends", _paragraph_ends, {"alt": ["paragraph"]})
     block.before("fence", "quote_ends", _quote_ends, {"alt": ["blockquote"]})
     block.before("fence", "list_ends", _list_ends, {"alt": ["list"]})
@@ -354,8 +413,8 @@ def _made() -> MarkdownIt:
 _markdown = _made()
 
 
-def render(source: str) -> str:
-    """*source* as HTML, not yet sanitised.
+def render(source: str, *, math: bool = False) -> str:
+    """*source* as HTML, not yet sanitised. *math*: what stands between dollars is a formula.
 
     Raises:
         TooMuch: it would take more work than its length allows, or lies too deep.
@@ -363,7 +422,7 @@ def render(source: str) -> str:
     if source.count("\n") > MOST_LINES:
         raise TooMuch
     work = WORK * len(source) + LEAST_WORK
-    env: dict[str, Any] = {"work": work, "links": MOST_LINKS, "marks": MOST_MARKS, "counts": []}
+    env: dict[str, Any] = {"work": work, "links": MOST_LINKS, "marks": MOST_MARKS, "counts": [], "math": math}
     tokens = _markdown.parse(source, env)
     depth = 0
     for token in tokens:

@@ -172,19 +172,22 @@ def plain(text: str) -> str | None:
     return f"<p>{text}</p>".replace("\n\n", "</p>\0<p>").replace("\n", "<br>\n").replace("\0", "\n")
 
 
-def render(text: str) -> str:
-    """The HTML of cleaned *text*: Markdown without raw HTML or images, then an allow-list of elements."""
-    html = plain(text)
-    return render_markdown(text) if html is None else html
+def render(text: str, *, math: bool = False) -> str:
+    """The HTML of cleaned *text*: Markdown without raw HTML or images, then an allow-list of elements.
+
+    *math*: formulas between dollars become code in the language ``math``, which is shown as MathML.
+    """
+    html = None if math and "$" in text else plain(text)
+    return render_markdown(text, math=math) if html is None else html
 
 
-def render_markdown(text: str) -> str:
+def render_markdown(text: str, *, math: bool = False) -> str:
     """As `render`, with the Markdown parser, for any text."""
     # Not at the start: the parser is some sixty modules, and most texts need none of it.
     from cackled.domain import markdown
 
     try:
-        html = _sanitised(markdown.render(text))
+        html = _sanitised(markdown.render(text, math=math))
     except markdown.TooMuch:
         return _as_typed(text)
     if _VISIBLE.search(unescape(_TAG.sub("", html))) is None:

@@ -24,6 +24,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
+from cackled.domain.formulas import mathml
 from cackled.domain.page_keys import page_key
 from tests.browser.bundles import WEB, Built
 from tests.browser.mock_chat import Chats
@@ -193,6 +194,9 @@ class Api(Resource):
             return 200, {"counts": {one: world.channel(key).count() for one, key in asked.items()}, "keys": made}
         if what == "comments" and method == "GET" and not rest:
             return 200, page(world, world.channel(channel_of(query)), query)
+        if what == "formulas":
+            return 200, {kind: [mathml(one, block=kind == "block") for one in query.get(kind, [])]
+                         for kind in ("inline", "block")}  # fmt: skip
         if what == "comments" and rest == ["preview"]:
             return 200, {"html": render(body["text"])}
         channel, comment = world.find(rest[0]) if what == "comments" and rest else (None, None)

@@ -49,6 +49,33 @@ class TextTests(MockCase):
         text = page.evaluate("document.querySelector('pre').textContent")
         self.assertEqual(text, 'def run():  # fast\n    return "a" + 1\n')
 
+    def test_formulas(self) -> None:
+        """TeX is shown as MathML, asked for once for all of the page; what is no formula stays as it was typed."""
+        self.steer(settings={"math": True})
+        self.seed(
+            {"html": '<p>So <code class="language-math">x^2</code> and <code class="language-math">\\nope</code></p>'},
+            {"html": '<pre><code class="language-math">\\frac{1}{2}</code></pre>'},
+            {"html": '<p><code class="language-math">x^2</code> <code class="language-math-display">y</code></p>'},
+        )  # fmt: skip
+        page = self.ready()
+        self.soon(lambda: self.assertEqual(page.locator(".mc-text math").count(), 4))
+        self.assertEqual(page.locator(".mc-formula math[display=block]").count(), 2)
+        self.assertEqual(page.locator(".mc-text code").all_inner_texts(), ["\\nope"])
+        self.assertEqual(page.locator("math msup").count(), 2)
+        space = page.evaluate("document.querySelector('msup').namespaceURI")
+        self.assertEqual(space, "http://www.w3.org/1998/Math/MathML")
+        asked = [one for one in self.steer()["log"] if "/formulas" in one]
+        self.assertEqual(len(asked), 1, asked)
+
+    def test_formula_nodes(self) -> None:
+        """Whatever comes, only elements and attributes of formulas are made."""
+        self.steer(settings={"math": True})
+        self.seed({"html": '<p><code class="language-math">x</code></p>'})
+        page = self.ready()
+        page.wait_for_selector(".mc-text math")
+        names = "[...document.querySelectorAll('.mc-text p *')].map(n => n.localName + n.attributes.length)"
+        self.soon(lambda: self.assertEqual(page.evaluate(names), ["math1", "mrow0", "mi0"]))
+
     def test_quotes(self) -> None:
         """A reply begins with what is selected; the menu quotes a text whose nothing is."""
         self.seed({"html": "<p>One two three</p><p>four</p>"})

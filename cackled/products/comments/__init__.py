@@ -16,7 +16,7 @@ from cackled.domain.staff import Staff
 from cackled.events import Position
 from cackled.importing.exports import Export
 from cackled.importing.formats import Imports
-from cackled.products.comments import api, moderated, old_api, seed, staff_api
+from cackled.products.comments import api, extras_api, moderated, old_api, seed, staff_api
 from cackled.products.comments.by_author import ByAuthor
 from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.commands import COMMANDS
@@ -42,6 +42,7 @@ from cackled.products.comments.service import Comments
 from cackled.products.comments.settings import OLD, CommentSettings
 from cackled.products.comments.thread import THREAD
 from cackled.products.comments.thread.places import Places
+from cackled.products.comments.typesetting import Typesetter
 from cackled.products.product import Limit, OutboxParts, Product
 
 
@@ -107,7 +108,7 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 
 PRODUCT = Product(
     name=PRODUCT_NAME,
-    routes=(*api.ROUTES, *staff_api.ROUTES, *notices.ROUTES),
+    routes=(*api.ROUTES, *staff_api.ROUTES, *notices.ROUTES, *extras_api.ROUTES),
     old_calls=old_api.CALLS,
     widgets=api.WIDGETS,
     threads=(THREAD,),
@@ -129,6 +130,7 @@ PRODUCT = Product(
         Limit(name="post", rate=0.5, burst=10, site_rate=200, old="posts"),
         # Asked while somebody types.
         Limit(name="preview", rate=1, burst=20),
+        Limit(name="formulas", rate=2, burst=30),
         # Small writes draw from one bucket, whatever they are.
         Limit(name="vote", rate=2, burst=40, old="votes"),
         Limit(name="change", like="vote"),
@@ -148,7 +150,7 @@ PRODUCT = Product(
     },
     outbox={"mail": make_mail, **notices.OUTBOX},
     letters=(*MODERATOR_LETTERS, *notices.LETTERS),
-    shared=notices.SHARED,
+    shared={**notices.SHARED, Typesetter: lambda parts: Typesetter(parts.in_thread)},
     starts=(Gatherer,),
     jobs=(*JOBS, *notices.JOBS),
     commands=COMMANDS,

@@ -15,6 +15,9 @@ Sort = Literal["best", "new", "old", "discussed"]
 MOST_CHANNELS = 100
 # Of one comment.
 MOST_PICTURES = 4
+# Of one call; of all together so many characters.
+MOST_FORMULAS = 50
+MOST_FORMULA_TEXT = 4_000
 
 Pictures = Annotated[
     list[Annotated[str, Meta(max_length=40)]],
@@ -50,6 +53,20 @@ class PostBody(Struct):
         str, Meta(max_length=400, description="The answer to the challenge of a problem proof-needed.")
     ] = ""
     media: Pictures = []
+
+
+class FormulasQuery(Struct, frozen=True):
+    """Formulas in TeX: within a line, and on lines of their own."""
+
+    inline: Annotated[list[str], Meta(max_length=MOST_FORMULAS)] = []
+    block: Annotated[list[str], Meta(max_length=MOST_FORMULAS)] = []
+
+
+class Formulas(Struct, frozen=True):
+    """MathML of each formula, in order; null where it can't be shown."""
+
+    inline: list[str | None]
+    block: list[str | None]
 
 
 class PreviewBody(Struct):

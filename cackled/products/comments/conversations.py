@@ -23,6 +23,7 @@ from cackled.products.comments.carrying import BATCH, DROP_LEFT_CHANNEL, MOVE_CO
 from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.refusals import from_sqlstate
 from cackled.products.comments.service import Comments, Written
+from cackled.products.comments.settings import CommentSettings
 
 SET_CONVERSATION = Query(
     "set_conversation", "select set_conversation($1, $2, $3, $4, $5)", ("int", "bigint", "boolean", "boolean", "int")
@@ -255,10 +256,10 @@ class Conversations:
             NotFound: it is not there any more. Conflict: it was changed since.
         """
         source = text.clean_text(source, 10_000)
+        html = text.render(source, math=self._site.product(CommentSettings).math)
         hooked = bool(self._site.settings.webhook_url)
         rows = await self._database.write(
-            EDIT_AS_STAFF, self._site.id, comment, version, staff.actor, staff.name, why, source, text.render(source),
-            hooked,
+            EDIT_AS_STAFF, self._site.id, comment, version, staff.actor, staff.name, why, source, html, hooked,
         )  # fmt: skip
         outcome, now, _, seq, channel, action = rows[0]
         if outcome == "gone":

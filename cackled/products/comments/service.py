@@ -298,7 +298,7 @@ class Comments:
         source = text.clean_text(source, self._settings.max_length)
         name = await self._people.author(session, name)
         channel = comment_channel(self._site, ref.key)
-        html = text.render(source)
+        html = text.render(source, math=self._settings.math)
         shown = await posted_pictures(self._all, self._site, session.visitor, channel, media, idempotency_key)
         verdict = await self._judged(
             channel, ref.key, session, name, source, html, address, parent=parent, title=ref.title, url=ref.url,
@@ -385,7 +385,7 @@ class Comments:
         Raises:
             Unprocessable: nothing visible is left, or it is longer than the site allows.
         """
-        return text.render(text.clean_text(source, self._settings.max_length))
+        return text.render(text.clean_text(source, self._settings.max_length), math=self._settings.math)
 
     async def edit(
         self, session: Session, comment_id: int, source: str, *, address: str | None = None,
@@ -407,7 +407,7 @@ class Comments:
         if not in_time:
             raise _refusal("CK409", "window")
         source = text.clean_text(source, self._settings.max_length)
-        html = text.render(source)
+        html = text.render(source, math=self._settings.math)
         shown = None if media is None else await own_pictures(
             self._all, self._site, session.visitor, f"comment:{comment_id}", list(media)
         )  # fmt: skip

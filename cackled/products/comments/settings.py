@@ -89,6 +89,14 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         ),
     ] = False
 
+    math: Annotated[
+        bool,
+        Meta(
+            title="Formulas",
+            description="Show TeX between dollar signs as formulas.",
+        ),
+    ] = False
+
     @property
     def shown_reactions(self) -> dict[str, str]:
         """What readers react with, by name, in its order: what is shown for each."""
@@ -97,7 +105,7 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
 
     def public(self) -> dict[str, Any]:
         """What a browser may know."""
-        return {
+        told: dict[str, Any] = {
             "level": self.level,
             "edit_seconds": self.edit_seconds,
             "max_length": self.max_length,
@@ -105,6 +113,7 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
             "deletion": self.deletion,
             "reactions": list(self.shown_reactions.items()),
         }
+        return {**told, "math": True} if self.math else told
 
 
 # They stood beside the core's once.

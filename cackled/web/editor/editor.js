@@ -11,6 +11,7 @@ import {safeHtml} from '../lib/html.js';
  * @property {any} button that opens the part and shuts it
  * @property {import('../lib/i18n.js').Translate} t
  * @property {(method: string, path: string, options?: import('../lib/session.js').CallOptions) => Promise<any>} api
+ * @property {(text: HTMLElement) => void} [shown] told of a text that is shown
  */
 
 // What goes before and after the selection, and the icon; their names are in `marks` of the locales.
@@ -91,6 +92,7 @@ function preview(o) {
       /** @type {HTMLElement} */ (child).dir = 'auto';
     });
     node.classList.remove('mc-busy');
+    if (o.shown) o.shown(text);
   }
   function ask() {
     const value = o.input.value.trim();

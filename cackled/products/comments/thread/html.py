@@ -10,8 +10,10 @@ from typing import Any
 
 from cackled.api.thread import ThreadRender
 from cackled.api.thread_pages import address
+from cackled.domain.formulas import MOST_TEX, with_formulas
 from cackled.languages import Language, Words
 from cackled.products.comments.pages import next_cursor
+from cackled.products.comments.settings import CommentSettings
 from cackled.products.comments.thread.words import core_words
 
 
@@ -26,6 +28,9 @@ class Frame:
         self._url = url
         self._writable = render.open and not locked
         self._locked = locked
+        self._math = render.site.product(CommentSettings).math
+        # Characters of TeX that are made into formulas on one page.
+        self._left = 4 * MOST_TEX
         self._path = f"{render.base}/threads/{render.site.id}"
         query = render.query
         self._about = {
@@ -75,8 +80,14 @@ class Frame:
         return (
             f'<p class="mc-by"><b dir="auto">{escape(name)}</b>{marks} · '
             f'<a rel="bookmark" href="{escape(link)}">{when}</a>{edited}{score}</p>'
-            f'<div class="mc-text" dir="auto">{comment["html"]}</div>{acts}'
+            f'<div class="mc-text" dir="auto">{self._text(comment["html"])}</div>{acts}'
         )
+
+    def _text(self, html: str) -> str:
+        if not self._math or "language-math" not in html:
+            return html
+        made, self._left = with_formulas(html, self._left)
+        return made
 
     def _marks(self, comment: Mapping[str, Any]) -> list[str]:
         badges = comment["author"].get("badges") or ()

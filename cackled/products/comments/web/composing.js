@@ -4,7 +4,7 @@ import {makeAlbum} from './album.js';
 import {shellOf} from './composer.js';
 import {avatarOf} from './face.js';
 import {maySign, notice, signButton, whenReady} from './widget.js';
-import {namesHere} from './wording.js';
+import {namesHere, typeset} from './wording.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
 import {Draft} from '../../../web/lib/drafts.js';
 import {safeHtml} from '../../../web/lib/html.js';
@@ -273,6 +273,7 @@ export function dress(w, made, how) {
                 button,
                 t,
                 api: (method, path, options) => w.api(method, path, options),
+                shown: text => typeset(w, text),
               }),
             () => {
               error.textContent = t('network');

@@ -10,6 +10,8 @@ import {laterId} from './reckon.js';
 const LAPSE = 1000;
 // Characters of a text that is quoted whole.
 const WHOLE = 300;
+/** How each widget asks for formulas. @type {WeakMap<Comments, import('./formulas.js').Api>} */
+const askers = new WeakMap();
 
 /** @param {Comments} w */
 export function watchTexts(w) {
@@ -43,7 +45,10 @@ export function enrich(w, item) {
   const {c, text} = item;
   if (!text) return;
   showAlbum(item);
-  const codes = text.querySelectorAll('[data-language]');
+  typeset(w, text);
+  const codes = text.querySelectorAll(
+    w.settings.math ? '[data-language]:not([data-language^=math])' : '[data-language]',
+  );
   // It can be read without.
   const leave = () => {};
   if (codes.length)
@@ -60,6 +65,24 @@ export function enrich(w, item) {
     import('./embed.js').then(({showPolls}) => {
       if (!w.closed && item.text === text) showPolls(w, item);
     }, leave);
+}
+
+/**
+ * Shows the formulas of a text, where the site has some.
+ * @param {Comments} w
+ * @param {ParentNode} text
+ */
+export function typeset(w, text) {
+  if (!w.settings.math || !text.querySelector('[data-language^=math]')) return;
+  import('./formulas.js').then(
+    ({showFormulas}) => {
+      const api = askers.get(w) || ((/** @type {string} */ method, /** @type {string} */ path) => w.api(method, path));
+      askers.set(w, api);
+      showFormulas(text, api);
+    },
+    // It can be read without.
+    () => {},
+  );
 }
 
 /**
