@@ -145,7 +145,7 @@ class Api(Resource):
                     request.setHeader("content-security-policy", query["csp"][0])
                 return 200, file.read_bytes()
         if path == "/bootstrap" and query.get("widget") == ["Chat"]:
-            return 200, {"site": {"id": "1", "settings": {}}, "me": None, "chat": self.chats.status}
+            return 200, {"site": {"id": "1", "settings": world.settings}, "me": None, "chat": self.chats.status}
         if path == "/bootstrap":
             channel = world.channel(channel_of(query))
             me = (query.get("me", [""])[0]).partition(".")[0]
@@ -165,7 +165,8 @@ class Api(Resource):
         world = self.world
         token = (request.getHeader("authorization") or "").removeprefix("Bearer ")
         me = token.removeprefix("token-") if token.startswith("token-") else None
-        body = json.loads(request.content.read() or b"{}") if method in ("POST", "PUT", "PATCH") else {}
+        raw = request.content.read() if method in ("POST", "PUT", "PATCH") else b""
+        body = json.loads(raw or b"{}") if not (request.getHeader("content-type") or "").startswith("image/") else {}
         if what == "sessions":
             if me is None:
                 world.visitors += 1

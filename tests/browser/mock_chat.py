@@ -13,7 +13,7 @@ from tests.browser.world import DESCRIBED, Channel, World, render, stamp
 STATUS = {
     "status": "online", "accepting": True, "leave": True, "next_opening": None, "departments": [], "before": [],
     "offline": [], "consent": "", "greeting": {"text": "", "name": "", "avatar": ""}, "invitations": [],
-    "rating": True, "max_length": 4_000, "edit_seconds": 300,
+    "rating": True, "max_length": 4_000, "edit_seconds": 300, "position": "1/7@0",
 }  # fmt: skip
 # Of an invitation that says nothing else.
 RULE = {
@@ -31,6 +31,7 @@ class Chat:
         self.channel: Channel = world.channel(f"chat:{number}")
         self.messages: list[dict] = []
         self.keys: dict[str, dict] = {}
+        self.uploads = 0
         self.chat = {
             "id": self.id, "state": state, "operator": None, "position": 1 if state == "waiting" else None, "wait": 120,
             "read": {"visitor": 0, "operator": 0}, "rating": None, "created": stamp(time.time()), "closed": None,
@@ -117,6 +118,12 @@ class Chats:
             chat.close("visitor")
         elif what == "rating":
             chat.chat["rating"] = body
+        elif what == "files":
+            chat.uploads += 1
+            return 201, {
+                "id": f"{chat.uploads}-abcdefghijklmnopqrstuv", "url": "/demo/icon.svg", "alt": "", "width": 320,
+                "height": 200, "color": "#aabbcc",
+            }  # fmt: skip
         elif what == "typing":
             return 204, b""
         elif what == "visit":
@@ -149,7 +156,11 @@ class Chats:
                 return 200, {"message": chat.keys[key], "seq": chat.keys[key]["seq"]}
             if chat.chat["state"] == "closed":
                 return 409, {"type": "/problems/chat-closed", "status": 409, "title": "x"}
-            chat.keys[key] = message = chat.add("visitor", body["text"], key)
+            files = [
+                {"id": one, "url": "/demo/icon.svg", "alt": "", "width": 320, "height": 200, "color": "#aabbcc"}
+                for one in body.get("files", [])
+            ]
+            chat.keys[key] = message = chat.add("visitor", body["text"], key, files=files)
             return 201, {"message": message, "seq": chat.channel.seq}
         message = next(m for m in chat.messages if m["id"] == rest[0])
         if method == "PATCH":

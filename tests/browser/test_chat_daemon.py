@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.browser.test_chat import SHADOW
 from tests.browser.test_panel import PanelCase
+from tests.media import corpus
 
 LAST_MARK = f"[...{SHADOW}.querySelectorAll('.mark')].pop()?.innerText"
 # The rows of the conversation, in order.
@@ -16,8 +17,8 @@ MOUNT = "(window.cackle_widget = window.cackle_widget || []).push({widget: 'Chat
 class Operator:
     """Somebody of the staff, by the calls that the console makes."""
 
-    def __init__(self, case: ChatDaemonCase, site: int = 1) -> None:
-        self.page = case.staff("operator")
+    def __init__(self, case: ChatDaemonCase, site: int = 1, role: str = "operator") -> None:
+        self.page = case.staff(role)
         # The panel's own origin, where the cookie is.
         self.url, self.site = self.page.url.partition("/panel")[0], site
 
@@ -175,6 +176,95 @@ class LifeTests(ChatDaemonCase):
         self.until(page, f"['Sent', 'Read'].includes({LAST_MARK})")
         self.soon(lambda: self.assertEqual(len(page.evaluate(BUBBLES)), 3))
         self.assertEqual(self.operator.texts(chat).count("In a tunnel"), 1)
+
+    def test_pictures(self) -> None:
+        """Pictures are chosen, pasted and dropped; an upload that failed is tried again; the operator has them all."""
+        assert self.daemon is not None
+        self.daemon.admin("site set 1 media.pictures yes")
+        context = self.context()
+        page = self.opened(context)
+        self.say(page, "Look at these")
+        chat = self.found("Look at these")
+        page.click(".clip")
+        page.wait_for_selector(".mc-picfile", state="attached")
+        jpeg = corpus.picture()
+        page.locator(".mc-picfile").set_input_files([{"name": "1.jpg", "mimeType": "image/jpeg", "buffer": jpeg}])
+        page.wait_for_selector(".mc-picitem .mc-picwords:visible")
+        self.given(page, "paste", "clipboardData", jpeg)
+        self.until(page, f"{SHADOW}.querySelectorAll('.mc-picwords:not([hidden])').length === 2")
+        page.reload()
+        page.focus(".field")
+        self.until(page, f"{SHADOW}.querySelectorAll('.mc-picwords:not([hidden])').length === 2")
+        context.set_offline(True)
+        self.given(page, "drop", "dataTransfer", jpeg)
+        again = page.get_by_label("Send the picture again").locator("visible=true")
+        again.wait_for()
+        page.click(".send")
+        page.wait_for_selector(".alert:has-text('Wait until the pictures')")
+        context.set_offline(False)
+        again.click()
+        self.until(page, f"{SHADOW}.querySelectorAll('.mc-picwords:not([hidden])').length === 3")
+        self.soon(lambda: (page.click(".send"), self.assertEqual(page.locator(".mc-picitem").count(), 0)))
+        self.until(page, f"[...{SHADOW}.querySelectorAll('.picture img')].filter(i => i.naturalWidth > 0).length === 3")
+        told = self.operator.ask("GET", f"/{chat}/messages")["messages"]
+        self.assertEqual([len(one["files"]) for one in told if one["from"] == "visitor"], [0, 3])
+
+    def given(self, page: Any, event: str, member: str, jpeg: bytes) -> None:
+        """A file is pasted into the field, or dropped on it."""
+        page.evaluate(
+            f"""([event, member, bytes]) => {{
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], 'a.jpg', {{type: 'image/jpeg'}}));
+                const made = new Event(event, {{bubbles: true, cancelable: true, composed: true}});
+                Object.defineProperty(made, member, {{value: data}});
+                {SHADOW}.querySelector('.field').dispatchEvent(made);
+            }}""",
+            [event, member, list(jpeg)],
+        )
+
+    def test_signals(self) -> None:
+        """Who types is shown and told, quick replies are sent, and who comes and goes is seen at once."""
+        page = self.opened()
+        self.operator.ask("PUT", "/desk", {"state": "away"})
+        self.until(page, f"{SHADOW}.querySelector('.sub').innerText === 'We will be back shortly'")
+        self.operator.online()
+        self.until(page, f"{SHADOW}.querySelector('.sub').innerText === 'We are here'")
+        self.say(page, "Anybody?")
+        chat = self.found("Anybody?")
+        self.operator.ask("PUT", f"/{chat}/typing", {})
+        self.until(page, f"/^operator.* is writing…$/.test({SHADOW}.querySelector('.status').innerText)")
+        self.operator.ask("POST", f"/{chat}/messages", {"text": "Which size?", "quick": ["Small", "Large"]})
+        self.until(page, f"!{SHADOW}.querySelector('.status').innerText")
+        with page.expect_request("**/typing"):
+            page.locator(".field").press_sequentially("La")
+        page.click(".quick button:has-text('Large')")
+        self.soon(lambda: self.assertEqual(self.operator.texts(chat), ["Anybody?", "Which size?", "Large"]))
+        self.assertEqual(page.input_value(".field"), "La")
+
+    def test_invitation(self) -> None:
+        """A rule of the site offers the chat once a visit; the conversation that it began is an ordinary one."""
+        assert self.daemon is not None
+        owner = Operator(self, role="owner")
+        setup = owner.ask("GET", "/setup")
+        rule = {"id": "r1", "text": "Questions about sizes?", "address": "/demo/*", "seconds": 1}
+        owner.ask("PUT", "/setup", {**setup, "invitations": [rule], "greeting": {"name": "Olga"}})
+        self.addCleanup(owner.ask, "PUT", "/setup", setup)
+        context = self.context()
+        page = self.chat(context)
+        first = f"{self.url}/bootstrap?widget=Chat&site=1"
+        self.soon(lambda: self.assertTrue(page.request.get(first).json()["chat"]["invitations"]))
+        page.reload()
+        page.click(".invite .words:has-text('Questions about sizes?')")
+        self.say(page, "Yes, about large ones")
+        self.found("Yes, about large ones")
+        page.click(".finish")
+        page.reload()
+        page.wait_for_selector("button.b")
+        # The visit is kept as one that had its invitation.
+        self.until(
+            page, "Object.keys(sessionStorage).some(k => /chatvisit/.test(k) && /done.:true/.test(sessionStorage[k]))"
+        )
+        self.assertEqual(page.locator(".invite").count(), 0)
 
     def test_offline(self) -> None:
         """Where nobody is there, a form takes the message; it waits as a conversation that operators see."""

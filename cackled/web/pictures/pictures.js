@@ -17,6 +17,7 @@ import {Refused} from '../lib/session.js';
  * @property {import('../lib/i18n.js').Translate} t
  * @property {string} site
  * @property {number} count how many there may be
+ * @property {() => {path: string, token: string}} [own] where they are sent instead of the site's media, and as whom
  * @property {() => void} changed the text may be sent now, or not any more; or there is more to keep in its draft
  */
 
@@ -101,14 +102,15 @@ export function openPictures(host) {
    * @returns {Promise<Kept>}
    */
   async function upload(blob, progress, again) {
-    const token = await (again ? session.anew() : session.open());
-    const grant = session.grant();
+    const own = host.own && host.own();
+    const token = own ? own.token : await (again ? session.anew() : session.open());
+    const grant = own ? '' : session.grant();
     const more = grant ? '?token=' + encodeURIComponent(grant) : '';
     const request = new XMLHttpRequest();
     const done = new Promise(resolve => {
       request.onloadend = resolve;
     });
-    request.open('POST', loader.base() + '/api/v1/sites/' + host.site + '/media' + more);
+    request.open('POST', loader.base() + '/api/v1/sites/' + host.site + (own ? own.path : '/media') + more);
     request.setRequestHeader('Authorization', 'Bearer ' + token);
     request.setRequestHeader('Content-Type', blob.type || 'application/octet-stream');
     request.timeout = 180e3;
@@ -121,12 +123,13 @@ export function openPictures(host) {
     } catch {
       answer = {};
     }
+    if (request.status === 201 && answer.url) return {id: answer.id, src: answer.url, color: answer.color, alt: ''};
     if (request.status === 201) {
       const files = /** @type {any[]} */ (answer.files).filter(one => /webp$/.test(one.type));
       const src = (files.find(one => one.width >= 320) || files[0]).src;
       return {id: answer.id, src, color: answer.color, alt: ''};
     }
-    if (request.status === 401 && !again) return upload(blob, progress, true);
+    if (request.status === 401 && !again && !own) return upload(blob, progress, true);
     throw new Refused(request.status, answer, parseFloat(request.getResponseHeader('Retry-After') || ''));
   }
 

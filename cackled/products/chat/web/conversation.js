@@ -40,6 +40,12 @@ export class ChatPanel {
     this.error = '';
     /** @type {import('../../../web/lib/live.js').Subscription | null} */
     this.sub = null;
+    /** @type {import('../../../web/lib/live.js').Subscription | null} whether somebody is there */
+    this.presence = null;
+    /** @type {import('./files.js').Files | null} */
+    this.files = null;
+    /** @type {Promise<import('./files.js').Files | null> | null} */
+    this.opening = null;
     this.token = '';
     this.busy = false;
     this.pause = 1000;
@@ -77,6 +83,9 @@ export class ChatPanel {
     this.emoji = frame.emoji;
     this.smile = frame.smile;
     this.composer = frame.composer;
+    this.clip = frame.clip;
+    this.staged = frame.staged;
+    this.notify = frame.notify;
     this.talk = new Talk(this, this.log);
     this.scroll.addEventListener('scroll', () => {
       if (this.atBottom()) this.down.hidden = true;
@@ -127,6 +136,8 @@ export class ChatPanel {
     clearInterval(this.timer);
     this.listeners.abort();
     if (this.sub) this.sub.close();
+    if (this.presence) this.presence.close();
+    if (this.files) this.files.close();
     this.duty.end();
     this.node.remove();
   }
@@ -178,6 +189,17 @@ export class ChatPanel {
   /** @param {string} text */
   write(text) {
     write(this, text);
+  }
+  /** Makes ready for pictures. */
+  open() {
+    return (this.opening =
+      this.opening ||
+      import('./files.js')
+        .then(one => one.openFiles(this))
+        .then(
+          files => (this.files = files),
+          () => (this.opening = null),
+        ));
   }
   keepUnsent() {
     this.unsent.keep(this.store.pending);

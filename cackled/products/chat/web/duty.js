@@ -1,5 +1,5 @@
-/* What goes on beside the words: who the visitor is and where, signs of typing, sound, the page's title. */
-import {loader, Promise} from '../../../web/lib/loader.js';
+/* What goes on beside the words: who the visitor is and where, signs of typing, the page's title. */
+import {loader} from '../../../web/lib/loader.js';
 import {isDark} from '../../../web/lib/theme.js';
 import {asObject} from '../../../web/lib/values.js';
 
@@ -29,43 +29,12 @@ export function makeDuty(w) {
   let told = '';
   /** @type {number | undefined} */
   let telling;
-  /** @type {AudioContext | null} */
-  let audio = null;
+  /** @type {import('./ringing.js').Ringing | null} */
+  let bell = null;
   let title = '';
   /** @type {Record<string, any>} */
   let place = {};
   const tags = new Set(/** @type {string[]} */ (kept().tags || []));
-
-  // Browsers let nothing sound before the visitor has done something.
-  const gestures = ['pointerdown', 'keydown'];
-  const unlock = () => {
-    try {
-      audio = audio || new AudioContext();
-      audio.resume().then(
-        () => w.drawStatus(),
-        () => {},
-      );
-    } catch {
-      // No sound here.
-    }
-    gestures.forEach(one => removeEventListener(one, unlock, true));
-  };
-  gestures.forEach(one => addEventListener(one, unlock, true));
-
-  function sound() {
-    if (!audio || audio.state !== 'running') return;
-    const {currentTime: now, destination} = audio;
-    [660, 880].forEach((pitch, n) => {
-      const tone = /** @type {AudioContext} */ (audio).createOscillator();
-      const volume = /** @type {AudioContext} */ (audio).createGain();
-      tone.frequency.value = pitch;
-      volume.gain.setValueAtTime(0.08, now + n * 0.12);
-      volume.gain.exponentialRampToValueAtTime(0.001, now + n * 0.12 + 0.25);
-      tone.connect(volume).connect(destination);
-      tone.start(now + n * 0.12);
-      tone.stop(now + n * 0.12 + 0.3);
-    });
-  }
 
   // Over the subdomains of a site, where it asks for that.
   const wanted = loader.text(core.options.cookieDomain);
@@ -151,25 +120,22 @@ export function makeDuty(w) {
         if (error.status === 404 || error.status === 405) typed = Infinity;
       });
     },
-    /**
-     * One sound for all tabs: whoever gets the lock makes it.
-     * @param {number} seq
-     */
-    ring(seq) {
-      if (kept().muted || !audio || (core.open && document.hasFocus())) return;
-      if (!navigator.locks) return sound();
-      navigator.locks.request('cackle-chat-sound:' + w.site + ':' + seq, {ifAvailable: true}, lock => {
-        if (!lock) return;
-        sound();
-        return new Promise(resolve => setTimeout(resolve, 3000));
-      });
+    /** A conversation runs: what comes in may be heard. */
+    listen() {
+      import('./ringing.js').then(
+        ({makeRinging}) => {
+          bell = bell || makeRinging(w);
+          w.draw();
+        },
+        () => {},
+      );
     },
+    bell: () => bell,
     mute(on = !kept().muted) {
       core.keep({muted: on});
-      if (!on) sound();
+      if (!on && bell) bell.sound();
       w.drawStatus();
     },
-    soundState: () => ({muted: !!kept().muted, able: !!audio && audio.state === 'running'}),
     /** @param {number} n messages that were not read */
     title(n) {
       const clean = document.title.replace(/^\(\d+\) /, '');
@@ -198,6 +164,8 @@ export function makeDuty(w) {
           true,
         );
         tags.clear();
+        // The token ends, in whatever tab or copy it is.
+        if (name === 'logout' && kept().chat) w.call1('POST', '/logout', {body: {}}).catch(() => {});
         w.store.pending = [];
         w.keepUnsent();
         w.field.value = '';
@@ -241,10 +209,9 @@ export function makeDuty(w) {
       } else if (name === 'mute') duty.mute(one !== false);
     },
     end() {
-      gestures.forEach(name => removeEventListener(name, unlock, true));
       clearTimeout(telling);
       duty.title(0);
-      if (audio) audio.close();
+      if (bell) bell.end();
     },
   };
   duty.moved();

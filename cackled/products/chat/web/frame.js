@@ -10,6 +10,7 @@ import {el, icon} from '../../../web/lib/dom.js';
 
 const CROSS = 'M5 5l10 10M15 5L5 15';
 const SEND = 'M4 10h11M10 5l5 5-5 5';
+const CLIP = 'M3 4.5h14v11H3zM3 13l4-4 4 4 2.5-2.5L17 14M13 7.6h.01';
 const SMILE = 'M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14zM7.5 8h.01M12.5 8h.01M7 11.5a3.6 3.6 0 0 0 6 0';
 const EMOJI = [...'😀😂😊😍🤔😅😢😡👍👎🙏👏💪🎉❤️🔥✨✅❌⏰📎📦💳🚚'].filter(one => one !== '\ufe0f');
 
@@ -26,6 +27,17 @@ export function makeFrame(w) {
   const head = el('div.about');
   const sound = press('sound', MUTED, t('chatSoundOff'), () => w.duty.mute());
   const finish = el('button.quiet.finish', {onclick: () => finishChat(w)}, t('chatEnd'));
+  const notify = el(
+    'button.quiet.notify',
+    {
+      hidden: true,
+      onclick: () => {
+        const bell = w.duty.bell();
+        if (bell) bell.ask();
+      },
+    },
+    t('chatNotify'),
+  );
   const hello = el('div.hello');
   const older = el('button.quiet.older', {onclick: () => earlier(w)}, t('chatEarlier'));
   const log = el('div.log', {role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions', tabindex: 0});
@@ -58,10 +70,14 @@ export function makeFrame(w) {
     smile.setAttribute('aria-expanded', '' + !emoji.hidden);
   });
   smile.setAttribute('aria-expanded', 'false');
+  const clip = press('clip', CLIP, t('addPictures'), () => w.open().then(files => files && files.choose()));
+  clip.hidden = true;
+  const staged = el('div.staged');
   const composer = el(
     'div.composer',
     null,
     smile,
+    clip,
     field,
     press('send', SEND, t('chatSend'), () => submit(w)),
   );
@@ -72,6 +88,9 @@ export function makeFrame(w) {
       'aria-label': t('chatTitle'),
       hidden: true,
       part: 'panel',
+      // Pictures can be pasted or dropped from then on.
+      onfocusin: () => clip.hidden || w.open(),
+      ondragenter: () => clip.hidden || w.open(),
       onkeydown: event => {
         if (event.key !== 'Escape') return;
         event.stopPropagation();
@@ -86,8 +105,9 @@ export function makeFrame(w) {
     status,
     alert,
     emoji,
+    staged,
     composer,
-    el('div.under', null, finish),
+    el('div.under', null, notify, finish),
   );
   return {
     node,
@@ -106,5 +126,8 @@ export function makeFrame(w) {
     emoji,
     smile,
     composer,
+    clip,
+    staged,
+    notify,
   };
 }

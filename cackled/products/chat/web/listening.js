@@ -14,6 +14,8 @@ import {asObject} from '../../../web/lib/values.js';
 export async function look(w) {
   try {
     w.info = {...w.info, ...(await w.core.ask())};
+    w.info.pictures = asObject((await w.core.first).site).settings.pictures;
+    attend(w);
     w.loaded = true;
     w.form = null;
   } catch (error) {
@@ -21,6 +23,31 @@ export async function look(w) {
     setTimeout(() => !w.loaded && w.look(), 5000 * (1 + Math.random()));
   }
   w.draw();
+}
+
+/**
+ * Hears whether somebody comes or goes.
+ * @param {ChatPanel} w
+ */
+function attend(w) {
+  const {position} = w.info;
+  if (w.presence || !position) return;
+  w.presence = subscribe(
+    position,
+    {
+      event: ({type, data}) => {
+        const status = type === 'chat.status' && asObject(data).status;
+        if (!status) return;
+        Object.assign(w.info, {status, accepting: status === 'online'});
+        w.core.setStatus(status);
+        w.draw();
+      },
+      status: () => {},
+      reset: async () => +position.split('@')[1],
+      renew: null,
+    },
+    '',
+  );
 }
 
 /**
@@ -59,6 +86,7 @@ export async function resume(w) {
  */
 export function follow(w, channel) {
   if (w.sub) w.sub.close();
+  w.duty.listen();
   const sub = /\//.test(channel) ? channel : w.site + '/' + channel;
   w.sub = subscribe(
     sub + '@' + w.store.seq,
@@ -140,7 +168,8 @@ function arrived(w, message) {
     return;
   }
   w.core.fire('message:in', message);
-  w.duty.ring(message.seq);
+  const bell = w.duty.bell();
+  if (bell) bell.ring(message);
 }
 
 /**

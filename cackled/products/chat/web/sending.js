@@ -66,6 +66,7 @@ export async function flush(w) {
  */
 async function start(w, first) {
   const {core, store} = w;
+  const pictured = !!first.files && !!first.files.length;
   const begin = async () => {
     if (core.state().chat) return false;
     const values = w.form ? w.form.values() : asObject(core.state().form);
@@ -76,7 +77,8 @@ async function start(w, first) {
     const made = await w.session.call('POST', '/chats', {
       body: {
         key: first.key,
-        text: first.text,
+        // Pictures belong to a conversation: what has some follows as a message.
+        text: pictured ? '' : first.text,
         name,
         mail,
         department: found ? found.id : w.duty.department(),
@@ -112,7 +114,7 @@ async function start(w, first) {
   if (page) {
     store.take(page, true);
     // The first message came with the start, whatever key the server gave it.
-    if (page.messages.some((/** @type {Message} */ one) => store.own(one) && one.text === first.text))
+    if (!pictured && page.messages.some((/** @type {Message} */ one) => store.own(one) && one.text === first.text))
       store.discard(first.key);
   }
   follow(w, made.channel);

@@ -187,10 +187,13 @@ export class ChatStore {
       const before = rows[n - 1];
       row.day = !before || new Date(time(row)).toDateString() !== new Date(time(before)).toDateString();
       row.first = row.day || side(row) !== side(before) || time(row) - time(before) > GROUP;
-      const next = rows.slice(n + 1).find(one => one.mark);
-      if ((row.mark === 'sent' || row.mark === 'read') && next && (next.mark === row.mark || next.mark === 'sending'))
-        row.mark = '';
     });
+    let next = '';
+    for (let n = rows.length; n--;) {
+      const {mark} = rows[n];
+      if ((mark === 'sent' || mark === 'read') && (next === mark || next === 'sending')) rows[n].mark = '';
+      if (mark) next = mark;
+    }
     return rows;
   }
 }

@@ -1,6 +1,7 @@
 /* Draws the rows of a conversation: nodes of before are kept, so that only what is new is read out. */
-import {el, icon} from '../../../web/lib/dom.js';
+import {el} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
+import {loader} from '../../../web/lib/loader.js';
 import {discard, remove, retry} from './sending.js';
 import {side, time} from './store.js';
 import {edit} from './writing.js';
@@ -9,7 +10,6 @@ import {edit} from './writing.js';
 /** @typedef {import('./store.js').Message} Message */
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
 
-const CLIP = 'M14.5 8.5l-5.8 5.8a2.5 2.5 0 0 1-3.6-3.6l6.4-6.3a1.7 1.7 0 0 1 2.4 2.4L7.8 13';
 /** @type {Record<string, string>} */
 const EVENTS = {
   joined: 'chatJoined',
@@ -41,14 +41,23 @@ export function face({id = '', name, avatar}) {
 }
 
 /**
+ * Pictures; their place is there before they are.
  * @param {ChatPanel} w
  * @param {any[]} files
  */
 const shown = (w, files) =>
   files.map(file => {
-    const href = file.url || (file.variants && file.variants[0] && (file.variants[0].url || file.variants[0]));
-    const name = file.name || '';
-    return el('a.file', {href: w.safe(href), target: '_blank', rel: 'noopener'}, icon(CLIP), el('bdi', null, name));
+    const href = w.safe(file.url || file.src);
+    const image = el('img', {
+      src: href,
+      alt: loader.text(file.alt) || w.t('chatPicture'),
+      width: +file.width || null,
+      height: +file.height || null,
+      loading: 'lazy',
+      referrerpolicy: 'no-referrer',
+    });
+    if (/^#[\da-f]{6}$/.test(file.color)) image.style.background = file.color;
+    return el('a.picture', {href, target: '_blank', rel: 'noopener'}, image);
   });
 
 /**
@@ -58,7 +67,7 @@ const shown = (w, files) =>
 function content(w, row) {
   const {t} = w;
   const {message, pending} = row;
-  if (pending) return [el('div.text', null, pending.text), shown(w, pending.files || [])];
+  if (pending) return [pending.text && el('div.text', null, pending.text), shown(w, pending.files || [])];
   const m = /** @type {Message} */ (message);
   if (m.deleted) return [el('div.text.gone', null, t('chatDeleted'))];
   const text = el('div.text', {dir: 'auto'});

@@ -65,6 +65,9 @@ export function draw(w) {
   const closed = state === 'closed';
   w.composer.hidden = closed;
   w.finish.hidden = !running || closed;
+  w.clip.hidden = !running || closed || !info.pictures;
+  const bell = w.duty.bell();
+  w.notify.hidden = !running || closed || !bell || !bell.askable();
   if (w.error) w.say(w.error);
   w.drawStatus();
   if (low) w.bottom();
@@ -151,8 +154,8 @@ export function drawStatus(w) {
           ? t('chatKept')
           : '';
   if (w.status.textContent !== words) w.status.textContent = words;
-  const {muted, able} = w.duty.soundState();
-  const quiet = muted || !able;
+  const bell = w.duty.bell();
+  const quiet = !!w.core.state().muted || !!(bell && !bell.able());
   if (w.sound.dataset.quiet !== '' + quiet) {
     w.sound.dataset.quiet = '' + quiet;
     const says = t(quiet ? 'chatSoundOff' : 'chatSoundOn');

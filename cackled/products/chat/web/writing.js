@@ -60,20 +60,23 @@ export function submit(w) {
   if (over(w)) return w.field.focus();
   if (w.editing) return saveEdit(w, text);
   if (w.form && !w.form.check()) return;
-  if (!text) return w.field.focus();
+  if (w.files && w.files.unsettled()) return w.say(w.t('chatFilesWait'));
+  const files = w.files ? w.files.take() : [];
+  if (!text && !files.length) return w.field.focus();
   w.field.value = '';
   w.draft.drop();
   grow(w);
-  write(w, text);
+  write(w, text, files);
 }
 
 /**
  * Sends a text.
  * @param {ChatPanel} w
  * @param {string} text
+ * @param {import('../../../web/pictures/list.js').Kept[]} [files]
  */
-export function write(w, text) {
-  w.store.write(text, uid(), Date.now());
+export function write(w, text, files) {
+  w.store.write(text, uid(), Date.now(), files);
   w.keepUnsent();
   w.draw();
   w.bottom();
