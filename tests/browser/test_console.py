@@ -194,6 +194,88 @@ class LifeTests(ConsoleCase):
         self.row(page, "Cem").wait_for()
 
 
+class DeskTests(ConsoleCase):
+    """What an operator has around the chats."""
+
+    def test_away(self) -> None:
+        """A new operator is away, sees so, and is online with one click; menu and title count what waits."""
+        page = self.operator("dora", "owner")
+        bar = page.locator(".away-bar", has_text="You are away")
+        bar.get_by_role("button", name="Go online").click()
+        page.locator(".desk .dot.online").wait_for()
+        bar.wait_for(state="detached")
+        self.online(page, capacity=0)
+        chat = self.start("Ada", "Hello?")
+        page.locator(".menu a", has_text="Chat").locator(".count", has_text="1").wait_for()
+        self.until(page, "document.title.startsWith('(1) ')")
+        # It goes on while other pages are looked at.
+        page.locator(".menu a", has_text="Queue").click()
+        page.get_by_role("heading", name="Queue", level=1).wait_for()
+        self.start("Bea", "Hello, too")
+        page.locator(".menu a", has_text="Chat").locator(".count", has_text="2").wait_for()
+        page.locator(".menu a", has_text="Chat").click()
+        self.row(page, "Ada").click()
+        page.keyboard.press("Escape")
+        page.keyboard.press("t")
+        page.locator(".menu a", has_text="Chat").locator(".count", has_text="1").wait_for()
+        self.assertIn('"state": "open"', self.read(chat))
+
+    def test_replies(self) -> None:
+        """A canned reply is written, found by its slash, filled in, counted, changed and removed."""
+        page = self.operator("emil")
+        self.online(page, capacity=0)
+        self.start("Ada", "Hello?")
+        self.at(page, f"/sites/{self.site}/chat/replies", "Canned replies")
+        page.get_by_role("button", name="New canned reply").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Name").fill("hi")
+        dialog.get_by_label("Text").fill("Hi {visitor.name|there}, {operator.name} here")
+        dialog.get_by_role("button", name="Save").click()
+        dialog.wait_for(state="detached")
+        page.get_by_role("link", name="Chat", exact=True).last.click()
+        self.row(page, "Ada").click()
+        field = page.locator(".composer textarea")
+        field.fill("/h")
+        page.get_by_role("option", name="/hi").wait_for()
+        field.press("Enter")
+        self.until(page, "document.querySelector('.composer textarea').value === 'Hi Ada, emil here'")
+        field.press("Enter")
+        self.sent(page, "Hi Ada, emil here")
+        self.at(page, f"/sites/{self.site}/chat/replies", "Canned replies")
+        page.get_by_role("cell", name="1", exact=True).wait_for()
+        page.get_by_role("button", name="Remove").click()
+        page.get_by_role("dialog").get_by_role("button", name="Remove").click()
+        page.get_by_text("There are no canned replies yet.").wait_for()
+
+    def test_hours_and_setup(self) -> None:
+        """Hours and forms are saved as they are written, and visitors are given them."""
+        page = self.operator("fred", "owner")
+        self.at(page, f"/sites/{self.site}/chat/hours", "Opening hours")
+        page.get_by_label("Time zone").fill("Europe/Berlin")
+        page.get_by_label("Always open").uncheck()
+        monday = page.get_by_label("Monday")
+        monday.fill("9-17")
+        page.get_by_text("Write ranges such as").wait_for()
+        self.soon(lambda: self.assertTrue(page.get_by_role("button", name="Save").is_disabled()))
+        monday.fill("9:00–12:00, 22:00-02:00")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("Saved").first.wait_for()
+        page.reload()
+        self.until(page, "document.querySelector('.hours input:not([type=checkbox])')?.value"
+                         " === '09:00-12:00, 22:00-02:00'")  # fmt: skip
+        self.at(page, f"/sites/{self.site}/chat/setup", "Setup")
+        page.locator("section.panel", has_text="Greeting").get_by_label("Text").fill("Welcome to the lamps")
+        before = page.get_by_role("group", name="Form before a chat")
+        before.get_by_role("button", name="Add").click()
+        before.get_by_label("Label").fill("Order number")
+        before.get_by_label("Name for programs").fill("order")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("Saved").first.wait_for()
+        first = f"{self.url}/bootstrap?widget=Chat&site={self.site}"
+        self.soon(lambda: self.assertEqual(call(first).json()["chat"]["greeting"]["text"], "Welcome to the lamps"))
+        self.soon(lambda: self.assertEqual(call(first).json()["chat"]["before"][0]["label"], "Order number"))
+
+
 class PageTests(ConsoleCase):
     """What the pages look like to everybody."""
 
@@ -202,13 +284,15 @@ class PageTests(ConsoleCase):
         page = self.operator("olga", "owner")
         self.online(page, capacity=0)
         self.start("Grace", "Do you have this in blue?")
-        for path, heading in (("", "Chat"), ("/board", "Live board"), ("/replies", "Canned replies"),
-                              ("/departments", "Departments")):  # fmt: skip
+        for path, heading in (("", "Chat"), ("/board", "Live board"), ("/report", "Reports"),
+                              ("/replies", "Canned replies"), ("/departments", "Departments"),
+                              ("/hours", "Opening hours"), ("/setup", "Setup")):  # fmt: skip
             page.set_viewport_size({"width": 1300, "height": 800})
             self.at(page, f"/sites/{self.site}/chat{path}", heading)
             if not path:
                 self.row(page, "Grace").click()
                 page.locator(".bubble").first.wait_for()
+            self.until(page, "!document.querySelector('.skeleton')")
             page.evaluate(AXE.read_text())
             for scheme, width in (("light", 1300), ("dark", 1300), ("light", 375)):
                 page.set_viewport_size({"width": width, "height": 800})

@@ -1,9 +1,10 @@
 // The frame of all pages: the site, its pages, who is signed in.
+import {badges} from './badges.js';
 import {html, useState} from './libraries.js';
 import {address, go, path} from './router.js';
 import {everywhere, leave, may, me, roleOn, sites} from './session.js';
 import {complain} from './toasts.js';
-import {LANGUAGE_NAMES, choose, known, languages, t} from './words.js';
+import {LANGUAGE_NAMES, choose, known, languages, number, t} from './words.js';
 
 /**
  * A page of a site, in its menu.
@@ -48,7 +49,10 @@ function SiteMenu({site}) {
     ${entries.map(one => {
       const to = `/sites/${site}/${one.name}`;
       const current = path.value === to || path.value.startsWith(to + '/');
-      return html`<a key=${one.name} href=${address(to)} aria-current=${current ? 'page' : null}>${t(one.label)}</a>`;
+      const many = badges.value[`${site}/${one.name}`] || 0;
+      return html`<a key=${one.name} href=${address(to)} aria-current=${current ? 'page' : null}
+        >${t(one.label)}${many > 0 && html` <span class="count">${many > 99 ? '99+' : number(many)}</span>`}</a
+      >`;
     })}
   </nav>`;
 }

@@ -1,6 +1,7 @@
 // What calls an operator: a sound, a note of the system, the number in the title and on the app's icon.
 import {effect, signal} from '../libraries.js';
-import {address, path} from '../router.js';
+import {address} from '../router.js';
+import {countInTitle} from '../title.js';
 import {t} from '../words.js';
 
 const SOUND = 'cackled-chat:sound';
@@ -23,8 +24,7 @@ export class Alarms {
     for (const name of ['pointerdown', 'keydown']) addEventListener(name, this.unlock, {capture: true});
     this.stop = effect(() => {
       const many = this.number.value;
-      void path.value;
-      title(many);
+      countInTitle(many);
       const app = /** @type {any} */ (navigator);
       if (many) app.setAppBadge?.(many)?.catch?.(() => {});
       else app.clearAppBadge?.()?.catch?.(() => {});
@@ -128,13 +128,7 @@ export class Alarms {
   close() {
     this.stop();
     for (const name of ['pointerdown', 'keydown']) removeEventListener(name, this.unlock, {capture: true});
-    title(0);
+    countInTitle(0);
     this.audio?.close().catch(() => {});
   }
-}
-
-/** The number before the page's title. @param {number} many */
-function title(many) {
-  const plain = document.title.replace(/^\(\d+\+?\) /, '');
-  document.title = many ? `(${many > 99 ? '99+' : many}) ${plain}` : plain;
 }

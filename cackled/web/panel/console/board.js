@@ -7,43 +7,14 @@ import {Mark, Name} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
 import {number, t} from '../words.js';
 import {Head} from './pages_of.js';
-import {time} from './kinds.js';
 import {plainTime, useNow} from './parts.js';
-
-/**
- * The figures of the board.
- * @param {any} desk
- * @param {any} queue chats that wait, the longest waiting first
- * @param {number} now
- */
-export function boardOf(desk, queue, now) {
-  const waits = queue.chats.map((/** @type {any} */ one) => ({
-    department: String(one.department ?? ''),
-    seconds: Math.max(0, (now - time(one.waiting_since || one.created)) / 1000),
-  }));
-  const longest = (/** @type {any[]} */ all) => (all.length ? Math.max(...all.map(one => one.seconds)) : null);
-  return {
-    waiting: queue.counts.waiting,
-    open: queue.counts.open,
-    longest: longest(waits),
-    operators: [desk.me, ...desk.colleagues].filter(Boolean),
-    departments: (desk.departments || []).map((/** @type {any} */ one) => {
-      const own = waits.filter((/** @type {any} */ wait) => wait.department === String(one.id));
-      return {...one, waiting: own.length, longest: longest(own)};
-    }),
-  };
-}
 
 /** @param {{site: string, work: import('./work.js').Work}} props */
 export function BoardPage({site, work}) {
   const loaded = useLoad(
     async signal => {
-      const base = `/sites/${site}/chats`;
-      const [desk, queue] = await Promise.all([
-        get(`${base}/desk`, {}, signal),
-        get(base, {state: 'waiting', size: 100}, signal),
-      ]);
-      return {at: Date.now(), board: boardOf(desk, queue, Date.now())};
+      const board = await get(`/sites/${site}/chats/board`, {}, signal);
+      return {at: Date.now(), board};
     },
     [site],
   );
@@ -109,6 +80,8 @@ export function BoardPage({site, work}) {
                   number: true,
                   cell: (/** @type {any} */ one) => `${number(one.chats ?? 0)} / ${number(one.capacity ?? 0)}`,
                 },
+                {label: t('chat.unanswered'), number: true, cell: (/** @type {any} */ one) => number(one.waiting ?? 0)},
+                {label: t('chat.longest'), number: true, cell: (/** @type {any} */ one) => grow(one.longest)},
               ]}
             />
           </section>

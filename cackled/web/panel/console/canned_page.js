@@ -1,6 +1,7 @@
 // The editor of canned replies.
-import {html, useState} from '../libraries.js';
-import {toast} from '../toasts.js';
+import {html, useEffect, useState} from '../libraries.js';
+import {patch, post, remove} from '../api.js';
+import {complain, toast} from '../toasts.js';
 import {Confirm, Dialog} from '../ui/dialog.js';
 import {Choice, Field, Form} from '../ui/form.js';
 import {Table} from '../ui/table.js';
@@ -21,9 +22,14 @@ const SAMPLE = {
 export function CannedPage({site, work}) {
   const [open, setOpen] = useState(/** @type {any} */ (null));
   const [gone, setGone] = useState(/** @type {any} */ (null));
+  const base = `/sites/${site}/chats/replies`;
+  useEffect(() => {
+    work.load();
+  }, [work]);
   const done = () => {
     setOpen(null);
     setGone(null);
+    work.load();
   };
   return html`<div class="page">
     <${Head}
@@ -71,40 +77,32 @@ export function CannedPage({site, work}) {
         },
       ]}
     />
-    ${open && html`<${Editor} one=${open} work=${work} onClose=${() => setOpen(null)} onDone=${done} />`}
+    ${open && html`<${Editor} base=${base} one=${open} work=${work} onClose=${() => setOpen(null)} onDone=${done} />`}
     ${
       gone &&
       html`<${Confirm}
         title=${t('chat.replies.remove')}
         text=${gone.text}
         label=${t('remove')}
-        onYes=${() => {
-          work.learn(work.replies.value.filter(one => one.id !== gone.id));
-          done();
-        }}
+        onYes=${() => remove(`${base}/${encodeURIComponent(gone.id)}`).then(done, complain)}
         onClose=${() => setGone(null)}
       />`
     }
   </div>`;
 }
 
-/** @param {{one: any, work: import('./work.js').Work, onClose: () => void, onDone: () => void}} props */
-function Editor({one, work, onClose, onDone}) {
+/** @param {{base: string, one: any, work: import('./work.js').Work, onClose: () => void, onDone: () => void}} props */
+function Editor({base, one, work, onClose, onDone}) {
   const [value, setValue] = useState(one);
   const set = (/** @type {string} */ name) => (/** @type {string} */ to) => setValue({...value, [name]: to});
   const submit = async () => {
     const body = {
       short: value.short.trim().replace(/^\//, ''),
       text: value.text.trim(),
-      language: value.language || null,
-      department: value.department || null,
+      language: value.language || '',
+      department: value.department || '',
     };
-    const all = work.replies.value;
-    work.learn(
-      one.id
-        ? all.map(old => (old.id === one.id ? {...old, ...body} : old))
-        : [...all, {id: crypto.randomUUID(), uses: 0, ...body}],
-    );
+    await (one.id ? patch(`${base}/${encodeURIComponent(one.id)}`, body) : post(base, body));
     toast(t('saved'));
     onDone();
   };

@@ -57,9 +57,7 @@ export function Composer({work, talk, deeds, mine}) {
             mark: one.language ? naming('language', one.language) : '',
             take: () => {
               put(word.from, fill(one.text, work.facts(talk)));
-              work.learn(
-                work.replies.value.map(old => (old.id === one.id ? {...old, uses: (old.uses || 0) + 1} : old)),
-              );
+              work.used(one.id);
             },
           }))
         : called
@@ -112,7 +110,13 @@ export function Composer({work, talk, deeds, mine}) {
       }
       return;
     }
-    if (chat.state === 'waiting' && !(await deeds.take())) return;
+    if (chat.state === 'waiting') {
+      // A second Enter meanwhile sends nothing twice.
+      setBusy(true);
+      const taken = await deeds.take();
+      setBusy(false);
+      if (!taken) return;
+    }
     talk.write('');
     await talk.send(words);
   };

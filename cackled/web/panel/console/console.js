@@ -1,14 +1,13 @@
 // The operators' console, a bundle of its own: it is fetched when somebody opens it.
 import {html, useEffect, useState} from '../libraries.js';
 import {useKeys} from '../keys.js';
+import {part as lazy} from '../lazy.js';
 import {address, go, guard, path, query, setQuery} from '../router.js';
+import {Loaded, useLoad} from '../ui/load.js';
 import {Heading} from '../ui/parts.js';
 import {extend, t} from '../words.js';
-import {BoardPage} from './board.js';
-import {CannedPage} from './canned_page.js';
 import {Card} from './card.js';
 import {DeedDialog, deedsOf} from './deeds.js';
-import {DepartmentsPage} from './departments_page.js';
 import {DeskBar} from './desk_bar.js';
 import {Lists, Rows, wanted} from './list.js';
 import english from './locales/en.json' with {type: 'json'};
@@ -19,20 +18,26 @@ import {workOn} from './work.js';
 /** The words of the console, before it is shown. */
 export const ready = () => extend('chat', /** @type {any} */ (english.panel));
 
-const PARTS = /** @type {Record<string, any>} */ ({
-  board: BoardPage,
-  replies: CannedPage,
-  departments: DepartmentsPage,
-});
+const PARTS = ['board', 'report', 'replies', 'departments', 'hours', 'setup'];
 
 /** @param {{site: string, part?: string}} props */
 export function ChatPages({site, part = ''}) {
   const work = workOn(site);
-  const Part = PARTS[part];
+  const known = PARTS.includes(part);
   useEffect(() => {
-    if (part && !Part) go(`/sites/${site}/chat`, {replace: true});
+    if (part && !known) go(`/sites/${site}/chat`, {replace: true});
   }, [part]);
-  return Part ? html`<${Part} site=${site} work=${work} />` : html`<${ConsolePage} site=${site} work=${work} />`;
+  return known
+    ? html`<${Beside} site=${site} work=${work} part=${part} />`
+    : html`<${ConsolePage} site=${site} work=${work} />`;
+}
+
+/** A page beside the console. @param {{site: string, work: import('./work.js').Work, part: string}} props */
+function Beside({part, ...props}) {
+  const loaded = useLoad(async () => (await lazy('consolepages.js')).pages, []);
+  return html`<${Loaded} from=${loaded}>
+    ${(/** @type {Record<string, any>} */ pages) => html`<${pages[part]} key=${part} ...${props} />`}
+  <//>`;
 }
 
 /** @param {{site: string, work: import('./work.js').Work}} props */

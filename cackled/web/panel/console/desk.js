@@ -2,6 +2,8 @@
 import {get, post, put} from '../api.js';
 import {signal} from '../libraries.js';
 
+/** What all tabs of mine look at: the one that was looked at last. */
+const VIEWING = 'cackled-chat:viewing:';
 /** @typedef {{state: 'online' | 'away' | 'invisible', capacity: number, departments: string[], languages: string[],}} State */
 
 /** Milliseconds between two beats; without one for 60 s the server gives my chats back to the queue. */
@@ -20,6 +22,8 @@ export class Desk {
     this.error = signal(/** @type {any} */ (null));
     this.viewing = /** @type {string | null} */ (null);
     this.closed = false;
+    this.looked = () => this.share();
+    for (const name of ['focus', 'pagehide']) globalThis.addEventListener?.(name, this.looked);
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
   }
@@ -53,7 +57,27 @@ export class Desk {
   look(chat) {
     if (chat === this.viewing) return;
     this.viewing = chat;
+    this.share();
     this.beat();
+  }
+
+  /** Tell the other tabs what is looked at here. */
+  share() {
+    try {
+      localStorage.setItem(VIEWING + this.site, this.viewing || '');
+    } catch {
+      // Each tab tells its own then.
+    }
+  }
+
+  /** What the tab that was looked at last has open. @returns {string | null} */
+  shared() {
+    try {
+      const found = localStorage.getItem(VIEWING + this.site);
+      return found === null ? this.viewing : found || null;
+    } catch {
+      return this.viewing;
+    }
   }
 
   /** One beat; the next follows. */
@@ -62,7 +86,7 @@ export class Desk {
     if (this.closed) return;
     let next = BEAT;
     try {
-      const told = await post(`/sites/${this.site}/chats/desk/beat`, {viewing: this.viewing});
+      const told = await post(`/sites/${this.site}/chats/desk/beat`, {viewing: this.shared()});
       this.lost.value = false;
       if (told && typeof told.seq === 'number') this.behind(told.seq);
       if (told?.state && told.state !== this.state.peek()?.state) this.take({state: told.state});
@@ -80,6 +104,7 @@ export class Desk {
 
   close() {
     this.closed = true;
+    for (const name of ['focus', 'pagehide']) globalThis.removeEventListener?.(name, this.looked);
     clearTimeout(this.timer);
   }
 }

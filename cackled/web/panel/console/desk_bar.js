@@ -48,7 +48,18 @@ export function DeskBar({work}) {
       </button>
       ${open && state && html`<${DeskDialog} work=${work} state=${state} onClose=${() => setOpen(false)} />`}
     </div>
+    <${Away} state=${state?.state || ''} onOnline=${() => desk.set({state: 'online'}).catch(complain)} />
     <p class="sound-off muted">${quiet ? t('chat.sound.wait') : '\u00a0'}</p>`;
+}
+
+/** Whoever gets no chats sees so, and is online with one click. @param {{state: string, onOnline: () => void}} props */
+function Away({state, onOnline}) {
+  if (state === 'online') return null;
+  // Until it is known its room is kept.
+  return html`<div class="away-bar" role="status" style=${{visibility: state ? null : 'hidden'}}>
+    <span>${t(state === 'invisible' ? 'chat.desk.is_invisible' : 'chat.desk.is_away')}</span>
+    <button type="button" class="primary" onClick=${onOnline}>${t('chat.desk.go')}</button>
+  </div>`;
 }
 
 /** @param {{work: import('./work.js').Work, state: import('./desk.js').State, onClose: () => void}} props */

@@ -5,6 +5,7 @@ import {get} from '../api.js';
 /** Milliseconds: how often the clock is looked at, and a gap in it that means that the machine slept. */
 const TICK = 5_000;
 const SLEPT = 20_000;
+const HIDDEN = 90_000;
 
 /**
  * @typedef {object} Handler
@@ -56,7 +57,8 @@ export class Live {
   watch() {
     const gap = this.now() - this.ticked;
     this.ticked = this.now();
-    if (gap > SLEPT) this.reopen();
+    // Clocks of pages that nobody sees tick once a minute.
+    if (gap > (globalThis.document?.visibilityState === 'hidden' ? HIDDEN : SLEPT)) this.reopen();
   }
 
   awake() {

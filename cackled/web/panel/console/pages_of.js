@@ -1,5 +1,6 @@
 // The pages of the chat beside the console, as tabs.
 import {html} from '../libraries.js';
+import {may} from '../session.js';
 import {Heading, Tabs} from '../ui/parts.js';
 import {t} from '../words.js';
 
@@ -12,7 +13,14 @@ export const Head = ({site, current, aside, lead}) =>
       tabs=${[
         [`/sites/${site}/chat`, t('nav.chat')],
         [`/sites/${site}/chat/board`, t('chat.board')],
+        [`/sites/${site}/chat/report`, t('chat.report')],
         [`/sites/${site}/chat/replies`, t('chat.replies')],
         [`/sites/${site}/chat/departments`, t('chat.departments')],
+        ...(may(site, 'admin')
+          ? [
+              [`/sites/${site}/chat/hours`, t('chat.hours')],
+              [`/sites/${site}/chat/setup`, t('chat.setup')],
+            ]
+          : []),
       ]}
     />`;

@@ -1,5 +1,6 @@
 // One conversation as an operator has it: messages in order and once, what is on its way, the draft, who else is here.
 // No nodes: tests run it alone.
+import {uid} from '../../lib/values.js';
 import {batch, signal} from '../libraries.js';
 import {time} from './kinds.js';
 
@@ -41,7 +42,7 @@ export class Talk {
    * @param {TalkCalls} calls
    * @param {{keep: Keep, now?: () => number, key?: () => string, prefix?: string}} parts
    */
-  constructor(id, me, calls, {keep, now = Date.now, key = () => crypto.randomUUID(), prefix = ''}) {
+  constructor(id, me, calls, {keep, now = Date.now, key = uid, prefix = ''}) {
     this.id = id;
     this.me = me;
     this.calls = calls;
@@ -361,6 +362,13 @@ export class Talk {
     if (!held) return;
     if (anyway) await this.send(held.text, {anyway: true});
     else this.restore(held.text);
+  }
+
+  /** What is not acknowledged, as a draft. */
+  keepPending() {
+    const texts = this.pending.peek().map(one => one.text);
+    if (this.collision.peek()) texts.unshift(/** @type {Collision} */ (this.collision.peek()).text);
+    if (texts.length) this.restore(texts.join('\n'));
   }
 
   /** Whether something would be lost. */

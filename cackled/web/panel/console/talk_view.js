@@ -67,7 +67,18 @@ export function TalkView({work, talk, deeds, onBack, onCard, shown}) {
         title=${t('chat.card')}
         onClick=${onCard}
       >
-        ⓘ
+        <svg
+          viewBox="0 0 20 20"
+          width="18"
+          height="18"
+          aria-hidden="true"
+          fill="none"
+          stroke="currentColor"
+          stroke-width="1.6"
+        >
+          <circle cx="10" cy="10" r="7.5" />
+          <path d="M10 9v5M10 6v.5" />
+        </svg>
       </button>
     </header>
     <${Company} talk=${talk} />
@@ -219,7 +230,7 @@ function Line({work, talk, one, head}) {
   const [edit, setEdit] = useState(/** @type {string | null} */ (null));
   if (one.kind === 'event' || one.from === 'system')
     return html`<p class="happened muted">
-      ${one.event ? happened(one.event, one.author?.name) : one.text} ·
+      ${one.event ? happened(one.event, one.author?.name) : one.text}${' · '}
       <time datetime=${one.created} title=${moment(one.created)}>${clock(one.created)}</time>
     </p>`;
   const note = one.kind === 'note';

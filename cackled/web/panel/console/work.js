@@ -1,10 +1,12 @@
 // The operator's work on one site: store, live connection, desk and alarms; it goes on while other pages of the panel are
 // looked at, and ends with the session.
+import {badge} from '../badges.js';
 import {get, patch, post, put, remove} from '../api.js';
 import {effect, signal} from '../libraries.js';
 import {me, sites} from '../session.js';
 import {Alarms} from './alarms.js';
 import {Desk} from './desk.js';
+import {belongs} from './kinds.js';
 import {Live} from './live.js';
 import {Console} from './store.js';
 
@@ -20,6 +22,8 @@ export function storage() {
         return memory.get(key) ?? null;
       }
     },
+    /** What another tab stored. */
+    know: (/** @type {string} */ key, /** @type {string} */ value) => void memory.set(key, value),
     set: (/** @type {string} */ key, /** @type {string} */ value) => {
       memory.set(key, value);
       try {
@@ -58,18 +62,6 @@ export const callsOf = site => {
   };
 };
 
-/** What was kept of canned replies; anything else is none. @param {string | null} kept @returns {import('./canned.js').Reply[]} */
-export function readReplies(kept) {
-  try {
-    const found = JSON.parse(kept || '[]');
-    return Array.isArray(found)
-      ? found.filter(one => one && typeof one.short === 'string' && typeof one.text === 'string')
-      : [];
-  } catch {
-    return [];
-  }
-}
-
 export class Work {
   /** @param {string} site @param {{id: string, name: string}} person */
   constructor(site, person) {
@@ -82,8 +74,8 @@ export class Work {
     this.desk = new Desk(site, {behind: seq => this.channel.behind(seq)});
     this.alarms = new Alarms(this.keep);
     this.store.alarm = (what, chat, text) => this.alarms.tell(what, site, chat, text);
-    this.repliesKey = `cackled-chat:${site}:replies`;
-    this.replies = signal(readReplies(this.keep.get(this.repliesKey)));
+    /** Canned replies and departments: asked for once, and again where they are edited. */
+    this.replies = signal(/** @type {import('./canned.js').Reply[]} */ ([]));
     this.departments = signal(/** @type {any[]} */ ([]));
     this.channel = new Live(site, {
       staff: event => {
@@ -105,6 +97,7 @@ export class Work {
         if (live && !before) {
           this.store.healed();
           this.desk.beat();
+          this.load();
         }
       },
     });
@@ -120,11 +113,23 @@ export class Work {
         this.channel.follow(wanted);
       }),
       effect(() => this.desk.look(this.store.current.value || null)),
-      effect(() => this.alarms.count(this.waiting)),
+      effect(() => {
+        this.alarms.count(this.waiting);
+        badge(site, 'chat', this.waiting);
+      }),
     ];
     this.timer = setInterval(() => {
       for (const talk of this.store.talks.values()) talk.expire();
     }, 1000);
+    // Another tab of mine wrote or sent: what is shown here is that, and not the same words once more.
+    this.stored = (/** @type {StorageEvent} */ {key, newValue}) => {
+      const found = /^cackled-chat:([^:]*):(reply|note):(.+)$/.exec(key || '');
+      if (!found || found[1] !== site || document.hasFocus()) return;
+      this.keep.know(String(key), newValue || '');
+      const talk = this.store.talks.get(found[3]);
+      if (talk) talk.drafts[/** @type {'reply' | 'note'} */ (found[2])].value = newValue || '';
+    };
+    addEventListener('storage', this.stored);
     this.desk.start();
     this.load();
   }
@@ -132,23 +137,31 @@ export class Work {
   /** What waits for me: chats that nobody has, and unread messages of mine. */
   get waiting() {
     const {rows, counts, open, talks} = this.store;
-    const mine = new Map(rows.value.map(one => [one.id, this.store.unread(one)]));
-    for (const id of open.value) mine.set(id, talks.get(id)?.unread || 0);
+    const me = this.person.id;
+    const mine = new Map(
+      rows.value.filter(one => belongs(one, 'mine', me)).map(one => [one.id, this.store.unread(one)]),
+    );
+    for (const id of open.value) {
+      const talk = talks.get(id);
+      if (talk?.chat.value && belongs(talk.chat.value, 'mine', me)) mine.set(id, talk.unread);
+    }
     return (counts.value.waiting || 0) + [...mine.values()].reduce((sum, one) => sum + (one ? 1 : 0), 0);
   }
 
   async load() {
-    try {
-      this.departments.value = (await get(`${this.calls.base}/departments`)).departments || [];
-    } catch {
-      // They are asked for again where they are edited; until then nobody chooses one.
-    }
+    const [replies, departments] = await Promise.allSettled([
+      get(`${this.calls.base}/replies`),
+      get(`${this.calls.base}/departments`),
+    ]);
+    // What was not given is asked for again with the connection; until then nobody chooses one.
+    if (replies.status === 'fulfilled') this.replies.value = replies.value.replies || [];
+    if (departments.status === 'fulfilled') this.departments.value = departments.value.departments || [];
   }
 
-  /** Keep the canned replies, in this browser. @param {any[]} replies */
-  learn(replies) {
-    this.replies.value = replies;
-    this.keep.set(this.repliesKey, JSON.stringify(replies));
+  /** A canned reply was sent: those that are used most come first. @param {string} id */
+  used(id) {
+    this.replies.value = this.replies.value.map(one => (one.id === id ? {...one, uses: (one.uses || 0) + 1} : one));
+    post(`${this.calls.base}/replies/${encodeURIComponent(id)}/used`).catch(() => {});
   }
 
   /** What a canned reply's variables stand for in a chat. @param {import('./talk.js').Talk} talk */
@@ -171,6 +184,10 @@ export class Work {
   }
 
   close() {
+    // What was not acknowledged is a draft again: whoever signs in anew finds it.
+    for (const talk of this.store.talks.values()) talk.keepPending();
+    removeEventListener('storage', this.stored);
+    badge(this.site, 'chat', 0);
     for (const stop of this.stops) stop();
     clearInterval(this.timer);
     this.channel.close();

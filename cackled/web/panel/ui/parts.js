@@ -1,5 +1,6 @@
 // Small things that many pages show.
 import {html, signal, useEffect, useRef} from '../libraries.js';
+import {title} from '../title.js';
 import {ago, moment, percent, t} from '../words.js';
 
 const minute = signal(Date.now());
@@ -36,7 +37,7 @@ export function Heading({children, aside, lead}) {
     node.current?.focus({preventScroll: true});
   }, []);
   useEffect(() => {
-    document.title = `${node.current?.textContent || ''} · cackled`;
+    title(node.current?.textContent || '');
   });
   return html`<div class="heading">
     <div>

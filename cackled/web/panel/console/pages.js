@@ -1,0 +1,16 @@
+// The pages beside the console, a bundle of its own: it is fetched when one of them is opened.
+import {BoardPage} from './board.js';
+import {CannedPage} from './canned_page.js';
+import {DepartmentsPage} from './departments_page.js';
+import {HoursPage} from './hours_page.js';
+import {ReportPage} from './report_page.js';
+import {SetupPage} from './setup_page.js';
+
+export const pages = /** @type {Record<string, any>} */ ({
+  board: BoardPage,
+  report: ReportPage,
+  replies: CannedPage,
+  departments: DepartmentsPage,
+  hours: HoursPage,
+  setup: SetupPage,
+});
