@@ -276,6 +276,81 @@ class DeskTests(ConsoleCase):
         self.soon(lambda: self.assertEqual(call(first).json()["chat"]["before"][0]["label"], "Order number"))
 
 
+class LossTests(ConsoleCase):
+    """What happens to words when something fails."""
+
+    def test_connection(self) -> None:
+        """Without a connection a reply waits and is written once when it is back; a draft outlives the page."""
+        page = self.operator("gina")
+        self.online(page, capacity=0)
+        chat = self.start("Ada", "Hello?")
+        self.row(page, "Ada").click()
+        page.get_by_role("button", name="Take", exact=True).click()
+        page.get_by_role("button", name="Close", exact=True).first.wait_for()
+        page.context.set_offline(True)
+        self.write(page, "Are you there?")
+        page.locator(".line.waiting", has_text="Are you there?").get_by_role("button", name="Try again").wait_for()
+        page.context.set_offline(False)
+        self.sent(page, "Are you there?")
+        self.soon(lambda: self.assertEqual(self.read(chat).count('"text": "Are you there?"'), 1))
+        page.locator(".composer textarea").fill("Not yet sent")
+        page.reload()
+        self.until(page, "document.querySelector('.composer textarea')?.value === 'Not yet sent'")
+
+    def test_signed_out(self) -> None:
+        """Whoever is signed out while they send finds their words when they are back."""
+        page = self.operator("hugo")
+        self.online(page, capacity=0)
+        chat = self.start("Ada", "Hello?")
+        self.row(page, "Ada").click()
+        page.get_by_role("button", name="Take", exact=True).click()
+        page.get_by_role("button", name="Close", exact=True).first.wait_for()
+        cookies = page.context.cookies()
+        page.context.clear_cookies()
+        self.write(page, "Long and dear")
+        page.get_by_role("heading", name="Sign in", level=1).wait_for()
+        page.context.add_cookies(cookies)
+        self.console(page, f"?list=mine&chat={chat[0]}")
+        self.until(page, "document.querySelector('.composer textarea')?.value === 'Long and dear'")
+
+    def test_tabs(self) -> None:
+        """Two tabs of one operator: one person looks, the draft is the same, what is sent leaves both."""
+        ann, ben = self.operator("ann"), self.operator("ben")
+        self.online(ann, capacity=0)
+        chat = self.start("Ada", "Hello?")
+        second = self.page("about:blank", context=ann.context, wait="")
+        second.goto(ann.url)
+        for page in (ann, second, ben):
+            self.console(page, f"?chat={chat[0]}")
+            page.locator(".bubble", has_text="Hello?").wait_for()
+        ben.get_by_text("Also looking at this: ann", exact=True).wait_for()
+        ann.bring_to_front()
+        ann.locator(".composer textarea").fill("Hello, Ada")
+        self.write(ann, "Hello, Ada")
+        for page in (ann, second, ben):
+            page.locator(".line.ours:not(.waiting)", has_text="Hello, Ada").wait_for()
+        self.until(second, "document.querySelector('.composer textarea').value === ''")
+        self.assertEqual(self.read(chat).count('"text": "Hello, Ada"'), 1)
+
+    def test_other_site(self) -> None:
+        """A chat of another site is not there, whoever asks."""
+        stranger = self.operator("ida", "owner")
+        self.site = self.daemon.admin('site add "Chairs" 127.0.0.1')["site"]
+        self.daemon.admin(f"site set {self.site} chat.enabled true")
+        chat = self.start("Ada", "canary-words")
+        stranger.goto(f"{stranger.url.partition('?')[0]}?list=all&chat={chat[0]}")
+        stranger.locator(".talk [role=alert]").wait_for()
+        self.assertNotIn("canary-words", stranger.content())
+        for path in ("", "/messages", "/take"):
+            status = stranger.evaluate(
+                """async ([url, method]) => (await fetch(url, {method, headers: {'x-cackled-panel': '1',
+                'content-type': 'application/json'}, body: method === 'GET' ? null : '{}'})).status""",
+                [f"/api/v1{stranger.url.partition('/panel')[2].partition('/chat')[0]}/chats/{chat[0]}{path}",
+                 "POST" if path == "/take" else "GET"],
+            )  # fmt: skip
+            self.assertEqual(status, 404, path)
+
+
 class PageTests(ConsoleCase):
     """What the pages look like to everybody."""
 

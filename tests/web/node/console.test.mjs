@@ -232,6 +232,51 @@ test('drafts of a reply and of a note are kept by chat, also where storage gives
   assert.equal(again.drafts.note.value, 'a note');
 });
 
+test('what failed for a while is sent again by itself, later each time, and what was refused is not', async () => {
+  let now = 0;
+  let sent = 0;
+  const {talk} = talkWith(
+    {
+      send: async () => {
+        sent++;
+        throw Object.assign(new Error('x'), {status: sent < 3 ? 0 : 422, slug: 'x', problem: {}});
+      },
+    },
+    {now: () => now},
+  );
+  await talk.send('hello');
+  assert.equal(sent, 1);
+  for (const [time, tries] of [
+    [1_999, 1],
+    [2_000, 2],
+    [5_999, 2],
+    [6_000, 3],
+    [99_000, 3],
+  ]) {
+    now = time;
+    await talk.retry();
+    await new Promise(done => setTimeout(done));
+    assert.equal(sent, tries, String(time));
+  }
+  assert.equal(talk.pending.value[0].state, 'refused');
+});
+
+test('what is not acknowledged when the work ends is a draft', async () => {
+  const kept = new Map();
+  const {talk} = talkWith(
+    {
+      send: async () => {
+        throw Object.assign(new Error('x'), {status: 401, slug: 'signed-out', problem: {}});
+      },
+    },
+    {keep: memory(kept), prefix: 'x:'},
+  );
+  await talk.send('one');
+  talk.write('two');
+  talk.keepPending();
+  assert.equal(kept.get([...kept.keys()].find(key => key.startsWith('x:reply'))), 'one\ntwo');
+});
+
 /** @param {any[]} rows @param {Partial<any>} [calls] */
 function consoleWith(rows, calls = {}) {
   /** @type {(() => void)[]} */

@@ -14,6 +14,8 @@ import {time} from './kinds.js';
  * @property {'waiting' | 'sending' | 'failed' | 'refused'} state *failed*: again may help; *refused*: it won't
  * @property {any} error
  * @property {boolean} anyway
+ * @property {number} [tries]
+ * @property {number} [next] when it is tried again by itself
  */
 /** @typedef {{text: string, messages: Message[], gone: 'newer' | 'assigned'}} Collision */
 /**
@@ -29,6 +31,8 @@ import {time} from './kinds.js';
 /** Milliseconds for which somebody who typed is writing. */
 export const TYPING = 6_000;
 const PAGE = 50;
+/** Milliseconds between two tries to send. */
+const MOST_PAUSE = 30_000;
 /** Pages that are looked at to catch up; then it begins anew. */
 const MOST_PAGES = 20;
 
@@ -324,7 +328,15 @@ export class Talk {
       });
       return;
     }
-    this.change(one.key, {state: temporary(error) ? 'failed' : 'refused', error});
+    const tries = (one.tries || 0) + 1;
+    const next = this.now() + Math.max(Math.min(MOST_PAUSE, 1000 * 2 ** tries), 1000 * (error.after || 0));
+    this.change(one.key, {state: temporary(error) ? 'failed' : 'refused', error, tries, next});
+  }
+
+  /** What failed for a while and is due is tried again by itself. */
+  retry() {
+    const first = this.pending.peek()[0];
+    if (first?.state === 'failed' && (first.next || 0) <= this.now()) this.again();
   }
 
   /** @param {string} key */

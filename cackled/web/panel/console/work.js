@@ -119,7 +119,10 @@ export class Work {
       }),
     ];
     this.timer = setInterval(() => {
-      for (const talk of this.store.talks.values()) talk.expire();
+      for (const talk of this.store.talks.values()) {
+        talk.expire();
+        talk.retry();
+      }
     }, 1000);
     // Another tab of mine wrote or sent: what is shown here is that, and not the same words once more.
     this.stored = (/** @type {StorageEvent} */ {key, newValue}) => {
