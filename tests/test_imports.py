@@ -138,12 +138,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.product": (
         "cackled.importing.exports", "cackled.importing.formats", "cackled.moderation.items",
         "cackled.moderation.judged", "cackled.api.route",
-        "cackled.api.feed", "cackled.api.old_calls", "cackled.api.thread", "cackled.api.widget", "cackled.domain",
-        "cackled.database", *GROUND,
+        "cackled.api.feed", "cackled.api.file_feed", "cackled.api.old_calls", "cackled.api.thread",
+        "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.products.registry": (
         "cackled.importing.exports", "cackled.importing.formats", "cackled.api.route",
-        "cackled.api.feed", "cackled.api.old_calls", "cackled.api.thread",
+        "cackled.api.feed", "cackled.api.file_feed", "cackled.api.old_calls", "cackled.api.thread",
         "cackled.api.widget", "cackled.domain", "cackled.database", *GROUND,
     ),
     "cackled.api": ("cackled.domain", "cackled.transport", "cackled.database", "cackled.cache", *GROUND),

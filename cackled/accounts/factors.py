@@ -14,10 +14,10 @@ from msgspec import Struct
 
 from cackled.accounts.challenges import Challenges
 from cackled.accounts.people import Account
-from cackled.accounts.qr import Qr, draw
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField
+from cackled.domain.qr import Qr, draw
 
 ISSUER = "cackled"
 STEP = 30

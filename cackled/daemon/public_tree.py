@@ -14,6 +14,7 @@ from cackled.api.bootstrap import Bootstrap
 from cackled.api.context import ApiContext
 from cackled.api.docs import DocsPages
 from cackled.api.feeds import Feeds
+from cackled.api.file_feeds import FileFeeds
 from cackled.api.large_bodies import LargeBodies
 from cackled.api.loader_redirect import LoaderRedirect
 from cackled.api.moderate import ModerateResource
@@ -95,7 +96,10 @@ def public_tree(
             infrastructure.microcache, Threads(context, registry.threads, application.sites.secret).answer,
             methods=(b"GET", b"POST"), below=True,
         ),
-        feeds=MicrocachedResource(infrastructure.microcache, Feeds(context, registry.feeds).answer, below=True),
+        feeds=FileFeeds(
+            context, registry.files,
+            MicrocachedResource(infrastructure.microcache, Feeds(context, registry.feeds).answer, below=True),
+        ),
         notices=OwnPages(NoticePages(context, application.shared[NoticeLinks]), config.http.hsts, own),
         healthz=Healthz(),
         readyz=Readyz(

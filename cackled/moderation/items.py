@@ -17,7 +17,7 @@ from cackled.events import Position
 State = Literal["pending", "flagged", "spam", "approved", "rejected", "deleted", "unseen", "all"]
 Action = Literal[
     "approve", "reject", "spam", "delete", "thread", "childless", "restore", "hold", "seen", "unflag", "pin", "unpin",
-    "feature", "unfeature", "lock", "unlock", "close", "open", "hush",
+    "feature", "unfeature", "incentivize", "unincentivize", "lock", "unlock", "close", "open", "hush",
 ]  # fmt: skip
 STATES = get_args(State)
 # What hides an item without saying why by its name.

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from cackled.api.feed import Feed
+from cackled.api.file_feed import FileFeed
 from cackled.api.old_calls import OldCall
 from cackled.api.route import Route
 from cackled.api.thread import Thread
@@ -156,7 +157,7 @@ class Product(Feature, frozen=True, kw_only=True):
 
     - ``widgets``: its widgets and their first page.
     - ``threads``: its conversations as pages for readers without scripts.
-    - ``feeds``: what feed readers ask for.
+    - ``feeds``: what feed readers ask for; ``files``: feeds that are whole files.
     - ``old_settings``: those of its settings that sites may still have under the bare name.
     - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
@@ -168,6 +169,7 @@ class Product(Feature, frozen=True, kw_only=True):
     widgets: tuple[Widget, ...] = ()
     threads: tuple[Thread, ...] = ()
     feeds: tuple[Feed, ...] = ()
+    files: tuple[FileFeed, ...] = ()
     old_settings: tuple[str, ...] = ()
     judged: Judged | None = None
     authored: Authored | None = None

@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cackled.api.feed import Feed
+from cackled.api.file_feed import FileFeed
 from cackled.api.old_calls import OldCall
 from cackled.api.route import Route
 from cackled.api.thread import Thread
@@ -65,6 +66,7 @@ class Registry:
         _once("widget", (widget.name for one in self.products for widget in one.widgets))
         _once("thread", (thread.name for one in self.products for thread in one.threads))
         _once("feed", (feed.name for one in self.products for feed in one.feeds))
+        _once("file", (feed.name for one in self.products for feed in one.files))
         _once("service", (kind for one in self.features for kind in one.services))
         _once("shared part", (kind for one in self.features for kind in one.shared))
         _once("kind of work", (kind for one in self.features for kind in one.outbox))
@@ -108,6 +110,11 @@ class Registry:
     def feeds(self) -> tuple[Feed, ...]:
         """All feeds."""
         return tuple(replace(feed, product=one.name) for one in self.products for feed in one.feeds)
+
+    @property
+    def files(self) -> tuple[FileFeed, ...]:
+        """All feeds that are whole files."""
+        return tuple(replace(feed, product=one.name) for one in self.products for feed in one.files)
 
     @property
     def problems(self) -> dict[str, int]:

@@ -30,7 +30,9 @@ class MailTemplateTests(ApiCase):
     async def test_life(self) -> None:
         """Kept by kind and language, shown in a sample, listed, reset; every kind in every language has a sample."""
         names = [one["name"] for one in await self.kinds()]
-        wanted = ["confirm", "moderators", "notices", "review-decided", "review-request", "sign-in"]
+        wanted = [
+            "confirm", "moderators", "notices", "review-decided", "review-moderators", "review-request", "sign-in",
+        ]  # fmt: skip
         self.assertEqual(sorted(names), wanted)
         for name in names:
             for language in LANGUAGES:

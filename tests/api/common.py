@@ -51,6 +51,17 @@ class Answer:
             name, _, value = line.partition(": ")
             name = name.lower()
             self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
+        # Whether its end was told: what came in chunks may have broken off (RFC 9112 section 7.1).
+        self.whole = True
+        if self.headers.get("transfer-encoding") == "chunked":
+            self._join()
+
+    def _join(self) -> None:
+        rest, self.body, self.whole = self.body, b"", False
+        while not self.whole and rest:
+            size, _, rest = rest.partition(b"\r\n")
+            number = int(size, 16)
+            self.body, rest, self.whole = self.body + rest[:number], rest[number + 2 :], number == 0
 
     def json(self) -> Any:
         """The body as JSON."""

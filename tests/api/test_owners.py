@@ -21,6 +21,7 @@ from tests.support.staff import sign_in, site_key
 BOUNDED = frozenset((
     "accountHistory", "countComments", "getPollResults", "getStatistics", "listBlocks", "listFactors", "listFollows",
     "listChatReplies", "listDepartments", "listHosts", "listKeys", "listLately", "listMembers", "listReviewSignals",
+    "listReviewVersions",
     "listMailTemplates", "listSessions", "listSignInProviders",
     "listSsoRefusals", "listTopProducts", "listWarnings", "listWaysToSignIn", "listWebhooks", "showUsage",
 ))  # fmt: skip

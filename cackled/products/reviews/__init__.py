@@ -13,13 +13,16 @@ from cackled.products.product import Limit, OutboxParts, Product
 from cackled.products.reviews import api, moderated, old_api, order_api, staff_api
 from cackled.products.reviews.checks import Checks
 from cackled.products.reviews.events import EVENTS
+from cackled.products.reviews.feed import FEED
 from cackled.products.reviews.figures import Figures
 from cackled.products.reviews.judged import JUDGED
 from cackled.products.reviews.mail import KINDS as LETTERS
 from cackled.products.reviews.mail import ReviewMail
+from cackled.products.reviews.notices import KINDS as NOTICES
+from cackled.products.reviews.notices import ReviewNotices
 from cackled.products.reviews.old_rows import OldReviews
 from cackled.products.reviews.orders import Orders
-from cackled.products.reviews.ratings_feed import COMMANDS
+from cackled.products.reviews.ratings_feed import COMMANDS, FeedAddress
 from cackled.products.reviews.refusals import PROBLEMS, REFUSALS
 from cackled.products.reviews.seed import fill
 from cackled.products.reviews.service import PRODUCT_NAME, Reviews
@@ -55,11 +58,17 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return ReviewMail(parts).deliver
 
 
+def make_notices(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """The handler that writes to moderators."""
+    return ReviewNotices(parts).deliver
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES, *order_api.ROUTES),
     widgets=api.WIDGETS,
     threads=(THREAD,),
+    files=(FEED,),
     settings=ReviewSettings,
     services={
         Reviews: make_reviews,
@@ -67,6 +76,7 @@ PRODUCT = Product(
         Orders: make_orders,
         Checks: lambda parts, site: Checks(parts, site),
         Figures: lambda parts, site: Figures(parts, site),
+        FeedAddress: lambda parts, site: FeedAddress(parts, site),
         OldReviews: lambda parts, site: OldReviews(parts, site),
     },
     limits=(
@@ -82,8 +92,8 @@ PRODUCT = Product(
     events=EVENTS,
     refusals=REFUSALS,
     problems=PROBLEMS,
-    outbox={"review-mail": make_mail},
-    letters=LETTERS,
+    outbox={"review-mail": make_mail, "review-notice": make_notices},
+    letters=(*LETTERS, *NOTICES),
     jobs=JOBS,
     recounts=RECOUNTS,
     commands=COMMANDS,

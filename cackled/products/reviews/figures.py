@@ -13,6 +13,7 @@ from cackled.domain.page_keys import fit
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
+from cackled.products.reviews.settings import ReviewSettings
 
 EXPORTED = 1_000
 
@@ -56,7 +57,8 @@ class Figures:
         rows = await self._database.read(
             SELECT_STATISTICS, self._site.id, channel, days, preference=ReadPreference.NEAREST
         )
-        return str(rows.rows[0][0]).encode()
+        names = {one.id: one.name for one in self._site.product(ReviewSettings).rated}
+        return str(rows.rows[0][0]).encode()[:-1] + b',"names":' + msgspec.json.encode(names) + b"}"
 
     async def signals(self, days: int) -> bytes:
         """Signs of fraud of the last *days*, for somebody to look at, as JSON. Nothing follows from them by itself."""

@@ -16,6 +16,7 @@ from cackled.domain.errors import NotFound
 from cackled.domain.site import Site
 from cackled.moderation.items import Author, Change, Claim, Deed, Detail, Found, Item, ItemPage, Mark, Outcome, Report
 from cackled.products.reviews.reasons import REASONS
+from cackled.products.reviews.settings import ReviewSettings
 
 PRODUCT_NAME = "reviews"
 _STATUSES = ("pending", "approved", "spam", "rejected", "deleted")
@@ -122,7 +123,7 @@ class ReviewItems:
     product = PRODUCT_NAME
     actions = frozenset((
         "approve", "reject", "spam", "delete", "thread", "childless", "restore", "hold", "seen", "unflag", "feature",
-        "unfeature",
+        "unfeature", "incentivize", "unincentivize",
     ))  # fmt: skip
     reasons: tuple[str, ...] = REASONS
 
@@ -184,7 +185,10 @@ class ReviewItems:
         if not ids:
             return []
         rows = await self._database.read(SELECT_ITEMS, self._site.id, ids, preference=preference)
-        by_id = {row[0]: _item(row) for row in rows.rows}
+        settings = self._site.product(ReviewSettings)
+        # What the ids within the facts are called.
+        names = {one.id: one.name for one in (*settings.rated, *settings.chosen)}
+        by_id = {row[0]: _item(row, names) for row in rows.rows}
         return [by_id[one] for one in ids if one in by_id]
 
     async def detail(self, id: int) -> Detail:
@@ -274,14 +278,14 @@ _marks = msgspec.json.Decoder(tuple[Mark, ...]).decode
 _reports = msgspec.json.Decoder(tuple[Report, ...]).decode
 
 
-def _item(row: tuple[Any, ...]) -> Item:
+def _item(row: tuple[Any, ...], names: dict[str, str]) -> Item:
     (
         id_, version, status, shadow, seen, featured, replies, flags, up, down, parent, channel, key, url, title,
         closed, visitor, name, address, created, edited, text, html, revision, marks, reports, claimed_by, claimer,
         until, facts,
     ) = row  # fmt: skip
     change = msgspec.json.decode(revision) if revision else None
-    told = msgspec.json.decode(facts)
+    told = msgspec.json.decode(facts) | {"names": names}
     if change is not None:
         told["revision"] = change
     return Item(

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from secrets import token_urlsafe
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jwt
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from cackled.clock import wall_time
 from cackled.database.query import Query, ReadPreference
@@ -25,6 +25,7 @@ from cackled.domain.errors import BadField, NotFound, Refused, Unprocessable
 from cackled.domain.page_facts import page_title, page_url
 from cackled.domain.page_keys import fit
 from cackled.domain.parts import ServiceParts
+from cackled.domain.qr import Qr, draw
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
 from cackled.languages import LANGUAGES
@@ -37,14 +38,18 @@ LIFETIME = 180 * 24 * 3600
 LONGEST = 4_000
 MOST_PRODUCTS = 50
 MOST_ROWS = 5_000
+# Products of an order with QR codes (some 30 ms of work each), and bytes that a code of level M takes.
+MOST_CODES = 5
+LONGEST_CODE = 2_300
 LONGEST_REF = 100
 DAY = 24 * 3600
 
 SITE_SECRET = Query("review_secret", "select review_secret($1, $2)", ("int", "text"))
 NOTE_ORDER = Query(
     "note_review_order",
-    "select id, added from note_review_order($1, $2, $3, $4, $5, $6, $7, to_timestamp($8), $9, $10, to_timestamp($11))",
-    ("int", "text", "text", "text", "text", "text", "text", "float8", "text", "text", "float8"),
+    "select id, added from note_review_order($1, $2, $3, $4, $5, $6, $7, to_timestamp($8), $9, $10, to_timestamp($11), "
+    "$12)",
+    ("int", "text", "text", "text", "text", "text", "text", "float8", "text", "text", "float8", "boolean"),
 )
 ORDER_TOLD = Query("review_order_told", "select review_order_told($1, $2)", ("int", "bigint"))
 NOTE_OPENED = Query(
@@ -105,6 +110,7 @@ class Order(Struct, kw_only=True):
     """An order.
 
     ``at``: the time of the event that counts. ``request``: whether its buyer may be asked for reviews by mail.
+    ``incentivized``: the buyer gets something for a review, which is then labelled.
     """
 
     order: str
@@ -115,6 +121,8 @@ class Order(Struct, kw_only=True):
     event: Literal["purchase", "fulfilled", "delivered"] = "delivered"
     at: str = ""
     request: bool = True
+    incentivized: bool = False
+    qr: Annotated[bool, Meta(description="Answer with QR codes of the links.")] = False
 
 
 class Bought(Struct, frozen=True):
@@ -127,12 +135,16 @@ class Bought(Struct, frozen=True):
 
 
 class Noted(Struct, frozen=True):
-    """A registered order: the token for all its products, and a link to the form of each product with an address."""
+    """A registered order: the token for all its products, and a link to the form of each product with an address.
+
+    ``qr`` has the links as QR codes where they were asked for, each the path of an SVG in a square of ``size`` units.
+    """
 
     order: str
     token: str
     links: dict[str, str]
     requested: bool
+    qr: dict[str, Qr] = {}
 
 
 class RowRefused(Struct, frozen=True):
@@ -292,6 +304,8 @@ class Orders:
             raise BadField(f"An order has a name of 1 to {LONGEST_REF} characters.", field="order")
         if not 1 <= len(order.products) <= MOST_PRODUCTS:
             raise BadField(f"An order has 1 to {MOST_PRODUCTS} products.", field="products")
+        if order.qr and len(order.products) > MOST_CODES:
+            raise BadField(f"QR codes are made for at most {MOST_CODES} products at once.", field="qr")
         email = order.email.strip()
         if email and not _is_mail(email):
             raise BadField("That is no address of mail.", field="email")
@@ -307,11 +321,20 @@ class Orders:
             NOTE_ORDER,
             self._site.id, ref, email if asked else "", mail_hash(email), clean_words(order.name, 60),
             language if language in LANGUAGES else "", order.event, at, source,
-            msgspec.json.encode(items).decode(), due,
+            msgspec.json.encode(items).decode(), due, order.incentivized,
         )  # fmt: skip
         token = await self.token(int(rows[0][0]), [int(one["channel"]) for one in items], mail_hash(email))
         links = {one["key"]: link_to(one["url"], token) for one in items if one["url"]}
-        return Noted(ref, token, links, asked)
+        return Noted(ref, token, links, asked, await self._codes(int(rows[0][0]), items, mail_hash(email), order.qr))
+
+    async def _codes(self, order: int, items: list[dict[str, str]], mail: str, wanted: bool) -> dict[str, Qr]:
+        """A QR code for each product that has an address, with a token for that product alone, which is shorter."""
+        made = {}
+        for one in items if wanted else ():
+            link = link_to(one["url"], await self.token(order, [int(one["channel"])], mail))
+            if one["url"] and len(link.encode()) <= LONGEST_CODE:
+                made[one["key"]] = draw(link)
+        return made
 
     def _item(self, product: Product, number: int) -> dict[str, str]:
         try:
@@ -327,7 +350,8 @@ class Orders:
     async def note_file(self, text: str) -> FileNoted:
         """Note the orders of a CSV file; rows of one order are its products.
 
-        Its columns: ``order``, ``email``, ``name``, ``language``, ``channel`` or ``url``, ``title``, ``event``, ``at``.
+        Its columns: ``order``, ``email``, ``name``, ``language``, ``channel`` or ``url``, ``title``, ``event``, ``at``,
+        ``incentivized`` (yes).
 
         Raises:
             BadField: it has no line of names, or too many rows.
@@ -358,6 +382,7 @@ class Orders:
                 orders[ref] = count, Order(
                     order=ref, email=cells.get("email", ""), name=cells.get("name", ""),
                     language=cells.get("language", ""), products=[product], event=_event(event), at=cells.get("at", ""),
+                    incentivized=cells.get("incentivized", "").lower() in ("yes", "true", "1"),
                 )  # fmt: skip
         except csv.Error as error:
             raise BadField(f"Row {count + 1} can't be read: {error}.", field="csv") from None

@@ -25,17 +25,22 @@ SELECT_WORDS_PAGE = Query(
 )  # fmt: skip
 POST_REVIEW = Query(
     "post_review",
-    "select review, seq, replayed, summary, state from "
-    "post_review($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+    """
+    select review, seq, replayed, summary, state, case when not replayed then mail_review($1, review, $19)::text end
+    from post_review($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    """,
     (
         "int", "bigint", "text", "text", "text", "bigint", "text", "inet", "text", "int", "bigint", "text", "text",
-        "text", "boolean", "bigint", "boolean", "text",
+        "text", "boolean", "bigint", "boolean", "text", "text",
     ),
 )  # fmt: skip
 EDIT_REVIEW = Query(
     "edit_review",
-    "select review, seq, channel, summary from edit_review($1, $2, $3, $4, $5, $6, $7, $8)",
-    ("int", "bigint", "bigint", "inet", "text", "text", "boolean", "text"),
+    """
+    select review, seq, channel, summary, mail_review($1, review, $9)::text
+    from edit_review($1, $2, $3, $4, $5, $6, $7, $8)
+    """,
+    ("int", "bigint", "bigint", "inet", "text", "text", "boolean", "text", "text"),
 )
 DELETE_REVIEW = Query(
     "delete_review", "select seq, channel, summary from delete_review($1, $2, $3, $4)",

@@ -1,17 +1,20 @@
 """Product ratings for Google: the XML feed of version 2.4, always whole, whatever the stars.
 
-What was written here is in it, and nothing that was imported. It is written to a file beside the old one, which it then
-replaces in one step: who reads meanwhile gets the one or the other. Of the schema ``product_reviews.xsd`` 2.4 the order
-of elements is kept.
+What was written here is in it, and nothing that was imported, nor what strangers can't read. Of the schema
+``product_reviews.xsd`` 2.4 the order of elements is kept. `cackled.products.reviews.feed` answers it at its address; a
+command writes it to a file beside the old one, which it then replaces in one step: who reads meanwhile gets the one or
+the other.
 """
 
 from __future__ import annotations
 
 import gzip
+import hmac
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import IO, Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -21,10 +24,15 @@ from msgspec import Struct
 from cackled.database.errors import DatabaseError
 from cackled.database.query import Query, ReadPreference
 from cackled.domain.commands import Command, CommandError, Data, Facts, OperatorParts, Usage
+from cackled.domain.errors import NotFound
+from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
+from cackled.products.reviews.settings import ReviewSettings
 
 VERSION = "2.4"
-BATCH = 500
+# What the file is called in its address.
+NAME = "reviews.xml"
+BATCH = 200
 SELECT_RATED = Query(
     "select_rated_for_feed",
     """
@@ -32,7 +40,8 @@ SELECT_RATED = Query(
       r.src, r.star, h.url, coalesce(nullif(p.name, ''), h.title), coalesce(p.gtin, ''), coalesce(p.mpn, ''),
       coalesce(p.sku, ''), coalesce(p.brand, ''),
       array(select m ->> 'url' from jsonb_array_elements(r.media) m),
-      exists (select from review_request q where q.site_id = $1 and q.order_id = r.order_id and q.sent_at is not null)
+      exists (select from review_request q where q.site_id = $1 and q.order_id = r.order_id and q.sent_at is not null),
+      h.key
     from review r join channel h on h.site_id = $1 and h.id = r.channel_id
     left join review_product p on p.site_id = $1 and p.channel_id = r.channel_id
     where r.site_id = $1 and r.id > $2 and r.status = 1 and r.kind = 0 and r.star is not null and r.source = ''
@@ -40,6 +49,9 @@ SELECT_RATED = Query(
     order by r.id limit $3
     """,
     ("int", "bigint", "int"),
+)
+FEED_KEY = Query(
+    "review_feed_key", "select review_feed_key($1, $2, $3, $4)", ("int", "text", "text", "boolean")
 )
 # What XML 1.0 can't hold.
 _BAD = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -66,6 +78,7 @@ class Rated(Struct, frozen=True, array_like=True):
     brand: str
     images: list[str]
     asked: bool
+    key: str
 
 
 def _xml(text: str) -> str:
@@ -128,6 +141,78 @@ def _head(site: Site) -> str:
     )
 
 
+class Feed:
+    """The feed of *site*, read once: ``sees`` says of a channel's key whether it is in it."""
+
+    def __init__(self, database: Any, site: Site, sees: Callable[[str], bool] = lambda key: True) -> None:
+        self._database = database
+        self._site = site
+        self._sees = sees
+        self.written = 0
+        self.left = 0
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        """The document, a batch of reviews at a time.
+
+        Raises:
+            DatabaseError: it can't be read to its end.
+        """
+        yield _head(self._site).encode()
+        after = 0
+        while True:
+            rows = (
+                await self._database.read(
+                    SELECT_RATED, self._site.id, after, BATCH, preference=ReadPreference.SECONDARY_PREFERRED
+                )
+            ).rows
+            made = [review_xml(one) for row in rows if self._sees((one := msgspec.convert(row, Rated)).key)]
+            said = sum(map(bool, made))
+            self.written, self.left = self.written + said, self.left + len(made) - said
+            if said:
+                yield "".join(made).encode()
+            if len(rows) < BATCH:
+                break
+            after = rows[-1][0]
+        yield b"</reviews>\n</feed>\n"
+
+
+class FeedAddress:
+    """Where the feed of one site is, as its settings have it."""
+
+    def __init__(self, parts: ServiceParts, site: Site) -> None:
+        self._site = site
+        self._database = parts.database.site(site.id)
+        self.state = site.product(ReviewSettings).feed
+
+    @property
+    def keyed(self) -> bool:
+        """Whether the address has a key: always where the site's pages are not for everybody."""
+        return self.state == "private" or self._site.settings.private
+
+    async def path(self, *, renew: bool = False) -> str | None:
+        """The path with its query; None where there is none. *renew*: the key that there was opens nothing any more."""
+        if self.state == "off":
+            return None
+        path = f"/feeds/{self._site.id}/{NAME}.gz"
+        return f"{path}?key={await self._key(renew)}" if self.keyed else path
+
+    async def _key(self, renew: bool) -> str:
+        rows = await self._database.write(FEED_KEY, self._site.id, token_urlsafe(32), token_urlsafe(24), renew)
+        return str(rows[0][0])
+
+    async def feed(self, key: str, sees: Callable[[str], bool]) -> Feed:
+        """The feed, for whoever asks with *key*.
+
+        Raises:
+            NotFound: there is none, or none for them.
+        """
+        if self.state == "off" or (self.keyed and not hmac.compare_digest(
+            key.encode(), (await self._key(renew=False)).encode()
+        )):
+            raise NotFound()
+        return Feed(self._database, self._site, sees)
+
+
 async def write_feed(parts: OperatorParts, site: Site, path: Path) -> tuple[int, int]:
     """Write the whole feed to *path* (gzip where it ends in ``.gz``); gives how many reviews, and how many say nothing.
 
@@ -135,35 +220,22 @@ async def write_feed(parts: OperatorParts, site: Site, path: Path) -> tuple[int,
         OSError: it can't be written; what was there stays.
         DatabaseError: it can't be read; what was there stays.
     """
-    database = parts.database.site(site.id)
+    feed = Feed(parts.database.site(site.id), site)
     # On the same file system, so that it is replaced in one step.
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    written = left = 0
     try:
-        with _open(fresh, packed=path.suffix == ".gz") as file:
-            file.write(_head(site).encode())
-            after = 0
-            while True:
-                rows = await database.read(
-                    SELECT_RATED, site.id, after, BATCH, preference=ReadPreference.SECONDARY_PREFERRED
-                )
-                for row in rows.rows:
-                    made = review_xml(msgspec.convert(row, Rated))
-                    written, left = written + bool(made), left + (not made)
-                    file.write(made.encode())
-                if len(rows.rows) < BATCH:
-                    break
-                after = rows.rows[-1][0]
-            file.write(b"</reviews>\n</feed>\n")
+        with _opened(fresh, packed=path.suffix == ".gz") as file:
+            async for part in feed.parts():
+                file.write(part)
         with open(fresh, "rb") as done:
             os.fsync(done.fileno())
         os.replace(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
-    return written, left
+    return feed.written, feed.left
 
 
-def _open(path: Path, *, packed: bool) -> IO[bytes]:
+def _opened(path: Path, *, packed: bool) -> IO[bytes]:
     opened: Any = gzip.open(path, "wb") if packed else open(path, "wb")  # noqa: SIM115 - the caller closes it
     made: IO[bytes] = opened
     return made

@@ -33,6 +33,7 @@ from cackled.events import Position
 from cackled.moderation.verdict import NO_SIGNS, Draft, Signs
 from cackled.products.reviews import answers, pages, refusals
 from cackled.products.reviews.drafts import Checker, compared_words, judged_html, judged_words
+from cackled.products.reviews.notices import level_of
 from cackled.products.reviews.orders import Orders
 from cackled.products.reviews.queries import (
     DELETE_REVIEW,
@@ -293,9 +294,9 @@ class Reviews:
             POST_REVIEW,
             self._site.id, channel, ref.key, ref.url, ref.title, session.visitor, name, stored_address(address),
             idempotency_key, kind, parent, msgspec.json.encode(members).decode(), compared_words(name, members),
-            fold(ref.title), bool(session.staff), order, self._hooked, verdict,
+            fold(ref.title), bool(session.staff), order, self._hooked, verdict, level_of(self._site),
         )  # fmt: skip
-        json, seq, replayed, summary, state = rows[0]
+        json, seq, replayed, summary, state = rows[0][:5]
         if not replayed:
             self._wrote(self._site.id, "review", channel, state_of(state))
         return self._written(channel, seq, json, summary, replayed)
@@ -382,9 +383,9 @@ class Reviews:
         rows = await self._write(
             EDIT_REVIEW,
             self._site.id, review, session.visitor, stored_address(address), msgspec.json.encode(made).decode(),
-            compared_words(name, whole), self._hooked, verdict,
+            compared_words(name, whole), self._hooked, verdict, level_of(self._site),
         )  # fmt: skip
-        json, seq, channel, summary = rows[0]
+        json, seq, channel, summary = rows[0][:4]
         return self._written(channel, seq, json, summary)
 
     async def delete(self, session: Session, review: int) -> Written:

@@ -111,6 +111,37 @@ class ReviewSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, k
             description="Show earlier versions of an edited review to readers.",
         ),
     ] = False
+    moderator_mail: Annotated[
+        Literal["off", "pending", "low", "all"],
+        Meta(
+            title="Mail to moderators",
+            description=(
+            "Mail about reviews to the address of the moderators. off; pending: what waits for approval; low: also "
+            "reviews with one or two stars; all: every review."
+            ),
+            extra={"choices": {
+                "off": "none",
+                "pending": "what waits for approval",
+                "low": "also reviews with one or two stars",
+                "all": "every review",
+            }},
+        ),
+    ] = "off"
+    feed: Annotated[
+        Literal["off", "private", "public"],
+        Meta(
+            title="Feed of product ratings",
+            description=(
+            "The feed of product ratings for Google Merchant Center. off; private: at an address with a key; public: "
+            "for everybody."
+            ),
+            extra={"choices": {
+                "off": "none",
+                "private": "at an address with a key",
+                "public": "for everybody",
+            }},
+        ),
+    ] = "off"
 
     requests: Annotated[
         Literal["off", "consent", "customer"],

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cackled.api.answers import Count, Id, Time
 from cackled.api.calls import Call
+from cackled.api.own_address import own_address
 from cackled.api.route import Caller, Route
 from cackled.domain.channels import parse_id
 from cackled.domain.staff import everywhere
@@ -15,6 +16,7 @@ from cackled.products.reviews import answers
 from cackled.products.reviews.answers import CriterionMean
 from cackled.products.reviews.api import written_json
 from cackled.products.reviews.figures import Figures
+from cackled.products.reviews.ratings_feed import FeedAddress
 from cackled.products.reviews.service import Reviews
 from cackled.transport.response import Response
 
@@ -63,6 +65,7 @@ class StatisticsAnswer(Struct, frozen=True):
 
     days: list[Day]
     criteria: dict[str, CriterionMean]
+    names: Annotated[dict[str, str], Meta(description="The names of criteria, by their ids.")]
     words: list[WordOfOneStar]
 
 
@@ -94,6 +97,13 @@ class ExportQuery(Struct, frozen=True):
     """Cursor of an export."""
 
     after: Annotated[str, Meta(description="From the header X-Cackled-Next of the part before.")] = ""
+
+
+class FeedAnswer(Struct, frozen=True):
+    """The address of the feed, packed with gzip; without ``.gz`` it is plain. null where ``reviews.feed`` is off."""
+
+    url: str | None
+    keyed: Annotated[bool, Meta(description="The address has a key, and opens nothing without it.")]
 
 
 class ProductBody(Struct):
@@ -163,6 +173,25 @@ async def export(call: Call) -> Response:
     return Response(200, headers, text)
 
 
+async def feed_address(call: Call) -> Any:
+    """Get the address of the feed of product ratings."""
+    everywhere(call.colleague)
+    return await _feed(call, renew=False)
+
+
+async def renew_feed(call: Call) -> Any:
+    """Replace the key in the address of the feed of product ratings. The old address stops working."""
+    everywhere(call.colleague)
+    return await _feed(call, renew=True)
+
+
+async def _feed(call: Call, *, renew: bool) -> FeedAnswer:
+    address = call.service(FeedAddress)
+    path = await address.path(renew=renew)
+    base, _ = own_address(call.context.own_url, call.request)
+    return FeedAnswer(None if path is None else base + path, address.keyed)
+
+
 async def put_product(call: Call) -> bytes:
     """Set a product's details."""
     everywhere(call.colleague)
@@ -209,6 +238,16 @@ ROUTES = (
         summary="Export reviews as JSON Lines, including removed ones with the reason.",
         handler=export, query=ExportQuery, answer=str,
         media="application/jsonl", refusals=("section",), **_STAFF,
+    ),
+    Route(
+        method="GET", path=_ALL + "/feed", name="getReviewFeed",
+        summary="Get the address of the feed of product ratings.", handler=feed_address, answer=FeedAnswer,
+        refusals=("section",), **(_STAFF | {"role": "admin"}),
+    ),
+    Route(
+        method="POST", path=_ALL + "/feed/renewal", name="renewReviewFeed",
+        summary="Replace the key in the address of the feed of product ratings.", handler=renew_feed,
+        answer=FeedAnswer, refusals=("section",), **(_STAFF | {"role": "admin"}),
     ),
     Route(
         method="PUT", path="/sites/{site}/products", name="putProduct", summary="Set a product's details.",

@@ -10,6 +10,7 @@ import {Copy, Field, Form} from '../ui/form.js';
 import {Fresh} from '../ui/fresh.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading, Mark, When} from '../ui/parts.js';
+import {QrCode} from '../ui/qr.js';
 import {Table} from '../ui/table.js';
 import {t} from '../words.js';
 
@@ -180,16 +181,7 @@ function Totp({onClose, onDone}) {
               setup
                 ? html`<${Form} onSubmit=${finish} label=${t('account.totp.finish')}>
                     <p>${t('account.totp.text')}</p>
-                    <svg
-                      class="qr"
-                      role="img"
-                      aria-label=${t('account.totp.qr')}
-                      viewBox=${`0 0 ${setup.qr.size} ${setup.qr.size}`}
-                      shape-rendering="crispEdges"
-                    >
-                      <rect width="100%" height="100%" fill="#fff" />
-                      <path d=${setup.qr.path} fill="#000" />
-                    </svg>
+                    <${QrCode} qr=${setup.qr} label=${t('account.totp.qr')} />
                     <p><a href=${setup.uri}>${t('account.totp.open')}</a></p>
                     <${Copy} label=${t('account.totp.secret')} text=${setup.secret} />
                     <${Field}

@@ -1,41 +1,21 @@
-// Reviews: how stars went, signs of fraud, requests by mail and the orders behind them, what is rated.
+// Reviews: how stars went, signs of fraud, requests by mail and the orders behind them.
 import {html, useState} from '../libraries.js';
 import {ask, get, post, remove} from '../api.js';
 import {address, query, setQuery} from '../router.js';
 import {may} from '../session.js';
 import {complain, toast} from '../toasts.js';
 import {Bars} from '../ui/chart.js';
-import {Check, Choice, Copy, Field, Form} from '../ui/form.js';
-import {Rows} from '../ui/list.js';
+import {Check, Choice, Field, Form} from '../ui/form.js';
 import {Loaded, useLoad} from '../ui/load.js';
-import {Heading, Mark, Tabs, When} from '../ui/parts.js';
+import {Heading, Mark, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
 import {day, number, t} from '../words.js';
+import {OrderLink, ReviewTabs} from './reviews_parts.js';
 
 const TONES = /** @type {const} */ (['bad', 'warn', 'muted', 'accent', 'good']);
 const STATES = /** @type {const} */ (['waiting', 'sent', 'reminded', 'opened', 'answered', 'stopped', 'failed']);
 /** @type {Record<string, string>} */
 const KINDS = {answered: 'good', failed: 'bad', stopped: '', opened: 'accent'};
-
-/** @param {{site: string, current: string}} props */
-const ReviewTabs = ({site, current}) =>
-  html`<${Tabs}
-    label=${t('nav.reviews')}
-    current=${`/sites/${site}/reviews${current}`}
-    tabs=${[
-      [`/sites/${site}/reviews`, t('nav.statistics')],
-      [`/sites/${site}/reviews/requests`, t('reviews.requests')],
-      [`/sites/${site}/reviews/form`, t('reviews.form')],
-    ]}
-  />`;
-
-/** What a product's page needs. @param {string} site */
-const snippet = site => `<div id="mc-review"></div>
-<script>
-cackle_widget = window.cackle_widget || [];
-cackle_widget.push({widget: 'Review', id: ${site}});
-</script>
-<script async src="${location.origin}/widget.js"></script>`;
 
 /** @param {{site: string}} props */
 export function ReviewsPage({site}) {
@@ -107,7 +87,7 @@ export function ReviewsPage({site}) {
               id=${(/** @type {any} */ one) => one[0]}
               empty=${t('statistics.none')}
               columns=${[
-                {label: t('name'), cell: (/** @type {any} */ one) => html`<bdi>${one[0]}</bdi>`},
+                {label: t('name'), cell: (/** @type {any} */ one) => html`<bdi>${found.names[one[0]] || one[0]}</bdi>`},
                 {
                   label: t('reviews.average'),
                   number: true,
@@ -210,6 +190,7 @@ export function RequestsPage({site}) {
           />
           ${found.before && html`<div class="actions"><button type="button" onClick=${() => more(found)}>${t('more')}</button></div>`}`}
     <//>
+    <${OrderLink} site=${site} />
     <${Upload} site=${site} onDone=${loaded.again} />
   </div>`;
 }
@@ -297,89 +278,5 @@ function Upload({site, onDone}) {
           />`
         }`
     }
-  </section>`;
-}
-
-/** `id: Name; ..` as rows. @param {string} text @returns {{id: string, name: string}[]} */
-export const parseCriteria = text =>
-  text
-    .split(';')
-    .map(one => one.split(':'))
-    .filter(one => one.length > 1)
-    .map(([id, ...name]) => ({id: id.trim(), name: name.join(':').trim()}));
-
-/**
- * Rows as `id: Name; ..`. A criterion keeps its id whatever it is called later; a new one gets one of its name.
- * @param {{id: string, name: string}[]} rows
- */
-export function writeCriteria(rows) {
-  const used = new Set(rows.map(one => one.id).filter(Boolean));
-  return rows
-    .filter(one => one.name.trim())
-    .map(one => {
-      const name = one.name
-        .replace(/[;:=,]/g, ' ')
-        .replace(/\s+/g, ' ')
-        .trim();
-      if (one.id) return `${one.id}: ${name}`;
-      const stem = (name.toLowerCase().match(/[a-z0-9]+/g) || ['criterion']).join('-').slice(0, 24);
-      const base = /^[a-z]/.test(stem) ? stem : `c-${stem}`;
-      let id = base;
-      for (let n = 2; used.has(id); n++) id = `${base}-${n}`;
-      used.add(id);
-      return `${id}: ${name}`;
-    })
-    .join('; ');
-}
-
-/** @param {{site: string}} props */
-export function ReviewFormPage({site}) {
-  const loaded = useLoad(signal => ask('GET', `/sites/${site}/settings`, {signal}), [site]);
-  return html`<div class="page narrow">
-    <${Heading}>${t('nav.reviews')}<//>
-    <${ReviewTabs} site=${site} current="/form" />
-    <${Loaded} from=${loaded} rows=${3}>
-      ${(/** @type {import('../api.js').Answer} */ answer) => html`<${Criteria} key=${answer.etag} site=${site} answer=${answer} onSaved=${loaded.set} />`}
-    <//>
-    <section class="panel">
-      <${Copy} label=${t('settings.embed')} text=${snippet(site)} rows=${6} />
-      <p><a href=${address(`/sites/${site}/settings`)}>${t('nav.settings')}</a></p>
-    </section>
-  </div>`;
-}
-
-/** @param {{site: string, answer: import('../api.js').Answer, onSaved: (answer: any) => void}} props */
-function Criteria({site, answer, onSaved}) {
-  const kept = answer.body.settings['reviews.criteria'] || '';
-  const [rows, setRows] = useState(parseCriteria(kept));
-  const now = writeCriteria(rows);
-  const save = async () => {
-    const body = {settings: {'reviews.criteria': now}};
-    const made = await ask('PATCH', `/sites/${site}/settings`, {body, match: answer.etag});
-    toast(t('saved'));
-    onSaved(made);
-  };
-  return html`<section class="panel">
-    <${Form}
-      onSubmit=${save}
-      label=${t('save')}
-      disabled=${!may(site, 'admin') || now === writeCriteria(parseCriteria(kept))}
-    >
-      <${Rows}
-        label=${t('reviews.rated')}
-        most=${10}
-        empty=${{id: '', name: ''}}
-        value=${rows}
-        onInput=${setRows}
-        row=${(/** @type {any} */ one, /** @type {any} */ change, /** @type {string} */ label) =>
-          html`<input
-            class="wide"
-            aria-label=${label}
-            maxlength="60"
-            value=${one.name}
-            onInput=${(/** @type {any} */ e) => change({name: e.currentTarget.value})}
-          />`}
-      />
-    <//>
   </section>`;
 }

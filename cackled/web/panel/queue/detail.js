@@ -68,6 +68,7 @@ const all = item => [
   ...(item.state === 'pending' ? [] : ['hold']),
   item.pinned ? 'unpin' : 'pin',
   item.featured ? 'unfeature' : 'feature',
+  item.facts?.incentivized ? 'unincentivize' : 'incentivize',
   item.locked ? 'unlock' : 'lock',
   item.page.closed ? 'open' : 'close',
   ...(item.seen ? [] : ['seen']),
@@ -77,7 +78,11 @@ const all = item => [
 ];
 
 /** What can be done beyond the buttons of a card. @param {Item} item @returns {string[]} */
-const more = item => all(item).filter(one => !NOT[item.id.split(':')[0]]?.includes(one));
+const more = item =>
+  all(item).filter(
+    one =>
+      !NOT[item.id.split(':')[0]]?.includes(one) && (item.facts?.kind === 'review' || !one.endsWith('incentivize')),
+  );
 
 /**
  * @param {{site: string, id: string, onClose: () => void, onAct: (action: string, why: string) => void,

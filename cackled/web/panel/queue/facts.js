@@ -78,12 +78,12 @@ export function Facts({item}) {
       }
       ${Object.entries(facts.criteria || {}).map(
         ([name, star]) =>
-          html`<dt key=${name}>${name}</dt>
+          html`<dt key=${name}><bdi>${facts.names?.[name] || name}</bdi></dt>
             <dd>${number(star)}/5</dd>`,
       )}
       ${Object.entries(facts.attributes || {}).map(
         ([name, value]) =>
-          html`<dt key=${name}>${name}</dt>
+          html`<dt key=${name}><bdi>${facts.names?.[name] || name}</bdi></dt>
             <dd><bdi>${value}</bdi></dd>`,
       )}
     </dl>

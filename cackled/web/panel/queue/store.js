@@ -272,7 +272,7 @@ export class Queue {
       );
       for (const id of made.done) {
         const now = this.get(id);
-        if (now) this.change(id, {version: now.version + 1, ...effect(action)});
+        if (now) this.change(id, {version: now.version + 1, ...effect(action, now)});
       }
       return made;
     } catch (error) {
@@ -309,7 +309,7 @@ export class Queue {
         version: data.version,
         state: data.state ?? item.state,
         claim: null,
-        ...effect(data.action),
+        ...effect(data.action, item),
       });
     } else if (data.action === 'undo' && (this.listed === 'all' || data.state === this.listed)) {
       this.change(data.item, {version: data.version, state: data.state, claim: null});
@@ -340,14 +340,16 @@ export class Queue {
   }
 }
 
-/** What of an item an action changes besides its state. @param {string} action @returns {Partial<Item>} */
-function effect(action) {
+/** What of an item an action changes besides its state. @param {string} action @param {Item} item @returns {Partial<Item>} */
+function effect(action, item) {
   /** @type {Record<string, Partial<Item>>} */
   const effects = {
     pin: {pinned: true},
     unpin: {pinned: false},
     feature: {featured: true},
     unfeature: {featured: false},
+    incentivize: {facts: {...item.facts, incentivized: true}},
+    unincentivize: {facts: {...item.facts, incentivized: false}},
     lock: {locked: true},
     unlock: {locked: false},
     seen: {seen: true},

@@ -1,5 +1,5 @@
 -- What moderators look for among reviews, and do with them. Nothing here changes what an author said, nor their stars.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- The conditions of a search as SQL, with the members that `comment_conditions` takes.
 create or replace function review_conditions(p_site int, p_find json) returns text language sql stable as $$
@@ -96,6 +96,25 @@ begin
 end
 $$;
 
+-- Say of a review that its author got something for it, or not; pages follow where it is shown.
+create or replace function label_review(p_site int, p_id bigint, p_incentivized boolean, p_webhook boolean)
+returns bigint language plpgsql as $$
+declare
+  r review;
+  seq bigint;
+begin
+  update review x set incentivized = p_incentivized, modified_at = now() where x.site_id = p_site and x.id = p_id
+  returning * into r;
+  if r.status <> 1 then
+    return (select x.seq from channel x where x.site_id = p_site and x.id = r.channel_id);
+  end if;
+  seq := advance_seq(p_site, r.channel_id);
+  perform replace_event_words(p_site, r.channel_id, 'review', p_id, r.created_at, question_json(r), null);
+  perform announce(p_site, r.channel_id, seq, 'review.updated', review_told(r), p_webhook);
+  return seq;
+end
+$$;
+
 -- Do p_deed with a review. p_version: what the moderator looked at (null: whatever it is). p_why: of what hides it, one of
 -- the neutral reasons, which its author is told, and behind a colon whatever colleagues are to know. Outcomes as for
 -- `decide_comment`; 'reason' where that is missing.
@@ -129,6 +148,7 @@ begin
     when p_version is not null and r.version <> p_version then 'conflict'
     when p_deed = 'childless' and r.n_answers > 0 then 'replies'
     when p_deed in ('feature', 'unfeature') and r.status <> 1 then 'gone'
+    when p_deed in ('incentivize', 'unincentivize') and r.kind <> 0 then 'gone'
     when r.wiped and to_status is distinct from 4 then 'gone'
     when to_status <> 4 and r.status = 4 and review_replaced(r) then 'gone'
     when to_status in (3, 4) and reason = '' then 'reason'
@@ -141,7 +161,7 @@ begin
     reason := 'spam';
   end if;
   before := jsonb_build_object('status', r.status, 'shadow', r.shadow, 'flags', r.n_flags, 'seen', r.seen,
-    'featured', r.featured, 'reason', r.reason, 'lesson', (
+    'featured', r.featured, 'incentivized', r.incentivized, 'reason', r.reason, 'lesson', (
       select l.spam from spam_lesson l where l.site_id = p_site and l.kind = 'review' and l.item = p_id));
   if v.review_id is not null and r.status = 1 and p_deed in ('approve', 'reject') then
     -- It is the change that waits that is decided on.
@@ -167,6 +187,12 @@ begin
       update review x set featured = (p_deed = 'feature') where x.site_id = p_site and x.id = p_id returning * into now_is;
       seq := advance_seq(p_site, channel);
       perform announce(p_site, channel, seq, 'review.updated', review_told(now_is), p_webhook);
+    end if;
+  elsif p_deed in ('incentivize', 'unincentivize') then
+    if (p_deed = 'incentivize') = r.incentivized then
+      outcome := 'same';
+    else
+      seq := label_review(p_site, p_id, p_deed = 'incentivize', p_webhook);
     end if;
   elsif not (p_deed in ('unflag', 'approve') and r.n_flags > 0) and (r.seen or p_deed not in ('seen', 'approve')) then
     outcome := 'same';
@@ -236,6 +262,9 @@ begin
   end if;
   if wanted <> r.status then
     seq := set_review_status(p_site, p_id, wanted, before ->> 'reason', p_webhook);
+  end if;
+  if (before ->> 'incentivized')::boolean <> r.incentivized then
+    seq := label_review(p_site, p_id, (before ->> 'incentivized')::boolean, p_webhook);
   end if;
   select x.featured into featured_now from review x where x.site_id = p_site and x.id = p_id;
   update review x set version = r.version + 1, shadow = (before ->> 'shadow')::boolean,

@@ -1,5 +1,5 @@
 -- Orders, and what is asked for by mail.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- What signs tokens of a site; p_new: a random one, for where there is none yet.
 create or replace function review_secret(p_site int, p_new text) returns text language plpgsql as $$
@@ -9,17 +9,36 @@ begin
 end
 $$;
 
--- Note an order, or more of one that is known. p_items: JSON array of {"channel", "key", "url", "title"}. p_due: when it is
+-- The key in the address of the site's private feed. p_new: a random one, for where there is none yet, or with p_renew in
+-- place of the one that there is.
+create or replace function review_feed_key(p_site int, p_secret text, p_new text, p_renew boolean) returns text
+language plpgsql as $$
+declare
+  found_key text;
+begin
+  select x.feed into found_key from review_secret x where x.site_id = p_site;
+  if found_key <> '' and not p_renew then
+    return found_key;
+  end if;
+  insert into review_secret as x (site_id, secret, feed) values (p_site, p_secret, p_new)
+  on conflict (site_id) do update set feed = case when p_renew or x.feed = '' then excluded.feed else x.feed end
+  returning x.feed into found_key;
+  return found_key;
+end
+$$;
+
+-- Note an order, or more of one that is known. p_incentivized: its buyer gets something for a review. p_items: JSON array of {"channel", "key", "url", "title"}. p_due: when it is
 -- to be asked for reviews (null: never). Gives its number, and whether it is new.
 create or replace function note_review_order(
   p_site int, p_ref text, p_mail text, p_hash text, p_name text, p_language text, p_event text, p_at timestamptz,
-  p_source text, p_items text, p_due timestamptz
+  p_source text, p_items text, p_due timestamptz, p_incentivized boolean
 ) returns table (id bigint, added boolean) language plpgsql as $$
 #variable_conflict use_column
 begin
-  insert into review_order as o (site_id, ref, mail, mail_hash, name, language, event, happened_at, source)
-  values (p_site, p_ref, p_mail, p_hash, p_name, p_language, p_event, p_at, p_source)
+  insert into review_order as o (site_id, ref, mail, mail_hash, name, language, event, happened_at, source, incentivized)
+  values (p_site, p_ref, p_mail, p_hash, p_name, p_language, p_event, p_at, p_source, p_incentivized)
   on conflict (site_id, ref) do update set event = excluded.event, happened_at = excluded.happened_at,
+    incentivized = o.incentivized or excluded.incentivized,
     mail = coalesce(nullif(excluded.mail, ''), o.mail), mail_hash = coalesce(nullif(excluded.mail_hash, ''), o.mail_hash),
     name = coalesce(nullif(excluded.name, ''), o.name), language = coalesce(nullif(excluded.language, ''), o.language)
   returning o.id, o.xmax = 0 into id, added;
@@ -36,6 +55,15 @@ begin
   end if;
   return next;
 end
+$$;
+
+-- The same for nodes that know nothing of rewards yet.
+create or replace function note_review_order(
+  p_site int, p_ref text, p_mail text, p_hash text, p_name text, p_language text, p_event text, p_at timestamptz,
+  p_source text, p_items text, p_due timestamptz
+) returns table (id bigint, added boolean) language sql as $$
+  select * from note_review_order(p_site, p_ref, p_mail, p_hash, p_name, p_language, p_event, p_at, p_source, p_items,
+                                  p_due, false)
 $$;
 
 -- A review is written with the token of an order: it was bought. Raises CK422 'order-product' where the order has no such

@@ -122,7 +122,15 @@ begin
   ) returning x.* into r;
   if p_order is not null then
     perform use_review_order(p_site, p_order, p_channel, r.id);
-    update review x set verified = 'order', order_id = p_order where x.site_id = p_site and x.id = r.id returning x.* into r;
+    update review x set verified = 'order', order_id = p_order,
+      incentivized = (select o.incentivized from review_order o where o.site_id = p_site and o.id = p_order)
+    where x.site_id = p_site and x.id = r.id returning x.* into r;
+  end if;
+  if p_kind = 0 and exists (
+    -- So says the site's own server of who it signed in.
+    select from person x where x.site_id = p_site and x.visitor_id = p_visitor and 'incentivized' = any(x.groups)
+  ) then
+    update review x set incentivized = true where x.site_id = p_site and x.id = r.id returning x.* into r;
   end if;
   if r.status = 1 and p_kind = 2 then
     update review x set n_answers = x.n_answers + 1, modified_at = now() where x.site_id = p_site and x.id = p_parent;

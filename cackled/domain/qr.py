@@ -17,7 +17,7 @@ class Qr(Struct, frozen=True):
 
 def draw(text: str) -> Qr:
     """The code of *text*, with level M of error correction."""
-    # segno is needed by who sets up an app, and no one else.
+    # segno is needed only where a code is drawn.
     import segno
 
     matrix = segno.make_qr(text, error="m").matrix
