@@ -13,6 +13,7 @@ from cackled.domain.doors import Doors
 from cackled.domain.grants import Grants
 from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
+from cackled.domain.signed_media import SignedMedia
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 
@@ -40,6 +41,11 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     wall_time: Callable[[], float]
     own_url: str = ""
     shared: Mapping[type, Any] = {}
+
+    def signed(self, text: bytes) -> bytes:
+        """JSON *text* for its reader: addresses of pictures that not everybody may see are signed."""
+        signer: SignedMedia | None = self.shared.get(SignedMedia)
+        return text if signer is None else signer.in_json(text)
 
     def service(self, kind: type[_T], site: Site) -> _T:
         """The service of *kind* for *site*."""

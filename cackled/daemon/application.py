@@ -42,6 +42,7 @@ from cackled.domain.replays import EXPIRE_CALLS, Replays
 from cackled.domain.residency import Residency
 from cackled.domain.sessions import Sessions
 from cackled.domain.signed_links import SignedLink, SignedLinks
+from cackled.domain.signed_media import SignedMedia
 from cackled.domain.site import Site
 from cackled.domain.site_changes import SiteChanges
 from cackled.domain.sites import SiteDirectory
@@ -54,6 +55,7 @@ from cackled.domain.write_batching import WriteQueues
 from cackled.events import CORE_EVENTS, PERSONAL, Position
 from cackled.features import FEATURES
 from cackled.features import registry as shipped_registry
+from cackled.media.resource import Gallery
 from cackled.media.store import MediaStore
 from cackled.moderation.moderation import Moderation
 from cackled.outbound.guard import Policy, check_literal, resolver
@@ -130,6 +132,7 @@ class Application:
         )
         self.policy = Policy(config.outbound.ports, config.outbound.networks)
         self.links = SignedLinks(self.sites.secret, wall_time)
+        self.signed_media = SignedMedia(wall_time)
         self.http = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)
         mailer = Mailer(clock, config.mail) if config.mail.host else None
         self._send = None if mailer is None else mailer.send
@@ -146,7 +149,7 @@ class Application:
         in_thread = infrastructure.in_thread
         self.shared: dict[type, Any] = {
             SiteChanges: SiteChanges(self.sites, self.database, self.check_webhook), Usage: self.usage, Config: config,
-            WebhookSender: self.webhooks, EventTypes: self.event_types,
+            SignedMedia: self.signed_media, WebhookSender: self.webhooks, EventTypes: self.event_types,
             LimitTable: LimitTable(tuple(
                 LimitRow(one.name, one.rate.rate, one.rate.burst, one.rate.site_rate)
                 for one in registry.limits(config.limits) if not one.like
@@ -210,6 +213,7 @@ class Application:
             metrics=part.metrics,
             on_catalog=self.catalog.changed if number == 0 else None,
             on_batch=self.hub.hold,
+            on_hidden=lambda picture: self.shared[Gallery].hide(picture),
             standby=part.standby_dsn,
             retention=infrastructure.config.database.event_retention,
         )
@@ -291,7 +295,9 @@ class Application:
             fill = [partial(one.seed, self.parts) for one in self.registry.products if one.seed is not None]
             chosen = {name: value for one in self.registry.products for name, value in one.demo.items()}
             await demo.ensure(self.sites, fill, chosen)
-        sessions = Sessions(await self.sites.secret("session"), wall_time, infrastructure.random)
+        secret = await self.sites.secret("session")
+        sessions = Sessions(secret, wall_time, infrastructure.random)
+        self.signed_media.use(secret)
         self.hub.start()
         await DeferredList([Deferred.fromCoroutine(tail.start()) for tail in self.tails])
         if alone:

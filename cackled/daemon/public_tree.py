@@ -130,7 +130,9 @@ def public_tree(
             application.shared[KnownFormats],
         ),
         avatar=AvatarResource(application.sites, application.shared[Pictures], limits, client_address),
-        media=MediaResource(application.sites, application.shared[Gallery], limits, client_address),
+        media=MediaResource(
+            application.sites, application.shared[Gallery], limits, client_address, application.signed_media
+        ),
         auth=OwnPages(
             AuthResource(
                 application.sites, application.shared[SignIn], application.database, limits, client_address,

@@ -69,8 +69,9 @@ class Tail:
     *on_event* gets each event once, in the order of its channel. *on_gap* is called when events may be missing: with
     the channels concerned, or with None for all channels, when the log no longer reaches back or is another log.
     *on_catalog*, if given, is called after each connect and whenever the catalog changed. *on_batch* is called with
-    True before a series of events and with False after it, in the same turn. *standby* gives the DSN of a replica to
-    read the log from while there is no primary; "" if there is a primary or no such replica.
+    True before a series of events and with False after it, in the same turn. *on_hidden* is told pictures (``17-ID``)
+    that not everybody may see any more. *standby* gives the DSN of a replica to read the log from while there is no
+    primary, or "".
 
     The last seq of at most *channels* channels is remembered. A forgotten channel continues with its next event,
     without a check for a gap.
@@ -87,6 +88,7 @@ class Tail:
         metrics: Metrics,
         on_catalog: Callable[[], None] | None = None,
         on_batch: Callable[[bool], None] = lambda more: None,
+        on_hidden: Callable[[str], None] = lambda picture: None,
         standby: Callable[[], str] = lambda: "",
         retention: float = 48 * 3600.0,
         channels: int = 100_000,
@@ -99,6 +101,7 @@ class Tail:
         self._on_gap = on_gap
         self._on_catalog = on_catalog
         self._on_batch = on_batch
+        self._on_hidden = on_hidden
         self._standby = standby
         self._retention = retention
         self._channels = channels
@@ -236,7 +239,7 @@ class Tail:
         connection = self._connection = Connection(self._clock, lost=self._rouse, notified=self._notified)
         await self._open(connection, self._dsn())
         # LISTEN first: what is committed later is announced, what was committed before is found by the sweep.
-        await self._run("listen cackled_event; listen cackled_catalog")
+        await self._run("listen cackled_event; listen cackled_catalog; listen cackled_media")
         recovering, *identity, timeline = (await self._run(IDENTITY))[0]
         if recovering:
             raise _Lost("the server is a replica")
@@ -338,9 +341,8 @@ class Tail:
     # Events that arrive.
 
     def _notified(self, channel: str, payload: str) -> None:
-        if channel == "cackled_catalog":
-            self._catalog()
-            return
+        if channel != "cackled_event":
+            return self._catalog() if channel == "cackled_catalog" else self._on_hidden(payload)
         try:
             note = decode(payload)
         except msgspec.MsgspecError:

@@ -19,6 +19,8 @@ from cackled.domain.site import Site
 
 # As an address has it: the site's number, and 128 random bits.
 PICTURE_ID = re.compile(r"([1-9][0-9]{0,8})-([A-Za-z0-9_-]{22})", re.ASCII)
+# The name at which each picture has its smallest file.
+THUMB = "thumb.webp"
 # The width that a page shows first.
 WIDTH = 800
 

@@ -36,10 +36,11 @@ _LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]*>")
 
 
-def clean_text(raw: str, max_length: int) -> str:
+def clean_text(raw: str, max_length: int, *, bare: bool = False) -> str:
     """*raw* normalised: NFC, one kind of line end, no control characters, a bounded number of marks on a character.
 
-    Outside of code there is at most one blank line in a row.
+    Outside of code there is at most one blank line in a row. *bare*: it may say nothing (pictures do), and is ``""``
+    then.
 
     Raises:
         Unprocessable: nothing visible is left, or it is longer than *max_length* characters.
@@ -54,6 +55,8 @@ def clean_text(raw: str, max_length: int) -> str:
         text = _BLANK_LINES.sub("\n\n", text)
     text = text.strip()
     if _VISIBLE.search(text) is None:
+        if bare:
+            return ""
         raise Unprocessable("Write something first.", field="text", slug="text-empty")
     if len(text) > max_length:
         raise Unprocessable(f"At most {max_length} characters.", field="text", slug="text-too-long")
@@ -177,6 +180,8 @@ def render(text: str, *, math: bool = False) -> str:
 
     *math*: formulas between dollars become code in the language ``math``, which is shown as MathML.
     """
+    if not text:
+        return ""
     html = None if math and "$" in text else plain(text)
     return render_markdown(text, math=math) if html is None else html
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from cackled.domain.signed_media import DRAFT_LIFETIME, SignedMedia
 from cackled.media.service import MOST_ALT, Medium
 
 
@@ -22,7 +23,10 @@ class AltBody(Struct, frozen=True, kw_only=True):
 
 
 class FileAnswer(Struct, frozen=True):
-    """A file of a picture; ``src`` is its address on this server, ``type`` its media type."""
+    """A file of a picture; ``src`` is its address on this server, ``type`` its media type.
+
+    Until the picture is shown with something only this address leads to it, for a day.
+    """
 
     src: str
     type: str
@@ -54,10 +58,13 @@ class UsageAnswer(Struct, frozen=True):
     room: int
 
 
-def shown(site: int, medium: Medium) -> MediaAnswer:
-    """*medium* as it is shown."""
+def shown(site: int, medium: Medium, signer: SignedMedia) -> MediaAnswer:
+    """*medium* as who added it sees it."""
     base = f"/media/{site}-{medium.id}"
-    files = [FileAnswer(f"{base}/{one.name}", one.type, one.width, one.height) for one in medium.files]
+    files = [
+        FileAnswer(signer.address(f"{base}/{one.name}", DRAFT_LIFETIME), one.type, one.width, one.height)
+        for one in medium.files
+    ]
     return MediaAnswer(
         f"{site}-{medium.id}", medium.width, medium.height, medium.frames, medium.color, medium.alt, files
     )

@@ -6,6 +6,7 @@ from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.errors import NotFound
+from cackled.domain.signed_media import SignedMedia
 from cackled.domain.staff import ANY
 from cackled.media.answers import AltBody, MediaAnswer, MediaQuery, UsageAnswer, shown
 from cackled.media.service import ID, admit
@@ -30,7 +31,7 @@ async def add(call: Call) -> MediaAnswer:
     content = call.request.content
     raw = b"" if content is None else content.read()
     made = await call.shared(MediaStore).of(call.site).add(raw, call.query.alt, call.visitor.visitor)
-    return shown(call.site.id, made)
+    return shown(call.site.id, made, call.shared(SignedMedia))
 
 
 async def describe(call: Call) -> None:

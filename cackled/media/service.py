@@ -62,7 +62,7 @@ ADD_MEDIA = Query(
         "bigint",
     ),
 )  # fmt: skip
-_COLUMNS = "id, hash, width, height, frames, color, alt, files, item"
+_COLUMNS = "id, hash, width, height, frames, color, alt, files, item, shown"
 SELECT_MEDIA = Query(
     "select_media", f"select {_COLUMNS} from media where site_id = $1 and id = any($2)", ("int", "text[]")
 )
@@ -94,7 +94,7 @@ class Known(Struct, frozen=True):
 
 
 class Medium(Struct, frozen=True):
-    """A picture that is kept. ``item`` is what it is shown with, or ``""``."""
+    """A picture that is kept. ``item`` is what it is with, or ``""``; ``shown``: everybody may see it."""
 
     id: str
     digest: bytes
@@ -105,12 +105,13 @@ class Medium(Struct, frozen=True):
     alt: str
     files: list[Known]
     item: str
+    shown: bool
 
 
 def _medium(row: tuple[Any, ...]) -> Medium:
-    number, digest, width, height, frames, color, alt, files, item = row
+    number, digest, width, height, frames, color, alt, files, item, shown = row
     known = msgspec.json.decode(files, type=list[Known])
-    return Medium(number, bytes(digest), width, height, frames, color, alt, known, item)
+    return Medium(number, bytes(digest), width, height, frames, color, alt, known, item, shown)
 
 
 async def find_media(
@@ -172,10 +173,10 @@ class Media:
                 raise TooFast(2.0)
             known = [Known(one.name, one.type, one.width, one.height, len(one.body)) for one in picture.files]
             made = Medium(
-                "", digest, picture.width, picture.height, picture.frames, picture.color, "", known, ""
+                "", digest, picture.width, picture.height, picture.frames, picture.color, "", known, "", False
             )  # fmt: skip
             await self._origin.put(self._site.id, digest, picture.files)
-        added = msgspec.structs.replace(made, id=token_urlsafe(16), alt=alt, item="")
+        added = msgspec.structs.replace(made, id=token_urlsafe(16), alt=alt, item="", shown=False)
         size = sum(one.bytes for one in added.files)
         try:
             await self._database.write(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
+import msgspec
 from msgspec import Struct
 
 from cackled.database.query import ReadPreference
@@ -86,6 +87,22 @@ class ItemPage(Struct, frozen=True):
     closed: bool
 
 
+class ItemPicture(Struct, frozen=True):
+    """A picture of an item, with addresses that open it for its moderators: ``thumb`` is small, ``url`` large.
+
+    ``waits``: it is in an edit that waits for approval. A photo at another server has no id.
+    """
+
+    id: str
+    thumb: str
+    url: str
+    alt: str
+    width: int
+    height: int
+    color: str
+    waits: bool = False
+
+
 class Claim(Struct, frozen=True):
     """Who claimed an item, and until when."""
 
@@ -98,6 +115,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One item of the queue.
 
     ``text`` is its source, ``revision`` an edit that waits for approval; ``facts`` are details of its product.
+    ``media`` are its pictures, those of such an edit too.
     """
 
     id: str
@@ -125,6 +143,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
     marks: tuple[Mark, ...] = ()
     reports: tuple[Report, ...] = ()
     claim: Claim | None = None
+    media: tuple[ItemPicture, ...] = ()
     facts: dict[str, Any] = {}
 
 
@@ -222,6 +241,26 @@ class Hushing(Protocol):
 
     async def unhush(self, ban: int) -> list[Position]:
         """Put it back."""
+
+
+def pictures_of(shown: str | None, waiting: str | None = None) -> tuple[ItemPicture, ...]:
+    """The pictures that JSON of a product names: those that are shown, then those that only a *waiting* edit has."""
+    found = {one.id or one.url: one for one in _read(shown, waits=False)}
+    for one in _read(waiting, waits=True):
+        found.setdefault(one.id or one.url, one)
+    return tuple(found.values())
+
+
+def _read(text: str | None, *, waits: bool) -> list[ItemPicture]:
+    listed: list[dict[str, Any]] = msgspec.json.decode(text) if text else []
+    return [
+        ItemPicture(
+            one.get("id", ""), one["url"], one["url"], one.get("alt", ""), one.get("width", 0), one.get("height", 0),
+            one.get("color", ""), waits,
+        )
+        for one in listed
+        if isinstance(one, dict) and isinstance(one.get("url"), str)
+    ]  # fmt: skip
 
 
 def item_id(text: str) -> tuple[str, int]:

@@ -78,9 +78,21 @@ class AddingTests(MediaCase):
             self.assertEqual((answer.status, answer.headers["content-type"]), (200, one["type"]), one)
             image = Image.open(BytesIO(answer.body))
             self.assertEqual((image.size, dict(image.getexif())), ((one["width"], one["height"]), {}))
-            self.assertEqual(answer.headers["cache-control"], "public, max-age=31536000, immutable")
+            self.assertRegex(answer.headers["cache-control"], "^private, max-age=[0-9]+$")
             self.assertEqual(answer.headers["x-content-type-options"], "nosniff")
             self.assertIn("sandbox", answer.headers["content-security-policy"])
+            # Nobody else finds it before it is shown with something.
+            number, sign, name = one["src"].split("/")[2:]
+            for path in (f"{number}/{name}", f"{number}/{sign[:-1]}/{name}", f"{number}/0{sign[1:]}/{name}",
+                         f"{number[:-1]}x/{sign}/{name}", f"{number}/{sign}/{sign}/{name}"):  # fmt: skip
+                hidden = await self.ask("GET", f"/media/{path}")
+                self.assertEqual((hidden.status, hidden.headers["cache-control"]), (404, "no-store"))
+        self.sql("update media set shown = true")
+        _, _, number, _, name = made["files"][0]["src"].split("/")
+        open_ = await self.ask("GET", f"/media/{number}/{name}")
+        self.assertEqual((open_.status, open_.headers["cache-control"]), (200, "public, max-age=31536000, immutable"))
+        thumb = await self.ask("GET", f"/media/{number}/thumb.webp")
+        self.assertEqual(Image.open(BytesIO(thumb.body)).size[0], 320)
 
     async def test_refused(self) -> None:
         """What can't be shown is said, and leaves nothing."""
@@ -206,7 +218,9 @@ class ServingTests(MediaCase):
 
     async def test_nothing_there(self) -> None:
         """Other sites, other files, ways out of the folder."""
-        number, name = self.src.split("/")[2:]
+        self.sql("update media set shown = true")
+        number, _, name = self.src.split("/")[2:]
+        self.assertEqual((await self.ask("GET", f"/media/{number}/{name}")).status, 200)
         for path in (f"/media/2{number[1:]}/{name}", f"/media/{number}/801.webp", f"/media/{number}/..%2f{name}",
                      f"/media/{number[:-1]}/{name}", "/media", f"/media/{number}", f"/media/{number}/{name}/x",
                      f"/media/{number}/%2e%2e", f"/media/9{number}/{name}", f"/media/{number}/{name}%00"):  # fmt: skip

@@ -11,6 +11,7 @@ from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField
+from cackled.domain.signed_media import SignedMedia
 from cackled.domain.staff import Staff, within
 from cackled.moderation.api.answers import (
     ActionBody,
@@ -29,6 +30,7 @@ from cackled.moderation.api.answers import (
 from cackled.moderation.api.sections import own_action, within_sections
 from cackled.moderation.items import Detail, Found, item_id
 from cackled.moderation.live import Live, Place
+from cackled.moderation.pictures import opened
 from cackled.moderation.queue import MOST_COUNTED, ActionRow, Decided, Queue
 from cackled.moderation.search import network, of_author, understand
 
@@ -52,9 +54,11 @@ def found_of(query: FoundQuery | FilterBody, staff: Staff) -> Found:
 async def list_items(call: Call) -> Any:
     """List items of the moderation queue."""
     query: ItemsQuery = call.query
-    return await call.service(Queue).items(
+    listed = await call.service(Queue).items(
         found_of(query, call.colleague), query.product, query.cursor, query.size, call.reading
     )
+    signer = call.shared(SignedMedia)
+    return replace(listed, items=tuple(opened(one, signer) for one in listed.items))
 
 
 async def count_items(call: Call) -> Any:
@@ -71,7 +75,11 @@ async def get_item(call: Call) -> Any:
     """Get an item with its context and full history."""
     detail = await call.service(Queue).detail(call.parameters["item"])
     within(call.colleague, [detail.item.page.key])
-    return detail
+    signer = call.shared(SignedMedia)
+    return replace(
+        detail, item=opened(detail.item, signer), parents=tuple(opened(one, signer) for one in detail.parents),
+        siblings=tuple(opened(one, signer) for one in detail.siblings),
+    )  # fmt: skip
 
 
 async def act(call: Call) -> Any:

@@ -41,7 +41,7 @@ class PostBody(Struct):
     """A new comment."""
 
     channel: ChannelBody
-    text: Annotated[str, Meta(description="Markdown.", extra_json_schema={"minLength": 1})]
+    text: Annotated[str, Meta(description="Markdown; it may be empty where there are pictures.")]
     name: Annotated[str, Meta(description="1 to 60 characters.", extra_json_schema={"minLength": 1})]
     parent: Annotated[str | None, Meta(description="The id of the comment that is answered.")] = None
     anyway: Annotated[bool, Meta(description="Send it though the author was asked to change it.")] = False

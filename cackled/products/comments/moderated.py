@@ -12,7 +12,20 @@ from cackled.domain.addresses import stored_network
 from cackled.domain.errors import NotFound
 from cackled.domain.site import Site
 from cackled.events import Position
-from cackled.moderation.items import Author, Change, Claim, Deed, Detail, Found, Item, ItemPage, Mark, Outcome, Report
+from cackled.moderation.items import (
+    Author,
+    Change,
+    Claim,
+    Deed,
+    Detail,
+    Found,
+    Item,
+    ItemPage,
+    Mark,
+    Outcome,
+    Report,
+    pictures_of,
+)
 from cackled.products.comments.channels import PRODUCT_NAME, comment_channel
 
 _STATUSES = ("pending", "approved", "spam", "rejected", "deleted")
@@ -48,7 +61,7 @@ SELECT_ITEMS = Query(
             where o.site_id = $1 and o.visitor_id = g.visitor_id and d.status > 1) as agreed
          from flag g where g.site_id = $1 and g.comment_id = c.id and g.counted order by g.created_at desc limit 10
        ) f where c.n_flags > 0),
-      q.who, q.name, to_char(q.until at time zone 'UTC', {_TIME})
+      q.who, q.name, to_char(q.until at time zone 'UTC', {_TIME}), coalesce(kept.media, c.media), r.media
     from comment c join channel h on h.site_id = $1 and h.id = c.channel_id
     left join comment_channel k on k.site_id = $1 and k.channel_id = c.channel_id
     left join comment_kept kept on kept.site_id = $1 and kept.comment_id = c.id and c.status = 4
@@ -337,7 +350,7 @@ def _item(row: tuple[Any, ...]) -> Item:
     (
         id_, version, status, shadow, seen, locked, featured, replies, flags, up, down, parent, channel, key, url,
         title, closed, visitor, name, address, created, edited, text, html, pinned, revision, revision_html, marks,
-        reports, claimed_by, claimer, until,
+        reports, claimed_by, claimer, until, media, revision_media,
     ) = row  # fmt: skip
     return Item(
         id=f"comment:{id_}", version=version, state=_STATUSES[status], product=PRODUCT_NAME, shadow=shadow, seen=seen,
@@ -347,6 +360,7 @@ def _item(row: tuple[Any, ...]) -> Item:
         created=created, edited=edited, text=text, html=html, revision=revision, revision_html=revision_html,
         marks=_marks(marks) if marks else (), reports=_reports(reports) if reports else (),
         claim=None if claimed_by is None else Claim(claimed_by, claimer, until),
+        media=pictures_of(media, revision_media),
     )  # fmt: skip
 
 

@@ -53,7 +53,8 @@ EDIT_COMMENT = Query(
 SELECT_EDITABLE = Query(
     "select_editable",
     """
-    select c.visitor_id = $3, c.created_at >= now() - make_interval(secs => $4), c.channel_id, h.key, c.author_name
+    select c.visitor_id = $3, c.created_at >= now() - make_interval(secs => $4), c.channel_id, h.key, c.author_name,
+      coalesce((select r.media from comment_revision r where r.site_id = $1 and r.comment_id = c.id), c.media) <> ''
     from comment c join channel h on h.site_id = $1 and h.id = c.channel_id where c.site_id = $1 and c.id = $2
       and (c.status = 1 or c.visitor_id = $3 and (c.status in (0, 2) or c.shadow))
     """,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from cackled.domain.errors import Conflict, Forbidden, NotFound, Refusal, Refusals, Unprocessable
 
 REFUSALS = (
+    Refusal(
+        state="CK422", reason="media-unknown", error=Unprocessable, field="media",
+        detail="One of the pictures is not there any more, or is shown elsewhere.",
+    ),
     Refusal(state="CK404", reason="comment", error=NotFound, detail="There is no such comment."),
     Refusal(
         state="CK409", reason="window", error=Conflict, detail="The time for changing this comment is over."

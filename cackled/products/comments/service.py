@@ -295,7 +295,7 @@ class Comments:
         self._open()
         ref = check_channel(ref)
         name = text.clean_name(name) if session.level == GUEST else ""
-        source = text.clean_text(source, self._settings.max_length)
+        source = text.clean_text(source, self._settings.max_length, bare=bool(media))
         name = await self._people.author(session, name)
         channel = comment_channel(self._site, ref.key)
         html = text.render(source, math=self._settings.math)
@@ -401,12 +401,13 @@ class Comments:
         found = await self._database.read(SELECT_EDITABLE, *where, seconds, preference=ReadPreference.PRIMARY)
         if not found.rows:
             raise _refusal("CK404", "comment")
-        mine, in_time, channel, key, name = found.rows[0]
+        mine, in_time, channel, key, name, pictures = found.rows[0]
         if not mine:
             raise _refusal("CK403", "author")
         if not in_time:
             raise _refusal("CK409", "window")
-        source = text.clean_text(source, self._settings.max_length)
+        bare = pictures if media is None else bool(media)
+        source = text.clean_text(source, self._settings.max_length, bare=bare)
         html = text.render(source, math=self._settings.math)
         shown = None if media is None else await own_pictures(
             self._all, self._site, session.visitor, f"comment:{comment_id}", list(media)

@@ -14,7 +14,20 @@ from cackled.database.routing import Database, ReadPreference
 from cackled.domain.addresses import stored_network
 from cackled.domain.errors import NotFound
 from cackled.domain.site import Site
-from cackled.moderation.items import Author, Change, Claim, Deed, Detail, Found, Item, ItemPage, Mark, Outcome, Report
+from cackled.moderation.items import (
+    Author,
+    Change,
+    Claim,
+    Deed,
+    Detail,
+    Found,
+    Item,
+    ItemPage,
+    Mark,
+    Outcome,
+    Report,
+    pictures_of,
+)
 from cackled.products.reviews.reasons import REASONS
 from cackled.products.reviews.settings import ReviewSettings
 
@@ -51,7 +64,7 @@ SELECT_ITEMS = Query(
          from review_flag g where g.site_id = $1 and g.review_id = c.id and g.counted
          order by g.created_at desc limit 10
        ) f where c.n_flags > 0),
-      q.who, q.name, milli_text(q.until), review_facts(c)
+      q.who, q.name, milli_text(q.until), review_facts(c), c.media::text, r.data::json ->> 'media'
     from review c join channel h on h.site_id = $1 and h.id = c.channel_id
     left join review_revision r on r.site_id = $1 and r.review_id = c.id
     left join moderation_claim q on q.site_id = $1 and q.item = 'review:' || c.id and q.until > now()
@@ -282,7 +295,7 @@ def _item(row: tuple[Any, ...], names: dict[str, str]) -> Item:
     (
         id_, version, status, shadow, seen, featured, replies, flags, up, down, parent, channel, key, url, title,
         closed, visitor, name, address, created, edited, text, html, revision, marks, reports, claimed_by, claimer,
-        until, facts,
+        until, facts, media, revision_media,
     ) = row  # fmt: skip
     change = msgspec.json.decode(revision) if revision else None
     told = msgspec.json.decode(facts) | {"names": names}
@@ -297,6 +310,7 @@ def _item(row: tuple[Any, ...], names: dict[str, str]) -> Item:
         revision=None if change is None else change["text"], revision_html=None if change is None else change["html"],
         marks=_marks(marks) if marks else (), reports=_reports(reports) if reports else (),
         claim=None if claimed_by is None else Claim(claimed_by, claimer, until), facts=told,
+        media=pictures_of(media, revision_media),
     )  # fmt: skip
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from cackled.domain.errors import Conflict, NotFound, Refusal, Refusals, Unprocessable
 
 REFUSALS = (
+    Refusal(
+        state="CK422", reason="media-unknown", error=Unprocessable, field="media",
+        detail="One of the pictures is not there any more, or is shown elsewhere.",
+    ),
     Refusal(state="CK404", reason="review", error=NotFound, detail="There is no such review."),
     Refusal(
         state="CK409", reason="reviewed", error=Conflict,

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+
+from cackled.database.errors import QueryFailed
+from cackled.products.comments.queries import POST_COMMENT, with_pictures
 from tests.api.common import Answer, ApiCase
 from tests.media import corpus
 from tests.support.staff import sign_in
@@ -96,16 +103,78 @@ class PictureTests(ApiCase):
         await owner.ask("PUT", path, {"moderation": "pre"}, if_match=tag)
         made = (await self.write(first)).json()["comment"]
         self.assertEqual((made["state"], made["media"][0]["id"]), ("pending", first))
-        self.assertEqual((await self.shown(), self.items()), ([], [f"comment:{made['id']}", ""]))
+        item = f"comment:{made['id']}"
+        plain = f"/media/{first}/400.webp"
+        listed = (await owner.ask("GET", "/api/v1/sites/1/moderation/items")).json()["items"][0]
+        (seen,) = listed["media"]
+        self.assertEqual((seen["alt"], seen["width"], seen["waits"]), ("A mug", 400, False))
+        detail = (await owner.ask("GET", f"/api/v1/sites/1/moderation/items/{item}")).json()
+        self.assertEqual(detail["item"]["media"], [seen])
+        # Its author and its moderators see it, and nobody else.
+        for path in (made["media"][0]["url"], seen["url"], seen["thumb"]):
+            self.assertEqual((await self.ask("GET", path)).status, 200, path)
+        self.assertEqual((await self.ask("GET", plain)).status, 404)
         self.assertEqual(self.sql("select data from event where type = 'comment.created'"), [])
+        await self.decide(owner, item, "approve")
+        self.assertEqual((await self.shown())[0]["media"][0]["url"], plain)
+        self.assertEqual((await self.ask("GET", plain)).status, 200)
+        for action in ("reject", "approve", "delete", "restore", "hold"):
+            await self.decide(owner, item, action)
+            wanted = 200 if action in ("approve", "restore") else 404
+            for _ in range(100):
+                # What is in memory goes when the database has told of it.
+                if (answer := await self.ask("GET", plain)).status == wanted:
+                    break
+                await deferLater(reactor, 0.05)
+            self.assertEqual((action, answer.status), (action, wanted))
+        own = (await self.ask("GET", f"{COMMENTS}/{made['id']}", authorization=self.auth)).json()
+        self.assertEqual((await self.ask("GET", own["comment"]["media"][0]["url"])).status, 200)
+        self.assertEqual((await self.shown(), self.items()), ([], [f"comment:{made['id']}", ""]))
         self.sql("select set_comment_status(1, %s, 1, false)", int(made["id"]))
         self.assertEqual((await self.shown())[0]["media"][0]["id"], first)
         changed = (await self.change(made["id"], text="Look there.", media=[second])).json()["comment"]
         self.assertEqual((changed["state"], changed["media"][0]["id"]), ("pending", second))
         self.assertEqual((await self.shown())[0]["media"][0]["id"], first)
         self.assertEqual(self.items(), [f"comment:{made['id']}"] * 2)
+        self.assertEqual((await self.ask("GET", f"/media/{second}/400.webp")).status, 404)
+        self.assertEqual((await self.ask("GET", changed["media"][0]["url"])).status, 200)
+        found = (await owner.ask("GET", f"/api/v1/sites/1/moderation/items/{item}")).json()["item"]["media"]
+        self.assertEqual([(one["id"], one["waits"]) for one in found], [(first, False), (second, True)])
         self.sql("delete from comment_revision")
         self.assertEqual(self.items(), [f"comment:{made['id']}", ""])
+
+    async def decide(self, owner: Any, item: str, action: str) -> None:
+        """Do it as a moderator."""
+        made = await owner.ask("POST", "/api/v1/sites/1/moderation/actions", {"items": [item], "action": action})
+        self.assertEqual(made.json()["done"], [item])
+
+    async def test_at_once(self) -> None:
+        """Of two comments that name one picture at the same time, one is written."""
+        mine = await self.picture()
+        work = [Deferred.fromCoroutine(self.write(mine, text=text)) for text in ("One.", "Two.", "Three.")]
+        answers = await gatherResults(work)
+        self.assertEqual(sorted(one.status for one in answers), [201, 422, 422])
+        self.assertEqual({one.slug for one in answers if one.status == 422}, {"media-unknown"})
+        self.assertEqual(len(await self.shown()), 1)
+        # It was looked up before another took it.
+        kept = self.sql("select media from comment where media <> ''")[0][0]
+        found = await self.assertFailure(Deferred.fromCoroutine(self.application.database.site(1).write(
+            POST_COMMENT, 1, 5, "x", "", "", 77, "", None, None, None, "a", "a", "a", "", 5, False,
+            with_pictures(None, json.loads(kept)),
+        )), QueryFailed)  # fmt: skip
+        self.assertIn("media-unknown", str(found))
+
+    async def test_alone(self) -> None:
+        """A picture needs no words; without one there is nothing to send."""
+        mine = await self.picture()
+        made = (await self.write(mine, text="")).json()["comment"]
+        self.assertEqual((made["html"], made["source"], made["media"][0]["id"]), ("", "", mine))
+        self.assertEqual((await self.write(text=" ")).slug, "text-empty")
+        changed = (await self.change(made["id"], text="Now with words.")).json()["comment"]
+        self.assertEqual(changed["media"][0]["id"], mine)
+        self.assertEqual((await self.change(made["id"], text="")).status, 200)
+        self.assertEqual((await self.change(made["id"], text="", media=[])).slug, "text-empty")
+        self.assertEqual((await self.shown())[0]["media"][0]["id"], mine)
 
     async def test_gone(self) -> None:
         """A deleted comment shows none, here and in the log; erasing its author removes the pictures."""

@@ -1,5 +1,5 @@
 -- Adding and removing pictures.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Add a picture. Refused where the visitor added p_hourly in this hour, or the site has no room left. Contents that the
 -- site has already take none.
@@ -36,7 +36,7 @@ $$;
 create or replace function attach_media(p_site int, p_visitor bigint, p_item text, p_ids text[])
 returns setof text language sql as $$
   with taken as (
-    update media m set item = p_item
+    update media m set item = p_item, shown = true
     where m.site_id = p_site and m.id = any(p_ids) and m.visitor_id = p_visitor and m.item in ('', p_item)
     returning m.id
   )
@@ -71,3 +71,52 @@ begin
   end if;
 end
 $$;
+
+-- Mark the addresses of pictures in JSON, by a tab before them that no encoder writes: each is signed before it is given
+-- out (`cackled.domain.signed_media`).
+create or replace function sign_media(p_json text) returns text language sql immutable parallel safe as $$
+  select replace(replace(p_json, '"url":"/media/', E'"url":\t"/media/'), '"url": "/media/', E'"url":\t"/media/')
+$$;
+
+-- The numbers of the pictures that JSON names ("SITE-NUMBER"); photos at other servers have no id.
+create or replace function picture_numbers(p_json text) returns setof text language sql immutable parallel safe as $$
+  select substr(p ->> 'id', strpos(p ->> 'id', '-') + 1) from json_array_elements(nullif(p_json, '')::json) p
+  where p ->> 'id' is not null
+$$;
+
+-- Give an item the pictures p_named of a visitor, of which everybody may see p_shown; those that it has no more are with
+-- nothing. Locks them: of two items that name one picture at the same time, the second is left without it.
+create or replace function keep_pictures(
+  p_site int, p_item text, p_visitor bigint, p_named text[], p_shown text[]
+) returns void language sql as $$
+  update media m set item = p_item, shown = m.id = any(p_shown)
+  where m.site_id = p_site and m.id = any(p_named)
+    and (m.item = '' and m.visitor_id = p_visitor or m.item = p_item and m.shown <> (m.id = any(p_shown)));
+  update media m set item = '', shown = false
+  where m.site_id = p_site and m.item = p_item and m.id <> all(p_named)
+$$;
+
+-- See that an item that was just written has all pictures that p_pictures (JSON) names.
+create or replace function check_pictures(p_site int, p_item text, p_pictures text) returns void language plpgsql as $$
+begin
+  if exists (
+    select from picture_numbers(p_pictures) p
+    where not exists (select from media m where m.site_id = p_site and m.item = p_item and m.id = p)
+  ) then
+    raise exception using errcode = 'CK422', message = 'media-unknown';
+  end if;
+end
+$$;
+
+-- Tell all processes of a picture that not everybody may see any more: none keeps its files.
+create or replace function media_hidden() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('cackled_media', old.site_id || '-' || old.id);
+  return null;
+end
+$$;
+
+create or replace trigger hidden_now after update of shown on media
+for each row when (old.shown and not new.shown) execute function media_hidden();
+create or replace trigger hidden_for_good after delete on media
+for each row execute function media_hidden();

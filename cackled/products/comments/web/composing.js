@@ -168,9 +168,13 @@ export function dress(w, made, how) {
     const length = [...input.value.trim()].length;
     const rest = max - length;
     const waits = !!(album && album.unsettled()) || (terms && !agree.checked && !w.session.get('agreed'));
-    submit.disabled = !length || rest < 0 || busy || waits;
+    submit.disabled = !(length || pictures()) || rest < 0 || busy || waits;
     left.textContent = rest > Math.min(200, max / 5) ? '' : rest < 0 ? t('over', {n: -rest}) : t('left', {n: rest});
     left.classList.toggle('mc-bad', rest < 0);
+  }
+  /** How many pictures there are: they need no words. */
+  function pictures() {
+    return album ? album.kept().length : 0;
   }
   function pictured() {
     open();
@@ -323,7 +327,7 @@ export function dress(w, made, how) {
     const called = person ? person.name : name.value.trim();
     draft.stop();
     busy = false;
-    if (!text) return;
+    if (!text && !pictures()) return;
     const entry = {
       key: uid(),
       parent: parent ? parent.id : null,
@@ -332,7 +336,7 @@ export function dress(w, made, how) {
       name: called || 'Guest',
       at: Date.now(),
       draft: draft.key,
-      media: album && album.kept().length ? album.kept() : undefined,
+      media: album && pictures() ? album.kept() : undefined,
     };
     draft.send(text);
     if (album) album.clear();

@@ -5,6 +5,7 @@ import {me} from '../session.js';
 import {Avatar, Mark, Name, When} from '../ui/parts.js';
 import {has, percent, t} from '../words.js';
 import {Facts} from './facts.js';
+import {Pictures} from './pictures.js';
 import {Rich} from './rich.js';
 import {LEADS_TO} from './store.js';
 
@@ -109,6 +110,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
     <${Reasons} item=${item} site=${site} />
     <${Facts} item=${item} />
     <div class=${long && !whole ? 'text folded' : 'text'}><${Rich} text=${item.revision_html || item.html} /></div>
+    <${Pictures} pictures=${item.media} />
     ${long && html`<button type="button" class="link" aria-expanded=${whole} onClick=${() => setWhole(!whole)}>${whole ? t('item.less') : t('item.whole')}</button>`}
     ${
       item.revision &&

@@ -6,6 +6,7 @@ import {Choice} from '../ui/form.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Mark, Name, When} from '../ui/parts.js';
 import {has, t} from '../words.js';
+import {Pictures} from './pictures.js';
 import {Rich} from './rich.js';
 import {Writing} from './writing.js';
 
@@ -20,6 +21,7 @@ function Small({item, own}) {
       <${Mark}>${t(`state.${item.state}`)}<//>
     </p>
     <${Rich} text=${item.html} />
+    <${Pictures} pictures=${item.media} />
   </article>`;
 }
 

@@ -28,10 +28,12 @@ import {batch, signal} from '../libraries.js';
  * @property {string | null} [revision]
  * @property {string | null} [revision_html]
  * @property {any} [facts] of a review: stars, pros, cons, what is known of its purchase
+ * @property {Picture[]} [media] pictures, at addresses that open them for moderators
  * @property {Mark[]} [marks]
  * @property {Report[]} [reports]
  * @property {{by: string, name: string, until: string} | null} [claim]
  */
+/** @typedef {import('./pictures.js').Picture} Picture */
 /** @typedef {{item: string, reason: string, version: number, state: string, by: string, deed: string, at: string}} Collision */
 /** @typedef {{id: string, done: string[], failed: Collision[], state: string, total: number}} Decision */
 

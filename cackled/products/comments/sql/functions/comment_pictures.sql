@@ -1,30 +1,26 @@
 -- Pictures that comments show.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- Give a comment the pictures that it shows, those of a text that waits, and those of one that can be brought back. Those
 -- that are in none of these are with nothing, and go after a day.
 create or replace function keep_comment_pictures(p_site int, p_comment bigint) returns void language plpgsql as $$
 declare
-  visitor bigint;
+  c comment;
   named text[];
 begin
-  select c.visitor_id into visitor from comment c where c.site_id = p_site and c.id = p_comment;
+  select * into c from comment x where x.site_id = p_site and x.id = p_comment;
   named := array(
-    select substr(m ->> 'id', strpos(m ->> 'id', '-') + 1)
-    from (
-      select c.media from comment c where c.site_id = p_site and c.id = p_comment
+    select picture_numbers(l.media) from (
+      select c.media
       union all
       select r.media from comment_revision r where r.site_id = p_site and r.comment_id = p_comment
       union all
       select k.media from comment_kept k where k.site_id = p_site and k.comment_id = p_comment
       union all
       select x.media from removed_comment x where x.site_id = p_site and x.comment_id = p_comment
-    ) l, json_array_elements(nullif(l.media, '')::json) m
-  );
-  update media m set item = 'comment:' || p_comment
-  where m.site_id = p_site and m.id = any(named) and m.item = '' and m.visitor_id = visitor;
-  update media m set item = ''
-  where m.site_id = p_site and m.item = 'comment:' || p_comment and m.id <> all(named);
+    ) l);
+  perform keep_pictures(p_site, 'comment:' || p_comment, c.visitor_id, named,
+                        case when c.status = 1 then array(select picture_numbers(c.media)) else '{}' end);
 end
 $$;
 
@@ -44,8 +40,8 @@ $$;
 
 create or replace trigger pictures_added after insert on comment
 for each row when (new.media <> '') execute function comment_media_changed();
-create or replace trigger pictures_changed after update of media on comment
-for each row when (old.media is distinct from new.media) execute function comment_media_changed();
+create or replace trigger pictures_changed after update of media, status on comment
+for each row when (old.media is distinct from new.media or old.media <> '' and old.status <> new.status) execute function comment_media_changed();
 create or replace trigger pictures_gone after delete on comment
 for each row when (old.media <> '') execute function comment_media_changed();
 create or replace trigger pictures_wait after insert or update of media on comment_revision

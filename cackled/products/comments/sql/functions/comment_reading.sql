@@ -27,7 +27,8 @@ create or replace function comment_json(c comment) returns text language sql sta
   select comment_open(c) || '}'
 $$;
 
--- The same as its author sees it, who is told where it waits; where nobody else sees it they are not.
+-- The same as its author sees it, who is told where it waits; where nobody else sees it they are not. Its pictures are at
+-- signed addresses where not everybody may see them.
 create or replace function own_comment_json(c comment) returns text language plpgsql stable parallel safe as $$
 declare
   was int := c.status;
@@ -37,9 +38,9 @@ begin
   end if;
   c.status := 1;
   if was in (0, 2) then
-    return concat(left(comment_json(c), -1), ',"state":"pending"}');
+    return concat(left(sign_media(comment_json(c)), -1), ',"state":"pending"}');
   end if;
-  return comment_json(c);
+  return case when was = 1 then comment_json(c) else sign_media(comment_json(c)) end;
 end
 $$;
 
@@ -50,7 +51,7 @@ declare
 begin
   select * into r from comment_revision x where x.site_id = c.site_id and x.comment_id = c.id;
   c.html := r.html;
-  c.media := coalesce(r.media, c.media);
+  c.media := coalesce(sign_media(r.media), c.media);
   c.edited_at := r.created_at;
   if exists (select from comment_mark m where m.site_id = c.site_id and m.comment_id = c.id and m.mark = 'shadow') then
     return comment_json(c);

@@ -1,5 +1,5 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 9
+-- cackled: revision 10
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
@@ -146,6 +146,7 @@ begin
           p_name, p_ip, p_src, p_html, html_version(), c.status, c.status = 1, banned is not null,
           pictures)
   returning * into c;
+  perform check_pictures(p_site, 'comment:' || c.id, pictures);
   if p_url not in ('', ch.url) or p_title not in ('', ch.title) then
     update channel x set url = coalesce(nullif(p_url, ''), x.url), title = coalesce(nullif(p_title, ''), x.title)
     where x.site_id = p_site and x.id = p_channel;
@@ -370,7 +371,8 @@ begin
     perform tell_queued(c);
     c.src := p_src;
     c.html := p_html;
-    c.media := coalesce(pictures, c.media);
+    perform check_pictures(p_site, 'comment:' || p_id, pictures);
+    c.media := coalesce(sign_media(pictures), c.media);
     c.edited_at := now();
     comment := own_comment_json(c);
     if banned is not null then
@@ -385,6 +387,7 @@ begin
   update comment x set src = p_src, html = p_html, html_ver = html_version(), edited_at = now(), modified_at = now(),
     version = x.version + 1, media = coalesce(pictures, x.media)
   where x.site_id = p_site and x.id = p_id returning * into c;
+  perform check_pictures(p_site, 'comment:' || p_id, pictures);
   perform search_again(p_site, p_id);
   perform note_change(p_site, p_id, 'author', 'edit', '', json_build_object('text', before)::text,
                       json_build_object('text', p_src)::text);

@@ -39,14 +39,14 @@ create or replace function review_json(r review) returns text language sql stabl
 $$;
 
 -- The same for its author, with what is theirs alone: its state, the text as typed, why it is not shown, and a change that
--- waits. What nobody else is to see looks to them as if everybody did.
+-- waits. What nobody else is to see looks to them as if everybody did. Its pictures are at signed addresses then.
 create or replace function own_review_json(r review) returns text language sql stable as $$
-  select concat(left(review_json(r), -1),
+  select concat(left(case when r.status = 1 then review_json(r) else sign_media(review_json(r)) end, -1),
     case when r.status <> 1 and not r.shadow then concat(',"state":"', case r.status when 2 then 'pending'
       else status_name(r.status) end, '"') end,
     case when r.reason <> '' then concat(',"reason":', to_json(r.reason)) end,
     ',"text":', to_json(r.src),
-    (select concat(',"revision":', v.data) from review_revision v where v.site_id = r.site_id and v.review_id = r.id),
+    (select concat(',"revision":', sign_media(v.data)) from review_revision v where v.site_id = r.site_id and v.review_id = r.id),
     '}')
 $$;
 

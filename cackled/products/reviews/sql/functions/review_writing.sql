@@ -120,6 +120,7 @@ begin
     r.star, r.title, r.pros, r.cons, r.src, r.html, r.recommend, r.criteria, r.attributes, r.variant, r.media,
     r.experienced, p_staff, r.status, banned is not null, review_lexemes(r)
   ) returning x.* into r;
+  perform check_pictures(p_site, 'review:' || r.id, r.media::text);
   if p_order is not null then
     perform use_review_order(p_site, p_order, p_channel, r.id);
     update review x set verified = 'order', order_id = p_order,
@@ -196,6 +197,7 @@ begin
   elsif was.status = 1 and (to_status <> 1 or banned is not null) then
     insert into review_revision (site_id, review_id, data) values (p_site, p_id, review_members(r)::text)
     on conflict (site_id, review_id) do update set data = excluded.data, created_at = now();
+    perform check_pictures(p_site, 'review:' || p_id, r.media::text);
     update review x set version = x.version + 1, seen = false where x.site_id = p_site and x.id = p_id;
     perform mark_review(p_site, p_id, '{"marks":["edit"]}');
     if verdict is not null then
@@ -212,6 +214,7 @@ begin
       experienced = r.experienced, lexemes = r.lexemes, version = x.version + 1, edited_at = now(), modified_at = now(),
       seen = false
     where x.site_id = p_site and x.id = p_id returning * into r;
+    perform check_pictures(p_site, 'review:' || p_id, r.media::text);
     perform count_reviews(array[was], array[r]);
     if r.status = 1 then
       seq := advance_seq(p_site, channel);

@@ -1,0 +1,72 @@
+"""Pictures in the moderators' queue: seen small and large before anybody else sees them."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+from tests.browser.test_access import AXE
+from tests.browser.test_panel import VIOLATIONS
+from tests.media import corpus
+from tests.support.browser import BrowserCase
+from tests.support.client import Visitor, call
+from tests.support.daemon import Daemon
+
+LOADED = """
+() => { const all = [...document.querySelectorAll(%r)];
+  return all.length > 0 && all.every(i => i.complete && i.naturalWidth > 0) }
+"""
+READ_FIRST = """
+() => fetch('/api/v1/sites/1/rules').then(a => fetch('/api/v1/sites/1/rules', {
+  method: 'PUT',
+  headers: {'content-type': 'application/json', 'x-cackled-panel': '1', 'if-match': a.headers.get('etag')},
+  body: '{"moderation": "pre"}'})).then(a => a.status)
+"""
+
+
+class PanelPictureTests(BrowserCase):
+    """One daemon whose moderators read first."""
+
+    def test_queue(self) -> None:
+        """A comment of pictures alone waits: a moderator sees them, opens one, goes on by keys, and rejects it."""
+        daemon = Daemon('[limits]\nexempt = ["127.0.0.0/8"]\n')
+        daemon.admin("site set 1 media.pictures yes")
+        told = daemon.admin("account add pics@staff.example --role owner --site 1")
+        page = self.page(told["link"], context=self.context(viewport={"width": 1200, "height": 900}), wait="h1")
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Your sites").wait_for()
+        self.assertEqual(page.evaluate(READ_FIRST), 200)
+        author = Visitor(daemon.url)
+        ids = [self.picture(author, color, alt) for color, alt in (("#c04020", "A red mug"), ("#2040c0", ""))]
+        body = {"channel": {"key": "album"}, "name": "Ann", "text": "", "media": ids}
+        sent = author.call("/comments", "POST", body)
+        self.assertEqual((sent.status, sent.json()["comment"]["state"]), (201, "pending"))
+        page.goto(f"{page.url.partition('/panel')[0]}/panel/sites/1/queue")
+        page.get_by_role("list", name="Pictures").wait_for()
+        self.until(page, LOADED % ".item-pictures img")
+        self.clean(page)
+        page.get_by_role("button", name="Show larger: A red mug").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("img", name="A red mug").wait_for()
+        self.until(page, LOADED % ".large-picture img")
+        page.keyboard.press("ArrowRight")
+        dialog.get_by_text("Its author did not describe it.").wait_for()
+        self.clean(page)
+        page.keyboard.press("Escape")
+        dialog.wait_for(state="detached")
+        plain = f"{daemon.url}/media/{ids[0]}/400.webp"
+        self.assertEqual(call(plain).status, 404)
+        page.locator(".item").get_by_role("button", name="Reject").click()
+        self.until(page, "!document.querySelector('.item')")
+        self.assertEqual(call(plain).status, 404)
+        self.assertEqual(call(daemon.url + sent.json()["comment"]["media"][0]["url"]).status, 200)
+
+    def clean(self, page: Page) -> None:
+        """axe finds nothing."""
+        if AXE.exists():
+            page.evaluate(AXE.read_text())
+            self.soon(lambda: self.assertEqual(page.evaluate(VIOLATIONS), []))
+
+    def picture(self, author: Visitor, color: str, alt: str) -> str:
+        """A picture of theirs; gives its id."""
+        raw = corpus.picture(color=color)
+        return str(author.call(f"/media?alt={alt.replace(' ', '%20')}", "POST", raw).json()["id"])
