@@ -12,6 +12,7 @@ from cackled.api.calls import Call, bearer, header
 from cackled.api.route import Caller, Route
 from cackled.api.widget import FirstPage, FirstRender, Widget
 from cackled.domain.errors import Conflict, Unauthorized
+from cackled.domain.signed_media import DRAFT_LIFETIME, SignedMedia
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
 from cackled.products.chat import answers
@@ -175,7 +176,9 @@ async def add_file(call: Call) -> Any:
     raw = b"" if content is None else content.read()
     visitor, account = (None, caller.account) if caller.account else (caller.found.visitor, None)
     made = await uploads.add(call.site, raw, call.query.alt, visitor, account)
-    return await call.service(Chats).picture(made, visitor, account)
+    picture = await call.service(Chats).picture(made, visitor, account)
+    # Nobody else sees it before it is sent.
+    return {**picture, "url": call.shared(SignedMedia).address(picture["url"], DRAFT_LIFETIME)}
 
 
 async def read(call: Call) -> Any:

@@ -52,6 +52,8 @@ class TogetherTests(ChatCase):
         hers = await self.ann.ask("POST", f"{path}/files", raw, **kind)
         self.assertEqual(hers.status, 201, hers)
         name, other = mine.json()["id"], hers.json()["id"]
+        self.assertEqual((await self.ask("GET", mine.json()["url"])).status, 200)
+        self.assertEqual((await self.ask("GET", f"/media/{name}/400.webp")).status, 404)
         self.assertEqual((await self.by_visitor(chat, "POST", "/messages", {"files": [other]})).slug, "media-unknown")
         self.assertEqual((await self.by_visitor(chat, "POST", "/messages", {})).slug, "text-empty")
         for _ in range(2):
@@ -65,6 +67,7 @@ class TogetherTests(ChatCase):
         self.assertEqual(said.json()["message"]["quick"], ["Yes", "No"])
         self.assertEqual(self.sql("select count(*) from media where item like 'chat:%%'"), [(2,)])
         message = (await self.by_visitor(chat, "GET", "/messages")).json()["messages"][1]
+        self.assertEqual((await self.ask("GET", message["files"][0]["url"])).status, 200)
         await self.by_visitor(chat, "DELETE", f"/messages/{message['id']}")
         self.assertEqual(self.sql("select count(*) from media where item like 'chat:%%'"), [(1,)])
         self.sql("delete from chat_message")

@@ -1,17 +1,18 @@
 -- Pictures that messages show.
--- cackled: revision 1
+-- cackled: revision 2
 
--- Give a message its pictures; those that it shows no more are with nothing, and go after a day.
+-- Give a message its pictures, which whoever has the address sees then. Those that it shows
+-- no more are with nothing, and go after a day.
 create or replace function chat_files_changed() returns trigger language plpgsql as $$
 declare
   named text[];
 begin
   if tg_op <> 'INSERT' then
-    update media m set item = '' where m.site_id = old.site_id and m.item = 'chat:' || old.id;
+    update media m set item = '', shown = false where m.site_id = old.site_id and m.item = 'chat:' || old.id;
   end if;
   if tg_op <> 'DELETE' then
     named := array(select substr(x ->> 'id', strpos(x ->> 'id', '-') + 1) from json_array_elements(new.files::json) x);
-    update media m set item = 'chat:' || new.id
+    update media m set item = 'chat:' || new.id, shown = true
     where m.site_id = new.site_id and m.id = any(named) and m.item = ''
       and (m.visitor_id = new.visitor_id or m.account_id = new.account_id);
   end if;
