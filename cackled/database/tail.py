@@ -70,8 +70,7 @@ class Tail:
     the channels concerned, or with None for all channels, when the log no longer reaches back or is another log.
     *on_catalog*, if given, is called after each connect and whenever the catalog changed. *on_batch* is called with
     True before a series of events and with False after it, in the same turn. *on_hidden* is told pictures (``17-ID``)
-    that not everybody may see any more. *standby* gives the DSN of a replica to read the log from while there is no
-    primary, or "".
+    that not everybody may see any more. *standby* gives the DSN of a replica to read while there is no primary, or "".
 
     The last seq of at most *channels* channels is remembered. A forgotten channel continues with its next event,
     without a check for a gap.
