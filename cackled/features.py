@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from cackled import accounts, identity, media, products
+from cackled import accounts, identity, products
 from cackled.accounts.api.mail_templates import MailTemplateRoutes
+from cackled.media import feature as media_feature
 from cackled.moderation import queue_feature
 from cackled.moderation.feature import make_feature as make_moderation
 from cackled.privacy import make_feature as make_privacy
@@ -23,7 +24,7 @@ _OTHERS: tuple[Feature, ...] = (
     ),
     accounts.FEATURE,
     identity.FEATURE,
-    media.FEATURE,
+    media_feature.FEATURE,
     queue_feature.FEATURE,
     make_transfers(products.PRODUCTS),
     make_moderation([one.judged for one in products.PRODUCTS if one.judged is not None]),

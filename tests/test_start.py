@@ -54,3 +54,10 @@ class StartTests(SynchronousTestCase):
         ours = {one for one in found if one.startswith("cackled.") and not one.startswith("cackled.admin")}
         self.assertEqual(ours, {"cackled.config", "cackled.config_base", "cackled.config_people"})
         self.assertLess(len(found), 150)
+
+    def test_pictures(self) -> None:
+        """The program that is started for each picture loads its own modules and none of the daemon's."""
+        found = loaded("from cackled.media import child, images, sandbox")
+        ours = {one for one in found if one.startswith("cackled")}
+        self.assertEqual(ours, {"cackled", *(f"cackled.media{one}" for one in ("", ".child", ".images", ".sandbox"))})
+        self.assertNotIn("twisted", found)

@@ -1,0 +1,55 @@
+"""The feature of pictures: what it declares."""
+
+from __future__ import annotations
+
+from cackled.database.counted import Counted
+from cackled.database.query import Query
+from cackled.domain.erasure import Erasable
+from cackled.domain.holdings import FOREVER, Held
+from cackled.media.api import ROUTES
+from cackled.media.commands import COMMANDS
+from cackled.media.resource import Gallery
+from cackled.media.service import REFUSALS
+from cackled.media.settings import MediaSettings
+from cackled.media.store import MediaStore, make_origin, make_store
+from cackled.media.sweeping import DROP_UNUSED, Sweeping
+from cackled.media.workshop import REASONS
+from cackled.products.product import Feature, Limit, SharedParts
+
+
+def make_gallery(parts: SharedParts) -> Gallery:
+    """The files, as this process serves them."""
+    return Gallery(parts.database, make_origin(parts), parts.clock.seconds)
+
+
+def make_sweeping(parts: SharedParts) -> Sweeping:
+    """What removes files that nothing shows."""
+    return Sweeping(parts.database, make_origin(parts), parts.clock)
+
+
+ERASABLE = Erasable(
+    steps=(Query("erase_media", "select channel, seq from erase_media($1, $2, $3)", ("int", "bigint", "int")),),
+    # What they are shown with is a product's, which forgets the visitor itself.
+    channels=Query("select_media_channels", "select null::bigint where $1 + $2 < 0", ("int", "bigint")),
+)
+
+FEATURE = Feature(
+    name="media",
+    routes=ROUTES,
+    settings=MediaSettings,
+    shared={MediaStore: make_store, Gallery: make_gallery, Sweeping: make_sweeping},
+    starts=(Sweeping,),
+    limits=(
+        Limit(name="add", rate=0.2, burst=20, site_rate=20.0),
+        Limit(name="change", rate=1, burst=20),
+        Limit(name="read", rate=50, burst=500),
+    ),
+    refusals=REFUSALS,
+    problems={**{f"media-{reason}": 422 for reason in (*REASONS, "large", "many", "unknown")}, "no-pictures": 403},
+    jobs=(DROP_UNUSED,),
+    commands=COMMANDS,
+    sql="cackled.media",
+    counted=(Counted(table="media", word="pictures", kept=False),),
+    erase=ERASABLE,
+    held=(Held(table="media", what="pictures that they added", until=FOREVER, secret=("account_id",)),),
+)
