@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from cackled.domain.holdings import Held
 from cackled.privacy.api import ROUTES
+from cackled.privacy.letters import KIND, PrivacyMail
 from cackled.privacy.parts import PrivacyParts
 from cackled.privacy.settings import PrivacySettings
 from cackled.privacy.store import JOBS, PrivacyLinks, RuleCopies
@@ -25,6 +26,7 @@ def make_feature(held: Sequence[Held]) -> Feature:
         },
         starts=(RuleCopies,),
         limits=(Limit(name="page", rate=0.2, burst=30), Limit(name="own", rate=0.05, burst=10)),
+        outbox={KIND: lambda parts: PrivacyMail(parts).deliver},
         jobs=JOBS,
         sql="cackled.privacy",
     )

@@ -12,13 +12,11 @@ known or not, and comes before it is looked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from email.message import EmailMessage
-from email.utils import formatdate
 from html import escape
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -32,7 +30,8 @@ from cackled.domain.errors import BadField, Refused, TooFast
 from cackled.domain.holdings import Held, collect
 from cackled.domain.limits import Buckets
 from cackled.domain.site import Site
-from cackled.languages import Catalogue, Words, accepted
+from cackled.languages import Words, accepted
+from cackled.privacy.letters import INSERT_LETTER, WORDS, Letter
 from cackled.privacy.settings import PrivacySettings
 from cackled.privacy.store import Grant, PrivacyData, PrivacyLinks
 from cackled.transport.http import Request
@@ -42,18 +41,22 @@ from cackled.transport.response import Response
 
 log = Logger()
 
-WORDS = Catalogue(Path(__file__).parents[1] / "web" / "privacy" / "locales", "privacy")
 LIMIT = "privacy.page"
 MOST_FORM = 16_384
 # Letters to one address: in a row, and a second.
 LETTERS = (1 / 3600, 3.0)
+# What is stored whatever the settings are.
+STORED = (
+    "written", "votes", "storedPictures", "storedReviews", "storedPolls", "storedChat", "account", "follows",
+    "storedNotes", "storedImports",
+)  # fmt: skip
 _HEADERS = [(b"cache-control", b"no-store")]
 _PRIVATE = (b"referrer-policy", b"no-referrer")
 
 
 def stored(words: Words, settings: PrivacySettings) -> list[str]:
     """What is stored, in sentences; each that goes by a setting says what the setting is."""
-    told = [words(one) for one in ("written", "votes", "account", "follows")]
+    told = [words(one) for one in STORED]
     told.append(words("addressShort" if settings.truncated else "addressWhole"))
     months, deleted = settings.address_months, settings.deleted_months
     told.append(words("addressMonths", n=months) if months else words("addressForever"))
@@ -79,13 +82,13 @@ def file_of(data: bytes, site: int) -> Response:
 
 
 class PrivacyPages(AsyncResource):
-    """All of it. *held* is what features declare; *send* sends mail (None: there is no mail server)."""
+    """All of it. *held* is what features declare; *mails*: there is a mail server."""
 
     takes_rest = True
 
     def __init__(
         self, context: ApiContext, database: Database, links: PrivacyLinks, erasures: Erasures, held: Sequence[Held],
-        send: Any, sender: str, letters: Buckets, random: Any,
+        mails: bool, letters: Buckets, random: Any,
     ) -> None:  # fmt: skip
         super().__init__(self.answer, (b"GET", b"HEAD", b"POST"))
         self._context = context
@@ -93,8 +96,7 @@ class PrivacyPages(AsyncResource):
         self._links = links
         self._erasures = erasures
         self._held = tuple(held)
-        self._send = send
-        self._sender = sender
+        self._mails = mails
         self._letters = letters
         self._random = random
 
@@ -122,7 +124,7 @@ class PrivacyPages(AsyncResource):
     async def _shown(self, request: Request, site: Site, words: Words) -> Response:
         settings = site.product(PrivacySettings)
         note = ""
-        able = self._send is not None and bool(self._context.own_url)
+        able = self._mails and bool(self._context.own_url)
         if request.method == b"POST" and able:
             email = _form(request).get("email", "").strip()
             if not (3 <= len(email) <= 250 and email.isprintable() and email.count("@") == 1 and " " not in email):
@@ -146,26 +148,15 @@ class PrivacyPages(AsyncResource):
         return _page(words, 200, words("title"), inner)
 
     async def _write(self, site: Site, email: str, words: Words) -> None:
-        """Send the link, where there is something of that address; not often."""
+        """Have a letter with the link sent, where there is something of that address; not often."""
         try:
             self._letters.take(f"{site.id} {email.lower()}")
         except TooFast:
             return
         if not await PrivacyData(site, self._database).of_mail(email):
             return
-        token = await self._links.token(site.id, email=email)
-        message = EmailMessage()
-        message["Subject"] = " ".join(words("mailSubject", site=site.name).split())
-        message["From"] = self._sender
-        message["To"] = email
-        message["Date"] = formatdate(self._context.wall_time())
-        message["Auto-Submitted"] = "auto-generated"
-        link = f"{self._context.own_url}/privacy/{site.id}/mine?{urlencode({'token': token})}"
-        message.set_content(f"{words('mailText', site=site.name)}\n\n{link}\n")
-        try:
-            await self._send(email, message)
-        except (ValueError, OSError) as error:
-            log.warn("a letter about stored data was not taken: {why}", why=str(error))
+        body = msgspec.json.encode(Letter(email, words.language)).decode()
+        await self._database.site(site.id).write(INSERT_LETTER, site.id, body)
 
     async def _grant(self, request: Request, site: Site, token: str, *, opened: bool) -> Grant | None:
         found = await self._links.read(token)

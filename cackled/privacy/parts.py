@@ -21,14 +21,13 @@ class PrivacyParts:
         self.database = parts.database
         self.held = tuple(held)
         self._random = parts.random
-        self._send = parts.send
-        self._sender = parts.config.mail.sender
+        self._mails = parts.send is not None
         self._letters = parts.buckets("privacy.letters", *LETTERS)
 
     def pages(self, context: ApiContext, links: PrivacyLinks, erasures: Erasures) -> PrivacyPages:
         """The pages."""
         return PrivacyPages(
-            context, self.database, links, erasures, self.held, self._send, self._sender, self._letters, self._random
+            context, self.database, links, erasures, self.held, self._mails, self._letters, self._random
         )
 
     async def file(self, site: int, visitor: int) -> Response:

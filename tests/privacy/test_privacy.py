@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from time import time
 from typing import Any
 from urllib.parse import urlencode
 
-from twisted.internet.defer import Deferred
+import msgspec
 
 from cackled.clock import sleep
-from cackled.privacy.pages import WORDS, stored
-from cackled.privacy.parts import PrivacyParts
+from cackled.domain.outbox import GiveUp, Retry, Work
+from cackled.domain.signed_links import SignedLinks
+from cackled.privacy.letters import WORDS, PrivacyMail
+from cackled.privacy.pages import stored
 from cackled.privacy.settings import PrivacySettings
-from cackled.privacy.store import JOBS, PrivacyLinks, RuleCopies
+from cackled.privacy.store import JOBS, RuleCopies
+from cackled.products.product import OutboxParts
 from tests.api.common import ORIGIN, ApiCase, clock
 from tests.support.staff import sign_in
 
@@ -113,35 +117,51 @@ class MailTests(PrivacyCase):
 
     async def test_letter(self) -> None:
         """The same answer for every address; a letter for one that is known, seldom; its link opens its data."""
-        pages = self.application.shared[PrivacyParts]
         _, number = await self.written()
         self.sql(
             "insert into person (site_id, visitor_id, name, skeleton, email, email_verified) "
             "values (1, %s, 'Ann', 'ann', 'ann@example.com', true)",
             number,
         )
-        came: Deferred[None] = Deferred()
-
-        async def send(to: str, message: Any) -> None:
-            self.letters.append((to, message))
-            if not came.called:
-                came.callback(None)
-
-        found = [one for one in self.infrastructure_pages() if hasattr(one, "_letters")]
-        for one in found:
-            one._send = send
-        self.assertTrue(pages is not None and found)
         unknown = await self.form("/privacy/1", email="nobody@example.com")
         known = await self.form("/privacy/1", email="ANN@example.com")
         self.assertEqual((unknown.status, known.status), (200, 200))
         self.assertEqual(unknown.body, known.body)
-        await came
         for _ in range(4):
             await self.form("/privacy/1", email="ann@example.com")
-        await sleep(clock, 0.2)
-        self.assertEqual({to.lower() for to, _ in self.letters}, {"ann@example.com"})
-        self.assertLessEqual(len(self.letters), 3)
-        link = re.search(r"/privacy/1/mine\?token=\S+", self.letters[0][1].get_content())
+        rows: list[Any] = []
+        while not rows:
+            await sleep(clock, 0.05)
+            rows = self.sql("select id, body from outbox where kind = 'privacy-mail' order by id")
+        self.assertLessEqual(len(rows), 3)
+        self.assertEqual({json.loads(body)["to"].lower() for _, body in rows}, {"ann@example.com"})
+        self.assertNotIn("token", str(rows), "the link is not stored")
+
+        async def send(to: str, message: Any) -> None:
+            self.letters.append((to, message))
+            if len(self.letters) == 1:
+                raise OSError("the server is down")
+
+        app = self.application
+
+        def mail(send: Any) -> PrivacyMail:
+            parts = OutboxParts(
+                sites=app.sites, database=app.database, send=send, sender="c@example.com",
+                links=SignedLinks(app.sites.secret, time), own_url="http://localhost",
+            )  # fmt: skip
+            return PrivacyMail(parts)
+
+        work = Work(rows[0][0], 1, "privacy-mail", rows[0][1], 0, time())
+        with self.assertRaises(Retry):
+            await mail(send).deliver(work)
+        await mail(send).deliver(work)
+        with self.assertRaises(GiveUp):
+            await mail(send).deliver(msgspec.structs.replace(work, created=time() - 2 * 86_400))
+        with self.assertRaises(GiveUp):
+            await mail(None).deliver(work)
+        self.assertEqual(len(self.letters), 2)
+        self.assertEqual(self.letters[1][1]["Message-ID"], f"<cackled.1.{work.id}@example.com>")
+        link = re.search(r"/privacy/1/mine\?token=\S+", self.letters[1][1].get_content())
         assert link is not None
         opened = await self.form(link[0])
         inner = re.search(r'name="token" value="([^"]+)"', opened.body.decode())
@@ -149,25 +169,6 @@ class MailTests(PrivacyCase):
         data = await self.form("/privacy/1/data", token=inner[1])
         self.assertEqual([one["visitor"] for one in data.json()], [str(number)])
         self.assertEqual((await self.form("/privacy/1", email="no address")).status, 400)
-
-    def infrastructure_pages(self) -> list[Any]:
-        """The pages of the tree that answers."""
-        import gc
-
-        from cackled.privacy.pages import PrivacyPages
-
-        return [one for one in gc.get_objects() if isinstance(one, PrivacyPages)]
-
-    async def test_tokens(self) -> None:
-        """What is not genuine, or has run out, opens nothing."""
-        links = self.application.shared[PrivacyLinks]
-        token = await links.token(1, email="a@b.example")
-        self.assertIsNotNone(await links.read(token))
-        for wrong in ("", "x", token[:-3] + "abc", token + "x", "é", "a" * 5_000):
-            self.assertIsNone(await links.read(wrong), wrong)
-            self.assertEqual((await self.ask("GET", f"/privacy/1/mine?{urlencode({'token': wrong})}")).status, 410)
-        for path in ("/privacy", "/privacy/x", "/privacy/99", "/privacy/1/x", "/privacy/1/mine/x"):
-            self.assertEqual((await self.ask("GET", path)).status, 404, path)
 
 
 class StaffTests(PrivacyCase):
