@@ -93,6 +93,12 @@ class DaemonTests(BrowserCase):
         first.click(".mc-formbtn >> text=Save")
         self.both((first, second), "Edited by one", "Hello from two")
         first.click(".mc-more >> nth=0")
+        with first.expect_popup() as opened:
+            first.click(".mc-entry >> text=My data")
+        opened.value.wait_for_url("**/privacy/1/mine?token=*")
+        self.soon(lambda: self.assertEqual(opened.value.locator("h1").inner_text(), "Your data"))
+        opened.value.close()
+        first.click(".mc-more >> nth=0")
         first.click(".mc-entry >> text=Delete")
         self.both((first, second), "Hello from two")
         second.wait_for_selector("text=This comment was deleted")

@@ -1,30 +1,7 @@
 /* What people change of themselves, on their own card: the name that others see, whether their comments are shown on their profile,
    whether their picture may be asked for by their mail. */
 import {el, press} from '../lib/dom.js';
-
-/**
- * The page of the server's own where somebody downloads or deletes what is theirs. The window opens at once, or browsers would
- * not let it; its address comes with the answer.
- * @param {import('./people.js').Host & {said: (error: any) => string}} host
- * @param {HTMLElement} told where it is said what went wrong
- */
-function openData(host, told) {
-  const page = open('about:blank');
-  host.session.call('POST', '/me/data-link', {body: {}}).then(
-    (/** @type {any} */ answer) => {
-      if (page) {
-        page.opener = null;
-        page.location.href = answer.url;
-      } else {
-        location.href = answer.url;
-      }
-    },
-    (/** @type {any} */ error) => {
-      page?.close();
-      told.textContent = host.said(error);
-    },
-  );
-}
+import {openData} from '../lib/own_data.js';
 
 /**
  * @param {import('./people.js').Host & {signOut: () => void, said: (error: any) => string}} host
@@ -89,7 +66,11 @@ export function fillOwn(host, card, shut) {
       null,
       save,
       press('mc-act', {onclick: () => host.signOut()}, t('signOut')),
-      press('mc-act', {onclick: () => openData(host, told)}, t('myData')),
+      press(
+        'mc-act',
+        {onclick: () => openData(host.session, error => (told.textContent = host.said(error)))},
+        t('myData'),
+      ),
     ),
   );
   card.append(form);

@@ -12,6 +12,7 @@ import {focusOn, notice, showCounts} from './widget.js';
 import {replyQuoting} from './wording.js';
 import {Promise} from '../../../web/lib/loader.js';
 import {openMenu as openMenuOf} from '../../../web/lib/menu.js';
+import {openData} from '../../../web/lib/own_data.js';
 import {reason} from '../../../web/lib/reasons.js';
 import {save} from '../../../web/lib/storage.js';
 import {isOff} from '../../../web/lib/values.js';
@@ -52,13 +53,15 @@ export function openMenu(w, item, mine) {
   const block = {icon: BLOCK, words: t('block'), act: () => blockAuthor(w, item, true)};
   const quote = {icon: QUOTE, words: t('quote'), act: () => replyQuoting(w, item, true)};
   const last = item.reply ? [quote] : [];
+  // Who signed in has this in the profile.
+  const data = {icon: PERSON, words: t('myData'), act: () => openData(w.session, () => notice(w, t('network')))};
   // Where it can only be read, what needs no server.
   openMenuOf(
     item.more,
     w.reading
       ? [copy, ...share]
       : mine
-        ? [copy, ...share, erase, ...last]
+        ? [copy, ...share, erase, ...last, ...(w.session.person() ? [] : [data])]
         : [copy, ...share, ...last, follow, flag, block],
   );
 }
