@@ -161,4 +161,5 @@ def main() -> None:
             daemon.stop()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -100,11 +100,59 @@ class PanelReviewTests(BrowserCase):
         self.soon(lambda: self.assertNotIn("bo@shop.example", page.inner_text("main")))
         self.clean(page)
         self.at(page, "/sites/1/reviews/form", "Reviews")
-        page.get_by_role("button", name="Add").click()
+        page.get_by_role("button", name="Add").first.click()
         page.get_by_label("What is rated besides 3").fill("Noise")
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Add").last.click()
+        save = page.get_by_role("button", name="Save").first
+        page.get_by_label("Attributes with values to choose from 2", exact=True).fill("Used for")
+        self.soon(lambda: self.assertTrue(save.is_disabled()))
+        page.get_by_label("Attributes with values to choose from 2: Values").fill("work, travel;=, ")
+        save.click()
         page.get_by_text("Saved").first.wait_for()
+        kept = PanelReviewTests.daemon.admin("site settings 1")
+        self.assertEqual(
+            kept["reviews.attributes"], "size: Size = small, right, large; used-for: Used for = work, travel"
+        )
+        self.assertEqual(kept["reviews.criteria"], "quality: Quality; value: Value for money; noise: Noise")
+        page.get_by_label("Feed of product ratings").select_option("private")
+        page.get_by_role("button", name="Save").last.click()
+        address = page.get_by_label("Address of the feed")
+        address.wait_for()
+        before = address.input_value()
+        self.assertIn("/feeds/1/reviews.xml.gz?key=", before)
+        page.get_by_role("button", name="New key").click()
+        self.soon(lambda: self.assertNotEqual(address.input_value(), before))
         self.clean(page)
+
+    def test_link(self) -> None:
+        """An order by hand: its link opens the form, and comes as a QR code that can be saved."""
+        page = self.staff("link")
+        self.at(page, "/sites/1/reviews/requests", "Reviews")
+        page.get_by_label("Order", exact=True).fill("A 17/b")
+        page.get_by_label("Address of the product").fill("https://one.example/kettle")
+        page.get_by_label("The buyer gets something").check()
+        page.get_by_role("button", name="Make the link").click()
+        page.get_by_role("img", name="QR code of the link for order A 17/b").wait_for()
+        link = page.get_by_label("Link for an order", exact=True).input_value()
+        self.assertTrue(link.startswith("https://one.example/kettle#mc-review="), link)
+        with page.expect_download() as got:
+            page.get_by_role("link", name="Save as SVG").click()
+        self.assertEqual(got.value.suggested_filename, "review-A_17_b.svg")
+        self.assertIn("<svg xmlns", got.value.path().read_text())
+        self.clean(page)
+
+    def test_label(self) -> None:
+        """A review is labelled in the queue, and the criteria have their names there."""
+        review(self.url, "panel-label", star=5, text="Label me", criteria={"value": 3})
+        page = self.staff("label")
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-label", "Queue")
+        card = page.locator(".item", has_text="Label me")
+        card.get_by_text("Value for money").wait_for()
+        card.get_by_role("button", name="Context").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("What to do").select_option("incentivize")
+        dialog.get_by_role("button", name="Do it").click()
+        card.get_by_text("Got something for it").wait_for()
 
     def clean(self, page) -> None:
         """axe finds nothing, light and dark."""

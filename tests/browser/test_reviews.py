@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from twisted.trial.unittest import SkipTest
@@ -135,6 +136,32 @@ class ReadingTests(ReviewCase):
         self.assertGreater(told, 5)
         page.keyboard.press("Escape")
         self.until(page, "document.activeElement.innerText === 'How reviews are checked'")
+
+    def test_versions(self) -> None:
+        """The mark of an edit opens what was said before, also on a dark phone from right to left."""
+        visitor, told = review(
+            self.url, "versions", star=2, title="First", text="old *words*", pros="cheap", criteria={"quality": 2}
+        )
+        changed = visitor.call(f"/reviews/{told['review']['id']}", "PATCH", {"star": 4, "text": "new", "title": "Now"})
+        self.assertEqual(changed.status, 200, changed.body)
+        for query, options in (
+            ("", {}),
+            ("&lang=ar&dir=rtl", {"color_scheme": "dark", "viewport": {"width": 375, "height": 740}}),
+        ):
+            page = self.open("versions", query, **options)
+            self.ready(page)
+            page.locator(".mcr-edited").click()
+            dialog = page.get_by_role("dialog")
+            dialog.get_by_text("old words").wait_for()
+            self.soon(lambda: self.assertIn("cheap", dialog.inner_text()))
+            self.soon(lambda: self.assertEqual(dialog.locator(".mcr-c").count(), 1))
+            if AXE.is_file():
+                page.evaluate(AXE.read_text())
+                self.soon(lambda: self.assertEqual(page.evaluate(VIOLATIONS), []))
+            if os.environ.get("CACKLED_SHOTS"):
+                page.screenshot(path=f"{os.environ['CACKLED_SHOTS']}-versions{len(query)}.png")
+            page.keyboard.press("Escape")
+            self.until(page, "document.activeElement.classList.contains('mcr-edited')")
 
     def test_access(self) -> None:
         """axe finds nothing: light, dark, right to left; the list and the form."""

@@ -59,11 +59,13 @@ class Journal:
             self._file.close()
 
     def check(
-        self, case: Any, sub: str, served: list[dict[str, Any]], first: int = 1, slow: tuple[str, ...] = ()
-    ) -> dict[str, int]:
+        self, case: Any, sub: str, served: list[dict[str, Any]], first: int = 1, slow: tuple[str, ...] = (),
+        created: str = "comment.created",
+    ) -> dict[str, int]:  # fmt: skip
         """Assert the promise for one channel: nothing acknowledged is lost, nothing is there twice, order is kept, and
-        every subscriber has every event once, in order, without a gap, up to the last acknowledged one. Those named
-        *slow* may have gaps, but only such as they were told of. Gives figures.
+        every subscriber has every event once, in order, without a gap, up to the last acknowledged one. *created* is
+        the type of events of what was written. Those named *slow* may have gaps, but only such as they were told of.
+        Gives figures.
         """
         acks = [line for line in self.lines("ack") if line["sub"] == sub]
         ids = [one["id"] for one in served]
@@ -90,7 +92,7 @@ class Journal:
             case.assertEqual(gaps, [], f"{reader}: recovered: false")
             case.assertEqual(seqs, list(range(first, first + len(seqs))), f"{reader}: gap, double or disorder")
             case.assertGreaterEqual(first + len(seqs) - 1, last, f"{reader} has not all of it")
-            got = {line["id"]: line["seq"] for line in mine if line["type"] == "comment.created"}
+            got = {line["id"]: line["seq"] for line in mine if line["type"] == created}
             told = {line["id"]: line["seq"] for line in acks}
             case.assertEqual({one: got.get(one) for one in told}, told, f"{reader}: events of acknowledged comments")
         return {"acknowledged": len(acks), "lost": len(lost), "doubled": len(doubled), "events": len(events)}
@@ -134,12 +136,14 @@ class Writer(threading.Thread):
     """Posts *count* comments one after the other, each with a key of its own, each until it is acknowledged; fewer when
     it is told that it is over."""
 
+    place, member = "comments", "comment"
+
     def __init__(
         self, journal: Journal, url: str, key: str, name: str, count: int, token: str, site: int = 1
     ) -> None:
         super().__init__(name=f"writer {name}", daemon=True)
         self._journal = journal
-        self._api = f"{url}/api/v1/sites/{site}/comments"
+        self._api = f"{url}/api/v1/sites/{site}/{self.place}"
         self.over = False
         # Seconds between a comment and the next.
         self.pause = 0.0
@@ -164,11 +168,14 @@ class Writer(threading.Thread):
                 time.sleep(0.05)
             time.sleep(self.pause)
 
+    def body(self, text: str) -> dict[str, Any]:
+        """What is posted."""
+        return {"channel": {"key": self._key, "url": "http://localhost/p", "title": ""}, "text": text, "name": "Ann"}
+
     def once(self, text: str, key: str) -> bool:
         """One attempt; whether it was acknowledged."""
-        body = {"channel": {"key": self._key, "url": "http://localhost/p", "title": ""}, "text": text, "name": "Ann"}
         began = time.monotonic()
-        answer = attempt(self._api, "POST", body, Authorization=f"Bearer {self._token}", Idempotency_Key=key)
+        answer = attempt(self._api, "POST", self.body(text), Authorization=f"Bearer {self._token}", Idempotency_Key=key)
         took = time.monotonic() - began
         if answer is None:
             self._journal.write("cut", writer=self._name, took=took)
@@ -177,7 +184,7 @@ class Writer(threading.Thread):
             told = answer.json()
             sub, _, seq = told["position"].partition("@")
             replayed = answer.headers.get("Idempotent-Replayed") == "true"
-            self._journal.write("ack", writer=self._name, id=told["comment"]["id"], sub=sub, seq=int(seq), took=took,
+            self._journal.write("ack", writer=self._name, id=told[self.member]["id"], sub=sub, seq=int(seq), took=took,
                                 began=began, replayed=replayed)  # fmt: skip
             return True
         after = answer.headers.get("Retry-After")
@@ -260,7 +267,7 @@ class Reader(threading.Thread):
         message = json.loads(text)
         if message.get("seq") and message["type"] not in ("recovered", "hello"):
             data = message["data"]
-            found = data["comment"]["id"] if "comment" in data else data.get("id")
+            found = next((data[one]["id"] for one in ("comment", "review") if one in data), data.get("id"))
             self.journal.write("event", reader=self.kind, sub=message["sub"], seq=message["seq"], type=message["type"],
                                id=found)  # fmt: skip
             self.seq = message["seq"]

@@ -13,6 +13,7 @@ SETTINGS = {
     "reviews.criteria": "quality: Quality; value: Value for money",
     "reviews.attributes": "size: Size = small, right, large",
     "reviews.questions": "yes",
+    "reviews.history": "yes",
 }
 LONG = " ".join(["The handle stays cool, the lid stays on, and the whistle is loud enough for the garden."] * 12)
 REVIEWS: list[dict[str, Any]] = [

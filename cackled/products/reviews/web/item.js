@@ -195,7 +195,7 @@ export function details(w, r) {
         'div.mcr-facts',
         null,
         facts.map(([label, value]) =>
-          el('span', null, el('span.mcr-label', {dir: 'auto'}, label + ' '), el('bdi', null, value)),
+          el('span', null, el('span.mcr-label', {dir: 'auto'}, label), ' ', el('bdi', null, value)),
         ),
       ),
   ];
