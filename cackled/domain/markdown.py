@@ -72,6 +72,7 @@ class _Inline(ParserInline):
             ("emphasis", _emphasis),
             ("spoiler", _spoiler),
             ("math", _math),
+            ("mention", _mention),
             ("link", _link),
             ("autolink", _autolink),
         ):
@@ -270,6 +271,30 @@ def _link(state: StateInline, silent: bool) -> bool:
     return True
 
 
+_MENTION = re.compile(r"\[([^\[\]\n]{1,80})\]\(visitor:([1-9]\d{0,18})\)", re.ASCII)
+
+
+def _mention(state: StateInline, silent: bool) -> bool:
+    """``@[Ann](visitor:12)``: the name of a visitor, whose number is kept beside it."""
+    at, source = state.pos, state.src
+    if source[at] != "[" or source[at - 1 : at] != "@" or state.linkLevel:
+        return False
+    found = _MENTION.match(source, at, state.posMax)
+    if found is None:
+        return False
+    if not silent:
+        _spend(state)
+        if state.env["mentions"] and state.pending.endswith("@"):
+            state.pending = state.pending[:-1]
+            state.push("mention_open", "span", 1).attrs = {"class": f"mention-{found[2]}"}
+            state.push("text", "", 0).content = f"@{found[1]}"
+            state.push("mention_close", "span", -1)
+        else:
+            state.append_pending(found[1])
+    state.pos = found.end()
+    return True
+
+
 _ORDERED = re.compile(r"(\d{1,9})[.)](?=[ \t\n]|\Z)")
 _BULLET = re.compile(r"[*-](?=[ \t\n]|\Z)")
 _LANGUAGE = re.compile(r"[\w+#.-]*")
@@ -413,8 +438,10 @@ def _made() -> MarkdownIt:
 _markdown = _made()
 
 
-def render(source: str, *, math: bool = False) -> str:
-    """*source* as HTML, not yet sanitised. *math*: what stands between dollars is a formula.
+def render(source: str, *, math: bool = False, mentions: bool = False) -> str:
+    """*source* as HTML, not yet sanitised.
+
+    *math*: what stands between dollars is a formula. *mentions*: the numbers of visitors who are mentioned are kept.
 
     Raises:
         TooMuch: it would take more work than its length allows, or lies too deep.
@@ -422,7 +449,9 @@ def render(source: str, *, math: bool = False) -> str:
     if source.count("\n") > MOST_LINES:
         raise TooMuch
     work = WORK * len(source) + LEAST_WORK
-    env: dict[str, Any] = {"work": work, "links": MOST_LINKS, "marks": MOST_MARKS, "counts": [], "math": math}
+    env: dict[str, Any] = {
+        "work": work, "links": MOST_LINKS, "marks": MOST_MARKS, "counts": [], "math": math, "mentions": mentions,
+    }  # fmt: skip
     tokens = _markdown.parse(source, env)
     depth = 0
     for token in tokens:

@@ -102,8 +102,11 @@ def clean_name(raw: str) -> str:
     return name
 
 
-# What is hidden until somebody wants to see it, and which language code is in.
-_CLASSES = {"span": re.compile("spoiler"), "code": re.compile(r"language-[A-Za-z0-9_+#.-]{1,20}")}
+# What is hidden until somebody wants to see it, who is mentioned, and which language code is in.
+_CLASSES = {
+    "span": re.compile("spoiler|mention-[1-9][0-9]{0,18}"),
+    "code": re.compile(r"language-[A-Za-z0-9_+#.-]{1,20}"),
+}
 
 
 def _keep(element: str, attribute: str, value: str) -> str | None:
@@ -175,24 +178,25 @@ def plain(text: str) -> str | None:
     return f"<p>{text}</p>".replace("\n\n", "</p>\0<p>").replace("\n", "<br>\n").replace("\0", "\n")
 
 
-def render(text: str, *, math: bool = False) -> str:
+def render(text: str, *, math: bool = False, mentions: bool = False) -> str:
     """The HTML of cleaned *text*: Markdown without raw HTML or images, then an allow-list of elements.
 
     *math*: formulas between dollars become code in the language ``math``, which is shown as MathML.
+    *mentions*: numbers of visitors that are mentioned stay in it.
     """
     if not text:
         return ""
     html = None if math and "$" in text else plain(text)
-    return render_markdown(text, math=math) if html is None else html
+    return render_markdown(text, math=math, mentions=mentions) if html is None else html
 
 
-def render_markdown(text: str, *, math: bool = False) -> str:
+def render_markdown(text: str, *, math: bool = False, mentions: bool = False) -> str:
     """As `render`, with the Markdown parser, for any text."""
     # Not at the start: the parser is some sixty modules, and most texts need none of it.
     from cackled.domain import markdown
 
     try:
-        html = _sanitised(markdown.render(text, math=math))
+        html = _sanitised(markdown.render(text, math=math, mentions=mentions))
     except markdown.TooMuch:
         return _as_typed(text)
     if _VISIBLE.search(unescape(_TAG.sub("", html))) is None:

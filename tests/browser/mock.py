@@ -188,7 +188,7 @@ class Api(Resource):
                 "staff" in c["author"].get("badges", []) if staff else c["author"]["id"] == me)]  # fmt: skip
             return 200, {"comments": found[::-1], "cursor": None}
         if what == "mentions":
-            return 200, {"people": [{"id": "7", "name": name} for name in world.people]}
+            return 200, {"people": [{"id": str(7 + n), "name": name} for n, name in enumerate(world.people)]}
         if what == "counts":
             made = {url: channel_of({**query, "channel": [""], "url": [url]}) for url in query.get("url", [])}
             asked = {**made, **{key: key for key in query.get("channel", [])}}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+
 from tests.support.browser import MockCase
 
 SPOILER = '<p>So <span class="spoiler">the <em>cook</em></span> <span class="x" onclick="y">did it</span></p>'
@@ -92,6 +95,44 @@ class TextTests(MockCase):
         page.click(".mc-entry >> text=Quote")
         self.soon(lambda: self.assertEqual(page.input_value(".mc-slot .mc-input"), "> One two three\n> \n> four\n\n"))
 
+    def test_namesakes(self) -> None:
+        """Of two people of one name the one that was chosen is meant, also after a reload and in an edit."""
+        self.steer(people=["Ann"])
+        self.seed({"name": "Ann", "text": "a"}, {"name": "Bob", "text": "c"})
+        page = self.ready()
+        ids = "[...document.querySelectorAll('.mc-names .mc-entry')].length"
+        page.click(".mc-input")
+        page.keyboard.type("Hi @ann")
+        self.soon(lambda: self.assertEqual(page.evaluate(ids), 2))
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input"), "Hi @Ann "))
+        self.until(page, "Object.values(localStorage).some(one => one.includes('(visitor:'))")
+        page.reload()
+        self.soon(lambda: self.assertEqual(page.input_value(".mc-input"), "Hi @Ann"))
+        self.until(page, "document.querySelector('.mc-tools')")
+        with page.expect_request(lambda one: one.method == "POST" and one.url.endswith("/comments")) as sent:
+            page.click(".mc-formbtn")
+        self.assertEqual(sent.value.post_data_json["text"], "Hi @[Ann](visitor:7)")
+
+    def test_mention(self) -> None:
+        """A mention leads to whom it means; other classes are nothing."""
+        first = self.seed({"name": "Zoë", "text": "Hello"}, "b")[0]
+        author = self.author_of(first)
+        html = f'<p><span class="mention-{author}">@Zoë</span> <span class="mention-x onclick">y</span></p>'
+        self.seed({"html": html})
+        page = self.ready()
+        self.soon(lambda: self.assertEqual(page.get_attribute(".mc-mention", "data-mention"), author))
+        self.assertEqual(page.locator(".mc-mention").count(), 1)
+        page.focus(".mc-mention")
+        page.keyboard.press("Enter")
+        self.until(page, f"document.activeElement.id === 'mc-{first}'")
+
+    def author_of(self, comment: str) -> str:
+        """The number of who wrote a comment."""
+        with urllib.request.urlopen(f"{self.base}/api/v1/sites/1/comments/{comment}", timeout=10) as answer:
+            return json.load(answer)["comment"]["author"]["id"]
+
     def test_names(self) -> None:
         """An @ offers names of the conversation, then others; arrows choose; Escape shuts the list alone."""
         self.steer(people=["Zoë Quist", "Anton"])
@@ -100,10 +141,10 @@ class TextTests(MockCase):
         page.click(".mc-input")
         page.keyboard.type("Hi @")
         page.wait_for_selector(".mc-names")
-        self.soon(lambda: self.assertEqual(page.locator(".mc-names .mc-entry").all_inner_texts(), ["Bob", "Ann Lee"]))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-names bdi").all_inner_texts(), ["Bob", "Ann Lee"]))
         page.keyboard.type("an")
         self.until(page, "document.querySelectorAll('.mc-names .mc-entry').length === 2")
-        self.soon(lambda: self.assertEqual(page.locator(".mc-names .mc-entry").all_inner_texts(), ["Ann Lee", "Anton"]))
+        self.soon(lambda: self.assertEqual(page.locator(".mc-names bdi").all_inner_texts(), ["Ann Lee", "Anton"]))
         page.keyboard.press("ArrowDown")
         chosen = page.get_attribute(".mc-input", "aria-activedescendant")
         self.soon(lambda: self.assertEqual(page.inner_text(f"#{chosen}"), "Anton"))

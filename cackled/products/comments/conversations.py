@@ -256,7 +256,7 @@ class Conversations:
             NotFound: it is not there any more. Conflict: it was changed since.
         """
         source = text.clean_text(source, 10_000)
-        html = text.render(source, math=self._site.product(CommentSettings).math)
+        html = text.render(source, math=self._site.product(CommentSettings).math, mentions=True)
         hooked = bool(self._site.settings.webhook_url)
         rows = await self._database.write(
             EDIT_AS_STAFF, self._site.id, comment, version, staff.actor, staff.name, why, source, html, hooked,

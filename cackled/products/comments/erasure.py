@@ -35,13 +35,21 @@ ERASE_FOLLOWER = Query(
     "select channel, seq from erase_followed($1, $2, $3)",
     _TYPES,
 )
+ERASE_MENTIONS = Query("erase_mentions", "select channel, seq from erase_mentions($1, $2, $3)", _TYPES)
 SELECT_CHANNELS = Query(
-    "select_channels_of_visitor", "select distinct channel_id from comment where site_id = $1 and visitor_id = $2",
+    "select_channels_of_visitor",
+    """
+    select channel_id from comment where site_id = $1 and visitor_id = $2
+    union
+    select c.channel_id from comment_mention m join comment c on c.site_id = $1 and c.id = m.comment_id
+    where m.site_id = $1 and m.visitor_id = $2
+    """,
     ("int", "bigint"),
-)  # fmt: skip
+)
 
 ERASABLE = Erasable(
-    steps=(ERASE_FOLLOWER, ERASE_VOTES, ERASE_REACTIONS, ERASE_FLAGS, ERASE_COMMENTS), channels=SELECT_CHANNELS,
+    steps=(ERASE_FOLLOWER, ERASE_VOTES, ERASE_REACTIONS, ERASE_FLAGS, ERASE_MENTIONS, ERASE_COMMENTS),
+    channels=SELECT_CHANNELS,
     subjects=(COMMENT,),
     anonymise=Query(
         "anonymise_comments", "select channel, seq from anonymise_comments($1, $2, $3, $4)",
@@ -51,6 +59,7 @@ ERASABLE = Erasable(
 
 HELD = (
     Held(table="comment", what="what they wrote", until=FOREVER, secret=("html", "shadow", "html_ver", "rank")),
+    Held(table="comment_mention", what="comments that mention them", until=FOREVER),
     Held(table="vote", what="their votes", until=FOREVER, secret=("counted",)),
     Held(table="comment_reaction", what="their reactions", until=FOREVER, secret=("counted",)),
     Held(table="flag", what="what they reported", until=FOREVER, secret=("counted",)),

@@ -33,6 +33,7 @@ from cackled.events import Position
 from cackled.moderation.verdict import NO_SIGNS, Draft, Signs, Verdict
 from cackled.products.comments import pages
 from cackled.products.comments.channels import comment_channel
+from cackled.products.comments.mentions import with_names
 from cackled.products.comments.permalink import permalink
 from cackled.products.comments.pictures import posted_pictures
 from cackled.products.comments.queries import (
@@ -296,9 +297,10 @@ class Comments:
         ref = check_channel(ref)
         name = text.clean_name(name) if session.level == GUEST else ""
         source = text.clean_text(source, self._settings.max_length, bare=bool(media))
+        source = await with_names(self._all, self._site, source)
         name = await self._people.author(session, name)
         channel = comment_channel(self._site, ref.key)
-        html = text.render(source, math=self._settings.math)
+        html = self._html(source)
         shown = await posted_pictures(self._all, self._site, session.visitor, channel, media, idempotency_key)
         verdict = await self._judged(
             channel, ref.key, session, name, source, html, address, parent=parent, title=ref.title, url=ref.url,
@@ -379,13 +381,16 @@ class Comments:
                 answers.append(error)
         return answers
 
+    def _html(self, source: str) -> str:
+        return text.render(source, math=self._settings.math, mentions=True)
+
     def preview(self, source: str) -> str:
         """The HTML that *source* becomes when it is posted.
 
         Raises:
             Unprocessable: nothing visible is left, or it is longer than the site allows.
         """
-        return text.render(text.clean_text(source, self._settings.max_length), math=self._settings.math)
+        return self._html(text.clean_text(source, self._settings.max_length))
 
     async def edit(
         self, session: Session, comment_id: int, source: str, *, address: str | None = None,
@@ -408,7 +413,8 @@ class Comments:
             raise _refusal("CK409", "window")
         bare = pictures if media is None else bool(media)
         source = text.clean_text(source, self._settings.max_length, bare=bare)
-        html = text.render(source, math=self._settings.math)
+        source = await with_names(self._all, self._site, source)
+        html = self._html(source)
         shown = None if media is None else await own_pictures(
             self._all, self._site, session.visitor, f"comment:{comment_id}", list(media)
         )  # fmt: skip

@@ -7,9 +7,13 @@ import {el} from '../lib/dom.js';
  * @property {HTMLTextAreaElement} input
  * @property {HTMLElement} foot the list stands before it
  * @property {string} label of the list
- * @property {() => string[]} here names of this conversation, the latest first
- * @property {(start: string) => Promise<string[]>} ask for others
+ * @property {() => Person[]} here people of this conversation, the latest first
+ * @property {(start: string) => Promise<Person[]>} ask for others
+ * @property {(person: Person) => HTMLElement} face
+ * @property {(person: Person, before: string) => void} chosen told of who was chosen, and of the text before the name
  */
+
+/** @typedef {import('./named.js').Person} Person */
 
 // So many names are offered, and so many characters of one are looked at.
 const MOST = 6;
@@ -26,8 +30,8 @@ export function completeMentions(o) {
   const {input} = o;
   /** @type {HTMLElement | null} */
   let list = null;
-  /** @type {string[]} */
-  let names = [];
+  /** @type {Person[]} */
+  let people = [];
   let at = 0;
   let asked = 0;
   /** @type {number | undefined} */
@@ -52,25 +56,27 @@ export function completeMentions(o) {
     input.removeAttribute('aria-activedescendant');
     input.removeAttribute('aria-controls');
   }
-  /** @param {string} name */
-  function choose(name) {
+  /** @param {Person} person */
+  function choose(person) {
     const typed = /** @type {string} */ (start());
     shut();
-    input.setSelectionRange(input.selectionStart - typed.length, input.selectionStart);
-    insert(input, name + ' ');
+    const from = input.selectionStart - typed.length;
+    input.setSelectionRange(from, input.selectionStart);
+    o.chosen(person, input.value.slice(0, from - 1));
+    insert(input, person.name + ' ');
     shut();
   }
   function show() {
-    if (!names.length) return hide();
-    at = Math.min(at, names.length - 1);
+    if (!people.length) return hide();
+    at = Math.min(at, people.length - 1);
     if (!list) {
       list = el('div.mc-names', {role: 'listbox', id, 'aria-label': o.label});
       o.foot.before(list);
     }
     list.replaceChildren(
-      ...names.map((name, i) =>
+      ...people.map((person, i) =>
         el(
-          'div.mc-entry',
+          'div.mc-entry.mc-named',
           {
             role: 'option',
             id: id + '-' + i,
@@ -78,10 +84,11 @@ export function completeMentions(o) {
             dir: 'auto',
             onpointerdown: event => {
               event.preventDefault();
-              choose(name);
+              choose(person);
             },
           },
-          name,
+          o.face(person),
+          el('bdi', null, person.name),
         ),
       ),
     );
@@ -92,19 +99,27 @@ export function completeMentions(o) {
     const typed = start();
     if (typed === null || typed.split(' ').length > 3) return shut();
     const wanted = folded(typed);
-    /** @param {string[]} all */
+    /** @param {Person[]} all */
     const fitting = all => {
+      // Two people may have one name.
       const known = new Set();
-      return all.filter(name => {
-        const key = folded(name);
-        const fits = key.split(/[\s.]+/).some((_, i, words) => words.slice(i).join(' ').startsWith(wanted));
-        return fits && !known.has(key) && known.add(key);
+      return all.filter(({id, name}) => {
+        const fits = folded(name)
+          .split(/[\s.]+/)
+          .some((_, i, words) => words.slice(i).join(' ').startsWith(wanted));
+        return fits && !known.has(id) && known.add(id);
       });
+    };
+    /** @param {Person[]} all */
+    const whole = all => {
+      // A name that was written in full, and that one person has, needs no list.
+      if (all.length !== 1 || folded(all[0].name) !== wanted.trim()) return all;
+      o.chosen(all[0], input.value.slice(0, input.selectionStart - /** @type {string} */ (typed).length - 1));
+      return [];
     };
     const near = fitting(o.here()).slice(0, MOST);
     const mine = ++asked;
-    // A name that was written in full needs no list.
-    names = near.length === 1 && folded(near[0]) === wanted.trim() ? [] : near;
+    people = whole(near);
     at = 0;
     show();
     clearTimeout(timer);
@@ -113,8 +128,7 @@ export function completeMentions(o) {
       o.ask(typed.trim()).then(
         more => {
           if (mine !== asked) return;
-          names = fitting([...near, ...more]).slice(0, MOST);
-          if (names.length === 1 && folded(names[0]) === wanted.trim()) names = [];
+          people = whole(fitting([...near, ...more]).slice(0, MOST));
           show();
         },
         () => {
@@ -134,9 +148,9 @@ export function completeMentions(o) {
       if (!list || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
       const {key} = event;
       if (key === 'ArrowDown' || key === 'ArrowUp') {
-        at = (at + (key === 'ArrowDown' ? 1 : names.length - 1)) % names.length;
+        at = (at + (key === 'ArrowDown' ? 1 : people.length - 1)) % people.length;
         show();
-      } else if (key === 'Enter' || key === 'Tab') choose(names[at]);
+      } else if (key === 'Enter' || key === 'Tab') choose(people[at]);
       else if (key === 'Escape') shut();
       else return;
       event.preventDefault();

@@ -2,8 +2,8 @@
    allowed elements only and writes everything else as text. No innerHTML, so no Trusted Types policy is needed. */
 
 const ALLOWED = ' a b i em strong p br code pre blockquote ul ol li del s span ';
-// What the server says of an element by its class: what is hidden at first, and the language of code.
-const CLASS = /^ class="(?:(spoiler)|language-([\w+#.-]+))"$/;
+// What the server says of an element by its class: what is hidden at first, the language of code, and who is mentioned.
+const CLASS = /^ class="(?:(spoiler)|(language|mention)-([\w+#.-]+))"$/;
 /** @type {Record<string, string>} */
 const ENTITIES = {amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0'};
 
@@ -62,7 +62,7 @@ export function safeHtml(html) {
       const said = CLASS.exec(attributes);
       if (name === 'a') link(node, attributes);
       if (said && said[1] && name === 'span') node.className = 'mc-spoiler';
-      if (said && said[2] && name === 'code') node.dataset.language = said[2];
+      if (said && said[2]) node.dataset[said[2]] = said[3];
       top.append(node);
       if (name !== 'br' && stack.length < 40) stack.push(node);
     }

@@ -27,7 +27,7 @@ class NoticeAnswer(Struct, frozen=True):
     """A notification about a comment."""
 
     id: Id
-    reason: Literal["reply", "conversation", "person"]
+    reason: Literal["reply", "conversation", "person", "mention"]
     key: str
     title: str
     permalink: Annotated[str, Meta(description="Its place on the site's page; empty where that is not known.")]

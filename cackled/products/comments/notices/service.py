@@ -24,7 +24,7 @@ from cackled.products.comments.permalink import permalink
 Kind = Literal["conversation", "person"]
 KINDS: dict[str, int] = {"conversation": 1, "person": 2}
 KIND_NAMES = {number: name for name, number in KINDS.items()}
-Reason = Literal["reply", "conversation", "person"]
+Reason = Literal["reply", "conversation", "person", "mention"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 Digest = Literal["off", "soon", "hourly", "daily"]
 EmailState = Literal["none", "asked", "confirmed", "bounced", "complained"]

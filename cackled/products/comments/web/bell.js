@@ -4,6 +4,8 @@ import {safeHtml} from '../../../web/lib/html.js';
 import {Promise} from '../../../web/lib/loader.js';
 import {save} from '../../../web/lib/storage.js';
 
+const TOLD = {reply: 'answeredYou', mention: 'mentionedYou'};
+
 /**
  * What the widget lends its bell.
  * @typedef {object} Host
@@ -233,7 +235,7 @@ class Bell {
           el(
             'a.mc-bellone',
             {href: one.permalink || '#mc-' + one.comment.id, dir: 'auto'},
-            el('span.mc-bellwho.mc-bellline', null, t(one.reason === 'reply' ? 'answeredYou' : 'wrote', {name})),
+            el('span.mc-bellwho.mc-bellline', null, t(TOLD[/** @type {'reply'} */ (one.reason)] || 'wrote', {name})),
             el('span.mc-belltext', null, text.slice(0, 140)),
             el('span.mc-bellquiet.mc-bellline', null, [
               one.title,

@@ -4,7 +4,8 @@ import {makeAlbum} from './album.js';
 import {shellOf} from './composer.js';
 import {avatarOf} from './face.js';
 import {maySign, notice, signButton, whenReady} from './widget.js';
-import {namesHere, typeset} from './wording.js';
+import {peopleHere, typeset} from './wording.js';
+import {Named} from '../../../web/editor/named.js';
 import {el, icon, press} from '../../../web/lib/dom.js';
 import {Draft} from '../../../web/lib/drafts.js';
 import {safeHtml} from '../../../web/lib/html.js';
@@ -54,7 +55,8 @@ export function dress(w, made, how) {
   const max = w.settings.max_length || 8000;
   const parent = how.parent && how.parent.c;
   const about = how.edit || how.to;
-  const before = how.text || '';
+  const named = new Named();
+  const before = new Named().shown(how.text || '');
   const person = w.session.person();
   const o = /** @type {any} */ (w.o);
   // What the page wants agreed to before somebody's first words.
@@ -95,7 +97,7 @@ export function dress(w, made, how) {
     submit,
   );
   const changed = () => input.value !== before;
-  const draft = new Draft(draftKey(w, how), () => (changed() ? input.value : ''));
+  const draft = new Draft(draftKey(w, how), () => (changed() ? named.sent(input.value) : ''));
   /** @type {any} */ (name).site = w.site;
   name.value = loader.text(w.session.get('name'));
   /** @type {any} */ (node).keep = () => draft.flush();
@@ -120,7 +122,7 @@ export function dress(w, made, how) {
   made.send = send;
   made.set = set;
   if (input.value) typed();
-  else set(draft.stored || before);
+  else set(draft.stored || how.text || '');
   if (parent || how.edit) open();
 
   /** Who writes: a person, or a guest's name and the way to sign in. */
@@ -154,7 +156,7 @@ export function dress(w, made, how) {
   }
   /** @param {string} text */
   function set(text) {
-    input.value = text;
+    input.value = named.shown(text);
     if (text) open();
     requestAnimationFrame(grow);
     count();
@@ -165,7 +167,7 @@ export function dress(w, made, how) {
     input.style.height = input.scrollHeight + 2 + 'px';
   }
   function count() {
-    const length = [...input.value.trim()].length;
+    const length = [...named.sent(input.value.trim())].length;
     const rest = max - length;
     const waits = !!(album && album.unsettled()) || (terms && !agree.checked && !w.session.get('agreed'));
     submit.disabled = !(length || pictures()) || rest < 0 || busy || waits;
@@ -223,11 +225,13 @@ export function dress(w, made, how) {
           input,
           foot,
           label: t('people'),
-          here: () => namesHere(w),
+          here: () => peopleHere(w),
           ask: start =>
             w
               .api('GET', '/mentions?' + new URLSearchParams({channel: w.key, q: start}), {mine: true})
-              .then(answer => answer.people.map((/** @type {{name: string}} */ one) => one.name)),
+              .then(answer => answer.people),
+          face: avatarOf,
+          chosen: (person, text) => named.add(person, text),
         }),
       () => {
         mentions = false;
@@ -302,7 +306,7 @@ export function dress(w, made, how) {
     count();
     const {send: change, why} = how;
     if (change && why) {
-      change(input.value.trim(), album ? album.kept().map(one => one.id) : undefined)
+      change(named.sent(input.value.trim()), album ? album.kept().map(one => one.id) : undefined)
         .then(
           () => {
             draft.drop();
@@ -323,7 +327,7 @@ export function dress(w, made, how) {
   }
   /** @param {typeof import('./later.js')} later */
   function post(later) {
-    const text = input.value.trim();
+    const text = named.sent(input.value.trim());
     const called = person ? person.name : name.value.trim();
     draft.stop();
     busy = false;

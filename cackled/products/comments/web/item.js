@@ -199,7 +199,8 @@ function drawBody(w, item) {
     Object.entries(attributes).forEach(([key, value]) => node.setAttribute(key, value));
   });
   item.album = c.media && el('div.mc-album');
-  if (c.media || /language-|\[poll \d|youtu|vimeo\.com/.test(c.html)) whenReady(w, later => later.enrich(w, item));
+  if (c.media || /language-|mention-|\[poll \d|youtu|vimeo\.com/.test(c.html))
+    whenReady(w, later => later.enrich(w, item));
   item.text = text;
   item.acts = el('div.mc-acts');
   item.slot = item.slot || el('div.mc-slot');

@@ -9,6 +9,7 @@ import {onArrived, showPill, speak, watchSeen} from './arrivals.js';
 import {addHidden, releaseHeld, removeItem} from './live.js';
 import {seqOf} from './store.js';
 import {flash, focusOn, nameOf, showCounts} from './widget.js';
+import {Named} from '../../../web/editor/named.js';
 import {el, press} from '../../../web/lib/dom.js';
 import {forgetDraft} from '../../../web/lib/drafts.js';
 import {Promise} from '../../../web/lib/loader.js';
@@ -38,7 +39,7 @@ export function restoreUnsent(w) {
   unsent(w)
     .stored()
     .forEach(entry => {
-      if (main.input && !entry.parent && main.input.value.trim() === entry.text) main.set('');
+      if (main.input && !entry.parent && main.input.value.trim() === new Named().shown(entry.text)) main.set('');
       sendEntry(w, entry);
     });
 }
@@ -79,7 +80,7 @@ export function sendEntry(w, entry, scroll, form) {
     parent: entry.parent,
     root: undefined,
     author: {id: w.session.visitor() || '', name: entry.name},
-    text: entry.text,
+    text: new Named().shown(entry.text),
     pending: true,
     media: entry.media && keptOf(entry.media).map(one => ({...one, url: one.src})),
     created: new Date(serverNow()).toISOString(),

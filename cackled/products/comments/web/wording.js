@@ -1,7 +1,10 @@
 /* Texts of comments once they stand: spoilers that open, code in colours, and what is quoted of them. */
 import {showAlbum} from './album.js';
+import {showProfile} from './identity.js';
 import {openReply} from './sending.js';
 import {laterId} from './reckon.js';
+import {flash, focusOn} from './widget.js';
+import {el} from '../../../web/lib/dom.js';
 
 /** @typedef {import('./store.js').Item} Item */
 /** @typedef {import('./widget.js').Comments} Comments */
@@ -17,9 +20,23 @@ const askers = new WeakMap();
 export function watchTexts(w) {
   /** @param {any} event */
   function open(event) {
-    const node = event.target.closest('.mc-spoiler[role]');
+    const node = event.target.closest('.mc-spoiler[role], .mc-mention');
     if (!node || (event.type === 'keydown' && event.key !== 'Enter' && event.key !== ' ')) return;
     event.preventDefault();
+    if (node.dataset.mention) {
+      const {mention: id} = node.dataset;
+      const items = [...w.store.items.values()].filter(one => one.c.author && one.c.author.id === id && !one.away);
+      const last = items.sort((x, y) => laterId(y.c.id, x.c.id))[0];
+      // Guests have no card: what they said last tells who they are.
+      if (!last || last.c.author.badges)
+        showProfile(w, node, last ? last.c.author : {id, name: node.textContent.slice(1)});
+      else {
+        last.node.scrollIntoView({block: 'center'});
+        flash(last);
+        focusOn(last.node);
+      }
+      return;
+    }
     ['role', 'aria-label', 'aria-expanded'].forEach(name => node.removeAttribute(name));
     node.tabIndex = -1;
   }
@@ -46,6 +63,17 @@ export function enrich(w, item) {
   if (!text) return;
   showAlbum(item);
   typeset(w, text);
+  const me = w.session.visitor();
+  text.querySelectorAll('[data-mention]').forEach((/** @type {HTMLElement} */ node) => {
+    node.tabIndex = 0;
+    node.setAttribute('role', 'button');
+    node.setAttribute('aria-haspopup', 'dialog');
+    node.classList.add('mc-mention');
+    node.classList.toggle('mc-me', node.dataset.mention === me);
+    const place = el('span.mc-who-wrote');
+    node.replaceWith(place);
+    place.append(node);
+  });
   const codes = text.querySelectorAll(
     w.settings.math ? '[data-language]:not([data-language^=math])' : '[data-language]',
   );
@@ -128,11 +156,11 @@ export function replyQuoting(w, item, asked) {
 /**
  * Who wrote here, the latest first.
  * @param {Comments} w
- * @returns {string[]}
+ * @returns {{id: string, name: string, avatar?: string}[]}
  */
-export function namesHere(w) {
+export function peopleHere(w) {
   const me = w.session.visitor();
   const written = [...w.store.items.values()].map(item => item.c).concat([...w.store.waiting.values()]);
   const others = written.filter(c => c.author && c.author.id !== me && !w.store.blocked.has(c.author.id));
-  return [...new Set(others.sort((a, b) => laterId(b.id, a.id)).map(c => c.author.name))];
+  return others.sort((a, b) => laterId(b.id, a.id)).map(c => c.author);
 }

@@ -61,7 +61,9 @@ begin
     channel := null;
     seq := null;
     return next;
+    return;
   end if;
+  return query select x.channel, x.seq from spread_mentions(p_site, p_visitor, p_most) x;
 end
 $$;
 
@@ -85,6 +87,12 @@ begin
     return;
   end if;
   perform carry_follows(p_site, p_visitor, p_from);
+  for channel, seq in select x.channel, x.seq from rewrite_mentions(p_site, p_from, p_visitor, p_most) x loop
+    return next;
+    if channel is null then
+      return;
+    end if;
+  end loop;
   for channel, seq in select x.channel, x.seq from carry_reactions(p_site, p_visitor, p_from, p_most) x loop
     return next;
     if channel is null then

@@ -1,5 +1,5 @@
 -- Followers are told of new comments: gathered from the event log, off the path of every write.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- The row of a follower, made where there is none. p_channel: a random number.
 create or replace function follower_of(p_site int, p_visitor bigint, p_channel bigint, p_language text) returns follower
@@ -82,6 +82,10 @@ begin
       from news n join comment p on p.site_id = n.site_id and p.id = n.parent_id and p.status = 1
         join follower x on x.site_id = n.site_id and x.visitor_id = p.visitor_id and x.replies
       union all
+      select n.site_id, m.visitor_id, n.id, n.channel_id, n.author, 4
+      from news n join comment_mention m on m.site_id = n.site_id and m.comment_id = n.id
+        join follower x on x.site_id = n.site_id and x.visitor_id = m.visitor_id and x.replies
+      union all
       select n.site_id, w.visitor_id, n.id, n.channel_id, n.author, 2
       from news n join follow w on w.site_id = n.site_id and w.kind = 1 and w.target = n.channel_id
       union all
@@ -93,7 +97,7 @@ begin
       from found x where x.reader <> x.author and not exists (
         select from block b where b.site_id = x.site_id and b.visitor_id = x.reader and b.author_id = x.author
       )
-      order by x.site_id, x.reader, x.id, x.reason
+      order by x.site_id, x.reader, x.id, array_position('{1,4,2,3}'::int[], x.reason)
       on conflict do nothing returning site_id, visitor_id
     )
     select y.* from follower y join (select distinct m.site_id, m.visitor_id from made m) z
