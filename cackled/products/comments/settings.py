@@ -97,6 +97,18 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         ),
     ] = False
 
+    push_worker: Annotated[
+        str,
+        Meta(
+            title="Push notifications",
+            max_length=200, pattern=r"^(/[!-~]*)?$",
+            description=(
+            "Path of the service worker file on your site, as /cackled-push.js; readers can then turn push "
+            "notifications on. Empty: none."
+            ),
+        ),
+    ] = ""
+
     @property
     def shown_reactions(self) -> dict[str, str]:
         """What readers react with, by name, in its order: what is shown for each."""
@@ -113,7 +125,8 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
             "deletion": self.deletion,
             "reactions": list(self.shown_reactions.items()),
         }
-        return {**told, "math": True} if self.math else told
+        more = {"math": self.math, "push_worker": self.push_worker}
+        return told | {name: value for name, value in more.items() if value}
 
 
 # They stood beside the core's once.

@@ -22,7 +22,8 @@ export const bellHost = w => ({
   channel: () => w.channel.id,
   subscribe,
   closers: w.closers,
-  worker: loader.text(/** @type {any} */ (w.o).pushWorker),
+  // The page's word, else that of the site's settings.
+  worker: loader.text(/** @type {any} */ (w.o).pushWorker) || loader.text(w.settings.push_worker),
   fire: (/** @type {string} */ name) => w.fire(name, {channel: w.channel}),
   say: (/** @type {string} */ words) => notice(w, words),
   fail: (/** @type {any} */ error) =>
