@@ -86,6 +86,11 @@ class Mail(Section, frozen=True):
     # Base URL of links to remove and ban; empty: the deployment's, else the node's; without one there are no links.
     url: Annotated[str, Meta(pattern="^(https?://[!-~]+)?$", max_length=250)] = ""
     timeout: PositiveFloat = 30.0
+    # Answers of visitors to letters about chats: the address that your mail server delivers here, with whatever stands
+    # behind a plus sign, and where we take them by SMTP. Port 0: none are taken.
+    replies: Annotated[str, Meta(pattern="^([!-~]+@[!-~]+)?$", max_length=120)] = ""
+    replies_interface: str = "127.0.0.1"
+    replies_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
 
 
 class Accounts(Section, frozen=True):

@@ -103,6 +103,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.media.store",
         "cackled.media.answers", *GROUND,
     ),
+    "cackled.products.chat.people_api": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
     "cackled.products.chat.setup_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),

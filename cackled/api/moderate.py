@@ -106,6 +106,8 @@ class ModerateResource(AsyncResource):
                 raise TooFast(wait)
             tokens = request.args.get(b"token", [])
             link = await self._links.read(tokens[0].decode("latin-1")) if len(tokens) == 1 else None
+            if link is not None and link.deed not in self._deeds:
+                link = None
             site = None if link is None else self._sites.find(link.site)
             # Who follows a link may read another language than the site's mail has.
             asked = request.getHeader(b"accept-language")

@@ -48,6 +48,7 @@ from cackled.domain.site_changes import SiteChanges
 from cackled.domain.sites import SiteDirectory
 from cackled.domain.uploads import Uploads
 from cackled.domain.usage import Usage
+from cackled.domain.vouching import Vouching
 from cackled.domain.webhook_endpoints import EXPIRE_WEBHOOKS, Endpoints, EventTypes
 from cackled.domain.webhook_sending import WebhookSender
 from cackled.domain.webhooks import Webhooks
@@ -55,6 +56,8 @@ from cackled.domain.write_batching import WriteQueues
 from cackled.events import CORE_EVENTS, PERSONAL, Position
 from cackled.features import FEATURES
 from cackled.features import registry as shipped_registry
+from cackled.identity.refusals import RefusalBook
+from cackled.identity.statements import Statements
 from cackled.media.resource import Gallery
 from cackled.media.store import MediaStore
 from cackled.moderation.moderation import Moderation
@@ -174,6 +177,9 @@ class Application:
                 own_url=config.own_url,
             )
         )
+        self.shared[Vouching] = Vouching(
+            lambda site, token, known: self.services[Statements](site).vouch(token, known, self.shared[RefusalBook])
+        )
         self.shared[Uploads] = self.shared[MediaStore].uploads
         self.erasures = Erasures(
             self.database, clock, journal, router.wrote_here, in_thread, erasables=registry.erasables,
@@ -242,6 +248,7 @@ class Application:
             sender=config.mail.sender,
             links=self.links,
             own_url=config.own_url,
+            replies=config.mail.replies if config.mail.replies_port else "",
             http=self.http,
             moderated=self.registry.moderated,
         )

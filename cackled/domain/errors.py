@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Struct
 
@@ -24,7 +25,7 @@ class Refused(Exception):
         self.field = field
         self.retry_after: float | None = None
         # More members for the problem document.
-        self.extra: dict[str, str] = {}
+        self.extra: dict[str, Any] = {}
         if slug is not None:
             self.slug = slug
 

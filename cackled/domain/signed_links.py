@@ -6,6 +6,7 @@ the deed and what it is done to, and holds no words. That a link was used is wri
 
 from __future__ import annotations
 
+from base64 import b32encode
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from typing import Literal, cast, get_args
@@ -17,7 +18,7 @@ from msgspec import Struct
 LIFETIME = 7 * 24 * 3600
 LONGEST = 1_000
 
-Deed = Literal["remove", "ban", "approve", "reject", "spam", "answer"]
+Deed = Literal["remove", "ban", "approve", "reject", "spam", "answer", "chat"]
 DEEDS = get_args(Deed)
 
 
@@ -61,6 +62,11 @@ class SignedLinks:
             "sub": str(target), "exp": expires, **({} if version is None else {"ver": version}),
         }  # fmt: skip
         return jwt.encode(claims, key, algorithm="HS256"), expires
+
+    async def mark(self, text: str) -> str:
+        """A mark of *text* that nobody else can make: 16 small letters and digits, which go into addresses of mail."""
+        made = blake2b(text.encode(), key=await self._ready(), digest_size=10, person=b"cackled.mark").digest()
+        return b32encode(made).decode("ascii").lower()
 
     async def read(self, token: str) -> SignedLink | None:
         """What *token* says; None where it is not genuine, or has run out."""

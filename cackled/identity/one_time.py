@@ -14,7 +14,7 @@ from cackled.domain.site import Site
 # ``state``: a way to a provider and back; ``code``: who came back; ``statement``: a site's statement that was used;
 # ``mail``: a letter on its way; ``written``: an address that was written to; ``guessed``: figures tried for an address;
 # ``client``: our registration elsewhere.
-Kind = Literal["state", "code", "statement", "mail", "written", "guessed", "client"]
+Kind = Literal["state", "code", "statement", "mail", "written", "guessed", "client", "chat"]
 
 INSERT_ONE_TIME = Query(
     "insert_one_time",

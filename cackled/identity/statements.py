@@ -93,6 +93,25 @@ class Statements:
                 raise BadAssertion("replayed", f"It was used before (jti {person.nonce[:40]}).")
         return await self._people.sign_in(facts_of(person, now), 0 if old is None else old.visitor, new, now)
 
+    async def vouch(self, token: str, known: str, book: RefusalBook) -> Facts:
+        """What the site's JWT *token* says of a visitor, who is *known* by that id in a conversation (``""``: not).
+
+        A token that may be used once may be so for each person and conversation that knows them.
+
+        Raises:
+            BadStatement: it does not hold.
+        """
+        try:
+            found = await self._verify("jwt", Statement(sso=token))
+            assert isinstance(found, Person)
+            if found.nonce and found.id != known:
+                fresh = await self._once.put("chat", found.nonce, found.id, found.expires + assertion.LEEWAY)
+                if not fresh:
+                    raise BadAssertion("replayed", f"It was used before (jti {found.nonce[:40]}).")
+            return facts_of(found, self._wall_time())
+        except BadAssertion as error:
+            raise await self.refuse("jwt", error, book) from None
+
     async def refuse(self, form: str, error: BadAssertion, book: RefusalBook) -> BadStatement:
         """Note for the owner why a statement was refused; gives what the visitor is told."""
         count = book.count(self._site.id, form, error.reason)

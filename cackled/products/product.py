@@ -58,7 +58,8 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
     """What handlers of the outbox are made of.
 
     ``send`` is None where there is no mail server; ``links`` makes links that work once, below ``own_url``; ``http``
-    asks servers that strangers name; ``moderated`` makes what moderators see of a site, by kind of item.
+    asks servers that strangers name; ``replies`` is the address that takes answers to letters;
+    ``moderated`` makes what moderators see of a site, by kind of item.
     """
 
     sites: SiteDirectory
@@ -67,6 +68,7 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
     sender: str
     links: SignedLinks
     own_url: str
+    replies: str = ""
     http: Any = None
     moderated: Mapping[str, Callable[[Database, Site], Any]] = {}
 

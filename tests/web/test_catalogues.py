@@ -31,7 +31,7 @@ PLACE = re.compile(r"\{(\w+)\}")
 STRINGS = [re.compile(rf"{mark}([^{mark}\\\n$]*){mark}") for mark in ("'", '"', "`")]
 # Refusals that a visitor can do nothing about, or that only a widget's mistake would cause: their status is told.
 FOR_PROGRAMS = frozenset((
-    "under-way", "key-reused",
+    "under-way", "key-reused", "work-needed",
     "bad-field", "bad-json", "bad-request", "bad-token", "internal", "key", "no-token", "not-granted",
     "other-deployment", "token-expired", "unknown-site", "unprocessable", "uri-too-long", "comment",
 ))  # fmt: skip

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from cackled.database.counted import Counted
+from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
+from cackled.domain.signed_links import SignedLinks
 from cackled.domain.site import Site
-from cackled.products.chat import api, report_api, setup_api, staff_api
+from cackled.products.chat import api, people_api, report_api, setup_api, staff_api
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.events import EVENTS
+from cackled.products.chat.mail import KINDS as LETTERS
+from cackled.products.chat.mail import ChatMail
+from cackled.products.chat.people import ChatPeople
 from cackled.products.chat.refusals import PROBLEMS, REFUSALS
+from cackled.products.chat.replies_by_mail import MailReplies
 from cackled.products.chat.report import Reports
+from cackled.products.chat.resuming import Resuming
 from cackled.products.chat.service import PRODUCT_NAME, Chats
 from cackled.products.chat.settings import ChatSettings
 from cackled.products.chat.setup import Setups
 from cackled.products.chat.tokens import ChatTokens
 from cackled.products.chat.upkeep import AUTHORED, ERASABLE, HELD, JOBS, Routing
-from cackled.products.product import Limit, Product, SharedParts
+from cackled.products.product import Limit, OutboxParts, Product, SharedParts
 
 
 def make_chats(parts: ServiceParts, site: Site) -> Chats:
@@ -38,14 +47,35 @@ def make_routing(parts: SharedParts) -> Routing:
     return Routing(parts.database, parts.clock)
 
 
+def make_resuming(parts: SharedParts) -> Resuming:
+    """What letters about conversations take."""
+    return Resuming(SignedLinks(parts.sites.secret, parts.wall_time), parts.send is not None)
+
+
+def make_replies(parts: SharedParts) -> MailReplies:
+    """What takes answers by mail."""
+    mail = parts.config.mail
+    links = SignedLinks(parts.sites.secret, parts.wall_time)
+    return MailReplies(
+        parts.sites, parts.database, links, parts.clock, mail.replies, mail.replies_interface, mail.replies_port
+    )
+
+
+def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """What writes to visitors."""
+    return ChatMail(parts).deliver
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
-    routes=(*staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES, *api.ROUTES),
+    routes=(*staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES, *people_api.ROUTES, *api.ROUTES),
     widgets=api.WIDGETS,
     settings=ChatSettings,
-    services={Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports},
-    shared={ChatTokens: make_tokens, Routing: make_routing},
-    starts=(Routing,),
+    services={Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports, ChatPeople: ChatPeople},
+    shared={ChatTokens: make_tokens, Routing: make_routing, Resuming: make_resuming, MailReplies: make_replies},
+    starts=(Routing, MailReplies),
+    outbox={"chat-mail": make_mail},
+    letters=LETTERS,
     limits=(
         Limit(name="start", rate=0.05, burst=5, site_rate=20.0),
         Limit(name="use", rate=5, burst=60),

@@ -8,7 +8,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from cackled.api.answers import Id
 from cackled.products.chat.forms import Field, GreetingSetup, Rule
+from cackled.products.chat.hours import Hours
 
+# What the site's server signed of a visitor: a JSON Web Token.
+Identity = Annotated[str, Meta(max_length=16_384)]
 Line = Annotated[str, Meta(max_length=200)]
 Text = Annotated[str, Meta(max_length=10_000)]
 Address = Annotated[str, Meta(max_length=2_000)]
@@ -32,11 +35,13 @@ class StartBody(Struct, frozen=True):
     name: Line = ""
     mail: Line = ""
     department: Annotated[str, Meta(max_length=20)] = ""
-    fields: dict[str, Line] = {}
+    fields: dict[str, Annotated[str, Meta(max_length=2_000)]] = {}
     attributes: dict[str, Line] = {}
     consent: bool = False
     page: PageBody = PageBody()
     language: Annotated[str, Meta(max_length=20)] = ""
+    identity: Identity = ""
+    work: Annotated[str, Meta(max_length=40)] = ""
 
 
 class Operator(Struct, frozen=True):
@@ -127,6 +132,7 @@ class Row(Chat, frozen=True, kw_only=True):
     status: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
     unread: int | UnsetType = UNSET
+    offered: bool | UnsetType = UNSET
     waiting_since: str | UnsetType | None = UNSET
     assignee: Assignee | UnsetType | None = UNSET
     guests: list[Assignee] | UnsetType = UNSET
@@ -260,6 +266,25 @@ class VisitBody(Struct, frozen=True):
 
     page: PageBody | UnsetType = UNSET
     attributes: dict[str, Line] = {}
+    identity: Identity = ""
+
+
+class IdentifyBody(Struct, frozen=True):
+    """What the site's server signed of the visitor."""
+
+    token: Annotated[str, Meta(min_length=1, max_length=16_384)]
+
+
+class ResumeBody(Struct, frozen=True):
+    """A link's token; ``""``: the newest conversation of the visitor, who is signed in."""
+
+    token: Annotated[str, Meta(max_length=1_000)] = ""
+
+
+class TranscriptBody(Struct, frozen=True):
+    """Where a conversation goes."""
+
+    mail: Annotated[str, Meta(min_length=3, max_length=250)]
 
 
 class CloseBody(Struct, frozen=True):
@@ -279,6 +304,16 @@ class Department(Struct, frozen=True):
 
     id: Id
     name: str
+    status: Literal["online", "away", "offline"]
+
+
+class DepartmentSetup(Struct, frozen=True):
+    """A department. ``hours``: null for those of the site; ``skills``: what its operators have to know."""
+
+    id: Id
+    name: str
+    hours: Hours | None = None
+    skills: list[str] = []
 
 
 class ChatStatus(Struct, frozen=True):
@@ -322,6 +357,8 @@ class ListQuery(Struct, frozen=True):
 
     state: Literal["waiting", "mine", "open", "offline", "closed", "snoozed", "spam", "all"] = "all"
     q: Annotated[str, Meta(max_length=100, description="Part of a name, a mail address or a message.")] = ""
+    department: Annotated[str, Meta(max_length=20, description="Conversations of this department.")] = ""
+    label: Annotated[str, Meta(max_length=40, description="Conversations with this label.")] = ""
     cursor: Annotated[str, Meta(max_length=60, description="From the page before.")] = ""
     size: Annotated[int, Meta(ge=1, le=100)] = 50
 
@@ -413,7 +450,7 @@ class DeskAnswer(Struct, frozen=True):
 
     me: Desk
     colleagues: list[Desk]
-    departments: list[Department]
+    departments: list[DepartmentSetup]
 
 
 class BeatBody(Struct, frozen=True):
@@ -435,12 +472,14 @@ class LivePlace(Struct, frozen=True):
 
 
 class DepartmentBody(Struct, frozen=True):
-    """A department."""
+    """A department. ``hours``: null for those of the site. Members that are left out stay, in a change."""
 
     name: Annotated[str, Meta(min_length=1, max_length=60)]
+    hours: Hours | UnsetType | None = UNSET
+    skills: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=20)] | UnsetType = UNSET
 
 
 class DepartmentsAnswer(Struct, frozen=True):
     """The site's departments."""
 
-    departments: list[Department]
+    departments: list[DepartmentSetup]

@@ -12,11 +12,15 @@ from cackled.api.calls import Call, bearer, header
 from cackled.api.route import Caller, Route
 from cackled.api.widget import FirstPage, FirstRender, Widget
 from cackled.domain.errors import Conflict, Unauthorized
+from cackled.domain.people import Facts
+from cackled.domain.sessions import BY_SITE
 from cackled.domain.signed_media import DRAFT_LIFETIME, SignedMedia
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
-from cackled.products.chat import answers
+from cackled.domain.vouching import Vouching
+from cackled.products.chat import answers, rush
 from cackled.products.chat.desk import Desks
+from cackled.products.chat.people import ChatPeople
 from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import ONLINE, Chats, Found, no_chat
 from cackled.products.chat.setup import Setups
@@ -57,9 +61,12 @@ async def party(call: Call) -> Party:
     if call.staff is not None:
         return Party(await call.service(Chats).find(chat), call.staff.account, call.staff.name)
     token = bearer(call.request) or ""
-    if not await call.shared(ChatTokens).holds(call.site.id, chat, token):
+    number = await call.shared(ChatTokens).number(call.site.id, chat, token)
+    if number is None:
         raise no_chat()
     found = await call.service(Chats).find(chat)
+    if found.tokens != number:
+        raise no_chat()
     return Party(found, 0, found.name)
 
 
@@ -77,22 +84,46 @@ async def visitor(call: Call) -> Party:
 
 async def start(call: Call) -> bytes:
     """Start a conversation."""
-    chats = call.service(Chats)
-    setups = call.service(Setups)
-    (_, setup), (open_now, _) = await setups.lately(), await setups.open()
+    chats, setups, people = call.service(Chats), call.service(Setups), call.service(ChatPeople)
+    facts = await vouched(call, call.body.identity)
+    (_, setup), status = await setups.lately(), await chats.status()
+    if chats.settings.rush and status.starts >= chats.settings.rush:
+        key = await call.shared(ChatTokens).key()
+        rush.check(key, call.site.id, call.address or "", call.context.wall_time(), call.body.work)
+    there = (await setups.states(status)).get(call.body.department)
     agent = header(call.request, "user-agent") or ""
-    chat, channel, _, state, _ = await chats.start(
+    chat, _, _, state, _ = await chats.start(
         call.visitor.visitor, call.body, call.address, agent, random_number(), random_number(),
-        open_now=open_now, consent=setup.consent,
+        there=(await setups.states(status))[""] if there is None else there, setup=setup,
     )  # fmt: skip
+    if facts is not None:
+        await people.identify(chat, facts, call.context.sessions.new_visitor(), call.context.wall_time())
+    elif call.visitor.level == BY_SITE:
+        await people.signed_in(chat, call.visitor.visitor)
     if state == "waiting":
         await call.service(Desks).route()
-    found = await chats.find(chat)
+    return await begun(call, chat)
+
+
+async def begun(call: Call, chat: int) -> bytes:
+    """A conversation, with the token for its visitor."""
+    found = await call.service(Chats).find(chat)
     now = msgspec.json.decode(found.chat, type=answers.Chat)
-    token = await call.shared(ChatTokens).make(call.site.id, chat)
+    token = await call.shared(ChatTokens).make(call.site.id, chat, found.tokens)
     return msgspec.json.encode(
-        answers.Started(str(chat), token, now.position, now.state, None, str(channel), found.seq, now.operator)
+        answers.Started(
+            str(chat), token, now.position, now.state, now.wait, str(found.channel), found.seq, now.operator
+        )
     )
+
+
+async def vouched(call: Call, token: str, known: str = "") -> Facts | None:
+    """What the site says of the visitor; None where it says nothing.
+
+    Raises:
+        Unauthorized: it does not hold.
+    """
+    return await call.shared(Vouching).check(call.site, token, known) if token else None
 
 
 async def get_chat(call: Call) -> bytes:
@@ -205,7 +236,11 @@ async def rate(call: Call) -> Any:
 
 async def visit(call: Call) -> Any:
     """Tell operators which page the visitor is on, and attributes that the site sets."""
-    await visitor(call)
+    found = (await visitor(call)).found
+    facts = await vouched(call, call.body.identity, found.person)
+    if facts is not None and facts.subject != found.person:
+        new, now = call.context.sessions.new_visitor(), call.context.wall_time()
+        await call.service(ChatPeople).identify(call.number("chat"), facts, new, now)
     await call.service(Chats).visit(call.number("chat"), call.body)
 
 
@@ -219,20 +254,20 @@ async def first_page(render: FirstRender) -> FirstPage:
     chats = render.service(Chats)
     settings = chats.settings
     setups = render.service(Setups)
-    (state, departments, seq), (_, setup), (open_now, following) = (
-        await chats.status(), await setups.lately(), await setups.open()
-    )  # fmt: skip
-    state = state if open_now else 0
+    found, (_, setup), (_, following) = await chats.status(), await setups.lately(), await setups.open()
+    states = await setups.states(found)
+    state = states[""]
     greeting = structs.replace(setup.greeting, text=setup.greeting.text or settings.greeting)
     status = answers.ChatStatus(
         STATUSES[state] if settings.enabled else "off", settings.enabled and state == ONLINE, settings.offline,
         setup.consent or settings.consent, greeting,
-        msgspec.json.decode(departments, type=list[answers.Department]), settings.rating, following,
+        [answers.Department(one.id, one.name, STATUSES[states[one.id]]) for one in found.departments],
+        settings.rating, following,
         setup.before, setup.offline, [one for one in setup.invitations if one.on],
         max_length=settings.max_length, edit_seconds=settings.edit_seconds,
-        position=str(render.site.position(chats.channel, seq)),
+        position=str(render.site.position(chats.channel, found.seq)),
     )  # fmt: skip
-    return FirstPage(b'"chat":' + msgspec.json.encode(status), seq, b"null")
+    return FirstPage(b'"chat":' + msgspec.json.encode(status), found.seq, b"null")
 
 
 WIDGETS = (
@@ -251,7 +286,8 @@ ROUTES = (
         method="POST", path=_ALL, name="startChat", summary="Start a conversation.", handler=start,
         body=answers.StartBody, answer=answers.Started, status=201, caller=Caller.SESSION, limit="chat.start",
         mend=True,
-        refusals=("chat-off", "consent", "nobody-there", "banned", "chats", *TEXT, "key", "locked"),
+        refusals=("chat-off", "consent", "nobody-there", "banned", "chats", *TEXT, "key", "locked", "work-needed",
+            "required", "bad-statement", "other-person",),
     ),
     Route(
         method="GET", path=_ONE, name="getChat",
@@ -309,7 +345,7 @@ ROUTES = (
     Route(
         method="PUT", path=_ONE + "/visit", name="visitChat",
         summary="Tell operators which page the visitor is on, and attributes that the site sets.",
-        handler=visit, body=answers.VisitBody, bodiless=True, status=204, refusals=("chat", *TEXT),
-        **_VISITOR,
+        handler=visit, body=answers.VisitBody, bodiless=True, status=204,
+        refusals=("chat", "unprocessable", "bad-statement", "other-person"), **_VISITOR,
     ),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cackled.database.query import Query, ReadPreference
@@ -14,6 +14,7 @@ from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position
 from cackled.products.chat import queries
+from cackled.products.chat.answers import ListQuery
 from cackled.products.chat.service import Written, no_chat, status_channel, write
 
 # Waiting conversations that are handed out at one go.
@@ -32,16 +33,20 @@ class Desks:
         self._bans = Bans(site, parts.database)
         self._channel = status_channel(site)
 
-    async def listed(self, me: int, state: str, search: str, cursor: str, size: int) -> tuple[list[str], str]:
+    async def listed(self, me: int, asked: ListQuery) -> tuple[list[str], str]:
         """Conversations as JSON rows, and the cursor of the next page (``""``: there is none).
 
         Raises:
             BadField: the cursor is none of ours.
         """
-        at, number = _cursor(cursor)
-        words = search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").strip()
+        at, number = _cursor(asked.cursor)
+        state, size = asked.state, asked.size
+        if asked.department and not _is_number(asked.department):
+            raise BadField("department is an id.", field="department")
+        words = asked.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").strip()
         like = f"%{words}%" if words else ""
-        args: tuple[Any, ...] = (self._site.id, size + 1, like, at, number)
+        label = text.clean_words(asked.label, 40)
+        args: tuple[Any, ...] = (self._site.id, size + 1, like, at, number, int(asked.department or 0), label)
         query = queries.LIST_WAITING if state == "waiting" else queries.LIST_CHATS
         if state != "waiting":
             args = (*args, state, me)
@@ -170,7 +175,7 @@ class Desks:
         """Change an operator's own desk; gives it as JSON."""
         numbers = None if departments is None else [int(one) for one in departments if _is_number(one)]
         words = None if languages is None else [text.clean_words(one, 20) for one in languages]
-        able = None if skills is None else sorted({text.clean_words(one, 40) for one in skills} - {""})
+        able = None if skills is None else _clean(skills)
         rows = await self._write(
             queries.SET_DESK, staff.account, staff.name, state, capacity, numbers, words, able, self._channel
         )
@@ -205,20 +210,24 @@ class Desks:
             rows = await self._database.write(queries.OPERATORS_CHANNEL, *args)
         return self._site.position(rows[0][0], rows[0][1])
 
-    async def add_department(self, name: str) -> int:
-        """Add a department; gives its id.
+    async def add_department(self, name: str, hours: str = "", skills: Sequence[str] = ()) -> int:
+        """Add a department with *hours* as JSON (``""``: those of the site); gives its id.
 
         Raises:
             Conflict: there are 200.
         """
-        rows = await self._write(queries.ADD_DEPARTMENT, _name(name))
+        rows = await self._write(queries.ADD_DEPARTMENT, _name(name), hours, _clean(skills))
         if not rows:
             raise Conflict("A site has at most 200 departments.", slug="departments")
         return int(rows[0][0])
 
-    async def rename_department(self, number: int, name: str) -> bool:
-        """Give a department another name; False where there is none."""
-        return bool(await self._write(queries.RENAME_DEPARTMENT, number, _name(name)))
+    async def change_department(
+        self, number: int, name: str, hours: str | None, skills: list[str] | None
+    ) -> tuple[str, str, list[str]] | None:
+        """Change a department (None: as it is); gives name, hours and skills, None where there is none."""
+        able = None if skills is None else _clean(skills)
+        rows = await self._write(queries.RENAME_DEPARTMENT, number, _name(name), hours, able)
+        return (rows[0][1], rows[0][2], list(rows[0][3])) if rows else None
 
     async def remove_department(self, number: int) -> bool:
         """Remove a department; False where there is none. Its conversations wait for anybody."""
@@ -236,6 +245,10 @@ def _name(words: str) -> str:
     if not clean:
         raise BadField("A department has a name.", field="name")
     return clean
+
+
+def _clean(skills: Sequence[str]) -> list[str]:
+    return sorted({text.clean_words(one, 40) for one in skills} - {""})
 
 
 def _account(member: str) -> int:

@@ -12,7 +12,7 @@ START_CHAT = Query(
 SELECT_CHAT = Query(
     "select_chat",
     """
-    select chat_json(c), h.seq, c.channel_id, c.visitor_id, c.name, c.state, c.assignee
+    select chat_json(c), h.seq, c.channel_id, c.visitor_id, c.name, c.state, c.assignee, c.tokens, c.person
     from chat c join channel h on h.site_id = c.site_id and h.id = c.channel_id
     where c.site_id = $1 and c.id = $2
     """,
@@ -57,8 +57,13 @@ SELECT_STATUS = Query(
     "select_chat_status",
     """
     select chat_status($1), coalesce((
-      select json_agg(json_build_object('id', x.id::text, 'name', x.name) order by x.name, x.id)
+      select json_agg(json_build_object(
+        'id', x.id::text, 'name', x.name, 'hours', x.hours, 'skills', x.skills, 'state', (
+        select coalesce(max(case d.state when 'online' then 2 else 1 end), 0) from chat_desk d
+        where d.site_id = $1 and d.seen_at > now() - interval '60 seconds' and d.state <> 'invisible'
+          and (d.departments = '{}' or x.id = any(d.departments)) and x.skills <@ d.skills)) order by x.name, x.id)
       from chat_department x where x.site_id = $1), '[]')::text,
+      (select count(*) from chat c where c.site_id = $1 and c.created_at > now() - interval '1 minute'),
       coalesce((select h.seq from channel h where h.site_id = $1 and h.id = $2), 0)
     """,
     _ONE,
@@ -66,10 +71,36 @@ SELECT_STATUS = Query(
 SELECT_SEQ = Query("select_chat_seq", "select seq from channel where site_id = $1 and id = $2", _ONE)
 TELL_STATUS = Query("tell_chat_status", "select tell_status($1, $2, true)", _ONE)
 
+IDENTIFY_CHAT = Query(
+    "identify_chat", "select identify_chat($1, $2, $3, $4, $5, $6)", ("int", "bigint", "bigint", "text", "text", "text")
+)
+END_CHAT = Query("end_chat", "select end_chat($1, $2)", _ONE)
+ASK_TRANSCRIPT = Query("ask_transcript", "select ask_transcript($1, $2, $3)", ("int", "bigint", "text"))
+USE_RESUME_LINK = Query(
+    "use_resume_link",
+    """
+    with there as materialized (
+      select c.id from chat c where c.site_id = $1 and c.id = $4 and c.tokens = $5
+    )
+    insert into used_link (site_id, id, expires_at) select $1, $2, to_timestamp($3) from there
+    on conflict do nothing returning 1
+    """,
+    ("int", "bigint", "float8", "bigint", "int"),
+)
+SELECT_NEWEST_CHAT = Query(
+    "select_newest_chat",
+    """
+    select c.id from chat c where c.site_id = $1 and c.visitor_id = $2 and c.state not in ('closed', 'spam')
+    order by c.created_at desc limit 1
+    """,
+    _ONE,
+)
+
 # Operators.
 _FOUND = """
     and ($3 = '' or c.name ilike $3 or c.mail ilike $3 or exists (
       select from chat_message m where m.site_id = c.site_id and m.chat_id = c.id and m.text ilike $3))
+    and ($6 = 0 or c.department_id = $6) and ($7 = '' or $7 = any(c.labels))
 """
 LIST_WAITING = Query(
     "list_waiting_chats",
@@ -79,20 +110,20 @@ LIST_WAITING = Query(
       and ($4 = 0 or (extract(epoch from c.waiting_since), c.id) > ($4, $5))
     order by c.waiting_since, c.id limit $2
     """,
-    ("int", "int", "text", "numeric", "bigint"),
+    ("int", "int", "text", "numeric", "bigint", "bigint", "text"),
 )
 LIST_CHATS = Query(
     "list_chats",
     f"""
     select chat_row(c, true), extract(epoch from c.modified_at)::text, c.id from chat c
     where c.site_id = $1 {_FOUND}
-      and case $6 when 'all' then c.state <> 'spam'
-          when 'mine' then (c.assignee = $7 or $7 = any(c.guests)) and c.state in ('open', 'snoozed')
-          else c.state = $6 end
+      and case $8 when 'all' then c.state <> 'spam'
+          when 'mine' then (c.assignee = $9 or $9 = any(c.guests)) and c.state in ('open', 'snoozed')
+          else c.state = $8 end
       and ($4 = 0 or (extract(epoch from c.modified_at), c.id) < ($4, $5))
     order by c.modified_at desc, c.id desc limit $2
     """,
-    ("int", "int", "text", "numeric", "bigint", "text", "bigint"),
+    ("int", "int", "text", "numeric", "bigint", "bigint", "text", "text", "bigint"),
 )
 COUNT_CHATS = Query(
     "count_chats",
@@ -111,7 +142,7 @@ SELECT_CARD = Query(
       'trail', c.trail::json, 'referrer', c.referrer, 'agent', c.agent, 'language', c.language, 'mail', c.mail,
       'address', case when $3 then host(c.address) else '' end, 'fields', c.fields::json,
       'attributes', c.attributes::json, 'labels', c.labels, 'consent', c.consent, 'visitor', c.visitor_id::text,
-      'verified', false, 'chats', (
+      'verified', c.person <> '', 'person', c.person, 'skills', c.skills, 'country', c.country, 'chats', (
         select count(*) from chat x where x.site_id = c.site_id and x.visitor_id = c.visitor_id and x.id <> c.id),
       'past', coalesce((select json_agg(json_build_object('id', y.id::text, 'state', y.state, 'created',
                                                           chat_time(y.created_at)) order by y.created_at desc)
@@ -163,15 +194,19 @@ ROUTE_CHAT = Query("route_chat", "select chat, account, channel, seq from route_
 ADD_DEPARTMENT = Query(
     "add_department",
     """
-    insert into chat_department (site_id, name)
-    select $1, $2 where (select count(*) from chat_department d where d.site_id = $1) < 200 returning id
+    insert into chat_department (site_id, name, hours, skills)
+    select $1, $2, $3, $4 where (select count(*) from chat_department d where d.site_id = $1) < 200 returning id
     """,
-    ("int", "text"),
+    ("int", "text", "text", "text[]"),
 )
 RENAME_DEPARTMENT = Query(
-    "rename_department", "update chat_department set name = $3 where site_id = $1 and id = $2 returning id",
-    ("int", "bigint", "text"),
-)  # fmt: skip
+    "rename_department",
+    """
+    update chat_department d set name = $3, hours = coalesce($4, d.hours), skills = coalesce($5, d.skills)
+    where site_id = $1 and id = $2 returning id, name, hours, skills
+    """,
+    ("int", "bigint", "text", "text", "text[]"),
+)
 REMOVE_DEPARTMENT = Query(
     "remove_department", "delete from chat_department where site_id = $1 and id = $2 returning id", _ONE
 )

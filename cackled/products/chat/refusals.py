@@ -19,13 +19,21 @@ REFUSALS = (
         state="CK409", reason="newer-messages", error=Conflict,
         detail="There are newer messages than those you have seen.",
     ),
+    Refusal(
+        state="CK409", reason="other-person", error=Conflict,
+        detail="The site vouched for somebody else in this conversation. Sign out of it first.",
+    ),
+    Refusal(
+        state="CK409", reason="chat-ended", error=Conflict, detail="The visitor has signed out of this conversation."
+    ),
+    Refusal(state="CK409", reason="transcripts", error=Conflict, detail="You were sent this conversation already."),
     Refusal(state="CK409", reason="message-old", error=Conflict, detail="This message can't be changed any more."),
 )  # fmt: skip
 # What every text that somebody writes may be refused for.
 TEXT = ("unprocessable", "text-empty", "text-too-long")
 PROBLEMS = {
     "chat-off": 403, "consent": 422, "nobody-there": 409, "departments": 409, "reply": 404, "not-known": 422,
-    "text-empty": 422, "text-too-long": 422,
+    "link-used": 409, "mail-off": 409, "work-needed": 403, "required": 422, "text-empty": 422, "text-too-long": 422,
 }  # fmt: skip
 
 find = Refusals(REFUSALS).find

@@ -5,6 +5,7 @@ A conversation is a channel of its own. Its number is random, and told to its vi
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from cackled.domain.pictures import own_pictures
 from cackled.domain.site import Site
 from cackled.products.chat import queries, refusals
 from cackled.products.chat.answers import PageBody, StartBody, VisitBody
+from cackled.products.chat.forms import Field, Setup
 from cackled.products.chat.settings import ChatSettings
 
 PRODUCT_NAME = "chat"
@@ -28,6 +30,7 @@ PRODUCT_NAME = "chat"
 STATUS_TTL = 2.0
 MOST_FIELDS = 20
 ONLINE = 2
+_MAIL = re.compile(r"[^\s@]+@[^\s@.]+(\.[^\s@.]+)+")
 
 
 class Found(Struct, frozen=True):
@@ -40,6 +43,8 @@ class Found(Struct, frozen=True):
     name: str
     state: str
     assignee: int | None
+    tokens: int = 0
+    person: str = ""
 
 
 class Written(Struct, frozen=True):
@@ -50,6 +55,42 @@ class Written(Struct, frozen=True):
     old: bool = False
 
 
+class DepartmentState(Struct, frozen=True):
+    """A department: ``state`` as that of `Status`, ``hours`` as JSON text (``""``: those of the site)."""
+
+    id: str
+    name: str
+    hours: str
+    skills: list[str]
+    state: int
+
+
+class Status(Struct, frozen=True):
+    """Whether somebody is there: ``state`` is 0 (nobody), 1 (away) or 2 (online). ``starts``: of the last minute."""
+
+    state: int
+    departments: list[DepartmentState]
+    starts: int
+    seq: int
+
+
+def check_form(fields: list[Field], body: StartBody) -> None:
+    """See that what a form asks for was sent.
+
+    Raises:
+        Unprocessable: it was not.
+    """
+    given = {"name": body.name, "mail": body.mail, "department": body.department, **body.fields}
+    for one in fields:
+        value = given.get(one.name, "").strip()
+        if one.required and not value:
+            raise Unprocessable(f"Fill in: {one.label}", slug="required", field=one.name)
+        if value and one.kind == "choice" and value not in one.options:
+            raise Unprocessable(f"Choose one of what is offered: {one.label}", field=one.name)
+        if value and one.kind == "mail" and not _MAIL.fullmatch(value):
+            raise Unprocessable(f"That is no address of mail: {one.label}", field=one.name)
+
+
 def _page(page: PageBody) -> dict[str, str]:
     url = page.url if page.url.startswith(("http://", "https://")) else ""
     return {"url": url, "title": text.clean_words(page.title, 200)}
@@ -58,7 +99,7 @@ def _page(page: PageBody) -> dict[str, str]:
 def _lines(values: dict[str, str], field: str) -> dict[str, str]:
     if len(values) > MOST_FIELDS or any(len(name) > 60 for name in values):
         raise Unprocessable(f"At most {MOST_FIELDS} fields, with names of at most 60 characters.", field=field)
-    return {text.clean_words(name, 60): text.clean_words(value, 200) for name, value in values.items()}
+    return {text.clean_words(name, 60): text.clean_words(value, 2_000) for name, value in values.items()}
 
 
 class Chats:
@@ -75,8 +116,8 @@ class Chats:
         # Where it is told whether somebody is there.
         self.channel = status_channel(site)
 
-    async def status(self) -> tuple[int, bytes, int]:
-        """Whether somebody is there (0: nobody, 1: away, 2: online), the departments as JSON, and the seq of that.
+    async def status(self) -> Status:
+        """Whether somebody is there, and in which departments.
 
         Seconds old at most; anew at once when it was told that somebody comes or goes.
         """
@@ -84,11 +125,11 @@ class Chats:
         async def load(fresh: bool) -> Loaded:
             preference = ReadPreference.PRIMARY if fresh else ReadPreference.PRIMARY_PREFERRED
             rows = await self._database.read(queries.SELECT_STATUS, self._site.id, self.channel, preference=preference)
-            return Loaded(msgspec.json.encode(list(rows.rows[0][:2])), int(rows.rows[0][2]))
+            return Loaded(msgspec.json.encode(list(rows.rows[0][:3])), int(rows.rows[0][3]))
 
         found = await self._cache.get(self._site.group(self.channel), "status", load, ttl=STATUS_TTL)
-        state, departments = msgspec.json.decode(found.value)
-        return int(state), departments.encode(), found.seq
+        state, departments, starts = msgspec.json.decode(found.value)
+        return Status(int(state), msgspec.json.decode(departments, type=list[DepartmentState]), starts, found.seq)
 
     def typing(self, channel: int, by: str, name: str, who: str) -> None:
         """Tell whoever listens to a conversation that somebody is typing. Nothing keeps that."""
@@ -96,24 +137,23 @@ class Chats:
 
     async def start(
         self, visitor: int, body: StartBody, address: str | None, agent: str, number: int, channel: int,
-        *, open_now: bool = True, consent: str = "",
+        *, there: int = ONLINE, setup: Setup,
     ) -> tuple[int, int, int, str, int | None]:
         """Begin a conversation under the random *number*, in the random *channel*, unless its key began one before.
 
-        Gives its number, channel, seq, state and place in the queue. *open_now*: it is within the opening hours;
-        *consent*: what visitors agree to, besides the setting.
+        Gives its number, channel, seq, state and place in the queue. *there*: whether somebody is (as `Status`), within
+        the opening hours; *setup*: what visitors are asked.
 
         Raises:
             Refused: chat is off, nobody is there, consent is missing, the visitor is banned or has too many open.
         """
         if not self.settings.enabled:
             raise Forbidden("This site has no chat.", slug="chat-off")
-        if (consent or self.settings.consent) and not body.consent:
+        if (setup.consent or self.settings.consent) and not body.consent:
             raise Unprocessable("Agree to the terms first.", slug="consent", field="consent")
-        state, _, _ = await self.status()
-        state = state if open_now else 0
-        if state != ONLINE and not self.settings.offline:
+        if there != ONLINE and not self.settings.offline:
             raise Conflict("Nobody is there at the moment.", slug="nobody-there")
+        check_form(setup.before if there == ONLINE else setup.offline, body)
         about = {
             "name": text.clean_words(body.name, 60), "mail": body.mail.strip() if "@" in body.mail else "",
             "department": body.department, "language": text.clean_words(body.language, 20),
@@ -122,10 +162,12 @@ class Chats:
             "trail": [_page(body.page)] if body.page.url else [],
             "referrer": _page(PageBody(body.page.referrer))["url"],
             "consent": body.consent, "keep_days": self.settings.keep_days,
+            "mail_seconds": self.settings.mail_minutes * 60, "offer_seconds": self.settings.offer_seconds,
+            "bot": self.settings.bot,
         }  # fmt: skip
         clean, html = self._rendered(body.text) if body.text.strip() else ("", "")
         rows = await self._write(
-            queries.START_CHAT, number, channel, visitor, body.key, stored_address(address), state != ONLINE,
+            queries.START_CHAT, number, channel, visitor, body.key, stored_address(address), there != ONLINE,
             msgspec.json.encode(about).decode(), clean, html,
         )  # fmt: skip
         found = rows[0]

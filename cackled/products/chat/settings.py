@@ -55,6 +55,38 @@ class ChatSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_
             description="Only the operator who has a conversation can answer it.",
         ),
     ] = False
+    mail_minutes: Annotated[
+        int,
+        Meta(
+            title="Answers by mail",
+            ge=0, le=1_440,
+            description="Minutes after which an answer that the visitor has not read is sent by mail. 0: never.",
+        ),
+    ] = 5
+    offer_seconds: Annotated[
+        int,
+        Meta(
+            title="Time to take a conversation",
+            ge=0, le=3_600,
+            description="Seconds an operator has to answer or take an assigned conversation before it goes back to the "
+            "queue. 0: no limit.",
+        ),
+    ] = 120
+    bot: Annotated[
+        bool,
+        Meta(
+            title="Bot first",
+            description="A program with an API key answers first and hands over to operators.",
+        ),
+    ] = False
+    rush: Annotated[
+        int,
+        Meta(
+            title="Starts per minute",
+            ge=0, le=100_000,
+            description="Starts per minute above which browsers have to do some work first. 0: no limit.",
+        ),
+    ] = 60
     rating: Annotated[bool, Meta(title="Ratings", description="Ask visitors to rate a conversation at its end.")] = True
     keep_days: Annotated[
         int,

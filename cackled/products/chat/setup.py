@@ -17,7 +17,7 @@ from cackled.domain.site import Site
 from cackled.products.chat.forms import Setup
 from cackled.products.chat.hours import Hours, opening
 from cackled.products.chat.queries import TELL_STATUS
-from cackled.products.chat.service import STATUS_TTL, status_channel, write
+from cackled.products.chat.service import STATUS_TTL, Status, status_channel, write
 
 MOST_REPLIES = 1_000
 
@@ -127,6 +127,20 @@ class Setups:
         there, following = opening(hours, datetime.now(UTC))
         return there, None if following is None else following.strftime("%Y-%m-%dT%H:%M:%SZ")
 
+    async def states(self, status: Status) -> dict[str, int]:
+        """Whether somebody is there at this moment, within the hours, by department; ``""``: of the site."""
+        hours, _ = await self.lately()
+        now = datetime.now(UTC)
+        there, _ = opening(hours, now)
+        found = {"": status.state if there else 0}
+        for one in status.departments:
+            if one.hours:
+                own, _ = opening(msgspec.json.decode(one.hours, type=Hours), now)
+            else:
+                own = there
+            found[one.id] = one.state if own else 0
+        return found
+
     async def save_hours(self, hours: Hours) -> None:
         """Replace the hours.
 
@@ -135,7 +149,7 @@ class Setups:
         """
         hours.check()
         await self._write(SAVE_HOURS, msgspec.json.encode(hours).decode())
-        await self._told()
+        await self.told()
 
     async def save(self, setup: Setup) -> Setup:
         """Replace the rest; gives what was stored.
@@ -157,10 +171,10 @@ class Setups:
             raise BadField("The address of a picture begins with https://.", field="greeting.avatar")
         clean: Setup = _cleaned(setup)
         await self._write(SAVE_SETUP, msgspec.json.encode(clean).decode())
-        await self._told()
+        await self.told()
         return clean
 
-    async def _told(self) -> None:
+    async def told(self) -> None:
         """First renders of before are out of date, on all nodes."""
         rows = await self._write(TELL_STATUS, self._channel)
         self._evict(self._site.position(self._channel, int(rows[0][0])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
@@ -12,14 +13,16 @@ from cackled.domain.channels import parse_id
 from cackled.domain.errors import NotFound
 from cackled.products.chat import answers
 from cackled.products.chat.desk import Desks
+from cackled.products.chat.hours import Hours
 from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import Chats
+from cackled.products.chat.setup import Setups
 
 
 async def list_chats(call: Call) -> bytes:
     """List conversations, the latest changed first."""
     desks, query, me = call.service(Desks), call.query, call.colleague.account
-    rows, cursor = await desks.listed(me, query.state, query.q, query.cursor, query.size)
+    rows, cursor = await desks.listed(me, query)
     counts = msgspec.json.encode(answers.ChatCounts(*await desks.counts(me)))
     return b'{"chats":[%b],"cursor":"%b","counts":%b}' % (",".join(rows).encode(), cursor.encode(), counts)
 
@@ -103,9 +106,8 @@ async def _desk(call: Call) -> bytes:
     if not found or own not in found[0]:
         await desks.beat(call.colleague, None, look=False)
         found = await desks.desks(me)
-    _, departments, _ = await call.service(Chats).status()
     return b'{"me":%b,"colleagues":[%b],"departments":%b}' % (
-        found[0].encode(), ",".join(found[1:]).encode(), departments,
+        found[0].encode(), ",".join(found[1:]).encode(), msgspec.json.encode(await _departments(call)),
     )  # fmt: skip
 
 
@@ -122,27 +124,55 @@ async def live(call: Call) -> Any:
 
 async def list_departments(call: Call) -> bytes:
     """List the departments."""
-    _, departments, _ = await call.service(Chats).status()
-    return b'{"departments":' + departments + b"}"
+    return b'{"departments":' + msgspec.json.encode(await _departments(call)) + b"}"
+
+
+async def _departments(call: Call) -> list[answers.DepartmentSetup]:
+    return [
+        answers.DepartmentSetup(
+            one.id, one.name, msgspec.json.decode(one.hours, type=Hours) if one.hours else None, one.skills
+        )
+        for one in (await call.service(Chats).status()).departments
+    ]
 
 
 async def add_department(call: Call) -> Any:
     """Create a department."""
-    return answers.Department(str(await call.service(Desks).add_department(call.body.name)), call.body.name)
+    hours, skills = _department(call.body)
+    number = await call.service(Desks).add_department(call.body.name, hours or "", skills or [])
+    await call.service(Setups).told()
+    return answers.DepartmentSetup(str(number), call.body.name, call.body.hours or None, skills or [])
+
+
+def _department(body: answers.DepartmentBody) -> tuple[str | None, list[str] | None]:
+    """Hours and skills as they are kept; None: as they are."""
+    hours: str | None = None
+    if body.hours is None:
+        hours = ""
+    elif isinstance(body.hours, Hours):
+        body.hours.check()
+        hours = msgspec.json.encode(body.hours).decode()
+    return hours, None if body.skills is UNSET else list(body.skills)
 
 
 async def rename_department(call: Call) -> Any:
     """Rename a department."""
     number = call.number("department")
-    if not await call.service(Desks).rename_department(number, call.body.name):
+    found = await call.service(Desks).change_department(number, call.body.name, *_department(call.body))
+    if found is None:
         raise NotFound("There is no such department.", slug="department")
-    return answers.Department(str(number), call.body.name)
+    await call.service(Setups).told()
+    name, hours, skills = found
+    return answers.DepartmentSetup(
+        str(number), name, msgspec.json.decode(hours, type=Hours) if hours else None, skills
+    )
 
 
 async def remove_department(call: Call) -> Any:
     """Delete a department. Its conversations wait for anybody."""
     if not await call.service(Desks).remove_department(call.number("department")):
         raise NotFound("There is no such department.", slug="department")
+    await call.service(Setups).told()
 
 
 _ALL = "/sites/{site}/chats"
@@ -179,7 +209,7 @@ ROUTES = (
           body=answers.BlockBody),
     _deed("snooze", "snoozeChat", "Put a conversation aside for a time, or until its visitor writes.", snooze,
           "chat-not-open", body=answers.SnoozeBody),
-    _deed("reopen", "reopenChat", "Open a closed conversation again.", reopen, "chat-open"),
+    _deed("reopen", "reopenChat", "Open a closed conversation again.", reopen, "chat-open", "chat-ended"),
     _deed("labels", "labelChat", "Replace the labels of a conversation.", label, body=answers.LabelsBody),
     Route(
         method="GET", path=_DESK, name="getDesk",
@@ -206,13 +236,13 @@ ROUTES = (
     ),
     Route(
         method="POST", path=_DEPARTMENTS, name="addDepartment", summary="Create a department.",
-        handler=add_department, body=answers.DepartmentBody, answer=answers.Department, status=201,
+        handler=add_department, body=answers.DepartmentBody, answer=answers.DepartmentSetup, status=201,
         refusals=("departments",), **_ADMIN,
     ),
     Route(
         method="PATCH", path=_DEPARTMENTS + "/{department}", name="renameDepartment", summary="Rename a department.",
-        handler=rename_department, body=answers.DepartmentBody, answer=answers.Department, refusals=("department",),
-        **_ADMIN,
+        handler=rename_department, body=answers.DepartmentBody, answer=answers.DepartmentSetup,
+        refusals=("department",), **_ADMIN,
     ),
     Route(
         method="DELETE", path=_DEPARTMENTS + "/{department}", name="removeDepartment",

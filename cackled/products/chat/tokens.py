@@ -21,13 +21,24 @@ class ChatTokens:
         self._secret = secret
         self._key: bytes | None = None
 
-    async def make(self, site: int, chat: int) -> str:
-        """The token of a conversation."""
+    async def key(self) -> bytes:
+        """What tokens, and salts of work, are made with."""
         if self._key is None:
             self._key = blake2b(await self._secret("session"), person=b"cackled.chat").digest()
-        mac = blake2b(f"{site} {chat}".encode(), key=self._key, digest_size=24).digest()
-        return PREFIX + urlsafe_b64encode(mac).decode("ascii")
+        return self._key
 
-    async def holds(self, site: int, chat: int, token: str) -> bool:
-        """Whether *token* is that of the conversation."""
-        return compare_digest((await self.make(site, chat)).encode(), token.encode("utf-8", "replace"))
+    async def make(self, site: int, chat: int, number: int = 0) -> str:
+        """The token of a conversation; *number* counts how often its visitor signed out."""
+        key = await self.key()
+        words = f"{site} {chat} {number}" if number else f"{site} {chat}"
+        mac = blake2b(words.encode(), key=key, digest_size=24).digest()
+        return f"{PREFIX}{f'{number}.' if number else ''}{urlsafe_b64encode(mac).decode('ascii')}"
+
+    async def number(self, site: int, chat: int, token: str) -> int | None:
+        """Which token of the conversation *token* is; None: it is none. Asks nobody: strangers send many."""
+        words = token.removeprefix(PREFIX).rpartition(".")[0]
+        if words and not (words.isascii() and words.isdigit() and len(words) <= 9 and words[0] != "0"):
+            return None
+        number = int(words or 0)
+        made = await self.make(site, chat, number)
+        return number if compare_digest(made.encode(), token.encode("utf-8", "replace")) else None

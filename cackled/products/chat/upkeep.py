@@ -55,6 +55,8 @@ DROP_OLD_CHATS = Query(
 )
 LOSE_DESK = Query("lose_desk", "select site from lose_desk()")
 RETURN_CHAT = Query("return_chat", "select site from return_chat()")
+RETURN_OFFER = Query("return_offer", "select site from return_offer()")
+MAIL_ANSWERS = Query("mail_answers", "select site from mail_answers()")
 WAKE_CHATS = Query("wake_chats", "select 1 from wake_chats() n where n > 0")
 # Of each of them at one look.
 MOST_AT_ONCE = 500
@@ -84,7 +86,7 @@ class Routing:
         try:
             for part in self._database.parts:
                 # Each change is a transaction of its own: together they would lock channels of many conversations.
-                for query in (LOSE_DESK, RETURN_CHAT, WAKE_CHATS):
+                for query in (LOSE_DESK, RETURN_CHAT, RETURN_OFFER, WAKE_CHATS, MAIL_ANSWERS):
                     for _ in range(MOST_AT_ONCE):
                         if not await part.system.write(query):
                             break

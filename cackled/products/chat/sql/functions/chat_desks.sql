@@ -1,5 +1,5 @@
 -- Operators: who answers what.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Note a line about an operator in a conversation, with its state told to both sides.
 create or replace function chat_line(c chat, p_name text, p_account bigint, p_who text) returns void
@@ -19,12 +19,18 @@ begin
   if c.state in ('closed', 'spam') then
     raise exception using errcode = 'CK409', message = 'chat-closed';
   elsif c.assignee = p_account and c.state <> 'waiting' then
+    -- Whoever takes what was offered has it.
+    if c.offered_at is not null then
+      update chat x set offered_at = null, offered_by = null, passed = '{}' where x.site_id = p_site and x.id = p_chat;
+      return tell_chat(p_site, p_chat, 'chat.updated');
+    end if;
     return (select x.seq from channel x where x.site_id = p_site and x.id = c.channel_id);
   elsif c.assignee is not null and c.state <> 'waiting' and not p_over then
     raise exception using errcode = 'CK409', message = 'taken';
   end if;
   update chat x set state = case when x.state = 'offline' then x.state else 'open' end, assignee = p_account,
-    guests = array_remove(x.guests, p_account), waiting_since = null, accepted_at = coalesce(x.accepted_at, now())
+    guests = array_remove(x.guests, p_account), offered_at = null, offered_by = null, passed = '{}',
+    bot = false, waiting_since = null, accepted_at = coalesce(x.accepted_at, now())
   where x.site_id = p_site and x.id = p_chat returning * into c;
   update chat_desk d set free_since = now() where d.site_id = p_site and d.account_id = p_account;
   perform chat_line(c, 'joined', p_account, coalesce(who, ''));
@@ -53,8 +59,17 @@ begin
     raise exception using errcode = 'CK404', message = 'department';
   end if;
   update chat x set assignee = p_account, department_id = coalesce(p_department, x.department_id),
+    -- A colleague who does not take it in time gives it back to whoever handed it over.
+    offered_at = case when p_account is not null and x.offer_seconds > 0 then now() end,
+    offered_by = case when p_account is not null and p_line = 'transferred' then x.assignee end, bot = false,
+    passed = case when p_line in ('timeout', 'lost') then x.passed else '{}' end,
+    skills = case when p_department is null then x.skills
+      else (select d.skills from chat_department d where d.site_id = p_site and d.id = p_department) end,
     state = case when p_account is not null then 'open' else 'waiting' end,
-    waiting_since = case when p_account is null then coalesce(x.waiting_since, now()) end, snoozed_until = null,
+    -- Who had somebody before waits no longer for it than those who come now.
+    waiting_since = case when p_account is null then
+      coalesce(x.waiting_since, case when p_line in ('lost', 'timeout') then x.created_at end, now()) end,
+    snoozed_until = null,
     closed_at = null, closed_by = ''
   where x.site_id = p_site and x.id = p_chat returning * into c;
   perform chat_line(c, p_line, p_account, coalesce(who, ''));
@@ -67,7 +82,9 @@ create or replace function reopen_chat(p_site int, p_chat bigint) returns bigint
 declare
   c chat := lock_chat(p_site, p_chat);
 begin
-  if c.state not in ('closed', 'spam', 'snoozed') then
+  if c.ended then
+    raise exception using errcode = 'CK409', message = 'chat-ended';
+  elsif c.state not in ('closed', 'spam', 'snoozed') then
     raise exception using errcode = 'CK409', message = 'chat-open';
   end if;
   update chat x set state = case when x.assignee is null then 'waiting' else 'open' end,
@@ -156,32 +173,88 @@ begin
 end
 $$;
 
--- Give the conversation that waits longest to the operator who has been free longest and has room. One at a time; gives
--- the conversation, the operator and the channel, or no row. Skips what somebody else is taking at this moment.
+-- Whether a conversation is for an operator: by departments, skills, and whether they let it pass lately.
+create or replace function chat_suits(c chat, d chat_desk) returns boolean language sql stable as $$
+  select (c.department_id is null or d.departments = '{}' or c.department_id = any(d.departments))
+    and c.skills <@ d.skills
+    and (d.account_id <> all(c.passed) or c.passed_at < now() - interval '5 minutes')
+$$;
+
+create or replace function desk_chats(d chat_desk) returns bigint language sql stable as $$
+  select count(*) from chat y where y.site_id = d.site_id and y.assignee = d.account_id and y.state = 'open'
+$$;
+
+-- Give the conversation that waits longest to the operator who has been free longest, then has fewest, and has room. One
+-- at a time; gives the conversation, the operator and the channel, or no row. Skips what somebody else is taking at this
+-- moment.
 create or replace function route_chat(p_site int)
 returns table (chat bigint, account bigint, channel bigint, seq bigint) language plpgsql as $$
 #variable_conflict use_column
 declare
   c chat;
   d chat_desk;
+  let_pass bigint[];
 begin
   for c in
-    select x.* from chat x where x.site_id = p_site and x.state = 'waiting' order by x.waiting_since, x.id limit 50
+    with rooms as materialized (
+      select x.d from (
+        select y as d from chat_desk y
+        where y.site_id = p_site and y.state = 'online' and y.seen_at > now() - interval '60 seconds') x
+      where desk_chats(x.d) < (x.d).capacity
+    )
+    select x.* from chat x where x.site_id = p_site and x.state = 'waiting'
+      and exists (select from rooms r where chat_suits(x, r.d))
+    order by x.waiting_since, x.id limit 20
   loop
     select x.* into d from chat_desk x
-    where x.site_id = p_site and x.state = 'online' and x.seen_at > now() - interval '60 seconds'
-      and (c.department_id is null or x.departments = '{}' or c.department_id = any(x.departments))
-      and (select count(*) from chat y where y.site_id = p_site and y.assignee = x.account_id and y.state = 'open')
-          < x.capacity
-    order by c.language <> '' and x.languages <> '{}' and not c.language = any(x.languages), x.free_since, x.account_id
+    where x.site_id = p_site and x.state = 'online' and x.seen_at > now() - interval '60 seconds' and chat_suits(c, x)
+      and desk_chats(x) < x.capacity
+    order by c.language <> '' and x.languages <> '{}' and split_part(c.language, '-', 1) <> all(x.languages)
+        and c.language <> all(x.languages), x.free_since, desk_chats(x), x.account_id
     limit 1 for no key update skip locked;
-    if found then
+    -- Counted again with the row locked: the statement before saw what there was when it began.
+    if found and desk_chats(d) < d.capacity then
       perform from channel h where h.site_id = p_site and h.id = c.channel_id for no key update skip locked;
       if found and exists (select from chat x where x.site_id = p_site and x.id = c.id and x.state = 'waiting') then
+        let_pass := c.passed;
         seq := take_chat(p_site, c.id, d.account_id, false);
+        -- It is offered until the operator does something with it.
+        update chat x set offered_at = now(), passed = let_pass
+        where x.site_id = p_site and x.id = c.id and x.offer_seconds > 0;
         return query select c.id, d.account_id, c.channel_id, seq;
         return;
       end if;
+    end if;
+  end loop;
+end
+$$;
+
+-- What was offered and not taken in time: back to whoever handed it over, if they are there, else to the queue, and not
+-- to the same operator again. What a bot did not answer waits for operators. One at a time; gives the site, or no row.
+create or replace function return_offer() returns table (site int) language plpgsql as $$
+#variable_conflict use_column
+declare
+  c chat;
+  back bigint;
+begin
+  for c in
+    select x.* from chat x
+    where x.offered_at < now() - make_interval(secs => case when x.bot then 30 else x.offer_seconds end)
+      and x.state = 'open' order by x.offered_at limit 20
+  loop
+    perform from channel h where h.site_id = c.site_id and h.id = c.channel_id for no key update skip locked;
+    if found and exists (select from chat x where x.site_id = c.site_id and x.id = c.id and x.state = 'open'
+        and x.offered_at is not distinct from c.offered_at and x.assignee is not distinct from c.assignee) then
+      back := (
+        select d.account_id from chat_desk d where d.site_id = c.site_id and d.account_id = c.offered_by and not d.lost
+          and d.account_id <> c.assignee);
+      update chat x set passed = case when c.assignee = any(x.passed) then x.passed else x.passed || c.assignee end,
+        passed_at = now()
+      where x.site_id = c.site_id and x.id = c.id and c.assignee is not null;
+      perform hand_over_chat(c.site_id, c.id, back, null, 'timeout');
+      update chat x set offered_at = null where x.site_id = c.site_id and x.id = c.id;
+      return query select c.site_id;
+      return;
     end if;
   end loop;
 end

@@ -1,5 +1,5 @@
 -- Whether somebody is there: operators at their desks, who of them is lost, and what visitors are told of it.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- 0: nobody is there, 1: away, 2: online.
 create or replace function chat_status(p_site int) returns int language sql stable as $$
@@ -97,7 +97,8 @@ begin
     free_since = case when x.state <> 'online' or x.lost then now() else x.free_since end
   returning * into d;
   perform tell_operators(p_site, 'desk.changed', desk_json(d));
-  perform tell_status(p_site, p_channel, false);
+  -- Which departments somebody is in is told with it.
+  perform tell_status(p_site, p_channel, p_departments is not null or p_skills is not null);
   return desk_json(d);
 end
 $$;

@@ -1,5 +1,5 @@
 -- What visitors and operators see of conversations.
--- cackled: revision 2
+-- cackled: revision 3
 
 create or replace function chat_time(p timestamptz) returns text language sql immutable parallel safe as $$
   select to_char(p at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -24,6 +24,25 @@ create or replace function chat_place(c chat) returns int language sql stable as
   ) end
 $$;
 
+-- Seconds until somebody has a conversation that waits: its place, times how long operators had the last ones that were
+-- closed within two days, shared by the operators who are online. Null: nothing is known yet, or nobody is there.
+create or replace function chat_wait(c chat) returns int language sql stable as $$
+  select case when c.state = 'waiting' then (
+    select round(chat_place(c) * x.seconds / nullif(y.rooms, 0))::int
+    from (
+      select avg(extract(epoch from z.closed_at - z.accepted_at)) as seconds, count(*) as n
+      from (
+        select b.closed_at, b.accepted_at from chat b where b.site_id = c.site_id and b.state = 'closed'
+          and b.accepted_at is not null and b.closed_at > now() - interval '2 days'
+        order by b.modified_at desc limit 30) z
+    ) x, (
+      select coalesce(sum(d.capacity), 0) as rooms from chat_desk d
+      where d.site_id = c.site_id and d.state = 'online' and d.seen_at > now() - interval '60 seconds'
+        and (c.department_id is null or d.departments = '{}' or c.department_id = any(d.departments))
+    ) y where x.n >= 3
+  ) end
+$$;
+
 -- A conversation as its visitor sees it.
 create or replace function chat_json(c chat) returns text language sql stable as $$
   select concat(
@@ -31,7 +50,7 @@ create or replace function chat_json(c chat) returns text language sql stable as
     '","operator":', coalesce((
       select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), ',"avatar":""}')
       from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee), 'null'),
-    ',"position":', coalesce(chat_place(c)::text, 'null'), ',"wait":null,"read":{"visitor":', c.seen_visitor,
+    ',"position":', coalesce(chat_place(c)::text, 'null'), ',"wait":', coalesce(chat_wait(c)::text, 'null'), ',"read":{"visitor":', c.seen_visitor,
     ',"operator":', c.seen_operator, '},"rating":',
     case when c.score is null then 'null' else concat('{"score":', c.score, ',"text":', to_json(c.opinion), '}') end,
     ',"created":"', chat_time(c.created_at), '","closed":', coalesce('"' || chat_time(c.closed_at) || '"', 'null'),
@@ -42,12 +61,14 @@ $$;
 create or replace function chat_row(c chat, p_words boolean) returns text language sql stable as $$
   select concat(
     left(chat_json(c), -1), ',"seq":', greatest(c.said_visitor, c.said_operator), ',"visitor":{"id":"', c.visitor_id,
-    '","name":', to_json(c.name), ',"verified":false,"country":null,"language":', to_json(c.language),
+    '","name":', to_json(c.name), ',"verified":', (c.person <> '')::text, ',"country":',
+    coalesce(to_json(nullif(c.country, ''))::text, 'null'),
+    ',"language":', to_json(c.language),
     '},"department":', coalesce('"' || c.department_id || '"', 'null'), ',"labels":', to_json(c.labels),
     ',"status":"', c.state, '","version":', c.version, ',"unread":', (
       select count(*) from chat_message m where m.site_id = c.site_id and m.chat_id = c.id and m.seq > c.seen_operator
         and m.sender = 'visitor'),
-    ',"waiting_since":', coalesce('"' || chat_time(c.waiting_since) || '"', 'null'),
+    ',"offered":', (c.offered_at is not null)::text, ',"waiting_since":', coalesce('"' || chat_time(c.waiting_since) || '"', 'null'),
     ',"assignee":', coalesce((
       select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), '}')
       from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee), 'null'),

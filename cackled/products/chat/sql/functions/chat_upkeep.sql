@@ -1,5 +1,5 @@
 -- How conversations forget a visitor, follow one who signs in, and end.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- What a visitor said and was asked is gone; what operators said stays, in conversations of nobody.
 create or replace function erase_chats(p_site int, p_visitor bigint, p_most int)
@@ -26,7 +26,7 @@ begin
                        concat('{"message":', message_json(m), '}'), false);
     end loop;
     update chat x set key = 'erased:' || x.id, name = '', mail = '', agent = '', address = null, fields = '{}',
-      attributes = '{}', trail = '[]', referrer = '', opinion = '', language = ''
+      attributes = '{}', trail = '[]', referrer = '', opinion = '', language = '', person = '', country = ''
     where x.site_id = p_site and x.id = c.id;
     seq := close_chat(p_site, c.id, 'system', 'closed', 'erased');
     return query select c.channel_id, seq;

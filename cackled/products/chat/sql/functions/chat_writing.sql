@@ -1,5 +1,5 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
@@ -67,6 +67,8 @@ begin
     seen_visitor = case when p_sender = 'visitor' then m.seq else x.seen_visitor end,
     seen_operator = case when p_sender in ('operator', 'bot') then m.seq else x.seen_operator end,
     answered_at = case when p_sender = 'operator' then coalesce(x.answered_at, now()) else x.answered_at end,
+    offered_at = case when p_sender in ('operator', 'bot') then null else x.offered_at end,
+    passed = case when p_sender = 'operator' then '{}' else x.passed end,
     -- Whoever writes again is waited for no longer.
     state = case when p_sender = 'visitor' and x.state = 'snoozed' then 'open' else x.state end,
     snoozed_until = case when p_sender = 'visitor' then null else x.snoozed_until end
@@ -84,6 +86,14 @@ create or replace function add_message(
   select add_message(c, p_kind, p_sender, p_visitor, p_account, p_name, p_key, p_text, p_html, p_event, '[]', '{}')
 $$;
 
+-- Whether an address of mail is banned, or its domain.
+create or replace function is_mail_banned(p_site int, p_mail text) returns boolean language sql stable as $$
+  select p_mail <> '' and exists (
+    select from ban b where b.site_id = p_site and (b.until is null or b.until > now()) and b.kind in ('mail', 'domain')
+      and b.value = case b.kind when 'domain' then split_part(lower(p_mail), '@', 2)
+        else regexp_replace(lower(p_mail), '[+][^@]*@', '@') end)
+$$;
+
 -- Begin a conversation, with its first message where there is one. The same key of the same visitor again gives the
 -- conversation that it began. p_offline: nobody is there, it waits for an answer by mail.
 create or replace function start_chat(
@@ -94,25 +104,35 @@ create or replace function start_chat(
 declare
   c chat;
   about json := p_about::json;
+  bot boolean := coalesce((about ->> 'bot')::boolean, false);
 begin
   perform pg_advisory_xact_lock(1667329383, hashtext(concat(p_site, ' ', p_visitor, ' ', p_key)));
   select * into c from chat x where x.site_id = p_site and x.visitor_id = p_visitor and x.key = p_key;
   if not found then
-    if is_banned(p_site, '', p_visitor, p_ip) then
+    if is_banned(p_site, '', p_visitor, p_ip) or is_mail_banned(p_site, about ->> 'mail') then
       raise exception using errcode = 'CK403', message = 'banned';
     end if;
+    -- Many visitors may share an address; more than twenty open conversations of one are a flood.
     if (select count(*) from chat x where x.site_id = p_site and x.visitor_id = p_visitor
-        and x.state not in ('closed', 'spam')) >= 3 then
+        and x.state not in ('closed', 'spam')) >= 3
+      or (p_ip is not null and (select count(*) from chat x where x.site_id = p_site and x.address = p_ip
+        and x.state not in ('closed', 'spam')) >= 20) then
       raise exception using errcode = 'CK409', message = 'chats';
     end if;
     perform open_channel(p_site, 'chat', p_channel, p_chat::text, '', '');
     insert into chat (site_id, id, channel_id, visitor_id, key, state, department_id, name, mail, language, agent,
-                      address, fields, attributes, trail, referrer, consent, keep_days, waiting_since, offline)
-    values (p_site, p_chat, p_channel, p_visitor, p_key, case when p_offline then 'offline' else 'waiting' end,
+                      address, fields, attributes, trail, referrer, consent, keep_days, waiting_since, offline,
+                      mail_seconds, offer_seconds, skills, bot, offered_at)
+    values (p_site, p_chat, p_channel, p_visitor, p_key,
+            case when p_offline then 'offline' when bot then 'open' else 'waiting' end,
             (select d.id from chat_department d where d.site_id = p_site and d.id::text = about ->> 'department'),
             about ->> 'name', about ->> 'mail', about ->> 'language', about ->> 'agent', p_ip,
             (about -> 'fields')::text, (about -> 'attributes')::text, (about -> 'trail')::text, about ->> 'referrer',
-            (about ->> 'consent')::boolean, (about ->> 'keep_days')::int, case when not p_offline then now() end, p_offline)
+            (about ->> 'consent')::boolean, (about ->> 'keep_days')::int, case when not p_offline and not bot then now() end, p_offline,
+            coalesce((about ->> 'mail_seconds')::int, 0), coalesce((about ->> 'offer_seconds')::int, 0),
+            coalesce((select d.skills from chat_department d where d.site_id = p_site and d.id::text = about ->> 'department'),
+                     '{}'),
+            bot and not p_offline, case when bot and not p_offline then now() end)
     returning * into c;
     if p_text <> '' then
       perform add_message(c, 'text', 'visitor', p_visitor, null, c.name, 'start', p_text, p_html, '');
@@ -147,7 +167,7 @@ begin
   end if;
   if c.state in ('closed', 'spam') then
     raise exception using errcode = 'CK409', message = 'chat-closed';
-  elsif p_sender = 'visitor' and is_banned(p_site, '', p_visitor, p_ip) then
+  elsif p_sender = 'visitor' and (is_banned(p_site, '', p_visitor, p_ip) or is_mail_banned(p_site, c.mail)) then
     raise exception using errcode = 'CK403', message = 'banned';
   elsif p_only and p_sender = 'operator' and c.assignee is not null and c.assignee <> p_account
       and p_account <> all(c.guests) then
@@ -242,7 +262,7 @@ begin
     return (select x.seq from channel x where x.site_id = p_site and x.id = c.channel_id);
   end if;
   update chat x set state = p_state, closed_at = now(), closed_by = p_by, reason = p_reason, waiting_since = null,
-    snoozed_until = null
+    snoozed_until = null, offered_at = null
   where x.site_id = p_site and x.id = p_chat;
   update chat_desk d set free_since = now() where d.site_id = p_site and d.account_id = c.assignee;
   return tell_chat(p_site, p_chat, 'chat.closed');
