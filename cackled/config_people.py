@@ -105,6 +105,9 @@ class Accounts(Section, frozen=True):
     resolver: str = ""
 
 
+_PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+
+
 class Media(Section, frozen=True):
     """``[media]``: where files of pictures are kept."""
 
@@ -112,6 +115,8 @@ class Media(Section, frozen=True):
     origin: Literal["auto", "folder", "database"] = "auto"
     # Empty: media, in the folder of the state.
     folder: str = ""
+    # A clamd that is asked about each file: unix:/path or host:port. While it can't be asked no file is taken.
+    clamd: Annotated[str, Meta(pattern=r"^(|unix:/[!-~]+|[0-9A-Za-z.:\[\]-]+:" + _PORT + r")$", max_length=200)] = ""
 
 
 class Demo(Section, frozen=True):

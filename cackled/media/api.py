@@ -52,7 +52,8 @@ async def usage(call: Call) -> UsageAnswer:
 
 _OWN = "/sites/{site}/media/{media:text}"
 _REFUSED = tuple(
-    f"media-{one}" for one in ("type", "broken", "pixels", "frames", "memory", "time", "large", "hourly", "room")
+    f"media-{one}"
+    for one in ("type", "broken", "pixels", "frames", "memory", "time", "harmful", "large", "hourly", "room")
 )
 ROUTES = (
     Route(

@@ -45,7 +45,9 @@ FEATURE = Feature(
         Limit(name="read", rate=50, burst=500),
     ),
     refusals=REFUSALS,
-    problems={**{f"media-{reason}": 422 for reason in (*REASONS, "large", "many", "unknown")}, "no-pictures": 403},
+    problems={
+        **{f"media-{reason}": 422 for reason in (*REASONS, "harmful", "large", "many", "unknown")}, "no-pictures": 403,
+    },
     jobs=(DROP_UNUSED,),
     commands=COMMANDS,
     sql="cackled.media",

@@ -17,6 +17,7 @@ from cackled.domain.errors import Conflict, Forbidden, NotFound, Refusal, Refusa
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
 from cackled.media.origins import Origin
+from cackled.media.scanning import Scanner
 from cackled.media.settings import MediaSettings
 from cackled.media.workshop import Workshop
 
@@ -141,12 +142,16 @@ def admit(site: Site, length: int | None) -> None:
 class Media:
     """The pictures of *site*."""
 
-    def __init__(self, site: Site, database: Database, origin: Origin, workshop: Workshop) -> None:
+    def __init__(
+        self, site: Site, database: Database, origin: Origin, workshop: Workshop,
+        scanner: Scanner | None = None,
+    ) -> None:  # fmt: skip
         self._site = site
         self._all = database
         self._database = database.site(site.id)
         self._origin = origin
         self._workshop = workshop
+        self._scanner = scanner
 
     async def add(self, raw: bytes, alt: str, visitor: int | None, account: int | None = None) -> Medium:
         """Take a picture of a visitor, or of an *account* of staff, in, made anew. What the site has is not made again.
@@ -156,6 +161,7 @@ class Media:
             Unprocessable: it is too large, or can't be shown (`cackled.media.workshop.REASONS`).
             Conflict: the visitor added many, or the site has no room left.
             TooFast: many wait.
+            ScannerAway: nobody can say whether it is harmful.
             OSError: the files can't be kept.
         """
         admit(self._site, len(raw))
@@ -167,6 +173,8 @@ class Media:
         if same.rows:
             made = _medium(same.rows[0])
         else:
+            if self._scanner is not None:
+                await self._scanner.check(raw)
             picture = await self._workshop.remake(raw)
             if not await self._database.write(NOTE_CONTENTS, self._site.id, digest):
                 # The same was here before, and its files are just being removed.

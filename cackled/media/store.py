@@ -10,6 +10,7 @@ from cackled.domain.commands import CommandError
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
+from cackled.media.scanning import Scanner
 from cackled.media.service import Media, admit
 from cackled.media.workshop import Workshop
 from cackled.products.product import SharedParts
@@ -18,10 +19,14 @@ from cackled.products.product import SharedParts
 class MediaStore:
     """Gives the pictures of each site."""
 
-    def __init__(self, origins: dict[str, Origin], used: str, database: Database, workshop: Workshop) -> None:
+    def __init__(
+        self, origins: dict[str, Origin], used: str, database: Database, workshop: Workshop,
+        scanner: Scanner | None = None,
+    ) -> None:  # fmt: skip
         self.database = database
         self.origin = origins[used]
         self.workshop = workshop
+        self.scanner = scanner
         self._origins = origins
         self._used = used
 
@@ -39,8 +44,7 @@ class MediaStore:
 
     def of(self, site: Site) -> Media:
         """The pictures of *site*."""
-        return Media(site, self.database, self.origin, self.workshop)
-
+        return Media(site, self.database, self.origin, self.workshop, self.scanner)
 
     @property
     def uploads(self) -> Uploads:
@@ -73,4 +77,6 @@ def make_origin(parts: SharedParts) -> Origin:
 def make_store(parts: SharedParts) -> MediaStore:
     """The store of a process."""
     workshop = Workshop(parts.clock, parts.metrics)
-    return MediaStore(make_origins(parts), origin_of(parts.config), parts.database, workshop)
+    address = parts.config.media.clamd
+    scanner = Scanner(address, parts.clock, parts.metrics) if address else None
+    return MediaStore(make_origins(parts), origin_of(parts.config), parts.database, workshop, scanner)
