@@ -127,7 +127,7 @@ class ReadingTests(ReviewCase):
         self.until(page, f"document.activeElement.id === 'cr-{number}'")
 
     def test_checks(self) -> None:
-        """How reviews are checked is told in words; Escape closes it and gives the focus back."""
+        """How reviews are checked is told in words; Escape or a press beside it closes it and gives the focus back."""
         page = self.open("checks")
         self.ready(page)
         page.get_by_role("button", name="How reviews are checked").click()
@@ -135,6 +135,12 @@ class ReadingTests(ReviewCase):
         told = page.locator(".mcr-checks > div").count()
         self.assertGreater(told, 5)
         page.keyboard.press("Escape")
+        self.until(page, "document.activeElement.innerText === 'How reviews are checked'")
+        # The page behind is inert; a press beside it closes it as well.
+        page.keyboard.press("Enter")
+        self.until(page, "!!document.querySelector('dialog:modal')")
+        page.mouse.click(3, 3)
+        self.until(page, "!document.querySelector('dialog')")
         self.until(page, "document.activeElement.innerText === 'How reviews are checked'")
 
     def test_versions(self) -> None:

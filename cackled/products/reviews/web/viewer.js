@@ -1,7 +1,7 @@
-/* Windows over the page: photos, a question before what can't be undone, a text to read. The browser's own dialog: focus
-   stays in it and goes back where it came from; Escape closes it. */
+/* Windows over the page: photos, a question before what can't be undone, a text to read. */
 import {nameOf} from './item.js';
 import {stars} from './stars.js';
+import {openDialog} from '../../../web/lib/dialog.js';
 import {el, icon} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
 import {reason} from '../../../web/lib/reasons.js';
@@ -17,19 +17,7 @@ const CROSS = 'M5 5l10 10M15 5L5 15';
  * @param {import('../../../web/lib/dom.js').Child[]} children
  */
 export function openWindow(w, label, ...children) {
-  const before = /** @type {HTMLElement | null} */ (document.activeElement);
-  const shut = () => /** @type {any} */ (node).close();
-  const node = el(
-    'dialog.mcr-window',
-    {
-      'aria-label': label,
-      onclose: () => {
-        node.remove();
-        if (before && before.isConnected) before.focus({preventScroll: true});
-      },
-      // Beside it.
-      onclick: (/** @type {MouseEvent} */ event) => event.target === node && shut(),
-    },
+  return openDialog(w.node, 'mcr-window', label, shut =>
     el(
       'div.mcr-pane',
       null,
@@ -42,9 +30,6 @@ export function openWindow(w, label, ...children) {
       children,
     ),
   );
-  w.node.append(node);
-  /** @type {any} */ (node).showModal();
-  return {node, shut};
 }
 
 /**
