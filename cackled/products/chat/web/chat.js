@@ -224,7 +224,7 @@ function makeCore(mounted) {
       core.started = true;
       place();
       observer.observe(document.documentElement, {childList: true});
-      if (memory.chat || memory.open) load();
+      if (memory.chat || memory.open || /#cackled-chat=/.test(location.hash)) load();
       if (memory.open && innerWidth > 500) core.toggle(true, true);
       const later = window.requestIdleCallback || setTimeout;
       later(() =>

@@ -81,7 +81,7 @@ export function drawEnd(w) {
               stars,
               w.score > 0 && [words, el('button.main', {onclick: rate}, t('chatSend'))],
             ]),
-      info.transcript &&
+      info.transcript !== false &&
         (w.copied
           ? el('p.soft', {role: 'status'}, t('chatTranscriptSent'))
           : el('div.copy', null, mail, el('button.quiet', {onclick: copy}, t('chatTranscript')))),

@@ -74,23 +74,27 @@ async function start(w, first) {
     core.keep({form: values}, true);
     const offline = !w.info.accepting && w.info.status !== 'online';
     const found = (w.info.departments || []).find((/** @type {any} */ one) => one.name === department);
-    const made = await w.session.call('POST', '/chats', {
-      body: {
-        key: first.key,
-        // Pictures belong to a conversation: what has some follows as a message.
-        text: pictured ? '' : first.text,
-        name,
-        mail,
-        department: found ? found.id : w.duty.department(),
-        fields,
-        consent: !!(w.form && w.form.agreed()),
-        page: w.duty.page(),
-        language: w.t.lang,
-        attributes: w.duty.attributes(),
-        ...(w.duty.identity() && {identity: w.duty.identity()}),
-        ...(offline && {offline: true}),
-        ...(w.invited && {invitation: w.invited.id}),
-      },
+    const body = {
+      key: first.key,
+      // Pictures belong to a conversation: what has some follows as a message.
+      text: pictured ? '' : first.text,
+      name,
+      mail,
+      department: found ? found.id : w.duty.department(),
+      fields,
+      consent: !!(w.form && w.form.agreed()),
+      page: w.duty.page(),
+      language: w.t.lang,
+      attributes: w.duty.attributes(),
+      ...(w.duty.identity() && {identity: w.duty.identity()}),
+      ...(offline && {offline: true}),
+      ...(w.invited && {invitation: w.invited.id}),
+    };
+    const made = await w.session.call('POST', '/chats', {body}).catch(async error => {
+      const {work: asked} = asObject(error.problem);
+      if (!asked) throw error;
+      const {work} = await import('./work.js');
+      return w.session.call('POST', '/chats', {body: {...body, work: await work(asked)}});
     });
     store.clear();
     w.token = made.token;

@@ -55,6 +55,8 @@ const shown = (w, files) =>
       height: +file.height || null,
       loading: 'lazy',
       referrerpolicy: 'no-referrer',
+      // One that is on its way has no size yet.
+      onload: () => file.width || w.bottom(),
     });
     if (/^#[\da-f]{6}$/.test(file.color)) image.style.background = file.color;
     return el('a.picture', {href, target: '_blank', rel: 'noopener'}, image);

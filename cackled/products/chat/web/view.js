@@ -67,6 +67,7 @@ export function draw(w) {
   w.finish.hidden = !running || closed;
   w.clip.hidden = !running || closed || !info.pictures;
   const bell = w.duty.bell();
+  if (!w.clip.hidden && w.node.contains(core.shadow.activeElement)) w.open();
   w.notify.hidden = !running || closed || !bell || !bell.askable();
   if (w.error) w.say(w.error);
   w.drawStatus();
