@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from typing import Any
+
+from PIL import Image
 
 from tests.browser.test_access import AXE
 from tests.browser.test_panel import VIOLATIONS, PanelCase
 from tests.support.browser import PATIENCE
 from tests.support.client import Visitor, call
+
+
+def picture() -> bytes:
+    """A small PNG."""
+    made = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(made, "PNG")
+    return made.getvalue()
 
 
 class ConsoleCase(PanelCase):
@@ -145,7 +155,8 @@ class LifeTests(ConsoleCase):
     def test_collision(self) -> None:
         """Who answers after a colleague did without having seen that is warned, sees it, and decides."""
         ann, ben = self.operator("ann"), self.operator("ben")
-        self.online(ann, capacity=0)
+        for page in (ann, ben):
+            self.online(page, capacity=0)
         self.start("Grace", "Do you have this in blue?")
         for page in (ann, ben):
             self.row(page, "Grace").click()
@@ -192,6 +203,56 @@ class LifeTests(ConsoleCase):
         page.get_by_role("dialog").locator("button.primary").click()
         # There is room again.
         self.row(page, "Cem").wait_for()
+
+    def test_company(self) -> None:
+        """Typing is seen by all; a colleague helps and leaves; a picture is sent; the visitor is blocked."""
+        self.daemon.admin(f"site set {self.site} media.pictures true")
+        ann, ben = self.operator("ann"), self.operator("ben")
+        for page in (ann, ben):
+            self.online(page, capacity=0)
+        chat = self.start("Ada", "Look at this")
+        self.row(ann, "Ada").click()
+        ann.get_by_role("button", name="Take", exact=True).click()
+        ann.get_by_role("button", name="Close", exact=True).first.wait_for()
+        self.console(ben, f"?list=others&chat={chat[0]}")
+        ben.locator(".bubble", has_text="Look at this").wait_for()
+        self.until_typing(ann, ben, chat)
+        ann.locator(".talk-head").get_by_role("button", name="Actions").click()
+        ann.get_by_role("menuitem", name="Invite").click()
+        ann.get_by_role("dialog").get_by_label("Colleague").select_option(label="ben · Online")
+        ann.get_by_role("dialog").locator("form button.primary").click()
+        ann.get_by_role("dialog").wait_for(state="detached")
+        ben.get_by_role("link", name="Mine").click()
+        self.row(ben, "Ada").wait_for()
+        ben.locator(".talk-head").get_by_role("button", name="Actions").click()
+        ben.get_by_role("menuitem", name="Leave the chat").click()
+        self.until(ben, "!document.querySelector('.chat-row')")
+        ann.locator(".composer textarea").fill("")
+        ann.locator(".composer input[type=file]").set_input_files(
+            {"name": "dot.png", "mimeType": "image/png", "buffer": picture()}
+        )
+        ann.locator(".chosen-files li").wait_for()
+        self.until(ann, "!document.querySelector('.composer .primary').disabled")
+        ann.locator(".composer .primary").click()
+        ben.locator(".chat-files img").wait_for()
+        self.soon(lambda: self.assertIn('"files": [{"id"', self.read(chat)))
+        ann.locator(".talk-head").get_by_role("button", name="Actions").click()
+        ann.get_by_role("menuitem", name="Block").click()
+        ann.get_by_role("dialog").locator("form button.primary").click()
+        ann.get_by_text("This chat is closed.").wait_for()
+
+    def until_typing(self, ann, ben, chat: tuple[str, str]) -> None:
+        """Each sees that the others write."""
+        field = ann.get_by_role("textbox", name="Reply", exact=True)
+        end = time.monotonic() + PATIENCE / 1000
+        while not ben.locator(".chat-bar.warn", has_text="ann is writing a reply").count():
+            self.assertLess(time.monotonic(), end)
+            field.press("x")
+            ben.wait_for_timeout(200)
+        while not ann.locator(".typing", has_text="is writing").count():
+            self.assertLess(time.monotonic(), end)
+            self.ask("PUT", f"/{chat[0]}/typing", {}, chat[1])
+            ann.wait_for_timeout(1000)
 
 
 class DeskTests(ConsoleCase):
@@ -316,7 +377,8 @@ class LossTests(ConsoleCase):
     def test_tabs(self) -> None:
         """Two tabs of one operator: one person looks, the draft is the same, what is sent leaves both."""
         ann, ben = self.operator("ann"), self.operator("ben")
-        self.online(ann, capacity=0)
+        for page in (ann, ben):
+            self.online(page, capacity=0)
         chat = self.start("Ada", "Hello?")
         second = self.page("about:blank", context=ann.context, wait="")
         second.goto(ann.url)

@@ -1,9 +1,10 @@
-// Where an operator writes: replies and notes, canned ones by a slash, colleagues by an at sign.
+// Where an operator writes: replies and notes, canned ones by a slash, colleagues by an at sign, pictures.
 import {html, useEffect, useId, useLayoutEffect, useRef, useState} from '../libraries.js';
 import {complain} from '../toasts.js';
 import {naming} from './parts.js';
 import {t} from '../words.js';
 import {fill, fitting, slash} from './canned.js';
+import {Chosen, filesOf} from './files.js';
 import {holder} from './kinds.js';
 import {Bar} from './parts.js';
 
@@ -24,6 +25,8 @@ export function Composer({work, talk, deeds, mine}) {
   const chat = /** @type {import('./kinds.js').Chat} */ (talk.chat.value);
   const held = holder(chat);
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
+  const picker = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const list = filesOf(work.site, talk);
   const [caret, setCaret] = useState(0);
   const [at, setAt] = useState(0);
   const [shut, setShut] = useState('');
@@ -87,12 +90,18 @@ export function Composer({work, talk, deeds, mine}) {
   }
 
   const typed = (/** @type {any} */ event) => {
+    if (event.currentTarget.value && chat.state === 'open') talk.typing();
     talk.write(event.currentTarget.value);
     setCaret(event.currentTarget.selectionStart);
     setAt(0);
     setShut('');
   };
-  const able = text.trim() && !busy;
+  const files = mode === 'reply' ? talk.files.value : [];
+  const able = (text.trim() || files.length > 0) && !files.some(one => one.state !== 'done') && !busy;
+  const take = (/** @type {File[]} */ chosen) => {
+    const pictures = chosen.filter(one => one.type.startsWith('image/'));
+    if (pictures.length) list.add(pictures);
+  };
   const send = async () => {
     if (!able) return;
     const words = text.trim();
@@ -118,7 +127,9 @@ export function Composer({work, talk, deeds, mine}) {
       if (!taken) return;
     }
     talk.write('');
-    await talk.send(words);
+    const kept = files.map(one => one.kept);
+    list.clear();
+    await talk.send(words, {files: kept});
   };
   const keys = (/** @type {KeyboardEvent} */ event) => {
     if (event.isComposing) return;
@@ -148,7 +159,15 @@ export function Composer({work, talk, deeds, mine}) {
       >
       ${text && html`<p class="muted">${t('chat.yours')} ${text}</p>`}
     </footer>`;
-  return html`<footer class=${`composer ${mode}`}>
+  return html`<footer
+    class=${`composer ${mode}`}
+    onDragOver=${(/** @type {DragEvent} */ event) => mode === 'reply' && event.dataTransfer?.types.includes('Files') && event.preventDefault()}
+    onDrop=${(/** @type {DragEvent} */ event) => {
+      if (mode !== 'reply' || !event.dataTransfer?.files.length) return;
+      event.preventDefault();
+      take([...event.dataTransfer.files]);
+    }}
+  >
     <div class="modes" role="group" aria-label=${t('chat.mode')}>
       <button
         type="button"
@@ -206,7 +225,14 @@ export function Composer({work, talk, deeds, mine}) {
       onKeyUp=${moved}
       onClick=${moved}
       onKeyDown=${keys}
+      onPaste=${(/** @type {ClipboardEvent} */ event) => {
+        const pasted = [...(event.clipboardData?.files || [])];
+        if (mode !== 'reply' || !pasted.length || event.clipboardData?.getData('text/plain')) return;
+        event.preventDefault();
+        take(pasted);
+      }}
     ></textarea>
+    <${Chosen} list=${list} files=${files} />
     ${
       emoji &&
       html`<div class="emoji" role="group" aria-label=${t('chat.emoji')}>
@@ -245,14 +271,45 @@ export function Composer({work, talk, deeds, mine}) {
       ${
         mode === 'reply' &&
         html`<button
-          type="button"
-          class="icon"
-          aria-label=${t('chat.canned')}
-          title=${t('chat.canned')}
-          onClick=${() => put(caret, text && !/\s$/.test(text.slice(0, caret)) ? ' /' : '/')}
-        >
-          /
-        </button>`
+            type="button"
+            class="icon"
+            aria-label=${t('chat.attach')}
+            title=${t('chat.attach')}
+            onClick=${() => picker.current?.click()}
+          >
+            <svg
+              viewBox="0 0 20 20"
+              width="18"
+              height="18"
+              aria-hidden="true"
+              fill="none"
+              stroke="currentColor"
+              stroke-width="1.6"
+            >
+              <rect x="2.5" y="4" width="15" height="12" rx="2" />
+              <path d="M3 14l4-4 3.5 3.5 2.5-2.5 4 4" />
+            </svg>
+          </button>
+          <input
+            ref=${picker}
+            type="file"
+            accept="image/*"
+            multiple
+            hidden
+            onChange=${(/** @type {any} */ event) => {
+              take([...event.currentTarget.files]);
+              event.currentTarget.value = '';
+            }}
+          />
+          <button
+            type="button"
+            class="icon"
+            aria-label=${t('chat.canned')}
+            title=${t('chat.canned')}
+            onClick=${() => put(caret, text && !/\s$/.test(text.slice(0, caret)) ? ' /' : '/')}
+          >
+            /
+          </button>`
       }
       <span class="grow"></span>
       <span class="muted keys-hint">${t('chat.enter')}</span>

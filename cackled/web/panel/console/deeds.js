@@ -1,8 +1,8 @@
-// What is done with a chat in a dialog: transfer, snooze, labels, close.
+// What is done with a chat in a dialog: transfer, invite, snooze, labels, block, close.
 import {html, useState} from '../libraries.js';
 import {complain, toast} from '../toasts.js';
 import {Dialog} from '../ui/dialog.js';
-import {Choice, Field, Form} from '../ui/form.js';
+import {Check, Choice, Field, Form} from '../ui/form.js';
 import {moment, t} from '../words.js';
 import {holder} from './kinds.js';
 
@@ -45,6 +45,7 @@ export function deedsOf(work, talk, open, away) {
     away,
     // From a colleague only where one saw that they have it.
     take: simply('take', '', () => ({over: !!holder(talk.chat.peek() || /** @type {any} */ ({}))})),
+    leave: simply('leave', t('chat.left')),
     reopen: simply('reopen', t('chat.reopened')),
     spam: async () => {
       if (await simply('spam', t('chat.spammed'))()) away();
@@ -54,9 +55,14 @@ export function deedsOf(work, talk, open, away) {
 
 /** @param {{what: string, work: import('./work.js').Work, talk: import('./talk.js').Talk, deeds: any, onClose: () => void}} props */
 export function DeedDialog({what, ...props}) {
-  const Found = /** @type {Record<string, any>} */ ({transfer: Transfer, snooze: Snooze, labels: Labels, close: Close})[
-    what
-  ];
+  const Found = /** @type {Record<string, any>} */ ({
+    transfer: Transfer,
+    invite: Invite,
+    snooze: Snooze,
+    labels: Labels,
+    block: Block,
+    close: Close,
+  })[what];
   return Found ? html`<${Found} ...${props} />` : null;
 }
 
@@ -145,6 +151,65 @@ function times() {
     ['tomorrow', morning(1)],
     ['monday', morning((8 - now.getDay()) % 7 || 7)],
   ];
+}
+
+/** @param {{work: import('./work.js').Work, deeds: any, onClose: () => void}} props */
+function Invite({work, deeds, onClose}) {
+  const people = colleagues(work);
+  const [member, setMember] = useState(people[0]?.[0] || '');
+  const submit = async () => {
+    await deeds.act('invite', {member});
+    toast(t('chat.invited'));
+    onClose();
+  };
+  return html`<${Dialog} title=${t('chat.do.invite')} onClose=${onClose}>
+    ${
+      people.length
+        ? html`<${Form} onSubmit=${submit} label=${t('chat.do.invite')} disabled=${!member}>
+            <${Choice} label=${t('chat.transfer.member')} value=${member} onInput=${setMember} options=${people} />
+          <//>`
+        : html`<p>${t('chat.transfer.nobody')}</p>`
+    }
+  <//>`;
+}
+
+/** By what a visitor is blocked, and days. */
+const KINDS = ['visitor', 'address', 'mail'];
+const TERMS = ['1', '7', '30', '365', ''];
+
+/** @param {{talk: import('./talk.js').Talk, deeds: any, onClose: () => void}} props */
+function Block({talk, deeds, onClose}) {
+  const mail = !!talk.card.value?.mail;
+  const [kinds, setKinds] = useState(['visitor']);
+  const [term, setTerm] = useState('7');
+  const submit = async () => {
+    await deeds.act('block', {kinds, seconds: term ? Number(term) * 86_400 : null});
+    toast(t('chat.blocked'));
+    onClose();
+  };
+  return html`<${Dialog} title=${t('chat.do.block')} onClose=${onClose}>
+    <p>${t('chat.block.text')}</p>
+    <${Form} onSubmit=${submit} label=${t('chat.do.block')} disabled=${!kinds.length}>
+      <fieldset>
+        <legend>${t('ban.kind')}</legend>
+        ${KINDS.filter(one => one !== 'mail' || mail).map(
+          one =>
+            html`<${Check}
+              key=${one}
+              label=${t(`ban.${one}`)}
+              checked=${kinds.includes(one)}
+              onInput=${(/** @type {boolean} */ on) => setKinds(on ? [...kinds, one] : kinds.filter(other => other !== one))}
+            />`,
+        )}
+      </fieldset>
+      <${Choice}
+        label=${t('ban.term')}
+        value=${term}
+        onInput=${setTerm}
+        options=${TERMS.map(one => [one, one ? t('ban.days', {n: Number(one)}) : t('ban.ever')])}
+      />
+    <//>
+  <//>`;
 }
 
 /** @param {{deeds: any, onClose: () => void}} props */

@@ -1,7 +1,7 @@
 // What the API gives to the console: the shapes of chats, messages and what is told live. Types alone, and small judgements.
 
 /** @typedef {{id: string, name: string, avatar?: string | null}} Person */
-/** @typedef {{id: string, name: string, bytes: number, type: string, width?: number, height?: number, src?: string, url?: string, variants?: any[]}} File */
+/** A picture; its address is on this server. @typedef {{id: string, url: string, alt?: string, width?: number, height?: number, color?: string}} File */
 /**
  * @typedef {object} Message
  * @property {string} id
@@ -38,6 +38,7 @@
  * @property {{from: string, text?: string, created: string} | null} [last]
  * @property {number} [unread]
  * @property {string[]} [labels]
+ * @property {Person[]} [guests] colleagues who help
  * @property {string | null} [waiting_since]
  * @property {string | null} [until] when a snoozed one comes back
  * @property {number} [seq]
@@ -63,8 +64,9 @@ export const holder = chat => chat.assignee ?? chat.operator ?? null;
 export function belongs(chat, list, me) {
   const mine = String(holder(chat)?.id ?? '') === me;
   const state = whole(chat);
-  if (list === 'mine') return mine && state === 'open';
-  if (list === 'others') return !mine && state === 'open';
+  const helps = (chat.guests || []).some(one => String(one.id) === me);
+  if (list === 'mine') return (mine || helps) && state === 'open';
+  if (list === 'others') return !mine && !helps && state === 'open';
   return list === 'all' || state === list;
 }
 

@@ -140,6 +140,7 @@ export function happened(event, who = '') {
   const name = event?.name || '';
   const known = [
     'joined',
+    'invited',
     'left',
     'transferred',
     'closed',

@@ -6,18 +6,21 @@ import {time} from './kinds.js';
 
 /** @typedef {import('./kinds.js').Message} Message */
 /** @typedef {import('./kinds.js').Chat} Chat */
+/** @typedef {import('./kinds.js').File} File */
 /**
  * What was written and is not acknowledged yet.
  * @typedef {object} Pending
  * @property {string} key the server does the same key once
  * @property {string} text
+ * @property {File[]} files
+ * @property {string[]} quick
  * @property {'waiting' | 'sending' | 'failed' | 'refused'} state *failed*: again may help; *refused*: it won't
  * @property {any} error
  * @property {boolean} anyway
  * @property {number} [tries]
  * @property {number} [next] when it is tried again by itself
  */
-/** @typedef {{text: string, messages: Message[], gone: 'newer' | 'assigned'}} Collision */
+/** @typedef {{text: string, files: File[], messages: Message[], gone: 'newer' | 'assigned'}} Collision */
 /**
  * What a conversation asks of the server.
  * @typedef {object} TalkCalls
@@ -25,11 +28,13 @@ import {time} from './kinds.js';
  * @property {(id: string, query: {since?: number, before?: number, size?: number}) => Promise<{messages: Message[], seq: number, more: boolean}>} messages
  * @property {(id: string, body: any, key: string) => Promise<{message: Message, seq?: number}>} send
  * @property {(id: string, seq: number) => Promise<any>} read
+ * @property {(id: string) => Promise<any>} typing
  */
 /** @typedef {{get: (key: string) => string | null, set: (key: string, value: string) => void}} Keep */
 
 /** Milliseconds for which somebody who typed is writing. */
 export const TYPING = 6_000;
+const TYPING_EVERY = 3_000;
 const PAGE = 50;
 /** Milliseconds between two tries to send. */
 const MOST_PAUSE = 30_000;
@@ -69,6 +74,11 @@ export class Talk {
     /** Reply or note: each has a draft of its own. */
     this.mode = signal(/** @type {'reply' | 'note'} */ ('reply'));
     this.drafts = {reply: signal(this.kept('reply')), note: signal(this.kept('note'))};
+    /** Pictures beside the reply: on their way, there, or refused. @type {import('@preact/signals').Signal<any[]>} */
+    this.files = signal([]);
+    /** Who sends them. @type {any} */
+    this.list = null;
+    this.typed = 0;
     /** What the channel stands at as far as we heard. */
     this.seq = 0;
     /** Up to where it was read here. */
@@ -243,6 +253,13 @@ export class Talk {
     if (left.length !== this.typists.value.length) this.typists.value = left;
   }
 
+  /** A key was struck in the reply. */
+  typing() {
+    if (this.mode.peek() !== 'reply' || this.now() - this.typed < TYPING_EVERY) return;
+    this.typed = this.now();
+    this.calls.typing(this.id).catch(() => {});
+  }
+
   /** What the operator has seen: the newest message of others that is shown. */
   get seen() {
     return this.messages.peek().reduce((most, one) => (one.kind === 'note' ? most : Math.max(most, one.seq || 0)), 0);
@@ -272,11 +289,13 @@ export class Talk {
   /**
    * Send a reply. What is not acknowledged stays to be seen, in its order.
    * @param {string} text
-   * @param {{anyway?: boolean}} [options]
+   * @param {{anyway?: boolean, files?: File[], quick?: string[]}} [options]
    */
-  async send(text, {anyway = false} = {}) {
+  async send(text, {anyway = false, files = [], quick = []} = {}) {
+    // Whoever sent writes no more.
+    this.typed = 0;
     /** @type {any} */
-    const one = {key: this.makeKey(), text, state: 'waiting', error: null, anyway, seen: this.seen};
+    const one = {key: this.makeKey(), text, files, quick, state: 'waiting', error: null, anyway, seen: this.seen};
     this.pending.value = [...this.pending.value, one];
     await this.flush();
   }
@@ -296,7 +315,13 @@ export class Talk {
         if (!next || next.state !== 'waiting') return;
         this.change(next.key, {state: 'sending'});
         try {
-          const body = {text: next.text, seen: next.seen, ...(next.anyway ? {anyway: true} : {})};
+          const body = {
+            text: next.text,
+            seen: next.seen,
+            ...(next.files.length ? {files: next.files.map((/** @type {File} */ one) => one.id)} : {}),
+            ...(next.quick.length ? {quick: next.quick} : {}),
+            ...(next.anyway ? {anyway: true} : {}),
+          };
           const made = await this.calls.send(this.id, body, next.key);
           batch(() => {
             this.put([made.message], made.seq ?? made.message.seq ?? 0);
@@ -323,7 +348,12 @@ export class Talk {
           found => (found.seq || 0) > one.seen && found.kind !== 'note' && String(found.author?.id ?? '') !== this.me,
         );
       batch(() => {
-        this.collision.value = {text: one.text, messages, gone: error.slug === 'not-assignee' ? 'assigned' : 'newer'};
+        this.collision.value = {
+          text: one.text,
+          files: one.files,
+          messages,
+          gone: error.slug === 'not-assignee' ? 'assigned' : 'newer',
+        };
         this.drop(one.key);
       });
       return;
@@ -357,14 +387,15 @@ export class Talk {
     const one = this.pending.value.find(found => found.key === key);
     if (!one) return;
     this.drop(key);
-    this.restore(one.text);
+    this.restore(one.text, one.files);
   }
 
-  /** @param {string} text */
-  restore(text) {
+  /** @param {string} text @param {File[]} [files] */
+  restore(text, files = []) {
+    if (files.length) this.list?.restore(files.map(one => ({...one, alt: one.alt || ''})));
     this.mode.value = 'reply';
     const old = this.drafts.reply.value;
-    this.write(old ? `${text}\n${old}` : text);
+    this.write([text, old].filter(Boolean).join('\n'));
   }
 
   /** A collision was looked at: send it anyway, or take the words back. @param {boolean} anyway */
@@ -372,8 +403,8 @@ export class Talk {
     const held = this.collision.value;
     this.collision.value = null;
     if (!held) return;
-    if (anyway) await this.send(held.text, {anyway: true});
-    else this.restore(held.text);
+    if (anyway) await this.send(held.text, {anyway: true, files: held.files});
+    else this.restore(held.text, held.files);
   }
 
   /** What is not acknowledged, as a draft. */
@@ -385,7 +416,7 @@ export class Talk {
 
   /** Whether something would be lost. */
   get dirty() {
-    return this.pending.value.length > 0;
+    return this.pending.value.length > 0 || this.files.value.some(one => one.state === 'sending');
   }
 }
 

@@ -5,6 +5,7 @@ import {complain} from '../toasts.js';
 import {Avatar, Name} from '../ui/parts.js';
 import {day, moment, reason, t} from '../words.js';
 import {Composer} from './composer.js';
+import {Files} from './files.js';
 import {holder, time, whole} from './kinds.js';
 import {Bar, clock, happened, Menu} from './parts.js';
 
@@ -40,6 +41,8 @@ export function TalkView({work, talk, deeds, onBack, onCard, shown}) {
   const name = chat?.visitor?.name || t('guest');
   const held = chat && holder(chat);
   const mine = held && String(held.id) === work.person.id;
+  const guests = chat?.guests || [];
+  const helps = guests.some(one => String(one.id) === work.person.id);
   return html`<section class="talk" aria-label=${t('chat.with', {name})}>
     <header class="talk-head">
       <button type="button" class="icon back" aria-label=${t('chat.back')} onClick=${onBack}>‹</button>
@@ -53,13 +56,13 @@ export function TalkView({work, talk, deeds, onBack, onCard, shown}) {
         <p class="muted">
           ${
             chat &&
-            html`${t(`chat.state.${whole(chat)}`)}${held && html` · <bdi>${mine ? t('you') : held.name}</bdi>`}${
+            html`${t(`chat.state.${whole(chat)}`)}${held && html` · <bdi>${mine ? t('you') : held.name}</bdi>`}${guests.map(one => html`, <bdi key=${one.id}>${String(one.id) === work.person.id ? t('you') : one.name}</bdi>`)}${
               chat.rating && html` · ${t('chat.rated', {n: chat.rating.score})}`
             }`
           }
         </p>
       </div>
-      ${chat && html`<${Deeds} chat=${chat} mine=${mine} deeds=${deeds} />`}
+      ${chat && html`<${Deeds} chat=${chat} mine=${mine} helps=${helps} deeds=${deeds} />`}
       <button
         type="button"
         class="icon card-toggle"
@@ -95,13 +98,20 @@ export function TalkView({work, talk, deeds, onBack, onCard, shown}) {
   </section>`;
 }
 
-/** What can be done with a chat: the next step as buttons, the rest in a menu. @param {{chat: any, mine: any, deeds: any}} props */
-function Deeds({chat, mine, deeds}) {
+/** What can be done with a chat: the next step as buttons, the rest in a menu. @param {{chat: any, mine: any, helps: boolean, deeds: any}} props */
+function Deeds({chat, mine, helps, deeds}) {
   const closed = chat.state === 'closed';
   const rest = [
-    ...(closed ? [] : [{label: t('chat.do.transfer'), act: () => deeds.open('transfer')}]),
+    ...(closed
+      ? []
+      : [
+          {label: t('chat.do.transfer'), act: () => deeds.open('transfer')},
+          {label: t('chat.do.invite'), act: () => deeds.open('invite')},
+        ]),
+    ...(!closed && (mine || helps) ? [{label: t('chat.do.leave'), act: deeds.leave}] : []),
     ...(chat.state === 'open' ? [{label: t('chat.do.snooze'), act: () => deeds.open('snooze')}] : []),
     {label: t('chat.do.labels'), act: () => deeds.open('labels')},
+    {label: t('chat.do.block'), act: () => deeds.open('block'), kind: 'danger'},
     {label: t('chat.do.spam'), act: () => deeds.spam(), kind: 'danger'},
   ];
   return html`<div class="talk-deeds">
@@ -277,9 +287,11 @@ function Line({work, talk, one, head}) {
                   <button type="button" onClick=${() => setEdit(null)}>${t('cancel')}</button>
                 </div>
               </form>`
-            : html`${one.html ? html`<${Rich} text=${one.html} />` : one.text && html`<p class="plain" dir="auto">${one.text}</p>`}`
+            : html`${one.html ? html`<${Rich} text=${one.html} />` : one.text && html`<p class="plain" dir="auto">${one.text}</p>`}
+                <${Files} files=${one.files || []} />`
       }
     </div>
+    ${(one.quick || []).length > 0 && html`<p class="quick">${(one.quick || []).map(text => html`<span key=${text} class="mark">${text}</span>`)}</p>`}
     <p class="marks muted">
       <time datetime=${one.created}>${clock(one.created)}</time>
       ${one.edited && html`<span>${t('chat.edited')}</span>`}
@@ -306,7 +318,8 @@ function Line({work, talk, one, head}) {
 function Waiting({talk, one}) {
   return html`<article class="line ours waiting head">
     <div class="bubble">
-      <p class="plain" dir="auto">${one.text}</p>
+      ${one.text && html`<p class="plain" dir="auto">${one.text}</p>`}
+      <${Files} files=${one.files} />
     </div>
     <p class="marks muted">
       ${

@@ -53,6 +53,7 @@ export const callsOf = site => {
     send: (/** @type {string} */ id, /** @type {any} */ body, /** @type {string} */ key) =>
       post(`${at(id)}/messages`, body, {key}),
     read: (/** @type {string} */ id, /** @type {number} */ seq) => put(`${at(id)}/read`, {seq}),
+    typing: (/** @type {string} */ id) => put(`${at(id)}/typing`, {}),
     edit: (/** @type {string} */ id, /** @type {string} */ message, /** @type {string} */ text) =>
       patch(`${at(id)}/messages/${encodeURIComponent(message)}`, {text}),
     unsay: (/** @type {string} */ id, /** @type {string} */ message) =>
