@@ -163,7 +163,6 @@ class Chats:
             "referrer": _page(PageBody(body.page.referrer))["url"],
             "consent": body.consent, "keep_days": self.settings.keep_days,
             "mail_seconds": self.settings.mail_minutes * 60, "offer_seconds": self.settings.offer_seconds,
-            "bot": self.settings.bot,
         }  # fmt: skip
         clean, html = self._rendered(body.text) if body.text.strip() else ("", "")
         rows = await self._write(

@@ -72,13 +72,6 @@ class ChatSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_
             "queue. 0: no limit.",
         ),
     ] = 120
-    bot: Annotated[
-        bool,
-        Meta(
-            title="Bot first",
-            description="A program with an API key answers first and hands over to operators.",
-        ),
-    ] = False
     rush: Annotated[
         int,
         Meta(

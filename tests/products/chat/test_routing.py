@@ -1,4 +1,4 @@
-"""Who gets what: offers that run out, skills, hours of departments, forms, floods, filters, and a bot first."""
+"""Who gets what: offers that run out, skills, hours of departments, forms, floods, and filters."""
 
 from __future__ import annotations
 
@@ -148,12 +148,3 @@ class RoutingTests(ChatCase):
                  from generate_series(1, 3) n""")
         chat = await self.start(key="c")
         self.assertEqual((chat["position"], chat["wait"]), (2, 600))
-
-    async def test_bot(self) -> None:
-        """A bot has it first; where it says nothing for half a minute, operators get it."""
-        await self.application.sites.change(1, "chat.bot", True)
-        await self.online(self.ann)
-        await self.start()
-        self.assertEqual(await self.assigned(), [("open", None)])
-        await self.later(31)
-        self.assertEqual(await self.assigned(), [("open", self.ann.account)])
