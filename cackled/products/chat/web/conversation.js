@@ -3,7 +3,7 @@
 import {makeDuty} from './duty.js';
 import {makeFrame} from './frame.js';
 import {finishChat, forget, heard} from './leaving.js';
-import {look, redeem, resume, seen} from './listening.js';
+import {look, resume, seen} from './listening.js';
 import {flush} from './sending.js';
 import {ChatStore} from './store.js';
 import {Talk} from './talk.js';
@@ -104,8 +104,8 @@ export class ChatPanel {
     document.addEventListener('visibilitychange', () => this.seen(), {signal});
     const view = window.visualViewport;
     if (view) view.addEventListener('resize', () => this.fit(), {signal});
-    if (redeem(this)) return;
-    if (core.state().chat) this.resume();
+    if (/#cackled-chat=/.test(location.hash)) import('./redeem.js').then(one => one.redeem(this));
+    else if (core.state().chat) this.resume();
     else this.look();
   }
 
