@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from cackled.domain import text, words
+from cackled.domain import text, word_matching
 from cackled.domain.errors import Refused
 
 LENGTH = 8_000
@@ -38,7 +38,7 @@ def post(raw: str) -> None:
     """What a comment's text goes through."""
     try:
         source = text.clean_text(raw, LENGTH)
-        words.compared(source, words.visible(text.render(source)))
+        word_matching.compared(source, word_matching.visible(text.render(source)))
     except Refused:
         pass
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from cackled.database import leftovers
+from cackled.database import stale_files
 from tests.support.client import Visitor, call
 from tests.support.daemon import PATIENCE, ROOT, Daemon, free_ports
 
@@ -248,7 +248,7 @@ class FaultTests(SynchronousTestCase):
     @staticmethod
     def children(daemon: Daemon) -> list[int]:
         """Processes that work on the state: initdb has its own directory."""
-        return leftovers.working_in(daemon.state / "postgres" / "data.new")
+        return stale_files.working_in(daemon.state / "postgres" / "data.new")
 
 
 class UserTests(SynchronousTestCase):

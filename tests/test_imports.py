@@ -69,7 +69,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.identity": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.media.api": ("cackled.api", "cackled.domain", "cackled.database", *GROUND),
     "cackled.media.resource": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
-    "cackled.media.child": ("cackled.media.images", "cackled.media.sandbox"),
+    "cackled.media.image_worker": ("cackled.media.images", "cackled.media.sandbox"),
     "cackled.media": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products": (
         "cackled.importing", "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.moderation.items",
@@ -80,10 +80,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.moderation.verdict", "cackled.api", "cackled.transport", "cackled.domain", "cackled.database",
         "cackled.cache", *GROUND,
     ),
-    "cackled.products.*.old_api": (
+    "cackled.products.*.cackle_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
-    "cackled.identity.old_api": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.identity.cackle_api": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.products.*.thread": (
         "cackled.moderation.verdict", "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
@@ -137,7 +137,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.accounts.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
-    "cackled.accounts.gate": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.accounts.authentication": (
+        "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND,
+    ),
     "cackled.products.product": (
         "cackled.importing.exports", "cackled.importing.formats", "cackled.moderation.items",
         "cackled.moderation.judged", "cackled.api.route",
@@ -163,7 +165,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.admin.listener": ("cackled.transport", *GROUND),
     "cackled.admin.account_area": ("cackled.accounts", "cackled.domain", "cackled.database", *GROUND),
-    "cackled.admin.gathered": ("cackled.cluster", "cackled.domain.commands", *GROUND),
+    "cackled.admin.combined_areas": ("cackled.cluster", "cackled.domain.commands", *GROUND),
     "cackled.admin.devcluster": ("cackled.admin.devnet", "cackled.database", "cackled.cluster.ca", *GROUND),
     # Entry points and the composition root know everything.
     "cackled.admin.cli": ("cackled.*",),
@@ -174,13 +176,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.daemon.infrastructure": ("cackled.*",),
     "cackled.daemon.application": ("cackled.*",),
     "cackled.daemon.call_limits": ("cackled.cluster.bus", "cackled.domain", "cackled.products.registry", *GROUND),
-    "cackled.daemon.catalog": ("cackled.cluster.roster", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.daemon.catalog": ("cackled.cluster.node_list", "cackled.domain", "cackled.database", *GROUND),
     "cackled.daemon.cluster_view": ("cackled.cluster", "cackled.dns.zone", *GROUND),
     "cackled.daemon.event_router": (
         "cackled.cluster.messages", "cackled.realtime", "cackled.domain", "cackled.database", "cackled.cache",
         "cackled.transport.microcache", *GROUND,
     ),
-    "cackled.daemon.fitness": (
+    "cackled.daemon.readiness": (
         "cackled.daemon.cluster_view", "cackled.admin.health", "cackled.cluster", "cackled.database",
         "cackled.dns.serial", *GROUND,
     ),
@@ -190,7 +192,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.daemon.worker_supervisor": ("cackled.*",),
     "cackled.daemon.worker_process": ("cackled.*",),
-    "cackled.daemon.watching": ("cackled.*",),
+    "cackled.daemon.monitoring": ("cackled.*",),
     "cackled.daemon.worker": ("cackled.daemon.worker_process", *GROUND),
     "cackled.tap": ("cackled.daemon.service", *GROUND),
 }
@@ -208,7 +210,7 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 ROOTS = (
     "cackled.daemon.service", "cackled.daemon.infrastructure", "cackled.daemon.application", "cackled.tap",
     "cackled.admin.cli", "cackled.admin.check", "cackled.daemon.worker_supervisor", "cackled.daemon.worker_process",
-    "cackled.daemon.watching", "cackled.daemon.public_tree", "cackled.daemon.catalog", "cackled.daemon.fitness",
+    "cackled.daemon.monitoring", "cackled.daemon.public_tree", "cackled.daemon.catalog", "cackled.daemon.readiness",
     "cackled.daemon.cluster_view", "cackled.daemon.event_router", "cackled.daemon.call_limits",
 )
 LONGEST_MODULE = 500

@@ -57,7 +57,7 @@ class StartTests(SynchronousTestCase):
 
     def test_pictures(self) -> None:
         """The program that is started for each picture loads its own modules and none of the daemon's."""
-        found = loaded("from cackled.media import child, images, sandbox")
+        found = loaded("from cackled.media import image_worker, images, sandbox")
         ours = {one for one in found if one.startswith("cackled")}
         self.assertEqual(ours, {"cackled", *(f"cackled.media{one}" for one in ("", ".child", ".images", ".sandbox"))})
         self.assertNotIn("twisted", found)

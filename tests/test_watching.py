@@ -10,12 +10,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.admin.health import Health, NotReady
 from cackled.admin.lag import LagMonitor
-from cackled.admin.standstill import Standstill
+from cackled.admin.stalls import Standstill
 from cackled.clock import Periodic
-from cackled.daemon import watching
+from cackled.daemon import monitoring
 from cackled.domain.write_batching import WriteQueues
 from cackled.problems import Problems
-from cackled.realtime.standing import LogAway
+from cackled.realtime.latest_numbers import LogAway
 from cackled.turns import Turns
 from tests.realtime.common import HubRig
 
@@ -35,7 +35,7 @@ class ProgressTests(SynchronousTestCase):
         rig: Any = SimpleNamespace(
             hub=self.rig.hub, queues=self.queues, sites=SimpleNamespace(reading=self.reading)
         )
-        watching._watch_progress(infrastructure, rig)
+        monitoring._watch_progress(infrastructure, rig)
         self.problems.start()
         self.addCleanup(self.problems.stop)
 
@@ -57,7 +57,7 @@ class ProgressTests(SynchronousTestCase):
         client = self.rig.client("1/5@0")
         self.rig.seconds(3)
         self.assertEqual((self.wrong(), self.ready()), ([], True))
-        self.rig.seconds(int(watching.LOADS_SECONDS))
+        self.rig.seconds(int(monitoring.LOADS_SECONDS))
         self.assertEqual((self.wrong(), self.ready()), (["live-updates"], False))
         self.assertEqual(self.rig.metrics.value("problem", kind="live-updates"), 1)
         self.rig.log.held = False
@@ -71,7 +71,7 @@ class ProgressTests(SynchronousTestCase):
         self.rig.log.held = True
         self.rig.client("1/5@1")
         self.rig.log.release()
-        self.rig.seconds(int(watching.LOADS_SECONDS) + 3)
+        self.rig.seconds(int(monitoring.LOADS_SECONDS) + 3)
         self.assertEqual(self.wrong(), ["live-updates"])
 
     def test_log_is_away(self) -> None:
@@ -96,7 +96,7 @@ class ProgressTests(SynchronousTestCase):
         flight: Deferred[list[Any]] = Deferred()
         for number in range(2):
             Deferred.fromCoroutine(self.queues.votes.add("a", (1, 2, 3, number), lambda items: flight))
-        self.rig.seconds(int(watching.WRITES_SECONDS) + 2)
+        self.rig.seconds(int(monitoring.WRITES_SECONDS) + 2)
         self.assertEqual((self.wrong(), self.ready()), (["writes"], False))
         flight.callback([1])
         self.rig.seconds(2)
@@ -105,7 +105,7 @@ class ProgressTests(SynchronousTestCase):
     def test_catalog(self) -> None:
         """A reading of the sites that does not end."""
         self.reading.acquire()
-        self.rig.seconds(int(watching.CATALOG_SECONDS) + 2)
+        self.rig.seconds(int(monitoring.CATALOG_SECONDS) + 2)
         self.assertEqual((self.wrong(), self.ready()), (["catalog"], True))
         self.reading.release()
         self.assertEqual(self.wrong(), [])

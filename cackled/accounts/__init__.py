@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cackled.accounts.account_mail import Letters
 from cackled.accounts.api import ROUTES
+from cackled.accounts.authentication import Gate
 from cackled.accounts.challenges import DROP_CHALLENGES, Challenges
-from cackled.accounts.factors import Factors
-from cackled.accounts.farewell import Farewells
-from cackled.accounts.forgetting import Forgetting
-from cackled.accounts.gate import Gate
+from cackled.accounts.deleted_accounts import Forgetting
 from cackled.accounts.hosts import Hosts
 from cackled.accounts.keys import DROP_DEAD_KEYS, SiteKeys
-from cackled.accounts.letters import Letters
 from cackled.accounts.links import AccountLinks
 from cackled.accounts.members import Members
 from cackled.accounts.passkeys import Passkeys
 from cackled.accounts.passwords import Passwords
-from cackled.accounts.people import DROP_ACCOUNT_LOG, DROP_UNVERIFIED, People
+from cackled.accounts.second_factors import Factors
 from cackled.accounts.sessions import DROP_OLD_SESSIONS, AccountSessions
 from cackled.accounts.signin import SignIn
+from cackled.accounts.site_deletion import Farewells
+from cackled.accounts.store import DROP_ACCOUNT_LOG, DROP_UNVERIFIED, People
 from cackled.accounts.throttle import Throttle
 from cackled.domain.audit import Audit
 from cackled.domain.mail_templates import MailTemplates

@@ -9,13 +9,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from cackled.accounts.people import MOST_NAME
+from cackled.accounts.store import MOST_NAME
 from cackled.accounts.tokens import LONGEST, hash_token, make_token
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict
 from cackled.domain.staff import SCOPES
-from cackled.domain.staff_rooms import end_rooms
+from cackled.domain.staff_channels import end_rooms
 from cackled.domain.text import clean_line
 
 # What a key begins with: whoever finds one somewhere knows what it is.

@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec import Struct
 
-from cackled.accounts.people import check_role, clean_email, email_key
+from cackled.accounts.store import check_role, clean_email, email_key
 from cackled.accounts.tokens import LONGEST, hash_token, make_token
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict, Forbidden, NotFound
 from cackled.domain.staff import Staff
-from cackled.domain.staff_rooms import end_rooms
+from cackled.domain.staff_channels import end_rooms
 from cackled.domain.text import clean_line
 
 # Seconds that an invitation holds; of each site so many at a time, so that nobody's mail is flooded through us.

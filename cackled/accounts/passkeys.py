@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from cackled.accounts.challenges import Challenges
-from cackled.accounts.people import MOST_NAME, Account
+from cackled.accounts.store import MOST_NAME, Account
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict, Unauthorized

@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from cackled.accounts.people import MOST_AGENT
+from cackled.accounts.store import MOST_AGENT
 from cackled.accounts.tokens import LONGEST, hash_token, make_token
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.domain.staff_rooms import end_rooms
+from cackled.domain.staff_channels import end_rooms
 from cackled.domain.text import clean_line
 
 # Seconds: a session nobody used for so long has run out, and each in the end.

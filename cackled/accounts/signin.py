@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from cackled.accounts.factors import Factors
 from cackled.accounts.links import AccountLinks
 from cackled.accounts.passwords import Passwords, check_password
-from cackled.accounts.people import Account, People
+from cackled.accounts.second_factors import Factors
 from cackled.accounts.sessions import AccountSessions
+from cackled.accounts.store import Account, People
 from cackled.accounts.throttle import Throttle
 from cackled.domain.errors import Unauthorized
 

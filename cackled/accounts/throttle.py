@@ -13,7 +13,7 @@ import hmac
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 
-from cackled.accounts.people import email_key
+from cackled.accounts.store import email_key
 from cackled.domain.errors import TooFast
 from cackled.domain.limits import Buckets, address_key
 

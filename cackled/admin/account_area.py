@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cackled.accounts.forgetting import Forgetting
+from cackled.accounts.deleted_accounts import Forgetting
 from cackled.accounts.links import AccountLinks
-from cackled.accounts.people import Account, People, check_role, link_address
+from cackled.accounts.store import Account, People, check_role, link_address
 from cackled.domain.audit import Audit
 from cackled.domain.commands import CommandError, Facts, Table
 from cackled.domain.errors import Refused

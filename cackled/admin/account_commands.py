@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cackled.admin.arguments import need
 from cackled.admin.console import Console
-from cackled.admin.words import need
 from cackled.domain.commands import Command, CommandError, Data, Usage, site_number
 
 

@@ -197,7 +197,7 @@ def _spam(options: Any) -> None:
 
 
 def _migrate(options: Any) -> int:
-    from cackled.database.belonging import check_belongs
+    from cackled.database.deployment import check_belongs
     from cackled.database.dsn import ServerSettings, servers_of, shards_of
     from cackled.database.errors import DatabaseError
     from cackled.database.migrate import migrate, pending

@@ -15,9 +15,9 @@ from twisted.logger import Logger
 
 from cackled import logs
 from cackled.admin import account_commands, overview
+from cackled.admin.arguments import need as _need
 from cackled.admin.console import BanKind, Console, Verbatim
 from cackled.admin.overview import have as _have
-from cackled.admin.words import need as _need
 from cackled.domain.commands import Command, CommandError, Data, Facts, operator, parse_channel
 from cackled.domain.commands import Usage as _Usage
 from cackled.domain.commands import number as _number

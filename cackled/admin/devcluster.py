@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from cackled.admin.devnet import Loopback
 from cackled.cluster import ca
-from cackled.database import binaries, leftovers
+from cackled.database import binaries, stale_files
 from cackled.database.instance import Instance
 
 PATIENCE = 60.0
@@ -246,7 +246,7 @@ class Cluster:
         for node in self.nodes:
             node.folder.mkdir(exist_ok=True)
             data = node.folder / "postgres"
-            if leftovers.working_in(data / "data"):
+            if stale_files.working_in(data / "data"):
                 raise ClusterError(f"a server is running on {data} already")
             with self.net.inside(node.number):
                 node.server = Instance(

@@ -10,11 +10,11 @@ from typing import Any
 
 from cackled.admin.render import as_text
 from cackled.config import Config
-from cackled.database.counted import Counted
 from cackled.database.dsn import servers_of, shards_of
 from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary
 from cackled.database.moving import Mover, Servers, open_move
+from cackled.database.row_counts import Counted
 from cackled.database.stream import MoveError, Primary, number_of, primary_of
 
 # Maximum number of sites in one move.

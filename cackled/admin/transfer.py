@@ -215,7 +215,7 @@ async def give_out(
     options: Any, config: Config, reactor: Any, registry: Any, database: Database, site: Site
 ) -> None:
     """``cackled person``."""
-    from cackled.domain.holdings import CORE, collect
+    from cackled.domain.personal_data import CORE, collect
 
     if options.visitor is None:
         for one in (*CORE, *registry.held):

@@ -17,7 +17,7 @@ from cackled.domain.errors import BadField, Forbidden, Outdated, Refused, Unauth
 from cackled.domain.limits import Allowance
 from cackled.domain.locks import Deed
 from cackled.domain.page_facts import MAX_URL
-from cackled.domain.reading import Reading, ReadOptions, ReadOutcome
+from cackled.domain.read_options import Reading, ReadOptions, ReadOutcome
 from cackled.domain.sessions import Session
 from cackled.domain.settings import SiteSettings
 from cackled.domain.site import Site

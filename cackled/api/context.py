@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from cackled.api.staff import StaffGate
 from cackled.database.query import ReadPreference
-from cackled.domain.doors import Doors
+from cackled.domain.conversation_access import Doors
 from cackled.domain.grants import Grants
 from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from cackled.api.context import ApiContext
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.sessions import Session
 from cackled.domain.site import Site
 

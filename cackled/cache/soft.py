@@ -14,9 +14,9 @@ from sys import getsizeof
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from cackled.cache.figures import publish
 from cackled.cache.flights import Counts, Flights
 from cackled.cache.floors import Floors
+from cackled.cache.metrics import publish
 from cackled.cache.sieve import Entry, Sieve
 from cackled.cache.types import CacheStats, Load, Loaded
 from cackled.metrics import Metrics

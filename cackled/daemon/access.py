@@ -8,7 +8,7 @@ from cackled.api.public_root import listening_refused
 from cackled.database.errors import DatabaseError
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.domain.doors import Doors
+from cackled.domain.conversation_access import Doors
 from cackled.domain.errors import Refused, TooFast
 from cackled.domain.grants import Grants
 from cackled.domain.limits import CallLimits

@@ -18,9 +18,9 @@ from cackled.daemon.call_limits import bucket_maker, call_limits, exempted
 from cackled.daemon.catalog import CatalogReader, NodeAnnouncer
 from cackled.daemon.cluster_view import SendAwayWhenAstray
 from cackled.daemon.event_router import EventLog, EventRouter
-from cackled.daemon.fitness import DatabaseFacts
 from cackled.daemon.infrastructure import Infrastructure
 from cackled.daemon.public_tree import public_tree
+from cackled.daemon.readiness import DatabaseFacts
 from cackled.database.dsn import servers_of, shards_of
 from cackled.database.routing import Database, ReadPreference
 from cackled.database.shards import ShardedDatabase
@@ -56,8 +56,8 @@ from cackled.domain.write_batching import WriteQueues
 from cackled.events import CORE_EVENTS, PERSONAL, Position
 from cackled.features import FEATURES
 from cackled.features import registry as shipped_registry
-from cackled.identity.refusals import RefusalBook
-from cackled.identity.statements import Statements
+from cackled.identity.sso import Statements
+from cackled.identity.sso_refusals import RefusalBook
 from cackled.media.resource import Gallery
 from cackled.media.store import MediaStore
 from cackled.moderation.moderation import Moderation

@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from cackled.clock import Periodic, sleep
-from cackled.cluster.roster import Roster
+from cackled.cluster.node_list import Roster
 from cackled.database.errors import DatabaseError
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.nodes import NodeRegistry

@@ -15,8 +15,8 @@ from cackled.cluster.ca import CaError, check_name
 from cackled.cluster.liveness import Load
 from cackled.cluster.membership import Membership
 from cackled.cluster.mesh import Mesh, address
+from cackled.cluster.node_list import Roster
 from cackled.cluster.probe import Prober
-from cackled.cluster.roster import Roster
 from cackled.cluster.view import Server, View, servers_of_nodes
 from cackled.config import Config, ConfigError, Node
 from cackled.dns.zone import node_addresses

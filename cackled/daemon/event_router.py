@@ -16,8 +16,8 @@ from cackled.database.routing import Database
 from cackled.domain.sites import SiteDirectory
 from cackled.events import Event, Position
 from cackled.realtime.hub import Hub
+from cackled.realtime.latest_numbers import LogAway
 from cackled.realtime.presence import read_names
-from cackled.realtime.standing import LogAway
 from cackled.transport.microcache import Microcache
 
 

@@ -19,22 +19,22 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 
-from cackled.admin.files import fit_connections
+from cackled.admin.descriptors import fit_connections
 from cackled.admin.http import Healthz
 from cackled.admin.lag import Freezer, LagMonitor, PauseMonitor, process_metrics
-from cackled.admin.standstill import Standstill
+from cackled.admin.stalls import Standstill
 from cackled.admin.systemd import Systemd
 from cackled.api.large_bodies import LargeBodies
 from cackled.cache.governor import Governor
 from cackled.cache.pressure import MemoryReader
 from cackled.cache.soft import SoftCache
 from cackled.cluster.bus import Bus
+from cackled.cluster.bus_bridge import Crossing
 from cackled.cluster.control import Configure, Message, PeerJoined, PeerLeft
-from cackled.cluster.crossing import Crossing
 from cackled.cluster.mesh import Mesh
 from cackled.config import Config, ConfigError, Http, Listen, Node
 from cackled.daemon.cluster_view import ClusterView
-from cackled.daemon.fitness import DatabaseFacts, Fitness, Workers
+from cackled.daemon.readiness import DatabaseFacts, Fitness, Workers
 from cackled.database.embedded import EmbeddedServer
 from cackled.dns.serial import Mark
 from cackled.dns.server import DnsServer

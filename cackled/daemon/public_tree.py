@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from twisted.web.resource import IResource
 
-from cackled.accounts.gate import Gate
+from cackled.accounts.authentication import Gate
 from cackled.admin.http import Healthz, Readyz
 from cackled.api.adapters import PLACES, Adapters
 from cackled.api.bootstrap import Bootstrap
@@ -27,7 +27,7 @@ from cackled.api.threads import Threads
 from cackled.clock import wall_time
 from cackled.daemon.access import Access
 from cackled.daemon.infrastructure import WEB, Infrastructure
-from cackled.domain.doors import Doors
+from cackled.domain.conversation_access import Doors
 from cackled.domain.errors import PROBLEMS
 from cackled.domain.limits import CallLimits
 from cackled.domain.sessions import Sessions
@@ -42,7 +42,7 @@ from cackled.products.comments.notices.links import NoticeLinks
 from cackled.products.comments.notices.pages import NoticePages
 from cackled.realtime.resource import RealtimeResource
 from cackled.transfers.exports import DownloadLinks
-from cackled.transfers.known import KnownFormats
+from cackled.transfers.formats import KnownFormats
 from cackled.transfers.resource import ExportFiles
 from cackled.transport.http import client_address
 from cackled.transport.microcache import MicrocachedResource

@@ -25,9 +25,9 @@ from twisted.python.failure import Failure
 from cackled import __version__, logs
 from cackled.admin import areas
 from cackled.admin.account_area import Accounts
+from cackled.admin.activity import Requests
 from cackled.admin.commands import Runner
 from cackled.admin.console import Console
-from cackled.admin.happening import Requests
 from cackled.admin.http import admin_resource
 from cackled.admin.http import check as admin_check
 from cackled.admin.listener import admin_server
@@ -37,9 +37,9 @@ from cackled.admin.secrets import Password, SecretError, admin_token
 from cackled.config import Config, ConfigError, load
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
-from cackled.daemon.watching import happening, watch
+from cackled.daemon.monitoring import happening, watch
 from cackled.daemon.worker_supervisor import WorkerSupervisor
-from cackled.database.belonging import check_belongs, claim
+from cackled.database.deployment import check_belongs, claim
 from cackled.database.embedded import EmbeddedError
 from cackled.database.errors import DatabaseError
 from cackled.database.migrate import migrate_primary

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 
 from cackled import logs
 from cackled.admin import areas
-from cackled.admin.happening import Requests
+from cackled.admin.activity import Requests
 from cackled.admin.process import LocalProcess, resident_bytes
 from cackled.clock import Periodic
 from cackled.cluster.control import (
@@ -43,13 +43,13 @@ from cackled.cluster.control import (
     Serving,
     ToWorker,
 )
-from cackled.cluster.gather import figures_of
 from cackled.cluster.launch import PIPE, adopt_pipe
+from cackled.cluster.merged_metrics import figures_of
 from cackled.cluster.sockets import Shareable, shareable
 from cackled.config import ConfigError
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
-from cackled.daemon.watching import happening, watch
+from cackled.daemon.monitoring import happening, watch
 from cackled.database.errors import DatabaseError
 from cackled.domain.commands import CommandError
 from cackled.transport.tls import CertificateError

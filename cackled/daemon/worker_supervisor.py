@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.logger import Logger
 
-from cackled.admin import gathered
-from cackled.admin.happening import Happening
+from cackled.admin import combined_areas
+from cackled.admin.activity import Happening
 from cackled.cluster.control import Reload
 from cackled.cluster.launch import Processes
 from cackled.cluster.sockets import Bound
 from cackled.cluster.workers import Pool, Worker, WorkerError
 from cackled.config import Config, ConfigError, DatabaseServer, Mesh
-from cackled.daemon.fitness import Workers
 from cackled.daemon.infrastructure import Infrastructure
+from cackled.daemon.readiness import Workers
 from cackled.domain.commands import CommandError
 from cackled.problems import Problem
 
@@ -50,7 +50,7 @@ class WorkerSupervisor:
         self._bound: list[Bound] = []
         self._ports: dict[int, list[Any]] = {}
         self._pool: Pool
-        self._metrics: gathered.GatheredMetrics
+        self._metrics: combined_areas.GatheredMetrics
 
     def bind(self) -> None:
         """Bind the addresses; until a worker accepts, this process answers that visitors should wait."""
@@ -78,7 +78,7 @@ class WorkerSupervisor:
             metrics=infrastructure.metrics,
             departed=self._departed,
         )
-        self._metrics = gathered.GatheredMetrics(infrastructure.metrics, self._pool)
+        self._metrics = combined_areas.GatheredMetrics(infrastructure.metrics, self._pool)
         infrastructure.problems.include(self._problems)
         pool = self._pool
         infrastructure.connect_workers(Workers(pool.load, pool.trouble, pool.tell, pool.see))
@@ -171,11 +171,11 @@ class WorkerSupervisor:
         """The areas of the console that the workers answer for."""
         pool = self._pool
         return {
-            "live": gathered.GatheredLive(pool),
-            "requests": gathered.GatheredRequests(pool),
-            "cache": gathered.GatheredCaches(pool, evict, clear),
-            "happening": gathered.GatheredHappening(pool, own),
-            "workers": gathered.WorkerCommands(pool, self._infrastructure.reactor, self._restart),
+            "live": combined_areas.GatheredLive(pool),
+            "requests": combined_areas.GatheredRequests(pool),
+            "cache": combined_areas.GatheredCaches(pool, evict, clear),
+            "happening": combined_areas.GatheredHappening(pool, own),
+            "workers": combined_areas.WorkerCommands(pool, self._infrastructure.reactor, self._restart),
         }
 
     def render(self) -> Any:

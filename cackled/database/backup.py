@@ -25,9 +25,9 @@ from cackled.clock import Periodic
 from cackled.database._txpostgres import Connection, first_line
 from cackled.database.archive import ArchiveError, digest, pack, unpack
 from cackled.database.binaries import EmbeddedError
-from cackled.database.counted import Counted
 from cackled.database.embedded import EmbeddedServer, environment
 from cackled.database.migrate import shipped
+from cackled.database.row_counts import Counted
 
 DUMP = "database.dump"
 MANIFEST = "manifest.json"

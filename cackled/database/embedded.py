@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 
 from cackled.clock import sleep
 from cackled.database import binaries as programs
-from cackled.database import leftovers
+from cackled.database import stale_files
 from cackled.database._txpostgres import Connection, first_line
 from cackled.database.binaries import Binaries, EmbeddedError, User
 
@@ -81,7 +81,7 @@ def postgres_command(found: Binaries, data: Path, sockets: Path, **more: str) ->
         "listen_addresses": "",
         "unix_socket_directories": str(sockets).replace("'", "''"),
         "unix_socket_permissions": "0700",
-        "port": str(leftovers.PORT),
+        "port": str(stale_files.PORT),
         "cluster_name": "cackled",
         "max_connections": "100",
         "shared_buffers": "128MB",
@@ -187,7 +187,7 @@ class EmbeddedServer:
         return self._dsn(DATABASE)
 
     def _dsn(self, database: str) -> str:
-        return make_dsn("", host=str(self._sockets), port=leftovers.PORT, user=ROLE, dbname=database)
+        return make_dsn("", host=str(self._sockets), port=stale_files.PORT, user=ROLE, dbname=database)
 
     @property
     def pid(self) -> int | None:
@@ -219,9 +219,9 @@ class EmbeddedServer:
         if not lock.exists():
             return False
         try:
-            os.close(leftovers.lock_state(lock))
+            os.close(stale_files.lock_state(lock))
         except EmbeddedError:
-            self._sockets = leftovers.socket_folder(self._base / "run", self._user)
+            self._sockets = stale_files.socket_folder(self._base / "run", self._user)
             return True
         return False
 
@@ -256,7 +256,7 @@ class EmbeddedServer:
                     self._state_dir.chmod(0o711)
         except OSError as error:
             raise EmbeddedError(f"{self._state_dir}: {error.strerror or error}") from None
-        self._lock = leftovers.lock_state(self._state_dir / "postgres.lock")
+        self._lock = stale_files.lock_state(self._state_dir / "postgres.lock")
         self._choose_place()
         if self._found is None:
             self._found = programs.find_binaries()
@@ -265,8 +265,8 @@ class EmbeddedServer:
             log.info("{told}", told=told)
         if self._base.parent == self._shared:
             programs.make_shared(self._shared)
-        leftovers.own_folder(self._base, self._user)
-        self._sockets = leftovers.socket_folder(self._base / "run", self._user)
+        stale_files.own_folder(self._base, self._user)
+        self._sockets = stale_files.socket_folder(self._base / "run", self._user)
         if not (self.data / "PG_VERSION").exists():
             await self._make_data()
         self._check_version()
@@ -320,24 +320,24 @@ class EmbeddedServer:
         scratch.rename(self.data)
 
     async def _clear_leftovers(self) -> None:
-        left = leftovers.working_in(self.data)
+        left = stale_files.working_in(self.data)
         if left:
             log.warn("a server of an earlier daemon is still running on {data}; it is stopped", data=str(self.data))
-            main = leftovers.postmaster(self.data)
+            main = stale_files.postmaster(self.data)
             steps = ((signal.SIGINT, FAST_STOP), (signal.SIGQUIT, HARD_STOP), (signal.SIGKILL, HARD_STOP))
             for number, seconds in steps:
                 # Without their postmaster, the processes don't obey a fast stop.
                 targets = [main] if main in left and number != signal.SIGKILL else left
-                leftovers.send([pid for pid in targets if pid is not None], number)
+                stale_files.send([pid for pid in targets if pid is not None], number)
                 end = self._reactor.seconds() + seconds
                 while left and self._reactor.seconds() < end:
                     await sleep(self._reactor, POLL)
-                    left = leftovers.working_in(self.data)
+                    left = stale_files.working_in(self.data)
                 if not left:
                     break
             else:
                 raise EmbeddedError(f"a server on {self.data} can't be stopped (processes {left})")
-        removed = leftovers.remove_locks(self.data, self._sockets)
+        removed = stale_files.remove_locks(self.data, self._sockets)
         if removed:
             log.info("removed {files}, left by a server that was killed", files=", ".join(removed))
 
@@ -472,7 +472,7 @@ class EmbeddedServer:
             log.warn("the database server does not stop at SIG{number}", number=number)
         if not output.over or number == "KILL":
             # What a killed postmaster leaves behind would block the next start.
-            leftovers.send(leftovers.working_in(self.data), signal.SIGKILL)
+            stale_files.send(stale_files.working_in(self.data), signal.SIGKILL)
         self._process = None
 
     def _log_line(self, line: str) -> None:

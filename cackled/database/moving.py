@@ -23,9 +23,9 @@ from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 
 from cackled.clock import sleep
-from cackled.database.counted import Counted
 from cackled.database.dsn import ServerSettings
 from cackled.database.errors import Unavailable
+from cackled.database.row_counts import Counted
 from cackled.database.stream import (
     MoveError,
     Primary,

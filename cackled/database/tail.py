@@ -34,7 +34,7 @@ from twisted.logger import Logger
 from cackled.database._tail import BIGGEST, FETCH, FIND, IDENTITY, Note, Want, decode
 from cackled.database._txpostgres import Connection, first_line
 from cackled.database.dsn import SYSTEM_ROLE, connection_dsn
-from cackled.database.recent import FIND_RECENT, STANDING, Recent
+from cackled.database.recent_events import FIND_RECENT, STANDING, Recent
 from cackled.events import Event, EventHandler
 from cackled.metrics import Metrics
 

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Protocol
 
 from twisted.internet.interfaces import IReactorFDSet
 
-from .plans import Plans
+from .prepared_replies import Plans
 from .responder import Peer
 from .rrl import SEND, SMALL, TRUNCATE
 from .udp import BATCH, MAX_QUERY, Handle, UdpReader

@@ -29,7 +29,7 @@ from .edns import (
 )
 from .nearest import NearestAnswers
 from .packet import Query, parse
-from .plans import Plans
+from .prepared_replies import Plans
 from .rrl import AMPLIFICATION, SEND, SMALL, TRUNCATE, RateLimit
 from .sign import NXNAME, Busy, Signer
 from .signed import SignedAnswers

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 

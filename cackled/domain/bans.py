@@ -14,7 +14,7 @@ from cackled.domain.addresses import stored_network
 from cackled.domain.errors import BadField
 from cackled.domain.signed_links import SignedLink
 from cackled.domain.site import Site
-from cackled.domain.words import fold
+from cackled.domain.word_matching import fold
 
 INSERT_BAN = Query(
     "insert_ban",
@@ -91,7 +91,7 @@ def banned(kind: str, value: str) -> Banned:
 
     A ``visitor`` or an ``account`` is a visitor's number; an ``ip`` an address or a network, an ``address`` of IPv6
     stands for its /64, as whoever has one has all of that; a ``mail`` is compared without what follows a plus sign; a
-    ``domain`` is that of mail; a ``name`` and a ``word`` are compared as `cackled.domain.words.fold` gives them.
+    ``domain`` is that of mail; a ``name`` and a ``word`` are compared by `cackled.domain.word_matching.fold`.
 
     Raises:
         BadField: the kind or value can't be used.

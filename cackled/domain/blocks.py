@@ -5,7 +5,7 @@ from __future__ import annotations
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import Unprocessable
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.sessions import Session
 from cackled.domain.site import Site
 

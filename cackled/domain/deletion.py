@@ -13,10 +13,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from cackled.clock import Periodic
-from cackled.database.counted import Counted
 from cackled.database.errors import DatabaseError
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
+from cackled.database.row_counts import Counted
 from cackled.domain.erasure import InThread, append, read
 from cackled.domain.sites import SiteDirectory
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 
 from cackled.domain.lookalikes import ALSO, LATIN
-from cackled.domain.words import fold
+from cackled.domain.word_matching import fold
 
 # Figures and signs that are read as letters.
 _SIGNS = str.maketrans("@4830!|1l5$72", "aabeoiiiisstz") | {ord("9"): "g"}

@@ -213,7 +213,7 @@ class SiteSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def public(self) -> dict[str, Any]:
         """What a browser may know."""
         told = {"typing": self.typing, "presence": self.presence, "private": self.private}
-        # Where nobody has written yet, who listens has to tell the key (`cackled.domain.doors`).
+        # Where nobody has written yet, who listens has to tell the key (`cackled.domain.conversation_access`).
         return {**told, "sections": True} if self.locks else told
 
 

@@ -9,7 +9,7 @@ from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
 from cackled.domain.site import Site
-from cackled.identity import old_api
+from cackled.identity import cackle_api
 from cackled.identity.api import ROUTES
 from cackled.identity.avatar import Pictures
 from cackled.identity.commands import COMMANDS
@@ -18,12 +18,12 @@ from cackled.identity.mail_link import KINDS as LETTERS
 from cackled.identity.mail_link import SignInMail
 from cackled.identity.one_time import DROP_OLD
 from cackled.identity.profiles import Profiles
-from cackled.identity.refusals import RefusalBook, SsoRefusals
+from cackled.identity.return_codes import WaysBack
 from cackled.identity.sealing import Sealing
 from cackled.identity.settings import IdentitySettings
 from cackled.identity.skeletons import Skeletons
-from cackled.identity.statements import Statements
-from cackled.identity.ways_back import WaysBack
+from cackled.identity.sso import Statements
+from cackled.identity.sso_refusals import RefusalBook, SsoRefusals
 from cackled.products.product import Feature, Limit, OutboxParts, SharedParts
 
 
@@ -56,7 +56,7 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 
 FEATURE = Feature(
     name="identity",
-    old_calls=old_api.CALLS,
+    old_calls=cackle_api.CALLS,
     routes=ROUTES,
     settings=IdentitySettings,
     services={

@@ -32,10 +32,10 @@ from cackled.identity.answers import (
 from cackled.identity.flow import SignIn
 from cackled.identity.profiles import Profiles, badges_of, picture_of
 from cackled.identity.providers import Provider
-from cackled.identity.refusals import RefusalBook, SsoRefusals
+from cackled.identity.return_codes import WaysBack
 from cackled.identity.settings import IdentitySettings
-from cackled.identity.statements import FastComments, Statement, Statements
-from cackled.identity.ways_back import WaysBack
+from cackled.identity.sso import FastComments, Statement, Statements
+from cackled.identity.sso_refusals import RefusalBook, SsoRefusals
 
 
 async def open_session(call: Call) -> SessionAnswer:

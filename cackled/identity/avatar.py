@@ -24,7 +24,7 @@ from cackled.domain.limits import CallLimits
 from cackled.domain.people import People
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
-from cackled.identity.asking import Http
+from cackled.identity.provider_http import Http
 from cackled.identity.settings import IdentitySettings
 from cackled.shared_calls import SharedCalls
 from cackled.transport.http import Request

@@ -3,7 +3,7 @@
 Who begins is a browser with a page of the site open. It gets a cookie on our own origin, and the provider a ``state``
 that is good once and for that browser alone (RFC 9700 section 4.7); the code that the provider gives is worth nothing
 without a verifier that only we know (PKCE, RFC 7636), nor is ours for the page without that of the page
-(`cackled.identity.ways_back`). Where the visitor goes back to is one of the site's own pages.
+(`cackled.identity.return_codes`). Where the visitor goes back to is one of the site's own pages.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from cackled.domain.sessions import SIGNED_IN
 from cackled.domain.site import Site
 from cackled.domain.text import clean_name
 from cackled.identity import assertion
-from cackled.identity.asking import Asking, Http, SignInFailed, text
-from cackled.identity.instances import Instances, instance_of
+from cackled.identity.mastodon import Instances, instance_of
 from cackled.identity.oidc import Issuers
 from cackled.identity.one_time import OneTime
 from cackled.identity.presets import GOOGLE, PRESETS, Preset, Somebody
+from cackled.identity.provider_http import Asking, Http, SignInFailed, text
 from cackled.identity.providers import Provider, Providers
+from cackled.identity.return_codes import challenge_of
 from cackled.identity.sealing import Sealing
-from cackled.identity.ways_back import challenge_of
 
 # Seconds that somebody has for the way to a provider and back.
 LIFETIME = 900.0

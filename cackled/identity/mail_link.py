@@ -25,10 +25,10 @@ from cackled.domain.outbox import GiveUp, Retry, Work
 from cackled.domain.people import Facts
 from cackled.domain.quoting import cleaned
 from cackled.domain.site import Site
-from cackled.identity.asking import SignInFailed
 from cackled.identity.flow import Errand, facts_of, mark_of
 from cackled.identity.one_time import OneTime
 from cackled.identity.presets import Somebody
+from cackled.identity.provider_http import SignInFailed
 from cackled.languages import LANGUAGES, Catalogue, Language
 from cackled.products.product import OutboxParts
 

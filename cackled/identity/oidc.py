@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 from msgspec import Struct
 
-from cackled.identity.asking import Asking, SignInFailed, text
+from cackled.identity.provider_http import Asking, SignInFailed, text
 
 KEPT = 3_600.0
 AGAIN = 60.0

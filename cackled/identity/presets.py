@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from cackled.identity.asking import Asking, SignInFailed, text
+from cackled.identity.provider_http import Asking, SignInFailed, text
 
 Profile = Callable[[Asking, "Preset", dict[str, Any], str], Awaitable["Somebody"]]
 

@@ -8,7 +8,7 @@ from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.domain.errors import NotFound
 from cackled.domain.people import People, Person
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.sessions import BY_SITE
 from cackled.domain.site import Site
 from cackled.identity.answers import ProfileAnswer

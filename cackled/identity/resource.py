@@ -1,6 +1,6 @@
 """``/auth/{site}/{provider}``: visitors sign in on our own origin, in a window of its own or on the way.
 
-``return`` is the page of the site that it is for, ``challenge`` that page's (`cackled.identity.ways_back`), ``mode``
+``return`` is the page of the site that it is for, ``challenge`` that page's (`cackled.identity.return_codes`), ``mode``
 ``popup`` or ``redirect``. Whatever goes wrong is said in words of the visitor's language, with a way back to the page.
 """
 
@@ -24,14 +24,14 @@ from cackled.domain.people import Facts, People
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.identity import assertion, pages, telegram
-from cackled.identity.asking import SignInFailed
 from cackled.identity.assertion import BadAssertion
 from cackled.identity.flow import Errand, SignIn, arguments_of, facts_of, mark_of, origin_of
 from cackled.identity.mail_link import WORDS, MailLink
+from cackled.identity.provider_http import SignInFailed
 from cackled.identity.providers import Provider
+from cackled.identity.return_codes import WaysBack
 from cackled.identity.settings import IdentitySettings
-from cackled.identity.statements import facts_of as facts_of_person
-from cackled.identity.ways_back import WaysBack
+from cackled.identity.sso import facts_of as facts_of_person
 from cackled.languages import LANGUAGES, Words, accepted
 from cackled.transport.http import Request
 from cackled.transport.problems import problem

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from cackled.identity.asking import SignInFailed, text
 from cackled.identity.presets import Somebody
+from cackled.identity.provider_http import SignInFailed, text
 
 AUTHORIZE = "https://oauth.telegram.org/auth"
 # Seconds that an answer is good for.

@@ -10,10 +10,10 @@ from cackled.database.errors import DatabaseError
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.commands import Command, CommandError, Data, Facts, OperatorParts, Table, Usage, site_number
+from cackled.media.image_workers import File
 from cackled.media.origins import Origin
 from cackled.media.service import DROP_MEDIA, ID, Known
 from cackled.media.store import MediaStore
-from cackled.media.workshop import File
 
 # Contents looked at in one statement.
 PAGE = 200

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from cackled.database.counted import Counted
 from cackled.database.query import Query
+from cackled.database.row_counts import Counted
 from cackled.domain.erasure import Erasable
-from cackled.domain.holdings import FOREVER, Held
+from cackled.domain.personal_data import FOREVER, Held
 from cackled.media.api import ROUTES
 from cackled.media.commands import COMMANDS
+from cackled.media.image_workers import REASONS
 from cackled.media.resource import Gallery
 from cackled.media.service import REFUSALS
 from cackled.media.settings import MediaSettings
 from cackled.media.store import MediaStore, make_origin, make_store
 from cackled.media.sweeping import DROP_UNUSED, Sweeping
-from cackled.media.workshop import REASONS
 from cackled.products.product import Feature, Limit, SharedParts
 
 

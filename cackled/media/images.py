@@ -1,7 +1,7 @@
 """Pictures made anew: in a few widths, turned as the camera meant them, without whatever else was in the file.
 
-Runs in the confined process (`cackled.media.child`). What a stranger sent is decoded within bounds that are read from
-its head first, and hold again while it is decoded.
+Runs in the confined process (`cackled.media.image_worker`). What a stranger sent is decoded within bounds that are read
+from its head first, and hold again while it is decoded.
 """
 
 from __future__ import annotations

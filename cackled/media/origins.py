@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.media.workshop import File
+from cackled.media.image_workers import File
 
 INSERT_FILE = Query(
     "insert_media_file",

@@ -16,10 +16,10 @@ from cackled.database.routing import Database
 from cackled.domain.errors import Conflict, Forbidden, NotFound, Refusal, Refusals, TooFast, Unprocessable
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
+from cackled.media.image_workers import Workshop
 from cackled.media.origins import Origin
 from cackled.media.scanning import Scanner
 from cackled.media.settings import MediaSettings
-from cackled.media.workshop import Workshop
 
 # As an address has it: the site's number, and 128 random bits.
 ID = re.compile(r"([1-9][0-9]{0,8})-([A-Za-z0-9_-]{22})", re.ASCII)
@@ -158,7 +158,7 @@ class Media:
 
         Raises:
             Forbidden: this site takes none.
-            Unprocessable: it is too large, or can't be shown (`cackled.media.workshop.REASONS`).
+            Unprocessable: it is too large, or can't be shown (`cackled.media.image_workers.REASONS`).
             Conflict: the visitor added many, or the site has no room left.
             TooFast: many wait.
             ScannerAway: nobody can say whether it is harmful.

@@ -9,10 +9,10 @@ from cackled.database.routing import Database
 from cackled.domain.commands import CommandError
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
+from cackled.media.image_workers import Workshop
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
 from cackled.media.scanning import Scanner
 from cackled.media.service import Media, admit
-from cackled.media.workshop import Workshop
 from cackled.products.product import SharedParts
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cackled.database.query import ReadPreference
 from cackled.domain.commands import Command, Data, Facts, OperatorParts, Table, Usage, site_number
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.moderation.evaluate import evaluate_site
 from cackled.moderation.store import SELECT_FILTER, RuleStore
 

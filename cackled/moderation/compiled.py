@@ -15,7 +15,7 @@ import re2
 from msgspec import Struct
 
 from cackled.domain.errors import BadField
-from cackled.domain.words import fold, visible
+from cackled.domain.word_matching import fold, visible
 from cackled.moderation.confusable import mixed, skeleton, skeletons
 from cackled.moderation.features import domains_of, links_of, words_of
 from cackled.moderation.languages import fits

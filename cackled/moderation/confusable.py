@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 
 from cackled.domain.lookalikes import LATIN
-from cackled.domain.words import fold
+from cackled.domain.word_matching import fold
 
 # Signs that stand for letters; i, l and 1 are one.
 _SIGNS = {

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
 from cackled.moderation.bayes import Filter
 from cackled.moderation.rules import Rules

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cackled.database.counted import Counted
 from cackled.database.query import Query
+from cackled.database.row_counts import Counted
 from cackled.domain.erasure import Erasable
 from cackled.moderation.api import rules, statistics
 from cackled.moderation.commands import COMMANDS

@@ -13,7 +13,7 @@ from itertools import pairwise
 from urllib.parse import urlsplit
 from zlib import crc32
 
-from cackled.domain.words import fold, visible
+from cackled.domain.word_matching import fold, visible
 from cackled.moderation.confusable import latin, mixed
 from cackled.moderation.languages import FUNCTION_WORDS
 from cackled.moderation.verdict import Draft

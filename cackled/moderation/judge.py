@@ -20,14 +20,14 @@ from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, Forbidden, TooFast, Unprocessable
 from cackled.domain.site import Site
-from cackled.domain.words import visible
+from cackled.domain.word_matching import visible
 from cackled.moderation.challenge import Challenges
 from cackled.moderation.compiled import Compiled, Finding, strongest
 from cackled.moderation.features import Features, features, words_of
 from cackled.moderation.judged import Judged, Record
+from cackled.moderation.near_duplicates import Recent, sketch
 from cackled.moderation.rules import Rules
 from cackled.moderation.shared_texts import SharedTexts
-from cackled.moderation.sketch import Recent, sketch
 from cackled.moderation.store import Held, RuleStore
 from cackled.moderation.verdict import APPROVED, Draft, State, Verdict
 

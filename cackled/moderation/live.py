@@ -1,7 +1,7 @@
 """Where those who work on a site are told what happens in its queue, live.
 
 It is a channel of the event log like others. Its number is random and told to staff alone, and it ends when somebody
-leaves (`cackled.domain.staff_rooms`): who stays asks for the new one. Moderators of sections listen in one of their
+leaves (`cackled.domain.staff_channels`): who stays asks for the new one. Moderators of sections listen in one of their
 own, where only what is in those sections is told. Events name items and colleagues, and hold no word of any visitor.
 """
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain.errors import BadField, Conflict, NotFound
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position

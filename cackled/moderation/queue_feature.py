@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from secrets import randbits
 
-from cackled.database.counted import Counted
 from cackled.database.query import Query
+from cackled.database.row_counts import Counted
 from cackled.domain.erasure import Erasable
-from cackled.domain.holdings import FOREVER, Held
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
+from cackled.domain.personal_data import FOREVER, Held
 from cackled.domain.site import Site
-from cackled.domain.staff_rooms import RENEW_STAFF_CHANNELS
+from cackled.domain.staff_channels import RENEW_STAFF_CHANNELS
 from cackled.moderation.api import authors, bans, queue
 from cackled.moderation.authors import Authors
 from cackled.moderation.banning import Banning

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from cackled.database.errors import DatabaseError
 from cackled.database.query import Query
 from cackled.database.routing import Database
-from cackled.moderation.sketch import MOST_SITES, MOST_TEXTS, Recent
+from cackled.moderation.near_duplicates import MOST_SITES, MOST_TEXTS, Recent
 
 log = Logger()
 

@@ -21,7 +21,7 @@ from cackled.clock import Periodic
 from cackled.database.errors import Busy, DatabaseError
 from cackled.database.query import Query
 from cackled.database.routing import Database
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
 
 log = Logger()

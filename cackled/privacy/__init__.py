@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cackled.domain.holdings import Held
+from cackled.domain.personal_data import Held
 from cackled.privacy.api import ROUTES
 from cackled.privacy.letters import KIND, PrivacyMail
 from cackled.privacy.parts import PrivacyParts

@@ -27,8 +27,8 @@ from cackled.database.errors import DatabaseError
 from cackled.database.routing import Database
 from cackled.domain.erasure import Erasures
 from cackled.domain.errors import BadField, Refused, TooFast
-from cackled.domain.holdings import Held, collect
 from cackled.domain.limits import Buckets
+from cackled.domain.personal_data import Held, collect
 from cackled.domain.site import Site
 from cackled.languages import Words, accepted
 from cackled.privacy.letters import INSERT_LETTER, WORDS, Letter

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cackled.api.context import ApiContext
 from cackled.domain.erasure import Erasures
-from cackled.domain.holdings import Held
+from cackled.domain.personal_data import Held
 from cackled.domain.site import Site
 from cackled.privacy.pages import LETTERS, PrivacyPages, data_of, erase, file_of
 from cackled.privacy.store import PrivacyLinks

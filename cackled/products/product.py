@@ -14,18 +14,18 @@ from cackled.api.route import Route
 from cackled.api.thread import Thread
 from cackled.api.widget import Widget
 from cackled.config import Config
-from cackled.database.counted import Counted
 from cackled.database.query import Query
 from cackled.database.routing import Database
+from cackled.database.row_counts import Counted
 from cackled.domain.commands import Command
 from cackled.domain.erasure import Erasable
 from cackled.domain.errors import Refusal
-from cackled.domain.holdings import Held
 from cackled.domain.limits import Buckets
 from cackled.domain.mail_templates import LetterKind
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import Authored
+from cackled.domain.personal_data import Held
 from cackled.domain.settings import ProductSettings
 from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site

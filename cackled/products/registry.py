@@ -19,13 +19,13 @@ from cackled.api.route import Route
 from cackled.api.thread import Thread
 from cackled.api.widget import Widget
 from cackled.config import ConfigError, Limits, Rate
-from cackled.database.counted import Counted
 from cackled.database.query import Query
+from cackled.database.row_counts import Counted
 from cackled.domain.commands import Command, Data, OperatorParts
 from cackled.domain.erasure import Erasable
-from cackled.domain.holdings import Held
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import Authored
+from cackled.domain.personal_data import Held
 from cackled.domain.settings import ProductSettings, ProductShape, SettingsShape
 from cackled.domain.site import Site
 from cackled.events import EventType

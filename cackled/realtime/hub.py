@@ -27,10 +27,10 @@ from cackled.realtime.drain import drain, each
 from cackled.realtime.fanout import FanOut
 from cackled.realtime.heartbeat import Heartbeat
 from cackled.realtime.history import UNKNOWN, HistoryStore
+from cackled.realtime.latest_numbers import Seqs
 from cackled.realtime.messages import Message
 from cackled.realtime.presence import Presence
 from cackled.realtime.recovery import Load, Recovery
-from cackled.realtime.standing import Seqs
 
 # How long a channel without subscribers is remembered (seconds), and how many such channels at most.
 LINGER = 120.0

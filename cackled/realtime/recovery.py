@@ -19,8 +19,8 @@ from cackled.clock import sleep
 from cackled.events import Event
 from cackled.realtime.channel import FROM_NOW, GONE, LOST, Channel, Subscription
 from cackled.realtime.history import HistoryStore
+from cackled.realtime.latest_numbers import LogAway, Seqs, Standing
 from cackled.realtime.messages import DurableMessages, Message
-from cackled.realtime.standing import LogAway, Seqs, Standing
 from cackled.turns import Turns
 
 # (site, channel, after, limit) -> (current seq, the events after `after` in order, or None where they are no longer

@@ -136,7 +136,7 @@ class ModelLog:
         return self.first.get((site, channel), 0) + len(self.events.get((site, channel), ()))
 
     async def seqs(self, site: int, channels: Sequence[int]) -> dict[int, int]:
-        """See `cackled.realtime.standing.Seqs`."""
+        """See `cackled.realtime.latest_numbers.Seqs`."""
         self.standing.append((site, list(channels)))
         if self.failing:
             raise ConnectionError("the log is down")

@@ -8,9 +8,9 @@ from pathlib import Path
 from cackled.products.product import Feature, Product, SharedParts
 from cackled.transfers.api import ROUTES
 from cackled.transfers.exports import DownloadLinks, ExportList
+from cackled.transfers.formats import KnownFormats
 from cackled.transfers.imports import ImportList
-from cackled.transfers.known import KnownFormats
-from cackled.transfers.work import DROP_FILES, TransferWork
+from cackled.transfers.runner import DROP_FILES, TransferWork
 
 
 def make_feature(products: Sequence[Product]) -> Feature:

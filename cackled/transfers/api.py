@@ -12,9 +12,9 @@ from cackled.domain.audit import Audit
 from cackled.domain.channels import parse_id
 from cackled.importing.run import Options
 from cackled.transfers.exports import DownloadLinks, ExportList, ExportRun
-from cackled.transfers.files import MOST_FILE, MOST_PIECE
+from cackled.transfers.file_store import MOST_FILE, MOST_PIECE
+from cackled.transfers.formats import KnownFormats, ShownExport, ShownFormat
 from cackled.transfers.imports import MOST_MAP, Action, Import, ImportList
-from cackled.transfers.known import KnownFormats, ShownExport, ShownFormat
 
 _Before = Annotated[str, Meta(max_length=20, description="`next` of the page before")]
 _Size = Annotated[int, Meta(ge=1, le=100)]

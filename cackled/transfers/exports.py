@@ -14,7 +14,7 @@ from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict, NotFound, Unprocessable
 from cackled.domain.site import Site
 from cackled.importing.exports import Export
-from cackled.transfers.files import Pieces
+from cackled.transfers.file_store import Pieces
 
 # Exports of a site that are kept or under way; hours that they are kept; seconds that an address holds.
 MOST_KEPT = 10

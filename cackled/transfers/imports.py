@@ -15,8 +15,8 @@ from cackled.importing.formats import Format, Imports
 from cackled.importing.mapping import UrlMap
 from cackled.importing.records import BadFile
 from cackled.importing.run import Options
-from cackled.transfers.files import MOST_FILE, MOST_PIECE, Pieces
-from cackled.transfers.guess import HEAD, guess
+from cackled.transfers.file_store import MOST_FILE, MOST_PIECE, Pieces
+from cackled.transfers.format_detection import HEAD, guess
 
 # Formats by name, each with its product.
 Formats = dict[str, tuple[str, Imports, Format]]

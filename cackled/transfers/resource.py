@@ -14,8 +14,8 @@ from cackled.database.routing import Database
 from cackled.domain.errors import Refused
 from cackled.domain.sites import SiteDirectory
 from cackled.transfers.exports import DownloadLinks, ExportList
-from cackled.transfers.files import Pieces
-from cackled.transfers.known import KnownFormats
+from cackled.transfers.file_store import Pieces
+from cackled.transfers.formats import KnownFormats
 from cackled.transport.problems import problem
 from cackled.transport.resources import put
 from cackled.transport.response import Response

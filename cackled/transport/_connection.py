@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
 
 from cackled.transport import _head, _private
+from cackled.transport._client_watchdog import Watched
+from cackled.transport._fairness import FEW
 from cackled.transport._head import Head, Refused, refusal
-from cackled.transport._pace import FEW
 from cackled.transport._request import Request, render_head
 from cackled.transport._socket import Transport
-from cackled.transport._watched import Watched
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress

@@ -15,10 +15,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from cackled.transport import _head, _private
+from cackled.transport._client_watchdog import CRAWL_SECONDS
 from cackled.transport._connection import CLOSING, GONE, IDLE, HttpConnection
 from cackled.transport._head import Head, Refused
 from cackled.transport._socket import Transport
-from cackled.transport._watched import CRAWL_SECONDS
 
 if TYPE_CHECKING:
     from cackled.transport.http import HttpFactory

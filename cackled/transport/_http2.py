@@ -26,9 +26,9 @@ from zope.interface import implementer
 
 from cackled.token_bucket import TokenBucket
 from cackled.transport import _private
+from cackled.transport._client_watchdog import STALL_BYTES
 from cackled.transport._connection import GONE, IDLE, PIPELINE_BYTES, HttpConnection
 from cackled.transport._frames import Cutter
-from cackled.transport._watched import STALL_BYTES
 
 if TYPE_CHECKING:
     from cackled.transport.http import HttpFactory

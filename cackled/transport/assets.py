@@ -15,7 +15,7 @@ import msgspec
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 
-from cackled.transport import _former
+from cackled.transport import _previous_versions
 from cackled.transport._variants import (
     BROTLI,
     GZIP,
@@ -61,7 +61,7 @@ class _File:
     def __init__(
         self, body: bytes, content_type: bytes, cache: bytes, *, best: bool = True, packed: Path | None = None
     ) -> None:
-        self.hash = _former.content_hash(body)
+        self.hash = _previous_versions.content_hash(body)
         self._etag = b'"' + self.hash.encode() + b'"'
         self.body = body
         self.content_type = content_type
@@ -178,7 +178,7 @@ class Assets:
     def _share(self) -> None:
         """Give all files one hash: so the loader's configuration is as short with many products as with one."""
         whole = b"".join(file.hash.encode() for file in self._files.values())
-        self._shared = shared = _former.content_hash(whole)[:HASH]
+        self._shared = shared = _previous_versions.content_hash(whole)[:HASH]
         for file in self._files.values():
             file.hash = shared
 
@@ -192,7 +192,7 @@ class Assets:
             return
         own = {(file.hash, name): file.body for name, file in self._files.items()}
         try:
-            self._former = _former.keep(folder, self.version, own)
+            self._former = _previous_versions.keep(folder, self.version, own)
         except OSError as error:
             log.warn("{folder}: former bundles: {reason}", folder=str(folder), reason=error.strerror or str(error))
 

@@ -25,9 +25,9 @@ from cackled.transport import _private
 from cackled.transport._buffers import Buffers
 from cackled.transport._connection import BUSY, GONE, IDLE, HttpConnection
 from cackled.transport._early import EarlyConnection
+from cackled.transport._fairness import Line
 from cackled.transport._head import Head, normal_host
 from cackled.transport._limits import ConnectionLimits, TrustedProxies, network_of
-from cackled.transport._pace import Line
 from cackled.transport._redact import without_tokens
 from cackled.transport._request import Request, render_head
 from cackled.transport._socket import Transport

@@ -23,7 +23,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import psycopg2  # noqa: E402
 
-from cackled.database import leftovers  # noqa: E402
+from cackled.database import stale_files  # noqa: E402
 from cackled.events import channel_id  # noqa: E402
 from cackled.products.comments import pages  # noqa: E402
 from scripts.bench.dataset import fill  # noqa: E402
@@ -95,7 +95,7 @@ def main() -> None:
             os.sched_setaffinity(0, os.sched_getaffinity(0) - {args.core})
         daemon = Daemon(folder, core=args.core, profile=args.profile)
         try:
-            dsn = f"host={daemon.state / 'postgres' / 'run'} port={leftovers.PORT} user=cackled dbname=cackled"
+            dsn = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
             began = time.monotonic()
             channels = max(10, args.size // 100)
             made = fill(dsn, args.size, channels)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cackled.database import leftovers
+from cackled.database import stale_files
 
 ROOT = Path(__file__).resolve().parents[2]
 TICK = os.sysconf("SC_CLK_TCK")
@@ -79,9 +79,9 @@ class Daemon:
     def database_cpu(self) -> float:
         """CPU seconds of its PostgreSQL: those of processes that live, and of those that its postmaster reaped."""
         data = self.state / "postgres" / "data"
-        main = leftovers.postmaster(data)
+        main = stale_files.postmaster(data)
         total = 0.0
-        for pid in leftovers.working_in(data):
+        for pid in stale_files.working_in(data):
             try:
                 total += seconds_of(pid, reaped=pid == main)
             except OSError:

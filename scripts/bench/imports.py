@@ -25,7 +25,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import psycopg2  # noqa: E402
 
-from cackled.database import leftovers  # noqa: E402
+from cackled.database import stale_files  # noqa: E402
 from scripts.bench.harness import Daemon  # noqa: E402
 
 TEXT = (
@@ -142,7 +142,7 @@ def main() -> None:
                       f"{database * 1e3 / args.size:.3f}, the daemon meanwhile {served:.1f} s; at most {memory:.0f} "
                       f"MB; load {os.getloadavg()[0]:.1f}")  # fmt: skip
                 print("  " + said.strip().replace("\n", "\n  "))
-            where = f"host={daemon.state / 'postgres' / 'run'} port={leftovers.PORT} user=cackled dbname=cackled"
+            where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
             connection = psycopg2.connect(where)
             with connection.cursor() as cursor:
                 cursor.execute("select count(*) from import_item")

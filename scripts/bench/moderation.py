@@ -28,7 +28,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 import psycopg2  # noqa: E402
 
 from cackled.accounts.tokens import hash_token  # noqa: E402
-from cackled.database import leftovers  # noqa: E402
+from cackled.database import stale_files  # noqa: E402
 from cackled.events import channel_id  # noqa: E402
 from scripts.bench.harness import Daemon, request  # noqa: E402
 
@@ -89,7 +89,7 @@ def main() -> None:
         os.chmod(folder, 0o755)
         daemon = Daemon(folder, "[demo]\nenabled = true\n")
         try:
-            where = f"host={daemon.state / 'postgres' / 'run'} port={leftovers.PORT} user=cackled dbname=cackled"
+            where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
             connection = psycopg2.connect(where)
             connection.autocommit = True
             cost, disk = fill(connection, args.size, args.pending)

@@ -29,7 +29,7 @@ from twisted.web.resource import Resource  # noqa: E402
 
 from cackled import config  # noqa: E402
 from cackled.api.public_root import PublicRoot  # noqa: E402
-from cackled.domain import text, words  # noqa: E402
+from cackled.domain import text, word_matching  # noqa: E402
 from cackled.metrics import Metrics  # noqa: E402
 from cackled.products.comments import pages  # noqa: E402
 from cackled.realtime import channel, fanout, messages  # noqa: E402
@@ -232,7 +232,7 @@ def comment_parts() -> list[Part]:
     def write(source: str) -> Callable[[], None]:
         def run() -> None:
             html = text.render(text.clean_text(source, 8000))
-            words.compared(text.clean_name("Ann"), source, words.visible(html))
+            word_matching.compared(text.clean_name("Ann"), source, word_matching.visible(html))
 
         return run
 

@@ -29,7 +29,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import psycopg2  # noqa: E402
 
-from cackled.database import leftovers  # noqa: E402
+from cackled.database import stale_files  # noqa: E402
 from scripts.bench.harness import Daemon, drive, quantiles, request  # noqa: E402
 
 POLL = 1
@@ -79,7 +79,7 @@ def votes(tokens: list[str]) -> Iterator[bytes]:
 
 def database(daemon: Daemon, sql: str) -> list[tuple[int, ...]]:
     """Run SQL as the owner."""
-    where = f"host={daemon.state / 'postgres' / 'run'} port={leftovers.PORT} user=cackled dbname=cackled"
+    where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
     connection = psycopg2.connect(where)
     try:
         with connection, connection.cursor() as cursor:

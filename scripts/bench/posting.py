@@ -27,7 +27,7 @@ import http.client  # noqa: E402
 
 import psycopg2  # noqa: E402
 
-from cackled.database import leftovers  # noqa: E402
+from cackled.database import stale_files  # noqa: E402
 from scripts.bench.harness import Daemon, drive, quantiles, request  # noqa: E402
 
 NUMBERS = itertools.count()
@@ -90,7 +90,7 @@ def session(daemon: Daemon) -> str:
 
 def transactions(daemon: Daemon) -> int:
     """How many transactions the event log holds."""
-    where = f"host={daemon.state / 'postgres' / 'run'} port={leftovers.PORT} user=cackled dbname=cackled"
+    where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
     connection = psycopg2.connect(where)
     try:
         with connection.cursor() as cursor:

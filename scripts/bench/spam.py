@@ -30,8 +30,8 @@ from cackled.moderation.bayes import Filter  # noqa: E402
 from cackled.moderation.compiled import Compiled  # noqa: E402
 from cackled.moderation.evaluate import figures  # noqa: E402
 from cackled.moderation.features import features  # noqa: E402
+from cackled.moderation.near_duplicates import Recent, sketch  # noqa: E402
 from cackled.moderation.rules import PatternRule, Rules, WordRule  # noqa: E402
-from cackled.moderation.sketch import Recent, sketch  # noqa: E402
 from cackled.moderation.verdict import Draft  # noqa: E402
 
 THRESHOLDS = (0.5, 0.7, 0.95)

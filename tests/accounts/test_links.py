@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cackled.accounts.links import AccountLinks
-from cackled.accounts.people import People
+from cackled.accounts.store import People
 from cackled.admin.account_area import Accounts
 from cackled.admin.commands import COMMANDS
 from cackled.admin.console import Console

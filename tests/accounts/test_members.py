@@ -5,8 +5,8 @@ from __future__ import annotations
 from email.message import EmailMessage
 from typing import Any
 
-from cackled.accounts.letters import Letters
-from cackled.accounts.people import People
+from cackled.accounts.account_mail import Letters
+from cackled.accounts.store import People
 from tests.accounts.test_signin import cookies
 from tests.api.common import Answer, ApiCase
 from tests.support.staff import COOKIE, OWN, PASSWORD, StaffClient, quick_passwords, sign_in

@@ -11,8 +11,8 @@ from twisted.names.common import ResolverBase
 from twisted.names.server import DNSServerFactory
 from twisted.trial.unittest import TestCase
 
+from cackled.accounts.account_mail import Letters
 from cackled.accounts.hosts import Hosts, clean_host, host_of
-from cackled.accounts.letters import Letters
 from cackled.domain.errors import BadField
 from cackled.outbound.text_records import TextRecords
 from tests.accounts.test_members import MailCase

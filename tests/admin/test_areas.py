@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.admin import areas, happening
+from cackled.admin import activity, areas
 from cackled.admin.render import as_text
 from cackled.cluster.liveness import PeerState
 from cackled.cluster.membership import Membership
@@ -186,7 +186,7 @@ class FigureTests(AreaCase):
         metrics = Metrics()
         metrics.counter("http_requests", "", ["status"]).labels("2xx").inc(5)
         metrics.gauge("http_connections", "").set(3)
-        facts = happening.Requests(metrics).requests()
+        facts = activity.Requests(metrics).requests()
         self.assertEqual((facts["connections"], facts["answers_2xx"], facts["answers_5xx"]), (3, 5, 0))
 
     def test_live(self) -> None:

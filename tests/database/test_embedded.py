@@ -18,7 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 import cackled
-from cackled.database import binaries, embedded, leftovers
+from cackled.database import binaries, embedded, stale_files
 from cackled.database.embedded import EmbeddedError, EmbeddedServer
 from cackled.database.testing import scratch_folder
 from tests.support.daemon import child_environment
@@ -112,7 +112,7 @@ class EmbeddedServerTests(TestCase):
             self.assertEqual(stat.S_IMODE(one.stat().st_mode), 0o700)
         await first.stop()
         self.assertEqual(first.state, "stopped")
-        self.assertEqual(leftovers.working_in(first.data), [])
+        self.assertEqual(stale_files.working_in(first.data), [])
         second = self.server()
         await second.start()
         self.assertEqual(ask(second.dsn, "select n from kept"), [(42,)])
@@ -125,7 +125,7 @@ class EmbeddedServerTests(TestCase):
         await server.start()
         assert server.pid is not None
         self.assertNotEqual(os.getsid(server.pid), os.getsid(0))
-        self.assertIn(server.pid, leftovers.working_in(server.data))
+        self.assertIn(server.pid, stale_files.working_in(server.data))
         owner = os.stat(f"/proc/{server.pid}").st_uid
         self.assertNotEqual(owner, 0)
         if not ROOT:
@@ -154,7 +154,7 @@ class EmbeddedServerTests(TestCase):
         server = self.server()
         await server.start()
         self.assertEqual(ask(server.dsn, "select n from kept"), [(42,)])
-        self.assertNotIn(int(pid), leftovers.working_in(server.data))
+        self.assertNotIn(int(pid), stale_files.working_in(server.data))
 
     async def test_stop_of_a_hung_server(self) -> None:
         """A server that heeds no signal is killed in the end, with all its processes."""
@@ -162,12 +162,12 @@ class EmbeddedServerTests(TestCase):
             self.patch(embedded, name, 0.2)
         server = self.server()
         await server.start()
-        pids = leftovers.working_in(server.data)
+        pids = stale_files.working_in(server.data)
         self.assertGreater(len(pids), 1)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         await server.stop()
-        await self.until(lambda: leftovers.working_in(server.data) == [])
+        await self.until(lambda: stale_files.working_in(server.data) == [])
 
     async def test_stale_files(self) -> None:
         """Lock files that name a living process which is no server of ours are removed."""
@@ -321,9 +321,9 @@ class LeftoversTests(SynchronousTestCase):
         (base / "link").symlink_to(base)
         user = binaries.User("somebody", 12_345, 12_345)
         me = binaries.User("me", os.geteuid(), os.getegid())
-        self.assertRaises(EmbeddedError, leftovers.own_folder, base / "link", me)
+        self.assertRaises(EmbeddedError, stale_files.own_folder, base / "link", me)
         (base / "there").mkdir()
-        self.assertRaises(EmbeddedError, leftovers.own_folder, base / "there", user)
+        self.assertRaises(EmbeddedError, stale_files.own_folder, base / "there", user)
 
     def test_reachable(self) -> None:
         """Reachable means: every folder above may be passed by that user."""

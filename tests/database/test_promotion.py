@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 
 from cackled.database.dsn import ServerSettings
 from cackled.database.eventlog import load_events
-from cackled.database.recent import Recent
+from cackled.database.recent_events import Recent
 from cackled.database.routing import Database
 from cackled.database.tail import Tail
 from cackled.database.testing import TestServer

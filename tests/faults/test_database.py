@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-from cackled.database import leftovers
+from cackled.database import stale_files
 from tests.support.client import Answer, Visitor
 from tests.support.faults import FaultCase
 from tests.support.journal import attempt
@@ -69,7 +69,7 @@ class DatabaseFaultTests(FaultCase):
             before = daemon.postmaster()
             self.assertIsNotNone(before)
             killed = time.monotonic()
-            leftovers.send([before], signal.SIGKILL)
+            stale_files.send([before], signal.SIGKILL)
             recovered.append(self.recovery(killed))
             self.assertNotEqual(daemon.postmaster(), before)
         figures = self.finish(writers)
@@ -86,7 +86,7 @@ class DatabaseFaultTests(FaultCase):
         writers = self.writers(3, 25)
         self.wait_acks(15)
         held = daemon.postgres()
-        leftovers.send(held, signal.SIGSTOP)
+        stale_files.send(held, signal.SIGSTOP)
         try:
             stopped = time.monotonic()
             direct: list[Answer] = []
@@ -95,7 +95,7 @@ class DatabaseFaultTests(FaultCase):
                 direct.append(answer)
                 time.sleep(0.2)
         finally:
-            leftovers.send(held, signal.SIGCONT)
+            stale_files.send(held, signal.SIGCONT)
         resumed = time.monotonic()
         lag = self.metric("cackled_reactor_lag_max_seconds")
         recovery = self.recovery(resumed)

@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from cackled.realtime import standing
+from cackled.realtime import latest_numbers
 from tests.support.client import call
 from tests.support.daemon import Daemon
 from tests.support.faults import KEY, SUB, FaultCase
@@ -55,7 +55,7 @@ class SubscriberTests(FaultCase):
         self.until(lambda: self.figure("realtime_sessions") == 0, "polls stay")
         took = time.monotonic() - began
         loads = self.figure("realtime_loads_total") - before
-        self.assertLess(loads, standing.BURST + (took + 1) * standing.RATE)
+        self.assertLess(loads, latest_numbers.BURST + (took + 1) * latest_numbers.RATE)
         self.assertNotIn("RecursionError", daemon.log())
         self.assertNotIn("Traceback", daemon.log())
         # A channel that is not in memory: the newcomer hears where it stands, and then what comes.

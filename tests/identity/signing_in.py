@@ -12,7 +12,7 @@ from twisted.internet.threads import deferToThread
 
 from cackled.identity.flow import SignIn
 from cackled.identity.providers import Provider
-from cackled.identity.ways_back import challenge_of
+from cackled.identity.return_codes import challenge_of
 from tests.api.common import ORIGIN, Answer
 from tests.identity.common import IdentityCase
 from tests.support import provider as local

@@ -13,11 +13,11 @@ from twisted.internet.defer import Deferred, gatherResults
 from cackled.domain.commands import CommandError, OperatorParts, Usage
 from cackled.domain.errors import Unprocessable
 from cackled.media.commands import media
+from cackled.media.image_workers import File
 from cackled.media.origins import DatabaseOrigin, FolderOrigin
 from cackled.media.service import Media
 from cackled.media.store import MediaStore
 from cackled.media.sweeping import Sweeping
-from cackled.media.workshop import File
 from tests.api.common import ORIGIN, Answer, ApiCase
 from tests.media import corpus
 

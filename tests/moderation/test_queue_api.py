@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cackled.accounts.people import People
+from cackled.accounts.store import People
 from cackled.database.query import ReadPreference
 from tests.api.common import ORIGIN, ApiCase
 from tests.support.staff import client_of, sign_in, site_key

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cackled.database.query import ReadPreference
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.sessions import Session
 from cackled.moderation.statistics import MOST_KEYS, READERS_SECONDS, Counting, Statistics
 from cackled.products.comments.service import Comments

@@ -22,7 +22,7 @@ from cackled.database.routing import Database
 from cackled.database.tail import Tail
 from cackled.database.testing import TestServer
 from cackled.domain.channels import ChannelRef
-from cackled.domain.reading import Reading, ReadOptions
+from cackled.domain.read_options import Reading, ReadOptions
 from cackled.domain.sessions import Session
 from cackled.domain.settings import SiteSettings
 from cackled.domain.site import Site

@@ -14,7 +14,7 @@ from cackled.clock import sleep
 from cackled.database.query import ReadPreference
 from cackled.database.testing import TestServer, fresh_dsn, server
 from cackled.domain.channels import ChannelRef
-from cackled.domain.reading import Reading, ReadOptions
+from cackled.domain.read_options import Reading, ReadOptions
 from cackled.domain.sessions import Session
 from cackled.products.comments.pages import Wanted
 from tests.replicas.lag import SITE, Figures, Node, delay, measure, servers

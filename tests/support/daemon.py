@@ -30,7 +30,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from cackled.database import leftovers
+from cackled.database import stale_files
 from tests.support.client import call
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -309,11 +309,11 @@ class Daemon:
 
     def postgres(self) -> list[int]:
         """The processes of its PostgreSQL."""
-        return leftovers.working_in(self.data())
+        return stale_files.working_in(self.data())
 
     def postmaster(self) -> int | None:
         """The first of them, if it lives."""
-        return leftovers.postmaster(self.data())
+        return stale_files.postmaster(self.data())
 
     def remove(self) -> None:
         """End everything and remove the folder; harmless when repeated."""
@@ -328,8 +328,8 @@ class Daemon:
         data = self.data()
         end = time.monotonic() + 10
         for number in (signal.SIGQUIT, signal.SIGKILL):
-            while (left := leftovers.working_in(data)) and time.monotonic() < end:
-                leftovers.send(left, number)
+            while (left := stale_files.working_in(data)) and time.monotonic() < end:
+                stale_files.send(left, number)
                 time.sleep(0.05)
             end = time.monotonic() + 5
         if data.parent.parent != self.state:

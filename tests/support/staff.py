@@ -13,9 +13,9 @@ from typing import Any
 from argon2 import PasswordHasher
 
 from cackled.accounts.keys import SiteKeys
-from cackled.accounts.people import People
 from cackled.accounts.sessions import AccountSessions
 from cackled.accounts.signin import SignIn
+from cackled.accounts.store import People
 
 PASSWORD = "correct horse battery"
 # What a page of the daemon's own sends, as `ApiCase.ask` names the host.

@@ -6,7 +6,7 @@ import gzip
 import json
 from typing import Any
 
-from cackled.transfers.work import DROP_FILES, TransferWork
+from cackled.transfers.runner import DROP_FILES, TransferWork
 from tests.api.common import ApiCase
 from tests.support.staff import sign_in, site_key
 

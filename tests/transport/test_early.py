@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from cackled.transport import _watched
+from cackled.transport import _client_watchdog
 from cackled.transport._connection import HttpConnection
 from cackled.transport._early import EarlyConnection
 from cackled.transport.http import attach
@@ -181,9 +181,9 @@ class EarlyTests(EarlyTestCase):
         visit = self.visit()
         visit.send(self.raw)
         self.assertIsInstance(visit.protocol, EarlyConnection)
-        self.made.clock.advance(_watched.CRAWL_SECONDS + 0.5)
+        self.made.clock.advance(_client_watchdog.CRAWL_SECONDS + 0.5)
         self.assertIsInstance(visit.protocol, HttpConnection)
-        self.made.clock.advance(_watched.CRAWL_SECONDS + 0.5)
+        self.made.clock.advance(_client_watchdog.CRAWL_SECONDS + 0.5)
         visit.reactor.turn(2)
         self.assertEqual(self.made.metrics.value("http_connections_cut_total", reason="stall"), 1)
 
@@ -194,7 +194,7 @@ class EarlyTests(EarlyTestCase):
             self.made.send(self.raw).loseConnection()
             self.assertEqual(len(answers(visit.send(self.raw).read())), 1)
             self.made.clock.advance(1)
-        self.made.clock.advance(_watched.CRAWL_SECONDS + 1)
+        self.made.clock.advance(_client_watchdog.CRAWL_SECONDS + 1)
         self.assertIsInstance(visit.protocol, EarlyConnection)
 
     def test_large_hit(self) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from cackled.accounts.account_mail import Letters
 from cackled.accounts.api.answers import Email, MeAnswer, Password
 from cackled.accounts.api.signin import caller_of, entered, leave_old, me_of
-from cackled.accounts.letters import Letters
 from cackled.accounts.members import Invitation, Member, Members, check_rank
-from cackled.accounts.people import People, check_role, clean_email
 from cackled.accounts.signin import SignIn
+from cackled.accounts.store import People, check_role, clean_email
 from cackled.accounts.throttle import MAIL
 from cackled.api.answers import Id
 from cackled.api.calls import Call, header

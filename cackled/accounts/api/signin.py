@@ -6,11 +6,11 @@ from typing import Any
 
 from cackled.accounts.api import answers
 from cackled.accounts.api.answers import AccountAnswer, MeAnswer, SiteAnswer
-from cackled.accounts.gate import SESSION
-from cackled.accounts.people import Account, People
+from cackled.accounts.authentication import SESSION
 from cackled.accounts.sessions import LIFETIME, AccountSessions
 from cackled.accounts.signin import Caller as From
 from cackled.accounts.signin import SignedIn, SignIn
+from cackled.accounts.store import Account, People
 from cackled.accounts.throttle import MARK_LIFETIME
 from cackled.api.calls import Call, header, json_response
 from cackled.api.route import Caller, Route

@@ -9,10 +9,10 @@ from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from cackled.accounts.farewell import Farewell, Farewells
 from cackled.accounts.hosts import METHODS, WORD, Host, Hosts
-from cackled.accounts.people import People
 from cackled.accounts.signin import SignIn
+from cackled.accounts.site_deletion import Farewell, Farewells
+from cackled.accounts.store import People
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.clock import wall_time

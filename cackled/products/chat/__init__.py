@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from cackled.database.counted import Counted
+from cackled.database.row_counts import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLinks

@@ -9,9 +9,9 @@ from cackled.database.errors import DatabaseError
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.erasure import Erasable
-from cackled.domain.holdings import Held
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.people import Authored
+from cackled.domain.personal_data import Held
 from cackled.products.chat.events import MESSAGE
 from cackled.products.chat.queries import ROUTE_CHAT
 

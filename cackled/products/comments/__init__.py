@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from secrets import randbits
 
 from cackled.clock import wall_time
-from cackled.database.counted import Counted
+from cackled.database.row_counts import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
@@ -16,7 +16,7 @@ from cackled.domain.staff import Staff
 from cackled.events import Position
 from cackled.importing.exports import Export
 from cackled.importing.formats import Imports
-from cackled.products.comments import api, extras_api, moderated, old_api, seed, staff_api
+from cackled.products.comments import api, cackle_api, extras_api, moderated, seed, staff_api
 from cackled.products.comments.by_author import ByAuthor
 from cackled.products.comments.channels import PRODUCT_NAME
 from cackled.products.comments.commands import COMMANDS
@@ -109,7 +109,7 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES, *notices.ROUTES, *extras_api.ROUTES),
-    old_calls=old_api.CALLS,
+    old_calls=cackle_api.CALLS,
     widgets=api.WIDGETS,
     threads=(THREAD,),
     feeds=(FEED,),

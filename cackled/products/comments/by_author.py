@@ -9,7 +9,7 @@ from msgspec import Struct
 from cackled.database.query import Query
 from cackled.database.routing import Database
 from cackled.domain.people import People
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
 from cackled.products.comments.permalink import permalink
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
-from cackled.domain.holdings import FOREVER, Held
+from cackled.domain.personal_data import FOREVER, Held
 from cackled.products.comments.events import COMMENT
 
 _TYPES = ("int", "bigint", "int")

@@ -8,7 +8,7 @@ from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
 from cackled.domain import text
 from cackled.domain.names import skeleton
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.sessions import Session
 from cackled.domain.site import Site
 from cackled.products.comments.channels import comment_channel

@@ -24,10 +24,10 @@ from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.errors import Forbidden, NotFound, Unprocessable
 from cackled.domain.people import Crowd, People
 from cackled.domain.pictures import own_pictures
-from cackled.domain.reading import SHARED, Reading, Source
+from cackled.domain.read_options import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
-from cackled.domain.words import compared, fold, visible
+from cackled.domain.word_matching import compared, fold, visible
 from cackled.domain.write_batching import BOUND, MOST, WriteQueues
 from cackled.events import Position
 from cackled.moderation.verdict import NO_SIGNS, Draft, Signs, Verdict

@@ -20,11 +20,11 @@ from cackled.domain.addresses import stored_address
 from cackled.domain.errors import Forbidden, NotFound, Unprocessable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
-from cackled.domain.reading import SHARED, Reading, Source
+from cackled.domain.read_options import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
-from cackled.domain.words import compared
+from cackled.domain.word_matching import compared
 from cackled.events import Position
 from cackled.moderation.verdict import Draft
 from cackled.products.polls import answers, proposals, refusals

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from cackled.database.counted import Counted
+from cackled.database.row_counts import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.importing.formats import Imports
 from cackled.products.product import Limit, OutboxParts, Product
-from cackled.products.reviews import api, moderated, old_api, order_api, staff_api
+from cackled.products.reviews import api, cackle_api, moderated, order_api, staff_api
 from cackled.products.reviews.checks import Checks
 from cackled.products.reviews.events import EVENTS
 from cackled.products.reviews.feed import FEED
@@ -111,5 +111,5 @@ PRODUCT = Product(
     authored=AUTHORED,
     imports=_imports,
     seed=fill,
-    old_calls=old_api.CALLS,
+    old_calls=cackle_api.CALLS,
 )

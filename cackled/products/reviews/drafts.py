@@ -14,7 +14,7 @@ from cackled.domain import text
 from cackled.domain.errors import BadField, Refused, Unprocessable
 from cackled.domain.pictures import is_picture
 from cackled.domain.site import Site
-from cackled.domain.words import compared, visible
+from cackled.domain.word_matching import compared, visible
 from cackled.products.reviews import answers
 from cackled.products.reviews.settings import Named, ReviewSettings
 

@@ -24,11 +24,11 @@ from cackled.domain.errors import Forbidden, NotFound, Unprocessable
 from cackled.domain.parts import ServiceParts
 from cackled.domain.people import People
 from cackled.domain.pictures import own_pictures
-from cackled.domain.reading import SHARED, Reading, Source
+from cackled.domain.read_options import SHARED, Reading, Source
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
-from cackled.domain.words import fold
+from cackled.domain.word_matching import fold
 from cackled.events import Position
 from cackled.moderation.verdict import NO_SIGNS, Draft, Signs
 from cackled.products.reviews import answers, pages, refusals

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cackled.database.query import Query
 from cackled.domain.erasure import Erasable
-from cackled.domain.holdings import FOREVER, Held
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.people import Authored
+from cackled.domain.personal_data import FOREVER, Held
 from cackled.products.reviews.events import REVIEW
 
 ERASE_REVIEWS = Query(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cackled.accounts.people import People
+from cackled.accounts.store import People
 from cackled.domain.channels import ChannelRef
 from cackled.domain.sessions import Session
 from cackled.moderation.verdict import Verdict

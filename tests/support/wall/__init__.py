@@ -15,14 +15,14 @@ from cackled.api.answers import Count, Id, PositionText
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Reach, Route
 from cackled.api.widget import FirstPage, FirstRender, Widget
-from cackled.database.counted import Counted
 from cackled.database.errors import QueryFailed
 from cackled.database.query import Query, ReadPreference
+from cackled.database.row_counts import Counted
 from cackled.domain.channels import ChannelRef, check_channel
 from cackled.domain.erasure import Erasable
 from cackled.domain.errors import BadField, Refusal, Refusals, Unprocessable
 from cackled.domain.parts import ServiceParts
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.sessions import Session
 from cackled.domain.settings import ProductSettings
 from cackled.domain.site import Site

@@ -2,7 +2,7 @@
 -- cackled: revision 2
 
 -- Whether a visitor, an address or a text is banned: 'ban', or 'shadow' where that is to be noticed by nobody; null: it
--- is not. p_words is the text as `cackled.domain.words.compared` gives it, the name in its first line.
+-- is not. p_words is the text as `cackled.domain.word_matching.compared` gives it, the name in its first line.
 create or replace function ban_of(p_site int, p_words text, p_visitor bigint, p_ip inet) returns text
 language sql stable as $$
   select case min(b.shadow::int) when 0 then 'ban' when 1 then 'shadow' end

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from cackled.importing.formats import Format
+from cackled.importing.jsonp import unwrapped
 from cackled.importing.records import Author, Left, Page, Record
 from cackled.importing.source import Source
-from cackled.importing.unwrapped import unwrapped
 from cackled.importing.values import count_of, id_of, json_items, shelf, text_of, time_of
 from cackled.products.comments.importing.record import ImportedComment, State
 

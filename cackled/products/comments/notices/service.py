@@ -15,7 +15,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict
 from cackled.domain.people import People
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.sessions import GUEST, Session
 from cackled.domain.site import Site
 from cackled.events import Position

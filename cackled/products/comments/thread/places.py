@@ -6,7 +6,7 @@ from typing import Any
 
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
 from cackled.products.comments.channels import comment_channel
 from cackled.products.comments.pages import next_cursor

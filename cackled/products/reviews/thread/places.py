@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
-from cackled.domain.reading import Reading
+from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
 
 SELECT_THREAD_PRODUCT = Query(

@@ -1,0 +1,110 @@
+"""Pictures made anew by real confined processes."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+from twisted.internet import reactor
+from twisted.trial.unittest import TestCase
+
+from cackled.domain.errors import Unprocessable
+from cackled.media.image_workers import Picture, Workshop
+from cackled.metrics import Metrics
+from tests.media import corpus
+
+clock: Any = reactor
+
+
+class WorkshopTests(TestCase):
+    """What comes out for what went in."""
+
+    timeout = 300
+
+    def setUp(self) -> None:
+        self.workshop = Workshop(clock, Metrics())
+
+    def opened(self, picture: Picture, name: str) -> Image.Image:
+        """One of the files, decoded."""
+        (found,) = [one for one in picture.files if one.name == name]
+        image = Image.open(BytesIO(found.body))
+        image.load()
+        self.assertEqual(image.size, (found.width, found.height))
+        self.assertEqual(Image.MIME[str(image.format)], found.type)
+        return image
+
+    async def test_widths(self) -> None:
+        """Three widths at most, never wider than what came; a JPEG for mail."""
+        large = await self.workshop.remake(corpus.picture(size=(2_000, 1_000)))
+        self.assertEqual(
+            sorted(one.name for one in large.files),
+            ["1600.avif", "1600.webp", "320.avif", "320.webp", "800.avif", "800.webp", "mail.jpg"],
+        )
+        self.assertEqual((large.width, large.height, large.frames, large.color), (2_000, 1_000, 1, "#c24020"))
+        self.assertTrue(large.confined)
+        self.assertEqual(self.opened(large, "800.avif").size, (800, 400))
+        small = await self.workshop.remake(corpus.picture("PNG", (20, 30)))
+        self.assertEqual([one.name for one in small.files], ["20.webp", "20.avif", "mail.jpg"])
+
+    async def test_nothing_else(self) -> None:
+        """Turned as the camera meant it; place, words and what else was in the file are gone."""
+        for kind in ("JPEG", "PNG", "WEBP"):
+            made = await self.workshop.remake(corpus.located(kind) + corpus.SCRIPT)
+            self.assertEqual((made.width, made.height), (200, 400), kind)
+            for one in made.files:
+                self.assertNotIn(b"secret", one.body)
+                self.assertNotIn(b"script", one.body)
+                self.assertEqual(dict(Image.open(BytesIO(one.body)).getexif()), {}, one.name)
+
+    async def test_clear(self) -> None:
+        """What is clear stays clear; in mail it is white."""
+        raw = corpus.saved(Image.new("RGBA", (50, 50), (255, 0, 0, 0)), "PNG")
+        made = await self.workshop.remake(raw)
+        self.assertEqual(self.opened(made, "50.webp").convert("RGBA").getpixel((9, 9))[3], 0)  # type: ignore[index]
+        self.assertEqual(self.opened(made, "mail.jpg").getpixel((9, 9)), (255, 255, 255))
+
+    async def test_colours(self) -> None:
+        """A small profile stays, a huge one is applied and left out; all modes that there are."""
+        kept = await self.workshop.remake(corpus.profiled(5_000))
+        self.assertEqual(len(self.opened(kept, "320.webp").info["icc_profile"]), 5_000)
+        huge = await self.workshop.remake(corpus.profiled(3_000_000))
+        self.assertNotIn("icc_profile", self.opened(huge, "320.webp").info)
+        for mode in ("1", "L", "LA", "P", "I;16", "RGBA"):
+            raw = corpus.saved(Image.new(mode, (40, 40)), "PNG")
+            self.assertEqual((await self.workshop.remake(raw)).width, 40, mode)
+        self.assertEqual((await self.workshop.remake(corpus.saved(Image.new("CMYK", (9, 9)), "JPEG"))).width, 9)
+
+    async def test_moving(self) -> None:
+        """It moves on as WebP, with a still one beside it."""
+        for kind in ("GIF", "WEBP", "PNG"):
+            made = await self.workshop.remake(corpus.moving(kind, 5, (1_000, 100)))
+            self.assertEqual([one.name for one in made.files], ["800.webp", "still.webp", "mail.jpg"], kind)
+            self.assertEqual((made.frames, getattr(self.opened(made, "800.webp"), "n_frames", 0)), (5, 5), kind)
+
+    async def test_growing(self) -> None:
+        """A picture outside of its screen makes nothing larger: refused, or as large as it said."""
+        try:
+            made = await self.workshop.remake(corpus.growing())
+        except Unprocessable as error:
+            self.assertIn(error.slug, ("media-broken", "media-pixels"))
+        else:
+            self.assertEqual((made.width, made.height), (100, 60))
+
+    async def test_refused(self) -> None:
+        """What is no picture, or is made to harm."""
+        for name, (raw, reason) in corpus.REFUSED.items():
+            error = await self.assertFailure(_deferred(self.workshop.remake(raw)), Unprocessable)
+            self.assertEqual(error.slug, f"media-{reason}", name)
+
+    async def test_time(self) -> None:
+        """What takes too long is ended."""
+        workshop = Workshop(clock, Metrics(), seconds=0.0)
+        error = await self.assertFailure(_deferred(workshop.remake(corpus.picture())), Unprocessable)
+        self.assertEqual(error.slug, "media-time")
+
+
+def _deferred(work: Any) -> Any:
+    from twisted.internet.defer import Deferred
+
+    return Deferred.fromCoroutine(work)
