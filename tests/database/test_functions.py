@@ -181,6 +181,9 @@ class UpgradeTests(Base):
                 self.assertEqual(self.ask("select comment_json(c)::json ->> 'html' from comment c", dsn=dsn), [("h",)])
                 self.assertEqual(self.ask(COUNTS, dsn=dsn), [(1, 1, 1, 1, True)])
 
+    # Some 1,500 migrations; each release adds a dozen.
+    test_every_state.timeout = 1800  # type: ignore[attr-defined]
+
     async def upgrade(self, dsn: str, state: str, wanted: set[tuple[Any, ...]]) -> None:
         """Apply the rest of this release, and see that the schema is as *wanted*."""
         packages = shipped_packages()
