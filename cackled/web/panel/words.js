@@ -49,8 +49,24 @@ export function t(key, values = {}) {
 /** Whether there are words of *key*. @param {string} key */
 export const has = key => key in catalogues[known.value] || key in catalogues.en;
 
+/** Formats are costly to make, and a page needs few: each is made once. @type {Map<string, any>} */
+const formats = new Map();
+
+/**
+ * A format of the language that is shown.
+ * @template T
+ * @param {string} name
+ * @param {(language: string) => T} make
+ * @returns {T}
+ */
+export function made(name, make) {
+  const key = `${known.value} ${name}`;
+  if (!formats.has(key)) formats.set(key, make(known.value));
+  return formats.get(key);
+}
+
 /** @param {number} value */
-export const number = value => new Intl.NumberFormat(known.value).format(value);
+export const number = value => made('number', language => new Intl.NumberFormat(language)).format(value);
 
 /** @param {number} value from 0 to 1 @param {number} [digits] */
 export const percent = (value, digits = 0) =>
@@ -67,10 +83,13 @@ export function bytes(count) {
 
 /** @param {string | number | Date} at */
 export const moment = at =>
-  new Intl.DateTimeFormat(known.value, {dateStyle: 'medium', timeStyle: 'short'}).format(new Date(at));
+  made('moment', language => new Intl.DateTimeFormat(language, {dateStyle: 'medium', timeStyle: 'short'})).format(
+    new Date(at),
+  );
 
 /** @param {string | number | Date} at */
-export const day = at => new Intl.DateTimeFormat(known.value, {dateStyle: 'medium'}).format(new Date(at));
+export const day = at =>
+  made('day', language => new Intl.DateTimeFormat(language, {dateStyle: 'medium'})).format(new Date(at));
 
 const STEPS = /** @type {[Intl.RelativeTimeFormatUnit, number][]} */ ([
   ['year', 31_536_000],

@@ -1,6 +1,6 @@
 // Small things of the console.
 import {html, signal, useEffect, useRef, useState} from '../libraries.js';
-import {known, t} from '../words.js';
+import {known, made, t} from '../words.js';
 
 const second = signal(Date.now());
 let watchers = 0;
@@ -48,7 +48,8 @@ export function span(seconds) {
 }
 
 /** A time of day. @param {string} at */
-export const clock = at => new Intl.DateTimeFormat(known.value, {timeStyle: 'short'}).format(new Date(at));
+export const clock = at =>
+  made('clock', language => new Intl.DateTimeFormat(language, {timeStyle: 'short'})).format(new Date(at));
 
 /** The name of a language or country, in the reader's own. @param {'language' | 'region'} type @param {string} code */
 export function naming(type, code) {

@@ -1,7 +1,7 @@
 // One conversation as an operator has it: messages in order and once, what is on its way, the draft, who else is here.
 // No nodes: tests run it alone.
 import {uid} from '../../lib/values.js';
-import {batch, signal} from '../libraries.js';
+import {batch, computed, signal} from '../libraries.js';
 import {time} from './kinds.js';
 
 /** @typedef {import('./kinds.js').Message} Message */
@@ -60,6 +60,9 @@ export class Talk {
     this.keep = keep;
     this.prefix = prefix;
     this.chat = signal(/** @type {Chat | null} */ (null));
+    // Of the chat itself, so that a message that stands is not drawn anew whenever the chat changes.
+    this.readByVisitor = computed(() => this.chat.value?.read?.visitor || 0);
+    this.visitorName = computed(() => this.chat.value?.visitor?.name);
     this.card = signal(/** @type {any} */ (null));
     this.channel = '';
     this.messages = signal(/** @type {Message[]} */ ([]));

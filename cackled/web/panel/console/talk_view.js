@@ -167,6 +167,15 @@ function Log({work, talk, shown}) {
   const messages = talk.messages.value;
   const pending = talk.pending.value;
   const arranged = useMemo(() => arrange(messages), [messages]);
+  // A message that did not change is the same node: Preact looks no further, however many there are.
+  const drawn = useRef(/** @type {Map<string, {one: Message, head: boolean, node: any}>} */ (new Map()));
+  const line = (/** @type {Message} */ one, /** @type {boolean} */ head) => {
+    const had = drawn.current.get(one.id);
+    if (had && had.one === one && had.head === head) return had.node;
+    const node = html`<${Line} key=${one.id} work=${work} talk=${talk} one=${one} head=${head} />`;
+    drawn.current.set(one.id, {one, head, node});
+    return node;
+  };
   const last = messages.at(-1)?.id;
   const first = messages[0]?.id;
   const was = useRef({first: '', height: 0});
@@ -222,7 +231,7 @@ function Log({work, talk, shown}) {
         ${arranged.map(
           ({one, day: begins, first: head}) => html`
             ${begins && html`<p class="day" key=${`day-${one.id}`}><span>${day(one.created)}</span></p>`}
-            <${Line} key=${one.id} work=${work} talk=${talk} one=${one} head=${head} />
+            ${line(one, head)}
           `,
         )}
         ${pending.map(one => html`<${Waiting} key=${one.key} talk=${talk} one=${one} />`)}
@@ -247,7 +256,7 @@ function Line({work, talk, one, head}) {
   const ours = one.from !== 'visitor';
   const own = ours && String(one.author?.id ?? '') === work.person.id;
   const fresh = Date.now() - time(one.created) < CHANGE * 60_000;
-  const read = talk.chat.value?.read?.visitor || 0;
+  const read = talk.readByVisitor.value;
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();
     try {
@@ -267,7 +276,7 @@ function Line({work, talk, one, head}) {
     }
   };
   return html`<article class=${`line ${ours ? 'ours' : 'theirs'}${note ? ' note' : ''}${head ? ' head' : ''}`}>
-    ${head && html`<p class="by muted">${note ? html`${t('chat.note.by')} ` : ''}${one.from === 'bot' ? `${t('chat.bot')} ` : ''}<${Name} name=${own ? t('you') : one.author?.name || (ours ? '' : talk.chat.value?.visitor?.name)} /></p>`}
+    ${head && html`<p class="by muted">${note ? html`${t('chat.note.by')} ` : ''}${one.from === 'bot' ? `${t('chat.bot')} ` : ''}<${Name} name=${own ? t('you') : one.author?.name || (ours ? '' : talk.visitorName.value)} /></p>`}
     <div class="bubble" title=${moment(one.created)}>
       ${
         one.deleted
