@@ -59,5 +59,6 @@ class StartTests(SynchronousTestCase):
         """The program that is started for each picture loads its own modules and none of the daemon's."""
         found = loaded("from cackled.media import image_worker, images, sandbox")
         ours = {one for one in found if one.startswith("cackled")}
-        self.assertEqual(ours, {"cackled", *(f"cackled.media{one}" for one in ("", ".child", ".images", ".sandbox"))})
+        own = ("", ".image_worker", ".images", ".sandbox")
+        self.assertEqual(ours, {"cackled", *(f"cackled.media{one}" for one in own)})
         self.assertNotIn("twisted", found)

@@ -74,9 +74,12 @@ class CatalogReader:
         self._announcer = announcer
         self._old = False
         self._reading: Deferred[None] | None = None
+        self._stopped = False
 
     def changed(self) -> None:
         """A site was made or changed, or a node came, here or on another node."""
+        if self._stopped:
+            return
         self._old = True
         if self._reading is None or self._reading.called:
             self._reading = Deferred.fromCoroutine(self._read())
@@ -87,7 +90,8 @@ class CatalogReader:
             Deferred.fromCoroutine(self._announcer.look())
 
     def stop(self) -> None:
-        """Read no more."""
+        """Read no more, whatever is still told."""
+        self._stopped = True
         if self._reading is not None:
             self._reading.cancel()
 

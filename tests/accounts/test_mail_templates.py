@@ -31,7 +31,8 @@ class MailTemplateTests(ApiCase):
         """Kept by kind and language, shown in a sample, listed, reset; every kind in every language has a sample."""
         names = [one["name"] for one in await self.kinds()]
         wanted = [
-            "confirm", "moderators", "notices", "review-decided", "review-moderators", "review-request", "sign-in",
+            "chat-answer", "chat-transcript", "confirm", "moderators", "notices", "review-decided", "review-moderators",
+            "review-request", "sign-in",
         ]  # fmt: skip
         self.assertEqual(sorted(names), wanted)
         for name in names:

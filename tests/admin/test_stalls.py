@@ -98,7 +98,7 @@ class DescribeTests(SynchronousTestCase):
         server.send(get("/slow?token=geheim&x=1"), host="192.0.2.7")
         self.assertEqual(len(said), 1)
         self.assertIn("GET /slow?token=-&x=1 from 192.0.2.7, in ", said[0])
-        self.assertIn("test_standstill", said[0])
+        self.assertIn("test_stalls", said[0])
         self.assertNotIn("geheim", said[0])
 
     def test_nothing_known(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote_to_bytes
 
@@ -114,7 +115,9 @@ class ApiCase(TestCase):
         if not set(packages) <= set(shipped_packages()):
             await migrate(self.dsn, clock=clock, packages=packages)
         self.name = self.dsn.split("dbname=")[1].split()[0]
-        given = f'state = "{self.mktemp()}"\n[demo]\nenabled = false\n[database]\nconnections = 3\n'
+        state = self.mktemp()
+        os.makedirs(state)
+        given = f'state = "{state}"\n[demo]\nenabled = false\n[database]\nconnections = 3\n'
         given += f"dsn = {json.dumps(self.dsn)}\n{self.toml}"
         self.patch(infrastructure, "Assets", shared_assets)
         self.infrastructure = Infrastructure(clock, config.parse(given.encode()))

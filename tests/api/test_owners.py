@@ -163,11 +163,13 @@ class DeclarationTests(SynchronousTestCase):
             self.assertTrue(CURSORS & set(query), f"{route.name} lists {lists}, and takes no cursor")
 
     def test_idempotency(self) -> None:
-        """Every call that changes something takes a key; but those that sign in, and opening a session."""
+        """Every call that changes something takes a key; but those that sign in or resume, and opening a session."""
         for route in TABLE.routes:
             if route.method != "GET" and not (route.replayed or route.idempotent):
                 self.assertTrue(
-                    route.path.startswith("/auth/") or route.caller in (Caller.ANYONE, Caller.OWN_PAGE), route.name
+                    # Who comes by a link is nobody yet.
+                    route.path.startswith("/auth/") or route.caller in (Caller.ANYONE, Caller.OWN_PAGE, Caller.VISITOR),
+                    route.name,
                 )
 
     def test_panel(self) -> None:

@@ -79,12 +79,13 @@ const {castVote} = await import('../../../cackled/products/comments/web/vote.js'
 const {eraseComment, finishAway} = await import('../../../cackled/products/comments/web/actions.js');
 const {isPosting, missing} = await import('../../../cackled/products/comments/web/judge.js');
 const later = await import('../../../cackled/products/comments/web/later.js');
+const {Reader} = await import('../../../cackled/products/comments/web/reader.js');
 
 /* A rendered widget, with what tests do to it. call(method, path) answers its calls. */
 export function open(first, call, sort = 'best', size = 5) {
   const node = el('div.node');
   const made = new Comments('Comment', {options: {}, site: '1', page: {}, node, lang: 'en', ask: {sort, size}, first: new Promise(() => {})});
-  Object.assign(made, {later, reader: new live.Reader(), key: 'k', recount: 0, settings: {level: 3, votes: true},
+  Object.assign(made, {later, reader: new Reader(), key: 'k', recount: 0, settings: {level: 3, votes: true},
     session: {visitor: () => 'me', call, get: () => '', set() {}, grant: () => null, view: () => null}});
   node.append(made.list, made.foot);
   takePage(made, first);
