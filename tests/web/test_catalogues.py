@@ -204,7 +204,7 @@ class CatalogueTests(SynchronousTestCase):
     def test_server(self) -> None:
         """What the server writes is there, and what is there is written: mail by products, pages by the API."""
         for folder, languages in self.catalogues.items():
-            letters = [ROOT / "accounts" / "letters.py"]
+            letters = [ROOT / "accounts" / "account_mail.py"]
             inside = folder.relative_to(ROOT).parts
             # Of a product its own.
             products = ROOT.joinpath(*inside[:2]) if inside[0] == "products" else ROOT / "products"
