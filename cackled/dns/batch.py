@@ -1,9 +1,8 @@
 """DNS over UDP, many datagrams to a system call: recvmmsg and sendmmsg by way of ctypes, where the C library has them.
 
 No address tuples are made: the senders' addresses stay where the kernel wrote them and are named again as the receivers
-of the replies. Queries with a plan (`dns.prepared_replies`) from clients that were met
-before are answered in the loop itself;
-all others are handed to `Responder.handle`, as `UdpReader` does.
+of the replies. Queries with a plan (`dns.prepared_replies`) from clients that were met before are answered in the loop
+itself; all others are handed to `Responder.handle`, as `UdpReader` does.
 """
 
 from __future__ import annotations
