@@ -123,6 +123,9 @@ class FileFeeds(Resource):
             self._context.limits.take("reads", self._context.client_address(request), site.id)
             if self._under_way[site.id] >= MOST:
                 raise TooFast(AGAIN)
+            # Counted from here, so that those who come together while it is opened are bounded as well.
+            self._under_way[site.id] += 1
+            request.notifyFinish().addBoth(self._over, site.id)
 
             def sees(key: str) -> bool:
                 return self._context.doors.refused(site, key, "read", None) is None
@@ -148,8 +151,6 @@ class FileFeeds(Resource):
         if request.method == b"HEAD":
             request.finish()
             return
-        self._under_way[site_id] += 1
-        request.notifyFinish().addBoth(self._over, site_id)
         request.registerProducer(_Pull(request, opened[0], packed=packed), False)
 
     def _over(self, _result: Any, site: int) -> None:

@@ -6,6 +6,8 @@ import gzip
 from typing import Any
 from xml.etree import ElementTree
 
+from twisted.internet.defer import Deferred, gatherResults
+
 from cackled.api import file_feeds
 from cackled.database.errors import Unavailable
 from cackled.products.reviews import ratings_feed
@@ -116,3 +118,14 @@ class AddressTests(ReviewCase):
         self.patch(file_feeds, "MOST", 0)
         busy = await self.ask("GET", FEED, origin=None)
         self.assertEqual((busy.status, busy.slug, busy.headers["retry-after"]), (429, "too-fast", "30"))
+
+    async def test_together(self) -> None:
+        """Those who come at the same moment are bounded as well, and make room when they are over."""
+        await self.fill()
+        await self.setting(feed="private")
+        feed = self.path(await self.address())
+        asked = [Deferred.fromCoroutine(self.ask("GET", feed, origin=None)) for _ in range(5)]
+        statuses = sorted(answer.status for answer in await gatherResults(asked))
+        self.assertEqual(statuses, [200] * file_feeds.MOST + [429] * (5 - file_feeds.MOST))
+        for method in ("GET", "HEAD", "GET"):
+            self.assertEqual((await self.ask(method, feed, origin=None)).status, 200)
