@@ -108,8 +108,7 @@ class SignInTests(BrowserCase):
             # Others are shown a profile of some seconds ago.
             reader.reload()
             reader.click(".mc-list .mc-author >> nth=0")
-            reader.wait_for_selector(".mc-card >> text=/2 comments|Keeps what they wrote private/")
-            self.assertEqual(reader.locator(".mc-card >> text=Keeps what they wrote private.").count(), 1)
+            reader.wait_for_selector(".mc-card >> text=Keeps what they wrote private.", timeout=5000)
 
         self.soon(private)
         reader.click(".mc-card >> text=Block author")

@@ -283,12 +283,15 @@ class FlightsTests(FlightsCase):
             self.cache.evict("g")
             self.loads.running.clear()
 
-        fly()
-        gc.collect()
+        def left() -> int:
+            gc.collect()
+            fly()
+            return gc.collect()
+
         gc.disable()
         self.addCleanup(gc.enable)
-        fly()
-        self.assertEqual(gc.collect(), 0)
+        # What other threads and earlier tests leave comes once; a cycle made here would come in every round.
+        self.assertEqual(min(left() for _ in range(5)), 0)
 
     def test_store_that_fails(self) -> None:
         """Where a value can't be kept, those who wait get it, and the key is free for the next."""

@@ -119,16 +119,18 @@ class BrowserCase(SynchronousTestCase):
 
     @staticmethod
     def soon(check: Callable[[], object]) -> None:
-        """Wait until *check*, one of the ``assert`` methods on what a page shows, holds; its last failure is raised.
+        """Wait until *check* (``assert`` methods, short waits) holds; its last failure is raised.
 
         What a page shows follows an action some time later, so nothing is looked at only once.
         """
+        from playwright.sync_api import TimeoutError as WaitTimeout
+
         end = time.monotonic() + PATIENCE / 1000
         while True:
             try:
                 check()
                 return
-            except AssertionError:
+            except (AssertionError, WaitTimeout):
                 if time.monotonic() > end:
                     raise
             time.sleep(0.05)
