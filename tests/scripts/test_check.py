@@ -112,7 +112,7 @@ class CountTests(CheckCase):
 
     def test_node(self) -> None:
         """Each test of Node's counts, and a file that ends early, fails to load or has none is a failure."""
-        if self.check.node() is None:
+        if script("check_slot").node() is None:
             raise SkipTest("there is no Node")
         head = "import {test, describe} from 'node:test';\nimport assert from 'node:assert/strict';\n"
         for name, text in (
@@ -130,7 +130,7 @@ class CountTests(CheckCase):
 
     def test_node_hangs(self) -> None:
         """A file that has no end is ended."""
-        if self.check.node() is None:
+        if script("check_slot").node() is None:
             raise SkipTest("there is no Node")
         (self.root / "tests/a.test.mjs").write_text(
             "import {test} from 'node:test';\ntest('x', () => new Promise(() => setInterval(() => {}, 1000)));\n"
@@ -187,7 +187,7 @@ class DeathTests(CheckCase):
 
     def test_hang_that_ignores_signals(self) -> None:
         """Even if it wants to stay."""
-        self.check.PATIENCE = 0.5
+        self.patch(sys.modules["scripts.check_slot"], "PATIENCE", 0.5)
         self.write("signal.signal(signal.SIGTERM, signal.SIG_IGN); threading.Event().wait()")
         self.assertEqual(self.run_all(hangs=1.0), (2, 1, 0))
 
@@ -244,6 +244,34 @@ class StopTests(CheckCase):
             self.assertEqual((code, lines[-1]), (1, "1 passed, 1 failed"))
             self.assertIn(f"-- stopped: {number.name}; 0 of 1 modules and checks were over", lines)
             self.assertRegex("\n".join(lines), r"was running, for \d+ s: tests\.test_sample\.XTests\.test_b_other")
+
+    def test_once_more(self) -> None:
+        """A test that passes when it is run again alone is named and counts as passed; a broken one fails twice."""
+        self.write("if not os.path.exists({0!r}): open({0!r}, 'x').close(); raise ValueError".format(
+            str(self.root / "once")))  # fmt: skip
+        code, lines = self.whole()
+        self.assertEqual((code, lines[-1]), (0, "3 passed, 0 failed"))
+        named = "-- unsteady, failed among the others and passed alone: tests.test_sample.XTests.test_b_other"
+        self.assertIn(named, lines)
+        self.write("raise ValueError")
+        code, lines = self.whole()
+        self.assertEqual((code, lines[-1]), (1, "2 passed, 1 failed"))
+        self.assertIn("-- failed: tests.test_sample.XTests.test_b_other", lines)
+        self.assertFalse([line for line in lines if "unsteady" in line])
+
+    def test_many_are_no_accident(self) -> None:
+        """Where many tests fail none is run again."""
+        self.write("raise ValueError" + "".join(
+            f"\n    def test_x{number}(self):\n        raise ValueError" for number in range(8)))  # fmt: skip
+        code, lines = self.whole()
+        self.assertEqual((code, lines[-1]), (1, "2 passed, 9 failed"))
+        self.assertFalse([line for line in lines if "once more" in line])
+
+    def whole(self) -> tuple[int, list[str]]:
+        """A run of everything: its exit code and what it printed."""
+        run = subprocess.run([sys.executable, "-c", PROGRAM, str(SCRIPTS / "check.py"), str(self.root)],
+                             capture_output=True, check=False, text=True, timeout=600)  # fmt: skip
+        return run.returncode, run.stdout.splitlines()
 
     def test_good_run(self) -> None:
         """The same program without a signal is content; times are written where that is wanted."""
