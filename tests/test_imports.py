@@ -70,7 +70,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.media.api": ("cackled.api", "cackled.domain", "cackled.database", *GROUND),
     "cackled.media.resource": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.media.image_worker": ("cackled.media.images", "cackled.media.sandbox"),
-    "cackled.media": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.media": (
+        "cackled.products.product", "cackled.transport.streaming", "cackled.domain", "cackled.database", *GROUND,
+    ),
     "cackled.products": (
         "cackled.importing", "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.moderation.items",
         "cackled.domain", "cackled.database", "cackled.cache", *GROUND,

@@ -8,7 +8,9 @@ from cackled.domain.erasure import Erasable
 from cackled.domain.personal_data import FOREVER, Held
 from cackled.media.api import ROUTES
 from cackled.media.commands import COMMANDS
+from cackled.media.files import Files, FolderFiles, ThroughFiles
 from cackled.media.image_workers import REASONS
+from cackled.media.origins import FolderOrigin
 from cackled.media.resource import Gallery
 from cackled.media.service import REFUSALS
 from cackled.media.settings import MediaSettings
@@ -19,7 +21,11 @@ from cackled.products.product import Feature, Limit, SharedParts
 
 def make_gallery(parts: SharedParts) -> Gallery:
     """The files, as this process serves them."""
-    return Gallery(parts.database, make_origin(parts), parts.clock.seconds)
+    origin = make_origin(parts)
+    files: Files = ThroughFiles(origin)
+    if isinstance(origin, FolderOrigin):
+        files = FolderFiles(origin, parts.in_thread)
+    return Gallery(parts.database, files, parts.clock.seconds, parts.in_thread)
 
 
 def make_sweeping(parts: SharedParts) -> Sweeping:

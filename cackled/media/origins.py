@@ -24,6 +24,11 @@ SELECT_FILE = Query(
     "select_media_file", "select body from media_file where site_id = $1 and hash = $2 and name = $3",
     ("int", "bytea", "text"),
 )  # fmt: skip
+SELECT_PART = Query(
+    "select_media_file_part",
+    "select substring(body from $4 for $5) from media_file where site_id = $1 and hash = $2 and name = $3",
+    ("int", "bytea", "text", "int", "int"),
+)
 DELETE_FILES = Query(
     "delete_media_files", "delete from media_file where site_id = $1 and hash = $2", ("int", "bytea")
 )
@@ -46,6 +51,13 @@ class Origin(Protocol):
             OSError, DatabaseError: it can't be read.
         """
 
+    async def read(self, site: int, digest: bytes, name: str, start: int, length: int) -> bytes | None:
+        """*length* bytes of one of them from *start*, fewer at its end; None where it is not there.
+
+        Raises:
+            OSError, DatabaseError: it can't be read.
+        """
+
     async def remove(self, site: int, digest: bytes) -> None:
         """Remove all of them.
 
@@ -61,22 +73,28 @@ class FolderOrigin:
         self._folder = folder
         self._in_thread = in_thread
 
-    def _place(self, site: int, digest: bytes) -> Path:
+    def place(self, site: int, digest: bytes) -> Path:
+        """The folder of the contents *digest*."""
         name = digest.hex()
         return self._folder / str(site) / name[:2] / name
 
     async def put(self, site: int, digest: bytes, files: Sequence[File]) -> None:
         """As `Origin` says."""
-        await self._in_thread(self._write, self._place(site, digest), files)
+        await self._in_thread(self._write, self.place(site, digest), files)
 
     async def get(self, site: int, digest: bytes, name: str) -> bytes | None:
         """As `Origin` says."""
-        found: bytes | None = await self._in_thread(_read, self._place(site, digest) / name)
+        found: bytes | None = await self._in_thread(_read, self.place(site, digest) / name)
+        return found
+
+    async def read(self, site: int, digest: bytes, name: str, start: int, length: int) -> bytes | None:
+        """As `Origin` says."""
+        found: bytes | None = await self._in_thread(_read, self.place(site, digest) / name, start, length)
         return found
 
     async def remove(self, site: int, digest: bytes) -> None:
         """As `Origin` says."""
-        await self._in_thread(_remove, self._place(site, digest))
+        await self._in_thread(_remove, self.place(site, digest))
 
     def _write(self, place: Path, files: Sequence[File]) -> None:
         place.mkdir(parents=True, exist_ok=True)
@@ -96,9 +114,11 @@ class FolderOrigin:
                 raise
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: Path, start: int = 0, length: int = -1) -> bytes | None:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            file.seek(start)
+            return file.read(length)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -124,10 +144,17 @@ class DatabaseOrigin:
 
     async def get(self, site: int, digest: bytes, name: str) -> bytes | None:
         """As `Origin` says."""
+        return await self._find(SELECT_FILE, site, digest, name)
+
+    async def read(self, site: int, digest: bytes, name: str, start: int, length: int) -> bytes | None:
+        """As `Origin` says."""
+        return await self._find(SELECT_PART, site, digest, name, start + 1, length)
+
+    async def _find(self, query: Query, site: int, *place: Any) -> bytes | None:
         database = self._database.site(site)
         for preference in (ReadPreference.NEAREST, ReadPreference.PRIMARY_PREFERRED):
             # A copy that is behind has not got it yet.
-            rows = (await database.read(SELECT_FILE, site, digest, name, preference=preference)).rows
+            rows = (await database.read(query, site, *place, preference=preference)).rows
             if rows:
                 return bytes(rows[0][0])
         return None

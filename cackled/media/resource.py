@@ -2,18 +2,20 @@
 
 What not everybody may see is there at signed addresses alone (`cackled.domain.signed_media`).
 
-Files are small (the largest is a picture of 1,600 points), so they are read whole, off the reactor, and the last read
-are kept in memory. Ranges as RFC 9110 section 14 says; one at a time.
+Where a file comes from, and that it is right, is `cackled.media.files`' matter. Ranges as RFC 9110 section 14 says; one
+at a time.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec import Struct
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from cackled.database.errors import DatabaseError
 from cackled.database.query import ReadPreference
@@ -24,44 +26,46 @@ from cackled.domain.pictures import THUMB
 from cackled.domain.signed_media import SignedMedia
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
-from cackled.media.origins import Origin
+from cackled.media.files import Files, body_of
 from cackled.media.service import ID, Known, find_media
 from cackled.shared_calls import SharedCalls
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
 from cackled.transport.response import Response
+from cackled.transport.streaming import Body, NoPieces
+
+log = Logger()
 
 LIMIT = "media.read"
 YEAR = b"public, max-age=31536000, immutable"
-# Bytes of files in memory, and seconds for which it is believed that they are still shown.
-MOST_KEPT, KEPT = 32 * 1_048_576, 60.0
+# How many files are known to be shown, and for how many seconds that is believed.
+MOST_KEPT, KEPT = 50_000, 60.0
 _NAME = re.compile(r"[a-z0-9]{1,10}\.(webp|avif|jpg)", re.ASCII)
 _RANGE = re.compile(rb"bytes=(\d{0,15})-(\d{0,15})", re.ASCII)
 
 
-class Shown:
-    """A file as it is served; ``open``: everybody may see it."""
+class Shown(Struct, frozen=True):
+    """A file as it is served; ``open``: everybody may see it, as was known *until* then."""
 
-    __slots__ = ("body", "etag", "open", "type", "until")
-
-    def __init__(self, body: bytes, kind: bytes, etag: bytes, until: float, open: bool) -> None:
-        self.body = body
-        self.open = open
-        self.type = kind
-        self.etag = etag
-        self.until = until
+    known: Known
+    digest: bytes
+    etag: bytes
+    until: float
+    open: bool
 
 
 class Gallery:
     """The files of all sites, in a process."""
 
-    def __init__(self, database: Database, origin: Origin, seconds: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, files: Files, seconds: Callable[[], float], in_thread: Callable[..., Awaitable[Any]]
+    ) -> None:
         self._database = database
-        self._origin = origin
+        self._files = files
         self._seconds = seconds
+        self._in_thread = in_thread
         self._kept: OrderedDict[tuple[int, str, str], Shown] = OrderedDict()
-        self._size = 0
         self._calls: SharedCalls[Shown | None] = SharedCalls()
 
     async def find(self, site: Site, number: str, name: str, signed: bool = False) -> Shown | None:
@@ -70,7 +74,7 @@ class Gallery:
         *signed*: whoever asks may see it in any case.
 
         Raises:
-            DatabaseError, OSError: it can't be read now.
+            DatabaseError: it can't be looked up now.
         """
         place = (site.id, number, name)
         kept = self._kept.get(place)
@@ -82,13 +86,23 @@ class Gallery:
         )
         return found if found is None or found.open or signed else None
 
+    async def body(self, site: Site, shown: Shown, first: int, last: int, head: bool = False) -> Body:
+        """The bytes *first* to *last* of a file; with *head* only their number is needed.
+
+        Raises:
+            DatabaseError, OSError: it can't be read now, or is not as it was written.
+        """
+        if head:
+            return Body(last - first + 1, NoPieces(), self._in_thread)
+        return await body_of(self._files, site.id, shown.digest, shown.known, first, last, self._in_thread)
+
     def hide(self, picture: str) -> None:
-        """Not everybody may see *picture* (``17-ID``) any more, or it is gone: keep none of its files."""
+        """Not everybody may see *picture* (``17-ID``) any more, or it is gone: forget what is known of it."""
         match = ID.fullmatch(picture)
         if match is None:
             return
         for place in [one for one in self._kept if one[:2] == (int(match[1]), match[2])]:
-            self._forget(place)
+            self._files.forget(place[0], self._kept.pop(place).digest)
 
     async def _load(self, site: Site, place: tuple[int, str, str]) -> Shown | None:
         _, number, name = place
@@ -98,30 +112,15 @@ class Gallery:
             primary = ReadPreference.PRIMARY_PREFERRED
             found = (await find_media(self._database, site.id, [number], primary)).get(number)
         known = None if found is None else _named(found.files, name)
+        self._kept.pop(place, None)
         if found is None or known is None:
-            self._forget(place)
             return None
-        old = self._kept.get(place)
-        body = old.body if old is not None else await self._origin.get(site.id, found.digest, known.name)
-        if body is None or len(body) != known.bytes:
-            # Never a part of it.
-            raise OSError(f"{site.id}/{found.digest.hex()}/{name} is missing or cut short")
-        shown = Shown(
-            body, known.type.encode("ascii"), b'"%s"' % (found.digest.hex()[:24] + "-" + name).encode("ascii"),
-            self._seconds() + KEPT, found.shown,
-        )  # fmt: skip
-        self._forget(place)
+        etag = b'"%s"' % (found.digest.hex()[:24] + "-" + name).encode("ascii")
+        shown = Shown(known, found.digest, etag, self._seconds() + KEPT, found.shown)
         self._kept[place] = shown
-        self._size += len(body)
-        while self._size > MOST_KEPT:
-            _, gone = self._kept.popitem(last=False)
-            self._size -= len(gone.body)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
         return shown
-
-    def _forget(self, place: tuple[int, str, str]) -> None:
-        old = self._kept.pop(place, None)
-        if old is not None:
-            self._size -= len(old.body)
 
 
 class MediaResource(AsyncResource):
@@ -164,7 +163,14 @@ class MediaResource(AsyncResource):
         if shown is None:
             # Not to be stored: it may be shown the next moment.
             return problem(404)
-        return _answer(request, shown, b"private, max-age=%d" % seconds if seconds else YEAR)
+        answer, part = _answer(request, shown, b"private, max-age=%d" % seconds if seconds else YEAR)
+        if part is not None:
+            try:
+                answer.stream = await self._gallery.body(site, shown, *part, request.method == b"HEAD")
+            except (DatabaseError, OSError) as error:
+                log.warn("a file of a picture can't be read: {reason}", reason=str(error)[:200])
+                return problem(503, "unavailable")
+        return answer
 
 
 def _named(files: list[Known], name: str) -> Known | None:
@@ -175,31 +181,34 @@ def _named(files: list[Known], name: str) -> Known | None:
     return next((one for one in files if one.name == name), None)
 
 
-def _answer(request: Request, shown: Shown, cached: bytes) -> Response:
+def _answer(request: Request, shown: Shown, cached: bytes) -> tuple[Response, tuple[int, int] | None]:
+    """The head of the answer, and the first and the last byte of its body; None: it has none, or one of its own."""
     headers = [
-        (b"content-type", shown.type), (b"etag", shown.etag), (b"cache-control", cached), (b"accept-ranges", b"bytes"),
+        (b"content-type", shown.known.type.encode("ascii")), (b"etag", shown.etag), (b"cache-control", cached),
+        (b"accept-ranges", b"bytes"),
         # Whatever a browser would make of it: no page, and nothing that runs.
         (b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"default-src 'none'; sandbox"),
         (b"cross-origin-resource-policy", b"cross-origin"), (b"access-control-allow-origin", b"*"),
     ]  # fmt: skip
-    tags = request.getHeader(b"if-none-match")
-    if tags is not None and (tags.strip() == b"*" or shown.etag in [one.strip() for one in tags.split(b",")]):
-        return Response(304, headers)
-    size = len(shown.body)
+    given = request.getHeader(b"if-none-match")
+    tags = [] if given is None else [one.strip().removeprefix(b"W/") for one in given.split(b",")]
+    if tags == [b"*"] or shown.etag in tags:
+        return Response(304, headers), None
+    size = shown.known.bytes
     given = request.getHeader(b"range")
     condition = request.getHeader(b"if-range")
     match = None if given is None else _RANGE.fullmatch(given.strip())
     # Several ranges, and what can't be read, are answered with the whole (RFC 9110 section 14.2).
     if match is None or match.group() == b"bytes=-" or (condition is not None and condition.strip() != shown.etag):
-        return Response(200, headers, shown.body)
+        return Response(200, headers), (0, size - 1)
     first, last = match[1], match[2]
     begin = int(first) if first else max(0, size - int(last))
     end = min(int(last), size - 1) if first and last else size - 1
     if begin >= size or end < begin or (not first and int(last) == 0):
         if first and last and int(last) < int(first):
-            return Response(200, headers, shown.body)
+            return Response(200, headers), (0, size - 1)
         answer = problem(416)
         answer.headers.append((b"content-range", b"bytes */%d" % size))
-        return answer
+        return answer, None
     headers.append((b"content-range", b"bytes %d-%d/%d" % (begin, end, size)))
-    return Response(206, headers, shown.body[begin : end + 1])
+    return Response(206, headers), (begin, end)

@@ -16,10 +16,11 @@ from cackled.database.routing import Database
 from cackled.domain.errors import Conflict, Forbidden, NotFound, Refusal, Refusals, TooFast, Unprocessable
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
-from cackled.media.image_workers import Workshop
+from cackled.media.image_workers import File, Workshop
 from cackled.media.origins import Origin
 from cackled.media.scanning import Scanner
 from cackled.media.settings import MediaSettings
+from cackled.media.sums import sums_of
 
 # As an address has it: the site's number, and 128 random bits.
 ID = re.compile(r"([1-9][0-9]{0,8})-([A-Za-z0-9_-]{22})", re.ASCII)
@@ -85,13 +86,17 @@ SELECT_USAGE = Query("select_media_usage", "select pictures, bytes from media_si
 
 
 class Known(Struct, frozen=True):
-    """A file of a picture: its name, type, size in points, bytes."""
+    """A file of a picture: its name, type, size in points, bytes, and the checksums of its slices.
+
+    Files from before there were checksums have none.
+    """
 
     name: str
     type: str
     width: int
     height: int
     bytes: int
+    sums: tuple[str, ...] = ()
 
 
 class Medium(Struct, frozen=True):
@@ -113,6 +118,10 @@ def _medium(row: tuple[Any, ...]) -> Medium:
     number, digest, width, height, frames, color, alt, files, item, shown = row
     known = msgspec.json.decode(files, type=list[Known])
     return Medium(number, bytes(digest), width, height, frames, color, alt, known, item, shown)
+
+
+def _known(file: File) -> Known:
+    return Known(file.name, file.type, file.width, file.height, len(file.body), sums_of(file.body))
 
 
 async def find_media(
@@ -179,7 +188,7 @@ class Media:
             if not await self._database.write(NOTE_CONTENTS, self._site.id, digest):
                 # The same was here before, and its files are just being removed.
                 raise TooFast(2.0)
-            known = [Known(one.name, one.type, one.width, one.height, len(one.body)) for one in picture.files]
+            known = [_known(one) for one in picture.files]
             made = Medium(
                 "", digest, picture.width, picture.height, picture.frames, picture.color, "", known, "", False
             )  # fmt: skip

@@ -63,7 +63,7 @@ class Watched:
     def _stalled(self, now: float) -> bool:
         """Whether the client has stopped taking bytes; disarms the watchdog when all are taken."""
         if self.own is not None:
-            held = self.own.held
+            held = self.own.held + self.own.file_left
         elif self.tcp is not None:
             held = _private.unsent(self.tcp) + _private.unsent_tls(self.transport)
         else:

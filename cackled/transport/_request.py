@@ -22,6 +22,7 @@ from cackled.transport._head import OPEN
 from cackled.transport._redact import without_tokens
 from cackled.transport.problems import problem, reason
 from cackled.transport.response import Response
+from cackled.transport.streaming import Sending
 
 SERVER = b"cackled"
 # Bodies above this go to a file; caps of that size belong to uploads.
@@ -236,19 +237,24 @@ class Request(server.Request):
                 *((b"Set-Cookie", cookie) for cookie in self.cookies),
             ]
         status = response.status
+        stream = response.stream
+        size = len(response.body) if stream is None else stream.length
         try:
-            self.send(
-                render_head(
-                    status,
-                    headers,
-                    None if status in _BODILESS else len(response.body),
-                    close=not self.channel.may_persist(),
-                ),
-                response.body,
-                status,
+            head = render_head(
+                status, headers, None if status in _BODILESS else size, close=not self.channel.may_persist()
             )
         except ValueError:
             self.failed(Failure())
+            return
+        if stream is None or not size or self.head_only or self.method == b"HEAD" or status in _BODILESS:
+            self.send(head, response.body, status)
+            return
+        self.code = status
+        self.startedWriting = 1
+        # The client's reading is no time of ours.
+        self.timed = False
+        self.channel.write(head)
+        Sending(self, stream).start()
 
     def send(self, head: bytes, body: bytes, status: int) -> None:
         """Write finished bytes as the whole answer and finish (the head says whether the connection closes)."""

@@ -7,6 +7,7 @@ slotted. Protocols see no difference; their ``connectionLost`` is never called f
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -46,8 +47,8 @@ class Transport:
 
     __slots__ = (
         "__weakref__", "_aborting", "_begun", "_ending", "_half", "_inside", "_offset", "_out", "_paused", "_reading",
-        "_streaming", "_writing", "buffers", "connected", "disconnecting", "held", "listener", "network", "peer",
-        "producer", "protocol", "reactor", "secure", "socket", "stage",
+        "_streaming", "_writing", "buffers", "connected", "disconnecting", "file_left", "held", "listener", "network",
+        "peer", "producer", "protocol", "reactor", "secure", "socket", "stage",
     )  # fmt: skip
     disconnected = 0
     # See cackled.clock: the reactor need not prefix our log lines.
@@ -71,6 +72,8 @@ class Transport:
         self._out: list[bytes] | None = None
         self._offset = 0
         self.held = 0
+        # Bytes of files that `send_file` will be given: they wait for the client, though not in memory.
+        self.file_left = 0
         # Who bounds what waits for all clients together.
         self.buffers: Buffers | None = None
         self._streaming = False
@@ -307,6 +310,34 @@ class Transport:
             self._paused = True
             self.producer.pauseProducing()
         return self.held
+
+    def send_file(self, descriptor: int, start: int, size: int) -> int:
+        """Give the kernel bytes of a file, as many as it takes at once and a turn allows.
+
+        Returns how many, or -1 where the connection is dead or ending. Unless it took all of them, the producer is
+        paused, and resumed in a later turn, when the kernel has room.
+
+        Raises:
+            EOFError: the file ends before *start*.
+        """
+        if not self.connected or self.disconnecting or self._half or self.stage:
+            return -1
+        sent = 0
+        if self._out is None:
+            try:
+                sent = os.sendfile(self.socket.fileno(), descriptor, start, min(size, TURN_BYTES))
+            except BlockingIOError:
+                pass
+            except OSError:
+                return -1
+            else:
+                if sent == 0:
+                    raise EOFError("a file is shorter than it was")
+        if (sent < size or sent >= TURN_BYTES) and self.producer is not None and not self._paused:
+            self._paused = True
+            self.producer.pauseProducing()
+            self.startWriting()
+        return sent
 
     def write(self, data: bytes) -> None:
         """As `push`; an error is found by the reactor."""

@@ -26,6 +26,8 @@ class Response(Struct, kw_only=False):
     - ``seqs``: for tags that are counted, the number (a channel's ``seq``) the answer was made at.
     - ``coded``: the body in other codings (``br``, ``gzip``), where they are at hand.
     - ``owner``: whose room in the cache it takes (a site), so that one tenant can't push out all the others.
+
+    ``stream``: the body where it is not in memory (``body`` is empty then, and it is never cached).
     """
 
     status: int = 200
@@ -36,6 +38,8 @@ class Response(Struct, kw_only=False):
     seqs: dict[Hashable, int] = {}
     owner: Hashable = None
     coded: dict[bytes, bytes] = {}
+    # A `cackled.transport.streaming.Body`, which is above this module.
+    stream: Any = None
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of the header *name* (any case), or None."""
