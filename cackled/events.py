@@ -92,6 +92,7 @@ class EventType(Struct, frozen=True, kw_only=True):
       subject: ``{"id":"7", ...}``.
     - ``removes``: the text of the subject is removed from all earlier events.
     - ``rewrites``: in all earlier events that hold the subject, it is replaced by the subject of this event.
+    - ``ends``: it is the last of its channel, and all earlier events of that channel are nothing any more.
     - ``data``: the members of its data, which the browser side is checked against; they are written by the database.
 
     Raises:
@@ -103,10 +104,13 @@ class EventType(Struct, frozen=True, kw_only=True):
     words: bool = False
     removes: bool = False
     rewrites: bool = False
+    ends: bool = False
     data: DataShape | None = None
 
     def __post_init__(self) -> None:
         """Check that the declaration is consistent."""
+        if self.ends and (self.subject is not None or self.words):
+            raise ValueError(f"{self.type}: what ends a channel is about none of its subjects")
         if self.subject is None and (self.words or self.removes or self.rewrites):
             raise ValueError(f"{self.type}: whose words?")
         if (self.rewrites and not self.words) or (self.removes and self.words):

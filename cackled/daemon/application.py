@@ -56,6 +56,7 @@ from cackled.domain.write_batching import WriteQueues
 from cackled.events import CORE_EVENTS, PERSONAL, Position
 from cackled.features import FEATURES
 from cackled.features import registry as shipped_registry
+from cackled.geo.whereabouts import Countries
 from cackled.identity.sso import Statements
 from cackled.identity.sso_refusals import RefusalBook
 from cackled.media.resource import Gallery
@@ -175,6 +176,7 @@ class Application:
                 text_records=TextRecords(clock, config.accounts.resolver),
                 send=self._send,
                 own_url=config.own_url,
+                country=Countries(config.geo.files, config.geo.country, clock.seconds),
             )
         )
         self.shared[Vouching] = Vouching(

@@ -80,7 +80,8 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     name, rate and burst, in which all processes count together; ``exempt`` says which addresses no limit applies to;
     ``readers`` gives (site, channel, readers) of all channels that are read now.
     ``http`` asks servers that strangers name, ``text_records`` gives TXT records (OSError where nobody answers),
-    ``send`` sends mail (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``.
+    ``send`` sends mail (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``;
+    ``country`` gives the country of an address as two capital letters, ``""`` where none is known.
     """
 
     database: Database
@@ -98,6 +99,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     text_records: Callable[[str], Awaitable[list[str]]]
     send: Any
     own_url: str
+    country: Callable[[str | None], str] = lambda address: ""
 
 
 class Feature(Struct, frozen=True, kw_only=True):

@@ -26,6 +26,8 @@ _encode = msgspec.json.Encoder().encode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 _BREAKS = bytes.maketrans(b"\r\n", b"  ")
 _FORGOTTEN = b'{"id":"0",'
+# What is left of an event of a channel that has ended; the log keeps the same.
+_NOTHING = b',"type":"channel.updated","data":{}}'
 _DATA = b',"data":'
 _ID = re.compile(rb'\s*\{"id":"([0-9]{1,19})"')
 # A message's key ends within this many bytes from its start.
@@ -128,6 +130,23 @@ class Change:
         return made
 
 
+class Ending(Change):
+    """The channel has ended with a message: of all earlier ones nothing is left but their numbers."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.key = b""
+        self.rewrites = False
+
+    def of(self, message: Message, later: Message) -> Message | None:
+        """*message* without what it told."""
+        if message.body.endswith(_NOTHING):
+            return None
+        head = message.body[: message.body.index(b',"type":')]
+        return Message(head + _NOTHING, message.seq, message.at)
+
+
 class _ChangingType:
     """What is known of an event type that changes words."""
 
@@ -191,7 +210,9 @@ class DurableMessages:
     """
 
     def __init__(self, types: Iterable[EventType] = ()) -> None:
+        types = tuple(types)
         self._kinds = {one.type: _ChangingType(one) for one in types if one.removes or one.rewrites}
+        self._ends = frozenset(one.type for one in types if one.ends)
 
     def __call__(self, event: Event, at: float = 0.0) -> Message:
         """The message of *event*. Raw line breaks in its data (insignificant in JSON) become spaces."""
@@ -206,6 +227,8 @@ class DurableMessages:
         made = Message(b"".join((head, _encode(event.type), b',"data":', data or b"null", b"}")), event.seq, at)
         if kind is not None:
             made.change = kind.change(data)
+        elif event.type in self._ends:
+            made.change = Ending()
         return made
 
 

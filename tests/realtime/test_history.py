@@ -146,6 +146,21 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual([history.ring[0].body, history.ring[1].body], [gone, events[1].body])
         self.assertEqual(store.bytes, sum(one.cost for one in history.ring))
 
+    def test_ended(self) -> None:
+        """Of a channel that has ended nothing is left but its numbers, whatever its events were about."""
+        durable = DurableMessages((*EVENTS, EventType(type="x.ended", ends=True)))
+        store, history = HistoryStore(100, 1000.0, 10**6), History()
+        store.restart(history, 0)
+        for seq, type in ((1, "comment.created"), (2, "x.more"), (3, "x.ended")):
+            store.append(history, durable(Event(1, 2, seq, type, b'{"comment":{"id":"7","text":"secret"}}')))
+        first, second, last = (json.loads(one.body) for one in history.after(0))
+        for seq, one in ((1, first), (2, second)):
+            self.assertEqual(one, {"sub": "1/2", "seq": seq, "type": "channel.updated", "data": {}})
+        self.assertEqual((last["seq"], last["type"]), (3, "x.ended"))
+        self.assertEqual(store.bytes, sum(one.cost for one in history.ring))
+        with self.assertRaises(ValueError):
+            EventType(type="x.ended", ends=True, subject=Subject(name="brick", scrubbed={}))
+
     def test_declarations(self) -> None:
         """Contradictions are refused."""
         brick = Subject(name="brick", scrubbed={})

@@ -15,6 +15,7 @@ from cackled.products.chat.events import EVENTS
 from cackled.products.chat.mail import KINDS as LETTERS
 from cackled.products.chat.mail import ChatMail
 from cackled.products.chat.people import ChatPeople
+from cackled.products.chat.places import Places
 from cackled.products.chat.refusals import PROBLEMS, REFUSALS
 from cackled.products.chat.replies_by_mail import MailReplies
 from cackled.products.chat.report import Reports
@@ -52,6 +53,11 @@ def make_resuming(parts: SharedParts) -> Resuming:
     return Resuming(SignedLinks(parts.sites.secret, parts.wall_time), parts.send is not None)
 
 
+def make_places(parts: SharedParts) -> Places:
+    """What knows the country of an address."""
+    return Places(parts.country)
+
+
 def make_replies(parts: SharedParts) -> MailReplies:
     """What takes answers by mail."""
     mail = parts.config.mail
@@ -72,7 +78,10 @@ PRODUCT = Product(
     widgets=api.WIDGETS,
     settings=ChatSettings,
     services={Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports, ChatPeople: ChatPeople},
-    shared={ChatTokens: make_tokens, Routing: make_routing, Resuming: make_resuming, MailReplies: make_replies},
+    shared={
+        ChatTokens: make_tokens, Routing: make_routing, Resuming: make_resuming, MailReplies: make_replies,
+        Places: make_places,
+    },
     starts=(Routing, MailReplies),
     outbox={"chat-mail": make_mail},
     letters=LETTERS,

@@ -275,6 +275,12 @@ class IdentifyBody(Struct, frozen=True):
     token: Annotated[str, Meta(min_length=1, max_length=16_384)]
 
 
+class PlaceAnswer(Struct, frozen=True):
+    """The caller's country, two capital letters; ``""``: not known."""
+
+    country: str
+
+
 class ResumeBody(Struct, frozen=True):
     """A link's token; ``""``: the newest conversation of the visitor, who is signed in."""
 

@@ -21,6 +21,7 @@ from cackled.domain.vouching import Vouching
 from cackled.products.chat import answers, rush
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.people import ChatPeople
+from cackled.products.chat.places import Places
 from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import ONLINE, Chats, Found, no_chat
 from cackled.products.chat.setup import Setups
@@ -95,6 +96,7 @@ async def start(call: Call) -> bytes:
     chat, _, _, state, _ = await chats.start(
         call.visitor.visitor, call.body, call.address, agent, random_number(), random_number(),
         there=(await setups.states(status))[""] if there is None else there, setup=setup,
+        country=call.shared(Places).country(call.address),
     )  # fmt: skip
     if facts is not None:
         await people.identify(chat, facts, call.context.sessions.new_visitor(), call.context.wall_time())

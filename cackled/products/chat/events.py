@@ -40,6 +40,12 @@ class NoteTold(Struct, frozen=True):
     seq: int
 
 
+class EndedTold(Struct, frozen=True):
+    """The visitor signed out: nothing is told in this channel any more."""
+
+    id: str
+
+
 class StatusTold(Struct, frozen=True):
     """Whether somebody is there: ``online``, ``away`` or ``offline``."""
 
@@ -52,6 +58,7 @@ EVENTS = (
     EventType(type="chat.assigned", data=Chat),
     EventType(type="chat.updated", data=Chat),
     EventType(type="chat.closed", data=Chat),
+    EventType(type="chat.ended", data=EndedTold, ends=True),
     EventType(type="chat.read", data=ReadTold),
     # To everybody who has a page of the site open.
     EventType(type="chat.status", data=StatusTold),

@@ -48,9 +48,12 @@ class ChatPeople:
                 person.email if person.email_verified else "",
             )  # fmt: skip
 
-    async def end(self, chat: int) -> int:
-        """Its visitor signs out: their token ends, and it is closed for good."""
-        rows = await self._write(queries.END_CHAT, chat)
+    async def end(self, chat: int, channel: int) -> int:
+        """Its visitor signs out: their token ends, it is closed for good, and goes on in the random *channel*.
+
+        Who listened with the token hears nothing any more.
+        """
+        rows = await self._write(queries.END_CHAT, chat, channel)
         return int(rows[0][0])
 
     async def transcript(self, chat: int, mail: str) -> None:
@@ -62,7 +65,7 @@ class ChatPeople:
         await self._write(queries.ASK_TRANSCRIPT, chat, mail)
 
     async def resume(self, link: SignedLink) -> int:
-        """The conversation that a link resumes, once.
+        """The conversation that a link resumes, once: the last that is done, as it can't be done again.
 
         Raises:
             Conflict: it was used before, or its visitor has signed out since.

@@ -9,8 +9,9 @@ from cackled.api.route import Caller, Route
 from cackled.domain.errors import Conflict, Unauthorized, Unprocessable
 from cackled.domain.signed_links import SignedLinks
 from cackled.products.chat import answers
-from cackled.products.chat.api import begun, visitor, vouched
+from cackled.products.chat.api import begun, random_number, visitor, vouched
 from cackled.products.chat.people import ChatPeople
+from cackled.products.chat.places import Places
 from cackled.products.chat.resuming import Resuming
 
 
@@ -28,7 +29,7 @@ async def identify(call: Call) -> Any:
 async def log_out(call: Call) -> None:
     """End the visitor's access to a conversation, and close it for good."""
     await visitor(call)
-    await call.service(ChatPeople).end(call.number("chat"))
+    await call.service(ChatPeople).end(call.number("chat"), random_number())
 
 
 async def transcript(call: Call) -> None:
@@ -55,13 +56,26 @@ async def resume(call: Call) -> bytes:
     link = await links.read(call.body.token)
     if link is None or link.deed != "chat" or link.site != call.site.id:
         raise Conflict("That link was used before, or has run out.", slug="link-used")
-    return await begun(call, await people.resume(link))
+    # Whatever can fail comes before: the link can't be used again.
+    answer = await begun(call, link.target)
+    await people.resume(link)
+    return answer
+
+
+async def get_place(call: Call) -> Any:
+    """Get the caller's country, for invitations that are for some countries only. Nothing keeps it."""
+    return answers.PlaceAnswer(call.shared(Places).country(call.address))
 
 
 _ONE = "/sites/{site}/chats/{chat}"
 _VISITOR: dict[str, Any] = {"caller": Caller.ANYONE, "limit": "chat.use"}
 
 ROUTES = (
+    Route(
+        method="GET", path="/sites/{site}/chats/place", name="getChatPlace",
+        summary="Get the caller's country, for invitations that are for some countries only. Nothing keeps it.",
+        handler=get_place, answer=answers.PlaceAnswer, caller=Caller.ANYONE, limit="reads",
+    ),
     Route(
         method="POST", path="/sites/{site}/chats/resume", name="resumeChat",
         summary="Continue a conversation with a link's token, or a signed-in visitor's newest.",

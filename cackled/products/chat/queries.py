@@ -74,7 +74,7 @@ TELL_STATUS = Query("tell_chat_status", "select tell_status($1, $2, true)", _ONE
 IDENTIFY_CHAT = Query(
     "identify_chat", "select identify_chat($1, $2, $3, $4, $5, $6)", ("int", "bigint", "bigint", "text", "text", "text")
 )
-END_CHAT = Query("end_chat", "select end_chat($1, $2)", _ONE)
+END_CHAT = Query("end_chat", "select end_chat($1, $2, $3)", ("int", "bigint", "bigint"))
 ASK_TRANSCRIPT = Query("ask_transcript", "select ask_transcript($1, $2, $3)", ("int", "bigint", "text"))
 USE_RESUME_LINK = Query(
     "use_resume_link",

@@ -137,12 +137,12 @@ class Chats:
 
     async def start(
         self, visitor: int, body: StartBody, address: str | None, agent: str, number: int, channel: int,
-        *, there: int = ONLINE, setup: Setup,
+        *, there: int = ONLINE, setup: Setup, country: str = "",
     ) -> tuple[int, int, int, str, int | None]:
         """Begin a conversation under the random *number*, in the random *channel*, unless its key began one before.
 
         Gives its number, channel, seq, state and place in the queue. *there*: whether somebody is (as `Status`), within
-        the opening hours; *setup*: what visitors are asked.
+        the opening hours; *setup*: what visitors are asked; *country*: where they seem to be.
 
         Raises:
             Refused: chat is off, nobody is there, consent is missing, the visitor is banned or has too many open.
@@ -161,7 +161,7 @@ class Chats:
             "attributes": _lines(body.attributes, "attributes"),
             "trail": [_page(body.page)] if body.page.url else [],
             "referrer": _page(PageBody(body.page.referrer))["url"],
-            "consent": body.consent, "keep_days": self.settings.keep_days,
+            "country": country, "consent": body.consent, "keep_days": self.settings.keep_days,
             "mail_seconds": self.settings.mail_minutes * 60, "offer_seconds": self.settings.offer_seconds,
         }  # fmt: skip
         clean, html = self._rendered(body.text) if body.text.strip() else ("", "")

@@ -52,8 +52,16 @@ async def spam(call: Call) -> Any:
     return answers.Done(await call.service(Chats).close(call.number("chat"), "operator", "", "spam"))
 
 
+async def _accept(call: Call) -> None:
+    """Who does something with what is offered to them has it."""
+    number, me = call.number("chat"), call.colleague
+    if (await call.service(Chats).find(number)).assignee == me.account:
+        await call.service(Desks).take(number, me, over=False)
+
+
 async def invite(call: Call) -> Any:
     """Ask a colleague to help in a conversation."""
+    await _accept(call)
     return answers.Done(await call.service(Desks).invite(call.number("chat"), call.body.member))
 
 
@@ -72,6 +80,7 @@ async def block(call: Call) -> Any:
 
 async def snooze(call: Call) -> Any:
     """Put a conversation aside for a time, or until its visitor writes."""
+    await _accept(call)
     return answers.Done(await call.service(Desks).snooze(call.number("chat"), call.body.seconds))
 
 

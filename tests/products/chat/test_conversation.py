@@ -18,7 +18,7 @@ class ConversationTests(ChatCase):
         """Started, handed to who is free, answered, read, closed, refused, reopened; each side sees the same."""
         await self.online(self.ann)
         chat = await self.start(page={"url": "https://one.example/shop", "title": "Shop"}, attributes={"plan": "pro"})
-        self.assertEqual((chat["state"], chat["position"], chat["operator"]["name"]), ("open", None, "Ann"))
+        self.assertEqual((chat["state"], chat["position"], chat["operator"]), ("waiting", None, None))
         path = f"{CHATS}/{chat['chat']}"
         row = (await self.ann.ask("GET", f"{CHATS}?state=mine")).json()
         self.assertEqual([one["visitor"]["name"] for one in row["chats"]], ["Vi"])

@@ -21,7 +21,8 @@ class DeskTests(ChatCase):
         await self.online(self.ann, capacity=1)
         await self.online(self.ben, capacity=1)
         chats = [await self.start() for _ in range(4)]
-        self.assertEqual([one["state"] for one in chats], ["open", "open", "waiting", "waiting"])
+        # What is offered and not accepted waits, to its visitor.
+        self.assertEqual([one["state"] for one in chats], ["waiting"] * 4)
         self.assertEqual([one["position"] for one in chats], [None, None, 1, 2])
         self.assertEqual(await self.assignees(), [self.ann.account, self.ben.account, None, None])
         await self.by_visitor(chats[1], "POST", "/close")

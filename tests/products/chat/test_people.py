@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from io import BytesIO
 from time import time
 from typing import Any
+from unittest.mock import patch
 
 import jwt
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from cackled.database.errors import Unavailable
 from cackled.domain.outbox import Work
 from cackled.products.chat.mail import ChatMail
 from cackled.products.chat.replies_by_mail import MailReplies, said_in, without_quotes
 from cackled.products.chat.resuming import Resuming
+from cackled.products.chat.service import Chats
 from cackled.products.chat.upkeep import Routing
 from cackled.products.product import OutboxParts
 from tests.products.chat.common import CHATS, ChatCase
@@ -86,7 +91,19 @@ class PeopleTests(ChatCase):
         """Signing out ends the token in every tab; nobody opens the conversation again, or gets it by the same key."""
         auth = await self.visitor()
         chat = await self.start(auth)
+        await self.say(chat, "nobody hears that later")
+        ((channel, before),) = self.sql("select c.channel_id, h.seq from chat c join channel h on h.id = c.channel_id")
         self.assertEqual((await self.by_visitor(chat, "POST", "/logout")).status, 204)
+        # Who listened hears that it ended, and nothing more; the log of that channel has no words.
+        told = self.sql(f"select type, data from event where channel_id = {channel} order by seq")
+        self.assertEqual([one for one, _ in told[-2:]], ["chat.closed", "chat.ended"])
+        self.assertEqual({(one, data) for one, data in told[:-2]}, {("channel.updated", "{}")})
+        self.assertEqual(self.sql(f"select count(*) from channel where id = {channel}"), [(0,)])
+        seen = (await self.ann.ask("GET", f"{CHATS}/{chat['chat']}")).json()
+        self.assertNotEqual(seen["channel"], str(channel))
+        self.assertGreater(seen["seq"], before)
+        rest = await self.ann.ask("GET", f"{CHATS}/{chat['chat']}/messages")
+        self.assertIn("nobody hears that later", [one["text"] for one in rest.json()["messages"]])
         for method, path in (("GET", ""), ("GET", "/messages"), ("POST", "/close"), ("POST", "/logout")):
             self.assertEqual((await self.by_visitor(chat, method, path)).slug, "chat", path)
         self.assertEqual((await self.ann.ask("POST", f"{CHATS}/{chat['chat']}/reopen")).slug, "chat-ended")
@@ -110,6 +127,16 @@ class PeopleTests(ChatCase):
         self.sql("delete from outbox where kind = 'chat-mail'")
         return sent
 
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        """Nobody can read a conversation."""
+
+        async def find(chats: Chats, chat: int) -> Any:
+            raise Unavailable(1.0)
+
+        with patch.object(Chats, "find", find):
+            yield
+
     async def test_answer_by_mail(self) -> None:
         """An answer that was not read goes out once, in the visitor's language, with a link that works once."""
         page = {"url": "https://one.example/shop?x=1#frag"}
@@ -129,6 +156,12 @@ class PeopleTests(ChatCase):
         link = re.search(r"https://\S+#cackled-chat=(\S+)", words)
         assert link is not None
         self.assertTrue(link[0].startswith("https://one.example/shop?x=1#cackled-chat="))
+        # Neither the wrong site nor what fails meanwhile uses it up.
+        two = await self.ask("POST", "/api/v1/sites/2/chats/resume", {"token": link[1]}, origin="https://two.example")
+        self.assertEqual(two.slug, "link-used")
+        with self.broken():
+            answer = await self.ask("POST", f"{CHATS}/resume", {"token": link[1]})
+            self.assertEqual(answer.status, 503, answer)
         resumed = await self.ask("POST", f"{CHATS}/resume", {"token": link[1]})
         self.assertEqual((resumed.json()["chat"], resumed.json()["token"]), (chat["chat"], chat["token"]))
         for token in (link[1], "x", "x.y.z"):

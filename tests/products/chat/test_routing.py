@@ -40,7 +40,14 @@ class RoutingTests(ChatCase):
         self.assertEqual(await self.assigned(), [("open", self.ann.account)])
         await self.later()
         self.assertEqual(await self.assigned(), [("open", self.ben.account)])
-        self.assertEqual((await self.texts(chat))[1:], ["joined", "timeout", "joined"])
+        # Its visitor is told of nobody who has not accepted it.
+        self.assertEqual((await self.texts(chat))[1:], ["timeout"])
+        seen = (await self.by_visitor(chat, "GET", "")).json()["chat"]
+        self.assertEqual((seen["state"], seen["operator"]), ("waiting", None))
+        told = self.sql("""select data from event
+            where channel_id = (select channel_id from chat) and type <> 'message.created'""")
+        self.assertTrue(told)
+        self.assertFalse([one for (one,) in told if "Ann" in one or "Ben" in one], told)
         await self.later()
         # Both let it pass: it waits, and is asked of them again after a while.
         self.assertEqual(await self.assigned(), [("waiting", None)])
@@ -52,6 +59,24 @@ class RoutingTests(ChatCase):
         await who.ask("POST", f"{CHATS}/{chat['chat']}/take")
         await self.later()
         self.assertEqual(await self.assigned(), [("open", mine)])
+        self.assertEqual((await self.texts(chat))[-1], "joined")
+        seen = (await self.by_visitor(chat, "GET", "")).json()["chat"]
+        self.assertEqual((seen["state"], seen["operator"]["id"]), ("open", f"account:{mine}"))
+
+    async def test_answered_offer(self) -> None:
+        """Whoever answers first has what was offered, a colleague too; with no limit of time it stays offered."""
+        await self.application.sites.change(1, "chat.offer_seconds", 0)
+        await self.online(self.ann)
+        await self.online(self.ben, capacity=0)
+        chat = await self.start()
+        await self.later(86_400)
+        self.assertEqual(await self.assigned(), [("open", self.ann.account)])
+        self.assertEqual(await self.texts(chat), ["Hello"])
+        await self.ben.ask("POST", f"{CHATS}/{chat['chat']}/messages", {"text": "I do it"})
+        self.assertEqual(await self.assigned(), [("open", self.ben.account)])
+        self.assertEqual(await self.texts(chat), ["Hello", "joined", "I do it"])
+        row = (await self.ann.ask("GET", f"{CHATS}?state=open")).json()["chats"][0]
+        self.assertEqual((row["offered"], row["assignee"]["name"]), (False, "Ben"))
 
     async def test_transfer_back(self) -> None:
         """A colleague who does not take what is handed over gives it back to who did."""
@@ -83,7 +108,7 @@ class RoutingTests(ChatCase):
         self.assertEqual((await self.start(key="n", department=night))["state"], "offline")
         await self.online(self.ben, skills=["law", "tax"])
         chat = await self.start(key="l", department=law)
-        self.assertEqual(chat["operator"]["name"], "Ben")
+        self.assertEqual((await self.assigned())[-1], ("open", self.ben.account))
         for query, found in ((f"?department={law}", 1), ("?department=9", 0), ("?label=x", 0), ("", 2)):
             self.assertEqual(len((await self.ann.ask("GET", CHATS + query)).json()["chats"]), found, query)
         self.assertEqual((await self.ann.ask("GET", f"{CHATS}?department=x")).slug, "bad-field")

@@ -148,6 +148,8 @@ export async function earlier(w) {
  */
 export function heardEvent(w, m) {
   const {core, store} = w;
+  // Its visitor signed out, here or in another tab.
+  if (m.type === 'chat.ended') return w.forget();
   const {state} = store.chat;
   const fresh = store.event(m, Date.now());
   if (fresh) arrived(w, fresh);

@@ -55,6 +55,16 @@ function watch(core, rules) {
   const returning = !!core.state().seen && !visit.pages;
   visit.returning = visit.pages ? visit.returning : returning;
   visit.pages++;
+  // Asked only where a rule depends on it: a first render is the same for everybody.
+  let country = '';
+  if (rules.some(one => one.on !== false && one.countries && one.countries.length))
+    loader
+      .get('/api/v1/sites/' + core.site + '/chats/place')
+      .then(answer => answer.json())
+      .then(
+        one => (country = loader.text(one.country)),
+        () => {},
+      );
   core.keep({seen: true}, true);
   tabStorage.set(key, visit);
   let exit = false;
@@ -64,7 +74,7 @@ function watch(core, rules) {
       address = location.href;
       visit.pages++;
     }
-    const {first, status} = core;
+    const {status} = core;
     const whole = document.documentElement.scrollHeight - innerHeight;
     /** @type {Visit} */
     const now = {
@@ -74,7 +84,7 @@ function watch(core, rules) {
       referrer: document.referrer,
       returning: visit.returning,
       online: status === 'online',
-      country: loader.text(first && first.country),
+      country,
       scroll: whole > 0 ? (scrollY / whole) * 100 : 100,
       exit,
     };

@@ -229,9 +229,11 @@ export class Talk {
       this.chat.value = {...chat, read: {...read, [by]: Math.max(read[by], data.seq)}};
     } else if (chat && (type === 'chat.assigned' || type === 'chat.updated' || type === 'chat.closed')) {
       if (type === 'chat.closed') this.typists.value = [];
-      // Visitors are told of the same: what only operators know is told in their channel.
-      const operator = data.operator === undefined ? {} : {assignee: data.operator};
-      this.chat.value = {...chat, status: data.state, ...data, ...operator};
+      // What visitors are told: to them, what is only offered to an operator waits. Who has it, and how it stands, is told
+      // in the operators' channel.
+      const {state, operator, ...rest} = data;
+      const who = operator === undefined ? {} : {operator, assignee: operator};
+      this.chat.value = {...chat, ...rest, ...(state === 'waiting' ? {} : {state, status: state, ...who})};
     }
   }
 

@@ -1,5 +1,5 @@
 -- Operators: who answers what.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Note a line about an operator in a conversation, with its state told to both sides.
 create or replace function chat_line(c chat, p_name text, p_account bigint, p_who text) returns void
@@ -9,31 +9,38 @@ begin
 end
 $$;
 
+-- An operator has a conversation from now on, and both sides read that they joined. The caller has locked it.
+create or replace function join_chat(c chat, p_account bigint) returns void language plpgsql as $$
+begin
+  update chat x set state = case when x.state = 'offline' then x.state else 'open' end, assignee = p_account,
+    guests = array_remove(x.guests, p_account), offered_at = null, offered_by = null, passed = '{}',
+    bot = false, waiting_since = null, accepted_at = coalesce(x.accepted_at, now())
+  where x.site_id = c.site_id and x.id = c.id;
+  update chat_desk d set free_since = now() where d.site_id = c.site_id and d.account_id = p_account;
+  perform chat_line(c, 'joined', p_account,
+    coalesce((select d.name from chat_desk d where d.site_id = c.site_id and d.account_id = p_account), ''));
+end
+$$;
+
 -- Take a conversation. CK409 where a colleague has it, unless p_over. May be repeated by who has it.
 create or replace function take_chat(p_site int, p_chat bigint, p_account bigint, p_over boolean) returns bigint
 language plpgsql as $$
 declare
   c chat := lock_chat(p_site, p_chat);
-  who text := (select d.name from chat_desk d where d.site_id = p_site and d.account_id = p_account);
 begin
   if c.state in ('closed', 'spam') then
     raise exception using errcode = 'CK409', message = 'chat-closed';
   elsif c.assignee = p_account and c.state <> 'waiting' then
     -- Whoever takes what was offered has it.
     if c.offered_at is not null then
-      update chat x set offered_at = null, offered_by = null, passed = '{}' where x.site_id = p_site and x.id = p_chat;
-      return tell_chat(p_site, p_chat, 'chat.updated');
+      perform join_chat(c, p_account);
+      return tell_chat(p_site, p_chat, 'chat.assigned');
     end if;
     return (select x.seq from channel x where x.site_id = p_site and x.id = c.channel_id);
   elsif c.assignee is not null and c.state <> 'waiting' and not p_over then
     raise exception using errcode = 'CK409', message = 'taken';
   end if;
-  update chat x set state = case when x.state = 'offline' then x.state else 'open' end, assignee = p_account,
-    guests = array_remove(x.guests, p_account), offered_at = null, offered_by = null, passed = '{}',
-    bot = false, waiting_since = null, accepted_at = coalesce(x.accepted_at, now())
-  where x.site_id = p_site and x.id = p_chat returning * into c;
-  update chat_desk d set free_since = now() where d.site_id = p_site and d.account_id = p_account;
-  perform chat_line(c, 'joined', p_account, coalesce(who, ''));
+  perform join_chat(c, p_account);
   return tell_chat(p_site, p_chat, 'chat.assigned');
 end
 $$;
@@ -60,7 +67,7 @@ begin
   end if;
   update chat x set assignee = p_account, department_id = coalesce(p_department, x.department_id),
     -- A colleague who does not take it in time gives it back to whoever handed it over.
-    offered_at = case when p_account is not null and x.offer_seconds > 0 then now() end,
+    offered_at = case when p_account is not null then now() end,
     offered_by = case when p_account is not null and p_line = 'transferred' then x.assignee end, bot = false,
     passed = case when p_line in ('timeout', 'lost') then x.passed else '{}' end,
     skills = case when p_department is null then x.skills
@@ -193,7 +200,6 @@ returns table (chat bigint, account bigint, channel bigint, seq bigint) language
 declare
   c chat;
   d chat_desk;
-  let_pass bigint[];
 begin
   for c in
     with rooms as materialized (
@@ -216,11 +222,12 @@ begin
     if found and desk_chats(d) < d.capacity then
       perform from channel h where h.site_id = p_site and h.id = c.channel_id for no key update skip locked;
       if found and exists (select from chat x where x.site_id = p_site and x.id = c.id and x.state = 'waiting') then
-        let_pass := c.passed;
-        seq := take_chat(p_site, c.id, d.account_id, false);
-        -- It is offered until the operator does something with it.
-        update chat x set offered_at = now(), passed = let_pass
-        where x.site_id = p_site and x.id = c.id and x.offer_seconds > 0;
+        -- It is offered until the operator does something with it; its visitor is told nothing but that it waits.
+        update chat x set state = 'open', assignee = d.account_id, guests = array_remove(x.guests, d.account_id),
+          offered_at = now(), offered_by = null, bot = false, waiting_since = null
+        where x.site_id = p_site and x.id = c.id;
+        update chat_desk x set free_since = now() where x.site_id = p_site and x.account_id = d.account_id;
+        seq := tell_chat(p_site, c.id, 'chat.updated');
         return query select c.id, d.account_id, c.channel_id, seq;
         return;
       end if;
@@ -240,7 +247,7 @@ begin
   for c in
     select x.* from chat x
     where x.offered_at < now() - make_interval(secs => case when x.bot then 30 else x.offer_seconds end)
-      and x.state = 'open' order by x.offered_at limit 20
+      and (x.bot or x.offer_seconds > 0) and x.state = 'open' order by x.offered_at limit 20
   loop
     perform from channel h where h.site_id = c.site_id and h.id = c.channel_id for no key update skip locked;
     if found and exists (select from chat x where x.site_id = c.site_id and x.id = c.id and x.state = 'open'

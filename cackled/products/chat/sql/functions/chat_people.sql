@@ -1,5 +1,5 @@
 -- Visitors whom their site vouches for, and letters.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- The site vouches for the visitor of a conversation: p_person is its own id of them, p_visitor their number here.
 create or replace function identify_chat(
@@ -23,14 +23,33 @@ begin
 end
 $$;
 
--- Its visitor signs out: their tokens of the conversation end, and it can't be opened again.
-create or replace function end_chat(p_site int, p_chat bigint) returns bigint language plpgsql as $$
+-- Its visitor signs out: their tokens of the conversation end, and it can't be opened again. Whoever knows the number of
+-- its channel may listen there: so it goes on in another one (p_channel), and that channel has nothing any more.
+create or replace function end_chat(p_site int, p_chat bigint, p_channel bigint) returns bigint language plpgsql as $$
+declare
+  c chat := lock_chat(p_site, p_chat);
+  s bigint;
 begin
-  perform lock_chat(p_site, p_chat);
   update chat x set tokens = x.tokens + 1, ended = true, key = 'ended:' || x.id
   where x.site_id = p_site and x.id = p_chat;
-  return close_chat(p_site, p_chat, 'visitor', 'closed', 'logout');
+  s := close_chat(p_site, p_chat, 'visitor', 'closed', 'logout');
+  -- Their numbers stay, so that nobody sees a gap.
+  update event e set type = 'channel.updated', data = '{}'
+  where e.site_id = p_site and e.channel_id = c.channel_id and e.seq < s;
+  s := advance_seq(p_site, c.channel_id);
+  perform announce(p_site, c.channel_id, s, 'chat.ended', concat('{"id":"', p_chat, '"}'), false);
+  delete from channel x where x.site_id = p_site and x.id = c.channel_id;
+  -- The numbers of messages are those of its channel, and go on.
+  perform open_channel(p_site, 'chat', p_channel, p_chat::text, '', '');
+  update channel x set seq = s where x.site_id = p_site and x.id = p_channel;
+  update chat x set channel_id = p_channel where x.site_id = p_site and x.id = p_chat;
+  return s;
 end
+$$;
+
+-- The same, as releases of before call it.
+create or replace function end_chat(p_site int, p_chat bigint) returns bigint language sql as $$
+  select end_chat(p_site, p_chat, (random() * 4611686018427387000)::bigint)
 $$;
 
 -- The visitor wants the conversation by mail; at most three times.

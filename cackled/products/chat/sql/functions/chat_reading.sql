@@ -1,5 +1,5 @@
 -- What visitors and operators see of conversations.
--- cackled: revision 3
+-- cackled: revision 4
 
 create or replace function chat_time(p timestamptz) returns text language sql immutable parallel safe as $$
   select to_char(p at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -43,13 +43,18 @@ create or replace function chat_wait(c chat) returns int language sql stable as 
   ) end
 $$;
 
--- A conversation as its visitor sees it.
-create or replace function chat_json(c chat) returns text language sql stable as $$
+-- A conversation as its visitor sees it; p_staff: as operators do. What is only offered to an operator still waits, for
+-- its visitor.
+create or replace function chat_json(c chat, p_staff boolean) returns text language sql stable as $$
   select concat(
-    '{"id":"', c.id, '","state":"', case c.state when 'spam' then 'closed' when 'snoozed' then 'open' else c.state end,
+    '{"id":"', c.id, '","state":"', case
+      when c.state = 'spam' then 'closed'
+      when not p_staff and c.state = 'open' and c.offered_at is not null and not c.bot then 'waiting'
+      when c.state = 'snoozed' then 'open' else c.state end,
     '","operator":', coalesce((
       select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), ',"avatar":""}')
-      from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee), 'null'),
+      from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee
+        and (p_staff or c.offered_at is null)), 'null'),
     ',"position":', coalesce(chat_place(c)::text, 'null'), ',"wait":', coalesce(chat_wait(c)::text, 'null'), ',"read":{"visitor":', c.seen_visitor,
     ',"operator":', c.seen_operator, '},"rating":',
     case when c.score is null then 'null' else concat('{"score":', c.score, ',"text":', to_json(c.opinion), '}') end,
@@ -57,10 +62,14 @@ create or replace function chat_json(c chat) returns text language sql stable as
     ',"closed_by":', coalesce(to_json(nullif(c.closed_by, ''))::text, 'null'), '}')
 $$;
 
+create or replace function chat_json(c chat) returns text language sql stable as $$
+  select chat_json(c, false)
+$$;
+
 -- A conversation in the operators' list. p_words: with the newest message, which the live channel leaves out.
 create or replace function chat_row(c chat, p_words boolean) returns text language sql stable as $$
   select concat(
-    left(chat_json(c), -1), ',"seq":', greatest(c.said_visitor, c.said_operator), ',"visitor":{"id":"', c.visitor_id,
+    left(chat_json(c, true), -1), ',"seq":', greatest(c.said_visitor, c.said_operator), ',"visitor":{"id":"', c.visitor_id,
     '","name":', to_json(c.name), ',"verified":', (c.person <> '')::text, ',"country":',
     coalesce(to_json(nullif(c.country, ''))::text, 'null'),
     ',"language":', to_json(c.language),

@@ -1,5 +1,5 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
@@ -122,7 +122,7 @@ begin
     perform open_channel(p_site, 'chat', p_channel, p_chat::text, '', '');
     insert into chat (site_id, id, channel_id, visitor_id, key, state, department_id, name, mail, language, agent,
                       address, fields, attributes, trail, referrer, consent, keep_days, waiting_since, offline,
-                      mail_seconds, offer_seconds, skills, bot, offered_at)
+                      mail_seconds, offer_seconds, skills, bot, offered_at, country)
     values (p_site, p_chat, p_channel, p_visitor, p_key,
             case when p_offline then 'offline' when bot then 'open' else 'waiting' end,
             (select d.id from chat_department d where d.site_id = p_site and d.id::text = about ->> 'department'),
@@ -132,7 +132,8 @@ begin
             coalesce((about ->> 'mail_seconds')::int, 0), coalesce((about ->> 'offer_seconds')::int, 0),
             coalesce((select d.skills from chat_department d where d.site_id = p_site and d.id::text = about ->> 'department'),
                      '{}'),
-            bot and not p_offline, case when bot and not p_offline then now() end)
+            bot and not p_offline, case when bot and not p_offline then now() end,
+            coalesce(left(about ->> 'country', 2), ''))
     returning * into c;
     if p_text <> '' then
       perform add_message(c, 'text', 'visitor', p_visitor, null, c.name, 'start', p_text, p_html, '');
@@ -177,11 +178,10 @@ begin
         and x.account_id is distinct from p_account) then
     raise exception using errcode = 'CK409', message = 'newer-messages';
   end if;
-  if p_sender = 'operator' and c.state in ('waiting', 'offline') then
+  if p_sender = 'operator' and (c.state = 'waiting' or c.assignee is null or c.offered_at is not null) then
     -- Who answers first has it.
-    update chat x set state = case c.state when 'waiting' then 'open' else c.state end, waiting_since = null,
-      assignee = p_account, accepted_at = coalesce(x.accepted_at, now())
-    where x.site_id = p_site and x.id = p_chat returning * into c;
+    perform join_chat(c, p_account);
+    select * into c from chat x where x.site_id = p_site and x.id = p_chat;
     perform announce(p_site, c.channel_id, advance_seq(p_site, c.channel_id), 'chat.assigned', chat_json(c), false);
   end if;
   m := add_message(c, 'text', p_sender, p_visitor, p_account, p_name, p_key, p_text, p_html, '', p_files, p_quick);
