@@ -246,6 +246,8 @@ class Application:
         parts = OutboxParts(
             sites=self.sites,
             database=self.database,
+            clock=clock,
+            uploads=lambda: self.shared[Uploads],
             send=self._send,
             sender=config.mail.sender,
             links=self.links,

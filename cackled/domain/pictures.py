@@ -71,10 +71,11 @@ async def own_pictures(
     found = {row[0]: row for row in rows.rows}
     if len(set(numbers)) < len(numbers) or len(found) < len(numbers):
         raise _unknown()
-    return [_shown(site.id, found[number]) for number in numbers]
+    return [kept_picture(site.id, found[number]) for number in numbers]
 
 
-def _shown(site: int, row: tuple[Any, ...]) -> dict[str, Any]:
+def kept_picture(site: int, row: tuple[Any, ...]) -> dict[str, Any]:
+    """What a product keeps of a picture: *row* has its number, width, height, colour, words, and files as JSON."""
     number, width, height, color, alt, files = row
     webp = [one for one in msgspec.json.decode(files, type=list[_File]) if one.type == "image/webp"]
     # The first that is wide enough; files stand in the order of their widths.

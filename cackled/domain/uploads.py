@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,6 +15,8 @@ class Uploads(Struct, frozen=True):
 
     ``add`` keeps a picture (site, bytes, alternative text, visitor, account: one of both is None) and gives its id, as
     `cackled.domain.pictures` takes it. ``admit`` refuses by the site and the length (None: not known yet).
+    ``fetched`` keeps a picture that nobody sent, whether or not visitors may send some, and gives its contents' SHA-256
+    and what a product keeps of it; ``again`` gives the latter of contents that are there, or None.
 
     Raises:
         Refused: the site takes none, or not this one.
@@ -22,3 +25,5 @@ class Uploads(Struct, frozen=True):
 
     add: Callable[[Site, bytes, str, int | None, int | None], Awaitable[str]]
     admit: Callable[[Site, int | None], None]
+    fetched: Callable[[Site, bytes], Awaitable[tuple[bytes, dict[str, Any]]]]
+    again: Callable[[Site, bytes], Awaitable[dict[str, Any] | None]]

@@ -162,8 +162,12 @@ class Media:
         self._workshop = workshop
         self._scanner = scanner
 
-    async def add(self, raw: bytes, alt: str, visitor: int | None, account: int | None = None) -> Medium:
+    async def add(
+        self, raw: bytes, alt: str, visitor: int | None, account: int | None = None, *, admitted: bool = False
+    ) -> Medium:
         """Take a picture of a visitor, or of an *account* of staff, in, made anew. What the site has is not made again.
+
+        *admitted*: the site wants this one, whether or not visitors may add some.
 
         Raises:
             Forbidden: this site takes none.
@@ -173,7 +177,8 @@ class Media:
             ScannerAway: nobody can say whether it is harmful.
             OSError: the files can't be kept.
         """
-        admit(self._site, len(raw))
+        if not admitted:
+            admit(self._site, len(raw))
         settings = self._site.product(MediaSettings)
         alt = clean_words(alt)[:MOST_ALT]
         await self._check_bounds(settings, visitor)
@@ -193,6 +198,15 @@ class Media:
                 "", digest, picture.width, picture.height, picture.frames, picture.color, "", known, "", False
             )  # fmt: skip
             await self._origin.put(self._site.id, digest, picture.files)
+        return await self._note(made, digest, alt, visitor, account)
+
+    async def again(self, digest: bytes) -> Medium | None:
+        """A picture of nobody's with contents that the site has; None where it has them no more."""
+        same = await self._database.read(SELECT_SAME, self._site.id, digest, preference=ReadPreference.PRIMARY)
+        return await self._note(_medium(same.rows[0]), digest, "", None, None) if same.rows else None
+
+    async def _note(self, made: Medium, digest: bytes, alt: str, visitor: int | None, account: int | None) -> Medium:
+        settings = self._site.product(MediaSettings)
         added = msgspec.structs.replace(made, id=token_urlsafe(16), alt=alt, item="", shown=False)
         size = sum(one.bytes for one in added.files)
         try:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from cackled.config import Config
 from cackled.database.routing import Database
 from cackled.domain.commands import CommandError
+from cackled.domain.pictures import kept_picture
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
 from cackled.media.image_workers import Workshop
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
 from cackled.media.scanning import Scanner
-from cackled.media.service import Media, admit
+from cackled.media.service import Media, Medium, admit
 from cackled.products.product import SharedParts
 
 
@@ -49,10 +53,23 @@ class MediaStore:
     @property
     def uploads(self) -> Uploads:
         """What products hand pictures to."""
-        return Uploads(self._upload, admit)
+        return Uploads(self._upload, admit, self._fetched, self._again)
 
     async def _upload(self, site: Site, raw: bytes, alt: str, visitor: int | None, account: int | None) -> str:
         return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, account)).id}"
+
+    async def _fetched(self, site: Site, raw: bytes) -> tuple[bytes, dict[str, Any]]:
+        made = await self.of(site).add(raw, "", None, admitted=True)
+        return made.digest, _kept(site, made)
+
+    async def _again(self, site: Site, digest: bytes) -> dict[str, Any] | None:
+        made = await self.of(site).again(digest)
+        return None if made is None else _kept(site, made)
+
+
+def _kept(site: Site, made: Medium) -> dict[str, Any]:
+    files = msgspec.json.encode(made.files).decode()
+    return kept_picture(site.id, (made.id, made.width, made.height, made.color, made.alt, files))
 
 
 def origin_of(config: Config) -> str:

@@ -30,8 +30,10 @@ from cackled.outbound.post import SECONDS, Answer, NotSent
 async def ask(
     reactor: Any, target: Target, address: str, trust: Any, method: bytes, url: str,
     headers: list[tuple[bytes, bytes]], body: bytes, most: int, kept: bool,
+    cut: bool = False,
 ) -> Answer:  # fmt: skip
-    """Send a request for *url* to *address*; the answer's body, of at most *most* bytes, is empty unless *kept*.
+    """Send a request for *url* to *address*; the answer's body, of at most *most* bytes, is empty unless *kept*. With
+    *cut* it is the beginning of what is longer.
 
     Raises:
         NotSent: the answer is too long, or was cut off. What Twisted's client raises comes as it is.
@@ -51,7 +53,7 @@ async def ask(
     if not kept:
         answer.deliverBody(_Drop())
         return Answer(int(answer.code), found, b"")
-    keep = _Keep(most)
+    keep = _Keep(most, cut)
     answer.deliverBody(keep)
     return Answer(int(answer.code), found, await keep.done)
 
@@ -122,8 +124,9 @@ class _Drop(Protocol):
 class _Keep(Protocol):
     """Collects the body of an answer, up to a size."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, cut: bool = False) -> None:
         self._most = most
+        self._cut = cut
         # Who waits no longer, for it takes too long, gives up the connection.
         self.done: Deferred[bytes] = Deferred(lambda done: self._close())
         self._parts: list[bytes] = []
@@ -133,7 +136,10 @@ class _Keep(Protocol):
         self._parts.append(data)
         self._most -= len(data)
         if self._most < 0 and not self.done.called:
-            self.done.errback(NotSent("the answer is too long"))
+            if self._cut:
+                self.done.callback(b"".join(self._parts)[: self._most])
+            else:
+                self.done.errback(NotSent("the answer is too long"))
             self._close()
 
     def _close(self) -> None:

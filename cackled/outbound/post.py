@@ -46,17 +46,18 @@ class GuardedHttp:
 
     async def ask(
         self, method: bytes, url: str, headers: list[tuple[bytes, bytes]], body: bytes = b"", *,
-        most: int = MOST_BYTES, kept: bool = True, seconds: float = SECONDS,
+        most: int = MOST_BYTES, kept: bool = True, seconds: float = SECONDS, cut: bool = False,
     ) -> Answer:  # fmt: skip
         """Send a request. Gives the answer, within *seconds* (at most `SECONDS`), whose body has no more than *most*
-        bytes; none at all where it is not *kept*. Redirects are not followed.
+        bytes; none at all where it is not *kept*; with *cut* its beginning, of what is longer. Redirects are not
+        followed.
 
         Raises:
             Refused (a ValueError): requests to this URL are not allowed.
             NotSent (an OSError): the request failed this time, or the answer is too long.
         """
         target = target_of(url, self._policy)
-        work = Deferred.fromCoroutine(self._ask(method, url, target, headers, body, most, kept))
+        work = Deferred.fromCoroutine(self._ask(method, url, target, headers, body, most, kept, cut))
         try:
             return await work.addTimeout(min(seconds, SECONDS), self._reactor, onTimeoutCancel=_late)
         except (Refused, NotSent):
@@ -66,13 +67,13 @@ class GuardedHttp:
 
     async def _ask(
         self, method: bytes, url: str, target: Target, headers: list[tuple[bytes, bytes]], body: bytes, most: int,
-        kept: bool,
+        kept: bool, cut: bool,
     ) -> Answer:  # fmt: skip
         address = checked(await self._resolve(target.host), self._policy)
         # Not at the start: Twisted's client is a fifth of what a daemon would load, and many never ask anybody.
         from cackled.outbound.agent import ask
 
-        return await ask(self._reactor, target, address, self._trust, method, url, headers, body, most, kept)
+        return await ask(self._reactor, target, address, self._trust, method, url, headers, body, most, kept, cut)
 
 
 def _late(result: Any, seconds: float) -> Any:

@@ -30,6 +30,7 @@ from cackled.domain.settings import ProductSettings
 from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
+from cackled.domain.uploads import Uploads
 from cackled.events import EventType, Position
 from cackled.importing.exports import Export
 from cackled.importing.formats import Imports
@@ -59,7 +60,7 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
 
     ``send`` is None where there is no mail server; ``links`` makes links that work once, below ``own_url``; ``http``
     asks servers that strangers name; ``replies`` is the address that takes answers to letters;
-    ``moderated`` makes what moderators see of a site, by kind of item.
+    ``moderated`` makes what moderators see of a site, by kind of item; ``uploads`` gives who takes pictures in.
     """
 
     sites: SiteDirectory
@@ -68,6 +69,8 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
     sender: str
     links: SignedLinks
     own_url: str
+    clock: Any = None
+    uploads: Callable[[], Uploads] | None = None
     replies: str = ""
     http: Any = None
     moderated: Mapping[str, Callable[[Database, Site], Any]] = {}

@@ -52,6 +52,32 @@ class TextTests(MockCase):
         text = page.evaluate("document.querySelector('pre').textContent")
         self.assertEqual(text, 'def run():  # fast\n    return "a" + 1\n')
 
+    def test_cards(self) -> None:
+        """Previews of links stand below the text as words alone; where the site shows none, nothing is left of them."""
+        link = "https://blog.example/a?b=1"
+        picture = {"id": "1-a", "url": "/media/1-a/w320.webp", "alt": "", "width": 4, "height": 3, "color": "#aa3311"}
+        links = [
+            {"url": link, "title": "<b>Bold</b>", "text": "Some words.", "site": "Blog", "picture": picture},
+            {"url": "javascript:alert(1)", "title": "No"},
+            {"url": "https://two.example/", "title": "Two", "picture": {**picture, "url": "https://evil.example/x"}},
+        ]
+        one = {"html": f'<p><a href="{link}">here</a></p>', "links": links}
+        self.steer(settings={"previews": True})
+        self.seed(one, {"html": '<p><a href="https://x.example/">no preview</a></p>'})
+        page = self.ready()
+        self.soon(lambda: self.assertEqual(page.locator("a.mc-card").count(), 2))
+        card = page.locator("a.mc-card").first
+        self.assertEqual((card.get_attribute("href"), card.get_attribute("target")), (link, "_blank"))
+        self.assertEqual(card.locator(".mc-cardtitle").text_content(), "<b>Bold</b>")
+        self.assertEqual(page.locator("a.mc-card img").count(), 1)
+        self.soon(lambda: self.assertLess(card.bounding_box()["width"], 500))
+        card.focus()
+        self.assertTrue(page.evaluate("document.activeElement.matches('.mc-card')"))
+        self.steer(settings={"previews": False})
+        page = self.ready()
+        self.soon(lambda: self.assertEqual(page.locator(".mc-album").count(), 0))
+        self.assertEqual(page.locator(".mc-card").count(), 0)
+
     def test_formulas(self) -> None:
         """TeX is shown as MathML, asked for once for all of the page; what is no formula stays as it was typed."""
         self.steer(settings={"math": True})

@@ -44,9 +44,9 @@ class BackupTests(SynchronousTestCase):
         self.assertEqual(made.returncode, 0, made.stderr)
         counts = msgspec.json.decode((copy / "manifest.json").read_bytes())["counts"]
         self.assertEqual(list(counts), [
-            "comments", "votes", "reactions", "followers", "follows", "notices", "browsers for push",
-            "stopped addresses", "polls", "poll votes", "reviews", "review votes", "orders", "conversations",
-            "messages", "pictures", "decisions", "lessons",
+            "comments", "votes", "reactions", "previews of links", "followers", "follows", "notices",
+            "browsers for push", "stopped addresses", "polls", "poll votes", "reviews", "review votes", "orders",
+            "conversations", "messages", "pictures", "decisions", "lessons",
         ])
         self.assertGreaterEqual(counts["comments"], 2)
         self.assertIn(f": {counts['comments']} comments, {counts['votes']} votes, ", made.stdout)

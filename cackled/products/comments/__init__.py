@@ -37,6 +37,7 @@ from cackled.products.comments.old_import import OldImport
 from cackled.products.comments.old_rows import OldRows
 from cackled.products.comments.people import AUTHORED
 from cackled.products.comments.picked import Picked
+from cackled.products.comments.previews.cards import EXPIRE_CARDS, LinkCards
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
 from cackled.products.comments.service import Comments
 from cackled.products.comments.settings import OLD, CommentSettings
@@ -106,6 +107,12 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return mail.deliver
 
 
+def make_cards(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """The handler that makes previews of links."""
+    assert parts.uploads is not None
+    return LinkCards(parts.sites, parts.database, parts.http, parts.uploads, parts.clock).deliver
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES, *notices.ROUTES, *extras_api.ROUTES),
@@ -148,16 +155,17 @@ PRODUCT = Product(
         "spam": decide_by_link,
         "answer": answer_by_link,
     },
-    outbox={"mail": make_mail, **notices.OUTBOX},
+    outbox={"mail": make_mail, "comment-links": make_cards, **notices.OUTBOX},
     letters=(*MODERATOR_LETTERS, *notices.LETTERS),
     shared={**notices.SHARED, Typesetter: lambda parts: Typesetter(parts.in_thread)},
     starts=(Gatherer,),
-    jobs=(*JOBS, *notices.JOBS),
+    jobs=(*JOBS, *notices.JOBS, EXPIRE_CARDS),
     commands=COMMANDS,
     sql=__name__,
     web=__name__,
     counted=(Counted(table="comment", word="comments"), Counted(table="vote", word="votes", kept=False),
         Counted(table="comment_reaction", word="reactions", kept=False),
+        Counted(table="link_card", word="previews of links", kept=False),
         Counted(table="follower", word="followers", kept=False), Counted(table="follow", word="follows", kept=False),
         Counted(table="notice", word="notices", kept=False),
         Counted(table="push_browser", word="browsers for push", kept=False),

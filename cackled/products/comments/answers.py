@@ -149,6 +149,16 @@ class Picture(Struct, frozen=True):
     color: str
 
 
+class LinkPreview(Struct, frozen=True):
+    """What a page that a comment links to says of itself; ``url`` is its address."""
+
+    url: str
+    title: str
+    text: str | UnsetType = UNSET
+    site: str | UnsetType = UNSET
+    picture: Picture | UnsetType = UNSET
+
+
 class Comment(Struct, frozen=True):
     """A comment as a stranger sees it."""
 
@@ -165,6 +175,7 @@ class Comment(Struct, frozen=True):
     score: int
     deleted: bool
     media: Annotated[list[Picture] | UnsetType, Meta(description="There where it shows pictures.")] = UNSET
+    links: Annotated[list[LinkPreview] | UnsetType, Meta(description="There where links have previews.")] = UNSET
     reactions: Annotated[
         dict[str, Count] | UnsetType, Meta(description="How many of each, by name; there where there are some.")
     ] = UNSET

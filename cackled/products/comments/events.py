@@ -7,7 +7,7 @@ from cackled.products.comments.answers import CommentDeleted, CommentReacted, Co
 from cackled.products.comments.notices.answers import NoticeTold
 
 # A deleted comment as it is given out; the database function scrubbed_comment makes the same.
-COMMENT = Subject(name="comment", scrubbed={"author": None, "html": "", "media": [], "deleted": True})
+COMMENT = Subject(name="comment", scrubbed={"author": None, "html": "", "media": [], "links": [], "deleted": True})
 
 EVENTS = (
     EventType(type="comment.created", subject=COMMENT, words=True, data=CommentTold),

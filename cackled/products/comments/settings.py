@@ -97,6 +97,14 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         ),
     ] = False
 
+    previews: Annotated[
+        bool,
+        Meta(
+            title="Link previews",
+            description="Show title and picture of linked pages below comments. Our server asks those pages for them.",
+        ),
+    ] = False
+
     push_worker: Annotated[
         str,
         Meta(
@@ -125,7 +133,7 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
             "deletion": self.deletion,
             "reactions": list(self.shown_reactions.items()),
         }
-        more = {"math": self.math, "push_worker": self.push_worker}
+        more = {"math": self.math, "previews": self.previews, "push_worker": self.push_worker}
         return told | {name: value for name, value in more.items() if value}
 
 

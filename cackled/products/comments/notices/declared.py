@@ -24,7 +24,7 @@ def make_keys(parts: SharedParts) -> PushKeys:
 
 
 SHARED = {
-    Gatherer: lambda parts: Gatherer(parts.database, parts.clock),
+    Gatherer: lambda parts: Gatherer(parts.database, parts.clock, parts.sites),
     PushKeys: make_keys,
     NoticeLinks: lambda parts: NoticeLinks(parts.sites.secret, parts.wall_time),
     Sender: lambda parts: Sender(parts.send is not None and bool(parts.own_url), parts.own_url.rstrip("/")),

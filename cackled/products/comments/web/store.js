@@ -6,6 +6,7 @@ import {Tally, voteRank} from './reckon.js';
 /**
  * @typedef {object} Comment as the API has it, or one of our own that is not acknowledged
  * @property {any[]} [media] its pictures
+ * @property {any[]} [links] previews of its links
  * @property {string} id
  * @property {string | null} parent
  * @property {any} root its thread; of one that is not acknowledged nothing
@@ -38,6 +39,7 @@ import {Tally, voteRank} from './reckon.js';
  * @property {string} name
  * @property {number} at
  * @property {any[]} [media] its pictures
+ * @property {any[]} [links] previews of its links
  * @property {string} draft under which the words are stored until they are acknowledged
  */
 /**

@@ -62,6 +62,7 @@ export function enrich(w, item) {
   const {c, text} = item;
   if (!text) return;
   showAlbum(item);
+  showLinks(w, item);
   typeset(w, text);
   const me = w.session.visitor();
   text.querySelectorAll('[data-mention]').forEach((/** @type {HTMLElement} */ node) => {
@@ -93,6 +94,28 @@ export function enrich(w, item) {
     import('./embed.js').then(({showPolls}) => {
       if (!w.closed && item.text === text) showPolls(w, item);
     }, leave);
+}
+
+/**
+ * Previews of links, in the row that was kept for them; where the site wants none any more nothing of it is left.
+ * @param {Comments} w
+ * @param {Item} item
+ */
+function showLinks(w, item) {
+  const {album, c} = item;
+  if (!album || !c.links) return;
+  if (w.settings.previews)
+    import('./cards.js').then(
+      ({showCards}) => {
+        if (!w.closed && item.album === album) showCards(item, album);
+      },
+      // The links themselves are there.
+      () => {},
+    );
+  else if (!c.media) {
+    album.remove();
+    item.album = null;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 -- A comment as it is given out, and its place among others.
--- cackled: revision 7
+-- cackled: revision 8
 
 -- A comment as the API gives it to a stranger. Put together by hand, at a third of the cost of row_to_json: it is most of
 -- what a page costs to read. Without its last brace: pages go on with the replies.
@@ -18,6 +18,7 @@ create or replace function comment_open(c comment) returns text language sql sta
     ',"up":', c.up, ',"down":', c.down, ',"score":', c.up - c.down,
     ',"deleted":', case when c.status <> 1 then 'true' else 'false' end,
     case when c.media <> '' and c.status = 1 then ',"media":' || c.media end,
+    case when c.links <> '' and c.status = 1 then ',"links":' || c.links end,
     case when c.reactions is not null and c.status = 1 then ',"reactions":' || c.reactions::text end,
     case when c.featured and c.status = 1 then ',"featured":true' end,
     case when c.locked and c.status = 1 then ',"locked":true' end)

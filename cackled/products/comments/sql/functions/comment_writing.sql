@@ -1,5 +1,5 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 10
+-- cackled: revision 11
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
@@ -8,7 +8,7 @@ $$;
 
 -- What is given out of a comment whose words are gone: `cackled.products.comments.events.COMMENT`.
 create or replace function scrubbed_comment() returns json language sql immutable parallel safe as $$
-  select '{"author":null,"html":"","media":[],"deleted":true}'::json
+  select '{"author":null,"html":"","media":[],"links":[],"deleted":true}'::json
 $$;
 
 -- The comment with its channel's row locked; raises CK404 where there is none that a visitor can see.

@@ -1,5 +1,5 @@
 -- Followers are told of new comments: gathered from the event log, off the path of every write.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- The row of a follower, made where there is none. p_channel: a random number.
 create or replace function follower_of(p_site int, p_visitor bigint, p_channel bigint, p_language text) returns follower
@@ -49,8 +49,8 @@ $$;
 
 -- Look through at most p_most events (and the rest of the last transaction) for new comments, and note who is to be told.
 -- Gives how many events there were and how many notices were made; nothing while another process does it. A comment that
--- was approved later comes then.
-create or replace function gather_notices(p_most int) returns table (seen int, told int) language plpgsql as $$
+-- was approved later comes then. Of the sites p_previews the links of what is new are looked at as well.
+create or replace function gather_notices(p_most int, p_previews int[]) returns table (seen int, told int) language plpgsql as $$
 declare
   since xid8;
   upto xid8;
@@ -69,6 +69,7 @@ begin
   end if;
   update notice_cursor set xid = upto;
   select count(*) into seen from event e where e.xid > since and e.xid <= upto;
+  perform queue_links(since, upto, p_previews);
   told := 0;
   for f in
     with news as materialized (
@@ -109,6 +110,10 @@ begin
   end loop;
   return next;
 end
+$$;
+
+create or replace function gather_notices(p_most int) returns table (seen int, told int) language sql as $$
+  select * from gather_notices(p_most, '{}')
 $$;
 
 -- A follower has something new: their pages hear of it, and a letter and a push are put on their way.
