@@ -108,7 +108,10 @@ export function Frame({site, children}) {
         onClick=${() => setOpen(false)}
       >
         ${site !== null && html`<${SiteMenu} site=${site} />`}
-        <aside class="foot" aria-label=${t('language')}><${Languages} /></aside>
+        <aside class="foot" aria-label=${t('language')}>
+          <a class="account" href=${address('/account')}>${t('account.title')}</a>
+          <${Languages} />
+        </aside>
       </div>
       <main id="main">${children}</main>
     </div>`;

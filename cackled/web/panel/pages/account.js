@@ -242,6 +242,38 @@ function AddPasskey({onClose, onDone}) {
   ><//>`;
 }
 
+const BROWSERS = [
+  'Edg',
+  'OPR',
+  'SamsungBrowser',
+  'YaBrowser',
+  'Vivaldi',
+  'Firefox',
+  'FxiOS',
+  'CriOS',
+  'Chrome',
+  'Safari',
+];
+const SYSTEMS = ['Android', 'iPhone', 'iPad', 'Windows', 'Mac OS X', 'CrOS', 'Linux'];
+const NAMES = /** @type {Record<string, string>} */ ({
+  Edg: 'Edge',
+  OPR: 'Opera',
+  SamsungBrowser: 'Samsung Internet',
+  YaBrowser: 'Yandex',
+  FxiOS: 'Firefox',
+  CriOS: 'Chrome',
+  'Mac OS X': 'macOS',
+  CrOS: 'ChromeOS',
+});
+
+/** What people call a browser and its system; the whole text where neither is known. @param {string} agent */
+function browser(agent) {
+  const found = [BROWSERS.find(one => agent.includes(`${one}/`)), SYSTEMS.find(one => agent.includes(one))].filter(
+    one => one !== undefined,
+  );
+  return found.map(one => NAMES[one] || one).join(', ') || agent;
+}
+
 /** @typedef {{id: string, address: string, agent: string, created: string, seen: string, way: string}} Session */
 
 function Sessions() {
@@ -271,8 +303,8 @@ function Sessions() {
             {
               label: t('account.browser'),
               cell: (/** @type {Session} */ one) =>
-                html`<span class="break">${one.agent}</span>
-                  ${one.id === found.current && html`<${Mark} kind="good">${t('account.this')}<//>`}`,
+                html`<span class="break" title=${one.agent}>${browser(one.agent)}</span>
+                  ${one.id === found.current && html` <${Mark} kind="good">${t('account.this')}<//>`}`,
             },
             {
               label: t('queue.ip'),

@@ -1,8 +1,9 @@
 // What staff did on a site, the newest first.
 import {html, useState} from '../libraries.js';
-import {get} from '../api.js';
+import {get, post} from '../api.js';
 import {address, query, setQuery} from '../router.js';
-import {complain} from '../toasts.js';
+import {may} from '../session.js';
+import {complain, toast} from '../toasts.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading, Name, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
@@ -10,8 +11,16 @@ import {has, t} from '../words.js';
 
 /** @typedef {{id: string, at: string, actor: string, name: string, action: string, target: string, detail: Record<string, any>}} Entry */
 
-/** What was done, in words where there are some. @param {string} action */
-const deed = action => (has(`deed.${action}`) ? t(`deed.${action}`) : action);
+/** What was done, in words where there are some. @param {string} action `ban.added`, `moderation.spam` */
+function deed(action) {
+  const [subject, verb] = action.split('.');
+  const found = [action, subject === 'moderation' ? verb : subject].find(one => has(`deed.${one}`));
+  return found ? t(`deed.${found}`) : action;
+}
+
+/** The number of the decision that *entry* is about, where there is something to undo. @param {Entry} entry */
+const decision = ({action, detail}) =>
+  (action.startsWith('moderation.') || action === 'comment.edited') && detail.action ? String(detail.action) : '';
 
 /** @param {Record<string, any>} detail */
 const told = detail =>
@@ -45,9 +54,37 @@ export function AuditPage({site}) {
       setBusy(false);
     }
   };
+  /** Decisions that were undone here. */
+  const [undone, setUndone] = useState(/** @type {Set<string>} */ (new Set()));
+  /** @param {string} number */
+  const undo = async number => {
+    setBusy(true);
+    try {
+      const made = await post(`/sites/${site}/moderation/actions/${number}/undo`);
+      for (const one of made.failed)
+        toast(t(`failed.${one.reason}`, {by: one.by || t('somebody'), state: t(`state.${one.state}`)}), {
+          kind: 'error',
+        });
+      toast(t('did.undo', {n: made.done.length}));
+      setUndone(old => new Set([...old, number]));
+    } catch (error) {
+      complain(error);
+    } finally {
+      setBusy(false);
+    }
+  };
   const filters = Object.entries(wanted).filter(([, value]) => value);
   return html`<div class="page">
-    <${Heading} lead=${t('audit.lead')}>${t('nav.audit')}<//>
+    <${Heading}
+      lead=${t('audit.lead')}
+      aside=${['csv', 'jsonl'].map(
+        kind =>
+          html`<a key=${kind} class="button" href=${`/api/v1/sites/${site}/audit/${kind}`} download
+            >${t('transfer.download')} ${kind === 'csv' ? 'CSV' : 'JSON lines'}</a
+          >`,
+      )}
+      >${t('nav.audit')}<//
+    >
     ${
       filters.length > 0 &&
       html`<p class="row">
@@ -92,7 +129,25 @@ export function AuditPage({site}) {
               },
               {
                 label: t('audit.detail'),
-                cell: (/** @type {Entry} */ one) => html`<span class="muted break">${told(one.detail)}</span>`,
+                cell: (/** @type {Entry} */ one) =>
+                  Object.keys(one.detail).length > 0 && html`<span class="muted break">${told(one.detail)}</span>`,
+              },
+              {
+                label: t('actions'),
+                hidden: true,
+                cell: (/** @type {Entry} */ one) =>
+                  decision(one) &&
+                  may(site, 'moderator') &&
+                  html`<div class="actions end">
+                    <button
+                      type="button"
+                      aria-label=${`${t('undo')}: ${deed(one.action)}, ${one.target}`}
+                      disabled=${busy || undone.has(decision(one))}
+                      onClick=${() => undo(decision(one))}
+                    >
+                      ${t('undo')}
+                    </button>
+                  </div>`,
               },
             ]}
           />

@@ -89,11 +89,11 @@ export function BansPage({site}) {
                 label: t('ban.until'),
                 cell: (/** @type {Ban} */ one) => (one.until ? html`<${When} at=${one.until} />` : t('ban.ever')),
               },
-              {label: t('ban.note'), cell: (/** @type {Ban} */ one) => html`<span class="break">${one.note}</span>`},
               {
-                label: t('audit.actor'),
-                cell: (/** @type {Ban} */ one) => html`${one.by} <${When} at=${one.created} />`,
+                label: t('ban.note'),
+                cell: (/** @type {Ban} */ one) => one.note && html`<span class="break">${one.note}</span>`,
               },
+              {label: t('ban.by'), cell: (/** @type {Ban} */ one) => html`${one.by} <${When} at=${one.created} />`},
               {
                 label: t('actions'),
                 hidden: true,

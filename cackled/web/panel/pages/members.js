@@ -79,7 +79,7 @@ export function MembersPage({site}) {
                 label: t('name'),
                 cell: (/** @type {Member} */ one) =>
                   html`<${Name}
-                      name=${one.name}
+                      name=${one.name || one.email.split('@')[0]}
                     />${one.account === me.value?.account.id && html` <${Mark}>${t('you')}<//>`}`,
               },
               {label: t('email'), cell: (/** @type {Member} */ one) => one.email},

@@ -41,7 +41,7 @@ function Reasons({item, site}) {
           <a class="mark warn" href=${address(`/sites/${site}/queue`, {state: 'all', mark: one.mark})}
             >${markName(one.mark)}${one.score !== undefined && ` ${percent(one.score)}`}</a
           >
-          ${one.words?.length ? html`<span class="muted words">${one.words.map(word => html`<bdi key=${word}>${word}</bdi> `)}</span>` : null}
+          ${one.words?.length ? html` <span class="muted words">${one.words.map(word => html`<bdi key=${word}>${word}</bdi> `)}</span>` : null}
         </li>`,
     )}
     ${

@@ -13,6 +13,7 @@ export function Bars({title, name, labels, series, height = 120}) {
   const sums = labels.map((_, i) => series.reduce((sum, one) => sum + (one.values[i] || 0), 0));
   const top = Math.max(1, ...sums);
   const step = 100 / Math.max(1, labels.length);
+  const nothing = !sums.some(one => one > 0);
   const bars = labels.flatMap((label, i) => {
     let y = height;
     return series.map((one, at) => {
@@ -31,8 +32,14 @@ export function Bars({title, name, labels, series, height = 120}) {
   });
   return html`<figure class="chart">
     <figcaption id=${id}>${title}</figcaption>
-    <svg role="img" aria-labelledby=${id} width="100%" height=${height} preserveAspectRatio="none">${bars}</svg>
-    <div class="axis" aria-hidden="true"><span>${labels[0]}</span><span>${labels.at(-1)}</span></div>
+    ${
+      nothing
+        ? html`<p class="nothing muted" style=${{minHeight: `${height}px`}}>${t('statistics.none')}</p>`
+        : html`<svg role="img" aria-labelledby=${id} width="100%" height=${height} preserveAspectRatio="none">
+              ${bars}
+            </svg>
+            <div class="axis" aria-hidden="true"><span>${labels[0]}</span><span>${labels.at(-1)}</span></div>`
+    }
     <div class="legend">
       ${series.map(
         (one, at) => html`<span key=${one.name}><i class=${`tone-${one.tone || at}`}></i>${one.name}</span>`,

@@ -15,6 +15,7 @@ export function Lines({label, value, onInput, hint, rows = 4}) {
     value=${value.join('\n')}
     hint=${hint}
     spellcheck="false"
+    dir="auto"
     onInput=${(/** @type {string} */ text) => onInput(text.split('\n'))}
   />`;
 }

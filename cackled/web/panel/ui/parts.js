@@ -53,7 +53,12 @@ export function Heading({children, aside, lead}) {
  * @param {{label: string, tabs: [string, any][], current: string}} props
  */
 export function Tabs({label, tabs, current}) {
-  return html`<nav class="tabs" aria-label=${label}>
+  const node = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    // Where they don't all have room, the current one is seen.
+    node.current?.querySelector('[aria-current]')?.scrollIntoView({block: 'nearest', inline: 'nearest'});
+  }, [current]);
+  return html`<nav class="tabs" aria-label=${label} ref=${node}>
     ${tabs.map(([to, name]) => html`<a key=${to} href=${`/panel${to}`} aria-current=${to === current ? 'page' : null}>${name}</a>`)}
   </nav>`;
 }

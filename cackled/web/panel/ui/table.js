@@ -41,7 +41,7 @@ export function Table({label, columns, rows, id, empty}) {
                     data-label=${one.hidden ? null : one.label}
                     class=${one.number ? 'number' : ''}
                   >
-                    ${one.cell(row)}
+                    <div>${one.cell(row)}</div>
                   </td>`,
               )}
             </tr>`,

@@ -1,5 +1,5 @@
 -- What moderators do to a comment's text, and to a conversation as a whole.
--- cackled: revision 4
+-- cackled: revision 5
 
 -- Change the text of a comment as a moderator: an action of the log. Outcomes as for decide_comment. What was there before
 -- stands in the comment's history alone, so that it is forgotten with that.
@@ -35,7 +35,6 @@ begin
   version := c.version;
   perform note_change(p_site, p_id, p_who, 'edit', p_why, before, json_build_object('text', p_src)::text);
   perform search_again(p_site, p_id);
-  perform record_audit(p_site, p_who, p_name, 'comment.edited', 'comment:' || p_id);
   if c.status = 1 then
     seq := tell_updated(c, p_webhook);
     perform replace_event_words(p_site, channel, 'comment', p_id, c.created_at, comment_json(c), null);
@@ -44,6 +43,9 @@ begin
   values (p_site, p_who, p_name, 'edit', p_why, '', 'done', 1, 1) returning id into action;
   perform note_step(p_site, action, 'comment:' || p_id, 'edit', p_name,
                     json_build_object('status', c.status, 'edit', true)::text, version, state);
+  -- Whoever reads the log can undo it by the number of the action.
+  perform record_audit(p_site, p_who, p_name, 'comment.edited', 'comment:' || p_id,
+                       json_build_object('action', action)::jsonb);
   return next;
 end
 $$;
