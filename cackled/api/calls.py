@@ -237,6 +237,7 @@ def refusal(error: Refused) -> Response:
     """The problem document of a refusal."""
     extra: dict[str, Any] = {**error.extra} if error.field is None else {"field": error.field, **error.extra}
     answer = problem(error.status, error.slug, error.title, error.detail, **extra)
+    answer.headers += error.headers
     if error.retry_after is not None:
         answer.headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.5))))
     if error.status == 401:

@@ -26,6 +26,7 @@ from cackled.api.calls import (
 )
 from cackled.api.context import ApiContext
 from cackled.api.route import Caller, Reach, Route
+from cackled.api.router import Options
 from cackled.api.staff import check_own_page
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField, Forbidden, Unauthorized
@@ -57,20 +58,25 @@ class Dispatcher:
             rate_fields(response, context.limits.allowances(limit, context.client_address(request), site))
         request.respond(response)
 
-    async def preflight(self, request: Request, parameters: dict[str, str], allowed: bytes) -> None:
-        """Tell a browser what its page may send (Fetch standard, section 3.2)."""
-        response = await guarded(self._allow(request, parameters, allowed))
+    async def preflight(
+        self, request: Request, parameters: dict[str, str], allowed: bytes, options: Options | None = None
+    ) -> None:
+        """Tell a browser what its page may send (Fetch standard, section 3.2), and what *options* adds."""
+        response = await guarded(self._allow(request, parameters, allowed, options))
         cors(request, response, self._find_site(parameters))
         request.respond(response)
 
-    async def _allow(self, request: Request, parameters: dict[str, str], allowed: bytes) -> Response:
-        self._call(request, parameters)
+    async def _allow(
+        self, request: Request, parameters: dict[str, str], allowed: bytes, options: Options | None
+    ) -> Response:
+        site = self._call(request, parameters).site
         return Response(
             status=204,
             headers=[
                 (b"access-control-allow-methods", allowed),
                 (b"access-control-allow-headers", ALLOWED_HEADERS),
                 (b"access-control-max-age", PREFLIGHT_AGE),
+                *(options(site) if options is not None else ()),
             ],
         )
 

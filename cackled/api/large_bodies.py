@@ -9,15 +9,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
-from cackled.api.calls import refusal
+from msgspec import Struct
+
+from cackled.api.calls import refusal, unavailable
 from cackled.api.context import ApiContext
 from cackled.api.route import Caller, Route
 from cackled.api.router import Table
 from cackled.domain.errors import Refused, Unauthorized
+from cackled.domain.sessions import Session
+from cackled.domain.site import Site
 from cackled.transport.http import Head
 from cackled.transport.response import Response
+from cackled.transport.streamed_body import BodyControl, BodySink
 
 PREFIX = b"/api/v1/"
+# The page may know why; nothing of the site is in it.
+_READABLE = (b"access-control-allow-origin", b"*")
+
+
+class Receiving(Struct, frozen=True):
+    """A request whose body is kept while it arrives: its head was checked, its sender has a session of the site."""
+
+    context: ApiContext
+    site: Site
+    session: Session
+    parameters: dict[str, str]
+    head: Head
+    control: BodyControl
+
+    def refuse(self, error: Exception) -> None:
+        """End the request with *error*'s answer (one that is no `Refused`: not available) before its body has come."""
+        answer = refusal(error) if isinstance(error, Refused) else unavailable()
+        answer.headers.append(_READABLE)
+        self.control.refuse_body(answer, "body")
 
 
 class LargeBodies:
@@ -28,13 +52,14 @@ class LargeBodies:
         self._context = context
         self._usual = usual
         self._table = Table(large)
-        # What ends their addresses, so that others cost one look.
-        self._ends = frozenset(route.segments[-1].encode("ascii") for route in large)
-        self._any = any(end.startswith(b"{") for end in self._ends)
+        # What ends their addresses, or stands before an id at the end, so that others cost one look.
+        self._ends = frozenset(
+            route.segments[-2 if route.segments[-1].startswith("{") else -1].encode("ascii") for route in large
+        )
 
     def _find(self, method: bytes, target: bytes) -> tuple[Route, dict[str, str]] | None:
         path = target.partition(b"?")[0]
-        if not path.startswith(PREFIX) or not (self._any or path.rpartition(b"/")[2] in self._ends):
+        if not path.startswith(PREFIX) or self._ends.isdisjoint(path.rsplit(b"/", 2)[1:]):
             return None
         found = self._table.find(method, [unquote_to_bytes(one) for one in path[len(PREFIX) :].split(b"/")])
         return None if found is None or found.route is None else (found.route, found.parameters)
@@ -46,23 +71,36 @@ class LargeBodies:
 
     def guard(self, head: Head) -> Response | None:
         """The refusal of a large body whose sender shows no right to send it."""
-        if head.length is not None and head.length <= self._usual:
+        if head.length == 0:
             return None
         found = self._find(head.method, head.target)
-        if found is None:
+        usual = head.length is not None and head.length <= self._usual
+        if found is None or (usual and found[0].receive is None):
             return None
         try:
             self._check(head, *found)
         except Refused as error:
             answer = refusal(error)
-            # The page may know why; nothing of the site is in it.
-            answer.headers.append((b"access-control-allow-origin", b"*"))
+            answer.headers.append(_READABLE)
             return answer
         return None
 
+    def sink(self, head: Head, control: BodyControl) -> BodySink | None:
+        """What a body is written to while it arrives; None: it is collected. Its head has passed `guard`."""
+        found = self._find(head.method, head.target)
+        receive = None if found is None else found[0].receive
+        if found is None or receive is None:
+            return None
+        parameters = found[1]
+        try:
+            site = self._context.sites.get(int(parameters["site"]))
+            session = self._context.sessions.check(site, _shown(head))
+        except Refused:
+            return None
+        return receive(Receiving(self._context, site, session, parameters, head, control))
+
     def _check(self, head: Head, route: Route, parameters: dict[str, str]) -> None:
-        scheme, _, token = head.named.get(b"authorization", b"").decode("latin-1").partition(" ")
-        shown = token.strip() if scheme.lower() == "bearer" else ""
+        shown = _shown(head)
         if route.caller is Caller.SESSION:
             if not shown:
                 raise Unauthorized("Open a session first.", slug="no-token")
@@ -72,3 +110,8 @@ class LargeBodies:
                 route.admit(site, head.length)
         elif not shown and b"cookie" not in head.named:
             raise Unauthorized("Sign in first.", slug="signed-out")
+
+
+def _shown(head: Head) -> str:
+    scheme, _, token = head.named.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

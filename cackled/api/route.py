@@ -15,7 +15,9 @@ from cackled.domain.staff import ANY, ROLES, SCOPES
 
 if TYPE_CHECKING:
     from cackled.api.calls import Call
+    from cackled.api.large_bodies import Receiving
     from cackled.domain.site import Site
+    from cackled.transport.streamed_body import BodySink
 
 Handler = Callable[["Call"], Awaitable[Any]]
 # Gives the key of the channel that a call is about, once its query and body are decoded.
@@ -73,6 +75,9 @@ class Route(Struct, frozen=True, kw_only=True):
       the body may have, where that is more than ``[http] body_bytes``; only who shows a token or a cookie may send
       that much (`cackled.api.large_bodies`). ``admit`` refuses by the site and the length that was announced (None: it
       was not), before a byte of a large body is read.
+    - ``receive``: gives what the body is written to while it arrives, which is ``request.content`` then; None: it
+      is collected. It sees the head alone, and may refuse it. Only of routes for SESSION.
+    - ``options``: more headers of what OPTIONS is answered at this address, by site.
     - ``bodiless``: the body may be left out where all its members may.
     - ``caller``, ``reach``, ``channel``: who may call, and what of a private site that takes.
     - ``role``: of STAFF, the role on the site of the path that it takes (`cackled.domain.staff`); ``any``: any of them;
@@ -95,6 +100,8 @@ class Route(Struct, frozen=True, kw_only=True):
     takes: str = ""
     most: int = 0
     admit: Callable[[Site, int | None], None] | None = None
+    receive: Callable[[Receiving], BodySink | None] | None = None
+    options: Callable[[Site], list[tuple[bytes, bytes]]] | None = None
     bodiless: bool = False
     answer: Any = None
     media: str = "application/json"
@@ -145,6 +152,8 @@ class Route(Struct, frozen=True, kw_only=True):
             raise ValueError(f"{self.name}: a body is JSON or it is not")
         if self.most and self.caller not in (Caller.SESSION, Caller.STAFF, Caller.PARTY):
             raise ValueError(f"{self.name}: strangers send no large bodies")
+        if self.receive is not None and not (self.most and self.caller is Caller.SESSION):
+            raise ValueError(f"{self.name}: only a session's large body is kept while it arrives")
         # A frozen Struct can't be assigned to.
         force_setattr(self, "ids", tuple(one for one in self.parameters if one != "site" and one not in self.texts))
         if self.query is not None:

@@ -10,6 +10,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from cackled.api.route import Route
+from cackled.domain.site import Site
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
@@ -20,13 +21,14 @@ DEEPEST = 16
 SITE_DIGITS = 20
 
 Answer = Callable[[Request, Route, dict[str, str]], Awaitable[None]]
-Preflight = Callable[[Request, dict[str, str], bytes], Awaitable[None]]
+Options = Callable[[Site], list[tuple[bytes, bytes]]]
+Preflight = Callable[[Request, dict[str, str], bytes, Options | None], Awaitable[None]]
 
 
 class _Node:
     """One place in the tree: the segments that may follow, and the routes that end here, by method."""
 
-    __slots__ = ("allowed", "any", "literal", "names", "routes")
+    __slots__ = ("allowed", "any", "literal", "names", "options", "routes")
 
     def __init__(self) -> None:
         self.literal: dict[bytes, _Node] = {}
@@ -35,17 +37,24 @@ class _Node:
         # The parameters' names on the way here, and the ``Allow`` of this address.
         self.names: tuple[str, ...] = ()
         self.allowed = b""
+        self.options: Options | None = None
 
 
 class Found:
-    """What an address is: its route (None: not with that method), parameters, and the methods there are."""
+    """What an address is: its route (None: not with that method), parameters, and the methods there are.
 
-    __slots__ = ("allowed", "parameters", "route")
+    ``options``: more headers of what OPTIONS is answered.
+    """
 
-    def __init__(self, route: Route | None, parameters: dict[str, str], allowed: bytes) -> None:
+    __slots__ = ("allowed", "options", "parameters", "route")
+
+    def __init__(
+        self, route: Route | None, parameters: dict[str, str], allowed: bytes, options: Options | None = None
+    ) -> None:
         self.route = route
         self.parameters = parameters
         self.allowed = allowed
+        self.options = options
 
 
 class Table:
@@ -81,6 +90,7 @@ class Table:
             raise ValueError(f"{route.method} {route.path} is declared twice")
         node.names = route.parameters
         node.routes[method] = route
+        node.options = route.options or node.options
         methods = {*node.routes, b"OPTIONS"}
         if b"GET" in methods:
             methods.add(b"HEAD")
@@ -112,7 +122,7 @@ class Table:
         site = parameters.get("site", "0")
         if not (site.isascii() and site.isdigit() and len(site) <= SITE_DIGITS):
             return None
-        return Found(node.routes.get(b"GET" if method == b"HEAD" else method), parameters, node.allowed)
+        return Found(node.routes.get(b"GET" if method == b"HEAD" else method), parameters, node.allowed, node.options)
 
 
 class Router(Resource):
@@ -151,7 +161,7 @@ class Router(Resource):
         if found.route is not None:
             answer = self._answer(request, found.route, found.parameters)
         elif request.method == b"OPTIONS":
-            answer = self._preflight(request, found.parameters, found.allowed)
+            answer = self._preflight(request, found.parameters, found.allowed, found.options)
         else:
             return problem(405, headers=[(b"Allow", found.allowed)])
         # Not cancelled when the client goes away: that must not cut a write in half, nor cancel a query.

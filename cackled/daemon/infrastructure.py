@@ -179,7 +179,7 @@ class Infrastructure:
         self.http.root = tree
         bodies: LargeBodies | None = getattr(tree, "bodies", None)
         if bodies is not None:
-            self.http.body_limit, self.http.guard = bodies.limit, bodies.guard
+            self.http.body_limit, self.http.guard, self.http.sinks = bodies.limit, bodies.guard, bodies.sink
 
     # Life
 

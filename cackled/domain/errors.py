@@ -26,6 +26,8 @@ class Refused(Exception):
         self.retry_after: float | None = None
         # More members for the problem document.
         self.extra: dict[str, Any] = {}
+        # More headers of the answer.
+        self.headers: list[tuple[bytes, bytes]] = []
         if slug is not None:
             self.slug = slug
 

@@ -16,6 +16,8 @@ from cackled.media.service import REFUSALS
 from cackled.media.settings import MediaSettings
 from cackled.media.store import MediaStore, make_origin, make_store
 from cackled.media.sweeping import DROP_UNUSED, Sweeping
+from cackled.media.tus_api import ROUTES as UPLOAD_ROUTES
+from cackled.media.uploads import DROP_EXPIRED
 from cackled.products.product import Feature, Limit, SharedParts
 
 
@@ -41,23 +43,28 @@ ERASABLE = Erasable(
 
 FEATURE = Feature(
     name="media",
-    routes=ROUTES,
+    routes=(*ROUTES, *UPLOAD_ROUTES),
     settings=MediaSettings,
     shared={MediaStore: make_store, Gallery: make_gallery, Sweeping: make_sweeping},
     starts=(Sweeping,),
     limits=(
         Limit(name="add", rate=0.2, burst=20, site_rate=20.0),
         Limit(name="change", rate=1, burst=20),
+        # Of parts of files, and questions how much is here.
+        Limit(name="upload", rate=2, burst=60),
         Limit(name="read", rate=50, burst=500),
     ),
     refusals=REFUSALS,
     problems={
         **{f"media-{reason}": 422 for reason in (*REASONS, "harmful", "large", "many", "unknown")}, "no-pictures": 403,
+        "upload-expired": 410, "upload-idle": 408, "upload-large": 413, "upload-offset": 409, "upload-taken": 409,
+        "upload-type": 415, "tus-version": 412,
     },
-    jobs=(DROP_UNUSED,),
+    jobs=(DROP_UNUSED, DROP_EXPIRED),
     commands=COMMANDS,
     sql="cackled.media",
     counted=(Counted(table="media", word="pictures", kept=False),),
     erase=ERASABLE,
-    held=(Held(table="media", what="pictures that they added", until=FOREVER, secret=("account_id",)),),
+    held=(Held(table="media", what="pictures that they added", until=FOREVER, secret=("account_id",)),
+          Held(table="upload", what="files whose upload has not ended", until="a day")),
 )

@@ -34,8 +34,12 @@ REFUSALS = (
         detail="That are many pictures for one hour. Try again later.",
     ),
     Refusal(state="CK409", reason="media-room", error=Conflict, detail="This site has no room for more pictures."),
+    Refusal(
+        state="CK409", reason="uploads-open", error=Conflict,
+        detail="Many uploads are under way. End one of them first.",
+    ),
 )  # fmt: skip
-_find = Refusals(REFUSALS).find
+find_refusal = Refusals(REFUSALS).find
 
 # The same bounds as in add_media, before a picture is looked at.
 SELECT_BOUNDS = Query(
@@ -215,7 +219,7 @@ class Media:
                 added.color, alt, msgspec.json.encode(added.files).decode(), size, settings.hourly, settings.room,
             )  # fmt: skip
         except QueryFailed as error:
-            refused = _find(error.sqlstate, error.message)
+            refused = find_refusal(error.sqlstate, error.message)
             if refused is None:
                 raise
             raise refused from None
@@ -226,7 +230,7 @@ class Media:
         added, size = rows.rows[0]
         reason = "media-hourly" if added >= settings.hourly else "media-room" if size > settings.room else ""
         if reason:
-            refused = _find("CK409", reason)
+            refused = find_refusal("CK409", reason)
             assert refused is not None
             raise refused
 

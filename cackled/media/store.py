@@ -14,10 +14,13 @@ from cackled.domain.pictures import kept_picture
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
 from cackled.media.image_workers import Workshop
+from cackled.media.incoming import Incoming
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
 from cackled.media.scanning import Scanner
 from cackled.media.service import Media, Medium, admit
+from cackled.media.uploads import Uploads as SiteUploads
 from cackled.products.product import SharedParts
+from cackled.shared_calls import SharedCalls
 
 
 class MediaStore:
@@ -25,8 +28,12 @@ class MediaStore:
 
     def __init__(
         self, origins: dict[str, Origin], used: str, database: Database, workshop: Workshop,
-        scanner: Scanner | None = None,
+        scanner: Scanner | None = None, clock: Any = None,
     ) -> None:  # fmt: skip
+        self.clock = clock
+        # Uploads that are written to in this process, by site and id, and those that are made pictures.
+        self.writing: dict[tuple[int, str], Incoming] = {}
+        self.finishing: SharedCalls[Medium | None] = SharedCalls()
         self.database = database
         self.origin = origins[used]
         self.workshop = workshop
@@ -49,6 +56,15 @@ class MediaStore:
     def of(self, site: Site) -> Media:
         """The pictures of *site*."""
         return Media(site, self.database, self.origin, self.workshop, self.scanner)
+
+    def uploads_of(self, site: Site) -> SiteUploads:
+        """The uploads of *site* in several requests."""
+        return SiteUploads(site, self.database, self.of(site))
+
+    def ended(self, site: int, number: str, incoming: Incoming) -> None:
+        """*incoming* writes to that upload no more."""
+        if self.writing.get((site, number)) is incoming:
+            del self.writing[site, number]
 
     @property
     def uploads(self) -> Uploads:
@@ -96,4 +112,4 @@ def make_store(parts: SharedParts) -> MediaStore:
     workshop = Workshop(parts.clock, parts.metrics)
     address = parts.config.media.clamd
     scanner = Scanner(address, parts.clock, parts.metrics) if address else None
-    return MediaStore(make_origins(parts), origin_of(parts.config), parts.database, workshop, scanner)
+    return MediaStore(make_origins(parts), origin_of(parts.config), parts.database, workshop, scanner, parts.clock)

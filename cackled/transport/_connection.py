@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
     from cackled.transport.http import HttpFactory
+    from cackled.transport.response import Response
 
 # States. IDLE: no byte of the next request yet.
 IDLE, HEAD, BODY, BUSY, CLOSING, GONE = range(6)
@@ -288,7 +289,12 @@ class HttpConnection(Watched, HTTPChannel):
         request.accept_encoding = head.joined(b"accept-encoding")
         if b"cookie" in head.named:
             request.parseCookies()
-        request.gotLength(head.length)
+        sinks = self.factory.sinks
+        sink = None if sinks is None or head.length == 0 else sinks(head, self)
+        if sink is None:
+            request.gotLength(head.length)
+        else:
+            request.content = sink
         self.persistent = head.persistent
         self._head = head
         self.length = head.length
@@ -331,6 +337,9 @@ class HttpConnection(Watched, HTTPChannel):
         self._body_done(data[left:])
 
     def _chunk(self, data: bytes) -> None:
+        if self.state != BODY:
+            # Its sink has refused the rest.
+            return
         self._body_seen += len(data)
         if self._body_seen > self._body_cap:
             raise refusal(413, "body", f"At most {self._body_cap} bytes are taken here.")
@@ -338,6 +347,8 @@ class HttpConnection(Watched, HTTPChannel):
         self.requests[-1].handleContentChunk(data)
 
     def _body_done(self, rest: bytes) -> None:
+        if self.state != BODY:
+            return
         if self._transferDecoder is not None:
             _head.check_trailers(_private.trailers(self._transferDecoder))
         self._buffer = rest
@@ -351,6 +362,23 @@ class HttpConnection(Watched, HTTPChannel):
         self._handlingRequest = True
         self._began = self.factory.began()
         self.requests[-1].requestReceived(head.method, head.target, head.version)
+
+    # Interface of a body's sink (`streamed_body.BodyControl`)
+
+    def pause_body(self) -> None:
+        """Read no more of the body for now."""
+        if self.state == BODY:
+            self._networkProducer.pauseProducing()
+
+    def resume_body(self) -> None:
+        """Read on."""
+        if self.state == BODY:
+            self._networkProducer.resumeProducing()
+
+    def refuse_body(self, answer: Response, why: str) -> None:
+        """Answer before the body is whole, and close."""
+        if self.state == BODY:
+            self.refuse(Refused(answer, why))
 
     # Request interface
 
@@ -389,6 +417,9 @@ class HttpConnection(Watched, HTTPChannel):
         self.factory.refused(error.why, error.response.status)
         linger = LINGER_BODY_SECONDS if self.state == BODY else LINGER_SECONDS
         response = error.response
+        for request in self.requests:
+            if request.content is not None:
+                request.content.close()
         self.requests.clear()
         self._transferDecoder = None
         self._handlingRequest = False

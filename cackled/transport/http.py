@@ -34,6 +34,7 @@ from cackled.transport._socket import Transport
 from cackled.transport._tlssocket import TlsTransport
 from cackled.transport.problems import problem
 from cackled.transport.response import Response
+from cackled.transport.streamed_body import BodySinks
 
 __all__ = [
     "LANE_PROXY", "EarlyConnection", "Head", "HttpFactory", "Request", "Shortcut", "attach", "client_address",
@@ -124,6 +125,8 @@ class HttpFactory(Factory):
         )
         self.body_limit = body_limit or (lambda method, target: settings.body_bytes)
         self.guard = guard
+        # Gives what a body is written to as it arrives, where it is not collected whole.
+        self.sinks: BodySinks | None = None
         # Certificate folders of our TLS listeners: the names in their certificates are ours.
         self.certificates: list[Any] = []
         self.direct = _private.supported()

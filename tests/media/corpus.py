@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
@@ -17,6 +18,11 @@ def saved(image: Image.Image, kind: str, **how: Any) -> bytes:
     made = BytesIO()
     image.save(made, kind, **how)
     return made.getvalue()
+
+
+def digest(raw: bytes) -> str:
+    """What a file is known by."""
+    return sha256(raw).hexdigest()
 
 
 def picture(kind: str = "JPEG", size: tuple[int, int] = (400, 300), color: str = "#c04020", **how: Any) -> bytes:

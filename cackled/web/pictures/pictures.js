@@ -1,6 +1,7 @@
 /* Pictures beside what is written: chosen, dropped, pasted or taken; made smaller, sent with progress, described, taken
    away. Loaded when somebody adds the first. */
 import {PictureList} from './list.js';
+import {sendInParts} from './resumable.js';
 import {shrink} from './shrink.js';
 import {el, icon} from '../lib/dom.js';
 import {href, loader, Promise} from '../lib/loader.js';
@@ -25,6 +26,8 @@ const CROSS = 'M5 5l10 10M15 5L5 15';
 const AGAIN = 'M15.5 8A6 6 0 1 0 16 10M16 4v4h-4';
 // Points.
 const THUMBNAIL = 480;
+// Bytes above which a file is sent so that it can be gone on with.
+const LARGE = 1e6;
 const TYPES = 'image/jpeg,image/png,image/gif,image/webp,image/avif,image/heic';
 
 /**
@@ -95,42 +98,40 @@ export function openPictures(host) {
   }
 
   /**
-   * XMLHttpRequest, because fetch does not tell how much was sent.
    * @param {Blob} blob
    * @param {(share: number) => void} progress
-   * @param {boolean} [again]
    * @returns {Promise<Kept>}
    */
-  async function upload(blob, progress, again) {
+  async function upload(blob, progress) {
     const own = host.own && host.own();
-    const token = own ? own.token : await (again ? session.anew() : session.open());
     const grant = own ? '' : session.grant();
-    const more = grant ? '?token=' + encodeURIComponent(grant) : '';
-    const request = new XMLHttpRequest();
-    const done = new Promise(resolve => {
-      request.onloadend = resolve;
-    });
-    request.open('POST', loader.base() + '/api/v1/sites/' + host.site + (own ? own.path : '/media') + more);
-    request.setRequestHeader('Authorization', 'Bearer ' + token);
-    request.setRequestHeader('Content-Type', blob.type || 'application/octet-stream');
-    request.timeout = 180e3;
-    request.upload.onprogress = event => event.lengthComputable && progress(event.loaded / event.total);
-    request.send(blob);
-    await done;
-    let answer;
-    try {
-      answer = JSON.parse(request.responseText);
-    } catch {
-      answer = {};
-    }
-    if (request.status === 201 && answer.url) return {id: answer.id, src: answer.url, color: answer.color, alt: ''};
-    if (request.status === 201) {
-      const files = /** @type {any[]} */ (answer.files).filter(one => /webp$/.test(one.type));
-      const src = (files.find(one => one.width >= 320) || files[0]).src;
-      return {id: answer.id, src, color: answer.color, alt: ''};
-    }
-    if (request.status === 401 && !again && !own) return upload(blob, progress, true);
-    throw new Refused(request.status, answer, parseFloat(request.getResponseHeader('Retry-After') || ''));
+    let token = own ? own.token : await session.open();
+    /** @type {import('./resumable.js').Ask} */
+    const ask = async (method, path, headers, body, sent) => {
+      const url =
+        loader.base() + '/api/v1/sites/' + host.site + path + (grant ? '?token=' + encodeURIComponent(grant) : '');
+      const answer = await call(method, url, {Authorization: 'Bearer ' + token, ...headers}, body, sent);
+      if (answer.status !== 401 || own) return answer;
+      token = await session.anew();
+      return call(method, url, {Authorization: 'Bearer ' + token, ...headers}, body, sent);
+    };
+    const large = blob.size > LARGE && !own;
+    const answer = large
+      ? await sendInParts(ask, blob, progress, ms => new Promise(done => setTimeout(done, ms)))
+      : await ask(
+          'POST',
+          own ? own.path : '/media',
+          {'Content-Type': blob.type || 'application/octet-stream'},
+          blob,
+          sent => progress(sent / blob.size),
+        );
+    const made = large ? answer.body.media : answer.body;
+    if (answer.status !== (large ? 200 : 201) || !made)
+      throw new Refused(answer.status, answer.body, parseFloat(answer.header('Retry-After')));
+    if (made.url) return {id: made.id, src: made.url, color: made.color, alt: ''};
+    const files = /** @type {any[]} */ (made.files).filter(one => /webp$/.test(one.type));
+    const {src} = files.find(one => one.width >= 320) || files[0];
+    return {id: made.id, src, color: made.color, alt: ''};
   }
 
   /** @param {Picture} one */
@@ -231,6 +232,36 @@ export function openPictures(host) {
       box.remove();
     },
   };
+}
+
+/**
+ * XMLHttpRequest, because fetch does not tell how much was sent.
+ * @param {string} method
+ * @param {string} url
+ * @param {Record<string, string>} headers
+ * @param {Blob} [body]
+ * @param {(sent: number) => void} [progress] bytes
+ * @returns {Promise<import('./resumable.js').Answer>}
+ */
+async function call(method, url, headers, body, progress) {
+  const request = new XMLHttpRequest();
+  const done = new Promise(resolve => {
+    request.onloadend = resolve;
+  });
+  request.open(method, url);
+  Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
+  request.timeout = 180e3;
+  if (progress) request.upload.onprogress = event => progress(event.loaded);
+  request.send(body);
+  await done;
+  /** @type {any} */
+  let answer = {};
+  try {
+    answer = JSON.parse(request.responseText) || {};
+  } catch {
+    // No body, or none of ours.
+  }
+  return {status: request.status, header: name => request.getResponseHeader(name) || '', body: answer};
 }
 
 /**

@@ -1,5 +1,5 @@
 -- Adding and removing pictures.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Add a picture. Refused where the visitor added p_hourly in this hour, or the site has no room left. Contents that the
 -- site has already take none.
@@ -66,6 +66,8 @@ begin
   perform erase_alone(p_site);
   perform drop_media(p_site, array(
     select m.id from media m where m.site_id = p_site and m.visitor_id = p_visitor limit p_most));
+  perform drop_uploads(p_site, array(
+    select u.id from upload u where u.site_id = p_site and u.visitor_id = p_visitor));
   if exists (select 1 from media m where m.site_id = p_site and m.visitor_id = p_visitor) then
     return query select null::bigint, null::bigint;
   end if;
