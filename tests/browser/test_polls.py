@@ -128,10 +128,10 @@ class PollTests(BrowserCase):
         """What somebody types as a further option stays there, and in focus, while others vote."""
         page, other = self.open(), self.open()
         page.fill("#mc-poll-2 .mcp-write", "Sunday mor")
-        before = self.text(page, "#mc-poll-2 .mcp-note span")
+        before = self.text(page, "#mc-poll-2 [role=status] span")
         other.click("#mc-poll-2 label >> nth=0")
         other.click("#mc-poll-2 .mcp-vote")
-        self.until(page, "n => document.querySelector('#mc-poll-2 .mcp-note span').innerText !== n", before)
+        self.until(page, "n => document.querySelector('#mc-poll-2 [role=status] span').innerText !== n", before)
         page.keyboard.type("ning")
         self.soon(lambda: self.assertEqual(page.input_value("#mc-poll-2 .mcp-write"), "Sunday morning"))
         page.click("#mc-poll-2 button:has-text('Propose')")

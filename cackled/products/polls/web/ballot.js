@@ -19,6 +19,10 @@
  * @property {number} min
  * @property {number} max
  * @property {string} results
+ * @property {string} identity
+ * @property {string | null} opens_at
+ * @property {string | null} closes_at
+ * @property {boolean} voters_shown
  * @property {boolean} changeable
  * @property {boolean} write_in
  * @property {string} state
@@ -32,6 +36,9 @@
  * @property {{correct: string[], explanation: string} | null} answer
  * @property {Outcome | null} outcome
  */
+
+/** @type {Record<string, string>} what says when results come */
+const HIDDEN = {voted: 'pollAfter', closed: 'pollLater'};
 
 /**
  * @param {Poll} poll
@@ -58,10 +65,10 @@ export function parts(poll, me, chosen) {
   });
   /** @type {[string, number][]} */
   const notes = [];
+  if (voted) notes.push(['pollMine', 0]);
   if (poll.state !== 'open') notes.push([poll.state === 'closed' ? 'pollClosed' : 'pollScheduled', 0]);
   if (voters !== null) notes.push(['pollVoters', voters]);
-  else if (poll.results === 'voted') notes.push(['pollAfter', 0]);
-  else notes.push(['pollHidden', 0]);
+  else notes.push([HIDDEN[poll.results] || 'pollHidden', 0]);
   if (poll.max > 1 && poll.kind === 'multiple') notes.push(['pollShare', 0]);
   if (poll.removed) notes.push(['pollRemoved', poll.removed]);
   const same = voted && chosen.join() === /** @type {Me} */ (me).options.join();

@@ -60,7 +60,7 @@ function row(w, option, {open, options}) {
       });
   const line = el(
     'div.mcp-option' + (right ? '.mcp-right' : '') + (mine ? '.mcp-mine' : ''),
-    {'data-option': id, draggable: ranked && mine && open ? 'true' : null},
+    {'data-option': id},
     el(
       (ranked ? 'span' : 'label') + '.mcp-label',
       null,
@@ -90,17 +90,18 @@ export function draw(w) {
   const {activeElement} = /** @type {Document} */ (node.getRootNode());
   const focused = activeElement && node.contains(activeElement) && activeElement.closest('[data-option]');
   const own = me && me.options.length > 0;
-  const {field} = w;
+  const {more} = w;
   const titled = {'aria-labelledby': id};
   const box = el(
     'div.mcp-poll',
     {role: 'group', ...titled},
     el('div.mcp-topic-text', {id, dir: 'auto'}, poll.question),
     poll.description && el('div.mcp-title', {dir: 'auto'}, poll.description),
+    more && more.before(w, open),
     el(
       'div.mcp-options',
       {role: poll.max > 1 || poll.kind === 'ranked' ? 'group' : 'radiogroup', ...titled},
-      poll.options.map(one => row(w, one, shown)),
+      (more ? more.inOrder(w, open) : poll.options).map(one => row(w, one, shown)),
     ),
     el(
       'div.mcp-foot',
@@ -118,18 +119,11 @@ export function draw(w) {
     ),
     el('div.mcp-error', {role: 'alert'}, w.error),
     shown.explanation && el('div.mcp-title', {dir: 'auto'}, shown.explanation),
-    w.more && w.more.rounds(w, shown),
-    poll.write_in &&
-      open &&
-      el(
-        'div.mcp-foot',
-        null,
-        field,
-        button('-small', t('pollPropose'), () => w.send('POST', '/options', {text: field.value})),
-      ),
+    more && more.after(w, shown),
   );
   node.replaceChildren(box);
-  if (activeElement === field) field.focus();
+  // What stays through all drawings, as somebody may be typing there.
+  if (activeElement && node.contains(activeElement)) /** @type {HTMLElement} */ (activeElement).focus();
   if (focused) {
     const again = node.querySelector('[data-option="' + focused.getAttribute('data-option') + '"] :is(input, button)');
     if (again) /** @type {HTMLElement} */ (again).focus();

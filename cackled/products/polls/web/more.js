@@ -1,10 +1,11 @@
-/* What few polls need: ranked ballots, with the rounds of their run-off as a table and a picture, and videos. */
-import {button} from './draw.js';
+/* What few polls need: videos, the rounds of a run-off as a table and a picture; ranking.js and around.js have the rest. */
 import {bands} from './flow.js';
 import {el} from '../../../web/lib/dom.js';
 
+export {after, before, invite, proposed} from './around.js';
+export {drag, inOrder, order} from './ranking.js';
+
 /** @typedef {import('./polls.js').PollWidget} PollWidget */
-/** @typedef {import('./ballot.js').Option} Option */
 /** @typedef {import('./ballot.js').Outcome} Outcome */
 /** @typedef {import('../../../web/lib/i18n.js').Translate} Translate */
 
@@ -30,64 +31,6 @@ export function play(facade, video, title) {
   });
   facade.replaceWith(frame);
   frame.focus();
-}
-
-/**
- * The place of an option in a ranked ballot.
- * @param {PollWidget} w
- * @param {Option} option
- * @param {boolean} open
- */
-export function order(w, {id, text}, open) {
-  const {t} = w;
-  const place = w.chosen.indexOf(id);
-  const named = {name: text, n: place + 1};
-  const disabled = !open;
-  return el(
-    'span.mcp-order',
-    null,
-    button(
-      '-small.mcp-up',
-      place < 0 ? '+' : t.number(place + 1),
-      () => (place < 0 ? w.choose(id, true) : w.move(id, -1)),
-      {
-        disabled,
-        'aria-label': t(place < 0 ? 'pollRank' : 'pollPlace', named),
-        onkeydown: key => {
-          const by = {ArrowUp: -1, ArrowDown: 1}[/** @type {'ArrowUp'} */ (key.key)];
-          if (!by || place < 0) return;
-          key.preventDefault();
-          w.move(id, by);
-        },
-      },
-    ),
-    place >= 0 &&
-      button('-small', '×', () => w.choose(id, false), {disabled, 'aria-label': t('pollUnrank', {name: text})}),
-  );
-}
-
-/**
- * By pointer, finger or pen: an option goes before the one that it is dropped on.
- * @param {PollWidget} w
- * @param {HTMLElement} line
- * @param {string} id
- */
-export function drag(w, line, id) {
-  const {classList} = line;
-  line.addEventListener('pointerdown', down => {
-    if (w.chosen.indexOf(id) < 0 || /** @type {HTMLElement} */ (down.target).closest('button, a')) return;
-    down.preventDefault();
-    line.setPointerCapture(down.pointerId);
-    classList.add('mcp-drag');
-  });
-  line.addEventListener('pointerup', up => {
-    if (!classList.contains('mcp-drag')) return;
-    classList.remove('mcp-drag');
-    const under = /** @type {Document} */ (line.getRootNode()).elementFromPoint(up.clientX, up.clientY);
-    const over = under && under.closest('[data-option]');
-    const to = over ? w.chosen.indexOf(over.getAttribute('data-option') || '') : -1;
-    if (to >= 0) w.move(id, to - w.chosen.indexOf(id));
-  });
 }
 
 /**

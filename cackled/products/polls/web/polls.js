@@ -1,16 +1,21 @@
 /* The poll widget: what it knows, sends and hears; draw.js draws it. */
 import {ranking} from './ballot.js';
 import {draw} from './draw.js';
-import {el} from '../../../web/lib/dom.js';
 import {subscribe} from '../../../web/lib/live.js';
 import {reason} from '../../../web/lib/reasons.js';
-import {loader} from '../../../web/lib/loader.js';
 import {register, Widget} from '../../../web/lib/widget.js';
 
 /** @typedef {import('./ballot.js').Poll} Poll */
 /** @typedef {import('./ballot.js').Me} Me */
 
 let count = 0;
+
+/**
+ * Whether it can be drawn without what few polls need.
+ * @param {Poll} poll
+ */
+const isPlain = ({max, write_in, voters_shown, opens_at, closes_at, identity}) =>
+  max < 2 && !write_in && !voters_shown && !opens_at && !closes_at && identity === 'session';
 
 export class PollWidget extends Widget {
   /**
@@ -37,8 +42,6 @@ export class PollWidget extends Widget {
     this.sub = null;
     /** @type {typeof import('./more.js') | null} */
     this.more = null;
-    /** Where another option is proposed; one for all drawings, as somebody may be typing. */
-    this.field = el('input.mcp-write', {maxlength: 200, 'aria-label': this.t('pollPropose')});
   }
 
   /**
@@ -46,7 +49,7 @@ export class PollWidget extends Widget {
    * @param {any} data
    */
   render(data) {
-    if (data.poll.kind !== 'ranked' || this.more) return this.begin(data);
+    if (this.more || isPlain(data.poll)) return this.begin(data);
     this.needMore().then(
       () => this.closed || this.begin(data),
       () => this.failed({}),
@@ -55,7 +58,7 @@ export class PollWidget extends Widget {
 
   /** What few polls need. */
   async needMore() {
-    return (this.more = await import('./more.js'));
+    return (this.more = this.more || (await import('./more.js')));
   }
 
   /** @param {any} data */
@@ -76,8 +79,10 @@ export class PollWidget extends Widget {
    * @param {any} problem
    */
   invite(problem) {
-    const slug = loader.text(problem.type).split('/').pop() || '';
-    this.node.replaceChildren(el('div.mcp-error', {role: 'alert'}, this.t.problem(slug) || this.t('unavailable')));
+    this.needMore().then(
+      more => more.invite(this, problem),
+      () => this.failed({}),
+    );
   }
 
   /** @override */
@@ -106,6 +111,8 @@ export class PollWidget extends Widget {
       const answer = await this.ask('GET', '?readPreference=nearest&after=' + this.seq, mine);
       this.me = null;
       this.take(answer);
+      // It may have become one that needs more.
+      if (!isPlain(this.poll)) await this.needMore();
       this.draw();
     } catch {
       // The next event asks again.
@@ -161,7 +168,7 @@ export class PollWidget extends Widget {
         this.chosen = [...answer.me.options];
       } else {
         this.error = this.t('pollProposed');
-        this.field.value = '';
+        /** @type {any} */ (this.more).proposed(this);
       }
     } catch (failed) {
       this.error = reason(this.t, /** @type {any} */ (failed));
