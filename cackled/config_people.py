@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from cackled.config_base import PositiveFloat, PositiveInt, Section
+from cackled.config_base import MIB, Natural, PositiveFloat, PositiveInt, Section
 
 
 class Manhole(Section, frozen=True):
@@ -115,6 +115,11 @@ class Media(Section, frozen=True):
     origin: Literal["auto", "folder", "database"] = "auto"
     # Empty: media, in the folder of the state.
     folder: str = ""
+    # What a node keeps on its own disk of files that are elsewhere: bytes (0: nothing) and files at most, and where;
+    # empty: media-cache, in the folder of the state.
+    cache_bytes: Natural = 4096 * MIB
+    cache_files: PositiveInt = 100_000
+    cache_folder: str = ""
     # A clamd that is asked about each file: unix:/path or host:port. While it can't be asked no file is taken.
     clamd: Annotated[str, Meta(pattern=r"^(|unix:/[!-~]+|[0-9A-Za-z.:\[\]-]+:" + _PORT + r")$", max_length=200)] = ""
 

@@ -16,6 +16,7 @@ from cackled.cluster.mesh import Mesh
 from cackled.daemon.application import Application
 from cackled.daemon.infrastructure import Infrastructure
 from cackled.domain.commands import Facts
+from cackled.media.resource import Gallery
 
 # A node that is silent for less is late, not away.
 HEARD_SECONDS = 5.0
@@ -48,6 +49,7 @@ def watch(infrastructure: Infrastructure, application: Application, public: Iter
         problems.add("no-primary", lambda: [] if infrastructure.cluster.view().astray else none())
         problems.add("two-primaries", problem_checks.rivals(database))
     problems.add("tail", problem_checks.tails(application.tails))
+    problems.add("media", application.shared[Gallery].trouble)
     problems.add("bus", lambda: _bus_away(infrastructure) if settled() else "")
     _watch_progress(infrastructure, application)
     if infrastructure.seat is not None:

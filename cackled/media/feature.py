@@ -8,13 +8,15 @@ from cackled.domain.erasure import Erasable
 from cackled.domain.personal_data import FOREVER, Held
 from cackled.media.api import ROUTES
 from cackled.media.commands import COMMANDS
-from cackled.media.files import Files, FolderFiles, ThroughFiles
+from cackled.media.edge import EdgeFiles
+from cackled.media.files import Files, FolderFiles
 from cackled.media.image_workers import REASONS
 from cackled.media.origins import FolderOrigin
+from cackled.media.purging import DROP_OLD, Purging
 from cackled.media.resource import Gallery
 from cackled.media.service import REFUSALS
 from cackled.media.settings import MediaSettings
-from cackled.media.store import MediaStore, make_origin, make_store
+from cackled.media.store import MediaStore, make_disk, make_origin, make_store
 from cackled.media.sweeping import DROP_UNUSED, Sweeping
 from cackled.media.tus_api import ROUTES as UPLOAD_ROUTES
 from cackled.media.uploads import DROP_EXPIRED
@@ -24,15 +26,22 @@ from cackled.products.product import Feature, Limit, SharedParts
 def make_gallery(parts: SharedParts) -> Gallery:
     """The files, as this process serves them."""
     origin = make_origin(parts)
-    files: Files = ThroughFiles(origin)
+    files: Files
     if isinstance(origin, FolderOrigin):
         files = FolderFiles(origin, parts.in_thread)
+    else:
+        files = EdgeFiles(origin, make_disk(parts), parts.clock, parts.in_thread, parts.metrics)
     return Gallery(parts.database, files, parts.clock.seconds, parts.in_thread)
 
 
 def make_sweeping(parts: SharedParts) -> Sweeping:
     """What removes files that nothing shows."""
     return Sweeping(parts.database, make_origin(parts), parts.clock)
+
+
+def make_purging(parts: SharedParts) -> Purging:
+    """What removes contents that are gone from this node's disk."""
+    return Purging(parts.database, make_disk(parts), parts.clock, parts.wall_time, parts.in_thread)
 
 
 ERASABLE = Erasable(
@@ -45,8 +54,8 @@ FEATURE = Feature(
     name="media",
     routes=(*ROUTES, *UPLOAD_ROUTES),
     settings=MediaSettings,
-    shared={MediaStore: make_store, Gallery: make_gallery, Sweeping: make_sweeping},
-    starts=(Sweeping,),
+    shared={MediaStore: make_store, Gallery: make_gallery, Sweeping: make_sweeping, Purging: make_purging},
+    starts=(Sweeping, Purging),
     limits=(
         Limit(name="add", rate=0.2, burst=20, site_rate=20.0),
         Limit(name="change", rate=1, burst=20),
@@ -60,7 +69,7 @@ FEATURE = Feature(
         "upload-expired": 410, "upload-idle": 408, "upload-large": 413, "upload-offset": 409, "upload-taken": 409,
         "upload-type": 415, "tus-version": 412,
     },
-    jobs=(DROP_UNUSED, DROP_EXPIRED),
+    jobs=(DROP_UNUSED, DROP_EXPIRED, DROP_OLD),
     commands=COMMANDS,
     sql="cackled.media",
     counted=(Counted(table="media", word="pictures", kept=False),),

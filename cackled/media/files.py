@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from cackled.media.origins import FolderOrigin, Origin
+from cackled.media.origins import FolderOrigin
 from cackled.media.service import Known
 from cackled.media.sums import SLICE, slice_length, sum_of
 from cackled.transport.streaming import Body, FilePart, OpenFile, read_fully
@@ -34,6 +34,9 @@ class Files(Protocol):
 
     def forget(self, site: int, digest: bytes) -> None:
         """The contents *digest* of *site* are not needed any more, or are gone."""
+
+    def trouble(self) -> list[str]:
+        """What went wrong of late, in sentences for operators."""
 
 
 def check_slice(data: bytes, known: Known, number: int, place: str) -> None:
@@ -113,6 +116,10 @@ class FolderFiles:
         """As `Files` says."""
         self._open.forget(site, digest)
 
+    def trouble(self) -> list[str]:
+        """As `Files` says: a file that can't be read is told by who asks for it."""
+        return []
+
 
 def _open_checked(path: Path, file: OpenFile | None, known: Known, number: int) -> OpenFile:
     place = str(Path(*path.parts[-4:]))
@@ -128,23 +135,6 @@ def _open_checked(path: Path, file: OpenFile | None, known: Known, number: int) 
     data = read_fully(file.descriptor, number * SLICE, slice_length(known.bytes, number))
     check_slice(data, known, number, place)
     return file
-
-
-class ThroughFiles:
-    """The files of an origin that is asked for each slice; nothing is kept."""
-
-    def __init__(self, origin: Origin) -> None:
-        self._origin = origin
-
-    async def slice(self, site: int, digest: bytes, known: Known, number: int) -> bytes:
-        """As `Files` says."""
-        length = slice_length(known.bytes, number)
-        data = await self._origin.read(site, digest, known.name, number * SLICE, length)
-        check_slice(data or b"", known, number, f"{site}/{digest.hex()}/{known.name}")
-        return data or b""
-
-    def forget(self, site: int, digest: bytes) -> None:
-        """As `Files` says."""
 
 
 class _Slices:

@@ -104,6 +104,10 @@ class Gallery:
         for place in [one for one in self._kept if one[:2] == (int(match[1]), match[2])]:
             self._files.forget(place[0], self._kept.pop(place).digest)
 
+    def trouble(self) -> list[str]:
+        """What is wrong with the files, in sentences for operators."""
+        return self._files.trouble()
+
     async def _load(self, site: Site, place: tuple[int, str, str]) -> Shown | None:
         _, number, name = place
         found = (await find_media(self._database, site.id, [number])).get(number)

@@ -13,6 +13,7 @@ from cackled.domain.commands import CommandError
 from cackled.domain.pictures import kept_picture
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
+from cackled.media.disk_cache import DiskCache
 from cackled.media.image_workers import Workshop
 from cackled.media.incoming import Incoming
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
@@ -105,6 +106,15 @@ def make_origins(parts: SharedParts) -> dict[str, Origin]:
 def make_origin(parts: SharedParts) -> Origin:
     """Where files are."""
     return make_origins(parts)[origin_of(parts.config)]
+
+
+def make_disk(parts: SharedParts) -> DiskCache | None:
+    """The disk cache of this node; None where the files themselves are on its disk, or none is wanted."""
+    config = parts.config
+    if origin_of(config) == "folder" or not config.media.cache_bytes:
+        return None
+    folder = Path(config.media.cache_folder) if config.media.cache_folder else Path(config.state) / "media-cache"
+    return DiskCache(folder, config.media.cache_bytes, config.media.cache_files)
 
 
 def make_store(parts: SharedParts) -> MediaStore:

@@ -33,11 +33,13 @@ log = Logger()
 class OpenFile:
     """A descriptor that is closed when the last who refers to this object has let go of it."""
 
-    __slots__ = ("descriptor", "size")
+    __slots__ = ("descriptor", "size", "touched")
 
     def __init__(self, descriptor: int, size: int) -> None:
         self.descriptor = descriptor
         self.size = size
+        # For whoever keeps it open: when it was last asked for.
+        self.touched = float("-inf")
 
     def __del__(self) -> None:
         os.close(self.descriptor)
