@@ -86,7 +86,10 @@ class Bootstrap:
                 (b"content-type", b"application/json"),
                 (b"cache-control", b"private, no-store" if private else b"public, max-age=0"),
             ],
-            body=b"".join((self._head(site), page.members, _access(writers), b',"me":', context.signed(page.me), b"}")),
+            body=b"".join((
+                self._head(site), context.signed(page.members, site), _access(writers), b',"me":',
+                context.signed(page.me, site), b"}",
+            )),
             tags=() if private else (group,),
             ttl=CONFIGURED_TTL if shared else None,
             seqs={group: page.seq},

@@ -42,10 +42,10 @@ class ApiContext(Struct, frozen=True, kw_only=True):
     own_url: str = ""
     shared: Mapping[type, Any] = {}
 
-    def signed(self, text: bytes) -> bytes:
-        """JSON *text* for its reader: addresses of pictures that not everybody may see are signed."""
+    def signed(self, text: bytes, site: Site) -> bytes:
+        """*text* for a reader of *site*: addresses of pictures that not everybody may see are signed."""
         signer: SignedMedia | None = self.shared.get(SignedMedia)
-        return text if signer is None else signer.in_json(text)
+        return text if signer is None else signer.in_site(text, site)
 
     def service(self, kind: type[_T], site: Site) -> _T:
         """The service of *kind* for *site*."""

@@ -188,7 +188,7 @@ class Dispatcher:
             response = Response(status=204, headers=[], body=b"")
         else:
             response = json_response(result, route.status)
-        response.body = call.context.signed(response.body)
+        response.body = call.context.signed(response.body, call.site)
         if route.preference is not None:
             sourced(response, call.reading.outcome)
         if route.writes:

@@ -94,7 +94,8 @@ class Application:
         )
         self.grants = Grants(wall_time, registry.names)
         self.usage = Usage(self.database, clock, metrics)
-        log, outward = EventLog(self.database), infrastructure.outward
+        self.signed_media = SignedMedia(wall_time)
+        log, outward = EventLog(self.database, self.sites, self.signed_media), infrastructure.outward
         self.hub = Hub(
             clock=clock,
             random=infrastructure.random,
@@ -108,7 +109,7 @@ class Application:
         )
         self.router = router = EventRouter(
             sites=self.sites, hub=self.hub, cache=infrastructure.cache, microcache=infrastructure.microcache,
-            outward=outward,
+            outward=outward, signer=self.signed_media,
         )  # fmt: skip
         if outward is not None:
             outward.deliver_to(signal=router.signalled, hint=router.hinted, came=router.came, gone=router.gone)
@@ -136,7 +137,6 @@ class Application:
         )
         self.policy = Policy(config.outbound.ports, config.outbound.networks)
         self.links = SignedLinks(self.sites.secret, wall_time)
-        self.signed_media = SignedMedia(wall_time)
         self.http = GuardedHttp(clock, resolver(infrastructure.in_thread), self.policy)
         mailer = Mailer(clock, config.mail) if config.mail.host else None
         self._send = None if mailer is None else mailer.send

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
+from msgspec import structs
+
 from cackled.cache.soft import SoftCache
 from cackled.cluster.messages import Hint, Signal
 from cackled.database.errors import Unavailable
 from cackled.database.eventlog import load_events, load_seqs
 from cackled.database.routing import Database
+from cackled.domain.signed_media import SignedMedia
 from cackled.domain.sites import SiteDirectory
 from cackled.events import Event, Position
 from cackled.realtime.hub import Hub
@@ -35,13 +38,15 @@ class EventRouter:
     """Hands events on; *outward* tells other processes, if there are any."""
 
     def __init__(
-        self, *, sites: SiteDirectory, hub: Hub, cache: SoftCache, microcache: Microcache, outward: Hints | None
-    ) -> None:
+        self, *, sites: SiteDirectory, hub: Hub, cache: SoftCache, microcache: Microcache, outward: Hints | None,
+        signer: SignedMedia,
+    ) -> None:  # fmt: skip
         self._sites = sites
         self._hub = hub
         self._cache = cache
         self._microcache = microcache
         self._outward = outward
+        self._signer = signer
 
     # Writes
 
@@ -67,7 +72,10 @@ class EventRouter:
     def arrived(self, event: Event) -> None:
         """An event came through the log: evict first, then keep and deliver."""
         self.wrote(event.position)
-        self._hub.deliver(event)
+        self._hub.deliver(self._signed(event))
+
+    def _signed(self, event: Event) -> Event:
+        return signed_event(event, self._sites, self._signer)
 
     def lost(self, channels: Collection[tuple[int, int]] | None = None) -> None:
         """The log can't tell what happened meanwhile: trust nothing that is in memory (of these channels)."""
@@ -123,11 +131,21 @@ class EventRouter:
         self._hub.presence.forget(source)
 
 
+def signed_event(event: Event, sites: SiteDirectory, signer: SignedMedia) -> Event:
+    """*event* for readers of its channel: a closed site's pictures need signed addresses."""
+    if b"/media/" not in event.data:
+        return event
+    site = sites.find(event.site)
+    return event if site is None else structs.replace(event, data=signer.in_site(event.data, site))
+
+
 class EventLog:
     """The event log as the hub reads it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sites: SiteDirectory, signer: SignedMedia) -> None:
         self._database = database
+        self._sites = sites
+        self._signer = signer
 
     async def events(self, site: int, channel: int, after: int, limit: int) -> tuple[int, list[Event] | None]:
         """Events of a channel.
@@ -136,7 +154,8 @@ class EventLog:
             LogAway: no server answers.
         """
         try:
-            return await load_events(self._database, site, channel, after, limit)
+            number, events = await load_events(self._database, site, channel, after, limit)
+            return number, events and [signed_event(one, self._sites, self._signer) for one in events]
         except Unavailable as error:
             raise LogAway(str(error)) from None
 

@@ -23,7 +23,7 @@ from cackled.database.routing import Database
 from cackled.domain.errors import Refused, TooFast
 from cackled.domain.limits import CallLimits
 from cackled.domain.pictures import THUMB
-from cackled.domain.signed_media import SignedMedia
+from cackled.domain.signed_media import SignedMedia, hides_pictures
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.media.files import Files, body_of
@@ -153,7 +153,7 @@ class MediaResource(AsyncResource):
         if len(path) == 3 and not seconds:
             return problem(404)
         site = self._sites.find(int(known[1]))
-        if site is None:
+        if site is None or (not seconds and hides_pictures(site.settings)):
             return problem(404)
         try:
             self._limits.take(LIMIT, self._client_address(request), site.id)
