@@ -13,7 +13,8 @@ from hashlib import blake2b
 from hmac import compare_digest
 
 from cackled.domain.locks import locks_of
-from cackled.domain.site import Site, SiteSettings
+from cackled.domain.settings import SiteSettings
+from cackled.domain.site import Site
 
 # Seconds that an address works at least; at most twice as long, so that it stays the same for a while.
 LIFETIME = 3_600
