@@ -14,12 +14,11 @@ from cackled.accounts.tokens import LONGEST, hash_token, make_token
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import BadField, Conflict
-from cackled.domain.staff import SCOPES
+from cackled.domain.staff import KEY_PREFIX, SCOPES
 from cackled.domain.staff_channels import end_rooms
 from cackled.domain.text import clean_line
 
-# What a key begins with: whoever finds one somewhere knows what it is.
-PREFIX = "cackled_"
+PREFIX = KEY_PREFIX
 AT_A_TIME = 2
 MOST_KEYS = 20
 # Seconds for which a key that was replaced still works, unless it is ended; and how often its use is noted.

@@ -32,13 +32,22 @@ from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField, Forbidden, Unauthorized
 from cackled.domain.replays import Once, Replays
 from cackled.domain.site import Site
-from cackled.domain.staff import everywhere
+from cackled.domain.staff import KEY_PREFIX, everywhere
 from cackled.transport.http import Request
 from cackled.transport.response import Response
 
 # Seconds that a browser may remember a preflight.
 PREFLIGHT_AGE = b"7200"
 _OWN = (Caller.STAFF, Caller.OWN_PAGE)
+
+
+
+def _by_staff(request: Request, route: Route) -> bool:
+    """Whether a call is one of staff: of a page of ours, or of a server with a site's key."""
+    if route.caller is not Caller.PARTY:
+        return route.caller in _OWN
+    sent = header(request, "authorization")
+    return sent is None or sent.partition(" ")[2].strip().startswith(KEY_PREFIX)
 
 
 class Dispatcher:
@@ -50,7 +59,7 @@ class Dispatcher:
     async def answer(self, request: Request, route: Route, parameters: dict[str, str]) -> None:
         """Run *route* for *request* and write its answer, whatever happens."""
         response = await guarded(self._run(request, route, parameters))
-        own = route.caller in _OWN or (route.caller is Caller.PARTY and header(request, "authorization") is None)
+        own = _by_staff(request, route)
         cors(request, response, NO_SITE if own else self._find_site(parameters))
         limit = route.limit or ("staff" if route.caller in _OWN else "")
         if limit:
@@ -118,7 +127,10 @@ class Dispatcher:
 
     async def _run(self, request: Request, route: Route, parameters: dict[str, str]) -> Response:
         context = self._context
-        own = route.caller in _OWN or (route.caller is Caller.PARTY and bearer(request) is None)
+        if route.caller is Caller.PARTY:
+            # What is no bearer's token at all is refused before anything else.
+            bearer(request)
+        own = _by_staff(request, route)
         if own:
             call = await self._own_call(request, route, parameters)
         else:

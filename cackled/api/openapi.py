@@ -176,8 +176,9 @@ def _operation(route: Route, schemas: dict[Any, Any], problems: Mapping[str, int
         made["x-role"] = route.role
         made["x-scope"] = route.scope
     elif route.caller is Caller.PARTY:
-        made["security"] = [{"conversation": []}, {"staff": []}]
+        made["security"] = [{"conversation": []}, {"staff": []}, *([{"siteKey": []}] if route.scope else [])]
         made["x-role"] = route.role
+        made["x-scope"] = route.scope
     elif route.caller is Caller.VISITOR:
         made["security"] = [{}, {"session": []}]
     return made

@@ -36,7 +36,7 @@ class Caller(Enum):
     looks at it (a form to sign in). For both see `cackled.api.staff`.
 
     ``PARTY`` is either side of a private conversation: a visitor with a token that the handler knows, or, without
-    ``Authorization``, somebody of the staff with ``role``.
+    ``Authorization``, somebody of the staff with ``role``; a server with a key of ``scope`` speaks as the site's bot.
     """
 
     ANYONE = "anyone"

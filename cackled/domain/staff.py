@@ -12,7 +12,9 @@ from cackled.domain.errors import Forbidden
 Role = Literal["owner", "admin", "moderator", "operator", "analyst"]
 # What is for everybody with a role on the site.
 ANY = "any"
-Scope = Literal["read", "sync", "moderate", "sso"]
+Scope = Literal["read", "sync", "moderate", "sso", "chat"]
+# What a site's key begins with: whoever finds one somewhere knows what it is.
+KEY_PREFIX = "cackled_"
 ROLES: tuple[Role, ...] = get_args(Role)
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 

@@ -25,7 +25,7 @@ class HeldTests(DomainCase):
             """
             select c.relname, a.attname from pg_class c
             join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-            where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
+            where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
             """
         )
         declared = {one.table for one in (*CORE, *registry().held)} | set(ELSEWHERE)

@@ -9,6 +9,7 @@ from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLinks
 from cackled.domain.site import Site
+from cackled.importing.exports import Export
 from cackled.products.chat import api, people_api, report_api, setup_api, staff_api
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.events import EVENTS
@@ -67,6 +68,13 @@ def make_replies(parts: SharedParts) -> MailReplies:
     )
 
 
+def _exports() -> tuple[Export, ...]:
+    # Read when something is exported: seldom.
+    from cackled.products.chat.exporting import EXPORTS
+
+    return EXPORTS
+
+
 def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     """What writes to visitors."""
     return ChatMail(parts).deliver
@@ -100,5 +108,6 @@ PRODUCT = Product(
     erase=ERASABLE,
     held=HELD,
     authored=AUTHORED,
+    exports=_exports,
     demo={"chat.enabled": True},
 )

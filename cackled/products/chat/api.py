@@ -35,16 +35,17 @@ STATUSES: tuple[Literal["offline", "away", "online"], ...] = ("offline", "away",
 
 
 class Party(Struct, frozen=True):
-    """Who calls about a conversation: its visitor (``account`` 0), or an operator."""
+    """Who calls about a conversation: its visitor, an operator (``account``), or a program with a key of the site."""
 
     found: Found
     account: int
     name: str
+    sender: str = "visitor"
 
     @property
-    def sender(self) -> str:
-        """What messages of theirs are from."""
-        return "operator" if self.account else "visitor"
+    def side(self) -> str:
+        """On whose side they are: ``visitor`` or ``operator``."""
+        return "visitor" if self.sender == "visitor" else "operator"
 
 
 def random_number() -> int:
@@ -60,7 +61,8 @@ async def party(call: Call) -> Party:
     """
     chat = call.number("chat")
     if call.staff is not None:
-        return Party(await call.service(Chats).find(chat), call.staff.account, call.staff.name)
+        sender = "bot" if call.staff.key else "operator"
+        return Party(await call.service(Chats).find(chat), call.staff.account, call.staff.name, sender)
     token = bearer(call.request) or ""
     number = await call.shared(ChatTokens).number(call.site.id, chat, token)
     if number is None:
@@ -132,7 +134,7 @@ async def get_chat(call: Call) -> bytes:
     """Get a conversation. Operators also get the visitor's card."""
     caller = await party(call)
     found = caller.found
-    if not caller.account:
+    if caller.side == "visitor":
         return _one(found.chat, found)
     staff = call.colleague
     card, viewers, row = await call.service(Desks).card(call.number("chat"), staff.may("moderator"))
@@ -159,12 +161,12 @@ async def say(call: Call) -> Any:
     """Write a message. The same Idempotency-Key again gives the message that was written first."""
     caller, body = await party(call), call.body
     seen = None
-    if caller.account and body.seen is not UNSET and not body.anyway:
+    if caller.side == "operator" and body.seen is not UNSET and not body.anyway:
         seen = int(body.seen)
     written = await call.service(Chats).say(
         call.number("chat"), caller.sender, caller.account or caller.found.visitor, caller.name, body.text,
-        call.idempotency_key or "", address=None if caller.account else call.address, seen=seen, files=body.files,
-        quick=body.quick if caller.account else None,
+        call.idempotency_key or "", address=call.address if caller.side == "visitor" else None, seen=seen,
+        files=body.files, quick=None if caller.side == "visitor" else body.quick,
     )  # fmt: skip
     return _said(written.message, written.seq)
 
@@ -185,7 +187,7 @@ async def delete(call: Call) -> bytes:
 
 async def _changed(call: Call, text: str | None) -> bytes:
     caller = await party(call)
-    of_visitor = None if caller.account else caller.found.visitor
+    of_visitor = caller.found.visitor if caller.side == "visitor" else None
     written = await call.service(Chats).change(
         call.number("chat"), call.number("message"), of_visitor, caller.account or None, text
     )
@@ -197,7 +199,7 @@ async def typing(call: Call) -> None:
     caller = await party(call)
     if caller.found.state not in CLOSED:
         who = f"account:{caller.account}" if caller.account else ""
-        call.service(Chats).typing(caller.found.channel, caller.sender, caller.name, who)
+        call.service(Chats).typing(caller.found.channel, caller.side, caller.name, who)
 
 
 async def add_file(call: Call) -> Any:
@@ -207,7 +209,7 @@ async def add_file(call: Call) -> Any:
         raise Conflict("This conversation is closed.", slug="chat-closed")
     content = call.request.content
     raw = b"" if content is None else content.read()
-    visitor, account = (None, caller.account) if caller.account else (caller.found.visitor, None)
+    visitor, account = (caller.found.visitor, None) if caller.side == "visitor" else (None, caller.account)
     made = await uploads.add(call.site, raw, call.query.alt, visitor, account)
     picture = await call.service(Chats).picture(made, visitor, account)
     # Nobody else sees it before it is sent.
@@ -217,14 +219,14 @@ async def add_file(call: Call) -> Any:
 async def read(call: Call) -> Any:
     """Mark messages up to a seq as read."""
     caller = await party(call)
-    return answers.Done(await call.service(Chats).read(call.number("chat"), caller.sender, int(call.body.seq)))
+    return answers.Done(await call.service(Chats).read(call.number("chat"), caller.side, int(call.body.seq)))
 
 
 async def close(call: Call) -> Any:
     """Close a conversation."""
     caller = await party(call)
-    reason = call.body.reason if caller.account else ""
-    seq = await call.service(Chats).close(call.number("chat"), caller.sender, reason)
+    reason = "" if caller.side == "visitor" else call.body.reason
+    seq = await call.service(Chats).close(call.number("chat"), caller.side, reason)
     if caller.found.assignee is not None:
         await call.service(Desks).route()
     return answers.Done(seq)
@@ -280,7 +282,9 @@ FILE_REFUSALS = tuple(
 )
 _ALL = "/sites/{site}/chats"
 _ONE = "/sites/{site}/chats/{chat}"
-_PARTY: dict[str, Any] = {"caller": Caller.PARTY, "role": "operator", "limit": "chat.use"}
+_PARTY: dict[str, Any] = {"caller": Caller.PARTY, "role": "operator", "scope": "chat", "limit": "chat.use"}
+# What a program does not do: it has no pictures, and changes nothing that it said.
+_PEOPLE: dict[str, Any] = {**_PARTY, "scope": ""}
 _VISITOR: dict[str, Any] = {"caller": Caller.ANYONE, "limit": "chat.use"}
 
 ROUTES = (
@@ -314,12 +318,12 @@ ROUTES = (
         method="PATCH", path=_ONE + "/messages/{message}", name="editChatMessage",
         summary="Edit a message of the caller's own, while the site allows it.",
         handler=edit, body=answers.TextBody, answer=answers.Said, mend=True,
-        refusals=("chat", "message", "author", "message-old", *TEXT), **_PARTY,
+        refusals=("chat", "message", "author", "message-old", *TEXT), **_PEOPLE,
     ),
     Route(
         method="DELETE", path=_ONE + "/messages/{message}", name="deleteChatMessage",
         summary="Delete a message of the caller's own, while the site allows it.",
-        handler=delete, answer=answers.Said, refusals=("chat", "message", "author", "message-old"), **_PARTY,
+        handler=delete, answer=answers.Said, refusals=("chat", "message", "author", "message-old"), **_PEOPLE,
     ),
     Route(
         method="PUT", path=_ONE + "/typing", name="typeInChat",
@@ -330,7 +334,7 @@ ROUTES = (
         method="POST", path=_ONE + "/files", name="addChatFile",
         summary="Upload a picture for a message. The body is the file.", handler=add_file, query=answers.FileQuery,
         takes="image/*", most=MOST_FILE, answer=answers.File, status=201,
-        refusals=("chat", "chat-closed", "no-pictures", *FILE_REFUSALS), **_PARTY,
+        refusals=("chat", "chat-closed", "no-pictures", *FILE_REFUSALS), **_PEOPLE,
     ),
     Route(
         method="PUT", path=_ONE + "/read", name="readChat", summary="Mark messages up to a seq as read.",

@@ -152,7 +152,7 @@ class Desks:
     async def note(self, chat: int, staff: Staff, words: str) -> Written:
         """Write a note for colleagues; the visitor never sees it."""
         clean = text.clean_text(words, 4_000)
-        rows = await self._write(queries.NOTE_IN_CHAT, chat, staff.account, staff.name, clean)
+        rows = await self._write(queries.NOTE_IN_CHAT, chat, staff.account or None, staff.name, clean)
         return Written(*rows[0])
 
     async def beat(self, staff: Staff, viewing: int | None, *, look: bool = True) -> str:

@@ -13,9 +13,10 @@ MESSAGE = Subject(
 
 
 class MessageTold(Struct, frozen=True):
-    """A message."""
+    """A message, and the id of its conversation."""
 
     message: Message
+    chat: str
 
 
 class ReadTold(Struct, frozen=True):

@@ -161,7 +161,7 @@ class Chats:
             "attributes": _lines(body.attributes, "attributes"),
             "trail": [_page(body.page)] if body.page.url else [],
             "referrer": _page(PageBody(body.page.referrer))["url"],
-            "country": country, "consent": body.consent, "keep_days": self.settings.keep_days,
+            "country": country, "bot": self.settings.bot, "consent": body.consent, "keep_days": self.settings.keep_days,
             "mail_seconds": self.settings.mail_minutes * 60, "offer_seconds": self.settings.offer_seconds,
         }  # fmt: skip
         clean, html = self._rendered(body.text) if body.text.strip() else ("", "")
@@ -209,7 +209,7 @@ class Chats:
         self, chat: int, sender: str, who: int, name: str, body: str, key: str, *, address: str | None = None,
         seen: int | None = None, files: list[str] | None = None, quick: list[str] | None = None,
     ) -> Written:
-        """Say something as a visitor or an operator. The same *key* again gives what was said first.
+        """Say something as a visitor, an operator or a bot. The same *key* again gives what was said first.
 
         *files*: ids of pictures of the sender's own; *quick*: answers that the other side may choose from.
 
@@ -218,7 +218,8 @@ class Chats:
                 there, or a colleague has it.
         """
         clean, html = self._rendered(body) if body.strip() or not files else ("", "")
-        visitor, account = (who, None) if sender == "visitor" else (None, who)
+        visitor = who if sender == "visitor" else None
+        account = who if sender == "operator" else None
         shown = await self._pictures(chat, sender, visitor, account, files or [], key)
         choices = [one for one in (text.clean_words(one, 60) for one in quick or []) if one]
         rows = await self._write(

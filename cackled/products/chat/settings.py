@@ -72,6 +72,14 @@ class ChatSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw_
             "queue. 0: no limit.",
         ),
     ] = 120
+    bot: Annotated[
+        bool,
+        Meta(
+            title="Bot",
+            description="A program of yours answers first, with a key of the scope chat. What it leaves without an "
+            "answer for 30 seconds goes to operators.",
+        ),
+    ] = False
     rush: Annotated[
         int,
         Meta(

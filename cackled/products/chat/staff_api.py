@@ -189,6 +189,8 @@ _ONE = "/sites/{site}/chats/{chat}"
 _DESK = "/sites/{site}/chats/desk"
 _DEPARTMENTS = "/sites/{site}/chats/departments"
 _STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "operator", "limit": "chat.staff"}
+# What a program with a key of the site may do as well.
+_SERVER: dict[str, Any] = {**_STAFF, "scope": "chat"}
 _ADMIN: dict[str, Any] = {"caller": Caller.STAFF, "role": "admin", "limit": "chat.staff"}
 
 
@@ -202,14 +204,14 @@ def _deed(word: str, name: str, summary: str, handler: Any, *refusals: str, **mo
 ROUTES = (
     Route(
         method="GET", path=_ALL, name="listChats", summary="List conversations, the latest changed first.",
-        handler=list_chats, query=answers.ListQuery, answer=answers.Chats, **_STAFF,
+        handler=list_chats, query=answers.ListQuery, answer=answers.Chats, **_SERVER,
     ),
     _deed("take", "takeChat", "Take a conversation.", take, "chat-closed", "taken", body=answers.TakeBody,
           bodiless=True),
     _deed("transfer", "transferChat", "Hand a conversation to an operator, or to the queue of a department.", transfer,
-          "chat-closed", "operator", "department", *TEXT, body=answers.TransferBody),
+          "chat-closed", "operator", "department", *TEXT, body=answers.TransferBody, scope="chat"),
     _deed("note", "noteInChat", "Write a note for colleagues. The visitor never sees it.", note, *TEXT,
-          body=answers.TextBody, answer=answers.Said, status=201, mend=True),
+          body=answers.TextBody, answer=answers.Said, status=201, mend=True, scope="chat"),
     _deed("spam", "markChatAsSpam", "Close a conversation as spam.", spam),
     _deed("invite", "inviteToChat", "Ask a colleague to help in a conversation.", invite, "chat-closed", "operator",
           body=answers.MemberBody),
@@ -219,7 +221,8 @@ ROUTES = (
     _deed("snooze", "snoozeChat", "Put a conversation aside for a time, or until its visitor writes.", snooze,
           "chat-not-open", body=answers.SnoozeBody),
     _deed("reopen", "reopenChat", "Open a closed conversation again.", reopen, "chat-open", "chat-ended"),
-    _deed("labels", "labelChat", "Replace the labels of a conversation.", label, body=answers.LabelsBody),
+    _deed("labels", "labelChat", "Replace the labels of a conversation.", label, body=answers.LabelsBody,
+          scope="chat"),
     Route(
         method="GET", path=_DESK, name="getDesk",
         summary="Get the caller's desk, those of colleagues, and the departments.",
@@ -241,7 +244,7 @@ ROUTES = (
     ),
     Route(
         method="GET", path=_DEPARTMENTS, name="listDepartments", summary="List the departments.",
-        handler=list_departments, answer=answers.DepartmentsAnswer, **_STAFF,
+        handler=list_departments, answer=answers.DepartmentsAnswer, **_SERVER,
     ),
     Route(
         method="POST", path=_DEPARTMENTS, name="addDepartment", summary="Create a department.",

@@ -34,9 +34,12 @@ AUTHORED = Authored(
     spread=Query("spread_chats", "select null::bigint, null::bigint where $1 + $2 + $3 < 0", ("int", "bigint", "int")),
 )
 HELD = (
-    Held(table="chat", what="their conversations with operators", until="until they are too old"),
+    # Numbers of accounts and channels, and what operators sort by, are not about the visitor.
+    Held(table="chat", what="their conversations with operators", until="until they are too old",
+         secret=("channel_id", "key", "assignee", "guests", "passed", "offered_by", "tokens", "labels", "skills")),
     Held(table="chat_message", what="what they wrote there", until="until they are too old"),
-)
+    Held(table="chat_answer", what="what operators answered them", until="until they are too old"),
+)  # fmt: skip
 DROP_OLD_CHATS = Query(
     "drop_old_chats",
     f"""

@@ -12,7 +12,7 @@ import {t} from '../words.js';
 
 /** @typedef {{id: string, name: string, scopes: string[], hint: string, created_by: string, created: string, used: string | null, expires: string | null}} Key */
 
-const SCOPES = ['read', 'sync', 'moderate', 'sso'];
+const SCOPES = ['read', 'sync', 'moderate', 'sso', 'chat'];
 
 /** @param {{site: string}} props */
 export function KeysPage({site}) {

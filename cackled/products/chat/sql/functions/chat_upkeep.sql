@@ -1,5 +1,5 @@
 -- How conversations forget a visitor, follow one who signs in, and end.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- What a visitor said and was asked is gone; what operators said stays, in conversations of nobody.
 create or replace function erase_chats(p_site int, p_visitor bigint, p_most int)
@@ -23,7 +23,7 @@ begin
       perform replace_event_words(p_site, c.channel_id, 'message', m.id, m.created_at - interval '1 minute',
                                   message_json(m), null);
       perform announce(p_site, c.channel_id, advance_seq(p_site, c.channel_id), 'message.updated',
-                       concat('{"message":', message_json(m), '}'), false);
+                       concat('{"message":', message_json(m), ',"chat":"', c.id, '"}'), false);
     end loop;
     update chat x set key = 'erased:' || x.id, name = '', mail = '', agent = '', address = null, fields = '{}',
       attributes = '{}', trail = '[]', referrer = '', opinion = '', language = '', person = '', country = ''

@@ -1,5 +1,5 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 5
+-- cackled: revision 6
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
@@ -67,13 +67,17 @@ begin
     seen_visitor = case when p_sender = 'visitor' then m.seq else x.seen_visitor end,
     seen_operator = case when p_sender in ('operator', 'bot') then m.seq else x.seen_operator end,
     answered_at = case when p_sender = 'operator' then coalesce(x.answered_at, now()) else x.answered_at end,
-    offered_at = case when p_sender in ('operator', 'bot') then null else x.offered_at end,
+    -- A bot has half a minute for each word of its visitor.
+    offered_at = case when p_sender in ('operator', 'bot') then null
+      when p_sender = 'visitor' and x.bot and x.state = 'open' then coalesce(x.offered_at, now())
+      else x.offered_at end,
     passed = case when p_sender = 'operator' then '{}' else x.passed end,
     -- Whoever writes again is waited for no longer.
     state = case when p_sender = 'visitor' and x.state = 'snoozed' then 'open' else x.state end,
     snoozed_until = case when p_sender = 'visitor' then null else x.snoozed_until end
   where x.site_id = c.site_id and x.id = c.id;
-  perform announce(c.site_id, c.channel_id, m.seq, 'message.created', concat('{"message":', message_json(m), '}'), false);
+  perform announce(c.site_id, c.channel_id, m.seq, 'message.created',
+                   concat('{"message":', message_json(m), ',"chat":"', c.id, '"}'), false);
   return m;
 end
 $$;
@@ -168,6 +172,8 @@ begin
   end if;
   if c.state in ('closed', 'spam') then
     raise exception using errcode = 'CK409', message = 'chat-closed';
+  elsif p_sender = 'bot' and c.assignee is not null then
+    raise exception using errcode = 'CK409', message = 'not-assignee';
   elsif p_sender = 'visitor' and (is_banned(p_site, '', p_visitor, p_ip) or is_mail_banned(p_site, c.mail)) then
     raise exception using errcode = 'CK403', message = 'banned';
   elsif p_only and p_sender = 'operator' and c.assignee is not null and c.assignee <> p_account
@@ -175,7 +181,7 @@ begin
     raise exception using errcode = 'CK409', message = 'not-assignee';
   elsif p_seen is not null and exists (
       select from chat_message x where x.site_id = p_site and x.chat_id = p_chat and x.seq > p_seen and x.kind = 'text'
-        and x.account_id is distinct from p_account) then
+        and (x.sender <> p_sender or x.account_id is distinct from p_account)) then
     raise exception using errcode = 'CK409', message = 'newer-messages';
   end if;
   if p_sender = 'operator' and (c.state = 'waiting' or c.assignee is null or c.offered_at is not null) then
@@ -226,7 +232,8 @@ begin
   -- Neither the log nor what is to be sent keeps the words of before.
   perform replace_event_words(p_site, c.channel_id, 'message', m.id, m.created_at - interval '1 minute', message_json(m),
                               null);
-  perform announce(p_site, c.channel_id, s, 'message.updated', concat('{"message":', message_json(m), '}'), false);
+  perform announce(p_site, c.channel_id, s, 'message.updated',
+                   concat('{"message":', message_json(m), ',"chat":"', c.id, '"}'), false);
   return query select message_json(m), s;
 end
 $$;
