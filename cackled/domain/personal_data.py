@@ -24,7 +24,7 @@ class Held(Struct, frozen=True, kw_only=True):
 
     ``what`` and ``until`` say in a few words what it is, and how long it is kept. ``secret`` columns are not given out:
     they would let somebody act as the visitor, or are about somebody else. ``text``: the column holds the number as
-    text; *only*: rows of which that is so.
+    text; *only*: rows of which that is so. *source*: SQL of rows that are in no table of their own, named *table* here.
     """
 
     table: str
@@ -34,15 +34,17 @@ class Held(Struct, frozen=True, kw_only=True):
     secret: tuple[str, ...] = ()
     text: bool = False
     only: str = ""
+    source: str = ""
 
     @property
     def query(self) -> Query:
         """Gives the rows of a visitor of a site as JSON."""
+        rows = f"({self.source})" if self.source else self.table
         left_out = "".join(f" - '{name}'" for name in ("site_id", *self.secret))
         whose = f"x.{self.column} = {'$2::text' if self.text else '$2'}" + (f" and {self.only}" if self.only else "")
         return Query(
             f"held_{self.table}"[:50],
-            f"select (to_jsonb(x){left_out})::text from {self.table} x where x.site_id = $1 and {whose} limit {MOST}",
+            f"select (to_jsonb(x){left_out})::text from {rows} x where x.site_id = $1 and {whose} limit {MOST}",
             ("int", "bigint"),
         )
 

@@ -33,12 +33,18 @@ AUTHORED = Authored(
     # A name is that of the moment when something was said.
     spread=Query("spread_chats", "select null::bigint, null::bigint where $1 + $2 + $3 < 0", ("int", "bigint", "int")),
 )
+# What operators answered a visitor is about them.
+ANSWERS = """
+  select c.site_id, c.visitor_id, m.chat_id, m.id, m.seq, m.sender, m.author_name, m.text, m.created_at, m.edited_at
+  from chat c join chat_message m on m.site_id = c.site_id and m.chat_id = c.id
+  where m.sender in ('operator', 'bot') and m.kind = 'text' and not m.deleted
+"""
 HELD = (
     # Numbers of accounts and channels, and what operators sort by, are not about the visitor.
     Held(table="chat", what="their conversations with operators", until="until they are too old",
          secret=("channel_id", "key", "assignee", "guests", "passed", "offered_by", "tokens", "labels", "skills")),
     Held(table="chat_message", what="what they wrote there", until="until they are too old"),
-    Held(table="chat_answer", what="what operators answered them", until="until they are too old"),
+    Held(table="chat_answer", what="what operators answered them", until="until they are too old", source=ANSWERS),
 )  # fmt: skip
 DROP_OLD_CHATS = Query(
     "drop_old_chats",
