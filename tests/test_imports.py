@@ -104,7 +104,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.products.comments.extras_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.media.store",
-        "cackled.media.answers", *GROUND,
+        "cackled.media.answers", "cackled.media.image_workers", *GROUND,
     ),
     "cackled.products.chat.people_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,

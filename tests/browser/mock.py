@@ -212,6 +212,15 @@ class Api(Resource):
             }
         if me is None:
             return 401, {"status": 401, "title": "A session is needed"}
+        if what == "gifs" and method == "GET":
+            own = f"http://{request.getHeader('host')}"
+            found = [{"preview": f"{own}/s.gif", "url": f"{own}/l{n}.gif", "alt": f"Cat {n}"} for n in range(3)]
+            return 200, {"gifs": [] if query.get("q") == ["none"] else found}
+        if what == "gifs":
+            id = "1-" + "a" * 22
+            file = {"src": f"/media/{id}/320.webp", "type": "image/webp", "width": 320, "height": 240}
+            return 201, {"id": id, "width": 320, "height": 240, "frames": 2, "color": "#aa3311",
+                         "alt": body["alt"], "files": [file]}  # fmt: skip
         if what == "blocks":
             (world.blocks[me].add if method == "PUT" else world.blocks[me].discard)(rest[0])
             return 204, b""

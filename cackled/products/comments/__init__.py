@@ -24,6 +24,7 @@ from cackled.products.comments.conversations import Conversations
 from cackled.products.comments.erasure import ERASABLE, HELD
 from cackled.products.comments.events import EVENTS
 from cackled.products.comments.feed import FEED, Feeding
+from cackled.products.comments.gifs import Gifs
 from cackled.products.comments.housekeeping import JOBS
 from cackled.products.comments.judged import JUDGED
 from cackled.products.comments.lately import Lately
@@ -138,6 +139,8 @@ PRODUCT = Product(
         # Asked while somebody types.
         Limit(name="preview", rate=1, burst=20),
         Limit(name="formulas", rate=2, burst=30),
+        # Each asks a server of the owner's.
+        Limit(name="gifs", rate=0.5, burst=20, site_rate=20),
         # Small writes draw from one bucket, whatever they are.
         Limit(name="vote", rate=2, burst=40, old="votes"),
         Limit(name="change", like="vote"),
@@ -157,7 +160,11 @@ PRODUCT = Product(
     },
     outbox={"mail": make_mail, "comment-links": make_cards, **notices.OUTBOX},
     letters=(*MODERATOR_LETTERS, *notices.LETTERS),
-    shared={**notices.SHARED, Typesetter: lambda parts: Typesetter(parts.in_thread)},
+    shared={
+        **notices.SHARED,
+        Typesetter: lambda parts: Typesetter(parts.in_thread),
+        Gifs: lambda parts: Gifs(parts.http, parts.clock.seconds),
+    },
     starts=(Gatherer,),
     jobs=(*JOBS, *notices.JOBS, EXPIRE_CARDS),
     commands=COMMANDS,

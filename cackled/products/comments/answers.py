@@ -69,6 +69,33 @@ class Formulas(Struct, frozen=True):
     block: list[str | None]
 
 
+class GifsQuery(Struct, frozen=True):
+    """What is searched for; empty: what many take."""
+
+    q: Annotated[str, Meta(max_length=100)] = ""
+
+
+class GifAnswer(Struct, frozen=True):
+    """A moving picture that was found, on the site's own server: a small one to look at, and the one to take."""
+
+    preview: str
+    url: str
+    alt: str
+
+
+class GifAnswers(Struct, frozen=True):
+    """Those that were found, the best first."""
+
+    gifs: list[GifAnswer]
+
+
+class GifBody(Struct):
+    """The one to take."""
+
+    url: Annotated[str, Meta(max_length=2_000)]
+    alt: Annotated[str, Meta(max_length=200)] = ""
+
+
 class PreviewBody(Struct):
     """A text to preview."""
 

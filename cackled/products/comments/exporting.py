@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -20,6 +21,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.site import Site
 from cackled.importing.exports import Export
+from cackled.products.comments.mentions import readable
 
 STEP = 500
 _STATES = ("pending", "approved", "spam", "rejected", "deleted")
@@ -134,7 +136,8 @@ async def write_csv(database: Database, site: Site) -> AsyncIterator[bytes]:
 
 
 def _cells(one: Row, page: Row) -> list[str]:
-    told = {**one, "page": page["key"], "url": page["url"], "title": page["title"], "state": _STATES[one["status"]]}
+    told = {**one, "page": page["key"], "url": page["url"], "title": page["title"], "state": _STATES[one["status"]],
+            "text": readable(one["text"])}  # fmt: skip
     cells = ["" if told[name] is None else str(told[name]) for name in _COLUMNS]
     return [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]
 
@@ -182,6 +185,15 @@ class _Pages:
 
 # What XML can't hold, and what would end a CDATA section.
 _XML_BAD = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535))
+
+
+# What other systems know nothing of.
+_MENTION = re.compile(r'<span class="mention-[0-9]+">(@[^<]*)</span>')
+
+
+def _shared(html: str) -> str:
+    """HTML as other systems take it: a mention is the name alone."""
+    return _MENTION.sub(r"\1", html)
 
 
 def _text(value: object) -> str:
@@ -246,7 +258,7 @@ def _wxr_comment(one: Row) -> str:
         f"<wp:comment_author_IP>{_text(one['address'])}</wp:comment_author_IP>"
         f"<wp:comment_date>{_when(one['created'])}</wp:comment_date>"
         f"<wp:comment_date_gmt>{_when(one['created'])}</wp:comment_date_gmt>"
-        f"<wp:comment_content>{_cdata(one['html'])}</wp:comment_content>"
+        f"<wp:comment_content>{_cdata(_shared(one['html']))}</wp:comment_content>"
         f"<wp:comment_approved>{_WXR_STATES[one['status']]}</wp:comment_approved>"
         f"<wp:comment_type>comment</wp:comment_type><wp:comment_parent>{one['parent'] or 0}</wp:comment_parent>"
         f"<wp:comment_user_id>{user}</wp:comment_user_id></wp:comment>\n"
@@ -278,7 +290,7 @@ def _disqus_post(one: Row) -> str:
     guest = not one["person"]
     user = "" if guest else f"<username>{one['visitor']}</username>"
     return (
-        f'<post dsq:id="{one["id"]}"><id/><message>{_cdata(one["html"])}</message>'
+        f'<post dsq:id="{one["id"]}"><id/><message>{_cdata(_shared(one["html"]))}</message>'
         f"<createdAt>{one['created'][:19]}Z</createdAt><isDeleted>{str(one['status'] in (3, 4)).lower()}</isDeleted>"
         f"<isSpam>{str(one['status'] == 2).lower()}</isSpam><author><email>{_text(one['email'])}</email>"
         f"<name>{_text(one['name'])}</name><isAnonymous>{str(guest).lower()}</isAnonymous>{user}</author>"

@@ -26,6 +26,7 @@ from cackled.domain.signed_links import Deed, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.languages import Catalogue, Language, Words
+from cackled.products.comments.mentions import readable
 from cackled.products.comments.permalink import permalink
 
 WORDS = Catalogue(Path(__file__).parent / "web" / "locales", "mail")
@@ -186,7 +187,7 @@ class ModeratorMail:
         place = permalink(site, one.url, one.id)
         name, page = quoted(one.name or words("somebody"), 80), quoted(one.title or one.key)
         lines = [words("by", name=name, page=page), *([place] if place else [])]
-        lines += ["", indented(one.source, LONGEST), ""]
+        lines += ["", indented(readable(one.source), LONGEST), ""]
         if reported and one.reasons:
             lines += [words("reasons"), *(f"    {quoted(reason, 200)}" for reason in one.reasons), ""]
         # Numbers that are names are not written as amounts.

@@ -26,6 +26,11 @@ SELECT_NAMED = Query(
 )
 
 
+def readable(source: str) -> str:
+    """*source* with mentions as readers see them."""
+    return _MENTION.sub(r"@\1", source) if "](visitor:" in source else source
+
+
 async def with_names(database: Database, site: Site, source: str) -> str:
     """*source* with the names that the mentioned visitors have now; a number that nobody has is left out."""
     if "](visitor:" not in source:

@@ -105,6 +105,18 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         ),
     ] = False
 
+    gifs: Annotated[
+        str,
+        Meta(
+            title="Search for GIFs",
+            max_length=500, pattern=r"^(https?://[!-~]{1,200}/[!-~]*\{q\}[!-~]*)?$",
+            description=(
+            "Address of a search on a server of yours, with {q} where the words go; see docs/comments.md. Visitors "
+            "must be allowed to add pictures. Empty: none."
+            ),
+        ),
+    ] = ""
+
     push_worker: Annotated[
         str,
         Meta(
@@ -133,7 +145,7 @@ class CommentSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
             "deletion": self.deletion,
             "reactions": list(self.shown_reactions.items()),
         }
-        more = {"math": self.math, "previews": self.previews, "push_worker": self.push_worker}
+        more = {"math": self.math, "previews": self.previews, "gifs": bool(self.gifs), "push_worker": self.push_worker}
         return told | {name: value for name, value in more.items() if value}
 
 

@@ -22,6 +22,7 @@ from cackled.importing.store import COUNT_PRESENT
 from cackled.marks import cut
 from cackled.products.comments.channels import PRODUCT_NAME, comment_channel
 from cackled.products.comments.importing.record import ImportedComment
+from cackled.products.comments.mentions import readable
 
 IMPORT_COMMENTS = Query(
     "import_comments",
@@ -88,7 +89,9 @@ class CommentWriter:
                 source = clean_text(source, MOST_TEXT)
             except Refused:
                 return Left(reason="empty", id=item.id)
-            html = render(source)
+            # Numbers of visitors mean somebody in our own exports alone.
+            source = source if item.own else readable(source)
+            html = render(source, mentions=item.own)
         author = item.author
         name = clean_words(author.name)
         if not name:

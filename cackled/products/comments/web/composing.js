@@ -109,6 +109,7 @@ export function dress(w, made, how) {
   if (album) {
     /** @type {HTMLElement} */ (foot.firstChild).append(album.button);
     made.add = album.add;
+    if (w.settings.gifs) /** @type {HTMLElement} */ (foot.firstChild).append(gifs(album));
   }
   if (terms) {
     const words = el('span', null, safeHtml(loader.text(o.agreement) || t('agree')));
@@ -290,6 +291,30 @@ export function dress(w, made, how) {
         },
       },
       icon(path),
+    );
+    return button;
+  }
+  /**
+   * The button of the search for GIFs.
+   * @param {ReturnType<typeof makeAlbum>} album
+   */
+  function gifs(album) {
+    /** @type {HTMLElement} */
+    const button = press(
+      'mc-act.mc-tool.mc-addgif',
+      {
+        'aria-label': t('gifs'),
+        title: t('gifs'),
+        'aria-expanded': 'false',
+        onclick: () =>
+          import('./gifs.js').then(
+            ({openGifs}) => openGifs(w, {foot, button, take: picture => album.add([picture])}),
+            () => {
+              error.textContent = t('network');
+            },
+          ),
+      },
+      'GIF',
     );
     return button;
   }

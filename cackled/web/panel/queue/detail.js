@@ -25,11 +25,17 @@ function Small({item, own}) {
   </article>`;
 }
 
+/**
+ * Who is mentioned, as readers see it.
+ * @param {unknown} text
+ */
+const read = text => (typeof text === 'string' ? text.replace(/@\[([^\][\n]+)\]\(visitor:\d+\)/g, '@$1') : undefined);
+
 /** @param {Record<string, any>} value */
 const words = value =>
   value.state
     ? t(`state.${value.state}`)
-    : (value.text ??
+    : (read(value.text) ??
       Object.entries(value)
         .map(([name, one]) => `${name}: ${one}`)
         .join(', '));

@@ -47,6 +47,26 @@ def _session(visitor: int) -> Any:
 class ExportTests(ExportCase):
     """Every format, back again."""
 
+    async def test_mentions(self) -> None:
+        """JSON lines keep who is mentioned; other systems get the name; from elsewhere a number means nobody."""
+        await self.post(f"@[x](visitor:{ANN}) hi", name="Bob", by=BOB, key="/m")
+        ((html, source),) = self.sql("select html, src from comment where html like '%%mention-%%'")
+        self.assertEqual(html, f'<p><span class="mention-{ANN}">@Ann</span> hi</p>')
+        report = await self.bring("jsonl", await self.taken("jsonl"), site=self.other)
+        self.assertEqual(report.changed, {})
+        kept = self.sql("select html, src from comment where site_id = 2 and html like '%%mention-%%'")
+        self.assertEqual(kept, [(html, source)])
+        noted = "select visitor_id from comment_mention where site_id = %s"
+        self.assertEqual([self.sql(noted, site) for site in (1, 2)], [[(ANN,)], [(ANN,)]])
+        for format in ("wxr", "disqus", "csv"):
+            text = (await self.taken(format)).decode()
+            self.assertIn("@Ann", text, format)
+            self.assertNotIn("mention-", text, format)
+            self.assertNotIn("visitor:", text, format)
+        await self.bring("waline", waline({"objectId": "f1", "url": "/f", "comment": f"@[Eve](visitor:{ANN}) you"}))
+        rows = self.sql("select src, html from comment where src like '%%Eve%%'")
+        self.assertEqual(rows, [("@Eve you", "<p>@Eve you</p>")])
+
     async def test_jsonl(self) -> None:
         """Into an empty site: the same trees, states, votes, times, numbers and visitors; into its own: nothing new."""
         export = await self.taken("jsonl")
