@@ -35,7 +35,8 @@ from scripts.check_slot import NODE_TESTS, PATIENCE, Slot, end  # noqa: E402
 DEADLINE = 75 * 60.0
 # One test without an end; the longest ones take about a minute.
 HANGS = 20 * 60.0
-# Modules whose names hold one of these are left out by --quick.
+# --quick leaves out modules whose names hold one of these, and those known to take this many seconds.
+LONG_SECONDS = 12.0
 LONG = ("browser", "cluster", "replica", "promotion", "shard", "moving", "residency", "fault", "backup")
 # Program beside the interpreter, and its arguments.
 CHECKERS = (
@@ -76,9 +77,12 @@ def modules(name: str, root: Path) -> list[str]:
 def wanted(names: list[str], *, quick: bool, root: Path) -> list[str]:
     """What runs, in the order in which it begins."""
     found = list(dict.fromkeys(one for name in names or ["tests"] for one in modules(name, root)))
-    if quick:
-        found = [one for one in found if not any(word in one for word in LONG)]
     known = durations()
+    if quick:
+        found = [
+            one for one in found
+            if not any(word in one for word in LONG) and known.get(one, USUAL) < LONG_SECONDS
+        ]  # fmt: skip
     return sorted(found, key=lambda one: -known.get(one, USUAL))
 
 
@@ -246,7 +250,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Run everything. Returns the exit code."""
     about = "Runs ruff, mypy, the checks of the browser side and the tests."
     parser = argparse.ArgumentParser(prog="scripts/test", description=about)
-    parser.add_argument("--quick", action="store_true", help=f"leave out modules with {', '.join(LONG)} in their names")
+    about_quick = f"leave out modules that take {LONG_SECONDS:.0f} s, and those with {', '.join(LONG)} in their names"
+    parser.add_argument("--quick", action="store_true", help=about_quick)
     # One process more than there are cores, as tests wait much of their time.
     parser.add_argument("--processes", type=int, default=(os.cpu_count() or 1) + 1, help="default: cores + 1")
     parser.add_argument("--deadline", type=float, default=DEADLINE / 60, help="minutes (default: %(default).0f)")
