@@ -25,6 +25,7 @@ from cackled.config_people import Log as Log
 from cackled.config_people import Mail as Mail
 from cackled.config_people import Manhole as Manhole
 from cackled.config_people import Media as Media
+from cackled.config_people import MediaS3 as MediaS3
 from cackled.config_people import Outbound as Outbound
 from cackled.config_people import Rate as Rate
 
@@ -288,6 +289,7 @@ class Config(Section, frozen=True):
     mail: Mail = Mail()
     accounts: Accounts = Accounts()
     media: Media = Media()
+    media_s3: MediaS3 = MediaS3()
     demo: Demo = Demo()
     # "devel": the loader fetches libraries one by one; "prod": one bundle per widget.
     env: Literal["prod", "devel"] = "prod"

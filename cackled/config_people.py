@@ -111,8 +111,9 @@ _PORT = "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][
 class Media(Section, frozen=True):
     """``[media]``: where files of pictures are kept."""
 
-    # "folder": of this machine; "database": all nodes reach it; "auto": a folder where this is the only node.
-    origin: Literal["auto", "folder", "database"] = "auto"
+    # "folder": of this machine; "database": all nodes reach it; "s3": [media_s3]; "auto": a folder where this is the
+    # only node, else the database.
+    origin: Literal["auto", "folder", "database", "s3"] = "auto"
     # Empty: media, in the folder of the state.
     folder: str = ""
     # What a node keeps on its own disk of files that are elsewhere: bytes (0: nothing) and files at most, and where;
@@ -122,6 +123,21 @@ class Media(Section, frozen=True):
     cache_folder: str = ""
     # A clamd that is asked about each file: unix:/path or host:port. While it can't be asked no file is taken.
     clamd: Annotated[str, Meta(pattern=r"^(|unix:/[!-~]+|[0-9A-Za-z.:\[\]-]+:" + _PORT + r")$", max_length=200)] = ""
+
+
+class MediaS3(Section, frozen=True):
+    """``[media_s3]``: storage that speaks S3, for ``[media] origin = "s3"``."""
+
+    # https://s3.eu-central-1.amazonaws.com, http://127.0.0.1:9000
+    endpoint: Annotated[str, Meta(pattern=r"^(|https?://[!-.0-~]+/?)$", max_length=250)] = ""
+    bucket: Annotated[str, Meta(pattern=r"^[a-z0-9.-]{0,63}$")] = ""
+    region: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")] = "us-east-1"
+    # What all keys begin with.
+    prefix: Annotated[str, Meta(pattern=r"^([A-Za-z0-9_-]+/)*$", max_length=200)] = ""
+    access_key: Annotated[str, Meta(pattern=r"^[!-~]*$", max_length=200)] = ""
+    secret_key_file: str = ""
+    # Whether the bucket stands in the path (endpoint/bucket/key) or in the host's name.
+    path_style: bool = True
 
 
 class Demo(Section, frozen=True):

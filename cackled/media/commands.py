@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 import msgspec
+from twisted.logger import Logger
 
 from cackled.database.errors import DatabaseError
 from cackled.database.query import Query, ReadPreference
@@ -14,7 +15,12 @@ from cackled.media.image_workers import File
 from cackled.media.origins import Origin
 from cackled.media.service import DROP_MEDIA, ID, Known
 from cackled.media.store import MediaStore
+from cackled.media.sums import sums_of
 
+log = Logger()
+
+# Contents between two lines of the log.
+PROGRESS = 200
 # Contents looked at in one statement.
 PAGE = 200
 
@@ -62,7 +68,7 @@ async def media(parts: OperatorParts, words: Sequence[str]) -> Data:
             case ["purge", picture]:
                 return await _purge(parts, picture)
             case ["move", name]:
-                return await _move(parts, store.origin, store.other(name))
+                return await _move(parts, *store.move(name))
     except OSError as error:
         raise CommandError(f"a file can't be read or written: {error.strerror or error}") from None
     raise Usage
@@ -84,7 +90,7 @@ async def _verify(parts: OperatorParts, origin: Origin, site: int) -> Data:
         for one in files:
             looked += 1
             body = await origin.get(number, digest, one.name)
-            if body is None or len(body) != one.bytes:
+            if not _is_right(one, body):
                 wrong.append({
                     "picture": f"{number}-{picture}", "file": one.name, "is_bytes": 0 if body is None else len(body),
                     "should_be_bytes": one.bytes,
@@ -105,32 +111,58 @@ async def _purge(parts: OperatorParts, picture: str) -> Data:
     return "removed; its files go within two hours, and nodes serve what they have in memory for another minute"
 
 
-async def _move(parts: OperatorParts, here: Origin, there: Origin) -> Data:
-    copied, missing = 0, 0
+async def _move(parts: OperatorParts, sources: list[Origin], there: Origin) -> Data:
+    copied, there_already, missing = 0, 0, 0
+    total = sum([
+        row[1]
+        for part in parts.database.parts
+        for row in (await part.system.read(SELECT_SITES, 0, preference=ReadPreference.NEAREST)).rows
+    ])  # fmt: skip
+    looked = 0
     async for number, digest, _, files in contents(parts.database, 0):
-        bodies = [
-            File(one.name, one.type, one.width, one.height, body)
-            for one in files
-            if (body := await here.get(number, digest, one.name)) is not None and len(body) == one.bytes
-        ]
-        missing += len(files) - len(bodies)
+        bodies = []
+        for one in files:
+            if len(sources) > 1 and _is_right(one, await there.get(number, digest, one.name)):
+                there_already += 1
+                continue
+            for here in sources:
+                body = await here.get(number, digest, one.name)
+                if body is not None and _is_right(one, body):
+                    bodies.append(File(one.name, one.type, one.width, one.height, body))
+                    break
+            else:
+                missing += 1
         try:
             await there.put(number, digest, bodies)
         except DatabaseError as error:
             raise CommandError(f"stopped after {copied} files: {error}; run it again, what is there stays") from None
         copied += len(bodies)
+        looked += 1
+        if looked % PROGRESS == 0:
+            log.info(
+                "moving files of pictures: {looked} of about {total} contents, {copied} files copied",
+                looked=looked, total=total, copied=copied,
+            )  # fmt: skip
     done: Facts = {
         "copied_files": copied, "missing_or_cut": missing,
         "next": "set [media] origin on all nodes and restart them; then run it once more for what came meanwhile",
     }  # fmt: skip
+    if len(sources) > 1:
+        done["there_already"] = there_already
+        done["next"] = "media verify; when nothing is missing the old place can be emptied"
     return done
+
+
+def _is_right(known: Known, body: bytes | None) -> bool:
+    """Whether *body* is the file *known*, as far as its length and checksums tell."""
+    return body is not None and len(body) == known.bytes and (not known.sums or sums_of(body) == known.sums)
 
 
 COMMANDS = (
     Command(
         "media",
-        "status [SITE] | verify [SITE] | purge SITE-ID | move folder|database",
-        "what pictures take; whether their files are whole; remove one; copy all files to another origin",
+        "status [SITE] | verify [SITE] | purge SITE-ID | move folder|database|s3",
+        "what pictures take; whether their files are whole; remove one; copy all files to an origin",
         media,
         mutates=True,
     ),

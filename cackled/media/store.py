@@ -17,6 +17,7 @@ from cackled.media.disk_cache import DiskCache
 from cackled.media.image_workers import Workshop
 from cackled.media.incoming import Incoming
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
+from cackled.media.s3 import S3Origin
 from cackled.media.scanning import Scanner
 from cackled.media.service import Media, Medium, admit
 from cackled.media.uploads import Uploads as SiteUploads
@@ -42,17 +43,18 @@ class MediaStore:
         self._origins = origins
         self._used = used
 
-    def other(self, name: str) -> Origin:
-        """The origin *name*, which is not the one in use.
+    def move(self, name: str) -> tuple[list[Origin], Origin]:
+        """From where files are to be copied to the origin *name*, and that: from the one in use, or to it from all.
 
         Raises:
-            CommandError: there is none of that name, or it is in use.
+            CommandError: there is none of that name.
         """
         if name not in self._origins:
             raise CommandError(f"there is {' and '.join(self._origins)}")
-        if name == self._used:
-            raise CommandError(f"files are kept in the {name} already")
-        return self._origins[name]
+        there = self._origins[name]
+        if name != self._used:
+            return [self.origin], there
+        return [there, *(one for other, one in self._origins.items() if other != name)], there
 
     def of(self, site: Site) -> Media:
         """The pictures of *site*."""
@@ -90,7 +92,10 @@ def _kept(site: Site, made: Medium) -> dict[str, Any]:
 
 
 def origin_of(config: Config) -> str:
-    """``folder`` or ``database``: a folder is of one machine, so that nodes which share a database keep files there."""
+    """``folder``, ``database`` or ``s3``.
+
+    A folder is of one machine, so that nodes which share a database keep files there.
+    """
     if config.media.origin != "auto":
         return config.media.origin
     return "database" if len(config.nodes) > 1 or config.discovery.enabled else "folder"
@@ -100,7 +105,12 @@ def make_origins(parts: SharedParts) -> dict[str, Origin]:
     """Where files can be."""
     config = parts.config
     folder = Path(config.media.folder) if config.media.folder else Path(config.state) / "media"
-    return {"folder": FolderOrigin(folder, parts.in_thread), "database": DatabaseOrigin(parts.database)}
+    origins: dict[str, Origin] = {
+        "folder": FolderOrigin(folder, parts.in_thread), "database": DatabaseOrigin(parts.database),
+    }  # fmt: skip
+    if config.media.origin == "s3" or config.media_s3.bucket:
+        origins["s3"] = S3Origin(config.media_s3, parts.clock, parts.in_thread)
+    return origins
 
 
 def make_origin(parts: SharedParts) -> Origin:

@@ -314,10 +314,17 @@ class CommandTests(MediaCase):
         path.write_bytes(body)
         self.assertEqual((await self.run_command("move", "database"))["copied_files"], 10)
         self.assertEqual(self.sql("select count(*) from media_file where site_id = 1"), [(5,)])
+        # What came between the copy and the restart is fetched from the other places.
+        path.unlink()
+        again = await self.run_command("move", "folder")
+        self.assertEqual((again["copied_files"], again["there_already"], again["missing_or_cut"]), (1, 9, 0))
+        self.assertEqual(path.read_bytes(), body)
+        path.write_bytes(body[:-1] + b"x")
+        self.assertEqual((await self.run_command("verify"))["files"], {"looked_at": 10, "missing_or_cut": 1})
+        path.write_bytes(body)
         self.assertIn("removed", await self.run_command("purge", made["id"]))
         self.assertEqual(self.sql("select site_id from media"), [(2,)])
-        for words in (("purge", made["id"]), ("purge", "../x"), ("status", "7"), ("verify", "x"), ("move", "folder"),
-                      ("move", "tape")):  # fmt: skip
+        for words in (("purge", made["id"]), ("purge", "../x"), ("status", "7"), ("verify", "x"), ("move", "tape")):
             await self.assertFailure(Deferred.fromCoroutine(self.run_command(*words)), CommandError)
         await self.assertFailure(Deferred.fromCoroutine(self.run_command("look")), Usage)
 
