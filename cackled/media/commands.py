@@ -143,13 +143,12 @@ async def _move(parts: OperatorParts, sources: list[Origin], there: Origin) -> D
                 "moving files of pictures: {looked} of about {total} contents, {copied} files copied",
                 looked=looked, total=total, copied=copied,
             )  # fmt: skip
-    done: Facts = {
-        "copied_files": copied, "missing_or_cut": missing,
-        "next": "set [media] origin on all nodes and restart them; then run it once more for what came meanwhile",
-    }  # fmt: skip
+    after = "set [media] origin on all nodes and restart them; then run it once more for what came meanwhile"
     if len(sources) > 1:
-        done["there_already"] = there_already
-        done["next"] = "media verify; when nothing is missing the old place can be emptied"
+        after = "media verify; when nothing is missing the old place can be emptied"
+    done: Facts = {
+        "copied_files": copied, "there_already": there_already, "missing_or_cut": missing, "next": after,
+    }  # fmt: skip
     return done
 
 
