@@ -154,8 +154,10 @@ class EdgeFiles:
             if isinstance(found, str):
                 self._fault(found)
                 faults += 1
-                if faults > 1:
-                    # It can't even be removed.
+                if found == "folder":
+                    self._usable = False
+                if faults > 1 or not self._usable:
+                    # It can't even be removed, or the folder has gone: it is made again after a while.
                     return None
                 continue
             if found is not None or self._clock.seconds() >= until:
@@ -241,7 +243,7 @@ def _look(disk: DiskCache, place: Place) -> OpenFile | Claim | str | None:
     try:
         claim = disk.claim(place)
     except OSError:
-        return None
+        return "folder"
     if claim is not None:
         # Another may have stored it between the two.
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,17 @@ class FailingTests(EdgeCase):
         self.assertEqual((self.faults("full"), self.origin.reads), (2, 3))
         without = EdgeFiles(self.origin, None, reactor, deferToThread, Metrics())
         self.assertEqual(await self.read("small.webp", files=without), b"small")
+
+    async def test_folder_goes(self) -> None:
+        """The folder is removed while the process runs: served through, and kept again after a while."""
+        await self.read("small.webp")
+        shutil.rmtree(self.folder)
+        self.edge.forget(1, DIGEST)
+        self.assertEqual([await self.read("small.webp") for _ in range(2)], [b"small"] * 2)
+        self.assertEqual((self.faults("folder"), self.folder.exists()), (1, False))
+        self.patch(self.edge, "_try_at", 0.0)
+        await self.read("small.webp")
+        self.assertEqual(len(list(self.folder.glob("??/*-0"))), 1)
 
     async def test_damaged_disk(self) -> None:
         """A slice that changed on disk is fetched again, and the next is right; one that can't be read too."""
