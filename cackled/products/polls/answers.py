@@ -333,6 +333,9 @@ class StaffPoll(Struct, frozen=True):
     version: int
     kind: Kind
     question: str
+    explanation: str
+    quota: int
+    burst: int
     voters: Count
     removed: Count
     options: list[StaffOption]

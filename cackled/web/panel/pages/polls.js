@@ -1,24 +1,19 @@
 // The polls of a site: made, changed, watched, closed; what visitors proposed and what came in a burst is decided here.
-import {html, useState} from '../libraries.js';
+import {html, useEffect, useState} from '../libraries.js';
 import {get, patch, post, put} from '../api.js';
-import {address} from '../router.js';
+import {PollForm} from './poll_form.js';
+import {address, go} from '../router.js';
 import {complain, toast} from '../toasts.js';
-import {Dialog} from '../ui/dialog.js';
-import {Check, Choice, Copy, Field, Form} from '../ui/form.js';
+import {Copy} from '../ui/form.js';
 import {Loaded, useLoad} from '../ui/load.js';
-import {Rows} from '../ui/list.js';
 import {Heading, Mark, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
 import {number, percent, t} from '../words.js';
 
 /** @typedef {{id: string, kind: string, question: string, state: string, voters: number, held: number, proposals: number, created_at: string}} Listed */
 
-const KINDS = ['single', 'multiple', 'ranked', 'number', 'quiz'];
-const RESULTS = ['always', 'voted', 'closed', 'staff'];
-const IDENTITIES = ['session', 'account', 'mail', 'sso'];
-
-/** @param {string} name @param {string[]} all @returns {[string, string][]} */
-const choices = (name, all) => all.map(one => [one, t(`polls.${name}.${one}`)]);
+// Milliseconds between two looks at the results of a poll that is open.
+const LIVE = 5_000;
 
 /** What a page needs. @param {string} site @param {string} id */
 const snippet = (site, id) => `<div id="mc-poll-${id}"></div>
@@ -27,6 +22,19 @@ cackle_widget = window.cackle_widget || [];
 cackle_widget.push({widget: 'Poll', id: ${site}, pollId: '${id}', container: 'mc-poll-${id}'});
 </script>
 <script async src="${location.origin}/widget.js"></script>`;
+
+/**
+ * Who leaves a ranked poll after a round, and why that one.
+ * @param {{out: string, by: string, tied: string[]}} round
+ * @param {any[]} options
+ */
+function outOf({out, by, tied}, options) {
+  const name = (/** @type {string} */ id) => options.find(one => one.id === id)?.text || id;
+  if (!out) return '–';
+  if (!by) return html`<bdi>${name(out)}</bdi>`;
+  return html`<bdi>${name(out)}</bdi>
+    <div class="muted">${t(`polls.tie.${by}`, {names: tied.map(name).join(', ')})}</div>`;
+}
 
 /** @param {{site: string}} props */
 export function PollsPage({site}) {
@@ -79,7 +87,7 @@ export function PollsPage({site}) {
     <//>
     ${
       open &&
-      html`<${Edit}
+      html`<${PollForm}
         site=${site}
         onClose=${() => setOpen(false)}
         onDone=${() => {
@@ -95,7 +103,13 @@ export function PollsPage({site}) {
 export function PollPage({site, poll}) {
   const base = `/sites/${site}/polls/${poll}`;
   const loaded = useLoad(signal => Promise.all([get(base, {}, signal), get(`${base}/results`, {}, signal)]), [base]);
-  const [open, setOpen] = useState(false);
+  const [open, setOpen] = useState('');
+  const live = loaded.value?.[0].poll.state === 'open' && !open;
+  useEffect(() => {
+    if (!live) return undefined;
+    const timer = setInterval(() => document.hidden || loaded.busy || loaded.again(), LIVE);
+    return () => clearInterval(timer);
+  }, [base, live]);
   /** @param {() => Promise<any>} call */
   const act = async call => {
     try {
@@ -111,12 +125,16 @@ export function PollPage({site, poll}) {
       ${(/** @type {[any, any]} */ [shown, all]) =>
         html` <${Heading}
             lead=${`${t(`polls.kind.${all.kind}`)} · ${t(`polls.state.${shown.poll.state}`)}`}
-            aside=${html`<button type="button" onClick=${() => setOpen(true)}>${t('change')}</button>
+            aside=${html`<button type="button" onClick=${() => setOpen('change')}>${t('change')}</button>
+              <button type="button" onClick=${() => setOpen('copy')}>${t('polls.copy')}</button>
               ${shown.poll.state !== 'closed' && html`<button type="button" onClick=${() => act(() => patch(base, {version: all.version, closed: true}))}>${t('polls.close')}</button>`}
               <a class="button" href=${`/api/v1${base}/export`} download>CSV</a>`}
             ><bdi>${all.question}</bdi><//
           >
-          <p>${t('polls.count', {n: all.voters})}${all.removed > 0 && ` ${t('polls.removed', {n: all.removed})}`}</p>
+          <p>
+            ${t('polls.count', {n: all.voters})}${all.removed > 0 && ` ${t('polls.removed', {n: all.removed})}`}
+            ${all.kind === 'multiple' && html` <span class="muted">${t('polls.share')}</span>`}
+          </p>
           <section class="panel">
             <h2>${t('polls.results')}</h2>
             ${all.options
@@ -150,6 +168,8 @@ export function PollPage({site, poll}) {
                       cell: (/** @type {any} */ one) =>
                         number(one.counts.find((/** @type {any} */ pair) => pair[0] === option.id)?.[1] ?? 0),
                     })),
+                  {label: t('polls.exhausted'), number: true, cell: (/** @type {any} */ one) => number(one.exhausted)},
+                  {label: t('polls.out'), cell: (/** @type {any} */ one) => outOf(one, all.options)},
                 ]}
               />`
             }
@@ -210,188 +230,40 @@ export function PollPage({site, poll}) {
               />
             </section>`
           }
-          <section class="stack">
-            <h2>${t('polls.days')}</h2>
-            <${Table}
-              label=${t('polls.days')}
-              rows=${all.days}
-              id=${(/** @type {any} */ one) => one.name}
-              empty=${t('statistics.none')}
-              columns=${[
-                {label: t('chart.label'), cell: (/** @type {any} */ one) => one.name},
-                {label: t('polls.votes'), number: true, cell: (/** @type {any} */ one) => number(one.votes)},
-              ]}
-            />
-          </section>
+          ${['days', 'origins'].map(
+            name =>
+              html`<section class="stack" key=${name}>
+                <h2>${t(`polls.${name}`)}</h2>
+                <${Table}
+                  label=${t(`polls.${name}`)}
+                  rows=${all[name]}
+                  id=${(/** @type {any} */ one) => one.name}
+                  empty=${t('statistics.none')}
+                  columns=${[
+                    {
+                      label: t(name === 'days' ? 'chart.label' : 'polls.origin'),
+                      cell: (/** @type {any} */ one) => html`<bdi class="break">${one.name || '–'}</bdi>`,
+                    },
+                    {label: t('polls.votes'), number: true, cell: (/** @type {any} */ one) => number(one.votes)},
+                  ]}
+                />
+              </section>`,
+          )}
           <section class="panel"><${Copy} label=${t('polls.embed')} text=${snippet(site, poll)} rows=${6} /></section>
           ${
             open &&
-            html`<${Edit}
+            html`<${PollForm}
               site=${site}
               old=${{...shown.poll, ...all}}
-              onClose=${() => setOpen(false)}
-              onDone=${() => {
-                setOpen(false);
-                loaded.again();
+              copy=${open === 'copy'}
+              onClose=${() => setOpen('')}
+              onDone=${(/** @type {string} */ id) => {
+                setOpen('');
+                if (open === 'copy') go(`/sites/${site}/polls/${id}`);
+                else loaded.again();
               }}
             />`
           }`}
     <//>
   </div>`;
-}
-
-/** A moment as `<input type=datetime-local>` has it, and back. @param {string | null | undefined} at */
-const local = at =>
-  at ? new Date(new Date(at).getTime() - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16) : '';
-/** @param {string} text */
-const moment = text => (text ? new Date(text).toISOString() : null);
-
-/** @param {{site: string, old?: any, onClose: () => void, onDone: () => void}} props */
-function Edit({site, old, onClose, onDone}) {
-  const [poll, setPoll] = useState(() => ({
-    kind: 'single',
-    question: '',
-    description: '',
-    explanation: '',
-    options: [{text: ''}, {text: ''}],
-    results: 'always',
-    identity: 'session',
-    changeable: true,
-    voters_shown: false,
-    write_in: false,
-    low: 1,
-    high: 10,
-    ...old,
-    ...(old
-      ? {
-          options: old.options
-            .filter((/** @type {any} */ one) => one.state !== 2)
-            .map((/** @type {any} */ one) => ({id: one.id, text: one.text, correct: !!one.correct})),
-        }
-      : {}),
-    opens_at: local(old?.opens_at),
-    closes_at: local(old?.closes_at),
-  }));
-  /** @param {Record<string, any>} part */
-  const set = part => setPoll((/** @type {any} */ was) => ({...was, ...part}));
-  const submit = async () => {
-    /** @type {Record<string, any>} */
-    const body = {opens_at: moment(poll.opens_at), closes_at: moment(poll.closes_at)};
-    const names = [
-      'question',
-      'description',
-      'results',
-      'identity',
-      'changeable',
-      'voters_shown',
-      'write_in',
-      ...(poll.kind === 'quiz' ? ['explanation'] : []),
-    ];
-    if (poll.kind !== 'number') body.options = poll.options.filter((/** @type {any} */ one) => one.text.trim());
-    for (const name of names) if (!old || poll[name] !== old[name]) body[name] = poll[name];
-    if (old) {
-      for (const name of ['opens_at', 'closes_at'])
-        if (body[name] === (old[name] ? new Date(old[name]).toISOString() : null)) delete body[name];
-      await patch(`/sites/${site}/polls/${old.id}`, {version: old.version, ...body});
-    } else {
-      await post(`/sites/${site}/polls`, {
-        kind: poll.kind,
-        ...body,
-        ...(poll.kind === 'number' ? {low: poll.low, high: poll.high} : {}),
-      });
-    }
-    toast(t('saved'));
-    onDone();
-  };
-  return html`<${Dialog} title=${old ? t('polls.change') : t('polls.make')} onClose=${onClose} wide>
-    <${Form} onSubmit=${submit} label=${t('save')}>
-      ${!old && html`<${Choice} label=${t('polls.kind')} value=${poll.kind} options=${choices('kind', KINDS)} onInput=${(/** @type {string} */ kind) => set({kind})} />`}
-      <${Field}
-        label=${t('polls.question')}
-        required
-        maxlength="300"
-        value=${poll.question}
-        onInput=${(/** @type {string} */ question) => set({question})}
-      />
-      <${Field}
-        label=${t('polls.description')}
-        area
-        rows=${2}
-        maxlength="2000"
-        value=${poll.description}
-        onInput=${(/** @type {string} */ description) => set({description})}
-      />
-      ${
-        poll.kind === 'number'
-          ? !old &&
-            html`<div class="pair">
-              <${Field}
-                label=${t('polls.low')}
-                type="number"
-                required
-                value=${poll.low}
-                onInput=${(/** @type {string} */ low) => set({low: Number(low)})}
-              />
-              <${Field}
-                label=${t('polls.high')}
-                type="number"
-                required
-                value=${poll.high}
-                onInput=${(/** @type {string} */ high) => set({high: Number(high)})}
-              />
-            </div>`
-          : html`<${Rows}
-              label=${t('polls.options')}
-              most=${50}
-              empty=${{text: ''}}
-              value=${poll.options}
-              onInput=${(/** @type {any} */ options) => set({options})}
-              row=${(/** @type {any} */ one, /** @type {any} */ change, /** @type {string} */ label) =>
-                html`<input
-                    class="wide"
-                    aria-label=${label}
-                    maxlength="200"
-                    value=${one.text}
-                    onInput=${(/** @type {any} */ e) => change({text: e.currentTarget.value})}
-                  />
-                  ${poll.kind === 'quiz' && html`<${Check} label=${t('polls.right')} checked=${!!one.correct} onInput=${(/** @type {boolean} */ correct) => change({correct})} />`}`}
-            />`
-      }
-      ${poll.kind === 'quiz' && html`<${Field} label=${t('polls.explanation')} area rows=${2} maxlength="2000" value=${poll.explanation || ''} onInput=${(/** @type {string} */ explanation) => set({explanation})} />`}
-      <div class="pair">
-        <${Choice}
-          label=${t('polls.results.label')}
-          value=${poll.results}
-          options=${choices('results', RESULTS)}
-          onInput=${(/** @type {string} */ results) => set({results})}
-        />
-        <${Choice}
-          label=${t('polls.identity.label')}
-          hint=${t(`polls.identity.${poll.identity}.hint`)}
-          value=${poll.identity}
-          options=${choices('identity', IDENTITIES)}
-          onInput=${(/** @type {string} */ identity) => set({identity})}
-        />
-        <${Field}
-          label=${t('polls.opens')}
-          type="datetime-local"
-          value=${poll.opens_at}
-          onInput=${(/** @type {string} */ at) => set({opens_at: at})}
-        />
-        <${Field}
-          label=${t('polls.closes')}
-          type="datetime-local"
-          value=${poll.closes_at}
-          onInput=${(/** @type {string} */ at) => set({closes_at: at})}
-        />
-      </div>
-      <${Check}
-        label=${t('polls.changeable')}
-        checked=${poll.changeable}
-        onInput=${(/** @type {boolean} */ changeable) => set({changeable})}
-      />
-      ${poll.kind !== 'number' && poll.kind !== 'quiz' && html`<${Check} label=${t('polls.write_in')} checked=${poll.write_in} onInput=${(/** @type {boolean} */ v) => set({write_in: v})} />`}
-      ${poll.identity !== 'session' && html`<${Check} label=${t('polls.voters_shown')} checked=${poll.voters_shown} onInput=${(/** @type {boolean} */ v) => set({voters_shown: v})} />`}
-    <//>
-  <//>`;
 }
