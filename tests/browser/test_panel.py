@@ -252,6 +252,36 @@ class OfficeTests(PanelCase):
         sample.get_by_text("Your key to").wait_for(state="detached")
         self.assertEqual(page.get_by_label("Subject").input_value(), "")
 
+    def test_undo_from_the_log(self) -> None:
+        """A decision is undone long after it was made; the log says what was done in words, and is downloaded."""
+        self.write("Rejected and brought back", "panel-log")
+        page = self.staff("moderator")
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-log", "Queue")
+        page.locator(".item").get_by_role("button", name="Reject").click()
+        page.get_by_text("Rejected 1 item.").wait_for()
+        self.at(page, "/sites/1/audit", "Audit log")
+        row = page.get_by_role("row", name="rejected it").first
+        row.get_by_role("button", name="Undo").click()
+        page.get_by_text("Undid 1 decision.").wait_for()
+        self.assertEqual(page.get_by_role("button", name="Download").count(), 0)
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-log", "Queue")
+        page.locator(".item", has_text="brought back").wait_for()
+        admin = self.staff("admin")
+        self.at(admin, "/sites/1/audit", "Audit log")
+        admin.get_by_role("button", name="Download").click()
+        for kind in ("csv", "jsonl"):
+            dialog = admin.get_by_role("dialog")
+            dialog.get_by_label("Format").select_option(kind)
+            with admin.expect_download() as got:
+                dialog.get_by_role("button", name="Download").click()
+            self.assertIn("moderation.reject", got.value.path().read_text())
+            if kind == "csv":
+                admin.get_by_role("button", name="Download").click()
+        analyst = self.staff("analyst")
+        self.at(analyst, "/sites/1/audit", "Audit log")
+        analyst.get_by_role("row", name="rejected it").first.wait_for()
+        self.assertEqual(analyst.get_by_role("button", name="Undo").count(), 0)
+
     def test_look(self) -> None:
         """A colour is seen in the preview at once, and given out as CSS."""
         page = self.staff("admin")

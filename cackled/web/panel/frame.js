@@ -1,6 +1,6 @@
 // The frame of all pages: the site, its pages, who is signed in.
 import {badges} from './badges.js';
-import {html, useState} from './libraries.js';
+import {html, useEffect, useRef, useState} from './libraries.js';
 import {address, go, path} from './router.js';
 import {everywhere, leave, may, me, roleOn, sites} from './session.js';
 import {complain} from './toasts.js';
@@ -62,6 +62,17 @@ function SiteMenu({site}) {
  */
 export function Frame({site, children}) {
   const [open, setOpen] = useState(false);
+  const burger = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    if (!open) return;
+    const close = (/** @type {KeyboardEvent} */ event) => {
+      if (event.key !== 'Escape' || event.defaultPrevented) return;
+      setOpen(false);
+      burger.current?.focus();
+    };
+    addEventListener('keydown', close);
+    return () => removeEventListener('keydown', close);
+  }, [open]);
   const out = async () => {
     try {
       await leave();
@@ -74,6 +85,7 @@ export function Frame({site, children}) {
   return html`<a class="skip" href="#main">${t('skip')}</a>
     <header class="top">
       <button
+        ref=${burger}
         type="button"
         class="icon burger"
         aria-label=${t('nav.open')}

@@ -1,9 +1,12 @@
 // What staff did on a site, the newest first.
 import {html, useState} from '../libraries.js';
-import {get, post} from '../api.js';
+import {ask, get, post} from '../api.js';
 import {address, query, setQuery} from '../router.js';
 import {may} from '../session.js';
 import {complain, toast} from '../toasts.js';
+import {Dialog} from '../ui/dialog.js';
+import {Choice, Form} from '../ui/form.js';
+import {Fresh} from '../ui/fresh.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading, Name, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
@@ -54,6 +57,7 @@ export function AuditPage({site}) {
       setBusy(false);
     }
   };
+  const [open, setOpen] = useState(false);
   /** Decisions that were undone here. */
   const [undone, setUndone] = useState(/** @type {Set<string>} */ (new Set()));
   /** @param {string} number */
@@ -77,12 +81,7 @@ export function AuditPage({site}) {
   return html`<div class="page">
     <${Heading}
       lead=${t('audit.lead')}
-      aside=${['csv', 'jsonl'].map(
-        kind =>
-          html`<a key=${kind} class="button" href=${`/api/v1/sites/${site}/audit/${kind}`} download
-            >${t('transfer.download')} ${kind === 'csv' ? 'CSV' : 'JSON lines'}</a
-          >`,
-      )}
+      aside=${may(site, 'admin') && html`<button type="button" onClick=${() => setOpen(true)}>${t('transfer.download')}</button>`}
       >${t('nav.audit')}<//
     >
     ${
@@ -153,5 +152,44 @@ export function AuditPage({site}) {
           />
           ${found.next && html`<div class="actions"><button type="button" disabled=${busy} onClick=${more}>${t('more')}</button></div>`}`}
     <//>
+    ${open && html`<${Download} site=${site} onClose=${() => setOpen(false)} />`}
   </div>`;
+}
+
+/** The whole log as a file: it is given to admins who have just shown who they are. @param {{site: string, onClose: () => void}} props */
+function Download({site, onClose}) {
+  const [kind, setKind] = useState('csv');
+  const save = async () => {
+    /** @type {string[]} */
+    const parts = [];
+    let before = '';
+    do {
+      const {body, response} = await ask('GET', `/sites/${site}/audit/${kind}`, {query: {before}});
+      const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
+      // Each part of a table begins with its head.
+      parts.push(kind === 'csv' && before ? text.slice(text.indexOf('\n') + 1) : text);
+      before = response.headers.get('x-cackled-next') || '';
+    } while (before);
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(new Blob(parts, {type: kind === 'csv' ? 'text/csv' : 'application/jsonl'}));
+    link.download = `audit-${site}.${kind}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+    onClose();
+  };
+  return html`<${Dialog} title=${t('nav.audit')} onClose=${onClose}>
+    <${Fresh}>
+      <${Form} onSubmit=${save} label=${t('transfer.download')}>
+        <${Choice}
+          label=${t('transfer.format')}
+          value=${kind}
+          onInput=${setKind}
+          options=${[
+            ['csv', 'CSV'],
+            ['jsonl', 'JSON lines'],
+          ]}
+        />
+      <//>
+    <//>
+  <//>`;
 }
