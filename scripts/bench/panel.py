@@ -127,7 +127,8 @@ def main() -> None:
             connection.autocommit = True
             fill(connection, args.size, args.pending)
             connection.close()
-            command = [Path(sys.executable).parent / "cackled", "admin", "-c", Path(folder) / "c.toml", "--json",
+            cackled, config = Path(sys.executable).parent / "cackled", Path(folder) / "c.toml"
+            command = [str(cackled), "admin", "-c", str(config), "--json",
                        "account", "add", "ann@example.com", "--role", "moderator", "--site", "1"]  # fmt: skip
             told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             with sync_playwright() as playwright:
