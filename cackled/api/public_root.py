@@ -106,6 +106,7 @@ def public_root(
     commento: IResource | None = None,
     avatar: IResource | None = None,
     media: IResource | None = None,
+    files: IResource | None = None,
     panel: IResource | None = None,
     docs: IResource | None = None,
     old: OldCalls | None = None,
@@ -143,6 +144,8 @@ def public_root(
         children[b"avatar"] = avatar
     if media is not None:
         children[b"media"] = media
+    if files is not None:
+        children[b"files"] = files
     if auth is not None:
         children[b"auth"] = auth
     if privacy is not None:

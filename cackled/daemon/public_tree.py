@@ -35,6 +35,7 @@ from cackled.identity.avatar import AvatarResource, Pictures
 from cackled.identity.flow import SignIn
 from cackled.identity.resource import AuthResource, CommentoCallback
 from cackled.languages import section_texts
+from cackled.media.attachment_resource import AttachmentResource
 from cackled.media.resource import Gallery, MediaResource
 from cackled.privacy.parts import PrivacyParts
 from cackled.privacy.store import PrivacyLinks
@@ -132,6 +133,10 @@ def public_tree(
         avatar=AvatarResource(application.sites, application.shared[Pictures], limits, client_address),
         media=MediaResource(
             application.sites, application.shared[Gallery], limits, client_address, application.signed_media
+        ),
+        files=AttachmentResource(
+            application.sites, application.database, application.shared[Gallery], limits, client_address,
+            application.signed_media,
         ),
         auth=OwnPages(
             AuthResource(

@@ -21,6 +21,8 @@ from cackled.domain.site import Site
 PICTURE_ID = re.compile(r"([1-9][0-9]{0,8})-([A-Za-z0-9_-]{22})", re.ASCII)
 # The name at which each picture has its smallest file.
 THUMB = "thumb.webp"
+# The name of the only file of what is no picture; its own name stands where a picture has words.
+FILE = "file"
 # The width that a page shows first.
 WIDTH = 800
 
@@ -38,6 +40,7 @@ class _File(Struct, frozen=True):
     name: str
     type: str
     width: int
+    bytes: int = 0
 
 
 def is_picture(name: str) -> bool:
@@ -46,13 +49,15 @@ def is_picture(name: str) -> bool:
 
 
 async def own_pictures(
-    database: Database, site: Site, visitor: int | None, item: str, ids: list[str], account: int | None = None
+    database: Database, site: Site, visitor: int | None, item: str, ids: list[str], account: int | None = None,
+    *, files: bool = False,
 ) -> list[dict[str, Any]]:
     """What is kept of the pictures *ids* of a visitor, or of an *account*: with nothing yet, or with *item*.
 
     *item* names what shows them (``review:12``).
 
-    ``url`` is an address on this server.
+    ``url`` is an address on this server. With *files* others than pictures may be among them: these have a ``name``,
+    and no address that is open to anybody.
 
     Raises:
         Unprocessable: one is not there, another's, or shown elsewhere.
@@ -71,13 +76,22 @@ async def own_pictures(
     found = {row[0]: row for row in rows.rows}
     if len(set(numbers)) < len(numbers) or len(found) < len(numbers):
         raise _unknown()
-    return [kept_picture(site.id, found[number]) for number in numbers]
+    kept = [kept_picture(site.id, found[number]) for number in numbers]
+    if not files and any("name" in one for one in kept):
+        raise _unknown()
+    return kept
 
 
 def kept_picture(site: int, row: tuple[Any, ...]) -> dict[str, Any]:
     """What a product keeps of a picture: *row* has its number, width, height, colour, words, and files as JSON."""
     number, width, height, color, alt, files = row
-    webp = [one for one in msgspec.json.decode(files, type=list[_File]) if one.type == "image/webp"]
+    known = msgspec.json.decode(files, type=list[_File])
+    if known[0].name == FILE:
+        return {
+            "id": f"{site}-{number}", "url": "", "alt": "", "width": 0, "height": 0, "color": "", "name": alt,
+            "type": known[0].type, "bytes": known[0].bytes,
+        }  # fmt: skip
+    webp = [one for one in known if one.type == "image/webp"]
     # The first that is wide enough; files stand in the order of their widths.
     file = next((one for one in webp if one.width >= WIDTH), None) or max(webp, key=lambda one: one.width)
     return {

@@ -20,6 +20,8 @@ from cackled.domain.site import Site
 LIFETIME = 3_600
 # For who uploaded a picture and has not sent it: it is removed after a day.
 DRAFT_LIFETIME = 86_400
+# Of a file, which is asked for when somebody wants it.
+FILE_LIFETIME = 300
 SIGN = re.compile(r"([0-9a-f]{8})-([A-Za-z0-9_-]{22})", re.ASCII)
 _PLACE = re.compile(r"/media/([0-9]{1,9}-[A-Za-z0-9_-]{22})/([\w.-]{1,100})", re.ASCII)
 # As `sign_media` of the database marks them: no encoder of JSON writes a tab there, so that nothing that anybody typed
@@ -53,6 +55,11 @@ class SignedMedia:
             return plain
         until = f"{(int(self._wall_time()) // seconds + 2) * seconds:08x}"
         return f"/media/{match[1]}/{until}-{self._mac(match[1], until)}/{match[2]}"
+
+    def file(self, number: str, seconds: int = FILE_LIFETIME) -> str:
+        """The address of a file that is no picture (``17-ID``), which holds *seconds* at least."""
+        until = f"{(int(self._wall_time()) // seconds + 2) * seconds:08x}"
+        return f"/files/{number}/{until}-{self._mac(number, until)}"
 
     def in_json(self, text: bytes) -> bytes:
         """*text* with those addresses signed that the database marked."""

@@ -18,6 +18,9 @@ class Uploads(Struct, frozen=True):
     ``fetched`` keeps a picture that nobody sent, whether or not visitors may send some, and gives its contents' SHA-256
     and what a product keeps of it; ``again`` gives the latter of contents that are there, or None.
 
+    ``add_any`` keeps a picture, or another file of that name where the site takes files (site, bytes, alternative text,
+    name, visitor, account).
+
     Raises:
         Refused: the site takes none, or not this one.
         OSError: it can't be kept.
@@ -27,3 +30,4 @@ class Uploads(Struct, frozen=True):
     admit: Callable[[Site, int | None], None]
     fetched: Callable[[Site, bytes], Awaitable[tuple[bytes, dict[str, Any]]]]
     again: Callable[[Site, bytes], Awaitable[dict[str, Any] | None]]
+    add_any: Callable[[Site, bytes, str, str, int | None, int | None], Awaitable[str]]

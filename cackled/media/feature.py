@@ -65,7 +65,8 @@ FEATURE = Feature(
     ),
     refusals=REFUSALS,
     problems={
-        **{f"media-{reason}": 422 for reason in (*REASONS, "harmful", "large", "many", "unknown")}, "no-pictures": 403,
+        **{f"media-{reason}": 422 for reason in (*REASONS, "harmful", "large", "many", "unknown")},
+        "no-pictures": 403, "no-files": 403, "file-type": 422,
         "upload-expired": 410, "upload-idle": 408, "upload-large": 413, "upload-offset": 409, "upload-taken": 409,
         "upload-type": 415, "tus-version": 412,
     },

@@ -14,8 +14,10 @@ from cackled.database.errors import QueryFailed
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.errors import Conflict, Forbidden, NotFound, Refusal, Refusals, TooFast, Unprocessable
+from cackled.domain.pictures import FILE
 from cackled.domain.site import Site
 from cackled.domain.text import clean_words
+from cackled.media.attachments import kind_of, name_of
 from cackled.media.image_workers import File, Workshop
 from cackled.media.origins import Origin
 from cackled.media.scanning import Scanner
@@ -77,7 +79,7 @@ SELECT_SAME = Query(
 )
 SET_ALT = Query(
     "set_media_alt",
-    "update media set alt = $4 where site_id = $1 and id = $2 and visitor_id = $3 returning id",
+    "update media set alt = $4 where site_id = $1 and id = $2 and visitor_id = $3 and width > 0 returning id",
     ("int", "text", "bigint", "text"),
 )
 SELECT_OWN = Query(
@@ -147,9 +149,14 @@ def admit(site: Site, length: int | None) -> None:
     if not settings.pictures:
         raise Forbidden("This site takes no pictures.", slug="no-pictures")
     if length is not None and length > settings.max_bytes:
-        raise Unprocessable(
-            f"A picture has at most {settings.max_bytes // 1000} KB here.", field="file", slug="media-large"
-        )
+        raise too_large(settings)
+
+
+def too_large(settings: MediaSettings) -> Unprocessable:
+    """It has more bytes than the site takes."""
+    return Unprocessable(
+        f"A file has at most {settings.max_bytes // 1000} KB here.", field="file", slug="media-large"
+    )
 
 
 class Media:
@@ -203,6 +210,37 @@ class Media:
             )  # fmt: skip
             await self._origin.put(self._site.id, digest, picture.files)
         return await self._note(made, digest, alt, visitor, account)
+
+    async def add_file(self, raw: bytes, name: str, visitor: int | None, account: int | None) -> Medium:
+        """Take a file that is no picture in, as it is; it is given out to be saved only.
+
+        Raises:
+            Forbidden: this site takes none.
+            Unprocessable: it is too large, or of another type (`cackled.media.attachments`).
+            Conflict, TooFast, ScannerAway, OSError: as `add`.
+        """
+        settings = self._site.product(MediaSettings)
+        if not settings.files:
+            raise Forbidden("This site takes no files.", slug="no-files")
+        if len(raw) > settings.max_bytes:
+            raise too_large(settings)
+        kind = kind_of(raw)
+        if kind is None:
+            raise Unprocessable("Only PDF and plain text are taken.", field="file", slug="file-type")
+        await self._check_bounds(settings, visitor)
+        digest = sha256(raw).digest()
+        same = await self._database.read(SELECT_SAME, self._site.id, digest, preference=ReadPreference.PRIMARY)
+        if same.rows:
+            made = _medium(same.rows[0])
+        else:
+            if self._scanner is not None:
+                await self._scanner.check(raw)
+            if not await self._database.write(NOTE_CONTENTS, self._site.id, digest):
+                raise TooFast(2.0)
+            file = File(FILE, kind, 0, 0, raw)
+            made = Medium("", digest, 0, 0, 1, "", "", [_known(file)], "", False)
+            await self._origin.put(self._site.id, digest, [file])
+        return await self._note(made, digest, name_of(name, kind), visitor, account)
 
     async def again(self, digest: bytes) -> Medium | None:
         """A picture of nobody's with contents that the site has; None where it has them no more."""

@@ -23,6 +23,13 @@ class MediaSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw
             description="Allow visitors to upload pictures.",
         ),
     ] = False
+    files: Annotated[
+        bool,
+        Meta(
+            title="Files in chat",
+            description="Let visitors and operators send PDF and plain text files in chat.",
+        ),
+    ] = False
     max_bytes: Annotated[
         int,
         Meta(
@@ -47,4 +54,5 @@ class MediaSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, kw
 
     def public(self) -> dict[str, Any]:
         """What a browser may know."""
-        return {"pictures": self.max_bytes} if self.pictures else {}
+        made = {"pictures": self.max_bytes} if self.pictures else {}
+        return made | ({"files": self.max_bytes} if self.files else {})

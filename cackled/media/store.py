@@ -13,6 +13,7 @@ from cackled.domain.commands import CommandError
 from cackled.domain.pictures import kept_picture
 from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
+from cackled.media.attachments import kind_of
 from cackled.media.disk_cache import DiskCache
 from cackled.media.image_workers import Workshop
 from cackled.media.incoming import Incoming
@@ -20,6 +21,7 @@ from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
 from cackled.media.s3 import S3Origin
 from cackled.media.scanning import Scanner
 from cackled.media.service import Media, Medium, admit
+from cackled.media.settings import MediaSettings
 from cackled.media.uploads import Uploads as SiteUploads
 from cackled.products.product import SharedParts
 from cackled.shared_calls import SharedCalls
@@ -72,10 +74,18 @@ class MediaStore:
     @property
     def uploads(self) -> Uploads:
         """What products hand pictures to."""
-        return Uploads(self._upload, admit, self._fetched, self._again)
+        return Uploads(self._upload, admit, self._fetched, self._again, self._any)
 
     async def _upload(self, site: Site, raw: bytes, alt: str, visitor: int | None, account: int | None) -> str:
         return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, account)).id}"
+
+    async def _any(
+        self, site: Site, raw: bytes, alt: str, name: str, visitor: int | None, account: int | None
+    ) -> str:
+        settings = site.product(MediaSettings)
+        if name and settings.files and (kind_of(raw) is not None or not settings.pictures):
+            return f"{site.id}-{(await self.of(site).add_file(raw, name, visitor, account)).id}"
+        return await self._upload(site, raw, alt, visitor, account)
 
     async def _fetched(self, site: Site, raw: bytes) -> tuple[bytes, dict[str, Any]]:
         made = await self.of(site).add(raw, "", None, admitted=True)

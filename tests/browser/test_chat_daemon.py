@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tests.browser.test_chat import SHADOW
 from tests.browser.test_panel import PanelCase
 from tests.media import corpus
+from tests.media.test_attachments import PAPER
 
 LAST_MARK = f"[...{SHADOW}.querySelectorAll('.mark')].pop()?.innerText"
 # The rows of the conversation, in order.
@@ -208,6 +210,41 @@ class LifeTests(ChatDaemonCase):
         self.until(page, f"[...{SHADOW}.querySelectorAll('.picture img')].filter(i => i.naturalWidth > 0).length === 3")
         told = self.operator.ask("GET", f"/{chat}/messages")["messages"]
         self.assertEqual([len(one["files"]) for one in told if one["from"] == "visitor"], [0, 3])
+
+    def test_files(self) -> None:
+        """A paper and a picture go together; each side saves the paper; a program is refused in words."""
+        assert self.daemon is not None
+        for setting in ("pictures", "files"):
+            self.daemon.admin(f"site set 1 media.{setting} yes")
+        page = self.opened()
+        self.say(page, "The bill")
+        chat = self.found("The bill")
+        page.click(".clip[aria-label='Add files']")
+        page.wait_for_selector(".mc-picfile", state="attached")
+        page.locator(".mc-picfile").set_input_files([
+            {"name": "R\u00e9sum\u00e9 1.pdf", "mimeType": "application/pdf", "buffer": PAPER},
+            {"name": "setup.exe", "mimeType": "application/x-msdownload", "buffer": b"MZ\x00\x01"},
+            {"name": "1.jpg", "mimeType": "image/jpeg", "buffer": corpus.picture()},
+        ])  # fmt: skip
+        page.wait_for_selector(".mc-picwords:visible")
+        page.wait_for_selector(".mc-picitem:has-text('setup.exe') .mc-picstate:visible")
+        page.click(".send")
+        page.wait_for_selector(".alert:has-text('Wait until')")
+        page.locator(".mc-picitem:has-text('setup.exe')").get_by_label("Remove the picture").click()
+        self.soon(lambda: (page.click(".send"), self.assertEqual(page.locator(".mc-picitem").count(), 0)))
+        with page.context.expect_event("page") as opened, page.expect_popup():
+            page.click("button.file:has-text('R\u00e9sum\u00e9 1.pdf')")
+        del opened
+        (shown,) = [
+            one for one in self.operator.ask("GET", f"/{chat}/messages")["messages"] if len(one["files"]) == 2
+        ]
+        self.assertEqual([one.get("name", "") for one in shown["files"]], ["R\u00e9sum\u00e9 1.pdf", ""])
+        desk = self.operator.page
+        desk.goto(f"{self.operator.url}/panel/sites/1/chats/{chat}")
+        with desk.expect_download() as saved:
+            desk.get_by_role("button", name="R\u00e9sum\u00e9 1.pdf").click()
+        self.assertEqual(saved.value.suggested_filename, "R\u00e9sum\u00e9 1.pdf")
+        self.assertEqual(Path(saved.value.path()).read_bytes(), PAPER)
 
     def given(self, page: Any, event: str, member: str, jpeg: bytes) -> None:
         """A file is pasted into the field, or dropped on it."""

@@ -153,7 +153,10 @@ class MessageEvent(Struct, frozen=True):
 
 
 class File(Struct, frozen=True):
-    """A picture of a message; ``url`` is an address on this server."""
+    """A picture of a message; ``url`` is an address on this server.
+
+    Another file has a ``name``, ``type`` and ``bytes`` and no address: `getChatFile` gives one for some minutes.
+    """
 
     id: str
     url: str
@@ -161,12 +164,9 @@ class File(Struct, frozen=True):
     width: int
     height: int
     color: str
-
-
-class FileQuery(Struct, frozen=True):
-    """Parameters of an upload."""
-
-    alt: Annotated[str, Meta(max_length=1_500, description="What is to be seen on the picture.")] = ""
+    name: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+    bytes: int | UnsetType = UNSET
 
 
 class NothingBody(Struct, frozen=True):

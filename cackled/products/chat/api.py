@@ -11,8 +11,9 @@ from msgspec import UNSET, Struct, structs
 from cackled.api.calls import Call, bearer, header
 from cackled.api.route import Caller, Route
 from cackled.api.widget import FirstPage, FirstRender, Widget
-from cackled.domain.errors import Conflict, Unauthorized
+from cackled.domain.errors import Conflict, NotFound, Unauthorized
 from cackled.domain.people import Facts
+from cackled.domain.pictures import PICTURE_ID
 from cackled.domain.sessions import BY_SITE
 from cackled.domain.signed_media import DRAFT_LIFETIME, SignedMedia
 from cackled.domain.site import Site
@@ -20,6 +21,7 @@ from cackled.domain.uploads import Uploads
 from cackled.domain.vouching import Vouching
 from cackled.products.chat import answers, rush
 from cackled.products.chat.desk import Desks
+from cackled.products.chat.file_answers import FileAddress, FileQuery
 from cackled.products.chat.people import ChatPeople
 from cackled.products.chat.places import Places
 from cackled.products.chat.refusals import TEXT
@@ -203,17 +205,28 @@ async def typing(call: Call) -> None:
 
 
 async def add_file(call: Call) -> Any:
-    """Upload a picture for a message. The body is the file."""
+    """Upload a picture, or another file, for a message. The body is the file."""
     caller, uploads = await party(call), call.shared(Uploads)
     if caller.found.state in CLOSED:
         raise Conflict("This conversation is closed.", slug="chat-closed")
     content = call.request.content
     raw = b"" if content is None else content.read()
     visitor, account = (caller.found.visitor, None) if caller.side == "visitor" else (None, caller.account)
-    made = await uploads.add(call.site, raw, call.query.alt, visitor, account)
+    made = await uploads.add_any(call.site, raw, call.query.alt, call.query.name, visitor, account)
     picture = await call.service(Chats).picture(made, visitor, account)
     # Nobody else sees it before it is sent.
     return {**picture, "url": call.shared(SignedMedia).address(picture["url"], DRAFT_LIFETIME)}
+
+
+async def get_file(call: Call) -> Any:
+    """Get an address at which a file of a conversation can be had for some minutes."""
+    caller, name = await party(call), call.parameters["file"]
+    match = PICTURE_ID.fullmatch(name)
+    if match is None or int(match[1]) != call.site.id:
+        raise NotFound("There is no such file.", slug="message")
+    visitor, account = (caller.found.visitor, None) if caller.side == "visitor" else (None, caller.account)
+    known = await call.service(Chats).file_name(call.number("chat"), match[2], visitor, account)
+    return FileAddress(call.shared(SignedMedia).file(name), known)
 
 
 async def read(call: Call) -> Any:
@@ -278,7 +291,8 @@ WIDGETS = (
     Widget(name="Chat", query=answers.ChatQuery, key=first_key, page=first_page, answer=answers.ChatPage),
 )
 FILE_REFUSALS = tuple(
-    f"media-{one}" for one in ("type", "broken", "pixels", "frames", "memory", "time", "large", "hourly", "room")
+    f"media-{one}"
+    for one in ("type", "broken", "pixels", "frames", "memory", "time", "large", "hourly", "room", "harmful")
 )
 _ALL = "/sites/{site}/chats"
 _ONE = "/sites/{site}/chats/{chat}"
@@ -332,9 +346,14 @@ ROUTES = (
     ),
     Route(
         method="POST", path=_ONE + "/files", name="addChatFile",
-        summary="Upload a picture for a message. The body is the file.", handler=add_file, query=answers.FileQuery,
-        takes="image/*", most=MOST_FILE, answer=answers.File, status=201,
-        refusals=("chat", "chat-closed", "no-pictures", *FILE_REFUSALS), **_PEOPLE,
+        summary="Upload a picture, or another file, for a message. The body is the file.", handler=add_file,
+        query=FileQuery, takes="*/*", most=MOST_FILE, answer=answers.File, status=201,
+        refusals=("chat", "chat-closed", "no-pictures", "no-files", "file-type", *FILE_REFUSALS), **_PEOPLE,
+    ),
+    Route(
+        method="GET", path=_ONE + "/files/{file:text}", name="getChatFile",
+        summary="Get an address at which a file of a conversation can be had for some minutes.", handler=get_file,
+        answer=FileAddress, refusals=("chat", "message"), **_PARTY,
     ),
     Route(
         method="PUT", path=_ONE + "/read", name="readChat", summary="Mark messages up to a seq as read.",

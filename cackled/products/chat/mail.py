@@ -36,7 +36,9 @@ SELECT_LETTER = Query(
     select c.mail, c.language, c.tokens, c.seen_visitor >= c.said_operator or c.ended or c.state = 'spam', coalesce(
         c.trail::json -> -1 ->> 'url', ''), coalesce((
       select json_agg(json_build_object('from', m.sender, 'name', m.author_name, 'text', m.text,
-        'files', json_array_length(m.files::json), 'at', to_char(m.created_at at time zone 'utc', 'YYYY-MM-DD HH24:MI'))
+        'files', (
+          select coalesce(json_agg(coalesce(f ->> 'name', '')), '[]') from json_array_elements(m.files::json) f),
+        'at', to_char(m.created_at at time zone 'utc', 'YYYY-MM-DD HH24:MI'))
         order by m.seq, m.id)
       from (
         select y.* from chat_message y
@@ -62,7 +64,7 @@ class _Said(Struct, frozen=True, rename={"from_": "from"}):
     from_: str
     name: str
     text: str
-    files: int
+    files: list[str]
     at: str
 
 
@@ -140,7 +142,7 @@ def letter(
         who = words("you") if one.from_ == "visitor" else cleaned(one.name) or words("somebody")
         parts += [f"{who} ({one.at} UTC):"]
         parts += [indented(one.text, LONGEST)] if one.text else []
-        parts += ["    " + words("picture")] * one.files + [""]
+        parts += ["    " + (cleaned(name) or words("picture")) for name in one.files] + [""]
     if len(said) == MOST:
         parts += [words("left"), ""]
     if link:
@@ -154,7 +156,7 @@ def letter(
 
 def _sample_of(answer: bool) -> Callable[[Site, Language, Template], Awaitable[EmailMessage]]:
     async def sample(site: Site, language: Language, template: Template) -> EmailMessage:
-        said = [_Said("operator", "Ann", "…", 0, "2026-01-01 12:00")]
+        said = [_Said("operator", "Ann", "…", [], "2026-01-01 12:00")]
         dress = Dress(template, {"site": site.name})
         return letter(site, language, "chat@localhost", "visitor@example.org", said, dress, answer=answer)
 

@@ -229,8 +229,21 @@ class Chats:
         return Written(*rows[0])
 
     async def picture(self, name: str, visitor: int | None, account: int | None) -> dict[str, Any]:
-        """A picture that was just added."""
-        return (await own_pictures(self._all, self._site, visitor, "", [name], account))[0]
+        """A picture, or another file, that was just added."""
+        return (await own_pictures(self._all, self._site, visitor, "", [name], account, files=True))[0]
+
+    async def file_name(self, chat: int, number: str, visitor: int | None, account: int | None) -> str:
+        """The name of a file of the conversation, or of one that the caller has not sent yet.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found = await self._database.read(
+            queries.SELECT_FILE_NAME, self._site.id, chat, number, visitor, account, preference=ReadPreference.PRIMARY
+        )
+        if not found.rows:
+            raise NotFound("There is no such file.", slug="message")
+        return str(found.rows[0][0])
 
     async def _pictures(
         self, chat: int, sender: str, visitor: int | None, account: int | None, ids: list[str], key: str
@@ -241,7 +254,7 @@ class Chats:
             Unprocessable: one is not the sender's to show, and this message was not written before.
         """
         try:
-            found = await own_pictures(self._all, self._site, visitor, "", ids, account)
+            found = await own_pictures(self._all, self._site, visitor, "", ids, account, files=True)
         except Unprocessable:
             said = (self._site.id, chat, sender, key)
             if not (await self._database.read(queries.SELECT_SAID, *said, preference=ReadPreference.PRIMARY)).rows:

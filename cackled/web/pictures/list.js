@@ -8,6 +8,7 @@
  * @property {string} src below the server
  * @property {string} color
  * @property {string} alt
+ * @property {string} [name] of what is no picture
  */
 /**
  * @typedef {object} Picture

@@ -18,6 +18,7 @@ import {Refused} from '../lib/session.js';
  * @property {import('../lib/i18n.js').Translate} t
  * @property {string} site
  * @property {number} count how many there may be
+ * @property {boolean} [files] others than pictures may be added too, where they are sent to `own`
  * @property {() => {path: string, token: string}} [own] where they are sent instead of the site's media, and as whom
  * @property {() => void} changed the text may be sent now, or not any more; or there is more to keep in its draft
  */
@@ -28,6 +29,7 @@ const AGAIN = 'M15.5 8A6 6 0 1 0 16 10M16 4v4h-4';
 const THUMBNAIL = 480;
 // Bytes above which a file is sent so that it can be gone on with.
 const LARGE = 1e6;
+const FILES = ',.pdf,.txt,.csv,.tsv,.log,.md,.json';
 const TYPES = 'image/jpeg,image/png,image/gif,image/webp,image/avif,image/heic';
 
 /**
@@ -40,7 +42,7 @@ export function openPictures(host) {
   const strip = el('ul.mc-pics', {'aria-label': t('addPictures')});
   const input = el('input.mc-picfile', {
     type: 'file',
-    accept: TYPES,
+    accept: TYPES + (host.files ? FILES : ''),
     multiple: true,
     tabindex: -1,
     'aria-hidden': 'true',
@@ -51,7 +53,8 @@ export function openPictures(host) {
   });
   const list = new PictureList(
     host.count,
-    async (blob, progress) => upload(await shrink(blob), progress),
+    async (blob, progress) =>
+      upload(pictured(blob) ? await shrink(blob) : blob, progress, /** @type {File} */ (blob).name || ''),
     error => ({why: reason(t, error), again: mayPass(error)}),
     () => {
       draw();
@@ -63,7 +66,7 @@ export function openPictures(host) {
   const box = el('div.mc-picbox', null, strip, told, input);
   host.place.append(box);
   const drop = (/** @type {DragEvent} */ event) => {
-    const files = filesOf(event.dataTransfer);
+    const files = filesOf(event.dataTransfer, host.files);
     node.classList.remove('mc-drop');
     if (!files.length) return;
     event.preventDefault();
@@ -78,7 +81,7 @@ export function openPictures(host) {
     if (!node.contains(/** @type {Node | null} */ (event.relatedTarget))) node.classList.remove('mc-drop');
   };
   const paste = (/** @type {ClipboardEvent} */ event) => {
-    const files = filesOf(event.clipboardData);
+    const files = filesOf(event.clipboardData, host.files);
     // What programs put beside text as a picture of it is not meant.
     if (!files.length || (event.clipboardData && event.clipboardData.getData('text/plain'))) return;
     event.preventDefault();
@@ -100,9 +103,10 @@ export function openPictures(host) {
   /**
    * @param {Blob} blob
    * @param {(share: number) => void} progress
+   * @param {string} name
    * @returns {Promise<Kept>}
    */
-  async function upload(blob, progress) {
+  async function upload(blob, progress, name) {
     const own = host.own && host.own();
     const grant = own ? '' : session.grant();
     let token = own ? own.token : await session.open();
@@ -120,7 +124,7 @@ export function openPictures(host) {
       ? await sendInParts(ask, blob, progress, ms => new Promise(done => setTimeout(done, ms)))
       : await ask(
           'POST',
-          own ? own.path : '/media',
+          own ? own.path + (host.files && name ? '?name=' + encodeURIComponent(name.slice(-200)) : '') : '/media',
           {'Content-Type': blob.type || 'application/octet-stream'},
           blob,
           sent => progress(sent / blob.size),
@@ -128,6 +132,7 @@ export function openPictures(host) {
     const made = large ? answer.body.media : answer.body;
     if (answer.status !== (large ? 200 : 201) || !made)
       throw new Refused(answer.status, answer.body, parseFloat(answer.header('Retry-After')));
+    if (made.name) return {id: made.id, src: '', color: '', alt: '', name: made.name};
     if (made.url) return {id: made.id, src: made.url, color: made.color, alt: ''};
     const files = /** @type {any[]} */ (made.files).filter(one => /webp$/.test(one.type));
     const {src} = files.find(one => one.width >= 320) || files[0];
@@ -136,9 +141,12 @@ export function openPictures(host) {
 
   /** @param {Picture} one */
   function card(one) {
-    const picture = one.blob
-      ? thumbnail(one.blob)
-      : el('img.mc-pic', {alt: '', src: loader.base() + /** @type {Kept} */ (one.kept).src});
+    const name = one.blob ? !pictured(one.blob) && /** @type {File} */ (one.blob).name : one.kept && one.kept.name;
+    const picture = name
+      ? el('bdi.mc-picname', null, name)
+      : one.blob
+        ? thumbnail(one.blob)
+        : el('img.mc-pic', {alt: '', src: loader.base() + /** @type {Kept} */ (one.kept).src});
     const state = el('div.mc-picstate', {role: 'status'});
     const bar = el('progress.mc-picbar', {max: 1, 'aria-label': t('pictureSending', {n: 0})});
     const words = el('input.mc-picwords', {
@@ -171,7 +179,7 @@ export function openPictures(host) {
         bar.setAttribute('value', '' + one.share);
         state.hidden = !one.why;
         state.textContent = one.why;
-        words.hidden = one.state !== 'done';
+        words.hidden = one.state !== 'done' || !!name;
         again.hidden = one.state !== 'failed';
       },
     };
@@ -296,10 +304,14 @@ function style(node) {
   place.prepend(Object.assign(document.createElement('link'), {rel: 'stylesheet', href: sheet}));
 }
 
+/** @param {Blob} blob */
+const pictured = blob => /^image\//.test(blob.type);
+
 /**
  * @param {DataTransfer | null} given
+ * @param {boolean} [all] not pictures alone
  * @returns {File[]}
  */
-function filesOf(given) {
-  return given ? [...given.files].filter(file => /^image\//.test(file.type)) : [];
+function filesOf(given, all) {
+  return given ? [...given.files].filter(file => all || pictured(file)) : [];
 }

@@ -1,4 +1,4 @@
-/* Pictures in messages: chosen, dropped or pasted, they stand above the composer until the message is sent. */
+/* Pictures and files in messages: chosen, dropped or pasted, they stand above the composer until the message is sent. */
 import {loader} from '../../../web/lib/loader.js';
 import {tabStorage} from '../../../web/lib/storage.js';
 import {asObject} from '../../../web/lib/values.js';
@@ -25,6 +25,7 @@ export async function openFiles(w) {
     t,
     site,
     count: MOST,
+    files: !!w.info.files,
     changed: () => opened && keep(),
     own: () => ({path: '/chats/' + chat() + '/files', token: w.token}),
   });

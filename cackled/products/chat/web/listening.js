@@ -14,7 +14,10 @@ import {asObject} from '../../../web/lib/values.js';
 export async function look(w) {
   try {
     w.info = {...w.info, ...(await w.core.ask())};
-    w.info.pictures = asObject((await w.core.first).site).settings.pictures;
+    const {settings} = asObject((await w.core.first).site);
+    w.info.pictures = settings.pictures || settings.files;
+    w.info.files = settings.files;
+    if (w.info.files) w.clip.setAttribute('aria-label', w.t('chatAddFiles'));
     attend(w);
     w.loaded = true;
     w.form = null;

@@ -2,6 +2,7 @@
 import {el} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
 import {loader} from '../../../web/lib/loader.js';
+import {reason} from '../../../web/lib/reasons.js';
 import {discard, remove, retry} from './sending.js';
 import {side, time} from './store.js';
 import {edit} from './writing.js';
@@ -47,6 +48,8 @@ export function face({id = '', name, avatar}) {
  */
 const shown = (w, files) =>
   files.map(file => {
+    const name = loader.text(file.name);
+    if (name) return saving(w, file, name);
     const href = w.safe(file.url || file.src);
     const image = el('img', {
       src: href,
@@ -61,6 +64,22 @@ const shown = (w, files) =>
     if (/^#[\da-f]{6}$/.test(file.color)) image.style.background = file.color;
     return el('a.picture', {href, target: '_blank', rel: 'noopener'}, image);
   });
+
+/**
+ * A file to be saved: where it is has to be asked for, and is known for some minutes only.
+ * @param {ChatPanel} w
+ * @param {any} file
+ * @param {string} name
+ */
+function saving(w, file, name) {
+  const open = () =>
+    w.call1('GET', '/files/' + file.id).then(
+      (/** @type {any} */ found) => el('a', {href: w.safe(found.url), target: '_blank', rel: 'noopener'}).click(),
+      (/** @type {any} */ error) => w.say(reason(w.t, error)),
+    );
+  const size = +file.bytes ? ' · ' + w.t.number(Math.ceil(file.bytes / 1000)) + ' kB' : '';
+  return el('button.file', {onclick: open}, el('bdi', null, name), size);
+}
 
 /**
  * @param {ChatPanel} w

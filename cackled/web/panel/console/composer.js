@@ -99,8 +99,7 @@ export function Composer({work, talk, deeds, mine}) {
   const files = mode === 'reply' ? talk.files.value : [];
   const able = (text.trim() || files.length > 0) && !files.some(one => one.state !== 'done') && !busy;
   const take = (/** @type {File[]} */ chosen) => {
-    const pictures = chosen.filter(one => one.type.startsWith('image/'));
-    if (pictures.length) list.add(pictures);
+    if (chosen.length) list.add(chosen);
   };
   const send = async () => {
     if (!able) return;
@@ -293,7 +292,7 @@ export function Composer({work, talk, deeds, mine}) {
           <input
             ref=${picker}
             type="file"
-            accept="image/*"
+            accept="image/*,.pdf,.txt,.csv,.tsv,.log,.md,.json"
             multiple
             hidden
             onChange=${(/** @type {any} */ event) => {

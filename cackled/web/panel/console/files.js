@@ -1,9 +1,9 @@
 // Pictures beside messages: those that are there, and those that are on their way.
 import {PictureList} from '../../pictures/list.js';
 import {shrink} from '../../pictures/shrink.js';
-import {Refused} from '../api.js';
-import {html} from '../libraries.js';
-import {percent, reason, t} from '../words.js';
+import {get, Refused} from '../api.js';
+import {html, useState} from '../libraries.js';
+import {bytes, percent, reason, t} from '../words.js';
 
 /** How many a message can have. */
 const MOST = 8;
@@ -11,25 +11,49 @@ const MOST = 8;
 /** Where a picture of ours is; nothing of strangers. @param {any} one */
 const address = one => (/^\/(?!\/)/.test(one.url || '') ? one.url : '');
 
-/** @param {{files: import('./kinds.js').File[]}} props */
-export function Files({files}) {
-  const there = files.filter(address);
+/**
+ * Save a file that is no picture: where it is has to be asked for, and is known for some minutes only.
+ * @param {string} chat
+ * @param {import('./kinds.js').File} file
+ */
+async function save(chat, file) {
+  const site = file.id.split('-')[0];
+  const {url} = await get(`/sites/${site}/chats/${encodeURIComponent(chat)}/files/${encodeURIComponent(file.id)}`);
+  const link = document.createElement('a');
+  Object.assign(link, {href: url, target: '_blank', rel: 'noopener'});
+  link.click();
+}
+
+/** @param {{files: import('./kinds.js').File[], chat: string}} props */
+export function Files({files, chat}) {
+  const [wrong, setWrong] = useState('');
+  const there = files.filter(one => one.name || address(one));
   if (!there.length) return null;
+  const press = (/** @type {import('./kinds.js').File} */ one) => {
+    setWrong('');
+    save(chat, one).catch(error => setWrong(reason(error)));
+  };
   return html`<ul class="chat-files">
-    ${there.map(
-      one =>
-        html`<li key=${one.id}>
-          <a href=${address(one)} target="_blank" rel="noopener noreferrer">
-            <img
-              src=${address(one)}
-              alt=${one.alt || t('chat.picture')}
-              width=${one.width || 240}
-              height=${one.height || 240}
-              loading="lazy"
-              style=${{backgroundColor: /^#[0-9a-f]{3,8}$/i.test(one.color || '') ? one.color : null}}
-            />
-          </a>
-        </li>`,
+    ${wrong && html`<li class="wrong" role="alert">${wrong}</li>`}
+    ${there.map(one =>
+      one.name
+        ? html`<li key=${one.id}>
+            <button type="button" class="chat-file" onClick=${() => press(one)}>
+              <bdi>${one.name}</bdi> ${one.bytes && html`<span class="muted">${bytes(one.bytes)}</span>`}
+            </button>
+          </li>`
+        : html`<li key=${one.id}>
+            <a href=${address(one)} target="_blank" rel="noopener noreferrer">
+              <img
+                src=${address(one)}
+                alt=${one.alt || t('chat.picture')}
+                width=${one.width || 240}
+                height=${one.height || 240}
+                loading="lazy"
+                style=${{backgroundColor: /^#[0-9a-f]{3,8}$/i.test(one.color || '') ? one.color : null}}
+              />
+            </a>
+          </li>`,
     )}
   </ul>`;
 }
@@ -39,13 +63,17 @@ export function Files({files}) {
  * @param {string} site
  * @param {string} chat
  * @param {Blob} blob
+ * @param {string} name
  * @param {(share: number) => void} progress
  * @returns {Promise<any>}
  */
-function upload(site, chat, blob, progress) {
+function upload(site, chat, blob, name, progress) {
   return new Promise((done, failed) => {
     const request = new XMLHttpRequest();
-    request.open('POST', `/api/v1/sites/${site}/chats/${encodeURIComponent(chat)}/files`);
+    request.open(
+      'POST',
+      `/api/v1/sites/${site}/chats/${encodeURIComponent(chat)}/files${name && `?name=${encodeURIComponent(name)}`}`,
+    );
     request.setRequestHeader('x-cackled-panel', '1');
     request.setRequestHeader('content-type', blob.type || 'application/octet-stream');
     request.timeout = 180_000;
@@ -80,7 +108,11 @@ function upload(site, chat, blob, progress) {
 export function filesOf(site, talk) {
   talk.list ??= new PictureList(
     MOST,
-    async (blob, progress) => upload(site, talk.id, await shrink(blob), progress),
+    async (blob, progress) => {
+      const name = /** @type {any} */ (blob).name || '';
+      const small = blob.type.startsWith('image/') ? await shrink(blob) : blob;
+      return upload(site, talk.id, small, name.slice(-200), progress);
+    },
     error => ({why: reason(error), again: !error.status || error.status >= 500 || error.status === 429}),
     () => {
       talk.files.value = [...talk.list.all];

@@ -1,7 +1,7 @@
 // What the API gives to the console: the shapes of chats, messages and what is told live. Types alone, and small judgements.
 
 /** @typedef {{id: string, name: string, avatar?: string | null}} Person */
-/** A picture; its address is on this server. @typedef {{id: string, url: string, alt?: string, width?: number, height?: number, color?: string}} File */
+/** A picture; its address is on this server. @typedef {{id: string, url: string, alt?: string, width?: number, height?: number, color?: string, name?: string, type?: string, bytes?: number}} File */
 /**
  * @typedef {object} Message
  * @property {string} id

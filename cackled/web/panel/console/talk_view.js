@@ -297,7 +297,7 @@ function Line({work, talk, one, head}) {
                 </div>
               </form>`
             : html`${one.html ? html`<${Rich} text=${one.html} />` : one.text && html`<p class="plain" dir="auto">${one.text}</p>`}
-                <${Files} files=${one.files || []} />`
+                <${Files} files=${one.files || []} chat=${talk.id} />`
       }
     </div>
     ${(one.quick || []).length > 0 && html`<p class="quick">${(one.quick || []).map(text => html`<span key=${text} class="mark">${text}</span>`)}</p>`}
@@ -328,7 +328,7 @@ function Waiting({talk, one}) {
   return html`<article class="line ours waiting head">
     <div class="bubble">
       ${one.text && html`<p class="plain" dir="auto">${one.text}</p>`}
-      <${Files} files=${one.files} />
+      <${Files} files=${one.files} chat=${talk.id} />
     </div>
     <p class="marks muted">
       ${
