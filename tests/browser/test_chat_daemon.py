@@ -240,7 +240,7 @@ class LifeTests(ChatDaemonCase):
         ]
         self.assertEqual([one.get("name", "") for one in shown["files"]], ["R\u00e9sum\u00e9 1.pdf", ""])
         desk = self.operator.page
-        desk.goto(f"{self.operator.url}/panel/sites/1/chats/{chat}")
+        desk.goto(f"{self.operator.url}/panel/sites/1/chat?chat={chat}")
         with desk.expect_download() as saved:
             desk.get_by_role("button", name="R\u00e9sum\u00e9 1.pdf").click()
         self.assertEqual(saved.value.suggested_filename, "R\u00e9sum\u00e9 1.pdf")

@@ -10,7 +10,7 @@ import {Fresh} from '../ui/fresh.js';
 import {Empty, Loaded, useLoad} from '../ui/load.js';
 import {Heading, Mark, Tabs} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
-import {moment, number, t} from '../words.js';
+import {bytes, moment, number, t} from '../words.js';
 
 /** The pages about a site itself. @param {{site: string, current: string}} props */
 export const SiteTabs = ({site, current}) =>
@@ -144,7 +144,26 @@ export function UsagePage({site}) {
             ]}
           />`}
     <//>
+    <${Storage} site=${site} />
   </div>`;
+}
+
+/** What the site's pictures and files take of what they may. @param {{site: string}} props */
+function Storage({site}) {
+  const loaded = useLoad(signal => get(`/sites/${site}/media-usage`, {}, signal), [site]);
+  return html`<h2 id="storage">${t('usage.storage')}</h2>
+    <${Loaded} from=${loaded} rows=${1}>
+      ${(/** @type {any} */ found) =>
+        html`<p>${t('usage.stored', {n: found.pictures, bytes: bytes(found.bytes), room: bytes(found.room)})}</p>
+          <meter
+            class="storage"
+            aria-labelledby="storage"
+            max="1"
+            high="0.9"
+            value=${found.room ? Math.min(1, found.bytes / found.room) : 1}
+          ></meter>
+          ${found.bytes > 0.9 * found.room && html`<p class="wrong">${t('usage.storage.full')}</p>`}`}
+    <//>`;
 }
 
 /** @param {{site: string}} props */
