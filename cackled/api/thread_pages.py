@@ -36,6 +36,7 @@ _STYLE = (
     ".mc-by{margin:0;font-size:.9rem;color:var(--quiet)}.mc-by b{color:CanvasText}.mc-by a{color:inherit}"
     ".mc-text p{margin:.35rem 0}.mc-text blockquote{margin:.35rem 0;padding-inline-start:.75rem;"
     "border-inline-start:3px solid var(--line)}.mc-text pre{overflow:auto;white-space:pre-wrap}"
+    ".mc-pics{margin:.35rem 0}.mc-pics img{max-width:100%;height:auto;border-radius:6px}"
     ".mc-acts{margin:.1rem 0;font-size:.9rem}.mc-acts a{display:inline-block;padding:.4rem 0}"
     ".mc-quiet{color:var(--quiet)}.mc-mark{border:1px solid var(--line);border-radius:6px;padding:0 .35rem}"
     "nav{display:flex;gap:1.5rem;margin:1.5rem 0}nav a{padding:.5rem 0}"

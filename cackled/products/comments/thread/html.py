@@ -10,6 +10,7 @@ from typing import Any
 
 from cackled.api.thread import ThreadRender
 from cackled.api.thread_pages import address
+from cackled.api.thread_pictures import pictures
 from cackled.domain.formulas import MOST_TEX, with_formulas
 from cackled.languages import Language, Words
 from cackled.products.comments.pages import next_cursor
@@ -31,6 +32,7 @@ class Frame:
         self._math = render.site.product(CommentSettings).math
         # Characters of TeX that are made into formulas on one page.
         self._left = 4 * MOST_TEX
+        self._base = render.base
         self._path = f"{render.base}/threads/{render.site.id}"
         query = render.query
         self._about = {
@@ -80,7 +82,8 @@ class Frame:
         return (
             f'<p class="mc-by"><b dir="auto">{escape(name)}</b>{marks} · '
             f'<a rel="bookmark" href="{escape(link)}">{when}</a>{edited}{score}</p>'
-            f'<div class="mc-text" dir="auto">{self._text(comment["html"])}</div>{acts}'
+            f'<div class="mc-text" dir="auto">{self._text(comment["html"])}</div>'
+            f'{pictures(comment.get("media"), self._base)}{acts}'
         )
 
     def _text(self, html: str) -> str:

@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 from cackled.api.thread import ThreadRender
+from cackled.api.thread_pictures import pictures
 from cackled.languages import Language
 from cackled.products.reviews.thread.words import core_words, widget_words
 
@@ -22,6 +23,7 @@ class Frame:
         self._language: Language = render.language
         self._url = url
         self._summary = summary
+        self._base = render.base
         self._site = render.site.name or str(render.site.id)
 
     def page(self, reviews: Sequence[Mapping[str, Any]], *, first: bool) -> str:
@@ -70,7 +72,8 @@ class Frame:
         )
 
     def _more(self, review: Mapping[str, Any]) -> str:
-        parts = [
+        parts = [pictures(review["media"], self._base)]
+        parts += [
             f'<p dir="auto"><b>{escape(self._words(word))}:</b> {escape(review[name])}</p>'
             for name, word in (("pros", "reviewPros"), ("cons", "reviewCons"))
             if review[name]
