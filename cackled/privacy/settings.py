@@ -37,6 +37,13 @@ class PrivacySettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
             description="Months after which the texts of deleted comments are removed for good. 0: they are kept.",
         ),
     ] = 0
+    audit_months: Annotated[
+        int,
+        Meta(
+            title="Log of staff is kept", ge=0, le=120,
+            description="Months after which lines of the log of what staff did are removed. 0: they are kept.",
+        ),
+    ] = 0
     contact: Annotated[
         str,
         Meta(

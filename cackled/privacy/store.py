@@ -72,12 +72,12 @@ SPEND = Query(
 PUT_RULE = Query(
     "put_privacy_rule",
     """
-    insert into privacy_rule (site_id, truncated, address_months, deleted_months) values ($1, $2, $3, $4)
-    on conflict (site_id) do update set truncated = $2, address_months = $3, deleted_months = $4
-      where (privacy_rule.truncated, privacy_rule.address_months, privacy_rule.deleted_months)
-        is distinct from ($2, $3, $4)
+    insert into privacy_rule as r (site_id, truncated, address_months, deleted_months, audit_months)
+    values ($1, $2, $3, $4, $5)
+    on conflict (site_id) do update set truncated = $2, address_months = $3, deleted_months = $4, audit_months = $5
+      where (r.truncated, r.address_months, r.deleted_months, r.audit_months) is distinct from ($2, $3, $4, $5)
     """,
-    ("int", "boolean", "int", "int"),
+    ("int", "boolean", "int", "int", "int"),
 )
 SELECT_REMOVED = Query(
     "select_privacy_removed",
@@ -91,6 +91,7 @@ JOBS = tuple(
     Query(name, f"select {name}({BATCH})")
     for name in (
         "forget_comment_addresses", "forget_visitor_addresses", "forget_other_addresses", "forget_deleted_texts",
+        "forget_audit",
     )
 )
 
@@ -208,7 +209,7 @@ class RuleCopies:
     def __init__(self, database: Database, sites: SiteDirectory, clock: Any) -> None:
         self._database = database
         self._sites = sites
-        self._known: dict[int, tuple[bool, int, int]] = {}
+        self._known: dict[int, tuple[bool, int, int, int]] = {}
         self._job = Periodic(clock, SYNC, self.sync, "privacy")
 
     def start(self) -> None:
@@ -223,7 +224,7 @@ class RuleCopies:
         """Copy what changed."""
         for site in self._sites.all():
             one = site.product(PrivacySettings)
-            rule = one.truncated, one.address_months, one.deleted_months
+            rule = one.truncated, one.address_months, one.deleted_months, one.audit_months
             if self._known.get(site.id) == rule:
                 continue
             try:

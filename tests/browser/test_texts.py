@@ -65,18 +65,22 @@ class TextTests(MockCase):
         self.steer(settings={"previews": True})
         self.seed(one, {"html": '<p><a href="https://x.example/">no preview</a></p>'})
         page = self.ready()
-        self.soon(lambda: self.assertEqual(page.locator("a.mc-card").count(), 2))
-        card = page.locator("a.mc-card").first
+        self.soon(lambda: self.assertEqual(page.locator("a.mc-linkcard").count(), 2))
+        card = page.locator("a.mc-linkcard").first
         self.assertEqual((card.get_attribute("href"), card.get_attribute("target")), (link, "_blank"))
-        self.assertEqual(card.locator(".mc-cardtitle").text_content(), "<b>Bold</b>")
-        self.assertEqual(page.locator("a.mc-card img").count(), 1)
+        self.assertEqual(card.locator(".mc-linkcardtitle").text_content(), "<b>Bold</b>")
+        self.assertEqual(page.locator("a.mc-linkcard img").count(), 1)
+        # In the row that was kept for it, and in its own style.
         self.soon(lambda: self.assertLess(card.bounding_box()["width"], 500))
+        self.assertEqual(card.evaluate("node => getComputedStyle(node).display"), "flex")
+        album = page.locator(".mc-album").first.bounding_box()["height"]
+        self.assertLessEqual(card.bounding_box()["height"], album)
         card.focus()
-        self.assertTrue(page.evaluate("document.activeElement.matches('.mc-card')"))
+        self.assertTrue(page.evaluate("document.activeElement.matches('.mc-linkcard')"))
         self.steer(settings={"previews": False})
         page = self.ready()
         self.soon(lambda: self.assertEqual(page.locator(".mc-album").count(), 0))
-        self.assertEqual(page.locator(".mc-card").count(), 0)
+        self.assertEqual(page.locator(".mc-linkcard").count(), 0)
 
     def test_gifs(self) -> None:
         """A GIF is searched for, chosen and put beside the text by keys alone; without the setting there is none."""
@@ -86,6 +90,8 @@ class TextTests(MockCase):
         page.focus(".mc-input")
         button.press("Enter")
         self.soon(lambda: self.assertEqual(page.locator(".mc-gif").count(), 3))
+        grid = "node => getComputedStyle(node).display"
+        self.soon(lambda: self.assertEqual(page.locator(".mc-gifs").evaluate(grid), "grid"))
         words = page.locator(".mc-gifwords")
         self.assertTrue(words.evaluate("node => node === document.activeElement"))
         words.fill("none")

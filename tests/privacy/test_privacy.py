@@ -261,6 +261,22 @@ class KeptTests(PrivacyCase):
         told = (await ann.ask("GET", "/api/v1/sites/1/retention")).json()["removed"]
         self.assertEqual({one["what"]: one["count"] for one in told}["comment addresses"], 2)
 
+    async def test_log(self) -> None:
+        """Old lines of the log of staff go where the site says so, and no other's."""
+        for site in (1, 1, 2):
+            self.sql("select record_audit(%s, 'account:7', 'Ann', 'member.added', '', '{}'::jsonb)", site)
+        first = "select min(id) from audit group by site_id"
+        self.sql(f"update audit set at = now() - interval '13 months' where id in ({first})")
+        (job,) = (one for one in JOBS if one.name == "forget_audit")
+        run = self.application.database.parts[0].system.write
+        self.assertEqual((await run(job))[0][0], 0)
+        await self.choose(audit_months=12)
+        before = self.sql("select count(*) from audit")[0][0]
+        self.assertEqual((await run(job))[0][0], 1)
+        self.assertEqual(self.sql("select count(*) from audit")[0][0], before - 1)
+        kept = self.sql("select site_id from audit where at < now() - interval '1 year'")
+        self.assertEqual(kept, [(2,)])
+
     async def test_page(self) -> None:
         """The page says what the settings are, in every language; no word of another's setting."""
         await self.choose(truncated=True, address_months=7, contact="<b>privacy@example.com")
@@ -281,5 +297,6 @@ class KeptTests(PrivacyCase):
             PrivacySettings(truncated=True), PrivacySettings(address_months=3), PrivacySettings(deleted_months=3)
         ):  # fmt: skip
             self.assertEqual(len([one for one in stored(words, change) if one not in plain]), 1, change)
-        said = {"truncated", "address_months", "deleted_months", "contact"}
+        # What staff did is none of visitors' data.
+        said = {"truncated", "address_months", "deleted_months", "contact", "audit_months"}
         self.assertEqual(set(PrivacySettings.__struct_fields__), said)

@@ -117,7 +117,6 @@ PAGE_BEST = Query(
 )
 PAGE_NEW = Query("page_new", _page("c.id < $4", "c.id desc", "''"), ("int", "bigint", "int", "bigint"))
 PAGE_OLD = Query("page_old", _page("c.id > $4", "c.id", "''"), ("int", "bigint", "int", "bigint"))
-# No index has this order: the roots of a channel are looked through, and the page is kept.
 PAGE_DISCUSSED = Query(
     "page_discussed",
     _page("(c.n_thread, c.id) < ($4, $5)", "c.n_thread desc, c.id desc", "min((r.row).n_thread)::text"),

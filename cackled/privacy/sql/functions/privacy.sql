@@ -1,5 +1,5 @@
 -- What sites want to be removed after a time. Each call removes at most p_most rows, and gives their number.
--- cackled: revision 3
+-- cackled: revision 4
 
 create or replace function note_removed(p_what text, p_sites int[]) returns bigint language sql as $$
   with counted as (
@@ -87,6 +87,26 @@ begin
   )
   select array_agg(t.site_id) into sites from texts t;
   return note_removed('deleted texts', sites);
+end
+$$;
+
+-- The log of what staff did.
+create or replace function forget_audit(p_most int) returns bigint language plpgsql as $$
+declare
+  sites int[];
+begin
+  with gone as (
+    delete from audit a where (a.site_id, a.id) in (
+      select x.site_id, x.id from privacy_rule r join lateral (
+        select y.site_id, y.id from audit y where y.site_id = r.site_id
+          and y.at < now() - make_interval(months => r.audit_months)
+        order by y.id limit p_most
+      ) x on true
+      where r.audit_months > 0 limit p_most)
+    returning a.site_id
+  )
+  select array_agg(g.site_id) into sites from gone g;
+  return note_removed('lines of the log', sites);
 end
 $$;
 

@@ -1,5 +1,6 @@
 /* Previews of the pages that a comment links to, in the row of its pictures: title, some words, a picture. The text of a page is
    a stranger's, so all of it stands as text; the picture is our own server's. */
+import {addSheet} from './sheet.js';
 import {el} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
 
@@ -7,9 +8,6 @@ import {loader} from '../../../web/lib/loader.js';
 
 const MOST = 3;
 const PLACE = /^\/media\/[\w./-]+$/;
-/** @type {Promise<unknown> | null} */
-let styled = null;
-
 /**
  * @param {any} one
  * @returns {HTMLElement[]}
@@ -19,7 +17,7 @@ function card({url, title, text, site, picture}) {
   const {url: src = '', width, height, color} = picture || {};
   const image =
     PLACE.test(src) &&
-    el('img.mc-cardpic', {
+    el('img.mc-linkcardpic', {
       alt: '',
       width: +width || 1,
       height: +height || 1,
@@ -31,15 +29,15 @@ function card({url, title, text, site, picture}) {
   if (image && /^#[\da-f]{6}$/.test(color)) image.style.background = color;
   return [
     el(
-      'a.mc-card',
+      'a.mc-linkcard',
       {href: url, target: '_blank', rel: 'nofollow ugc noopener noreferrer', dir: 'auto'},
       image,
       el(
-        'span.mc-cardwords',
+        'span.mc-linkcardwords',
         null,
-        el('span.mc-cardsite', {dir: 'auto'}, loader.text(site)),
-        el('span.mc-cardtitle', {dir: 'auto'}, loader.text(title)),
-        el('span.mc-cardtext', {dir: 'auto'}, loader.text(text)),
+        el('span.mc-linkcardsite', {dir: 'auto'}, loader.text(site)),
+        el('span.mc-linkcardtitle', {dir: 'auto'}, loader.text(title)),
+        el('span.mc-linkcardtext', {dir: 'auto'}, loader.text(text)),
       ),
     ),
   ];
@@ -50,8 +48,7 @@ function card({url, title, text, site, picture}) {
  * @param {ParentNode} row
  */
 export async function showCards({c}, row) {
-  styled = styled || loader.lazy('cards.css').catch(() => {});
-  await styled;
-  if (row.querySelector('.mc-card')) return;
+  await addSheet('cards.css');
+  if (row.querySelector('.mc-linkcard')) return;
   row.append(.../** @type {any[]} */ (c.links || []).slice(0, MOST).flatMap(card));
 }

@@ -1,5 +1,6 @@
 /* Search for moving pictures on the site's own server: words, and what is found as buttons. The one that is pressed is fetched by
    our server, and stands among the pictures of the comment. */
+import {addSheet} from './sheet.js';
 import {reason} from '../../../web/lib/reasons.js';
 import {el, press} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
@@ -15,8 +16,6 @@ import {loader} from '../../../web/lib/loader.js';
 
 // Milliseconds after the last key.
 const PAUSE = 400;
-/** @type {Promise<unknown> | null} */
-let styled = null;
 
 /**
  * Opens the search, or shuts it.
@@ -40,7 +39,7 @@ export function openGifs(w, {foot, button, take}) {
     button.panel.end();
     return;
   }
-  styled = styled || loader.lazy('gifs.css').catch(() => {});
+  addSheet('gifs.css');
   const told = el('div.mc-hint', {role: 'status'});
   const found = el('div.mc-gifs', {role: 'group', 'aria-label': t('gifs')});
   const input = el('input.mc-nick.mc-gifwords', {
