@@ -54,7 +54,7 @@ class Chat:
             "files": [], "created": stamp(time.time()), "edited": None, "deleted": False, "key": key, **more,
         }  # fmt: skip
         self.messages.append(message)
-        self.tell("message.created", {"message": message})
+        self.tell("message.created", {"message": message, "chat": self.id})
         return message
 
     def close(self, by: str) -> None:
@@ -167,5 +167,5 @@ class Chats:
             message.update(text=body["text"], html=render(body["text"]), edited=stamp(time.time()))
         else:
             message.update(text="", html="", deleted=True)
-        chat.tell("message.updated", {"message": message})
+        chat.tell("message.updated", {"message": message, "chat": chat.id})
         return 200, {"message": message, "seq": chat.channel.seq}

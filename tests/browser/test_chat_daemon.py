@@ -306,10 +306,10 @@ class LifeTests(ChatDaemonCase):
     def test_offline(self) -> None:
         """Where nobody is there, a form takes the message; it waits as a conversation that operators see."""
         assert self.daemon is not None
-        self.daemon.admin("site add id=2 Two 127.0.0.1:*")
-        self.daemon.admin("site set 2 chat.enabled yes")
+        site = self.daemon.admin('site add "Two" 127.0.0.1:*')["site"]
+        self.daemon.admin(f"site set {site} chat.enabled yes")
         context = self.context()
-        context.route("**/demo/chat.js", lambda r: r.fulfill(body=MOUNT % 2, content_type="text/javascript"))
+        context.route("**/demo/chat.js", lambda r: r.fulfill(body=MOUNT % site, content_type="text/javascript"))
         page = self.chat(context)
         page.click("button.b")
         page.wait_for_selector(".fields input[type=email]")

@@ -262,10 +262,11 @@ class RatingBody(Struct, frozen=True):
 
 
 class VisitBody(Struct, frozen=True):
-    """Where the visitor is now, and what the site says about them."""
+    """Where the visitor is now, and what the site says about them: an attribute that is null goes; ``tags`` are all."""
 
     page: PageBody | UnsetType = UNSET
-    attributes: dict[str, Line] = {}
+    attributes: dict[str, Line | None] = {}
+    tags: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=20)] | UnsetType = UNSET
     identity: Identity = ""
 
 

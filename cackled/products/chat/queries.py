@@ -52,7 +52,9 @@ CHANGE_MESSAGE = Query(
 READ_CHAT = Query("read_chat", "select read_chat($1, $2, $3, $4)", ("int", "bigint", "text", "bigint"))
 CLOSE_CHAT = Query("close_chat", "select close_chat($1, $2, $3, $4, $5)", ("int", "bigint", "text", "text", "text"))
 RATE_CHAT = Query("rate_chat", "select rate_chat($1, $2, $3, $4)", ("int", "bigint", "int", "text"))
-VISIT_CHAT = Query("visit_chat", "select visit_chat($1, $2, $3, $4)", ("int", "bigint", "text", "text"))
+VISIT_CHAT = Query(
+    "visit_chat", "select visit_chat($1, $2, $3, $4, $5)", ("int", "bigint", "text", "text", "text[]")
+)
 SELECT_STATUS = Query(
     "select_chat_status",
     """
@@ -141,7 +143,8 @@ SELECT_CARD = Query(
     select json_build_object(
       'trail', c.trail::json, 'referrer', c.referrer, 'agent', c.agent, 'language', c.language, 'mail', c.mail,
       'address', case when $3 then host(c.address) else '' end, 'fields', c.fields::json,
-      'attributes', c.attributes::json, 'labels', c.labels, 'consent', c.consent, 'visitor', c.visitor_id::text,
+      'attributes', c.attributes::json, 'tags', c.tags,
+      'labels', c.labels, 'consent', c.consent, 'visitor', c.visitor_id::text,
       'verified', c.person <> '', 'person', c.person, 'skills', c.skills, 'country', c.country, 'chats', (
         select count(*) from chat x where x.site_id = c.site_id and x.visitor_id = c.visitor_id and x.id <> c.id),
       'past', coalesce((select json_agg(json_build_object('id', y.id::text, 'state', y.state, 'created',

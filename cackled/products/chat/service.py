@@ -300,10 +300,13 @@ class Chats:
     async def visit(self, chat: int, body: VisitBody) -> None:
         """Note where the visitor is, and what the site says of them."""
         page = None if body.page is msgspec.UNSET else msgspec.json.encode(_page(body.page)).decode()
-        attributes = _lines(body.attributes, "attributes")
-        if page is not None or attributes:
+        given = _lines({name: value or "" for name, value in body.attributes.items()}, "attributes")
+        gone = {text.clean_words(name, 60) for name, value in body.attributes.items() if value is None}
+        attributes = {name: None if name in gone else value for name, value in given.items()}
+        tags = None if body.tags is msgspec.UNSET else sorted({text.clean_words(one, 40) for one in body.tags} - {""})
+        if page is not None or attributes or tags is not None:
             more = msgspec.json.encode(attributes).decode() if attributes else None
-            await self._write(queries.VISIT_CHAT, chat, page, more)
+            await self._write(queries.VISIT_CHAT, chat, page, more, tags)
 
     def _rendered(self, raw: str) -> tuple[str, str]:
         clean = text.clean_text(raw, self.settings.max_length)

@@ -112,6 +112,27 @@ class ConversationTests(ChatCase):
         (data,) = self.sql("select data from webhook_event")[0]
         self.assertEqual(json.loads(data)["message"]["text"], "For who asks")
 
+    async def test_visit(self) -> None:
+        """The trail, attributes and tags that a page sets; a null takes an attribute away, tags are replaced."""
+        chat = await self.start(attributes={"plan": "pro"})
+
+        async def card() -> dict[str, Any]:
+            return dict((await self.ann.ask("GET", f"{CHATS}/{chat['chat']}")).json()["card"])
+
+        page = {"url": "https://one.example/cart", "title": "Cart"}
+        body = {"page": page, "attributes": {"cart": "3"}, "tags": ["vip", " vip ", "new\nline"]}
+        self.assertEqual((await self.by_visitor(chat, "PUT", "/visit", body)).status, 204)
+        seen = await card()
+        self.assertEqual((seen["trail"][-1], seen["attributes"]), (page, {"plan": "pro", "cart": "3"}))
+        self.assertEqual(seen["tags"], ["new line", "vip"])
+        await self.by_visitor(chat, "PUT", "/visit", {"attributes": {"plan": None}})
+        seen = await card()
+        self.assertEqual((seen["attributes"], seen["tags"]), ({"cart": "3"}, ["new line", "vip"]))
+        await self.by_visitor(chat, "PUT", "/visit", {"tags": []})
+        self.assertEqual((await card())["tags"], [])
+        for bad in ({"tags": ["x" * 41]}, {"tags": ["x"] * 21}, {"attributes": {"x": 1}}):
+            self.assertEqual((await self.by_visitor(chat, "PUT", "/visit", bad)).slug, "bad-field")
+
     async def test_changes(self) -> None:
         """A message is changed and deleted by who wrote it; the log keeps no earlier words."""
         await self.online(self.ann)

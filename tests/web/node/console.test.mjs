@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {fill, fitting, slash} from '../../../cackled/web/panel/console/canned.js';
 import {Console, MOST_OPEN} from '../../../cackled/web/panel/console/store.js';
-import {Talk, TYPING} from '../../../cackled/web/panel/console/talk.js';
+import {MOST_DRAWN, Talk, TYPING} from '../../../cackled/web/panel/console/talk.js';
 
 const turn = async () => {
   for (let n = 0; n < 30; n++) await Promise.resolve();
@@ -384,4 +384,31 @@ test('variables become what they stand for, once, and nothing else is touched', 
   assert.equal(fill('Hi {visitor.name|there}!', {}), 'Hi there!');
   assert.equal(fill('Hi {visitor.name}!', {}), 'Hi!');
   assert.equal(fill('{a.b} {constructor.name} {visitor.password}', {}), '{a.b} {constructor.name} {visitor.password}');
+});
+
+test('of a flood only the latest messages stand in the page while its reader is at the end; older ones come back', async () => {
+  const asked = /** @type {any[]} */ ([]);
+  const {talk} = talkWith({
+    messages: async (/** @type {string} */ id, /** @type {any} */ query) => {
+      asked.push(query);
+      const before = query.before || 0;
+      return {messages: before ? [message(before - 2), message(before - 1)] : [], seq: 0, more: before > 3};
+    },
+  });
+  await talk.load();
+  for (let seq = 1; seq <= 400; seq++) talk.heard({type: 'message.created', seq, data: {message: message(seq)}});
+  const {length} = talk.messages.value;
+  assert.ok(length >= MOST_DRAWN / 2 && length <= MOST_DRAWN, String(length));
+  const numbers = talk.messages.value.map(one => one.seq);
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, n) => 401 - length + n),
+  );
+  assert.equal(talk.earlierLeft.value, true);
+  assert.ok(talk.versions.size <= MOST_DRAWN);
+  await talk.earlier();
+  assert.equal(talk.messages.value[0].seq, 401 - length - 2);
+  // Whoever reads above keeps what they read.
+  for (let seq = 401; seq <= 600; seq++) talk.heard({type: 'message.created', seq, data: {message: message(seq)}});
+  assert.equal(talk.messages.value.length, length + 2 + 200);
 });

@@ -75,7 +75,8 @@ export function makeDuty(w) {
       };
     },
     identity: () => loader.text(kept().identity),
-    attributes: () => asObject(kept().attributes),
+    attributes: () =>
+      Object.fromEntries(Object.entries(asObject(kept().attributes)).filter(([, value]) => value !== null)),
     department: () => loader.text(kept().department),
     /** Tells operators where the visitor is and what the site says of them; soon, and once for many changes. */
     visit() {
@@ -84,8 +85,8 @@ export function makeDuty(w) {
         if (!w.token || !kept().chat) return;
         const body = {
           page: duty.page(),
-          attributes: duty.attributes(),
-          ...(tags.size && {tags: [...tags]}),
+          attributes: asObject(kept().attributes),
+          tags: [...tags],
           ...(duty.identity() && {identity: duty.identity()}),
         };
         const said = JSON.stringify(body);
@@ -179,9 +180,8 @@ export function makeDuty(w) {
         core.keep({attributes: {...duty.attributes(), ...Object.fromEntries(given)}}, true);
         duty.visit();
       } else if (name === 'deleteAttribute') {
-        const rest = {...duty.attributes()};
-        delete rest[text];
-        core.keep({attributes: rest}, true);
+        // The server is told that it goes.
+        core.keep({attributes: {...asObject(kept().attributes), [text]: null}}, true);
         duty.visit();
       } else if (name === 'addTag' || name === 'removeTag') {
         if (name === 'addTag' && text) tags.add(text);

@@ -62,8 +62,14 @@ export class Console {
 
   /** @param {string} cursor @returns {Record<string, string>} */
   query(cursor) {
-    const {q = ''} = this.found.value;
-    return {state: stateOf(this.list.value), ...(q ? {q} : {}), ...(cursor ? {cursor} : {})};
+    const {q = '', department = '', label = ''} = this.found.value;
+    return {
+      state: stateOf(this.list.value),
+      ...(q ? {q} : {}),
+      ...(/^\d+$/.test(department) ? {department} : {}),
+      ...(label ? {label} : {}),
+      ...(cursor ? {cursor} : {}),
+    };
   }
 
   /** Load what comes next. @param {boolean} [anew] */

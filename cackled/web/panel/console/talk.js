@@ -35,6 +35,8 @@ import {time} from './kinds.js';
 /** Milliseconds for which somebody who typed is writing. */
 export const TYPING = 6_000;
 const TYPING_EVERY = 3_000;
+/** Messages that stand in a page whose reader is at the end; half of them stay when there are more. */
+export const MOST_DRAWN = 120;
 const PAGE = 50;
 /** Milliseconds between two tries to send. */
 const MOST_PAUSE = 30_000;
@@ -73,6 +75,8 @@ export class Talk {
     this.error = signal(/** @type {any} */ (null));
     this.loading = signal(false);
     this.loaded = signal(false);
+    /** Whether the newest is read: then only so many of the latest are kept, and older ones are loaded on demand. */
+    this.following = true;
     this.earlierLeft = signal(false);
     /** Reply or note: each has a draft of its own. */
     this.mode = signal(/** @type {'reply' | 'note'} */ ('reply'));
@@ -156,6 +160,7 @@ export class Talk {
     const first = this.messages.value.find(one => one.seq !== undefined);
     if (!first || this.loading.value) return;
     this.loading.value = true;
+    this.following = false;
     try {
       const page = await this.calls.messages(this.id, {before: first.seq, size: PAGE});
       batch(() => {
@@ -199,8 +204,12 @@ export class Talk {
       all.set(one.id, one);
     }
     const keys = new Set(messages.map(one => one.key).filter(Boolean));
+    const sorted = [...all.values()].sort(inOrder);
+    const left = this.following && sorted.length > MOST_DRAWN ? sorted.splice(0, sorted.length - MOST_DRAWN / 2) : [];
+    for (const one of left) this.versions.delete(one.id);
     batch(() => {
-      this.messages.value = [...all.values()].sort(inOrder);
+      this.messages.value = sorted;
+      if (left.length) this.earlierLeft.value = true;
       if (this.pending.value.some(one => keys.has(one.key)))
         this.pending.value = this.pending.value.filter(one => !keys.has(one.key));
     });

@@ -169,6 +169,7 @@ function Log({work, talk, shown}) {
   const arranged = useMemo(() => arrange(messages), [messages]);
   // A message that did not change is the same node: Preact looks no further, however many there are.
   const drawn = useRef(/** @type {Map<string, {one: Message, head: boolean, node: any}>} */ (new Map()));
+  if (drawn.current.size > 2 * messages.length + 50) drawn.current.clear();
   const line = (/** @type {Message} */ one, /** @type {boolean} */ head) => {
     const had = drawn.current.get(one.id);
     if (had && had.one === one && had.head === head) return had.node;
@@ -213,6 +214,7 @@ function Log({work, talk, shown}) {
   const scrolled = () => {
     const node = /** @type {HTMLElement} */ (box.current);
     bottom.current = node.scrollHeight - node.scrollTop - node.clientHeight < 60;
+    talk.following = bottom.current;
     if (bottom.current) {
       setBehind(0);
       looked();

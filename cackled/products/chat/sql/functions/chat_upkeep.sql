@@ -26,7 +26,7 @@ begin
                        concat('{"message":', message_json(m), ',"chat":"', c.id, '"}'), false);
     end loop;
     update chat x set key = 'erased:' || x.id, name = '', mail = '', agent = '', address = null, fields = '{}',
-      attributes = '{}', trail = '[]', referrer = '', opinion = '', language = '', person = '', country = ''
+      attributes = '{}', tags = '{}', trail = '[]', referrer = '', opinion = '', language = '', person = '', country = ''
     where x.site_id = p_site and x.id = c.id;
     seq := close_chat(p_site, c.id, 'system', 'closed', 'erased');
     return query select c.channel_id, seq;

@@ -1,5 +1,5 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 6
+-- cackled: revision 7
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
@@ -286,9 +286,10 @@ begin
 end
 $$;
 
--- Where the visitor is now, and what the site says of them; the newest 30 pages stay.
-create or replace function visit_chat(p_site int, p_chat bigint, p_page text, p_attributes text) returns void
-language plpgsql as $$
+-- Where the visitor is now, and what the site says of them: an attribute that is null goes, tags are replaced (null: stay).
+-- The newest 30 pages stay.
+create or replace function visit_chat(p_site int, p_chat bigint, p_page text, p_attributes text, p_tags text[])
+returns void language plpgsql as $$
 declare
   c chat := lock_chat(p_site, p_chat);
 begin
@@ -299,9 +300,16 @@ begin
         order by z.n desc limit 30) y) end,
     attributes = case when p_attributes is null then x.attributes
       when octet_length((x.attributes::jsonb || p_attributes::jsonb)::text) > 8000 then x.attributes
-      else (x.attributes::jsonb || p_attributes::jsonb)::text end,
+      else jsonb_strip_nulls(x.attributes::jsonb || p_attributes::jsonb)::text end,
+    tags = coalesce(p_tags, x.tags),
     version = x.version + 1
   where x.site_id = p_site and x.id = p_chat returning * into c;
   perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
 end
+$$;
+
+-- The same, as releases of before call it.
+create or replace function visit_chat(p_site int, p_chat bigint, p_page text, p_attributes text) returns void
+language sql as $$
+  select visit_chat(p_site, p_chat, p_page, p_attributes, null)
 $$;
