@@ -18,7 +18,12 @@ from twisted.trial.unittest import TestCase
 from cackled.config import ConfigError, MediaS3
 from cackled.media import s3
 from cackled.media.image_workers import File
+from cackled.media.resource import Gallery
 from cackled.media.s3 import S3Error, S3Origin
+from cackled.media.sweeping import Sweeping
+from tests.api.common import ORIGIN, ApiCase
+from tests.media import corpus
+from tests.media.test_media import MediaCase
 from tests.support.daemon import free_ports
 from tests.support.s3 import ACCESS, REGION, SECRET, S3Server
 
@@ -141,6 +146,48 @@ class BucketTests(S3Case):
         """What is missing is said before anything is served."""
         for more in ({"bucket": ""}, {"access_key": ""}, {"secret_key_file": "/nowhere"}, {"endpoint": ""}):
             self.assertRaises(ConfigError, self.made, **more)
+
+
+class PicturesTests(MediaCase):
+    """A daemon whose pictures are there."""
+
+    if find_spec("botocore") is None:
+        skip = "botocore is not installed"
+
+    async def setUp(self) -> None:
+        self.server = S3Server(clock)
+        self.addCleanup(self.server.stop)
+        secret = Path(self.mktemp()).absolute()
+        secret.write_text(SECRET)
+        self.toml = (
+            f'{ApiCase.toml}[media]\norigin = "s3"\n[media_s3]\nendpoint = "{self.server.endpoint}"\nbucket = "test"\n'
+            f'region = "{REGION}"\naccess_key = "{ACCESS}"\nsecret_key_file = "{secret}"\n'
+        )
+        await super().setUp()
+
+    async def close(self) -> None:
+        """The connections that are kept, too."""
+        shared: Any = self.application.shared
+        for origin in (self.media()._origin, shared[Gallery]._files._origin, shared[Sweeping]._origin):
+            await origin.close()
+        await super().close()
+
+    async def test_pictures(self) -> None:
+        """Added, served, served from this node's disk while the storage is away, and removed from both."""
+        made = await self.added(corpus.picture())
+        bucket = self.server.bucket
+        self.assertEqual(len(bucket.objects), 5)
+        for one in made["files"][:2]:
+            answer = await self.ask("GET", one["src"])
+            self.assertEqual((answer.status, answer.body in bucket.objects.values()), (200, True))
+        bucket.fail = [(403, "AccessDenied")] * 100
+        self.assertEqual((await self.ask("GET", made["files"][0]["src"])).status, 200)
+        self.assertEqual((await self.ask("GET", made["files"][-1]["src"])).status, 503)
+        bucket.fail = []
+        await self.ask("DELETE", f"/api/v1/sites/1/media/{made['id']}", authorization=self.auth, origin=ORIGIN)
+        self.sql("update media_gone set since = now() - interval '2 hours'")
+        self.assertEqual(await self.application.shared[Sweeping].sweep(), 1)
+        self.assertEqual(bucket.objects, {})
 
 
 class MotoTests(TestCase):
