@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
+import msgspec
 from msgspec import Struct
 
+from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.site import Site
 
@@ -22,3 +24,27 @@ class Export(Struct, frozen=True, kw_only=True):
     ending: str
     media: str
     write: Callable[[Database, Site], AsyncIterator[bytes]]
+
+
+# Rows that are read at once.
+STEP = 500
+
+
+async def export_lines(
+    database: Database, site: Site, product: str, parts: Iterable[tuple[Query, str]]
+) -> AsyncIterator[bytes]:
+    """JSON lines: a head, then what each query gives, one after the other.
+
+    A query takes the site, the key after which it goes on (at first the text beside it) and how many rows; it gives
+    keys as text, in their order, and lines.
+    """
+    head = {"type": "export", "version": 1, "product": product, "site": site.id, "name": site.name}
+    yield msgspec.json.encode(head) + b"\n"
+    own = database.site(site.id)
+    for query, last in parts:
+        while True:
+            rows = (await own.read(query, site.id, last, STEP, preference=ReadPreference.SECONDARY_PREFERRED)).rows
+            if not rows:
+                break
+            yield "".join(line + "\n" for _, line in rows).encode()
+            last = rows[-1][0]

@@ -21,6 +21,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.site import Site
 from cackled.importing.exports import Export
+from cackled.products.comments.follows_export import write_follows
 from cackled.products.comments.mentions import readable
 
 STEP = 500
@@ -302,5 +303,8 @@ EXPORTS = (
     Export(name="jsonl", title="JSON lines (complete)", ending=".jsonl", media="text/plain", write=write_jsonl),
     Export(name="wxr", title="WordPress (WXR)", ending=".xml", media="application/xml", write=write_wxr),
     Export(name="disqus", title="Disqus (XML)", ending=".xml", media="application/xml", write=write_disqus),
+    Export(
+        name="follows", title="Who follows what (JSON lines)", ending=".jsonl", media="text/plain", write=write_follows
+    ),
     Export(name="csv", title="Table (CSV)", ending=".csv", media="text/csv", write=write_csv),
 )

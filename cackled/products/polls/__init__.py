@@ -8,6 +8,7 @@ from cackled.database.row_counts import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
+from cackled.importing.exports import Export
 from cackled.products.polls import api, moderated, staff_api
 from cackled.products.polls.closing import Closing
 from cackled.products.polls.editor import PollEditor
@@ -37,6 +38,12 @@ def make_closing(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return Closing(parts).deliver
 
 
+def _exports() -> tuple[Export, ...]:
+    from cackled.products.polls.exporting import EXPORTS
+
+    return EXPORTS
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES),
@@ -63,5 +70,6 @@ PRODUCT = Product(
     erase=ERASABLE,
     held=HELD,
     authored=AUTHORED,
+    exports=_exports,
     seed=fill,
 )

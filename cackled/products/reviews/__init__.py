@@ -8,6 +8,7 @@ from cackled.database.row_counts import Counted
 from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
+from cackled.importing.exports import Export
 from cackled.importing.formats import Imports
 from cackled.products.product import Limit, OutboxParts, Product
 from cackled.products.reviews import api, cackle_api, moderated, order_api, staff_api
@@ -63,6 +64,12 @@ def make_notices(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return ReviewNotices(parts).deliver
 
 
+def _exports() -> tuple[Export, ...]:
+    from cackled.products.reviews.exporting import EXPORTS
+
+    return EXPORTS
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(*api.ROUTES, *staff_api.ROUTES, *order_api.ROUTES),
@@ -109,6 +116,7 @@ PRODUCT = Product(
     erase=ERASABLE,
     held=HELD,
     authored=AUTHORED,
+    exports=_exports,
     imports=_imports,
     seed=fill,
     old_calls=cackle_api.CALLS,

@@ -1,0 +1,46 @@
+"""The reviews of a site as JSON lines, with the owner's answers and who found them helpful; questions as well."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from cackled.database.query import Query
+from cackled.database.routing import Database
+from cackled.domain.site import Site
+from cackled.importing.exports import Export, export_lines
+
+_TIME = "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
+SELECT_REVIEWS = Query(
+    "export_reviews",
+    f"""
+    select r.id::text, json_build_object(
+      'type', (array['review', 'question', 'answer'])[r.kind + 1], 'id', r.id::text, 'page', h.key, 'url', h.url,
+      'title_of_page', h.title, 'parent', r.parent_id::text,
+      'author', json_build_object('id', r.visitor_id::text, 'name', r.author_name), 'address', host(r.ip),
+      'star', r.star, 'title', r.title, 'pros', r.pros, 'cons', r.cons, 'text', r.src, 'recommend', r.recommend,
+      'criteria', r.criteria, 'attributes', r.attributes, 'variant', r.variant, 'media', r.media,
+      'experienced', r.experienced, 'verified', r.verified, 'source', r.source, 'source_id', r.source_id,
+      'incentivized', r.incentivized, 'staff', r.staff, 'featured', r.featured,
+      'state', (array['pending', 'approved', 'spam', 'rejected', 'deleted'])[r.status + 1],
+      'created', to_char(r.created_at at time zone 'utc', {_TIME}),
+      'edited', to_char(r.edited_at at time zone 'utc', {_TIME}), 'up', r.up, 'down', r.down,
+      'reply', (select json_build_object(
+          'name', a.name, 'text', a.src, 'created', to_char(a.created_at at time zone 'utc', {_TIME}))
+        from review_reply a where a.site_id = $1 and a.review_id = r.id),
+      'votes', (select json_agg(json_build_array(v.visitor_id::text, v.value) order by v.visitor_id)
+        from review_vote v where v.site_id = $1 and v.review_id = r.id and v.counted))::text
+    from review r join channel h on h.site_id = $1 and h.id = r.channel_id
+    where r.site_id = $1 and r.id > $2::bigint and not r.shadow order by r.id limit $3
+    """,
+    ("int", "text", "int"),
+)
+
+
+def write_jsonl(database: Database, site: Site) -> AsyncIterator[bytes]:
+    """All reviews, the oldest first."""
+    return export_lines(database, site, "reviews", ((SELECT_REVIEWS, "0"),))
+
+
+EXPORTS = (
+    Export(name="jsonl", title="JSON lines (complete)", ending=".jsonl", media="text/plain", write=write_jsonl),
+)
