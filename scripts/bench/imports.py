@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""An import of comments: how long it takes, what it costs, and how much memory it needs.
+"""An import of comments or reviews: how long it takes, what it costs, and how much memory it needs.
 
-    .venv/bin/python scripts/bench/imports.py [--size 100000] [--pages 1000] [--write FILE]
+    .venv/bin/python scripts/bench/imports.py [--reviews] [--size 100000] [--pages 1000] [--write FILE]
 
-Writes a WordPress export (WXR) of so many comments in trees on so many pages, by people who wrote several each, starts
-a daemon with a fresh embedded PostgreSQL, and runs ``cackled import wxr`` beside it. Then it is imported again, which
-must add nothing. --write only writes the file.
+With --reviews it is a table of reviews as Judge.me exports them; else a WordPress export (WXR) of so many comments in
+trees, by people who wrote several each. Starts a daemon with a fresh embedded PostgreSQL, and runs ``cackled import``
+beside it. Then it is imported again, which must add nothing. --write only writes the file.
 """
 
 from __future__ import annotations
@@ -91,19 +91,39 @@ def export(size: int, pages: int) -> Iterator[str]:
     yield "</channel></rss>\n"
 
 
-def write(path: Path, size: int, pages: int) -> None:
+def reviews(size: int, pages: int) -> Iterator[str]:
+    """A table of reviews, row by row."""
+    random = Random(5)
+    yield (
+        "title,body,rating,review_date,source,curated,reviewer_name,reviewer_email,product_id,product_handle,reply,"
+        "reply_date,picture_urls,ip_address,location\n"
+    )
+    for n in range(size):
+        page = n % pages
+        at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(1_600_000_000 + n * 600))
+        words = text(random).replace('"', "'")
+        reply = "Thank you for telling us." if n % 10 == 0 else ""
+        # A person has one review for a page.
+        who = n // pages * 7 + page % 7
+        yield (
+            f'{random.choice(WORDS)},"{words}",{random.choices((1, 2, 3, 4, 5), (1, 1, 2, 5, 10))[0]},{at},web,ok,'
+            f"Reader {who},reader{who}@mail.example,{page},product-{page},{reply},,,192.0.2.{n % 250},\n"
+        )
+
+
+def write(path: Path, size: int, pages: int, kind: str) -> None:
     """Write the file."""
     with open(path, "w", encoding="utf-8") as file:
-        file.writelines(export(size, pages))
+        file.writelines(export(size, pages) if kind == "wxr" else reviews(size, pages))
 
 
-def run(folder: str, path: Path) -> tuple[float, float, float, str]:
+def run(folder: str, path: Path, kind: str) -> tuple[float, float, float, str]:
     """One import: seconds, seconds of CPU of its process, most MB that it had, and what it printed."""
     cackled = str(Path(sys.executable).parent / "cackled")
     began = time.monotonic()
     with open(f"{folder}/out", "w+") as out:
         process = subprocess.Popen(
-            [cackled, "import", "wxr", str(path), "--site", "1", "-c", f"{folder}/c.toml"],
+            [cackled, "import", kind, str(path), "--site", "1", "-c", f"{folder}/c.toml"],
             cwd=folder, env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
             stdout=out, stderr=out,
         )  # fmt: skip
@@ -119,24 +139,27 @@ def run(folder: str, path: Path) -> tuple[float, float, float, str]:
 def main() -> None:
     """Run it and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reviews", action="store_true")
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--pages", type=int, default=1_000)
     parser.add_argument("--write", default="", metavar="FILE")
     args = parser.parse_args()
+    kind = "reviews" if args.reviews else "wxr"
     if args.write:
-        write(Path(args.write), args.size, args.pages)
+        write(Path(args.write), args.size, args.pages, kind)
         return
     with tempfile.TemporaryDirectory(prefix="cackled-bench-") as folder:
         os.chmod(folder, 0o755)
         path = Path(folder) / "export.xml"
-        write(path, args.size, args.pages)
-        print(f"{args.size} comments on {args.pages} pages, {path.stat().st_size / 1e6:.0f} MB; "
+        write(path, args.size, args.pages, kind)
+        what = "reviews" if args.reviews else "comments"
+        print(f"{args.size} {what} on {args.pages} pages, {path.stat().st_size / 1e6:.0f} MB; "
               f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
         daemon = Daemon(folder, "[demo]\nenabled = true\n")
         try:
             for what in ("imported", "again"):
                 before = daemon.database_cpu(), daemon.cpu()
-                seconds, cpu, memory, said = run(folder, path)
+                seconds, cpu, memory, said = run(folder, path, kind)
                 database, served = daemon.database_cpu() - before[0], daemon.cpu() - before[1]
                 print(f"{what}: {seconds:.1f} s; CPU {cpu * 1e3 / args.size:.3f} ms each, PostgreSQL "
                       f"{database * 1e3 / args.size:.3f}, the daemon meanwhile {served:.1f} s; at most {memory:.0f} "
