@@ -279,8 +279,9 @@ class Judge:
         action = strongest(findings)
         if action is None:
             return APPROVED if score is None else Verdict("approved", score=score)
-        # The weightiest first.
-        findings = sorted(findings, key=lambda one: one.action != action)
+        # The score and the words are noted with the first mark: that is the filter's, or of a rule that has a word;
+        # among those the weightiest first.
+        findings = sorted(findings, key=lambda one: (one.mark != "spam", not one.word, one.action != action))
         words = [one.word for one in findings if one.word]
         if held.filter is not None and any(one.mark == "spam" for one in findings):
             words += held.filter.explain(found, spam=True)

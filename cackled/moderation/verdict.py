@@ -77,8 +77,9 @@ class Draft(Struct, frozen=True, kw_only=True):
 class Verdict(Struct, frozen=True):
     """What becomes of a draft.
 
-    ``reasons`` are marks (`MARKS`), the weightiest first; ``score`` is what the spam filter says, from 0 (certainly
-    none) to 1, None where it was not asked or knows too little; ``words`` are those that decided.
+    ``reasons`` are marks (`MARKS`), first the one that ``score`` and ``words`` explain; ``score`` is what the spam
+    filter says, from 0 (certainly none) to 1, None where it was not asked or knows too little; ``words`` are those that
+    decided.
     """
 
     state: State

@@ -1,10 +1,12 @@
 """Posting: comments a second, their latency, and CPU of daemon and PostgreSQL for each, with subscribers listening.
 
     .venv/bin/python scripts/bench/posting.py [--seconds 5] [--clients 16] [--subscribers 50] [--core 0] [--only hot]
+        [--rules]
 
 Starts a daemon of its own on free ports and a fresh embedded PostgreSQL. "hot" writes on one page, "spread" on a
 thousand, "votes" votes on one comment each visitor anew. Every acknowledged comment must reach every subscriber of the
 hot page, once and in order: that is checked too. --core pins the daemon, and the rest to the other cores.
+--rules gives the site rules of every kind, none of which takes what is written, and a filter that has learnt.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import http.client  # noqa: E402
 
 import psycopg2  # noqa: E402
 
+from cackled.accounts.tokens import hash_token  # noqa: E402
 from cackled.database import stale_files  # noqa: E402
 from scripts.bench.harness import Daemon, drive, quantiles, request  # noqa: E402
 
@@ -136,6 +139,43 @@ def measure(daemon: Daemon, name: str, keys: list[str], args: argparse.Namespace
         print(bad[0][:500])
 
 
+KEY = "cackled_1_" + "k" * 43
+RULES = {
+    "words": [{"text": f"badword{n}*", "action": "hold"} for n in range(200)],
+    "patterns": [{"pattern": f"bad ?pattern{n}", "action": "spam"} for n in range(20)], "links": 5, "capitals": 0.9,
+    "repeats": 30, "names": ["admin", "moderator"], "flags": 3, "languages": ["en"],
+    "spam": {"proof": "never", "hold_at": 1, "spam_at": 1.01, "duplicates": 100, "burst": 100_000},
+}  # fmt: skip
+# What teaches the filter: as many of each kind as it takes to be asked.
+LESSONS = 120
+
+
+def govern(daemon: Daemon) -> None:
+    """Give the site its rules, and teach its filter by decisions."""
+    where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
+    connection = psycopg2.connect(where)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into catalog.site_key (site_id, name, scopes, secret_hash, hint) "
+            "values (1, 'bench', '{read,moderate}', %s, 'kkkk')", (hash_token(KEY),))  # fmt: skip
+        cursor.execute("select keep_rules(1, 0, %s, 'account:1', false)", (json.dumps(RULES),))
+    connection.close()
+    bearer = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    for action, words in (("approve", "a good word about the second part"), ("spam", "cheap pills and casino offers")):
+        written = []
+        for n in range(LESSONS):
+            body = {"channel": {"key": "lessons", "url": "http://localhost/x", "title": "x"}, "name": "Teacher",
+                    "text": f"{words}, number {n}"}  # fmt: skip
+            visitor = {**bearer, "Authorization": f"Bearer {session(daemon)}"}
+            answer = request(daemon.port, "POST", "/api/v1/sites/1/comments", body, **visitor)[1]
+            written.append(f"comment:{json.loads(answer)['comment']['id']}")
+        decision = {"action": action, "items": written}
+        request(daemon.port, "POST", "/api/v1/sites/1/moderation/actions", decision, **bearer)
+    # The lessons are learnt in the background.
+    time.sleep(5)
+
+
 def main() -> None:
     """Run all three."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -145,6 +185,7 @@ def main() -> None:
     parser.add_argument("--text", choices=sorted(TEXTS), default="short")
     parser.add_argument("--core", type=int, help="of the daemon")
     parser.add_argument("--only", choices=("hot", "spread", "votes"), help="one row of the three")
+    parser.add_argument("--rules", action="store_true", help="rules of every kind, and a filter that has learnt")
     parser.add_argument("--profile", default="", help="write a cProfile file of the daemon")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cackled-bench-") as folder:
@@ -153,6 +194,8 @@ def main() -> None:
             os.sched_setaffinity(0, os.sched_getaffinity(0) - {args.core})
         daemon = Daemon(folder, core=args.core, profile=args.profile)
         try:
+            if args.rules:
+                govern(daemon)
             print(f"{args.clients} clients, {args.subscribers} subscribers on one page, text: {args.text}")
             print(
                 f"{'':8} {'':>11} {'daemon':>11} {'PostgreSQL':>11} {'p50':>11} {'p99':>11} {'errors':>7}"

@@ -47,6 +47,12 @@ class JudgeTests(ModerationCase):
         self.assertEqual((await self.judge("ccc bbb")).state, "rejected")
         error = await self.refused(self.judge("ddd"))
         self.assertEqual((error.status, error.slug, error.extra), (422, "rule", {"reason": "word"}))
+        # The word stands with the rule that has it, and not with another that holds the text as well.
+        await self.rules(words=[{"text": "aaa"}], links=0, moderation="pre")
+        verdict = await self.judge("aaa [x](https://example.com)")
+        self.assertEqual((verdict.reasons[0], set(verdict.reasons), verdict.words), (
+            "word", {"word", "link", "premoderation"}, ("aaa",),
+        ))  # fmt: skip
 
     async def test_comments(self) -> None:
         """A comment that waits is stored with its marks and shown to nobody else."""

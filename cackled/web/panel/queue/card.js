@@ -39,7 +39,7 @@ function Reasons({item, site}) {
       one =>
         html`<li key=${one.mark}>
           <a class="mark warn" href=${address(`/sites/${site}/queue`, {state: 'all', mark: one.mark})}
-            >${markName(one.mark)}${one.score !== undefined && ` ${percent(one.score)}`}</a
+            >${markName(one.mark)}${one.mark === 'spam' && one.score !== undefined && ` ${percent(one.score)}`}</a
           >
           ${one.words?.length ? html` <span class="muted words">${one.words.map(word => html`<bdi key=${word}>${word}</bdi> `)}</span>` : null}
         </li>`,
