@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from random import Random
+from typing import Any
+
 from twisted.internet.defer import Deferred, gatherResults
 
 from cackled.products.chat.upkeep import Routing
@@ -142,3 +145,46 @@ class DeskTests(ChatCase):
         self.assertEqual([kind for kind, _ in told], ["chat.queued", "chat.viewing", "desk.changed"])
         self.assertNotIn("confidential", "".join(data for _, data in told))
         self.assertIn("Ann", told[1][1])
+
+
+class FairnessTests(ChatCase):
+    """Whatever operators and visitors do, in whatever order."""
+
+    timeout = 300
+
+    async def test_any_order(self) -> None:
+        """Nobody has more than fits, what waits does so only while nobody has room, and each has one operator."""
+        rng = Random(7)
+        chats: list[dict[str, Any]] = []
+        people = [self.ann, self.ben]
+        room = {one.account: 0 for one in people}
+        offered: dict[int, int] = {}
+        for step in range(60):
+            who, deed = rng.choice(people), rng.randrange(6)
+            if deed <= 1 and len(chats) < 15:
+                chats.append(await self.start(key=f"s{step}"))
+            elif deed == 2:
+                room[who.account] = rng.randrange(4)
+                await self.online(who, capacity=room[who.account])
+            elif chats and deed == 3:
+                await self.by_visitor(rng.choice(chats), "POST", "/close")
+            elif chats and deed == 4:
+                await who.ask("POST", f"{CHATS}/{rng.choice(chats)['chat']}/leave")
+            elif chats:
+                await who.ask("POST", f"{CHATS}/{rng.choice(chats)['chat']}/take")
+                await self.application.shared[Routing].run()
+            # Who takes by hand may have more than their room; nobody is given more.
+            self.sql("update chat_desk set seen_at = now()")
+            had = dict(self.sql("select assignee, count(*) from chat where state = 'open' group by 1"))
+            now = dict(self.sql("select id, assignee from chat where state = 'open' and offered_at is not null"))
+            for account in {now[one] for one in now if offered.get(one) != now[one]}:
+                self.assertLessEqual(had[account], room[account], (step, "given beyond the room"))
+            offered = now
+            online = {one for (one,) in self.sql("select account_id from chat_desk where state = 'online'")}
+            ((waiting,),) = self.sql("select count(*) from chat where state = 'waiting'")
+            if waiting and deed in (2, 5):
+                free = [one for one in online if had.get(one, 0) < room[one]]
+                self.assertEqual(free, [], (step, "waits though somebody has room"))
+            self.assertEqual(self.sql("select count(*) from chat where state = 'open' and assignee is null"), [(0,)])
+            self.assertEqual(self.sql("""select count(*) from chat
+                where state = 'waiting' and (assignee is not null or waiting_since is null)"""), [(0,)])
