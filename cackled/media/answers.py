@@ -50,6 +50,18 @@ class MediaAnswer(Struct, frozen=True):
     files: list[FileAnswer]
 
 
+class StaffPicture(Struct, frozen=True):
+    """A picture that staff added. ``url`` answers once something shows it, ``preview`` for a day from now on."""
+
+    id: str
+    url: str
+    preview: str
+    alt: str
+    width: int
+    height: int
+    color: str
+
+
 class UsageAnswer(Struct, frozen=True):
     """Storage used by the site's media: number, bytes, and the quota in bytes."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.errors import NotFound
-from cackled.domain.signed_media import SignedMedia
+from cackled.domain.signed_media import DRAFT_LIFETIME, SignedMedia
 from cackled.domain.staff import ANY
-from cackled.media.answers import AltBody, MediaAnswer, MediaQuery, UsageAnswer, shown
+from cackled.media.answers import AltBody, MediaAnswer, MediaQuery, StaffPicture, UsageAnswer, shown
 from cackled.media.service import ID, admit
 from cackled.media.settings import MOST_BYTES, MediaSettings
-from cackled.media.store import MediaStore
+from cackled.media.store import MediaStore, kept_of
 
 
 def _number(call: Call) -> str:
@@ -32,6 +34,16 @@ async def add(call: Call) -> MediaAnswer:
     raw = b"" if content is None else content.read()
     made = await call.shared(MediaStore).of(call.site).add(raw, call.query.alt, call.visitor.visitor)
     return shown(call.site.id, made, call.shared(SignedMedia))
+
+
+async def add_staff(call: Call) -> StaffPicture:
+    """Upload a picture as staff, for what the site itself shows. The body is the file."""
+    content = call.request.content
+    raw = b"" if content is None else content.read()
+    account = call.colleague.account
+    made = await call.shared(MediaStore).of(call.site).add(raw, call.query.alt, None, account, admitted=True)
+    kept = msgspec.convert({**kept_of(call.site.id, made), "preview": ""}, StaffPicture)
+    return msgspec.structs.replace(kept, preview=call.shared(SignedMedia).address(kept.url, DRAFT_LIFETIME))
 
 
 async def describe(call: Call) -> None:
@@ -60,6 +72,12 @@ ROUTES = (
         method="POST", path="/sites/{site}/media", name="addMedia", summary="Upload a picture. The body is the file.",
         handler=add, query=MediaQuery, takes="image/*", most=MOST_BYTES, admit=admit, answer=MediaAnswer, status=201,
         caller=Caller.SESSION, limit="media.add", refusals=(*_REFUSED, "no-pictures"),
+    ),
+    Route(
+        method="POST", path="/sites/{site}/pictures", name="addStaffPicture",
+        summary="Upload a picture as staff, for what the site itself shows. The body is the file.",
+        handler=add_staff, query=MediaQuery, takes="image/*", most=MOST_BYTES, answer=StaffPicture, status=201,
+        caller=Caller.STAFF, role="moderator", limit="media.add", refusals=_REFUSED,
     ),
     Route(
         method="PATCH", path=_OWN, name="describeMedia",

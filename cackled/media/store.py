@@ -89,16 +89,17 @@ class MediaStore:
 
     async def _fetched(self, site: Site, raw: bytes) -> tuple[bytes, dict[str, Any]]:
         made = await self.of(site).add(raw, "", None, admitted=True)
-        return made.digest, _kept(site, made)
+        return made.digest, kept_of(site.id, made)
 
     async def _again(self, site: Site, digest: bytes) -> dict[str, Any] | None:
         made = await self.of(site).again(digest)
-        return None if made is None else _kept(site, made)
+        return None if made is None else kept_of(site.id, made)
 
 
-def _kept(site: Site, made: Medium) -> dict[str, Any]:
+def kept_of(site: int, made: Medium) -> dict[str, Any]:
+    """What a product keeps of a picture."""
     files = msgspec.json.encode(made.files).decode()
-    return kept_picture(site.id, (made.id, made.width, made.height, made.color, made.alt, files))
+    return kept_picture(site, (made.id, made.width, made.height, made.color, made.alt, files))
 
 
 def origin_of(config: Config) -> str:

@@ -42,7 +42,9 @@ class OptionBody(Struct):
 
     text: Annotated[str, Meta(max_length=LONGEST_TEXT)] = ""
     id: OptionId | None = None
-    image: Annotated[str, Meta(max_length=2_000, description="https, on a page of the site.")] = ""
+    image: Annotated[
+        str, Meta(max_length=2_000, description="https, on a page of the site; or the url of a picture by staff.")
+    ] = ""
     video: Annotated[str, Meta(max_length=2_000, description="The address of a video on YouTube or Vimeo.")] = ""
     correct: Annotated[bool, Meta(description="Of a quiz: the right answer.")] = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ from cackled.products.polls.answers import (
 from cackled.products.polls.videos import canonical
 from cackled.products.polls.whole import Whole, WholeOption
 
+# A picture that staff added (`addStaffPicture`).
+_OWN = re.compile(r"/media/([1-9][0-9]{0,8})-[A-Za-z0-9_-]{22}/[0-9]{1,5}\.webp", re.ASCII)
 # How alike two texts are at least (0 to 1) for one to be the other with typing errors put right.
 ALIKE = 0.6
 # What may change once there are votes, beside texts and further options.
@@ -121,7 +124,8 @@ def _option(site: Site, body: OptionBody, number: int, poll: Whole | None = None
         raise BadField("There is no such option.", field=f"{field}.id")
     text = _line(body.text, LONGEST_OPTION, f"{field}.text")
     image = body.image.strip()
-    if image:
+    own = _OWN.fullmatch(image)
+    if image and (own is None or int(own[1]) != site.id):
         try:
             parts = urlsplit(image)
             fine = parts.scheme == "https" and site.allows_origin(f"https://{parts.netloc}") and parts.username is None

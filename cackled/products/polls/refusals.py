@@ -31,6 +31,10 @@ REFUSALS = (
         state="CK409", reason="proposals", error=Conflict,
         detail="An option of yours waits for the owner, or the poll has as many as it can have.",
     ),
+    Refusal(
+        state="CK422", reason="media-unknown", error=Unprocessable,
+        detail="One of the pictures is not there any more.", field="options",
+    ),
 )  # fmt: skip
 PROBLEMS = {"voting-off": 403, "secret-voters": 403}
 

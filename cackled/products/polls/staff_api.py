@@ -75,7 +75,7 @@ async def decide_burst(call: Call) -> Any:
 
 
 _ONE = "/sites/{site}/polls/{poll}"
-_EDIT = ("poll", "version", "has-votes", "key", "locked")
+_EDIT = ("poll", "version", "has-votes", "key", "locked", "media-unknown")
 # A poll is in no section.
 _STAFF: dict[str, Any] = {
     "caller": Caller.STAFF, "role": "moderator", "scope": "moderate", "limit": "polls.staff", "whole": True,

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from cackled.api.thread import Thread, ThreadPage, ThreadRender
+from cackled.api.thread_pictures import pictures
 from cackled.domain.page_facts import page_url
 from cackled.domain.page_links import site_page
 from cackled.languages import Catalogue, Words
@@ -40,22 +41,22 @@ async def page(render: ThreadRender) -> ThreadPage:
     head = f'<h2 dir="auto">{escape(poll["question"])}</h2>' if render.fragment else ""
     return ThreadPage(
         title=poll["question"],
-        html=head + poll_html(poll, _WORDS.words(render.language)),
+        html=head + poll_html(poll, _WORDS.words(render.language), render.base),
         seq=loaded.seq,
         url=site_page(render.site, page_url(render.query.url)),
     )
 
 
-def poll_html(poll: Mapping[str, Any], words: Words) -> str:
-    """A poll as HTML; *poll* is as a stranger sees it, with None for what is hidden."""
+def poll_html(poll: Mapping[str, Any], words: Words, base: str = "") -> str:
+    """A poll as HTML; *poll* is as a stranger sees it, with None for what is hidden. *base* is before our addresses."""
     about = f'<p dir="auto">{escape(poll["description"])}</p>' if poll["description"] else ""
-    options = "".join(_option(one, poll["voters"], words) for one in poll["options"])
+    options = "".join(_option(one, poll["voters"], words, base) for one in poll["options"])
     told = "".join(f'<p class="mc-figures">{escape(one)}</p>' for one in _figures(poll, words))
     why = f'<p dir="auto">{escape(poll["explanation"])}</p>' if poll["explanation"] else ""
     return f'{about}<ol class="mc-list">{options}</ol>{told}{why}'
 
 
-def _option(option: Mapping[str, Any], voters: int | None, words: Words) -> str:
+def _option(option: Mapping[str, Any], voters: int | None, words: Words, base: str) -> str:
     facts: list[str] = []
     if option["votes"] is not None and voters is not None:
         facts = [words("pollVotes", n=option["votes"])]
@@ -64,9 +65,11 @@ def _option(option: Mapping[str, Any], voters: int | None, words: Words) -> str:
     if option["correct"]:
         facts.append(words("pollRight"))
     # An option that is a picture or a video alone is told by that's address.
-    text = option["text"] or option["image"] or _video(option["video"])
+    own = option["image"].startswith("/")
+    text = option["text"] or ("" if own else option["image"]) or _video(option["video"])
     below = f'<p class="mc-by">{escape(" · ".join(facts))}</p>' if facts else ""
-    return f'<li class="mc-item"><b dir="auto">{escape(text)}</b>{below}</li>'
+    picture = pictures([{"url": option["image"], "width": 96, "height": 72}], base) if option["image"] else ""
+    return f'<li class="mc-item"><b dir="auto">{escape(text)}</b>{picture}{below}</li>'
 
 
 def _video(video: Mapping[str, str] | None) -> str:

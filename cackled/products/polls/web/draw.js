@@ -1,6 +1,7 @@
 /* A poll as nodes. Each option keeps the room of its bar from the start, so that nothing moves when results come. */
 import {parts} from './ballot.js';
 import {el} from '../../../web/lib/dom.js';
+import {loader} from '../../../web/lib/loader.js';
 
 /** @typedef {import('./polls.js').PollWidget} PollWidget */
 /** @typedef {import('./ballot.js').Option} Option */
@@ -23,7 +24,14 @@ function media(w, {image, video, text}) {
   const made = [];
   if (image)
     made.push(
-      el('img.mcp-image', {src: image, alt: '', loading: 'lazy', referrerpolicy: 'no-referrer', width: 96, height: 72}),
+      el('img.mcp-image', {
+        src: (image[0] === '/' ? loader.base() : '') + image,
+        alt: '',
+        loading: 'lazy',
+        referrerpolicy: 'no-referrer',
+        width: 96,
+        height: 72,
+      }),
     );
   if (video) {
     const facade = button('-small', w.t('pollPlay', {title: text}), () =>

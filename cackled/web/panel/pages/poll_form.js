@@ -6,6 +6,7 @@ import {Dialog} from '../ui/dialog.js';
 import {Check, Choice, Field, Form} from '../ui/form.js';
 import {Rows} from '../ui/list.js';
 import {When} from '../ui/parts.js';
+import {OptionPicture} from './poll_pictures.js';
 import {number, t} from '../words.js';
 
 /** @typedef {{id?: string, text: string, image: string, video: string, correct: boolean}} Option */
@@ -131,7 +132,7 @@ export function PollForm({site, old, copy = false, onClose, onDone}) {
         value=${poll.description}
         onInput=${put('description')}
       />
-      ${kind === 'number' ? !changes && html`<${Numbers} poll=${poll} put=${put} names=${['low', 'high', 'step']} />` : html`<${Options} poll=${poll} put=${put} />`}
+      ${kind === 'number' ? !changes && html`<${Numbers} poll=${poll} put=${put} names=${['low', 'high', 'step']} />` : html`<${Options} site=${site} poll=${poll} put=${put} />`}
       ${kind === 'multiple' && html`<${Numbers} poll=${poll} put=${put} names=${['min', 'max']} least=${1} most=${MOST} />`}
       ${kind === 'quiz' && html`<${Field} label=${t('polls.explanation')} area rows=${2} maxlength="2000" value=${poll.explanation || ''} onInput=${put('explanation')} />`}
       <div class="pair">
@@ -185,8 +186,8 @@ function Numbers({poll, put, names, least = -1000, most = 1000}) {
   </div>`;
 }
 
-/** @param {{poll: any, put: (name: string) => any}} props */
-function Options({poll, put}) {
+/** @param {{site: string, poll: any, put: (name: string) => any}} props */
+function Options({site, poll, put}) {
   return html`<${Rows}
     label=${t('polls.options')}
     hint=${t('polls.options.hint')}
@@ -213,8 +214,14 @@ function Options({poll, put}) {
         <details open=${!!(one.image || one.video)}>
           <summary>${t('polls.media')}</summary>
           <div class="pair">
+            <${OptionPicture}
+              site=${site}
+              label=${label}
+              url=${one.image}
+              onInput=${(/** @type {string} */ image) => change({image})}
+            />
             ${
-              /** @type {const} */ (['image', 'video']).map(
+              /** @type {('image' | 'video')[]} */ (one.image.startsWith('/') ? ['video'] : ['image', 'video']).map(
                 name =>
                   html`<${Field}
                     key=${name}
@@ -237,7 +244,9 @@ function Preview({poll}) {
   const {kind} = poll;
   const box = kind === 'multiple' ? 'checkbox' : 'radio';
   /** @type {string[]} */
-  let names = poll.options.map((/** @type {Option} */ one) => one.text || one.video || one.image).filter(Boolean);
+  let names = poll.options
+    .map((/** @type {Option} */ one) => one.text || one.video || one.image.split('/').pop())
+    .filter(Boolean);
   if (kind === 'number') {
     const count = Math.floor((poll.high - poll.low) / Math.max(1, poll.step)) + 1;
     names = Array.from({length: Math.min(MOST, Math.max(0, count))}, (_, n) => number(poll.low + n * poll.step));
