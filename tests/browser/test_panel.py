@@ -140,6 +140,31 @@ class QueueTests(PanelCase):
         page.keyboard.press("u")
         self.until(page, "document.querySelectorAll('.item').length === 3")
 
+    def test_all_that_match(self) -> None:
+        """What matches the search is decided on by the server, after it said how many; all of it is undone at once."""
+        for n in range(4):
+            self.write(f"Matching comment number {n}", "panel-all")
+        page = self.staff("moderator")
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-all", "Queue")
+        self.until(page, "document.querySelectorAll('.item').length === 4")
+        page.get_by_role("button", name="All that match").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("everything that matches the search: 4.").wait_for()
+        dialog.get_by_role("button", name="Reject").first.click()
+        dialog.locator("footer").get_by_role("button", name="Reject").click()
+        self.until(page, "document.querySelectorAll('.item').length === 0")
+        with page.expect_response(lambda answer: answer.url.endswith("/undo")) as answer:
+            page.get_by_role("button", name="Undo").click()
+        self.assertEqual(answer.value.status, 200)
+
+        def back() -> None:
+            # Undoing what a search matched goes on in the background.
+            page.reload()
+            page.locator(".item, .empty").first.wait_for()
+            self.assertEqual(page.locator(".item").count(), 4)
+
+        self.soon(back)
+
     def test_hostile_words(self) -> None:
         """Nothing that a visitor wrote runs in the panel, and names are text."""
         name = '<img src=x onerror="window.hit=1">'
