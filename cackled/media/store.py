@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,8 +23,10 @@ from cackled.media.scanning import Scanner
 from cackled.media.service import Media, Medium, admit
 from cackled.media.settings import MediaSettings
 from cackled.media.uploads import Uploads as SiteUploads
-from cackled.products.product import SharedParts
 from cackled.shared_calls import SharedCalls
+
+if TYPE_CHECKING:
+    from cackled.products.product import SharedParts
 
 
 class MediaStore:
