@@ -165,6 +165,33 @@ class QueueTests(PanelCase):
 
         self.soon(back)
 
+    def test_product(self) -> None:
+        """The queue shows one product alone, chosen with the keyboard on a phone; address and reload keep it."""
+        self.write("Words of a comment", "panel-product")
+        review(self.url, "panel-product", star=4, text="Words of a review")
+        page = self.staff("moderator", viewport={"width": 360, "height": 800})
+        self.at(page, "/sites/1/queue?state=all&channel=panel-product", "Queue")
+        self.until(page, "document.querySelectorAll('.item').length === 2")
+        menu = page.get_by_label("Product", exact=True)
+        menu.focus()
+        # Letters choose in the menu, and are no keys of the queue there.
+        page.keyboard.type("Rev")
+        self.until(page, "new URLSearchParams(location.search).get('product') === 'reviews'")
+        self.until(page, "document.querySelector('.item:only-of-type')?.dataset.item.startsWith('review:')")
+        self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+        page.reload()
+        page.locator(".item", has_text="Words of a review").wait_for()
+        self.soon(lambda: self.assertEqual(menu.input_value(), "reviews"))
+        # The other filters stay, and the states keep the product.
+        page.get_by_role("link", name="Approved").click()
+        self.until(page, "/state=approved/.test(location.search) && /product=reviews/.test(location.search)")
+        menu.select_option("Comments")
+        page.locator(".item", has_text="Words of a comment").wait_for()
+        self.until(page, "document.querySelectorAll('.item').length === 1")
+        menu.select_option("All products")
+        self.until(page, "!/product/.test(location.search.replace('panel-product', ''))")
+        self.until(page, "document.querySelectorAll('.item').length === 2")
+
     def test_hostile_words(self) -> None:
         """Nothing that a visitor wrote runs in the panel, and names are text."""
         name = '<img src=x onerror="window.hit=1">'

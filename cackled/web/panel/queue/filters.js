@@ -5,7 +5,11 @@ import {t} from '../words.js';
 import {markName} from './card.js';
 
 export const STATES = ['pending', 'flagged', 'spam', 'unseen', 'approved', 'rejected', 'deleted', 'all'];
+/** Those that have items here. */
+export const PRODUCTS = ['comments', 'reviews', 'polls'];
 const NAMES = ['q', 'product', 'author', 'ip', 'channel', 'mark'];
+/** What has a field of its own. */
+const FIELDS = ['q', 'product'];
 
 /** What the address asks for. @returns {Record<string, string>} */
 export function wanted() {
@@ -31,7 +35,7 @@ export function Filters({site, field}) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setQuery({q: value.trim()}), 350);
   };
-  const more = NAMES.filter(name => name !== 'q' && now[name]);
+  const more = NAMES.filter(name => !FIELDS.includes(name) && now[name]);
   return html`<nav class="tabs" aria-label=${t('queue.states')}>
       ${STATES.map(one => html`<a key=${one} href=${address(`/sites/${site}/queue`, {...now, state: one})} aria-current=${one === now.state ? 'page' : null}>${t(`state.${one}`)}</a>`)}
     </nav>
@@ -54,6 +58,15 @@ export function Filters({site, field}) {
         onInput=${(/** @type {any} */ e) => type(e.currentTarget.value)}
         aria-keyshortcuts="/"
       />
+      <select
+        aria-label=${t('queue.product')}
+        value=${now.product || ''}
+        onChange=${(/** @type {any} */ e) => setQuery({product: e.currentTarget.value})}
+      >
+        <option value="">${t('product.all')}</option>
+        ${PRODUCTS.map(one => html`<option key=${one} value=${one}>${t(`product.${one}`)}</option>`)}
+        ${now.product && !PRODUCTS.includes(now.product) && html`<option value=${now.product}>${now.product}</option>`}
+      </select>
       ${more.map(name => html`<button key=${name} type="button" onClick=${() => setQuery({[name]: null})}>${t(`queue.${name}`)}: ${name === 'mark' ? markName(now[name]) : now[name]} <span aria-hidden="true">×</span><span class="sr">${t('remove')}</span></button>`)}
     </form>`;
 }
