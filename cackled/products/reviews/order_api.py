@@ -14,7 +14,7 @@ from cackled.domain.staff import everywhere
 from cackled.languages import accepted
 from cackled.products.reviews.answers import Nothing
 from cackled.products.reviews.mail import WORDS, stop_page
-from cackled.products.reviews.orders import FileNoted, Noted, Order, Orders
+from cackled.products.reviews.orders import FileNoted, Noted, Order, Orders, RequestFigures
 from cackled.transport.response import Response
 
 State = Literal["waiting", "sent", "reminded", "opened", "answered", "stopped", "failed"]
@@ -75,10 +75,11 @@ class RequestRow(Struct, frozen=True):
 
 
 class RequestsAnswer(Struct, frozen=True):
-    """Review requests, newest order first, and their number in each state."""
+    """Review requests, newest order first, their number in each state, and what became of those sent."""
 
     requests: list[RequestRow]
     counts: dict[str, Count]
+    figures: RequestFigures
     before: str | None
 
 
@@ -162,9 +163,9 @@ async def list_requests(call: Call) -> Any:
     everywhere(call.colleague)
     query: RequestsQuery = call.query
     before = parse_id(query.before, "before") if query.before else None
-    found, counts = await call.service(Orders).requests(query.state, before, query.size)
+    found, counts, figures = await call.service(Orders).requests(query.state, before, query.size)
     last = found[-1]["id"] if len(found) == query.size else None
-    return {"requests": found, "counts": counts, "before": last}
+    return {"requests": found, "counts": counts, "figures": figures, "before": last}
 
 
 async def stop_request(call: Call) -> Any:

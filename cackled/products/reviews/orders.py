@@ -74,6 +74,15 @@ SELECT_REQUESTS = Query(
 COUNT_REQUESTS = Query(
     "count_review_requests", "select state, count(*) from review_request where site_id = $1 group by state", ("int",)
 )
+# Of those that were sent, whatever became of them since. Who has answered has opened the link, whoever told of that.
+COUNT_SENT = Query(
+    "count_sent_review_requests",
+    """
+    select count(*), count(*) filter (where opened_at is not null or answered_at is not null), count(answered_at)
+    from review_request where site_id = $1 and sent_at is not null
+    """,
+    ("int",),
+)
 STOP_REQUEST = Query(
     "stop_review_request",
     """
@@ -152,6 +161,14 @@ class RowRefused(Struct, frozen=True):
 
     row: int
     reason: str
+
+
+class RequestFigures(Struct, frozen=True):
+    """How many requests were sent, and of these: how many led to the form, and to a review."""
+
+    sent: int
+    opened: int
+    answered: int
 
 
 class FileNoted(Struct, frozen=True):
@@ -395,15 +412,18 @@ class Orders:
                 refused.append(RowRefused(number, error.field or error.slug))
         return FileNoted(count, made, sorted(refused, key=lambda one: one.row))
 
-    async def requests(self, state: str, before: int | None, size: int) -> tuple[list[dict[str, Any]], dict[str, int]]:
-        """Requests, the newest order first, and how many there are in each state."""
+    async def requests(
+        self, state: str, before: int | None, size: int
+    ) -> tuple[list[dict[str, Any]], dict[str, int], RequestFigures]:
+        """Requests, the newest order first; how many there are in each state; and what became of those sent."""
         rows = await self._database.read(
             SELECT_REQUESTS, self._site.id, state, before, size, preference=ReadPreference.PRIMARY
         )
         counts = await self._database.read(COUNT_REQUESTS, self._site.id, preference=ReadPreference.PRIMARY)
+        sent = await self._database.read(COUNT_SENT, self._site.id, preference=ReadPreference.PRIMARY)
         names = ("id", "order", "email", "state", "due", "sent", "reminded", "opened", "answered", "note")
         found = [dict(zip(names, (str(row[0]), row[1], masked(row[2]), *row[3:]), strict=True)) for row in rows.rows]
-        return found, dict(counts.rows)
+        return found, dict(counts.rows), RequestFigures(*sent.rows[0])
 
     async def stop(self, order: int) -> None:
         """Ask for no reviews of an order any more.

@@ -97,6 +97,42 @@ class RequestTests(ReviewCase):
         self.assertEqual(answer.json()["review"]["verified"], "order", answer)
         self.assertEqual(self.sql("select state from review_request"), [("answered",)])
 
+    async def test_figures(self) -> None:
+        """Sent, opened and answered are of all requests that were sent: who has answered is among the opened, too."""
+
+        async def figures() -> tuple[int, ...]:
+            answer = await self.owner.ask("GET", f"{REVIEWS}/requests?state=waiting")
+            self.assertEqual(answer.status, 200, answer)
+            return tuple(answer.json()["figures"].values())
+
+        async def order(number: int) -> str:
+            email = f"buyer{number}@mail.example"
+            made = await self.owner.ask("POST", f"{REVIEWS}/orders", {**ORDER, "order": f"A-{number}", "email": email})
+            return str(made.json()["token"])
+
+        self.assertEqual(await figures(), (0, 0, 0))
+        early = await order(1)
+        # Opened and answered before anything was sent: by the link that the site has.
+        await self.ask("POST", f"{REVIEWS}/order", {"token": early})
+        await self.post(await self.visitor(), 5, order=early)
+        await self.deliver()
+        self.assertEqual(await figures(), (0, 0, 0))
+        opened, silent, direct = [await order(n) for n in (2, 3, 4)]
+        await self.deliver()
+        self.assertEqual(await figures(), (3, 0, 0))
+        for _ in range(2):
+            await self.ask("POST", f"{REVIEWS}/order", {"token": opened})
+        self.assertEqual(await figures(), (3, 1, 0))
+        await self.deliver()
+        self.assertEqual(await figures(), (3, 1, 0), "a reminder is the same request")
+        await self.post(await self.visitor(), 4, order=direct)
+        self.assertEqual(await figures(), (3, 2, 1))
+        await self.post(await self.visitor(), 3, order=opened)
+        await self.ask("POST", f"{REVIEWS}/order", {"token": silent})
+        self.assertEqual(await figures(), (3, 3, 2))
+        other = await self.owner.ask("GET", "/api/v1/sites/2/reviews/requests")
+        self.assertNotIn("figures", other.json(), "another site's are not told")
+
     async def test_unsubscribe(self) -> None:
         """Opening the link changes nothing; posting it ends all mail to that address, for other orders too."""
         await self.owner.ask("POST", f"{REVIEWS}/orders", ORDER)

@@ -159,7 +159,7 @@ export function RequestsPage({site}) {
     <${Loaded} from=${loaded} rows=${6}>
       ${(/** @type {any} */ found) =>
         html` <div class="figures">
-            ${['sent', 'opened', 'answered'].map(one => html`<div class="panel" key=${one}><strong>${number(found.counts[one] || 0)}</strong><span class="muted">${t(`reviews.request.${one}`)}</span></div>`)}
+            ${['sent', 'opened', 'answered'].map(one => html`<div class="panel" key=${one}><strong>${number(found.figures[one])}</strong><span class="muted">${t(`reviews.request.${one}`)}</span></div>`)}
           </div>
           <${Table}
             label=${t('reviews.requests')}
