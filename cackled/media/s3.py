@@ -233,14 +233,17 @@ class _Collected(Protocol):
         self.done: Deferred[bytes] = Deferred(lambda _: self._stop())
 
     def _stop(self) -> None:
+        # What stands for the transport here knows no other way.
         if self.transport is not None:
-            self.transport.abortConnection()  # type: ignore[attr-defined]
+            self.transport.loseConnection()
 
     def dataReceived(self, data: bytes) -> None:
         """Keep it."""
         self._left -= len(data)
         if self._left < 0:
-            self._stop()
+            if not self.done.called:
+                self.done.errback(S3Error("the storage of files answers at too great a length"))
+                self._stop()
             return
         self._parts.append(data)
 
@@ -250,10 +253,8 @@ class _Collected(Protocol):
 
         if self.done.called:
             return
-        if reason.check(ResponseDone) and self._left >= 0:
+        if reason.check(ResponseDone):
             self.done.callback(b"".join(self._parts))
-        elif self._left < 0:
-            self.done.errback(S3Error("the storage of files answers at too great a length"))
         else:
             self.done.errback(Failure(OSError("an answer broke off")))
 
