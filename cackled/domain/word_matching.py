@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
-from html import unescape
 
+from cackled.domain.entities import read_entities
 from cackled.marks import bounded, ranges, with_categories
 
 # So much of a text is compared: one character may be eighteen in NFKC.
@@ -16,7 +16,7 @@ _TAG = re.compile("<[^>]*>")
 
 def visible(html: str) -> str:
     """The words of sanitised HTML, as a reader sees them."""
-    return unescape(_TAG.sub("", html))
+    return read_entities(_TAG.sub("", html))
 
 
 def fold(text: str) -> str:
@@ -56,7 +56,7 @@ def compared(*parts: str) -> str:
     Marks that do ("ä") stay: they tell words apart.
     """
     # A text and what is seen of it are the same, most often.
-    read = dict.fromkeys([*parts, *(unescape(part) for part in parts if "&" in part)])
+    read = dict.fromkeys([*parts, *(read_entities(part) for part in parts if "&" in part)])
     lines = list(dict.fromkeys(fold(part) for part in read if part))
     bare = [line if _SIGN.search(line) is None else line.translate(_SIGNS) for line in lines]
     bare = [line if line.isascii() else _marks().sub("", line) for line in bare]

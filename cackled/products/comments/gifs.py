@@ -76,7 +76,7 @@ class Gifs:
         if found is not None and found[0] > self._now():
             return found[1]
         gifs = await self._calls.ask(
-            f"{site.id} {address} {words.lower()}", lambda: Deferred.fromCoroutine(self._ask(address, words))
+            f"{site.id} {address} {words.lower()}", lambda: Deferred.fromCoroutine(self._ask(site, address, words))
         )
         self._known[key] = (self._now() + SECONDS, gifs)
         self._known.move_to_end(key)
@@ -84,16 +84,16 @@ class Gifs:
             self._known.popitem(last=False)
         return gifs
 
-    async def _ask(self, address: str, words: str) -> list[Gif]:
+    async def _ask(self, site: Site, address: str, words: str) -> list[Gif]:
         url = address.replace(_PLACE, quote(words, safe=""))
         try:
             answer = await self._http.ask(b"GET", url, [(b"Accept", b"application/json")], most=MOST_BYTES)
             if answer.status != 200:
                 raise ValueError(f"it answers {answer.status}")
             gifs = _decode(answer.body)
-        except (ValueError, OSError) as error:
-            # Refused by the guard, failed, or no list of pictures.
-            log.info("the search for GIFs at {url} fails: {reason}", url=address, reason=str(error)[:200])
+        except (ValueError, OSError, RecursionError) as error:
+            # Refused by the guard, failed, or no list of pictures. The address may hold a key: it is not for the log.
+            log.info("the search for GIFs of site {site} fails: {reason}", site=site.id, reason=str(error)[:200])
             raise GifsAway() from None
         made = []
         for one in gifs[:MOST]:
@@ -118,7 +118,7 @@ class Gifs:
             if answer.status != 200:
                 raise ValueError(f"it answers {answer.status}")
         except (ValueError, OSError) as error:
-            log.info("a GIF can't be fetched: {reason}", reason=str(error)[:200])
+            log.info("a GIF of site {site} can't be fetched: {reason}", site=site.id, reason=str(error)[:200])
             raise GifsAway() from None
         return bytes(answer.body)
 
@@ -136,4 +136,5 @@ def _own(url: str, base: str) -> str:
         address = links.target(urljoin(base, url)) or ""
     except ValueError:
         return ""
-    return address if address.split("/")[:3] == base.split("/")[:3] else ""
+    # Owners write names of hosts in capitals, too.
+    return address if address.split("/")[:3] == base.lower().split("/")[:3] else ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.web.server import Request, Site
 
 from cackled.outbound.guard import Policy
@@ -74,7 +75,8 @@ class GifTests(ApiCase):
         found = (await self.search("a")).json()["gifs"]
         self.assertEqual(len(found), MOST - 4)
         self.assertEqual(found[0], {"preview": f"{self.server}/s", "url": f"{self.server}/l", "alt": ""})
-        for body in (b"<html>", b"{}", b"[1]", b"\xff", b'[{"preview":1,"url":2}]', b"[" + b" " * MOST_BYTES + b"]"):
+        deep = b'[{"preview":"/s","url":"/l","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}]"
+        for body in (deep, b"<html>", b"{}", b"[1]", b"\xff", b'[{"preview":1,"url":2}]', b"[" + b" " * MOST_BYTES + b"]"):
             self.found = body
             answer = await self.search(f"b{len(self.words)}")
             self.assertEqual((answer.status, answer.slug), (503, "unavailable"), body[:20])
@@ -98,6 +100,27 @@ class GifTests(ApiCase):
         self.assertEqual(gone.status, 503)
         bad = await self.ask("POST", GIFS, {"url": f"{self.server}/find"}, authorization=self.auth)
         self.assertEqual((bad.status, bad.slug), (422, "media-type"))
+
+    async def test_capitals(self) -> None:
+        """An address in capitals is the same server's."""
+        await self.application.sites.change(1, "comments.gifs", self.server.replace("gifs", "GIFS") + "/find?q={q}&n=1")
+        found = (await self.search("a")).json()["gifs"]
+        self.assertEqual(found[0]["url"], f"{self.server}/l.gif")
+
+    async def test_no_pictures(self) -> None:
+        """A site that takes no pictures has none fetched; a key in the address is not written into the log."""
+        await self.application.sites.change(1, "media.pictures", False)
+        body = {"url": f"{self.server}/l.gif"}
+        answer = await self.ask("POST", GIFS, body, authorization=self.auth)
+        self.assertEqual((answer.status, answer.slug, self.pages.asked), (403, "no-pictures", []))
+        await self.application.sites.change(1, "comments.gifs", self.server + "/gone?key=secret&q={q}")
+        lines: list[str] = []
+        note = lambda event: lines.append(str(formatEvent(event)))  # noqa: E731
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
+        self.assertEqual((await self.search("a")).status, 503)
+        self.assertIn("the search for GIFs of site 1 fails: it answers 404", lines)
+        self.assertNotIn("key=secret", " ".join(one for one in lines if "GIF" in one))
 
     async def test_off(self) -> None:
         """A site without such a search has none, and nobody is asked."""

@@ -62,6 +62,13 @@ class FactsTests(SynchronousTestCase):
         assert turned is not None
         self.assertEqual(turned.title, "abc")
 
+    def test_long_number(self) -> None:
+        """A character reference without end is no error."""
+        number = "&#" + "1" * 5_000 + ";"
+        found = facts(f"<title>a{number}</title><meta name=description content='{number}b'>")
+        assert found is not None
+        self.assertEqual((found.title, found.text), ("a\ufffd", "\ufffdb"))
+
     def test_encodings(self) -> None:
         """The encoding that is said, in the head of the answer before the page's; unknown ones are UTF-8."""
         word = "Привет"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import codecs
 import re
-from html import unescape
 from urllib.parse import urljoin
 
 from msgspec import Struct
 
 from cackled.domain import links
+from cackled.domain.entities import read_entities
 from cackled.domain.text import clean_words
 from cackled.marks import cut
 
@@ -79,7 +79,7 @@ def facts_of(body: bytes, content_type: str, url: str) -> Facts | None:
 
 
 def _short(raw: str, most: int) -> str:
-    words = clean_words(unescape(raw), 4 * most)
+    words = clean_words(read_entities(raw), 4 * most)
     return words if len(words) <= most else cut(words, most - 1).rstrip() + "…"
 
 
@@ -87,7 +87,7 @@ def _picture(found: dict[str, str], url: str) -> str:
     for name in _ORDER:
         if _WANTED[name] == "picture" and name in found:
             try:
-                address = links.target(urljoin(url, unescape(found[name]).strip()))
+                address = links.target(urljoin(url, read_entities(found[name]).strip()))
             except ValueError:
                 continue
             if address and address.startswith("http"):
