@@ -76,7 +76,8 @@ class GifTests(ApiCase):
         self.assertEqual(len(found), MOST - 4)
         self.assertEqual(found[0], {"preview": f"{self.server}/s", "url": f"{self.server}/l", "alt": ""})
         deep = b'[{"preview":"/s","url":"/l","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}]"
-        for body in (deep, b"<html>", b"{}", b"[1]", b"\xff", b'[{"preview":1,"url":2}]', b"[" + b" " * MOST_BYTES + b"]"):
+        long = b"[" + b" " * MOST_BYTES + b"]"
+        for body in (deep, long, b"<html>", b"{}", b"[1]", b"\xff", b'[{"preview":1,"url":2}]'):
             self.found = body
             answer = await self.search(f"b{len(self.words)}")
             self.assertEqual((answer.status, answer.slug), (503, "unavailable"), body[:20])
