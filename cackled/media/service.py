@@ -173,6 +173,14 @@ class Media:
         self._workshop = workshop
         self._scanner = scanner
 
+    def admit(self) -> None:
+        """See that the site takes pictures, before one is fetched.
+
+        Raises:
+            Forbidden: it takes none.
+        """
+        admit(self._site, None)
+
     async def add(
         self, raw: bytes, alt: str, visitor: int | None, account: int | None = None, *, admitted: bool = False
     ) -> Medium:

@@ -8,7 +8,6 @@ from cackled.domain.errors import BadField, NotFound
 from cackled.domain.signed_media import SignedMedia
 from cackled.media.answers import MediaAnswer, shown
 from cackled.media.image_workers import REASONS
-from cackled.media.service import admit
 from cackled.media.store import MediaStore
 from cackled.products.comments import answers
 from cackled.products.comments.gifs import Gifs
@@ -44,7 +43,7 @@ async def take_gif(call: Call) -> MediaAnswer:
     """Add a picture of that search, as one of the caller's."""
     body: answers.GifBody = call.body
     media = call.shared(MediaStore).of(call.site)
-    admit(call.site, None)
+    media.admit()
     raw = await call.shared(Gifs).fetch(call.site, body.url)
     made = await media.add(raw, body.alt, call.visitor.visitor)
     return shown(call.site.id, made, call.shared(SignedMedia))
