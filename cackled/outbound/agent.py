@@ -45,17 +45,21 @@ async def ask(
     for name, value in headers:
         given.setRawHeaders(name, [value])
     producer = FileBodyProducer(BytesIO(body)) if method == b"POST" else None
-    answer = await agent.request(method, url.encode("ascii"), given, producer)
-    found = {
-        name.decode("latin-1").lower(): values[-1].decode("latin-1")
-        for name, values in answer.headers.getAllRawHeaders()
-    }
-    if not kept:
-        answer.deliverBody(_Drop())
-        return Answer(int(answer.code), found, b"")
-    keep = _Keep(most, cut)
-    answer.deliverBody(keep)
-    return Answer(int(answer.code), found, await keep.done)
+    try:
+        answer = await agent.request(method, url.encode("ascii"), given, producer)
+        found = {
+            name.decode("latin-1").lower(): values[-1].decode("latin-1")
+            for name, values in answer.headers.getAllRawHeaders()
+        }
+        if not kept:
+            answer.deliverBody(_Drop())
+            return Answer(int(answer.code), found, b"")
+        keep = _Keep(most, cut)
+        answer.deliverBody(keep)
+        return Answer(int(answer.code), found, await keep.done)
+    finally:
+        # Closing TLS waits for the other side, which may keep the connection open for ever.
+        fixed.abort()
 
 
 class _Counted(ProtocolWrapper):
@@ -82,14 +86,21 @@ class _Capped:
     def __init__(self, inner: Any, most: int) -> None:
         self._inner = inner
         self._most = most
+        self._wrapping: Any = None
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """Connect. Fires with the protocol that *protocolFactory* made."""
         wrapping = WrappingFactory(protocolFactory)
         wrapping.protocol = partial(_Counted, most=self._most)
         wrapping.noisy = False
+        self._wrapping = wrapping
         connected: Deferred[Any] = self._inner.connect(wrapping)
         return connected.addCallback(lambda wrapper: wrapper.wrappedProtocol)
+
+    def abort(self) -> None:
+        """Close the connections at once, those that are not closed yet."""
+        for wrapper in list(self._wrapping.protocols) if self._wrapping is not None else ():
+            wrapper.transport.abortConnection()
 
 
 @implementer(IAgentEndpointFactory)
@@ -102,13 +113,20 @@ class _Fixed:
         self._target = target
         self._address = address
         self._trust = trust
+        self._endpoint: _Capped | None = None
+
+    def abort(self) -> None:
+        """Close a connection with TLS at once, if it is not closed yet; one without needs nobody for that."""
+        if self._endpoint is not None:
+            self._endpoint.abort()
 
     def endpointForURI(self, uri: URI) -> Any:
         """The endpoint of the checked address."""
         kind = TCP6ClientEndpoint if ":" in self._address else TCP4ClientEndpoint
-        endpoint: Any = _Capped(kind(self._reactor, self._address, self._target.port, timeout=SECONDS), self._most)
+        endpoint = _Capped(kind(self._reactor, self._address, self._target.port, timeout=SECONDS), self._most)
         if not self._target.secure:
             return endpoint
+        self._endpoint = endpoint
         return wrapClientTLS(optionsForClientTLS(self._target.host, trustRoot=self._trust), endpoint)
 
 
