@@ -19,6 +19,8 @@ from cackled.products.chat.service import Written, no_chat, status_channel, writ
 
 # Waiting conversations that are handed out at one go.
 MOST_ROUTED = 50
+# Characters of a note.
+MOST_NOTE = 4_000
 STATES = ("waiting", "mine", "open", "offline", "closed", "snoozed", "spam", "all")
 
 
@@ -151,7 +153,7 @@ class Desks:
 
     async def note(self, chat: int, staff: Staff, words: str) -> Written:
         """Write a note for colleagues; the visitor never sees it."""
-        clean = text.clean_text(words, 4_000)
+        clean = text.clean_text(words, MOST_NOTE)
         rows = await self._write(queries.NOTE_IN_CHAT, chat, staff.account or None, staff.name, clean)
         return Written(*rows[0])
 

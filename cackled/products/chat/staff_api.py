@@ -11,8 +11,9 @@ from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import NotFound
+from cackled.domain.text import clean_text
 from cackled.products.chat import answers
-from cackled.products.chat.desk import Desks
+from cackled.products.chat.desk import MOST_NOTE, Desks
 from cackled.products.chat.hours import Hours
 from cackled.products.chat.refusals import TEXT
 from cackled.products.chat.service import Chats
@@ -35,8 +36,12 @@ async def take(call: Call) -> Any:
 async def transfer(call: Call) -> Any:
     """Hand a conversation to an operator, or to the queue of a department."""
     desks, body = call.service(Desks), call.body
+    noted = bool(body.note.strip())
+    if noted:
+        # A note that is refused must not be refused when the conversation is somebody else's already.
+        clean_text(body.note, MOST_NOTE)
     seq = await desks.hand_over(call.number("chat"), body.member, body.department)
-    if body.note.strip():
+    if noted:
         await desks.note(call.number("chat"), call.colleague, body.note)
     return answers.Done(seq)
 

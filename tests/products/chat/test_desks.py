@@ -75,6 +75,9 @@ class DeskTests(ChatCase):
         chat = await self.start()
         await self.online(self.ben, capacity=0)
         path = f"{CHATS}/{chat['chat']}/transfer"
+        for note in ("x" * 4_001, "\u200b"):
+            answer = await self.ann.ask("POST", path, {"member": f"account:{self.ben.account}", "note": note})
+            self.assertEqual((answer.status, await self.assignees()), (422, [self.ann.account]), answer)
         answer = await self.ann.ask("POST", path, {"member": f"account:{self.ben.account}"})
         self.assertEqual(answer.status, 200, answer)
         self.assertEqual(await self.assignees(), [self.ben.account])

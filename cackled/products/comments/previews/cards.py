@@ -198,7 +198,10 @@ class LinkCards:
             raise Unfetched("it takes too long") from None
 
     def _may_ask(self, host: str) -> bool:
-        """Whether *host* may be asked now: nobody can have us ask one server without end."""
+        """Whether *host* may be asked now, for a page that a comment names.
+
+        Where that page leads to, and its picture, are not counted: what is written on a site bounds those.
+        """
         now = self._clock.seconds()
         bucket = self._hosts.pop(host, None) or TokenBucket(RATE, BURST, now)
         self._hosts[host] = bucket
