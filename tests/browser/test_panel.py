@@ -165,6 +165,42 @@ class QueueTests(PanelCase):
 
         self.soon(back)
 
+    def test_steered(self) -> None:
+        """What goes on in the background says how far it is, rests, goes on and is stopped by its buttons."""
+        self.write("Matching something long", "panel-steered")
+        page = self.staff("moderator")
+        row = {"id": "77", "name": "Ann", "action": "reject", "state": "running", "total": 12480, "done": 480,
+               "failed": 0, "at": "2026-11-01T10:00:00Z"}  # fmt: skip
+        steps = {"pause": "paused", "resume": "running", "stop": "stopped"}
+        asked = []
+
+        # A server that is never done in time to be stopped: `tests.moderation` has the real one.
+        def answer(route) -> None:
+            verb = route.request.url.rpartition("/")[2]
+            if route.request.method == "POST" and verb in steps:
+                asked.append(verb)
+                row["state"] = steps[verb]
+            route.fulfill(json=row)
+
+        page.route(re.compile(r"/moderation/actions(/77.*)?$"), answer)
+        self.at(page, "/sites/1/queue?state=approved&channel=panel-steered", "Queue")
+        page.locator(".item").wait_for()
+        page.get_by_role("button", name="All that match").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("everything that matches the search: 1.").wait_for()
+        dialog.locator("footer").get_by_role("button", name="Approve").click()
+        running = page.locator(".running")
+        self.soon(lambda: self.assertEqual(running.get_by_role("progressbar").get_attribute("value"), "480"))
+        running.get_by_role("button", name="Pause").click()
+        running.get_by_role("button", name="Go on").click()
+        running.get_by_role("button", name="Pause").wait_for()
+        row["done"] = 960
+        self.soon(lambda: self.assertEqual(running.get_by_role("progressbar").get_attribute("value"), "960"))
+        running.get_by_role("button", name="Stop").click()
+        page.get_by_text("Done: 960 items.").wait_for()
+        running.wait_for(state="detached")
+        self.assertEqual(asked, ["pause", "resume", "stop"])
+
     def test_product(self) -> None:
         """The queue shows one product alone, chosen with the keyboard on a phone; address and reload keep it."""
         self.write("Words of a comment", "panel-product")
@@ -227,6 +263,11 @@ class QueueTests(PanelCase):
         page.get_by_role("button", name=re.compile("^Lift")).first.click()
         page.get_by_role("dialog").get_by_role("button", name="Lift", exact=True).click()
         page.get_by_text("The ban is lifted.").wait_for()
+        # The log says details in words, and leaves out what says nothing.
+        self.at(page, "/sites/1/audit", "Audit log")
+        row = page.get_by_role("row", name="made a ban").first
+        self.soon(lambda: self.assertIn("Kind: Visitor", row.inner_text()))
+        self.assertNotRegex(page.locator("table").inner_text(), r"shadow|true|false|action: \d")
 
 
 class OfficeTests(PanelCase):

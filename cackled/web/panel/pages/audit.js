@@ -11,6 +11,7 @@ import {Loaded, useLoad} from '../ui/load.js';
 import {Heading, Name, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
 import {has, t} from '../words.js';
+import {told} from './audit_words.js';
 
 /** @typedef {{id: string, at: string, actor: string, name: string, action: string, target: string, detail: Record<string, any>}} Entry */
 
@@ -24,15 +25,6 @@ function deed(action) {
 /** The number of the decision that *entry* is about, where there is something to undo. @param {Entry} entry */
 const decision = ({action, detail}) =>
   (action.startsWith('moderation.') || action === 'comment.edited') && detail.action ? String(detail.action) : '';
-
-/** @param {Record<string, any>} detail */
-const told = detail =>
-  Object.entries(detail)
-    .map(
-      ([name, value]) =>
-        `${name}: ${Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : value}`,
-    )
-    .join(' · ');
 
 /** @param {{site: string}} props */
 export function AuditPage({site}) {
@@ -128,8 +120,10 @@ export function AuditPage({site}) {
               },
               {
                 label: t('audit.detail'),
-                cell: (/** @type {Entry} */ one) =>
-                  Object.keys(one.detail).length > 0 && html`<span class="muted break">${told(one.detail)}</span>`,
+                cell: (/** @type {Entry} */ one) => {
+                  const words = told(one.detail);
+                  return words && html`<span class="muted break">${words}</span>`;
+                },
               },
               {
                 label: t('actions'),
