@@ -70,7 +70,10 @@ export const number = value => made('number', language => new Intl.NumberFormat(
 
 /** @param {number} value from 0 to 1 @param {number} [digits] */
 export const percent = (value, digits = 0) =>
-  new Intl.NumberFormat(known.value, {style: 'percent', maximumFractionDigits: digits}).format(value);
+  made(
+    `percent ${digits}`,
+    language => new Intl.NumberFormat(language, {style: 'percent', maximumFractionDigits: digits}),
+  ).format(value);
 
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
 
@@ -107,7 +110,7 @@ const STEPS = /** @type {[Intl.RelativeTimeFormatUnit, number][]} */ ([
  */
 export function ago(at, now = Date.now()) {
   const seconds = Math.round((new Date(at).getTime() - now) / 1000);
-  const format = new Intl.RelativeTimeFormat(known.value, {numeric: 'auto', style: 'short'});
+  const format = made('ago', language => new Intl.RelativeTimeFormat(language, {numeric: 'auto', style: 'short'}));
   for (const [unit, length] of STEPS) {
     if (Math.abs(seconds) >= length) return format.format(Math.trunc(seconds / length), unit);
   }

@@ -22,6 +22,10 @@ import {has, number, reason, t} from '../words.js';
 
 /** @typedef {import('../queue/store.js').Item} Item */
 
+/** What a card is besides its item. */
+const CURRENT = 1;
+const CHOSEN = 2;
+
 /**
  * @param {string} site
  * @param {Record<string, string>} found
@@ -215,14 +219,16 @@ export function QueuePage({site}) {
     <div class="items" aria-busy=${queue.loading.value ? 'true' : null}>
       <${Chunks}
         items=${items}
+        scope=${queue}
+        state=${(/** @type {Item} */ one) => (one.id === queue.current.value ? CURRENT : 0) | (chosen.has(one.id) ? CHOSEN : 0)}
         keep=${(/** @type {Item} */ one) => one.id === queue.current.value}
-        draw=${(/** @type {Item} */ one) =>
+        draw=${(/** @type {Item} */ one, /** @type {number} */ state) =>
           html`<${Card}
             key=${one.id}
             item=${one}
             site=${site}
-            current=${one.id === queue.current.value}
-            chosen=${chosen.has(one.id)}
+            current=${Boolean(state & CURRENT)}
+            chosen=${Boolean(state & CHOSEN)}
             onFocus=${() => (queue.current.value = one.id)}
             onChoose=${(/** @type {boolean} */ range) => queue.choose(one.id, range)}
             onAct=${(/** @type {string} */ action) => act(action, [one.id])}

@@ -1,5 +1,5 @@
 // HTML that the server made of a visitor's text, as nodes: an allow-list walks it, so that nothing else can come in.
-import {h} from '../libraries.js';
+import {h, useMemo} from '../libraries.js';
 
 const ALLOWED = new Set(
   'P BR STRONG B EM I S DEL U CODE PRE BLOCKQUOTE UL OL LI A SPAN H1 H2 H3 H4 TABLE THEAD TBODY TR TH TD HR SUP SUB DETAILS SUMMARY'.split(
@@ -35,14 +35,19 @@ function walk(node, room) {
   return h(node.tagName.toLowerCase(), attributes, children);
 }
 
-/** @param {{text: string}} props *text*: HTML */
-export function Rich({text}) {
+/** @param {string} text HTML */
+function parse(text) {
   // A document of its own, in which nothing is loaded and nothing runs.
   const parsed = new DOMParser().parseFromString(policy.createHTML(text), 'text/html');
   const room = {left: MOST};
+  return [...parsed.body.childNodes].map(one => walk(one, room));
+}
+
+/** @param {{text: string}} props *text*: HTML */
+export function Rich({text}) {
   return h(
     'div',
     {class: 'rich', dir: 'auto'},
-    [...parsed.body.childNodes].map(one => walk(one, room)),
+    useMemo(() => parse(text), [text]),
   );
 }
