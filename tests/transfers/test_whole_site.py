@@ -40,6 +40,8 @@ class WholeSiteTests(ApiCase):
                     "insert into ballot (site_id, poll_id, voter, visitor_id, options, network) "
                     "values (%s, 1, %s, 7, '{2,1}', '192.0.2.0/24')", site, voter,
                 )  # fmt: skip
+        self.assertEqual((await self.lines(write_polls))[4]["visitor"], None, "a secret ballot stays secret")
+        self.sql("update poll set voters_shown = true, identity = 'account'")
         found = await self.lines(write_polls)
         self.assertEqual([one["type"] for one in found], ["export", *["poll"] * 3, *["ballot"] * 3])
         self.assertEqual(found[0], {"type": "export", "version": 1, "product": "polls", "site": 1, "name": "One"})

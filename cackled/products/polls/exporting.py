@@ -31,15 +31,17 @@ SELECT_POLLS = Query(
     """,
     ("int", "text", "int"),
 )
-# Neither the key that counts once nor the network: they lead to somebody's machine.
+# Neither the key that counts once nor the network: they lead to somebody's machine. Who voted is given only where the
+# poll shows its voters.
 SELECT_BALLOTS = Query(
     "export_ballots",
     f"""
     select concat(b.poll_id, ' ', b.voter), json_build_object(
-      'type', 'ballot', 'poll', b.poll_id::text, 'visitor', b.visitor_id::text, 'options', b.options,
+      'type', 'ballot', 'poll', b.poll_id::text, 'options', b.options,
+      'visitor', case when p.voters_shown then b.visitor_id::text end,
       'state', (array['counted', 'held', 'struck'])[b.state],
       'created', to_char(b.created_at at time zone 'utc', {_TIME}))::text
-    from ballot b where b.site_id = $1
+    from ballot b join poll p on p.site_id = $1 and p.id = b.poll_id where b.site_id = $1
       and (b.poll_id, b.voter) > (split_part($2, ' ', 1)::bigint, substr($2, strpos($2, ' ') + 1))
     order by b.poll_id, b.voter limit $3
     """,
