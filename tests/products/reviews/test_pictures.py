@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.media import corpus
 from tests.products.reviews.common import REVIEWS, ReviewCase
+from tests.support.search_rules import Page
 
 
 class PictureTests(ReviewCase):
@@ -49,6 +50,21 @@ class PictureTests(ReviewCase):
             refused = await self.post(await self.visitor(), media=[name])
             self.assertEqual(refused.slug, "media-unknown", name)
         self.assertEqual((await self.post(await self.visitor(), media=[f"{mine}x"])).slug, "media")
+
+    async def test_without_scripts(self) -> None:
+        """On pages without scripts photos have sizes and words, at addresses that answer; gone with the review."""
+        mine = await self.picture()
+        made = await self.post(self.auth, media=[mine, "https://one.example/a.png"])
+        number = made.json()["review"]["id"]
+        for part in ("", "/fragment"):
+            page = await self.ask("GET", f"/threads/1{part}?widget=Review&channel=mug")
+            self.assertIn(b'alt="A mug" width="320" height="240" loading="lazy"', page.body, page)
+            self.assertIn(b'<img src="https://one.example/a.png" alt="Photo 2" loading="lazy"', page.body)
+            self.assertEqual(Page(page.body.decode()).wrong, [])
+            src = page.body.partition(b'<img src="')[2].partition(b'"')[0].decode()
+            self.assertEqual((await self.ask("GET", "/media/" + src.partition("/media/")[2])).status, 200)
+        await self.ask("DELETE", f"{REVIEWS}/{number}", authorization=self.auth)
+        self.assertNotIn(b"<img", (await self.ask("GET", "/threads/1?widget=Review&channel=mug")).body)
 
     async def test_changed(self) -> None:
         """A picture that is taken out is with nothing; what waits for a moderator is not swept; erasure takes all."""

@@ -72,7 +72,11 @@ class Frame:
         )
 
     def _more(self, review: Mapping[str, Any]) -> str:
-        parts = [pictures(review["media"], self._base)]
+        # A picture is a link, which needs words, also where its author gave none.
+        photos = [
+            {**one, "alt": one["alt"] or self._words("reviewPhoto", n=n)} for n, one in enumerate(review["media"], 1)
+        ]
+        parts = [pictures(photos, self._base)]
         parts += [
             f'<p dir="auto"><b>{escape(self._words(word))}:</b> {escape(review[name])}</p>'
             for name, word in (("pros", "reviewPros"), ("cons", "reviewCons"))
