@@ -100,6 +100,30 @@ class LoginTests(BrowserCase):
         opened.value.wait_for_event("close")
         page.wait_for_selector(".mc-loginname >> text=Olga")
 
+    def test_no_way(self) -> None:
+        """Escape closes the menu of ways while they are asked for, and where there is none; focus is where it was."""
+        page = self.host("{widget: 'Login', id: 1}, {widget: 'Comment', id: 1, channel: 'login'}")
+        held: list[Any] = []
+        page.route("**/sign-in*", lambda route: held.append(route))
+        for opener in ("#mc-login .mc-loginbutton", "#mc-container .mc-signin"):
+            page.wait_for_selector(opener, state="attached")
+            for answered in (False, True):
+                if "container" in opener:
+                    page.locator(".mc-input >> nth=0").focus()
+                page.click(opener)
+                page.wait_for_selector(".mc-ways", state="attached")
+                self.soon(lambda: self.assertTrue(held))
+                route = held.pop()
+                if answered:
+                    route.fulfill(json={"ways": []})
+                    page.wait_for_selector(".mc-ways .mc-note")
+                self.assertTrue(page.evaluate(f"document.activeElement === document.querySelector('{opener}')"))
+                page.keyboard.press("Escape")
+                self.until(page, "!document.querySelector('.mc-ways')")
+                self.assertEqual(page.get_attribute(opener, "aria-expanded"), "false")
+                if not answered:
+                    route.abort()
+
     def test_alone(self) -> None:
         """Without other widgets, in its own element and language; `redirect` gets the token by POST."""
         page = self.host(

@@ -248,17 +248,18 @@ export function openWays(host, anchor, o) {
   const old = anchor.nextElementSibling;
   if (old && old.classList.contains('mc-ways')) return shut();
   const t = host.t;
-  const list = el('div.mc-ways', {
-    role: 'group',
-    'aria-label': t('signIn'),
-    onkeydown: (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === 'Escape') {
-        event.stopPropagation();
-        shut();
-      }
-    },
-  });
+  const keys = (/** @type {KeyboardEvent} */ event) => {
+    if (!list.isConnected) anchor.removeEventListener('keydown', keys);
+    else if (event.key === 'Escape') {
+      event.stopPropagation();
+      shut();
+    }
+  };
+  const list = el('div.mc-ways', {role: 'group', 'aria-label': t('signIn'), onkeydown: keys});
+  // Focus is there while the ways are asked for, and stays there where there is none.
+  anchor.addEventListener('keydown', keys);
   function shut() {
+    anchor.removeEventListener('keydown', keys);
     const shown = anchor.nextElementSibling;
     if (shown && shown.classList.contains('mc-ways')) shown.remove();
     anchor.setAttribute('aria-expanded', 'false');
