@@ -48,6 +48,10 @@ class PanelPollTests(BrowserCase):
         dialog.get_by_label("Question").fill("Which birds?")
         for number, text in enumerate(("Duck", "Goose"), 1):
             dialog.get_by_label(f"Options {number}", exact=True).fill(text)
+        # Words are written in the direction of their own language, addresses from the left, wherever the panel's goes.
+        for label, way in (("Question", "auto"), ("Options 1", "auto"), ("Options 2", "auto"), ("Description", "")):
+            field = dialog.get_by_label(label, exact=True)
+            self.soon(lambda field=field, way=way: self.assertEqual(field.get_attribute("dir") or "", way))
         dialog.get_by_text("Picture or video").first.click()
         dialog.get_by_label("Options 1: Video on YouTube or Vimeo").fill("https://youtu.be/dQw4w9WgXcQ")
         dialog.get_by_label("At most", exact=True).fill("2")

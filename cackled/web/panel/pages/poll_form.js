@@ -3,7 +3,7 @@ import {html, useState} from '../libraries.js';
 import {patch, post} from '../api.js';
 import {toast} from '../toasts.js';
 import {Dialog} from '../ui/dialog.js';
-import {Check, Choice, Field, Form} from '../ui/form.js';
+import {Check, Choice, Field, Form, fieldDirection} from '../ui/form.js';
 import {Rows} from '../ui/list.js';
 import {When} from '../ui/parts.js';
 import {OptionPicture} from './poll_pictures.js';
@@ -206,6 +206,7 @@ function Options({site, poll, put}) {
             class="wide"
             aria-label=${label}
             maxlength="200"
+            dir=${fieldDirection('text', one.text)}
             value=${one.text}
             onInput=${(/** @type {any} */ e) => change({text: e.currentTarget.value})}
           />

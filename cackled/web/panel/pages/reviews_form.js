@@ -4,7 +4,7 @@ import {ask, get, post} from '../api.js';
 import {address} from '../router.js';
 import {may} from '../session.js';
 import {complain, toast} from '../toasts.js';
-import {Choice, Copy, Form} from '../ui/form.js';
+import {Choice, Copy, Form, fieldDirection} from '../ui/form.js';
 import {Rows} from '../ui/list.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading} from '../ui/parts.js';
@@ -111,6 +111,7 @@ function Asked(props) {
       aria-label=${label}
       placeholder=${name === 'values' ? t('reviews.values') : ''}
       maxlength=${most}
+      dir=${fieldDirection('text', one[name])}
       value=${one[name]}
       onInput=${(/** @type {any} */ e) => change({[name]: e.currentTarget.value})}
     />`;

@@ -3,6 +3,17 @@ import {html, useId, useRef, useState} from '../libraries.js';
 import {reason, t} from '../words.js';
 
 /**
+ * The direction of what a field holds: addresses are written from the left, words as their own language is. An empty
+ * field is written like the page.
+ * @param {string} type
+ * @param {any} value
+ */
+export function fieldDirection(type, value) {
+  if (type === 'url' || type === 'email') return 'ltr';
+  return value && (type === 'text' || type === 'search') ? 'auto' : null;
+}
+
+/**
  * One field: a label, an input, a hint, an error.
  * @param {{label: string, type?: string, value?: any, onInput?: (value: string) => void, hint?: any, error?: string,
  *   area?: boolean, rows?: number, [more: string]: any}} props
@@ -13,6 +24,7 @@ export function Field({label, type = 'text', value, onInput, hint, error, area, 
   const all = {
     id,
     value: value ?? '',
+    dir: fieldDirection(area ? 'text' : type, value),
     'aria-describedby': described,
     'aria-invalid': error ? 'true' : null,
     onInput: (/** @type {any} */ event) => onInput?.(event.currentTarget.value),
