@@ -7,7 +7,7 @@ import {Check, Choice, Field, Form} from '../ui/form.js';
 import {Empty, Loaded, useLoad} from '../ui/load.js';
 import {Heading, Mark, Progress, Tabs, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
-import {bytes, number, t} from '../words.js';
+import {bytes, has, number, t} from '../words.js';
 
 /**
  * @typedef {{id: string, product: string, format: string, name: string, who: string, dry: boolean, state: string,
@@ -300,6 +300,9 @@ function Report({run}) {
   </dl>`;
 }
 
+/** @param {string} product */
+const productName = product => (has(`product.${product}`) ? t(`product.${product}`) : product);
+
 /** @param {{site: string}} props */
 export function ExportsPage({site}) {
   const base = `/sites/${site}/exports`;
@@ -331,7 +334,7 @@ export function ExportsPage({site}) {
     <${Loaded} from=${loaded}>
       ${(/** @type {{exports: Export[], formats: Format[]}} */ found) => {
         const options = /** @type {[string, string][]} */ (
-          found.formats.map(one => [`${one.product}/${one.name}`, `${one.product}: ${one.title}`])
+          found.formats.map(one => [`${one.product}/${one.name}`, `${productName(one.product)}: ${one.title}`])
         );
         return html`<${Form}
             label=${t('transfer.export')}
