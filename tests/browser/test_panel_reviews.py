@@ -38,6 +38,17 @@ class PanelReviewTests(BrowserCase):
         page.goto(f"{page.url.partition('/panel')[0]}/panel{path}")
         page.get_by_role("heading", name=heading, level=1).wait_for()
 
+    def press_slowly(self, page, card) -> None:
+        """Press "Answer" of a card that is cut at the lower edge, and let go once the card is the current one."""
+        button = card.get_by_role("button", name="Answer")
+        button.evaluate("b => scrollBy(0, b.getBoundingClientRect().bottom - innerHeight)")
+        where = button.bounding_box()
+        page.mouse.move(where["x"] + 5, where["y"] + 5)
+        page.mouse.down()
+        self.until(page, "!!document.querySelector('.item.current:focus-within')")
+        page.wait_for_timeout(200)
+        page.mouse.up()
+
     def test_queue(self) -> None:
         """A card has stars and facts; hiding takes a neutral reason, which the author is told; an answer is shown."""
         fill(self.url, "panel-cards")
@@ -48,7 +59,7 @@ class PanelReviewTests(BrowserCase):
         card = page.locator(".item", has_text="Chipped")
         card.get_by_role("img", name="2 stars").wait_for()
         self.soon(lambda: self.assertIn("Does not recommend it", card.inner_text()))
-        card.get_by_role("button", name="Answer").click()
+        self.press_slowly(page, card)
         page.get_by_role("dialog").get_by_label("Answer").fill("We send you another one.")
         page.get_by_role("dialog").get_by_role("button", name="Save").click()
         page.get_by_role("dialog").wait_for(state="detached")

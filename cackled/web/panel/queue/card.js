@@ -70,7 +70,9 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
     if (!current || !node.current) return;
     const card = node.current;
     if (document.activeElement?.closest('.queue') || document.activeElement === document.body) {
-      if (!card.contains(document.activeElement)) card.focus({preventScroll: true});
+      // Where a press put the focus here, nothing moves: the button would be gone before it is let go.
+      if (card.contains(document.activeElement)) return;
+      card.focus({preventScroll: true});
       card.scrollIntoView({block: 'nearest'});
     }
   }, [current]);
