@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from twisted.internet.defer import Deferred
 
 from cackled.database.errors import DatabaseError
 from cackled.database.query import Query
@@ -25,6 +26,7 @@ from cackled.domain.sessions import BY_SITE, GUEST, Session
 from cackled.domain.site import Site
 from cackled.domain.text import clean_name
 from cackled.events import Position
+from cackled.shared_calls import SharedCalls
 
 # Things of a product that are carried in one transaction.
 BATCH = 100
@@ -154,6 +156,7 @@ class Crowd:
     def __init__(self, seconds: Callable[[], float] = monotonic) -> None:
         self._seconds = seconds
         self._known: dict[int, tuple[bool, float]] = {}
+        self.calls: SharedCalls[bool] = SharedCalls()
 
     def known(self, site: int) -> bool | None:
         """Whether a site has people; None where it has to be asked again."""
@@ -255,9 +258,14 @@ class People:
     async def _any(self) -> bool:
         known = self._crowd.known(self._site.id)
         if known is None:
-            rows = await self._database.read(SELECT_ANY, self._site.id, preference=ReadPreference.PRIMARY)
-            known = bool(rows.rows)
-            self._crowd.note(self._site.id, known)
+            # Those who write at the same moment ask once.
+            known = await self._crowd.calls.ask(str(self._site.id), lambda: Deferred.fromCoroutine(self._ask_any()))
+        return known
+
+    async def _ask_any(self) -> bool:
+        rows = await self._database.read(SELECT_ANY, self._site.id, preference=ReadPreference.PRIMARY)
+        known = bool(rows.rows)
+        self._crowd.note(self._site.id, known)
         return known
 
     async def change(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from cackled.domain.channels import ChannelRef
@@ -67,6 +68,15 @@ class SignInTests(PeopleCase):
         self.assertEqual(kinds, ["comment.created", "comment.updated"])
         shown = self.events()[-1][2]["comment"]["author"]
         self.assertEqual(shown, {"id": str(ANN), "name": "Ann", "avatar": None, "badges": ["first-week"]})
+
+    async def test_many_at_once(self) -> None:
+        """Guests who write at the same moment ask once whether the site has people."""
+        asked = []
+        ask = self.people._ask_any
+        self.patch(self.people, "_ask_any", lambda: asked.append(1) or ask())
+        names = [Deferred.fromCoroutine(self.people.author(Session(1, 100 + n), f"Guest {n}")) for n in range(300)]
+        self.assertEqual([await one for one in names], [f"Guest {n}" for n in range(300)])
+        self.assertEqual(len(asked), 1)
 
     async def test_again(self) -> None:
         """The same identity is the same person, from wherever; what a guest wrote there is carried over, once."""

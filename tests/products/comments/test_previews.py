@@ -113,8 +113,8 @@ class PreviewCase(ApiCase):
             "update outbox set done_at = now() where kind = 'comment-links' and done_at is null "
             "returning id, site_id, kind, body"
         )
-        for row in rows:
-            await self.cards.deliver(Work(*row, 1, 0.0))
+        for number, of, kind, body in rows:
+            await self.cards.deliver(Work(number, of, kind, body, 1, 0.0))
         return len(rows)
 
     async def shown(self, site: int = 1) -> Any:

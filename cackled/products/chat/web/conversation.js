@@ -2,7 +2,7 @@
    learns, writing.js and sending.js send, view.js and talk.js draw, duty.js does what goes on beside the words. */
 import {makeDuty} from './duty.js';
 import {makeFrame} from './frame.js';
-import {finishChat, forget, heard} from './leaving.js';
+import {forget, heard} from './leaving.js';
 import {look, resume, seen} from './listening.js';
 import {flush} from './sending.js';
 import {ChatStore} from './store.js';
@@ -255,6 +255,10 @@ export class ChatPanel {
   heard(values) {
     heard(this, values);
   }
+  /** The visitor ends the conversation. */
+  endChat() {
+    import('./ending.js').then(one => one.finishChat(this));
+  }
   /**
    * A proactive invitation beside the launcher.
    * @param {import('./rules.js').Rule} rule
@@ -282,7 +286,7 @@ export class ChatPanel {
       if (!this.field.value) this.field.value = loader.text(args[0]);
       this.draft.touch();
       this.core.toggle(true);
-    } else if (name === 'endChat') finishChat(this);
+    } else if (name === 'endChat') this.endChat();
     else this.duty.call(name, args);
   }
 }

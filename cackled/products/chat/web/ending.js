@@ -1,11 +1,26 @@
-/* What is asked when a conversation is over: how it was, a copy of it, another one. */
+/* Ends a conversation. What is asked when it is over: how it was, a copy of it, another one. */
 import {startAgain} from './leaving.js';
+import {heardEvent} from './listening.js';
 import {el, icon} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
 import {reason} from '../../../web/lib/reasons.js';
 import {asObject} from '../../../web/lib/values.js';
 
 const STAR = 'M10 3l2.1 4.5 4.9.6-3.6 3.4.9 4.9-4.3-2.4-4.3 2.4.9-4.9L3 8.1l4.9-.6z';
+
+/**
+ * The visitor ends the conversation.
+ * @param {import('./conversation.js').ChatPanel} w
+ */
+export async function finishChat(w) {
+  try {
+    await w.call1('POST', '/close', {body: {}});
+    if (w.store.chat.state !== 'closed')
+      heardEvent(w, /** @type {any} */ ({type: 'chat.closed', data: {by: 'visitor'}}));
+  } catch (error) {
+    w.say(reason(w.t, /** @type {any} */ (error)));
+  }
+}
 
 /** @param {import('./conversation.js').ChatPanel} w */
 export function drawEnd(w) {

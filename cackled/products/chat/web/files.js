@@ -1,5 +1,7 @@
 /* Pictures and files in messages: chosen, dropped or pasted, they stand above the composer until the message is sent. */
+import {el} from '../../../web/lib/dom.js';
 import {loader} from '../../../web/lib/loader.js';
+import {reason} from '../../../web/lib/reasons.js';
 import {tabStorage} from '../../../web/lib/storage.js';
 import {asObject} from '../../../web/lib/values.js';
 
@@ -45,3 +47,14 @@ export async function openFiles(w) {
     close: opened.close,
   };
 }
+
+/**
+ * Save a file: its address has to be asked for, as it holds for some minutes only.
+ * @param {ChatPanel} w
+ * @param {string} id
+ */
+export const saveFile = (w, id) =>
+  w.call1('GET', '/files/' + id).then(
+    (/** @type {any} */ found) => el('a', {href: w.safe(found.url), target: '_blank', rel: 'noopener'}).click(),
+    (/** @type {any} */ error) => w.say(reason(w.t, error)),
+  );

@@ -1,5 +1,4 @@
 /* The nodes of the panel that are always there: its head, the place of the conversation, the composer. */
-import {finishChat} from './leaving.js';
 import {earlier} from './listening.js';
 import {MUTED} from './view.js';
 import {insert, stopEditing, submit, typed} from './writing.js';
@@ -26,7 +25,7 @@ export function makeFrame(w) {
   const close = () => core.toggle(false);
   const head = el('div.about');
   const sound = press('sound', MUTED, t('chatSoundOff'), () => w.duty.mute());
-  const finish = el('button.quiet.finish', {onclick: () => finishChat(w)}, t('chatEnd'));
+  const finish = el('button.quiet.finish', {onclick: () => w.endChat()}, t('chatEnd'));
   const notify = el(
     'button.quiet.notify',
     {

@@ -1,22 +1,6 @@
-/* Ends a conversation, leaves it for another, follows what another tab did. */
-import {heardEvent} from './listening.js';
-import {reason} from '../../../web/lib/reasons.js';
+/* Leaves a conversation for another, follows what another tab did. */
 
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
-
-/**
- * The visitor ends the conversation.
- * @param {ChatPanel} w
- */
-export async function finishChat(w) {
-  try {
-    await w.call1('POST', '/close', {body: {}});
-    if (w.store.chat.state !== 'closed')
-      heardEvent(w, /** @type {any} */ ({type: 'chat.closed', data: {by: 'visitor'}}));
-  } catch (error) {
-    w.say(reason(w.t, /** @type {any} */ (error)));
-  }
-}
 
 /**
  * The conversation is over; what is typed or failed goes into another.

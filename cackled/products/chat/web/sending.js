@@ -1,6 +1,5 @@
 /* Sends what the visitor writes: one after another, each until the server has it, and once. */
 import {follow} from './listening.js';
-import {stopEditing} from './writing.js';
 import {mayPass, reason} from '../../../web/lib/reasons.js';
 import {asObject} from '../../../web/lib/values.js';
 
@@ -122,38 +121,6 @@ async function start(w, first) {
       store.discard(first.key);
   }
   follow(w, made.channel);
-}
-
-/**
- * @param {ChatPanel} w
- * @param {string} text
- */
-export async function saveEdit(w, text) {
-  const {editing} = w;
-  if (!editing || !text) return;
-  try {
-    const {message} = await w.call1('PATCH', '/messages/' + editing.id, {body: {text}});
-    w.store.put(message);
-    stopEditing(w);
-  } catch (error) {
-    w.say(reason(w.t, /** @type {any} */ (error), true));
-  }
-  w.draw();
-}
-
-/**
- * @param {ChatPanel} w
- * @param {Message} message
- */
-export async function remove(w, message) {
-  try {
-    const answer = await w.call1('DELETE', '/messages/' + message.id);
-    w.store.put(answer.message || {...message, deleted: true, html: '', text: ''});
-  } catch (error) {
-    w.say(reason(w.t, /** @type {any} */ (error)));
-  }
-  w.draw();
-  w.field.focus();
 }
 
 /**

@@ -2,10 +2,8 @@
 import {el} from '../../../web/lib/dom.js';
 import {safeHtml} from '../../../web/lib/html.js';
 import {loader} from '../../../web/lib/loader.js';
-import {reason} from '../../../web/lib/reasons.js';
-import {discard, remove, retry} from './sending.js';
+import {discard, retry} from './sending.js';
 import {side, time} from './store.js';
-import {edit} from './writing.js';
 
 /** @typedef {import('./store.js').Row} Row */
 /** @typedef {import('./store.js').Message} Message */
@@ -66,19 +64,19 @@ const shown = (w, files) =>
   });
 
 /**
- * A file to be saved: where it is has to be asked for, and is known for some minutes only.
+ * A file to be saved.
  * @param {ChatPanel} w
  * @param {any} file
  * @param {string} name
  */
 function saving(w, file, name) {
-  const open = () =>
-    w.call1('GET', '/files/' + file.id).then(
-      (/** @type {any} */ found) => el('a', {href: w.safe(found.url), target: '_blank', rel: 'noopener'}).click(),
-      (/** @type {any} */ error) => w.say(reason(w.t, error)),
-    );
-  const size = +file.bytes ? ' · ' + w.t.number(Math.ceil(file.bytes / 1000)) + ' kB' : '';
-  return el('button.file', {onclick: open}, el('bdi', null, name), size);
+  const open = () => import('./files.js').then(({saveFile}) => saveFile(w, file.id));
+  return el(
+    'button.file',
+    {onclick: open},
+    el('bdi', null, name),
+    ' · ' + w.t.number(Math.ceil(file.bytes / 1000 || 1)) + ' kB',
+  );
 }
 
 /**
@@ -122,6 +120,8 @@ function draw(w, row) {
   const author = m && !mine ? m.author : null;
   const bubble = el('div.bubble', null, content(w, row));
   const able = mine && m && !m.deleted && editable(w, row) && w.store.chat.state !== 'closed';
+  /** @param {'edit' | 'remove'} what */
+  const change = what => import('./editing.js').then(one => one[what](w, /** @type {Message} */ (m)));
   return el(
     'div.row' + (mine ? '.mine' : '') + (row.first ? '.lead' : ''),
     null,
@@ -137,8 +137,8 @@ function draw(w, row) {
         when,
         m && m.edited && !m.deleted && el('span', null, t('edited')),
         able && [
-          el('button.quiet', {onclick: () => edit(w, m)}, t('edit')),
-          el('button.quiet', {onclick: () => remove(w, m)}, t('delete')),
+          el('button.quiet', {onclick: () => change('edit')}, t('edit')),
+          el('button.quiet', {onclick: () => change('remove')}, t('delete')),
         ],
         row.mark === 'sending' && el('span.mark', null, t('sending') + '…'),
         row.mark === 'sent' && el('span.mark', null, t('chatSent')),

@@ -1,9 +1,7 @@
 /* The composer: what is typed, edited, handed over to be sent (sending.js). */
-import {saveEdit} from './sending.js';
 import {uid} from '../../../web/lib/values.js';
 
 /** @typedef {import('./conversation.js').ChatPanel} ChatPanel */
-/** @typedef {import('./store.js').Message} Message */
 
 const TALLEST = 132;
 
@@ -58,7 +56,7 @@ export function insert(w, text) {
 export function submit(w) {
   const text = w.field.value.trim();
   if (over(w)) return w.field.focus();
-  if (w.editing) return saveEdit(w, text);
+  if (w.editing) return import('./editing.js').then(({saveEdit}) => saveEdit(w, text));
   if (w.form && !w.form.check()) return;
   if (w.files && w.files.unsettled()) return w.say(w.t('chatFilesWait'));
   const files = w.files ? w.files.take() : [];
@@ -81,20 +79,6 @@ export function write(w, text, files) {
   w.draw();
   w.bottom();
   w.flush();
-}
-
-/**
- * Begins to edit a message; what was typed comes back afterwards.
- * @param {ChatPanel} w
- * @param {Message} message
- */
-export function edit(w, message) {
-  if (!w.editing) w.draft.flush();
-  w.editing = message;
-  w.field.value = message.text;
-  w.node.classList.add('editing');
-  grow(w);
-  w.field.focus();
 }
 
 /** @param {ChatPanel} w */
