@@ -158,7 +158,7 @@ class Dispatcher:
             call.body = body(request, route.body, mend=route.mend, bodiless=route.bodiless, nuls=nuls)
         if route.channel is not None and (locked or site.settings.private) and not own:
             call.see(route.channel(call))
-        if route.limit:
+        if route.limit and not getattr(request.content, "drawn", False):
             context.limits.take(route.limit, call.address, site.id)
         if route.preference is not None:
             call.reading = reading(request, route.preference, own_after=route.own_after)

@@ -64,8 +64,11 @@ class Control(Protocol):
 class Incoming:
     """Writes a body to what *begin* gives.
 
-    *refuse* ends the request before its body is whole. *opened* and *closed* are told of its life with the target.
+    *begin* draws from the route's limit. *refuse* ends the request before its body is whole. *opened* and *closed* are
+    told of its life with the target.
     """
+
+    drawn = True
 
     def __init__(
         self, begin: Callable[[], Awaitable[Any]], control: Control, refuse: Callable[[Exception], None], clock: Any,

@@ -39,6 +39,7 @@ _EXPOSED = (
 )
 _HEADERS = [(b"tus-resumable", VERSION), (b"access-control-expose-headers", _EXPOSED), (b"cache-control", b"no-store")]
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
+LIMIT = "media.upload"
 _ID = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 _PAIR = re.compile(r"([\x21-\x2b\x2d-\x7e]{1,100})(?: ([A-Za-z0-9+/=]*))?", re.ASCII)
 
@@ -169,13 +170,17 @@ def receive(receiving: Receiving) -> Incoming | None:
     """What the body of a request is written to."""
     head, site, store = receiving.head, receiving.site, receiving.context.shared[MediaStore]
     visitor = receiving.session.visitor
+    address = receiving.context.client_address(receiving.control.requests[-1])
 
     def named(name: str) -> str | None:
         value = head.named.get(name.encode("ascii"))
         return None if value is None else value.decode("latin-1")
 
     async def begin() -> Writer:
+        # Here, not when the body is whole: a client that goes away before its end draws from it, too.
+        receiving.context.limits.take(LIMIT, address, site.id)
         if "upload" not in receiving.parameters:
+            await store.uploads_of(site).check(visitor, address)
             return await _begin(store.uploads_of(site), named, visitor, head.length)
         return await _go_on(store, site, named, _id(receiving.parameters["upload"]), visitor, head.length)
 
@@ -223,7 +228,7 @@ async def _finish(call: Call, number: str) -> Medium | None:
     """The picture of an upload that is whole; made once, however many ask at the same time."""
     store = call.shared(MediaStore)
     return await store.finishing.ask(
-        f"{call.site.id}/{number}",
+        f"{call.site.id}/{number}/{call.visitor.visitor}",
         lambda: Deferred.fromCoroutine(
             store.uploads_of(call.site).finish(number, call.visitor.visitor, call.address)
         ),
@@ -330,10 +335,10 @@ _REFUSED = (
 )  # fmt: skip
 _ALL, _ONE = "/sites/{site}/uploads", "/sites/{site}/uploads/{upload:text}"
 _BODY: dict[str, Any] = {
-    "takes": TYPE, "most": MOST_BYTES, "receive": receive, "caller": Caller.SESSION, "limit": "media.upload",
+    "takes": TYPE, "most": MOST_BYTES, "receive": receive, "caller": Caller.SESSION, "limit": LIMIT,
     "refusals": _REFUSED,
 }  # fmt: skip
-_BARE: dict[str, Any] = {"caller": Caller.SESSION, "limit": "media.upload", "refusals": _REFUSED}
+_BARE: dict[str, Any] = {"caller": Caller.SESSION, "limit": LIMIT, "refusals": _REFUSED}
 
 ROUTES = (
     Route(

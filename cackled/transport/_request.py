@@ -134,7 +134,8 @@ class Request(server.Request):
         known = self.__dict__.get("_client_address")
         if known is None:
             forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For") or ()
-            peer = getattr(self.client, "host", "")
+            # A body may be looked at before Twisted knows its request's client.
+            peer = getattr(self.client or self.channel.getPeer(), "host", "")
             known = self.__dict__["_client_address"] = self.site.proxies.client(peer, forwarded)
         return known
 

@@ -14,7 +14,10 @@ from cackled.transport.response import Response
 
 
 class BodySink(Protocol):
-    """Takes a body, as a file would."""
+    """Takes a body, as a file would.
+
+    One with a true ``drawn`` has taken its call from the route's limit before the first byte.
+    """
 
     def write(self, data: bytes, /) -> Any:
         """More of it."""
@@ -31,6 +34,9 @@ class BodySink(Protocol):
 
 class BodyControl(Protocol):
     """The connection that a body comes from. After the body's end all of this does nothing."""
+
+    # The last one is that whose body it is.
+    requests: list[Any]
 
     def pause_body(self) -> None:
         """Read no more for now."""

@@ -13,6 +13,8 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from cackled.domain.errors import TooFast
+from cackled.domain.limits import CallLimits
 from cackled.media import incoming
 from cackled.media.store import MediaStore
 from tests.api.common import ORIGIN, Answer, clock
@@ -373,6 +375,35 @@ class RightsTests(TusCase):
         await self.application.sites.change(1, "media.pictures", False)
         self.assertEqual((await self.write(closed, 0, raw)).slug, "no-pictures")
         self.assertEqual(self.sql("select count(*) from media"), [(0,)])
+
+    async def test_rights_at_the_beginning(self) -> None:
+        """Who is banned begins nothing, with a first part or without one."""
+        self.sql("insert into ban (site_id, kind, value, who, note) values (1, 'visitor', %s, 'x', '')",
+                 self.mine["visitor"])  # fmt: skip
+        for body in (None, b"a" * 100):
+            answer = await self.tus("POST", "/api/v1/sites/1/uploads", body, upload_length="1000")
+            self.assertEqual(answer.slug, "banned", body)
+        self.assertEqual(self.sql("select count(*) from upload"), [(0,)])
+
+    async def test_limit_before_the_body(self) -> None:
+        """A part draws from the limit once; where that is used up nothing is done, and no byte is waited for."""
+        path = await self.begin(5_000)
+        taken: list[tuple[str, str, int]] = []
+
+        def take(limits: CallLimits, name: str, address: str, site: int, cost: float = 1.0) -> None:
+            taken.append((name, address, site))
+            if len(taken) > 1:
+                raise TooFast(5.0)
+
+        self.patch(CallLimits, "take", take)
+        self.assertEqual((await self.write(path, 0, b"a")).status, 204)
+        self.assertEqual(taken, [("media.upload", "127.0.0.1", 1)])
+        before = self.sql("select id, at, writer from upload")
+        for where, at, method in ((path, 1, "PATCH"), ("/api/v1/sites/1/uploads", 0, "POST")):
+            wire = await self.wire(where, at, 1_000, method, "upload-length: 5000\r\n")
+            wire.say(b"a" * 10)
+            self.assertIn(b" 429 ", (await wire.lost).partition(b"\r\n")[0])
+        self.assertEqual(self.sql("select id, at, writer from upload"), before)
 
     async def test_bad_file(self) -> None:
         """What can't be shown is refused at its end, and again to whoever lost the answer; its pieces are gone."""
