@@ -27,8 +27,13 @@ PAGE = 200
 SELECT_SITES = Query(
     "select_media_sites",
     """
-    select s.site_id, s.pictures, s.bytes, (select count(*) from media_gone g where g.site_id = s.site_id)
-    from media_site s where s.site_id = $1 or $1 = 0 order by s.bytes desc limit 100
+    select s.site_id, s.pictures, s.bytes, (select count(*) from media_gone g where g.site_id = s.site_id),
+      u.number, u.bytes
+    from media_site s cross join lateral (
+      select count(*) as number, coalesce(sum(o.at), 0)::bigint as bytes from upload o
+      where o.site_id = s.site_id and o.media_id is null and o.refused = '' and o.expires_at > now()
+    ) u
+    where s.site_id = $1 or $1 = 0 order by s.bytes desc limit 100
     """,
     ("int",),
 )
@@ -76,7 +81,10 @@ async def media(parts: OperatorParts, words: Sequence[str]) -> Data:
 
 async def _status(parts: OperatorParts, site: int) -> Data:
     table: Table = [
-        {"site": row[0], "pictures": row[1], "size_bytes": row[2], "to_remove": row[3]}
+        {
+            "site": row[0], "pictures": row[1], "size_bytes": row[2], "to_remove": row[3],
+            "uploads": row[4], "uploads_bytes": row[5],
+        }
         for part in parts.database.parts
         for row in (await part.system.read(SELECT_SITES, site, preference=ReadPreference.NEAREST)).rows
     ]

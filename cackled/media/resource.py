@@ -199,7 +199,8 @@ def _answer(request: Request, shown: Shown, cached: bytes) -> tuple[Response, tu
     if tags == [b"*"] or shown.etag in tags:
         return Response(304, headers), None
     size = shown.known.bytes
-    given = request.getHeader(b"range")
+    # Only GET knows ranges (RFC 9110 section 14.2).
+    given = None if request.method == b"HEAD" else request.getHeader(b"range")
     condition = request.getHeader(b"if-range")
     match = None if given is None else _RANGE.fullmatch(given.strip())
     # Several ranges, and what can't be read, are answered with the whole (RFC 9110 section 14.2).

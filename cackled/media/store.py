@@ -145,4 +145,8 @@ def make_store(parts: SharedParts) -> MediaStore:
     workshop = Workshop(parts.clock, parts.metrics)
     address = parts.config.media.clamd
     scanner = Scanner(address, parts.clock, parts.metrics) if address else None
-    return MediaStore(make_origins(parts), origin_of(parts.config), parts.database, workshop, scanner, parts.clock)
+    store = MediaStore(make_origins(parts), origin_of(parts.config), parts.database, workshop, scanner, parts.clock)
+    parts.metrics.watch(
+        "media_uploads", "Uploads in several requests that are written to now.", lambda: float(len(store.writing))
+    )
+    return store

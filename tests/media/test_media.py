@@ -196,6 +196,8 @@ class ServingTests(MediaCase):
         head = await self.ask("HEAD", self.src)
         size = len(self.whole)
         self.assertEqual((head.status, head.body, head.headers["content-length"]), (200, b"", str(size)))
+        head = await self.ask("HEAD", self.src, range="bytes=2-5")
+        self.assertEqual((head.status, head.headers["content-length"]), (200, str(size)))
         tag = head.headers["etag"]
         for given in (tag, f'"other", {tag}', f"W/{tag}", "*"):
             self.assertEqual((await self.ask("GET", self.src, if_none_match=given)).status, 304, given)
@@ -297,8 +299,11 @@ class CommandTests(MediaCase):
         made = await self.added(corpus.picture())
         await self.added(corpus.picture(color="blue"), 2)
         size = self.sql("select sum(bytes)::int from media where site_id = 1")[0][0]
+        self.sql("insert into upload (site_id, id, visitor_id, at, expires_at) values (1, 'x', 1, 3, now() + '1 hour')")
         self.assertEqual(
-            await self.run_command("status", "1"), [{"site": 1, "pictures": 1, "size_bytes": size, "to_remove": 0}]
+            await self.run_command("status", "1"), [{
+                "site": 1, "pictures": 1, "size_bytes": size, "to_remove": 0, "uploads": 1, "uploads_bytes": 3,
+            }],
         )
         self.assertEqual(len(await self.run_command("status")), 2)
         self.assertEqual((await self.run_command("verify"))["files"], {"looked_at": 10, "missing_or_cut": 0})
