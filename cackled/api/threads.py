@@ -137,6 +137,7 @@ class Threads:
                 words, page.title, f"<h1>{escape(page.title)}</h1>{back}{body}", headers=headers, canonical=page.url,
                 links=links, data=page.data, index=not (closed or page.empty),
             )
+        answer.body = context.signed(answer.body, site)
         group = site.group(site.channel(thread.product, key))
         shared = sure and not closed and not asked.outcome.stale and asked.options.max_staleness is None
         answer.tags = () if closed else (group,)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.api.test_private import SECRET, grant
 from tests.media import corpus
+from tests.media.test_private import SIGNED
 from tests.products.polls.common import PollCase
 
 
@@ -44,6 +46,27 @@ class PictureTests(PollCase):
         self.assertEqual([await self.seen(each["url"]) for each in (one, two)], [200, 404])
         self.assertEqual(self.sql("select item, shown from media order by item"),
                          [("", False), (f"poll:{poll}", True)])  # fmt: skip
+
+    async def test_private(self) -> None:
+        """Of a private site they are at signed addresses alone, for those who may read it."""
+        one = await self.added()
+        poll = await self.make(options=[{"text": "red", "image": one["url"]}, {"text": "blue", "image": ""}])
+        await self.application.sites.change(1, "channel_secret", SECRET)
+        await self.application.sites.change(1, "private", True)
+        self.assertEqual(await self.seen(one["url"]), 404)
+        token = grant()
+        answers = [
+            await self.ask("GET", f"{path}token={token}")
+            for path in (
+                f"/api/v1/sites/1/polls/{poll}?", f"/bootstrap?widget=Poll&site=1&poll={poll}&",
+                f"/threads/1?widget=Poll&poll={poll}&",
+            )
+        ]  # fmt: skip
+        for answer in answers:
+            found = SIGNED.search(answer.body)
+            assert found is not None, answer
+            self.assertNotIn(one["url"].encode(), answer.body)
+            self.assertEqual(await self.seen(found[0].decode()), 200)
 
     async def test_refused(self) -> None:
         """Another site's, another poll's, a visitor's, one that is not there, and what is no picture."""
