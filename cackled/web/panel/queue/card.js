@@ -58,6 +58,10 @@ function Reasons({item, site}) {
   </ul>`;
 }
 
+// The focus follows the current card, and the current card the focus of its reader: not both of one move, or two cards
+// would hand it to each other for ever.
+let moved = false;
+
 /**
  * @param {{item: Item, site: string, current: boolean, chosen: boolean, onFocus: () => void, onChoose: (range: boolean) => void,
  *   onAct: (action: string) => void, onOpen: () => void, onAuthor: () => void, onBan: (() => void) | null,
@@ -72,7 +76,9 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
     if (document.activeElement?.closest('.queue') || document.activeElement === document.body) {
       // Where a press put the focus here, nothing moves: the button would be gone before it is let go.
       if (card.contains(document.activeElement)) return;
+      moved = true;
       card.focus({preventScroll: true});
+      moved = false;
       card.scrollIntoView({block: 'nearest'});
     }
   }, [current]);
@@ -83,7 +89,7 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
     ref=${node}
     class=${`item${current ? ' current' : ''}${chosen ? ' chosen' : ''}`}
     tabindex=${current ? 0 : -1}
-    onFocusIn=${onFocus}
+    onFocusIn=${() => moved || onFocus()}
     aria-label=${t('item.label', {name: author, page})}
     data-item=${item.id}
   >
