@@ -208,8 +208,13 @@ class LifeTests(ChatDaemonCase):
         self.until(page, f"{SHADOW}.querySelectorAll('.mc-picwords:not([hidden])').length === 3")
         self.soon(lambda: (page.click(".send"), self.assertEqual(page.locator(".mc-picitem").count(), 0)))
         self.until(page, f"[...{SHADOW}.querySelectorAll('.picture img')].filter(i => i.naturalWidth > 0).length === 3")
-        told = self.operator.ask("GET", f"/{chat}/messages")["messages"]
-        self.assertEqual([len(one["files"]) for one in told if one["from"] == "visitor"], [0, 3])
+
+        def told() -> list[int]:
+            messages = self.operator.ask("GET", f"/{chat}/messages")["messages"]
+            return [len(one["files"]) for one in messages if one["from"] == "visitor"]
+
+        # The widget shows what it sends before the server has it.
+        self.soon(lambda: self.assertEqual(told(), [0, 3]))
 
     def test_files(self) -> None:
         """A paper and a picture go together; each side saves the paper; a program is refused in words."""

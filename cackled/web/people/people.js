@@ -246,6 +246,12 @@ export function openWays(host, anchor, o) {
   const own = ownWays(host, o);
   if (own.length && o.ssoPrimary && loader.text(o.ssoPrimary) !== 'false') return own[0].open();
   const old = anchor.nextElementSibling;
+  const shut = () => {
+    const shown = anchor.nextElementSibling;
+    if (shown && shown.classList.contains('mc-ways')) shown.remove();
+    anchor.setAttribute('aria-expanded', 'false');
+    anchor.focus();
+  };
   if (old && old.classList.contains('mc-ways')) return shut();
   const t = host.t;
   const keys = (/** @type {KeyboardEvent} */ event) => {
@@ -258,13 +264,6 @@ export function openWays(host, anchor, o) {
   const list = el('div.mc-ways', {role: 'group', 'aria-label': t('signIn'), onkeydown: keys});
   // Focus is there while the ways are asked for, and stays there where there is none.
   anchor.addEventListener('keydown', keys);
-  function shut() {
-    anchor.removeEventListener('keydown', keys);
-    const shown = anchor.nextElementSibling;
-    if (shown && shown.classList.contains('mc-ways')) shown.remove();
-    anchor.setAttribute('aria-expanded', 'false');
-    anchor.focus();
-  }
   /**
    * @param {string} label
    * @param {() => void} f
