@@ -20,6 +20,8 @@ INVITATION_LIFETIME = 7 * 86_400
 MOST_INVITATIONS = 50
 MOST_MEMBERS = 500
 MOST_SECTIONS, LONGEST_SECTION = 20, 100
+# What a key needs, besides what the call takes, to name or take away a member of a role.
+SCOPE_OF: dict[str, str] = {"moderator": "moderate", "operator": "chat", "analyst": "read"}
 
 _TIME = "to_char({} at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 SELECT_MEMBERS = Query(
@@ -165,9 +167,19 @@ def check_sections(sections: list[str]) -> list[str]:
 def check_rank(by: Staff, *roles: str) -> None:
     """See that *by* may give, or take, *roles*: owners are made and unmade by owners.
 
+    A key gives and takes what it may do itself, and no role that makes keys.
+
     Raises:
         Forbidden: it may not.
     """
+    if by.key:
+        for role in roles:
+            scope = SCOPE_OF.get(role)
+            if scope is None:
+                raise Forbidden("Owners and admins are named, and taken away, by people who sign in.", slug="role")
+            if scope not in by.scopes:
+                raise Forbidden(f"The key needs the scope {scope} too, for a member who is {role}.", slug="role")
+        return
     if by.role != "owner" and "owner" in roles:
         raise Forbidden("Owners are named, and taken away, by owners.", slug="role")
 

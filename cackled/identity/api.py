@@ -194,18 +194,18 @@ ROUTES = (
     Route(
         method="GET", path=_PROVIDERS, name="listSignInProviders",
         summary="List the sign-in providers with their configuration.",
-        handler=list_providers, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin", limit="reads",
+        handler=list_providers, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin", scope="sso", limit="reads",
     ),
     Route(
         method="PUT", path=_PROVIDERS + "/{name:text}", name="putSignInProvider",
         summary="Create or change a sign-in provider.",
-        handler=put_provider, body=ProviderBody, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin",
+        handler=put_provider, body=ProviderBody, answer=ProvidersAnswer, caller=Caller.STAFF, role="admin", scope="sso",
         limit="identity.change",
     ),
     Route(
         method="DELETE", path=_PROVIDERS + "/{name:text}", name="deleteSignInProvider",
         summary="Delete a sign-in provider.",
-        handler=delete_provider, status=204, caller=Caller.STAFF, role="admin", limit="identity.change",
+        handler=delete_provider, status=204, caller=Caller.STAFF, role="admin", scope="sso", limit="identity.change",
         refusals=("not-found",),
     ),
     Route(

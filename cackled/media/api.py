@@ -40,7 +40,7 @@ async def add_staff(call: Call) -> StaffPicture:
     """Upload a picture as staff, for what the site itself shows. The body is the file."""
     content = call.request.content
     raw = b"" if content is None else content.read()
-    account = call.colleague.account
+    account = call.colleague.account or None
     made = await call.shared(MediaStore).of(call.site).add(raw, call.query.alt, None, account, admitted=True)
     kept = msgspec.convert({**kept_of(call.site.id, made), "preview": ""}, StaffPicture)
     return msgspec.structs.replace(kept, preview=call.shared(SignedMedia).address(kept.url, DRAFT_LIFETIME))
@@ -77,7 +77,7 @@ ROUTES = (
         method="POST", path="/sites/{site}/pictures", name="addStaffPicture",
         summary="Upload a picture as staff, for what the site itself shows. The body is the file.",
         handler=add_staff, query=MediaQuery, takes="image/*", most=MOST_BYTES, answer=StaffPicture, status=201,
-        caller=Caller.STAFF, role="moderator", limit="media.add", refusals=_REFUSED,
+        caller=Caller.STAFF, role="moderator", scope="moderate", limit="media.add", refusals=_REFUSED,
     ),
     Route(
         method="PATCH", path=_OWN, name="describeMedia",

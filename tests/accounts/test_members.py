@@ -9,7 +9,7 @@ from cackled.accounts.account_mail import Letters
 from cackled.accounts.store import People
 from tests.accounts.test_signin import cookies
 from tests.api.common import Answer, ApiCase
-from tests.support.staff import COOKIE, OWN, PASSWORD, StaffClient, quick_passwords, sign_in
+from tests.support.staff import COOKIE, OWN, PASSWORD, StaffClient, quick_passwords, sign_in, site_key
 
 
 class MailCase(ApiCase):
@@ -56,6 +56,28 @@ class MemberTests(MailCase):
         rows = (await admin.ask("GET", "/api/v1/sites/1/members")).json()["members"]
         self.assertEqual([(row["role"], row["sections"]) for row in rows],
                          [("moderator", ["news"]), ("owner", []), ("analyst", [])])  # fmt: skip
+
+    async def test_key(self) -> None:
+        """A server names and takes away whom its key has the powers of, and nobody who makes keys."""
+        owner, admin, mod = [await sign_in(self, role) for role in ("owner", "admin", "moderator")]
+        key = await site_key(self, ["sync", "moderate"])
+        members = "/api/v1/sites/1/members"
+        self.assertEqual(len((await key.ask("GET", members)).json()["members"]), 3)
+        for role in ("owner", "admin", "operator", "analyst"):
+            answer = await key.ask("POST", members, {"email": "new@one.example", "role": role})
+            self.assertEqual((answer.status, answer.slug), (403, "role"), role)
+            self.assertEqual((await self.change(key, mod.account, role)).slug, "role")
+        for one in (owner, admin):
+            self.assertEqual((await self.change(key, one.account, "moderator")).slug, "role")
+            self.assertEqual((await key.ask("DELETE", f"{members}/{one.account}")).slug, "role")
+        self.assertEqual(self.sent, [])
+        made = await key.ask("POST", members, {"email": "new@one.example", "role": "moderator"})
+        self.assertEqual((made.status, made.json()["mailed"]), (201, True))
+        self.assertEqual((await key.ask("DELETE", f"/api/v1/sites/1/invitations/{made.json()['id']}")).status, 204)
+        self.assertEqual((await self.change(key, mod.account, "moderator", sections=["news"])).status, 204)
+        self.assertEqual((await key.ask("DELETE", f"{members}/{mod.account}")).status, 204)
+        actors = self.sql("select distinct actor from audit where action ~ '^member'")
+        self.assertEqual([actor[:4] for (actor,) in actors], ["key:"])
 
     async def test_leave(self) -> None:
         """Everybody may leave; others are taken away by those who may, and then may nothing any more."""

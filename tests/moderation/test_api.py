@@ -77,7 +77,11 @@ class RuleRouteTests(ApiCase):
                 self.assertIn((await client.ask(method, path, body, if_match='"1"')).status, (401, 403), path)
         self.assertEqual((await self.ask("GET", RULES)).status, 401)
         own = await site_key(self, ["moderate"])
-        self.assertEqual((await own.ask("GET", RULES)).status, 200)
+        version = (await own.ask("GET", RULES)).headers["etag"]
+        self.assertEqual((await own.ask("PUT", RULES, {"links": 1}, if_match=version)).status, 200)
+        self.assertEqual((await own.ask("POST", f"{RULES}/dry-run", {"rules": {}})).status, 200)
+        self.assertEqual(self.sql("select actor from audit where action = 'rules.changed' order by id desc limit 1"),
+                         [((await own.ask("GET", RULES)).json()["by"],)])  # fmt: skip
 
     async def test_described(self) -> None:
         """The answers are as the description says."""

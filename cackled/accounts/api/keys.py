@@ -81,6 +81,7 @@ ROUTES = (
         answer=KeysAnswer,
         caller=Caller.STAFF,
         role="admin",
+        scope="read",
         limit="",
     ),
     Route(

@@ -128,7 +128,7 @@ async def change_member(call: Call) -> None:
 async def remove_member(call: Call) -> None:
     """Remove a member. Without a role that allows it, members can only remove themselves."""
     account = call.number("account")
-    if account != call.colleague.account and not call.colleague.may("admin"):
+    if account != call.colleague.account and not call.colleague.may("admin", "sync"):
         raise Forbidden("That is for the role admin.", slug="role")
     await call.shared(Members).remove(call.colleague, call.site.id, account)
     await call.service(Audit).record(call.colleague, "member.removed", f"account:{account}")
@@ -192,6 +192,7 @@ ROUTES = (
         answer=MembersAnswer,
         caller=Caller.STAFF,
         role="admin",
+        scope="sync",
         limit="",
     ),
     Route(
@@ -205,6 +206,7 @@ ROUTES = (
         status=201,
         caller=Caller.STAFF,
         role="admin",
+        scope="sync",
         limit="",
         refusals=("invitations", "signup-closed"),
     ),
@@ -218,6 +220,7 @@ ROUTES = (
         status=204,
         caller=Caller.STAFF,
         role="admin",
+        scope="sync",
         limit="",
         refusals=("last-owner",),
     ),
@@ -230,6 +233,7 @@ ROUTES = (
         status=204,
         caller=Caller.STAFF,
         role="any",
+        scope="sync",
         limit="",
         refusals=("last-owner",),
     ),
@@ -242,6 +246,7 @@ ROUTES = (
         status=204,
         caller=Caller.STAFF,
         role="admin",
+        scope="sync",
         limit="",
     ),
     Route(

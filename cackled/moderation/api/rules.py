@@ -131,14 +131,14 @@ ROUTES = (
     ),
     Route(
         method="PUT", path=_RULES, name="putRules", summary="Replace the rules. Requires If-Match.",
-        handler=put_rules, body=Rules, answer=RulesAnswer, caller=Caller.STAFF, role="admin",
+        handler=put_rules, body=Rules, answer=RulesAnswer, caller=Caller.STAFF, role="admin", scope="moderate",
         limit="moderation.rules", refusals=("precondition-required", "precondition-failed"),
     ),
     Route(
         method="POST", path=_RULES + "/dry-run", name="tryRules",
         summary="Try rules on what was written in the last 30 days, one batch per call.",
-        handler=dry_run, body=DryRunBody, answer=Progress, caller=Caller.STAFF, role="moderator", whole=True,
-        limit="moderation.dry-run",
+        handler=dry_run, body=DryRunBody, answer=Progress, caller=Caller.STAFF, role="moderator", scope="moderate",
+        whole=True, limit="moderation.dry-run",
     ),
     Route(
         method="GET", path="/sites/{site}/moderation/spam", name="getSpamFilter",

@@ -106,7 +106,7 @@ async def export_report(call: Call) -> Response:
     )
 
 
-_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "operator", "limit": "chat.staff"}
+_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "operator", "limit": "chat.staff", "scope": "read"}
 
 ROUTES = (
     Route(

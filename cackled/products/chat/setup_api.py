@@ -118,8 +118,10 @@ _REPLIES = "/sites/{site}/chats/replies"
 _REPLY = _REPLIES + "/{reply}"
 _HOURS = "/sites/{site}/chats/hours"
 _SETUP = "/sites/{site}/chats/setup"
-_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "operator", "limit": "chat.staff"}
-_ADMIN: dict[str, Any] = {"caller": Caller.STAFF, "role": "admin", "limit": "chat.staff"}
+_STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "operator", "limit": "chat.staff", "scope": "chat"}
+# Bots read what there is; what changes it takes a key for all that the site has.
+_CHANGE: dict[str, Any] = {**_STAFF, "scope": "sync"}
+_ADMIN: dict[str, Any] = {"caller": Caller.STAFF, "role": "admin", "limit": "chat.staff", "scope": "sync"}
 
 ROUTES = (
     Route(
@@ -128,15 +130,15 @@ ROUTES = (
     ),
     Route(
         method="POST", path=_REPLIES, name="addChatReply", summary="Create a ready answer.", handler=add_reply,
-        body=ReplyBody, answer=Reply, status=201, mend=True, refusals=(*TEXT,), **_STAFF,
+        body=ReplyBody, answer=Reply, status=201, mend=True, refusals=(*TEXT,), **_CHANGE,
     ),
     Route(
         method="PATCH", path=_REPLY, name="changeChatReply", summary="Change a ready answer.", handler=change_reply,
-        body=ReplyChange, answer=Reply, mend=True, refusals=("reply", *TEXT), **_STAFF,
+        body=ReplyChange, answer=Reply, mend=True, refusals=("reply", *TEXT), **_CHANGE,
     ),
     Route(
         method="DELETE", path=_REPLY, name="removeChatReply", summary="Delete a ready answer.", handler=remove_reply,
-        status=204, refusals=("reply",), **_STAFF,
+        status=204, refusals=("reply",), **_CHANGE,
     ),
     Route(
         method="POST", path=_REPLY + "/used", name="countChatReply", summary="Count that a ready answer was sent.",

@@ -196,7 +196,7 @@ _DEPARTMENTS = "/sites/{site}/chats/departments"
 _STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "operator", "limit": "chat.staff"}
 # What a program with a key of the site may do as well.
 _SERVER: dict[str, Any] = {**_STAFF, "scope": "chat"}
-_ADMIN: dict[str, Any] = {"caller": Caller.STAFF, "role": "admin", "limit": "chat.staff"}
+_ADMIN: dict[str, Any] = {"caller": Caller.STAFF, "role": "admin", "limit": "chat.staff", "scope": "sync"}
 
 
 def _deed(word: str, name: str, summary: str, handler: Any, *refusals: str, **more: Any) -> Route:
