@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cackled.database.row_counts import Counted
 from cackled.domain.personal_data import Held
 from cackled.privacy.api import ROUTES
 from cackled.privacy.letters import KIND, PrivacyMail
@@ -28,5 +29,10 @@ def make_feature(held: Sequence[Held]) -> Feature:
         limits=(Limit(name="page", rate=0.2, burst=30), Limit(name="own", rate=0.05, burst=10)),
         outbox={KIND: lambda parts: PrivacyMail(parts).deliver},
         jobs=JOBS,
+        counted=(
+            Counted(table="privacy_rule", word="privacy rules", kept=False),
+            Counted(table="privacy_removed", word="figures of removals", kept=False),
+            Counted(table="erasure", word="erased visitors", kept=False),
+        ),
         sql="cackled.privacy",
     )

@@ -127,11 +127,11 @@ ROUTES = (
     Route(
         method="GET", path=f"{_ONE}/data", name="getPersonData",
         summary="Download everything that is stored about a visitor.", handler=show_person, answer=list[VisitorData],
-        caller=Caller.STAFF, role="admin", scope="sync", whole=True, limit="",
+        caller=Caller.STAFF, role="admin", scope="sync", whole=True, fresh=True, limit="",
     ),
     Route(
         method="POST", path=f"{_ONE}/erase", name="erasePerson", summary="Erase a visitor.", handler=erase_person,
-        body=EraseBody, status=204, caller=Caller.STAFF, role="admin", scope="sync", whole=True, limit="",
+        body=EraseBody, status=204, caller=Caller.STAFF, role="admin", scope="sync", whole=True, fresh=True, limit="",
     ),
     Route(
         method="GET", path="/sites/{site}/retention", name="getRetention",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cackled.database.row_counts import Counted
 from cackled.products.product import Feature, Product, SharedParts
 from cackled.transfers.api import ROUTES
 from cackled.transfers.exports import DownloadLinks, ExportList
@@ -42,5 +43,11 @@ def make_feature(products: Sequence[Product]) -> Feature:
             **dict.fromkeys(("import-place", "import-state", "export-state"), 409),
         },
         jobs=(DROP_FILES,),
+        counted=(
+            Counted(table="import_run", word="imports"), Counted(table="export_run", word="exports"),
+            Counted(table="import_item", word="imported things", kept=False),
+            Counted(table="import_author", word="imported authors", kept=False),
+            Counted(table="transfer_piece", word="pieces of files", kept=False),
+        ),
         sql="cackled.transfers",
     )

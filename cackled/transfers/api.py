@@ -230,6 +230,6 @@ ROUTES = (
     Route(
         method="POST", path=f"{_EXPORT}/link", name="linkExport",
         summary="Get the address of an export's file. It works for ten minutes.",
-        handler=link_export, answer=DownloadAnswer, refusals=("export-state",), **_ADMIN,
+        handler=link_export, answer=DownloadAnswer, refusals=("export-state",), fresh=True, **_ADMIN,
     ),
 )  # fmt: skip

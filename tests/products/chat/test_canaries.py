@@ -8,11 +8,9 @@ from urllib.parse import quote
 
 from twisted.logger import globalLogPublisher, textFileLogObserver
 
-from cackled.api import core
-from cackled.api.route import Caller
-from cackled.features import registry
 from tests.api.common import Answer
 from tests.products.chat.common import CHATS, ChatCase
+from tests.support.read_routes import read_all
 from tests.support.staff import StaffClient, sign_in, site_key
 
 # In every text that a visitor, an operator or the site can give; none of them is a part of another.
@@ -81,22 +79,13 @@ class CanaryTests(ChatCase):
 
     async def everything(self, client: StaffClient | None, site: int, chat: str, apart: set[str], auth: str) -> int:
         """Ask for all that can be read; gives how many answers there were that hold something."""
-        ids = {"chat": chat, "message": "1", "department": "1", "reply": "1", "site": str(site)}
+        ids = {"chat": chat, "message": "1", "department": "1", "reply": "1"}
+        queries = ("", f"?q={quote('canary')}", "?state=all&size=100")
         done = 0
-        for route in (*core.ROUTES, *registry().routes):
-            if route.method != "GET" or (route.caller in (Caller.STAFF, Caller.OWN_PAGE)) != (client is not None):
-                continue
-            path = "/api/v1" + route.path
-            for name in [part[1:-1] for part in route.path.split("/") if part.startswith("{")]:
-                path = path.replace("{" + name + "}", ids.get(name, "x" if ":" in name else "1"))
-            for query in ("", f"?q={quote('canary')}", "?state=all&size=100"):
-                if client is None:
-                    answer = await self.ask("GET", path + query, authorization=auth)
-                else:
-                    answer = await client.ask("GET", path + query)
-                self.assertLess(answer.status, 500, (path, answer))
-                self.assert_none(answer, (path + query, client and client.name), apart=apart)
-                done += answer.status == 200
+        async for path, answer in read_all(self, site, client=client, auth=auth, ids=ids, queries=queries):
+            self.assertLess(answer.status, 500, (path, answer))
+            self.assert_none(answer, (path, client and client.name), apart=apart)
+            done += answer.status == 200
         return done
 
     async def test_outputs(self) -> None:

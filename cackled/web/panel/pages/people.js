@@ -1,10 +1,12 @@
-// Somebody's data, for whoever runs the site: find a visitor, give out what is stored of them, forget them.
+// Somebody's data, for whoever runs the site: find a visitor, give out what is stored of them, forget them. The last two
+// are for who has just shown that it is them.
 import {html, useState} from '../libraries.js';
 import {get, post} from '../api.js';
 import {query, setQuery} from '../router.js';
 import {complain, toast} from '../toasts.js';
 import {Dialog} from '../ui/dialog.js';
 import {Check, Choice, Field, Form} from '../ui/form.js';
+import {Fresh, FreshDialog} from '../ui/fresh.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Heading, Name, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
@@ -17,6 +19,7 @@ export function PeoplePage({site}) {
   const base = `/sites/${site}/people`;
   const q = query.value.get('q') || '';
   const [text, setText] = useState(q);
+  const [again, setAgain] = useState(/** @type {Person | null} */ (null));
   const [erasing, setErasing] = useState(/** @type {Person | null} */ (null));
   const loaded = useLoad(async signal => (q ? get(base, {q}, signal) : {people: null}), [base, q]);
   /** @param {Person} one */
@@ -29,7 +32,8 @@ export function PeoplePage({site}) {
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 1000);
     } catch (error) {
-      complain(error);
+      if (/** @type {import('../api.js').Refused} */ (error).slug === 'not-fresh') setAgain(one);
+      else complain(error);
     }
   };
   return html`<div class="page">
@@ -68,6 +72,10 @@ export function PeoplePage({site}) {
         />`}
     <//>
     ${
+      again &&
+      html`<${FreshDialog} title=${t('transfer.download')} act=${() => save(again)} onClose=${() => setAgain(null)} />`
+    }
+    ${
       erasing &&
       html`<${Erase} base=${base} person=${erasing} onClose=${() => setErasing(null)} onDone=${loaded.again} />`
     }
@@ -85,18 +93,20 @@ function Erase({base, person, onClose, onDone}) {
     await onDone();
   };
   return html`<${Dialog} title=${t('people.erase')} onClose=${onClose}>
-    <${Form} label=${t('people.erase')} onSubmit=${submit} disabled=${!sure}>
-      <p><${Name} name=${person.name} /> <bdi class="muted">${person.email}</bdi></p>
-      <${Choice}
-        label=${t('people.mode')}
-        value=${mode}
-        options=${[
-          ['remove', t('people.remove')],
-          ['anonymise', t('people.anonymise')],
-        ]}
-        onInput=${setMode}
-      />
-      <${Check} label=${t('people.sure')} checked=${sure} onInput=${setSure} />
+    <${Fresh}>
+      <${Form} label=${t('people.erase')} onSubmit=${submit} disabled=${!sure}>
+        <p><${Name} name=${person.name} /> <bdi class="muted">${person.email}</bdi></p>
+        <${Choice}
+          label=${t('people.mode')}
+          value=${mode}
+          options=${[
+            ['remove', t('people.remove')],
+            ['anonymise', t('people.anonymise')],
+          ]}
+          onInput=${setMode}
+        />
+        <${Check} label=${t('people.sure')} checked=${sure} onInput=${setSure} />
+      <//>
     <//>
   <//>`;
 }

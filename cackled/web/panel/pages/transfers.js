@@ -4,6 +4,7 @@ import {ask, get, post, remove} from '../api.js';
 import {complain, toast} from '../toasts.js';
 import {Confirm} from '../ui/dialog.js';
 import {Check, Choice, Field, Form} from '../ui/form.js';
+import {FreshDialog} from '../ui/fresh.js';
 import {Empty, Loaded, useLoad} from '../ui/load.js';
 import {Heading, Mark, Progress, Tabs, When} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
@@ -308,6 +309,8 @@ export function ExportsPage({site}) {
   const base = `/sites/${site}/exports`;
   const loaded = useLoad(signal => get(base, {}, signal), [base]);
   const [chosen, setChosen] = useState('');
+  /** What is fetched once somebody has shown that it is them. */
+  const [wanted, setWanted] = useState(/** @type {Export | null} */ (null));
   const runs = /** @type {Export[]} */ (loaded.value?.exports || []);
   useWatch(
     runs.some(one => one.state === 'waiting' || one.state === 'writing'),
@@ -323,11 +326,19 @@ export function ExportsPage({site}) {
     await loaded.again();
   };
   /** @param {Export} one */
-  const fetchFile = one =>
-    act(async () => {
+  const fetchFile = async one => {
+    try {
       const link = await post(`${base}/${one.id}/link`);
       location.assign(new URL(link.url, location.href).pathname);
-    });
+    } catch (error) {
+      if (/** @type {import('../api.js').Refused} */ (error).slug === 'not-fresh') {
+        setWanted(one);
+        return;
+      }
+      complain(error);
+      await loaded.again();
+    }
+  };
   return html`<div class="page">
     <${Heading} lead=${t('transfer.lead')}>${t('nav.transfers')}<//>
     <${Both} site=${site} current="exports" />
@@ -394,5 +405,13 @@ export function ExportsPage({site}) {
           />`;
       }}
     <//>
+    ${
+      wanted &&
+      html`<${FreshDialog}
+        title=${t('transfer.download')}
+        act=${() => fetchFile(wanted)}
+        onClose=${() => setWanted(null)}
+      />`
+    }
   </div>`;
 }
