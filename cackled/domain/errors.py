@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import ceil
 from typing import Any
 
 from msgspec import Struct
@@ -126,7 +127,8 @@ class TooFast(Refused):
     title = "That's a bit fast"
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(f"That's a bit fast. Try again in {max(1, round(retry_after))} seconds.")
+        seconds = max(1, ceil(retry_after))
+        super().__init__(f"That's a bit fast. Try again in {seconds} second{'' if seconds == 1 else 's'}.")
         self.retry_after = retry_after
 
 

@@ -72,4 +72,5 @@ class RefusedTests(SynchronousTestCase):
     def test_too_fast(self) -> None:
         """A rate limit tells its wait, to people never as 0 seconds."""
         self.assertEqual(TooFast(0.2).retry_after, 0.2)
-        self.assertIn("1 seconds", TooFast(0.2).detail)
+        self.assertIn("in 1 second.", TooFast(0.2).detail)
+        self.assertIn("in 8 seconds.", TooFast(7.2).detail, "as Retry-After, which is rounded up")
