@@ -87,7 +87,23 @@ class Retire(Message, frozen=True):
     seconds: float
 
 
+class ContentsGot(Message, frozen=True):
+    """The answer to `ContentsWanted`; None: no node has it."""
+
+    number: int
+    data: bytes | None = None
+
+
 # To the parent
+
+
+class ContentsWanted(Message, frozen=True):
+    """A question to other nodes, as `cackled.cluster.exchange.Exchange.ask`."""
+
+    number: int
+    what: str
+    key: str
+    checksum: str
 
 
 class Ready(Message, frozen=True):
@@ -129,8 +145,8 @@ class Failed(Message, frozen=True):
     reason: str
 
 
-ToWorker = Configure | Serve | ClusterChanged | PeerJoined | PeerLeft | Ask | Reload | Retire
-ToParent = Ready | Serving | Beat | Answer | Leaving | Failed
+ToWorker = Configure | Serve | ClusterChanged | PeerJoined | PeerLeft | Ask | Reload | Retire | ContentsGot
+ToParent = Ready | Serving | Beat | Answer | Leaving | Failed | ContentsWanted
 
 
 class Pipe(Int32StringReceiver):

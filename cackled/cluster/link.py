@@ -18,17 +18,22 @@ from zope.interface import implementer
 from cackled.cluster.messages import (
     MAX_BODY,
     PROTOCOL,
+    Absent,
     BadMessage,
     Beat,
     Heartbeat,
     Hello,
     Hint,
     Hints,
+    Part,
     SayHello,
     SendHints,
     SendSignals,
     Signal,
     Signals,
+    WantContents,
+    Wanted,
+    Whole,
     decode,
 )
 from cackled.token_bucket import TokenBucket
@@ -37,6 +42,8 @@ from cackled.token_bucket import TokenBucket
 HELLO_TIMEOUT = 5.0
 # Seconds after an orderly close until the link is aborted.
 CLOSE_TIMEOUT = 2.0
+# Seconds between two questions of a node that asks for contents, in which it also has to take the answer.
+WANT_TIMEOUT = 60.0
 # Bytes and signals accepted per second and in a burst: at least twice what a node sends.
 BYTES_RATE, BYTES_BURST = 2e6, 8e6
 SIGNALS_RATE, SIGNALS_BURST = 4_000.0, 10_000.0
@@ -65,6 +72,9 @@ class Owner(Protocol):
     def hints(self, link: Link, hints: list[Hint]) -> None:
         """Hints came."""
 
+    def wanted(self, link: Link, wanted: Wanted) -> None:
+        """The other end asks for contents; `Link.answer` is to be called, once."""
+
     def closed(self, link: Link, reason: str) -> None:
         """The link has ended; called once for every link that was connected."""
 
@@ -80,6 +90,8 @@ class Wrong(Exception):
 class Link(amp.AMP):
     """``name`` is known after the handshake; ``greeting`` after the other's hello, and only then is it in use.
 
+    ``asks``: the other end said no hello, but asks for contents, and nothing else (`cackled.cluster.exchange`).
+
     Args:
         expected: the node that was dialled; None for one that dialled us.
     """
@@ -91,6 +103,8 @@ class Link(amp.AMP):
         self.expected = expected
         self.name: str | None = None
         self.greeting: Hello | None = None
+        self.asks = False
+        self._answering = False
         self._owner = owner
         self._clock = clock
         self._deadline: IDelayedCall | None = None
@@ -219,10 +233,22 @@ class Link(amp.AMP):
             self.callRemote(SendHints, body=body)
         return True
 
+    def answer(self, data: bytes | None) -> None:
+        """What the other end asked for; None: it is not here."""
+        self._answering = False
+        if self._over:
+            return
+        if data is None:
+            self.callRemote(Absent, body=b"")
+            return
+        for start in range(0, len(data), MAX_BODY):
+            self.callRemote(Part, body=data[start : start + MAX_BODY])
+        self.callRemote(Whole, body=b"")
+
     # In
 
     def ampBoxReceived(self, box: Any) -> None:
-        """Handle one box. Only our four commands are handled; AMP's own machinery sees none."""
+        """Handle one box. Only our five commands are handled; AMP's own machinery sees none."""
         self._since_box = 0
         if self._over:
             return
@@ -236,12 +262,23 @@ class Link(amp.AMP):
         except (BadMessage, Wrong) as error:
             self.drop(str(error))
 
+    def _want(self, body: bytes | None) -> None:
+        if self.greeting is not None or self.expected is not None:
+            raise Wrong("asks for contents where it must not")
+        if self._answering or not self.clear:
+            raise Wrong("asks before it has taken the answer")
+        wanted = decode(body, Wanted)
+        self.asks = self._answering = True
+        self._settle()
+        self._deadline = self._clock.callLater(WANT_TIMEOUT, self.drop, "asks nothing more")
+        self._owner.wanted(self, wanted)
+
     def _greeted(self) -> None:
         if self.greeting is None:
             raise Wrong("did not say hello first")
 
     def _hello(self, body: bytes | None) -> None:
-        if self.greeting is not None:
+        if self.greeting is not None or self.asks:
             raise Wrong("said hello twice")
         said, mine = decode(body, Hello), self._owner.hello()
         if said.name != self.name:
@@ -279,6 +316,7 @@ class Link(amp.AMP):
         Heartbeat.commandName: _beat,
         SendSignals.commandName: _take_signals,
         SendHints.commandName: _take_hints,
+        WantContents.commandName: _want,
     }
 
 

@@ -16,10 +16,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from cackled.cluster.exchange import Exchange
 from cackled.cluster.link import Link
 from cackled.cluster.liveness import Liveness, Load
 from cackled.cluster.membership import Membership
-from cackled.cluster.messages import PROTOCOL, Beat, Hello, Hint, Signal
+from cackled.cluster.messages import PROTOCOL, Beat, Hello, Hint, Signal, Wanted
 from cackled.cluster.peer import Peer
 from cackled.cluster.signal_buffer import SignalBuffer
 from cackled.config import ConfigError, Node
@@ -28,6 +29,8 @@ from cackled.token_bucket import TokenBucket
 
 # Incoming connections that have not identified themselves, at most.
 MOST_STRANGERS = 32
+# Connections on which one other node asks for contents, at most: some may be about to end.
+MOST_ASKING = 16
 
 log = Logger()
 
@@ -119,6 +122,10 @@ class Mesh:
         self._count(metrics)
         self._outbox = SignalBuffer(clock, self._send, self.dropped)
         self._talk = TokenBucket(1.0, 20.0, clock.seconds())
+        self.exchange = Exchange(
+            clock=clock, peers=lambda: self._peers.values(), dial=self._dial_to_ask,
+            identify=lambda transport, name: wire.identify(transport, self._allowed & {name}), metrics=metrics,
+        )  # fmt: skip
         # Public interface.
         self.beat = self._liveness.beat
         self.free = self._liveness.free
@@ -194,6 +201,7 @@ class Mesh:
             self._liveness.stop()
         self._running = False
         self._outbox.clear_timer()
+        self.exchange.stop()
         for peer in self._peers.values():
             peer.stop("this node stops")
         for link in list(self._links):
@@ -269,6 +277,9 @@ class Mesh:
         host, port = self._addresses[node.name]
         return self._wire.dial(node.name, host, port, LinkFactory(self, node.name))
 
+    def _dial_to_ask(self, name: str, factory: Factory) -> Deferred[Any]:
+        return self._wire.dial(name, *self._addresses[name], factory)
+
     def build(self, expected: str | None) -> Link | None:
         """A new link, or None if the mesh does not run.
 
@@ -279,7 +290,8 @@ class Mesh:
             return None
         if expected is None:
             strangers = [
-                link for link in self._links if link.greeting is None and link.expected is None and not link.over
+                link for link in self._links
+                if link.greeting is None and link.expected is None and not link.over and not link.asks
             ]
             if len(strangers) >= MOST_STRANGERS:
                 strangers[0].drop("too many connections that have not said who they are")
@@ -328,9 +340,18 @@ class Mesh:
         for hint in hints:
             self._on_hint(hint)
 
+    def wanted(self, link: Link, wanted: Wanted) -> None:
+        """See `Owner`."""
+        if sum(one.asks and one.name == link.name for one in self._links) > MOST_ASKING:
+            link.drop("too many connections that ask for contents")
+            return
+        self.exchange.wanted(link, wanted)
+
     def closed(self, link: Link, reason: str) -> None:
         """See `Owner`."""
         self._links.pop(link, None)
+        if link.asks:
+            return
         name = link.name or link.expected
         peer = self._peers.get(name) if name is not None else None
         if link.greeting is None:

@@ -1,7 +1,7 @@
 """What nodes tell each other: the AMP commands and the JSON in them.
 
-Every command has one argument, ``body``, JSON: its fields are checked by type and bound, unknown ones are passed over,
-so that nodes of two versions understand each other during an upgrade. No command is answered.
+Every command has one argument, ``body``, JSON (bytes in `Part`): its fields are checked by type and bound, unknown
+ones are passed over, so that nodes of two versions understand each other during an upgrade. No command is answered.
 """
 
 from __future__ import annotations
@@ -82,6 +82,13 @@ class Hint(Struct, frozen=True, array_like=True):
     seq: Natural
 
 
+class Wanted(Struct, frozen=True):
+    """A question for contents: *what* kind, and which, in that kind's own words."""
+
+    what: Name
+    key: Annotated[str, Meta(max_length=500)]
+
+
 Signals = Annotated[list[Signal], Meta(max_length=MAX_ITEMS)]
 Hints = Annotated[list[Hint], Meta(max_length=MAX_ITEMS)]
 
@@ -114,6 +121,38 @@ class SendHints(amp.Command):
     """A list of `Hint`."""
 
     commandName = b"Hint"
+    arguments = [(b"body", amp.String(optional=True))]
+    requiresAnswer = False
+
+
+class WantContents(amp.Command):
+    """`Wanted`, in place of a hello: on such a connection one node asks, and the other answers."""
+
+    commandName = b"Want"
+    arguments = [(b"body", amp.String(optional=True))]
+    requiresAnswer = False
+
+
+class Part(amp.Command):
+    """Bytes of an answer to `WantContents`, in order."""
+
+    commandName = b"Part"
+    arguments = [(b"body", amp.String(optional=True))]
+    requiresAnswer = False
+
+
+class Whole(amp.Command):
+    """The answer is whole."""
+
+    commandName = b"Whole"
+    arguments = [(b"body", amp.String(optional=True))]
+    requiresAnswer = False
+
+
+class Absent(amp.Command):
+    """There is no answer."""
+
+    commandName = b"Absent"
     arguments = [(b"body", amp.String(optional=True))]
     requiresAnswer = False
 

@@ -176,6 +176,8 @@ class Application:
                 text_records=TextRecords(clock, config.accounts.resolver),
                 send=self._send,
                 own_url=config.own_url,
+                ask_nodes=infrastructure.ask_nodes,
+                give_nodes=infrastructure.give_nodes,
                 country=Countries(config.geo.files, config.geo.country, clock.seconds),
             )
         )

@@ -31,6 +31,7 @@ from cackled.cache.soft import SoftCache
 from cackled.cluster.bus import Bus
 from cackled.cluster.bus_bridge import Crossing
 from cackled.cluster.control import Configure, Message, PeerJoined, PeerLeft
+from cackled.cluster.exchange import AskNodes, GiveNodes, no_nodes
 from cackled.cluster.mesh import Mesh
 from cackled.config import Config, ConfigError, Http, Listen, Node
 from cackled.daemon.cluster_view import ClusterView
@@ -88,6 +89,11 @@ class Infrastructure:
             on_zone=lambda content, serial: self.dns.hear(Mark(content, serial)),
             told=seat.view if seat is not None else None,
         )  # fmt: skip
+        # Contents of other nodes: how they are asked for, and how this one answers.
+        self.ask_nodes: AskNodes = no_nodes
+        self.give_nodes: GiveNodes = lambda what, give: None
+        if cluster.mesh is not None:
+            self.ask_nodes, self.give_nodes = cluster.mesh.exchange.ask, cluster.mesh.exchange.give
         self._tell_workers: Callable[[Message], None] = lambda message: None
         self._make_ways()
         self.geo = GeoService(reactor, config.geo, cluster.nodes, self.state, reactor, metrics)

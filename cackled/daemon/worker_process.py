@@ -30,6 +30,7 @@ from cackled.cluster.control import (
     Beat,
     ClusterChanged,
     Configure,
+    ContentsGot,
     Failed,
     Leaving,
     Message,
@@ -43,6 +44,7 @@ from cackled.cluster.control import (
     Serving,
     ToWorker,
 )
+from cackled.cluster.exchange_pipe import ExchangeOverPipe
 from cackled.cluster.launch import PIPE, adopt_pipe
 from cackled.cluster.merged_metrics import figures_of
 from cackled.cluster.sockets import Shareable, shareable
@@ -71,6 +73,7 @@ class WorkerProcess:
         self._begin: Configure
         self._infrastructure: Infrastructure
         self._application: Application | None = None
+        self._exchange: ExchangeOverPipe | None = None
         self._listeners: list[Shareable] = []
         self._ports: dict[int, list[Any]] = {}
         self._retiring = False
@@ -105,6 +108,9 @@ class WorkerProcess:
                     self._infrastructure.bus.gone(source)
             case Ask():
                 self._answer(message)
+            case ContentsGot():
+                if self._exchange is not None:
+                    self._exchange.got(message)
             case Reload(level):
                 logs.set_level(level)
                 for listener in self._listeners:
@@ -128,6 +134,9 @@ class WorkerProcess:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             self._infrastructure = Infrastructure(self._reactor, config, begin)
+            if len(config.nodes) > 1 or config.discovery.enabled:
+                self._exchange = ExchangeOverPipe(self._reactor, self._tell)
+                self._infrastructure.ask_nodes = self._exchange.ask
             self._listeners = [
                 shareable(self._infrastructure.endpoint(listen), listen.endpoint) for listen in config.listen
             ]

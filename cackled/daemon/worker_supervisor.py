@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from cackled.admin import combined_areas
 from cackled.admin.activity import Happening
 from cackled.cluster.control import Reload
+from cackled.cluster.exchange_pipe import AnsweredProcesses
 from cackled.cluster.launch import Processes
 from cackled.cluster.sockets import Bound
 from cackled.cluster.workers import Pool, Worker, WorkerError
@@ -67,11 +68,14 @@ class WorkerSupervisor:
             what = "HTTPS" if listen.endpoint.startswith("cackletls:") else "HTTP"
             place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
             log.info("{what} on {place}, {count} workers", what=what, place=place, count=config.workers)
+        mesh = infrastructure.cluster.mesh
         self._pool = Pool(
             count=config.workers,
             clock=infrastructure.reactor,
             random=infrastructure.random,
-            launch=Processes(infrastructure.reactor, self._bound),
+            launch=AnsweredProcesses(
+                Processes(infrastructure.reactor, self._bound), mesh.exchange if mesh is not None else None
+            ),
             config=self._config,
             view=infrastructure.cluster.view,
             stand_in=self._stand_in,

@@ -144,6 +144,13 @@ class DiskCache:
 
     # Reading
 
+    def has(self, place: Place) -> bool:
+        """Whether there is a slice of that length; it may be damaged."""
+        try:
+            return (self.folder / place.path).stat().st_size == place.length + _FOOTER.size
+        except OSError:
+            return False
+
     def find(self, place: Place) -> OpenFile | None:
         """A slice, whole and as it was written; None where it is not there. Its data begin the file.
 

@@ -87,14 +87,14 @@ class EdgeFiles:
         self._faults = metrics.counter(
             "media_cache_faults",
             "Slices that were not kept (full, room, busy, write), or were damaged, unreadable, or not to be had "
-            "from the origin; folder: the cache's folder could not be used.",
+            "from the origin; peer: other nodes gave something else; folder: the cache's folder could not be used.",
             ["reason"],
         )
         # When each kind of fault was last seen.
         self._last: dict[str, float] = {}
         if disk is not None:
             _watch(disk, metrics)
-        for reason in ("full", "room", "busy", "write", "damaged", "read", "origin", "folder"):
+        for reason in ("full", "room", "busy", "write", "damaged", "read", "origin", "peer", "folder"):
             self._faults.labels(reason)
         self._memory = self._slices.labels("open")
 
@@ -170,8 +170,13 @@ class EdgeFiles:
             # Without a checksum a node's word would have to be taken for it.
             data = await self._peers(*where)
             if data is not None:
-                self._slices.labels("peer").inc()
-                return data
+                try:
+                    check_slice(data, known, place.number, "a slice of another node")
+                except Damaged:
+                    self._fault("peer")
+                else:
+                    self._slices.labels("peer").inc()
+                    return data
         if self._clock.seconds() < self._away_until:
             raise OSError("the origin of files does not answer")
         try:

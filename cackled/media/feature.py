@@ -11,6 +11,7 @@ from cackled.media.commands import COMMANDS
 from cackled.media.edge import EdgeFiles
 from cackled.media.files import Files, FolderFiles
 from cackled.media.image_workers import REASONS
+from cackled.media.neighbours import SliceGiver, asking
 from cackled.media.origins import FolderOrigin
 from cackled.media.purging import DROP_OLD, Purging
 from cackled.media.resource import Gallery
@@ -30,7 +31,8 @@ def make_gallery(parts: SharedParts) -> Gallery:
     if isinstance(origin, FolderOrigin):
         files = FolderFiles(origin, parts.in_thread)
     else:
-        files = EdgeFiles(origin, make_disk(parts), parts.clock, parts.in_thread, parts.metrics)
+        peers = asking(parts.ask_nodes)
+        files = EdgeFiles(origin, make_disk(parts), parts.clock, parts.in_thread, parts.metrics, peers)
     return Gallery(parts.database, files, parts.clock.seconds, parts.in_thread)
 
 
@@ -44,6 +46,11 @@ def make_purging(parts: SharedParts) -> Purging:
     return Purging(parts.database, make_disk(parts), parts.clock, parts.wall_time, parts.in_thread)
 
 
+def make_giver(parts: SharedParts) -> SliceGiver:
+    """What gives other nodes the slices on this node's disk."""
+    return SliceGiver(make_disk(parts), parts.in_thread, parts.give_nodes)
+
+
 ERASABLE = Erasable(
     steps=(Query("erase_media", "select channel, seq from erase_media($1, $2, $3)", ("int", "bigint", "int")),),
     # What they are shown with is a product's, which forgets the visitor itself.
@@ -54,8 +61,9 @@ FEATURE = Feature(
     name="media",
     routes=(*ROUTES, *UPLOAD_ROUTES),
     settings=MediaSettings,
-    shared={MediaStore: make_store, Gallery: make_gallery, Sweeping: make_sweeping, Purging: make_purging},
-    starts=(Sweeping, Purging),
+    shared={MediaStore: make_store, Gallery: make_gallery, Sweeping: make_sweeping, Purging: make_purging,
+            SliceGiver: make_giver},
+    starts=(Sweeping, Purging, SliceGiver),
     limits=(
         Limit(name="add", rate=0.2, burst=20, site_rate=20.0),
         Limit(name="change", rate=1, burst=20),

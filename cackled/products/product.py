@@ -76,6 +76,11 @@ class OutboxParts(Struct, frozen=True, kw_only=True):
     moderated: Mapping[str, Callable[[Database, Site], Any]] = {}
 
 
+async def no_nodes(what: str, key: str, checksum: str) -> bytes | None:
+    """There are no other nodes."""
+    return None
+
+
 class SharedParts(Struct, frozen=True, kw_only=True):
     """What the parts of a feature that a process has once are made of.
 
@@ -85,6 +90,8 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     ``http`` asks servers that strangers name, ``text_records`` gives TXT records (OSError where nobody answers),
     ``send`` sends mail (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``;
     ``country`` gives the country of an address as two capital letters, ``""`` where none is known.
+    ``ask_nodes`` asks other nodes for contents of a kind by key and checksum (128 bits of BLAKE2b in hexadecimal), and
+    gives None where none has them; ``give_nodes`` says how this node answers for a kind.
     """
 
     database: Database
@@ -103,6 +110,8 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     send: Any
     own_url: str
     country: Callable[[str | None], str] = lambda address: ""
+    ask_nodes: Callable[[str, str, str], Awaitable[bytes | None]] = no_nodes
+    give_nodes: Callable[[str, Callable[[str], Awaitable[bytes | None]]], None] = lambda what, give: None
 
 
 class Feature(Struct, frozen=True, kw_only=True):

@@ -48,7 +48,9 @@ class Member:
         return [peer.link for peer in self.mesh._peers.values()]
 
 
-class MeshOverTls(TestCase):
+class MeshCase(TestCase):
+    """Nodes n1, n2 and n3, none of them started."""
+
     timeout = 60
 
     def setUp(self) -> None:
@@ -74,6 +76,8 @@ class MeshOverTls(TestCase):
         while not what():
             yield deferLater(reactor, 0.01)  # type: ignore[arg-type]
 
+
+class MeshOverTls(MeshCase):
     @inlineCallbacks
     def test_together(self) -> Any:
         """All link, signals cross each link both ways, all are in use."""

@@ -19,7 +19,9 @@ from tests.support.daemon import Daemon, free_ports
 from tests.support.valkey import Valkey
 
 
-class WorkerNodesTests(SynchronousTestCase):
+class WorkerNodesCase(SynchronousTestCase):
+    """n1, which has two workers, and n2, both ready."""
+
     def setUp(self) -> None:
         valkey = Valkey(save="")
         self.addCleanup(valkey.remove)
@@ -30,6 +32,7 @@ class WorkerNodesTests(SynchronousTestCase):
         self.nodes = [Daemon(start=False) for _ in range(2)]
         for node in self.nodes:
             self.addCleanup(node.remove)
+        self.database = name
         mesh = self.nodes[0].folder / "mesh"
         init_ca(mesh)
         listed = []
@@ -56,14 +59,18 @@ class WorkerNodesTests(SynchronousTestCase):
                 self.fail("not in time\n" + "\n".join(node.log()[-2500:] for node in self.nodes))
             time.sleep(0.1)
 
+    def in_loader(self, node: Daemon) -> set[str]:
+        with urllib.request.urlopen(f"{node.url}/widget.js", timeout=5) as answer:
+            return {"n" + number for number in re.findall(r'"url":"http://127\.0\.0\.(\d)', answer.read().decode())}
+
+
+class WorkerNodesTests(WorkerNodesCase):
+    """Live pages."""
+
     def page(self, node: Daemon) -> Page:
         made = Page(node.url[7:].partition(":")[0], node.port)
         self.addCleanup(made.close)
         return made
-
-    def in_loader(self, node: Daemon) -> set[str]:
-        with urllib.request.urlopen(f"{node.url}/widget.js", timeout=5) as answer:
-            return {"n" + number for number in re.findall(r'"url":"http://127\.0\.0\.(\d)', answer.read().decode())}
 
     def test_as_one(self) -> None:
         """Presence adds up over nodes and workers, typing and comments cross, a worker that dies is counted out."""
