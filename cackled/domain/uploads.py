@@ -18,6 +18,9 @@ class Uploads(Struct, frozen=True):
     ``fetched`` keeps a picture that nobody sent, whether or not visitors may send some, and gives its contents' SHA-256
     and what a product keeps of it; ``again`` gives the latter of contents that are there, or None.
 
+    ``brought`` keeps a picture of a visitor that an import names (site, bytes, alternative text, visitor), whether or
+    not visitors may send some, and gives its id.
+
     ``add_any`` keeps a picture, or another file of that name where the site takes files (site, bytes, alternative text,
     name, visitor, account).
 
@@ -31,3 +34,4 @@ class Uploads(Struct, frozen=True):
     fetched: Callable[[Site, bytes], Awaitable[tuple[bytes, dict[str, Any]]]]
     again: Callable[[Site, bytes], Awaitable[dict[str, Any] | None]]
     add_any: Callable[[Site, bytes, str, str, int | None, int | None], Awaitable[str]]
+    brought: Callable[[Site, bytes, str, int], Awaitable[str]]

@@ -101,12 +101,13 @@ class Writer(Protocol):
 class Parts(Struct, frozen=True, kw_only=True):
     """What a writer is made of. ``source`` is the name under which the ids of the file are known.
 
-    ``avatars``: pictures of authors are to be shown.
+    ``avatars``: pictures of authors are to be shown. ``photos``: pictures that lie elsewhere are to be fetched.
     """
 
     database: Database
     source: str
     avatars: bool = False
+    photos: bool = False
 
 
 class Format(Struct, frozen=True, kw_only=True):

@@ -51,7 +51,7 @@ class Options(Struct, frozen=True, kw_only=True):
     - ``by``: ``address`` or ``name``, see `cackled.importing.spool.Spool`.
     - ``everything``: with spam and trash.
     - ``label``: whose file it is, where ids of several sources could be the same.
-    - ``avatars``: pictures of authors are shown, fetched by us.
+    - ``avatars``: pictures of authors are shown, fetched by us; ``photos``: those of reviews are fetched and kept here.
     """
 
     host: str = ""
@@ -60,6 +60,7 @@ class Options(Struct, frozen=True, kw_only=True):
     everything: bool = True
     label: str = ""
     avatars: bool = False
+    photos: bool = False
     urls: str = ""
 
 
@@ -132,7 +133,8 @@ class Importing:
         assert one is not None
         options = msgspec.json.decode(one.options, type=Options)
         writer: Writer = imports.writer(
-            Parts(database=self._database, source=one.source, avatars=options.avatars), self._site
+            Parts(database=self._database, source=one.source, avatars=options.avatars, photos=options.photos),
+            self._site,
         )
         spool = Spool(self._folder / f"{self._site.id}-{run}.spool", self._site,
                       UrlMap() if urls is None else urls, host=options.host, by=options.by)  # fmt: skip

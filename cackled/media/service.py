@@ -27,6 +27,8 @@ from cackled.media.sums import sums_of
 # As an address has it: the site's number, and 128 random bits.
 ID = re.compile(r"([1-9][0-9]{0,8})-([A-Za-z0-9_-]{22})", re.ASCII)
 MOST_ALT = 1_500
+# Pictures of an hour of whoever is not bounded.
+UNBOUNDED = 1_000_000_000
 # Of one thing that they are shown with.
 MOST_TOGETHER = 8
 
@@ -186,7 +188,7 @@ class Media:
     ) -> Medium:
         """Take a picture of a visitor, or of an *account* of staff, in, made anew. What the site has is not made again.
 
-        *admitted*: the site wants this one, whether or not visitors may add some.
+        *admitted*: the site wants this one, whether or not visitors may add some, and however many they added.
 
         Raises:
             Forbidden: this site takes none.
@@ -200,7 +202,7 @@ class Media:
             admit(self._site, len(raw))
         settings = self._site.product(MediaSettings)
         alt = clean_words(alt)[:MOST_ALT]
-        await self._check_bounds(settings, visitor)
+        await self._check_bounds(settings, None if admitted else visitor)
         digest = sha256(raw).digest()
         same = await self._database.read(SELECT_SAME, self._site.id, digest, preference=ReadPreference.PRIMARY)
         if same.rows:
@@ -217,7 +219,7 @@ class Media:
                 "", digest, picture.width, picture.height, picture.frames, picture.color, "", known, "", False
             )  # fmt: skip
             await self._origin.put(self._site.id, digest, picture.files)
-        return await self._note(made, digest, alt, visitor, account)
+        return await self._note(made, digest, alt, visitor, account, UNBOUNDED if admitted else settings.hourly)
 
     async def add_file(self, raw: bytes, name: str, visitor: int | None, account: int | None) -> Medium:
         """Take a file that is no picture in, as it is; it is given out to be saved only.
@@ -248,21 +250,23 @@ class Media:
             file = File(FILE, kind, 0, 0, raw)
             made = Medium("", digest, 0, 0, 1, "", "", [_known(file)], "", False)
             await self._origin.put(self._site.id, digest, [file])
-        return await self._note(made, digest, name_of(name, kind), visitor, account)
+        return await self._note(made, digest, name_of(name, kind), visitor, account, settings.hourly)
 
     async def again(self, digest: bytes) -> Medium | None:
         """A picture of nobody's with contents that the site has; None where it has them no more."""
         same = await self._database.read(SELECT_SAME, self._site.id, digest, preference=ReadPreference.PRIMARY)
-        return await self._note(_medium(same.rows[0]), digest, "", None, None) if same.rows else None
+        return await self._note(_medium(same.rows[0]), digest, "", None, None, UNBOUNDED) if same.rows else None
 
-    async def _note(self, made: Medium, digest: bytes, alt: str, visitor: int | None, account: int | None) -> Medium:
+    async def _note(
+        self, made: Medium, digest: bytes, alt: str, visitor: int | None, account: int | None, hourly: int
+    ) -> Medium:
         settings = self._site.product(MediaSettings)
         added = msgspec.structs.replace(made, id=token_urlsafe(16), alt=alt, item="", shown=False)
         size = sum(one.bytes for one in added.files)
         try:
             await self._database.write(
                 ADD_MEDIA, self._site.id, added.id, digest, visitor, account, added.width, added.height, added.frames,
-                added.color, alt, msgspec.json.encode(added.files).decode(), size, settings.hourly, settings.room,
+                added.color, alt, msgspec.json.encode(added.files).decode(), size, hourly, settings.room,
             )  # fmt: skip
         except QueryFailed as error:
             refused = find_refusal(error.sqlstate, error.message)

@@ -76,10 +76,13 @@ class MediaStore:
     @property
     def uploads(self) -> Uploads:
         """What products hand pictures to."""
-        return Uploads(self._upload, admit, self._fetched, self._again, self._any)
+        return Uploads(self._upload, admit, self._fetched, self._again, self._any, self._brought)
 
     async def _upload(self, site: Site, raw: bytes, alt: str, visitor: int | None, account: int | None) -> str:
         return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, account)).id}"
+
+    async def _brought(self, site: Site, raw: bytes, alt: str, visitor: int) -> str:
+        return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, admitted=True)).id}"
 
     async def _any(
         self, site: Site, raw: bytes, alt: str, name: str, visitor: int | None, account: int | None

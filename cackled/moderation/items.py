@@ -255,11 +255,11 @@ def _read(text: str | None, *, waits: bool) -> list[ItemPicture]:
     listed: list[dict[str, Any]] = msgspec.json.decode(text) if text else []
     return [
         ItemPicture(
-            one.get("id", ""), one["url"], one["url"], one.get("alt", ""), one.get("width", 0), one.get("height", 0),
+            one.get("id", ""), url, url, one.get("alt", ""), one.get("width", 0), one.get("height", 0),
             one.get("color", ""), waits,
         )
         for one in listed
-        if isinstance(one, dict) and isinstance(one.get("url"), str)
+        if isinstance(one, dict) and isinstance(url := one.get("url") or one.get("link"), str)
     ]  # fmt: skip
 
 

@@ -54,6 +54,7 @@ class ImportBody(Struct, frozen=True, forbid_unknown_fields=True):
     spam: bool = True
     label: Annotated[str, Meta(max_length=100)] = ""
     avatars: bool = False
+    photos: bool = False
     map: Annotated[str, Meta(max_length=MOST_MAP)] = ""
 
 
@@ -116,7 +117,8 @@ async def begin_import(call: Call) -> Import:
     """Create an import. Then send its file."""
     sent: ImportBody = call.body
     options = Options(
-        host=sent.host, zone=sent.zone, by=sent.by, everything=sent.spam, label=sent.label, avatars=sent.avatars
+        host=sent.host, zone=sent.zone, by=sent.by, everything=sent.spam, label=sent.label, avatars=sent.avatars,
+        photos=sent.photos,
     )
     who = call.colleague
     made = await call.service(ImportList).begin(

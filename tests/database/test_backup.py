@@ -46,7 +46,8 @@ class BackupTests(SynchronousTestCase):
         self.assertEqual(list(counts), [
             "comments", "votes", "reactions", "previews of links", "followers", "follows", "notices",
             "browsers for push", "stopped addresses", "polls", "poll votes", "reviews", "review votes", "orders",
-            "conversations", "messages", "pictures", "decisions", "imports", "exports", "imported things",
+            "photos that are still to be fetched", "conversations", "messages", "pictures", "decisions",
+            "imports", "exports", "imported things",
             "imported authors", "pieces of files", "lessons", "privacy rules", "figures of removals", "erased visitors",
         ])
         self.assertGreaterEqual(counts["comments"], 2)

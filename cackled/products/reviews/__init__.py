@@ -23,6 +23,7 @@ from cackled.products.reviews.notices import KINDS as NOTICES
 from cackled.products.reviews.notices import ReviewNotices
 from cackled.products.reviews.old_rows import OldReviews
 from cackled.products.reviews.orders import Orders
+from cackled.products.reviews.photos import ReviewPhotos
 from cackled.products.reviews.ratings_feed import COMMANDS, FeedAddress
 from cackled.products.reviews.refusals import PROBLEMS, REFUSALS
 from cackled.products.reviews.seed import fill
@@ -64,6 +65,11 @@ def make_notices(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return ReviewNotices(parts).deliver
 
 
+def make_photos(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """The handler that fetches photos of imported reviews."""
+    return ReviewPhotos(parts).deliver
+
+
 def _exports() -> tuple[Export, ...]:
     from cackled.products.reviews.exporting import EXPORTS
 
@@ -99,7 +105,7 @@ PRODUCT = Product(
     events=EVENTS,
     refusals=REFUSALS,
     problems=PROBLEMS,
-    outbox={"review-mail": make_mail, "review-notice": make_notices},
+    outbox={"review-mail": make_mail, "review-notice": make_notices, "review-photos": make_photos},
     letters=(*LETTERS, *NOTICES),
     jobs=JOBS,
     recounts=RECOUNTS,
@@ -110,6 +116,7 @@ PRODUCT = Product(
         Counted(table="review", word="reviews", kept=False),
         Counted(table="review_vote", word="review votes", kept=False),
         Counted(table="review_order", word="orders", kept=False),
+        Counted(table="review_photo", word="photos that are still to be fetched", kept=False),
     ),
     moderated={"review": moderated.make},
     judged=JUDGED,

@@ -136,11 +136,12 @@ class Author(Struct, frozen=True):
 
 class Medium(Struct, frozen=True):
     """A photo: at ``url``, an https address on the site; or an uploaded picture with its ``id``, address, size in
-    pixels and placeholder colour.
+    pixels and placeholder colour; or, of an imported review, at another server: ``link``, with an empty ``url``.
     """
 
     url: str
     alt: str = ""
+    link: Annotated[str, Meta(description="Not to be loaded unasked: it lies at another server.")] | UnsetType = UNSET
     id: str | UnsetType = UNSET
     width: int | UnsetType = UNSET
     height: int | UnsetType = UNSET

@@ -59,7 +59,7 @@ class Checker:
         if sent.experienced is not UNSET and (sent.experienced is None or "experienced" in self._settings.asked):
             made["experienced"] = self._day(sent.experienced)
         if sent.media is not UNSET:
-            made["media"] = self._media(sent.media)
+            made["media"] = self._media(sent.media, before.get("media") or [])
         return made
 
     def words(self, source: str, *, needed: bool = False) -> dict[str, Any]:
@@ -119,12 +119,17 @@ class Checker:
             raise Unprocessable("That day is not one of your experience.", field="experienced", slug="experienced")
         return day.isoformat()
 
-    def _media(self, given: list[str]) -> list[dict[str, Any]]:
+    def _media(self, given: list[str], before: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        # Where an import left some, they stay links.
+        links = {one["link"]: one for one in before if one.get("link")}
         found: list[dict[str, Any]] = []
         for number, address in enumerate(given):
             if is_picture(address):
                 # Looked up by the service.
                 found.append({"id": address})
+                continue
+            if address in links:
+                found.append(links[address])
                 continue
             if not self.own_image(address):
                 raise Unprocessable(

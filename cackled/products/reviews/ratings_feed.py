@@ -39,7 +39,7 @@ SELECT_RATED = Query(
     select r.id, r.author_name, r.verified = 'order', r.incentivized, milli_text(r.created_at), r.title, r.pros, r.cons,
       r.src, r.star, h.url, coalesce(nullif(p.name, ''), h.title), coalesce(p.gtin, ''), coalesce(p.mpn, ''),
       coalesce(p.sku, ''), coalesce(p.brand, ''),
-      array(select m ->> 'url' from jsonb_array_elements(r.media) m),
+      array(select m ->> 'url' from jsonb_array_elements(r.media) m where m ->> 'url' <> ''),
       exists (select from review_request q where q.site_id = $1 and q.order_id = r.order_id and q.sent_at is not null),
       h.key
     from review r join channel h on h.site_id = $1 and h.id = r.channel_id

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from cackled.domain.fetching import HOPS, Unfetched
 from cackled.domain.outbox import Work
 from cackled.domain.uploads import Uploads
 from cackled.outbound.guard import Policy
@@ -17,7 +18,7 @@ from cackled.outbound.post import GuardedHttp
 from cackled.products.comments.notices.gather import Gatherer
 from cackled.products.comments.previews import cards
 from cackled.products.comments.previews.cards import LinkCards, links_of
-from cackled.products.comments.previews.fetching import HOPS, Unfetched, fetch_facts
+from cackled.products.comments.previews.fetching import fetch_facts
 from cackled.products.comments.previews.opengraph import MOST_BYTES
 from tests.api.common import ApiCase
 from tests.media import corpus

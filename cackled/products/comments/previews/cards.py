@@ -14,20 +14,20 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
-from twisted.internet.defer import TimeoutError as Late
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database, SiteDatabase
 from cackled.domain import links
 from cackled.domain.errors import Refused
+from cackled.domain.fetching import Unfetched, fetch_picture, within
 from cackled.domain.housekeeping import BATCH
 from cackled.domain.outbox import Work
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.domain.uploads import Uploads
-from cackled.products.comments.previews.fetching import Unfetched, fetch_facts, fetch_picture
+from cackled.products.comments.previews.fetching import fetch_facts
 from cackled.products.comments.settings import CommentSettings
 from cackled.token_bucket import TokenBucket
 
@@ -165,7 +165,7 @@ class LinkCards:
         if not self._may_ask(links.host_of(url)):
             return None
         try:
-            facts = await self._within(SECONDS, fetch_facts(self._http, url))
+            facts = await within(SECONDS, self._clock, fetch_facts(self._http, url))
         except Unfetched as error:
             log.debug("no preview of {url!r}: {reason}", url=url, reason=str(error))
             wait = min(LONGEST_FAILED, FAILED * 2.0 ** min(failures, 10))
@@ -176,7 +176,7 @@ class LinkCards:
         picture: dict[str, Any] | None = None
         if facts.picture:
             try:
-                digest, picture = await self._within(PICTURE_SECONDS, self._picture(site, facts.picture))
+                digest, picture = await within(PICTURE_SECONDS, self._clock, self._picture(site, facts.picture))
             except (Unfetched, Refused, OSError) as error:
                 log.debug("no picture of {url!r}: {reason}", url=url, reason=str(error))
         await database.write(KEEP_CARD, site.id, key, msgspec.json.encode(shown).decode(), digest, 0, KEPT)
@@ -190,12 +190,6 @@ class LinkCards:
         if min(picture["width"], picture["height"]) < LEAST:
             raise Unfetched("it is too small")
         return digest, picture
-
-    async def _within(self, seconds: float, work: Any) -> Any:
-        try:
-            return await Deferred.fromCoroutine(work).addTimeout(seconds, self._clock)
-        except (Late, CancelledError):
-            raise Unfetched("it takes too long") from None
 
     def _may_ask(self, host: str) -> bool:
         """Whether *host* may be asked now, for a page that a comment names.

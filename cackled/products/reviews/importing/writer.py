@@ -29,8 +29,8 @@ from cackled.products.reviews.verdicts import STATES
 
 PRODUCT_NAME = "reviews"
 IMPORT_REVIEWS = Query(
-    "import_reviews", "select added, present from import_reviews($1, $2, $3, $4, $5)",
-    ("int", "bigint", "text", "text", "text"),
+    "import_reviews", "select added, present from import_reviews($1, $2, $3, $4, $5, $6)",
+    ("int", "bigint", "text", "boolean", "text", "text"),
 )  # fmt: skip
 SETTLE_REVIEWS = Query("settle_reviews", "select channel, seq from settle_reviews($1, $2)", ("int", "bigint[]"))
 UNDO_REVIEWS = Query(
@@ -66,6 +66,7 @@ class ReviewWriter:
     def __init__(self, parts: Parts, site: Site) -> None:
         self._site = site
         self._source = parts.source
+        self._photos = parts.photos
         self._database = parts.database.site(site.id)
         named = {one.name.casefold(): one.id for one in site.product(ReviewSettings).rated}
         self._criteria = named | {one: one for one in named.values()}
@@ -104,7 +105,7 @@ class ReviewWriter:
                 if one.casefold() in self._criteria and 1 <= star <= 5
             },
             "variant": clean_words(item.variant, answers.LONGEST_VARIANT),
-            "media": [{"url": one, "alt": ""} for one in item.media if page_url(one)],
+            "media": [{"url": "", "alt": "", "link": one} for one in dict.fromkeys(item.media) if page_url(one)],
             "verified": "source" if item.verified else "", "origin": item.origin, "incentivized": item.incentivized,
             "status": STATES.index(item.state), "up": item.up, "down": item.down, "reply": reply,
             "reply_html": render(reply) if reply else "", "reply_name": self._site.name,
@@ -126,7 +127,9 @@ class ReviewWriter:
     async def write(self, run: int, pages: Sequence[Target], items: Sequence[Spooled]) -> Written:
         """Store *items* in one transaction."""
         told = _ENCODER.encode([msgspec.to_builtins(page) | {"channel": str(page.channel)} for page in pages]).decode()
-        rows = await self._database.write(IMPORT_REVIEWS, self._site.id, run, self._source, told, _joined(items))
+        rows = await self._database.write(
+            IMPORT_REVIEWS, self._site.id, run, self._source, self._photos, told, _joined(items)
+        )
         return Written(*rows[0])
 
     async def settle(self, run: int, channels: Sequence[int]) -> Sequence[Position]:

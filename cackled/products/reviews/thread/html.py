@@ -77,6 +77,11 @@ class Frame:
             {**one, "alt": one["alt"] or self._words("reviewPhoto", n=n)} for n, one in enumerate(review["media"], 1)
         ]
         parts = [pictures(photos, self._base)]
+        # What lies at another server is not loaded unasked.
+        parts += [
+            f'<p><a rel="nofollow ugc noopener noreferrer" href="{escape(one["link"])}">{escape(one["alt"])}</a></p>'
+            for one in photos if one.get("link")
+        ]
         parts += [
             f'<p dir="auto"><b>{escape(self._words(word))}:</b> {escape(review[name])}</p>'
             for name, word in (("pros", "reviewPros"), ("cons", "reviewCons"))

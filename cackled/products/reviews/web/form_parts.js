@@ -79,7 +79,9 @@ export function own(mine) {
     attributes: {...of.attributes},
     variant: of.variant,
     experienced: of.experienced || '',
-    media: (of.media || []).filter((/** @type {any} */ one) => !one.id).map((/** @type {any} */ one) => one.url),
+    media: (of.media || [])
+      .filter((/** @type {any} */ one) => !one.id)
+      .map((/** @type {any} */ one) => one.url || one.link),
     pictures: (of.media || [])
       .filter((/** @type {any} */ one) => one.id)
       .map((/** @type {any} */ one) => ({id: one.id, src: one.url, color: one.color, alt: one.alt})),

@@ -13,6 +13,7 @@ import {loader} from '../../../web/lib/loader.js';
 
 // From about so many characters on a text is folded; a paragraph counts as fifty.
 const LONG = 700;
+const AWAY = 'noopener noreferrer nofollow ugc';
 
 /**
  * @param {Reviews} w
@@ -74,10 +75,12 @@ export const dayOf = (w, day) =>
  * @param {number} at
  */
 function photo(w, r, at) {
-  const {url, alt} = r.media[at];
+  const {url, alt, link} = r.media[at];
   const address = /^\/[^/]/.test(url) ? loader.base() + url : url;
-  if (!/^https?:/.test(address)) return null;
   const words = alt || w.t('reviewPhoto', {n: at + 1});
+  // At another server, which nobody's browser asks unasked.
+  if (link && /^https:/.test(link)) return el('a.mcr-away', {href: link, target: '_blank', rel: AWAY}, words + ' ↗');
+  if (!/^https?:/.test(address)) return null;
   const image = /** @type {HTMLImageElement} */ (
     el('img.mcr-image', {
       alt: words,

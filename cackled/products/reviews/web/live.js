@@ -268,8 +268,10 @@ async function fillStrip(w) {
     });
     const data = await w.api('GET', '/reviews?' + query);
     if (w.closed) return;
-    const all = data.page.reviews.flatMap((/** @type {Review} */ one) => photos(w, one)).slice(0, STRIP);
-    w.strip.replaceChildren(...all.filter((/** @type {any} */ one) => one));
+    const all = data.page.reviews.flatMap((/** @type {Review} */ one) => photos(w, one));
+    w.strip.replaceChildren(
+      ...all.filter((/** @type {any} */ one) => one && one.localName === 'button').slice(0, STRIP),
+    );
     w.strip.setAttribute('role', 'group');
     w.strip.setAttribute('aria-label', w.t('reviewPhotosOf'));
   } catch {

@@ -21,7 +21,7 @@
  * @property {Record<string, number>} criteria
  * @property {Record<string, string>} attributes
  * @property {string} variant
- * @property {{url: string, alt: string}[]} media
+ * @property {{url: string, alt: string, link?: string}[]} media
  * @property {string | null} experienced
  * @property {string} created
  * @property {string | null} edited

@@ -75,13 +75,15 @@ export function ask(w, label, field, act, done, words) {
  */
 export function openViewer(w, review, at) {
   const {t} = w;
-  const n = review.media.length;
+  const all = review.media.filter(one => one.url);
+  at = all.indexOf(review.media[at]);
+  const n = all.length;
   const image = /** @type {HTMLImageElement} */ (el('img.mcr-large', {referrerpolicy: 'no-referrer'}));
   const place = el('span', {'aria-live': 'polite'});
   /** @param {number} by */
   const show = by => {
     at = (at + by + n) % n;
-    const {url, alt} = review.media[at];
+    const {url, alt} = all[at];
     image.src = /^\/[^/]/.test(url) ? loader.base() + url : url;
     image.alt = alt || t('reviewPhoto', {n: at + 1});
     place.textContent = t('reviewPhotoOf', {n: at + 1, all: n});

@@ -97,11 +97,12 @@ function Begin({base, formats, onDone}) {
   const [map, setMap] = useState('');
   const [spam, setSpam] = useState(true);
   const [avatars, setAvatars] = useState(false);
+  const [photos, setPhotos] = useState(false);
   const [sent, setSent] = useState(-1);
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const submit = async () => {
     if (!file) return;
-    const begun = {size: file.size, name: file.name.slice(0, 200), format, dry, host, by, map, spam, avatars};
+    const begun = {size: file.size, name: file.name.slice(0, 200), format, dry, host, by, map, spam, avatars, photos};
     const made = await post(base, begun);
     try {
       setSent(0);
@@ -176,6 +177,7 @@ function Begin({base, formats, onDone}) {
         />
         <${Check} label=${t('transfer.spam')} checked=${spam} onInput=${setSpam} />
         <${Check} label=${t('transfer.avatars')} checked=${avatars} onInput=${setAvatars} />
+        <${Check} label=${t('transfer.photos')} checked=${photos} onInput=${setPhotos} />
       </div>
     </details>
     ${sent >= 0 && html`<${Progress} label=${t('transfer.state.uploading')} done=${sent} total=${file?.size || 0} />`}

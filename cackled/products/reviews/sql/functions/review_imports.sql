@@ -1,5 +1,5 @@
 -- Reviews that come from other systems: written in batches, told of page by page, taken back as a whole.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- A number that nobody has: the next odd one above p_number where that is taken.
 create or replace function import_review_number(p_site int, p_number bigint) returns bigint language plpgsql as $$
@@ -16,9 +16,11 @@ $$;
 
 -- Write a batch of a run: pages and reviews as `cackled.products.reviews.importing.writer` makes them. What was imported
 -- before stays as it is, who was forgotten stays so, and who has reviewed a page already is somebody else in what comes
--- once more. Summaries follow; pages are told by `settle_reviews`. Gives how many were added, and how many were there.
-create or replace function import_reviews(p_site int, p_run bigint, p_source text, p_pages text, p_items text)
-returns table (added int, present int) language plpgsql as $$
+-- once more. Summaries follow; pages are told by `settle_reviews`. p_photos: photos are fetched, also those of reviews that
+-- were there. Gives how many were added, and how many were there.
+create or replace function import_reviews(
+  p_site int, p_run bigint, p_source text, p_photos boolean, p_pages text, p_items text
+) returns table (added int, present int) language plpgsql as $$
 declare
   ids bigint[];
   x record;
@@ -84,12 +86,24 @@ begin
     where g.reply <> '';
     perform count_imported_reviews(p_site, ids, 1);
   end if;
+  if p_photos then
+    perform wish_review_photos(p_site, array(
+      select i.item_id from json_to_recordset(p_items::json) g (id text)
+      join import_item i on i.site_id = p_site and i.product = 'reviews' and i.source = p_source
+        and i.external_id = g.id));
+  end if;
   for x in select g.c, g.d, g.n from json_to_recordset(p_items::json) g (c bigint, d int, n bigint)
       order by g.c desc, g.d desc, g.n desc limit 1 loop
     perform import_reached(p_site, p_run, added, present, x.c, x.d, x.n);
   end loop;
   return next;
 end
+$$;
+
+-- As the release before this one calls it.
+create or replace function import_reviews(p_site int, p_run bigint, p_source text, p_pages text, p_items text)
+returns table (added int, present int) language sql as $$
+  select added, present from import_reviews(p_site, p_run, p_source, false, p_pages, p_items)
 $$;
 
 -- Summaries, and statistics by day and state, of these reviews: p_sign 1 adds them, -1 takes them.

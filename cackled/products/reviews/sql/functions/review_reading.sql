@@ -160,7 +160,7 @@ $$;
 create or replace function review_old_row(r review, h channel) returns text language sql stable as $$
   select (json_build_object(
     'id', r.id, 'star', r.star, 'pros', r.pros, 'cons', r.cons, 'comment', r.html,
-    'media', (select string_agg(m ->> 'url', ' ') from jsonb_array_elements(r.media) m), 'recom', r.recommend,
+    'media', (select string_agg(m ->> 'url', ' ') from jsonb_array_elements(r.media) m where m ->> 'url' <> ''), 'recom', r.recommend,
     'up', r.up, 'down', r.down, 'created', (extract(epoch from r.created_at) * 1000)::bigint,
     'status', status_name(r.status), 'vb', r.verified = 'order', 'ym', r.source = 'Yandex Market',
     'details', coalesce((select json_agg(json_build_object('name', e.key, 'star', e.value::int) order by e.key)
