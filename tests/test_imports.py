@@ -120,6 +120,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.products.*.answers": ("cackled.api.answers",),
+    "cackled.products.*.staff_answers": ("cackled.api.answers",),
     "cackled.privacy": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.privacy.api": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.privacy.parts": (

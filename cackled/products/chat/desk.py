@@ -14,8 +14,8 @@ from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position
 from cackled.products.chat import queries
-from cackled.products.chat.answers import ListQuery
 from cackled.products.chat.service import Written, no_chat, status_channel, write
+from cackled.products.chat.staff_answers import ListQuery
 
 # Waiting conversations that are handed out at one go.
 MOST_ROUTED = 50

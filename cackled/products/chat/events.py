@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from cackled.events import EventType, Subject
-from cackled.products.chat.answers import Chat, Desk, Message, Operator, Row
+from cackled.products.chat.answers import Chat, Message, Operator, Row
+from cackled.products.chat.staff_answers import Desk
 
 MESSAGE = Subject(
     name="message", scrubbed={"author": None, "text": "", "html": "", "files": [], "deleted": True}

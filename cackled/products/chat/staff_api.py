@@ -12,7 +12,7 @@ from cackled.api.route import Caller, Route
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import NotFound
 from cackled.domain.text import clean_text
-from cackled.products.chat import answers
+from cackled.products.chat import answers, staff_answers
 from cackled.products.chat.desk import MOST_NOTE, Desks
 from cackled.products.chat.hours import Hours
 from cackled.products.chat.refusals import TEXT
@@ -24,7 +24,7 @@ async def list_chats(call: Call) -> bytes:
     """List conversations, the latest changed first."""
     desks, query, me = call.service(Desks), call.query, call.colleague.account
     rows, cursor = await desks.listed(me, query)
-    counts = msgspec.json.encode(answers.ChatCounts(*await desks.counts(me)))
+    counts = msgspec.json.encode(staff_answers.ChatCounts(*await desks.counts(me)))
     return b'{"chats":[%b],"cursor":"%b","counts":%b}' % (",".join(rows).encode(), cursor.encode(), counts)
 
 
@@ -106,7 +106,7 @@ async def get_desk(call: Call) -> bytes:
 
 async def change_desk(call: Call) -> bytes:
     """Change the caller's state, capacity, departments or languages."""
-    body: answers.DeskBody = call.body
+    body: staff_answers.DeskBody = call.body
     await call.service(Desks).change(
         call.colleague, body.state, body.capacity, body.departments, body.languages, body.skills
     )
@@ -128,12 +128,12 @@ async def _desk(call: Call) -> bytes:
 async def beat(call: Call) -> Any:
     """Tell that the operator is there, and which conversation they look at. Expected every 25 seconds."""
     viewing = parse_id(call.body.viewing, "viewing") if call.body.viewing else None
-    return answers.BeatAnswer(await call.service(Desks).beat(call.colleague, viewing))
+    return staff_answers.BeatAnswer(await call.service(Desks).beat(call.colleague, viewing))
 
 
 async def live(call: Call) -> Any:
     """Get the operators' live channel."""
-    return answers.LivePlace(str(await call.service(Desks).place()))
+    return staff_answers.LivePlace(str(await call.service(Desks).place()))
 
 
 async def list_departments(call: Call) -> bytes:
@@ -141,9 +141,9 @@ async def list_departments(call: Call) -> bytes:
     return b'{"departments":' + msgspec.json.encode(await _departments(call)) + b"}"
 
 
-async def _departments(call: Call) -> list[answers.DepartmentSetup]:
+async def _departments(call: Call) -> list[staff_answers.DepartmentSetup]:
     return [
-        answers.DepartmentSetup(
+        staff_answers.DepartmentSetup(
             one.id, one.name, msgspec.json.decode(one.hours, type=Hours) if one.hours else None, one.skills
         )
         for one in (await call.service(Chats).status()).departments
@@ -155,10 +155,10 @@ async def add_department(call: Call) -> Any:
     hours, skills = _department(call.body)
     number = await call.service(Desks).add_department(call.body.name, hours or "", skills or [])
     await call.service(Setups).told()
-    return answers.DepartmentSetup(str(number), call.body.name, call.body.hours or None, skills or [])
+    return staff_answers.DepartmentSetup(str(number), call.body.name, call.body.hours or None, skills or [])
 
 
-def _department(body: answers.DepartmentBody) -> tuple[str | None, list[str] | None]:
+def _department(body: staff_answers.DepartmentBody) -> tuple[str | None, list[str] | None]:
     """Hours and skills as they are kept; None: as they are."""
     hours: str | None = None
     if body.hours is None:
@@ -177,7 +177,7 @@ async def rename_department(call: Call) -> Any:
         raise NotFound("There is no such department.", slug="department")
     await call.service(Setups).told()
     name, hours, skills = found
-    return answers.DepartmentSetup(
+    return staff_answers.DepartmentSetup(
         str(number), name, msgspec.json.decode(hours, type=Hours) if hours else None, skills
     )
 
@@ -209,56 +209,56 @@ def _deed(word: str, name: str, summary: str, handler: Any, *refusals: str, **mo
 ROUTES = (
     Route(
         method="GET", path=_ALL, name="listChats", summary="List conversations, the latest changed first.",
-        handler=list_chats, query=answers.ListQuery, answer=answers.Chats, **_SERVER,
+        handler=list_chats, query=staff_answers.ListQuery, answer=staff_answers.Chats, **_SERVER,
     ),
-    _deed("take", "takeChat", "Take a conversation.", take, "chat-closed", "taken", body=answers.TakeBody,
+    _deed("take", "takeChat", "Take a conversation.", take, "chat-closed", "taken", body=staff_answers.TakeBody,
           bodiless=True),
     _deed("transfer", "transferChat", "Hand a conversation to an operator, or to the queue of a department.", transfer,
-          "chat-closed", "operator", "department", *TEXT, body=answers.TransferBody, scope="chat"),
+          "chat-closed", "operator", "department", *TEXT, body=staff_answers.TransferBody, scope="chat"),
     _deed("note", "noteInChat", "Write a note for colleagues. The visitor never sees it.", note, *TEXT,
           body=answers.TextBody, answer=answers.Said, status=201, mend=True, scope="chat"),
     _deed("spam", "markChatAsSpam", "Close a conversation as spam.", spam),
     _deed("invite", "inviteToChat", "Ask a colleague to help in a conversation.", invite, "chat-closed", "operator",
-          body=answers.MemberBody),
+          body=staff_answers.MemberBody),
     _deed("leave", "leaveChat", "Stop helping in a conversation, or give one's own back to the queue.", leave),
     _deed("block", "blockVisitorOfChat", "Ban the visitor of a conversation, and close it.", block, "not-known",
-          body=answers.BlockBody),
+          body=staff_answers.BlockBody),
     _deed("snooze", "snoozeChat", "Put a conversation aside for a time, or until its visitor writes.", snooze,
-          "chat-not-open", body=answers.SnoozeBody),
+          "chat-not-open", body=staff_answers.SnoozeBody),
     _deed("reopen", "reopenChat", "Open a closed conversation again.", reopen, "chat-open", "chat-ended"),
-    _deed("labels", "labelChat", "Replace the labels of a conversation.", label, body=answers.LabelsBody,
+    _deed("labels", "labelChat", "Replace the labels of a conversation.", label, body=staff_answers.LabelsBody,
           scope="chat"),
     Route(
         method="GET", path=_DESK, name="getDesk",
         summary="Get the caller's desk, those of colleagues, and the departments.",
-        handler=get_desk, answer=answers.DeskAnswer, **_STAFF,
+        handler=get_desk, answer=staff_answers.DeskAnswer, **_STAFF,
     ),
     Route(
         method="PUT", path=_DESK, name="changeDesk",
         summary="Change the caller's state, capacity, departments or languages.",
-        handler=change_desk, body=answers.DeskBody, answer=answers.DeskAnswer, **_STAFF,
+        handler=change_desk, body=staff_answers.DeskBody, answer=staff_answers.DeskAnswer, **_STAFF,
     ),
     Route(
         method="POST", path=_DESK + "/beat", name="beatDesk",
         summary="Tell that the operator is there, and which conversation they look at. Expected every 25 seconds.",
-        handler=beat, body=answers.BeatBody, bodiless=True, answer=answers.BeatAnswer, **_STAFF,
+        handler=beat, body=staff_answers.BeatBody, bodiless=True, answer=staff_answers.BeatAnswer, **_STAFF,
     ),
     Route(
         method="GET", path=_ALL + "/live", name="listenToChats", summary="Get the operators' live channel.",
-        handler=live, answer=answers.LivePlace, **_STAFF,
+        handler=live, answer=staff_answers.LivePlace, **_STAFF,
     ),
     Route(
         method="GET", path=_DEPARTMENTS, name="listDepartments", summary="List the departments.",
-        handler=list_departments, answer=answers.DepartmentsAnswer, **_SERVER,
+        handler=list_departments, answer=staff_answers.DepartmentsAnswer, **_SERVER,
     ),
     Route(
         method="POST", path=_DEPARTMENTS, name="addDepartment", summary="Create a department.",
-        handler=add_department, body=answers.DepartmentBody, answer=answers.DepartmentSetup, status=201,
+        handler=add_department, body=staff_answers.DepartmentBody, answer=staff_answers.DepartmentSetup, status=201,
         refusals=("departments",), **_ADMIN,
     ),
     Route(
         method="PATCH", path=_DEPARTMENTS + "/{department}", name="renameDepartment", summary="Rename a department.",
-        handler=rename_department, body=answers.DepartmentBody, answer=answers.DepartmentSetup,
+        handler=rename_department, body=staff_answers.DepartmentBody, answer=staff_answers.DepartmentSetup,
         refusals=("department",), **_ADMIN,
     ),
     Route(
