@@ -10,9 +10,10 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLinks
 from cackled.domain.site import Site
 from cackled.importing.exports import Export
-from cackled.products.chat import api, people_api, report_api, setup_api, staff_api
+from cackled.products.chat import api, macros_api, people_api, report_api, setup_api, staff_api
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.events import EVENTS
+from cackled.products.chat.macros import Macros
 from cackled.products.chat.mail import KINDS as LETTERS
 from cackled.products.chat.mail import ChatMail
 from cackled.products.chat.people import ChatPeople
@@ -82,10 +83,14 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 
 PRODUCT = Product(
     name=PRODUCT_NAME,
-    routes=(*staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES, *people_api.ROUTES, *api.ROUTES),
+    routes=(
+        *macros_api.ROUTES, *staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES, *people_api.ROUTES, *api.ROUTES,
+    ),
     widgets=api.WIDGETS,
     settings=ChatSettings,
-    services={Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports, ChatPeople: ChatPeople},
+    services={
+        Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports, ChatPeople: ChatPeople, Macros: Macros,
+    },
     shared={
         ChatTokens: make_tokens, Routing: make_routing, Resuming: make_resuming, MailReplies: make_replies,
         Places: make_places,

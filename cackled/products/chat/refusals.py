@@ -32,8 +32,9 @@ REFUSALS = (
 # What every text that somebody writes may be refused for.
 TEXT = ("unprocessable", "text-empty", "text-too-long")
 PROBLEMS = {
-    "chat-off": 403, "consent": 422, "nobody-there": 409, "departments": 409, "reply": 404, "not-known": 422,
-    "link-used": 409, "mail-off": 409, "work-needed": 403, "required": 422, "text-empty": 422, "text-too-long": 422,
+    "chat-off": 403, "consent": 422, "nobody-there": 409, "departments": 409, "reply": 404, "macro": 404,
+    "not-known": 422, "link-used": 409, "mail-off": 409, "work-needed": 403, "required": 422, "text-empty": 422,
+    "text-too-long": 422,
 }  # fmt: skip
 
 find = Refusals(REFUSALS).find

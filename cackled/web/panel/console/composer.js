@@ -6,6 +6,7 @@ import {t} from '../words.js';
 import {fill, fitting, slash} from './canned.js';
 import {Chosen, filesOf} from './files.js';
 import {holder} from './kinds.js';
+import {fittingMacros, runMacro, told} from './macros.js';
 import {Bar} from './parts.js';
 
 const EMOJI = '😀 😊 🙂 😉 😍 🤝 👍 👌 🙏 👋 🎉 ❤️ 😅 🤔 😕 😢 😮 ✅ ❌ ⚠️ 📦 🚚 💳 📞'.split(' ');
@@ -53,16 +54,28 @@ export function Composer({work, talk, deeds, mine}) {
     key === shut
       ? []
       : word
-        ? fitting(work.replies.value, word.word, {language: chat.visitor?.language, department}).map(one => ({
-            id: one.id,
-            head: `/${one.short.replace(/^\//, '')}`,
-            text: one.text,
-            mark: one.language ? naming('language', one.language) : '',
-            take: () => {
-              put(word.from, fill(one.text, work.facts(talk)));
-              work.used(one.id);
-            },
-          }))
+        ? [
+            ...fitting(work.replies.value, word.word, {language: chat.visitor?.language, department}).map(one => ({
+              id: one.id,
+              head: `/${one.short.replace(/^\//, '')}`,
+              text: one.text,
+              mark: one.language ? naming('language', one.language) : '',
+              take: () => {
+                put(word.from, fill(one.text, work.facts(talk)));
+                work.used(one.id);
+              },
+            })),
+            ...fittingMacros(work.macros.value, word.word, department).map(one => ({
+              id: `macro-${one.id}`,
+              head: one.name,
+              text: one.steps.map(step => told(step, work)).join(' · '),
+              mark: t('chat.macro'),
+              take: () => {
+                put(word.from, '');
+                runMacro(work, talk, one);
+              },
+            })),
+          ]
         : called
           ? work.desk.colleagues.value
               .filter(one => String(one.name).toLowerCase().includes(called.word) && String(one.id) !== work.person.id)

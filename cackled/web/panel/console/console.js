@@ -18,7 +18,7 @@ import {workOn} from './work.js';
 /** The words of the console, before it is shown. */
 export const ready = () => extend('chat', /** @type {any} */ (english.panel));
 
-const PARTS = ['board', 'report', 'replies', 'departments', 'hours', 'setup'];
+const PARTS = ['board', 'report', 'replies', 'macros', 'departments', 'hours', 'setup'];
 
 /** @param {{site: string, part?: string}} props */
 export function ChatPages({site, part = ''}) {

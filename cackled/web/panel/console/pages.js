@@ -3,6 +3,7 @@ import {BoardPage} from './board.js';
 import {CannedPage} from './canned_page.js';
 import {DepartmentsPage} from './departments_page.js';
 import {HoursPage} from './hours_page.js';
+import {MacrosPage} from './macros_page.js';
 import {ReportPage} from './report_page.js';
 import {SetupPage} from './setup_page.js';
 
@@ -10,6 +11,7 @@ export const pages = /** @type {Record<string, any>} */ ({
   board: BoardPage,
   report: ReportPage,
   replies: CannedPage,
+  macros: MacrosPage,
   departments: DepartmentsPage,
   hours: HoursPage,
   setup: SetupPage,

@@ -15,6 +15,7 @@ export const Head = ({site, current, aside, lead}) =>
         [`/sites/${site}/chat/board`, t('chat.board')],
         [`/sites/${site}/chat/report`, t('chat.report')],
         [`/sites/${site}/chat/replies`, t('chat.replies')],
+        [`/sites/${site}/chat/macros`, t('chat.macros')],
         [`/sites/${site}/chat/departments`, t('chat.departments')],
         ...(may(site, 'admin')
           ? [

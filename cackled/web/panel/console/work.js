@@ -75,8 +75,9 @@ export class Work {
     this.desk = new Desk(site, {behind: seq => this.channel.behind(seq)});
     this.alarms = new Alarms(this.keep);
     this.store.alarm = (what, chat, text) => this.alarms.tell(what, site, chat, text);
-    /** Canned replies and departments: asked for once, and again where they are edited. */
+    /** Canned replies, macros and departments: asked for once, and again where they are edited. */
     this.replies = signal(/** @type {import('./canned.js').Reply[]} */ ([]));
+    this.macros = signal(/** @type {import('./macros.js').Macro[]} */ ([]));
     this.departments = signal(/** @type {any[]} */ ([]));
     this.channel = new Live(site, {
       staff: event => {
@@ -153,13 +154,15 @@ export class Work {
   }
 
   async load() {
-    const [replies, departments] = await Promise.allSettled([
+    const [replies, departments, macros] = await Promise.allSettled([
       get(`${this.calls.base}/replies`),
       get(`${this.calls.base}/departments`),
+      get(`${this.calls.base}/macros`),
     ]);
     // What was not given is asked for again with the connection; until then nobody chooses one.
     if (replies.status === 'fulfilled') this.replies.value = replies.value.replies || [];
     if (departments.status === 'fulfilled') this.departments.value = departments.value.departments || [];
+    if (macros.status === 'fulfilled') this.macros.value = macros.value.macros || [];
   }
 
   /** A canned reply was sent: those that are used most come first. @param {string} id */
