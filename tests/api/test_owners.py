@@ -20,6 +20,7 @@ from tests.support.staff import sign_in, site_key
 # things.
 BOUNDED = frozenset((
     "accountHistory", "countComments", "getPollResults", "getStatistics", "listBlocks", "listFactors", "listFollows",
+    "listChatMacros",
     "listChatReplies", "listDepartments", "listHosts", "listKeys", "listLately", "listMembers", "listReviewSignals",
     "listReviewVersions",
     "listMailTemplates", "listSessions", "listSignInProviders",

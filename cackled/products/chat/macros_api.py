@@ -64,13 +64,14 @@ async def run_macro(call: Call) -> Any:
 _MACROS = "/sites/{site}/chats/macros"
 _MACRO = _MACROS + "/{macro}"
 _STAFF: dict[str, Any] = {"caller": Caller.STAFF, "role": "operator", "limit": "chat.staff"}
-_ADMIN: dict[str, Any] = {**_STAFF, "role": "admin"}
+_READ: dict[str, Any] = {**_STAFF, "scope": "chat"}
+_ADMIN: dict[str, Any] = {**_STAFF, "role": "admin", "scope": "sync"}
 _STEPS = ("chat-closed", "taken", "not-assignee", "newer-messages", "operator", "department", "chat-not-open")
 
 ROUTES = (
     Route(
         method="GET", path=_MACROS, name="listChatMacros", summary="List the macros, the most used first.",
-        handler=list_macros, answer=MacroList, **_STAFF,
+        handler=list_macros, answer=MacroList, **_READ,
     ),
     Route(
         method="POST", path=_MACROS, name="addChatMacro", summary="Create a macro.", handler=add_macro, body=MacroBody,
