@@ -110,6 +110,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.products.chat.people_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
+    "cackled.products.chat.macros_api": (
+        "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
     "cackled.products.chat.setup_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
