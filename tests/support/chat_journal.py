@@ -95,6 +95,8 @@ class Talker(Side):
         self.heard: dict[int, dict[str, Any]] = {}
         self.doubled: list[int] = []
         self.seq = 0
+        # Up to which seq they said that they have read.
+        self.has_read = 0
         self.sub = ""
         self.over = False
         self.listener = threading.Thread(target=self.listen, daemon=True)
@@ -105,7 +107,9 @@ class Talker(Side):
             session = attempt(f"{self.crowd.urls[0]}/api/v1/sites/1/sessions", "POST")
         auth = {"Authorization": f"Bearer {session.json()['token']}"}
         body = {"key": f"k{self.number}", "text": f"{self.name} 0", "name": self.name}
-        started = self.ask("POST", "", body, **auth)
+        # Each has an address of its own, where the daemon believes that: of one, twenty conversations are let through.
+        address = f"10.1.{self.number // 250}.{self.number % 250 + 1}"
+        started = self.ask("POST", "", body, X_Forwarded_For=address, **auth)
         assert started.status == 201, started.body
         told = started.json()
         self.chat, self.headers = told["chat"], {"Authorization": f"Bearer {told['token']}"}
@@ -118,7 +122,17 @@ class Talker(Side):
             assert answer.status in (200, 201), answer.body
             message = answer.json()["message"]
             self.acks.append((message["seq"], message["id"]))
+            if self.random.random() < 0.3:
+                self.read()
             time.sleep(self.random.random() * self.crowd.pause)
+
+    def read(self) -> None:
+        """Tell what they have read: the newest text that they heard."""
+        newest = max((seq for seq, one in list(self.heard.items()) if one), default=0)
+        if newest:
+            answer = self.ask("PUT", f"/{self.chat}/read", {"seq": newest}, **self.headers)
+            assert answer.status in (200, 204), answer.body
+            self.has_read = max(self.has_read, newest)
 
     def listen(self) -> None:
         """An EventSource that is cut every now and then, and sleeps."""
@@ -290,10 +304,12 @@ class ChatCrowd:
         case.assertEqual(talker.doubled, [], f"{name}: heard twice, or out of order")
         heard = {int(one["id"]): seq for seq, one in talker.heard.items() if one and one["kind"] == "text"}
         case.assertEqual({one: heard.get(one) for one in ids}, ids, f"{name}: heard")
-        ((seen, most, said),) = sql(
+        ((seen, most, said, read),) = sql(
             f"select seen_operator, said_operator, (select max(seq) from chat_message where chat_id = c.id "
-            f"and sender = 'visitor') from chat c where id = {talker.chat}"
+            f"and sender = 'visitor'), seen_visitor from chat c where id = {talker.chat}"
         )
+        case.assertGreaterEqual(read, talker.has_read, f"{name}: what the visitor has read")
+        case.assertLessEqual(read, max(most, said), f"{name}: read what is not there")
         case.assertGreaterEqual(seen, said, f"{name}: what the operator has read")
         case.assertGreaterEqual(most, said, f"{name}: answered")
 

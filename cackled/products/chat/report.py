@@ -45,13 +45,15 @@ SELECT_REPORT = Query(
         select extract(epoch from min(m.created_at))::float8 from chat_message m
         where m.site_id = c.site_id and m.chat_id = c.id and m.sender = 'visitor'),
       extract(epoch from c.accepted_at)::float8, extract(epoch from c.answered_at)::float8,
-      extract(epoch from c.closed_at)::float8, c.closed_by, c.offline, c.assignee, coalesce(d.name, ''), c.score
+      extract(epoch from c.closed_at)::float8, c.closed_by, c.offline, c.assignee, coalesce(d.name, ''), c.score,
+      c.department_id, coalesce(p.name, '')
     from chat c left join chat_desk d on d.site_id = c.site_id and d.account_id = c.assignee
+      left join chat_department p on p.site_id = c.site_id and p.id = c.department_id
     where c.site_id = $1 and c.created_at >= to_timestamp($2) and c.created_at < to_timestamp($3)
-      and c.state <> 'spam' and c.reason <> 'erased'
+      and ($4 = 0 or c.department_id = $4) and c.state <> 'spam' and c.reason <> 'erased'
     order by c.created_at desc limit {MOST_CHATS}
     """,
-    ("int", "float8", "float8"),
+    ("int", "float8", "float8", "bigint"),
 )
 SELECT_TURNS = Query(
     "select_chat_turns",
@@ -61,7 +63,8 @@ SELECT_TURNS = Query(
         lag(m.sender) over (partition by m.chat_id order by m.seq, m.id) as before
       from chat c join chat_message m on m.site_id = c.site_id and m.chat_id = c.id
       where c.site_id = $1 and c.created_at >= to_timestamp($2) and c.created_at < to_timestamp($3)
-        and c.state <> 'spam' and m.kind = 'text' and m.sender in ('visitor', 'operator')
+        and ($4 = 0 or c.department_id = $4) and c.state <> 'spam' and m.kind = 'text'
+        and m.sender in ('visitor', 'operator')
     ), turns as (
       select t.chat_id, t.sender, t.created_at,
         lead(t.created_at) over (partition by t.chat_id order by t.seq) as after
@@ -70,7 +73,7 @@ SELECT_TURNS = Query(
     select extract(epoch from t.created_at)::float8, extract(epoch from t.after)::float8
     from turns t where t.sender = 'visitor' and t.after is not null order by t.created_at desc limit {MOST_TURNS}
     """,
-    ("int", "float8", "float8"),
+    ("int", "float8", "float8", "bigint"),
 )
 SELECT_BOARD = Query(
     "select_chat_board",
@@ -159,6 +162,19 @@ class OperatorFigures(Struct, frozen=True):
     csat: float | None
 
 
+class DepartmentFigures(Struct, frozen=True):
+    """What a department had: medians in seconds of wall time, good ratings in percent; ``id`` null: of none."""
+
+    id: str | None
+    name: str
+    chats: int
+    missed: int
+    first_response: float | None
+    wait: float | None
+    resolution: float | None
+    csat: float | None
+
+
 class Report(Struct, frozen=True):
     """Figures of conversations that began in a span. ``heat``: starts by weekday, Monday first, and hour."""
 
@@ -170,6 +186,7 @@ class Report(Struct, frozen=True):
     csat: Csat
     missed: Missed
     operators: list[OperatorFigures]
+    departments: list[DepartmentFigures]
     heat: list[list[int]]
 
 
@@ -218,9 +235,10 @@ def reckon(
     ends: list[tuple[float, float]] = []
     scores: list[int] = []
     by_operator: dict[int, tuple[str, list[tuple[Any, ...]]]] = {}
+    by_department: dict[int | None, tuple[str, list[tuple[Any, ...]]]] = {}
     asked = closed_chats = 0
     for row in rows:
-        created, spoke, accepted, answered, closed, _, _, assignee, name, score = row
+        created, spoke, accepted, answered, closed, _, _, assignee, name, score, department, department_name = row
         local = _moment(created).astimezone(zone)
         heat[local.weekday()][local.hour] += 1
         if spoke is not None and answered is not None and answered >= spoke:
@@ -238,23 +256,42 @@ def reckon(
             classes[kind] += 1
         if assignee is not None:
             by_operator.setdefault(assignee, (name, []))[1].append(row)
+        by_department.setdefault(department, (department_name, []))[1].append(row)
     figures = Figures(_timed(first, hours), _timed(turns, hours), _timed(waits, hours), _timed(ends, hours))
     return Report(
         _moment(span[0]).isoformat(), _moment(span[1]).isoformat(), len(rows), closed_chats, figures,
         Csat(sum(one >= POSITIVE for one in scores), len(scores), asked), Missed(**classes),
         sorted((_operator(number, *had) for number, had in by_operator.items()), key=lambda one: (one.name, one.id)),
+        sorted(
+            (_department(number, *had, now) for number, had in by_department.items()),
+            key=lambda one: (one.id is None, one.name),
+        ),
         heat,
     )  # fmt: skip
 
 
-def _operator(number: int, name: str, rows: list[tuple[Any, ...]]) -> OperatorFigures:
+def _answered(rows: list[tuple[Any, ...]]) -> float | None:
+    return figure(row[3] - row[1] for row in rows if row[1] is not None and row[3] is not None).median
+
+
+def _resolved(rows: list[tuple[Any, ...]]) -> float | None:
+    return figure(row[4] - row[0] for row in rows if row[4] is not None).median
+
+
+def _good(rows: list[tuple[Any, ...]]) -> float | None:
     scores = [row[9] for row in rows if row[9] is not None]
-    good = sum(one >= POSITIVE for one in scores)
-    return OperatorFigures(
-        f"account:{number}", name, len(rows),
-        figure(row[3] - row[1] for row in rows if row[1] is not None and row[3] is not None).median,
-        figure(row[4] - row[0] for row in rows if row[4] is not None).median,
-        round(100 * good / len(scores), 1) if scores else None,
+    return round(100 * sum(one >= POSITIVE for one in scores) / len(scores), 1) if scores else None
+
+
+def _operator(number: int, name: str, rows: list[tuple[Any, ...]]) -> OperatorFigures:
+    return OperatorFigures(f"account:{number}", name, len(rows), _answered(rows), _resolved(rows), _good(rows))
+
+
+def _department(number: int | None, name: str, rows: list[tuple[Any, ...]], now: float) -> DepartmentFigures:
+    waits = figure(row[2] - row[0] for row in rows if row[2] is not None)
+    return DepartmentFigures(
+        None if number is None else str(number), name, len(rows), sum(bool(missed(row, now)) for row in rows),
+        _answered(rows), waits.median, _resolved(rows), _good(rows),
     )  # fmt: skip
 
 
@@ -262,8 +299,12 @@ def _operator(number: int, name: str, rows: list[tuple[Any, ...]]) -> OperatorFi
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
+def _plain(name: str) -> str:
+    return f"'{name}" if name.startswith(_FORMULA) else name
+
+
 def table(report: Report) -> str:
-    """The report as CSV: figures first, then operators."""
+    """The report as CSV: figures first, then operators and departments."""
     file = io.StringIO()
     lines = csv.writer(file)
     lines.writerow(("figure", "median", "p90", "mean", "n"))
@@ -281,8 +322,12 @@ def table(report: Report) -> str:
     lines.writerow(())
     lines.writerow(("operator", "chats", "first response", "resolution", "csat"))
     for had in report.operators:
-        name = f"'{had.name}" if had.name.startswith(_FORMULA) else had.name
-        lines.writerow((name, had.chats, had.first_response, had.resolution, had.csat))
+        lines.writerow((_plain(had.name), had.chats, had.first_response, had.resolution, had.csat))
+    lines.writerow(())
+    lines.writerow(("department", "chats", "missed", "first response", "wait", "resolution", "csat"))
+    for part in report.departments:
+        times = (part.first_response, part.wait, part.resolution)
+        lines.writerow((_plain(part.name), part.chats, part.missed, *times, part.csat))
     return file.getvalue()
 
 
@@ -297,10 +342,10 @@ class Reports:
         """Who waits and who answers at this moment, as JSON."""
         return str((await self._read(SELECT_BOARD))[0][0])
 
-    async def report(self, begins: float, ends: float) -> Report:
-        """Figures of conversations that began between two moments, in seconds since 1970."""
-        rows = await self._read(SELECT_REPORT, begins, ends)
-        turns = await self._read(SELECT_TURNS, begins, ends)
+    async def report(self, begins: float, ends: float, department: int = 0) -> Report:
+        """Figures of conversations that began between two moments, in seconds since 1970; 0: of all departments."""
+        rows = await self._read(SELECT_REPORT, begins, ends, department)
+        turns = await self._read(SELECT_TURNS, begins, ends, department)
         words = (await self._read(SELECT_SETUP))[0][0]
         hours = msgspec.json.decode(words, type=Hours) if words else Hours()
         now = datetime.now(UTC).timestamp()

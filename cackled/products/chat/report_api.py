@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from cackled.api.answers import Id
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
+from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField
 from cackled.products.chat.report import Report, Reports, table
 from cackled.transport.response import Response
@@ -56,6 +57,7 @@ class ReportQuery(Struct, frozen=True):
         default="", name="from"
     )
     to: Annotated[str, Meta(max_length=30, description="A date, which is within the span, or a time.")] = ""
+    department: Annotated[str, Meta(max_length=20, description="Conversations of this department alone.")] = ""
 
 
 def moment(words: str, field: str, *, last: bool = False) -> float:
@@ -89,7 +91,8 @@ async def get_report(call: Call) -> Report:
     begins = moment(query.from_, "from") if query.from_ else ends - 30 * 86_400
     if not 0 < ends - begins <= MOST_DAYS * 86_400:
         raise BadField(f"from comes before to, by at most {MOST_DAYS} days.", field="from")
-    return await call.service(Reports).report(begins, ends)
+    department = parse_id(query.department, "department") if query.department else 0
+    return await call.service(Reports).report(begins, ends, department)
 
 
 async def export_report(call: Call) -> Response:

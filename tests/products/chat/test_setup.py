@@ -97,6 +97,13 @@ class SetupTests(ChatCase):
         self.assertEqual(report["figures"]["reply"]["n"], 1)
         self.assertEqual(sum(map(sum, report["heat"])), 2)
         self.assertEqual([one["name"] for one in report["operators"]], ["Ann"])
+        self.assertEqual([(one["id"], one["chats"]) for one in report["departments"]], [(None, 2)])
+        owner = await sign_in(self, "admin")
+        sales = (await owner.ask("POST", f"{CHATS}/departments", {"name": "Sales"})).json()["id"]
+        await self.start(key="c", department=sales)
+        for words, chats, names in (("", 3, ["Sales", ""]), (f"&department={sales}", 1, ["Sales"])):
+            report = (await self.ann.ask("GET", f"{CHATS}/report?from={today}{words}")).json()
+            self.assertEqual((report["chats"], [one["name"] for one in report["departments"]]), (chats, names))
         text = await self.ann.ask("GET", f"{CHATS}/report/csv?from={today}")
         self.assertIn(b"first_response,", text.body)
         for words in ("from=x", "from=2026-02-30", "from=2020-01-01&to=2026-01-01", "from=9999-12-31T00:00:00Z",
@@ -141,6 +148,8 @@ class SetupTests(ChatCase):
             (base, base, None, None, None, "", True, None, "", None),
             (base + 7000, None, None, None, None, "", False, None, "", None),
         ]
+        sales = (7, "+Sales")
+        rows = [(*row, *(sales if n in (0, 3) else (None, ""))) for n, row in enumerate(rows)]
         now = base + timedelta(hours=2).total_seconds()
         self.assertEqual([missed(row, now) for row in rows], ["", "visitor", "abandoned", "timeout", "offline", ""])
         made = reckon(rows, [(base, base + 20)], Hours("UTC", {"fri": [("09:00", "10:00")]}), (base, now), now)
@@ -148,3 +157,8 @@ class SetupTests(ChatCase):
         self.assertEqual((made.csat.positive, made.csat.answers, made.csat.asked), (1, 2, 1))
         self.assertEqual(made.heat[4][10], 5)
         self.assertIn("'=Ann,2,20.0,60.0,50.0", table(made))
+        self.assertEqual(
+            [(one.id, one.chats, one.missed, one.first_response, one.csat) for one in made.departments],
+            [("7", 2, 1, 20.0, 50.0), (None, 4, 3, None, None)],
+        )
+        self.assertIn("'+Sales,2,1,20.0,5.0,60.0,50.0", table(made))

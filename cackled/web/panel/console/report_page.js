@@ -3,7 +3,7 @@ import {html, useState} from '../libraries.js';
 import {get} from '../api.js';
 import {query, setQuery} from '../router.js';
 import {Bars} from '../ui/chart.js';
-import {Field} from '../ui/form.js';
+import {Choice, Field} from '../ui/form.js';
 import {Loaded, useLoad} from '../ui/load.js';
 import {Name} from '../ui/parts.js';
 import {Table} from '../ui/table.js';
@@ -24,13 +24,15 @@ const daysAgo = days => {
   return date(new Date(now.getFullYear(), now.getMonth(), now.getDate() - days));
 };
 
-/** @param {{site: string}} props */
-export function ReportPage({site}) {
+/** @param {{site: string, work: import('./work.js').Work}} props */
+export function ReportPage({site, work}) {
   const from = query.value.get('from') || daysAgo(29);
   const to = query.value.get('to') || daysAgo(0);
-  const loaded = useLoad(signal => get(`/sites/${site}/chats/report`, {from, to}, signal), [site, from, to]);
+  const department = query.value.get('department') || '';
+  const asked = {from, to, ...(department ? {department} : {})};
+  const loaded = useLoad(signal => get(`/sites/${site}/chats/report`, asked, signal), [site, from, to, department]);
   const [business, setBusiness] = useState(false);
-  const csv = `/api/v1/sites/${site}/chats/report/csv?${new URLSearchParams({from, to})}`;
+  const csv = `/api/v1/sites/${site}/chats/report/csv?${new URLSearchParams(asked)}`;
   return html`<div class="page">
     <${Head}
       site=${site}
@@ -53,6 +55,15 @@ export function ReportPage({site}) {
         value=${to}
         onInput=${(/** @type {string} */ value) => value && setQuery({to: value})}
       />
+      ${
+        work.departments.value.length > 0 &&
+        html`<${Choice}
+          label=${t('chat.department')}
+          value=${department}
+          onInput=${(/** @type {string} */ value) => setQuery({department: value || null})}
+          options=${[['', t('chat.any')], ...work.departments.value.map(one => [String(one.id), one.name])]}
+        />`
+      }
       <div class="row" role="group" aria-label=${t('chat.clock')}>
         <button type="button" aria-pressed=${!business} onClick=${() => setBusiness(false)}>
           ${t('chat.clock.wall')}
@@ -159,11 +170,38 @@ export function ReportPage({site}) {
               ]}
             />
           </section>
+          ${(report.departments || []).some((/** @type {any} */ one) => one.id) && html`<${Departments} rows=${report.departments} />`}
         `;
       }}
     <//>
   </div>`;
 }
+
+/** @param {{rows: any[]}} props */
+const Departments = ({rows}) =>
+  html`<section class="stack">
+    <h2>${t('chat.departments')}</h2>
+    <${Table}
+      label=${t('chat.departments')}
+      rows=${rows}
+      id=${(/** @type {any} */ one) => one.id || ''}
+      columns=${[
+        {label: t('name'), cell: (/** @type {any} */ one) => html`<bdi>${one.id ? one.name : '–'}</bdi>`},
+        {label: t('chat.chats'), number: true, cell: (/** @type {any} */ one) => number(one.chats)},
+        {label: t('chat.missed'), number: true, cell: (/** @type {any} */ one) => number(one.missed)},
+        ...['first_response', 'wait', 'resolution'].map(kind => ({
+          label: t(`chat.figure.${kind}`),
+          number: true,
+          cell: (/** @type {any} */ one) => span(one[kind]),
+        })),
+        {
+          label: t('chat.csat'),
+          number: true,
+          cell: (/** @type {any} */ one) => (typeof one.csat === 'number' ? percent(one.csat / 100) : '–'),
+        },
+      ]}
+    />
+  </section>`;
 
 /** @param {number} hour */
 const hourName = hour =>
