@@ -43,9 +43,10 @@ def understand(text: str, found: Found | None = None) -> Found:
         if name in NAMES:
             if value:
                 made = _narrowed(made, name, value)
-        elif match["quoted"] is None or name:
+        elif (match["quoted"] is None or name) and any(one.isalpha() or one.isdecimal() for one in match[0]):
             words.append(match[0].replace('"', " "))
         elif value:
+            # What has no letters, such as an emoji, is no word: it is looked for as it is, or all would match.
             words.append(value)
             made = replace(made, phrases=(*made.phrases, value.lower()))
     return replace(made, words=" ".join(words))

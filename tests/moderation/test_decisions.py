@@ -249,7 +249,7 @@ class SearchTests(QueueCase):
     async def setUp(self) -> None:
         await super().setUp()
         await self.post("The quick brown fox", by=ANN, name="Ann O'Neil", address="192.0.2.7")
-        await self.post("quick and dirty", by=BOB, name="Bob", address="192.0.2.99", key="/other")
+        await self.post("quick and dirty 🦊 -->", by=BOB, name="Bob", address="192.0.2.99", key="/other")
         await self.post("hold the brown quick thing", by=CAT, name="Cat", address="2001:db8::1")
 
     async def found(self, text: str, state: Any = "all") -> list[str]:
@@ -272,7 +272,9 @@ class SearchTests(QueueCase):
             ("page:/other", ["quick"]), ("page:page quick", ["hold", "The"]), ("ip:192.0.2.7", ["The"]),
             ("ip:192.0.2.0/24", ["quick", "The"]), ("ip:2001:db8::/32", ["hold"]), ("mark:link", ["hold"]),
             ("since:2026-01", ["hold", "quick", "The"]), ("until:2025", []), ("on:2020-02", []),
-            ("nothing:else", []), ("!!!", ["hold", "quick", "The"]), ("", ["hold", "quick", "The"]),
+            ("nothing:else", []), ("!!!", []), ("", ["hold", "quick", "The"]),
+            ("🦊", ["quick"]), ("quick 🦊", ["quick"]), ("🦊 brown", []), ('"🦊 --"', ["quick"]), ("½", []),
+            ("\u202e", ["hold", "quick", "The"]),
             ("quick'; drop table comment --", []), ("a\\b ' \" :* & | !", []), ("author:\\' quick", []),
         ):  # fmt: skip
             self.assertEqual(await self.found(text), wanted, text)
