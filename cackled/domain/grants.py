@@ -42,13 +42,14 @@ _FAR = 2**40
 
 
 class Grant(Struct, frozen=True):
-    """What one token grants: *channels* by id (None: all of the site), until *expires* (seconds since 1970)."""
+    """What one token grants: *channels* by id (None: all of the site), from *begins* until *expires* (s since 1970)."""
 
     channels: frozenset[int] | None
     name: str
     expires: int
     # Who it is about: None of a bearer that is not named.
     standing: Standing | None = None
+    begins: int = 0
 
     def covers(self, channel: int) -> bool:
         """Whether *channel* may be seen."""
@@ -65,9 +66,9 @@ class Grants:
 
     def read(self, site: Site, tokens: Iterable[str]) -> list[Grant]:
         """The genuine ones among *tokens* that hold now."""
-        now = self._wall_time() - LEEWAY
+        now = self._wall_time()
         found = (self._grant(site, token) for token in list(tokens)[:MOST_TOKENS])
-        return [grant for grant in found if grant is not None and grant.expires > now]
+        return [one for one in found if one is not None and one.expires > now - LEEWAY and one.begins <= now + LEEWAY]
 
     def refused(self, site: Site, tokens: Sequence[str], channel: int | None = None) -> Refused | None:
         """Why the bearer of *tokens* may not see *channel* of *site* (None: something of it); None where he may."""
@@ -148,7 +149,7 @@ class Grants:
         return None
 
     def _read(self, site: Site, claims: dict[str, Any]) -> Grant | None:
-        expires = int(claims["exp"])
+        expires, begins = int(claims["exp"]), int(claims.get("nbf", 0))
         channels, name = claims.get("channels"), claims.get("name", "")
         if channels is not None:
             if not isinstance(channels, list) or len(channels) > MOST_CHANNELS:
@@ -162,9 +163,8 @@ class Grants:
             groups = claims.get("groups", [])
             named = isinstance(groups, list) and all(isinstance(one, str) for one in groups)
             standing = Standing(BY_SITE, frozenset(groups) if named else frozenset(), min(expires, _FAR) + LEEWAY)
-        return Grant(
-            channels, "".join(letter for letter in name if letter.isprintable())[:NAME_LENGTH], expires, standing
-        )
+        name = "".join(letter for letter in name if letter.isprintable())[:NAME_LENGTH]
+        return Grant(channels, name, expires, standing, begins)
 
 
 def verification_keys(site: Site) -> list[str | Ed25519PublicKey]:

@@ -124,6 +124,9 @@ def verify_jwt(token: str, site: int, keys: Sequence[str | Any], now: float) -> 
         raise BadAssertion("expired", f"It expired {now - expires:.0f} seconds ago.")
     if issued > now + LEEWAY:
         raise BadAssertion("from-the-future", f"Its iat is {issued - now:.0f} seconds ahead of our clock.")
+    begins = _seconds(claims.get("nbf", now), "nbf")
+    if begins > now + LEEWAY:
+        raise BadAssertion("from-the-future", f"It holds from {begins - now:.0f} seconds on (nbf), by our clock.")
     if expires - now > LONGEST + LEEWAY:
         raise BadAssertion("too-long", "It is valid for more than seven days.")
     channels = claims.get("channels")

@@ -139,8 +139,15 @@ class KeyboardTests(PanelCase):
             self.until(page, "before => document.activeElement.dataset.item === before", before)
         # Letters are letters in the search; Enter searches, and the keys go on from the first item.
         page.keyboard.press("/")
-        page.keyboard.type("comment 4")
-        self.assertEqual(page.evaluate("document.activeElement.value"), "comment 4")
+        page.keyboard.type("comment 4 ")
+        # Who stops for a moment sees what is found, and types on: no letter is a key, no space is lost.
+        left(1)
+        self.until(page, "!!document.querySelector('.item.current')")
+        page.keyboard.type("drs")
+        self.assertEqual(page.evaluate("document.activeElement.value"), "comment 4 drs")
+        left(0)
+        for _ in "drs":
+            page.keyboard.press("Backspace")
         page.keyboard.press("Enter")
         left(1)
         page.keyboard.press("Tab")

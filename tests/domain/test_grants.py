@@ -94,6 +94,14 @@ class GrantsTests(SynchronousTestCase):
         self.now += 2
         self.assertEqual(self.outcome(mine), "bad-token")
 
+    def test_not_yet(self) -> None:
+        """One that says from when on (``nbf``) holds from then on, less the clocks' difference."""
+        mine = token(nbf=NOW + LEEWAY + 10, exp=NOW + 600)
+        self.assertEqual(self.outcome(mine), "bad-token")
+        self.now += 10
+        self.assertEqual(self.outcome(mine), "")
+        self.assertEqual(self.outcome(token(nbf="soon")), "bad-token")
+
     def test_not_genuine(self) -> None:
         """Of another site, by another secret or algorithm, without end, malformed, or beyond the bounds."""
         good = token()

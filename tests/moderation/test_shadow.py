@@ -53,7 +53,11 @@ class World:
         found |= {one["id"]: one for one in me.get("own", [])}
         places = {str(one): at for at, one in enumerate(self.ids)}
         return {
-            "counts": {places[key]: (one["up"], one["down"], one["html"]) for key, one in sorted(found.items())},
+            "counts": {
+                places[key]: (one["up"], one["down"], one["html"], one.get("reactions"))
+                for key, one in sorted(found.items())
+            },
+            "reactions": {places[key]: names for key, names in sorted(me.get("reactions", {}).items())},
             "votes": {places[key]: value for key, value in sorted(me["votes"].items())},
         }
 
@@ -82,6 +86,10 @@ class ShadowTests(DomainCase):
                 visitor, place, value = args
                 made = await world.comments.vote(Session(world.site.id, visitor), world.ids[place], value)
                 told: Any = (made.up, made.down, made.value, made.position.seq - before)
+            elif what == "react":
+                visitor, place, on = args
+                done = await world.comments.react(Session(world.site.id, visitor), world.ids[place], "like", on)
+                told = (done.reactions, done.position.seq - before)
             elif what == "flag":
                 visitor, place = args
                 told = await world.reports.flag(Session(world.site.id, visitor), world.ids[place], "rude")
@@ -102,7 +110,7 @@ class ShadowTests(DomainCase):
         ban: int | None = None
         for step in range(40):
             place, other = rng.randrange(3), rng.choice(OTHERS)
-            kind = rng.choice(("vote", "vote", "other", "flag", "post", "ban"))
+            kind = rng.choice(("vote", "vote", "react", "other", "flag", "post", "ban"))
             if kind == "vote":
                 value = rng.choice((-1, 0, 1, 1))
                 one, two = await self.both("vote", CAT, place, value)
@@ -114,6 +122,10 @@ class ShadowTests(DomainCase):
                 value = rng.choice((-1, 0, 1))
                 votes[other, place] = value
                 await self.both("vote", other, place, value)
+            elif kind == "react":
+                one, two = await self.both("react", CAT, place, rng.choice((True, True, False)))
+                self.assertEqual(one, two, (seed, step))
+                await self.both("react", other, place, rng.choice((True, False)))
             elif kind == "flag":
                 one, two = await self.both("flag", CAT, place)
                 self.assertEqual(one, two, (seed, step))
@@ -143,7 +155,7 @@ class ShadowTests(DomainCase):
         for seed in range(4):
             await self.run_seed(seed)
             for table in ("comment", "comment_channel", "channel", "event", "vote", "flag", "ban", "hushed", "post_key",
-                          "comment_mark", "moderation_action"):  # fmt: skip
+                          "comment_reaction", "comment_mark", "moderation_action"):  # fmt: skip
                 self.sql(f"delete from {table}")
             self.first, self.twin = World(self, self.site), World(self, self.twin.site)
             self.evicted.clear()

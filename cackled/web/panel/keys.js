@@ -27,11 +27,11 @@ export function useKeys(keys) {
   });
 }
 
-/** @param {EventTarget | null} target */
-function typing(target) {
+/** Whether letters that are typed at *target* are its own. @param {EventTarget | null} target */
+export function typing(target) {
   return (
     target instanceof Element &&
-    target.closest('input:not([type=checkbox],[type=radio]), textarea, select, [contenteditable]')
+    Boolean(target.closest('input:not([type=checkbox],[type=radio]), textarea, select, [contenteditable]'))
   );
 }
 

@@ -186,3 +186,25 @@ test('what is let go of is let go of after it was taken', async () => {
   // The second was let go of before it was asked for.
   assert.deepEqual(made, ['PUT comment:1', 'DELETE comment:1', 'DELETE comment:2']);
 });
+
+test('news of many items at once are looked up together, one look at a time', async () => {
+  const items = Array.from(
+    {length: 50},
+    (_, n) => /** @type {any} */ ({id: `comment:${n}`, version: 1, state: 'approved'}),
+  );
+  let version = 1;
+  let looks = 0;
+  const page = async () => {
+    looks++;
+    return {items: items.map(one => ({...one, version, text: `text ${version}`})), cursor: null};
+  };
+  const queue = new Queue('all', /** @type {any} */ ({page}));
+  await queue.first();
+  looks = 0;
+  version = 2;
+  for (const {id} of items)
+    queue.heard({type: 'item.decided', data: {item: id, action: 'undo', version: 2, state: 'approved', decision: '1'}});
+  await turn();
+  assert.equal(looks, 2);
+  assert.deepEqual(new Set(queue.items.value.map(one => one.text)), new Set(['text 2']));
+});

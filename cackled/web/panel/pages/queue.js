@@ -229,7 +229,7 @@ export function QueuePage({site}) {
             site=${site}
             current=${Boolean(state & CURRENT)}
             chosen=${Boolean(state & CHOSEN)}
-            onFocus=${() => (queue.current.value = one.id)}
+            onFocus=${() => queue.get(one.id) && (queue.current.value = one.id)}
             onChoose=${(/** @type {boolean} */ range) => queue.choose(one.id, range)}
             onAct=${(/** @type {string} */ action) => act(action, [one.id])}
             onOpen=${() => setOpen({kind: 'detail', item: one})}
@@ -247,7 +247,7 @@ export function QueuePage({site}) {
       }
       ${!queue.loaded.value && !queue.error.value && html`<div class="skeleton tall" aria-label=${t('loading')}>${[1, 2, 3, 4].map(one => html`<div key=${one}></div>`)}</div>`}
       ${queue.loaded.value && !items.length && !queue.loading.value && html`<${Empty}><p>${found.q ? t('queue.none_found') : t('queue.empty')}</p><//>`}
-      ${queue.cursor.value !== null && items.length > 0 && html`<${End} onNear=${() => queue.more()} />`}
+      ${queue.cursor.value !== null && items.length > 0 && html`<${End} key=${queue.cursor.value} onNear=${() => queue.more()} />`}
     </div>
     ${
       open?.kind === 'detail' &&

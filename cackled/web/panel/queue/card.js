@@ -1,5 +1,6 @@
 // One item of the queue: who, where, when, why it is here, the words, what can be done.
 import {html, useEffect, useRef, useState} from '../libraries.js';
+import {typing} from '../keys.js';
 import {address} from '../router.js';
 import {me} from '../session.js';
 import {Avatar, Mark, Name, When} from '../ui/parts.js';
@@ -73,9 +74,12 @@ export function Card({item, site, current, chosen, onFocus, onChoose, onAct, onO
   useEffect(() => {
     if (!current || !node.current) return;
     const card = node.current;
-    if (document.activeElement?.closest('.queue') || document.activeElement === document.body) {
+    const at = document.activeElement;
+    // Who types a search goes on typing while items come: what they type would be taken for keys, and decide.
+    if (typing(at)) return;
+    if (at?.closest('.queue') || at === document.body) {
       // Where a press put the focus here, nothing moves: the button would be gone before it is let go.
-      if (card.contains(document.activeElement)) return;
+      if (card.contains(at)) return;
       moved = true;
       card.focus({preventScroll: true});
       moved = false;

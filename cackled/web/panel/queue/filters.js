@@ -28,12 +28,25 @@ export function Filters({site, field}) {
   const now = wanted();
   const [text, setText] = useState(now.q || '');
   const timer = useRef(/** @type {any} */ (null));
-  useEffect(() => setText(now.q || ''), [now.q]);
+  // What was asked for from here: the field says more by now, a space at its end or what was typed meanwhile.
+  const asked = useRef(now.q || '');
+  useEffect(() => {
+    if ((now.q || '') === asked.current) return;
+    asked.current = now.q || '';
+    setText(asked.current);
+  }, [now.q]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  /** @param {string} value */
+  const ask = value => {
+    clearTimeout(timer.current);
+    asked.current = value.trim();
+    setQuery({q: asked.current});
+  };
   /** @param {string} value */
   const type = value => {
     setText(value);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => setQuery({q: value.trim()}), 350);
+    timer.current = setTimeout(() => ask(value), 350);
   };
   const more = NAMES.filter(name => !FIELDS.includes(name) && now[name]);
   return html`<nav class="tabs" aria-label=${t('queue.states')}>
@@ -44,8 +57,9 @@ export function Filters({site, field}) {
       role="search"
       onSubmit=${(/** @type {Event} */ e) => {
         e.preventDefault();
-        clearTimeout(timer.current);
-        setQuery({q: text.trim()});
+        ask(text);
+        // The keys are for items again.
+        field.current?.blur();
       }}
     >
       <input

@@ -122,7 +122,7 @@ function Chunk({items, states, draw, held, first, nearness}) {
   </div>`;
 }
 
-/** Calls *onNear* when the end of a list comes near. @param {{onNear: () => void}} props */
+/** Calls *onNear* when the end of a list comes near, once: each page has an end of its own. @param {{onNear: () => void}} props */
 export function End({onNear}) {
   const node = useRef(/** @type {HTMLElement | null} */ (null));
   const act = useRef(onNear);

@@ -102,6 +102,9 @@ export class Queue {
     /** Items that something was heard of since they were looked at again. @type {Set<string>} */
     this.news = new Set();
     this.generation = 0;
+    /** The look at what is listed that is under way, and whether another one is to follow. */
+    this.looking = /** @type {Promise<void> | null} */ (null);
+    this.lookAgain = false;
   }
 
   /** @param {string} id */
@@ -144,8 +147,22 @@ export class Queue {
     }
   }
 
-  /** News may be missing: look again at what is listed, as far as it is among the first pages. */
-  async refresh() {
+  /** News may be missing: look again at what is listed. News of many items are looked up at once, one look at a time. */
+  refresh() {
+    if (this.looking) this.lookAgain = true;
+    else {
+      this.looking = this.look().finally(() => {
+        this.looking = null;
+        if (!this.lookAgain) return;
+        this.lookAgain = false;
+        this.refresh();
+      });
+    }
+    return this.looking;
+  }
+
+  /** Look at what is listed, as far as it is among the first pages. */
+  async look() {
     const {generation} = this;
     this.news.clear();
     let cursor = /** @type {string | null} */ ('');

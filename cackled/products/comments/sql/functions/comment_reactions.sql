@@ -1,5 +1,5 @@
 -- Reactions.
--- cackled: revision 1
+-- cackled: revision 2
 
 -- One more or fewer of a kind; null: none is left.
 create or replace function add_reaction(p_counts jsonb, p_name text, p_by int) returns jsonb
@@ -20,6 +20,7 @@ declare
   r text;
   stands boolean;
   was boolean;
+  rises boolean := false;
 begin
   perform from channel x where x.site_id = p_site and x.id = (
     select y.channel_id from comment y where y.site_id = p_site and y.id = p_id
@@ -45,12 +46,14 @@ begin
       if p_on[i] then
         insert into comment_reaction (site_id, channel_id, visitor_id, comment_id, name, counted)
         values (p_site, c.channel_id, p_visitors[i], p_id, p_names[i], stands) on conflict do nothing;
+        rises := rises or found;
         if found and stands then
           counts := add_reaction(counts, p_names[i], 1);
         end if;
       else
         delete from comment_reaction x where x.site_id = p_site and x.channel_id = c.channel_id
           and x.visitor_id = p_visitors[i] and x.comment_id = p_id and x.name = p_names[i] returning x.counted into was;
+        rises := rises or found;
         if found and was then
           counts := add_reaction(counts, p_names[i], -1);
         end if;
@@ -60,12 +63,12 @@ begin
   end loop;
   if counts is distinct from c.reactions then
     update comment x set reactions = counts where x.site_id = p_site and x.id = p_id returning * into c;
-    -- What nobody else sees is told to nobody.
-    if c.status = 1 then
-      seq := tell_reactions(c);
-    end if;
   end if;
-  if seq is null then
+  -- What nobody else sees is told to nobody. The channel's number rises as with every reaction, counted or not: whose is
+  -- not counted listens, too.
+  if rises and c.status = 1 then
+    seq := tell_reactions(c);
+  else
     select x.seq into seq from channel x where x.site_id = p_site and x.id = c.channel_id;
   end if;
   for i in 1 .. cardinality(p_visitors) loop
