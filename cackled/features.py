@@ -12,6 +12,7 @@ from cackled.moderation.feature import make_feature as make_moderation
 from cackled.privacy import make_feature as make_privacy
 from cackled.products.product import Feature
 from cackled.products.registry import Registry
+from cackled.sharing import make_feature as make_sharing
 from cackled.transfers import make_feature as make_transfers
 
 # What is no product: one is added here.
@@ -27,6 +28,7 @@ _OTHERS: tuple[Feature, ...] = (
     media_feature.FEATURE,
     queue_feature.FEATURE,
     make_transfers(products.PRODUCTS),
+    make_sharing([one.shareable for one in products.PRODUCTS if one.shareable is not None]),
     make_moderation([one.judged for one in products.PRODUCTS if one.judged is not None]),
 )
 # Declares what all the others hold of visitors.

@@ -124,6 +124,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.products.*.answers": ("cackled.api.answers",),
     "cackled.products.*.staff_answers": ("cackled.api.answers",),
+    "cackled.sharing": ("cackled.products.product", "cackled.identity", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.sharing.api": ("cackled.api", "cackled.domain", "cackled.database", *GROUND),
+    "cackled.sharing.answers": ("cackled.api.answers", *GROUND),
+    "cackled.sharing.resource": (
+        "cackled.api.staff", "cackled.transport", "cackled.identity", "cackled.domain", "cackled.database", *GROUND,
+    ),
     "cackled.privacy": ("cackled.products.product", "cackled.domain", "cackled.database", *GROUND),
     "cackled.privacy.api": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.privacy.parts": (
@@ -136,7 +142,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.transfers.api": ("cackled.api", "cackled.importing.run", "cackled.domain", "cackled.database", *GROUND),
     "cackled.transfers.resource": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.features": (
-        "cackled.privacy", "cackled.transfers", "cackled.accounts", "cackled.identity", "cackled.media",
+        "cackled.privacy", "cackled.sharing", "cackled.transfers", "cackled.accounts", "cackled.identity",
+        "cackled.media",
         "cackled.moderation", "cackled.products", *GROUND,
     ),
     "cackled.accounts": (

@@ -42,7 +42,8 @@ class Redirect(Resource):
 _ROBOTS = b"User-agent: *\n" + b"".join(
     b"Disallow: " + path + b"\n"
     for path in (
-        b"/auth/", b"/exports/", b"/moderate", b"/notices/", b"/panel/", b"/privacy/*/mine", b"/threads/*/write",
+        b"/auth/", b"/exports/", b"/moderate", b"/notices/", b"/panel/", b"/privacy/*/mine", b"/share/",
+        b"/threads/*/write",
     )
 )
 
@@ -103,6 +104,7 @@ def public_root(
     exports: IResource | None = None,
     privacy: IResource | None = None,
     auth: IResource | None = None,
+    share: IResource | None = None,
     commento: IResource | None = None,
     avatar: IResource | None = None,
     media: IResource | None = None,
@@ -148,6 +150,8 @@ def public_root(
         children[b"files"] = files
     if auth is not None:
         children[b"auth"] = auth
+    if share is not None:
+        children[b"share"] = share
     if privacy is not None:
         children[b"privacy"] = privacy
     if exports is not None:

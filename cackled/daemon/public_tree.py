@@ -42,6 +42,8 @@ from cackled.privacy.store import PrivacyLinks
 from cackled.products.comments.notices.links import NoticeLinks
 from cackled.products.comments.notices.pages import NoticePages
 from cackled.realtime.resource import RealtimeResource
+from cackled.sharing.connecting import Sharing
+from cackled.sharing.resource import ShareResource
 from cackled.transfers.exports import DownloadLinks
 from cackled.transfers.formats import KnownFormats
 from cackled.transfers.resource import ExportFiles
@@ -142,6 +144,13 @@ def public_tree(
             AuthResource(
                 application.sites, application.shared[SignIn], application.database, limits, client_address,
                 config.own_url, wall_time,
+            ),
+            config.http.hsts,
+            own,
+        ),
+        share=OwnPages(
+            ShareResource(
+                application.sites, application.shared[Sharing], limits, client_address, config.own_url
             ),
             config.http.hsts,
             own,

@@ -13,8 +13,10 @@ from cackled.domain.site import Site
 
 # ``state``: a way to a provider and back; ``code``: who came back; ``statement``: a site's statement that was used;
 # ``mail``: a letter on its way; ``written``: an address that was written to; ``guessed``: figures tried for an address;
-# ``client``: our registration elsewhere.
-Kind = Literal["state", "code", "statement", "mail", "written", "guessed", "client", "chat"]
+# ``client``: our registration elsewhere; ``share-state``, ``share-code``: a way to a network and back, and its end.
+Kind = Literal[
+    "state", "code", "statement", "mail", "written", "guessed", "client", "chat", "share-state", "share-code",
+]  # fmt: skip
 
 INSERT_ONE_TIME = Query(
     "insert_one_time",

@@ -120,16 +120,20 @@ def confirm_link(words: Words, handle: str, key: str, action: str) -> Response:
     return page(200, words, words("mailTitle"), words("linkText"), inner)
 
 
-def ask_instance(words: Words, action: str, kept: dict[str, str], wrong: bool = False) -> Response:
-    """Which Mastodon instance."""
+def ask_instance(
+    words: Words, action: str, kept: dict[str, str], wrong: bool = False, *, title: str = "Mastodon",
+    example: str = "mastodon.social",
+) -> Response:  # fmt: skip
+    """Which instance of a network."""
     inner = (
         (f'<p class="wrong" role="alert">{escape(words("instance"))}</p>' if wrong else "")
         + f'<form action="{escape(action)}">{"".join(_hidden(name, value) for name, value in kept.items())}'
         f"<label>{escape(words('instanceLabel'))}"
-        '<input name="instance" autocapitalize="none" maxlength="253" placeholder="mastodon.social" required></label>'
+        '<input name="instance" autocapitalize="none" maxlength="253" '
+        f'placeholder="{escape(example)}" required></label>'
         f"<button>{escape(words('codeSend'))}</button></form>"
     )
-    return page(200, words, "Mastodon", words("instanceText"), inner, anywhere=True)
+    return page(200, words, title, words("instanceText"), inner, anywhere=True)
 
 
 def telegram(words: Words, action: str, state: str) -> Response:

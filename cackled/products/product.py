@@ -27,6 +27,7 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.people import Authored
 from cackled.domain.personal_data import Held
 from cackled.domain.settings import ProductSettings
+from cackled.domain.shareable import Shareable
 from cackled.domain.signed_links import SignedLink, SignedLinks
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
@@ -177,6 +178,7 @@ class Product(Feature, frozen=True, kw_only=True):
     - ``old_settings``: those of its settings that sites may still have under the bare name.
     - ``judged``: how what it has is judged before it is shown, and again when rules are tried.
     - ``authored``: how what it has of a visitor follows them when they sign in, or show another name.
+    - ``shareable``: what visitors may share of it with accounts of theirs elsewhere.
     - ``seed``: fills the demo site; ``demo``: settings that it is made with, by their whole names.
     - ``exports``: gives the formats that it is exported in.
     - ``imports``: gives the formats of other systems that it reads; called when something is imported.
@@ -189,6 +191,7 @@ class Product(Feature, frozen=True, kw_only=True):
     old_settings: tuple[str, ...] = ()
     judged: Judged | None = None
     authored: Authored | None = None
+    shareable: Shareable | None = None
     seed: Callable[[ServiceParts, Site], Awaitable[None]] | None = None
     demo: Mapping[str, Any] = {}
     imports: Callable[[], Imports] | None = None

@@ -23,7 +23,7 @@ BOUNDED = frozenset((
     "listChatMacros",
     "listChatReplies", "listDepartments", "listHosts", "listKeys", "listLately", "listMembers", "listReviewSignals",
     "listReviewVersions",
-    "listMailTemplates", "listSessions", "listSignInProviders",
+    "listMailTemplates", "listSessions", "listShareAccounts", "listShares", "listSignInProviders",
     "listSsoRefusals", "listTopProducts", "listWarnings", "listWaysToSignIn", "listWebhooks", "showUsage",
 ))  # fmt: skip
 CURSORS = frozenset(("cursor", "before", "after", "offset"))

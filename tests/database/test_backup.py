@@ -48,7 +48,8 @@ class BackupTests(SynchronousTestCase):
             "browsers for push", "stopped addresses", "polls", "poll votes", "reviews", "review votes", "orders",
             "photos that are still to be fetched", "conversations", "messages", "pictures", "decisions",
             "imports", "exports", "imported things",
-            "imported authors", "pieces of files", "lessons", "privacy rules", "figures of removals", "erased visitors",
+            "imported authors", "pieces of files", "accounts for sharing", "shares", "lessons", "privacy rules",
+            "figures of removals", "erased visitors",
         ])
         self.assertGreaterEqual(counts["comments"], 2)
         self.assertIn(f": {counts['comments']} comments, {counts['votes']} votes, ", made.stdout)

@@ -37,6 +37,7 @@ from cackled.products.comments.notices.service import Followers
 from cackled.products.comments.old_import import OldImport
 from cackled.products.comments.old_rows import OldRows
 from cackled.products.comments.people import AUTHORED
+from cackled.products.comments.permalink import SHAREABLE
 from cackled.products.comments.picked import Picked
 from cackled.products.comments.previews.cards import EXPIRE_CARDS, LinkCards
 from cackled.products.comments.refusals import PROBLEMS, REFUSALS
@@ -182,6 +183,7 @@ PRODUCT = Product(
     held=HELD,
     judged=JUDGED,
     authored=AUTHORED,
+    shareable=SHAREABLE,
     seed=seed.fill,
     imports=_imports,
     exports=_exports,

@@ -1,5 +1,5 @@
 -- Visitors who sign in: whose identity is whose, and what a visitor wrote before.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- Somebody showed who they are: p_subject is the provider's own name for them. Gives the person, who is made where there
 -- is none: the guest p_guest (0: nobody) where that is no person yet, else the visitor p_new. A verified address of mail
@@ -117,5 +117,6 @@ begin
   delete from visitor x where x.site_id = p_site and x.id = p_from;
   -- What is imported of them from here on is the person's at once.
   update import_author x set visitor_id = p_visitor where x.site_id = p_site and x.visitor_id = p_from;
+  perform carry_shares(p_site, p_visitor, p_from);
 end
 $$;

@@ -1,5 +1,5 @@
 -- The states of comments: 0 pending, 1 approved, 2 spam, 3 rejected, 4 deleted. Every change of one goes through here.
--- cackled: revision 3
+-- cackled: revision 4
 
 -- Change the state of a comment, whose channel's row is locked: what is counted, who is shown, the log, the event and
 -- the webhook follow. Gives the number of the channel afterwards. What was not shown before and is not after raises none.
@@ -51,6 +51,7 @@ begin
     perform announce(p_site, c.channel_id, seq, case when tombstone then 'comment.updated' else 'comment.created' end,
                      concat('{"comment":', comment_json(c), ',"comments":', visible_comments(p_site, c.channel_id), '}'),
                      p_webhook);
+    perform release_shares(p_site, 'comment:' || p_id);
     return seq;
   elsif was <> 1 then
     select x.seq into seq from count_comments(p_site, c.channel_id, 0, 0, 0, (p_to = 0)::int - (was = 0)::int, 0) x;
