@@ -76,7 +76,11 @@ class ReactionTests(DomainCase):
         before = self.channel()
         self.assertEqual((await self.react(one, "like", BOB))[0], {"like": 2})
         self.assertEqual((await self.react(one, "sad", BOB))[0], {"like": 2, "sad": 1})
-        self.assertEqual((await self.shown(), self.channel()), ({"like": 1}, before))
+        # The number rises as with every reaction, and says nothing of theirs: they listen, too.
+        seq, *rest = before
+        self.assertEqual((await self.shown(), self.channel()), ({"like": 1}, (seq + 2, *rest)))
+        told = [data for _, kind, data in self.events() if kind == "comment.reacted"]
+        self.assertEqual([one["reactions"] for one in told], [{"like": 1}] * 3)
         mine = await self.mine(BOB)
         self.assertEqual(sorted(mine["reactions"][str(one)]), ["like", "sad"])
         self.assertEqual([each["reactions"] for each in mine["own"]], [{"like": 2, "sad": 1}])
