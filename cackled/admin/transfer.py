@@ -45,6 +45,7 @@ def add(
     one.add_argument("--zone", metavar="HOURS", type=float, default=0.0, help="of times that say none; east is above 0")
     one.add_argument("--without-spam", action="store_true", help="leave spam out")
     one.add_argument("--avatars", action="store_true", help="show pictures of authors, fetched by us")
+    one.add_argument("--own", action="store_true", help="vouch that it is an export of this server")
     one.add_argument("--photos", action="store_true", help="fetch photos of reviews, and keep them here")
     out = make("export", take_out, "write all comments, reviews, polls or follows of a site")
     out.add_argument("--site", metavar="N", type=int, required=True)
@@ -145,7 +146,7 @@ async def bring(options: Any, config: Config, reactor: Any, registry: Any, datab
         path = Path(options.file)
         chosen = Options(
             host=options.host, zone=int(options.zone * 3600), by=options.by, everything=not options.without_spam,
-            label=options.label, avatars=options.avatars, photos=options.photos, urls=urls.digest,
+            label=options.label, avatars=options.avatars, photos=options.photos, own=options.own, urls=urls.digest,
         )  # fmt: skip
         number = await work.begin(product, format, path, chosen, dry=options.dry_run, who="console")
         report = await work.go(number, path, format, imports, urls)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from cackled.database.query import Query, ReadPreference
 from cackled.database.routing import Database
 from cackled.domain.site import Site
+from cackled.importing.signed_lines import LineKey, line_key
 
 
 class Export(Struct, frozen=True, kw_only=True):
@@ -31,20 +32,22 @@ STEP = 500
 
 
 async def export_lines(
-    database: Database, site: Site, product: str, parts: Iterable[tuple[Query, str]]
+    database: Database, site: Site, product: str, parts: Iterable[tuple[Query, str]],
+    change: Callable[[LineKey, bytes], bytes] = lambda key, line: line,
 ) -> AsyncIterator[bytes]:
-    """JSON lines: a head, then what each query gives, one after the other.
+    """JSON lines: a head, then what each query gives, one after the other; each signed.
 
     A query takes the site, the key after which it goes on (at first the text beside it) and how many rows; it gives
-    keys as text, in their order, and lines.
+    keys as text, in their order, and lines. *change* makes a line of what the query gave.
     """
     head = {"type": "export", "version": 1, "product": product, "site": site.id, "name": site.name}
-    yield msgspec.json.encode(head) + b"\n"
+    key = await line_key(database, site.id)
+    yield key.signed(msgspec.json.encode(head)) + b"\n"
     own = database.site(site.id)
     for query, last in parts:
         while True:
             rows = (await own.read(query, site.id, last, STEP, preference=ReadPreference.SECONDARY_PREFERRED)).rows
             if not rows:
                 break
-            yield "".join(line + "\n" for _, line in rows).encode()
+            yield b"".join(key.signed(change(key, line.encode())) + b"\n" for _, line in rows)
             last = rows[-1][0]

@@ -11,6 +11,7 @@ from cackled.database.routing import Database
 from cackled.domain.site import Site
 from cackled.events import Position
 from cackled.importing.records import Change, Item, Left, Record
+from cackled.importing.signed_lines import LineKey
 from cackled.importing.source import Source
 
 
@@ -102,12 +103,14 @@ class Parts(Struct, frozen=True, kw_only=True):
     """What a writer is made of. ``source`` is the name under which the ids of the file are known.
 
     ``avatars``: pictures of authors are to be shown. ``photos``: pictures that lie elsewhere are to be fetched.
+    ``key``: opens what is sealed in our own exports.
     """
 
     database: Database
     source: str
     avatars: bool = False
     photos: bool = False
+    key: LineKey | None = None
 
 
 class Format(Struct, frozen=True, kw_only=True):
@@ -115,7 +118,8 @@ class Format(Struct, frozen=True, kw_only=True):
 
     ``name`` is unique over all products and what ``cackled import`` takes; ``title`` is what people call it;
     ``endings``: what names of such files end in. ``namespace`` gives what ids of a file are unique within, so that two
-    blogs don't mix (None: the format's ids are unique in the world, or the file does not say).
+    blogs don't mix (None: the format's ids are unique in the world, or the file does not say). ``signed``: its lines
+    have codes of this server. ``writer``: how its items are written, where that is not as the product's others are.
     """
 
     name: str
@@ -123,6 +127,8 @@ class Format(Struct, frozen=True, kw_only=True):
     read: Callable[[Source], Iterator[Record]]
     endings: tuple[str, ...] = ()
     namespace: Callable[[Source], str] | None = None
+    signed: bool = False
+    writer: Callable[[Parts, Site], Any] | None = None
 
 
 class Imports(Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from cackled.events import Position
 from cackled.importing.formats import Format, Imports, Parts, Spooled, Writer
 from cackled.importing.mapping import UrlMap
 from cackled.importing.records import BadFile
+from cackled.importing.signed_lines import LineKey, line_key
 from cackled.importing.source import Source
 from cackled.importing.spool import Report, Spool
 from cackled.importing.store import Run, Runs
@@ -52,6 +53,7 @@ class Options(Struct, frozen=True, kw_only=True):
     - ``everything``: with spam and trash.
     - ``label``: whose file it is, where ids of several sources could be the same.
     - ``avatars``: pictures of authors are shown, fetched by us; ``photos``: those of reviews are fetched and kept here.
+    - ``own``: whoever runs the server vouches that the file is an export of it, or of one that it takes the place of.
     """
 
     host: str = ""
@@ -61,6 +63,7 @@ class Options(Struct, frozen=True, kw_only=True):
     label: str = ""
     avatars: bool = False
     photos: bool = False
+    own: bool = False
     urls: str = ""
 
 
@@ -132,14 +135,15 @@ class Importing:
         one = await self.runs.find(run)
         assert one is not None
         options = msgspec.json.decode(one.options, type=Options)
-        writer: Writer = imports.writer(
-            Parts(database=self._database, source=one.source, avatars=options.avatars, photos=options.photos),
-            self._site,
+        key = await line_key(self._database, self._site.id) if format.signed else None
+        parts = Parts(
+            database=self._database, source=one.source, avatars=options.avatars, photos=options.photos, key=key
         )
+        writer: Writer = (format.writer or imports.writer)(parts, self._site)
         spool = Spool(self._folder / f"{self._site.id}-{run}.spool", self._site,
                       UrlMap() if urls is None else urls, host=options.host, by=options.by)  # fmt: skip
         try:
-            report = await self._spool(one, spool, path, format, writer, options)
+            report = await self._spool(one, spool, path, format, writer, options, key)
             if one.dry:
                 await self._compare(spool, writer, report)
             else:
@@ -163,11 +167,13 @@ class Importing:
             raise
 
     async def _spool(
-        self, one: Run, spool: Spool, path: Path, format: Format, writer: Writer, options: Options
-    ) -> Report:
+        self, one: Run, spool: Spool, path: Path, format: Format, writer: Writer, options: Options,
+        key: LineKey | None,
+    ) -> Report:  # fmt: skip
         source = Source(
-            path, host=options.host, zone=options.zone, everything=options.everything, stop=self._check
-        )
+            path, host=options.host, zone=options.zone, everything=options.everything, stop=self._check,
+            key=key, trusted=options.own,
+        )  # fmt: skip
         size = source.size
         told = hashlib.blake2b(f"{size} {path.stat().st_mtime_ns} {one.options}".encode()).hexdigest()
         if one.at_channel >= 0 and await self._in_thread(spool.reopen, told):
@@ -273,7 +279,9 @@ class Importing:
         one = await self.runs.find(run)
         if one is None or not await self.runs.take(run, "undoing"):
             raise Busy("That import is under way.")
-        writer: Writer = imports.writer(Parts(database=self._database, source=one.source), self._site)
+        format = next((each for each in imports.formats if each.name == one.format), None)
+        made = format.writer if format is not None else None
+        writer: Writer = (made or imports.writer)(Parts(database=self._database, source=one.source), self._site)
         changed = 0
         more = True
         while more:

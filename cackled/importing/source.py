@@ -6,10 +6,13 @@ import gzip
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from zlib import error as ZlibError
 
 from cackled.importing.records import BadFile
+
+if TYPE_CHECKING:
+    from cackled.importing.signed_lines import LineKey
 
 # Of what comes out of a packed file; a file that unpacks to more is a bomb.
 MOST_UNPACKED = 64 * 1024**3
@@ -53,6 +56,7 @@ class Source:
 
     *host* is what paths are on where the source knows no addresses, like ``https://example.com``. *zone*: seconds east
     of Greenwich of times that say none. *everything*: with spam and trash, for their states.
+    *key* tells lines of our own exports from others; *trusted*: whoever imports it vouches that all are.
     ``done`` counts the bytes of the file that were read, and *stop* is called now and then: it raises where the work is
     to end.
     """
@@ -65,12 +69,16 @@ class Source:
         zone: int = 0,
         everything: bool = True,
         stop: Callable[[], None] = lambda: None,
+        key: LineKey | None = None,
+        trusted: bool = False,
         most: int = MOST_UNPACKED,
     ) -> None:
         self.path = path
         self.host = host.rstrip("/")
         self.zone = zone
         self.everything = everything
+        self.key = key
+        self.trusted = trusted
         self.done = 0
         self._stop = stop
         self._most = most

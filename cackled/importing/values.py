@@ -107,6 +107,11 @@ def text_of(value: object) -> str:
     return str(value)
 
 
+def is_number(text: str) -> bool:
+    """Whether *text* is a number that something here can have."""
+    return text.isascii() and text.isdigit() and len(text) < 20 and 0 < int(text) < 2**63
+
+
 def id_of(value: object) -> str:
     """An id as text, also where it is wrapped (``{"$oid": ..}``)."""
     if isinstance(value, Mapping):

@@ -10,11 +10,14 @@ HEAD = 65_536
 _GZIP = b"\x1f\x8b"
 # What a head holds, in order: the first that fits counts. All patterns of a line must be found.
 _SIGNS: tuple[tuple[str, tuple[bytes, ...]], ...] = (
-    ("yandex", (rb'"feedbackId"\s*:',)),
+    ("yandex-market", (rb'"feedbackId"\s*:',)),
     ("disqus", (rb"<disqus[\s>]",)),
     ("wxr", (rb"<rss[\s>]", rb"wordpress\.org/export|<wp:")),
     ("isso", (rb"^SQLite format 3\x00", rb"(?i)create table\s+[\"'`]?threads")),
     ("cusdis", (rb"^SQLite format 3\x00",)),
+    ("reviews-jsonl", (rb'^\s*\{"type":"export"', rb'^[^\n]{0,200}"product":"reviews"')),
+    ("polls-jsonl", (rb'^\s*\{"type":"export"', rb'^[^\n]{0,200}"product":"polls"')),
+    ("follows-jsonl", (rb'^\s*\{"type":"export"', rb'^[^\n]{0,200}"product":"follows"')),
     ("jsonl", (rb'^\s*\{"type":"export"',)),
     ("remark42", (rb'^\s*\{\s*"version"', rb'"users"\s*:', rb'"posts"\s*:')),
     ("waline", (rb'"type"\s*:\s*"waline"',)),

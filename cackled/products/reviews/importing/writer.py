@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import partial
 from hashlib import blake2b
 from ipaddress import ip_address
 from typing import Any
@@ -20,14 +21,27 @@ from cackled.events import Position
 from cackled.importing.formats import Parts, Ready, Spooled, Target, Written
 from cackled.importing.html_text import to_markdown
 from cackled.importing.records import Author, Change, Item, Left
-from cackled.importing.store import COUNT_PRESENT
 from cackled.marks import cut
 from cackled.products.reviews import answers
-from cackled.products.reviews.importing.record import ImportedReview
+from cackled.products.reviews.importing.kept import kept_rest
+from cackled.products.reviews.importing.record import KINDS, ImportedReview
 from cackled.products.reviews.settings import ReviewSettings
 from cackled.products.reviews.verdicts import STATES
 
 PRODUCT_NAME = "reviews"
+OWN_FORMAT = "reviews-jsonl"
+# What was imported before, and of our own exports ($4) what is here itself.
+COUNT_PRESENT = Query(
+    "count_imported_reviews_present",
+    """
+    select count(*)::int from unnest($3::text[]) e (id)
+    where exists (select from import_item i
+        where i.site_id = $1 and i.product = 'reviews' and i.source = $2 and i.external_id = e.id)
+      or $4 and e.id ~ '^[0-9]{1,18}$' and exists (select from review r
+        where r.site_id = $1 and r.id = case when e.id ~ '^[0-9]{1,18}$' then e.id::bigint end)
+    """,
+    ("int", "text", "text[]", "boolean"),
+)
 IMPORT_REVIEWS = Query(
     "import_reviews", "select added, present from import_reviews($1, $2, $3, $4, $5, $6)",
     ("int", "bigint", "text", "boolean", "text", "text"),
@@ -70,6 +84,7 @@ class ReviewWriter:
         self._database = parts.database.site(site.id)
         named = {one.name.casefold(): one.id for one in site.product(ReviewSettings).rated}
         self._criteria = named | {one: one for one in named.values()}
+        self._choices = {one.id: one.values for one in site.product(ReviewSettings).chosen}
 
     def channel(self, key: str) -> int:
         """The channel of a page's key."""
@@ -79,30 +94,33 @@ class ReviewWriter:
         """A review with its text made as it is stored."""
         assert isinstance(item, ImportedReview)
         changes: list[Change] = []
-        text = _clean(item.text, MOST_TEXT, changes, html=item.html)
-        title = clean_words(_clean(item.title, MOST_TEXT, [], html=item.html), answers.LONGEST_TITLE)
-        pros = _clean(item.pros, answers.LONGEST_LIST, changes, html=item.html)
-        cons = _clean(item.cons, answers.LONGEST_LIST, changes, html=item.html)
-        if item.star is None and not (text or title or pros or cons):
+        clean = partial(_clean, html=item.html, markdown=item.whole)
+        text = clean(item.text, MOST_TEXT, changes)
+        title = clean_words(clean(item.title, MOST_TEXT, []), answers.LONGEST_TITLE)
+        pros = clean(item.pros, answers.LONGEST_LIST, changes)
+        cons = clean(item.cons, answers.LONGEST_LIST, changes)
+        if item.state == "deleted" and not item.own:
+            return Left(reason="unwanted", id=item.id)
+        if item.star is None and not (text or title or pros or cons) and not item.own:
             return Left(reason="empty", id=item.id)
         author = item.author
-        name = clean_words(author.name) or NOBODY
+        name = clean_words(author.name) or ("" if item.own else NOBODY)
         if len(name) > MAX_NAME:
             name = cut(name, MAX_NAME).rstrip()
             changes.append("renamed")
         known, email = author_key(author, item.id), author.email.strip()
-        reply = _clean(item.reply, MOST_TEXT, changes, html=item.html)
+        reply = clean(item.reply, MOST_TEXT, changes)
         stored: dict[str, Any] = {
-            "v": str(number_of_visitor(self._site.id, self._source, known)),
+            "v": author.id if item.own else str(number_of_visitor(self._site.id, self._source, known)),
             # Who it is if that one has reviewed the page already.
             "w": str(number_of_visitor(self._site.id, self._source, f"item:{item.id}")),
-            "a": "" if known.startswith("item:") else known, "name": name,
+            "a": "" if known.startswith("item:") or (item.own and not author.email) else known, "name": name,
             "email": email if _MAIL.fullmatch(email) else "", "url": page_url(author.url),
             "ip": _address(author.address), "star": item.star, "title": title, "pros": pros, "cons": cons,
             "src": text, "html": render(text) if text else "", "recommend": item.recommend,
             "criteria": {
-                self._criteria[one.casefold()]: star for one, star in item.criteria
-                if one.casefold() in self._criteria and 1 <= star <= 5
+                one if item.own else self._criteria[one.casefold()]: star for one, star in item.criteria
+                if (item.own or one.casefold() in self._criteria) and 1 <= star <= 5
             },
             "variant": clean_words(item.variant, answers.LONGEST_VARIANT),
             "media": [{"url": "", "alt": "", "link": one} for one in dict.fromkeys(item.media) if page_url(one)],
@@ -110,8 +128,24 @@ class ReviewWriter:
             "status": STATES.index(item.state), "up": item.up, "down": item.down, "reply": reply,
             "reply_html": render(reply) if reply else "", "reply_name": self._site.name,
             "replied": None if item.replied is None else datetime.fromtimestamp(item.replied, UTC).isoformat(),
+            "given": item.whole,
         }  # fmt: skip
+        if item.whole:
+            stored |= self._more(item)
         return Ready(_ENCODER.encode(stored), item.state == "approved", tuple(dict.fromkeys(changes)))
+
+    def _more(self, item: ImportedReview) -> dict[str, Any]:
+        """What an export of ours has beside that. Of a line that is not as this server wrote it, only words."""
+        made: dict[str, Any] = {
+            "own": item.own, "k": KINDS.index(item.kind), "edited": item.edited,
+            "experienced": item.experienced if is_day(item.experienced) else None,
+            "attributes": {
+                name: value for name, value in item.attributes if item.own or value in self._choices.get(name, ())
+            },
+        }  # fmt: skip
+        if not item.own:
+            return made
+        return made | kept_rest(item.rest)
 
     def missing(self, id: str, page: str, created: float) -> Ready | None:
         """Nothing: no review answers another."""
@@ -120,8 +154,9 @@ class ReviewWriter:
     async def present(self, ids: Sequence[str]) -> int:
         """How many of these ids were imported before."""
         rows = await self._database.read(
-            COUNT_PRESENT, self._site.id, PRODUCT_NAME, self._source, list(ids), preference=ReadPreference.PRIMARY
-        )
+            COUNT_PRESENT, self._site.id, self._source, list(ids), self._source.partition(":")[0] == OWN_FORMAT,
+            preference=ReadPreference.PRIMARY,
+        )  # fmt: skip
         return int(rows.rows[0][0])
 
     async def write(self, run: int, pages: Sequence[Target], items: Sequence[Spooled]) -> Written:
@@ -149,16 +184,20 @@ def _joined(items: Sequence[Spooled]) -> str:
     made = []
     for one in items:
         placed = _ENCODER.encode(
-            {"id": one.id, "c": str(one.channel), "d": one.depth, "n": str(one.number), "t": one.created}
+            {"id": one.id, "c": str(one.channel), "d": one.depth, "n": str(one.number), "t": one.created,
+             "p": one.parent}
         )
         made.append(placed[:-1] + b"," + one.stored[1:])
     return (b"[" + b",".join(made) + b"]").decode()
 
 
-def _clean(text: str, most: int, changes: list[Change], *, html: bool) -> str:
+def _clean(text: str, most: int, changes: list[Change], *, html: bool, markdown: bool = False) -> str:
     if not text.strip():
         return ""
-    made = to_markdown(text, lines=True) if html else re.sub(r"[*_~`\[\]<]", r"\\\g<0>", text[: 4 * most])
+    if markdown:
+        made = text[: 4 * most]
+    else:
+        made = to_markdown(text, lines=True) if html else re.sub(r"[*_~`\[\]<]", r"\\\g<0>", text[: 4 * most])
     if len(made) > most:
         made = cut(made, most)
         changes.append("shortened")
@@ -166,6 +205,14 @@ def _clean(text: str, most: int, changes: list[Change], *, html: bool) -> str:
         return clean_text(made, most)
     except Refused:
         return ""
+
+
+def is_day(text: str) -> bool:
+    """Whether it is a day, as 2026-10-31."""
+    try:
+        return len(text) == 10 and date.fromisoformat(text).year >= 1990
+    except ValueError:
+        return False
 
 
 def _address(text: str) -> str | None:
