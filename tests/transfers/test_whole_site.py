@@ -18,7 +18,10 @@ class WholeSiteTests(ApiCase):
     async def lines(self, write: Any, site: int = 1) -> list[Any]:
         """An export, read again."""
         made = [part async for part in write(self.application.database, self.application.sites.get(site))]
-        return [json.loads(line) for line in b"".join(made).splitlines()]
+        found = [json.loads(line) for line in b"".join(made).splitlines()]
+        # Each is signed.
+        self.assertEqual({len(one.pop("mac")) for one in found}, {40})
+        return found
 
     async def test_polls(self) -> None:
         """Questions, options and ballots, without what leads to a voter's machine."""
