@@ -12,6 +12,10 @@ import nh3
 
 # Longer HTML is cut before anything is done with it.
 MOST_HTML = 200_000
+# What lies in more elements than that is read as if the inner ones were not there: each takes as long as its text.
+DEEPEST = 12
+# Open elements at a time; HTML is cut before there are more: cleaning takes as long as their square.
+MOST_OPEN = 2_000
 _TAGS = {
     "a", "p", "br", "em", "i", "b", "strong", "s", "del", "strike", "code", "pre", "blockquote", "ul", "ol", "li",
     "img", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "div", "tr", "iframe", "tt", "kbd",
@@ -31,9 +35,11 @@ _LINE_SPACES = re.compile(r"[ \t\r\f]+")
 _MARKS = re.compile(r"[*_~`\[\]<]")
 _LINE_MARK = re.compile(r"(?m)^( *)([>-])(?=\s)")
 _MANY_LINES = re.compile(r"\n{3,}")
-_TRIMMED = re.compile(r" *\n *")
+# A run of spaces is looked at once, however long it is.
+_ENDS_OF_LINES = re.compile(r"(?<![ \t])[ \t]++(?=\n)|(?<=\n) (?! )")
 _CUT_SHORT = re.compile(r"(\.\.\.|…)\Z")
 _FENCE = re.compile("`{3,}")
+_TAG = re.compile(r"<(/?)(?!(?:br|hr|img|p|li|input|meta|link)\b)[a-z]", re.IGNORECASE)
 _EMPHASIS = {"em": "*", "i": "*", "b": "**", "strong": "**", "s": "~~", "del": "~~", "strike": "~~"}
 _CODE = {"code", "tt", "kbd"}
 _BLOCKS = {"p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "tr"}
@@ -41,12 +47,13 @@ _SAFE_ADDRESS = re.compile(r"(?:https?://|mailto:)[^\s<>()\[\]\"'`*_\\]+\Z", re.
 
 
 class _Open:
-    """An element that is not closed yet, and what is in it so far."""
+    """An element that is not closed yet, and what is in it so far: of one that lies too deep, in that around it."""
 
-    def __init__(self, tag: str, attributes: dict[str, str]) -> None:
+    def __init__(self, tag: str, attributes: dict[str, str], around: _Open | None = None) -> None:
         self.tag = tag
         self.attributes = attributes
-        self.parts: list[str] = []
+        self.parts: list[str] = [] if around is None else around.parts
+        self.flat = around is not None
         self.count = 0
 
 
@@ -54,7 +61,7 @@ def to_markdown(html: str, *, lines: bool = False) -> str:
     """*html* as Markdown. *lines*: an end of a line in the text is one that was meant, as WordPress has it."""
     if "<" not in html and "&" not in html:
         return _text(html, lines)
-    clean = _cleaner.clean(html[:MOST_HTML])
+    clean = _cleaner.clean(_shallow(html[:MOST_HTML]))
     stack = [_Open("", {})]
     at = 0
     in_code = 0
@@ -67,20 +74,33 @@ def to_markdown(html: str, *, lines: bool = False) -> str:
                 stack[-1].parts.append(_void(tag, _attributes(given), in_code))
                 continue
             in_code += tag in _CODE or tag == "pre"
-            stack.append(_Open(tag, _attributes(given)))
+            stack.append(_Open(tag, _attributes(given), stack[-1] if len(stack) > DEEPEST else None))
             continue
         # The sanitiser closes what it opens, in order.
         while len(stack) > 1:
             one = stack.pop()
             in_code -= one.tag in _CODE or one.tag == "pre"
-            stack[-1].parts.append(_closed(one, stack[-1], in_code))
+            if not one.flat:
+                stack[-1].parts.append(_closed(one, stack[-1], in_code))
             if one.tag == tag:
                 break
     _add_text(stack[-1], unescape(clean[at:]), lines, in_code)
     while len(stack) > 1:
         one = stack.pop()
-        stack[-1].parts.append(_closed(one, stack[-1], 0))
+        if not one.flat:
+            stack[-1].parts.append(_closed(one, stack[-1], 0))
     return _tidied("".join(stack[0].parts))
+
+
+def _shallow(html: str) -> str:
+    if html.count("<") <= MOST_OPEN:
+        return html
+    still_open = 0
+    for found in _TAG.finditer(html):
+        still_open += -1 if found[1] else 1
+        if still_open > MOST_OPEN:
+            return html[: found.start()]
+    return html
 
 
 def _attributes(given: str) -> dict[str, str]:
@@ -214,4 +234,4 @@ def _tidied(text: str) -> str:
 
 def _trim_lines(text: str) -> str:
     # What a list or a quote indents keeps that: only ends of lines are trimmed, and single spaces at their beginning.
-    return re.sub(r"[ \t]+(?=\n)|(?<=\n) (?! )", "", text)
+    return _ENDS_OF_LINES.sub("", text)

@@ -110,8 +110,9 @@ def _form(address: str) -> str:
 def _path(address: str) -> str:
     if not _SCHEME.match(address):
         return address
-    parts = urlsplit(address) if "[" not in address else None
-    if parts is None:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
         return address
     return parts.path + (f"?{parts.query}" if parts.query else "")
 

@@ -1,7 +1,8 @@
-"""A file that is read: opened once or several times, unpacked as it goes, and bounded."""
+"""A file that is read: opened once or several times, unpacked and recoded as it goes, and bounded."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 from collections.abc import Callable
@@ -16,9 +17,18 @@ if TYPE_CHECKING:
 
 # Of what comes out of a packed file; a file that unpacks to more is a bomb.
 MOST_UNPACKED = 64 * 1024**3
+# The same as a multiple of the packed file; a small one may hold so many bytes whatever its size.
+MOST_RATIO, ALWAYS_UNPACKED = 400, 256 * 1024**2
 # Of one line, one text, one value.
 MOST_VALUE = 4 * 1024**2
 _GZIP = b"\x1f\x8b"
+_ARCHIVES = ((b"PK\x03\x04", "a ZIP archive"), (b"BZh", "packed with bzip2"), (b"\xfd7zXZ", "packed with xz"),
+             (b"7z\xbc\xaf", "a 7z archive"), (b"Rar!", "a RAR archive"))  # fmt: skip
+# What a text in UTF-16 without a byte order mark begins with: XML and JSON begin in ASCII.
+_WIDE = {
+    **{bytes((one, 0)): "utf-16-le" for one in b"<[{"}, **{bytes((0, one)): "utf-16-be" for one in b"<[{"},
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
 
 
 class _Counted(io.RawIOBase):
@@ -45,6 +55,34 @@ class _Counted(io.RawIOBase):
         view[: len(data)] = data
         self._seen(len(data))
         return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Recoded(io.RawIOBase):
+    """A text in another encoding, as UTF-8."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._held = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer)  # type: ignore[arg-type]
+        while not self._held:
+            data = self._file.read(1 << 15)
+            self._held = self._decoder.decode(data, not data).encode("utf-8", "replace")
+            if not data and not self._held:
+                return 0
+        size = min(len(view), len(self._held))
+        view[:size] = self._held[:size]
+        self._held = self._held[size:]
+        return size
 
     def close(self) -> None:
         self._file.close()
@@ -89,7 +127,7 @@ class Source:
         return self.path.stat().st_size
 
     def open(self) -> BinaryIO:
-        """The file from its beginning, unpacked where it is packed (gzip), without a byte order mark.
+        """The file from its beginning, unpacked where it is packed (gzip), and in UTF-8 where it is UTF-16.
 
         Raises:
             BadFile: there is none.
@@ -99,13 +137,26 @@ class Source:
             raw = open(self.path, "rb")  # noqa: SIM115 - the reader closes it
         except OSError as error:
             raise BadFile(f"{self.path.name}: {error.strerror}.") from None
-        packed = raw.read(2) == _GZIP
+        head = raw.read(8)
+        packed = head.startswith(_GZIP)
         raw.seek(0)
+        for mark, what in _ARCHIVES:
+            if head.startswith(mark):
+                raw.close()
+                raise BadFile(f"The file is {what}: unpack it first (what is packed with gzip is read as it is).")
         plain: BinaryIO = io.BufferedReader(_Counted(raw, self._seen), 1 << 16)
         if packed:
             unpacked: BinaryIO = gzip.GzipFile(fileobj=plain)  # type: ignore[assignment]
-            plain = io.BufferedReader(_Counted(unpacked, lambda count: None, self._most), 1 << 16)
-        return plain
+            most = min(self._most, max(ALWAYS_UNPACKED, self.size * MOST_RATIO))
+            plain = io.BufferedReader(_Counted(unpacked, lambda count: None, most), 1 << 16)
+        encoding = _WIDE.get(plain.peek(2)[:2])  # type: ignore[attr-defined]
+        return plain if encoding is None else io.BufferedReader(_Recoded(plain, encoding), 1 << 16)
+
+    @property
+    def packed(self) -> bool:
+        """Whether it is packed."""
+        with open(self.path, "rb") as file:
+            return file.read(2) == _GZIP
 
     def check(self) -> None:
         """Raises where the work is to end."""

@@ -188,7 +188,7 @@ class Spool:
         count = 0
         for record in records:
             if isinstance(record, Page):
-                self._add_page(db, record, channel)
+                self._add_page(db, _mended(record), channel)
                 continue
             if isinstance(record, Left):
                 self._leave(record.reason, record.id)
@@ -210,7 +210,7 @@ class Spool:
             try:
                 db.execute(
                     "insert into item (id, page, parent, created, shown, stored, given) values (?, ?, ?, ?, ?, ?, ?)",
-                    (record.id, record.page, record.parent if _writable(record.parent) else "", created,
+                    (record.id, _written(record.page), record.parent if _writable(record.parent) else "", created,
                      int(made.shown), made.stored, record.number),
                 )  # fmt: skip
             except sqlite3.IntegrityError:
@@ -405,6 +405,19 @@ class Spool:
             ).fetchone()
             made.append(Target(channel, key, url, title, bool(closed)))
         return made
+
+
+def _written(text: str) -> str:
+    """*text* without what no database takes."""
+    return text if _writable(text) else text.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def _mended(page: Page) -> Page:
+    texts = (page.id, page.url, page.key, page.title)
+    if all(_writable(one) for one in texts):
+        return page
+    id, url, key, title = (_written(one) for one in texts)
+    return msgspec.structs.replace(page, id=id, url=url, key=key, title=title)
 
 
 def _writable(text: str) -> bool:

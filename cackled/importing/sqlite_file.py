@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 from cackled.importing.records import BadFile
@@ -23,17 +26,25 @@ def is_sqlite(source: Source) -> bool:
 
 @contextmanager
 def opened(source: Source) -> Iterator[sqlite3.Connection]:
-    """The database, for reading.
+    """The database, for reading; unpacked to a file of its own where it is packed.
 
     Raises:
         BadFile: it is damaged, or lacks what is asked for.
     """
+    if source.packed:
+        with tempfile.NamedTemporaryFile(prefix="cackled-database-") as plain:
+            with source.open() as file:
+                shutil.copyfileobj(file, plain, 1 << 20)
+            plain.flush()
+            with opened(Source(Path(plain.name), stop=source.check)) as db:
+                yield db
+        return
     address = f"file:{quote(str(source.path.absolute()))}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as db:
             db.row_factory = sqlite3.Row
             db.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_VALUE)
+            db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 16 * MOST_VALUE)
             db.execute("pragma trusted_schema = off")
             db.execute("pragma cell_size_check = on")
             # A view could compute for ever: this asks now and then whether the work is to end.
@@ -46,7 +57,7 @@ def opened(source: Source) -> Iterator[sqlite3.Connection]:
 
             db.set_progress_handler(tick, _STEPS)
             yield db
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise BadFile(f"The database can't be read: {str(error)[:150]}.") from None
 
 
@@ -54,6 +65,20 @@ def tables(db: sqlite3.Connection) -> dict[str, list[str]]:
     """The columns of each table."""
     names = [row[0] for row in db.execute("select name from sqlite_master where type = 'table' limit 1000")]
     return {name: [row[1] for row in db.execute("select * from pragma_table_info(?)", (name,))] for name in names}
+
+
+def need(db: sqlite3.Connection, table: str, *columns: str) -> set[str]:
+    """The columns of a table.
+
+    Raises:
+        BadFile: there is no such table (a view is none: it could compute for ever), or it lacks one of *columns*.
+    """
+    found = set(tables(db).get(table, ()))
+    missing = [one for one in columns if one not in found]
+    if not found or missing:
+        what = f"no columns {', '.join(missing)} in its table {table}" if found else f"no table {table}"
+        raise BadFile(f"The database has {what}.")
+    return found
 
 
 def rows(db: sqlite3.Connection, source: Source, sql: str) -> Iterator[sqlite3.Row]:

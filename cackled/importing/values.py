@@ -25,7 +25,7 @@ _TIME = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 # JSON: how deep values lie whose place is told, and how deep any may.
-SHALLOW, DEEPEST = 6, 200
+SHALLOW, DEEPEST = 8, 200
 # Numbers above are milliseconds.
 _SECONDS = 100_000_000_000
 
@@ -161,33 +161,109 @@ def _events(file: Any) -> Iterator[tuple[tuple[str, ...] | None, str, Any]]:
                 if len(path) > DEEPEST:
                     raise BadFile("The file is nested too deeply.")
     except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
-        raise BadFile(f"The file is no JSON, or breaks off: {str(error).splitlines()[0][:120]}.") from None
+        raise BadFile(f"The file is no JSON, or breaks off: {_said(error)}.") from None
+
+
+def _said(error: Exception) -> str:
+    """The first line of what a parser says, which may be bytes."""
+    told = error.args[0] if error.args else ""
+    text = told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+    return (text.splitlines() or ["?"])[0][:120].rstrip(".")
+
+
+class _Building:
+    """A value that is put together from its events; None in its place where it is too large."""
+
+    def __init__(self) -> None:
+        self._builder: Any = ijson.ObjectBuilder()
+        self._depth = self._held = 0
+
+    def event(self, event: str, value: Any) -> bool:
+        """Take the next event of it; whether that was its last."""
+        self._held += 16 + (len(value) if isinstance(value, str) else 0)
+        if self._held > MOST_VALUE:
+            self._builder = None
+        if self._builder is not None:
+            self._builder.event(event, value)
+        self._depth += (event in ("start_map", "start_array")) - (event in ("end_map", "end_array"))
+        return self._depth == 0
+
+    @property
+    def value(self) -> Any:
+        """What it is."""
+        return None if self._builder is None else self._builder.value
 
 
 def json_items(source: Source, *prefixes: str) -> Iterator[tuple[str, Any]]:
     """The values at *prefixes* (``item`` in arrays: ``item``, ``data.Comment.item``), one by one with its prefix.
+
+    One that is too large is None.
 
     Raises:
         BadFile: it is no JSON.
     """
     wanted = {tuple(prefix.split(".")) for prefix in prefixes}
     with source.open() as file:
-        builder: Any = None
-        at, depth, held = "", 0, 0
+        building: _Building | None = None
+        at = ""
         for place, event, value in _events(file):
-            if builder is None:
+            if building is None:
                 if place not in wanted or event in ("map_key", "end_map", "end_array"):
                     continue
                 assert place is not None
-                builder, at, depth, held = ijson.ObjectBuilder(), ".".join(place), 0, 0
-            held += 16 + (len(value) if isinstance(value, str) else 0)
-            if held > MOST_VALUE:
-                raise BadFile("The file has a value that is too large.")
-            builder.event(event, value)
-            depth += (event in ("start_map", "start_array")) - (event in ("end_map", "end_array"))
-            if depth == 0:
-                yield at, builder.value
-                builder = None
+                building, at = _Building(), ".".join(place)
+            if building.event(event, value):
+                yield at, building.value
+                building = None
+
+
+def json_parents(source: Source, prefix: str, member: str) -> Iterator[tuple[int, Any]]:
+    """The values at *prefix* with their place among them, from 1; without what is in their *member*, however much.
+
+    Raises:
+        BadFile: it is no JSON.
+    """
+    wanted = tuple(prefix.split("."))
+    left_out = (*wanted, member)
+    with source.open() as file:
+        building: _Building | None = None
+        number = 0
+        for place, event, value in _events(file):
+            if building is None:
+                if place != wanted or event in ("map_key", "end_map", "end_array"):
+                    continue
+                building, number = _Building(), number + 1
+            elif place is None or place[: len(left_out)] == left_out or (
+                event == "map_key" and value == member and place == wanted
+            ):
+                continue
+            if building.event(event, value):
+                yield number, building.value
+                building = None
+
+
+def json_children(source: Source, prefix: str, member: str) -> Iterator[tuple[int, Any]]:
+    """What is in the array *member* of each value at *prefix*, with the place of that value as `json_parents` has it.
+
+    Raises:
+        BadFile: it is no JSON.
+    """
+    above = tuple(prefix.split("."))
+    wanted = (*above, member, "item")
+    with source.open() as file:
+        building: _Building | None = None
+        number = 0
+        for place, event, value in _events(file):
+            if building is None:
+                if event in ("map_key", "end_map", "end_array"):
+                    continue
+                number += place == above
+                if place != wanted:
+                    continue
+                building = _Building()
+            if building.event(event, value):
+                yield number, building.value
+                building = None
 
 
 def _skip_mark(file: Any) -> None:
@@ -245,19 +321,20 @@ def objects(source: Source, *names: str) -> Iterator[Any]:
 
 
 def json_lines(source: Source, *, comment: bytes = b"#", skip_first: bool = False) -> Iterator[Any]:
-    """The values of a file with one a line; None for a line that is none. Lines that begin with *comment* are skipped.
+    """The values of a file with one a line; None for a line that is none, or is too long. Lines that begin with
+    *comment* are skipped.
 
     *skip_first*: the first is not read, however long it is.
-
-    Raises:
-        BadFile: a line is too long.
     """
     with source.open() as file:
         while skip_first and (part := file.readline(MOST_VALUE)) and not part.endswith(b"\n"):
             pass
         while line := file.readline(MOST_VALUE + 1):
             if len(line) > MOST_VALUE:
-                raise BadFile("The file has a line that is too long.")
+                while (part := file.readline(MOST_VALUE)) and not part.endswith(b"\n"):
+                    pass
+                yield None
+                continue
             line = line.strip().removeprefix(b"\xef\xbb\xbf")
             if not line or line.startswith(comment):
                 continue
@@ -279,17 +356,24 @@ def csv_rows(source: Source, delimiter: str = "") -> Iterator[dict[str, str]]:
     csv.field_size_limit(MOST_VALUE)
     with source.open() as file:
         text = io.TextIOWrapper(file, "utf-8-sig", "replace", newline="")
-        head = text.readline(MOST_VALUE)
+        head = text.readline(MOST_VALUE).replace("\0", "")
         if not head.strip():
             raise BadFile("The file is empty.")
         mark = delimiter or max(",;\t", key=head.count)
-        names = [name.strip().lower() for name in next(csv.reader([head], delimiter=mark))]
         try:
-            for row in csv.reader((line.replace("\0", "") for line in text), delimiter=mark):
+            names = [name.strip().lower() for name in next(csv.reader([head], delimiter=mark))]
+            for row in csv.reader((line.replace("\0", "") for line in _lines(text)), delimiter=mark):
                 if row:
                     yield dict(zip(names, row, strict=False))
         except csv.Error as error:
             raise BadFile(f"The CSV can't be read: {error}.") from None
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(MOST_VALUE):
+        if len(line) == MOST_VALUE:
+            raise BadFile("The file has a line that is too long.")
+        yield line
 
 
 class Shelf:

@@ -166,17 +166,15 @@ def _texts(source: Source) -> Iterator[str]:
         if not head.strip():
             raise BadFile("The file is empty.")
         encoding = "utf-8"
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            encoding = "utf-16"
-        else:
-            declared = _DECLARATION.search(head[:1000])
-            if declared is not None:
-                try:
-                    encoding = codecs.lookup(declared[1].decode()).name
-                except LookupError:
-                    encoding = "utf-8"
-                if encoding not in _TEXT_ENCODINGS and not encoding.startswith(_TEXT_FAMILIES):
-                    encoding = "utf-8"
+        declared = _DECLARATION.search(head[:1000])
+        if declared is not None:
+            try:
+                encoding = codecs.lookup(declared[1].decode()).name
+            except LookupError:
+                encoding = "utf-8"
+            # What says UTF-16 and can be read here is none, or was recoded.
+            if encoding not in _TEXT_ENCODINGS and not encoding.startswith(_TEXT_FAMILIES):
+                encoding = "utf-8"
         decoder = codecs.getincrementaldecoder(encoding)("replace")
         held = ""
         first = True
@@ -200,7 +198,7 @@ def _texts(source: Source) -> Iterator[str]:
 
 
 _TEXT_FAMILIES = ("iso8859", "cp", "koi8", "gb", "euc", "mac")
-_TEXT_ENCODINGS = frozenset(("utf-8", "ascii", "utf-16", "utf-16-le", "utf-16-be", "shift_jis", "big5"))
+_TEXT_ENCODINGS = frozenset(("utf-8", "ascii", "shift_jis", "big5"))
 
 
 def elements(

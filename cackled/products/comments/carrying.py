@@ -210,4 +210,7 @@ class Carrying:
 
 
 def _host(address: str) -> str:
-    return (urlsplit(address).netloc.rpartition("@")[2].lower()).removeprefix("www.")
+    try:
+        return urlsplit(address).netloc.rpartition("@")[2].lower().removeprefix("www.")
+    except ValueError:
+        return ""

@@ -169,6 +169,21 @@ class ImportTests(ReviewCase):
             ])  # fmt: skip
         return JUDGE + file.getvalue()
 
+    async def test_odd_values(self) -> None:
+        """Dates that there are not, texts that no database takes, values of any other kind: the rest comes."""
+        good = {"id": 1, "chan": {"channel": "p"}, "star": 5, "comment": "fine", "up": 1}
+        wrong = (None, [], {}, "\0", 1e308, -1, 10**18, True, "9999-99-99", [None, {}], "http://\u2100/", 10**16)
+        rows = [{**good, "id": f"{name}-{n}", name: value} for name in (
+            "star", "comment", "pros", "created", "chan", "author", "anonym", "up", "down", "media", "details",
+            "status", "ip", "recom", "vb",
+        ) for n, value in enumerate(wrong)]  # fmt: skip
+        rows += [{**good, "id": f"a{n}", "author": {"id": value, "name": value, "email": value, "www": value}}
+                 for n, value in enumerate(wrong)]  # fmt: skip
+        report = await self.bring(json.dumps({"reviews": [good, *rows]}), "cackle-reviews")
+        self.assertGreater(report.added, 120)
+        table = JUDGE + "A,Good,5,2025-03-02,web,ok,Ann\0,a\0@b.example,1,mug,Thanks,99999999999999999,,,\n"
+        self.assertEqual((await self.bring(table)).added, 1)
+
     async def test_whole(self) -> None:
         """A dry run writes nothing; all comes with its date and source; again nothing; undone, nothing is left."""
         await self.made(star=5, key="product-0")

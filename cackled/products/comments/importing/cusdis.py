@@ -12,7 +12,17 @@ from cackled.importing.formats import Format
 from cackled.importing.records import Author, BadFile, Left, Page, Record
 from cackled.importing.source import Source
 from cackled.importing.sqlite_file import is_sqlite, opened, rows, tables
-from cackled.importing.values import flag_of, id_of, json_items, json_top, text_of, time_of
+from cackled.importing.values import (
+    flag_of,
+    id_of,
+    json_children,
+    json_items,
+    json_parents,
+    json_top,
+    shelf,
+    text_of,
+    time_of,
+)
 from cackled.products.comments.importing.record import ImportedComment, State
 
 _PREFIXES = {
@@ -35,17 +45,19 @@ def read(source: Source) -> Iterator[Record]:
         if found is None:
             raise BadFile("The file has no projects and no pages.")
         prefix, beside = found
-    for _, raw in json_items(source, prefix):
-        if not isinstance(raw, dict):
-            yield Left(reason="broken")
-            continue
-        page = _named(raw)
-        yield _page(page)
-        for one in raw["comments"] if isinstance(raw.get("comments"), list) else ():
+    with shelf() as known:
+        for number, raw in json_parents(source, prefix, "comments"):
+            if not isinstance(raw, dict):
+                yield Left(reason="broken")
+                continue
+            page = _named(raw)
+            known.put(str(number), id_of(page.get("id")))
+            yield _page(page)
+        for number, one in json_children(source, prefix, "comments"):
             if not isinstance(one, dict):
                 yield Left(reason="broken")
                 continue
-            yield from _thread(one, id_of(page.get("id")))
+            yield from _thread(one, known.get(str(number)) or "")
     if beside and "comments" in names:
         for _, one in json_items(source, beside):
             yield _comment(_named(one), "") if isinstance(one, dict) else Left(reason="broken")

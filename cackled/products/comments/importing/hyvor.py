@@ -14,7 +14,17 @@ import msgspec
 from cackled.importing.formats import Format
 from cackled.importing.records import Author, Left, Page, Record
 from cackled.importing.source import Source
-from cackled.importing.values import count_of, flag_of, id_of, json_items, json_top, shelf, text_of, time_of
+from cackled.importing.values import (
+    count_of,
+    flag_of,
+    id_of,
+    json_children,
+    json_parents,
+    json_top,
+    shelf,
+    text_of,
+    time_of,
+)
 from cackled.importing.values import objects as all_objects
 from cackled.products.comments.importing.record import ImportedComment, Markup, State
 
@@ -28,12 +38,13 @@ def read(source: Source) -> Iterator[Record]:
     kind, names = json_top(source)
     with shelf() as known:
         if kind == "map" and "pages" in names:
-            for _, page in json_items(source, "pages.item"):
+            for number, page in json_parents(source, "pages.item", "comments"):
                 if isinstance(page, dict):
                     yield _page(page)
                     known.put(id_of(page.get("id")), True)
-                    for one in page["comments"] if isinstance(page.get("comments"), list) else ():
-                        yield _comment(one, id_of(page.get("id")), source)
+                    known.put(f"place {number}", id_of(page.get("id")))
+            for number, one in json_children(source, "pages.item", "comments"):
+                yield _comment(one, known.get(f"place {number}") or "", source)
             if "comments" not in names:
                 return
         for one in all_objects(source, "comments", "data"):

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from cackled.importing.formats import Format
 from cackled.importing.records import Author, Left, Page, Record
 from cackled.importing.source import Source
-from cackled.importing.sqlite_file import is_sqlite, opened, rows
-from cackled.importing.values import count_of, id_of, json_items, text_of, time_of
+from cackled.importing.sqlite_file import is_sqlite, need, opened, rows
+from cackled.importing.values import count_of, id_of, json_children, json_parents, shelf, text_of, time_of
 from cackled.products.comments.importing.record import ImportedComment, State
 
 _STATES: dict[int, State] = {1: "approved", 2: "pending", 4: "deleted"}
@@ -25,6 +25,9 @@ def read(source: Source) -> Iterator[Record]:
         yield from _read_json(source)
         return
     with opened(source) as db:
+        need(db, "threads", "id", "uri", "title")
+        # Older releases had fewer.
+        need(db, "comments", "tid", "id", "created", "text")
         for thread in rows(db, source, "select id, uri, title from threads"):
             yield Page(id=str(thread["id"]), url=_address(text_of(thread["uri"])), key=text_of(thread["uri"]),
                        title=text_of(thread["title"]))  # fmt: skip
@@ -38,32 +41,38 @@ def _address(uri: str) -> str:
 
 
 def _comment(one: sqlite3.Row) -> Record:
-    has = set(one.keys())
-    id = id_of(one["id"])
-    state = _STATES.get(count_of(one["mode"]), "pending")
+    names = set(one.keys())
+
+    def said(name: str) -> object:
+        return one[name] if name in names else None
+
+    state = _STATES.get(count_of(said("mode") if "mode" in names else 1), "pending")
     deleted = state == "deleted"
-    parent = id_of(one["parent"]) if "parent" in has else ""
+    parent = id_of(said("parent"))
     return ImportedComment(
-        id=id, page=id_of(one["tid"]), parent="" if parent == "0" else parent, created=time_of(one["created"]),
-        edited=time_of(one["modified"]) if "modified" in has and not deleted else None,
+        id=id_of(one["id"]), page=id_of(one["tid"]), parent="" if parent == "0" else parent,
+        created=time_of(one["created"]), edited=None if deleted else time_of(said("modified")),
         author=Author() if deleted else Author(
-            name=text_of(one["author"]), email=text_of(one["email"]), url=text_of(one["website"]),
-            address=text_of(one["remote_addr"]) if "remote_addr" in has else "",
+            name=text_of(said("author")), email=text_of(said("email")), url=text_of(said("website")),
+            address=text_of(said("remote_addr")),
         ),
         text=text_of(one["text"]), markup="markdown", state=state,
-        up=count_of(one["likes"]) if "likes" in has else 0, down=count_of(one["dislikes"]) if "dislikes" in has else 0,
+        up=count_of(said("likes")), down=count_of(said("dislikes")),
     )  # fmt: skip
 
 
 def _read_json(source: Source) -> Iterator[Record]:
-    for _, thread in json_items(source, "item"):
-        if not isinstance(thread, dict) or not isinstance(thread.get("comments"), list):
-            yield Left(reason="broken")
-            continue
-        page = text_of(thread.get("id"))
-        yield Page(id=page, url=_address(page), key=page, title=text_of(thread.get("title")))
-        for one in thread["comments"]:
-            if not isinstance(one, dict) or not id_of(one.get("id")):
+    with shelf() as known:
+        for number, thread in json_parents(source, "item", "comments"):
+            if not isinstance(thread, dict):
+                yield Left(reason="broken")
+                continue
+            page = text_of(thread.get("id"))
+            known.put(str(number), page)
+            yield Page(id=page, url=_address(page), key=page, title=text_of(thread.get("title")))
+        for number, one in json_children(source, "item", "comments"):
+            page = known.get(str(number))
+            if not isinstance(one, dict) or not id_of(one.get("id")) or page is None:
                 yield Left(reason="broken")
                 continue
             # There ids are unique within a thread only.

@@ -14,9 +14,9 @@ from cackled.products.comments.importing.record import ImportedComment, State
 
 _STATES: dict[str, State] = {"approved": "approved", "waiting": "pending", "spam": "spam"}
 # What answers begin with: whom they answer, which their place says.
-_WHOM = re.compile(r"\s*\[@[^\]\n]{0,200}\]\(#[^)\n]{0,200}\)\s*[:,]?\s*")
+_WHOM = re.compile(r"\s*+\[@[^\]\n]{0,200}\]\(#[^)\n]{0,200}\)\s*[:,]?\s*")
 _WHOM_HTML = re.compile(
-    r"\s*(<p>)?\s*<a\b[^>]{0,300}\bclass=[\"']?at[\"']?[^>]{0,300}>[^<]{0,200}</a>\s*[:,]?\s*", re.IGNORECASE
+    r"\s*+(<p>)?\s*+<a\b[^>]{0,300}\bclass=[\"']?at[\"']?[^>]{0,300}>[^<]{0,200}</a>\s*[:,]?\s*", re.IGNORECASE
 )
 
 

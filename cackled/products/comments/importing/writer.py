@@ -15,6 +15,7 @@ from cackled.domain.page_facts import page_url
 from cackled.domain.site import Site
 from cackled.domain.text import MAX_NAME, clean_text, clean_words, render
 from cackled.events import Position
+from cackled.importing import storable
 from cackled.importing.formats import Parts, Ready, Spooled, Target, Written
 from cackled.importing.html_text import to_markdown
 from cackled.importing.records import Author, Change, Item, Left
@@ -42,7 +43,6 @@ MOST_TEXT = 20_000
 MOST_VOTES = 5_000
 NOBODY = "Anonymous"
 STATES = {"pending": 0, "approved": 1, "spam": 2, "rejected": 3, "deleted": 4}
-_MAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,190}")
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -55,7 +55,7 @@ def number_of_visitor(site: int, source: str, author: str) -> int:
 def author_key(author: Author, item: str) -> str:
     """What a source's author is told apart by: their account; of guests mail and name; else what they wrote."""
     if author.id:
-        return f"account:{author.id}"[:300]
+        return storable.name(f"account:{author.id}")[:300]
     if author.email:
         told = blake2b(f"{author.email.lower()}\0{author.name}".encode("utf-8", "replace"), digest_size=12).hexdigest()
         return f"guest:{told}"
@@ -100,7 +100,6 @@ class CommentWriter:
             name = cut(name, MAX_NAME).rstrip()
             changes.append("renamed")
         deleted = item.state == "deleted"
-        email = author.email.strip()
         known = author_key(author, item.id)
         stored = {
             "own": item.own,
@@ -108,16 +107,16 @@ class CommentWriter:
             # What is noted of authors, so that they can claim what is theirs.
             "a": "" if deleted or known.startswith("item:") or (item.own and not author.email) else known,
             "name": name if not deleted or (item.own and author.name) else "",
-            "email": email if not deleted and _MAIL.fullmatch(email) else "",
+            "email": "" if deleted else storable.mail(author.email),
             "url": "" if deleted else page_url(author.url),
             "avatar": "" if deleted else page_url(author.avatar),
             "ip": None if deleted else _address(author.address),
             "src": source, "html": html, "status": STATES[item.state],
-            "up": item.up, "down": item.down, "edited": item.edited,
+            "up": storable.count(item.up), "down": storable.count(item.down), "edited": storable.moment(item.edited),
             "pinned": item.pinned, "featured": item.featured, "locked": item.locked,
             "votes": [
                 [voter if item.own else str(number_of_visitor(self._site.id, self._source, f"account:{voter}")),
-                 1 if value > 0 else -1, voter]
+                 1 if value > 0 else -1, storable.name(voter)]
                 for voter, value in item.votes[:MOST_VOTES]
             ],
         }  # fmt: skip

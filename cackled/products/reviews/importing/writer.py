@@ -18,6 +18,7 @@ from cackled.domain.page_facts import page_url
 from cackled.domain.site import Site
 from cackled.domain.text import MAX_NAME, clean_text, clean_words, render
 from cackled.events import Position
+from cackled.importing import storable
 from cackled.importing.formats import Parts, Ready, Spooled, Target, Written
 from cackled.importing.html_text import to_markdown
 from cackled.importing.records import Author, Change, Item, Left
@@ -54,7 +55,6 @@ UNDO_REVIEWS = Query(
 # What somebody wrote elsewhere may be longer than what can be written here.
 MOST_TEXT = 20_000
 NOBODY = "Anonymous"
-_MAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,190}")
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -67,7 +67,7 @@ def number_of_visitor(site: int, source: str, author: str) -> int:
 def author_key(author: Author, item: str) -> str:
     """What a source's author is told apart by: their account; of guests mail and name; else what they wrote."""
     if author.id:
-        return f"account:{author.id}"[:300]
+        return storable.name(f"account:{author.id}")[:300]
     if author.email:
         told = blake2b(f"{author.email.lower()}\0{author.name}".encode("utf-8", "replace"), digest_size=12).hexdigest()
         return f"guest:{told}"
@@ -108,14 +108,15 @@ class ReviewWriter:
         if len(name) > MAX_NAME:
             name = cut(name, MAX_NAME).rstrip()
             changes.append("renamed")
-        known, email = author_key(author, item.id), author.email.strip()
+        known = author_key(author, item.id)
+        replied = storable.moment(item.replied)
         reply = clean(item.reply, MOST_TEXT, changes)
         stored: dict[str, Any] = {
             "v": author.id if item.own else str(number_of_visitor(self._site.id, self._source, known)),
             # Who it is if that one has reviewed the page already.
             "w": str(number_of_visitor(self._site.id, self._source, f"item:{item.id}")),
             "a": "" if known.startswith("item:") or (item.own and not author.email) else known, "name": name,
-            "email": email if _MAIL.fullmatch(email) else "", "url": page_url(author.url),
+            "email": storable.mail(author.email), "url": page_url(author.url),
             "ip": _address(author.address), "star": item.star, "title": title, "pros": pros, "cons": cons,
             "src": text, "html": render(text) if text else "", "recommend": item.recommend,
             "criteria": {
@@ -125,9 +126,9 @@ class ReviewWriter:
             "variant": clean_words(item.variant, answers.LONGEST_VARIANT),
             "media": [{"url": "", "alt": "", "link": one} for one in dict.fromkeys(item.media) if page_url(one)],
             "verified": "source" if item.verified else "", "origin": item.origin, "incentivized": item.incentivized,
-            "status": STATES.index(item.state), "up": item.up, "down": item.down, "reply": reply,
-            "reply_html": render(reply) if reply else "", "reply_name": self._site.name,
-            "replied": None if item.replied is None else datetime.fromtimestamp(item.replied, UTC).isoformat(),
+            "status": STATES.index(item.state), "up": storable.count(item.up), "down": storable.count(item.down),
+            "reply": reply, "reply_html": render(reply) if reply else "", "reply_name": self._site.name,
+            "replied": None if replied is None else datetime.fromtimestamp(replied, UTC).isoformat(),
             "given": item.whole,
         }  # fmt: skip
         if item.whole:
@@ -137,7 +138,7 @@ class ReviewWriter:
     def _more(self, item: ImportedReview) -> dict[str, Any]:
         """What an export of ours has beside that. Of a line that is not as this server wrote it, only words."""
         made: dict[str, Any] = {
-            "own": item.own, "k": KINDS.index(item.kind), "edited": item.edited,
+            "own": item.own, "k": KINDS.index(item.kind), "edited": storable.moment(item.edited),
             "experienced": item.experienced if is_day(item.experienced) else None,
             "attributes": {
                 name: value for name, value in item.attributes if item.own or value in self._choices.get(name, ())
