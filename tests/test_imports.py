@@ -96,7 +96,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     # What followers are told has pages and push messages of its own.
     "cackled.products.*.notices": (
-        "cackled.products.product", "cackled.api", "cackled.transport", "cackled.outbound.guard", "cackled.domain",
+        "cackled.products.product", "cackled.api", "cackled.transport", "cackled.outbound", "cackled.domain",
         "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.products.*.notices.answers": ("cackled.api.answers", *GROUND),
@@ -109,6 +109,14 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cackled.products.chat.people_api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
+    # Operators are told by web push.
+    "cackled.products.chat": (
+        "cackled.importing", "cackled.moderation.verdict", "cackled.moderation.judged", "cackled.moderation.items",
+        "cackled.outbound", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
+    ),
+    "cackled.products.chat.push_api": (
+        "cackled.api", "cackled.outbound.push", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,
     ),
     "cackled.products.chat.macros_api": (
         "cackled.api", "cackled.domain", "cackled.database", "cackled.cache", *GROUND,

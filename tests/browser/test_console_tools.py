@@ -86,6 +86,33 @@ class ToolTests(ConsoleCase):
         self.until(ann, "document.querySelector('.composer textarea').value === 'look here @igor '")
         field.press("Enter")
         ann.locator(".line.note", has_text="look here @igor").wait_for()
-        self.at(ben, f"/sites/{self.site}/chat?list=others&chat={chat[0]}", "Chat")
+        # Whoever is called is told, wherever they are in the panel.
+        ben.get_by_text("hana mentioned you in a note.").wait_for()
+        ben.locator(".toast, [role=status], [role=alert]").get_by_role("button", name="Chat").click()
         ben.locator(".line.note", has_text="look here @igor").wait_for()
         self.assertNotIn("look here", self.read(chat))
+
+    def test_push(self) -> None:
+        """A browser is told while the panel is closed: its worker is there, its subscription kept and ended."""
+        page = self.operator("jane")
+        page.context.grant_permissions(["notifications"])
+        # There is no push service here: the browser has the subscription that one would have given.
+        page.evaluate("""() => {
+          const made = {endpoint: 'https://push.example/jane', unsubscribe: async () => true,
+            toJSON: () => ({endpoint: 'https://push.example/jane', expirationTime: null, keys: {
+              auth: btoa('a'.repeat(16)).replace(/=+$/, ''), p256dh:
+              'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4'}})};
+          PushManager.prototype.subscribe = async options => (window.asked = options, window.given = made);
+          PushManager.prototype.getSubscription = async () => window.given || null;
+          Notification.requestPermission = async () => 'granted';
+        }""")
+        page.get_by_role("button", name="My desk").click()
+        box = page.get_by_role("dialog").get_by_label("Notify this browser too")
+        box.click()
+        page.get_by_text("Notified while the panel is closed.").wait_for()
+        self.until(page, "asked.userVisibleOnly && asked.applicationServerKey.length === 65")
+        self.until(page, "navigator.serviceWorker.getRegistration('/panel/').then(one => !!one.active)")
+        self.soon(lambda: self.assertTrue(box.is_checked()))
+        with page.expect_response("**/desk/push/gone") as gone:
+            box.click()
+        self.assertEqual(gone.value.status, 204)

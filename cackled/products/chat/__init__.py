@@ -10,7 +10,7 @@ from cackled.domain.parts import ServiceParts
 from cackled.domain.signed_links import SignedLinks
 from cackled.domain.site import Site
 from cackled.importing.exports import Export
-from cackled.products.chat import api, macros_api, people_api, report_api, setup_api, staff_api
+from cackled.products.chat import api, macros_api, people_api, push_api, report_api, setup_api, staff_api
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.events import EVENTS
 from cackled.products.chat.macros import Macros
@@ -18,6 +18,7 @@ from cackled.products.chat.mail import KINDS as LETTERS
 from cackled.products.chat.mail import ChatMail
 from cackled.products.chat.people import ChatPeople
 from cackled.products.chat.places import Places
+from cackled.products.chat.push import DeskBrowsers, DeskKeys, DeskPush, make_keys
 from cackled.products.chat.refusals import PROBLEMS, REFUSALS
 from cackled.products.chat.replies_by_mail import MailReplies
 from cackled.products.chat.report import Reports
@@ -81,22 +82,29 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     return ChatMail(parts).deliver
 
 
+def make_push(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
+    """What tells operators' browsers."""
+    return DeskPush(parts).deliver
+
+
 PRODUCT = Product(
     name=PRODUCT_NAME,
     routes=(
-        *macros_api.ROUTES, *staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES, *people_api.ROUTES, *api.ROUTES,
+        *macros_api.ROUTES, *push_api.ROUTES, *staff_api.ROUTES, *setup_api.ROUTES, *report_api.ROUTES,
+        *people_api.ROUTES, *api.ROUTES,
     ),
     widgets=api.WIDGETS,
     settings=ChatSettings,
     services={
         Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports, ChatPeople: ChatPeople, Macros: Macros,
+        DeskBrowsers: DeskBrowsers,
     },
     shared={
         ChatTokens: make_tokens, Routing: make_routing, Resuming: make_resuming, MailReplies: make_replies,
-        Places: make_places,
+        Places: make_places, DeskKeys: make_keys,
     },
     starts=(Routing, MailReplies),
-    outbox={"chat-mail": make_mail},
+    outbox={"chat-mail": make_mail, "chat-push": make_push},
     letters=LETTERS,
     limits=(
         Limit(name="start", rate=0.05, burst=5, site_rate=20.0),

@@ -42,6 +42,14 @@ class NoteTold(Struct, frozen=True):
     seq: int
 
 
+class MentionTold(Struct, frozen=True):
+    """Operators were mentioned in a note of a conversation."""
+
+    id: str
+    by: str
+    members: list[str]
+
+
 class EndedTold(Struct, frozen=True):
     """The visitor signed out: nothing is told in this channel any more."""
 
@@ -69,5 +77,6 @@ EVENTS = (
     EventType(type="chat.changed", data=Row),
     EventType(type="chat.viewing", data=ViewersTold),
     EventType(type="chat.noted", data=NoteTold),
+    EventType(type="chat.mentioned", data=MentionTold),
     EventType(type="desk.changed", data=Desk),
 )

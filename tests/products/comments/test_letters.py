@@ -14,10 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from cackled.domain.mail_templates import MailTemplates, Template
 from cackled.domain.outbox import GiveUp, Work
 from cackled.languages import LANGUAGES
+from cackled.outbound.push import PushKeys
 from cackled.products.comments.notices.delivery import Delivery
 from cackled.products.comments.notices.letters import KINDS, WORDS, Item, Links, confirmation, letter
 from cackled.products.comments.notices.links import NoticeLinks
-from cackled.products.comments.notices.push import PushKeys
 from cackled.products.comments.notices.returned import MOST, read_report
 from cackled.products.product import OutboxParts
 from tests.products.comments.test_notices import NoticeCase

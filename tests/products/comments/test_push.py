@@ -20,9 +20,9 @@ from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from cackled.domain.outbox import Retry, Work
+from cackled.outbound.push import MOST, PushKeys, check_keys, encrypt
 from cackled.products.comments.notices.delivery import Delivery
 from cackled.products.comments.notices.links import NoticeLinks
-from cackled.products.comments.notices.push import MOST, PushKeys, check_keys, encrypt
 from cackled.products.product import OutboxParts
 from tests.products.comments.test_notices import NoticeCase
 

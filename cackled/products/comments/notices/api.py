@@ -15,9 +15,9 @@ from cackled.api.route import Caller, Reach, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField, NotFound, Unprocessable
+from cackled.outbound.push import PushKeys, check_keys
 from cackled.products.comments.notices import answers
 from cackled.products.comments.notices.links import NoticeLink, NoticeLinks
-from cackled.products.comments.notices.push import PushKeys, check_keys
 from cackled.products.comments.notices.service import KINDS, NOBODY, Follower, Followers
 from cackled.products.comments.notices.settings import Sender
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from cackled.database.query import Query
 from cackled.domain.housekeeping import BATCH
 from cackled.outbound.guard import Policy
+from cackled.outbound.push import PushKeys
 from cackled.products.comments.notices.api import ROUTES
 from cackled.products.comments.notices.delivery import handlers
 from cackled.products.comments.notices.gather import Gatherer
 from cackled.products.comments.notices.letters import KINDS as LETTERS
 from cackled.products.comments.notices.links import NoticeLinks
-from cackled.products.comments.notices.push import PushKeys
 from cackled.products.comments.notices.settings import Sender
 from cackled.products.product import SharedParts
 

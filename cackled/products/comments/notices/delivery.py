@@ -22,9 +22,9 @@ from cackled.domain.people import People
 from cackled.domain.site import Site
 from cackled.languages import LANGUAGES, Language
 from cackled.outbound.guard import Policy
+from cackled.outbound.push import PushKeys, encrypt
 from cackled.products.comments.notices.letters import WORDS, Item, Links, confirmation, letter, values
 from cackled.products.comments.notices.links import NoticeLink, NoticeLinks
-from cackled.products.comments.notices.push import PushKeys, encrypt
 from cackled.products.comments.notices.service import NOBODY, REASONS, Follower, Followers, hash_of
 from cackled.products.comments.permalink import permalink
 from cackled.products.product import OutboxParts

@@ -80,7 +80,22 @@ function DeskDialog({work, state, onClose}) {
     toast(t('saved'));
     onClose();
   };
-  const {alarms} = work;
+  const {alarms, push} = work;
+  const [busy, setBusy] = useState(false);
+  const tell = async (/** @type {boolean} */ on) => {
+    setBusy(true);
+    try {
+      if (!on) await push.end();
+      else if (await push.begin()) toast(t('chat.push.is_on'));
+      else alarms.allowed.value = 'denied';
+    } catch (/** @type {any} */ error) {
+      // Browsers say why in their own words.
+      if ('status' in error) complain(error);
+      else toast(String(error.message || error), {kind: 'error'});
+    } finally {
+      setBusy(false);
+    }
+  };
   return html`<${Dialog} title=${t('chat.desk.edit')} onClose=${onClose}>
     <${Form} onSubmit=${submit} label=${t('save')}>
       <${Field}
@@ -124,6 +139,7 @@ function DeskDialog({work, state, onClose}) {
         ${alarms.allowed.value === 'default' && html`<button type="button" onClick=${() => alarms.ask()}>${t('chat.notices.ask')}</button>`}
         <button type="button" onClick=${() => alarms.sound(true)}>${t('chat.sound.try')}</button>
       </div>
+      ${push.able && html`<${Check} label=${t('chat.push.on')} checked=${push.on.value} disabled=${busy} onInput=${tell} />`}
     </section>
   <//>`;
 }

@@ -3,11 +3,15 @@
 import {badge} from '../badges.js';
 import {get, patch, post, put, remove} from '../api.js';
 import {effect, signal} from '../libraries.js';
+import {go} from '../router.js';
 import {me, sites} from '../session.js';
+import {toast} from '../toasts.js';
+import {t} from '../words.js';
 import {Alarms} from './alarms.js';
 import {Desk} from './desk.js';
 import {belongs} from './kinds.js';
 import {Live} from './live.js';
+import {Push} from './push.js';
 import {Console} from './store.js';
 
 /** Storage that may be refused or full: what can't be kept is kept while the page is open. */
@@ -74,6 +78,7 @@ export class Work {
     this.store = new Console(person.id, this.calls, {keep: this.keep, prefix: `cackled-chat:${site}:`});
     this.desk = new Desk(site, {behind: seq => this.channel.behind(seq)});
     this.alarms = new Alarms(this.keep);
+    this.push = new Push(site, this.keep);
     this.store.alarm = (what, chat, text) => this.alarms.tell(what, site, chat, text);
     /** Canned replies, macros and departments: asked for once, and again where they are edited. */
     this.replies = signal(/** @type {import('./canned.js').Reply[]} */ ([]));
@@ -82,6 +87,7 @@ export class Work {
     this.channel = new Live(site, {
       staff: event => {
         if (event.type === 'desk.changed') this.desk.load();
+        else if (event.type === 'chat.mentioned') this.mentioned(event.data);
         else this.store.heard(event);
       },
       chat: (channel, event) => this.store.heardIn(channel, event),
@@ -163,6 +169,15 @@ export class Work {
     if (replies.status === 'fulfilled') this.replies.value = replies.value.replies || [];
     if (departments.status === 'fulfilled') this.departments.value = departments.value.departments || [];
     if (macros.status === 'fulfilled') this.macros.value = macros.value.macros || [];
+  }
+
+  /** A colleague called me in a note: it is said wherever I am. @param {{id: string, by: string, members: string[]}} told */
+  mentioned({id, by, members}) {
+    if (!members.includes(this.person.id)) return;
+    const text = t('chat.mentioned', {name: by});
+    this.alarms.tell('message', this.site, /** @type {any} */ ({id, visitor: {name: by}}), text);
+    const act = () => go(`/sites/${this.site}/chat?chat=${encodeURIComponent(id)}`);
+    if (this.store.current.peek() !== id) toast(text, {label: t('nav.chat'), act, seconds: 30});
   }
 
   /** A canned reply was sent: those that are used most come first. @param {string} id */
