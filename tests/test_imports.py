@@ -62,6 +62,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "cackled.identity.api": (
         "cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND,
     ),
+    "cackled.identity.own_picture": ("cackled.api", "cackled.domain", "cackled.database", *GROUND),
     "cackled.identity.resource": ("cackled.api", "cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.identity.avatar": ("cackled.transport", "cackled.domain", "cackled.database", *GROUND),
     "cackled.identity.pages": ("cackled.transport.response", *GROUND),

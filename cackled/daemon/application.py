@@ -176,6 +176,7 @@ class Application:
                 text_records=TextRecords(clock, config.accounts.resolver),
                 send=self._send,
                 own_url=config.own_url,
+                own_picture=lambda site, number: self.shared[Uploads].read(site, number),
                 ask_nodes=infrastructure.ask_nodes,
                 give_nodes=infrastructure.give_nodes,
                 country=Countries(config.geo.files, config.geo.country, clock.seconds),

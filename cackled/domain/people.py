@@ -61,7 +61,7 @@ SELECT_PERSON = Query(
     """
     select p.name, p.email, p.email_verified, p.avatar, p.url, p.groups, p.badges, p.staff, p.level, p.private,
       p.gravatar, case when p.signed_out_at = '-infinity' then 0 else extract(epoch from p.signed_out_at)::float8 end,
-      extract(epoch from p.created_at)::float8
+      extract(epoch from p.created_at)::float8, p.picture
     from person p where p.site_id = $1 and p.visitor_id = $2
     """,
     ("int", "bigint"),
@@ -93,6 +93,23 @@ UPDATE_PERSON = Query(
     """,
     ("int", "bigint", "text", "text", "boolean", "boolean"),
 )
+SET_PICTURE = Query(
+    "set_own_picture",
+    """
+    with changed as (
+      update person p set picture = $3 where p.site_id = $1 and p.visitor_id = $2 and p.picture <> $3 returning 1
+    ), work as (
+      insert into outbox (site_id, kind, body)
+      select $1, 'people', concat('{"visitor":"', $2, '","from":"0"}') from changed
+    )
+    select exists (select from changed) from person p where p.site_id = $1 and p.visitor_id = $2
+    """,
+    ("int", "bigint", "text"),
+)
+IS_BANNED = Query(
+    "is_person_banned", "select coalesce(ban_of($1, '', $2, $3::text::inet) = 'ban', false)",
+    ("int", "bigint", "text"),
+)  # fmt: skip
 SIGN_OUT = Query(
     "sign_out", "update person set signed_out_at = now() where site_id = $1 and visitor_id = $2", ("int", "bigint")
 )
@@ -148,6 +165,8 @@ class Person(Struct, frozen=True):
     gravatar: bool
     signed_out: float
     created: float
+    # The number of a picture that they uploaded, or "".
+    picture: str = ""
 
 
 class Crowd:
@@ -289,6 +308,26 @@ class People:
         )  # fmt: skip
         if not rows:
             raise NotFound("You are not signed in.")
+
+
+    async def set_picture(self, visitor: int, number: str) -> bool:
+        """Show a picture of their own as the person's, ``""``: none; tells whether that is another than before.
+
+        Raises:
+            NotFound: the visitor is no person.
+            QueryFailed: the picture is not theirs.
+        """
+        rows = await self._database.write(SET_PICTURE, self._site.id, visitor, number)
+        if not rows:
+            raise NotFound("There is no such person.")
+        return bool(rows[0][0])
+
+    async def banned(self, visitor: int, address: str) -> bool:
+        """Whether a visitor, or whoever has that address, is banned from the whole site."""
+        found = await self._database.read(
+            IS_BANNED, self._site.id, visitor, address or None, preference=ReadPreference.PRIMARY
+        )
+        return bool(found.rows[0][0])
 
 
 class Following:

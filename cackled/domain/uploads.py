@@ -18,11 +18,13 @@ class Uploads(Struct, frozen=True):
     ``fetched`` keeps a picture that nobody sent, whether or not visitors may send some, and gives its contents' SHA-256
     and what a product keeps of it; ``again`` gives the latter of contents that are there, or None.
 
-    ``brought`` keeps a picture of a visitor that an import names (site, bytes, alternative text, visitor), whether or
-    not visitors may send some, and gives its id.
+    ``brought`` keeps a picture of a visitor that the site itself wants, as an import names it or to show the visitor
+    (site, bytes, alternative text, visitor), whether or not visitors may send some, and gives its id.
 
     ``add_any`` keeps a picture, or another file of that name where the site takes files (site, bytes, alternative text,
     name, visitor, account).
+
+    ``read`` gives the smallest still file of a picture, made anew by us, or None where there is none.
 
     Raises:
         Refused: the site takes none, or not this one.
@@ -35,3 +37,4 @@ class Uploads(Struct, frozen=True):
     again: Callable[[Site, bytes], Awaitable[dict[str, Any] | None]]
     add_any: Callable[[Site, bytes, str, str, int | None, int | None], Awaitable[str]]
     brought: Callable[[Site, bytes, str, int], Awaitable[str]]
+    read: Callable[[Site, str], Awaitable[bytes | None]]

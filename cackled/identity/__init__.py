@@ -17,6 +17,7 @@ from cackled.identity.flow import SignIn
 from cackled.identity.mail_link import KINDS as LETTERS
 from cackled.identity.mail_link import SignInMail
 from cackled.identity.one_time import DROP_OLD
+from cackled.identity.own_picture import ROUTES as PICTURE_ROUTES
 from cackled.identity.profiles import Profiles
 from cackled.identity.return_codes import WaysBack
 from cackled.identity.sealing import Sealing
@@ -57,7 +58,7 @@ def make_mail(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
 FEATURE = Feature(
     name="identity",
     old_calls=cackle_api.CALLS,
-    routes=ROUTES,
+    routes=(*ROUTES, *PICTURE_ROUTES),
     settings=IdentitySettings,
     services={
         People: make_people,
@@ -67,14 +68,17 @@ FEATURE = Feature(
         SsoRefusals: lambda parts, site: SsoRefusals(site, parts.database),
     },
     shared={
-        Pictures: lambda parts: Pictures(parts.http, parts.database, parts.in_thread, parts.clock.seconds),
+        Pictures: lambda parts: Pictures(
+            parts.http, parts.database, parts.in_thread, parts.clock.seconds, parts.own_picture
+        ),
         RefusalBook: lambda parts: RefusalBook(parts.clock.seconds), SignIn: make_sign_in,
         Skeletons: lambda parts: Skeletons(parts.database, parts.clock),
     },
     starts=(Skeletons,),
     outbox={"sign-in-mail": make_mail},
     letters=LETTERS,
-    limits=(Limit(name="change", rate=1, burst=20), Limit(name="sign-in", rate=0.5, burst=30)),
+    limits=(Limit(name="change", rate=1, burst=20), Limit(name="sign-in", rate=0.5, burst=30),
+            Limit(name="picture", rate=0.05, burst=10, site_rate=5.0)),
     problems={"bad-statement": 401, "bad-code": 401},
     jobs=(DROP_OLD,),
     commands=COMMANDS,

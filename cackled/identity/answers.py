@@ -47,6 +47,9 @@ class PersonAnswer(Struct, frozen=True):
     gravatar: bool
     email: str
     email_verified: bool
+    picture: Annotated[
+        bool | None, Meta(description="Whether they uploaded a picture of themselves; null: they can't here.")
+    ] = None
 
 
 class SessionAnswer(Struct, frozen=True):

@@ -91,15 +91,17 @@ async def _signed_in(call: Call, session: Session) -> SessionAnswer:
     grant = call.context.sessions.signed_in(session)
     return SessionAnswer(
         grant.token, grant.visitor, grant.view, grant.expires, LEVELS[session.level],
-        UNSET if person is None else _person(call, session, person),
+        UNSET if person is None else person_answer(call, session, person),
     )  # fmt: skip
 
 
-def _person(call: Call, session: Session, person: Person) -> PersonAnswer:
+def person_answer(call: Call, session: Session, person: Person) -> PersonAnswer:
+    """What is told to a person of themselves."""
     return PersonAnswer(
         str(session.visitor), person.name, picture_of(call.site.id, session.visitor, person),
         badges_of(person, call.context.wall_time()), person.staff,  # type: ignore[arg-type]
         person.private, person.gravatar, person.email, person.email_verified,
+        bool(person.picture) if call.site.product(IdentitySettings).own_pictures else None,
     )  # fmt: skip
 
 
@@ -114,7 +116,7 @@ async def show_me(call: Call) -> PersonAnswer:
     person = None if call.visitor.level == GUEST else await call.service(People).find(call.visitor.visitor)
     if person is None:
         raise NotFound("You are not signed in.")
-    return _person(call, call.visitor, person)
+    return person_answer(call, call.visitor, person)
 
 
 async def change_me(call: Call) -> PersonAnswer:

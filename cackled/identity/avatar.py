@@ -44,6 +44,9 @@ MOST_KEPT, KEPT, NONE_KEPT = 16_777_216, 86_400.0, 600.0
 # Pictures that are fetched at the same time.
 AT_ONCE = 8
 
+# What the source of a picture that a person uploaded begins with; its number follows.
+_OWN = "own:"
+
 
 class Picture(Struct, frozen=True):
     """A picture as WebP, ``b""`` where there is none; ``consent``: it is shown only while the person wants it."""
@@ -84,8 +87,10 @@ class Pictures:
     """Pictures of people, in a process."""
 
     def __init__(
-        self, http: Http, database: Database, in_thread: Callable[..., Awaitable[Any]], seconds: Callable[[], float]
-    ) -> None:
+        self, http: Http, database: Database, in_thread: Callable[..., Awaitable[Any]], seconds: Callable[[], float],
+        own: Callable[[Site, str], Awaitable[bytes | None]],
+    ) -> None:  # fmt: skip
+        self._own = own
         self._http = http
         self._database = database
         self._in_thread = in_thread
@@ -96,7 +101,7 @@ class Pictures:
         self._turns = Turns(AT_ONCE)
 
     async def find(self, site: Site, visitor: int) -> Picture:
-        """The picture of a visitor.
+        """The picture of a visitor: the one they uploaded, else the one that who signed them in told of.
 
         The service of pictures by mail is asked only where the person chose that, and a picture that was fetched from
         it is forgotten with the first look after they chose otherwise.
@@ -104,7 +109,9 @@ class Pictures:
         person = await People(site, self._database).find(visitor, ReadPreference.NEAREST)
         source, consent = "", False
         if person is not None:
-            source = person.avatar
+            own = site.product(IdentitySettings).own_pictures and person.picture
+            # They, or a moderator, may take it back.
+            source, consent = (f"{_OWN}{site.id}-{own}", True) if own else (person.avatar, False)
             if not source and person.gravatar and person.email_verified and person.email:
                 consent = True
                 base = site.product(IdentitySettings).gravatar_url
@@ -116,27 +123,33 @@ class Pictures:
         if kept is not None and kept.source == source and self._seconds() < kept.until:
             self._kept.move_to_end((site.id, visitor))
             return Picture(kept.body, consent)
-        if consent:
+        if consent and not own:
             # A replica may not have heard yet that they chose otherwise.
             now = await People(site, self._database).find(visitor, ReadPreference.PRIMARY)
             if now is None or not now.gravatar:
                 return Picture()
-        load = self._calls.ask(source, lambda: Deferred.fromCoroutine(self._load(site.id, visitor, source)))
+        load = self._calls.ask(source, lambda: Deferred.fromCoroutine(self._load(site, visitor, source)))
         return Picture(await load, consent)
 
-    async def _load(self, site: int, visitor: int, source: str) -> bytes:
+    async def _load(self, site: Site, visitor: int, source: str) -> bytes:
         await self._turns.acquire()
         try:
-            answer = await self._http.ask(b"GET", source, [(b"Accept", b"image/*")], most=MOST_BYTES)
-            body = await self._in_thread(squared, answer.body) if answer.status == 200 else b""
+            raw = await self._raw(site, source)
+            body = await self._in_thread(squared, raw) if raw else b""
         except (ValueError, OSError, SyntaxError) as error:
             log.info("no picture for visitor {visitor} of site {site}: {reason}",
-                     visitor=visitor, site=site, reason=str(error)[:200])  # fmt: skip
+                     visitor=visitor, site=site.id, reason=str(error)[:200])  # fmt: skip
             body = b""
         finally:
             self._turns.release()
-        self._keep((site, visitor), _Kept(self._seconds() + (KEPT if body else NONE_KEPT), source, body))
+        self._keep((site.id, visitor), _Kept(self._seconds() + (KEPT if body else NONE_KEPT), source, body))
         return body
+
+    async def _raw(self, site: Site, source: str) -> bytes:
+        if source.startswith(_OWN):
+            return await self._own(site, source.partition("-")[2]) or b""
+        answer = await self._http.ask(b"GET", source, [(b"Accept", b"image/*")], most=MOST_BYTES)
+        return answer.body if answer.status == 200 else b""
 
     def _forget(self, place: tuple[int, int]) -> None:
         old = self._kept.pop(place, None)

@@ -39,7 +39,7 @@ SELECT_VISITOR = Query(
 
 def picture_of(site: int, visitor: int, person: Person) -> str | None:
     """The address of a person's picture, as the database's ``author_extra`` makes it; None where they have none."""
-    if person.avatar or (person.gravatar and person.email_verified):
+    if person.picture or person.avatar or (person.gravatar and person.email_verified):
         return f"/avatar/{site}/{visitor}"
     return None
 

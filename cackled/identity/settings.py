@@ -19,6 +19,13 @@ class IdentitySettings(ProductSettings, frozen=True, forbid_unknown_fields=True,
             description="Offer sign-in with the site's providers.",
         ),
     ] = False
+    own_pictures: Annotated[
+        bool,
+        Meta(
+            title="Pictures of their own",
+            description="Let visitors who signed in upload a picture of themselves.",
+        ),
+    ] = False
     sso_secret: Annotated[
         str,
         Meta(

@@ -27,7 +27,7 @@ from cackled.domain.signed_media import SignedMedia, hides_pictures
 from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.media.files import Files, body_of
-from cackled.media.service import ID, Known, find_media
+from cackled.media.service import ID, Known, find_media, smallest
 from cackled.shared_calls import SharedCalls
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
@@ -180,8 +180,7 @@ class MediaResource(AsyncResource):
 def _named(files: list[Known], name: str) -> Known | None:
     """The file of that name; of the name `THUMB` the smallest picture, which stands still."""
     if name == THUMB:
-        still = [one for one in files if one.type == "image/webp"]
-        return min(still, key=lambda one: (one.name != "still.webp", one.width), default=None)
+        return smallest(files)
     return next((one for one in files if one.name == name), None)
 
 

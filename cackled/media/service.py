@@ -140,6 +140,12 @@ async def find_media(
     return {row[0]: _medium(row) for row in rows.rows}
 
 
+def smallest(files: list[Known]) -> Known | None:
+    """The smallest file that is a picture and stands still."""
+    pictures = [one for one in files if one.type == "image/webp"]
+    return min(pictures, key=lambda one: (one.name != "still.webp", one.width), default=None)
+
+
 def admit(site: Site, length: int | None) -> None:
     """See that *site* takes pictures, and one of *length* bytes (None: nobody knows yet).
 

@@ -15,13 +15,15 @@ from cackled.domain.site import Site
 from cackled.domain.uploads import Uploads
 from cackled.media.attachments import kind_of
 from cackled.media.disk_cache import DiskCache
+from cackled.media.files import check_slice
 from cackled.media.image_workers import Workshop
 from cackled.media.incoming import Incoming
 from cackled.media.origins import DatabaseOrigin, FolderOrigin, Origin
 from cackled.media.s3 import S3Origin
 from cackled.media.scanning import Scanner
-from cackled.media.service import Media, Medium, admit
+from cackled.media.service import Media, Medium, admit, find_media, smallest
 from cackled.media.settings import MediaSettings
+from cackled.media.sums import SLICE
 from cackled.media.uploads import Uploads as SiteUploads
 from cackled.shared_calls import SharedCalls
 
@@ -76,13 +78,24 @@ class MediaStore:
     @property
     def uploads(self) -> Uploads:
         """What products hand pictures to."""
-        return Uploads(self._upload, admit, self._fetched, self._again, self._any, self._brought)
+        return Uploads(self._upload, admit, self._fetched, self._again, self._any, self._brought, self._read)
 
     async def _upload(self, site: Site, raw: bytes, alt: str, visitor: int | None, account: int | None) -> str:
         return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, account)).id}"
 
     async def _brought(self, site: Site, raw: bytes, alt: str, visitor: int) -> str:
         return f"{site.id}-{(await self.of(site).add(raw, alt, visitor, admitted=True)).id}"
+
+    async def _read(self, site: Site, number: str) -> bytes | None:
+        found = (await find_media(self.database, site.id, [number])).get(number)
+        known = None if found is None else smallest(found.files)
+        if found is None or known is None:
+            return None
+        body = await self.origin.get(site.id, found.digest, known.name)
+        if body is not None:
+            for place in range(0, len(body), SLICE):
+                check_slice(body[place : place + SLICE], known, place // SLICE, "a picture")
+        return body
 
     async def _any(
         self, site: Site, raw: bytes, alt: str, name: str, visitor: int | None, account: int | None

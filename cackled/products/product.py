@@ -82,6 +82,11 @@ async def no_nodes(what: str, key: str, checksum: str) -> bytes | None:
     return None
 
 
+async def no_picture(site: Site, number: str) -> bytes | None:
+    """There is none."""
+    return None
+
+
 class SharedParts(Struct, frozen=True, kw_only=True):
     """What the parts of a feature that a process has once are made of.
 
@@ -91,6 +96,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     ``http`` asks servers that strangers name, ``text_records`` gives TXT records (OSError where nobody answers),
     ``send`` sends mail (None: there is no mail server); ``own_url`` is the base of links in mail, or ``""``;
     ``country`` gives the country of an address as two capital letters, ``""`` where none is known.
+    ``own_picture`` gives a picture that a visitor of a site uploaded, by its number, as a small file made anew.
     ``ask_nodes`` asks other nodes for contents of a kind by key and checksum (128 bits of BLAKE2b in hexadecimal), and
     gives None where none has them; ``give_nodes`` says how this node answers for a kind.
     """
@@ -111,6 +117,7 @@ class SharedParts(Struct, frozen=True, kw_only=True):
     send: Any
     own_url: str
     country: Callable[[str | None], str] = lambda address: ""
+    own_picture: Callable[[Site, str], Awaitable[bytes | None]] = no_picture
     ask_nodes: Callable[[str, str, str], Awaitable[bytes | None]] = no_nodes
     give_nodes: Callable[[str, Callable[[str], Awaitable[bytes | None]]], None] = lambda what, give: None
 

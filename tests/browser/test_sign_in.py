@@ -6,6 +6,7 @@ import json
 import threading
 from functools import partial
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from time import time
 from typing import Any
 
@@ -13,6 +14,7 @@ import jwt
 
 from cackled.database.testing import server
 from tests.browser.test_daemon import OnePage
+from tests.media import corpus
 from tests.support.browser import BrowserCase
 from tests.support.daemon import Daemon
 from tests.support.provider import CLIENT, LocalProvider
@@ -72,6 +74,45 @@ class SignInTests(BrowserCase):
             self.assertTrue(page.locator(f".mc-person >> text={name}").first.is_visible())
 
         self.soon(shown)
+
+    def test_own_picture(self) -> None:
+        """Somebody uploads a picture of themselves and removes it; readers see it; what is no picture is told so."""
+        self.daemon.admin("site set 1 identity.own_pictures yes")
+        page = self.page(self.site(f"sso: '{statement()}'"))
+        self.signed_in(page, "Vera")
+        page.fill(".mc-input >> nth=0", "with a face")
+        page.click(".mc-formbtn >> nth=0")
+        page.wait_for_selector(".mc-list >> text=with a face")
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "me.png").write_bytes(corpus.picture("PNG", (900, 300), "blue"))
+        (folder / "me.txt").write_text("no picture")
+
+        def choose(name: str) -> None:
+            self.signed_in(page, "Vera")
+            page.click(".mc-person .mc-author")
+            page.wait_for_selector(".mc-self")
+            page.set_input_files(".mc-ownfile", folder / name)
+
+        choose("me.txt")
+        page.wait_for_selector(".mc-self .mc-error >> text=picture")
+        page.set_input_files(".mc-ownfile", folder / "me.png")
+        self.until(page, "!document.querySelector('.mc-self')")
+        reader = self.page(self.site(""), context=self.context())
+
+        def faces(count: int) -> None:
+            reader.reload()
+            reader.wait_for_selector(".mc-list .mc-avatar")
+            self.assertEqual(reader.locator(".mc-list img.mc-face").count(), count)
+
+        self.soon(lambda: faces(1))
+        self.until(reader, "document.querySelector('.mc-list img.mc-face').naturalWidth === 160")
+        self.signed_in(page, "Vera")
+        self.until(page, "document.querySelector('.mc-person img.mc-face').naturalWidth === 160")
+        page.click(".mc-person .mc-author")
+        page.click(".mc-self >> text=Remove the picture")
+        self.until(page, "!document.querySelector('.mc-self')")
+        self.soon(lambda: faces(0))
 
     def test_popup(self) -> None:
         """A guest's comment becomes the person's; name, badge and picture's place are shown; they sign out again."""

@@ -133,6 +133,7 @@ class AuthorAnswer(Struct, frozen=True):
     notes: list[Note]
     warnings: list[Warning_]
     bans: list[dict[str, Any]]
+    picture: Annotated[str | None, Meta(description="The address of a picture that they uploaded.")] = None
 
 
 class WarningsAnswer(Struct, frozen=True):

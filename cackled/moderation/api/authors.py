@@ -8,6 +8,7 @@ from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.bans import Bans
+from cackled.domain.people import People
 from cackled.moderation.api.answers import AuthorAnswer, Made, NoteBody, WarningsAnswer
 from cackled.moderation.authors import Authors
 from cackled.moderation.queue import Queue
@@ -26,8 +27,13 @@ async def get_author(call: Call) -> Any:
     ]
     return AuthorAnswer(
         id=str(visitor), notes=await authors.notes(visitor), warnings=await authors.warnings(visitor), bans=bans,
-        **known,
+        picture=await _picture(call, visitor), **known,
     )  # fmt: skip
+
+
+async def _picture(call: Call, visitor: int) -> str | None:
+    person = await call.service(People).find(visitor)
+    return f"/avatar/{call.site.id}/{visitor}" if person is not None and person.picture else None
 
 
 async def _seen(call: Call) -> None:

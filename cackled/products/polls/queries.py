@@ -102,7 +102,10 @@ SELECT_EXPORT = Query(
 SELECT_VOTERS = Query(
     "select_voters",
     """
-    select b.visitor_id, s.name, s.avatar from ballot b join person s on s.site_id = $1 and s.visitor_id = b.visitor_id
+    select b.visitor_id, s.name,
+      case when s.picture <> '' or s.avatar <> '' or (s.gravatar and s.email_verified)
+        then concat('/avatar/', $1, '/', b.visitor_id) else '' end
+    from ballot b join person s on s.site_id = $1 and s.visitor_id = b.visitor_id
     where b.site_id = $1 and b.poll_id = $2 and b.state = 1 and $3 = any(b.options) and not s.private
       and b.visitor_id > $4
     order by b.visitor_id limit $5

@@ -1,5 +1,6 @@
-/* What people change of themselves, on their own card: the name that others see, whether their comments are shown on their profile,
+/* What people change of themselves, on their own card: their picture, the name that others see, whether their comments are shown on their profile,
    whether their picture may be asked for by their mail. */
+import {ownPicture} from './own_picture.js';
 import {el, press} from '../lib/dom.js';
 import {openData} from '../lib/own_data.js';
 
@@ -81,6 +82,16 @@ export function fillOwn(host, card, shut) {
     picture.checked = me.gravatar;
     // Without an address there is nothing to look a picture up by.
     if (!me.email) /** @type {HTMLElement} */ (picture.closest('label')).remove();
+    if (typeof me.picture === 'boolean') {
+      const tell = (/** @type {any} */ error) => (told.textContent = error ? host.said(error) : '');
+      form.prepend(
+        ownPicture(host, me, tell, now => {
+          host.session.set('person', {...host.session.person(), avatar: now.avatar});
+          shut();
+          host.done();
+        }),
+      );
+    }
     save.disabled = false;
   });
 }

@@ -66,7 +66,7 @@ $$;
 -- What comments show of their author beside id and name: members of JSON, '' of a guest.
 create or replace function author_extra(p_site int, p_visitor bigint) returns text language sql stable as $$
   select concat(
-    ',"avatar":', case when p.avatar <> '' or (p.gravatar and p.email_verified)
+    ',"avatar":', case when p.picture <> '' or p.avatar <> '' or (p.gravatar and p.email_verified)
                   then concat('"/avatar/', p_site, '/', p_visitor, '"') else 'null' end,
     ',"badges":', (
       select coalesce(json_agg(b order by n), '[]') from (

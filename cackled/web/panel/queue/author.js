@@ -12,18 +12,37 @@ import {number, percent, t} from '../words.js';
 
 /** @typedef {{id: string, body: string, by?: string, at: string, read?: string | null}} Note */
 /** @typedef {{id: string, name: string, first_seen: string, last_seen: string, first_address: string | null, address: string | null,
- *   counts: Record<string, number>, other_names: string[], trust: number, notes: Note[], warnings: Note[], bans: any[]}} Author */
+ *   counts: Record<string, number>, other_names: string[], trust: number, notes: Note[], warnings: Note[], bans: any[],
+ *   picture?: string | null}} Author */
 
 /** @param {{site: string, id: string, onClose: () => void, onBan: (author: Author) => void}} props */
 export function AuthorDialog({site, id, onClose, onBan}) {
   const base = `/sites/${site}/moderation/authors/${id}`;
   const loaded = useLoad(signal => get(base, {}, signal), [base]);
+  /** @param {() => Promise<void>} again */
+  const unpicture = async again => {
+    try {
+      await remove(`/sites/${site}/visitors/${id}/picture`);
+      await again();
+    } catch (error) {
+      complain(error);
+    }
+  };
   return html`<${Dialog} title=${t('author.title')} onClose=${onClose}>
     <${Loaded} from=${loaded} rows=${4}>
       ${(/** @type {Author} */ found) =>
         html`<div class="stack">
           <div class="row">
-            <${Avatar} name=${found.name} id=${found.id} /><strong><${Name} name=${found.name} /></strong>
+            ${
+              found.picture
+                ? html`<img class="avatar" alt="" src=${found.picture} /><button
+                      type="button"
+                      onClick=${() => unpicture(loaded.again)}
+                    >
+                      ${t('author.picture.remove')}
+                    </button>`
+                : html`<${Avatar} name=${found.name} id=${found.id} />`
+            }<strong><${Name} name=${found.name} /></strong>
             ${found.bans.length > 0 && html`<${Mark} kind="bad">${t('author.banned')}<//>`}<span class="grow"></span>
             ${everywhere(site) && html`<button type="button" class="danger" onClick=${() => onBan(found)}>${t('do.ban')}</button>`}
           </div>
