@@ -74,6 +74,8 @@ def refusals(route: Route) -> list[str]:
         found |= {"bad-field", "not-found"}
     if route.body is not None:
         found |= {"bad-json", "content-too-large"}
+    if route.idempotent:
+        found |= {"key-reused"}
     if route.replayed:
         found |= {"under-way", "key-reused", "bad-field"}
     if route.takes:

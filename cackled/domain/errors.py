@@ -156,6 +156,10 @@ _CORE = (
         error=Conflict,
         detail="The site is stored here, and can't be said to live elsewhere.",
     ),
+    Refusal(
+        state="CK422", reason="key-reused", error=Unprocessable,
+        detail="This idempotency key was used for another call.",
+    ),
     Refusal(state="CK421", reason="deployment", error=Misdirected, detail="The site lives in another deployment."),
 )
 _KINDS: dict[str, type[Refused]] = {

@@ -384,6 +384,15 @@ class FlowTests(ApiCase):
         self.assertNotIn("idempotent-replayed", first.headers)
         self.assertEqual(again.headers["idempotent-replayed"], "true")
         self.assertEqual((again.status, again.body), (201, first.body))
+        # Other words, or another place, are another call; once it was edited nobody can tell.
+        number = first.json()["comment"]["id"]
+        for other in (self.comment("other"), {**self.comment(), "parent": number}):
+            answer = await self.ask("POST", COMMENTS, other, authorization=auth, idempotency_key="k1")
+            self.assertEqual((answer.status, answer.slug), (422, "key-reused"))
+        await self.ask("PATCH", f"{COMMENTS}/{number}", {"text": "edited"}, authorization=auth)
+        again = await self.ask("POST", COMMENTS, self.comment(), authorization=auth, idempotency_key="k1")
+        self.assertEqual((again.status, again.json()["comment"]["id"]), (201, number))
+        self.assertEqual(self.sql("select count(*) from comment"), [(1,)])
         work = [
             Deferred.fromCoroutine(
                 self.ask("POST", COMMENTS, self.comment("at once"), authorization=auth, idempotency_key="k2")

@@ -29,6 +29,8 @@ class ConversationTests(ChatCase):
         self.assertEqual((found["card"]["attributes"], found["card"]["address"]), ({"plan": "pro"}, ""))
         said = await self.ann.ask("POST", f"{path}/messages", {"text": "Good *morning*"}, idempotency_key="a1")
         self.assertEqual(said.status, 201, said)
+        other = await self.ann.ask("POST", f"{path}/messages", {"text": "Other words"}, idempotency_key="a1")
+        self.assertEqual((other.status, other.slug), (422, "key-reused"))
         message = said.json()["message"]
         self.assertEqual((message["from"], message["author"]["name"]), ("operator", "Ann"))
         self.assertIn("<em>morning</em>", message["html"])

@@ -124,9 +124,11 @@ class PostTests(DomainCase):
         self.assertEqual(self.sql("select count(*) from channel"), [(0,)])
 
     async def test_idempotency(self) -> None:
-        """The same key again answers with the first comment, whatever the text; another channel or visitor is apart."""
+        """The same key again answers with the first comment; other words are refused; another channel or visitor is
+        apart."""
         first = await self.post("one", idempotency_key="k")
-        again = await self.post("two", idempotency_key="k")
+        again = await self.post("one", idempotency_key="k")
+        self.assertEqual((await self.refused(self.post("two", idempotency_key="k"))).slug, "key-reused")
         self.assertTrue(again.replayed)
         self.assertFalse(first.replayed)
         self.assertEqual(again.comment, first.comment)

@@ -91,6 +91,9 @@ class WriteTests(ReviewCase):
         again = await self.post(ann, 5, idempotency_key="a")
         self.assertEqual((again.status, again.json()["review"]["id"]), (201, first.json()["review"]["id"]))
         self.assertEqual(again.headers["idempotent-replayed"], "true")
+        for star, more in ((4, {}), (5, {"text": "Other words"})):
+            answer = await self.post(ann, star, **more, idempotency_key="a")
+            self.assertEqual((answer.status, answer.slug), (422, "key-reused"), star)
         second = await self.post(ann, 1)
         self.assertEqual((second.slug, second.json()["review"]), ("reviewed", first.json()["review"]["id"]))
         self.assertEqual((await self.post(ann, 1, "cup")).status, 201)

@@ -1,5 +1,5 @@
 -- What visitors and operators do in conversations. Each function locks the conversation's channel first.
--- cackled: revision 7
+-- cackled: revision 8
 
 -- A conversation, locked with its channel for the rest of the transaction.
 create or replace function lock_chat(p_site int, p_chat bigint) returns chat language plpgsql as $$
@@ -166,6 +166,9 @@ begin
     select * into m from chat_message x
     where x.site_id = p_site and x.chat_id = p_chat and x.sender = p_sender and x.key = p_key;
     if found then
+      if m.edited_at is null and not m.deleted and m.text <> p_text then
+        raise exception using errcode = 'CK422', message = 'key-reused';
+      end if;
       return query select message_json(m), m.seq, true;
       return;
     end if;

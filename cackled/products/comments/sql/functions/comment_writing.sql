@@ -1,5 +1,5 @@
 -- Comments are posted, edited and deleted.
--- cackled: revision 11
+-- cackled: revision 12
 
 -- How texts are made into HTML: `cackled.domain.text.HTML_VERSION`.
 create or replace function html_version() returns smallint language sql immutable parallel safe as $$
@@ -98,6 +98,12 @@ begin
     select * into k from post_key x
     where x.site_id = p_site and x.visitor_id = p_visitor and x.channel_id = p_channel and x.key = p_idem;
     if found then
+      -- What was changed since can't be compared any more.
+      if exists (
+          select from comment x where x.site_id = p_site and x.id = k.comment_id and x.edited_at is null
+            and x.status <> 4 and x.src <> '' and (x.src <> p_src or x.parent_id is distinct from p_parent)) then
+        raise exception using errcode = 'CK422', message = 'key-reused';
+      end if;
       return query select own_comment_json(x), k.seq, true, x.src from comment x
         where x.site_id = p_site and x.id = k.comment_id;
       return;

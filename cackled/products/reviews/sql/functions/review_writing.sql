@@ -1,5 +1,5 @@
 -- Reviews are written, changed and deleted by their authors.
--- cackled: revision 2
+-- cackled: revision 3
 
 -- The channel's row and then the review's, locked; raises CK404 where there is none that a visitor can see.
 create or replace function lock_review(p_site int, p_id bigint, p_visitor bigint) returns review language plpgsql as $$
@@ -71,6 +71,13 @@ begin
     select * into k from post_key x
     where x.site_id = p_site and x.visitor_id = p_visitor and x.channel_id = p_channel and x.key = p_idem;
     if found then
+      select * into r from review x where x.site_id = p_site and x.id = k.comment_id;
+      -- What was changed since can't be compared any more.
+      if r.edited_at is null and r.status <> 4 and (r.parent_id is distinct from p_parent
+          or (with_members(r, p_data::jsonb)).src <> r.src
+          or (with_members(r, p_data::jsonb)).star is distinct from r.star) then
+        raise exception using errcode = 'CK422', message = 'key-reused';
+      end if;
       return query select own_review_json(x), k.seq, true, review_summary_json(p_site, p_channel), x.status::int
         from review x where x.site_id = p_site and x.id = k.comment_id;
       return;
