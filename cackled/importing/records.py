@@ -15,6 +15,7 @@ Reason = Literal[
     "kind",  # it is none of ours: a trackback, a note of a shop
     "private",  # it was never public
     "unwanted",  # spam or trash, which was not asked for
+    "unsigned",  # it counts only as this server wrote it
     "not-mapped",  # the map of addresses leaves its page out
 ]
 # What comes, and not quite as it was.

@@ -9,6 +9,7 @@ from cackled.domain.outbox import Work
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.importing.exports import Export
+from cackled.importing.formats import Imports
 from cackled.products.polls import api, moderated, staff_api
 from cackled.products.polls.closing import Closing
 from cackled.products.polls.editor import PollEditor
@@ -36,6 +37,12 @@ def make_editor(parts: ServiceParts, site: Site) -> PollEditor:
 def make_closing(parts: OutboxParts) -> Callable[[Work], Awaitable[None]]:
     """The handler that tells pages when a poll opens or closes."""
     return Closing(parts).deliver
+
+
+def _imports() -> Imports:
+    from cackled.products.polls.importing import IMPORTS
+
+    return IMPORTS
 
 
 def _exports() -> tuple[Export, ...]:
@@ -71,5 +78,6 @@ PRODUCT = Product(
     held=HELD,
     authored=AUTHORED,
     exports=_exports,
+    imports=_imports,
     seed=fill,
 )
