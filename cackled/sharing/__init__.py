@@ -22,6 +22,8 @@ from cackled.sharing.sending import Sending
 from cackled.sharing.service import Shares
 from cackled.sharing.settings import SharingSettings
 from cackled.sharing.store import EXPIRE_SHARES
+from cackled.sharing.vk import Vk
+from cackled.sharing.x import X
 
 ERASABLE = Erasable(
     steps=(Query("erase_shares", "select channel, seq from erase_shares($1, $2, $3)", ("int", "bigint", "int")),),
@@ -38,7 +40,7 @@ HELD = (
 def make_networks(http: Any, database: Database, sealing: Sealing) -> dict[str, Network]:
     """All networks there are, by name."""
     asking = Asking(http)
-    made: tuple[Network, ...] = (Mastodon(asking, database, sealing),)
+    made: tuple[Network, ...] = (Mastodon(asking, database, sealing), Vk(asking), X(asking))
     return {one.name: one for one in made}
 
 

@@ -50,6 +50,13 @@ class AccountsAnswer(Struct, frozen=True):
     networks: list[NetworkAnswer]
     accounts: list[AccountAnswer]
     shares: list[ShareAnswer]
+    words: Annotated[dict[str, str], Meta(description="What the widget says of it, in the language asked for.")]
+
+
+class WordsQuery(Struct, frozen=True):
+    """The language of the words; the site's without."""
+
+    lang: Annotated[str, Meta(max_length=20)] = ""
 
 
 class ConnectBody(Struct):

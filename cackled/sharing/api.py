@@ -9,20 +9,25 @@ from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.database.query import ReadPreference
 from cackled.domain.errors import NotFound
+from cackled.languages import LANGUAGES
 from cackled.sharing import answers
 from cackled.sharing.connecting import Sharing
 from cackled.sharing.service import Shares
 from cackled.sharing.settings import SharingSettings
 from cackled.sharing.store import Share
+from cackled.sharing.words import WIDGET_WORDS, WORDS
 
 _ACCOUNTS, _SHARES = "/sites/{site}/share/accounts", "/sites/{site}/shares"
 
 
 async def list_accounts(call: Call) -> Any:
     """List the networks, the visitor's connected accounts and their latest shares."""
-    visitor, networks = call.visitor.visitor, call.shared(Sharing).networks
-    found = await call.shared(Sharing).accounts(call.site).all(visitor, call.reading)
-    shares = await call.service(Shares).list(visitor, "", call.reading)
+    networks, query = call.shared(Sharing).networks, call.query
+    found, shares = [], []
+    if call.session is not None:
+        found = await call.shared(Sharing).accounts(call.site).all(call.session.visitor, call.reading)
+        shares = await call.service(Shares).list(call.session.visitor, "", call.reading)
+    language = next((one for one in LANGUAGES if one == query.lang), call.site.settings.language)
     return {
         "networks": [
             {"name": name, "asks": networks[name].asks(call.site)}
@@ -30,6 +35,7 @@ async def list_accounts(call: Call) -> Any:
         ],
         "accounts": [{"network": one.network, "name": one.name, "lost": one.lost} for one in found],
         "shares": [_share(one) for one in shares],
+        "words": {key: WORDS.words(language)(key, network="{network}") for key in WIDGET_WORDS},
     }  # fmt: skip
 
 
@@ -73,14 +79,15 @@ ROUTES = (
     Route(
         method="GET", path=_ACCOUNTS, name="listShareAccounts",
         summary="List the networks, the visitor's connected accounts and their latest shares.",
-        handler=list_accounts, answer=answers.AccountsAnswer, caller=Caller.SESSION, limit="reads",
+        handler=list_accounts, query=answers.WordsQuery, answer=answers.AccountsAnswer, caller=Caller.VISITOR,
+        limit="reads",
         preference=ReadPreference.PRIMARY,
     ),
     Route(
         method="POST", path=_ACCOUNTS, name="connectShareAccount",
         summary="Connect the account that a network's window brought a code for.",
-        handler=connect, body=answers.ConnectBody, answer=answers.AccountsAnswer, caller=Caller.SESSION,
-        limit="sharing.connect", preference=ReadPreference.PRIMARY, refusals=("bad-code",),
+        handler=connect, query=answers.WordsQuery, body=answers.ConnectBody, answer=answers.AccountsAnswer,
+        caller=Caller.SESSION, limit="sharing.connect", preference=ReadPreference.PRIMARY, refusals=("bad-code",),
     ),
     Route(
         method="DELETE", path=_ACCOUNTS + "/{network:text}", name="disconnectShareAccount",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
@@ -22,9 +21,10 @@ from cackled.domain.site import Site
 from cackled.domain.sites import SiteDirectory
 from cackled.identity import pages
 from cackled.identity.flow import arguments_of, origin_of
-from cackled.languages import LANGUAGES, Catalogue, Words, accepted
+from cackled.languages import LANGUAGES, Words, accepted
 from cackled.sharing.connecting import Sharing
 from cackled.sharing.network import Network, ShareFailed
+from cackled.sharing.words import WORDS
 from cackled.transport.http import Request
 from cackled.transport.problems import problem
 from cackled.transport.resources import AsyncResource
@@ -32,7 +32,6 @@ from cackled.transport.response import Response
 
 log = Logger()
 
-WORDS = Catalogue(Path(__file__).parents[1] / "web" / "identity" / "locales", "sharing")
 COOKIE, COOKIE_SECONDS = "share", 3_600
 LIMIT = "sharing.connect"
 TITLES = {"mastodon": "Mastodon", "bluesky": "Bluesky", "vk": "VK", "x": "X"}

@@ -31,9 +31,41 @@ class SharingSettings(ProductSettings, frozen=True, forbid_unknown_fields=True, 
         ),
     ] = ""
 
+    vk_client: Annotated[
+        str,
+        Meta(
+            title="VK: app id",
+            max_length=100, pattern="^[0-9]*$",
+            description=(
+            "Number of the site's app at VK ID, which needs the permission wall there. Visitors can then share their "
+            "comments on their walls. Empty: VK is not offered."
+            ),
+        ),
+    ] = ""
+    x_client: Annotated[
+        str,
+        Meta(
+            title="X: client id",
+            max_length=200, pattern="^[!-~]*$",
+            description=(
+            "OAuth 2.0 client id of the site's app at X. Visitors can then share their comments there. Empty: X is not "
+            "offered."
+            ),
+        ),
+    ] = ""
+    x_secret: Annotated[
+        str,
+        Meta(
+            title="X: client secret",
+            max_length=200, pattern="^[!-~]*$",
+            description="Client secret of an app at X that is confidential. Empty for a public one.",
+        ),
+    ] = ""
+
     def offered(self) -> tuple[str, ...]:
         """The networks that visitors may connect, in their order."""
-        return ("mastodon",) if self.mastodon else ()
+        there = {"mastodon": self.mastodon, "vk": self.vk_client, "x": self.x_client}
+        return tuple(name for name, on in there.items() if on)
 
     def public(self) -> dict[str, Any]:
         """What a browser may know."""

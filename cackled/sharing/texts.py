@@ -87,3 +87,32 @@ _LINK = re.compile(r"https?://\S+")
 def mastodon_count(text: str) -> int:
     """How Mastodon counts (its StatusLengthValidator): characters as seen, and 23 for each address."""
     return len(clusters(_LINK.sub("x" * 23, text)))
+
+
+# What X makes links of, also without http; each counts as much as its own short address.
+_X_LINK = re.compile(r"https?://\S+|(?<![\w.@])[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?:/\S*)?")
+_X_NARROW = ((0, 4351), (8192, 8205), (8208, 8223), (8242, 8247))
+
+
+def x_count(text: str) -> int:
+    """How X counts (twitter-text, configuration 3): most characters as one, those of East Asia and emoji as two, an
+    address as 23. What may be no address counts as what is longer."""
+    total, at = 0, 0
+    for found in _X_LINK.finditer(text):
+        total += _x_weight(text[at : found.start()])
+        link = found[0]
+        total += 23 if link.startswith("http") else max(23, _x_weight(link))
+        at = found.end()
+    return total + _x_weight(text[at:])
+
+
+def _x_weight(text: str) -> int:
+    total = 0
+    for cluster in clusters(text):
+        first = cluster[0]
+        emoji = category(first) == "So" and ord(first) > 0x2000
+        if emoji and all(one in "\u200d\ufe0f" or category(one) in ("So", "Sk", "Cf") for one in cluster):
+            total += 2
+        else:
+            total += sum(1 if any(low <= ord(one) <= high for low, high in _X_NARROW) else 2 for one in cluster)
+    return total

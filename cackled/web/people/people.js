@@ -26,7 +26,7 @@ const KEPT = 'signin';
 const PATIENCE = 15 * 60e3;
 
 /** @param {Uint8Array} bytes */
-const base64 = bytes =>
+export const base64 = bytes =>
   btoa(String.fromCharCode(...bytes))
     .replace(/\+/g, '-')
     .replace(/\//g, '_')

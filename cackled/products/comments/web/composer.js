@@ -26,6 +26,7 @@ import {loader} from '../../../web/lib/loader.js';
  * @property {(event: KeyboardEvent) => void} [keys] there once it is whole
  * @property {() => void} [send]
  * @property {(kept: any[]) => void} [add] pictures
+ * @property {() => string[]} [nets] networks that it is shared on
  */
 
 /**

@@ -64,6 +64,8 @@ export function dress(w, made, how) {
   const agree = el('input.mc-tick', {type: 'checkbox', onchange: () => count()});
   let busy = false;
   let mentions = false;
+  /** @type {Promise<unknown> | null} */
+  let nets = null;
 
   const name = el('input.mc-nick', {
     type: 'text',
@@ -117,6 +119,8 @@ export function dress(w, made, how) {
   }
   node.append(error);
   node.addEventListener('submit', send);
+  node.addEventListener('focusin', offer);
+  if (node.contains(document.activeElement)) offer();
   input.addEventListener('input', typed);
   input.addEventListener('paste', paste);
   made.keys = keys;
@@ -154,6 +158,18 @@ export function dress(w, made, how) {
   }
   function open() {
     node.classList.add('mc-open');
+    offer();
+  }
+  /** The networks that it can be shared on, once somebody is going to write. */
+  function offer() {
+    if (!w.settings.sharing || how.edit || nets) return;
+    // Without them it can be written all the same.
+    nets = import('./networks.js')
+      .then(({offerNetworks}) => offerNetworks(w, foot))
+      .then(boxes => (made.nets = boxes.chosen))
+      .catch(() => {
+        nets = null;
+      });
   }
   /** @param {string} text */
   function set(text) {
@@ -366,6 +382,7 @@ export function dress(w, made, how) {
       at: Date.now(),
       draft: draft.key,
       media: album && pictures() ? album.kept() : undefined,
+      share: made.nets && made.nets().length ? made.nets() : undefined,
     };
     draft.send(text);
     if (album) album.clear();

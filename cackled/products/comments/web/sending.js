@@ -238,6 +238,9 @@ function onSent(w, item, data) {
   if (focused) focusOn(item.node);
   showCounts(w);
   w.fire('create', c);
+  const {share} = entry;
+  // The boxes say it, where this part can't be loaded now.
+  if (share) import('./networks.js').then(({shareItem}) => shareItem(w, item, share)).catch(() => {});
   releaseHeld(w);
   showPill(w);
 }

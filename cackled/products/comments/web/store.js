@@ -7,6 +7,7 @@ import {Tally, voteRank} from './reckon.js';
  * @typedef {object} Comment as the API has it, or one of our own that is not acknowledged
  * @property {any[]} [media] its pictures
  * @property {any[]} [links] previews of its links
+ * @property {string[]} [share] networks that it is shared on
  * @property {string} id
  * @property {string | null} parent
  * @property {any} root its thread; of one that is not acknowledged nothing
