@@ -2,7 +2,8 @@
 
 Two things draw from a bucket: the address that asks, and the account that is asked for. Alone, the second would let any
 stranger lock an owner out by trying. So a browser in which somebody signed in before has a mark (a cookie that holds
-for that account alone), and who comes with it draws from a bucket of its own; what strangers spend is theirs.
+for that account alone), and who comes with it draws from a bucket of its own alone; what strangers spend is theirs, also
+where they share the owner's address.
 
 Names that no account has are treated alike, so that nobody learns which have one.
 """
@@ -61,11 +62,13 @@ class Throttle:
         Raises:
             TooFast: there were too many.
         """
+        own = await self.mark(email)
+        if mark.isascii() and hmac.compare_digest(mark, own):
+            self._known.take(email_key(email))
+            return
         if not self._exempt(address):
             self._addresses.take(address_key(address))
-        own = await self.mark(email)
-        known = mark.isascii() and hmac.compare_digest(mark, own)
-        (self._known if known else self._strangers).take(email_key(email))
+        self._strangers.take(email_key(email))
 
     def take_address(self, address: str) -> None:
         """Count a try that names no account.

@@ -145,6 +145,18 @@ class ThrottleTests(SignInCase):
         slugs = [(await self.login("nobody@one.example", "guess")).slug for n in range(12)]
         self.assertEqual((slugs[0], slugs[-1]), ("wrong-password", "too-fast"))
 
+    async def test_shared_address(self) -> None:
+        """A stranger behind the owner's own address (one office) stops nobody whose browser is known."""
+        known = cookies(await self.login())["cackled-local-known"]
+        slugs = [(await self.login(f"n{n}@one.example", "guess")).slug for n in range(32)]
+        self.assertEqual((slugs[0], slugs[-1]), ("wrong-password", "too-fast"))
+        self.assertEqual((await self.login("new@one.example")).slug, "too-fast")
+        mine = {"cookie": f"cackled-local-known={known}"}
+        self.assertEqual((await self.login(**mine)).status, 200)
+        # Guessing with a mark that was taken is bounded too.
+        slugs = [(await self.login(password="guess", **mine)).slug for n in range(22)]
+        self.assertEqual((slugs[0], slugs[-1]), ("wrong-password", "too-fast"))
+
     async def test_mark_of_another(self) -> None:
         """The mark of one account does not help with another."""
         await make_account(self, "owner", email="eve@one.example", password=True)
