@@ -2,8 +2,8 @@
 
 Two things draw from a bucket: the address that asks, and the account that is asked for. Alone, the second would let any
 stranger lock an owner out by trying. So a browser in which somebody signed in before has a mark (a cookie that holds
-for that account alone), and who comes with it draws from a bucket of its own alone; what strangers spend is theirs, also
-where they share the owner's address.
+for that account alone), and who comes with it draws from a bucket of its own alone; what strangers spend is theirs,
+also where they share the owner's address.
 
 Names that no account has are treated alike, so that nobody learns which have one.
 """

@@ -31,7 +31,7 @@ INSERT_BAN = Query(
 SELECT_BANS = Query(
     "select_bans",
     """
-    select id, kind, value, until::text, created_at::text, shadow, note, who from ban
+    select id, kind, value, iso(until), iso(created_at), shadow, note, who from ban
     where site_id = $1 and (until is null or until > now()) and ($2::bigint is null or id < $2)
       and ($3 = '' or strpos(lower(concat_ws(' ', kind, value, note, who)), lower($3)) > 0)
     order by id desc limit $4
@@ -65,7 +65,7 @@ BAN_BY_LINK = Query(
 
 
 class Ban(Struct, frozen=True):
-    """A ban of a site; times as text, in UTC. ``shadow``: nobody is to notice it; ``who`` made it."""
+    """A ban of a site; times as RFC 3339 writes them, in UTC. ``shadow``: nobody is to notice it; ``who`` made it."""
 
     id: int
     kind: str

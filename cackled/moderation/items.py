@@ -148,7 +148,7 @@ class Item(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Change(Struct, frozen=True):
-    """A line of an item's history. *before* and *after* hold a state or a text."""
+    """A line of an item's history; *name* is that of a colleague. *before* and *after* hold a state or a text."""
 
     at: str
     who: str
@@ -156,6 +156,7 @@ class Change(Struct, frozen=True):
     why: str
     before: dict[str, Any]
     after: dict[str, Any]
+    name: str = ""
 
 
 class Detail(Struct, frozen=True):

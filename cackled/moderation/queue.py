@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cackled.database.query import Query
 from cackled.database.routing import Database, ReadPreference
@@ -19,9 +20,9 @@ from cackled.domain.read_options import Reading
 from cackled.domain.site import Site
 from cackled.domain.staff import Staff
 from cackled.events import Position
+from cackled.moderation.collisions import Collision, colleagues, collision, happened, named
 from cackled.moderation.items import (
     ACTIONS,
-    Change,
     Claim,
     Deed,
     Detail,
@@ -141,18 +142,6 @@ class ActionRow(Struct, frozen=True):
     at: str
 
 
-class Collision(Struct, frozen=True):
-    """An item that changed since the moderator saw it: its present state, and who did what to it."""
-
-    item: str
-    reason: Literal["conflict", "gone", "replies"]
-    version: int
-    state: str
-    by: str = ""
-    deed: str = ""
-    at: str = ""
-
-
 class Decided(Struct, frozen=True):
     """What an action did: ``done`` items, and those that it could not be done to."""
 
@@ -179,6 +168,7 @@ class Queue:
         evict: Callable[[Position], None] = lambda position: None,
     ) -> None:
         self._site = site
+        self._whole = database
         self._database = database.site(site.id)
         self.kinds: dict[str, Moderated] = {kind: make(database, site) for kind, make in kinds.items()}
         self._evict = evict
@@ -258,7 +248,9 @@ class Queue:
             NotFound: there is none.
         """
         kind, number = item_id(item)
-        return await one_of(self.kinds, kind).detail(number)
+        found = await one_of(self.kinds, kind).detail(number)
+        names = await colleagues(self._whole, self._site.id, (one.who for one in found.history))
+        return replace(found, history=tuple(replace(one, name=names.get(one.who, "")) for one in found.history))
 
     async def decide(
         self, staff: Staff, action: str, items: Iterable[str], versions: Mapping[str, int] | None = None, why: str = "",
@@ -288,10 +280,11 @@ class Queue:
             if outcome.outcome in ("done", "same"):
                 done.append(item)
             else:
-                failed.append(_collision(item, outcome))
+                failed.append(collision(item, outcome))
         await self._database.write(COUNT_ACTION, self._site.id, number, len(done), len(failed), None)
         if not done and failed:
-            raise _happened(failed)
+            raise happened(await named(self._whole, self._site.id, failed))
+        failed = await named(self._whole, self._site.id, failed)
         return Decided(str(number), tuple(dict.fromkeys(done)), tuple(failed))
 
     async def apply(
@@ -395,7 +388,7 @@ class Queue:
         ):
             raise Conflict("It was undone before." if now.state == "undone" else f"It is {now.state}.", slug="state")
         done, failed = await self.undo_steps(number, staff.actor, staff.name)
-        return Decided(str(number), tuple(done), tuple(failed))
+        return Decided(str(number), tuple(done), tuple(await named(self._whole, self._site.id, failed)))
 
     async def undo_steps(
         self, number: int, who: str, name: str, most: int = MOST_ITEMS * 4
@@ -417,7 +410,7 @@ class Queue:
             if outcome.outcome in ("done", "same"):
                 done.append(item)
             else:
-                failed.append(_collision(item, outcome))
+                failed.append(collision(item, outcome))
         return done, failed
 
     async def claim(self, staff: Staff, item: str, seconds: int = CLAIM) -> Claim | None:
@@ -466,30 +459,3 @@ def _cursor(text: str) -> int | None:
 def _action(row: tuple[Any, ...]) -> ActionRow:
     id_, who, name, action, why, filter_, *rest = row
     return ActionRow(str(id_), who, name, action, why, msgspec.json.decode(filter_) if filter_ else None, *rest)
-
-
-def _collision(item: str, outcome: Outcome) -> Collision:
-    last: Change | None = outcome.last
-    reason: Any = outcome.outcome
-    if last is None:
-        return Collision(item, reason, outcome.version, outcome.state)
-    return Collision(item, reason, outcome.version, outcome.state, last.who, last.deed, last.at)
-
-
-_WORDS = {
-    "conflict": "It was changed since you looked at it.",
-    "gone": "It is not there any more, or its text was forgotten.",
-    "replies": "It has answers.",
-}
-
-
-def _happened(failed: list[Collision]) -> Conflict:
-    """The refusal of a decision of which nothing could be done."""
-    first = failed[0]
-    made = Conflict(_WORDS[first.reason], slug="changed" if first.reason == "conflict" else first.reason)
-    made.extra = {
-        "item": first.item, "state": first.state, "version": str(first.version), "by": first.by, "deed": first.deed,
-        "at": first.at,
-    }  # fmt: skip
-    return made
-

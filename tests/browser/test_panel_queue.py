@@ -11,6 +11,25 @@ from tests.support.reviews import review
 class QueueListTests(PanelCase):
     """What the queue lists, and what is done to all of it."""
 
+    def test_too_late(self) -> None:
+        """Who decides on what a colleague decided on first is told by whom and how, and does not see it any more."""
+        for text in ("Decided on twice", "Another one"):
+            self.write(text, "panel-late")
+        ann, ben = self.staff("moderator"), self.staff("moderator")
+        # Nothing is told live: as where both decide in one moment.
+        ben.route("**/rt/sse*", lambda route: route.abort())
+        for page in (ann, ben):
+            self.at(page, "/sites/1/queue?state=approved&channel=panel-late", "Queue")
+            self.until(page, "document.querySelectorAll('.item').length === 2")
+        ann.locator(".item", has_text="Decided on twice").get_by_role("button", name="Reject").click()
+        ann.get_by_text("Rejected 1 item.").wait_for()
+        ben.locator(".item", has_text="Decided on twice").get_by_role("button", name="Spam").click()
+        ben.get_by_text(re.compile(r"moderator\d+ changed it meanwhile\. It is now: Rejected")).wait_for()
+        self.until(ben, "document.querySelectorAll('.item').length === 1")
+        ben.get_by_role("link", name="Rejected").first.click()
+        ben.locator(".item", has_text="Decided on twice").get_by_role("button", name="Context").click()
+        ben.get_by_role("dialog").locator(".history").get_by_text(re.compile(r"^moderator\d+$")).wait_for()
+
     def test_steered(self) -> None:
         """What goes on in the background says how far it is, rests, goes on and is stopped by its buttons."""
         self.write("Matching something long", "panel-steered")

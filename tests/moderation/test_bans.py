@@ -176,6 +176,9 @@ class BanApiTests(QueueApiCase):
         self.assertEqual(made.status, 201, made)
         row, = (await self.eve.ask("GET", f"{base}?q=rude")).json()["bans"]  # fmt: skip
         self.assertEqual((row["kind"], row["value"], row["by"], row["shadow"]), ("visitor", who, "Eve", False))
+        # As every browser reads them.
+        for time in (row["created"], row["until"]):
+            self.assertRegex(time, r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d\d\dZ$")
         body = {"channel": {"key": "page"}, "text": "x", "name": "Ann"}
         self.assertEqual((await self.ask("POST", "/api/v1/sites/1/comments", body, **self.visitor)).slug, "banned")
         lifted = await self.eve.ask("DELETE", f"{base}/{made.json()['id']}")

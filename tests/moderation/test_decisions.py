@@ -110,12 +110,21 @@ class DecisionTests(QueueCase):
 
     async def test_collision(self) -> None:
         """Who decides on what was changed since is told by whom, and how; an edit is such a change."""
+        self.sql(
+            "insert into catalog.account (id, email, email_key, name) overriding system value "
+            "values (8, 'm@x.example', 'm@x.example', 'Max')"
+        )
         held = the_id(await self.post("hold", by=ANN))
         item, = (await self.queue.items(Found(state="pending"))).items  # fmt: skip
         await self.do("approve", held, by=MAX, versions={item.id: item.version})
         late = await self.refused(self.do("spam", held, versions={item.id: item.version}))
         assert isinstance(late, Conflict)
         self.assertEqual((late.slug, late.extra["by"], late.extra["deed"]), ("changed", "account:8", "approve"))
+        self.assertEqual(late.extra["name"], "Max")
+        told, = late.extra["failed"]  # fmt: skip
+        self.assertEqual((told["item"], told["state"], told["name"]), (item.id, "approved", "Max"))
+        self.assertEqual([(one.who, one.name) for one in (await self.queue.detail(item.id)).history],
+                         [("account:8", "Max")])  # fmt: skip
         seen = (await self.queue.detail(item.id)).item.version
         await self.comments.edit(Session(1, ANN), held, "something else")
         self.assertEqual((await self.refused(self.do("approve", held, versions={item.id: seen}))).extra["deed"], "edit")
@@ -343,6 +352,7 @@ class BulkTests(QueueCase):
         await self.do("reject", ids[3], by=MAX)
         undone = await self.queue.undo(MAX, int(row.id))
         self.assertEqual((len(undone.done), [one.item for one in undone.failed]), (59, [f"comment:{ids[3]}"]))
+        self.assertEqual((undone.failed[0].by, undone.failed[0].deed), (MAX.actor, "reject"))
         self.assertEqual(self.counts(), (0, 0, 59))
         self.assertEqual((await self.refused(self.queue.undo(MAX, int(row.id)))).slug, "state")
         self.assertEqual(len(self.sql("select from audit where action = 'moderation.approve'")), 1)

@@ -8,8 +8,9 @@ from msgspec import Meta, Struct
 
 from cackled.api.answers import Count
 from cackled.moderation.authors import Note, Warning_
+from cackled.moderation.collisions import Collision
 from cackled.moderation.items import Claim, Item, State
-from cackled.moderation.queue import ActionRow, Collision
+from cackled.moderation.queue import ActionRow
 
 ItemName = Annotated[str, Meta(pattern="^[a-z]+:[0-9]{1,19}$", description="comment:123")]
 Text = Annotated[str, Meta(max_length=1_000)]

@@ -247,11 +247,7 @@ class ReviewItems:
             DECIDE_REVIEW,
             self._site.id, id, version, deed.action, deed.number, deed.who, deed.name, deed.why, hooked,
         )  # fmt: skip
-        made = self._outcome(id, rows[0])
-        if made.outcome == "conflict":
-            history = await self._history(id, 1)
-            made = msgspec.structs.replace(made, last=history[0] if history else None)
-        return made
+        return await self._told(id, self._outcome(id, rows[0]))
 
     async def undo(self, id: int, deed: Deed) -> Outcome:
         """Undo what an action did to it, if nothing was done since."""
@@ -259,7 +255,14 @@ class ReviewItems:
         rows = await self._database.write(
             UNDO_REVIEW, self._site.id, id, deed.number, deed.who, deed.name, hooked
         )
-        return self._outcome(id, rows[0])
+        return await self._told(id, self._outcome(id, rows[0]))
+
+    async def _told(self, id: int, made: Outcome) -> Outcome:
+        """With who did what meanwhile, where that is in the way."""
+        if made.outcome != "conflict":
+            return made
+        history = await self._history(id, 1)
+        return msgspec.structs.replace(made, last=history[0] if history else None)
 
     def _outcome(self, id: int, row: tuple[Any, ...]) -> Outcome:
         outcome, version, state, seq, channel = row

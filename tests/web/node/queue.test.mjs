@@ -208,3 +208,42 @@ test('news of many items at once are looked up together, one look at a time', as
   assert.equal(looks, 2);
   assert.deepEqual(new Set(queue.items.value.map(one => one.text)), new Set(['text 2']));
 });
+
+test('what a colleague decided first leaves the list where it belongs there no more, and says who', async () => {
+  const item = (/** @type {string} */ id) => /** @type {any} */ ({id, version: 1, state: 'pending'});
+  const late = (/** @type {string} */ id, /** @type {string} */ state, more = {}) => ({
+    ...{item: id, reason: 'conflict', version: 2, state, by: 'account:7', name: 'Ben', deed: 'x', at: ''},
+    ...more,
+  });
+  const failed = [late('comment:1', 'approved'), late('comment:2', 'pending'), late('comment:3', '', {reason: 'gone'})];
+  for (const [listed, left] of /** @type {[string, string[]][]} */ ([
+    ['pending', ['comment:2', 'comment:4']],
+    ['all', ['comment:1', 'comment:2', 'comment:4']],
+  ])) {
+    /** @type {any} */
+    const calls = {
+      page: async () => ({items: ['1', '2', '3', '4'].map(one => item(`comment:${one}`)), cursor: null}),
+      act: async () => {
+        throw Object.assign(new Error('changed'), {status: 409, problem: {failed}});
+      },
+    };
+    const queue = new Queue(listed, calls);
+    await queue.first();
+    const made = await queue.decide('spam', ['comment:1', 'comment:2', 'comment:3']);
+    assert.deepEqual(
+      made.failed.map(one => one.name),
+      ['Ben', 'Ben', 'Ben'],
+    );
+    assert.deepEqual(
+      queue.items.value.map(one => one.id),
+      left,
+    );
+    // It can be decided on as it is now.
+    assert.equal(queue.get('comment:2')?.version, 2);
+    calls.act = async () => {
+      throw Object.assign(new Error('no'), {status: 503, problem: {}});
+    };
+    await assert.rejects(queue.decide('spam', ['comment:4']));
+    assert.ok(queue.get('comment:4'));
+  }
+});

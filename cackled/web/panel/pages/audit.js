@@ -58,7 +58,7 @@ export function AuditPage({site}) {
     try {
       const made = await post(`/sites/${site}/moderation/actions/${number}/undo`);
       for (const one of made.failed)
-        toast(t(`failed.${one.reason}`, {by: one.by || t('somebody'), state: t(`state.${one.state}`)}), {
+        toast(t(`failed.${one.reason}`, {by: one.name || t('somebody'), state: t(`state.${one.state}`)}), {
           kind: 'error',
         });
       toast(t('did.undo', {n: made.done.length}));

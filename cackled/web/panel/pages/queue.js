@@ -123,7 +123,7 @@ export function QueuePage({site}) {
     try {
       const made = await queue.decide(action, ids, why);
       for (const one of made.failed)
-        toast(t(`failed.${one.reason}`, {by: one.by || t('somebody'), state: t(`state.${one.state}`)}), {
+        toast(t(`failed.${one.reason}`, {by: one.name || t('somebody'), state: t(`state.${one.state}`)}), {
           kind: 'error',
         });
       if (made.done.length) undoable(did(action, made.done.length), () => undo(made.id));
@@ -136,7 +136,7 @@ export function QueuePage({site}) {
     try {
       const made = await queue.calls.undo(id);
       for (const one of made.failed)
-        toast(t(`failed.${one.reason}`, {by: one.by || t('somebody'), state: t(`state.${one.state}`)}), {
+        toast(t(`failed.${one.reason}`, {by: one.name || t('somebody'), state: t(`state.${one.state}`)}), {
           kind: 'error',
         });
       await queue.first();

@@ -11,7 +11,8 @@ import {Rich} from './rich.js';
 import {Writing} from './writing.js';
 
 /** @typedef {import('./store.js').Item} Item */
-/** @typedef {{at: string, who: string, deed: string, why: string, before: Record<string, any>, after: Record<string, any>}} Change */
+/** @typedef {{at: string, who: string, name: string, deed: string, why: string, before: Record<string, any>,
+ *   after: Record<string, any>}} Change */
 
 /** @param {{item: Item, own?: boolean}} props */
 function Small({item, own}) {
@@ -46,7 +47,8 @@ function Line({change}) {
   const before = words(change.before || {});
   const after = words(change.after || {});
   return html`<li>
-    <${When} at=${change.at} /> <strong>${change.who}</strong> ${deed}${change.why && html` <q>${change.why}</q>`}
+    <${When} at=${change.at} />
+    <strong>${change.name || change.who}</strong> ${deed}${change.why && html` <q>${change.why}</q>`}
     ${(before || after) && html`<div class="change"><del class="break">${before}</del> <span aria-hidden="true">→</span> <ins class="break">${after}</ins></div>`}
   </li>`;
 }

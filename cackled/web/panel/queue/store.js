@@ -34,7 +34,8 @@ import {batch, signal} from '../libraries.js';
  * @property {{by: string, name: string, until: string} | null} [claim]
  */
 /** @typedef {import('./pictures.js').Picture} Picture */
-/** @typedef {{item: string, reason: string, version: number, state: string, by: string, deed: string, at: string}} Collision */
+/** @typedef {{item: string, reason: string, version: number, state: string, by: string, name: string, deed: string,
+ *   at: string}} Collision */
 /** @typedef {{id: string, done: string[], failed: Collision[], state: string, total: number}} Decision */
 
 /** What the store asks of the server. @typedef {object} Calls
@@ -68,6 +69,20 @@ export function stays(action, listed) {
   if (listed === 'unseen') return to === undefined;
   if (listed === 'flagged') return to === undefined;
   return to === undefined || to === listed;
+}
+
+/** Where items are looked for by their state alone. */
+const BY_STATE = ['pending', 'approved', 'rejected', 'spam', 'deleted'];
+
+/**
+ * Nothing could be done: a refusal that says of each item why is a decision that did nothing.
+ * @param {any} error
+ * @returns {Decision}
+ */
+function refused(error) {
+  const failed = error?.status === 409 && error.problem?.failed;
+  if (!Array.isArray(failed)) throw error;
+  return {id: '', done: [], failed, state: 'done', total: failed.length};
 }
 
 /** Pages that are looked at again where news may be missing. */
@@ -277,21 +292,22 @@ export class Queue {
     if (!stays(action, this.listed)) this.drop(new Set(ids));
     else if (LEADS_TO[action]) for (const id of ids) this.change(id, {state: LEADS_TO[action]});
     try {
-      const made = await this.calls.act(action, ids, versions, why);
+      const made = await this.calls.act(action, ids, versions, why).catch(refused);
       this.own.add(made.id);
       const failed = new Map(made.failed.map(one => [one.item, one]));
-      const back = touched.filter(one => failed.has(one.id) && failed.get(one.id)?.reason !== 'gone');
-      this.restore(
-        back.map(one => ({
-          ...one,
-          version: failed.get(one.id)?.version ?? one.version,
-          state: failed.get(one.id)?.state ?? one.state,
-        })),
-        order,
-      );
+      const back = touched.filter(one => failed.has(one.id) && this.lists(failed.get(one.id)));
+      this.drop(new Set(made.failed.filter(one => !this.lists(one)).map(one => one.item)));
+      // As they are now: also where they stayed in the list, as if it had been done.
+      const now = back.map(one => ({
+        ...one,
+        version: failed.get(one.id)?.version ?? one.version,
+        state: failed.get(one.id)?.state || one.state,
+      }));
+      this.restore(now, order);
+      for (const one of now) this.change(one.id, one);
       for (const id of made.done) {
-        const now = this.get(id);
-        if (now) this.change(id, {version: now.version + 1, ...effect(action, now)});
+        const item = this.get(id);
+        if (item) this.change(id, {version: item.version + 1, ...effect(action, item)});
       }
       return made;
     } catch (error) {
@@ -302,6 +318,15 @@ export class Queue {
     } finally {
       for (const id of ids) this.busy.delete(id);
     }
+  }
+
+  /**
+   * Whether an item that a colleague decided on first is still one of those that are looked for.
+   * @param {Collision | undefined} one
+   */
+  lists(one) {
+    if (!one || one.reason === 'gone') return false;
+    return one.reason === 'replies' || !one.state || !BY_STATE.includes(this.listed) || one.state === this.listed;
   }
 
   /**
