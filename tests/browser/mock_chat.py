@@ -18,7 +18,7 @@ STATUS = {
 # Of an invitation that says nothing else.
 RULE = {
     "name": "", "on": True, "address": "", "seconds": 0, "pages": 0, "referrer": "", "returning": None,
-    "in_hours": False, "countries": [], "scroll": None, "exit": False,
+    "in_hours": False, "countries": [], "scroll": None, "exit": False, "other": "",
 }  # fmt: skip
 Answer = tuple[int, object]
 

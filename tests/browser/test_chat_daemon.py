@@ -288,7 +288,9 @@ class LifeTests(ChatDaemonCase):
         assert self.daemon is not None
         owner = Operator(self, role="owner")
         setup = owner.ask("GET", "/setup")
-        rule = {"id": "r1", "text": "Questions about sizes?", "address": "/demo/*", "seconds": 1}
+        # Two texts that are the same, so that either may be shown.
+        words = "Questions about sizes?"
+        rule = {"id": "r1", "text": words, "other": words, "address": "/demo/*", "seconds": 1}
         owner.ask("PUT", "/setup", {**setup, "invitations": [rule], "greeting": {"name": "Olga"}})
         self.addCleanup(owner.ask, "PUT", "/setup", setup)
         context = self.context()
@@ -299,6 +301,12 @@ class LifeTests(ChatDaemonCase):
         page.click(".invite .words:has-text('Questions about sizes?')")
         self.say(page, "Yes, about large ones")
         self.found("Yes, about large ones")
+        # It is counted what became of it.
+        kinds = ("shown", "opened", "started")
+        self.soon(lambda: self.assertEqual(
+            sorted(tuple(one[kind] for kind in kinds) for one in owner.ask("GET", "/report")["invitations"]),
+            [(0, 0, 0), (1, 1, 1)],
+        ))  # fmt: skip
         page.click(".finish")
         page.reload()
         page.wait_for_selector("button.b")

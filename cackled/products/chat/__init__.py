@@ -13,6 +13,7 @@ from cackled.importing.exports import Export
 from cackled.products.chat import api, macros_api, people_api, push_api, report_api, setup_api, staff_api
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.events import EVENTS
+from cackled.products.chat.invitations import DROP_OLD, Invitations
 from cackled.products.chat.macros import Macros
 from cackled.products.chat.mail import KINDS as LETTERS
 from cackled.products.chat.mail import ChatMail
@@ -97,7 +98,7 @@ PRODUCT = Product(
     settings=ChatSettings,
     services={
         Chats: make_chats, Desks: make_desks, Setups: Setups, Reports: Reports, ChatPeople: ChatPeople, Macros: Macros,
-        DeskBrowsers: DeskBrowsers,
+        DeskBrowsers: DeskBrowsers, Invitations: Invitations,
     },
     shared={
         ChatTokens: make_tokens, Routing: make_routing, Resuming: make_resuming, MailReplies: make_replies,
@@ -114,7 +115,7 @@ PRODUCT = Product(
     events=EVENTS,
     refusals=REFUSALS,
     problems=PROBLEMS,
-    jobs=JOBS,
+    jobs=(*JOBS, DROP_OLD),
     sql=__name__,
     web=__name__,
     counted=(Counted(table="chat", word="conversations"), Counted(table="chat_message", word="messages", kept=False)),

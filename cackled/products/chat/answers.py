@@ -27,7 +27,10 @@ class PageBody(Struct, frozen=True):
 
 
 class StartBody(Struct, frozen=True):
-    """A new conversation. ``key`` is the client's own: sent again, it gives the same conversation."""
+    """A new conversation. ``key`` is the client's own: sent again, it gives the same conversation.
+
+    ``invitation``, ``variant``: what it came from.
+    """
 
     key: Annotated[str, Meta(min_length=1, max_length=64)]
     text: Text = ""
@@ -41,6 +44,8 @@ class StartBody(Struct, frozen=True):
     language: Annotated[str, Meta(max_length=20)] = ""
     identity: Identity = ""
     work: Annotated[str, Meta(max_length=40)] = ""
+    invitation: Annotated[str, Meta(max_length=40)] = ""
+    variant: Literal["a", "b"] = "a"
 
 
 class Operator(Struct, frozen=True):

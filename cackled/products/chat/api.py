@@ -22,6 +22,7 @@ from cackled.domain.vouching import Vouching
 from cackled.products.chat import answers, rush
 from cackled.products.chat.desk import Desks
 from cackled.products.chat.file_answers import FileAddress, FileQuery
+from cackled.products.chat.invitations import Invitations
 from cackled.products.chat.people import ChatPeople
 from cackled.products.chat.places import Places
 from cackled.products.chat.refusals import TEXT
@@ -106,6 +107,8 @@ async def start(call: Call) -> bytes:
         await people.identify(chat, facts, call.context.sessions.new_visitor(), call.context.wall_time())
     elif call.visitor.level == BY_SITE:
         await people.signed_in(chat, call.visitor.visitor)
+    if call.body.invitation:
+        await call.service(Invitations).started(chat, call.body.invitation, call.body.variant)
     if state == "waiting":
         await call.service(Desks).route()
     return await begun(call, chat)

@@ -32,6 +32,7 @@ class Rule(Struct, frozen=True):
 
     ``address``: a part or pattern of the page's address; ``seconds`` there; ``pages`` of the visit; ``returning``: who
     was here before; ``scroll``: percent of the page; ``exit``: the pointer leaves the page.
+    ``other``: a second text, which half of the visits are shown instead, so that both can be compared.
     """
 
     id: Annotated[str, Meta(min_length=1, max_length=40)]
@@ -47,6 +48,7 @@ class Rule(Struct, frozen=True):
     countries: Annotated[list[Annotated[str, Meta(pattern="^[A-Z]{2}$")]], Meta(max_length=250)] = []
     scroll: Annotated[int, Meta(ge=0, le=100)] | None = None
     exit: bool = False
+    other: Annotated[str, Meta(max_length=300)] = ""
 
 
 class Setup(Struct, frozen=True):

@@ -10,6 +10,7 @@ from cackled.domain.errors import Conflict, Unauthorized, Unprocessable
 from cackled.domain.signed_links import SignedLinks
 from cackled.products.chat import answers
 from cackled.products.chat.api import begun, random_number, visitor, vouched
+from cackled.products.chat.invitations import Invitations, InvitedBody
 from cackled.products.chat.people import ChatPeople
 from cackled.products.chat.places import Places
 from cackled.products.chat.resuming import Resuming
@@ -67,10 +68,20 @@ async def get_place(call: Call) -> Any:
     return answers.PlaceAnswer(call.shared(Places).country(call.address))
 
 
+async def invited(call: Call) -> None:
+    """Count that an invitation was shown or opened. Nothing else of it is kept."""
+    await call.service(Invitations).count(call.body.invitation, call.body.variant, call.body.what)
+
+
 _ONE = "/sites/{site}/chats/{chat}"
 _VISITOR: dict[str, Any] = {"caller": Caller.ANYONE, "limit": "chat.use"}
 
 ROUTES = (
+    Route(
+        method="POST", path="/sites/{site}/chats/invited", name="countChatInvitation",
+        summary="Count that an invitation was shown or opened. Nothing else of it is kept.",
+        handler=invited, body=InvitedBody, status=204, caller=Caller.ANYONE, limit="chat.use",
+    ),
     Route(
         method="GET", path="/sites/{site}/chats/place", name="getChatPlace",
         summary="Get the caller's country, for invitations that are for some countries only. Nothing keeps it.",

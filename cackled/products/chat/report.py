@@ -29,6 +29,7 @@ from cackled.database.query import Query, ReadPreference
 from cackled.domain.parts import ServiceParts
 from cackled.domain.site import Site
 from cackled.products.chat.hours import Hours, open_seconds
+from cackled.products.chat.invitations import InvitationFigures
 from cackled.products.chat.setup import SELECT_SETUP
 
 # Of a span with more, the newest count.
@@ -188,6 +189,7 @@ class Report(Struct, frozen=True):
     operators: list[OperatorFigures]
     departments: list[DepartmentFigures]
     heat: list[list[int]]
+    invitations: list[InvitationFigures] = []
 
 
 def figure(values: Iterable[float]) -> Figure:
@@ -304,7 +306,7 @@ def _plain(name: str) -> str:
 
 
 def table(report: Report) -> str:
-    """The report as CSV: figures first, then operators and departments."""
+    """The report as CSV: figures first, then operators, departments and invitations."""
     file = io.StringIO()
     lines = csv.writer(file)
     lines.writerow(("figure", "median", "p90", "mean", "n"))
@@ -328,6 +330,10 @@ def table(report: Report) -> str:
     for part in report.departments:
         times = (part.first_response, part.wait, part.resolution)
         lines.writerow((_plain(part.name), part.chats, part.missed, *times, part.csat))
+    lines.writerow(())
+    lines.writerow(("invitation", "variant", "shown", "opened", "started"))
+    for of in report.invitations:
+        lines.writerow((_plain(of.name or of.text), of.variant, of.shown, of.opened, of.started))
     return file.getvalue()
 
 

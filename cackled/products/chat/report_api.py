@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from cackled.api.answers import Id
 from cackled.api.calls import Call
 from cackled.api.route import Caller, Route
 from cackled.domain.channels import parse_id
 from cackled.domain.errors import BadField
+from cackled.products.chat.invitations import Invitations
 from cackled.products.chat.report import Report, Reports, table
 from cackled.transport.response import Response
 
@@ -92,7 +94,8 @@ async def get_report(call: Call) -> Report:
     if not 0 < ends - begins <= MOST_DAYS * 86_400:
         raise BadField(f"from comes before to, by at most {MOST_DAYS} days.", field="from")
     department = parse_id(query.department, "department") if query.department else 0
-    return await call.service(Reports).report(begins, ends, department)
+    made = await call.service(Reports).report(begins, ends, department)
+    return replace(made, invitations=await call.service(Invitations).figures(begins, ends))
 
 
 async def export_report(call: Call) -> Response:

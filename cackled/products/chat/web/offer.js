@@ -12,6 +12,17 @@ const CROSS = 'M5 5l10 10M15 5L5 15';
 export function drawOffer(w, rule) {
   const {core, t} = w;
   if (core.open || core.state().chat) return;
+  const told = {invitation: rule.id, variant: rule.variant || 'a'};
+  // Only counted: no visitor is told apart by it.
+  const count = (/** @type {string} */ what) =>
+    loader
+      .get('/api/v1/sites/' + core.site + '/chats/invited', {
+        method: 'POST',
+        headers: {'Content-Type': 'application/json'},
+        body: JSON.stringify({...told, what}),
+        keepalive: true,
+      })
+      .then(null, () => {});
   const name = loader.text(asObject(w.info.greeting).name);
   const shut = el('button.tool.shut', {'aria-label': t('cancel'), onclick: () => bubble.remove()}, icon(CROSS));
   const bubble = el(
@@ -21,7 +32,8 @@ export function drawOffer(w, rule) {
       'button.words',
       {
         onclick: () => {
-          w.invited = rule;
+          w.invited = told;
+          count('opened');
           core.toggle(true);
         },
       },
@@ -32,5 +44,6 @@ export function drawOffer(w, rule) {
   );
   w.bubble = bubble;
   core.root.prepend(bubble);
-  core.fire('invitation', {id: rule.id, name: rule.name});
+  count('shown');
+  core.fire('invitation', {id: rule.id, name: rule.name, variant: told.variant});
 }

@@ -3,7 +3,7 @@
 import {loader} from '../../../web/lib/loader.js';
 import {tabStorage} from '../../../web/lib/storage.js';
 
-/** @typedef {{id: string, name?: string, text: string, on?: boolean, address?: string, seconds?: number, pages?: number, referrer?: string, returning?: boolean | null, in_hours?: boolean, countries?: string[], scroll?: number | null, exit?: boolean}} Rule */
+/** @typedef {{id: string, name?: string, text: string, on?: boolean, address?: string, seconds?: number, pages?: number, referrer?: string, returning?: boolean | null, in_hours?: boolean, countries?: string[], scroll?: number | null, exit?: boolean, other?: string, variant?: string}} Rule */
 /** @typedef {{address: string, seconds: number, pages: number, referrer: string, returning: boolean, online: boolean, country: string, scroll: number, exit: boolean}} Visit */
 
 /**
@@ -94,8 +94,10 @@ function watch(core, rules) {
     visit.done = true;
     tabStorage.set(key, visit);
     end();
+    // Half of the visits are shown the other text.
+    const shown = rule.other && Math.random() < 0.5 ? {...rule, text: rule.other, variant: 'b'} : rule;
     core.load().then(
-      panel => panel.offer(rule),
+      panel => panel.offer(shown),
       () => {},
     );
   };

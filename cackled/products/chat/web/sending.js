@@ -87,7 +87,7 @@ async function start(w, first) {
       attributes: w.duty.attributes(),
       ...(w.duty.identity() && {identity: w.duty.identity()}),
       ...(offline && {offline: true}),
-      ...(w.invited && {invitation: w.invited.id}),
+      ...w.invited,
     };
     const made = await w.session.call('POST', '/chats', {body}).catch(async error => {
       const {work: asked} = asObject(error.problem);

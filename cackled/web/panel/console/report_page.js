@@ -171,11 +171,37 @@ export function ReportPage({site, work}) {
             />
           </section>
           ${(report.departments || []).some((/** @type {any} */ one) => one.id) && html`<${Departments} rows=${report.departments} />`}
+          ${(report.invitations || []).length > 0 && html`<${Invited} rows=${report.invitations} />`}
         `;
       }}
     <//>
   </div>`;
 }
+
+/** Each text of each invitation, with its share of those that were shown. @param {{rows: any[]}} props */
+const Invited = ({rows}) =>
+  html`<section class="stack">
+    <h2>${t('chat.invitations')}</h2>
+    <${Table}
+      label=${t('chat.invitations')}
+      rows=${rows}
+      id=${(/** @type {any} */ one) => `${one.id} ${one.variant}`}
+      columns=${[
+        {
+          label: t('chat.invitations.text'),
+          cell: (/** @type {any} */ one) =>
+            html`<span class="mark">${one.variant.toUpperCase()}</span> <span dir="auto">${one.text}</span>`,
+        },
+        {label: t('chat.invitations.shown'), number: true, cell: (/** @type {any} */ one) => number(one.shown)},
+        ...['opened', 'started'].map(kind => ({
+          label: t(`chat.invitations.${kind}`),
+          number: true,
+          cell: (/** @type {any} */ one) =>
+            one.shown ? `${number(one[kind])} · ${percent(one[kind] / one.shown)}` : number(one[kind]),
+        })),
+      ]}
+    />
+  </section>`;
 
 /** @param {{rows: any[]}} props */
 const Departments = ({rows}) =>

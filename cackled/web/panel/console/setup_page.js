@@ -134,6 +134,15 @@ function Invitations({label, value, onInput}) {
             value=${one.text}
             onInput=${(/** @type {string} */ to) => set(n, {text: to})}
           />
+          <${Field}
+            label=${t('chat.invitations.other')}
+            hint=${t('chat.invitations.other.hint')}
+            area
+            rows=${2}
+            maxlength="300"
+            value=${one.other || ''}
+            onInput=${(/** @type {string} */ to) => set(n, {other: to})}
+          />
           <div class="pair">
             <${Field}
               label=${t('chat.invitations.address')}
