@@ -22,9 +22,9 @@ STAFF = "staff"
 SELECT_STAFF_CHANNEL = Query(
     "select_staff_channel",
     """
-    select from staff_channel where site_id = $1 and channel_id = $2
-    union all select from staff_section_channel where site_id = $1 and channel_id = $2
-    union all select from channel where site_id = $1 and id = $2 and product = 'chat'
+    select false from staff_channel where site_id = $1 and channel_id = $2
+    union all select false from staff_section_channel where site_id = $1 and channel_id = $2
+    union all select true from channel where site_id = $1 and id = $2 and product = 'chat'
     """,
     ("int", "bigint"),
 )
@@ -40,6 +40,9 @@ class Access:
     ) -> None:
         self._database = database
         self._staff: set[tuple[int, int]] = set()
+        # Those of them that are conversations: nothing is told in one that is over, so that nobody has to ask again, as
+        # consoles do for each row that they show.
+        self._conversations: set[tuple[int, int]] = set()
         self.sites = sites
         self.grants = grants
         self._doors = doors
@@ -60,6 +63,8 @@ class Access:
         return self._look(site, channel, tokens)
 
     async def _staffed(self, site: int, channel: int, origin: str | None, others: tuple[str, ...]) -> Refusal | None:
+        if (site, channel) in self._conversations:
+            return None
         try:
             found = await self._database.site(site).read(
                 SELECT_STAFF_CHANNEL, site, channel, preference=ReadPreference.PRIMARY_PREFERRED
@@ -69,7 +74,10 @@ class Access:
         if found.rows:
             if len(self._staff) >= MOST_STAFF:
                 self._staff.clear()
+                self._conversations.clear()
             self._staff.add((site, channel))
+            if found.rows[0][0]:
+                self._conversations.add((site, channel))
             return None
         usual = self.authorize(site, channel, origin, others)
         return usual if usual is None or isinstance(usual, Refusal) else await usual

@@ -123,10 +123,19 @@ class LastMessage(Struct, frozen=True):
     created: str
 
 
+class OpenCounts(Struct, frozen=True):
+    """How many conversations wait and are open, right after the event that tells it."""
+
+    waiting: int
+    open: int
+
+
 class Row(Chat, frozen=True, kw_only=True):
     """A conversation; the members from ``seq`` on are for operators.
 
     ``status`` is its whole state, ``snoozed`` and ``spam`` included; ``unread``: messages that no operator has read.
+    ``channel`` tells what is said in it; whoever listens there from ``told`` on misses nothing that is not in the row.
+    ``version`` grows with its state, ``seq`` with its messages. ``counts`` come with events alone.
     """
 
     seq: int | UnsetType = UNSET
@@ -135,6 +144,9 @@ class Row(Chat, frozen=True, kw_only=True):
     labels: list[str] | UnsetType = UNSET
     status: str | UnsetType = UNSET
     version: int | UnsetType = UNSET
+    channel: Id | UnsetType = UNSET
+    told: int | UnsetType = UNSET
+    counts: OpenCounts | UnsetType = UNSET
     unread: int | UnsetType = UNSET
     offered: bool | UnsetType = UNSET
     waiting_since: str | UnsetType | None = UNSET

@@ -50,6 +50,13 @@ class MentionTold(Struct, frozen=True):
     members: list[str]
 
 
+class VisitTold(Struct, frozen=True):
+    """The visitor is on another page, or the site says something else of them; what it is, operators ask for."""
+
+    id: str
+    version: int
+
+
 class EndedTold(Struct, frozen=True):
     """The visitor signed out: nothing is told in this channel any more."""
 
@@ -68,6 +75,7 @@ EVENTS = (
     EventType(type="chat.assigned", data=Chat),
     EventType(type="chat.updated", data=Chat),
     EventType(type="chat.closed", data=Chat),
+    EventType(type="chat.visited", data=VisitTold),
     EventType(type="chat.ended", data=EndedTold, ends=True),
     EventType(type="chat.read", data=ReadTold),
     # To everybody who has a page of the site open.

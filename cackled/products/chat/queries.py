@@ -153,7 +153,7 @@ SELECT_CARD = Query(
               order by x.created_at desc limit 10) y), '[]'),
       'notes', (
         select count(*) from chat_message m where m.site_id = c.site_id and m.chat_id = c.id and m.kind = 'note')
-    )::text, chat_viewers(c.site_id, c.id), chat_row(c, false)
+    )::text, chat_viewers(c.site_id, c.id), chat_row(c, true)
     from chat c where c.site_id = $1 and c.id = $2
     """,
     ("int", "bigint", "boolean"),
@@ -178,7 +178,13 @@ NOTE_IN_CHAT = Query(
     ("int", "bigint", "bigint", "text", "text"),
 )  # fmt: skip
 BEAT_DESK = Query(
-    "beat_desk", "select beat_desk($1, $2, $3, $4, $5, $6)", ("int", "bigint", "text", "bigint", "text", "bigint")
+    "beat_desk",
+    """
+    select beat_desk($1, $2, $3, $4, $5, $6), coalesce((
+      select h.seq from staff_section_channel x join channel h on h.site_id = x.site_id and h.id = x.channel_id
+      where x.site_id = $1 and x.sections = array[chr(1) || 'chat']), 0)
+    """,
+    ("int", "bigint", "text", "bigint", "text", "bigint"),
 )
 SET_DESK = Query(
     "set_desk", "select set_desk($1, $2, $3, $4, $5, $6, $7, $8, $9)",

@@ -128,9 +128,10 @@ class BeatBody(Struct, frozen=True):
 
 
 class BeatAnswer(Struct, frozen=True):
-    """The operator's state."""
+    """The operator's state, and where their live channel stood before this call (0: there is none yet)."""
 
     state: str
+    seq: int
 
 
 class LivePlace(Struct, frozen=True):

@@ -128,7 +128,7 @@ async def _desk(call: Call) -> bytes:
 async def beat(call: Call) -> Any:
     """Tell that the operator is there, and which conversation they look at. Expected every 25 seconds."""
     viewing = parse_id(call.body.viewing, "viewing") if call.body.viewing else None
-    return staff_answers.BeatAnswer(await call.service(Desks).beat(call.colleague, viewing))
+    return staff_answers.BeatAnswer(*await call.service(Desks).beat(call.colleague, viewing))
 
 
 async def live(call: Call) -> Any:

@@ -111,6 +111,7 @@ class BotTests(ChatCase):
         await self.ben.ask("POST", f"{CHATS}/desk/beat", {})
         await self.ann.ask("POST", f"{path}/note", {"text": "hush @Ben"})
         await self.by_visitor(chat, "PUT", "/read", {"seq": said["seq"]})
+        await self.by_visitor(chat, "PUT", "/visit", {"tags": ["hush"]})
         await self.ann.ask("POST", f"{path}/labels", {"labels": ["x"]})
         await self.ann.ask("POST", f"{path}/close")
         await self.by_visitor(chat, "POST", "/logout")

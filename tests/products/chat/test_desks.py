@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
@@ -148,6 +149,33 @@ class DeskTests(ChatCase):
         self.assertEqual([kind for kind, _ in told], ["chat.queued", "chat.viewing", "desk.changed"])
         self.assertNotIn("confidential", "".join(data for _, data in told))
         self.assertIn("Ann", told[1][1])
+
+    async def test_messages_lock_nothing_shared(self) -> None:
+        """What is said is told in its conversation alone; how it stands is told to operators, with counts."""
+        place = (await self.ann.ask("GET", f"{CHATS}/live")).json()["position"]
+        channel = int(place.partition("/")[2].partition("@")[0])
+        await self.online(self.ann, capacity=0)
+        chat, other = await self.start(), await self.start(key="k2")
+        path = f"{CHATS}/{chat['chat']}"
+        self.assertEqual((await self.ann.ask("POST", f"{path}/take")).status, 200)
+        staff = "select seq from channel where id = %s"
+        before = self.sql(staff, channel)
+        for answer in (
+            await self.say(chat, "Well?"), await self.say(other, "Hello?"),
+            await self.ann.ask("POST", f"{path}/messages", {"text": "Here"}),
+            await self.by_visitor(chat, "PUT", "/visit", {"tags": ["vip"]}),
+            await self.ann.ask("PUT", f"{path}/read", {"seq": 99}),
+        ):  # fmt: skip
+            self.assertLess(answer.status, 300, answer)
+        self.assertEqual(self.sql(staff, channel), before)
+        row = (await self.ann.ask("GET", f"{CHATS}?state=mine")).json()["chats"][0]
+        ((seq,),) = self.sql("select seq from channel where id = %s", int(row["channel"]))
+        self.assertEqual((row["told"], row["last"]["text"], row["unread"]), (seq, "Here", 0))
+        await self.ann.ask("POST", f"{path}/close")
+        told = self.sql("select data from event where channel_id = %s and type = 'chat.changed' order by seq", channel)
+        self.assertEqual(json.loads(told[-1][0])["counts"], {"waiting": 1, "open": 0})
+        beat = (await self.ann.ask("POST", f"{CHATS}/desk/beat", {})).json()
+        self.assertEqual(beat["seq"], self.sql(staff, channel)[0][0])
 
 
 class FairnessTests(ChatCase):

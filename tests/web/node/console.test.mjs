@@ -320,16 +320,16 @@ test('who waits longest is first; what a colleague takes leaves the list and com
   );
 });
 
-test('a burst of news asks for words once', async () => {
+test('a burst of news asks for nothing: rows and counts come with it', async () => {
   const {store, later, asked} = consoleWith([]);
   await store.show('waiting', {});
   const before = asked();
-  for (let n = 1; n <= 50; n++) store.heard({type: 'chat.queued', data: row(String(n))});
+  for (let n = 1; n <= 50; n++)
+    store.heard({type: 'chat.queued', data: row(String(n), {counts: {waiting: n, open: 3}})});
   assert.equal(store.rows.value.length, 50);
-  assert.equal(later.length, 1);
-  later[0]();
+  assert.deepEqual([store.counts.value.waiting, store.counts.value.open], [50, 3]);
   await turn();
-  assert.equal(asked(), before + 1);
+  assert.deepEqual([later.length, asked()], [0, before]);
 });
 
 test('an older word about a chat says nothing new, and a new waiting one calls', async () => {
@@ -338,8 +338,8 @@ test('an older word about a chat says nothing new, and a new waiting one calls',
   /** @type {string[]} */
   const called = [];
   store.alarm = what => void called.push(what);
-  store.heard({type: 'chat.queued', data: row('1', {seq: 5})});
-  store.heard({type: 'chat.changed', data: row('1', {seq: 4, state: 'closed'})});
+  store.heard({type: 'chat.queued', data: row('1', {version: 5})});
+  store.heard({type: 'chat.changed', data: row('1', {version: 4, state: 'closed'})});
   assert.equal(store.rows.value[0].state, 'waiting');
   assert.deepEqual(called, ['waiting']);
 });

@@ -41,7 +41,14 @@
  * @property {Person[]} [guests] colleagues who help
  * @property {string | null} [waiting_since]
  * @property {string | null} [until] when a snoozed one comes back
- * @property {number} [seq]
+ * @property {number} [seq] its newest message
+ * @property {number} [version] grows with its state
+ * @property {string} [channel] where what is said in it is told
+ * @property {number} [told] where that channel stood
+ * @property {number} [said] the seq of the message whose words are in *last*
+ * @property {number} [sure] up to where in its channel those words are its last
+ * @property {boolean} [offered] its holder did nothing with it yet
+ * @property {{waiting: number, open: number}} [counts] of an event: right after it
  * @property {any} [card]
  * @property {Person[]} [viewers]
  */

@@ -93,6 +93,13 @@ export function Rows({work, onOpen}) {
   useEffect(() => {
     if (rows.length && to >= rows.length - 5 && store.cursor.value) store.more();
   }, [to, rows.length]);
+  // What is said in the rows that stand here is told, once they stand still.
+  const shown = rows.slice(from, to).map(one => one.id);
+  useEffect(() => {
+    const timer = setTimeout(() => (store.window.value = shown), 300);
+    return () => clearTimeout(timer);
+  }, [shown.join()]);
+  useEffect(() => () => void (store.window.value = []), [store]);
   const {current} = store;
   // The row that is open can be seen, whoever moved there.
   useEffect(() => {

@@ -1,19 +1,28 @@
-// What happens in a site's chat, live: one EventSource for the staff's channel and the chats that are open, resumed by
-// position; it heals after sleep and loss.
+// What happens in a site's chat, live: one WebSocket for the staff's channel and for each chat that is open or shown,
+// resumed by position; it heals after sleep and loss. Where no WebSocket gets through, an EventSource.
 import {get} from '../api.js';
 
 /** Milliseconds: how often the clock is looked at, and a gap in it that means that the machine slept. */
 const TICK = 5_000;
 const SLEPT = 20_000;
 const HIDDEN = 90_000;
+/** Milliseconds without a word after which a WebSocket is asked whether it lives, and after which it does not. */
+const QUIET = 25_000;
+const DEAD = 40_000;
+/** Milliseconds after which what was refused for being too much is asked for again. */
+const REFUSED = 10_000;
+/** Channels of one connection; the server takes 100. An EventSource names each of them with each event. */
+export const MOST_CHANNELS = 90;
+const MOST_STREAMED = 40;
 
 /**
  * @typedef {object} Handler
  * @property {(event: {type: string, data: any}) => void} staff
  * @property {(channel: string, event: any) => void} chat
- * @property {(channel: string) => void} missed events of that channel may be missing; '': of the staff's
+ * @property {(channel: string, seq: number) => void} missed events of that channel may be missing; '': of the staff's
  * @property {(live: boolean) => void} state
  */
+/** A channel, from where on, and whether what was heard of it before is to be told once more. @typedef {[string, number, boolean?]} Wanted */
 
 export class Live {
   /** @param {string} site @param {Handler} handler @param {{now?: () => number}} [parts] */
@@ -23,6 +32,11 @@ export class Live {
     this.now = now;
     /** @type {EventSource | null} */
     this.source = null;
+    /** @type {WebSocket | null} */
+    this.socket = null;
+    /** WebSockets that never opened, one after the other. */
+    this.refusals = 0;
+    this.up = false;
     this.staff = '';
     /** Where each channel stands, as far as we heard. @type {Map<string, number>} */
     this.positions = new Map();
@@ -31,9 +45,12 @@ export class Live {
     this.closed = false;
     this.failures = 0;
     this.ticked = now();
+    this.heardAt = now();
     this.opening = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.retry = undefined;
     this.tick = setInterval(() => this.watch(), TICK);
     this.wake = () => {
       if (globalThis.document?.visibilityState !== 'hidden') this.awake();
@@ -43,26 +60,51 @@ export class Live {
     this.open();
   }
 
-  /** The chats to listen to: `[channel, seq]` each. @param {[string, number][]} chats */
+  /** The chats to listen to, the most important first. @param {Wanted[]} chats */
   follow(chats) {
-    const now = new Set(chats.map(([channel]) => channel));
-    for (const [channel, seq] of chats) if (!this.positions.has(channel)) this.positions.set(channel, seq);
-    const same = now.size === this.wanted.size && [...now].every(one => this.wanted.has(one));
-    for (const one of this.wanted) if (!now.has(one)) this.positions.delete(one);
+    const all = chats.slice(0, MOST_CHANNELS - 1);
+    const now = new Set(all.map(([channel]) => channel));
+    /** @type {Set<string>} */
+    const told = new Set();
+    for (const [channel, seq, again] of all) {
+      const at = this.positions.get(channel);
+      if (at === undefined || (again && seq < at)) this.positions.set(channel, seq);
+      if (!this.wanted.has(channel) || (again && seq < (at ?? 0))) told.add(channel);
+    }
+    const gone = [...this.wanted].filter(one => !now.has(one));
+    for (const one of gone) this.positions.delete(one);
     this.wanted = now;
-    if (!same && this.staff) this.connect();
+    if (!told.size && !gone.length) return;
+    if (this.socket?.readyState === 1) {
+      for (const one of gone) this.send({type: 'unsub', sub: one});
+      for (const one of told) this.subscribe(one);
+    } else if (this.source && this.staff) this.connect();
   }
 
-  /** A gap in the clock: whatever stood open is not trusted. */
+  /** @param {object} message */
+  send(message) {
+    if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(message));
+  }
+
+  /** @param {string} channel */
+  subscribe(channel) {
+    this.send({type: 'sub', sub: `${channel}@${this.positions.get(channel) ?? 0}`});
+  }
+
+  /** A gap in the clock, or a long silence: whatever stood open is not trusted. */
   watch() {
     const gap = this.now() - this.ticked;
     this.ticked = this.now();
     // Clocks of pages that nobody sees tick once a minute.
-    if (gap > (globalThis.document?.visibilityState === 'hidden' ? HIDDEN : SLEPT)) this.reopen();
+    if (gap > (globalThis.document?.visibilityState === 'hidden' ? HIDDEN : SLEPT)) return this.reopen();
+    if (!this.socket || !this.up) return;
+    const quiet = this.now() - this.heardAt;
+    if (quiet > DEAD + gap) this.reopen();
+    else if (quiet > QUIET) this.send({type: 'ping'});
   }
 
   awake() {
-    if (this.now() - this.ticked > SLEPT || this.source?.readyState !== 1) this.reopen();
+    if (this.now() - this.ticked > SLEPT || !this.up) this.reopen();
     this.ticked = this.now();
   }
 
@@ -84,14 +126,28 @@ export class Live {
   }
 
   again() {
-    this.source?.close();
-    this.handler.state(false);
+    this.drop();
+    this.set(false);
     clearTimeout(this.timer);
     if (!this.closed)
       this.timer = setTimeout(
         () => this.open(),
         Math.min(30_000, 1000 * 2 ** this.failures++) * (0.5 + Math.random() / 2),
       );
+  }
+
+  /** @param {boolean} live */
+  set(live) {
+    this.up = live;
+    this.handler.state(live);
+  }
+
+  drop() {
+    this.source?.close();
+    this.source = null;
+    const {socket} = this;
+    this.socket = null;
+    socket?.close();
   }
 
   /** Ask where the staff listens, then listen. */
@@ -104,7 +160,7 @@ export class Live {
       if (channel !== this.staff) {
         if (this.staff) {
           this.positions.delete(this.staff);
-          this.handler.missed('');
+          this.handler.missed('', Number(seq));
         }
         this.staff = channel;
         this.positions.set(channel, Number(seq));
@@ -118,53 +174,105 @@ export class Live {
 
   connect() {
     if (this.closed) return;
-    this.source?.close();
+    this.drop();
+    this.heardAt = this.now();
+    if (globalThis.WebSocket && this.refusals < 2) this.overSocket();
+    else this.overStream();
+  }
+
+  overSocket() {
+    const query = new URLSearchParams({sub: `${this.staff}@${this.positions.get(this.staff) ?? 0}`, token: 'staff'});
+    const socket = (this.socket = new WebSocket(
+      `${location.origin.replace(/^http/, 'ws')}/rt/ws?${query}`,
+      'cackle.v1',
+    ));
+    let opened = false;
+    socket.onopen = () => {
+      if (socket !== this.socket) return;
+      opened = true;
+      this.refusals = 0;
+      this.failures = 0;
+      this.heardAt = this.now();
+      for (const one of this.wanted) this.subscribe(one);
+      this.set(true);
+    };
+    socket.onmessage = ({data}) => {
+      if (socket !== this.socket) return;
+      this.heardAt = this.now();
+      this.message(JSON.parse(data));
+    };
+    socket.onclose = () => {
+      if (socket !== this.socket) return;
+      if (!opened) this.refusals++;
+      this.again();
+    };
+  }
+
+  overStream() {
     const query = new URLSearchParams();
-    for (const channel of [this.staff, ...this.wanted])
+    for (const channel of [this.staff, ...[...this.wanted].slice(0, MOST_STREAMED)])
       query.append('sub', `${channel}@${this.positions.get(channel) ?? 0}`);
     query.append('token', 'staff');
     const source = (this.source = new EventSource(`/rt/sse?${query}`));
     source.onopen = () => {
       if (source !== this.source) return;
       this.failures = 0;
-      this.handler.state(true);
+      this.set(true);
     };
     source.onmessage = ({data}) => source === this.source && this.message(JSON.parse(data));
     source.onerror = () => {
       if (source !== this.source) return;
       // The browser comes back by itself, unless the server refused.
-      if (source.readyState === 2) this.again();
-      else this.handler.state(false);
+      if (source.readyState === 2) {
+        this.refusals = 0;
+        this.again();
+      } else this.set(false);
     };
   }
 
   /** @param {any} told */
   message(told) {
-    if (told.type === 'error') return this.again();
+    if (told.type === 'error') return this.refused(told);
     // Somebody left: what comes next is told elsewhere.
     if (told.type === 'staff.moved') return this.again();
     const {sub, seq} = told;
+    if (!sub || (sub !== this.staff && !this.wanted.has(sub))) return;
     if (told.type === 'recovered') {
+      // All up to there was told before it: what we did not hear of that was for a listening that had ended.
+      if (told.recovered !== false) return;
       this.positions.set(sub, seq);
-      if (told.recovered === false) this.handler.missed(sub === this.staff ? '' : sub);
+      this.handler.missed(sub === this.staff ? '' : sub, seq);
       return;
     }
-    if (!sub) return;
     if (seq !== undefined) {
+      const at = this.positions.get(sub) ?? 0;
       // What was told before is told once.
-      if (seq <= (this.positions.get(sub) ?? 0)) return;
+      if (seq <= at) return;
+      // Numbers have no gaps: this one was on its way for a listening that had ended. What is between comes first.
+      if (seq > at + 1 && this.socket) return this.subscribe(sub);
       this.positions.set(sub, seq);
     }
     if (sub === this.staff) this.handler.staff(told);
     else this.handler.chat(sub, told);
   }
 
+  /** A chat that is gone is not missed; what was too much at once is asked for later. @param {any} told */
+  refused({code, sub}) {
+    if (!this.socket || !sub || sub === this.staff) return this.again();
+    if (code !== 'limit' || !this.wanted.has(sub)) return;
+    this.retry ??= setTimeout(() => {
+      this.retry = undefined;
+      if (!this.closed && this.up) this.connect();
+    }, REFUSED);
+  }
+
   close() {
     this.closed = true;
     clearTimeout(this.timer);
+    clearTimeout(this.retry);
     clearInterval(this.tick);
     for (const name of ['online', 'pageshow']) removeEventListener(name, this.wake);
     globalThis.document?.removeEventListener?.('visibilitychange', this.wake);
-    this.source?.close();
+    this.drop();
   }
 }

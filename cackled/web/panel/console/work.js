@@ -14,6 +14,9 @@ import {Live} from './live.js';
 import {Push} from './push.js';
 import {Console} from './store.js';
 
+/** Milliseconds between two looks at a list in which rows that are not shown move. */
+const MOVES = 10_000;
+
 /** Storage that may be refused or full: what can't be kept is kept while the page is open. */
 export function storage() {
   /** @type {Map<string, string>} */
@@ -91,14 +94,7 @@ export class Work {
         else this.store.heard(event);
       },
       chat: (channel, event) => this.store.heardIn(channel, event),
-      missed: channel => {
-        if (!channel) return this.store.missed();
-        for (const talk of this.store.talks.values())
-          if (talk.channel === channel) {
-            talk.catchUp();
-            talk.refresh();
-          }
-      },
+      missed: (channel, seq) => (channel ? this.store.missedIn(channel, seq) : this.store.missed()),
       state: live => {
         const before = this.live.peek();
         this.live.value = live;
@@ -110,16 +106,8 @@ export class Work {
       },
     });
     this.stops = [
-      // Those that are open are listened to.
-      effect(() => {
-        /** @type {[string, number][]} */
-        const wanted = [];
-        for (const id of this.store.open.value) {
-          const talk = this.store.talks.get(id);
-          if (talk?.loaded.value && talk.channel) wanted.push([talk.channel, talk.seq]);
-        }
-        this.channel.follow(wanted);
-      }),
+      // Those that are open, mine or shown are listened to.
+      effect(() => this.channel.follow(this.store.listening(site))),
       effect(() => this.desk.look(this.store.current.value || null)),
       effect(() => {
         this.alarms.count(this.waiting);
@@ -132,6 +120,9 @@ export class Work {
         talk.retry();
       }
     }, 1000);
+    this.moves = setInterval(() => {
+      if (document.visibilityState !== 'hidden' && this.live.peek()) this.store.settle();
+    }, MOVES);
     // Another tab of mine wrote or sent: what is shown here is that, and not the same words once more.
     this.stored = (/** @type {StorageEvent} */ {key, newValue}) => {
       const found = /^cackled-chat:([^:]*):(reply|note):(.+)$/.exec(key || '');
@@ -147,14 +138,11 @@ export class Work {
 
   /** What waits for me: chats that nobody has, and unread messages of mine. */
   get waiting() {
-    const {rows, counts, open, talks} = this.store;
-    const me = this.person.id;
-    const mine = new Map(
-      rows.value.filter(one => belongs(one, 'mine', me)).map(one => [one.id, this.store.unread(one)]),
-    );
+    const {counts, own, open, talks} = this.store;
+    const mine = new Map([...own.value.values()].map(one => [one.id, this.store.unread(one)]));
     for (const id of open.value) {
       const talk = talks.get(id);
-      if (talk?.chat.value && belongs(talk.chat.value, 'mine', me)) mine.set(id, talk.unread);
+      if (talk?.chat.value && belongs(talk.chat.value, 'mine', this.person.id)) mine.set(id, talk.unread);
     }
     return (counts.value.waiting || 0) + [...mine.values()].reduce((sum, one) => sum + (one ? 1 : 0), 0);
   }
@@ -212,6 +200,7 @@ export class Work {
     badge(this.site, 'chat', 0);
     for (const stop of this.stops) stop();
     clearInterval(this.timer);
+    clearInterval(this.moves);
     this.channel.close();
     this.desk.close();
     this.alarms.close();

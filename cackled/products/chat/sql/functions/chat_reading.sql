@@ -1,5 +1,5 @@
 -- What visitors and operators see of conversations.
--- cackled: revision 4
+-- cackled: revision 5
 
 create or replace function chat_time(p timestamptz) returns text language sql immutable parallel safe as $$
   select to_char(p at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
@@ -66,7 +66,13 @@ create or replace function chat_json(c chat) returns text language sql stable as
   select chat_json(c, false)
 $$;
 
--- A conversation in the operators' list. p_words: with the newest message, which the live channel leaves out.
+-- Whether an operator has a conversation who did nothing with it yet. A bot's time to answer is counted in the same place.
+create or replace function is_offered(c chat) returns boolean language sql immutable parallel safe as $$
+  select c.offered_at is not null and not c.bot
+$$;
+
+-- A conversation in the operators' list. p_words: with the newest message, which the live channel leaves out. told: where
+-- the conversation's own channel stood, so that who listens there from it on misses nothing.
 create or replace function chat_row(c chat, p_words boolean) returns text language sql stable as $$
   select concat(
     left(chat_json(c, true), -1), ',"seq":', greatest(c.said_visitor, c.said_operator), ',"visitor":{"id":"', c.visitor_id,
@@ -74,10 +80,11 @@ create or replace function chat_row(c chat, p_words boolean) returns text langua
     coalesce(to_json(nullif(c.country, ''))::text, 'null'),
     ',"language":', to_json(c.language),
     '},"department":', coalesce('"' || c.department_id || '"', 'null'), ',"labels":', to_json(c.labels),
-    ',"status":"', c.state, '","version":', c.version, ',"unread":', (
+    ',"status":"', c.state, '","version":', c.version, ',"channel":"', c.channel_id, '","told":', (
+      select h.seq from channel h where h.site_id = c.site_id and h.id = c.channel_id), ',"unread":', (
       select count(*) from chat_message m where m.site_id = c.site_id and m.chat_id = c.id and m.seq > c.seen_operator
         and m.sender = 'visitor'),
-    ',"offered":', (c.offered_at is not null)::text, ',"waiting_since":', coalesce('"' || chat_time(c.waiting_since) || '"', 'null'),
+    ',"offered":', is_offered(c)::text, ',"waiting_since":', coalesce('"' || chat_time(c.waiting_since) || '"', 'null'),
     ',"assignee":', coalesce((
       select concat('{"id":"account:', d.account_id, '","name":', to_json(d.name), '}')
       from chat_desk d where d.site_id = c.site_id and d.account_id = c.assignee), 'null'),

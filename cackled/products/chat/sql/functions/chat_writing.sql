@@ -18,16 +18,26 @@ begin
 end
 $$;
 
--- Tell the operators of a site, if any of them listens. Called last, as it locks the row of their channel. The section
--- begins with a character that no page's key has.
+-- Tell the operators of a site, if any of them listens: that a conversation began or stands otherwise (another state,
+-- another operator, labels), never that somebody said something, which is told in the conversation's own channel. Called
+-- last, as it locks the row of their channel. The section begins with a character that no page's key has.
 create or replace function tell_operators(p_site int, p_type text, p_data text) returns void language plpgsql as $$
 declare
   there bigint;
+  s bigint;
 begin
   select x.channel_id into there from staff_section_channel x
   where x.site_id = p_site and x.sections = array[chr(1) || 'chat'];
   if found then
-    perform announce(p_site, there, advance_seq(p_site, there), p_type, p_data, false);
+    s := advance_seq(p_site, there);
+    if p_type in ('chat.queued', 'chat.changed') then
+      -- Counted with the row locked, by a statement of its own: whoever was told before is in it.
+      p_data := (
+        select concat(left(p_data, -1), ',"counts":{"waiting":', count(*) filter (where x.state = 'waiting'), ',"open":',
+                      count(*) filter (where x.state = 'open'), '}}')
+        from chat x where x.site_id = p_site and x.state in ('waiting', 'open'));
+    end if;
+    perform announce(p_site, there, s, p_type, p_data, false);
   end if;
 end
 $$;
@@ -160,6 +170,7 @@ create or replace function say_in_chat(
 #variable_conflict use_column
 declare
   c chat := lock_chat(p_site, p_chat);
+  was chat := c;
   m chat_message;
 begin
   if p_key <> '' then
@@ -195,7 +206,11 @@ begin
   end if;
   m := add_message(c, 'text', p_sender, p_visitor, p_account, p_name, p_key, p_text, p_html, '', p_files, p_quick);
   select * into c from chat x where x.site_id = p_site and x.id = p_chat;
-  perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
+  -- Messages alone lock nothing that other conversations need.
+  if (was.state, was.assignee, was.waiting_since, is_offered(was))
+      is distinct from (c.state, c.assignee, c.waiting_since, is_offered(c)) then
+    perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
+  end if;
   return query select message_json(m), m.seq, false;
 end
 $$;
@@ -290,7 +305,7 @@ end
 $$;
 
 -- Where the visitor is now, and what the site says of them: an attribute that is null goes, tags are replaced (null: stay).
--- The newest 30 pages stay.
+-- The newest 30 pages stay. Told in the conversation's own channel, without a word of it.
 create or replace function visit_chat(p_site int, p_chat bigint, p_page text, p_attributes text, p_tags text[])
 returns void language plpgsql as $$
 declare
@@ -307,7 +322,8 @@ begin
     tags = coalesce(p_tags, x.tags),
     version = x.version + 1
   where x.site_id = p_site and x.id = p_chat returning * into c;
-  perform tell_operators(p_site, 'chat.changed', chat_row(c, false));
+  perform announce(p_site, c.channel_id, advance_seq(p_site, c.channel_id), 'chat.visited',
+                   concat('{"id":"', c.id, '","version":', c.version, '}'), false);
 end
 $$;
 
