@@ -1,12 +1,14 @@
 """Chat under load: from a visitor's request to the listener, CPU of a message, launchers that listen, consoles.
 
     .venv/bin/python scripts/bench/chat.py [--conversations 2000] [--rate 200] [--seconds 20] [--launchers 20000]
-        [--consoles 20] [--core 0]
+        [--consoles 20] [--shown 30] [--core 0]
 
 Starts a daemon of its own on free ports and a fresh embedded PostgreSQL. Each conversation has a listener: a message is
-written by its visitor and comes back over that listener, and the time between is told. Consoles listen in the
-operators' channel: what each of them is sent for a message in a conversation that it does not show is told. Launchers
-listen for presence only; their memory is the daemon's growth. --core pins the daemon, and the rest to the other cores.
+written by its visitor and comes back over that listener, and the time between is told. Half of the consoles listen in
+the operators' channel alone, half in the first --shown conversations too: what each is sent for a message is told, and
+how many rows each message writes and how often a lock was waited for, whatever else the machine does.
+Launchers listen for presence only; their memory is the daemon's growth. --core pins the daemon, and the rest to the
+other cores.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 # Beside this file lies one called http.py, which must not hide the library's.
 sys.path[0] = str(Path(__file__).resolve().parents[2])
@@ -36,10 +39,15 @@ API = "/api/v1/sites/1/chats"
 EACH = 15
 
 
+def connect(daemon: Daemon) -> Any:
+    """A connection to the database, as the owner."""
+    where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
+    return psycopg2.connect(where)
+
+
 def database(daemon: Daemon, sql: str) -> list[tuple[object, ...]]:
     """Run SQL as the owner."""
-    where = f"host={daemon.state / 'postgres' / 'run'} port={stale_files.PORT} user=cackled dbname=cackled"
-    connection = psycopg2.connect(where)
+    connection = connect(daemon)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(sql)
@@ -65,6 +73,19 @@ class Listeners(threading.Thread):
         one = socket.create_connection(("127.0.0.1", self.port), source_address=(source, 0))
         more = f"&token={token}" if token else ""
         one.sendall(f"GET /rt/sse?sub={sub}{more} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        one.setblocking(False)
+        self.chooser.register(one, selectors.EVENT_READ)
+        self.count += 1
+
+    def watch(self, subs: list[str]) -> None:
+        """One more console: a WebSocket that listens in several channels."""
+        one = socket.create_connection(("127.0.0.1", self.port))
+        query = "&".join(f"sub={sub}" for sub in subs)
+        one.sendall(
+            f"GET /rt/ws?{query}&token=staff HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+            "Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            "Sec-WebSocket-Version: 13\r\n\r\n".encode()
+        )
         one.setblocking(False)
         self.chooser.register(one, selectors.EVENT_READ)
         self.count += 1
@@ -115,6 +136,36 @@ class Caller(threading.Thread):
             self.bad += answer[9:12] != b"201"
 
 
+class Waits(threading.Thread):
+    """Looks twenty times a second which sessions wait for a lock, and for which kind of one."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        super().__init__(daemon=True)
+        self.daemon_ = daemon
+        self.looks = 0
+        self.seen: dict[str, int] = {}
+        self.over = False
+
+    def run(self) -> None:
+        sql = "select wait_event, count(*) from pg_stat_activity where wait_event_type = 'Lock' group by 1"
+        connection = connect(self.daemon_)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            while not self.over:
+                cursor.execute(sql)
+                self.looks += 1
+                for kind, many in cursor.fetchall():
+                    self.seen[kind] = self.seen.get(kind, 0) + many
+                time.sleep(0.05)
+        connection.close()
+
+
+def written(daemon: Daemon) -> dict[str, int]:
+    """Rows that were written so far, by table."""
+    rows = database(daemon, "select relname, n_tup_ins + n_tup_upd + n_tup_del from pg_stat_user_tables")
+    return {str(name): int(str(many)) for name, many in rows}
+
+
 def rss(pid: int) -> int:
     """Bytes of memory that a process has."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -148,6 +199,7 @@ def main() -> None:
     parser.add_argument("--callers", type=int, default=40)
     parser.add_argument("--launchers", type=int, default=20_000)
     parser.add_argument("--consoles", type=int, default=20)
+    parser.add_argument("--shown", type=int, default=30, help="conversations that half of the consoles show")
     parser.add_argument("--core", type=int, help="of the daemon")
     args = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -168,20 +220,27 @@ def run(daemon: Daemon, args: argparse.Namespace) -> None:
     """Measure."""
     pid = daemon.process.pid
     chats = conversations(daemon, args.conversations)
-    # Operators have them, as many each as they can.
+    # An operator who is never lost has them.
+    database(daemon, "insert into chat_desk (site_id, account_id, name, seen_at)"
+                     " values (1, 1, 'A', now() + interval '1 day')")
     database(daemon, "update chat set state = 'open', assignee = 1, waiting_since = null, offered_at = null")
     listeners = Listeners(daemon.port)
     listeners.start()
     for _, token, channel in chats:
         listeners.listen(f"1/{channel}", token=token)
-    # Consoles hear the operators' channel.
+    # Consoles hear the operators' channel; some of them show conversations, too.
     ((there,),) = database(daemon, "select c.id from staff_channel(1, 4242424242, array[chr(1) || 'chat']) c (id)")
-    consoles = Listeners(daemon.port)
-    consoles.start()
-    for _ in range(args.consoles):
-        consoles.listen(f"1/{there}", token="staff")
+    bare, showing = Listeners(daemon.port), Listeners(daemon.port)
+    bare.start()
+    showing.start()
+    shown = [f"1/{channel}" for _, _, channel in chats[: args.shown]]
+    for number in range(args.consoles):
+        (showing if number % 2 else bare).watch([f"1/{there}", *(shown if number % 2 else [])])
     time.sleep(2)
-    consoles.bytes = 0
+    waits = Waits(daemon)
+    waits.start()
+    rows = written(daemon)
+    bare.bytes = showing.bytes = 0
     count = int(args.rate * args.seconds)
     jobs = [(*chats[n % len(chats)][:2], f"bench-{n:08d}") for n in range(count)]
     begin = time.perf_counter() + 1
@@ -196,6 +255,7 @@ def run(daemon: Daemon, args: argparse.Namespace) -> None:
     for one in callers:
         one.join()
     time.sleep(2)
+    waits.over = True
     cpu, spent = daemon.cpu() - cpu, daemon.database_cpu() - spent
     sent = {mark: at for one in callers for mark, at in one.sent.items()}
     through = [listeners.came[mark] - at for mark, at in sent.items() if mark in listeners.came]
@@ -206,12 +266,17 @@ def run(daemon: Daemon, args: argparse.Namespace) -> None:
           f"{sum(one.bad for one in callers)} refused, {len(sent) - len(through)} not heard")  # fmt: skip
     print(f"from the request to the listener: p50 {p50:.1f} ms, p99 {p99:.1f} ms; answered: {a50:.1f}, {a99:.1f} ms")
     print(f"CPU of a message: daemon {cpu / count * 1e3:.2f} ms, PostgreSQL {spent / count * 1e3:.2f} ms")
-    if args.consoles:
-        each = consoles.bytes / args.consoles / count
-        print(f"a console is sent {each:.0f} bytes for a message in a conversation that it does not show")
-    listeners.over = consoles.over = True
-    listeners.join()
-    consoles.join()
+    made = {name: many - rows.get(name, 0) for name, many in written(daemon).items() if many > rows.get(name, 0)}
+    told = (f"{name} {many / count:.2f}" for name, many in sorted(made.items()) if many > count / 20)
+    print(f"rows written for a message: {', '.join(told)}")
+    print(f"sessions that waited for a lock, in {waits.looks} looks: {waits.seen or 'none'}")
+    for consoles, what in ((bare, "shows no conversation"), (showing, f"shows {len(shown)} of them")):
+        if consoles.count:
+            each = consoles.bytes / consoles.count / count
+            print(f"a console that {what} is sent {each:.0f} bytes for a message of the site")
+    for heard in (listeners, bare, showing):
+        heard.over = True
+        heard.join()
     raw = request(daemon.port, "GET", "/bootstrap?widget=Chat&site=1")[1]
     position = json.loads(raw)["chat"]["position"]
     before = rss(pid)
